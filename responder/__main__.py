@@ -1,0 +1,6 @@
+"""``python -m responder`` is the same as the ``responder`` command."""
+
+from responder.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""An alert and the group Alertmanager delivers it in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One member of a webhook's ``alerts`` list.
+
+    ``ends_at`` is None while the alert fires (Alertmanager sends the year 1 then). ``fingerprint`` covers the labels
+    only: annotations of the same alert may differ between two deliveries.
+    """
+
+    firing: bool
+    labels: Labels
+    annotations: Labels
+    starts_at: datetime
+    ends_at: datetime | None
+    generator_url: str
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """The ``alertname`` label; an alert may come without one."""
+        return self.labels.get("alertname", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertGroup:
+    """One notification: the whole group as Alertmanager sees it now, not what changed.
+
+    ``cluster`` is the last segment of the webhook's URL, empty where it names none. ``truncated`` counts the alerts that
+    ``max_alerts`` cut off: with any, neither the group's status nor its common labels can be relied upon.
+    """
+
+    group_key: str
+    cluster: str
+    receiver: str
+    group_labels: Labels
+    common_labels: Labels
+    common_annotations: Labels
+    external_url: str
+    truncated: int
+    alerts: tuple[Alert, ...]
+
+    @property
+    def firing(self) -> tuple[Alert, ...]:
+        """The members that fire, in Alertmanager's order."""
+        return tuple(alert for alert in self.alerts if alert.firing)
+
+    @property
+    def dedup_key(self) -> str:
+        """What makes deliveries the same incident, here and at PagerDuty: 64 hex characters.
+
+        Without a cluster it is sha256(groupKey), exactly what Alertmanager's own PagerDuty notifier sends
+        (``notify/util.go``, ``Key.Hash``), so that a native fallback receiver deduplicates with our pages.
+        """
+        text = f"{self.cluster}\n{self.group_key}" if self.cluster else self.group_key
+        return sha256(text.encode()).hexdigest()

@@ -1,0 +1,61 @@
+"""What triage decided about a delivery, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from responder.model.alert import Alert
+from responder.model.incident import Change
+from responder.model.rule import Rule, Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What the alert is about.
+
+    ``service`` is a name of the catalogue, or None where the alert names none of them; ``name`` is what people read then.
+    ``values`` are the label values a probe may ask about. ``why`` says which label won, ``rejected`` which did not.
+    """
+
+    service: str | None
+    namespace: str
+    name: str
+    values: Mapping[str, str]
+    why: str
+    rejected: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """The rule that decided one alert, with the severity it gave and the reason for that severity."""
+
+    alert: Alert
+    rule: Rule
+    severity: Severity
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What will happen for one delivery.
+
+    ``ruling`` is the one with the highest severity among the firing alerts (the resolved ones where none fires): its
+    rule gives runbook, probes and channels. ``rulings`` has one entry an alert. ``reason`` is one sentence.
+    """
+
+    ruling: Ruling
+    rulings: tuple[Ruling, ...]
+    subject: Subject
+    change: Change
+    reason: str
+
+    @property
+    def severity(self) -> Severity:
+        """The incident's severity."""
+        return self.ruling.severity
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that gave it."""
+        return self.ruling.rule

@@ -1,0 +1,52 @@
+"""What a probe found out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """A probe has four outcomes. Could-not-look is unknown: it never reads as down, and never as fine."""
+
+    OK = "ok"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+
+
+HEADLINE_LIMIT = 120
+DETAIL_LIMIT = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The answer of one probe about one target.
+
+    ``headline`` is one line of at most 120 characters with a number in it; ``detail`` at most 2,048 characters.
+    ``duration`` is seconds. ``question`` is exactly what was asked, fit to be pasted. ``points`` are (epoch seconds,
+    value) pairs for a sparkline. ``warning`` marks a bad finding that crossed only the lower of two thresholds.
+    All text is untrusted and was cleaned and redacted, not escaped.
+    """
+
+    probe: str
+    kind: str
+    target: str
+    verdict: Verdict
+    headline: str
+    question: str
+    detail: str = ""
+    duration: float = 0.0
+    link: str = ""
+    warning: bool = False
+    points: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """What the findings say together, in people's words. ``likely`` is one sentence, empty where nothing points anywhere."""
+
+    likely: str
+    changed: str
+    ruled_out: str
+    unknown: str

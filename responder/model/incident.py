@@ -1,0 +1,70 @@
+"""An incident: one Alertmanager group from its first firing alert until all of it is resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What we last heard of one alert of the group. Times are epoch seconds; ``ends_at`` is None while it fires."""
+
+    starts_at: float
+    ends_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """The state we compare the next notification with. ``alerts`` maps fingerprints to what is known of them.
+
+    ``paged`` says that a page was written for it; ``delivery`` is the id of the last delivery applied.
+    """
+
+    id: str
+    dedup_key: str
+    group_key: str
+    cluster: str
+    open: bool
+    severity: str
+    rule: str
+    service: str
+    title: str
+    runbook: str
+    reason: str
+    paged: bool
+    opened_at: datetime
+    changed_at: datetime
+    resolved_at: datetime | None
+    delivery: int
+    revision: str
+    alerts: Mapping[str, Known]
+
+
+class ChangeKind(StrEnum):
+    """How a notification differs from the incident as we know it."""
+
+    NEW = "new"
+    GROWN = "grown"
+    REPEATED = "repeated"
+    PARTLY_RESOLVED = "partly resolved"
+    RESOLVED = "resolved"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """The difference, with its reason in one sentence. ``alerts`` is what is known after it."""
+
+    kind: ChangeKind
+    reason: str
+    added: tuple[str, ...]
+    resolved: tuple[str, ...]
+    alerts: Mapping[str, Known]
+
+    @property
+    def firing(self) -> int:
+        """How many alerts fire after this change."""
+        return sum(known.ends_at is None for known in self.alerts.values())

@@ -1,0 +1,30 @@
+"""How a delivery to a channel ended: three names, and nothing else is possible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Accepted. ``ref`` is what a later message needs to point at this one (Slack's channel and ts)."""
+
+    ref: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TryLater:
+    """Not accepted now. ``retry_after`` is the server's own wish in seconds, None where it named none."""
+
+    reason: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Will never be accepted as it is: the same request again cannot help."""
+
+    reason: str
+
+
+Outcome = Delivered | TryLater | Refused

@@ -1,0 +1,81 @@
+"""The channel-neutral page: everything people should read, before any channel gives it a shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from responder.model.finding import Conclusion, Finding
+from responder.model.rule import Link
+
+
+class Moment(StrEnum):
+    """Which of the message templates applies. ``late`` carries findings that came after the page had left."""
+
+    START = "start"
+    UPDATE = "update"
+    RESOLUTION = "resolution"
+    LATE = "late"
+
+
+class Status(StrEnum):
+    """The words of the communication templates."""
+
+    INVESTIGATING = "Investigating"
+    IDENTIFIED = "Identified"
+    MONITORING = "Monitoring"
+    RESOLVED = "Resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One page, update or resolution. All text is untrusted: cleaned and redacted here, escaped by each channel.
+
+    ``severity`` is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. Times are UTC.
+    ``labels`` are those all alerts of the group share. ``pending`` names the probes that have not answered yet.
+    """
+
+    moment: Moment
+    status: Status
+    incident: str
+    dedup_key: str
+    title: str
+    severity: str
+    severity_reason: str
+    pagerduty_severity: str
+    pages: bool
+    service: str
+    environment: str
+    namespace: str
+    alertname: str
+    what: str
+    impact: str
+    update: str
+    conclusion: Conclusion
+    first_step: str
+    related: str
+    history: str
+    clock: str
+    owner: str
+    lead: str
+    escalation: str
+    room: str
+    runbook: Link | None
+    links: tuple[Link, ...]
+    findings: tuple[Finding, ...]
+    pending: tuple[str, ...]
+    firing: int
+    resolved: int
+    truncated: int
+    labels: Mapping[str, str]
+    rule: str
+    made_by: str
+    started_at: datetime
+    ended_at: datetime | None
+    written_at: datetime
+    next_update: datetime | None
+    root_cause: str
+    resolution: str
+    postmortem_due: datetime | None

@@ -1,0 +1,156 @@
+"""What the rule files say: severities, the service catalogue, probes by name, and the rules themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from responder.model.problem import Place
+
+
+class Op(StrEnum):
+    """Alertmanager's four matcher operators."""
+
+    EQUAL = "="
+    NOT_EQUAL = "!="
+    REGEX = "=~"
+    NOT_REGEX = "!~"
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """A label name, an operator and a value. Regexes are RE2 and fully anchored; a missing label is the empty string."""
+
+    name: str
+    op: Op
+    value: str
+
+    def __str__(self) -> str:
+        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'{self.name}{self.op.value}"{escaped}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A text people click on and where it leads."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunbookRef:
+    """A runbook file inside the runbook folder and, optionally, the anchor of one of its headings."""
+
+    file: str
+    section: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}#{self.section}" if self.section else self.file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Severity:
+    """How bad, and what follows from it. ``rank`` 1 is the worst. All times are seconds.
+
+    ``pagerduty`` is one of critical, error, warning, info (Events API v2). ``page_budget`` is how long after the webhook
+    arrived the page may wait for the diagnosis. ``next_update`` is when people expect to hear again.
+    """
+
+    name: str
+    rank: int
+    meaning: str
+    response: str
+    respond_within: float | None
+    responders: str
+    pages: bool
+    pagerduty: str
+    page_budget: float
+    next_update: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One entry of the service catalogue. ``health`` is an absolute http(s) address; probes take targets only from here."""
+
+    name: str
+    namespace: str
+    health: str
+    owner: str
+    impact: str
+    depends_on: tuple[str, ...] = ()
+    dashboards: tuple[Link, ...] = ()
+    selector: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """Who to reach, how, and when: one row of the emergency contacts, and one step of the escalation."""
+
+    role: str
+    contact: str
+    hours: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeverityFrom:
+    """A severity read from a label of the alert; ``otherwise`` where the label is missing or has no entry."""
+
+    label: str
+    mapping: Mapping[str, str]
+    otherwise: str
+
+
+class Action(StrEnum):
+    """``notify`` tells people; ``heartbeat`` only records that the alert was seen (Watchdog)."""
+
+    NOTIFY = "notify"
+    HEARTBEAT = "heartbeat"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One row of the rule files: matchers that must all hold, and what then applies."""
+
+    id: str
+    matchers: tuple[Matcher, ...]
+    severity: str | SeverityFrom
+    symptom: str
+    runbook: RunbookRef | None
+    first_step: str
+    probes: tuple[str, ...]
+    channels: tuple[str, ...]
+    action: Action
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeSpec:
+    """A named probe: its kind, the values its kind defines, and its own deadline in seconds."""
+
+    name: str
+    kind: str
+    timeout: float
+    spec: object
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleBook:
+    """Everything the rule files say, checked. ``revision`` is a content hash of the files it came from.
+
+    ``severities`` are ordered worst first; ``rules`` in the order they are tried.
+    """
+
+    severities: Mapping[str, Severity]
+    services: Mapping[str, Service]
+    contacts: tuple[Contact, ...]
+    escalation: tuple[Contact, ...]
+    urls: tuple[Link, ...]
+    probes: Mapping[str, ProbeSpec]
+    rules: tuple[Rule, ...]
+    environment: str
+    namespace: str
+    revision: str
+    exporters: tuple[str, ...] = field(default=())
