@@ -1,0 +1,70 @@
+"""What a kind of probe is. Adding one: a file in ``probes/``, a line in ``PROBES``, a case in the contract tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from responder.model.clock import Clock, Deadline
+from responder.model.decision import Subject
+from responder.model.finding import Finding
+from responder.model.rule import ProbeSpec, Service
+from responder.outgoing import Outgoing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """All that a question may be made of: who the alert is about, the catalogue, and where Prometheus is.
+
+    Addresses come from the catalogue and the settings only. Values of ``subject`` are hostile: they only select from the
+    catalogue, or go through the builder for the language they end up in.
+    """
+
+    subject: Subject
+    services: Mapping[str, Service]
+    prometheus_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One question, complete and not yet asked; a dry-run prints it.
+
+    ``target`` is who it is about in people's words, ``question`` what will be asked, fit to be pasted. ``skip`` says why
+    it cannot be asked, empty where it can. ``wire`` is the kind's own: what ``look`` needs to ask it. ``timeout`` is
+    seconds.
+    """
+
+    probe: str
+    kind: str
+    target: str
+    question: str
+    timeout: float
+    link: str = ""
+    skip: str = ""
+    wire: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What a probe looks with."""
+
+    outgoing: Outgoing
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeKind:
+    """A kind of probe.
+
+    ``spec`` is a frozen dataclass: its fields are the keys a rule file may give (checked with pydantic, unknown keys
+    are problems). ``check`` returns what is wrong with a spec beyond its types, as sentences. ``asks`` is pure and never
+    fails: what cannot be asked becomes a skipped Ask. ``look`` asks one of them: it returns by the deadline, raises
+    nothing, and answers unknown whenever it could not look.
+    """
+
+    name: str
+    spec: type
+    check: Callable[[Any], tuple[str, ...]]
+    asks: Callable[[ProbeSpec, Scene], tuple[Ask, ...]]
+    look: Callable[[Ask, Deadline, Tools], Finding]
