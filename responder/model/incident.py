@@ -20,7 +20,7 @@ class Known:
 class Incident:
     """The state we compare the next notification with. ``alerts`` maps fingerprints to what is known of them.
 
-    ``paged`` says that a page was written for it; ``delivery`` is the id of the last delivery applied.
+    ``channels`` are those that were told of it; ``delivery`` is the id of the last delivery applied.
     """
 
     id: str
@@ -34,7 +34,7 @@ class Incident:
     title: str
     runbook: str
     reason: str
-    paged: bool
+    channels: tuple[str, ...]
     opened_at: datetime
     changed_at: datetime
     resolved_at: datetime | None

@@ -37,6 +37,7 @@ class Letter:
     id: int
     channel: str
     step: str
+    rank: int
     report: Report
     due_at: datetime
     attempt: int

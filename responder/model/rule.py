@@ -31,6 +31,15 @@ class Matcher:
         return f'{self.name}{self.op.value}"{escaped}"'
 
 
+class MatcherError(ValueError):
+    """A matcher that cannot be read. ``offset`` counts characters from the start of the text, from 0."""
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.offset = offset
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A text people click on and where it leads."""

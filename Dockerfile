@@ -1,0 +1,49 @@
+# The image of responder: a virtual environment made by one stage, and nothing that builds in the other.
+FROM python:3.11-slim-bookworm AS build
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /src
+RUN python -m venv /opt/responder
+
+# The locked packages change seldom: their layer stays while the source changes.
+COPY requirements.txt .
+RUN /opt/responder/bin/pip install --require-hashes --only-binary=:all: -r requirements.txt
+
+COPY pyproject.toml README.md ./
+COPY responder responder
+RUN /opt/responder/bin/pip install --no-deps . \
+ && /opt/responder/bin/python -m compileall -q /opt/responder/lib \
+ && /opt/responder/bin/python -m pip uninstall --yes pip setuptools
+
+FROM python:3.11-slim-bookworm
+
+# The base image's pip is not needed at run time either: what is not there cannot be used against us.
+RUN python -m pip uninstall --yes pip setuptools wheel \
+ && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin responder \
+ && install -d -o 10001 -g 10001 /data
+
+COPY --from=build /opt/responder /opt/responder
+COPY rules /etc/responder/rules
+COPY runbooks /etc/responder/runbooks
+
+# Nothing is written outside /data and /dev/shm, so the root file system may be read-only.
+ENV PATH=/opt/responder/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    TMPDIR=/dev/shm \
+    RESPONDER_LISTEN=0.0.0.0:8080 \
+    RESPONDER_DATABASE_URL=sqlite:////data/responder.db \
+    RESPONDER_RULES=/etc/responder/rules \
+    RESPONDER_RUNBOOKS=/etc/responder/runbooks
+
+USER 10001:10001
+WORKDIR /data
+VOLUME ["/data"]
+EXPOSE 8080
+
+# Without a proxy: the environment may name one, and this question stays inside.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:' + os.environ['RESPONDER_LISTEN'].rpartition(':')[2] + '/healthz', timeout=2)"]
+
+ENTRYPOINT ["responder"]
+CMD ["serve"]

@@ -1,0 +1,219 @@
+"""The only place that builds things and joins them: time, environment, randomness and paths come in here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from responder.model.clock import Clock
+from responder.model.rule import RuleBook
+from responder.model.secret import Secret
+from responder.settings import Settings, read
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from responder.diagnose.contract import Tools
+    from responder.diagnose.run import Prober
+    from responder.engine.desk import Desk
+    from responder.engine.engine import Engine
+    from responder.notify.contract import Channel
+    from responder.outgoing import Outgoing
+    from responder.store.database import Database
+    from responder.store.inbox import Inbox
+
+DRAIN_SECONDS = 8.0
+"""How long a stopping worker may take to finish what it is sending."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        """The wall clock, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return time.monotonic()
+
+
+def settings_from_environment() -> Settings:
+    """The settings of this process. Raises BadSettings."""
+    return read(os.environ)
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment."""
+    return os.environ
+
+
+def load_rules(folder: str, runbooks: str) -> RuleBook:
+    """The checked rule book of a folder. Raises BadRules with every problem at once."""
+    from responder.diagnose.probes import PROBES
+    from responder.notify.channels import CHANNELS
+    from responder.rulebook.load import load
+    from responder.runbooks.catalogue import read as read_catalogue
+
+    channels = set(CHANNELS) - {"slack_webhook", "log"}
+    return load(Path(folder), probe_kinds=PROBES, runbooks=read_catalogue(Path(runbooks)), channels=channels)
+
+
+def channels(settings: Settings, *, show_unconfigured: bool = False) -> dict[str, Channel]:
+    """The channels that are configured, and the log. ``show_unconfigured`` adds the others with masks for keys: a
+    dry-run shows their messages too."""
+    from responder.notify.channels import CHANNELS
+
+    mask = Secret("***")
+    found: dict[str, Channel] = {}
+    if settings.pagerduty_routing_key.reveal() or show_unconfigured:
+        key = mask if show_unconfigured else settings.pagerduty_routing_key
+        found["pagerduty"] = CHANNELS["pagerduty"](key, settings.pagerduty_url, settings.public_url)
+    if settings.slack_bot_token.reveal() or (show_unconfigured and not settings.slack_webhook_url.reveal()):
+        token = mask if show_unconfigured else settings.slack_bot_token
+        found["slack"] = CHANNELS["slack"](token, settings.slack_channel, settings.slack_api_url)
+    elif settings.slack_webhook_url.reveal():
+        found["slack_webhook"] = CHANNELS["slack_webhook"](mask if show_unconfigured else settings.slack_webhook_url)
+    found["log"] = CHANNELS["log"]()
+    return found
+
+
+def desk(settings: Settings, book: RuleBook, told: dict[str, Channel]) -> Desk:
+    """What decisions are made with."""
+    from responder.diagnose.probes import PROBES
+    from responder.engine.desk import Desk
+    from responder.notify.links import LinkMaker
+    from responder.triage.matching import Matching
+
+    return Desk(
+        book=book,
+        matching=Matching(book.rules),
+        probe_kinds=PROBES,
+        channels=told,
+        links=LinkMaker(
+            runbook_base_url=settings.runbook_base_url,
+            public_url=settings.public_url,
+            urls=book.urls,
+            alertmanager_url=settings.alertmanager_url,
+            prometheus_url=settings.prometheus_url,
+        ),
+        prometheus_url=settings.prometheus_url,
+    )
+
+
+def outgoing(settings: Settings, clock: Clock) -> Outgoing:
+    """The way out."""
+    from responder.outgoing import Outgoing
+
+    return Outgoing(clock, connect_to=settings.connect_to)
+
+
+def prober(settings: Settings, clock: Clock) -> Prober:
+    """What runs probes."""
+    from responder.diagnose.contract import Tools
+    from responder.diagnose.probes import PROBES
+    from responder.diagnose.run import Prober
+
+    tools: Tools = Tools(outgoing=outgoing(settings, clock), clock=clock)
+    return Prober(PROBES, tools)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker process: the web application and, unless the role is web, the engine."""
+
+    app: Flask
+    engine: Engine | None
+    database: Database
+
+    def stop(self) -> None:
+        """Drain and close: nothing is acknowledged after it."""
+        if self.engine is not None:
+            self.engine.stop(DRAIN_SECONDS)
+        self.database.close()
+
+
+def worker(settings: Settings, decisions: Callable[[], Desk], *, on_fatal: Callable[[], None]) -> Worker:
+    """Build a worker and start its engine. Call it after the fork: it opens connections and starts threads."""
+    from responder.store.database import Database
+    from responder.store.inbox import Inbox
+    from responder.web import ops, webhook
+    from responder.web.app import create_app
+    from responder.web.auth import guard
+
+    clock = SystemClock()
+    database = Database(settings.database_url)
+    inbox = Inbox(database)
+    engine = _engine(settings, database, decisions, clock, on_fatal) if settings.role != "web" else None
+    parts = [ops.blueprint(database, inbox, lambda: engine is None or engine.alive)]
+    if settings.role != "engine":
+        door = webhook.Door(
+            inbox=inbox,
+            guard=guard(settings.webhook_token, settings.webhook_basic_auth),
+            clock=clock,
+            max_body_bytes=settings.max_body_bytes,
+            on_kept=engine.wake if engine else lambda: None,
+        )
+        parts.append(webhook.blueprint(door))
+    if engine:
+        engine.start()
+    return Worker(create_app(*parts), engine, database)
+
+
+def _engine(
+    settings: Settings,
+    database: Database,
+    decisions: Callable[[], Desk],
+    clock: Clock,
+    on_fatal: Callable[[], None],
+) -> Engine:
+    from responder.engine.engine import Engine
+    from responder.notify.deliver import Deliverer
+
+    return Engine(
+        database=database,
+        desk=decisions,
+        prober=prober(settings, clock),
+        deliverer=Deliverer(outgoing(settings, clock), clock, print_page=print_page, secrets=settings.secrets()),
+        clock=clock,
+        chance=random.SystemRandom().random,
+        on_fatal=on_fatal,
+    )
+
+
+def print_page(page: str) -> None:
+    """The log channel's page goes to standard output, whole and in one write."""
+    os.write(1, (page.rstrip("\n") + "\n\n").encode())
+
+
+def prepare_store(settings: Settings) -> None:
+    """Bring the database to the newest schema, then let go of it. Raises CannotStore."""
+    from responder.store.database import Database
+    from responder.store.migrate import migrate
+
+    database = Database(settings.database_url)
+    try:
+        migrate(database)
+    finally:
+        database.close()
+
+
+@contextlib.contextmanager
+def inbox(settings: Settings) -> Iterator[Inbox]:
+    """The kept bodies, for commands that only look. Raises CannotStore."""
+    from responder.store.database import Database
+    from responder.store.inbox import Inbox
+
+    prepare_store(settings)
+    database = Database(settings.database_url)
+    try:
+        yield Inbox(database)
+    finally:
+        database.close()

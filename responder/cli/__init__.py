@@ -1,0 +1,46 @@
+"""The command line. Each group lives in its own file and is imported only when it is called: `--help` is instant."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+
+import click
+
+from responder import __version__
+
+_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "serve": ("responder.cli.serve:serve", "Receive webhooks, triage, diagnose and page."),
+    "demo": ("responder.cli.demo:demo", "Watch sample alerts become pages, on this machine only."),
+    "dry-run": ("responder.cli.dry_run:dry_run", "Show what webhook bodies would do, without doing it."),
+    "rules": ("responder.cli.rules:rules", "Check the rule files."),
+    "health": ("responder.cli.health:health", "Ask every service of the catalogue how it is."),
+    "rejects": ("responder.cli.rejects:rejects", "Read the bodies that were refused."),
+}
+
+
+class _Lazy(click.Group):
+    """A group that knows the names and one-line helps of its commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="responder")
+def main() -> None:
+    """The triage engine between Prometheus Alertmanager and the people on call.
+
+    Settings come from the environment; `responder serve --settings` lists them all.
+    """

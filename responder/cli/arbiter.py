@@ -1,0 +1,58 @@
+"""gunicorn, told how to run our workers: build after the fork, drain before the exit."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from responder import bootstrap
+from responder.engine.desk import Desk
+from responder.settings import Settings
+
+_BROKEN = 70  # EX_SOFTWARE of sysexits.h
+_SWITCH_SECONDS = 0.001
+"""A request must not wait 5 ms, Python's default, for a triage batch to let go of the interpreter."""
+
+
+class Arbiter(BaseApplication):  # type: ignore[misc]
+    """The master process. It holds the rules, so that workers share their memory, and restarts what dies."""
+
+    def __init__(self, settings: Settings, decisions: Callable[[], Desk]) -> None:
+        self._settings = settings
+        self._decisions = decisions
+        self._worker: bootstrap.Worker | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        """gunicorn's own settings; each that is not the default says why in docs/decisions.md."""
+        options: dict[str, Any] = {
+            "bind": self._settings.listen,
+            "workers": self._settings.workers,
+            "threads": self._settings.threads,
+            "worker_class": "gthread",
+            "keepalive": 75,
+            "timeout": 30,
+            "graceful_timeout": 15,
+            "loglevel": "warning",
+            "proc_name": "responder",
+            "control_socket_disable": True,
+            "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - a heartbeat file of gunicorn's
+            "worker_exit": lambda _server, _worker: self._drain(),
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Called in each worker after the fork."""
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        self._worker = bootstrap.worker(self._settings, self._decisions, on_fatal=lambda: os._exit(_BROKEN))
+        return self._worker.app
+
+    def _drain(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()

@@ -1,0 +1,93 @@
+"""``responder serve``: gunicorn's workers, each with a door for webhooks and an engine behind it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection
+
+import click
+
+from responder import bootstrap
+from responder.cli.fail import Fatal, named_failures
+from responder.settings import Settings, strangers
+
+_NOBODY = """
+  NOBODY WILL BE PAGED: no PagerDuty key and no Slack token is configured.
+  Every page is printed here instead. Set RESPONDER_PAGERDUTY_ROUTING_KEY and RESPONDER_SLACK_BOT_TOKEN.
+"""
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
+
+
+@click.command()
+@click.option("--insecure", is_flag=True, help="Accept webhooks without authentication, on loopback only.")
+@click.option("--settings", "show", is_flag=True, help="List every setting with its value, secrets masked, and exit.")
+@click.option("--check", is_flag=True, help="Check settings, rules and database, and exit.")
+def serve(*, insecure: bool, show: bool, check: bool) -> None:
+    """Receive Alertmanager's webhooks, triage, diagnose and page.
+
+    Exit status: 0 after a clean stop, 1 where rules or settings cannot be used, 2 for a wrong command line.
+    """
+    with named_failures():
+        settings = bootstrap.settings_from_environment()
+        if show:
+            _list(settings)
+            return
+        _refuse_open_doors(settings, insecure=insecure)
+        _serve(settings, check=check)
+
+
+def _list(settings: Settings) -> None:
+    rows = list(settings.rows())
+    width = max(len(name) for name, _, _ in rows)
+    for name, value, text in rows:
+        click.echo(f"{name:<{width}}  {value or '-'}")
+        if sys.stdout.isatty():
+            click.secho(f"{'':<{width}}  {text}", dim=True)
+
+
+def _refuse_open_doors(settings: Settings, *, insecure: bool) -> None:
+    protected = settings.webhook_token.reveal() or settings.webhook_basic_auth.reveal()
+    if protected:
+        return
+    if not insecure:
+        raise Fatal(
+            "the webhook has no authentication: set RESPONDER_WEBHOOK_TOKEN (or RESPONDER_WEBHOOK_BASIC_AUTH), "
+            "or try it out on this machine with --insecure"
+        )
+    host = settings.listen.rpartition(":")[0]
+    if host not in _LOOPBACK:
+        raise Fatal(f"--insecure listens on loopback only, and RESPONDER_LISTEN is {settings.listen}: write 127.0.0.1:PORT")
+
+
+def _serve(settings: Settings, *, check: bool) -> None:
+    import structlog
+
+    from responder import telemetry
+
+    telemetry.configure(settings.log_format, settings.secrets())
+    log = structlog.get_logger()
+    for sentence in strangers(bootstrap.environment()):
+        log.warning("settings.unknown", reason=sentence)
+    book = bootstrap.load_rules(settings.rules, settings.runbooks)
+    told = bootstrap.channels(settings)
+    _say_who_is_told(told)
+    bootstrap.prepare_store(settings)
+    if check:
+        click.echo(f"ready to serve: {len(book.rules)} rules, channels {', '.join(told)}")
+        return
+    from responder.cli.arbiter import Arbiter
+
+    desk = bootstrap.desk(settings, book, told)
+    log.info("serve.start", listen=settings.listen, rules=len(book.rules), revision=book.revision[:12], channels=list(told))
+    Arbiter(settings, lambda: desk).run()
+
+
+def _say_who_is_told(names: Collection[str]) -> None:
+    import structlog
+
+    log = structlog.get_logger()
+    if set(names) == {"log"}:
+        click.secho(_NOBODY, fg="red", bold=True, err=True)
+        log.warning("serve.no_channel", reason="no PagerDuty key and no Slack token: pages are printed to the log")
+    elif "pagerduty" not in names:
+        log.warning("serve.no_pager", reason="RESPONDER_PAGERDUTY_ROUTING_KEY is not set: nobody is woken")

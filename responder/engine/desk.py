@@ -1,0 +1,31 @@
+"""What every decision is made with. ``serve``, ``dry-run``, the demo and the tests build the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from responder.diagnose.contract import Ask, ProbeKind, Scene
+from responder.diagnose.plan import plan
+from responder.model.decision import Subject
+from responder.model.rule import RuleBook
+from responder.notify.contract import Channel
+from responder.notify.links import LinkMaker
+from responder.triage.matching import Matching
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The rules in force and where things are. Replaced whole when rules are reloaded, never changed."""
+
+    book: RuleBook
+    matching: Matching
+    probe_kinds: Mapping[str, ProbeKind]
+    channels: Mapping[str, Channel]
+    links: LinkMaker
+    prometheus_url: str
+
+    def asks(self, names: tuple[str, ...], subject: Subject) -> tuple[Ask, ...]:
+        """The questions that the named probes ask about a subject."""
+        scene = Scene(subject=subject, services=self.book.services, prometheus_url=self.prometheus_url)
+        return plan(names, self.book, self.probe_kinds, scene)

@@ -1,0 +1,183 @@
+"""What follows from a decision: the incident's next state, the messages to write and the probes to run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from responder.engine.desk import Desk
+from responder.model.alert import AlertGroup
+from responder.model.decision import Decision
+from responder.model.delivery import Delivery, Effects, Work
+from responder.model.incident import ChangeKind, Incident
+from responder.model.message import Draft
+from responder.model.report import Report
+from responder.model.rule import Action
+from responder.notify.compose import changed, closing, opening
+from responder.notify.contract import Channel
+from responder.notify.route import PAGER, route
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing in it is mistaken for something else at 3 a.m.
+
+
+def follow(
+    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident | None, desk: Desk
+) -> Effects:
+    """The effects of a decision, for the shell to commit in one transaction."""
+    kind = decision.change.kind
+    if decision.rule.action is Action.HEARTBEAT:
+        return _recorded(decision, delivery, None, f"heartbeat: {decision.reason}")
+    if kind is ChangeKind.NEW:
+        return _begun(decision, group, delivery, desk)
+    if incident is None or kind is ChangeKind.STALE:
+        return _recorded(decision, delivery, None, decision.reason)
+    if kind is ChangeKind.REPEATED:
+        return _recorded(decision, delivery, _moved(incident, decision, delivery), decision.reason)
+    if kind is ChangeKind.RESOLVED:
+        return _ended(decision, group, delivery, incident, desk)
+    return _told(decision, group, delivery, incident, desk)
+
+
+def incident_id(dedup_key: str, delivery: int) -> str:
+    """A short name for people. It depends on the delivery only, so that deciding twice opens one incident."""
+    number = int.from_bytes(sha256(f"{dedup_key}/{delivery}".encode()).digest()[:8])
+    return "INC-" + "".join(_ALPHABET[number >> shift & 31] for shift in range(0, 50, 5))
+
+
+def messages(
+    report: Report, channels: Iterable[Channel], *, rank: int, due_at: datetime, enrich: bool = False
+) -> tuple[Draft, ...]:
+    """The messages that a report becomes on each channel, in the order they must leave."""
+    return tuple(
+        Draft(
+            incident=report.incident,
+            stream=report.dedup_key,
+            channel=channel.name,
+            step=step,
+            rank=rank,
+            due_at=due_at,
+            report=report,
+            enrich=enrich,
+        )
+        for channel in channels
+        for step in channel.steps[report.moment]
+    )
+
+
+def _begun(decision: Decision, group: AlertGroup, delivery: Delivery, desk: Desk) -> Effects:
+    channels = route(decision.rule.channels, decision.severity, desk.channels)
+    blank = Incident(
+        id=incident_id(group.dedup_key, delivery.id),
+        dedup_key=group.dedup_key,
+        group_key=group.group_key,
+        cluster=group.cluster,
+        open=True,
+        severity=decision.severity.name,
+        rule=decision.rule.id,
+        service=decision.subject.name,
+        title="",
+        runbook=str(decision.rule.runbook or ""),
+        reason=decision.reason,
+        channels=channels,
+        opened_at=delivery.received_at,
+        changed_at=delivery.received_at,
+        resolved_at=None,
+        delivery=delivery.id,
+        revision=desk.book.revision,
+        alerts=decision.change.alerts,
+    )
+    return _opened(decision, group, delivery, blank, channels, desk)
+
+
+def _opened(
+    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, to: tuple[str, ...], desk: Desk
+) -> Effects:
+    """Open pages on the channels ``to``: they leave when the diagnosis is done, at the page budget at the latest."""
+    now = delivery.received_at
+    names = _worth_asking(decision, desk)
+    report = opening(decision, group, incident, desk.book, now=now, links=desk.links, pending=names)
+    due_at = now + timedelta(seconds=decision.severity.page_budget) if names else now
+    rank = decision.severity.rank
+    work = Work(
+        incident=incident.id,
+        stream=incident.dedup_key,
+        rank=rank,
+        probes=names,
+        subject=decision.subject,
+        report=report,
+        channels=to,
+    )
+    return Effects(
+        delivery=delivery.id,
+        state="decided",
+        outcome=decision.reason,
+        decision=decision,
+        incident=replace(incident, title=report.title),
+        drafts=messages(report, (desk.channels[name] for name in to), rank=rank, due_at=due_at, enrich=bool(names)),
+        work=work if names else None,
+        due_at=due_at,
+    )
+
+
+def _told(
+    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk
+) -> Effects:
+    """An update for those who know of the incident, and a page for those whom only its new severity concerns."""
+    now = delivery.received_at
+    wanted = route(decision.rule.channels, decision.severity, desk.channels)
+    worse = decision.severity.rank < desk.book.severities[incident.severity].rank if _known(incident, desk) else True
+    added = tuple(name for name in wanted if name not in incident.channels) if worse else ()
+    moved = replace(_moved(incident, decision, delivery), channels=incident.channels + added)
+    report = changed(decision, group, moved, desk.book, now=now, links=desk.links)
+    informed = (desk.channels[name] for name in incident.channels if name in desk.channels and (worse or name != PAGER))
+    update = messages(report, informed, rank=decision.severity.rank, due_at=now)
+    if not added:
+        return replace(_recorded(decision, delivery, replace(moved, title=report.title), decision.reason), drafts=update)
+    page = _opened(decision, group, delivery, moved, added, desk)
+    return replace(page, drafts=update + page.drafts)
+
+
+def _ended(
+    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk
+) -> Effects:
+    now = delivery.received_at
+    over = replace(_moved(incident, decision, delivery), open=False, resolved_at=now)
+    report = closing(decision, group, over, desk.book, now=now, links=desk.links)
+    told = (desk.channels[name] for name in incident.channels if name in desk.channels)
+    drafts = messages(report, told, rank=decision.severity.rank, due_at=now)
+    return replace(_recorded(decision, delivery, over, decision.reason), drafts=drafts)
+
+
+def _known(incident: Incident, desk: Desk) -> bool:
+    return incident.severity in desk.book.severities
+
+
+def _moved(incident: Incident, decision: Decision, delivery: Delivery) -> Incident:
+    """The incident after a notification; a notification in which nothing fires says nothing new about how bad it is."""
+    moved = replace(incident, delivery=delivery.id, alerts=decision.change.alerts, changed_at=delivery.received_at)
+    if not decision.ruling.alert.firing:
+        return moved
+    return replace(moved, severity=decision.severity.name, rule=decision.rule.id, reason=decision.reason)
+
+
+def _recorded(decision: Decision, delivery: Delivery, incident: Incident | None, outcome: str) -> Effects:
+    return Effects(
+        delivery=delivery.id,
+        state="decided",
+        outcome=outcome,
+        decision=decision,
+        incident=incident,
+        drafts=(),
+        work=None,
+        due_at=delivery.received_at,
+    )
+
+
+def _worth_asking(decision: Decision, desk: Desk) -> tuple[str, ...]:
+    """The rule's probes of which at least one question can be asked about this subject."""
+    askable = {ask.probe for ask in desk.asks(decision.rule.probes, decision.subject) if not ask.skip}
+    return decision.rule.probes if askable else ()
+
+

@@ -1,0 +1,41 @@
+"""The story of an alert: from a kept body to what people are told. Nothing here waits, writes or sends.
+
+    delivery --read--> group --triage--> Effects   committed in one transaction: incident, pages due later, work to do
+    work --probes--> findings --diagnose--> Report   improves those pages, or follows them where they have left already
+
+The shell is ``worker.py`` (takes deliveries, runs probes) and ``courier.py`` (sends what is due).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from responder.diagnose.conclude import conclude
+from responder.engine.desk import Desk
+from responder.engine.follow import follow
+from responder.model.alert import AlertGroup
+from responder.model.delivery import Delivery, Effects, Work
+from responder.model.finding import Finding
+from responder.model.incident import Incident
+from responder.model.report import Report
+from responder.notify.compose import enriched, late
+from responder.receive.alertmanager import parse
+from responder.triage.decide import decide
+
+
+def read(delivery: Delivery) -> AlertGroup:
+    """The group that a kept body describes. Raises BadBody for one that the receiver should not have let through."""
+    return parse(delivery.body, delivery.cluster)
+
+
+def triage(group: AlertGroup, delivery: Delivery, incident: Incident | None, desk: Desk) -> Effects:
+    """What follows from a delivery of ``group``, given the latest incident of the group (None where it never had one)."""
+    decision = decide(group, desk.book, desk.matching, incident, delivery.id)
+    return follow(decision, group, delivery, incident, desk)
+
+
+def diagnose(work: Work, findings: tuple[Finding, ...], now: datetime) -> tuple[Report, Report]:
+    """The page with the findings in it, and what to send after it where the page without them has left."""
+    conclusion = conclude(findings, work.subject)
+    better = enriched(work.report, findings, conclusion, now=now)
+    return better, late(work.report, findings, conclusion, now=now)

@@ -1,0 +1,62 @@
+"""A webhook body we have acknowledged, and what triage makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from responder.model.decision import Decision, Subject
+from responder.model.incident import Incident
+from responder.model.message import Draft
+from responder.model.report import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One kept body, byte for byte. ``cluster`` is the last segment of the webhook's URL, empty where it has none."""
+
+    id: int
+    received_at: datetime
+    cluster: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a diagnosis needs and nothing else: it must outlive the process that wrote it."""
+
+    incident: str
+    stream: str
+    rank: int
+    probes: tuple[str, ...]
+    subject: Subject
+    report: Report
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A diagnosis to run: claimed by attempt, and of use to the page until ``due_at``."""
+
+    id: int
+    attempt: int
+    due_at: datetime
+    work: Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """All that follows from one delivery: the shell commits it, a dry-run prints it.
+
+    ``state`` is "decided", or "failed" where triage broke and a plain page says so. ``due_at`` is when the page leaves
+    at the latest. ``work`` is None where there is nothing to diagnose.
+    """
+
+    delivery: int
+    state: str
+    outcome: str
+    decision: Decision | None
+    incident: Incident | None
+    drafts: tuple[Draft, ...]
+    work: Work | None
+    due_at: datetime

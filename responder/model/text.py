@@ -1,0 +1,153 @@
+"""Foreign text made fit to show: cleaned of what people cannot see, rid of secrets, and only then cut."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_ELLIPSIS = "…"
+# Nothing a page shows is as long; it keeps the work on a hostile text bounded.
+_WINDOW = 65536
+_LONGEST_MARKER = 40
+_MARK = "[REDACTED:"
+
+_ANSI = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|\x9b[0-?]*[ -/]*[@-~]"
+    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC and its like: titles, links
+    r"|\x1b[@-Z\\^_a-z=>]"
+)
+_INVISIBLE = (
+    (0x00AD, 0x00AD),  # soft hyphen
+    (0x061C, 0x061C),  # Arabic letter mark
+    (0x180E, 0x180E),
+    (0x200B, 0x200F),  # zero-width characters, left-to-right and right-to-left marks
+    (0x202A, 0x202E),  # bidi embeddings and overrides
+    (0x2060, 0x206F),  # word joiner, invisible operators, bidi isolates
+    (0xFEFF, 0xFEFF),
+    (0xFFF9, 0xFFFB),
+    (0xE0000, 0xE007F),  # tags
+)
+_TABLE: dict[int, str | None] = {
+    **dict.fromkeys((*range(0x20), *range(0x7F, 0xA0))),
+    **{code: None for first, last in _INVISIBLE for code in range(first, last + 1)},
+    **dict.fromkeys(range(0xD800, 0xE000), "\ufffd"),
+    ord("\n"): "\n",
+    ord("\t"): " ",
+    0x2028: "\n",
+    0x2029: "\n",
+}
+
+
+def clean(text: str) -> str:
+    r"""``text`` without control characters, terminal sequences, bidi and zero-width characters.
+
+    Line breaks of any style become ``\n``, a tab becomes a space, a lone surrogate becomes U+FFFD: what is left can be
+    encoded as UTF-8.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n").translate(_TABLE)
+
+
+def one_line(text: str) -> str:
+    """The same on one line: every run of white space is one space, none at the ends."""
+    return " ".join(clean(text).split())
+
+
+def cut(text: str, limit: int) -> str:
+    """``text`` in at most ``limit`` characters, ending with an ellipsis where something was cut off.
+
+    A letter is never parted from its accents, nor is a redaction mark cut in two.
+    """
+    if len(text) <= limit:
+        return text
+    if limit <= 0:
+        return ""
+    end = limit - 1
+    while end > 0 and unicodedata.combining(text[end]):
+        end -= 1
+    mark = text.rfind(_MARK, max(0, end - _LONGEST_MARKER), end + len(_MARK) - 1)
+    if mark >= 0 and "]" not in text[mark:end]:
+        end = mark
+    return text[:end].rstrip() + _ELLIPSIS
+
+
+# Quantifiers are bounded, or what follows them always matches: the time is linear in the text, whatever it says.
+_VALUE = (
+    r"(?:\[REDACTED:[a-z-]{1,20}\]"
+    r"|\"(?:[^\"\\\n]|\\.){0,512}\"|'(?:[^'\\\n]|\\.){0,512}'"
+    r"|\\{1,3}\"[^\"\n]{0,512}\""  # inside a JSON string
+    r"|\\{0,3}[\"']?[^\s\"'&]{1,4096})"
+)
+_SEPARATOR = r"""\\{0,3}["']?\s{0,8}[:=]\s{0,8}"""
+_ANNOUNCED = (
+    r"(?:pass(?:word|wd|phrase)|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential"
+    r"|routing[_-]?key|integration[_-]?key|signature|session[_-]?id)[\w.-]{0,32}|\bpass"
+)
+_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(pattern))
+    for kind, pattern in (
+        ("pem", r"-----BEGIN [^-\n]{1,60}-----[\s\S]*?(?:-----END [^-\n]{1,60}-----|\Z)"),
+        ("userinfo", r"(?P<keep>://)[^\s/?#\"'<>]{1,512}(?P<end>@)"),
+        ("slack-webhook", r"(?P<keep>hooks\.slack(?:-gov)?\.com/[a-z]{1,12}/)[^\s\"'<>]{1,512}"),
+        ("jwt", r"(?<![\w-])eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*"),
+        ("aws-key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+        ("github-token", r"\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,})"),
+        ("slack-token", r"\b(?:xox[a-z](?:\.xox[a-z])?|xapp)-[A-Za-z0-9-]{8,}"),
+        (
+            "authorization",
+            r"(?i)(?P<keep>\bauthorization" + _SEPARATOR + r")"
+            r"[\"']?(?:[A-Za-z][\w-]{0,31}[ \t]{1,4})?[^\s\"',;]{1,4096}",
+        ),
+        ("cookie", r"(?i)(?P<keep>\bcookie" + _SEPARATOR + r")[\"']?[^\n\"']{1,4096}"),
+        ("bearer", r"(?i)(?P<keep>\bbearer\s{1,4})(?!(?:tokens?|auth\w{0,16}|scheme|realm|error)\b)[\w.~+/=-]{6,4096}"),
+        ("basic", r"(?P<keep>\b[Bb](?:asic|ASIC)\s{1,4})(?=[A-Za-z+/]{1,64}[A-Z0-9=])[\w+/=-]{6,4096}"),
+        ("routing-key", r"(?i)(?P<keep>\b(?:routing|integration)(?:[_ -]?key)?\W{1,6})[0-9a-f]{32}\b"),
+        ("query", r"(?i)(?P<keep>[?&;][\w.-]{0,32}(?:sig|signature|token|key|secret|password)=)[^\s&#\"'<>]{1,4096}"),
+        ("secret", r"(?i)(?P<keep>(?:" + _ANNOUNCED + r")" + _SEPARATOR + r")" + _VALUE),
+    )
+)
+# One pass that finds nothing spares fourteen: most labels and log lines hold no secret.
+_HINT = re.compile(
+    r"(?i)-----BEGIN|://|hooks\.slack|eyJ|AKIA|ASIA|gh[pousr]_|github_pat|xox[a-z]|xapp-|authorization|cookie|bearer|basic"
+    r"|routing|integration|sig|token|key|secret|pass|pwd|credential|session"
+)
+
+
+def redact(text: str) -> str:
+    """``text`` with secrets replaced by ``[REDACTED:type]``; the words that announce them stay readable.
+
+    Types: pem, userinfo (of a URL), slack-webhook, jwt, aws-key, github-token, slack-token, authorization, cookie,
+    bearer, basic, routing-key (PagerDuty), query (a URL's parameters), secret (``password=`` and its like). Where in
+    doubt, more is taken away: half a secret is still one.
+    """
+    if not _HINT.search(text):
+        return text
+    for kind, pattern in _PATTERNS:
+        before = r"\g<keep>" if "keep" in pattern.groupindex else ""
+        after = r"\g<end>" if "end" in pattern.groupindex else ""
+        text = pattern.sub(f"{before}[REDACTED:{kind}]{after}", text)
+    return text
+
+
+def tidy(text: str, limit: int) -> str:
+    """``text`` fit to be kept and shown in at most ``limit`` characters: cleaned, then redacted, then cut.
+
+    It is not escaped: that is for the sink.
+    """
+    return cut(redact(clean(_window(text))).strip(), limit)
+
+
+def tidy_line(text: str, limit: int) -> str:
+    """The same on one line."""
+    return cut(redact(one_line(_window(text))), limit)
+
+
+def _window(text: str) -> str:
+    """The beginning of an overlong text, without its last word: that may be the first half of a secret."""
+    if len(text) <= _WINDOW:
+        return text
+    head = text[:_WINDOW]
+    words = head.rsplit(maxsplit=1)
+    return words[0] + _ELLIPSIS if len(words) > 1 else head

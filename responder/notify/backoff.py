@@ -1,0 +1,25 @@
+"""When to try again: exponential with jitter, the server's own wish as a floor."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from responder.model.outcome import TryLater
+
+FIRST = 1.0
+LONGEST = 300.0
+LONGEST_WORST = 60.0  # rank 1: nobody waits five minutes for an outage's page
+LONGEST_WISH = 3600.0  # a Retry-After of a day would mean that nobody is told
+
+
+def next_attempt(attempt: int, outcome: TryLater, *, rank: int, now: datetime, jitter: float) -> datetime:
+    """The moment of the next attempt after ``attempt`` (counted from 1) ended in ``outcome``.
+
+    ``jitter`` in [0, 1) spreads the second half of the wait, so that messages that failed together do not return
+    together.
+    """
+    longest = LONGEST_WORST if rank <= 1 else LONGEST
+    wait = min(longest, FIRST * 2.0 ** min(attempt - 1, 30))
+    wait = wait / 2 + wait / 2 * jitter
+    wish = min(LONGEST_WISH, max(0.0, outcome.retry_after or 0.0))
+    return now + timedelta(seconds=max(wait, wish))

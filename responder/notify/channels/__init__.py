@@ -1,0 +1,15 @@
+"""The channels by the names that rules use. Adding one: a file here, a line below, a case in the contract tests."""
+
+from __future__ import annotations
+
+from responder.notify.channels.log import Log
+from responder.notify.channels.pagerduty import PagerDuty
+from responder.notify.channels.slack import Slack
+from responder.notify.channels.slack_webhook import SlackWebhook
+
+CHANNELS: dict[str, type] = {
+    "pagerduty": PagerDuty,
+    "slack": Slack,
+    "slack_webhook": SlackWebhook,
+    "log": Log,
+}

@@ -1,0 +1,95 @@
+"""Slack with a bot token: one message an incident, edited in place, its details and changes in the thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from responder.model.message import Letter, Request, Response
+from responder.model.outcome import Delivered, Outcome, Refused, TryLater
+from responder.model.report import Moment
+from responder.model.secret import Secret
+from responder.notify.slack_messages import details, parent, plain, reply
+from responder.notify.wire import decoded, encoded, judged, retry_after, text_of, told
+
+# https://docs.slack.dev/reference/methods/chat.postMessage and chat.update, "Errors": those that may pass.
+PASSING = frozenset(
+    {
+        "ratelimited",
+        "rate_limited",
+        "internal_error",
+        "fatal_error",
+        "service_unavailable",
+        "request_timeout",
+        "team_added_to_org",
+        "external_channel_migrating",
+        "update_failed",
+    }
+)
+
+_POST, _DETAILS, _EDIT, _REPLY = "post", "details", "edit", "reply"
+
+
+@dataclass(frozen=True, slots=True)
+class Slack:
+    """Posts to ``channel`` (a name or id) as the bot of ``token``; ``base_url`` is the base of /chat.postMessage."""
+
+    token: Secret
+    channel: str
+    base_url: str = "https://slack.com/api"
+    name: ClassVar[str] = "slack"
+    steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = {
+        Moment.START: (_POST, _DETAILS),
+        Moment.UPDATE: (_EDIT, _REPLY),
+        Moment.RESOLUTION: (_EDIT, _REPLY),
+        Moment.LATE: (_REPLY,),
+    }
+
+    def render(self, letter: Letter) -> Request:
+        """The parent posted or edited, or a reply in its thread; a message of its own where no parent is known.
+
+        The minimal form never edits: where Slack refused the edit, the state is posted anew.
+        """
+        known = letter.previous.get("channel", ""), letter.previous.get("ts", "")
+        if letter.step == _EDIT and all(known) and not letter.plain:
+            return self._request("chat.update", {"channel": known[0], "ts": known[1]}, letter)
+        place = {"channel": known[0] or self.channel, "unfurl_links": False, "unfurl_media": False}
+        threaded = letter.step in {_DETAILS, _REPLY} and all(known)
+        return self._request("chat.postMessage", place | ({"thread_ts": known[1]} if threaded else {}), letter)
+
+    def read(self, letter: Letter, response: Response) -> Outcome:
+        """Slack says 200 even where it refuses: the body's ``ok`` and ``error`` decide."""
+        outcome = judged(letter, response, "", (self.token,))
+        if not isinstance(outcome, Delivered):
+            return outcome
+        answer = decoded(response)
+        if answer.get("ok") is True:
+            ref = {key: text_of(answer.get(key)) for key in ("channel", "ts")}
+            return Delivered(ref if all(ref.values()) else {})
+        error = text_of(answer.get("error"))
+        if not error:
+            return TryLater("HTTP 200 without the answer Slack gives", retry_after(letter, response))
+        metadata = answer.get("response_metadata")
+        more = text_of(metadata.get("messages")) if isinstance(metadata, dict) else ""
+        reason = told(f"Slack: {error}", more, (self.token,))
+        return TryLater(reason, retry_after(letter, response)) if error in PASSING else Refused(reason)
+
+    def _request(self, method: str, place: dict[str, Any], letter: Letter) -> Request:
+        return Request(
+            url=f"{self.base_url.rstrip('/')}/{method}",
+            body=encoded(place | content(letter)),
+            headers={
+                "Authorization": f"Bearer {self.token.reveal()}",
+                "Content-Type": "application/json; charset=utf-8",
+            },
+        )
+
+
+def content(letter: Letter) -> dict[str, Any]:
+    """The part of the body that people read."""
+    if letter.plain:
+        return {"text": plain(letter.report)}
+    make = {_DETAILS: details, _REPLY: reply}.get(letter.step, parent)
+    message = make(letter.report)
+    return {"text": message.text, "blocks": message.blocks}

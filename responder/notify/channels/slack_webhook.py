@@ -1,0 +1,45 @@
+"""Slack by incoming webhook: a message of its own for each moment; a webhook can neither edit nor thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from responder.model.message import Letter, Request, Response
+from responder.model.outcome import Delivered, Outcome, TryLater
+from responder.model.report import Moment
+from responder.model.secret import Secret
+from responder.notify.slack_messages import parent, plain
+from responder.notify.wire import decoded, encoded, judged
+
+_STEPS = ("post",)
+
+
+@dataclass(frozen=True, slots=True)
+class SlackWebhook:
+    """Posts to ``url``, which is itself the secret."""
+
+    url: Secret
+    name: ClassVar[str] = "slack_webhook"
+    steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
+
+    def render(self, letter: Letter) -> Request:
+        """One message with blocks; text alone in the minimal form."""
+        message = None if letter.plain else parent(letter.report)
+        body = {"text": message.text, "blocks": message.blocks} if message else {"text": plain(letter.report)}
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        return Request(url=self.url.reveal(), body=encoded(body | {"unfurl_links": False}), headers=headers)
+
+    def read(self, letter: Letter, response: Response) -> Outcome:
+        """Accepted is 200 with ``ok``, or a JSON object whose ``ok`` or ``success`` is true, as lookalikes say it.
+
+        Errors come as a bare word with a 4xx (invalid_payload, channel_not_found, ...), which makes the reason.
+        """
+        outcome = judged(letter, response, response.body[:200].decode("utf-8", "replace"), (self.url,))
+        if not isinstance(outcome, Delivered) or response.body.strip() == b"ok":
+            return outcome
+        answer = decoded(response)
+        if answer.get("ok") is True or answer.get("success") is True:
+            return outcome
+        return TryLater("HTTP 200 without the answer Slack gives")

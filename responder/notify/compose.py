@@ -1,0 +1,185 @@
+"""What people read: triage's decision and the diagnosis' findings become a channel-neutral report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import responder
+from responder.model.alert import AlertGroup
+from responder.model.decision import Decision
+from responder.model.finding import Conclusion, Finding, Verdict
+from responder.model.incident import ChangeKind, Incident
+from responder.model.report import Moment, Report, Status
+from responder.model.rule import RuleBook
+from responder.model.text import tidy_line
+from responder.notify import facts
+from responder.notify.links import LinkMaker
+from responder.notify.words import lasted
+
+NOTHING = Conclusion(likely="", changed="", ruled_out="", unknown="")
+POSTMORTEM_WITHIN = timedelta(hours=48)  # BUTTERFLY's resolution template
+TITLE_LIMIT = 120
+LINE_LIMIT = 500
+
+
+def opening(
+    decision: Decision,
+    group: AlertGroup,
+    incident: Incident,
+    book: RuleBook,
+    *,
+    now: datetime,
+    links: LinkMaker,
+    pending: tuple[str, ...],
+) -> Report:
+    """The page of a new incident, complete before any probe has answered; ``pending`` names the probes to come."""
+    severity, rule, subject = decision.severity, decision.rule, decision.subject
+    service = book.services.get(subject.service) if subject.service else None
+    started = facts.started(decision, group, incident)
+    name = facts.name(decision)
+    return Report(
+        moment=Moment.START,
+        status=Status.INVESTIGATING,
+        incident=incident.id,
+        dedup_key=incident.dedup_key,
+        title=_title(f"[{severity.name}] {facts.symptom(decision)}", "", book.environment),
+        severity=severity.name,
+        severity_reason=tidy_line(decision.ruling.reason, LINE_LIMIT),
+        pagerduty_severity=severity.pagerduty,
+        pages=severity.pages,
+        service=name,
+        environment=book.environment,
+        namespace=tidy_line(subject.namespace or book.namespace, 63),
+        alertname=tidy_line(decision.ruling.alert.name, 120),
+        what=facts.what(decision, group, started, now),
+        impact=facts.impact(service, book),
+        update="",
+        conclusion=NOTHING,
+        first_step=rule.first_step,
+        related=facts.related(decision),
+        history="",
+        clock=facts.clock(severity, incident.opened_at, now),
+        owner=service.owner if service else "unknown: the service is not in the catalogue",
+        lead=facts.lead(book),
+        escalation=facts.escalation(book),
+        room=facts.room(incident.opened_at, name),
+        runbook=links.runbook(rule.runbook),
+        links=links.around(group, service, since=started, now=now),
+        findings=(),
+        pending=pending,
+        firing=len(group.firing),
+        resolved=len(group.alerts) - len(group.firing),
+        truncated=group.truncated,
+        labels=facts.labels(group.common_labels),
+        rule=rule.id,
+        made_by=f"responder {responder.__version__}, rules {book.revision[:12]}, rule {rule.id}",
+        started_at=started,
+        ended_at=None,
+        written_at=now,
+        next_update=now + timedelta(seconds=severity.next_update),
+        root_cause="",
+        resolution="",
+        postmortem_due=None,
+    )
+
+
+def changed(
+    decision: Decision,
+    group: AlertGroup,
+    incident: Incident,
+    book: RuleBook,
+    *,
+    now: datetime,
+    links: LinkMaker,
+    before: Report | None = None,
+) -> Report:
+    """An update: the group grew or partly resolved. ``before`` is the last report: its findings stay on the page."""
+    report = opening(decision, group, incident, book, now=now, links=links, pending=())
+    easing = decision.change.kind is ChangeKind.PARTLY_RESOLVED
+    report = replace(
+        report,
+        moment=Moment.UPDATE,
+        status=Status.MONITORING if easing else Status.INVESTIGATING,
+        update=tidy_line(decision.change.reason, LINE_LIMIT),
+    )
+    if before is None or not before.findings:
+        return report
+    kept = _found(report, before.findings, before.conclusion)
+    return replace(kept, status=Status.MONITORING) if easing else kept
+
+
+def closing(
+    decision: Decision,
+    group: AlertGroup,
+    incident: Incident,
+    book: RuleBook,
+    *,
+    now: datetime,
+    links: LinkMaker,
+    before: Report | None = None,
+) -> Report:
+    """The resolution. Alertmanager says that it is over, not why: cause and fix are left to the post-mortem."""
+    report = changed(decision, group, incident, book, now=now, links=links, before=before)
+    ended = facts.ended(decision, group, report.started_at, now)
+    cause = report.conclusion.likely
+    return replace(
+        report,
+        moment=Moment.RESOLUTION,
+        status=Status.RESOLVED,
+        what=facts.summary(decision, group),
+        root_cause=f"not yet confirmed; likely: {cause}" if cause else "not yet known",
+        resolution=f"{report.update}; what fixed it is not recorded yet",
+        ended_at=ended,
+        next_update=None,
+        postmortem_due=ended + POSTMORTEM_WITHIN,
+    )
+
+
+def enriched(report: Report, findings: Sequence[Finding], conclusion: Conclusion, *, now: datetime) -> Report:
+    """The page with what the probes found: the worst number goes to the title, nothing that was there is lost."""
+    found = _found(report, tuple(findings), conclusion)
+    return replace(found, pending=(), written_at=now, made_by=f"{report.made_by}{_probed(findings)}")
+
+
+def late(report: Report, findings: Sequence[Finding], conclusion: Conclusion, *, now: datetime) -> Report:
+    """What came after the page had left: the same incident, told as an addition."""
+    update = f"diagnosis finished {lasted((now - report.written_at).total_seconds())} after the page was written"
+    return replace(enriched(report, findings, conclusion, now=now), moment=Moment.LATE, update=update)
+
+
+def _found(report: Report, findings: tuple[Finding, ...], conclusion: Conclusion) -> Report:
+    return replace(
+        report,
+        findings=findings,
+        conclusion=conclusion,
+        title=_title(_stem(report), _worst(findings), report.environment),
+        status=Status.IDENTIFIED if conclusion.likely and report.status is Status.INVESTIGATING else report.status,
+    )
+
+
+def _stem(report: Report) -> str:
+    return report.title.removesuffix(f" ({report.environment})")
+
+
+def _title(stem: str, fact: str, environment: str) -> str:
+    """At most 120 characters: the symptom first, then as much of the fact as fits."""
+    tail = f" ({environment})" if environment else ""
+    stem = tidy_line(stem, TITLE_LIMIT - len(tail))
+    room = TITLE_LIMIT - len(stem) - len(tail) - len(" — ")
+    return f"{stem} — {tidy_line(fact, room)}{tail}" if fact and room >= 12 and " — " not in stem else f"{stem}{tail}"
+
+
+def _worst(findings: Sequence[Finding]) -> str:
+    """The fact of the worst bad finding without the target the title names already; empty where none is bad."""
+    bad = sorted((each for each in findings if each.verdict is Verdict.BAD), key=lambda each: each.warning)
+    return bad[0].headline.removeprefix(f"{bad[0].target}: ") if bad else ""
+
+
+def _probed(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return ""
+    unknown = sum(each.verdict is Verdict.UNKNOWN for each in findings)
+    count = f"{len(findings)} probe{'s'[: len(findings) != 1]} in {max(each.duration for each in findings):.1f} s"
+    return f", {count} ({unknown} unknown)" if unknown else f", {count}"

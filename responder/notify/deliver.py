@@ -1,0 +1,58 @@
+"""One delivery on the wire: render, send, read. What happens after a failure is the outbox's business."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from responder.model.clock import Clock, Deadline
+from responder.model.message import Letter, Response
+from responder.model.outcome import Delivered, Outcome, TryLater
+from responder.model.secret import Secret, scrub
+from responder.notify.contract import Channel
+from responder.outgoing import CouldNotReach, Outgoing
+
+ANSWER_LIMIT = 64 * 1024
+PRINTED = "log:"
+
+
+class Deliverer:
+    """Owns the wire for all channels; ``print_page`` takes what the log channel renders.
+
+    ``secrets`` are replaced by their exact value in every reason, whoever wrote it: reasons are logged and stored.
+    """
+
+    def __init__(
+        self,
+        outgoing: Outgoing,
+        clock: Clock,
+        print_page: Callable[[str], None],
+        secrets: tuple[Secret, ...] = (),
+    ) -> None:
+        self._outgoing = outgoing
+        self._clock = clock
+        self._print_page = print_page
+        self._secrets = secrets
+
+    def deliver(self, channel: Channel, letter: Letter, deadline: Deadline) -> Outcome:
+        """One attempt, over by the deadline. Whatever the network does becomes an outcome; no retry happens here.
+
+        A request that got no answer may have been accepted all the same: PagerDuty's dedup key makes that harmless,
+        and a Slack message twice is better than never.
+        """
+        if deadline.left(self._clock.monotonic()) <= 0:
+            return TryLater("no time left for this attempt")
+        request = channel.render(letter)
+        if request.url == PRINTED:
+            self._print_page(request.body.decode("utf-8", "replace"))
+            return channel.read(letter, Response(200, b"ok"))
+        try:
+            response = self._outgoing.send(request, deadline, ANSWER_LIMIT)
+        except CouldNotReach as error:
+            return self._scrubbed(TryLater(str(error)))
+        return self._scrubbed(channel.read(letter, response))
+
+    def _scrubbed(self, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Delivered):
+            return outcome
+        return replace(outcome, reason=scrub(outcome.reason, self._secrets))

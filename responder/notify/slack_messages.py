@@ -1,0 +1,241 @@
+"""BUTTERFLY's three message templates and the diagnosis, as Slack blocks with their fallback text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from responder.model.finding import Finding, Verdict
+from responder.model.report import Moment, Report
+from responder.model.rule import Link
+from responder.notify import blocks
+from responder.notify.blocks import Block, code, fenced, link, said
+from responder.notify.wire import ascii_only, within
+from responder.notify.words import at, between
+
+SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Verdict.OK: "✅"}
+WARNING = "⚠️"
+MOST_FINDINGS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes into one Slack message: ``text`` is the notification, and the fallback where blocks are not shown."""
+
+    text: str
+    blocks: list[Block]
+
+
+def parent(report: Report) -> Message:
+    """The incident as it stands now: the message that is posted first and edited from then on."""
+    return _STATES[report.moment](report)
+
+
+def reply(report: Report) -> Message:
+    """One thread line for a change: the template alone, without what the parent shows already."""
+    if report.moment is Moment.LATE:
+        return details(report)
+    return _message(
+        report, [blocks.header(_headline(report)), *_template(report), blocks.context(_small_print(report))]
+    )
+
+
+def details(report: Report) -> Message:
+    """Every finding with its detail and the question asked, for the thread."""
+    told = [each for finding in _worst_first(report)[:MOST_FINDINGS] for each in _finding(finding)]
+    left = len(report.findings) - MOST_FINDINGS
+    more = [blocks.context(f"Cut: {left} more findings left out.")] if left > 0 else []
+    said_so = report.update if report.moment is Moment.LATE else ""
+    title = f"🔎 Diagnosis · {report.title}"
+    opening = [blocks.header(title), *_paragraph(said(said_so)), *_conclusion(report)]
+    pending = said(", ".join(report.pending))
+    nothing = (
+        [] if told else [blocks.section(f"_No findings yet._ {'Still asking: ' + pending if pending else ''}".strip())]
+    )
+    labels = ", ".join(f"{name}={value}" for name, value in list(report.labels.items())[:100])
+    tail = [blocks.section(f"*Labels:* {code(labels, 1500)}")] if labels else []
+    body = [*opening, *nothing, *told, *more, *tail, blocks.context(_small_print(report))]
+    return Message(_fallback(title), blocks.fitted(body))
+
+
+def plain(report: Report) -> str:
+    """The minimal form: one short text without any character outside ASCII."""
+    runbook = f"Runbook: {report.runbook.href or report.runbook.text}" if report.runbook else ""
+    headline = _headline(report).partition(" ")[2]  # without its sign
+    rows = (headline, report.update or report.what, f"Impact: {report.impact}", report.clock, runbook)
+    return "\n".join(said(ascii_only(row), 600) for row in rows if row)
+
+
+def _start(report: Report) -> Message:
+    body = [
+        blocks.header(_headline(report)),
+        blocks.section(blocks.lines([f"*{said(report.what)}*", f"*Impact:* {said(report.impact)}"])),
+        blocks.fields(
+            (
+                ("Severity", said(f"{report.severity} ({report.severity_reason})", 400)),
+                ("Service", said(report.service)),
+                ("Status", said(report.status)),
+                ("Lead", said(report.lead)),
+                ("Channel", said(report.room)),
+                ("Owner", said(report.owner)),
+                ("Started", _started(report)),
+                ("Respond", said(report.clock.removeprefix(f"{report.severity}: respond "))),
+                ("Next update", f"in {_next(report)}" if report.next_update else ""),
+            )
+        ),
+        *_diagnosis(report),
+    ]
+    return _message(report, body)
+
+
+def _update(report: Report) -> Message:
+    body = [
+        blocks.header(_headline(report)),
+        *_template(report),
+        blocks.section(blocks.lines([f"*{said(report.what)}*", f"*Impact:* {said(report.impact)}"])),
+        blocks.fields(
+            (
+                ("Severity", said(f"{report.severity} ({report.severity_reason})", 400)),
+                ("Service", said(report.service)),
+                ("Lead", said(report.lead)),
+                ("Channel", said(report.room)),
+                ("Owner", said(report.owner)),
+                ("Respond", said(report.clock.removeprefix(f"{report.severity}: respond "))),
+            )
+        ),
+        *_diagnosis(report),
+    ]
+    return _message(report, body)
+
+
+def _resolution(report: Report) -> Message:
+    body = [
+        blocks.header(_headline(report)),
+        *_template(report),
+        blocks.section(blocks.lines([f"*Was:* {said(report.what)}", f"*Impact:* {said(report.impact)}"])),
+        *_paragraph(_links(report)),
+    ]
+    return _message(report, body)
+
+
+_STATES: Mapping[Moment, Callable[[Report], Message]] = {
+    Moment.START: _start,
+    Moment.UPDATE: _update,
+    Moment.RESOLUTION: _resolution,
+    Moment.LATE: details,
+}
+
+
+def _headline(report: Report) -> str:
+    """``🚨 INCIDENT STARTED · [P1] plato is down (prod)``; resolved with how long it took."""
+    words = {
+        Moment.START: "🚨 INCIDENT STARTED",
+        Moment.UPDATE: "📊 INCIDENT UPDATE",
+        Moment.RESOLUTION: "✅ INCIDENT RESOLVED",
+        Moment.LATE: "🔎 Diagnosis",
+    }[report.moment]
+    took = f"after {_duration(report)}" if report.moment is Moment.RESOLUTION else ""
+    return " · ".join(filter(None, (words, took, report.title)))
+
+
+def _template(report: Report) -> list[Block]:
+    """The fields that the update's and the resolution's template name, in their order."""
+    if report.moment is Moment.RESOLUTION:
+        due = f"due {at(report.postmortem_due)} (within 48 hours)" if report.postmortem_due else "within 48 hours"
+        rows = [
+            ("Duration", _duration(report)),
+            ("Root Cause", said(report.root_cause or "not yet known")),
+            ("Resolution", said(report.resolution or "not recorded yet")),
+            ("Post-mortem", due),
+        ]
+    else:
+        rows = [
+            ("Status", said(report.status)),
+            ("Duration", _duration(report)),
+            ("Update", said(report.update)),
+            ("Next update in", _next(report)),
+        ]
+    return [blocks.section(blocks.lines([f"*{name}:* {value}" for name, value in rows if value]))]
+
+
+def _diagnosis(report: Report) -> Iterator[Block]:
+    yield from _conclusion(report)
+    yield from _paragraph(
+        blocks.lines([_one(finding) for finding in _worst_first(report) if finding.verdict is not Verdict.OK])
+    )
+    yield from _paragraph(_ruled_out(report))
+    yield from _paragraph(f"⏳ Still asking: {said(', '.join(report.pending))}" if report.pending else "")
+    yield from _paragraph(f"*First step:* {said(report.first_step)}" if report.first_step else "")
+    yield from _paragraph(_links(report))
+    told = (("Related", report.related), ("History", report.history), ("Escalation", report.escalation))
+    yield from _paragraph(blocks.lines([f"*{name}:* {said(text)}" for name, text in told if text]))
+
+
+def _conclusion(report: Report) -> list[Block]:
+    told = (("Likely", report.conclusion.likely), ("Changed", report.conclusion.changed))
+    return _paragraph(blocks.lines([f"*{name}:* {said(text)}" for name, text in told if text]))
+
+
+def _ruled_out(report: Report) -> str:
+    """What was looked at and is well, on one line."""
+    well = ", ".join(dict.fromkeys(each.probe for each in report.findings if each.verdict is Verdict.OK))
+    text = report.conclusion.ruled_out or (f"{well} ok" if well else "")
+    return f"{SIGNS[Verdict.OK]} *Ruled out:* {said(text)}" if text else ""
+
+
+def _finding(finding: Finding) -> Iterator[Block]:
+    where = f"  {link(Link('open', finding.link))}" if finding.link.startswith("http") else ""
+    asked = f"asked: {code(finding.question, 600)}{where}" if finding.question else ""
+    yield blocks.section("\n".join(filter(None, (_one(finding), asked, fenced(finding.detail, 1200)))))
+
+
+def _one(finding: Finding) -> str:
+    sign = WARNING if finding.verdict is Verdict.BAD and finding.warning else SIGNS[finding.verdict]
+    name = said(finding.probe, 80)
+    looked = "could not look: " if finding.verdict is Verdict.UNKNOWN else ""
+    return f"{sign} *{name}* {looked}{said(finding.headline, 300)}"
+
+
+def _worst_first(report: Report) -> list[Finding]:
+    order = list(SIGNS)
+    return sorted(report.findings, key=lambda each: (order.index(each.verdict), each.warning))
+
+
+def _links(report: Report) -> str:
+    every = ([report.runbook] if report.runbook else []) + list(report.links)
+    return "  |  ".join(filter(None, (link(each) for each in every[:6])))
+
+
+def _paragraph(text: str) -> list[Block]:
+    return [blocks.section(text)] if text else []
+
+
+def _duration(report: Report) -> str:
+    return between(report.started_at, report.ended_at or report.written_at)
+
+
+def _started(report: Report) -> str:
+    ago = between(report.started_at, report.written_at)
+    return f"{at(report.started_at, seen_from=report.written_at)} ({ago} ago)"
+
+
+def _next(report: Report) -> str:
+    return between(report.written_at, report.next_update) if report.next_update else "not planned"
+
+
+def _small_print(report: Report) -> str:
+    cut = f"+{report.truncated} alerts cut by max_alerts" if report.truncated else ""
+    count = f"{report.firing} firing, {report.resolved} resolved"
+    return said(" · ".join(filter(None, (report.incident, count, cut, report.made_by))), 1500)
+
+
+def _message(report: Report, body: list[Block]) -> Message:
+    small = [] if body[-1]["type"] == "context" else [blocks.context(_small_print(report))]
+    first = report.update if report.moment is Moment.UPDATE else report.impact
+    return Message(
+        _fallback(f"{_headline(report)}: {first}" if first else _headline(report)), blocks.fitted(body + small)
+    )
+
+
+def _fallback(text: str) -> str:
+    return within(said(text, 800), blocks.TEXT_LIMIT)

@@ -1,0 +1,102 @@
+"""What all channels do alike on the wire: write JSON, and tell from a status whether to try again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from responder.model.message import Letter, Response
+from responder.model.outcome import Delivered, Outcome, Refused, TryLater
+from responder.model.secret import Secret, scrub
+from responder.model.text import tidy_line
+
+REASON_LIMIT = 300
+# 408 and 425 are the client's to repeat (RFC 9110, RFC 8470), 429 says so itself (RFC 6585).
+AGAIN = frozenset({408, 425, 429})
+
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+
+
+def encoded(value: object) -> bytes:
+    """JSON in UTF-8 without spaces. A lone surrogate, which UTF-8 cannot hold, becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def decoded(response: Response) -> Mapping[str, Any]:
+    """The body where it is a JSON object, and an empty mapping for everything else."""
+    try:
+        value = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def judged(letter: Letter, response: Response, said: str, secrets: tuple[Secret, ...] = ()) -> Outcome:
+    """What the status alone says: 2xx is delivered, 4xx refused but for 408, 425 and 429, the rest may yet succeed.
+
+    A redirect counts as try-later: we never follow one, and a proxy's may pass.
+    """
+    if 200 <= response.status < 300:
+        return Delivered()
+    reason = told(f"HTTP {response.status}", said, secrets)
+    if 400 <= response.status < 500 and response.status not in AGAIN:
+        return Refused(reason)
+    return TryLater(reason, retry_after(letter, response))
+
+
+def told(what: str, said: str, secrets: tuple[Secret, ...]) -> str:
+    """One line of at most 300 characters for people, without the secrets that an answer may echo."""
+    return tidy_line(scrub(f"{what}: {said}" if said else what, secrets), REASON_LIMIT)
+
+
+def retry_after(letter: Letter, response: Response) -> float | None:
+    """Seconds that Retry-After asks for, None where it is absent or nonsense (RFC 9110, 10.2.3).
+
+    A date is measured against the answer's own Date, so that the two clocks need not agree; without one against the
+    time the message was due.
+    """
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    text = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    until = _date(text)
+    if until is None:
+        return None
+    return max(0.0, (until - (_date(headers.get("date", "")) or letter.due_at)).total_seconds())
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def text_of(value: object) -> str:
+    """An answer's member as text: lists joined, anything but text and numbers left out."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(text_of, value[:10])))
+    return str(value) if isinstance(value, int | float) else ""
+
+
+_SPELLED = str.maketrans({"—": "-", "–": "-", "…": "...", "→": "->", "·": "-", "›": ">", "’": "'", "“": '"', "”": '"'})
+
+
+def ascii_only(text: str) -> str:
+    """``text`` for the minimal form: our own signs spelt out, any other character outside ASCII a question mark."""
+    return text.translate(_SPELLED).encode("ascii", "replace").decode("ascii")
+
+
+def within(text: str, limit: int) -> str:
+    """``text`` in at most ``limit`` bytes of UTF-8, ending in ``…`` where it was cut. No character is cut in two."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= limit:
+        return data.decode("utf-8")
+    return data[: max(0, limit - 3)].decode("utf-8", "ignore") + "…"

@@ -1,0 +1,8 @@
+"""The one way out: HTTP with a total deadline, a byte cap and no redirects, and plain TCP under the same rules."""
+
+from __future__ import annotations
+
+from responder.outgoing.client import Outgoing
+from responder.outgoing.dial import CouldNotReach, is_forbidden
+
+__all__ = ["CouldNotReach", "Outgoing", "is_forbidden"]

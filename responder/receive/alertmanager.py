@@ -1,0 +1,119 @@
+"""Alertmanager's webhook, version 4: permissive to fields we do not know, strict to the ones we use."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from responder.model.alert import Alert, AlertGroup
+
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+_YEAR_ONE = 1
+"""The year of ``endsAt`` while an alert fires: Go's zero time (Alertmanager dispatch.go)."""
+
+
+class BadBody(Exception):
+    """A body that is not a version 4 webhook. ``path`` is the first bad field as a JSON path, ``$`` for the whole."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class _WireAlert(msgspec.Struct, rename="camel"):
+    status: Literal["firing", "resolved"]
+    labels: dict[str, str]
+    starts_at: _Time
+    ends_at: _Time
+    fingerprint: Annotated[str, msgspec.Meta(min_length=1)]
+    annotations: dict[str, str] = {}
+    generator_url: str = msgspec.field(name="generatorURL", default="")
+
+
+class _Wire(msgspec.Struct, rename="camel"):
+    version: Literal["4"]
+    group_key: Annotated[str, msgspec.Meta(min_length=1)]
+    status: Literal["firing", "resolved"]
+    receiver: str
+    alerts: list[_WireAlert]
+    group_labels: dict[str, str] = {}
+    common_labels: dict[str, str] = {}
+    common_annotations: dict[str, str] = {}
+    external_url: str = msgspec.field(name="externalURL", default="")
+    truncated_alerts: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+_DECODER = msgspec.json.Decoder(_Wire)
+
+
+def check(body: bytes) -> None:
+    """Raise BadBody unless ``parse`` will understand the body."""
+    _decode(body)
+
+
+def parse(body: bytes, cluster: str = "") -> AlertGroup:
+    """The group that a body describes; ``cluster`` is what the webhook's URL names. Raises BadBody."""
+    wire = _decode(body)
+    return AlertGroup(
+        group_key=wire.group_key,
+        cluster=cluster,
+        receiver=wire.receiver,
+        group_labels=wire.group_labels,
+        common_labels=wire.common_labels,
+        common_annotations=wire.common_annotations,
+        external_url=wire.external_url,
+        truncated=wire.truncated_alerts,
+        alerts=tuple(_alert(alert) for alert in wire.alerts),
+    )
+
+
+def _alert(wire: _WireAlert) -> Alert:
+    firing = wire.status == "firing"
+    return Alert(
+        firing=firing,
+        labels=wire.labels,
+        annotations=wire.annotations,
+        starts_at=wire.starts_at,
+        ends_at=None if firing or wire.ends_at.year == _YEAR_ONE else wire.ends_at,
+        generator_url=wire.generator_url,
+        fingerprint=wire.fingerprint,
+    )
+
+
+def _decode(body: bytes) -> _Wire:
+    try:
+        return _DECODER.decode(body)
+    except msgspec.ValidationError as error:
+        raise _explained(body, str(error)) from None
+    except msgspec.DecodeError as error:
+        raise BadBody("$", f"not JSON: {error}") from None
+    except UnicodeDecodeError as error:
+        raise BadBody("$", f"not UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise BadBody("$", "nested too deeply") from None
+
+
+def _explained(body: bytes, message: str) -> BadBody:
+    """msgspec ends its message with " - at `$.path`"; it names the container but not the key of a bad label."""
+    reason, _, tail = message.partition(" - at `")
+    path = tail.removesuffix("`") or "$"
+    if "Object missing required field `" in reason:
+        field = reason.split("`")[1]
+        return BadBody(f"{path}.{field}", "is missing: this is not a webhook of version 4")
+    if path == "$.version":
+        return BadBody(path, 'is not "4", the webhook version of Alertmanager 0.16 and later')
+    if path.endswith("[...]"):
+        path = _named(msgspec.json.decode(body), path)
+    return BadBody(path, reason[0].lower() + reason[1:])
+
+
+def _named(value: Any, path: str) -> str:
+    """Replace the elided key in ``$.alerts[3].labels[...]`` by the first one whose value is no string."""
+    stem = path.removesuffix("[...]")
+    for part in stem.replace("[", ".[").split(".")[1:]:
+        value = value[int(part[1:-1])] if part.startswith("[") else value[part]
+    bad = next((key for key, item in value.items() if not isinstance(item, str)), "...")
+    return f"{stem}.{bad}"

@@ -1,0 +1,109 @@
+"""One YAML file to plain data that remembers where everything stood."""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+from yaml.reader import ReaderError
+
+from responder.model.problem import Place, Problem
+from responder.rulebook.builder import Builder, Path
+
+LARGEST_FILE: Final = 16 * 1024 * 1024
+"""Bytes. 10,000 rules take about 4 MB."""
+
+_UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's data, and where each key and value of it stands. ``data`` is None where the file could not be read."""
+
+    name: str
+    text: str
+    data: Any
+    keys: Mapping[Path, Place]
+    values: Mapping[Path, Place]
+    problems: tuple[Problem, ...]
+
+    def at(self, path: Path) -> Place:
+        """Where the value of a path stands, or the nearest thing around it."""
+        return self._nearest(self.values, path)
+
+    def key(self, path: Path) -> Place:
+        """Where the key of a path stands; for an element of a list, the element."""
+        return self.keys.get(path) or self.at(path)
+
+    def _nearest(self, places: Mapping[Path, Place], path: Path) -> Place:
+        for length in range(len(path), -1, -1):
+            if place := places.get(path[:length]):
+                return place
+        return Place(self.name, 1, 1)
+
+
+def read(name: str, raw: bytes) -> Document:
+    """The document of a file's bytes; ``name`` is the path shown in problems. Nothing in a file raises."""
+    if len(raw) > LARGEST_FILE:
+        return _unread(name, Problem(Place(name, 1, 1), "too-big", "the file is over 16 MiB", "split it"))
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8", "replace")
+        return _unread(name, Problem(_place(name, before), "encoding", "this byte is not UTF-8", "save it as UTF-8"))
+    if sign := _UNREADABLE.search(text):
+        said = f"the control character U+{ord(sign[0]):04X} may not stand in YAML"
+        return _unread(name, Problem(_place(name, text[: sign.start()]), "encoding", said, "remove it"), text)
+    return _built(name, text)
+
+
+def _built(name: str, text: str) -> Document:
+    builder = Builder(name)
+    problem: tuple[Problem, ...] = ()
+    try:
+        # Events, not `yaml.compose`: composing recurses in C and dies on deep nesting; events also take half the time.
+        with _no_collection():
+            for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+                if not builder.take(event):
+                    break
+    except yaml.MarkedYAMLError as error:
+        problem = (_syntax(name, error),)
+    except ReaderError as error:
+        problem = (Problem(_place(name, text[: error.position]), "encoding", str(error.reason), "remove it"),)
+    data = builder.data if not problem else None
+    return Document(name, text, data, builder.keys, builder.values, (*builder.problems, *problem))
+
+
+def _syntax(name: str, error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    place = Place(name, mark.line + 1, mark.column + 1) if mark else Place(name, 1, 1)
+    said = ", ".join(part for part in (error.context, error.problem) if part) or "this is not YAML"
+    hint = "see whether the line before is complete and indented as its neighbours"
+    if "cannot start any token" in said or "tab" in said:
+        hint = "indent with spaces, and put a text that begins with a special sign inside quotes"
+    return Problem(place, "syntax", said, hint)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Building a large tree of small objects is several times faster while nobody looks for garbage in it."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _unread(name: str, problem: Problem, text: str = "") -> Document:
+    return Document(name, text, None, {}, {}, (problem,))
+
+
+def _place(name: str, before: str) -> Place:
+    return Place(name, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)

@@ -1,0 +1,148 @@
+"""What a rule file may hold. The descriptions end up in the JSON Schema that editors use."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from responder.rulebook.values import (
+    Address,
+    DnsLabel,
+    Duration,
+    HealthAddress,
+    Id,
+    MaybeText,
+    Names,
+    SeverityName,
+    Text,
+)
+
+
+class Shape(BaseModel):
+    """Strict: a number in quotes is no number, and a key nobody reads is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Platform(Shape):
+    """What the whole installation is called, and what is never a subject."""
+
+    environment: Text = Field(description="Name of the environment, shown on every page: prod.")
+    namespace: DnsLabel = Field(description="Kubernetes namespace of alerts that name none.")
+    exporters: Names = Field([], description="Names of exporters, with * at either end: never what an alert is about.")
+
+
+class SeverityShape(Shape):
+    """How bad, and what follows from it."""
+
+    meaning: Text = Field(description="When an incident has this severity.")
+    response: Text = Field(description="The promise in people's words: 15 minutes, all hands.")
+    respond_within: Duration | None = Field(description="Time to the first response; null for the next business day.")
+    responders: Text = Field(description="Who responds.")
+    pages: bool = Field(description="Whether it wakes somebody.")
+    pagerduty: Literal["critical", "error", "warning", "info"] = Field(description="Severity of the PagerDuty event.")
+    page_budget: Duration = Field(description="How long the page may wait for the diagnosis.")
+    next_update: Duration = Field(description="When people expect to hear again.")
+
+
+class ServiceShape(Shape):
+    """One entry of the service catalogue."""
+
+    health: HealthAddress = Field(description="Absolute http(s) address of the health endpoint: what probes may ask.")
+    owner: Text = Field(description="The team that owns it.")
+    impact: Text = Field(description="What users lose while it is down, in one sentence.")
+    namespace: DnsLabel | None = Field(None, description="Its Kubernetes namespace; the platform's where none is given.")
+    depends_on: Names = Field([], description="Services of this catalogue that it cannot work without.")
+    dashboards: dict[Text, Address] = Field({}, description="Title and address of each dashboard.")
+    selector: Text | None = Field(
+        None, description='PromQL matchers of its series; namespace="...",service="..." where none are given.'
+    )
+
+
+class ContactShape(Shape):
+    """One row of the emergency contacts."""
+
+    role: Text = Field(description="The role, as the escalation names it.")
+    contact: Text = Field(description="How to reach it.")
+    hours: Text = Field(description="When: 24/7, business hours.")
+
+
+class UrlShape(Shape):
+    """One critical address."""
+
+    text: Text = Field(description="What people call it.")
+    href: Address = Field(description="Where it is.")
+
+
+class ProbeShape(Shape):
+    """A named probe. What stands beside these two keys depends on the kind."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    kind: Text = Field(description="http, promql, tcp, dns or tls.")
+    timeout: Duration = Field(3.0, description="How long it may take.")
+
+
+class SeverityFromShape(Shape):
+    """A severity read from a label of the alert."""
+
+    from_: Text = Field(alias="from", description="The label.")
+    map: dict[str, SeverityName] = Field(min_length=1, description="Value of the label, and the severity it means.")
+    otherwise: SeverityName = Field(description="The severity where the label is missing or has no entry.")
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _worded(value: Any) -> Any:
+    if isinstance(value, str | dict):
+        return value
+    raise ValueError("a severity is a name such as P2, or {from: label, map: {...}, otherwise: P3}")
+
+
+class RuleShape(Shape):
+    """One rule: matchers that must all hold, and what then applies."""
+
+    id: Id = Field(description="Stable name, in lower case with dashes; unique in all files.")
+    match: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        description='Matchers in Alertmanager\'s syntax, all of which must hold: alertname="X". [] matches everything.'
+    )
+    severity: Annotated[SeverityName | SeverityFromShape, BeforeValidator(_worded)] = Field(
+        description="A severity's name, or where to read it from."
+    )
+    symptom: MaybeText = Field("", description="What the page's title says of the subject: is down.")
+    runbook: Text | None = Field(None, description="File of the runbook folder, and optionally #section.")
+    first_step: Text = Field(description="The first thing to do, in one sentence.")
+    probes: Names | None = Field(None, description="Named probes, most telling first; the file's default where missing.")
+    channels: Names | None = Field(None, description="Where to tell people; the file's default where missing.")
+    action: Literal["notify", "heartbeat"] = Field("notify", description="heartbeat only records that it was seen.")
+
+    @model_validator(mode="after")
+    def _heartbeats_tell_nobody(self) -> Self:
+        if self.action == "heartbeat" and (self.probes or self.channels):
+            raise ValueError("a heartbeat asks nothing and tells nobody: remove its probes and channels")
+        return self
+
+
+class Defaults(Shape):
+    """What the rules of this file share."""
+
+    probes: Names = Field([], description="Probes of a rule that names none.")
+    baseline: Names = Field([], description="Probes that follow those of every rule.")
+    channels: Names = Field([], description="Channels of a rule that names none.")
+
+
+class File(Shape):
+    """A rule file. Every part may stand in any file; files are read in the order of their names."""
+
+    platform: Platform | None = Field(None, description="What the installation is called; in one file only.")
+    severities: dict[SeverityName, SeverityShape] = Field({}, description="Worst first.")
+    services: dict[DnsLabel, ServiceShape] = Field({}, description="The service catalogue.")
+    contacts: list[ContactShape] = Field([], description="Emergency contacts.")
+    escalation: Names = Field([], description="Roles of the contacts, in the order they are called.")
+    urls: list[UrlShape] = Field([], description="Critical addresses.")
+    probes: dict[Id, ProbeShape] = Field({}, description="Probes by the names that rules use.")
+    defaults: Defaults = Field(Defaults(), description="What the rules of this file share.")
+    rules: list[RuleShape] = Field([], description="Tried from the top; the first whose matchers all hold decides.")

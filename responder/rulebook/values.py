@@ -1,0 +1,63 @@
+"""The small types that rule files are made of: durations, addresses, names."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+
+_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(?:\d+[dhms])+", re.ASCII)
+_DURATION_PART = re.compile(r"(\d+)([dhms])", re.ASCII)
+_DNS_LABEL: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+
+def seconds(value: object) -> float:
+    """The seconds of ``8s``, ``30m``, ``1h30m`` or ``1d``. Raises ValueError with what to write."""
+    if not isinstance(value, str) or not _DURATION.fullmatch(value):
+        raise ValueError("a duration is a number with a unit: 8s, 30m, 4h, 1d")
+    total = sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(value))
+    if not 0 < total <= 366 * 86400:
+        raise ValueError("a duration is above zero and at most a year")
+    return total
+
+
+def _web_address(value: str) -> str:
+    """An absolute http(s) address without credentials. Raises ValueError with what to write."""
+    if not value.isascii() or any(sign <= " " for sign in value):
+        raise ValueError("an address has only ASCII characters and no spaces")
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("an address begins with http:// or https:// and a host")
+    if "@" in parts.netloc:
+        raise ValueError("an address holds no user name or password")
+    if parts.port == 0:
+        raise ValueError("a port is between 1 and 65535")
+    return value
+
+
+def _health_address(value: str) -> str:
+    if (parts := urlsplit(value)).query or parts.fragment:
+        raise ValueError("a health address has no query and no fragment")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("one line of printable text is expected")
+    return value
+
+
+Duration = Annotated[
+    float, BeforeValidator(seconds), WithJsonSchema({"type": "string", "pattern": "^([0-9]+[dhms])+$", "examples": ["8s"]})
+]
+Address = Annotated[str, AfterValidator(_web_address)]
+HealthAddress = Annotated[str, AfterValidator(_web_address), AfterValidator(_health_address)]
+DnsLabel = Annotated[str, StringConstraints(pattern=_DNS_LABEL)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_one_line)]
+MaybeText = Annotated[str, StringConstraints(max_length=500), AfterValidator(_one_line)]
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+SeverityName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,15}$")]
+Names = Annotated[list[Text], Field(max_length=64)]

@@ -1,0 +1,169 @@
+"""Every setting once: its name, type, default and help. Nothing else in the project reads the environment."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from responder.model.secret import Secret
+
+PREFIX = "RESPONDER_"
+
+
+class BadSettings(Exception):
+    """Settings that cannot be used. ``problems`` names every one of them, a line each."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _setting(default: Any, text: str) -> Any:
+    if default is dict:
+        return field(default_factory=dict, metadata={"help": text})
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What ``responder`` was told. Each field is the environment variable RESPONDER_<FIELD>; secrets also <...>_FILE."""
+
+    listen: str = _setting("127.0.0.1:8080", "address and port to listen on")
+    database_url: str = _setting("sqlite:///responder.db", "where deliveries, incidents and messages are kept")
+    rules: str = _setting("rules", "folder of the rule files")
+    runbooks: str = _setting("runbooks", "folder of the runbooks")
+    runbook_base_url: str = _setting("", "where people read the runbooks; page links are this plus file#section")
+    public_url: str = _setting("", "where people reach responder itself")
+    webhook_token: Secret = _setting(Secret(""), "bearer token of the webhook; two, separated by a space, to rotate")
+    webhook_basic_auth: Secret = _setting(
+        Secret(""), "user:password of the webhook; two, separated by a space, to rotate"
+    )
+    max_body_bytes: int = _setting(8 * 1024 * 1024, "largest webhook body; larger ones are answered 413")
+    pagerduty_routing_key: Secret = _setting(Secret(""), "integration key of a PagerDuty Events API v2 service")
+    pagerduty_url: str = _setting("https://events.pagerduty.com", "base of /v2/enqueue")
+    slack_bot_token: Secret = _setting(Secret(""), "bot token (xoxb-...): messages are edited in place and threaded")
+    slack_channel: str = _setting("#incidents", "Slack channel that gets the pages")
+    slack_api_url: str = _setting("https://slack.com/api", "base of /chat.postMessage")
+    slack_webhook_url: Secret = _setting(Secret(""), "Slack incoming webhook, used where there is no bot token")
+    prometheus_url: str = _setting("", "Prometheus that promql probes ask")
+    alertmanager_url: str = _setting("", "Alertmanager, for silence links")
+    workers: int = _setting(2, "worker processes")
+    threads: int = _setting(8, "request threads a worker")
+    role: str = _setting("all", "what the workers do: web, engine or all")
+    connect_to: Mapping[str, str] = _setting(dict, "host:port=host:port,... connects elsewhere (a port-forward, a demo)")
+    log_format: str = _setting("auto", "text, json, or auto: text on a terminal")
+
+    def secrets(self) -> tuple[Secret, ...]:
+        """Every secret that is set, for the scrubber."""
+        values = (getattr(self, item.name) for item in fields(self))
+        return tuple(value for value in values if isinstance(value, Secret) and value.reveal())
+
+    def rows(self) -> Iterator[tuple[str, str, str]]:
+        """Name, shown value and help of each setting, secrets masked."""
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Mapping):
+                value = ",".join(f"{key}={to}" for key, to in value.items())
+            elif isinstance(value, Secret):
+                value = str(value) if value.reveal() else ""
+            yield env_name(item.name), str(value), item.metadata["help"]
+
+
+def env_name(name: str) -> str:
+    """The environment variable of a field."""
+    return PREFIX + name.upper()
+
+
+def _addresses(text: str) -> Mapping[str, str]:
+    pairs = [pair.strip().partition("=") for pair in text.split(",") if pair.strip()]
+    if any(":" not in left or ":" not in right for left, _, right in pairs):
+        raise ValueError("is not host:port=host:port, separated by commas")
+    return {left: right for left, _, right in pairs}
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise ValueError("is not a whole number above zero")
+    return int(text)
+
+
+_READERS: Mapping[Any, Callable[[str], Any]] = {
+    str: str,
+    int: _number,
+    Secret: Secret,
+    Mapping[str, str]: _addresses,
+}
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {"role": ("web", "engine", "all"), "log_format": ("text", "json", "auto")}
+
+
+def _problem(name: str, value: str) -> str:
+    """What is wrong with one value beyond its type, empty where nothing is."""
+    choices = _CHOICES.get(name)
+    if choices and value not in choices:
+        return f"is '{value}': write one of {', '.join(choices)}"
+    if name.endswith("_url") and name != "database_url" and value and not value.startswith(("http://", "https://")):
+        return "does not begin with http:// or https://"
+    if name == "listen" and not value.rpartition(":")[2].isdigit():
+        return f"is '{value}': write address:port, for example 127.0.0.1:8080"
+    return ""
+
+
+def read(env: Mapping[str, str]) -> Settings:
+    """The settings that ``env`` gives. Raises BadSettings with every problem at once; it names no secret's value."""
+    problems: list[str] = []
+    found: dict[str, Any] = {}
+    kinds = get_type_hints(Settings)
+    for item in fields(Settings):
+        name = env_name(item.name)
+        try:
+            text = _text(env, name, secret=kinds[item.name] is Secret)
+            if not text:
+                continue
+            found[item.name] = _READERS[kinds[item.name]](text)
+        except ValueError as error:
+            problems.append(f"{name} {error}")
+            continue
+        plain = found[item.name].reveal() if isinstance(found[item.name], Secret) else text
+        if problem := _problem(item.name, plain):
+            problems.append(f"{name} {problem}")
+    if problems:
+        raise BadSettings(tuple(problems))
+    return Settings(**found)
+
+
+def _text(env: Mapping[str, str], name: str, *, secret: bool) -> str:
+    direct, path = env.get(name, "").strip(), env.get(f"{name}_FILE", "").strip() if secret else ""
+    if direct and path:
+        raise ValueError(f"and {name}_FILE are both set: keep one of them")
+    if not path:
+        return direct
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ValueError(f"cannot be read from {name}_FILE={path}: {why}") from None
+
+
+def _known_names() -> set[str]:
+    names = {env_name(item.name) for item in fields(Settings)}
+    kinds = get_type_hints(Settings)
+    return names | {f"{env_name(item.name)}_FILE" for item in fields(Settings) if kinds[item.name] is Secret}
+
+
+# Kubernetes gives every pod such variables for a Service that happens to be called "responder".
+_OF_KUBERNETES = re.compile(r"RESPONDER(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_.*)?)")
+
+
+def strangers(env: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each variable that looks like one of ours and is none: most often a slip of the keyboard."""
+    known = _known_names()
+    for name in sorted(env):
+        if name.startswith(PREFIX) and name not in known and not _OF_KUBERNETES.fullmatch(name):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "`responder serve --settings` lists them"
+            yield f"{name} is not a setting: {hint}"

@@ -1,0 +1,292 @@
+"""Small true-to-life values to build tests and demos from; every part can be replaced by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from responder.model.alert import Alert, AlertGroup
+from responder.model.decision import Decision, Ruling, Subject
+from responder.model.finding import Conclusion, Finding, Verdict
+from responder.model.incident import Change, ChangeKind, Incident, Known
+from responder.model.message import Letter
+from responder.model.report import Moment, Report, Status
+from responder.model.rule import Link
+from responder.standins.platform import SEVERITIES, a_book, a_rule, a_service, a_severity
+
+__all__ = [
+    "GROUP_KEY",
+    "NOW",
+    "SEVERITIES",
+    "STARTED",
+    "a_book",
+    "a_change",
+    "a_conclusion",
+    "a_decision",
+    "a_finding",
+    "a_group",
+    "a_letter",
+    "a_report",
+    "a_resolved_alert",
+    "a_rule",
+    "a_ruling",
+    "a_service",
+    "a_severity",
+    "a_subject",
+    "an_alert",
+    "an_incident",
+    "some_findings",
+]
+
+STARTED = datetime(2026, 2, 28, 2, 41, tzinfo=UTC)
+NOW = STARTED + timedelta(seconds=30)
+GROUP_KEY = '{}:{alertname="ServiceDown", service="plato"}'
+
+
+def an_alert(**changes: Any) -> Alert:
+    """A firing ServiceDown of plato; ``labels`` given are laid over the usual ones."""
+    labels = {
+        "alertname": "ServiceDown",
+        "cluster": "prod-eu",
+        "instance": "10.1.2.3:8080",
+        "job": "plato",
+        "namespace": "butterfly",
+        "service": "plato",
+        "severity": "critical",
+    } | changes.pop("labels", {})
+    usual = Alert(
+        firing=True,
+        labels=labels,
+        annotations={"summary": "plato is down", "description": "No pod of plato is ready."},
+        starts_at=STARTED,
+        ends_at=None,
+        generator_url="https://prometheus.butterfly.example.com/graph?g0.expr=up+%3D%3D+0&g0.tab=1",
+        fingerprint=sha256(repr(sorted(labels.items())).encode()).hexdigest()[:16],
+    )
+    return replace(usual, **changes)
+
+
+def a_resolved_alert(**changes: Any) -> Alert:
+    """The same alert, over after seventeen minutes."""
+    return an_alert(**{"firing": False, "ends_at": STARTED + timedelta(minutes=17)} | changes)
+
+
+def a_group(*alerts: Alert, **changes: Any) -> AlertGroup:
+    """A group of the alerts given (one firing alert where none is), with the labels they share as common labels."""
+    members = alerts or (an_alert(),)
+    usual = AlertGroup(
+        group_key=GROUP_KEY,
+        cluster="",
+        receiver="responder",
+        group_labels={"alertname": members[0].name, "service": members[0].labels.get("service", "")},
+        common_labels=dict(_common([dict(each.labels) for each in members])),
+        common_annotations=dict(_common([dict(each.annotations) for each in members])),
+        external_url="https://alertmanager.butterfly.example.com",
+        truncated=0,
+        alerts=members,
+    )
+    return replace(usual, **changes)
+
+
+def _common(maps: list[dict[str, str]]) -> list[tuple[str, str]]:
+    first, *others = [set(each.items()) for each in maps]
+    return sorted(first.intersection(*others))
+
+
+def a_subject(**changes: Any) -> Subject:
+    """plato, as the service label names it."""
+    usual = Subject(
+        service="plato",
+        namespace="butterfly",
+        name="plato",
+        values={"service": "plato", "namespace": "butterfly"},
+        why="label service names plato",
+        rejected=(),
+    )
+    return replace(usual, **changes)
+
+
+def a_change(kind: ChangeKind = ChangeKind.NEW, **changes: Any) -> Change:
+    """A change of the kind given, with one alert known."""
+    over = kind is ChangeKind.RESOLVED
+    known = Known(STARTED.timestamp(), (STARTED + timedelta(minutes=17)).timestamp() if over else None)
+    fingerprint = an_alert().fingerprint
+    usual = Change(
+        kind=kind,
+        reason={ChangeKind.NEW: "first notification of this group", ChangeKind.RESOLVED: "all alerts are resolved"}.get(
+            kind, f"the group is {kind.value}"
+        ),
+        added=(fingerprint,) if kind in {ChangeKind.NEW, ChangeKind.GROWN} else (),
+        resolved=(fingerprint,) if over else (),
+        alerts={fingerprint: known},
+    )
+    return replace(usual, **changes)
+
+
+def a_ruling(alert: Alert | None = None, **changes: Any) -> Ruling:
+    """The usual rule deciding the usual alert."""
+    usual = Ruling(
+        alert=alert or an_alert(),
+        rule=a_rule(),
+        severity=a_severity("P1"),
+        reason="rule service-down says P1",
+    )
+    return replace(usual, **changes)
+
+
+def a_decision(kind: ChangeKind = ChangeKind.NEW, severity: str = "P1", **changes: Any) -> Decision:
+    """What triage says of the usual group after a change of ``kind``."""
+    ruling = a_ruling(severity=a_severity(severity), reason=f"rule service-down says {severity}")
+    usual = Decision(
+        ruling=ruling,
+        rulings=(ruling,),
+        subject=a_subject(),
+        change=a_change(kind),
+        reason=f"rule service-down matched, {severity}",
+    )
+    return replace(usual, **changes)
+
+
+def an_incident(**changes: Any) -> Incident:
+    """The open incident of the usual group."""
+    usual = Incident(
+        id="INC-118",
+        dedup_key=sha256(GROUP_KEY.encode()).hexdigest(),
+        group_key=GROUP_KEY,
+        cluster="",
+        open=True,
+        severity="P1",
+        rule="service-down",
+        service="plato",
+        title="[P1] plato is down (prod)",
+        runbook="common-issues.md#service-down",
+        reason="rule service-down matched, P1",
+        channels=("pagerduty", "slack"),
+        opened_at=STARTED,
+        changed_at=STARTED,
+        resolved_at=None,
+        delivery=1,
+        revision="3f2a9c",
+        alerts={an_alert().fingerprint: Known(STARTED.timestamp())},
+    )
+    return replace(usual, **changes)
+
+
+def a_finding(verdict: Verdict = Verdict.BAD, **changes: Any) -> Finding:
+    """The health probe's answer about plato."""
+    headline = {
+        Verdict.BAD: "plato: 503 DOWN in 41 ms, db DOWN",
+        Verdict.OK: "plato: 200 UP in 12 ms",
+        Verdict.UNKNOWN: "plato: no answer within 3.0 s",
+        Verdict.SKIPPED: "plato: not asked, 0 addresses known",
+    }[verdict]
+    usual = Finding(
+        probe="health",
+        kind="http",
+        target="plato",
+        verdict=verdict,
+        headline=headline,
+        question="GET http://plato:8080/actuator/health",
+        detail="db: DOWN, Connection refused",
+        duration=0.041,
+        link="http://plato:8080/actuator/health",
+    )
+    return replace(usual, **changes)
+
+
+def some_findings() -> tuple[Finding, ...]:
+    """One finding of each verdict, the worst first."""
+    return (
+        a_finding(),
+        a_finding(
+            Verdict.UNKNOWN, probe="certificate", kind="tls", headline="plato: no handshake within 3.0 s", detail=""
+        ),
+        a_finding(Verdict.SKIPPED, probe="kafka-lag", kind="promql", headline="0 of 1 labels known: no consumergroup"),
+        a_finding(
+            Verdict.OK, probe="dns", kind="dns", headline="plato: 1 address in 2 ms", question="A plato", detail=""
+        ),
+    )
+
+
+def a_conclusion(**changes: Any) -> Conclusion:
+    """What the usual findings say together."""
+    usual = Conclusion(
+        likely="plato reports its database as down: Connection refused",
+        changed="",
+        ruled_out="dns ok",
+        unknown="certificate: no handshake within 3.0 s",
+    )
+    return replace(usual, **changes)
+
+
+def a_report(severity: str = "P1", **changes: Any) -> Report:
+    """The page of the usual incident, enriched."""
+    rank = a_severity(severity)
+    usual = Report(
+        moment=Moment.START,
+        status=Status.INVESTIGATING,
+        incident="INC-118",
+        dedup_key=sha256(GROUP_KEY.encode()).hexdigest(),
+        title=f"[{severity}] plato is down — 503 DOWN in 41 ms (prod)",
+        severity=severity,
+        severity_reason=f"rule service-down says {severity}",
+        pagerduty_severity=rank.pagerduty,
+        pages=rank.pages,
+        service="plato",
+        environment="prod",
+        namespace="butterfly",
+        alertname="ServiceDown",
+        what="plato is down, for 30 s, 1 alert",
+        impact="Whatever needs plato fails for all users.",
+        update="",
+        conclusion=a_conclusion(),
+        first_step="See whether a rollout is under way, and undo it if so.",
+        related="",
+        history="",
+        clock=f"{severity}: {rank.response}",
+        owner="team-plato",
+        lead="@eng-lead",
+        escalation="On-Call Primary (PagerDuty), then On-Call Secondary (PagerDuty (escalation))",
+        room="#incident-2026-02-28-plato",
+        runbook=Link(
+            "Runbook: common-issues.md#service-down",
+            "https://runbooks.butterfly.example.com/common-issues.md#service-down",
+        ),
+        links=(
+            Link("Dashboard", "https://grafana.butterfly.example.com/d/plato?var-service=plato"),
+            Link("Status page", "https://status.butterfly.example.com"),
+        ),
+        findings=some_findings(),
+        pending=(),
+        firing=1,
+        resolved=0,
+        truncated=0,
+        labels=an_alert().labels,
+        rule="service-down",
+        made_by="responder 0.1.0, rules 3f2a9c",
+        started_at=STARTED,
+        ended_at=None,
+        written_at=NOW,
+        next_update=NOW + timedelta(seconds=rank.next_update),
+        root_cause="",
+        resolution="",
+        postmortem_due=None,
+    )
+    return replace(usual, **changes)
+
+
+def a_letter(report: Report | None = None, **changes: Any) -> Letter:
+    """A claimed message holding the report."""
+    usual = Letter(
+        id=1,
+        channel="pagerduty",
+        step="trigger",
+        rank=1,
+        report=report or a_report(),
+        due_at=NOW,
+        attempt=1,
+        plain=False,
+    )
+    return replace(usual, **changes)

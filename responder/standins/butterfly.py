@@ -1,0 +1,103 @@
+"""BUTTERFLY on loopback: five Spring Boot health endpoints behind one port, each as well or ill as it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from responder.standins.server import Call, OnEvent, Reply, StandIn, as_json
+
+SERVICES = ("capsule", "odyssey", "perception", "plato", "nexus")
+COMPONENTS = ("db", "diskSpace", "ping")
+_PATH = "/actuator/health"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How a service is: built by the functions below."""
+
+    status: str = "UP"
+    broken: Mapping[str, str] = field(default_factory=dict)
+    hidden: bool = False
+    delay: float = 0.0
+    gone: bool = False
+
+
+def up() -> Health:
+    """All components are UP."""
+    return Health()
+
+
+def down(component: str = "db", error: str = "java.net.ConnectException: Connection refused") -> Health:
+    """The service is DOWN (503) because of one component."""
+    return Health(status="DOWN", broken={component: error})
+
+
+def hidden(status: str = "UP") -> Health:
+    """Only the status is shown: Spring Boot's default (show-details: never)."""
+    return Health(status=status, hidden=True)
+
+
+def slow(seconds: float) -> Health:
+    """UP, after so long."""
+    return Health(delay=seconds)
+
+
+def gone() -> Health:
+    """Every connection is reset."""
+    return Health(gone=True)
+
+
+class ButterflyStandIn(StandIn):
+    """Answers at ``/<service>/actuator/health``, and at ``/actuator/health`` by the Host header's service."""
+
+    def __init__(self, *, on_event: OnEvent | None = None, port: int = 0) -> None:
+        super().__init__(on_event=on_event, port=port)
+        self._health = {name: up() for name in SERVICES}
+
+    def set(self, service: str, health: Health) -> None:
+        """From now on ``service`` is like this. Raises KeyError for a service BUTTERFLY does not have."""
+        with self.lock:
+            if service not in self._health:
+                raise KeyError(service)
+            self._health[service] = health
+
+    @property
+    def connect_to(self) -> dict[str, str]:
+        """Where to connect for ``http://plato:8080`` and the others, as RESPONDER_CONNECT_TO and Outgoing take it."""
+        return {f"{name}:8080": f"127.0.0.1:{self.port}" for name in SERVICES}
+
+    def health_url(self, service: str) -> str:
+        """The health address of a service under this server's own."""
+        return f"{self.url}/{service}{_PATH}"
+
+    def answer(self, call: Call) -> Reply:
+        """The health of the service named; 404 for other paths and services."""
+        service = _service(call)
+        with self.lock:
+            health = self._health.get(service)
+        if health is None:
+            return as_json(404, {"status": 404, "error": "Not Found", "path": call.path})
+        if health.delay:
+            self.wait(health.delay)
+        self.tell("butterfly.health", (service, health))
+        if health.gone:
+            return Reply(0, close=True)
+        return as_json(503 if health.status in {"DOWN", "OUT_OF_SERVICE"} else 200, _shown(health))
+
+
+def _service(call: Call) -> str:
+    path = call.path.partition("?")[0].rstrip("/")
+    if path == _PATH:
+        return call.headers.get("host", "").partition(":")[0].partition(".")[0]
+    return path.removesuffix(_PATH).removeprefix("/") if path.endswith(_PATH) else ""
+
+
+def _shown(health: Health) -> dict[str, Any]:
+    if health.hidden:
+        return {"status": health.status}
+    components: dict[str, Any] = {name: {"status": "UP"} for name in COMPONENTS}
+    for name, error in health.broken.items():
+        components[name] = {"status": "DOWN", "details": {"error": error}}
+    return {"status": health.status, "components": components}

@@ -1,0 +1,235 @@
+"""A real HTTP server on loopback that a stand-in answers through, and that can misbehave on request."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+OnEvent = Callable[[str, Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as it arrived; header names are in lower case, ``arrived`` is on the monotonic clock."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    arrived: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What to answer; ``close`` ends the connection with a reset in place of an answer."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    close: bool = False
+
+
+def as_json(status: int, value: object) -> Reply:
+    """A reply with a JSON body."""
+    return Reply(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """How the next request is treated: one of the five that the functions below build. Times are seconds."""
+
+    reply: Reply | None = None
+    hang: float = 0.0
+    reset: bool = False
+    drip: float = 0.0
+    swallow: bool = False
+
+
+def status(code: int, body: bytes = b"", **headers: str) -> Fault:
+    """Answer ``code`` without looking at the request; ``Retry_After="2"`` becomes the header Retry-After."""
+    return Fault(reply=Reply(code, body, {name.replace("_", "-"): value for name, value in headers.items()}))
+
+
+def hang(seconds: float) -> Fault:
+    """Say nothing for so long, then treat the request as usual."""
+    return Fault(hang=seconds)
+
+
+def reset() -> Fault:
+    """Reset the connection without looking at the request."""
+    return Fault(reset=True)
+
+
+def drip(seconds: float) -> Fault:
+    """Treat the request as usual, then send the answer byte by byte with so long between two."""
+    return Fault(drip=seconds)
+
+
+def swallow() -> Fault:
+    """Accept the request, then die before the answer: the sender cannot know."""
+    return Fault(swallow=True)
+
+
+class StandIn:
+    """A server on 127.0.0.1 that calls ``answer`` for each request, in a thread each. Use it as a context manager.
+
+    ``faults`` holds what happens to the next requests, one each; empty means all is well. ``calls`` are the requests
+    seen. ``on_event`` is told what happened, in the thread of the request.
+    """
+
+    def __init__(self, *, on_event: OnEvent | None = None, port: int = 0) -> None:
+        self.faults: deque[Fault] = deque()
+        self.calls: list[Call] = []
+        self.lock = threading.RLock()
+        self._on_event = on_event
+        self._stopping = threading.Event()
+        self._server = _Server(("127.0.0.1", port), _handler(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """Its base address, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def answer(self, call: Call) -> Reply:
+        """What a well-behaved server answers. May be called from many threads at once."""
+        raise NotImplementedError
+
+    def tell(self, kind: str, record: object) -> None:
+        """Pass an event to whoever listens; never call it while holding the lock."""
+        if self._on_event:
+            self._on_event(kind, record)
+
+    def start(self) -> Self:
+        """Serve from now on."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop listening and end every connection, those that hang included."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+        self._server.end_connections()
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long, or until the server stops."""
+        self._stopping.wait(seconds)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._open: set[socket.socket] = set()
+        self._guard = threading.Lock()
+        super().__init__(address, handler)
+
+    def server_bind(self) -> None:
+        # HTTPServer's own looks up the host's name, which may ask a name server.
+        socket.socket.bind(self.socket, self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = "localhost", int(self.server_address[1])
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._guard:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._guard:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news to anybody."""
+
+    def end_connections(self) -> None:
+        with self._guard:
+            connections = list(self._open)
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = 1 << 16  # head and body leave in one write
+
+        def _serve(self) -> None:
+            length = self.headers.get("Content-Length", "")
+            body = self.rfile.read(int(length) if length.isdigit() else 0)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            call = Call(self.command, self.path, headers, body, time.monotonic())
+            with stand_in.lock:
+                stand_in.calls.append(call)
+                fault = stand_in.faults.popleft() if stand_in.faults else Fault()
+            if fault.hang:
+                stand_in.wait(fault.hang)
+            if fault.reset:
+                self._reset()
+                return
+            reply = fault.reply or stand_in.answer(call)
+            if reply.close or fault.swallow:
+                self._reset()
+                return
+            self._send(reply, fault.drip)
+
+        do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = _serve  # noqa: N815 - the names are the base class's
+
+        def _send(self, reply: Reply, pause: float) -> None:
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            body = b"" if self.command == "HEAD" else reply.body
+            if not pause:
+                self.wfile.write(body)
+                return
+            for byte in body:
+                self.wfile.flush()
+                stand_in.wait(pause)
+                self.wfile.write(bytes([byte]))
+
+        def _reset(self) -> None:
+            # Linger for 0 s: the peer gets a reset and not an orderly end.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            with contextlib.suppress(OSError):
+                self.rfile.close()
+                self.connection.close()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+            pass
+
+    return Handler

@@ -1,0 +1,169 @@
+"""Slack's chat.postMessage, chat.update and incoming webhooks on loopback, with the real one's limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from responder.standins.server import Call, OnEvent, Reply, StandIn, as_json
+
+UPDATE_TEXT_LIMIT = 4000  # bytes
+TEXT_LIMIT = 40_000
+BLOCKS_LIMIT = 13_200
+
+
+@dataclass(slots=True)
+class SlackMessage:
+    """A message as it reads now; ``edits`` are the bodies that changed it. ``arrived`` is on the monotonic clock."""
+
+    channel: str
+    ts: str
+    thread_ts: str
+    text: str
+    blocks: list[dict[str, Any]]
+    arrived: float
+    edits: list[Mapping[str, Any]] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        """All that people read in its blocks, or its text where it has none."""
+        return [text for block in self.blocks for text in _texts(block)] or [self.text]
+
+
+class SlackStandIn(StandIn):
+    """``messages`` in order of arrival. With ``token`` given, any other bearer token is refused as invalid_auth."""
+
+    def __init__(self, *, token: str = "", on_event: OnEvent | None = None, port: int = 0) -> None:
+        super().__init__(on_event=on_event, port=port)
+        self.messages: list[SlackMessage] = []
+        self._token = token
+        self._channels: dict[str, str] = {}
+
+    @property
+    def webhook_url(self) -> str:
+        """Where an incoming webhook posts to."""
+        return f"{self.url}/webhook"
+
+    def thread(self, ts: str) -> list[SlackMessage]:
+        """The replies to a message."""
+        with self.lock:
+            return [each for each in self.messages if each.thread_ts == ts]
+
+    def answer(self, call: Call) -> Reply:
+        """Web API methods answer 200 and ``ok``; webhooks answer in bare words."""
+        method = call.path.rsplit("/", 1)[-1]
+        if call.method != "POST" or method not in {"chat.postMessage", "chat.update", "webhook"}:
+            return Reply(404, b"no_service")
+        body = _body(call.body)
+        if method == "webhook":
+            return self._webhook(body, call)
+        result = self._authorised(call) or self._method(method, body, call)
+        return as_json(200, {"ok": "error" not in result} | result)
+
+    def _webhook(self, body: dict[str, Any] | None, call: Call) -> Reply:
+        if body is None:
+            return Reply(400, b"invalid_payload")
+        if refusal := _refusal(body):
+            return Reply(400, str(refusal["error"]).encode())
+        message = self._post(body | {"channel": "webhook"}, call)
+        self.tell("slack.webhook", message)
+        return Reply(200, b"ok", {"Content-Type": "text/html"})
+
+    def _authorised(self, call: Call) -> dict[str, Any] | None:
+        kind, _, token = call.headers.get("authorization", "").partition(" ")
+        if kind != "Bearer" or not token:
+            return {"error": "not_authed"}
+        return {"error": "invalid_auth"} if self._token and token != self._token else None
+
+    def _method(self, method: str, body: dict[str, Any] | None, call: Call) -> dict[str, Any]:
+        if body is None:
+            return {"error": "invalid_json"}
+        if not body.get("channel"):
+            return {"error": "channel_not_found"}
+        if refusal := _refusal(body):
+            return refusal
+        if method == "chat.update":
+            return self._update(body)
+        message = self._post(body, call)
+        self.tell("slack.post", message)
+        return {"channel": message.channel, "ts": message.ts, "message": {"text": message.text}}
+
+    def _post(self, body: dict[str, Any], call: Call) -> SlackMessage:
+        with self.lock:
+            ts = f"{1_772_246_460 + len(self.messages)}.{len(self.messages):06}"
+            channel = self._channel(str(body["channel"]))
+            thread = str(body.get("thread_ts", ""))
+            message = SlackMessage(channel, ts, thread, body.get("text", ""), body.get("blocks", []), call.arrived)
+            self.messages.append(message)
+        return message
+
+    def _update(self, body: dict[str, Any]) -> dict[str, Any]:
+        if len(str(body.get("text", "")).encode("utf-8", "replace")) >= UPDATE_TEXT_LIMIT:
+            return {"error": "msg_too_long"}
+        with self.lock:
+            channel = self._channel(str(body["channel"]))
+            found = [each for each in self.messages if (each.channel, each.ts) == (channel, body.get("ts"))]
+            if not found:
+                return {"error": "message_not_found"}
+            message = found[0]
+            message.text, message.blocks = body.get("text", message.text), body.get("blocks", [])
+            message.edits.append(body)
+        self.tell("slack.update", message)
+        return {"channel": channel, "ts": message.ts, "text": message.text}
+
+    def _channel(self, name: str) -> str:
+        """The id of a channel; an id stands for itself."""
+        if name in self._channels.values():
+            return name
+        return self._channels.setdefault(name, f"C{len(self._channels) + 1:08}")
+
+
+def _body(data: bytes) -> dict[str, Any] | None:
+    try:
+        body = json.loads(data)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _refusal(body: dict[str, Any]) -> dict[str, Any] | None:
+    """What Slack would refuse the body for, None where nothing."""
+    blocks = body.get("blocks", [])
+    if not body.get("text") and not blocks:
+        return {"error": "no_text"}
+    if len(str(body.get("text", ""))) > TEXT_LIMIT:
+        return {"error": "msg_too_long"}
+    if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
+        return {"error": "invalid_blocks_format"}
+    problems = [
+        f"[ERROR] {why} [json-pointer:/blocks/{at}]" for at, block in enumerate(blocks) for why in _wrong(block)
+    ]
+    if len(blocks) > 50:
+        problems.append("[ERROR] no more than 50 items allowed [json-pointer:/blocks]")
+    if problems:
+        return {"error": "invalid_blocks", "response_metadata": {"messages": problems}}
+    size = sum(len(text) for block in blocks for text in _texts(block))
+    return {"error": "msg_blocks_too_long"} if size > BLOCKS_LIMIT else None
+
+
+def _wrong(block: Mapping[str, Any]) -> list[str]:
+    kind, texts = block.get("type"), _texts(block)
+    limit = {"header": 150, "section": 2000 if "fields" in block else 3000, "context": 3000}.get(str(kind))
+    if kind == "divider":
+        return []
+    if limit is None:
+        return [f"unsupported type: {kind}"]
+    wrong = [f"must be less than {limit + 1} characters" for text in texts if len(text) > limit]
+    wrong += ["must be more than 0 characters" for text in texts if not text]
+    if not texts or len(texts) > 10:
+        wrong.append("must have 1 to 10 texts")
+    if kind == "header" and block.get("text", {}).get("type") != "plain_text":
+        wrong.append("must be plain_text")
+    return wrong
+
+
+def _texts(block: Mapping[str, Any]) -> list[str]:
+    held = [block.get("text"), *block.get("fields", ()), *block.get("elements", ())]
+    return [str(each.get("text", "")) for each in held if isinstance(each, Mapping)]

@@ -1,0 +1,104 @@
+"""Incidents: the latest one of each dedup key is what the next notification is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from responder.model.incident import Incident, Known
+from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
+from responder.store.tables import incidents
+
+
+def latest(connection: Connection, dedup_keys: Iterable[str]) -> dict[str, Incident]:
+    """The newest incident, open or resolved, of each key that has one."""
+    newest = (
+        select(
+            incidents,
+            func.row_number()
+            .over(
+                partition_by=incidents.c.dedup_key, order_by=(incidents.c.opened_at.desc(), incidents.c.delivery.desc())
+            )
+            .label("age"),
+        )
+        .where(incidents.c.dedup_key.in_(list(dedup_keys)))
+        .subquery()
+    )
+    rows = connection.execute(select(newest).where(newest.c.age == 1)).mappings()
+    return {row["dedup_key"]: _incident(row) for row in rows}
+
+
+def find(connection: Connection, incident: str) -> Incident | None:
+    """One incident by its id."""
+    row = connection.execute(select(incidents).where(incidents.c.id == incident)).mappings().first()
+    return _incident(row) if row else None
+
+
+def recent(connection: Connection, limit: int) -> tuple[Incident, ...]:
+    """The newest first."""
+    rows = connection.execute(select(incidents).order_by(incidents.c.opened_at.desc()).limit(limit)).mappings()
+    return tuple(_incident(row) for row in rows)
+
+
+def save(connection: Connection, added: Iterable[Incident], changed: Iterable[Incident]) -> None:
+    """Write incidents that are new and those that changed."""
+    rows = [_row(incident) for incident in added]
+    if rows:
+        connection.execute(insert(incidents), rows)
+    rows = [{**_row(incident), "key": incident.id} for incident in changed]
+    if rows:
+        connection.execute(update(incidents).where(incidents.c.id == bindparam("key")), rows)
+
+
+def _row(incident: Incident) -> dict[str, Any]:
+    return {
+        "id": incident.id,
+        "dedup_key": incident.dedup_key,
+        "group_key": incident.group_key,
+        "cluster": incident.cluster,
+        "open": incident.open,
+        "severity": incident.severity,
+        "rule": incident.rule,
+        "service": incident.service,
+        "title": incident.title,
+        "runbook": incident.runbook,
+        "reason": incident.reason,
+        "channels": " ".join(incident.channels),
+        "opened_at": to_seconds(incident.opened_at),
+        "changed_at": to_seconds(incident.changed_at),
+        "resolved_at": to_seconds(incident.resolved_at) if incident.resolved_at else None,
+        "delivery": incident.delivery,
+        "revision": incident.revision,
+        "alerts": to_bytes(incident.alerts),
+    }
+
+
+def _incident(row: Mapping[Any, Any]) -> Incident:
+    values = {name: row[name] for name in _PLAIN}
+    return Incident(
+        **values,
+        channels=tuple(row["channels"].split()),
+        opened_at=to_time(row["opened_at"]),
+        changed_at=to_time(row["changed_at"]),
+        resolved_at=to_time(row["resolved_at"]) if row["resolved_at"] is not None else None,
+        alerts=to_noun(dict[str, Known], row["alerts"]),
+    )
+
+
+_PLAIN = (
+    "id",
+    "dedup_key",
+    "group_key",
+    "cluster",
+    "open",
+    "severity",
+    "rule",
+    "service",
+    "title",
+    "runbook",
+    "reason",
+    "delivery",
+    "revision",
+)

@@ -1,0 +1,40 @@
+"""Bring a database to the schema this code needs, once, whoever starts first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from responder.store.database import Database
+from responder.store.tables import HEAD
+
+_LOCK = 0x7265_7370  # "resp": the advisory lock that replicas on PostgreSQL take
+
+
+def migrate(database: Database) -> None:
+    """Run what is missing. Raises CannotStore where the database refuses. Safe to call at every start, by everyone."""
+    with database.read() as connection:
+        if _revision(connection) == HEAD:
+            return
+    with database.write() as connection:  # on SQLite this transaction is itself the lock
+        if not database.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        if _revision(connection) != HEAD:
+            _upgrade(connection)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, HEAD)

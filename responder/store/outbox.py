@@ -1,0 +1,153 @@
+"""Messages to people: written with the incident, sent when due and in order, marked only after they were accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, exists, func, insert, select, update
+
+from responder.model.message import Draft, Letter
+from responder.model.report import Report
+from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
+from responder.store.tables import messages
+
+_earlier = messages.alias("earlier")
+_WAITING = messages.c.state == "waiting"
+
+# A message is blocked while one written before it for the same stream and channel still waits: that keeps the order.
+_BLOCKED = exists().where(
+    and_(
+        _earlier.c.stream == messages.c.stream,
+        _earlier.c.channel == messages.c.channel,
+        _earlier.c.state == "waiting",
+        _earlier.c.id < messages.c.id,
+    )
+)
+
+
+def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> None:
+    """Add messages, in order. Nothing is sent before ``due_at``, and nothing waits for anyone after it."""
+    rows = [
+        {
+            "incident": draft.incident,
+            "stream": draft.stream,
+            "channel": draft.channel,
+            "step": draft.step,
+            "rank": draft.rank,
+            "state": "waiting",
+            "due_at": to_seconds(draft.due_at),
+            "enrich": draft.enrich,
+            "plain": False,
+            "attempt": 0,
+            "claimed_until": 0.0,
+            "report": to_bytes(draft.report),
+            "written_at": to_seconds(now),
+        }
+        for draft in drafts
+    ]
+    if rows:
+        connection.execute(insert(messages), rows)
+
+
+def next_due(connection: Connection) -> float | None:
+    """When the earliest message could be sent, in epoch seconds: its due time or the end of somebody's claim."""
+    later = func.max(messages.c.due_at, messages.c.claimed_until)
+    if connection.dialect.name != "sqlite":
+        later = func.greatest(messages.c.due_at, messages.c.claimed_until)
+    found: float | None = connection.execute(select(func.min(later)).where(_WAITING, ~_BLOCKED)).scalar()
+    return found
+
+
+def claim(connection: Connection, now: datetime, until: datetime, limit: int) -> list[Letter]:
+    """Take due messages, the worst severity first. The claim holds until ``until``; ``attempt`` is its fence."""
+    moment = to_seconds(now)
+    free = (
+        select(messages.c.id)
+        .where(_WAITING, messages.c.due_at <= moment, messages.c.claimed_until <= moment, ~_BLOCKED)
+        .order_by(messages.c.rank, messages.c.due_at, messages.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    taken = (
+        update(messages)
+        .where(messages.c.id.in_(free.scalar_subquery()))
+        .values(claimed_until=to_seconds(until), attempt=messages.c.attempt + 1)
+        .returning(*(messages.c[name] for name in _OF_A_LETTER))
+    )
+    rows = connection.execute(taken).mappings().all()
+    refs = _references(connection, [row["incident"] for row in rows])
+    letters = [_letter(row, refs.get((row["incident"], row["channel"]), {})) for row in rows]
+    return sorted(letters, key=lambda letter: letter.id)
+
+
+_OF_A_LETTER = ("id", "incident", "channel", "step", "rank", "report", "due_at", "attempt", "plain")
+
+
+def _references(connection: Connection, of: list[str]) -> dict[tuple[str, str], dict[str, str]]:
+    """What the first accepted message of each incident and channel returned."""
+    if not of:
+        return {}
+    found = (
+        select(messages.c.incident, messages.c.channel, messages.c.ref)
+        .where(messages.c.incident.in_(of), messages.c.ref.is_not(None))
+        .order_by(messages.c.id.desc())
+    )
+    return {
+        (incident, channel): to_noun(dict[str, str], ref)
+        for incident, channel, ref in connection.execute(found)
+    }
+
+
+def _letter(row: Mapping[Any, Any], previous: dict[str, str]) -> Letter:
+    return Letter(
+        id=row["id"],
+        channel=row["channel"],
+        step=row["step"],
+        rank=row["rank"],
+        report=to_noun(Report, row["report"]),
+        due_at=to_time(row["due_at"]),
+        attempt=row["attempt"],
+        plain=row["plain"],
+        previous=previous,
+    )
+
+
+def _finish(connection: Connection, letter: Letter, **values: Any) -> bool:
+    """Change a message only while our claim is the newest one on it."""
+    ours = and_(messages.c.id == letter.id, messages.c.attempt == letter.attempt, _WAITING)
+    return bool(connection.execute(update(messages).where(ours).values(claimed_until=0.0, **values)).rowcount)
+
+
+def sent(connection: Connection, letter: Letter, ref: Mapping[str, str], now: datetime) -> bool:
+    """Mark as accepted; False where another claim has taken the message over meanwhile."""
+    kept = to_bytes(dict(ref)) if ref else None
+    return _finish(connection, letter, state="sent", ref=kept, error=None, ended_at=to_seconds(now))
+
+
+def again(connection: Connection, letter: Letter, at: datetime, reason: str, *, plain: bool) -> bool:
+    """Put back to be tried at ``at``; ``plain`` asks for the minimal form then."""
+    return _finish(connection, letter, due_at=to_seconds(at), error=reason, plain=plain, enrich=False)
+
+
+def dead(connection: Connection, letter: Letter, reason: str, now: datetime) -> bool:
+    """Give up: kept, counted and shown, never sent by itself again."""
+    return _finish(connection, letter, state="dead", error=reason, ended_at=to_seconds(now))
+
+
+def enrich(connection: Connection, incident: str, report: Report, now: datetime) -> frozenset[str]:
+    """Put a better report into the pages of an incident that nobody has tried to send, and release them now.
+
+    Returns the channels it reached: from the others the page has left, and the findings are late.
+    """
+    untouched = and_(messages.c.incident == incident, _WAITING, messages.c.enrich, messages.c.attempt == 0)
+    values = {"report": to_bytes(report), "due_at": to_seconds(now), "enrich": False}
+    statement = update(messages).where(untouched).values(**values).returning(messages.c.channel)
+    return frozenset(connection.execute(statement).scalars())
+
+
+def counts(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many messages each channel has in each state: (channel, state) to number."""
+    by = select(messages.c.channel, messages.c.state, func.count()).group_by(messages.c.channel, messages.c.state)
+    return {(channel, state): count for channel, state, count in connection.execute(by)}

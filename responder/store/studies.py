@@ -1,0 +1,112 @@
+"""Diagnoses: work that must outlive the process that began it. Claims are short and renewed while the worker lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+
+from responder.model.delivery import Study, Work
+from responder.model.finding import Finding
+from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
+from responder.store.tables import studies
+
+_WAITING = studies.c.state == "waiting"
+
+ATTEMPTS = 3
+"""How many workers may die or break on one diagnosis before it is left alone; its page leaves all the same."""
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    return and_(_WAITING, studies.c.claimed_until <= to_seconds(now), studies.c.attempt < ATTEMPTS)
+
+
+
+def write(connection: Connection, due: Iterable[tuple[Work, datetime]], now: datetime, until: datetime) -> list[Study]:
+    """Add diagnoses with the page's due time, already claimed by the caller until ``until``."""
+    pairs = list(due)
+    rows = [
+        {
+            "incident": work.incident,
+            "state": "waiting",
+            "due_at": to_seconds(due_at),
+            "work": to_bytes(work),
+            "attempt": 1,
+            "claimed_until": to_seconds(until),
+            "written_at": to_seconds(now),
+        }
+        for work, due_at in pairs
+    ]
+    if not rows:
+        return []
+    statement = insert(studies).returning(studies.c.id, sort_by_parameter_order=True)
+    numbers = connection.execute(statement, rows).scalars().all()
+    return [
+        Study(id=number, attempt=1, due_at=due_at, work=work)
+        for number, (work, due_at) in zip(numbers, pairs, strict=True)
+    ]
+
+
+def claim(connection: Connection, now: datetime, until: datetime, limit: int) -> list[Study]:
+    """Take over diagnoses whose worker is gone: its claim has run out."""
+    free = (
+        select(studies.c.id)
+        .where(_free(now))
+        .order_by(studies.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    taken = (
+        update(studies)
+        .where(studies.c.id.in_(free.scalar_subquery()))
+        .values(claimed_until=to_seconds(until), attempt=studies.c.attempt + 1)
+        .returning(studies.c.id, studies.c.attempt, studies.c.due_at, studies.c.work)
+    )
+    return [
+        Study(id=number, attempt=attempt, due_at=to_time(due_at), work=to_noun(Work, work))
+        for number, attempt, due_at, work in connection.execute(taken)
+    ]
+
+
+def any_free(connection: Connection, now: datetime) -> bool:
+    """Whether a diagnosis waits that nobody works on."""
+    free = select(studies.c.id).where(_free(now)).limit(1)
+    return connection.execute(free).first() is not None
+
+
+def renew(connection: Connection, held: Iterable[Study], until: datetime) -> None:
+    """Say that we are still at work."""
+    ours = or_(*(and_(studies.c.id == study.id, studies.c.attempt == study.attempt) for study in held))
+    connection.execute(update(studies).where(_WAITING, ours).values(claimed_until=to_seconds(until)))
+
+
+def release(connection: Connection, held: Iterable[Study]) -> None:
+    """Let go of diagnoses that we will not finish, so that another worker begins them at once."""
+    ours = or_(*(and_(studies.c.id == study.id, studies.c.attempt == study.attempt) for study in held))
+    connection.execute(update(studies).where(_WAITING, ours).values(claimed_until=0.0))
+
+
+def finish(connection: Connection, study: Study, findings: tuple[Finding, ...], now: datetime) -> bool:
+    """Keep the findings; False where another worker has taken the study over meanwhile."""
+    ours = and_(studies.c.id == study.id, studies.c.attempt == study.attempt, _WAITING)
+    values = {"state": "done", "findings": to_bytes(findings), "ended_at": to_seconds(now), "claimed_until": 0.0}
+    return bool(connection.execute(update(studies).where(ours).values(**values)).rowcount)
+
+
+def findings_of(connection: Connection, incident: str) -> tuple[Finding, ...]:
+    """The findings of an incident's last finished diagnosis."""
+    found = (
+        select(studies.c.findings)
+        .where(studies.c.incident == incident, studies.c.findings.is_not(None))
+        .order_by(studies.c.id.desc())
+        .limit(1)
+    )
+    data = connection.execute(found).scalar()
+    return to_noun(tuple[Finding, ...], data) if data else ()
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How many diagnoses are in each state."""
+    by = select(studies.c.state, func.count()).group_by(studies.c.state)
+    return {"waiting": 0, "done": 0} | {state: count for state, count in connection.execute(by)}

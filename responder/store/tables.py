@@ -1,0 +1,141 @@
+"""The tables. All times are seconds since the epoch, UTC. Migrations make them; a test compares the two."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+HEAD = "0001"
+"""The migration this code needs; a database that says so is not looked at further."""
+
+metadata = MetaData()
+
+_Id = BigInteger().with_variant(Integer(), "sqlite")
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("received_at", Float, nullable=False),
+    Column("cluster", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),  # new, decided, failed
+    Column("incident", Text),
+    Column("outcome", Text),
+    sqlite_autoincrement=True,
+)
+Index("deliveries_new", deliveries.c.id, sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'"))
+
+rejects = Table(
+    "rejects",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("received_at", Float, nullable=False),
+    Column("remote", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("dedup_key", Text, nullable=False),
+    Column("group_key", Text, nullable=False),
+    Column("cluster", Text, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("runbook", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("channels", Text, nullable=False),
+    Column("opened_at", Float, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("resolved_at", Float),
+    Column("delivery", _Id, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("alerts", LargeBinary, nullable=False),
+)
+Index("incidents_latest", incidents.c.dedup_key, incidents.c.opened_at)
+Index(
+    "incidents_one_open",
+    incidents.c.dedup_key,
+    unique=True,
+    sqlite_where=text("open"),
+    postgresql_where=text("open"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("incident", Text, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("state", Text, nullable=False),  # waiting, sent, dead
+    Column("due_at", Float, nullable=False),
+    Column("enrich", Boolean, nullable=False),
+    Column("plain", Boolean, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("claimed_until", Float, nullable=False),
+    Column("report", LargeBinary, nullable=False),
+    Column("ref", LargeBinary),
+    Column("error", Text),
+    Column("written_at", Float, nullable=False),
+    Column("ended_at", Float),
+    sqlite_autoincrement=True,
+)
+Index(
+    "messages_due",
+    messages.c.due_at,
+    sqlite_where=text("state = 'waiting'"),
+    postgresql_where=text("state = 'waiting'"),
+)
+Index(
+    "messages_order",
+    messages.c.stream,
+    messages.c.channel,
+    messages.c.id,
+    sqlite_where=text("state = 'waiting'"),
+    postgresql_where=text("state = 'waiting'"),
+)
+Index("messages_of_incident", messages.c.incident, messages.c.channel, messages.c.id)
+
+studies = Table(
+    "studies",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("incident", Text, nullable=False),
+    Column("state", Text, nullable=False),  # waiting, done
+    Column("due_at", Float, nullable=False),
+    Column("work", LargeBinary, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("claimed_until", Float, nullable=False),
+    Column("findings", LargeBinary),
+    Column("written_at", Float, nullable=False),
+    Column("ended_at", Float),
+    sqlite_autoincrement=True,
+)
+Index(
+    "studies_waiting",
+    studies.c.claimed_until,
+    sqlite_where=text("state = 'waiting'"),
+    postgresql_where=text("state = 'waiting'"),
+)

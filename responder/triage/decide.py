@@ -1,0 +1,66 @@
+"""The decision: which rule, how bad, about whom, and what changed. Pure: the same input gives the same answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from responder.model.alert import Alert, AlertGroup
+from responder.model.decision import Decision, Ruling
+from responder.model.incident import Incident
+from responder.model.rule import Action, Rule, RuleBook, Severity
+from responder.triage.lifecycle import compare
+from responder.triage.matching import Matching
+from responder.triage.subject import subject
+
+
+def decide(group: AlertGroup, book: RuleBook, matching: Matching, incident: Incident | None, delivery: int) -> Decision:
+    """What to do about a delivery of this group.
+
+    The incident's severity is the highest among the alerts that fire (among all where none does), never that of a
+    heartbeat while anything else is in the group. ``matching`` is built from ``book.rules``.
+    """
+    rulings = tuple(_rule_on(alert, book, matching) for alert in group.alerts or (_stand_in(group),))
+    weighed = [ruling for ruling in rulings if ruling.alert.firing] or list(rulings)
+    told = [ruling for ruling in weighed if ruling.rule.action is Action.NOTIFY] or weighed
+    worst = min(told, key=lambda ruling: ruling.severity.rank)
+    change = compare(group, incident, delivery)
+    name = worst.alert.name or "an alert without a name"
+    return Decision(
+        ruling=worst,
+        rulings=rulings,
+        subject=subject(worst.alert.labels, book),
+        change=change,
+        reason=f"{name} matched rule {worst.rule.id}: {worst.reason}; {change.kind.value}: {change.reason}",
+    )
+
+
+def _rule_on(alert: Alert, book: RuleBook, matching: Matching) -> Ruling:
+    rule = matching.first(alert.labels)
+    severity, reason = severity_of(rule, alert, book)
+    return Ruling(alert=alert, rule=rule, severity=severity, reason=reason)
+
+
+def severity_of(rule: Rule, alert: Alert, book: RuleBook) -> tuple[Severity, str]:
+    """The severity a rule gives an alert, and why."""
+    wanted = rule.severity
+    if isinstance(wanted, str):
+        return book.severities[wanted], f"{wanted} is fixed by the rule"
+    value = alert.labels.get(wanted.label, "")
+    if value in wanted.mapping:
+        name = wanted.mapping[value]
+        return book.severities[name], f'{name} because {wanted.label}="{value}"'
+    why = f'{wanted.label}="{value}" is not in its map' if value else f"it has no label {wanted.label}"
+    return book.severities[wanted.otherwise], f"{wanted.otherwise} because {why}"
+
+
+def _stand_in(group: AlertGroup) -> Alert:
+    """A group may come without alerts: what its members would share still finds a rule."""
+    return Alert(
+        firing=False,
+        labels=group.common_labels or group.group_labels,
+        annotations=group.common_annotations,
+        starts_at=datetime.fromtimestamp(0, UTC),
+        ends_at=None,
+        generator_url="",
+        fingerprint="",
+    )

@@ -1,0 +1,124 @@
+"""Which rule is the first to match: flat in the number of rules, and able to explain itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from responder.model.alert import Labels
+from responder.model.rule import Matcher, Rule
+from responder.triage.matchers import holds, literals, predicate
+
+REMEMBERED: Final = 50_000
+"""So many (label name, value) pairs are remembered before all are forgotten: pod names never stop coming."""
+LONG: Final = 1024
+"""A value longer than this is not worth the memory it would be remembered in."""
+
+_Test = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What became of one rule. ``matched`` is None where an earlier rule had matched and this one was not evaluated.
+
+    ``failed`` is the first matcher that did not hold, ``got`` the value its label had.
+    """
+
+    rule: Rule
+    matched: bool | None
+    failed: Matcher | None = None
+    got: str = ""
+
+
+@dataclass(slots=True)
+class _Column:
+    """All the rules ask of one label. A set of rules is an integer: bit n stands for the n-th rule."""
+
+    name: str
+    indifferent: int
+    exact: dict[str, int] = field(default_factory=dict)
+    tested: list[tuple[tuple[_Test, ...], int]] = field(default_factory=list)
+
+    def rules(self, value: str) -> int:
+        """The rules whose matchers on this label all hold for the value."""
+        found = self.indifferent | self.exact.get(value, 0)
+        for tests, rules in self.tested:
+            if all(test(value) for test in tests):
+                found |= rules
+        return found
+
+
+class Matching:
+    """The rules, ready to be asked. The answers equal trying each rule in turn, all matchers of each.
+
+    The last rule must match everything (no matchers), so that no alert is ever dropped: ValueError otherwise.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        if not rules or rules[-1].matchers:
+            raise ValueError("the last rule must have no matchers, so that every alert has a rule")
+        self._rules = tuple(rules)
+        self._columns = _columns(self._rules)
+        self._memo: dict[tuple[str, str], int] = {}
+
+    def first(self, labels: Labels) -> Rule:
+        """The first rule, from the top, whose matchers all hold."""
+        left = -1
+        for column in self._columns:
+            left &= self._ask(column, labels.get(column.name, ""))
+        return self._rules[(left & -left).bit_length() - 1]
+
+    def explain(self, labels: Labels) -> tuple[Step, ...]:
+        """Every rule in order, with the reason it was passed over."""
+        chosen = self.first(labels)
+        at = next(number for number, rule in enumerate(self._rules) if rule is chosen)
+        passed = tuple(_passed_over(rule, labels) for rule in self._rules[:at])
+        return (*passed, Step(chosen, True), *(Step(rule, None) for rule in self._rules[at + 1 :]))
+
+    def _ask(self, column: _Column, value: str) -> int:
+        if len(value) > LONG:
+            return column.rules(value)
+        key = (column.name, value)
+        known = self._memo.get(key)
+        if known is None:
+            if len(self._memo) >= REMEMBERED:
+                self._memo.clear()
+            known = self._memo[key] = column.rules(value)
+        return known
+
+
+def _passed_over(rule: Rule, labels: Labels) -> Step:
+    failed = next(matcher for matcher in rule.matchers if not holds(matcher, labels))
+    return Step(rule, False, failed, labels.get(failed.name, ""))
+
+
+def _columns(rules: tuple[Rule, ...]) -> tuple[_Column, ...]:
+    asked: dict[str, dict[tuple[Matcher, ...], int]] = {}
+    for number, rule in enumerate(rules):
+        for name, matchers in _by_label(rule).items():
+            same = asked.setdefault(name, {})
+            same[matchers] = same.get(matchers, 0) | 1 << number
+    return tuple(_column(name, groups, len(rules)) for name, groups in asked.items())
+
+
+def _by_label(rule: Rule) -> dict[str, tuple[Matcher, ...]]:
+    found: dict[str, tuple[Matcher, ...]] = {}
+    for matcher in rule.matchers:
+        found[matcher.name] = (*found.get(matcher.name, ()), matcher)
+    return found
+
+
+def _column(name: str, groups: dict[tuple[Matcher, ...], int], count: int) -> _Column:
+    concerned = 0
+    for rules in groups.values():
+        concerned |= rules
+    column = _Column(name, ((1 << count) - 1) & ~concerned)
+    for matchers, rules in groups.items():
+        accepted = literals(matchers[0]) if len(matchers) == 1 else None
+        if accepted is None:
+            column.tested.append((tuple(predicate(matcher) for matcher in matchers), rules))
+            continue
+        for value in accepted:
+            column.exact[value] = column.exact.get(value, 0) | rules
+    return column

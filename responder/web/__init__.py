@@ -1,0 +1,1 @@
+"""The HTTP side: the webhook, and what operators and Kubernetes ask."""

@@ -1,0 +1,110 @@
+"""``POST /webhook/alertmanager``: keep the body, then say so. Nothing but receiving happens in the request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from flask import Blueprint, Request, Response, request
+from werkzeug.exceptions import ClientDisconnected
+
+from responder.model.clock import Clock
+from responder.model.text import tidy_line
+from responder.receive.alertmanager import BadBody, check
+from responder.store.database import CannotStore
+from responder.store.inbox import REJECT_BYTES, Inbox
+from responder.web.auth import Guard
+
+_log = structlog.get_logger()
+_DRAIN_BYTES = 64 * 1024 * 1024
+"""How much of a too large body is read and dropped, so that the sender hears our answer and not a reset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What the webhook needs. ``on_kept`` is called after each commit."""
+
+    inbox: Inbox
+    guard: Guard
+    clock: Clock
+    max_body_bytes: int
+    on_kept: Callable[[], None]
+
+
+class _Refusal(Exception):
+    """A body that is answered with a 4xx: Alertmanager will not send it again, so it is set aside."""
+
+    def __init__(self, status: int, reason: str, body: bytes, size: int) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.body = body
+        self.size = size
+
+
+def blueprint(door: Door) -> Blueprint:
+    """The routes. The optional last segment names the cluster the alerts come from."""
+    routes = Blueprint("webhook", __name__)
+
+    @routes.post("/webhook/alertmanager")
+    @routes.post("/webhook/alertmanager/<cluster>")
+    def receive(cluster: str = "") -> Response:
+        if not door.guard.admits(request.headers.get("Authorization", "")):
+            _log.warning("webhook.unauthorized", remote=request.remote_addr)
+            answer = _say(401, "unauthorized: send the token of RESPONDER_WEBHOOK_TOKEN as a bearer token")
+            answer.headers["WWW-Authenticate"] = 'Bearer realm="responder", Basic realm="responder"'
+            return answer
+        try:
+            body = _read(request, door.max_body_bytes)
+            number = door.inbox.keep(body, cluster, door.clock.now())
+        except _Refusal as refusal:
+            return _refuse(door, refusal)
+        except ClientDisconnected:
+            return _say(400, "the body ended early")
+        except CannotStore as error:
+            _log.error("webhook.cannot_store", reason=str(error))
+            return _say(503, f"not kept, send it again: {error}")
+        door.on_kept()
+        return Response(b'{"id": %d}\n' % number, 202, content_type="application/json")
+
+    return routes
+
+
+def _read(incoming: Request, limit: int) -> bytes:
+    """The body, if it is a version 4 webhook of at most ``limit`` bytes. Raises _Refusal."""
+    body = incoming.stream.read(limit + 1)
+    if len(body) > limit:
+        size = len(body) + _drain(incoming)
+        raise _Refusal(413, f"the body is larger than {limit} bytes (RESPONDER_MAX_BODY_BYTES)", body, size)
+    if incoming.mimetype != "application/json":
+        kind = tidy_line(incoming.mimetype, 60) or "no content type"
+        raise _Refusal(415, f"expected application/json, got {kind}", body, len(body))
+    try:
+        check(body)
+    except BadBody as error:
+        raise _Refusal(400, tidy_line(str(error), 300), body, len(body)) from None
+    return body
+
+
+def _drain(incoming: Request) -> int:
+    dropped = 0
+    while dropped < _DRAIN_BYTES and (chunk := incoming.stream.read(1024 * 1024)):
+        dropped += len(chunk)
+    return dropped
+
+
+def _refuse(door: Door, refusal: _Refusal) -> Response:
+    remote = request.remote_addr or ""
+    try:
+        kept = refusal.body[:REJECT_BYTES]
+        number = door.inbox.set_aside(kept, refusal.size, remote, refusal.status, refusal.reason, door.clock.now())
+    except CannotStore as error:
+        return _say(503, f"not kept, send it again: {error}")
+    _log.error("webhook.rejected", status=refusal.status, reason=refusal.reason, rejected=number, remote=remote)
+    return _say(refusal.status, f"{refusal.reason} (kept as rejected body {number})")
+
+
+def _say(status: int, reason: str) -> Response:
+    """One line, since Alertmanager writes it into its own log."""
+    return Response(f"{reason}\n", status, content_type="text/plain; charset=utf-8")

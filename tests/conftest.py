@@ -1,0 +1,55 @@
+"""What all tests share: a database of their own, and a clock they move themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from responder.standins.builders import NOW
+from responder.store.database import Database
+from responder.store.migrate import migrate
+
+
+class HandClock:
+    """A clock that moves only when a test moves it."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self._now = now
+        self._ticks = 0.0
+
+    def now(self) -> datetime:
+        """The time the test set."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Seconds moved so far."""
+        return self._ticks
+
+    def move(self, seconds: float) -> None:
+        """Let time pass."""
+        self._now += timedelta(seconds=seconds)
+        self._ticks += seconds
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """A clock that stands still."""
+    return HandClock()
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """Where a database of this test's own may be."""
+    return f"sqlite:///{tmp_path / 'responder.db'}"
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database of this test's own."""
+    found = Database(database_url)
+    migrate(found)
+    yield found
+    found.close()

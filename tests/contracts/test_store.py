@@ -1,0 +1,369 @@
+"""What every store must guarantee, whatever database it is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from responder.model.finding import Finding
+from responder.model.message import Draft, Letter
+from responder.standins.builders import NOW, a_finding, a_report, a_subject, an_incident
+from responder.model.delivery import Work
+from responder.store import inbox, incidents, outbox, studies
+from responder.store.database import CannotStore, Database
+from responder.store.inbox import Inbox
+from responder.store.migrate import migrate
+from responder.store.tables import metadata
+
+LATER = NOW + timedelta(seconds=6)
+
+
+def a_draft(step: str = "post", stream: str = "key", channel: str = "slack", rank: int = 1, due: float = 0.0) -> Draft:
+    """A message due ``due`` seconds from now."""
+    return Draft(
+        incident="INC-1",
+        stream=stream,
+        channel=channel,
+        step=step,
+        rank=rank,
+        due_at=NOW + timedelta(seconds=due),
+        report=a_report(),
+        enrich=True,
+    )
+
+
+def written(database: Database, *drafts: Draft) -> None:
+    """Put messages into the outbox."""
+    with database.write() as connection:
+        outbox.write(connection, drafts, NOW)
+
+
+def claimed(database: Database, after: float = 0.0, limit: int = 10) -> list[Letter]:
+    """Claim what is due ``after`` seconds from now."""
+    now = NOW + timedelta(seconds=after)
+    with database.write() as connection:
+        return outbox.claim(connection, now, now + timedelta(seconds=6), limit)
+
+
+def test_the_migrations_make_exactly_the_tables_the_code_uses(database: Database) -> None:
+    """An upgraded database and a new one are the same."""
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_starting_twice_migrates_once(database: Database) -> None:
+    """Several workers may start at the same moment."""
+    failures: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            migrate(database)
+        except BaseException as error:  # noqa: BLE001 - the test wants to see any of them
+            failures.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_kept_body_is_read_back_byte_for_byte(database: Database) -> None:
+    """What Alertmanager sent is what triage sees, in the order it came."""
+    bodies = [bytes([n]) * 100 + b"\x00\xff\xe2\x80\xae" for n in range(5)]
+    box = Inbox(database)
+    numbers = [box.keep(body, "prod-eu", NOW) for body in bodies]
+    with database.write() as connection:
+        taken = inbox.take(connection, 10)
+    assert numbers == sorted(numbers)
+    assert [(each.id, each.body, each.cluster) for each in taken] == [
+        (number, body, "prod-eu") for number, body in zip(numbers, bodies, strict=True)
+    ]
+
+
+def test_many_webhooks_at_once_each_get_their_own_id(database: Database) -> None:
+    """A burst that is committed together does not mix up who is told what."""
+    box = Inbox(database)
+    ids: dict[bytes, int] = {}
+
+    def send(start: int) -> None:
+        for n in range(start, start + 25):
+            body = str(n).encode()
+            ids[body] = box.keep(body, "", NOW)
+
+    threads = [threading.Thread(target=send, args=(100 * n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.read() as connection:
+        stored = connection.execute(text("SELECT body, id FROM deliveries")).all()
+    assert len(ids) == 200
+    assert {bytes(body): number for body, number in stored} == ids
+
+
+def test_a_closed_store_refuses_with_a_reason(database: Database) -> None:
+    """While we shut down, Alertmanager hears that it must send again."""
+    database.close()
+    with pytest.raises(CannotStore, match="shutting down"):
+        Inbox(database).keep(b"{}", "", NOW)
+
+
+def test_a_vanished_database_refuses_with_a_reason(tmp_path: Path) -> None:
+    """A database that is gone is a 503 and not a traceback."""
+    with pytest.raises(CannotStore, match="unable to open"):
+        migrate(Database(f"sqlite:///{tmp_path / 'missing' / 'responder.db'}"))
+
+
+def test_a_full_disk_refuses_and_recovers(database: Database) -> None:
+    """When the disk is full nothing is acknowledged, and when there is room again everything is."""
+    box = Inbox(database)
+    with database.write() as connection:
+        pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+    small = Database(str(database._writers.url))
+    with small._writers.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
+        connection.rollback()
+    box = Inbox(small)
+    with pytest.raises(CannotStore, match="full"):
+        box.keep(b"x" * 100_000, "", NOW)
+    with small._writers.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2000}")
+        connection.rollback()
+    assert box.keep(b"x" * 100_000, "", NOW) > 0
+    small.close()
+
+
+def test_a_locked_database_refuses_within_its_patience(database: Database, database_url: str) -> None:
+    """A stuck neighbour costs a 503 after some seconds, never a request that hangs."""
+    impatient = Database(database_url, busy_seconds=0.2)
+    with database.write(), pytest.raises(CannotStore, match="locked"):
+        Inbox(impatient).keep(b"{}", "", NOW)
+    impatient.close()
+
+
+def test_decided_deliveries_are_not_taken_again(database: Database) -> None:
+    """Each delivery is decided once."""
+    box = Inbox(database)
+    number = box.keep(b"{}", "", NOW)
+    with database.write() as connection:
+        inbox.settle(connection, [(number, "decided", "INC-1", "new")])
+    with database.write() as connection:
+        assert inbox.take(connection, 10) == []
+    assert box.counts() == {"new": 0, "decided": 1, "failed": 0, "rejected": 0}
+
+
+def test_an_aborted_decision_leaves_the_delivery_to_the_next_worker(database: Database) -> None:
+    """Incident, page and decision are one transaction: all of it happens or none."""
+    Inbox(database).keep(b"{}", "", NOW)
+    with pytest.raises(KeyboardInterrupt), database.write() as connection:
+        (delivery,) = inbox.take(connection, 10)
+        incidents.save(connection, [an_incident()], [])
+        outbox.write(connection, [a_draft()], NOW)
+        inbox.settle(connection, [(delivery.id, "decided", None, "")])
+        raise KeyboardInterrupt
+    with database.write() as connection:
+        assert len(inbox.take(connection, 10)) == 1
+        assert incidents.latest(connection, [an_incident().dedup_key]) == {}
+    assert claimed(database, 100) == []
+
+
+def test_rejected_bodies_are_counted_and_readable(database: Database) -> None:
+    """What we refused for good can be looked at, since nobody will send it again."""
+    box = Inbox(database)
+    number = box.set_aside(b'{"version": "3"}', 16, "10.0.0.1", 400, "$.version: is not 4", NOW)
+    assert box.counts()["rejected"] == 1
+    found = box.reject(number)
+    assert found == box.rejected(10)[0]
+    assert found is not None
+    assert (found.body, found.status, found.error) == (b'{"version": "3"}', 400, "$.version: is not 4")
+
+
+def test_an_incident_comes_back_as_it_was_saved(database: Database) -> None:
+    """State by comparison needs the state unharmed."""
+    incident = an_incident()
+    with database.write() as connection:
+        incidents.save(connection, [incident], [])
+    with database.read() as connection:
+        assert incidents.latest(connection, [incident.dedup_key, "other"]) == {incident.dedup_key: incident}
+        assert incidents.find(connection, incident.id) == incident
+
+
+def test_nothing_leaves_before_it_is_due(database: Database) -> None:
+    """A page may wait for its diagnosis until its budget, and not a moment less than written."""
+    written(database, a_draft(due=8))
+    assert claimed(database, 7.9) == []
+    with database.read() as connection:
+        assert outbox.next_due(connection) == (NOW + timedelta(seconds=8)).timestamp()
+    assert len(claimed(database, 8)) == 1
+
+
+def test_a_claim_is_exclusive_until_it_runs_out(database: Database) -> None:
+    """Two workers do not send the same message, and a dead one does not keep it."""
+    written(database, a_draft())
+    (first,) = claimed(database)
+    assert claimed(database, 5) == []
+    (second,) = claimed(database, 6.1)
+    assert (first.attempt, second.attempt) == (1, 2)
+
+
+def test_a_worker_that_lost_its_claim_cannot_mark(database: Database) -> None:
+    """A slow worker does not overwrite what the one that took over has done."""
+    written(database, a_draft())
+    (first,) = claimed(database)
+    (second,) = claimed(database, 6.1)
+    with database.write() as connection:
+        assert not outbox.sent(connection, first, {"ts": "1"}, LATER)
+        assert outbox.sent(connection, second, {"ts": "2"}, LATER)
+
+
+def test_messages_of_one_incident_and_channel_keep_their_order(database: Database) -> None:
+    """The resolution never overtakes the page, even when the page must be retried."""
+    written(database, a_draft("post"), a_draft("edit"), a_draft("trigger", channel="pagerduty"))
+    letters = claimed(database)
+    assert [(letter.channel, letter.step) for letter in letters] == [("slack", "post"), ("pagerduty", "trigger")]
+    post, trigger = letters
+    with database.write() as connection:
+        outbox.sent(connection, trigger, {}, NOW)
+        outbox.again(connection, post, NOW + timedelta(seconds=30), "HTTP 500", plain=False)
+    assert claimed(database, 20) == []
+    (retried,) = claimed(database, 30)
+    with database.write() as connection:
+        outbox.sent(connection, retried, {"ts": "17.5", "channel": "C1"}, LATER)
+    (edit,) = claimed(database, 31)
+    assert (edit.step, dict(edit.previous)) == ("edit", {"ts": "17.5", "channel": "C1"})
+
+
+def test_a_dead_message_does_not_block_those_behind_it(database: Database) -> None:
+    """One message that Slack will never take does not silence the incident."""
+    written(database, a_draft("post"), a_draft("edit"))
+    (post,) = claimed(database)
+    with database.write() as connection:
+        outbox.dead(connection, post, "invalid_blocks", LATER)
+    assert [letter.step for letter in claimed(database, 1)] == ["edit"]
+    with database.read() as connection:
+        assert outbox.counts(connection)["slack", "dead"] == 1
+
+
+def test_the_worst_severity_leaves_first(database: Database) -> None:
+    """In a flood a P1 does not queue behind P4s."""
+    written(database, *(a_draft(stream=f"s{rank}", rank=rank) for rank in (4, 3, 1, 2)))
+    assert {letter.rank for letter in claimed(database, limit=2)} == {1, 2}
+    with database.read() as connection:
+        left = connection.execute(text("SELECT rank FROM messages WHERE attempt = 0 ORDER BY rank")).scalars().all()
+    assert left == [3, 4]
+
+
+def test_findings_improve_a_page_that_is_still_here_and_release_it(database: Database) -> None:
+    """The page leaves as soon as the diagnosis is done, with the diagnosis in it."""
+    written(database, a_draft(due=8), a_draft("trigger", channel="pagerduty", due=8))
+    better = a_report(title="better")
+    with database.write() as connection:
+        assert outbox.enrich(connection, "INC-1", better, NOW) == {"slack", "pagerduty"}
+    assert {letter.report.title for letter in claimed(database)} == {"better"}
+
+
+def test_findings_do_not_touch_a_page_that_has_left(database: Database) -> None:
+    """What was sent, or is being sent, stays what it is: late findings go after it."""
+    written(database, a_draft())
+    claimed(database)
+    with database.write() as connection:
+        assert outbox.enrich(connection, "INC-1", a_report(title="better"), NOW) == frozenset()
+
+
+def a_work() -> Work:
+    """A diagnosis to run."""
+    report = a_report()
+    return Work(
+        incident="INC-1",
+        stream="key",
+        rank=1,
+        probes=("health",),
+        subject=a_subject(),
+        report=report,
+        channels=("slack",),
+    )
+
+
+def test_a_diagnosis_survives_its_worker(database: Database) -> None:
+    """When a worker dies in the middle of its probes another one begins them again."""
+    with database.write() as connection:
+        (mine,) = studies.write(connection, [(a_work(), LATER)], NOW, NOW + timedelta(seconds=5))
+        assert not studies.any_free(connection, NOW)
+        assert studies.claim(connection, NOW, LATER, 10) == []
+        studies.renew(connection, [mine], NOW + timedelta(seconds=9))
+        assert studies.claim(connection, LATER, LATER, 10) == []
+        (taken,) = studies.claim(connection, NOW + timedelta(seconds=9), NOW + timedelta(seconds=14), 10)
+        assert (taken.work, taken.attempt, taken.due_at) == (mine.work, 2, LATER)
+        assert not studies.finish(connection, mine, (), LATER)
+        assert studies.finish(connection, taken, (a_finding(),), LATER)
+        assert studies.findings_of(connection, "INC-1") == (a_finding(),)
+
+
+def test_a_diagnosis_that_kills_its_workers_is_left_alone(database: Database) -> None:
+    """A probe that crashes the process does not do so for ever; the page has left anyway."""
+    with database.write() as connection:
+        studies.write(connection, [(a_work(), LATER)], NOW, NOW)
+        taken = [len(studies.claim(connection, NOW, NOW, 10)) for _ in range(5)]
+    assert taken == [1, 1, 0, 0, 0]
+
+
+KEEPER = """
+import sys
+from datetime import UTC, datetime
+from responder.store.database import Database
+from responder.store.inbox import Inbox
+box = Inbox(Database(sys.argv[1]))
+n = 0
+while True:
+    n += 1
+    box.keep(b"body %d" % n, "", datetime.now(UTC))
+    print(n, flush=True)
+"""
+
+
+@pytest.fixture
+def keeper(database: Database, database_url: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that keeps bodies as fast as it can and says so after each."""
+    process = subprocess.Popen([sys.executable, "-c", KEEPER, database_url], stdout=subprocess.PIPE, text=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_nothing_acknowledged_is_lost_by_sigkill(keeper: subprocess.Popen[str], database: Database) -> None:
+    """A killed process has stored every body it had acknowledged."""
+    assert keeper.stdout is not None
+    last = 0
+    while last < 100:
+        last = int(keeper.stdout.readline())
+    os.kill(keeper.pid, signal.SIGKILL)
+    last = max([last, *(int(line) for line in keeper.stdout if line.endswith("\n"))])
+    keeper.stdout.close()
+    with database.read() as connection:
+        bodies = {bytes(row[0]) for row in connection.execute(text("SELECT body FROM deliveries"))}
+        assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+    assert {b"body %d" % n for n in range(1, last + 1)} <= bodies
+
+
+def test_findings_come_back_whole(database: Database) -> None:
+    """The sparkline of a probe survives the database."""
+    finding = a_finding(points=((1.0, 2.5), (2.0, 3.5)))
+    assert isinstance(finding, Finding)
+    with database.write() as connection:
+        (study,) = studies.write(connection, [(a_work(), LATER)], NOW, LATER)
+        studies.finish(connection, study, (finding,), LATER)
+        assert studies.findings_of(connection, "INC-1") == (finding,)

@@ -1,0 +1,230 @@
+"""Everything that leaves the process keeps its deadline, its cap and its secrets."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+import pytest
+
+from responder.bootstrap import SystemClock
+from responder.model.clock import Deadline
+from responder.model.message import Request
+from responder.outgoing import CouldNotReach, Outgoing, is_forbidden
+from responder.standins.faulty import Fault, faulty, refused_address
+
+SLACK = 0.5
+
+
+class _Echo(BaseHTTPRequestHandler):
+    """Says what it was asked, in headers; ``/die`` answers once and then drops the kept-alive connection."""
+
+    protocol_version = "HTTP/1.1"
+    seen: ClassVar[list[tuple[str, str, int]]] = []
+
+    def _answer(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        self.rfile.read(length)
+        type(self).seen.append((self.command, self.path, self.client_address[1]))
+        body = b"x" * 100_000 if self.path == "/big" else b"hello"
+        self.send_response(302 if self.path == "/away" else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Location", "http://169.254.169.254/")
+        self.send_header("Set-Cookie", "session=1")
+        self.send_header("X-Asked-Host", self.headers.get("Host", ""))
+        self.send_header("X-Asked-Cookie", self.headers.get("Cookie", ""))
+        self.send_header("X-Asked-Agent", self.headers.get("User-Agent", ""))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = _answer
+
+    def log_message(self, *_args: object) -> None:
+        """Stay silent."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """A well-behaved server on loopback, as host:port."""
+    _Echo.seen.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as http:
+        http.daemon_threads = True
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"127.0.0.1:{http.server_port}"
+        http.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def outgoing() -> Iterator[Outgoing]:
+    """The real thing on the real clock."""
+    made = Outgoing(SystemClock())
+    yield made
+    made.close()
+
+
+def within(seconds: float) -> Deadline:
+    """A deadline that many seconds from now."""
+    return Deadline(time.monotonic() + seconds)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Fault.SILENCE, "timed out after 0.3 s"),
+        (Fault.DRIP, "timed out after 0.3 s"),
+        (Fault.DRIP_BODY, "timed out after 0.3 s"),
+        (Fault.RESET, "connection reset"),
+        (Fault.GARBAGE, "the answer is not HTTP"),
+        (Fault.HANG_UP, "hung up before the answer was complete"),
+        (Fault.REFUSED, "connection refused"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_server_holds_us_beyond_the_deadline(outgoing: Outgoing, fault: Fault, reason: str, method: str) -> None:
+    """However a server misbehaves, even a byte at a time, the answer is one named reason, in time, without the secret."""
+    with faulty(fault) as address:
+        began = time.monotonic()
+        with pytest.raises(CouldNotReach) as caught:
+            outgoing.send(Request(f"http://u:hunter2@{address}/hunter2?k=hunter2", b"", {}, method), within(0.3))
+        took = time.monotonic() - began
+    assert str(caught.value) == reason
+    assert took < 0.3 + SLACK
+
+
+@pytest.mark.parametrize("fault", [Fault.SILENCE, Fault.DRIP, Fault.RESET, Fault.GARBAGE, Fault.HANG_UP])
+def test_a_tls_handshake_keeps_the_deadline(outgoing: Outgoing, fault: Fault) -> None:
+    """A server that plays for time during the TLS handshake cannot hold us either."""
+    with faulty(fault) as address:
+        began = time.monotonic()
+        with pytest.raises(CouldNotReach):
+            outgoing.send(Request(f"https://{address}/", b"", {}, "GET"), within(0.3))
+        assert time.monotonic() - began < 0.3 + SLACK
+
+
+def test_an_answer_is_handed_over_whatever_its_status(outgoing: Outgoing, server: str) -> None:
+    """A redirect is an answer: it is not followed, sets no cookie, and says who asked."""
+    outgoing.send(Request(f"http://{server}/", b"", {}, "GET"), within(5))
+    response = outgoing.send(Request(f"http://{server}/away", b"{}"), within(5))
+    assert (response.status, response.body) == (302, b"hello")
+    assert response.headers["location"] == "http://169.254.169.254/"
+    assert response.headers["x-asked-cookie"] == ""
+    assert response.headers["x-asked-agent"].startswith("responder/")
+    assert len({port for _, _, port in _Echo.seen}) == 1
+
+
+def test_a_body_is_capped(outgoing: Outgoing, server: str) -> None:
+    """A huge answer costs no more memory than the cap."""
+    assert len(outgoing.send(Request(f"http://{server}/big", b"", {}, "GET"), within(5)).body) == 65536
+    assert len(outgoing.send(Request(f"http://{server}/big", b"", {}, "GET"), within(5), cap=10).body) == 10
+
+
+def test_connect_to_changes_the_address_and_nothing_else(server: str) -> None:
+    """A demo or a port-forward is reached under the service's own name."""
+    outgoing = Outgoing(SystemClock(), {"plato:8080": server})
+    response = outgoing.send(Request("http://plato:8080/", b"", {}, "GET"), within(5))
+    assert response.headers["x-asked-host"] == "plato:8080"
+    outgoing.connect("plato", 8080, within(5)).close()
+    outgoing.close()
+
+
+def test_the_environment_sends_nobody_through_a_proxy(
+    outgoing: Outgoing, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy variable of the machine does not carry our requests elsewhere."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://{refused_address()}")
+    assert outgoing.send(Request(f"http://{server}/", b"", {}, "GET"), within(5)).status == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["169.254.169.254", "2852039166", "0xa9fea9fe", "[::ffff:169.254.169.254]", "[fe80::1]", "[fd00:ec2::254]"],
+)
+def test_metadata_addresses_are_never_called(outgoing: Outgoing, host: str) -> None:
+    """No spelling of a cloud's metadata address gets a connection."""
+    with pytest.raises(CouldNotReach, match="never asked"):
+        outgoing.send(Request(f"http://{host}/latest/meta-data/", b"", {}, "GET"), within(2))
+    with pytest.raises(CouldNotReach, match="never asked"):
+        outgoing.connect(host.strip("[]"), 80, within(2))
+
+
+def test_connect_to_cannot_lead_to_a_metadata_address() -> None:
+    """Nor does a mapping that was set by mistake."""
+    outgoing = Outgoing(SystemClock(), {"plato:8080": "169.254.169.254:80"})
+    with pytest.raises(CouldNotReach, match="never asked"):
+        outgoing.connect("plato", 8080, within(2))
+
+
+def test_which_addresses_are_out_of_bounds() -> None:
+    """Private addresses are where services live; link-local and metadata addresses are not."""
+    assert is_forbidden("169.254.1.1")
+    assert is_forbidden("64:ff9b::a9fe:a9fe")
+    assert is_forbidden("fe80::1%eth0")
+    assert not any(is_forbidden(each) for each in ("10.0.0.1", "127.0.0.1", "::1", "plato", ""))
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "file:///etc/passwd", "http://", "http://[::1", "http://x:99999/"]
+)
+def test_an_address_that_is_none_is_refused_in_words(outgoing: Outgoing, url: str) -> None:
+    """A broken address is a reason, not a crash."""
+    with pytest.raises(CouldNotReach, match="cannot be used"):
+        outgoing.send(Request(url, b"", {}, "GET"), within(1))
+
+
+def test_a_dead_kept_alive_connection_is_replaced_for_reads_only() -> None:
+    """A read that met a connection the server had dropped is asked again; a write is left to the outbox."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            """Answer the first request of each connection and drop the connection at the second."""
+            for _ in range(3):
+                connection, _ = server.accept()
+                with connection:
+                    for turn in range(2):
+                        data = connection.recv(65536)
+                        asked.append(data.split(b" ", 1)[0])
+                        if turn == 0 and data:
+                            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        address = "127.0.0.1:{}".format(server.getsockname()[1])
+        outgoing = Outgoing(SystemClock())
+        get = Request(f"http://{address}/", b"", {}, "GET")
+        assert outgoing.send(get, within(5)).body == b"ok"
+        assert outgoing.send(get, within(5)).body == b"ok"
+        with pytest.raises(CouldNotReach, match="hung up"):
+            outgoing.send(Request(f"http://{address}/", b"{}"), within(5))
+        assert asked == [b"GET", b"GET", b"GET", b"POST"]
+        assert outgoing.send(get, within(5)).body == b"ok"
+        outgoing.close()
+        thread.join(5)
+
+
+def test_many_threads_share_one_outgoing(outgoing: Outgoing, server: str) -> None:
+    """Forty requests at once to one server all get their answer."""
+    answers: list[int] = []
+
+    def ask() -> None:
+        answers.append(outgoing.send(Request(f"http://{server}/", b"", {}, "GET"), within(10)).status)
+
+    threads = [threading.Thread(target=ask) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [200] * 40
+
+
+def test_a_deadline_that_has_passed_asks_nobody(outgoing: Outgoing, server: str) -> None:
+    """Without time left nothing is sent."""
+    with pytest.raises(CouldNotReach, match="timed out"):
+        outgoing.send(Request(f"http://{server}/", b"", {}, "GET"), Deadline(time.monotonic() - 1))
+    assert _Echo.seen == []

@@ -1,0 +1,92 @@
+"""What is shipped beside the code: locks, Dockerfile, Makefile, and nothing that belongs to one machine only."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# Put together from parts, so that this file does not hold what it looks for.
+ELSEWHERE = ("/wo" + "rk/", ".." + "/shared", "/.lib" + "rary/")
+
+
+def tracked() -> list[Path]:
+    """The files that are or would be committed."""
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=30)
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    paths = [ROOT / name for name in done.stdout.decode().split("\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_the_lock_names_no_registry_and_hashes_everything(name: str) -> None:
+    """Two machines with different package mirrors install the same bytes."""
+    text = (ROOT / name).read_text()
+    assert not re.search(r"https?://|file:/|--(extra-)?index-url|--find-links|--trusted-host", text)
+    pins = re.split(r"^(?=\w)", text, flags=re.MULTILINE)[1:]
+    assert len(pins) > 20
+    for pin in pins:
+        assert re.match(r"[\w.-]+==\S+( ; [^\n\\]+)? \\\n    --hash=sha256:[0-9a-f]{64}", pin), pin.splitlines()[0]
+
+
+def test_nothing_names_a_path_of_one_machine() -> None:
+    """The project stands alone: whoever clones it has everything it speaks of."""
+    for path in tracked():
+        text = path.read_bytes().decode(errors="replace")
+        assert not [place for place in ELSEWHERE if place in text], path.relative_to(ROOT)
+
+
+def test_the_dockerfile_is_lint_clean() -> None:
+    """The image follows the known good practices for images."""
+    found = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
+    assert found, "hadolint comes with requirements-dev.txt"
+    done = subprocess.run([found, str(ROOT / "Dockerfile")], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_image_runs_without_root_and_without_build_tools() -> None:
+    """Whoever breaks into the container is nobody there, and finds no installer."""
+    final = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+    assert re.search(r"^USER 10001:10001$", final, re.MULTILINE)
+    assert "pip uninstall" in final
+    assert "apt-get" not in final
+    for word in ("HEALTHCHECK", 'VOLUME ["/data"]', "EXPOSE 8080", 'ENTRYPOINT ["responder"]', 'CMD ["serve"]'):
+        assert word in final, word
+
+
+def test_the_builder_gets_what_the_dockerfile_copies() -> None:
+    """The image builds from a clean clone: nothing it copies is ignored or missing."""
+    ignore = (ROOT / ".dockerignore").read_text().splitlines()
+    for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE):
+        for source in sources.split():
+            assert f"!{source}" in ignore, source
+            assert (ROOT / source).exists(), source
+
+
+def test_make_help_lists_every_target() -> None:
+    """Typing ``make`` shows everything one can do."""
+    makefile = (ROOT / "Makefile").read_text()
+    public = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
+    declared = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    assert declared
+    assert sorted(public) == sorted(declared[1].split())
+    make = shutil.which("make")
+    if not make:
+        pytest.skip("make is not installed")
+    done = subprocess.run([make, "-C", str(ROOT), "-s"], capture_output=True, text=True, check=True, timeout=30)
+    listed = re.findall(r"^  make ([a-z-]+)", done.stdout, re.MULTILINE)
+    assert sorted(listed) == sorted(public)
+
+
+def test_ci_runs_the_developers_command() -> None:
+    """What CI checks is what a developer checks: one command, no second list of steps."""
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    assert script.read_text().rstrip().endswith("exec make test")

@@ -1,0 +1,136 @@
+"""The runbooks: the template's sections, the anchors that rules point at, and commands fit to be run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "runbooks"
+RUNBOOKS = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
+SECTIONS = [
+    "Overview",
+    "Prerequisites",
+    "Symptoms",
+    "Impact",
+    "Procedure",
+    "Verification",
+    "Escalation",
+    "Post-Incident",
+]
+ANCHORS = {
+    "common-issues.md": (
+        "service-down high-error-rate high-latency crash-loop out-of-memory replicas-not-ready node-not-ready "
+        "volume-filling database-connections-exhausted high-heap certificate-expiry kafka-lag unknown-alert dns-failure"
+    ),
+    "scaling.md": "autoscaler-at-its-limit",
+    "disaster-recovery.md": "loss-of-a-node-pool loss-of-a-database",
+    "incident-response.md": "first-five-minutes unknown-alert",
+}
+FENCE = re.compile(r"^```(\w*)(?: (\{[^\n]*\}))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+each_runbook = pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
+
+
+def prose(text: str) -> str:
+    """The text without its fences, whose lines may look like headings."""
+    return re.sub(r"^(`{3,}).*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(path: Path) -> list[str]:
+    """The anchors GitHub gives the headings of a file, without the repeated ones."""
+    titles = re.findall(r"^#+ (.+)$", prose(path.read_text()), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+
+
+@each_runbook
+def test_the_template_is_kept(path: Path) -> None:
+    """Whoever is woken finds the same sections in the same order in every runbook."""
+    text = prose(path.read_text())
+    assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
+    for section in re.split(r"^## .+$", text, flags=re.MULTILINE)[1:]:
+        assert section.strip()
+
+
+@each_runbook
+def test_the_metadata_is_there(path: Path) -> None:
+    """Every runbook says who owns it, how critical it is and when it was last read through."""
+    text = path.read_text()
+    assert re.search(r"^\*\*Owner\*\*: \S", text, re.MULTILINE)
+    assert re.search(r"^\*\*Criticality\*\*: (Critical|Normal) *$", text, re.MULTILINE)
+    assert re.search(r"^\*\*Last Updated\*\*: \d{4}-\d\d-\d\d *$", text, re.MULTILINE)
+
+
+@each_runbook
+def test_steps_are_numbered_without_gaps(path: Path) -> None:
+    """Nobody who follows a procedure at night wonders whether a step is missing."""
+    cases = re.split(r"^### (.+)$", prose(path.read_text()), flags=re.MULTILINE)[1:]
+    for title, body in zip(cases[::2], cases[1::2], strict=True):
+        steps = [int(number) for number in re.findall(r"^#### Step (\d+): \S", body, re.MULTILINE)]
+        assert steps == list(range(1, len(steps) + 1)), title
+        assert steps, title
+
+
+@pytest.mark.parametrize("name", ANCHORS)
+def test_the_anchors_of_the_rules_exist(name: str) -> None:
+    """The link on a page leads to the section of the symptom, not to the top of a long file."""
+    found = anchors(FOLDER / name)
+    for anchor in ANCHORS[name].split():
+        assert found.count(anchor) == 1, anchor
+
+
+def test_the_readme_lists_every_runbook() -> None:
+    """A runbook that exists can be found from the index."""
+    catalogue = (FOLDER / "README.md").read_text().split("## Quick Reference")[0]
+    assert {path.name for path in RUNBOOKS} <= set(re.findall(r"\]\(([\w-]+\.md)\)", catalogue))
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.md")), ids=lambda path: path.stem)
+def test_every_link_inside_the_folder_resolves(path: Path) -> None:
+    """No link of a runbook leads nowhere."""
+    for file, anchor in re.findall(r"\]\(([\w-]+\.md)?(?:#([\w-]+))?\)", prose(path.read_text())):
+        target = FOLDER / file if file else path
+        assert target.is_file(), file
+        assert not anchor or anchor in anchors(target), f"{file}#{anchor}"
+
+
+@each_runbook
+def test_commands_are_single_and_say_what_they_do(path: Path) -> None:
+    """Every tagged command is one plain command in our namespace, and what it should print stands below it."""
+    fences = FENCE.findall(path.read_text())
+    names: list[str] = []
+    for index, (language, info, body) in enumerate(fences):
+        if language != "sh":
+            continue
+        following_language, following_info, expected = fences[index + 1]
+        assert following_language == "text", body
+        assert expected.strip(), body
+        if not info:
+            continue
+        tags = json.loads(info)
+        assert json.loads(following_info)["for"] == tags["name"]
+        assert tags["tag"] in {"readonly", "mutating"}
+        assert ("approval" in tags) == (tags["tag"] == "mutating")
+        names.append(tags["name"])
+        argv = shlex.split(body.replace("{{ ", "").replace(" }}", ""))
+        assert body.count("\n") == 1, body
+        assert not re.search(r"[|;&<>$`()]", body), body
+        assert argv[:3] == ["kubectl", "-n", "butterfly"] or argv[0] == "curl", body
+    assert len(names) == len(set(names))
+
+
+@each_runbook
+def test_what_changes_production_is_announced(path: Path) -> None:
+    """Before anybody changes production they read that it does, what it costs and how it is taken back."""
+    steps = re.split(r"^#+ ", path.read_text(), flags=re.MULTILINE)
+    verbs = r"^kubectl -n butterfly (rollout (undo|restart)|delete|scale|patch|set|cordon|drain|apply|edit)\b"
+    for step in steps:
+        changes = bool(re.search(verbs, step, re.MULTILINE))
+        assert changes == ('"tag":"mutating"' in step), step
+        if changes:
+            assert "(changes production)" in step.splitlines()[0], step
+            assert "**Impact:**" in step, step
+            assert re.search(r"\*\*Undo:\*\*", step), step

@@ -1,0 +1,78 @@
+"""Settings: read once, every problem at once, no secret shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from responder.settings import BadSettings, Settings, read, strangers
+
+
+def test_defaults_are_safe_and_complete() -> None:
+    """Without any variable everything has a value, and it listens on loopback."""
+    settings = read({})
+    assert settings.listen == "127.0.0.1:8080"
+    assert settings.secrets() == ()
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    """A mounted secret works as it is, trailing newline and all."""
+    path = tmp_path / "token"
+    path.write_text("s3cret\n")
+    settings = read({"RESPONDER_WEBHOOK_TOKEN_FILE": str(path)})
+    assert settings.webhook_token.reveal() == "s3cret"
+    assert [secret.reveal() for secret in settings.secrets()] == ["s3cret"]
+
+
+def test_no_secret_is_shown() -> None:
+    """Listing the settings, or printing them by accident, shows no key."""
+    settings = read({"RESPONDER_PAGERDUTY_ROUTING_KEY": "R0UT1NG", "RESPONDER_SLACK_BOT_TOKEN": "xoxb-1"})
+    shown = f"{settings!r} {settings} {list(settings.rows())}"
+    assert "R0UT1NG" not in shown
+    assert "xoxb-1" not in shown
+    assert ("RESPONDER_PAGERDUTY_ROUTING_KEY", "***") in [row[:2] for row in settings.rows()]
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    """One start shows all that must be mended."""
+    with pytest.raises(BadSettings) as caught:
+        read(
+            {
+                "RESPONDER_WORKERS": "many",
+                "RESPONDER_ROLE": "cook",
+                "RESPONDER_PROMETHEUS_URL": "prometheus:9090",
+                "RESPONDER_LISTEN": "8080x",
+                "RESPONDER_SLACK_BOT_TOKEN_FILE": "/does/not/exist",
+                "RESPONDER_CONNECT_TO": "plato",
+                "RESPONDER_WEBHOOK_TOKEN": "a",
+                "RESPONDER_WEBHOOK_TOKEN_FILE": "/b",
+            }
+        )
+    text = str(caught.value)
+    for name in ("WORKERS", "ROLE", "PROMETHEUS_URL", "LISTEN", "SLACK_BOT_TOKEN_FILE", "CONNECT_TO", "WEBHOOK_TOKEN and"):
+        assert f"RESPONDER_{name}" in text
+
+
+def test_a_bad_secret_is_not_quoted() -> None:
+    """An error about a secret does not print it."""
+    with pytest.raises(BadSettings) as caught:
+        read({"RESPONDER_SLACK_WEBHOOK_URL": "hooks.slack.com/services/T0/B0/x"})
+    assert "T0/B0" not in str(caught.value)
+
+
+def test_a_misspelt_variable_is_noticed() -> None:
+    """A slip of the keyboard is not silently ignored."""
+    (sentence,) = strangers({"RESPONDER_SLACK_TOKEN": "x", "HOME": "/"})
+    assert "RESPONDER_SLACK_BOT_TOKEN" in sentence
+
+
+def test_variables_that_kubernetes_makes_up_are_not_ours() -> None:
+    """A Service called "responder" does not fill the log with warnings."""
+    names = ("RESPONDER_SERVICE_HOST", "RESPONDER_PORT", "RESPONDER_PORT_8080_TCP_ADDR", "RESPONDER_SERVICE_PORT_HTTP")
+    assert list(strangers(dict.fromkeys(names, "x"))) == []
+
+
+def test_every_setting_has_a_help_text() -> None:
+    """`serve --settings` explains each."""
+    assert all(text for _, _, text in Settings().rows())

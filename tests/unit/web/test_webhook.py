@@ -1,0 +1,134 @@
+"""The door: what is answered to whom, and what is kept."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+
+from responder.model.secret import Secret
+from responder.store.database import Database
+from responder.store.inbox import Inbox
+from responder.web import ops, webhook
+from responder.web.app import create_app
+from responder.web.auth import guard
+from tests.conftest import HandClock
+from tests.unit.receive.test_alertmanager import a_body, to_bytes
+
+LIMIT = 20_000
+BODY = to_bytes(a_body())
+JSON = {"Content-Type": "application/json", "Authorization": "Bearer new"}
+
+
+@pytest.fixture
+def inbox(database: Database) -> Inbox:
+    """Where bodies go."""
+    return Inbox(database)
+
+
+@pytest.fixture
+def kept() -> list[int]:
+    """One entry for each time the engine was woken."""
+    return []
+
+
+@pytest.fixture
+def client(database: Database, inbox: Inbox, clock: HandClock, kept: list[int]) -> FlaskClient:
+    """An application with two tokens and one login."""
+    door = webhook.Door(
+        inbox=inbox,
+        guard=guard(Secret("old new"), Secret("am:pässword")),
+        clock=clock,
+        max_body_bytes=LIMIT,
+        on_kept=lambda: kept.append(1),
+    )
+    return create_app(webhook.blueprint(door), ops.blueprint(database, inbox, lambda: True)).test_client()
+
+
+Post = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def post(client: FlaskClient) -> Post:
+    """Send a body; status and text come back."""
+
+    def send(body: bytes = BODY, path: str = "", **headers: str) -> tuple[int, str]:
+        answer = client.post(f"/webhook/alertmanager{path}", data=body, headers=JSON | headers)
+        return answer.status_code, answer.text
+
+    return send
+
+
+def test_a_body_is_kept_before_it_is_acknowledged(post: Post, inbox: Inbox, kept: list[int]) -> None:
+    """202 means durable, and carries the delivery's id."""
+    status, text = post(path="/prod-eu")
+    assert (status, text) == (202, '{"id": 1}\n')
+    delivery = inbox.find(1)
+    assert delivery is not None
+    assert (delivery.body, delivery.cluster, kept) == (BODY, "prod-eu", [1])
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Bearer old", "bearer  new", "Basic " + base64.b64encode("am:pässword".encode()).decode()],
+)
+def test_each_valid_credential_opens(post: Post, header: str) -> None:
+    """Two tokens are valid at once, so that they can be rotated without losing an alert."""
+    assert post(Authorization=header)[0] == 202
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", "Bearer newer", "Basic !", "Basic YTpi", "new"])
+def test_anything_else_stays_outside(post: Post, inbox: Inbox, header: str) -> None:
+    """Who has no credential can neither page people nor fill the disk."""
+    status, text = post(Authorization=header)
+    assert status == 401
+    assert "old" not in text
+    assert inbox.counts() == {"new": 0, "decided": 0, "failed": 0, "rejected": 0}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "reason"),
+    [
+        (b'{"version": "4"}', {}, 400, "$.groupKey"),
+        (b"x" * (LIMIT + 1), {}, 413, "RESPONDER_MAX_BODY_BYTES"),
+        (BODY, {"Content-Type": "text/plain"}, 415, "application/json"),
+    ],
+    ids=["not version 4", "too large", "not json"],
+)
+def test_a_refused_body_is_set_aside(
+    post: Post, inbox: Inbox, body: bytes, headers: dict[str, str], status: int, reason: str
+) -> None:
+    """Alertmanager does not repeat a 4xx, so what we could not take can be counted and read."""
+    answer = post(body, **headers)
+    assert answer[0] == status
+    assert reason in answer[1]
+    assert answer[1].count("\n") == 1
+    (reject,) = inbox.rejected(10)
+    assert (reject.status, reject.size, reject.body) == (status, len(body), body)
+
+
+def test_a_full_store_is_a_503_that_alertmanager_retries(post: Post, database: Database) -> None:
+    """Where we cannot keep it we do not acknowledge it, and say why in one line."""
+    database.close()
+    assert post() == (503, "not kept, send it again: shutting down\n")
+    assert post(b"{}")[0] == 503
+
+
+def test_health_does_not_depend_on_the_outside(client: FlaskClient, database: Database) -> None:
+    """Kubernetes restarts us for our own faults only."""
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 200
+    database.close()
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").text == "shutting down\n"
+
+
+def test_rejected_bodies_show_in_the_metrics(client: FlaskClient, post: Post) -> None:
+    """A graph can alert on bodies that we could not take."""
+    post(b"{}")
+    post()
+    text = client.get("/metrics").text
+    assert "responder_rejected_bodies_total 1.0" in text
+    assert 'responder_deliveries{state="new"} 1.0' in text
