@@ -61,9 +61,11 @@ def load_rules(folder: str, runbooks: str) -> RuleBook:
     from responder.notify.channels import CHANNELS
     from responder.rulebook.load import load
     from responder.runbooks.catalogue import read as read_catalogue
+    from responder.triage.matchers import parse
 
     channels = set(CHANNELS) - {"slack_webhook", "log"}
-    return load(Path(folder), probe_kinds=PROBES, runbooks=read_catalogue(Path(runbooks)), channels=channels)
+    catalogue = read_catalogue(Path(runbooks))
+    return load(Path(folder), probe_kinds=PROBES, runbooks=catalogue, channels=channels, parse=parse)
 
 
 def channels(settings: Settings, *, show_unconfigured: bool = False) -> dict[str, Channel]:

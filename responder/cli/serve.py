@@ -56,7 +56,9 @@ def _refuse_open_doors(settings: Settings, *, insecure: bool) -> None:
         )
     host = settings.listen.rpartition(":")[0]
     if host not in _LOOPBACK:
-        raise Fatal(f"--insecure listens on loopback only, and RESPONDER_LISTEN is {settings.listen}: write 127.0.0.1:PORT")
+        raise Fatal(
+            f"--insecure listens on loopback only, and RESPONDER_LISTEN is {settings.listen}: write 127.0.0.1:PORT"
+        )
 
 
 def _serve(settings: Settings, *, check: bool) -> None:
@@ -78,7 +80,9 @@ def _serve(settings: Settings, *, check: bool) -> None:
     from responder.cli.arbiter import Arbiter
 
     desk = bootstrap.desk(settings, book, told)
-    log.info("serve.start", listen=settings.listen, rules=len(book.rules), revision=book.revision[:12], channels=list(told))
+    log.info(
+        "serve.start", listen=settings.listen, rules=len(book.rules), revision=book.revision[:12], channels=list(told)
+    )
     Arbiter(settings, lambda: desk).run()
 
 

@@ -72,10 +72,9 @@ class Courier:
 
     def close(self, patience: float) -> None:
         """Let the attempts at hand end, for at most ``patience`` seconds; what they do not mark is sent again."""
-        ended = threading.Event()
-        waiter = threading.Thread(target=lambda: (self._pool.shutdown(wait=True), ended.set()), daemon=True)
+        waiter = threading.Thread(target=self._pool.shutdown, daemon=True)
         waiter.start()
-        ended.wait(patience)
+        waiter.join(patience)
 
     def _carry(self, letter: Letter) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -22,10 +22,17 @@ from responder.notify.route import PAGER, route
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing in it is mistaken for something else at 3 a.m.
 
 
-def follow(
-    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident | None, desk: Desk
-) -> Effects:
+@dataclass(frozen=True, slots=True)
+class History:
+    """The latest incident of a group, open or resolved, and the last report about it; both None for an unknown group."""
+
+    incident: Incident | None = None
+    report: Report | None = None
+
+
+def follow(decision: Decision, group: AlertGroup, delivery: Delivery, history: History, desk: Desk) -> Effects:
     """The effects of a decision, for the shell to commit in one transaction."""
+    incident = history.incident
     kind = decision.change.kind
     if decision.rule.action is Action.HEARTBEAT:
         return _recorded(decision, delivery, None, f"heartbeat: {decision.reason}")
@@ -36,8 +43,8 @@ def follow(
     if kind is ChangeKind.REPEATED:
         return _recorded(decision, delivery, _moved(incident, decision, delivery), decision.reason)
     if kind is ChangeKind.RESOLVED:
-        return _ended(decision, group, delivery, incident, desk)
-    return _told(decision, group, delivery, incident, desk)
+        return _ended(decision, group, delivery, incident, history.report, desk)
+    return _told(decision, group, delivery, incident, history.report, desk)
 
 
 def incident_id(dedup_key: str, delivery: int) -> str:
@@ -122,7 +129,7 @@ def _opened(
 
 
 def _told(
-    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk
+    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, before: Report | None, desk: Desk
 ) -> Effects:
     """An update for those who know of the incident, and a page for those whom only its new severity concerns."""
     now = delivery.received_at
@@ -130,21 +137,23 @@ def _told(
     worse = decision.severity.rank < desk.book.severities[incident.severity].rank if _known(incident, desk) else True
     added = tuple(name for name in wanted if name not in incident.channels) if worse else ()
     moved = replace(_moved(incident, decision, delivery), channels=incident.channels + added)
-    report = changed(decision, group, moved, desk.book, now=now, links=desk.links)
+    report = changed(decision, group, moved, desk.book, now=now, links=desk.links, before=before)
     informed = (desk.channels[name] for name in incident.channels if name in desk.channels and (worse or name != PAGER))
     update = messages(report, informed, rank=decision.severity.rank, due_at=now)
     if not added:
-        return replace(_recorded(decision, delivery, replace(moved, title=report.title), decision.reason), drafts=update)
+        return replace(
+            _recorded(decision, delivery, replace(moved, title=report.title), decision.reason), drafts=update
+        )
     page = _opened(decision, group, delivery, moved, added, desk)
     return replace(page, drafts=update + page.drafts)
 
 
 def _ended(
-    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk
+    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, before: Report | None, desk: Desk
 ) -> Effects:
     now = delivery.received_at
     over = replace(_moved(incident, decision, delivery), open=False, resolved_at=now)
-    report = closing(decision, group, over, desk.book, now=now, links=desk.links)
+    report = closing(decision, group, over, desk.book, now=now, links=desk.links, before=before)
     told = (desk.channels[name] for name in incident.channels if name in desk.channels)
     drafts = messages(report, told, rank=decision.severity.rank, due_at=now)
     return replace(_recorded(decision, delivery, over, decision.reason), drafts=drafts)
@@ -179,5 +188,3 @@ def _worth_asking(decision: Decision, desk: Desk) -> tuple[str, ...]:
     """The rule's probes of which at least one question can be asked about this subject."""
     askable = {ask.probe for ask in desk.asks(decision.rule.probes, decision.subject) if not ask.skip}
     return decision.rule.probes if askable else ()
-
-

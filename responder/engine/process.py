@@ -12,11 +12,10 @@ from datetime import datetime
 
 from responder.diagnose.conclude import conclude
 from responder.engine.desk import Desk
-from responder.engine.follow import follow
+from responder.engine.follow import History, follow
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery, Effects, Work
 from responder.model.finding import Finding
-from responder.model.incident import Incident
 from responder.model.report import Report
 from responder.notify.compose import enriched, late
 from responder.receive.alertmanager import parse
@@ -28,10 +27,10 @@ def read(delivery: Delivery) -> AlertGroup:
     return parse(delivery.body, delivery.cluster)
 
 
-def triage(group: AlertGroup, delivery: Delivery, incident: Incident | None, desk: Desk) -> Effects:
-    """What follows from a delivery of ``group``, given the latest incident of the group (None where it never had one)."""
-    decision = decide(group, desk.book, desk.matching, incident, delivery.id)
-    return follow(decision, group, delivery, incident, desk)
+def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk) -> Effects:
+    """What follows from a delivery of ``group``, given what is known of the group so far."""
+    decision = decide(group, desk.book, desk.matching, history.incident, delivery.id)
+    return follow(decision, group, delivery, history, desk)
 
 
 def diagnose(work: Work, findings: tuple[Finding, ...], now: datetime) -> tuple[Report, Report]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from responder.diagnose.run import Prober
 from responder.engine import process
 from responder.engine.desk import Desk
-from responder.engine.follow import messages
+from responder.engine.follow import History, messages
 from responder.engine.mishap import mishap
 from responder.model.alert import AlertGroup
 from responder.model.clock import Clock, Deadline
@@ -61,27 +61,38 @@ class Triage:
     def _commit(self, connection: Connection, batch: Sequence[Delivery]) -> list[Study]:
         effects = self._decide(connection, batch)
         now = self._clock.now()
-        inbox.settle(connection, ((e.delivery, e.state, e.incident.id if e.incident else None, e.outcome) for e in effects))
+        inbox.settle(
+            connection, ((e.delivery, e.state, e.incident.id if e.incident else None, e.outcome) for e in effects)
+        )
         for each in effects:
             outbox.write(connection, each.drafts, now)
         due = [(each.work, each.due_at) for each in effects if each.work]
         return studies.write(connection, due, now, now + LEASE)
 
     def _decide(self, connection: Connection, batch: Sequence[Delivery]) -> list[Effects]:
+        """Decide a batch one after the other: what one delivery opens, the next of the same group finds open."""
         desk = self._desk()
         groups = [_read(delivery) for delivery in batch]
-        known = incidents.latest(connection, {g.dedup_key for g in groups if isinstance(g, AlertGroup)})
-        stored = {incident.id for incident in known.values()}
+        known = _histories(connection, {group.dedup_key for group in groups if isinstance(group, AlertGroup)})
+        stored = {history.incident.id for history in known.values() if history.incident}
         touched: dict[str, Incident] = {}
         effects = []
         for delivery, group in zip(batch, groups, strict=True):
             each = _triage(group, delivery, known, desk)
             if each.incident is not None:
-                known[each.incident.dedup_key] = touched[each.incident.id] = each.incident
+                key, report = each.incident.dedup_key, each.drafts[-1].report if each.drafts else None
+                known[key] = History(each.incident, report or known.get(key, History()).report)
+                touched[each.incident.id] = each.incident
             effects.append(each)
         added = [incident for incident in touched.values() if incident.id not in stored]
         incidents.save(connection, added, [incident for incident in touched.values() if incident.id in stored])
         return effects
+
+
+def _histories(connection: Connection, dedup_keys: set[str]) -> dict[str, History]:
+    latest = incidents.latest(connection, dedup_keys)
+    reports = outbox.last_reports(connection, [each.id for each in latest.values() if each.open]) if latest else {}
+    return {key: History(incident, reports.get(incident.id)) for key, incident in latest.items()}
 
 
 def _read(delivery: Delivery) -> AlertGroup | Exception:
@@ -91,15 +102,13 @@ def _read(delivery: Delivery) -> AlertGroup | Exception:
         return error
 
 
-def _triage(
-    group: AlertGroup | Exception, delivery: Delivery, known: dict[str, Incident], desk: Desk
-) -> Effects:
+def _triage(group: AlertGroup | Exception, delivery: Delivery, known: dict[str, History], desk: Desk) -> Effects:
     """Triage that always answers: one delivery that breaks it must neither be lost nor stop those behind it."""
     if isinstance(group, Exception):
         _log.error("triage.unreadable", delivery=delivery.id, exc_info=group)
         return mishap(delivery, None, group, desk)
     try:
-        return process.triage(group, delivery, known.get(group.dedup_key), desk)
+        return process.triage(group, delivery, known.get(group.dedup_key, History()), desk)
     except Exception as error:  # noqa: BLE001 - as above: people are told, and told that nobody judged it
         _log.error("triage.broken", delivery=delivery.id, exc_info=error)
         return mishap(delivery, group, error, desk)

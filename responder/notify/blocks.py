@@ -29,14 +29,15 @@ _HALF_ENTITY = re.compile(r"&[a-z]{0,3}$")
 def said(text: str, limit: int = 1000) -> str:
     """``text`` on one line, harmless in mrkdwn, at most ``limit`` characters after escaping.
 
-    Slack knows three escapes, and with ``<`` gone neither mentions nor links can be written.
+    Slack knows three escapes, and with ``<`` gone neither mentions nor links can be written. Backticks have no escape
+    and become apostrophes: a fence in a label would swallow the lines after it.
     """
-    return _cut(_escaped(one_line(clean(text[: 2 * limit]))), limit)
+    return _cut(_escaped(one_line(text[: 2 * limit]).replace("`", "'")), limit)
 
 
 def code(text: str, limit: int = 1000) -> str:
-    """``text`` as a code span; backticks, which have no escape, become apostrophes."""
-    inner = said(text.replace("`", "'"), limit - 2).strip()
+    """``text`` as a code span."""
+    inner = said(text, limit - 2)
     return f"`{inner}`" if inner else ""
 
 

@@ -12,7 +12,7 @@ from responder.notify.wire import within
 VALUE_LIMIT = 1000  # bytes a value: what people still read, far below anything PagerDuty refuses
 MOST_HEADLINES = 200
 
-# What goes first when the event is too large, least important first. Headlines of bad findings never go.
+# What goes first when the event is too large, least important first. The headlines of what is bad are the last.
 SHED: tuple[str, ...] = (
     "the labels",
     "the detail of ok findings",
@@ -20,6 +20,7 @@ SHED: tuple[str, ...] = (
     "the detail of bad findings",
     "the ok findings",
     "the unknown and skipped findings",
+    f"all but the first {MOST_HEADLINES} bad findings",
 )
 
 
@@ -76,15 +77,17 @@ def _cut_alerts(report: Report) -> str:
 
 def _findings(report: Report, shed: int, cut: list[str]) -> dict[str, str]:
     lines: dict[str, str] = {}
+    shortened: list[str] = []
     kept = [each for each in _worst_first(report.findings) if _kept(each, shed)]
-    if len(kept) > MOST_HEADLINES:
-        cut.append(f"{len(kept) - MOST_HEADLINES} of {len(kept)} findings")
-    for number, finding in enumerate(kept[:MOST_HEADLINES], 1):
-        probe = within(one_line(clean(finding.probe)), 80)
-        text = one_line(clean(finding.headline))
+    for number, finding in enumerate(kept if shed < len(SHED) else kept[:MOST_HEADLINES], 1):
+        probe = within(one_line(finding.probe), 80)
+        text = one_line(finding.headline)
         if finding.detail and not _bare(finding, shed):
             text += f"\n{finding.detail}"
-        lines[f"F{number:03} {finding.verdict.value} {probe}"] = _fitted(f"detail of {probe}", text, cut)
+        lines[f"F{number:03} {finding.verdict.value} {probe}"] = _fitted(probe, text, shortened)
+    if shortened:
+        more = f" and {len(shortened) - 1} more" if len(shortened) > 1 else ""
+        cut.append(f"the detail of {shortened[0]}{more}")
     return lines
 
 
@@ -106,7 +109,7 @@ def _labels(labels: Mapping[str, str], cut: list[str]) -> str:
     told: list[str] = []
     size = 0
     for name, value in labels.items():
-        pair = one_line(clean(f"{name[:200]}={value[:VALUE_LIMIT]}"))
+        pair = one_line(f"{name[:200]}={value[:VALUE_LIMIT]}")
         size += len(pair.encode("utf-8", "replace")) + 2
         if size > VALUE_LIMIT:
             break

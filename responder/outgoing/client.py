@@ -56,9 +56,9 @@ class Outgoing:
         Raises CouldNotReach, by the deadline, where there is none. A read-only request that met a dead kept-alive
         connection is repeated once; anything else is for the caller to repeat.
         """
+        seconds = deadline.left(self._clock.monotonic())
         from responder.outgoing import transport
 
-        seconds = deadline.left(self._clock.monotonic())
         origin = _origin(request.url)
         client = self._client(origin)
         errand = self._errand

@@ -85,9 +85,9 @@ class _Stream(httpcore.NetworkStream):
             self._arm()
             return self._socket.recv(max_bytes)
         except TimeoutError as error:
-            raise httpcore.ReadTimeout from error
+            raise httpcore.ReadTimeout(error) from error
         except OSError as error:
-            raise httpcore.ReadError from error
+            raise httpcore.ReadError(error) from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         try:
@@ -95,10 +95,10 @@ class _Stream(httpcore.NetworkStream):
                 self._arm()
                 buffer = buffer[self._socket.send(buffer) :]
         except TimeoutError as error:
-            raise httpcore.WriteTimeout from error
+            raise httpcore.WriteTimeout(error) from error
         except OSError as error:
             # httpcore then reads on: a server may answer and hang up before it took the whole body.
-            raise httpcore.WriteError from error
+            raise httpcore.WriteError(error) from error
 
     def close(self) -> None:
         self._socket.close()
@@ -114,7 +114,7 @@ class _Stream(httpcore.NetworkStream):
             wrapped = ssl_context.wrap_socket(self._socket, server_hostname=server_hostname)
         except OSError as error:
             self.close()
-            raise httpcore.ConnectError from error
+            raise httpcore.ConnectError(error) from error
         return _Stream(wrapped, self._clock, self._errand)
 
     def get_extra_info(self, info: str) -> Any:
@@ -188,8 +188,9 @@ def named(error: Exception, seconds: float) -> CouldNotReach:
     """What an httpcore or httpx error means, in a few words that hold nothing of the address."""
     if isinstance(error, httpcore.TimeoutException):
         return reason(TimeoutError(), seconds)
-    if isinstance(error.__cause__, OSError):
-        return reason(error.__cause__, seconds)
+    # The pool drops the cause of what it raises again; our streams keep it as the argument.
+    if error.args and isinstance(error.args[0], OSError):
+        return reason(error.args[0], seconds)
     if isinstance(error, httpcore.RemoteProtocolError):
         hung_up = "disconnected" in str(error) or "closed" in str(error)
         return CouldNotReach("hung up before the answer was complete" if hung_up else "the answer is not HTTP")

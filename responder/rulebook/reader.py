@@ -40,6 +40,11 @@ class Document:
         """Where the key of a path stands; for an element of a list, the element."""
         return self.keys.get(path) or self.at(path)
 
+    def line(self, number: int) -> str:
+        """A line of the file, counted from 1; empty where the file has none of this number."""
+        lines = self.text.splitlines()
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
     def _nearest(self, places: Mapping[Path, Place], path: Path) -> Place:
         for length in range(len(path), -1, -1):
             if place := places.get(path[:length]):

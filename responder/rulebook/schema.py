@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from responder.rulebook.values import (
     Address,
@@ -30,7 +30,9 @@ class Platform(Shape):
 
     environment: Text = Field(description="Name of the environment, shown on every page: prod.")
     namespace: DnsLabel = Field(description="Kubernetes namespace of alerts that name none.")
-    exporters: Names = Field([], description="Names of exporters, with * at either end: never what an alert is about.")
+    exporters: Names = Field(
+        default=[], description="Names of exporters, with * at either end: never what an alert is about."
+    )
 
 
 class SeverityShape(Shape):
@@ -52,11 +54,13 @@ class ServiceShape(Shape):
     health: HealthAddress = Field(description="Absolute http(s) address of the health endpoint: what probes may ask.")
     owner: Text = Field(description="The team that owns it.")
     impact: Text = Field(description="What users lose while it is down, in one sentence.")
-    namespace: DnsLabel | None = Field(None, description="Its Kubernetes namespace; the platform's where none is given.")
-    depends_on: Names = Field([], description="Services of this catalogue that it cannot work without.")
-    dashboards: dict[Text, Address] = Field({}, description="Title and address of each dashboard.")
+    namespace: DnsLabel | None = Field(
+        default=None, description="Its Kubernetes namespace; the platform's where none is given."
+    )
+    depends_on: Names = Field(default=[], description="Services of this catalogue that it cannot work without.")
+    dashboards: dict[Text, Address] = Field(default={}, description="Title and address of each dashboard.")
     selector: Text | None = Field(
-        None, description='PromQL matchers of its series; namespace="...",service="..." where none are given.'
+        default=None, description='PromQL matchers of its series; namespace="...",service="..." where none are given.'
     )
 
 
@@ -81,7 +85,7 @@ class ProbeShape(Shape):
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     kind: Text = Field(description="http, promql, tcp, dns or tls.")
-    timeout: Duration = Field(3.0, description="How long it may take.")
+    timeout: Duration = Field(default=3.0, description="How long it may take.")
 
 
 class SeverityFromShape(Shape):
@@ -96,10 +100,8 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def _worded(value: Any) -> Any:
-    if isinstance(value, str | dict):
-        return value
-    raise ValueError("a severity is a name such as P2, or {from: label, map: {...}, otherwise: P3}")
+def _which(value: Any) -> str:
+    return "<map>" if isinstance(value, dict | SeverityFromShape) else "<name>"
 
 
 class RuleShape(Shape):
@@ -109,15 +111,19 @@ class RuleShape(Shape):
     match: Annotated[list[str], BeforeValidator(_listed)] = Field(
         description='Matchers in Alertmanager\'s syntax, all of which must hold: alertname="X". [] matches everything.'
     )
-    severity: Annotated[SeverityName | SeverityFromShape, BeforeValidator(_worded)] = Field(
-        description="A severity's name, or where to read it from."
-    )
-    symptom: MaybeText = Field("", description="What the page's title says of the subject: is down.")
-    runbook: Text | None = Field(None, description="File of the runbook folder, and optionally #section.")
+    severity: Annotated[
+        Annotated[SeverityName, Tag("<name>")] | Annotated[SeverityFromShape, Tag("<map>")], Discriminator(_which)
+    ] = Field(description="A severity's name, or where to read it from.")
+    symptom: MaybeText = Field(default="", description="What the page's title says of the subject: is down.")
+    runbook: Text | None = Field(default=None, description="File of the runbook folder, and optionally #section.")
     first_step: Text = Field(description="The first thing to do, in one sentence.")
-    probes: Names | None = Field(None, description="Named probes, most telling first; the file's default where missing.")
-    channels: Names | None = Field(None, description="Where to tell people; the file's default where missing.")
-    action: Literal["notify", "heartbeat"] = Field("notify", description="heartbeat only records that it was seen.")
+    probes: Names | None = Field(
+        default=None, description="Named probes, most telling first; the file's default where missing."
+    )
+    channels: Names | None = Field(default=None, description="Where to tell people; the file's default where missing.")
+    action: Literal["notify", "heartbeat"] = Field(
+        default="notify", description="heartbeat only records that it was seen."
+    )
 
     @model_validator(mode="after")
     def _heartbeats_tell_nobody(self) -> Self:
@@ -129,20 +135,22 @@ class RuleShape(Shape):
 class Defaults(Shape):
     """What the rules of this file share."""
 
-    probes: Names = Field([], description="Probes of a rule that names none.")
-    baseline: Names = Field([], description="Probes that follow those of every rule.")
-    channels: Names = Field([], description="Channels of a rule that names none.")
+    probes: Names = Field(default=[], description="Probes of a rule that names none.")
+    baseline: Names = Field(default=[], description="Probes that follow those of every rule.")
+    channels: Names = Field(default=[], description="Channels of a rule that names none.")
 
 
 class File(Shape):
     """A rule file. Every part may stand in any file; files are read in the order of their names."""
 
-    platform: Platform | None = Field(None, description="What the installation is called; in one file only.")
-    severities: dict[SeverityName, SeverityShape] = Field({}, description="Worst first.")
-    services: dict[DnsLabel, ServiceShape] = Field({}, description="The service catalogue.")
-    contacts: list[ContactShape] = Field([], description="Emergency contacts.")
-    escalation: Names = Field([], description="Roles of the contacts, in the order they are called.")
-    urls: list[UrlShape] = Field([], description="Critical addresses.")
-    probes: dict[Id, ProbeShape] = Field({}, description="Probes by the names that rules use.")
-    defaults: Defaults = Field(Defaults(), description="What the rules of this file share.")
-    rules: list[RuleShape] = Field([], description="Tried from the top; the first whose matchers all hold decides.")
+    platform: Platform | None = Field(default=None, description="What the installation is called; in one file only.")
+    severities: dict[SeverityName, SeverityShape] = Field(default={}, description="Worst first.")
+    services: dict[DnsLabel, ServiceShape] = Field(default={}, description="The service catalogue.")
+    contacts: list[ContactShape] = Field(default=[], description="Emergency contacts.")
+    escalation: Names = Field(default=[], description="Roles of the contacts, in the order they are called.")
+    urls: list[UrlShape] = Field(default=[], description="Critical addresses.")
+    probes: dict[Id, ProbeShape] = Field(default={}, description="Probes by the names that rules use.")
+    defaults: Defaults = Field(default=Defaults(), description="What the rules of this file share.")
+    rules: list[RuleShape] = Field(
+        default=[], description="Tried from the top; the first whose matchers all hold decides."
+    )

@@ -51,7 +51,9 @@ def _one_line(value: str) -> str:
 
 
 Duration = Annotated[
-    float, BeforeValidator(seconds), WithJsonSchema({"type": "string", "pattern": "^([0-9]+[dhms])+$", "examples": ["8s"]})
+    float,
+    BeforeValidator(seconds),
+    WithJsonSchema({"type": "string", "pattern": "^([0-9]+[dhms])+$", "examples": ["8s"]}),
 ]
 Address = Annotated[str, AfterValidator(_web_address)]
 HealthAddress = Annotated[str, AfterValidator(_web_address), AfterValidator(_health_address)]

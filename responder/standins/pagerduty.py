@@ -65,7 +65,7 @@ class PagerDutyStandIn(StandIn):
         """202 for a good event, 400 with the reasons for a bad one, 404 elsewhere."""
         if call.method != "POST" or call.path != "/v2/enqueue":
             return as_json(404, {"status": "not found", "message": "no such path", "errors": []})
-        event, errors = _read(call.body)
+        event, errors = read_event(call.body)
         if errors:
             return as_json(400, {"status": "invalid event", "message": "Event object is invalid", "errors": errors})
         accepted = PagerEvent(event["event_action"], event.get("dedup_key") or uuid4().hex, event, call.arrived)
@@ -86,7 +86,8 @@ class PagerDutyStandIn(StandIn):
             incident.state = {"acknowledge": "acknowledged", "resolve": "resolved"}[event.action]
 
 
-def _read(body: bytes) -> tuple[dict[str, Any], list[str]]:
+def read_event(body: bytes) -> tuple[dict[str, Any], list[str]]:
+    """The event in a request's body, and what PagerDuty would refuse it for."""
     if len(body) > EVENT_LIMIT:
         return {}, [f"event is larger than {EVENT_LIMIT} bytes"]
     try:

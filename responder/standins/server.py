@@ -129,6 +129,11 @@ class StandIn:
         self._server.server_close()
         self._server.end_connections()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether ``stop`` was called: nothing is answered any more."""
+        return self._stopping.is_set()
+
     def wait(self, seconds: float) -> None:
         """Wait so long, or until the server stops."""
         self._stopping.wait(seconds)
@@ -195,7 +200,7 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
                 fault = stand_in.faults.popleft() if stand_in.faults else Fault()
             if fault.hang:
                 stand_in.wait(fault.hang)
-            if fault.reset:
+            if fault.reset or stand_in.stopping:
                 self._reset()
                 return
             reply = fault.reply or stand_in.answer(call)

@@ -65,8 +65,8 @@ class SlackStandIn(StandIn):
     def _webhook(self, body: dict[str, Any] | None, call: Call) -> Reply:
         if body is None:
             return Reply(400, b"invalid_payload")
-        if refusal := _refusal(body):
-            return Reply(400, str(refusal["error"]).encode())
+        if wrong := refusal(body):
+            return Reply(400, str(wrong["error"]).encode())
         message = self._post(body | {"channel": "webhook"}, call)
         self.tell("slack.webhook", message)
         return Reply(200, b"ok", {"Content-Type": "text/html"})
@@ -82,8 +82,8 @@ class SlackStandIn(StandIn):
             return {"error": "invalid_json"}
         if not body.get("channel"):
             return {"error": "channel_not_found"}
-        if refusal := _refusal(body):
-            return refusal
+        if wrong := refusal(body):
+            return wrong
         if method == "chat.update":
             return self._update(body)
         message = self._post(body, call)
@@ -128,8 +128,8 @@ def _body(data: bytes) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _refusal(body: dict[str, Any]) -> dict[str, Any] | None:
-    """What Slack would refuse the body for, None where nothing."""
+def refusal(body: dict[str, Any]) -> dict[str, Any] | None:
+    """What Slack would refuse a message's body for, None where nothing."""
     blocks = body.get("blocks", [])
     if not body.get("text") and not blocks:
         return {"error": "no_text"}

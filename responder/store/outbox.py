@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, select, update
 
 from responder.model.message import Draft, Letter
 from responder.model.report import Report
@@ -53,9 +53,8 @@ def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> Non
 
 def next_due(connection: Connection) -> float | None:
     """When the earliest message could be sent, in epoch seconds: its due time or the end of somebody's claim."""
-    later = func.max(messages.c.due_at, messages.c.claimed_until)
-    if connection.dialect.name != "sqlite":
-        later = func.greatest(messages.c.due_at, messages.c.claimed_until)
+    larger = func.max if connection.dialect.name == "sqlite" else func.greatest
+    later: ColumnElement[float] = larger(messages.c.due_at, messages.c.claimed_until)
     found: float | None = connection.execute(select(func.min(later)).where(_WAITING, ~_BLOCKED)).scalar()
     return found
 
@@ -145,6 +144,13 @@ def enrich(connection: Connection, incident: str, report: Report, now: datetime)
     values = {"report": to_bytes(report), "due_at": to_seconds(now), "enrich": False}
     statement = update(messages).where(untouched).values(**values).returning(messages.c.channel)
     return frozenset(connection.execute(statement).scalars())
+
+
+def last_reports(connection: Connection, of: Iterable[str]) -> dict[str, Report]:
+    """The newest report of each incident: what people know, which the next message builds upon."""
+    newest = select(func.max(messages.c.id)).where(messages.c.incident.in_(list(of))).group_by(messages.c.incident)
+    found = select(messages.c.incident, messages.c.report).where(messages.c.id.in_(newest.scalar_subquery()))
+    return {incident: to_noun(Report, report) for incident, report in connection.execute(found)}
 
 
 def counts(connection: Connection) -> dict[tuple[str, str], int]:

@@ -25,7 +25,7 @@ _PART = re.compile(
 )
 
 
-class NotAString(ValueError):
+class NotAStringError(ValueError):
     """Not a string literal of Go. ``offset`` is where it went wrong, in characters from the opening quote's right."""
 
     def __init__(self, message: str, offset: int) -> None:
@@ -34,23 +34,23 @@ class NotAString(ValueError):
 
 
 def unquote(inner: str) -> str:
-    """The value of a literal whose text between the quotes is ``inner``.
+    r"""The value of a literal whose text between the quotes is ``inner``.
 
-    Escapes are those of Go's specification, "String literals": ``\\x`` and octal ones are bytes, and the bytes must be
-    UTF-8 together. Raises NotAString.
+    Escapes are those of Go's specification, "String literals": ``\x`` and octal ones are bytes, and the bytes must be
+    UTF-8 together. Raises NotAStringError.
     """
     parts: list[bytes] = []
     at = 0
     while at < len(inner):
         found = _PART.match(inner, at)
         if found is None:
-            raise NotAString(_why(inner, at), at)
+            raise NotAStringError(_why(inner, at), at)
         parts.append(_bytes(found, at))
         at = found.end()
     try:
         return b"".join(parts).decode()
     except UnicodeDecodeError as error:
-        raise NotAString("the bytes written here are not UTF-8", 0) from error
+        raise NotAStringError("the bytes written here are not UTF-8", 0) from error
 
 
 def _bytes(found: re.Match[str], at: int) -> bytes:
@@ -61,14 +61,14 @@ def _bytes(found: re.Match[str], at: int) -> bytes:
         try:
             return text.encode()
         except UnicodeEncodeError as error:
-            raise NotAString("a lone surrogate is not a character", at) from error
+            raise NotAStringError("a lone surrogate is not a character", at) from error
     code = int(text, 8 if kind == "octal" else 16)
     if kind in {"octal", "hex"}:
         if code > 0xFF:
-            raise NotAString(f"\\{text} is more than one byte", at)
+            raise NotAStringError(f"\\{text} is more than one byte", at)
         return bytes([code])
     if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-        raise NotAString(f"U+{code:X} is not a character", at)
+        raise NotAStringError(f"U+{code:X} is not a character", at)
     return chr(code).encode()
 
 

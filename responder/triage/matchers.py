@@ -97,7 +97,7 @@ def _compile(pattern: str) -> _Regex:
 
 
 def _any_byte(pattern: str) -> bool:
-    """Whether ``\\C`` is in it: the one thing that RE2 in C++ takes and Go does not."""
+    r"""Whether ``\C`` is in it: the one thing that RE2 in C++ takes and Go does not."""
     return any(found[1] == "C" for found in _ESCAPES.finditer(pattern))
 
 

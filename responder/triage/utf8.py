@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from responder.model.rule import Matcher, MatcherError, Op
-from responder.triage.gostring import NotAString, unquote
+from responder.triage.gostring import NotAStringError, unquote
 
 _TOKEN = re.compile(
     r"\s*(?:"
@@ -44,7 +44,7 @@ class _Tokens:
         if self.kind == "quoted":
             try:
                 self.value = unquote(self.value)
-            except NotAString as error:
+            except NotAStringError as error:
                 raise MatcherError(str(error), self.start + error.offset) from error
 
     def take(self, sign: str) -> bool:

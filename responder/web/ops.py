@@ -39,7 +39,9 @@ class StoreCollector(Collector):
         yield CounterMetricFamily(
             "responder_rejected_bodies", "Authenticated bodies refused and set aside.", value=counts["rejected"]
         )
-        messages = GaugeMetricFamily("responder_messages", "Messages by channel and state.", labels=["channel", "state"])
+        messages = GaugeMetricFamily(
+            "responder_messages", "Messages by channel and state.", labels=["channel", "state"]
+        )
         for (channel, state), count in sorted(by_message.items()):
             messages.add_metric([channel, state], count)
         yield messages

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from responder.model.message import Response
+from responder.model.message import Letter, Response
+from responder.model.report import Report
 from responder.model.secret import Secret
 from responder.notify.channels.log import Log
 from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.contract import Channel
+from responder.standins.builders import a_letter
 
 KEY = "0123456789abcdef0123456789abcdef"
 TOKEN = "xoxb-111111111111-example-token"
@@ -41,3 +45,15 @@ CASES: dict[str, Case] = {
     "slack_webhook": Case(lambda: SlackWebhook(Secret(HOOK)), HOOK, Response(200, b"ok")),
     "log": Case(Log, "", Response(200, b"ok")),
 }
+
+
+def letters(channel: Channel, report: Report, **changes: Any) -> list[Letter]:
+    """A letter for each step that any moment takes on the channel, with and without a first message, plain and full."""
+    previous: list[dict[str, str]] = [{}, {"channel": "C1", "ts": "1.2"}]
+    return [
+        a_letter(
+            replace(report, moment=moment), channel=channel.name, step=step, plain=plain, previous=known, **changes
+        )
+        for moment, steps in channel.steps.items()
+        for step, plain, known in itertools.product(steps, (False, True), previous)
+    ]

@@ -41,7 +41,13 @@ class _Echo(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = _answer
+    def do_GET(self) -> None:
+        """Answer."""
+        self._answer()
+
+    def do_POST(self) -> None:
+        """Answer."""
+        self._answer()
 
     def log_message(self, *_args: object) -> None:
         """Stay silent."""
@@ -87,7 +93,7 @@ def within(seconds: float) -> Deadline:
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_no_server_holds_us_beyond_the_deadline(outgoing: Outgoing, fault: Fault, reason: str, method: str) -> None:
-    """However a server misbehaves, even a byte at a time, the answer is one named reason, in time, without the secret."""
+    """However a server misbehaves, even a byte at a time, there is one named reason, in time, without the secret."""
     with faulty(fault) as address:
         began = time.monotonic()
         with pytest.raises(CouldNotReach) as caught:
@@ -195,7 +201,7 @@ def test_a_dead_kept_alive_connection_is_replaced_for_reads_only() -> None:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        address = "127.0.0.1:{}".format(server.getsockname()[1])
+        address = f"127.0.0.1:{server.getsockname()[1]}"
         outgoing = Outgoing(SystemClock())
         get = Request(f"http://{address}/", b"", {}, "GET")
         assert outgoing.send(get, within(5)).body == b"ok"

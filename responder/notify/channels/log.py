@@ -110,4 +110,4 @@ def _finding(finding: Finding) -> Iterator[str]:
 
 
 def _tidied(text: str) -> str:
-    return one_line(clean(text[:4000]))
+    return one_line(text[:4000])

@@ -10,7 +10,7 @@ from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Delivered, Outcome
 from responder.model.report import Moment, Report
 from responder.model.secret import Secret
-from responder.model.text import clean, one_line
+from responder.model.text import one_line
 from responder.notify import href
 from responder.notify.custom_details import SHED, details
 from responder.notify.wire import ascii_only, decoded, encoded, judged, text_of, within
@@ -110,7 +110,7 @@ class PagerDuty:
 
 def _summary(report: Report) -> str:
     """PagerDuty refuses an empty summary as well as one over 1,024 characters."""
-    return one_line(clean(report.title[: 2 * SUMMARY_LIMIT])).strip()[:SUMMARY_LIMIT] or f"[{report.severity}] alert"
+    return one_line(report.title[: 2 * SUMMARY_LIMIT]).strip()[:SUMMARY_LIMIT] or f"[{report.severity}] alert"
 
 
 def _severity(report: Report) -> str:
@@ -118,7 +118,7 @@ def _severity(report: Report) -> str:
 
 
 def _line(text: str) -> str:
-    return within(one_line(clean(text[: 4 * FIELD_LIMIT])), FIELD_LIMIT)
+    return within(one_line(text[: 4 * FIELD_LIMIT]), FIELD_LIMIT)
 
 
 def _runbook(report: Report) -> list[dict[str, str]]:
@@ -128,7 +128,5 @@ def _runbook(report: Report) -> list[dict[str, str]]:
 
 def _links(report: Report) -> list[dict[str, str]]:
     every = (*([report.runbook] if report.runbook else []), *report.links)
-    links = [
-        {"href": href.safe(each.href), "text": within(one_line(clean(each.text)), LINK_TEXT_LIMIT)} for each in every
-    ]
+    links = [{"href": href.safe(each.href), "text": within(one_line(each.text), LINK_TEXT_LIMIT)} for each in every]
     return [link for link in links if link["href"]][:MOST_LINKS]

@@ -1,0 +1,108 @@
+"""Webhook bodies from files: whole ones as they are, bare alerts wrapped into the group they would come in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_NEVER = "0001-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One body and where it came from; ``problem`` says why there is none."""
+
+    source: str
+    body: bytes
+    problem: str = ""
+
+
+def samples(names: Iterable[str], stdin: BinaryIO, now: datetime) -> Iterator[Sample]:
+    """The bodies of files, of every ``.json`` in folders, and of standard input for ``-``.
+
+    A file may hold a webhook body, a list of them, a bare list of alerts or a single alert; what an alert leaves out
+    is filled in as if it began to fire ``now``.
+    """
+    for name in names:
+        if name == "-":
+            yield from _of(name, stdin.read(), now)
+        elif Path(name).is_dir():
+            found = sorted(Path(name).glob("*.json"))
+            if not found:
+                yield Sample(name, b"", "the folder has no .json file")
+            for path in found:
+                yield from _of(str(path), path.read_bytes(), now)
+        else:
+            try:
+                data = Path(name).read_bytes()
+            except OSError as error:
+                yield Sample(name, b"", f"cannot be read: {error.strerror}")
+                continue
+            yield from _of(name, data, now)
+
+
+def _of(source: str, data: bytes, now: datetime) -> Iterator[Sample]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        yield Sample(source, data)  # the receiver's own parser explains it better
+        return
+    if isinstance(value, dict) and "alerts" not in value and "labels" in value:
+        value = [value]
+    if not isinstance(value, list):
+        yield Sample(source, data)
+    elif value and all(isinstance(each, dict) and "alerts" in each for each in value):
+        for number, each in enumerate(value):
+            yield Sample(f"{source}[{number}]", json.dumps(each).encode())
+    else:
+        yield from _wrapped(source, value, now)
+
+
+def _wrapped(source: str, alerts: list[Any], now: datetime) -> Iterator[Sample]:
+    groups: dict[str, list[Any]] = {}
+    for number, alert in enumerate(alerts):
+        if not isinstance(alert, dict) or not isinstance(alert.get("labels"), dict):
+            yield Sample(source, b"", f"$[{number}] is not an alert: it has no object named labels")
+            return
+        groups.setdefault(str(alert["labels"].get("alertname", "")), []).append(alert)
+    for name, members in groups.items():
+        where = source if len(groups) == 1 else f"{source} ({name or 'no alertname'})"
+        yield Sample(where, json.dumps(_body(name, members, now)).encode())
+
+
+def _body(name: str, alerts: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
+    labels = {"alertname": name} if name else {}
+    members = [_alert(alert, now) for alert in alerts]
+    shared = set(members[0]["labels"].items()).intersection(*(member["labels"].items() for member in members))
+    return {
+        "receiver": "dry-run",
+        "status": "firing" if any(member["status"] == "firing" for member in members) else "resolved",
+        "alerts": members,
+        "groupLabels": labels,
+        "commonLabels": dict(sorted(shared)),
+        "commonAnnotations": {},
+        "externalURL": "",
+        "version": "4",
+        "groupKey": "{}:{%s}" % ", ".join(f"{key}={json.dumps(value)}" for key, value in labels.items()),
+        "truncatedAlerts": 0,
+    }
+
+
+def _alert(given: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """An alert as a test, a person or Alertmanager's API writes it; the API's state is an object, the webhook's a word."""
+    labels = given["labels"]
+    status = given.get("status")
+    return {
+        "status": status if status in ("firing", "resolved") else "firing",
+        "labels": labels,
+        "annotations": given.get("annotations") or {},
+        "startsAt": given.get("startsAt") or now.isoformat(),
+        "endsAt": (given.get("endsAt") or now.isoformat()) if status == "resolved" else _NEVER,
+        "generatorURL": given.get("generatorURL") or "",
+        "fingerprint": given.get("fingerprint") or sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()[:16],
+    }

@@ -1,0 +1,145 @@
+"""``responder dry-run``: what webhook bodies would do, before they do it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from responder import bootstrap
+from responder.cli.fail import FAILED, named_failures
+
+if TYPE_CHECKING:
+    from responder.cli.preview import Preview
+
+_PAGERDUTY_BYTES = 512_000  # Events API v2
+_PAGERDUTY_SUMMARY = 1_024
+_SLACK_BLOCKS = 50  # Block Kit
+
+
+@click.command("dry-run")
+@click.argument("files", nargs=-1, required=True)
+@click.option("--probe", is_flag=True, help="Really run the read-only probes.")
+@click.option("--explain", is_flag=True, help="Show every rule that was tried, and why it was passed over.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--rules", "folder", help="Folder of the rule files. [default: RESPONDER_RULES]")
+def dry_run(files: tuple[str, ...], *, probe: bool, explain: bool, output: str, folder: str | None) -> None:
+    """Show what each sample would do: rule, severity and why, runbook, probes, the exact messages.
+
+    FILES are webhook bodies, folders of them, or - for standard input; a bare list of alerts or a single alert will do.
+    Nothing is stored or sent. Exit status: 0 when every body was decided, 1 when one was not, 2 for a wrong command
+    line.
+    """
+    with named_failures():
+        shown = list(_previews(files, probe=probe, folder=folder))
+    if output == "json":
+        from responder.cli.preview import as_json
+
+        click.echo(json.dumps([as_json(each, explain=explain) for each in shown], indent=2, ensure_ascii=False))
+    else:
+        for each in shown:
+            for line in _lines(each, explain=explain):
+                click.echo(line)
+    if any(each.problems for each in shown):
+        sys.exit(FAILED)
+
+
+def _previews(files: tuple[str, ...], *, probe: bool, folder: str | None) -> Iterator[Preview]:
+    from responder.cli.bodies import samples
+    from responder.cli.preview import preview
+    from responder.model.clock import Deadline
+
+    settings = bootstrap.settings_from_environment()
+    book = bootstrap.load_rules(folder or settings.rules, settings.runbooks)
+    desk = bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
+    clock = bootstrap.SystemClock()
+    prober = bootstrap.prober(settings, clock) if probe else None
+    budget = max(severity.page_budget for severity in book.severities.values())
+    run = (lambda asks: prober.run(asks, Deadline(clock.monotonic() + budget))) if prober else None
+    try:
+        for sample in samples(files, click.get_binary_stream("stdin"), clock.now()):
+            yield preview(sample, desk, clock.now(), run)
+    finally:
+        if prober:
+            prober.close()
+
+
+def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
+    yield click.style(shown.source, bold=True)
+    for problem in shown.problems:
+        yield _row("PROBLEM", click.style(problem, fg="red"))
+    effects = shown.effects
+    if effects is None or effects.decision is None:
+        yield ""
+        return
+    decision, rule = effects.decision, effects.decision.rule
+    yield _row("RULE", f"{rule.id}  ({rule.place})")
+    yield _row("SEVERITY", f"{_coloured(decision.severity.name)}  {decision.ruling.reason}")
+    yield _row("WHY", decision.reason)
+    yield _row("SUBJECT", f"{decision.subject.name} in {decision.subject.namespace}  {decision.subject.why}")
+    for rejected in decision.subject.rejected:
+        yield _row("", f"not {rejected}")
+    yield _row("RUNBOOK", str(rule.runbook or "none"))
+    yield from _probes(shown)
+    if explain:
+        yield from _explained(shown)
+    yield from _messages(shown)
+    yield ""
+
+
+def _row(name: str, text: str) -> str:
+    return f"  {click.style(f'{name:<10}', fg='cyan')} {text}"
+
+
+def _coloured(severity: str) -> str:
+    return click.style(severity, fg={"P1": "red", "P2": "yellow"}.get(severity, "green"), bold=True)
+
+
+def _probes(shown: Preview) -> Iterator[str]:
+    if not shown.asks:
+        yield _row("PROBES", "none")
+    answers = {(f.probe, f.target, f.question): f for f in shown.findings}
+    for number, ask in enumerate(shown.asks):
+        what = f"{ask.probe:<20} {ask.kind:<7} {ask.question or ask.target}"
+        yield _row("PROBES" if number == 0 else "", what + (f"  [skipped: {ask.skip}]" if ask.skip else ""))
+        if found := answers.get((ask.probe, ask.target, ask.question)):
+            yield _row("", f"{'':<20} -> {found.verdict.value}: {found.headline} ({found.duration:.2f} s)")
+
+
+def _explained(shown: Preview) -> Iterator[str]:
+    for number, step in enumerate(shown.steps):
+        if step.matched:
+            text = click.style("matched: chosen", fg="green")
+        elif step.matched is None:
+            text = "not evaluated: the first match wins"
+        else:
+            text = f"passed over: {step.failed} does not hold, the label is {step.got!r}"
+        yield _row("EXPLAIN" if number == 0 else "", f"{number + 1:>3}. {step.rule.id:<28} {text}")
+
+
+def _messages(shown: Preview) -> Iterator[str]:
+    if shown.pagerduty is None:
+        yield _row("PAGERDUTY", "nothing is sent")
+    else:
+        size = len(json.dumps(shown.pagerduty).encode())
+        summary = len(shown.pagerduty.get("payload", {}).get("summary", ""))
+        limits = f"{size:,} of {_PAGERDUTY_BYTES:,} bytes, summary {summary} of {_PAGERDUTY_SUMMARY:,} characters"
+        yield _row("PAGERDUTY", f"{shown.pagerduty['event_action']}: {limits}")
+        yield from _indented(shown.pagerduty)
+    if shown.slack is None:
+        yield _row("SLACK", "nothing is sent")
+    else:
+        blocks = len(shown.slack.get("blocks", ()))
+        thread = f", {len(shown.slack_thread)} more in its thread" if shown.slack_thread else ""
+        yield _row("SLACK", f"{blocks} of {_SLACK_BLOCKS} blocks, {len(shown.slack.get('text', ''))} characters{thread}")
+        yield from _indented(shown.slack)
+    if shown.printed:
+        yield _row("LOG", "no channel is configured for this severity: the page is printed to the log")
+
+
+def _indented(message: object) -> Iterator[str]:
+    for line in json.dumps(message, indent=2, ensure_ascii=False).splitlines():
+        yield f"             {line}"

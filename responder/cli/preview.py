@@ -1,0 +1,159 @@
+"""What one body would do, as a value: the same triage, plan and rendering that ``serve`` uses, with nothing carried out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from responder.cli.bodies import Sample
+from responder.diagnose.contract import Ask
+from responder.engine import process
+from responder.engine.desk import Desk
+from responder.engine.follow import History
+from responder.model.alert import AlertGroup
+from responder.model.delivery import Delivery, Effects
+from responder.model.finding import Finding
+from responder.model.message import Draft, Letter
+from responder.notify.route import PAGER
+from responder.receive.alertmanager import BadBody
+from responder.triage.matching import Step
+
+Probe = Callable[[tuple[Ask, ...]], tuple[Finding, ...]]
+"""Runs questions for real; None where a preview asks nothing."""
+
+_HIDDEN = "***"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a body would do. ``effects`` is None where the body could not be read; ``problems`` says why then."""
+
+    source: str
+    effects: Effects | None
+    asks: tuple[Ask, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    steps: tuple[Step, ...] = ()
+    pagerduty: dict[str, Any] | None = None
+    slack: dict[str, Any] | None = None
+    slack_thread: tuple[dict[str, Any], ...] = ()
+    printed: str = ""
+    problems: tuple[str, ...] = ()
+
+
+def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None) -> Preview:
+    """Decide a body as if it were the first of its group, or the end of an incident we know where nothing fires."""
+    if sample.problem:
+        return Preview(source=sample.source, effects=None, problems=(sample.problem,))
+    delivery = Delivery(id=2, received_at=now, cluster="", body=sample.body)
+    try:
+        group = process.read(delivery)
+    except BadBody as error:
+        return Preview(source=sample.source, effects=None, problems=(str(error),))
+    effects = process.triage(group, delivery, _before(group, delivery, desk), desk)
+    decision = effects.decision
+    assert decision is not None
+    asks = desk.asks(decision.rule.probes, decision.subject) if effects.work else ()
+    findings = probe(asks) if probe and asks else ()
+    if findings and effects.work:
+        better, _ = process.diagnose(effects.work, findings, now)
+        effects = replace(effects, drafts=tuple(replace(draft, report=better) for draft in effects.drafts))
+    sent = [(draft, _rendered(draft, desk)) for draft in effects.drafts]
+    slack = [body for draft, body in sent if draft.channel.startswith("slack")]
+    pager = [body for draft, body in sent if draft.channel == PAGER]
+    printed = [body for draft, body in sent if draft.channel == "log"]
+    return Preview(
+        source=sample.source,
+        effects=effects,
+        asks=asks,
+        findings=findings,
+        steps=desk.matching.explain(decision.ruling.alert.labels),
+        pagerduty=pager[0] if pager else None,
+        slack=slack[0] if slack else None,
+        slack_thread=tuple(slack[1:]),
+        printed=printed[0]["text"] if printed else "",
+    )
+
+
+def _before(group: AlertGroup, delivery: Delivery, desk: Desk) -> History:
+    """Where nothing fires any more: the incident that the same alerts would have opened while they did."""
+    if group.firing or not group.alerts:
+        return History()
+    earlier = replace(delivery, id=1)
+    fired = replace(group, truncated=0, alerts=tuple(replace(each, firing=True, ends_at=None) for each in group.alerts))
+    begun = process.triage(fired, earlier, History(), desk)
+    return History(begun.incident, begun.drafts[0].report if begun.drafts else None)
+
+
+def _rendered(draft: Draft, desk: Desk) -> dict[str, Any]:
+    """The exact body a channel would send, but for the routing key, which is a secret."""
+    letter = Letter(
+        id=0,
+        channel=draft.channel,
+        step=draft.step,
+        rank=draft.rank,
+        report=draft.report,
+        due_at=draft.due_at,
+        attempt=1,
+        plain=False,
+        previous={"channel": "C0000000000", "ts": "0000000000.000000"} if draft.step != "post" else {},
+    )
+    body = desk.channels[draft.channel].render(letter).body
+    if draft.channel == "log":
+        return {"text": body.decode()}
+    found: dict[str, Any] = json.loads(body)
+    return found | {"routing_key": _HIDDEN} if "routing_key" in found else found
+
+
+def as_json(shown: Preview, *, explain: bool) -> dict[str, Any]:
+    """The element of ``dry-run --output json``. Its keys are relied upon by others: add, never rename."""
+    decision = shown.effects.decision if shown.effects else None
+    element: dict[str, Any] = {
+        "source": shown.source,
+        "rule": decision.rule.id if decision else None,
+        "severity": decision.severity.name if decision else None,
+        "reason": decision.reason if decision else None,
+        "subject": _subject(decision.subject) if decision else None,
+        "runbook": str(decision.rule.runbook) if decision and decision.rule.runbook else None,
+        "probes": [_ask(ask, shown.findings) for ask in shown.asks],
+        "page": shown.pagerduty is not None and shown.pagerduty.get("event_action") == "trigger",
+        "pagerduty": shown.pagerduty,
+        "slack": shown.slack,
+        "problems": list(shown.problems),
+    }
+    if shown.slack_thread:
+        element["slack_thread"] = list(shown.slack_thread)
+    if explain:
+        element["explain"] = [_step(step) for step in shown.steps]
+    return element
+
+
+def _subject(subject: Any) -> dict[str, Any]:
+    return {
+        "service": subject.service,
+        "namespace": subject.namespace,
+        "name": subject.name,
+        "why": subject.why,
+        "rejected": list(subject.rejected),
+    }
+
+
+def _ask(ask: Ask, findings: tuple[Finding, ...]) -> dict[str, Any]:
+    asked = {"name": ask.probe, "kind": ask.kind, "target": ask.target, "question": ask.question, "timeout": ask.timeout}
+    if ask.skip:
+        asked["skip"] = ask.skip
+    for found in findings:
+        if (found.probe, found.target, found.question) == (ask.probe, ask.target, ask.question):
+            asked |= {"verdict": found.verdict.value, "headline": found.headline, "duration": round(found.duration, 3)}
+    return asked
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "rule": step.rule.id,
+        "matched": step.matched,
+        "failed": str(step.failed) if step.failed else None,
+        "got": step.got if step.failed else None,
+    }

@@ -1,0 +1,77 @@
+"""From findings to one sentence: what is likely, what changed, what it is not, and what nobody could see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from responder.model.decision import Subject
+from responder.model.finding import Conclusion, Finding, Verdict
+from responder.model.text import cut
+
+RECENT_CHANGES = "recent-changes"
+"""The probe whose answer says what changed, whatever its verdict."""
+
+_LIMIT = 500
+_NAMED = 2
+
+
+def order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Bad first, then warnings, unknown, skipped and ok; findings of one rank keep their order."""
+    return tuple(sorted(findings, key=_rank))
+
+
+def _rank(finding: Finding) -> int:
+    if finding.verdict is Verdict.BAD:
+        return 1 if finding.warning else 0
+    return {Verdict.UNKNOWN: 2, Verdict.SKIPPED: 3, Verdict.OK: 4}[finding.verdict]
+
+
+def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
+    """What the findings say together about ``subject``. Each part is empty where there is nothing to say."""
+    ranked = order(findings)
+    changes = [finding for finding in ranked if finding.probe == RECENT_CHANGES]
+    told = [finding for finding in changes if finding.verdict in {Verdict.OK, Verdict.BAD}]
+    # What changed has its own place; only where it could not be seen it counts among the unknown.
+    others = tuple(finding for finding in ranked if finding not in told)
+    return Conclusion(
+        likely=_likely([finding for finding in others if finding.verdict is Verdict.BAD], subject),
+        changed=told[0].headline if told else "",
+        ruled_out=_ruled_out([finding for finding in others if finding.verdict is Verdict.OK], subject),
+        unknown=_unknown(others),
+    )
+
+
+def _likely(bad: list[Finding], subject: Subject) -> str:
+    if not bad:
+        return ""
+    # Within a rank, evidence about the subject itself comes before that about its neighbours.
+    own = sorted(bad, key=lambda finding: (_rank(finding), not _is_about(finding, subject)))
+    text = "; ".join(f"{finding.headline} ({finding.probe})" for finding in own[:_NAMED])
+    more = f"; and {len(own) - _NAMED} more" if len(own) > _NAMED else ""
+    return cut(text + more, _LIMIT)
+
+
+def _is_about(finding: Finding, subject: Subject) -> bool:
+    return finding.target in {subject.service, subject.name}
+
+
+def _ruled_out(good: list[Finding], subject: Subject) -> str:
+    names: list[str] = []
+    neighbours: list[str] = []
+    for finding in good:
+        if finding.kind == "http" and not _is_about(finding, subject):
+            neighbours.append(finding.target)
+        else:
+            names.append(finding.probe)
+    parts = [f"{name} ok" for name in dict.fromkeys(names)]
+    if neighbours:
+        parts.append(f"{', '.join(dict.fromkeys(neighbours))} healthy")
+    return cut(" · ".join(parts), _LIMIT)
+
+
+def _unknown(findings: tuple[Finding, ...]) -> str:
+    parts = [f"{finding.probe}: {finding.headline}" for finding in findings if finding.verdict is Verdict.UNKNOWN]
+    skipped = dict.fromkeys(finding.probe for finding in findings if finding.verdict is Verdict.SKIPPED)
+    if skipped:
+        parts.append(f"not asked: {', '.join(skipped)}")
+    return cut("; ".join(parts), _LIMIT)

@@ -1,0 +1,68 @@
+"""Numbers as people read them: 41 ms, 3.2 GiB, 14.2%."""
+
+from __future__ import annotations
+
+import re
+
+UNITS = ("percent", "ratio", "seconds", "bytes", "days", "count", "none")
+
+_BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_SECONDS = (86400, 3600, 60, 1)
+
+
+def span(seconds: float) -> str:
+    """A length of time in the unit that suits it, from ``0 ms`` to days."""
+    size = abs(seconds)
+    if size < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if size < 120:
+        return f"{seconds:.1f} s"
+    if size < 7200:
+        return f"{seconds / 60:.0f} min"
+    if size < 2 * 86400:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"
+
+
+def figure(value: float, unit: str) -> str:
+    """A finite value in one of UNITS. ``ratio`` is shown as a percentage, ``percent`` is one already."""
+    match unit:
+        case "percent":
+            return f"{plain(value)}%"
+        case "ratio":
+            return f"{plain(value * 100)}%"
+        case "seconds":
+            return span(value)
+        case "bytes":
+            return _bytes(value)
+        case "days":
+            return f"{plain(value)} days"
+    return plain(value)
+
+
+def plain(value: float) -> str:
+    """Three significant digits below a thousand, groups of three above."""
+    if abs(value) >= 1e15:
+        return f"{value:.3g}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _bytes(value: float) -> str:
+    step = 0
+    while abs(value) >= 1024 and step < len(_BINARY) - 1:
+        value /= 1024
+        step += 1
+    return f"{plain(value)} {_BINARY[step]}"
+
+
+def duration(text: str) -> int:
+    """Seconds of a duration in Prometheus's notation, ``1h30m``. Raises ValueError where it is none, or nothing."""
+    found = _DURATION.fullmatch(text)
+    seconds = sum(int(part or 0) * size for part, size in zip(found.groups(), _SECONDS, strict=True)) if found else 0
+    if not seconds:
+        message = f"{text!r} is no duration"
+        raise ValueError(message)
+    return seconds

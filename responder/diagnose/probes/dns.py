@@ -1,0 +1,159 @@
+"""Whether a name resolves, and to what."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from responder.diagnose.address import HEALTH, Endpoint, check_host, check_target, locate
+from responder.diagnose.answer import answer, unreachable
+from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
+from responder.diagnose.figures import span
+from responder.model.clock import Deadline
+from responder.model.finding import Finding, Verdict
+from responder.model.rule import ProbeSpec
+from responder.outgoing import CouldNotReach, split_address
+
+if TYPE_CHECKING:
+    import dns.resolver
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsSpec:
+    """A and AAAA records, asked of the machine's own resolver with its search list, or of ``server``."""
+
+    name: str = field(
+        default=HEALTH, metadata={"help": "${health}, for the host of the service's health address, or a name"}
+    )
+    server: str = field(default="", metadata={"help": "ip:port of the name server to ask; empty: the machine's own"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What to look up and where. ``port`` is None for a literal name."""
+
+    host: str
+    port: int | None
+    server: str
+
+
+def check(spec: DnsSpec) -> tuple[str, ...]:
+    """What is wrong with a spec."""
+    problems = () if spec.name == HEALTH else check_host("name", spec.name)
+    if spec.server:
+        problems += ("server must be ip:port",) if spec.server == HEALTH else check_target("server", spec.server)
+        if not problems and not _is_ip(split_address(spec.server)[0]):
+            problems += (f"server must be ip:port: {spec.server!r} would have to be looked up itself",)
+    return problems
+
+
+def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
+    """One question about the host of the service, or about the literal name."""
+    spec: DnsSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
+    place: Endpoint | None
+    if spec.name == HEALTH:
+        target, place, skip = locate(HEALTH, scene)
+        host, port = (place.host, place.port) if place else (HEALTH, None)
+    else:
+        target, skip, host, port = spec.name, "", spec.name, None
+    at = f" at {spec.server}" if spec.server else ""
+    return (
+        Ask(
+            probe=probe.name,
+            kind="dns",
+            target=target,
+            question=f"A and AAAA of {host}{at}",
+            timeout=probe.timeout,
+            skip=skip,
+            wire=Wire(host, port, spec.server),
+        ),
+    )
+
+
+def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
+    """Addresses are ok; a name that does not exist is bad; servers that fail or are silent are unknown."""
+    wire: Wire = ask.wire
+    began = tools.clock.monotonic()
+    known = "" if wire.server else _known(wire, tools)
+    if known:
+        return answer(ask, Verdict.OK, known)
+    import dns.exception
+    import dns.resolver
+
+    try:
+        found = _resolver(wire.server).resolve_name(wire.host, lifetime=deadline.left(began), search=not wire.server)
+        addresses = tuple(found.addresses())
+    except dns.resolver.NXDOMAIN:
+        return _absent(ask, "the name does not exist (NXDOMAIN)", began, deadline, tools)
+    except dns.resolver.NoAnswer:
+        return _absent(ask, "the name has no address", began, deadline, tools)
+    except dns.resolver.LifetimeTimeout:
+        took = tools.clock.monotonic() - began
+        return answer(ask, Verdict.UNKNOWN, f"no DNS answer within {span(took)}", duration=took)
+    except dns.resolver.NoNameservers as error:
+        took = tools.clock.monotonic() - began
+        rcodes = "SERVFAIL" if "SERVFAIL" in str(error) else "no usable answer"
+        fact = f"the name servers fail ({rcodes}) after {span(took)}"
+        return answer(ask, Verdict.UNKNOWN, fact, detail=str(error), duration=took)
+    except (dns.exception.DNSException, OSError, ValueError) as error:
+        took = tools.clock.monotonic() - began
+        fact = f"the lookup failed after {span(took)}: {type(error).__name__}"
+        return answer(ask, Verdict.UNKNOWN, fact, detail=str(error), duration=took)
+    took = tools.clock.monotonic() - began
+    return answer(ask, Verdict.OK, f"{_listed(addresses)} in {span(took)}", detail="\n".join(addresses), duration=took)
+
+
+def _resolver(server: str) -> dns.resolver.Resolver:
+    import dns.resolver
+
+    resolver = dns.resolver.Resolver(configure=not server)
+    if server:
+        host, port = split_address(server)
+        resolver.nameservers = [host]
+        resolver.port = port
+    return resolver
+
+
+def _known(wire: Wire, tools: Tools) -> str:
+    """What needs no DNS: IP addresses, this machine's own name, and hosts that connect_to sends elsewhere."""
+    if _is_ip(wire.host):
+        return f"{wire.host} is an address, 0 lookups needed"
+    if wire.host == "localhost" or wire.host.endswith(".localhost"):
+        return "127.0.0.1, this machine itself"
+    if wire.port is not None:
+        host, port = tools.outgoing.mapped(wire.host, wire.port)
+        if (host, port) != (wire.host, wire.port):
+            return f"{host} by the connect_to setting, 0 lookups needed"
+    return ""
+
+
+def _absent(ask: Ask, fact: str, began: float, deadline: Deadline, tools: Tools) -> Finding:
+    """DNS has no address: bad, unless the machine's hosts file has one."""
+    wire: Wire = ask.wire
+    took = tools.clock.monotonic() - began
+    if not wire.server:
+        try:
+            addresses = tools.outgoing.resolve(wire.host, wire.port or 0, deadline)
+        except CouldNotReach:
+            return unreachable(ask, CouldNotReach(fact), took, Verdict.BAD)
+        return answer(ask, Verdict.OK, f"{_listed(addresses)} from the hosts file", duration=took)
+    return unreachable(ask, CouldNotReach(fact), took, Verdict.BAD)
+
+
+def _listed(addresses: tuple[str, ...]) -> str:
+    more = f" and {len(addresses) - _SHOWN} more" if len(addresses) > _SHOWN else ""
+    return ", ".join(addresses[:_SHOWN]) + more
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+KIND = ProbeKind(name="dns", spec=DnsSpec, check=check, asks=asks, look=look)

@@ -1,0 +1,223 @@
+"""What Prometheus knows: one expression, its value now or over a while, judged by two thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from responder.diagnose import expression, series
+from responder.diagnose.address import UNKNOWN_SERVICE, service_of, subject_name
+from responder.diagnose.answer import answer, unreachable
+from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
+from responder.diagnose.figures import duration, figure, span
+from responder.diagnose.series import NoSeries, Series
+from responder.model.clock import Deadline
+from responder.model.finding import Finding, Verdict
+from responder.model.message import Request
+from responder.model.rule import ProbeSpec
+from responder.model.text import redact
+from responder.outgoing import CouldNotReach
+
+_CAP = 1024 * 1024
+_LONGEST_VALUE = 1024
+_LONGEST_GET = 1800
+_MOST_POINTS = 1000
+_USUAL_POINTS = 60
+_KEPT_POINTS = 240
+_SHOWN = 3
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromqlSpec:
+    """A query, instant or over a range. Without thresholds its value is a fact and never bad."""
+
+    expr: str = field(
+        metadata={"help": "PromQL; ${label} inside matchers' strings, ${selector} for the catalogue's matchers"}
+    )
+    headline: str = field(default="", metadata={"help": "what the value is, in words; empty: the probe's name"})
+    unit: Literal["percent", "ratio", "seconds", "bytes", "days", "count", "none"] = field(
+        default="none", metadata={"help": "how to show the value; a ratio of 0.142 is shown as 14.2%"}
+    )
+    when: Literal["above", "below"] = field(default="above", metadata={"help": "which side of a threshold is wrong"})
+    warn: float | None = field(default=None, metadata={"help": "beyond it is a warning"})
+    bad: float | None = field(default=None, metadata={"help": "beyond it is bad"})
+    range: str = field(default="", metadata={"help": "how far back, 1h; empty: an instant query"})
+    step: str = field(default="", metadata={"help": "how far apart the points of a range lie; empty: a sixtieth of it"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """The filled expression and where to ask it. ``window`` and ``step`` are seconds, 0 for an instant query."""
+
+    base: str
+    expr: str
+    window: int
+    step: int
+    words: str
+    spec: PromqlSpec
+
+
+def check(spec: PromqlSpec) -> tuple[str, ...]:
+    """What is wrong with a spec."""
+    problems = list(expression.scan(spec.expr)[1])
+    if not spec.expr.strip():
+        problems.append("expr is empty")
+    if spec.warn is not None and spec.bad is not None:
+        in_order = spec.warn <= spec.bad if spec.when == "above" else spec.warn >= spec.bad
+        if not in_order:
+            problems.append(f"warn ({spec.warn:g}) is beyond bad ({spec.bad:g}), with when: {spec.when}")
+    if len(spec.headline) > 60 or "\n" in spec.headline:
+        problems.append("headline must be one line of at most 60 characters")
+    if spec.step and not spec.range:
+        problems.append("step needs a range")
+    try:
+        window, step = _window(spec)
+    except ValueError as error:
+        problems.append(f"range and step are durations such as 1h or 30s: {error}")
+    else:
+        if step and window / step > _MOST_POINTS:
+            problems.append(f"range and step make {window // step} points, at most {_MOST_POINTS} are asked for")
+    return tuple(problems)
+
+
+def _window(spec: PromqlSpec) -> tuple[int, int]:
+    if not spec.range:
+        return 0, 0
+    window = duration(spec.range)
+    return window, duration(spec.step) if spec.step else max(1, window // _USUAL_POINTS)
+
+
+def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
+    """One question; skipped where a label is missing or there is no Prometheus."""
+    spec: PromqlSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
+    names = {slot.name for slot in expression.scan(spec.expr)[0]}
+    values, skip = _values(names, scene)
+    expr = spec.expr if skip else expression.fill(spec.expr, values, values.get(expression.SELECTOR, ""))
+    base = scene.prometheus_url.rstrip("/")
+    window, step = _window(spec)
+    over = f" over {spec.range} by {span(step)}" if window else ""
+    return (
+        Ask(
+            probe=probe.name,
+            kind="promql",
+            target=subject_name(scene),
+            question=expr + over,
+            timeout=probe.timeout,
+            link="" if skip or not base else _link(base, expr, spec.range),
+            skip=skip or ("" if base else "no Prometheus is configured"),
+            wire=Wire(base=base, expr=expr, window=window, step=step, words=spec.headline or probe.name, spec=spec),
+        ),
+    )
+
+
+def _values(names: set[str], scene: Scene) -> tuple[Mapping[str, str], str]:
+    """The value of each placeholder, or why the question cannot be asked."""
+    subject = scene.subject
+    values = dict(subject.values)
+    if subject.service is not None:
+        values["service"] = subject.service
+    values["namespace"] = subject.namespace
+    if expression.SELECTOR in names:
+        service = service_of(scene)
+        if service is None:
+            return {}, UNKNOWN_SERVICE
+        values[expression.SELECTOR] = service.selector or (
+            f'namespace="{expression.escape(service.namespace)}",service="{expression.escape(service.name)}"'
+        )
+    missing = sorted(name for name in names if not values.get(name))
+    if missing:
+        return {}, f"the alert has no label {', '.join(missing)}"
+    # A query is shown to people and kept in links: what looks like a secret must not get into one.
+    unfit = sorted(
+        name
+        for name in names - {expression.SELECTOR}
+        if len(values[name]) > _LONGEST_VALUE or redact(values[name]) != values[name]
+    )
+    return values, f"label {', '.join(unfit)} is too long or holds a secret" if unfit else ""
+
+
+def _link(base: str, expr: str, window: str) -> str:
+    parts = urlsplit(base)
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    over = {"g0.tab": "0", "g0.range_input": window} if window else {"g0.tab": "1"}
+    return f"{bare}/graph?{urlencode({'g0.expr': expr} | over)}"
+
+
+def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
+    """The worst series decides. No data, NaN and errors are unknown, never zero."""
+    wire: Wire = ask.wire
+    began = tools.clock.monotonic()
+    now = tools.clock.now().timestamp()
+    try:
+        response = tools.outgoing.send(_request(wire, now, deadline.left(began)), deadline, _CAP)
+        found, warnings = series.read(response.status, response.body, _CAP)
+    except CouldNotReach as error:
+        return unreachable(ask, CouldNotReach(f"Prometheus: {error}"), tools.clock.monotonic() - began)
+    except NoSeries as error:
+        took = tools.clock.monotonic() - began
+        return answer(ask, Verdict.UNKNOWN, f"{wire.words}: {error}", detail=error.detail, duration=took)
+    took = tools.clock.monotonic() - began
+    ranked = sorted(found, key=lambda each: each.latest, reverse=wire.spec.when == "above")
+    lines = [_line(each, wire.spec.unit) for each in ranked[:_SHOWN]]
+    if len(ranked) > _SHOWN:
+        lines.append(f"and {len(ranked) - _SHOWN} more")
+    detail = "\n".join([*lines, *([warnings] if warnings else [])])
+    worst = ranked[0]
+    points = worst.points[-_KEPT_POINTS:] if wire.window else ()
+    silent = now - worst.points[-1][0] if wire.window else 0.0
+    if silent > 2 * wire.step + 60:
+        fact = f"{wire.words}: no data for {span(silent)}, last was {figure(worst.latest, wire.spec.unit)}"
+        return answer(ask, Verdict.UNKNOWN, fact, detail=detail, duration=took, points=points)
+    verdict, warning, limit = _judge(worst.latest, wire.spec)
+    fact = _fact(wire, ranked, limit)
+    return answer(ask, verdict, fact, detail=detail, duration=took, warning=warning, points=points)
+
+
+def _request(wire: Wire, now: float, left: float) -> Request:
+    query = {"query": wire.expr, "timeout": f"{max(left, 0.1):.1f}s"}
+    if wire.window:
+        times = {"start": f"{now - wire.window:.3f}", "end": f"{now:.3f}", "step": str(wire.step)}
+        url, form = f"{wire.base}/api/v1/query_range", urlencode(query | times)
+    else:
+        url, form = f"{wire.base}/api/v1/query", urlencode(query)
+    if len(form) > _LONGEST_GET:
+        return Request(url, form.encode(), _FORM)
+    return Request(f"{url}?{form}", b"", {}, "GET")
+
+
+def _judge(value: float, spec: PromqlSpec) -> tuple[Verdict, bool, str]:
+    """Verdict, whether it is a warning only, and the limit that matters in words."""
+
+    def beyond(limit: float | None) -> bool:
+        return limit is not None and (value > limit if spec.when == "above" else value < limit)
+
+    def words(name: str, limit: float | None) -> str:
+        return f" ({name} {spec.when} {figure(limit, spec.unit)})" if limit is not None else ""
+
+    if beyond(spec.bad):
+        return Verdict.BAD, False, words("bad", spec.bad)
+    if beyond(spec.warn):
+        return Verdict.BAD, True, words("warning", spec.warn)
+    return Verdict.OK, False, words("warning", spec.warn) or words("bad", spec.bad)
+
+
+def _fact(wire: Wire, ranked: list[Series], limit: str) -> str:
+    worst = ranked[0]
+    unit = wire.spec.unit
+    text = f"{wire.words} {figure(worst.latest, unit)}{limit}"
+    if wire.window:
+        values = [value for _, value in worst.points]
+        text += f", {figure(min(values), unit)} to {figure(max(values), unit)} over {wire.spec.range}"
+    if worst.name:
+        text += f", worst of {len(ranked)}: {worst.name}" if len(ranked) > 1 else f", {worst.name}"
+    return text
+
+
+def _line(found: Series, unit: str) -> str:
+    return f"{figure(found.latest, unit)} {{{found.name}}}"
+
+
+KIND = ProbeKind(name="promql", spec=PromqlSpec, check=check, asks=asks, look=look)

@@ -1,0 +1,63 @@
+"""Whether anybody listens at an address, and how long a connection takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from responder.diagnose.address import HEALTH, Endpoint, check_target, locate
+from responder.diagnose.answer import answer, unreachable
+from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
+from responder.diagnose.figures import span
+from responder.model.clock import Deadline
+from responder.model.finding import Finding, Verdict
+from responder.model.rule import ProbeSpec
+from responder.outgoing import CouldNotReach, join_address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpSpec:
+    """A connection is opened and closed; nothing is sent."""
+
+    target: str = field(
+        default=HEALTH, metadata={"help": "${health}, for host and port of the service's health address, or host:port"}
+    )
+
+
+def check(spec: TcpSpec) -> tuple[str, ...]:
+    """What is wrong with a spec."""
+    return check_target("target", spec.target)
+
+
+def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
+    """One question about the service, or about the literal address."""
+    spec: TcpSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
+    name, place, skip = locate(spec.target, scene)
+    where = join_address(place.host, place.port) if place else spec.target
+    return (
+        Ask(
+            probe=probe.name,
+            kind="tcp",
+            target=name,
+            question=f"TCP connect {where}",
+            timeout=probe.timeout,
+            skip=skip,
+            wire=place,
+        ),
+    )
+
+
+def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
+    """Connected is ok; refused is bad, for the host did answer; anything else is unknown."""
+    place: Endpoint = ask.wire
+    began = tools.clock.monotonic()
+    try:
+        tools.outgoing.connect(place.host, place.port, deadline).close()
+    except CouldNotReach as error:
+        verdict = Verdict.BAD if error.refused else Verdict.UNKNOWN
+        fact = CouldNotReach(f"port {place.port} refuses connections") if error.refused else error
+        return unreachable(ask, fact, tools.clock.monotonic() - began, verdict)
+    took = tools.clock.monotonic() - began
+    return answer(ask, Verdict.OK, f"port {place.port} accepts connections in {span(took)}", duration=took)
+
+
+KIND = ProbeKind(name="tcp", spec=TcpSpec, check=check, asks=asks, look=look)

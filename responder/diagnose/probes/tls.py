@@ -1,0 +1,198 @@
+"""Whether a server's certificate is still valid, for how long, for that name, and from an authority we trust."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from responder.diagnose.address import HEALTH, Endpoint, check_target, locate
+from responder.diagnose.answer import answer, unreachable
+from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
+from responder.diagnose.figures import span
+from responder.model.clock import Deadline
+from responder.model.finding import Finding, Verdict
+from responder.model.rule import ProbeSpec
+from responder.model.text import tidy_line
+from responder.outgoing import CouldNotReach, join_address
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+_DAY = 86400.0
+_HOSTNAME_MISMATCH = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSpec:
+    """Two handshakes: one that reads the certificate whatever it is, one that verifies chain and name."""
+
+    target: str = field(
+        default=HEALTH, metadata={"help": "${health}, for host and port of the service's health address, or host:port"}
+    )
+    warn_days: float = field(default=21.0, metadata={"help": "fewer days left are a warning"})
+    bad_days: float = field(default=7.0, metadata={"help": "fewer days left are bad"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Where to shake hands, and how many days are too few."""
+
+    place: Endpoint | None
+    spec: TlsSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """What people want to know of a certificate. ``names`` are its subject alternative names."""
+
+    starts: datetime
+    ends: datetime
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+
+
+def check(spec: TlsSpec) -> tuple[str, ...]:
+    """What is wrong with a spec."""
+    problems = check_target("target", spec.target)
+    if not 0 <= spec.bad_days <= spec.warn_days:
+        problems += (f"bad_days ({spec.bad_days:g}) must lie between 0 and warn_days ({spec.warn_days:g})",)
+    return problems
+
+
+def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
+    """One question about the service, or about the literal address."""
+    spec: TlsSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
+    name, place, skip = locate(spec.target, scene)
+    if place and place.secure is False:
+        skip = "no TLS on http://"
+    where = join_address(place.host, place.port) if place else spec.target
+    return (
+        Ask(
+            probe=probe.name,
+            kind="tls",
+            target=name,
+            question=f"TLS handshake with {where}",
+            timeout=probe.timeout,
+            skip=skip,
+            wire=Wire(place, spec),
+        ),
+    )
+
+
+def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
+    """Expired, expiring, for another name or not trusted is bad; no handshake is unknown."""
+    wire: Wire = ask.wire
+    began = tools.clock.monotonic()
+    place = wire.place
+    if place is None:
+        return answer(ask, Verdict.UNKNOWN, "0 addresses known")
+    try:
+        leaf = _leaf(_handshake(place, _anything_goes(), deadline, tools))
+        distrust = _distrust(place, deadline, tools)
+    except CouldNotReach as error:
+        return unreachable(ask, error, tools.clock.monotonic() - began)
+    except ValueError as error:
+        took = tools.clock.monotonic() - began
+        fact = f"the certificate cannot be read after {span(took)}"
+        return answer(ask, Verdict.UNKNOWN, fact, detail=str(error), duration=took)
+    took = tools.clock.monotonic() - began
+    verdict, warning, fact = _judge(leaf, distrust, wire.spec, tools.clock.now())
+    return answer(ask, verdict, fact, detail=_detail(leaf, distrust), duration=took, warning=warning)
+
+
+def _judge(leaf: Leaf, distrust: str, spec: TlsSpec, now: datetime) -> tuple[Verdict, bool, str]:
+    days = (leaf.ends - now).total_seconds() / _DAY
+    ends = f"{leaf.ends:%Y-%m-%d %H:%M}Z"
+    if days < 0:
+        return Verdict.BAD, False, f"certificate EXPIRED {span(-days * _DAY)} ago ({ends})"
+    left = f"{days:.1f} days left ({ends})"
+    if leaf.starts > now:
+        return Verdict.BAD, False, f"certificate not valid before {leaf.starts:%Y-%m-%d %H:%M}Z"
+    if distrust:
+        return Verdict.BAD, False, f"{distrust}, {left}"
+    if days < spec.warn_days:
+        return Verdict.BAD, days >= spec.bad_days, f"certificate expires soon, {left}, issuer {leaf.issuer}"
+    return Verdict.OK, False, f"certificate valid, {left}, issuer {leaf.issuer}"
+
+
+def _detail(leaf: Leaf, distrust: str) -> str:
+    lines = (
+        f"subject: {leaf.subject}",
+        f"issuer: {leaf.issuer}",
+        f"names: {', '.join(leaf.names[:20]) or 'none'}",
+        f"valid: {leaf.starts:%Y-%m-%d %H:%M}Z to {leaf.ends:%Y-%m-%d %H:%M}Z",
+        f"verification: {distrust or 'chain and name are good'}",
+    )
+    return "\n".join(lines)
+
+
+def _handshake(place: Endpoint, context: ssl.SSLContext, deadline: Deadline, tools: Tools) -> bytes:
+    """The server's certificate in DER. Raises CouldNotReach, and SSLCertVerificationError where it does not verify."""
+    connection = tools.outgoing.connect(place.host, place.port, deadline)
+    budget = connection.gettimeout() or 0.0
+    try:
+        with connection, context.wrap_socket(connection, server_hostname=place.host) as secure:
+            return secure.getpeercert(binary_form=True) or b""
+    except ssl.SSLCertVerificationError:
+        raise
+    except TimeoutError:
+        raise CouldNotReach(f"the TLS handshake timed out after {budget:.1f} s") from None
+    except ssl.SSLError as error:
+        why = (error.reason or "the other side hung up").replace("_", " ").lower()
+        raise CouldNotReach(f"no TLS handshake: {why}") from error
+    except OSError as error:
+        raise CouldNotReach(f"no TLS handshake: {(error.strerror or 'connection lost').lower()}") from error
+
+
+def _distrust(place: Endpoint, deadline: Deadline, tools: Tools) -> str:
+    """Why the verifying handshake fails, empty where it does not."""
+    try:
+        _handshake(place, tools.outgoing.tls, deadline, tools)
+    except ssl.SSLCertVerificationError as error:
+        if error.verify_code in _HOSTNAME_MISMATCH:
+            return f"certificate is not for {place.host}"
+        return f"certificate not trusted: {error.verify_message}"
+    return ""
+
+
+def _anything_goes() -> ssl.SSLContext:
+    """A context that reads any certificate: the verifying handshake comes second, and nothing is sent in either."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _leaf(der: bytes) -> Leaf:
+    """The certificate's dates and names. Raises ValueError."""
+    from cryptography import x509
+
+    certificate = x509.load_der_x509_certificate(der)
+    names: tuple[str, ...] = ()
+    with contextlib.suppress(x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = (
+            *found.get_values_for_type(x509.DNSName),
+            *(str(address) for address in found.get_values_for_type(x509.IPAddress)),
+        )
+    return Leaf(
+        starts=certificate.not_valid_before_utc,
+        ends=certificate.not_valid_after_utc,
+        subject=_common_name(certificate.subject),
+        issuer=_common_name(certificate.issuer),
+        names=names,
+    )
+
+
+def _common_name(name: x509.Name) -> str:
+    from cryptography.x509.oid import NameOID
+
+    found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return tidy_line(str(found[0].value) if found else name.rfc4514_string(), 40) or "unnamed"
+
+
+KIND = ProbeKind(name="tls", spec=TlsSpec, check=check, asks=asks, look=look)

@@ -1,0 +1,90 @@
+"""Prometheus's query answers as series of numbers; whatever is not of that shape has a reason instead."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from responder.model.text import tidy_line
+
+_LABELS_SHOWN = 6
+
+
+class NoSeries(Exception):  # noqa: N818 - it reads as a sentence where it is raised
+    """The answer holds nothing to judge by; the text says why, ``detail`` what Prometheus said."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Labels and (epoch seconds, value) points, oldest first; every value is finite and there is at least one."""
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[float, float], ...]
+
+    @property
+    def latest(self) -> float:
+        """The last value."""
+        return self.points[-1][1]
+
+    @property
+    def name(self) -> str:
+        """The labels without the metric's name, ``pod="plato-0", uri="/orders"``; empty where there are none."""
+        shown = [f'{key}="{value}"' for key, value in self.labels.items() if key != "__name__"]
+        return tidy_line(", ".join(shown[:_LABELS_SHOWN]), 200)
+
+
+def read(status: int, body: bytes, cap: int) -> tuple[tuple[Series, ...], str]:
+    """The series of an answer of /api/v1/query or query_range, and Prometheus's warnings, a line each.
+
+    Raises NoSeries for anything but a success with at least one finite number: no data is not zero. A body that fills
+    ``cap`` was cut off there.
+    """
+    if len(body) >= cap:
+        raise NoSeries(f"the answer is longer than {cap // 1024} KiB")
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError):
+        raise NoSeries(f"{status}, not an answer of Prometheus") from None
+    if not isinstance(envelope, dict) or envelope.get("status") not in {"success", "error"}:
+        raise NoSeries(f"{status}, not an answer of Prometheus")
+    if envelope["status"] == "error":
+        said = tidy_line(f"{envelope.get('errorType', '')}: {envelope.get('error', '')}", 500)
+        raise NoSeries(f"Prometheus says {status}, {said}", said)
+    try:
+        found = _series(envelope["data"])
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
+        raise NoSeries(f"{status}, but data of an unknown shape") from None
+    if not found:
+        raise NoSeries("no data, 0 series")
+    finite = tuple(series for series in found if series.points)
+    if not finite:
+        raise NoSeries(f"no number in {len(found)} series (NaN, Inf or histograms)")
+    warnings = envelope.get("warnings")
+    return finite, "\n".join(str(each) for each in warnings) if isinstance(warnings, list) else ""
+
+
+def _series(data: Mapping[str, Any]) -> tuple[Series, ...]:
+    kind, result = data["resultType"], data["result"]
+    if kind == "scalar":
+        return (_one({}, [result]),)
+    if kind == "vector":
+        return tuple(_one(row["metric"], [row["value"]] if "value" in row else []) for row in result)
+    if kind == "matrix":
+        return tuple(_one(row["metric"], row.get("values", [])) for row in result)
+    raise ValueError(kind)
+
+
+def _one(labels: Mapping[str, Any], samples: list[Any]) -> Series:
+    # The latest value decides: where it is no number, an older one must not stand in for it.
+    numbers = [(float(when), float(value)) for when, value in samples]
+    if numbers and not math.isfinite(numbers[-1][1]):
+        numbers = []
+    points = tuple(point for point in numbers if all(map(math.isfinite, point)))
+    return Series(labels={str(key): str(value) for key, value in labels.items()}, points=points)

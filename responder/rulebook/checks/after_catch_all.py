@@ -1,0 +1,20 @@
+"""Nothing after the rule that matches everything is ever tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Problem
+from responder.rulebook.draft import Draft, Surroundings
+
+
+def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+    """Rules below the first one without matchers."""
+    first = next((number for number, entry in enumerate(draft.rules) if not entry.value.match), None)
+    if first is None:
+        return
+    catch_all = draft.rules[first]
+    for entry in draft.rules[first + 1 :]:
+        said = f"'{entry.name}' is never tried: '{catch_all.name}' above it matches everything"
+        hint = f"move it above {catch_all.at('match')}; files are read in the order of their names"
+        yield Problem(entry.at("id"), "after-catch-all", said, hint)

@@ -1,0 +1,28 @@
+"""A rule's id, and each name of a severity, service, probe or contact, is given once in all files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Place, Problem
+from responder.rulebook.draft import Draft, Surroundings
+
+
+def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+    """A name that an earlier file, or an earlier element of a list, has taken."""
+    for entry in draft.platforms[1:]:
+        yield _problem(entry.key(), "platform", draft.platforms[0].key())
+    yield from _taken((entry.name, entry.at("id")) for entry in draft.rules)
+    for section in ("severities", "services", "probes", "contacts"):
+        yield from _taken((entry.name, entry.key()) for entry in getattr(draft, section))
+
+
+def _taken(named: Iterator[tuple[str, Place]]) -> Iterator[Problem]:
+    first: dict[str, Place] = {}
+    for name, place in named:
+        if (earlier := first.setdefault(name, place)) != place:
+            yield _problem(place, name, earlier)
+
+
+def _problem(place: Place, name: str, earlier: Place) -> Problem:
+    return Problem(place, "duplicate-id", f"'{name}' is given twice", f"the first is at {earlier}: rename one")

@@ -1,0 +1,20 @@
+"""`platform` says what the installation is called: exactly one file holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Place, Problem
+from responder.rulebook.draft import Draft, Surroundings
+
+
+def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+    """`platform` in no file, and no severities at all: a page could not be written."""
+    start = Place(draft.documents[0].name, 1, 1)
+    spoiled = draft.spoiled.get("parts", set())
+    if not draft.platforms and "platform" not in spoiled:
+        hint = "write platform: {environment: prod, namespace: ...} in one of the files"
+        yield Problem(start, "missing-platform", "no file says what the platform is called", hint)
+    if not draft.names("severities") and "severities" not in spoiled:
+        hint = "write severities: {P1: {...}, ...}, worst first"
+        yield Problem(start, "missing-platform", "no file defines a severity", hint)

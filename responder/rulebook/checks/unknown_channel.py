@@ -1,0 +1,32 @@
+"""Rules and defaults name channels that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Problem
+from responder.rulebook.draft import Draft, Entry, Surroundings
+from responder.rulebook.hints import nearest
+from responder.rulebook.schema import Defaults, RuleShape
+
+
+def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+    """A channel that is not in the registry, and a rule that would tell nobody."""
+    known = set(around.channels)
+    defaults = {entry.document.name: entry.value for entry in draft.defaults}
+    for entry in draft.defaults:
+        yield from _missing(entry, known)
+    for rule in draft.rules:
+        yield from _missing(rule, known)
+        given = defaults[rule.document.name].channels if rule.value.channels is None else rule.value.channels
+        if rule.value.action == "notify" and not given:
+            place = rule.at("channels") if rule.value.channels is not None else rule.at("id")
+            said = f"'{rule.name}' tells nobody: it has no channels, and its file no default"
+            yield Problem(place, "unknown-channel", said, f"write channels: [{', '.join(sorted(known))}]")
+
+
+def _missing(entry: Entry[RuleShape] | Entry[Defaults], known: set[str]) -> Iterator[Problem]:
+    for number, name in enumerate(entry.value.channels or []):
+        if name not in known:
+            said = f"there is no channel '{name}'"
+            yield Problem(entry.at("channels", number), "unknown-channel", said, nearest(name, known))

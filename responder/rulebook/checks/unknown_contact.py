@@ -1,0 +1,20 @@
+"""The escalation calls roles that the contacts have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Problem
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.hints import nearest
+
+
+def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+    """A step of the escalation that no contact has as its role."""
+    names = draft.names("contacts")
+    if "contacts" in draft.spoiled.get("parts", set()):
+        return
+    for entry in draft.escalation:
+        if entry.value not in names:
+            said = f"no contact has the role '{entry.value}'"
+            yield Problem(entry.at(), "unknown-contact", said, nearest(entry.value, names))

@@ -1,0 +1,17 @@
+"""Probes are of a kind we have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Problem
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.hints import nearest
+
+
+def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+    """A `kind` that is not in the registry."""
+    for entry in draft.probes:
+        if (kind := entry.value.kind) not in around.probe_kinds:
+            said = f"there is no kind of probe '{kind}'"
+            yield Problem(entry.at("kind"), "unknown-probe-kind", said, nearest(kind, around.probe_kinds))

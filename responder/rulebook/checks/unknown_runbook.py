@@ -1,0 +1,21 @@
+"""Rules lead to runbooks that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Problem
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.hints import nearest
+
+
+def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+    """A runbook's file that the folder does not have."""
+    if around.runbooks is None:
+        return
+    for entry in draft.rules:
+        file = (entry.value.runbook or "").partition("#")[0]
+        if entry.value.runbook is not None and file not in around.runbooks:
+            said = f"there is no runbook '{file}'"
+            hint = nearest(file, around.runbooks) or "no runbooks were found: name their folder with --runbooks"
+            yield Problem(entry.at("runbook"), "unknown-runbook", said, hint)

@@ -1,0 +1,19 @@
+"""Rules lead to sections that their runbooks have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Problem
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.hints import nearest
+
+
+def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+    """The anchor behind # is none of the headings of the runbook."""
+    for entry in draft.rules:
+        file, _, section = (entry.value.runbook or "").partition("#")
+        anchors = (around.runbooks or {}).get(file)
+        if section and anchors is not None and section not in anchors:
+            said = f"{file} has no section '{section}'"
+            yield Problem(entry.at("runbook"), "unknown-section", said, nearest(section, anchors))

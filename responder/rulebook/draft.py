@@ -1,0 +1,135 @@
+"""Everything all files say, still with the place of each part: what the checks look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from responder.model.problem import Place, Problem
+from responder.model.rule import Matcher
+from responder.rulebook import schema
+from responder.rulebook.builder import Path
+from responder.rulebook.reader import Document
+from responder.rulebook.shape import Shaped
+
+Part = TypeVar("Part")
+
+
+class ProbeKindLike(Protocol):
+    """What the rule book needs to know of a kind of probe."""
+
+    @property
+    def spec(self) -> type:
+        """A frozen dataclass: its fields are the keys a rule file may give."""
+
+    @property
+    def check(self) -> Callable[[object], tuple[str, ...]]:
+        """What is wrong with a spec beyond its types, as sentences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What rule files refer to and do not define. ``runbooks`` maps files to anchors; None leaves them unchecked."""
+
+    probe_kinds: Mapping[str, ProbeKindLike]
+    runbooks: Mapping[str, frozenset[str]] | None
+    channels: Collection[str]
+    parse: Callable[[str], tuple[Matcher, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[Part]):
+    """One part of a file: its name (empty in lists), what it says, and where."""
+
+    name: str
+    value: Part
+    document: Document
+    path: Path
+
+    def at(self, *rest: str | int) -> Place:
+        """Where a value inside it stands."""
+        return self.document.at((*self.path, *rest))
+
+    def key(self, *rest: str | int) -> Place:
+        """Where a key inside it stands."""
+        return self.document.key((*self.path, *rest))
+
+
+@dataclass(slots=True)
+class Draft:
+    """All files together, in order. ``spoiled`` are the parts with problems of their own: their names are known.
+
+    ``parsed`` and ``specs`` are filled by the checks that read matchers and probes, by path and file.
+    """
+
+    documents: tuple[Document, ...] = ()
+    platforms: list[Entry[schema.Platform]] = field(default_factory=list)
+    severities: list[Entry[schema.SeverityShape]] = field(default_factory=list)
+    services: list[Entry[schema.ServiceShape]] = field(default_factory=list)
+    contacts: list[Entry[schema.ContactShape]] = field(default_factory=list)
+    escalation: list[Entry[str]] = field(default_factory=list)
+    urls: list[Entry[schema.UrlShape]] = field(default_factory=list)
+    probes: list[Entry[schema.ProbeShape]] = field(default_factory=list)
+    defaults: list[Entry[schema.Defaults]] = field(default_factory=list)
+    rules: list[Entry[schema.RuleShape]] = field(default_factory=list)
+    spoiled: dict[str, set[str]] = field(default_factory=dict)
+    matchers: dict[int, tuple[Matcher, ...]] = field(default_factory=dict)
+    specs: dict[str, object] = field(default_factory=dict)
+
+    def names(self, section: str) -> set[str]:
+        """The names a section defines, those of entries with problems among them."""
+        entries: list[Entry[object]] = getattr(self, section)
+        return {entry.name for entry in entries} | self.spoiled.get(section, set())
+
+    def add(self, document: Document, shaped: Shaped) -> None:
+        """One file more."""
+        file = shaped.file
+        self.documents = (*self.documents, document)
+        if file.platform is not None:
+            self.platforms.append(Entry("", file.platform, document, ("platform",)))
+        self.severities.extend(_named(document, "severities", file.severities))
+        self.services.extend(_named(document, "services", file.services))
+        self.probes.extend(_named(document, "probes", file.probes))
+        self.contacts.extend(_numbered(document, "contacts", file.contacts, shaped))
+        self.escalation.extend(_numbered(document, "escalation", file.escalation, shaped))
+        self.urls.extend(_numbered(document, "urls", file.urls, shaped))
+        self.rules.extend(_numbered(document, "rules", file.rules, shaped))
+        self.defaults.append(Entry("", file.defaults, document, ("defaults",)))
+        for path in shaped.dropped:
+            self._spoil(path, document)
+
+    def _spoil(self, path: Path, document: Document) -> None:
+        if len(path) != 2:
+            self.spoiled.setdefault("parts", set()).add(str(path[0]) if path else "")
+            return
+        section, key = str(path[0]), path[1]
+        names = self.spoiled.setdefault(section, set())
+        if isinstance(key, str):
+            names.add(key)
+        else:
+            part = document.data[section][key]
+            names.add(str(part.get("id", part.get("role", ""))) if isinstance(part, dict) else "")
+
+
+def _named(document: Document, section: str, parts: Mapping[str, Part]) -> Iterator[Entry[Part]]:
+    return (Entry(name, part, document, (section, name)) for name, part in parts.items())
+
+
+def _numbered(document: Document, section: str, parts: list[Part], shaped: Shaped) -> Iterator[Entry[Part]]:
+    """The entries of a list under the numbers they have in the file, in spite of those left out."""
+    if not parts:
+        return
+    total = len(document.data[section])
+    kept = [number for number in range(total) if (section, number) not in shaped.dropped]
+    for number, part in zip(kept, parts, strict=True):
+        yield Entry(_name(part), part, document, (section, number))
+
+
+def _name(part: object) -> str:
+    if isinstance(part, schema.RuleShape):
+        return part.id
+    return part.role if isinstance(part, schema.ContactShape) else ""
+
+
+Check = Callable[[Draft, Surroundings], Iterator[Problem]]

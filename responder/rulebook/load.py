@@ -1,0 +1,82 @@
+"""A folder of rule files to one rule book, or all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from hashlib import sha256
+from pathlib import Path
+
+from responder.model.problem import Place, Problem
+from responder.model.rule import Matcher, RuleBook
+from responder.rulebook.assemble import assemble
+from responder.rulebook.checks import CHECKS
+from responder.rulebook.draft import Draft, ProbeKindLike, Surroundings
+from responder.rulebook.reader import read
+from responder.rulebook.shape import validate
+
+SUFFIXES = frozenset({".yaml", ".yml"})
+
+
+class BadRules(Exception):  # noqa: N818 - it reads as a sentence where it is raised
+    """The rule files cannot be used. ``problems`` are all of them, in the order of the files."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+def load(
+    folder: Path | str,
+    *,
+    probe_kinds: Mapping[str, ProbeKindLike],
+    runbooks: Mapping[str, frozenset[str]] | None,
+    channels: Collection[str],
+    parse: Callable[[str], tuple[Matcher, ...]],
+) -> RuleBook:
+    """The rule book of a folder's ``*.yaml`` and ``*.yml`` files, taken in the order of their names.
+
+    ``probe_kinds`` is the registry of probes, ``channels`` the names rules may use, ``parse`` reads matchers (it raises
+    MatcherError). ``runbooks`` maps each file of the runbook folder to its anchors; None leaves runbooks unchecked.
+    Raises BadRules with every problem of every file at once.
+    """
+    folder = Path(folder)
+    around = Surroundings(probe_kinds=probe_kinds, runbooks=runbooks, channels=channels, parse=parse)
+    draft, problems, revision, whole = Draft(), list[Problem](), sha256(), True
+    for path in _files(folder):
+        name = f"{folder.resolve().name}/{path.name}"
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            problems.append(Problem(Place(name, 1, 1), "unreadable", str(error.strerror), "see its permissions"))
+            whole = False
+            continue
+        revision.update(f"{path.name}\n{len(raw)}\n".encode("utf-8", "surrogateescape") + raw)
+        document = read(name, raw)
+        shaped = validate(document)
+        draft.add(document, shaped)
+        problems.extend((*document.problems, *shaped.problems))
+        whole = whole and (document.data is not None or not document.problems)
+    for code, check in CHECKS.items() if draft.documents else ():
+        # What a file that could not be read defines is not known, so nothing can be said to be missing.
+        found = list(check(draft, around))
+        problems.extend(found if whole or not code.startswith(("unknown-", "missing-", "no-")) else [])
+    if problems:
+        raise BadRules(tuple(sorted(set(problems))))
+    return assemble(draft, revision.hexdigest())
+
+
+def _files(folder: Path) -> list[Path]:
+    place = Place(str(folder), 1, 1)
+    try:
+        found = sorted(
+            (path for path in folder.iterdir() if path.suffix in SUFFIXES and not path.name.startswith(".")),
+            key=lambda path: path.name,
+        )
+        files = [path for path in found if path.is_file()]
+    except OSError as error:
+        said = f"the rule folder cannot be read: {error.strerror}"
+        raise BadRules((Problem(place, "no-rules", said, "name the folder that holds the rule files"),)) from error
+    if not files:
+        said = "the rule folder holds no *.yaml file"
+        raise BadRules((Problem(place, "no-rules", said, "name the folder that holds the rule files"),))
+    return files

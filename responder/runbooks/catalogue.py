@@ -1,0 +1,75 @@
+"""Which runbooks there are, and which sections: what a link can lead to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+_NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading: its level from 1, its text, the anchor that links to it, its line from 1."""
+
+    level: int
+    title: str
+    anchor: str
+    line: int
+
+
+def read(folder: Path | str) -> Mapping[str, frozenset[str]]:
+    """The anchors of each ``*.md`` file of a folder, by the file's name. Empty where the folder is not there.
+
+    Bytes that are not UTF-8 are replaced: a spoiled runbook is still one people can open. Raises OSError where a file
+    cannot be read.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        return {}
+    files = sorted(path for path in folder.glob("*.md") if path.is_file())
+    return {path.name: anchors(path.read_text("utf-8", "replace")) for path in files}
+
+
+def anchors(markdown: str) -> frozenset[str]:
+    """The anchors of all headings."""
+    return frozenset(section.anchor for section in sections(markdown))
+
+
+def sections(markdown: str) -> tuple[Section, ...]:
+    """All headings in order, with the anchors GitHub gives them.
+
+    The rule: lower case, punctuation other than ``-`` and ``_`` dropped, spaces to dashes, and ``-1``, ``-2`` after the
+    second and third of the same name (GitHub Docs, "Basic writing and formatting syntax", section links).
+    """
+    tokens = MarkdownIt("commonmark").parse(markdown)
+    found: list[Section] = []
+    taken: dict[str, int] = {}
+    for opening, inline in pairwise(tokens):
+        if opening.type == "heading_open":
+            title = _text(inline)
+            line = opening.map[0] + 1 if opening.map else 1
+            found.append(Section(int(opening.tag[1:]), title, _anchor(title, taken), line))
+    return tuple(found)
+
+
+def _text(inline: Token) -> str:
+    """What a reader sees of a heading: its words and code without the markup."""
+    seen = (child.content for child in inline.children or () if child.type in {"text", "code_inline"})
+    return "".join(seen).strip()
+
+
+def _anchor(title: str, taken: dict[str, int]) -> str:
+    plain = _NOT_IN_ANCHORS.sub("", title.lower()).replace(" ", "-")
+    anchor = plain
+    while anchor in taken:
+        taken[plain] += 1
+        anchor = f"{plain}-{taken[plain]}"
+    taken[anchor] = 0
+    return anchor

@@ -1,0 +1,157 @@
+"""Who an alert is about: the label that names a service of the catalogue, and what the others were rejected for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+from urllib.parse import urlsplit
+
+from responder.model.alert import Labels
+from responder.model.decision import Subject
+from responder.model.rule import RuleBook
+
+_DNS_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+# A Deployment's pod ends in the ReplicaSet's hash and five signs, a DaemonSet's in five, a StatefulSet's in a number.
+_POD_TAILS = (
+    re.compile(r"-[0-9]+\Z"),
+    re.compile(r"-[bcdfghjklmnpqrstvwxz2456789]{5}\Z"),
+    re.compile(r"-[a-z0-9]{5,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\Z"),
+)
+_SCRAPER: Final = frozenset({"service", "instance", "endpoint", "job"})
+"""Labels that say who was scraped, not who it is about, on series of kube-state-metrics."""
+_MIRRORS: Final = ("service", "pod", "container", "job", "instance", "endpoint")
+"""Labels that Prometheus renames to ``exported_...`` where a target's own would overwrite them."""
+
+
+def subject(alert_labels: Labels, book: RuleBook) -> Subject:
+    """What the alert is about.
+
+    Labels are tried in the order of ``_CANDIDATES``; the first that names a service of the catalogue wins, otherwise
+    the first that is not rejected gives the name people read. Labels only select: ``service`` is never anything but a name
+    of the catalogue, and ``values`` are the labels less those that name an exporter.
+    """
+    labels = {name: value for name, value in alert_labels.items() if isinstance(name, str) and isinstance(value, str)}
+    namespace = _namespace(labels, book)
+    rejected = dict(_rejections(labels, book))
+    left = [(way, labels[way.label]) for way in _CANDIDATES if labels.get(way.label) and way.label not in rejected]
+    values = _values(labels, namespace, rejected)
+    why_not = tuple(f"{label}: {why}" for label, why in rejected.items())
+    for way, value in left:
+        if found := next((name for name in way.names(value, book) if name in book.services), None):
+            values["service"] = found
+            why = f'label {way.label}="{value}" names {found}'
+            return Subject(service=found, namespace=namespace, name=found, values=values, why=why, rejected=why_not)
+    values.pop("service", None)
+    name, why = _unknown(left, labels)
+    return Subject(service=None, namespace=namespace, name=name, values=values, why=why, rejected=why_not)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A label that may name the subject, and the names that its value may stand for, best first."""
+
+    label: str
+    names: Callable[[str, RuleBook], Iterator[str]]
+
+
+def _plain(value: str, _book: RuleBook) -> Iterator[str]:
+    yield value
+    yield value.rpartition("/")[2]
+
+
+def _pod(value: str, _book: RuleBook) -> Iterator[str]:
+    yield value
+    for tail in _POD_TAILS:
+        yield tail.sub("", value)
+
+
+def _part(value: str, book: RuleBook) -> Iterator[str]:
+    """The one service that is a part of the value between dashes: plato-data, data-plato-0, plato-tls."""
+    yield value
+    found = [name for name in book.services if f"-{name}-" in f"-{value}-"]
+    if len(found) == 1:
+        yield found[0]
+
+
+def _address(value: str, book: RuleBook) -> Iterator[str]:
+    """The service whose health address or cluster name the host of the value is."""
+    try:
+        host = urlsplit(value if "//" in value else f"//{value}").hostname or ""
+    except ValueError:
+        return
+    for name, service in book.services.items():
+        cluster = (name, f"{name}.{service.namespace}", f"{name}.{service.namespace}.svc")
+        if host in cluster or host == f"{cluster[2]}.cluster.local" or host == urlsplit(service.health).hostname:
+            yield name
+
+
+_CANDIDATES: Final = (
+    _Way("exported_service", _plain),
+    _Way("exported_pod", _pod),
+    _Way("service", _plain),
+    _Way("app", _plain),
+    _Way("app_kubernetes_io_name", _plain),
+    _Way("application", _plain),
+    _Way("deployment", _plain),
+    _Way("statefulset", _plain),
+    _Way("daemonset", _plain),
+    _Way("workload", _plain),
+    _Way("horizontalpodautoscaler", _part),
+    _Way("persistentvolumeclaim", _part),
+    _Way("consumergroup", _part),
+    _Way("node", _plain),
+    _Way("pod", _pod),
+    _Way("container", _plain),
+    _Way("name", _part),
+    _Way("job_name", _part),
+    _Way("job", _plain),
+    _Way("instance", _address),
+)
+
+
+def _rejections(labels: Mapping[str, str], book: RuleBook) -> Iterator[tuple[str, str]]:
+    """Labels that name an exporter, or whoever was scraped, with the reason."""
+    scraped = labels.get("job", "").endswith("kube-state-metrics")
+    for way in _CANDIDATES:
+        value = labels.get(way.label, "")
+        if not value:
+            continue
+        if way.label in _MIRRORS and labels.get(f"exported_{way.label}"):
+            yield way.label, f"exported_{way.label} is what the series itself says"
+        elif any(_is_exporter(name, book) for name in _pod(value, book)):
+            yield way.label, f'"{value}" is an exporter'
+        elif scraped and way.label in _SCRAPER:
+            yield way.label, "the job is kube-state-metrics, which speaks for others"
+
+
+def _is_exporter(name: str, book: RuleBook) -> bool:
+    bare = name.rpartition("/")[2]
+    return any(fnmatchcase(bare, pattern) for pattern in book.exporters)
+
+
+def _namespace(labels: Mapping[str, str], book: RuleBook) -> str:
+    for label in ("exported_namespace", "namespace"):
+        if _DNS_LABEL.fullmatch(value := labels.get(label, "")):
+            return value
+    return book.namespace
+
+
+def _values(labels: Mapping[str, str], namespace: str, rejected: Mapping[str, str]) -> dict[str, str]:
+    """What probes may ask about: an exported label under its own name, and no label that speaks of an exporter."""
+    values = {name: value for name, value in labels.items() if name not in rejected}
+    for name in _MIRRORS:
+        if value := labels.get(f"exported_{name}"):
+            values[name] = value
+    return {**values, "namespace": namespace}
+
+
+def _unknown(left: list[tuple[_Way, str]], labels: Mapping[str, str]) -> tuple[str, str]:
+    if left:
+        way, value = left[0]
+        return value, f'label {way.label}="{value}" is not in the catalogue'
+    if name := labels.get("alertname"):
+        return name, "no label says who it is about"
+    return "unknown subject", "the alert has no label that says who it is about"

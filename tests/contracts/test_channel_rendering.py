@@ -1,0 +1,280 @@
+"""What every channel renders: within the vendor's limits, inert, and as it is on file."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from slack_sdk.models.blocks import Block
+
+from responder import __version__
+from responder.model.finding import Finding, Verdict
+from responder.model.incident import ChangeKind
+from responder.model.message import Letter, Request
+from responder.model.report import Moment, Report
+from responder.model.rule import Link
+from responder.notify import compose
+from responder.notify.channels import CHANNELS
+from responder.notify.contract import Channel
+from responder.notify.links import LinkMaker
+from responder.standins.builders import (
+    NOW,
+    a_book,
+    a_conclusion,
+    a_decision,
+    a_finding,
+    a_group,
+    a_letter,
+    a_report,
+    a_resolved_alert,
+    an_incident,
+    some_findings,
+)
+from responder.standins.pagerduty import read_event
+from responder.standins.slack import refusal
+from tests.contracts.channel_cases import CASES, letters
+
+GOLDEN = Path(__file__).parent / "golden"
+UPDATE = bool(os.environ.get("UPDATE_GOLDEN"))  # UPDATE_GOLDEN=1 pytest tests/contracts/test_channel_rendering.py
+HOSTILE = (
+    "<!channel>",
+    "<@U123>",
+    "<https://evil.example.com|Grafana>",
+    "$(id)",
+    "`x` ```",
+    '"} or vector(1) #',
+    "../../",
+    "javascript:alert(1)",
+    "\x1b[31m\u202eevil\u0000",
+    "\ud800",
+    "&lt;!here&gt;",
+)
+LINKS = LinkMaker(
+    runbook_base_url="https://runbooks.butterfly.example.com",
+    alertmanager_url="https://am.butterfly.example.com",
+    urls=a_book().urls,
+)
+
+every = pytest.mark.parametrize("name", CHANNELS)
+
+
+def _oversize() -> Report:
+    findings = [
+        a_finding(verdict, probe=f"probe-{number}", headline=f"headline {number} " + "x" * 90, detail="é" * 10_000)
+        for number in range(100)
+        for verdict in Verdict
+    ]
+    return a_report(
+        title="t" * 5000,
+        what="w" * 1_000_000,
+        impact="&" * 20_000,
+        findings=tuple(findings),
+        conclusion=a_conclusion(likely="🔥" * 50_000),
+        labels={f"label_{number}": "<v>" * 100 for number in range(5000)},
+        links=tuple(Link("l" * 500, f"https://a.example.com/{'x' * 5000}") for _ in range(50)),
+        related="r" * 100_000,
+        clock="c" * 100_000,
+        update="u" * 100_000,
+        root_cause="<" * 100_000,
+    )
+
+
+@every
+def test_an_oversize_report_fits_and_says_that_it_was_cut(name: str) -> None:
+    """A flood of labels and detail still becomes a message the vendor takes, and the message says what is missing."""
+    channel = CASES[name].make()
+    for letter in letters(channel, _oversize()):
+        request = channel.render(letter)
+        _assert_taken(name, letter, request)
+        shown = request.body.decode()
+        if not letter.plain and letter.step not in {"resolve", "print"}:
+            assert "Cut" in shown or "…" in shown
+
+
+def test_pagerduty_sheds_the_least_important_first() -> None:
+    """Where an event is too large labels and details go, the headlines of what is bad stay, and the event says so."""
+    channel = CASES["pagerduty"].make()
+    gone = ["the labels", "the detail of ok", "the detail of unknown", "the detail of bad", "the ok findings"]
+    for times, expected in ((1, 0), (150, 2), (400, 4), (1200, 5)):
+        report = replace(_oversize(), findings=_oversize().findings[:4] * times)
+        body = channel.render(a_letter(report)).body
+        details = json.loads(body)["payload"]["custom_details"]
+        assert len(body) <= 512_000
+        assert all(len(value.encode()) <= 1000 for value in details.values())
+        assert sum(" bad probe-" in key for key in details) == times
+        assert [text in details["12 Cut"] for text in gone] == [number < expected for number in range(len(gone))], times
+
+
+def test_pagerduty_pages_whatever_the_size() -> None:
+    """Ten thousand bad findings still become one event that PagerDuty takes."""
+    report = replace(_oversize(), findings=(a_finding(headline="h" * 120),) * 10_000)
+    body = CASES["pagerduty"].make().render(a_letter(report)).body
+    details = json.loads(body)["payload"]["custom_details"]
+    assert len(body) <= 512_000
+    assert sum(" bad " in key for key in details) == 200
+    assert "all but the first 200 bad findings" in details["12 Cut"]
+
+
+def _assert_taken(name: str, letter: Letter, request: Request) -> None:
+    """What the vendor refuses, as the stand-ins know it, is not in the request."""
+    if name == "log":
+        assert request.url == "log:"
+        return
+    if name == "pagerduty":
+        assert read_event(request.body)[1] == []
+        return
+    body = json.loads(request.body)
+    assert refusal(body) is None
+    assert letter.plain is ("blocks" not in body)
+    if request.url.endswith("/chat.update"):
+        assert len(body["text"].encode()) < 4000
+    else:
+        assert body["unfurl_links"] is False
+    for block in Block.parse_all(body.get("blocks", [])):
+        block.validate_json()
+
+
+def _hostile_reports() -> list[Report]:
+    return [
+        a_report(
+            title=text,
+            what=text,
+            impact=text,
+            service=text,
+            namespace=text,
+            alertname=text,
+            update=text,
+            related=text,
+            clock=text,
+            owner=text,
+            lead=text,
+            root_cause=text,
+            severity_reason=text,
+            labels={text: text},
+            findings=(_hostile_finding(text),),
+            conclusion=a_conclusion(likely=text, changed=text, ruled_out=text, unknown=text),
+            runbook=Link(text, text),
+            links=(Link(text, text), Link(text, f"https://a.example.com/{text}")),
+            pending=(text,),
+        )
+        for text in HOSTILE
+    ]
+
+
+def _hostile_finding(text: str) -> Finding:
+    return a_finding(probe=text, headline=text, question=text, detail=f"{text}\n```\n{text}", link=text)
+
+
+@every
+def test_hostile_text_is_inert(name: str) -> None:
+    """Nothing an attacker puts into a label can mention people, forge a link, end a code block or run anything."""
+    channel = CASES[name].make()
+    for report in _hostile_reports():
+        for letter in letters(channel, report):
+            request = channel.render(letter)
+            _assert_taken(name, letter, request)
+            shown = request.body.decode("utf-8")
+            assert not [char for char in "\x1b\u202e\u0000" if char in shown]
+            if name.startswith("slack"):
+                _assert_inert_in_slack(json.loads(shown))
+            if name == "pagerduty":
+                links = json.loads(shown).get("links", [])
+                assert all(link["href"].startswith(("https://a.example.com/", "https://evil")) for link in links)
+
+
+def _assert_inert_in_slack(body: dict[str, Any]) -> None:
+    texts = [body["text"]]
+    for block in body.get("blocks", []):
+        held = [each for each in (block.get("text"), *block.get("fields", ()), *block.get("elements", ())) if each]
+        texts += [each["text"] for each in held]
+        assert all(each["type"] == "plain_text" or each["verbatim"] for each in held)
+    for text in texts:
+        assert "<!" not in text
+        assert "<@" not in text
+        assert "<https://evil.example.com|Grafana>" not in text
+        assert "<javascript" not in text
+        assert text.count("```") in {0, 2}
+
+
+@pytest.mark.parametrize("moment", ["start-P1", "start-P2", "start-P3", "start-P4", "update", "late", "resolution"])
+@every
+def test_golden(name: str, moment: str) -> None:
+    """What people see changes only when somebody meant it to: each message is compared with the one on file."""
+    channel = CASES[name].make()
+    report = _stories()[moment]
+    told = [
+        {"step": step, "body": _readable(channel.render(_told(channel, report, step, plain=plain))), "plain": plain}
+        for step in channel.steps[report.moment]
+        for plain in (False, True)
+    ]
+    path = GOLDEN / f"{name}-{moment}.json"
+    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    if UPDATE:
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
+
+
+def _told(channel: Channel, report: Report, step: str, *, plain: bool) -> Letter:
+    previous = {} if report.moment is Moment.START else {"channel": "C1", "ts": "1772246460.000100"}
+    return a_letter(report, channel=channel.name, step=step, plain=plain, previous=previous)
+
+
+def _readable(request: Request) -> Any:
+    text = request.body.decode().replace(__version__, "VERSION")
+    return json.loads(text) if text.startswith("{") else text.split("\n")
+
+
+def _stories() -> dict[str, Report]:
+    later = NOW + timedelta(minutes=20)
+    stories = {}
+    for severity in ("P1", "P2", "P3", "P4"):
+        page = compose.opening(
+            a_decision(severity=severity),
+            a_group(),
+            an_incident(),
+            a_book(),
+            now=NOW,
+            links=LINKS,
+            pending=("health", "dns"),
+        )
+        stories[f"start-{severity}"] = page
+    found = compose.enriched(stories["start-P1"], some_findings(), a_conclusion(), now=NOW + timedelta(seconds=2))
+    stories["start-P1"] = found
+    stories["late"] = compose.late(
+        stories["start-P2"], some_findings(), a_conclusion(), now=NOW + timedelta(seconds=40)
+    )
+    stories["update"] = compose.changed(
+        a_decision(ChangeKind.GROWN), a_group(), an_incident(), a_book(), now=later, links=LINKS, before=found
+    )
+    stories["resolution"] = compose.closing(
+        a_decision(ChangeKind.RESOLVED), a_group(a_resolved_alert()), an_incident(), a_book(), now=later, links=LINKS
+    )
+    return stories
+
+
+def test_the_seeds_templates_name_all_their_fields() -> None:
+    """The three communication templates of the platform exist in Slack with every field they name."""
+    channel = CASES["slack"].make()
+    wanted = {
+        "start-P1": ("INCIDENT STARTED", "Severity:", "Service:", "Impact:", "Status:", "Lead:", "Channel:"),
+        "update": ("INCIDENT UPDATE", "Status:", "Duration:", "Update:", "Next update in:"),
+        "resolution": (
+            "INCIDENT RESOLVED",
+            "Duration:",
+            "Root Cause:",
+            "Resolution:",
+            "Post-mortem:",
+            "within 48 hours",
+        ),
+    }
+    for story, fields in wanted.items():
+        report = _stories()[story]
+        steps = channel.steps[report.moment] if story != "start-P1" else ("post",)
+        for step in steps:
+            shown = channel.render(_told(channel, report, step, plain=False)).body.decode()
+            assert not [field for field in fields if field not in shown], (story, step)

@@ -1,0 +1,229 @@
+"""The story: what follows from each kind of delivery, for whom, and when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from responder.diagnose.probes import PROBES
+from responder.engine import process
+from responder.engine.desk import Desk
+from responder.engine.follow import History, incident_id
+from responder.engine.mishap import mishap
+from responder.model.alert import Alert, AlertGroup
+from responder.model.delivery import Delivery, Effects
+from responder.model.finding import Verdict
+from responder.model.problem import Place
+from responder.model.report import Moment
+from responder.model.rule import Action, ProbeSpec, RuleBook, SeverityFrom
+from responder.model.secret import Secret
+from responder.notify.channels import CHANNELS
+from responder.notify.contract import Channel
+from responder.notify.links import LinkMaker
+from responder.standins.builders import (
+    NOW,
+    a_book,
+    a_finding,
+    a_group,
+    a_resolved_alert,
+    a_rule,
+    an_alert,
+)
+from responder.triage.matching import Matching
+
+TCP = ProbeSpec(
+    name="tcp",
+    kind="tcp",
+    timeout=1.0,
+    spec=PROBES["tcp"].spec(target="${health}"),
+    place=Place("rules/probes.yaml", 1, 1),
+)
+CHANNELS_USED: dict[str, Channel] = {
+    "pagerduty": CHANNELS["pagerduty"](Secret("key")),
+    "slack": CHANNELS["slack"](Secret("token"), "#incidents"),
+    "log": CHANNELS["log"](),
+}
+BY_SEVERITY = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P3"}, otherwise="P4")
+EVERYTHING = replace(
+    a_rule(), matchers=(), severity=BY_SEVERITY, probes=("tcp",), channels=("pagerduty", "slack"), id="everything"
+)
+
+
+def a_desk(rule: object = EVERYTHING, channels: dict[str, Channel] = CHANNELS_USED) -> Desk:
+    """One rule for everything, a tcp probe, PagerDuty and Slack."""
+    book: RuleBook = replace(a_book(), rules=(rule,), probes={"tcp": TCP})  # type: ignore[arg-type]
+    return Desk(
+        book=book,
+        matching=Matching(book.rules),
+        probe_kinds=PROBES,
+        channels=channels,
+        links=LinkMaker(runbook_base_url="https://runbooks.example.com"),
+        prometheus_url="",
+    )
+
+
+def a_delivery(number: int = 1, after: float = 0.0) -> Delivery:
+    """A delivery received some seconds after NOW; its body is not looked at here."""
+    return Delivery(id=number, received_at=NOW + timedelta(seconds=after), cluster="", body=b"")
+
+
+def told(effects: Effects) -> list[tuple[str, str]]:
+    """Channel and step of each message."""
+    return [(draft.channel, draft.step) for draft in effects.drafts]
+
+
+def following(first: Effects, group: AlertGroup, desk: Desk, number: int = 2, after: float = 60.0) -> Effects:
+    """What the next notification of the same group does."""
+    history = History(first.incident, first.drafts[-1].report if first.drafts else None)
+    return process.triage(group, a_delivery(number, after), history, desk)
+
+
+def begun(desk: Desk, *alerts: Alert) -> Effects:
+    """The first notification."""
+    return process.triage(a_group(*alerts), a_delivery(), History(), desk)
+
+
+def test_a_new_incident_pages_everybody_at_its_budget_at_the_latest() -> None:
+    """The page exists, with its due time, before any probe has run."""
+    effects = begun(a_desk())
+    assert told(effects) == [("pagerduty", "trigger"), ("slack", "post"), ("slack", "details")]
+    assert {draft.due_at for draft in effects.drafts} == {NOW + timedelta(seconds=8)}
+    assert all(draft.enrich for draft in effects.drafts)
+    assert effects.incident is not None
+    assert effects.incident.channels == ("pagerduty", "slack")
+    assert effects.work is not None
+    assert effects.work.probes == ("tcp",)
+
+
+def test_deciding_twice_opens_one_incident() -> None:
+    """A transaction that is repeated after a crash finds the same incident again."""
+    first, second = begun(a_desk()), begun(a_desk())
+    assert first == second
+    assert first.incident is not None
+    assert first.incident.id == incident_id(first.incident.dedup_key, 1)
+
+
+def test_a_page_without_probes_does_not_wait() -> None:
+    """Where there is nothing to ask, nobody waits for an answer."""
+    effects = begun(a_desk(replace(EVERYTHING, probes=())))
+    assert {draft.due_at for draft in effects.drafts} == {NOW}
+    assert effects.work is None
+
+
+def test_a_page_whose_probes_cannot_be_asked_does_not_wait() -> None:
+    """A service outside the catalogue has no address to look at: the page leaves at once."""
+    effects = begun(a_desk(), an_alert(labels={"service": "unheard-of"}))
+    assert effects.work is None
+    assert {draft.due_at for draft in effects.drafts} == {NOW}
+
+
+def test_a_severity_that_does_not_page_wakes_nobody() -> None:
+    """P3 and P4 go to Slack only."""
+    effects = begun(a_desk(), an_alert(labels={"severity": "warning"}))
+    assert told(effects) == [("slack", "post"), ("slack", "details")]
+
+
+def test_the_worst_alert_decides() -> None:
+    """One critical alert among twenty warnings makes the incident critical."""
+    mild = [an_alert(labels={"severity": "warning", "instance": str(n)}) for n in range(19)]
+    effects = begun(a_desk(), *mild[:10], an_alert(), *mild[10:])
+    assert effects.decision is not None
+    assert effects.decision.severity.name == "P1"
+
+
+def test_a_repeated_notification_tells_nobody() -> None:
+    """Repeat intervals and HA duplicates are silent."""
+    desk = a_desk()
+    again = following(begun(desk), a_group(), desk)
+    assert told(again) == []
+    assert again.incident is not None
+    assert again.incident.delivery == 2
+
+
+def test_growth_is_told_in_slack_and_does_not_wake_again() -> None:
+    """More alerts of the same kind are news, and no second page."""
+    desk = a_desk()
+    more = following(begun(desk), a_group(an_alert(), an_alert(labels={"instance": "2"})), desk)
+    assert told(more) == [("slack", "edit"), ("slack", "reply")]
+    assert {draft.report.moment for draft in more.drafts} == {Moment.UPDATE}
+
+
+def test_an_incident_that_becomes_worse_pages_then() -> None:
+    """A P3 that turns into a P1 wakes people, with its own diagnosis and budget."""
+    desk = a_desk()
+    mild = an_alert(labels={"severity": "warning"})
+    worse = following(begun(desk, mild), a_group(mild, an_alert()), desk)
+    assert told(worse) == [("slack", "edit"), ("slack", "reply"), ("pagerduty", "trigger")]
+    assert worse.incident is not None
+    assert worse.incident.channels == ("slack", "pagerduty")
+    assert worse.work is not None
+    assert worse.work.channels == ("pagerduty",)
+    page = worse.drafts[-1]
+    assert page.report.moment is Moment.START
+    assert page.due_at == NOW + timedelta(seconds=68)
+
+
+def test_the_end_is_told_to_all_who_were_told_of_the_beginning() -> None:
+    """PagerDuty is resolved and the Slack message says so."""
+    desk = a_desk()
+    over = following(begun(desk), a_group(a_resolved_alert()), desk)
+    assert told(over) == [("pagerduty", "resolve"), ("slack", "edit"), ("slack", "reply")]
+    assert over.incident is not None
+    assert not over.incident.open
+    assert {draft.stream for draft in over.drafts} == {over.incident.dedup_key}
+
+
+def test_the_end_reaches_the_pager_even_if_the_rules_have_changed() -> None:
+    """Who was woken is told that it is over, whatever the rules say by now."""
+    first = begun(a_desk())
+    desk = a_desk(replace(EVERYTHING, severity="P4", channels=("slack",)))
+    over = following(first, a_group(a_resolved_alert()), desk)
+    assert ("pagerduty", "resolve") in told(over)
+
+
+def test_a_heartbeat_never_notifies() -> None:
+    """The Watchdog is recorded and wakes nobody, however it is labelled."""
+    effects = begun(a_desk(replace(EVERYTHING, action=Action.HEARTBEAT)))
+    assert (told(effects), effects.incident, effects.state) == ([], None, "decided")
+
+
+def test_without_any_channel_the_page_is_printed() -> None:
+    """A responder without keys shows every page in its log."""
+    effects = begun(a_desk(channels={"log": CHANNELS_USED["log"]}))
+    assert told(effects) == [("log", "print")]
+
+
+def test_findings_reach_the_page_and_its_late_form() -> None:
+    """What the probes found is on the page, or follows it."""
+    effects = begun(a_desk())
+    assert effects.work is not None
+    bad = a_finding(verdict=Verdict.BAD, headline="plato: 0/3 ready")
+    page, late = process.diagnose(effects.work, (bad,), NOW + timedelta(seconds=2))
+    assert (page.moment, late.moment) == (Moment.START, Moment.LATE)
+    assert page.findings == late.findings == (bad,)
+    assert "0/3" in page.conclusion.likely
+
+
+def test_what_the_probes_found_stays_on_the_page() -> None:
+    """An update does not wipe the diagnosis from the Slack message."""
+    desk = a_desk()
+    first = begun(desk)
+    assert first.work is not None
+    page, _ = process.diagnose(first.work, (a_finding(),), NOW)
+    grown = process.triage(
+        a_group(an_alert(), an_alert(labels={"instance": "2"})), a_delivery(2), History(first.incident, page), desk
+    )
+    assert grown.drafts[0].report.findings == page.findings
+
+
+@pytest.mark.parametrize("group", [None, a_group()], ids=["unreadable", "readable"])
+def test_a_delivery_that_breaks_triage_still_reaches_people(group: AlertGroup | None) -> None:
+    """A bug of ours is a page, not a lost alert."""
+    effects = mishap(a_delivery(17), group, KeyError("x"), a_desk())
+    assert effects.state == "failed"
+    assert {draft.channel for draft in effects.drafts} == {"pagerduty", "slack"}
+    for draft in effects.drafts:
+        assert "could not triage" in draft.report.title
+        assert "KeyError" in draft.report.severity_reason

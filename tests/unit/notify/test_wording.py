@@ -1,0 +1,98 @@
+"""Small pieces of wording that people rely on."""
+
+from __future__ import annotations
+
+import pytest
+
+from responder.model.message import Letter
+from responder.model.report import Moment, Report
+from responder.model.rule import Link
+from responder.model.secret import Secret, scrub
+from responder.notify import blocks
+from responder.notify.channels.log import Log
+from responder.notify.wire import ascii_only, encoded, within
+from responder.notify.words import lasted
+from responder.standins.builders import STARTED, a_letter, a_report
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "0 seconds"),
+        (59.9, "59 seconds"),
+        (60, "1 minute"),
+        (17 * 60 + 59, "17 minutes"),
+        (119 * 60, "119 minutes"),
+        (185 * 60, "185 minutes (3 h 5 min)"),
+        (50 * 3600, "3000 minutes (2 d 2 h)"),
+    ],
+)
+def test_lengths_of_time_are_in_minutes(seconds: float, words: str) -> None:
+    """Durations are in minutes as the templates ask, with hours and days where minutes say little."""
+    assert lasted(seconds) == words
+
+
+def test_text_is_cut_in_bytes_without_breaking_a_character() -> None:
+    """A limit in bytes holds for any script."""
+    assert within("abc", 3) == "abc"
+    for limit in range(3, 40):
+        assert len(within("é🔥" * 20, limit).encode()) <= limit
+
+
+def test_json_survives_a_lone_surrogate() -> None:
+    """A broken character in a label cannot stop a page."""
+    assert encoded({"a": "\ud800"}) == b'{"a":"?"}'
+
+
+def test_the_plain_form_is_ascii() -> None:
+    """The last attempt holds nothing that could be refused for its characters."""
+    assert ascii_only("a — b → c… é🔥") == "a - b -> c... ??"
+
+
+def test_escaping_never_leaves_half_an_entity() -> None:
+    """Cut text still reads as text."""
+    for limit in range(8, 30):
+        text = blocks.said("<&>" * 20, limit)
+        assert len(text) <= limit
+        assert text.replace("&lt;", "").replace("&gt;", "").replace("&amp;", "").rstrip("…") == ""
+
+
+def test_a_link_that_may_not_be_one_is_its_text() -> None:
+    """A forged address is shown as words and leads nowhere."""
+    assert blocks.link(Link("Runbook", "javascript:alert(1)")) == "Runbook"
+    assert (
+        blocks.link(Link("a|b>", "https://a.example.com/?x=1&y=<")) == "<https://a.example.com/?x=1&amp;y=%3C|a/b&gt;>"
+    )
+
+
+def test_too_many_blocks_are_cut_and_said() -> None:
+    """Slack takes at most fifty blocks: what is left out is counted, the small print stays."""
+    many = [blocks.section(f"part {number}") for number in range(80)]
+    kept = blocks.fitted([*many, blocks.context("small print")])
+    assert len(kept) == 50
+    assert kept[-2]["elements"][0]["text"] == "Cut to fit Slack: 32 more parts left out."
+    assert kept[-1]["elements"][0]["text"] == "small print"
+    wide = blocks.fitted([blocks.section("x" * 3000)] * 6)
+    assert sum(map(blocks.weight, wide)) <= blocks.TOTAL_LIMIT
+
+
+def test_secrets_are_scrubbed_longest_first() -> None:
+    """A secret that contains another one disappears as a whole; an empty one changes nothing."""
+    assert scrub("x abcdef y abc", (Secret("abc"), Secret("abcdef"), Secret(""))) == "x *** y ***"
+    assert repr(Secret("abc")) == str(Secret("abc")) == f"{Secret('abc')}" == "***"
+
+
+def test_the_log_shows_a_resolution() -> None:
+    """On a terminal the end of an incident reads as well as its start."""
+    report: Report = a_report(
+        moment=Moment.RESOLUTION,
+        ended_at=STARTED,
+        root_cause="not yet known",
+        resolution="fixed",
+        postmortem_due=STARTED,
+    )
+    letter: Letter = a_letter(report, channel="log", step="print")
+    text = Log().render(letter).body.decode()
+    assert "INCIDENT RESOLVED" in text
+    assert "Post-mortem due 2026-02-28 02:41Z (within 48 hours)" in text
+    assert "Do first" not in text
