@@ -63,9 +63,14 @@ def load_rules(folder: str, runbooks: str) -> RuleBook:
     from responder.runbooks.catalogue import read as read_catalogue
     from responder.triage.matchers import parse
 
-    channels = set(CHANNELS) - {"slack_webhook", "log"}
     catalogue = read_catalogue(Path(runbooks))
-    return load(Path(folder), probe_kinds=PROBES, runbooks=catalogue, channels=channels, parse=parse)
+    return load(
+        Path(folder),
+        probe_kinds=PROBES,
+        runbooks=catalogue,
+        channels=set(CHANNELS) - {"slack_webhook", "log"},
+        parse=parse,
+    )
 
 
 def channels(settings: Settings, *, show_unconfigured: bool = False) -> dict[str, Channel]:

@@ -54,7 +54,9 @@ class Settings:
     workers: int = _setting(2, "worker processes")
     threads: int = _setting(8, "request threads a worker")
     role: str = _setting("all", "what the workers do: web, engine or all")
-    connect_to: Mapping[str, str] = _setting(dict, "host:port=host:port,... connects elsewhere (a port-forward, a demo)")
+    connect_to: Mapping[str, str] = _setting(
+        dict, "host:port=host:port,... connects elsewhere (a port-forward, a demo)"
+    )
     log_format: str = _setting("auto", "text, json, or auto: text on a terminal")
 
     def secrets(self) -> tuple[Secret, ...]:

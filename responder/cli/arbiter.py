@@ -19,7 +19,7 @@ _SWITCH_SECONDS = 0.001
 """A request must not wait 5 ms, Python's default, for a triage batch to let go of the interpreter."""
 
 
-class Arbiter(BaseApplication):  # type: ignore[misc]
+class Arbiter(BaseApplication):
     """The master process. It holds the rules, so that workers share their memory, and restarts what dies."""
 
     def __init__(self, settings: Settings, decisions: Callable[[], Desk]) -> None:

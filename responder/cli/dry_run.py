@@ -60,7 +60,7 @@ def _previews(files: tuple[str, ...], *, probe: bool, folder: str | None) -> Ite
     budget = max(severity.page_budget for severity in book.severities.values())
     run = (lambda asks: prober.run(asks, Deadline(clock.monotonic() + budget))) if prober else None
     try:
-        for sample in samples(files, click.get_binary_stream("stdin"), clock.now()):
+        for sample in samples(files, sys.stdin.buffer, clock.now()):
             yield preview(sample, desk, clock.now(), run)
     finally:
         if prober:
@@ -134,7 +134,9 @@ def _messages(shown: Preview) -> Iterator[str]:
     else:
         blocks = len(shown.slack.get("blocks", ()))
         thread = f", {len(shown.slack_thread)} more in its thread" if shown.slack_thread else ""
-        yield _row("SLACK", f"{blocks} of {_SLACK_BLOCKS} blocks, {len(shown.slack.get('text', ''))} characters{thread}")
+        yield _row(
+            "SLACK", f"{blocks} of {_SLACK_BLOCKS} blocks, {len(shown.slack.get('text', ''))} characters{thread}"
+        )
         yield from _indented(shown.slack)
     if shown.printed:
         yield _row("LOG", "no channel is configured for this severity: the page is printed to the log")

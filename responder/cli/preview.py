@@ -141,7 +141,13 @@ def _subject(subject: Any) -> dict[str, Any]:
 
 
 def _ask(ask: Ask, findings: tuple[Finding, ...]) -> dict[str, Any]:
-    asked = {"name": ask.probe, "kind": ask.kind, "target": ask.target, "question": ask.question, "timeout": ask.timeout}
+    asked = {
+        "name": ask.probe,
+        "kind": ask.kind,
+        "target": ask.target,
+        "question": ask.question,
+        "timeout": ask.timeout,
+    }
     if ask.skip:
         asked["skip"] = ask.skip
     for found in findings:

@@ -36,4 +36,4 @@ def show(number: int) -> None:
     if found is None:
         click.echo(f"error: there is no rejected body {number}; `responder rejects list` shows them", err=True)
         sys.exit(FAILED)
-    click.get_binary_stream("stdout").write(found.body)
+    sys.stdout.buffer.write(found.body)

@@ -73,6 +73,11 @@ def _serve(settings: Settings, *, check: bool) -> None:
     book = bootstrap.load_rules(settings.rules, settings.runbooks)
     told = bootstrap.channels(settings)
     _say_who_is_told(told)
+    if not settings.runbook_base_url:
+        log.warning(
+            "serve.no_runbook_links",
+            reason="RESPONDER_RUNBOOK_BASE_URL is not set: pages name the runbook without a link",
+        )
     bootstrap.prepare_store(settings)
     if check:
         click.echo(f"ready to serve: {len(book.rules)} rules, channels {', '.join(told)}")

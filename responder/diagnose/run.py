@@ -23,22 +23,30 @@ _GRACE = 0.1
 OnEach = Callable[[Finding], None]
 
 
+_News = queue.SimpleQueue[tuple[int, Finding | None]]
+
+
 @dataclass(slots=True)
 class _Job:
-    """One question of one run. ``news`` is the run's: (number, None) when it starts, (number, finding) when it ends."""
+    """One question of one run. ``news`` is the run's: (number, None) when a job starts, (number, finding) when it ends.
+
+    ``deadline`` is the run's until the job starts, then its own.
+    """
 
     number: int
     ask: Ask
     deadline: Deadline
-    news: queue.SimpleQueue[tuple[int, Finding | None]]
+    news: _News
+    began: float = 0.0
+    started: bool = False
     abandoned: bool = False
 
 
 class Prober:
     """Asks questions on a bounded number of daemon threads. Safe to share between threads.
 
-    The threads are our own: those of concurrent.futures are joined when the interpreter exits, so one probe that hangs
-    would keep the process from ending.
+    The threads are our own: those of concurrent.futures are joined when the interpreter exits, so that one probe which
+    hangs would keep the process from ending.
     """
 
     def __init__(self, kinds: Mapping[str, ProbeKind], tools: Tools, threads: int = 32) -> None:
@@ -46,9 +54,9 @@ class Prober:
         self._tools = tools
         self._limit = threads
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._threads = 0
-        self._waiting = 0
 
     def run(self, asks: Sequence[Ask], deadline: Deadline, on_each: OnEach | None = None) -> tuple[Finding, ...]:
         """A finding for every ask, in their order, at ``deadline`` (and a tenth of a second) at the latest.
@@ -63,62 +71,80 @@ class Prober:
             if on_each is not None:
                 on_each(finding)
 
-        news: queue.SimpleQueue[tuple[int, Finding | None]] = queue.SimpleQueue()
-        jobs = {
-            number: _Job(number, ask, deadline, news) for number, ask in enumerate(asks) if not ask.skip
-        }
+        began = self._tools.clock.monotonic()
+        news: _News = queue.SimpleQueue()
+        jobs = {number: _Job(number, ask, deadline, news, began) for number, ask in enumerate(asks) if not ask.skip}
         for job in jobs.values():
             self._submit(job)
         for number, ask in enumerate(asks):
             if ask.skip:
                 keep(number, skipped(ask))
-        self._gather(jobs, deadline, news, keep)
+        self._gather(jobs, news, keep)
         return tuple(findings[number] for number in range(len(asks)))
 
     def close(self) -> None:
-        """Let idle threads end. What still runs is left behind."""
+        """Let idle threads end. What still runs is left behind: its threads are daemons."""
         with self._lock:
             threads = self._threads
         for _ in range(threads):
             self._jobs.put(None)
 
-    def _gather(
-        self,
-        pending: dict[int, _Job],
-        deadline: Deadline,
-        news: queue.SimpleQueue[tuple[int, Finding | None]],
-        keep: Callable[[int, Finding], None],
-    ) -> None:
+    def _gather(self, pending: dict[int, _Job], news: _News, keep: Callable[[int, Finding], None]) -> None:
         """Wait for each pending job until it ends or its time is up."""
-        began = self._tools.clock.monotonic()
-        ends: dict[int, float] = {}
         while pending:
             now = self._tools.clock.monotonic()
-            for number in [each for each in pending if ends.get(each, deadline.at) + _GRACE <= now]:
-                job = pending.pop(number)
+            late = [job for job in pending.values() if job.deadline.at + _GRACE <= now]
+            for job in late:
+                del pending[job.number]
                 job.abandoned = True
-                keep(number, _given_up(job, now - began, started=number in ends))
+                keep(job.number, self._given_up(job, now))
             if not pending:
                 return
-            wait = min(ends.get(number, deadline.at) for number in pending) + _GRACE - now
+            wait = min(job.deadline.at for job in pending.values()) + _GRACE - now
             try:
                 number, finding = news.get(timeout=max(0.001, wait))
             except queue.Empty:
                 continue
-            if number not in pending:
-                continue
-            if finding is None:
-                ends[number] = pending[number].deadline.at
-            else:
-                del pending[number]
+            if finding is not None and pending.pop(number, None) is not None:
                 keep(number, finding)
 
+    def _given_up(self, job: _Job, now: float) -> Finding:
+        ask, took = job.ask, now - job.began
+        allowed = span(max(0.0, job.deadline.at - job.began))
+        _log.warning("probe given up", probe=ask.probe, kind=ask.kind, target=ask.target, started=job.started)
+        if job.started:
+            return answer(ask, Verdict.UNKNOWN, f"no answer within {allowed}", duration=took)
+        fact = f"not started within {allowed}: all {self._limit} probe threads are busy"
+        return answer(ask, Verdict.UNKNOWN, fact, duration=took)
+
     def _submit(self, job: _Job) -> None:
-        with self._lock:
-            self._waiting += 1
-            grow = self._threads < self._limit and self._waiting > self._idle()
-            self._threads += grow
-            number = self._threads
         self._jobs.put(job)
-        if grow:
-            threading.Thread(target=self._work, name=f"probe-{number}", daemon=True).start()
+        if self._idle.acquire(blocking=False):
+            return
+        with self._lock:
+            if self._threads >= self._limit:
+                return
+            self._threads += 1
+            name = f"probe-{self._threads}"
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if not job.abandoned:
+                job.news.put((job.number, self._look(job)))
+            self._idle.release()
+
+    def _look(self, job: _Job) -> Finding:
+        ask = job.ask
+        job.began = self._tools.clock.monotonic()
+        job.deadline = job.deadline.sooner(ask.timeout, job.began)
+        job.started = True
+        # The run may have to wake up earlier than it thought.
+        job.news.put((job.number, None))
+        try:
+            return self._kinds[ask.kind].look(ask, job.deadline, self._tools)
+        except Exception as error:  # noqa: BLE001 - a plug-in's bug costs its own finding, never the page
+            took = self._tools.clock.monotonic() - job.began
+            _log.exception("probe failed", probe=ask.probe, kind=ask.kind, target=ask.target)
+            fact = f"the probe itself failed after {span(took)}: {type(error).__name__}"
+            return answer(ask, Verdict.UNKNOWN, fact, duration=took)

@@ -103,15 +103,16 @@ def _opened(
 ) -> Effects:
     """Open pages on the channels ``to``: they leave when the diagnosis is done, at the page budget at the latest."""
     now = delivery.received_at
-    names = _worth_asking(decision, desk)
-    report = opening(decision, group, incident, desk.book, now=now, links=desk.links, pending=names)
-    due_at = now + timedelta(seconds=decision.severity.page_budget) if names else now
+    askable = {ask.probe for ask in desk.asks(decision.rule.probes, decision.subject) if not ask.skip}
+    pending = tuple(name for name in decision.rule.probes if name in askable)
+    report = opening(decision, group, incident, desk.book, now=now, links=desk.links, pending=pending)
+    due_at = now + timedelta(seconds=decision.severity.page_budget) if pending else now
     rank = decision.severity.rank
     work = Work(
         incident=incident.id,
         stream=incident.dedup_key,
         rank=rank,
-        probes=names,
+        probes=decision.rule.probes,
         subject=decision.subject,
         report=report,
         channels=to,
@@ -122,8 +123,8 @@ def _opened(
         outcome=decision.reason,
         decision=decision,
         incident=replace(incident, title=report.title),
-        drafts=messages(report, (desk.channels[name] for name in to), rank=rank, due_at=due_at, enrich=bool(names)),
-        work=work if names else None,
+        drafts=messages(report, (desk.channels[name] for name in to), rank=rank, due_at=due_at, enrich=bool(pending)),
+        work=work if pending else None,
         due_at=due_at,
     )
 
@@ -182,9 +183,3 @@ def _recorded(decision: Decision, delivery: Delivery, incident: Incident | None,
         work=None,
         due_at=delivery.received_at,
     )
-
-
-def _worth_asking(decision: Decision, desk: Desk) -> tuple[str, ...]:
-    """The rule's probes of which at least one question can be asked about this subject."""
-    askable = {ask.probe for ask in desk.asks(decision.rule.probes, decision.subject) if not ask.skip}
-    return decision.rule.probes if askable else ()

@@ -93,10 +93,7 @@ def _references(connection: Connection, of: list[str]) -> dict[tuple[str, str], 
         .where(messages.c.incident.in_(of), messages.c.ref.is_not(None))
         .order_by(messages.c.id.desc())
     )
-    return {
-        (incident, channel): to_noun(dict[str, str], ref)
-        for incident, channel, ref in connection.execute(found)
-    }
+    return {(incident, channel): to_noun(dict[str, str], ref) for incident, channel, ref in connection.execute(found)}
 
 
 def _letter(row: Mapping[Any, Any], previous: dict[str, str]) -> Letter:

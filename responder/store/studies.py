@@ -22,7 +22,6 @@ def _free(now: datetime) -> ColumnElement[bool]:
     return and_(_WAITING, studies.c.claimed_until <= to_seconds(now), studies.c.attempt < ATTEMPTS)
 
 
-
 def write(connection: Connection, due: Iterable[tuple[Work, datetime]], now: datetime, until: datetime) -> list[Study]:
     """Add diagnoses with the page's due time, already claimed by the caller until ``until``."""
     pairs = list(due)
@@ -51,11 +50,7 @@ def write(connection: Connection, due: Iterable[tuple[Work, datetime]], now: dat
 def claim(connection: Connection, now: datetime, until: datetime, limit: int) -> list[Study]:
     """Take over diagnoses whose worker is gone: its claim has run out."""
     free = (
-        select(studies.c.id)
-        .where(_free(now))
-        .order_by(studies.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+        select(studies.c.id).where(_free(now)).order_by(studies.c.due_at).limit(limit).with_for_update(skip_locked=True)
     )
     taken = (
         update(studies)

@@ -30,7 +30,7 @@ def decide(group: AlertGroup, book: RuleBook, matching: Matching, incident: Inci
         rulings=rulings,
         subject=subject(worst.alert.labels, book),
         change=change,
-        reason=f"{name} matched rule {worst.rule.id}: {worst.reason}; {change.kind.value}: {change.reason}",
+        reason=f"{name} matched rule {worst.rule.id}: {worst.severity.name} {worst.reason}; {change.kind.value}: {change.reason}",
     )
 
 
@@ -44,13 +44,13 @@ def severity_of(rule: Rule, alert: Alert, book: RuleBook) -> tuple[Severity, str
     """The severity a rule gives an alert, and why."""
     wanted = rule.severity
     if isinstance(wanted, str):
-        return book.severities[wanted], f"{wanted} is fixed by the rule"
+        return book.severities[wanted], "fixed by the rule"
     value = alert.labels.get(wanted.label, "")
     if value in wanted.mapping:
         name = wanted.mapping[value]
-        return book.severities[name], f'{name} because {wanted.label}="{value}"'
+        return book.severities[name], f'because {wanted.label}="{value}"'
     why = f'{wanted.label}="{value}" is not in its map' if value else f"it has no label {wanted.label}"
-    return book.severities[wanted.otherwise], f"{wanted.otherwise} because {why}"
+    return book.severities[wanted.otherwise], f"because {why}"
 
 
 def _stand_in(group: AlertGroup) -> Alert:

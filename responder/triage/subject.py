@@ -29,7 +29,7 @@ _MIRRORS: Final = ("service", "pod", "container", "job", "instance", "endpoint")
 def subject(alert_labels: Labels, book: RuleBook) -> Subject:
     """What the alert is about.
 
-    Labels are tried in the order of ``_CANDIDATES``; the first that names a service of the catalogue wins, otherwise
+    Labels are tried in the order of ``_CANDIDATES``. The first that names a service of the catalogue wins, otherwise
     the first that is not rejected gives the name people read. Labels only select: ``service`` is never anything but a name
     of the catalogue, and ``values`` are the labels less those that name an exporter.
     """

@@ -124,5 +124,5 @@ def test_pagerduty_gets_one_dedup_key_for_one_incident() -> None:
     """All messages of an incident, plain or full, of any severity, carry the same dedup key."""
     channel = CASES["pagerduty"].make()
     reports = [a_report(severity) for severity in ("P1", "P2", "P3", "P4")]
-    letters = [letter for report in reports for letter in letters(channel, report)]
-    assert {json.loads(channel.render(letter).body)["dedup_key"] for letter in letters} == {reports[0].dedup_key}
+    told = [letter for report in reports for letter in letters(channel, report)]
+    assert {json.loads(channel.render(letter).body)["dedup_key"] for letter in told} == {reports[0].dedup_key}

@@ -50,7 +50,15 @@ def test_every_problem_is_reported_at_once() -> None:
             }
         )
     text = str(caught.value)
-    for name in ("WORKERS", "ROLE", "PROMETHEUS_URL", "LISTEN", "SLACK_BOT_TOKEN_FILE", "CONNECT_TO", "WEBHOOK_TOKEN and"):
+    for name in (
+        "WORKERS",
+        "ROLE",
+        "PROMETHEUS_URL",
+        "LISTEN",
+        "SLACK_BOT_TOKEN_FILE",
+        "CONNECT_TO",
+        "WEBHOOK_TOKEN and",
+    ):
         assert f"RESPONDER_{name}" in text
 
 

@@ -98,7 +98,11 @@ BAD = [
     ("no version", to_bytes({k: v for k, v in a_body().items() if k != "version"}), "$.version"),
     ("custom payload of 0.32", b'{"text": "hello"}', "$.version"),
     ("empty group key", to_bytes(a_body(groupKey="")), "$.groupKey"),
-    ("label is a number", to_bytes(a_body(alerts=[an_alert(), an_alert(labels={"a": "x", "n": 3})])), "$.alerts[1].labels.n"),
+    (
+        "label is a number",
+        to_bytes(a_body(alerts=[an_alert(), an_alert(labels={"a": "x", "n": 3})])),
+        "$.alerts[1].labels.n",
+    ),
     ("label is null", to_bytes(a_body(alerts=[an_alert(labels={"n": None})])), "$.alerts[0].labels.n"),
     ("status", to_bytes(a_body(alerts=[an_alert(status="pending")])), "$.alerts[0].status"),
     ("time without zone", to_bytes(a_body(alerts=[an_alert(startsAt="2026-11-23T09:33:50")])), "$.alerts[0].startsAt"),

@@ -1,0 +1,116 @@
+"""One case a kind of probe: how to point it at an address, and which of its specs are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from responder.diagnose.contract import Scene
+from responder.diagnose.probes.dns import DnsSpec
+from responder.diagnose.probes.http import HttpSpec
+from responder.diagnose.probes.promql import PromqlSpec
+from responder.diagnose.probes.tcp import TcpSpec
+from responder.diagnose.probes.tls import TlsSpec
+from responder.model.finding import Verdict
+from responder.standins.builders import a_service, a_subject
+from responder.standins.faulty import Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What the contract tests need to know of a kind.
+
+    ``at`` is a spec whose target is an address given as host:port; ``hostile`` one that uses the label ``pod`` wherever
+    the kind allows labels. ``answered`` are the faults behind which the kind has seen what it asks for, with the
+    verdict. ``wrong`` are specs that ``check`` refuses, with a word of the sentence.
+    """
+
+    at: Callable[[str], object]
+    hostile: object
+    wrong: tuple[tuple[object, str], ...]
+    answered: dict[Fault, Verdict]
+
+
+# A TCP probe asks for no more than a connection, and a refusal is an answer to that.
+_CONNECTED = dict.fromkeys(set(Fault) - {Fault.REFUSED}, Verdict.OK) | {Fault.REFUSED: Verdict.BAD}
+
+_BAD_TARGETS = ("plato", "${pod}:80", "${health}:80", "169.254.169.254:80", "[fe80::1]:80", "[fd00:ec2::254]:80")
+
+CASES: dict[str, Case] = {
+    "http": Case(
+        at=lambda address: HttpSpec(url=f"http://{address}/actuator/health", health=True),
+        hostile=HttpSpec(health=True),
+        wrong=(
+            (HttpSpec(url="http://${pod}:8080/"), "placeholder"),
+            (HttpSpec(url="${health}/${pod}"), "fixed path"),
+            (HttpSpec(url="${health}@evil.example"), "fixed path"),
+            (HttpSpec(url="javascript:alert(1)"), "absolute"),
+            (HttpSpec(url="http://169.254.169.254/latest/meta-data/"), "metadata"),
+            (HttpSpec(url="http://[fe80::1]/"), "metadata"),
+            (HttpSpec(url="http://me:hunter2@plato/"), "user name"),
+            (HttpSpec(url="http://plato/", of="all"), "needs ${health}"),
+            (HttpSpec(expect_status=(42,)), "42"),
+            (HttpSpec(expect_json={".": 1}), "path"),
+            (HttpSpec(health=True, expect_status=(200,)), "leave"),
+        ),
+        answered={},
+    ),
+    "promql": Case(
+        at=lambda _address: PromqlSpec(expr='up{pod="${pod}"}', bad=1),
+        hostile=PromqlSpec(expr='up{pod="${pod}",instance=~"${pod}:.*",job!~\'${pod}\'}'),
+        wrong=(
+            (PromqlSpec(expr="up{${pod}}"), "outside a string"),
+            (PromqlSpec(expr='up{pod="${selector}"}'), "inside a string"),
+            (PromqlSpec(expr="up{pod=`${pod}`}"), "backticks"),
+            (PromqlSpec(expr='label_replace(up, "a", "${pod}", "b", "c")'), "no matcher"),
+            (PromqlSpec(expr='up{pod="${}"}'), "placeholder"),
+            (PromqlSpec(expr='up{pod="x}'), "not closed"),
+            (PromqlSpec(expr=" "), "empty"),
+            (PromqlSpec(expr="up", warn=2, bad=1), "beyond"),
+            (PromqlSpec(expr="up", warn=1, bad=2, when="below"), "beyond"),
+            (PromqlSpec(expr="up", range="an hour"), "duration"),
+            (PromqlSpec(expr="up", range="30d", step="1s"), "points"),
+            (PromqlSpec(expr="up", step="1m"), "range"),
+            (PromqlSpec(expr="up", headline="x" * 61), "60"),
+        ),
+        answered={},
+    ),
+    "tcp": Case(
+        at=lambda address: TcpSpec(target=address),
+        hostile=TcpSpec(),
+        wrong=tuple((TcpSpec(target=target), "target") for target in _BAD_TARGETS),
+        answered=_CONNECTED,
+    ),
+    "dns": Case(
+        at=lambda address: DnsSpec(name="plato.butterfly.example", server=address),
+        hostile=DnsSpec(),
+        wrong=(
+            (DnsSpec(name="${pod}"), "placeholder"),
+            (DnsSpec(name="a b"), "host name"),
+            (DnsSpec(name="169.254.169.254"), "metadata"),
+            (DnsSpec(server="plato:53"), "looked up"),
+            (DnsSpec(server="${health}"), "ip:port"),
+            (DnsSpec(server="10.0.0.1"), "host:port"),
+        ),
+        answered={},
+    ),
+    "tls": Case(
+        at=lambda address: TlsSpec(target=address),
+        hostile=TlsSpec(),
+        wrong=(
+            *((TlsSpec(target=target), "target") for target in _BAD_TARGETS),
+            (TlsSpec(warn_days=5, bad_days=7), "bad_days"),
+            (TlsSpec(bad_days=-1), "bad_days"),
+        ),
+        answered={},
+    ),
+}
+
+
+def a_scene(address: str, pod: str = "plato-0", name: str = "plato") -> Scene:
+    """plato, its health and Prometheus both at ``address``; ``pod`` and ``name`` are what an alert said."""
+    return Scene(
+        subject=a_subject(name=name, values={"service": "plato", "namespace": "butterfly", "pod": pod}),
+        services={"plato": a_service("plato", health=f"http://{address}/actuator/health")},
+        prometheus_url=f"http://{address}",
+    )

@@ -1,0 +1,161 @@
+"""What every kind of probe keeps, whatever it looks at."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from responder.bootstrap import SystemClock
+from responder.diagnose.contract import Ask, Tools
+from responder.diagnose.probes import PROBES
+from responder.model.clock import Deadline
+from responder.model.finding import DETAIL_LIMIT, HEADLINE_LIMIT, Finding, Verdict
+from responder.model.problem import Place
+from responder.model.rule import ProbeSpec
+from responder.outgoing import Outgoing
+from responder.standins.faulty import Fault, faulty, refused_address
+from tests.contracts.probe_cases import CASES, a_scene
+
+BUDGET = 0.4
+SLACK = 0.5
+HOSTILE = (
+    "<!channel>",
+    "$(id)",
+    '"} or vector(1) #',
+    "../../",
+    "169.254.169.254",
+    "javascript:",
+    "a\u202eb\x1b[31m\n",
+    "x" * 5000,
+)
+
+kinds = pytest.mark.parametrize("kind", sorted(PROBES))
+
+
+@pytest.fixture
+def tools() -> Iterator[Tools]:
+    """The real wire and the real clock."""
+    clock = SystemClock()
+    outgoing = Outgoing(clock)
+    yield Tools(outgoing=outgoing, clock=clock)
+    outgoing.close()
+
+
+def a_probe(kind: str, spec: object) -> ProbeSpec:
+    """A probe of a rule file, under a name."""
+    return ProbeSpec(name=f"{kind}-probe", kind=kind, timeout=BUDGET, spec=spec, place=Place("rules/x.yaml", 1, 1))
+
+
+def look(ask: Ask, tools: Tools) -> tuple[Finding, float]:
+    """The finding and how long it took."""
+    began = time.monotonic()
+    finding = PROBES[ask.kind].look(ask, Deadline(began + BUDGET), tools)
+    return finding, time.monotonic() - began
+
+
+def holds(finding: Finding) -> None:
+    """What is true of every finding."""
+    assert len(finding.headline) <= HEADLINE_LIMIT
+    assert any(sign.isdigit() for sign in finding.headline), finding.headline
+    assert len(finding.detail) <= DETAIL_LIMIT
+    shown = f"{finding.headline}\n{finding.detail}\n{finding.question}\n{finding.target}"
+    assert all(sign.isprintable() or sign == "\n" for sign in shown)
+    assert "\n" not in finding.headline
+    shown.encode()
+
+
+def test_every_kind_has_a_case_and_documented_keys() -> None:
+    """No kind of probe escapes these tests, and each key that a rule file may give says what it is for."""
+    assert set(CASES) == set(PROBES)
+    for name, kind in PROBES.items():
+        assert kind.name == name
+        assert all(field.metadata.get("help") for field in dataclasses.fields(kind.spec))
+
+
+@kinds
+@pytest.mark.parametrize("fault", list(Fault))
+def test_a_probe_answers_in_time_whatever_the_other_side_does(kind: str, fault: Fault, tools: Tools) -> None:
+    """A probe is back by its deadline and says unknown where it could not look: never down, never fine."""
+    case = CASES[kind]
+    with faulty(fault) as address:
+        spec = case.at(address)
+        assert PROBES[kind].check(spec) == ()
+        for ask in PROBES[kind].asks(a_probe(kind, spec), a_scene(address)):
+            assert ask.skip == ""
+            finding, took = look(ask, tools)
+            assert took < BUDGET + SLACK
+            assert finding.verdict is case.answered.get(fault, Verdict.UNKNOWN), finding
+            assert (finding.probe, finding.kind) == (f"{kind}-probe", kind)
+            holds(finding)
+
+
+@kinds
+@pytest.mark.parametrize("label", HOSTILE)
+def test_a_hostile_label_chooses_nothing(kind: str, label: str, tools: Tools) -> None:
+    """What an alert claims never changes which address is asked, and never leaves the string it stands in."""
+    address = refused_address()
+    scene, plain = a_scene(address, pod=label, name=label), a_scene(address)
+    probe = a_probe(kind, CASES[kind].hostile)
+    for ask, usual in zip(PROBES[kind].asks(probe, scene), PROBES[kind].asks(probe, plain), strict=True):
+        assert all(sign.isprintable() for sign in ask.question + ask.link + ask.target)
+        assert ask.link.split("?")[0] == usual.link.split("?")[0] or ask.skip
+        if kind != "promql":
+            assert (ask.question, ask.wire, ask.link) == (usual.question, usual.wire, usual.link)
+        if not ask.skip:
+            finding, took = look(ask, tools)
+            assert took < BUDGET + SLACK
+            holds(finding)
+
+
+@kinds
+def test_a_service_nobody_knows_is_skipped_with_a_reason(kind: str) -> None:
+    """An alert about something outside the catalogue asks nothing of the network."""
+    scene = dataclasses.replace(a_scene("127.0.0.1:1"), services={}, prometheus_url="")
+    asks = PROBES[kind].asks(a_probe(kind, CASES[kind].hostile), scene)
+    assert asks
+    assert all(ask.skip for ask in asks)
+
+
+@kinds
+def test_what_is_wrong_with_a_probe_is_said_in_sentences(kind: str) -> None:
+    """A mistake in a rule file is refused before it ships, with words that lead to it."""
+    for spec, word in CASES[kind].wrong:
+        problems = PROBES[kind].check(spec)
+        assert problems, spec
+        assert any(word in problem for problem in problems), problems
+
+
+@kinds
+def test_a_probe_only_reads(kind: str, tools: Tools) -> None:
+    """Nothing a probe sends can change anything: no body, no method but GET."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(1)
+
+        def listen() -> None:
+            """Keep what arrives until the probe has hung up."""
+            try:
+                connection, _ = server.accept()
+            except TimeoutError:
+                return
+            with connection:
+                connection.settimeout(1)
+                try:
+                    heard.append(connection.recv(65536))
+                except OSError:
+                    heard.append(b"")
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        for ask in PROBES[kind].asks(a_probe(kind, CASES[kind].at(address)), a_scene(address)):
+            look(ask, tools)
+        thread.join()
+    handshake = b"\x16\x03"
+    assert all(sent == b"" or sent.startswith((b"GET ", handshake)) for sent in heard)
+    assert not any(b"\r\n\r\n" in sent and sent.partition(b"\r\n\r\n")[2] for sent in heard)

@@ -1,0 +1,108 @@
+"""What the tests of probes share: the real wire, a server that says what it is told to, and a short way to look."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from responder.bootstrap import SystemClock
+from responder.diagnose.contract import Scene, Tools
+from responder.diagnose.probes import PROBES
+from responder.model.clock import Deadline
+from responder.model.finding import Finding
+from responder.model.problem import Place
+from responder.model.rule import ProbeSpec
+from responder.outgoing import Outgoing
+from responder.standins.builders import a_service, a_subject
+
+Look = Callable[[str, object, Scene], tuple[Finding, ...]]
+
+
+@dataclass
+class Canned:
+    """A server on loopback that answers everything with ``status`` and ``body``, and keeps what it was asked."""
+
+    address: str = ""
+    status: int = 200
+    body: bytes = b""
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+@pytest.fixture
+def canned() -> Iterator[Canned]:
+    """The server, answering 200 and nothing until told otherwise."""
+    said = Canned()
+
+    class Handler(BaseHTTPRequestHandler):
+        """Says what ``said`` holds."""
+
+        def answer(self) -> None:
+            """One answer."""
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            said.asked.append((self.command, self.path, sent.decode()))
+            self.send_response(said.status)
+            self.send_header("Content-Length", str(len(said.body)))
+            self.end_headers()
+            self.wfile.write(said.body)
+
+        def do_GET(self) -> None:
+            """Answer."""
+            self.answer()
+
+        def do_POST(self) -> None:
+            """Answer."""
+            self.answer()
+
+        def log_message(self, *_args: object) -> None:
+            """Stay silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        said.address = f"127.0.0.1:{server.server_port}"
+        yield said
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def tools() -> Iterator[Tools]:
+    """The real wire and the real clock."""
+    clock = SystemClock()
+    outgoing = Outgoing(clock)
+    yield Tools(outgoing=outgoing, clock=clock)
+    outgoing.close()
+
+
+@pytest.fixture
+def look(tools: Tools) -> Look:
+    """Ask all questions of one spec about a scene and give the findings."""
+
+    def ask(kind: str, spec: object, scene: Scene) -> tuple[Finding, ...]:
+        asks = PROBES[kind].asks(a_probe(kind, spec), scene)
+        assert not any(each.skip for each in asks), asks
+        return tuple(PROBES[kind].look(each, Deadline(time.monotonic() + 5), tools) for each in asks)
+
+    return ask
+
+
+def a_probe(kind: str, spec: object) -> ProbeSpec:
+    """A probe of a rule file."""
+    return ProbeSpec(name="it", kind=kind, timeout=3.0, spec=spec, place=Place("rules/x.yaml", 1, 1))
+
+
+def a_scene(address: str = "127.0.0.1:1", **values: Any) -> Scene:
+    """plato, depending on capsule and odyssey, all at one address; ``values`` are further labels."""
+    services = {
+        name: a_service(name, health=f"http://{address}/{name}/health", depends_on=depends_on)
+        for name, depends_on in (("plato", ("capsule", "odyssey")), ("capsule", ()), ("odyssey", ()))
+    }
+    subject = a_subject(values={"service": "plato", "namespace": "butterfly"} | values)
+    return Scene(subject=subject, services=services, prometheus_url=f"http://{address}")

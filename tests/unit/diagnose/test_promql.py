@@ -1,0 +1,216 @@
+"""Prometheus is asked what was meant, and its answer is read without guessing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from responder.diagnose.expression import fill, scan
+from responder.diagnose.figures import duration, figure, span
+from responder.diagnose.probes import PROBES
+from responder.diagnose.probes.promql import PromqlSpec
+from responder.model.finding import Verdict
+from tests.unit.diagnose.conftest import Canned, Look, a_probe, a_scene
+
+ERRORS = PromqlSpec(
+    expr="sum(rate(http_server_requests_seconds_count{${selector},outcome='SERVER_ERROR'}[5m]))",
+    headline="5xx ratio",
+    unit="ratio",
+    warn=0.01,
+    bad=0.05,
+)
+
+
+def vector(*values: str, **more: object) -> bytes:
+    """An answer of an instant query, one series a value."""
+    result = [{"metric": {"pod": f"plato-{at}"}, "value": [1.0, value]} for at, value in enumerate(values)]
+    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}} | more).encode()
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict", "warning", "words"),
+    [
+        (("0.001",), Verdict.OK, False, "plato: 5xx ratio 0.1% (warning above 1%)"),
+        (("0.02",), Verdict.BAD, True, "plato: 5xx ratio 2% (warning above 1%)"),
+        (("0.142", "0.001"), Verdict.BAD, False, "plato: 5xx ratio 14.2% (bad above 5%), worst of 2"),
+        (("0.05",), Verdict.BAD, True, "5%"),
+        ((), Verdict.UNKNOWN, False, "no data"),
+        (("NaN",), Verdict.UNKNOWN, False, "no number"),
+        (("+Inf", "NaN"), Verdict.UNKNOWN, False, "no number"),
+        (("NaN", "0.9"), Verdict.BAD, False, "90%"),
+    ],
+)
+def test_the_worst_series_is_judged_by_two_thresholds(
+    canned: Canned, look: Look, values: tuple[str, ...], verdict: Verdict, warning: bool, words: str
+) -> None:
+    """A value beyond a threshold is a warning or bad; no data and NaN are unknown, never zero."""
+    canned.body = vector(*values)
+    (finding,) = look("promql", ERRORS, a_scene(canned.address))
+    assert (finding.verdict, finding.warning) == (verdict, warning)
+    assert words in finding.headline
+    method, path, _ = canned.asked[0]
+    assert (method, urlsplit(path).path) == ("GET", "/api/v1/query")
+    assert parse_qs(urlsplit(path).query)["query"] == [finding.question]
+    assert finding.link.startswith(f"http://{canned.address}/graph?g0.expr=sum%28rate")
+
+
+def test_below_turns_the_thresholds_round(canned: Canned, look: Look) -> None:
+    """Where little is bad, the smallest series is the worst."""
+    canned.body = vector("3", "1", "2", "5")
+    spec = PromqlSpec(expr="up", when="below", bad=2, unit="count", headline="ready")
+    (finding,) = look("promql", spec, a_scene(canned.address))
+    assert finding.verdict is Verdict.BAD
+    assert "ready 1 (bad below 2), worst of 4" in finding.headline
+    assert finding.detail.splitlines()[-1] == "and 1 more"
+
+
+def test_a_value_without_thresholds_is_a_fact(canned: Canned, look: Look) -> None:
+    """An expression without thresholds informs and never alarms."""
+    canned.body = b'{"status":"success","data":{"resultType":"scalar","result":[1,"7"]}}'
+    (finding,) = look("promql", PromqlSpec(expr="up"), a_scene(canned.address))
+    assert (finding.verdict, finding.headline) == (Verdict.OK, "plato: it 7")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (422, b'{"status":"error","errorType":"execution","error":"too many samples"}', "422, execution: too many"),
+        (400, b'{"status":"error","errorType":"bad_data","error":"parse error"}', "parse error"),
+        (503, b'{"status":"error","errorType":"timeout","error":"query timed out"}', "timed out"),
+        (502, b"<html>Bad gateway</html>", "502, not an answer of Prometheus"),
+        (200, b"{}", "200, not an answer"),
+        (200, b'{"status":"success"}', "unknown shape"),
+        (200, b'{"status":"success","data":{"resultType":"string","result":[1,"x"]}}', "unknown shape"),
+        (
+            200,
+            b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1]}]}}',
+            "unknown shape",
+        ),
+        (
+            200,
+            b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"histogram":[1,{}]}]}}',
+            "no number",
+        ),
+        (200, b" " * (1024 * 1024), "longer than 1024 KiB"),
+    ],
+)
+def test_an_answer_without_a_number_is_unknown(
+    canned: Canned, look: Look, status: int, body: bytes, words: str
+) -> None:
+    """Errors, proxies' pages and odd shapes are named, and say nothing about the service."""
+    canned.status, canned.body = status, body
+    (finding,) = look("promql", ERRORS, a_scene(canned.address))
+    assert finding.verdict is Verdict.UNKNOWN
+    assert words in finding.headline
+    assert any(sign.isdigit() for sign in finding.headline)
+
+
+def test_a_range_keeps_its_points(canned: Canned, look: Look) -> None:
+    """A range query judges the latest value, says from where to where it went, and keeps points for a sparkline."""
+    now = time.time()
+    values = [[now - 60 * (3 - at), value] for at, value in enumerate(["1", "9", "NaN", "4"])]
+    canned.body = json.dumps(
+        {"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": values}]}}
+    ).encode()
+    spec = PromqlSpec(expr="up", range="1h", step="1m", headline="lag", bad=5, unit="count")
+    (finding,) = look("promql", spec, a_scene(canned.address))
+    assert finding.headline == "plato: lag 4 (bad above 5), 1 to 9 over 1h"
+    assert [value for _, value in finding.points] == [1.0, 9.0, 4.0]
+    asked = parse_qs(urlsplit(canned.asked[0][1]).query)
+    assert asked["step"] == ["60"]
+    assert float(asked["end"][0]) - float(asked["start"][0]) == pytest.approx(3600)
+
+
+def test_a_range_that_stopped_is_unknown(canned: Canned, look: Look) -> None:
+    """A series that ended some time ago does not speak for now."""
+    values = [[time.time() - 1200, "1"]]
+    canned.body = json.dumps(
+        {"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": values}]}}
+    ).encode()
+    (finding,) = look("promql", PromqlSpec(expr="up", range="1h", step="1m"), a_scene(canned.address))
+    assert finding.verdict is Verdict.UNKNOWN
+    assert "no data for 20 min" in finding.headline
+
+
+def test_a_long_query_is_posted_as_a_form(canned: Canned, look: Look) -> None:
+    """Queries too long for an address still get through."""
+    canned.body = vector("1")
+    look("promql", PromqlSpec(expr="up " + "+ up " * 600), a_scene(canned.address))
+    method, path, sent = canned.asked[0]
+    assert (method, path) == ("POST", "/api/v1/query")
+    assert sent.startswith("query=up")
+
+
+def test_values_are_escaped_for_where_they_stand() -> None:
+    """A label's value can select series and do nothing else."""
+    expr = 'up{a="${x}",b=~"${x}-.*",c!=\'${x}\'}'
+    assert scan(expr)[1] == ()
+    assert fill(expr, {"x": 'a."} or vector(1) #'}, "") == (
+        'up{a="a.\\"} or vector(1) #",b=~"a\\\\.\\"\\\\} or vector\\\\(1\\\\) #-.*",c!=\'a."} or vector(1) #\'}'
+    )
+    assert fill('up{a="${x}"}', {"x": "a\nb\u202e'\\"}, "") == 'up{a="a\\nb\\u202e\'\\\\"}'
+    assert fill("up{${selector}}", {}, 'service="plato"') == 'up{service="plato"}'
+
+
+@given(st.text(), st.sampled_from(['"', "'"]))
+def test_no_value_ends_the_string_it_stands_in(value: str, quote: str) -> None:
+    """Whatever a label says, the expression has the same strings and the same matchers as before."""
+    filled = fill(f"up{{a={quote}${{x}}{quote}}}", {"x": value}, "")
+    inside = filled.removeprefix(f"up{{a={quote}").removesuffix(f"{quote}}}")
+    assert filled == f"up{{a={quote}{inside}{quote}}}"
+    plain = inside.replace("\\\\", "")
+    assert quote not in plain.replace(f"\\{quote}", "")
+    assert not plain.endswith("\\")
+    assert filled.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("expr", "values", "words"),
+    [
+        ('up{pod="${pod}",node="${node}"}', {"pod": "plato-0"}, "no label node"),
+        ('up{pod="${pod}"}', {"pod": ""}, "no label pod"),
+        ('up{pod="${pod}"}', {"pod": "x" * 2000}, "too long"),
+        ('up{pod="${pod}"}', {"pod": "password=hunter2"}, "secret"),
+    ],
+)
+def test_a_missing_label_skips_the_question(expr: str, values: dict[str, str], words: str) -> None:
+    """A question that lacks a value is not asked, and says which label it lacks."""
+    (ask,) = PROBES["promql"].asks(a_probe("promql", PromqlSpec(expr=expr)), a_scene(**values))
+    assert words in ask.skip
+    assert "hunter2" not in ask.question + ask.link
+
+
+def test_without_prometheus_or_catalogue_nothing_is_asked() -> None:
+    """No Prometheus is no failure; a selector needs the catalogue."""
+    scene = a_scene()
+    (ask,) = PROBES["promql"].asks(a_probe("promql", ERRORS), dataclasses.replace(scene, prometheus_url=""))
+    assert "no Prometheus" in ask.skip
+    (ask,) = PROBES["promql"].asks(a_probe("promql", ERRORS), dataclasses.replace(scene, services={}))
+    assert "not in the catalogue" in ask.skip
+
+
+def test_the_link_holds_no_credentials() -> None:
+    """User and password of Prometheus stay out of what people see."""
+    scene = dataclasses.replace(a_scene(), prometheus_url="https://me:hunter2@prometheus.example/base/")
+    (ask,) = PROBES["promql"].asks(a_probe("promql", PromqlSpec(expr="up", range="1h")), scene)
+    assert ask.link == "https://prometheus.example/base/graph?g0.expr=up&g0.tab=0&g0.range_input=1h"
+
+
+def test_numbers_are_shown_as_people_read_them() -> None:
+    """Units and sizes fit the value."""
+    assert [figure(0.142, "ratio"), figure(14.2, "percent"), figure(3.2e9, "bytes")] == ["14.2%", "14.2%", "2.98 GiB"]
+    assert [figure(184000, "count"), figure(12.34, "days"), figure(0.5, "none")] == ["184,000", "12.3 days", "0.5"]
+    assert [span(0.041), span(3), span(600), span(9000), span(300000)] == [
+        "41 ms",
+        "3.0 s",
+        "10 min",
+        "2.5 h",
+        "3.5 days",
+    ]
+    assert [duration("1h30m"), duration("30s"), duration("1d")] == [5400, 30, 86400]
