@@ -74,8 +74,10 @@ def load_rules(folder: str, runbooks: str) -> RuleBook:
 
 
 def channels(settings: Settings, *, show_unconfigured: bool = False) -> dict[str, Channel]:
-    """The channels that are configured, and the log. ``show_unconfigured`` adds the others with masks for keys: a
-    dry-run shows their messages too."""
+    """The channels that are configured, and the log.
+
+    ``show_unconfigured`` adds the others and masks all keys: a dry-run shows every message and no secret.
+    """
     from responder.notify.channels import CHANNELS
 
     mask = Secret("***")

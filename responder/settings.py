@@ -30,7 +30,7 @@ def _setting(default: Any, text: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What ``responder`` was told. Each field is the environment variable RESPONDER_<FIELD>; secrets also <...>_FILE."""
+    """What we were told. Each field is the environment variable RESPONDER_<FIELD>; secrets also <...>_FILE."""
 
     listen: str = _setting("127.0.0.1:8080", "address and port to listen on")
     database_url: str = _setting("sqlite:///responder.db", "where deliveries, incidents and messages are kept")

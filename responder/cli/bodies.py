@@ -88,13 +88,13 @@ def _body(name: str, alerts: list[dict[str, Any]], now: datetime) -> dict[str, A
         "commonAnnotations": {},
         "externalURL": "",
         "version": "4",
-        "groupKey": "{}:{%s}" % ", ".join(f"{key}={json.dumps(value)}" for key, value in labels.items()),
+        "groupKey": "{}:{" + ", ".join(f"{key}={json.dumps(value)}" for key, value in labels.items()) + "}",
         "truncatedAlerts": 0,
     }
 
 
 def _alert(given: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """An alert as a test, a person or Alertmanager's API writes it; the API's state is an object, the webhook's a word."""
+    """An alert as a person or Alertmanager's API writes it; the API's status is an object, the webhook's a word."""
     labels = given["labels"]
     status = given.get("status")
     return {

@@ -40,13 +40,13 @@ def health(*, timeout: float, output: str) -> None:
 
 
 def _ask_all(timeout: float) -> tuple[Finding, ...]:
+    from responder.diagnose.contract import Scene
+    from responder.diagnose.probes import PROBES
     from responder.diagnose.probes.http import HttpSpec
     from responder.model.clock import Deadline
     from responder.model.decision import Subject
     from responder.model.problem import Place
     from responder.model.rule import ProbeSpec
-    from responder.diagnose.contract import Scene
-    from responder.diagnose.probes import PROBES
 
     settings = bootstrap.settings_from_environment()
     book = bootstrap.load_rules(settings.rules, settings.runbooks)

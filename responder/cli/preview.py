@@ -1,4 +1,4 @@
-"""What one body would do, as a value: the same triage, plan and rendering that ``serve`` uses, with nothing carried out."""
+"""What one body would do, as a value: the triage, plan and rendering of ``serve``, with nothing carried out."""
 
 from __future__ import annotations
 

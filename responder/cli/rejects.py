@@ -1,4 +1,4 @@
-"""``responder rejects``: bodies that were authenticated and could not be taken. Alertmanager will not send them again."""
+"""``responder rejects``: authenticated bodies that could not be taken. Alertmanager will not send them again."""
 
 from __future__ import annotations
 

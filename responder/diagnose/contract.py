@@ -17,8 +17,8 @@ from responder.outgoing import Outgoing
 class Scene:
     """All that a question may be made of: who the alert is about, the catalogue, and where Prometheus is.
 
-    Addresses come from the catalogue and the settings only. Values of ``subject`` are hostile: they only select from the
-    catalogue, or go through the builder for the language they end up in.
+    Addresses come from the catalogue and the settings only. Values of ``subject`` are hostile: they only select from
+    the catalogue, or go through the builder for the language they end up in.
     """
 
     subject: Subject
@@ -30,8 +30,8 @@ class Scene:
 class Ask:
     """One question, complete and not yet asked; a dry-run prints it.
 
-    ``target`` is who it is about in people's words, ``question`` what will be asked, fit to be pasted. ``skip`` says why
-    it cannot be asked, empty where it can. ``wire`` is the kind's own: what ``look`` needs to ask it. ``timeout`` is
+    ``target`` is who it is about in people's words, ``question`` what will be asked, fit to be pasted. ``skip`` says
+    why it cannot be asked, empty where it can. ``wire`` is the kind's own: what ``look`` needs to ask it. ``timeout`` is
     seconds.
     """
 
@@ -58,8 +58,8 @@ class ProbeKind:
     """A kind of probe.
 
     ``spec`` is a frozen dataclass: its fields are the keys a rule file may give (checked with pydantic, unknown keys
-    are problems). ``check`` returns what is wrong with a spec beyond its types, as sentences. ``asks`` is pure and never
-    fails: what cannot be asked becomes a skipped Ask. ``look`` asks one of them: it returns by the deadline, raises
+    are problems). ``check`` returns what is wrong with a spec beyond its types, as sentences. ``asks`` is pure and
+    never fails: what cannot be asked becomes a skipped Ask. ``look`` asks one of them: it returns by the deadline, raises
     nothing, and answers unknown whenever it could not look.
     """
 

@@ -13,7 +13,7 @@ from responder.model.text import tidy_line
 _LABELS_SHOWN = 6
 
 
-class NoSeries(Exception):  # noqa: N818 - it reads as a sentence where it is raised
+class NoSeries(Exception):
     """The answer holds nothing to judge by; the text says why, ``detail`` what Prometheus said."""
 
     def __init__(self, reason: str, detail: str = "") -> None:

@@ -34,12 +34,12 @@ class Engine:
         on_fatal: Callable[[], None],
     ) -> None:
         self._prober = prober
-        self._diagnosis = Diagnosis(database, desk, prober, clock, on_page=lambda: self._loops["courier"].wake())
+        self._diagnosis = Diagnosis(database, desk, prober, clock)
         self._courier = Courier(database, desk, deliverer, clock, chance)
         self._triage = Triage(database, desk, clock, on_effects=self._follow)
         steps = {"triage": self._triage.step, "diagnosis": self._diagnosis.step, "courier": self._courier.step}
         self._loops = {name: Loop(name, step, on_fatal) for name, step in steps.items()}
-        self._courier.on_free = self._loops["courier"].wake
+        self._courier.on_free = self._diagnosis.on_page = self._loops["courier"].wake
 
     def start(self) -> None:
         """Begin all three."""

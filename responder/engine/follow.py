@@ -24,7 +24,7 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing in it is 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The latest incident of a group, open or resolved, and the last report about it; both None for an unknown group."""
+    """The latest incident of a group, open or resolved, and the last report about it; None where there is none."""
 
     incident: Incident | None = None
     report: Report | None = None

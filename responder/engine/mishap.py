@@ -15,7 +15,7 @@ from responder.notify.route import FALLBACK
 
 
 def mishap(delivery: Delivery, group: AlertGroup | None, error: Exception, desk: Desk) -> Effects:
-    """Effects for a delivery on which ``error`` stopped triage: every channel is told what arrived, as the worst severity."""
+    """Effects of a delivery on which ``error`` stopped triage: every channel is told, as the worst severity."""
     worst = min(desk.book.severities.values(), key=lambda severity: severity.rank)
     report = _report(delivery, group, error, desk, worst.name, worst.pagerduty)
     told = [channel for name, channel in desk.channels.items() if name != FALLBACK] or list(desk.channels.values())

@@ -123,14 +123,13 @@ class Diagnosis:
         desk: Callable[[], Desk],
         prober: Prober,
         clock: Clock,
-        on_page: Callable[[], None],
         at_once: int = 8,
     ) -> None:
         self._database = database
         self._desk = desk
         self._prober = prober
         self._clock = clock
-        self._on_page = on_page
+        self.on_page: Callable[[], None] = lambda: None
         self._at_once = at_once
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="diagnosis")
         self._held: dict[int, Study] = {}
@@ -196,7 +195,7 @@ class Diagnosis:
             reached = outbox.enrich(connection, work.incident, page, now)
             missed = (desk.channels[name] for name in work.channels if name not in reached and name in desk.channels)
             outbox.write(connection, messages(after, missed, rank=work.rank, due_at=now), now)
-        self._on_page()
+        self.on_page()
 
     def _deadline(self, study: Study) -> Deadline:
         left = (study.due_at - MARGIN - self._clock.now()).total_seconds()

@@ -36,8 +36,8 @@ class Alert:
 class AlertGroup:
     """One notification: the whole group as Alertmanager sees it now, not what changed.
 
-    ``cluster`` is the last segment of the webhook's URL, empty where it names none. ``truncated`` counts the alerts that
-    ``max_alerts`` cut off: with any, neither the group's status nor its common labels can be relied upon.
+    ``cluster`` is the last segment of the webhook's URL, empty where it names none. ``truncated`` counts the alerts
+    that ``max_alerts`` cut off: with any, neither the group's status nor its common labels can be relied upon.
     """
 
     group_key: str

@@ -14,7 +14,7 @@ from responder.model.rule import Rule, Severity
 class Subject:
     """What the alert is about.
 
-    ``service`` is a name of the catalogue, or None where the alert names none of them; ``name`` is what people read then.
+    ``service`` is a name of the catalogue, or None where the alert names none of them; people read ``name`` then.
     ``values`` are the label values a probe may ask about. ``why`` says which label won, ``rejected`` which did not.
     """
 

@@ -44,7 +44,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """What the findings say together, in people's words. ``likely`` is one sentence, empty where nothing points anywhere."""
+    """What the findings say together, in people's words. ``likely`` is one sentence, or empty."""
 
     likely: str
     changed: str

@@ -19,7 +19,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One finding about a rule file, a runbook or a setting. ``code`` is stable; ``hint`` says what to write instead."""
+    """One finding about a rule file or a runbook. ``code`` is stable; ``hint`` says what to write instead."""
 
     place: Place
     code: str

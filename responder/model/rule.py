@@ -20,7 +20,7 @@ class Op(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """A label name, an operator and a value. Regexes are RE2 and fully anchored; a missing label is the empty string."""
+    """A label name, an operator and a value. Regexes are RE2, fully anchored; a missing label is the empty string."""
 
     name: str
     op: Op
@@ -63,8 +63,8 @@ class RunbookRef:
 class Severity:
     """How bad, and what follows from it. ``rank`` 1 is the worst. All times are seconds.
 
-    ``pagerduty`` is one of critical, error, warning, info (Events API v2). ``page_budget`` is how long after the webhook
-    arrived the page may wait for the diagnosis. ``next_update`` is when people expect to hear again.
+    ``pagerduty`` is one of critical, error, warning, info (Events API v2). ``page_budget`` is how long after the
+    webhook arrived the page may wait for the diagnosis. ``next_update`` is when people expect to hear again.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Severity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One entry of the service catalogue. ``health`` is an absolute http(s) address; probes take targets only from here."""
+    """One entry of the service catalogue. ``health`` is an http(s) address; probes take targets only from here."""
 
     name: str
     namespace: str

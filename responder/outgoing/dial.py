@@ -26,7 +26,7 @@ _FORBIDDEN = tuple(
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-class CouldNotReach(Exception):  # noqa: N818 - it reads as a sentence where it is raised
+class CouldNotReach(Exception):
     """The other side gave no usable answer; the text says why in a few words and holds no secret.
 
     ``refused`` marks the one case where a host did answer: nothing listens on that port.

@@ -59,9 +59,9 @@ class _Backend(httpcore.NetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ARG002 - the errand's deadline rules
-        local_address: str | None = None,  # noqa: ARG002
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         self._errand.opened = True
         connection = self._dialer.dial(host, port, self._errand.deadline)
@@ -80,7 +80,7 @@ class _Stream(httpcore.NetworkStream):
             raise TimeoutError
         self._socket.settimeout(left)
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
             self._arm()
             return self._socket.recv(max_bytes)
@@ -89,7 +89,7 @@ class _Stream(httpcore.NetworkStream):
         except OSError as error:
             raise httpcore.ReadError(error) from error
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
         try:
             while buffer:
                 self._arm()
@@ -107,7 +107,7 @@ class _Stream(httpcore.NetworkStream):
         self,
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ARG002
+        timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         try:
             self._arm()

@@ -97,7 +97,7 @@ def _decode(body: bytes) -> _Wire:
 
 
 def _explained(body: bytes, message: str) -> BadBody:
-    """msgspec ends its message with " - at `$.path`"; it names the container but not the key of a bad label."""
+    """The library ends its message with " - at `$.path`"; it names the container but not the key of a bad label."""
     reason, _, tail = message.partition(" - at `")
     path = tail.removesuffix("`") or "$"
     if "Object missing required field `" in reason:

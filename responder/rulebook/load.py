@@ -17,7 +17,7 @@ from responder.rulebook.shape import validate
 SUFFIXES = frozenset({".yaml", ".yml"})
 
 
-class BadRules(Exception):  # noqa: N818 - it reads as a sentence where it is raised
+class BadRules(Exception):
     """The rule files cannot be used. ``problems`` are all of them, in the order of the files."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:

@@ -125,7 +125,7 @@ class Database:
             yield connection
 
     def _begin_in_turn(self, connection: Connection) -> None:
-        """Begin as SQLite's one writer. Its own busy handler sleeps up to 100 ms between looks; we look each millisecond."""
+        """Begin as SQLite's one writer. Its own busy handler sleeps up to 100 ms; we look each millisecond."""
         try:
             connection.begin()
         except DatabaseError as error:

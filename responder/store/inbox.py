@@ -22,7 +22,7 @@ REJECT_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reject:
-    """A body that was authenticated and could not be taken; ``body`` is cut to REJECT_BYTES, ``size`` is what arrived."""
+    """A body that was authenticated and could not be taken; ``body`` is cut to REJECT_BYTES, ``size`` is not."""
 
     id: int
     received_at: datetime
@@ -129,7 +129,7 @@ class Inbox:
         """How many deliveries are in each state, and ``rejected``."""
         with self._database.read() as connection:
             by_state = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
-            found = {state: count for state, count in connection.execute(by_state)}
+            found: dict[str, int] = dict(connection.execute(by_state).all())
             total = connection.execute(select(func.count()).select_from(rejects)).scalar_one()
         return {"new": 0, "decided": 0, "failed": 0} | found | {"rejected": total}
 
@@ -146,7 +146,7 @@ def any_new(connection: Connection) -> bool:
 
 
 def take(connection: Connection, limit: int) -> list[Delivery]:
-    """The oldest undecided deliveries; on PostgreSQL those that no other replica holds. They stay ours until the commit."""
+    """The oldest undecided deliveries; on PostgreSQL those no other replica holds. Ours until the commit."""
     statement = select(deliveries).where(deliveries.c.state == "new").order_by(deliveries.c.id).limit(limit)
     return [_delivery(row) for row in connection.execute(statement.with_for_update(skip_locked=True)).mappings()]
 

@@ -104,4 +104,4 @@ def findings_of(connection: Connection, incident: str) -> tuple[Finding, ...]:
 def counts(connection: Connection) -> dict[str, int]:
     """How many diagnoses are in each state."""
     by = select(studies.c.state, func.count()).group_by(studies.c.state)
-    return {"waiting": 0, "done": 0} | {state: count for state, count in connection.execute(by)}
+    return {"waiting": 0, "done": 0} | dict(connection.execute(by).all())

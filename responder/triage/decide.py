@@ -25,12 +25,13 @@ def decide(group: AlertGroup, book: RuleBook, matching: Matching, incident: Inci
     worst = min(told, key=lambda ruling: ruling.severity.rank)
     change = compare(group, incident, delivery)
     name = worst.alert.name or "an alert without a name"
+    why = f"{name} matched rule {worst.rule.id}: {worst.severity.name} {worst.reason}"
     return Decision(
         ruling=worst,
         rulings=rulings,
         subject=subject(worst.alert.labels, book),
         change=change,
-        reason=f"{name} matched rule {worst.rule.id}: {worst.severity.name} {worst.reason}; {change.kind.value}: {change.reason}",
+        reason=f"{why}; {change.kind.value}: {change.reason}",
     )
 
 

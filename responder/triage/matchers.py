@@ -73,8 +73,9 @@ def _compiled(matchers: tuple[Matcher, ...], text: str) -> tuple[Matcher, ...]:
         try:
             predicate(matcher)
         except MatcherError as error:
+            # With escapes in it the value does not stand in the text as it is: its operator does.
             at = text.find(matcher.value)
-            raise MatcherError(error.message, max(at, 0)) from error
+            raise MatcherError(error.message, at if at >= 0 else text.find(matcher.op.value)) from error
     return matchers
 
 

@@ -16,10 +16,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
+from responder.model.delivery import Work
 from responder.model.finding import Finding
 from responder.model.message import Draft, Letter
 from responder.standins.builders import NOW, a_finding, a_report, a_subject, an_incident
-from responder.model.delivery import Work
 from responder.store import inbox, incidents, outbox, studies
 from responder.store.database import CannotStore, Database
 from responder.store.inbox import Inbox
@@ -169,12 +169,17 @@ def test_decided_deliveries_are_not_taken_again(database: Database) -> None:
 def test_an_aborted_decision_leaves_the_delivery_to_the_next_worker(database: Database) -> None:
     """Incident, page and decision are one transaction: all of it happens or none."""
     Inbox(database).keep(b"{}", "", NOW)
-    with pytest.raises(KeyboardInterrupt), database.write() as connection:
-        (delivery,) = inbox.take(connection, 10)
-        incidents.save(connection, [an_incident()], [])
-        outbox.write(connection, [a_draft()], NOW)
-        inbox.settle(connection, [(delivery.id, "decided", None, "")])
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with database.write() as connection:
+            (delivery,) = inbox.take(connection, 10)
+            incidents.save(connection, [an_incident()], [])
+            outbox.write(connection, [a_draft()], NOW)
+            inbox.settle(connection, [(delivery.id, "decided", None, "")])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     with database.write() as connection:
         assert len(inbox.take(connection, 10)) == 1
         assert incidents.latest(connection, [an_incident().dedup_key]) == {}
@@ -336,7 +341,7 @@ while True:
 
 
 @pytest.fixture
-def keeper(database: Database, database_url: str) -> Iterator[subprocess.Popen[str]]:
+def keeper(database_url: str) -> Iterator[subprocess.Popen[str]]:
     """A process that keeps bodies as fast as it can and says so after each."""
     process = subprocess.Popen([sys.executable, "-c", KEEPER, database_url], stdout=subprocess.PIPE, text=True)
     yield process
@@ -344,7 +349,7 @@ def keeper(database: Database, database_url: str) -> Iterator[subprocess.Popen[s
     process.wait()
 
 
-def test_nothing_acknowledged_is_lost_by_sigkill(keeper: subprocess.Popen[str], database: Database) -> None:
+def test_nothing_acknowledged_is_lost_by_sigkill(database: Database, keeper: subprocess.Popen[str]) -> None:
     """A killed process has stored every body it had acknowledged."""
     assert keeper.stdout is not None
     last = 0

@@ -1,0 +1,84 @@
+"""An alert is about the service its labels really name, and never about the exporter that reported it."""
+
+from __future__ import annotations
+
+import pytest
+
+from responder.standins.builders import a_book
+from responder.triage.subject import subject
+
+BOOK = a_book(exporters=("kube-state-metrics*", "node-exporter*", "prometheus*", "blackbox*", "kafka-exporter*"))
+
+FOUND = [
+    ({"service": "plato"}, "plato"),
+    ({"exported_service": "nexus", "service": "plato"}, "nexus"),
+    ({"app": "capsule", "pod": "plato-0"}, "capsule"),
+    ({"application": "odyssey"}, "odyssey"),
+    ({"deployment": "nexus", "pod": "kube-state-metrics-5f6d7c8b9d-x2x4z", "job": "kube-state-metrics"}, "nexus"),
+    ({"job": "kube-state-metrics", "service": "kube-state-metrics", "pod": "plato-7d9f8b6c5d-x2x4z"}, "plato"),
+    ({"job": "monitoring/kube-state-metrics", "pod": "kube-state-metrics-0", "exported_pod": "plato-0"}, "plato"),
+    ({"pod": "plato-7d9f8b6c5d-x2x4z"}, "plato"),
+    ({"pod": "plato-12"}, "plato"),
+    ({"pod": "plato-x2x4z"}, "plato"),
+    ({"persistentvolumeclaim": "data-plato-0", "job": "kubelet"}, "plato"),
+    ({"horizontalpodautoscaler": "plato"}, "plato"),
+    ({"consumergroup": "perception-orders", "job": "kafka-exporter", "instance": "10.0.0.1:9308"}, "perception"),
+    ({"name": "nexus-tls", "exported_namespace": "butterfly"}, "nexus"),
+    ({"job": "butterfly/plato"}, "plato"),
+    ({"instance": "http://plato:8080/actuator/health", "job": "blackbox"}, "plato"),
+    ({"instance": "plato.butterfly.svc.cluster.local:8080"}, "plato"),
+    ({"node": "worker-1", "pod": "nexus-7d9f8b6c5d-x2x4z"}, "nexus"),
+]
+
+
+@pytest.mark.parametrize(("labels", "expected"), FOUND)
+def test_the_service_is_found(labels: dict[str, str], expected: str) -> None:
+    """Whatever label names the service, the page is about that service."""
+    found = subject(labels, BOOK)
+    assert found.service == found.name == found.values["service"] == expected
+    assert expected in found.why
+
+
+NOT_FOUND = [
+    ({"node": "worker-1", "instance": "10.0.0.1:9100", "job": "node-exporter"}, "worker-1"),
+    ({"pod": "plato-worker-0"}, "plato-worker-0"),
+    ({"instance": "plato.evil.example:8080"}, "plato.evil.example:8080"),
+    ({"instance": "http://[::1"}, "http://[::1"),
+    ({"persistentvolumeclaim": "plato-nexus-shared"}, "plato-nexus-shared"),
+    ({"service": "plato$(id)<!channel>"}, "plato$(id)<!channel>"),
+    ({"service": "../../plato/.."}, "../../plato/.."),
+    ({"alertname": "NeverSeen", "job": "kube-state-metrics"}, "NeverSeen"),
+    ({}, "unknown subject"),
+]
+
+
+@pytest.mark.parametrize(("labels", "name"), NOT_FOUND)
+def test_what_is_not_in_the_catalogue_is_not_made_a_service(labels: dict[str, str], name: str) -> None:
+    """A label can only select a service we know; nothing a sender writes becomes a target."""
+    found = subject(labels, BOOK)
+    assert found.service is None
+    assert found.name == name
+    assert "service" not in found.values
+    assert found.why
+
+
+def test_the_explanation_says_what_was_rejected() -> None:
+    """People can read why the exporter's own labels were passed over."""
+    labels = {"service": "kube-state-metrics", "pod": "kube-state-metrics-0", "job": "kube-state-metrics"}
+    found = subject({**labels, "deployment": "nexus", "instance": "10.0.0.1:8080"}, BOOK)
+    assert [line.partition(":")[0] for line in found.rejected] == ["service", "pod", "job", "instance"]
+    assert "exporter" in found.rejected[0]
+    assert not set(found.values) & {"pod", "job", "instance"}
+
+
+def test_probes_get_the_labels_of_the_series_itself() -> None:
+    """A probe asks about the pod of the alert, not about the pod of the exporter."""
+    found = subject({"exported_pod": "plato-0", "pod": "ksm-0", "exported_namespace": "b", "namespace": "m"}, BOOK)
+    assert found.values["pod"] == "plato-0"
+    assert found.namespace == found.values["namespace"] == "b"
+
+
+@pytest.mark.parametrize("namespace", ["", "Butterfly", 'b"} or vector(1) #', "a/b", "x" * 64, "butterfly\n"])
+def test_a_namespace_that_is_none_is_the_platforms(namespace: str) -> None:
+    """A namespace that Kubernetes could not have is never asked about."""
+    assert subject({"namespace": namespace}, BOOK).namespace == BOOK.namespace
