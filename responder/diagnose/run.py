@@ -110,7 +110,7 @@ class Prober:
 
     def _given_up(self, job: _Job, now: float) -> Finding:
         ask, took = job.ask, now - job.began
-        allowed = span(max(0.0, job.deadline.at - job.began))
+        allowed = f"{max(0.0, job.deadline.at - job.began):.1f} s"
         _log.warning("probe given up", probe=ask.probe, kind=ask.kind, target=ask.target, started=job.started)
         if job.started:
             return answer(ask, Verdict.UNKNOWN, f"no answer within {allowed}", duration=took)

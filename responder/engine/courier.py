@@ -1,4 +1,4 @@
-"""The courier: sends what is due, the worst first and in order, and marks it only after it was accepted."""
+"""A courier: sends what is due on its channel, the worst first and in order, and marks it after it was accepted."""
 
 from __future__ import annotations
 
@@ -29,11 +29,15 @@ CLAIM = timedelta(seconds=SEND_SECONDS + 1)
 
 
 class Courier:
-    """Claims due messages and hands each to a sender thread. ``chance`` gives the jitter, in [0, 1)."""
+    """Claims due messages of one lane and hands each to a sender thread. ``chance`` gives the jitter, in [0, 1).
+
+    Every channel has a courier of its own, so that a PagerDuty that hangs does not keep Slack's messages waiting.
+    """
 
     def __init__(
         self,
         database: Database,
+        lane: outbox.Lane,
         desk: Callable[[], Desk],
         deliverer: Deliverer,
         clock: Clock,
@@ -41,6 +45,7 @@ class Courier:
         senders: int = 4,
     ) -> None:
         self._database = database
+        self._lane = lane
         self._desk = desk
         self._deliverer = deliverer
         self._clock = clock
@@ -59,11 +64,11 @@ class Courier:
             return POLL
         now = self._clock.now()
         with self._database.read() as connection:
-            due = outbox.next_due(connection)
+            due = outbox.next_due(connection, self._lane)
         if due is None or due > now.timestamp():
             return POLL if due is None else min(POLL, max(0.0, due - now.timestamp()))
         with self._database.write() as connection:
-            letters = outbox.claim(connection, now, now + CLAIM, free)
+            letters = outbox.claim(connection, self._lane, now, now + CLAIM, free)
         for letter in letters:
             with self._guard:
                 self._busy += 1

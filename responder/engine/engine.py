@@ -1,8 +1,8 @@
-"""The engine of one worker process: three loops over the database, woken by each other."""
+"""The engine of one worker process: loops over the database, woken by each other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -15,12 +15,13 @@ from responder.model.clock import Clock
 from responder.model.delivery import Study
 from responder.notify.deliver import Deliverer
 from responder.store.database import CannotStore, Database
+from responder.store.outbox import Lane
 
 _log = structlog.get_logger()
 
 
 class Engine:
-    """Triage, diagnosis and courier. Several may work on one database, in one process each."""
+    """Triage, diagnosis and a courier for each channel. Several engines may work on one database, one a process."""
 
     def __init__(
         self,
@@ -34,38 +35,55 @@ class Engine:
         on_fatal: Callable[[], None],
     ) -> None:
         self._prober = prober
-        self._diagnosis = Diagnosis(database, desk, prober, clock)
-        self._courier = Courier(database, desk, deliverer, clock, chance)
         self._triage = Triage(database, desk, clock, on_effects=self._follow)
-        steps = {"triage": self._triage.step, "diagnosis": self._diagnosis.step, "courier": self._courier.step}
-        self._loops = {name: Loop(name, step, on_fatal) for name, step in steps.items()}
-        self._courier.on_free = self._diagnosis.on_page = self._loops["courier"].wake
+        self._diagnosis = Diagnosis(database, desk, prober, clock)
+        self._couriers = [Courier(database, lane, desk, deliverer, clock, chance) for lane in lanes(desk().channels)]
+        self._triaging = Loop("triage", self._triage.step, on_fatal)
+        self._diagnosing = Loop("diagnosis", self._diagnosis.step, on_fatal)
+        self._sending = [Loop("courier", courier.step, on_fatal) for courier in self._couriers]
+        self._diagnosis.on_page = self._send
+        for courier, loop in zip(self._couriers, self._sending, strict=True):
+            courier.on_free = loop.wake
 
     def start(self) -> None:
-        """Begin all three."""
-        for loop in self._loops.values():
+        """Begin."""
+        for loop in self._loops():
             loop.start()
 
     def wake(self) -> None:
         """A delivery was kept."""
-        self._loops["triage"].wake()
+        self._triaging.wake()
 
     @property
     def alive(self) -> bool:
         """Whether every loop runs."""
-        return all(loop.alive for loop in self._loops.values())
+        return all(loop.alive for loop in self._loops())
 
     def stop(self, patience: float) -> None:
         """Drain within ``patience`` seconds: end the steps at hand, finish the sends, let go of the diagnoses."""
-        for loop in self._loops.values():
-            loop.stop(patience / 4)
+        for loop in self._loops():
+            loop.stop(patience / 8)
         try:
             self._diagnosis.close()
         except CannotStore as error:
             _log.warning("engine.cannot_release", reason=str(error))
-        self._courier.close(patience / 2)
+        for courier in self._couriers:
+            courier.close(patience / 4)
         self._prober.close()
+
+    def _loops(self) -> list[Loop]:
+        return [self._triaging, self._diagnosing, *self._sending]
 
     def _follow(self, started: list[Study]) -> None:
         self._diagnosis.begin(started)
-        self._loops["courier"].wake()
+        self._send()
+
+    def _send(self) -> None:
+        for loop in self._sending:
+            loop.wake()
+
+
+def lanes(channels: Iterable[str]) -> list[Lane]:
+    """One lane a channel, and one for messages of channels that are not configured any more."""
+    names = tuple(channels)
+    return [*(Lane((name,)) for name in names), Lane(names, rest=True)]

@@ -11,6 +11,7 @@ from responder.standins.server import Call, OnEvent, Reply, StandIn, as_json
 SERVICES = ("capsule", "odyssey", "perception", "plato", "nexus")
 COMPONENTS = ("db", "diskSpace", "ping")
 _PATH = "/actuator/health"
+_METRICS = "/actuator/prometheus"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,10 @@ def gone() -> Health:
 
 
 class ButterflyStandIn(StandIn):
-    """Answers at ``/<service>/actuator/health``, and at ``/actuator/health`` by the Host header's service."""
+    """Answers at ``/<service>/actuator/health``, and at ``/actuator/health`` by the Host header's service.
+
+    ``/<service>/actuator/prometheus`` is there to be scraped: ``application_up`` is 1 while the service's status is UP.
+    """
 
     def __init__(self, *, on_event: OnEvent | None = None, port: int = 0) -> None:
         super().__init__(on_event=on_event, port=port)
@@ -72,26 +76,36 @@ class ButterflyStandIn(StandIn):
         """The health address of a service under this server's own."""
         return f"{self.url}/{service}{_PATH}"
 
+    @property
+    def scrape_targets(self) -> dict[str, str]:
+        """Where Prometheus finds the metrics of each service, as ``host:port/path``."""
+        return {name: f"127.0.0.1:{self.port}/{name}{_METRICS}" for name in SERVICES}
+
     def answer(self, call: Call) -> Reply:
-        """The health of the service named; 404 for other paths and services."""
-        service = _service(call)
+        """The health or the metrics of the service named; 404 for other paths and services."""
+        path, service = _asked(call)
         with self.lock:
             health = self._health.get(service)
         if health is None:
             return as_json(404, {"status": 404, "error": "Not Found", "path": call.path})
         if health.delay:
             self.wait(health.delay)
-        self.tell("butterfly.health", (service, health))
+        if path == _PATH:
+            self.tell("butterfly.health", (service, health))
         if health.gone:
             return Reply(0, close=True)
+        if path == _METRICS:
+            text = f"# TYPE application_up gauge\napplication_up {int(health.status == 'UP')}\n"
+            return Reply(200, text.encode(), {"Content-Type": "text/plain; version=0.0.4"})
         return as_json(503 if health.status in {"DOWN", "OUT_OF_SERVICE"} else 200, _shown(health))
 
 
-def _service(call: Call) -> str:
+def _asked(call: Call) -> tuple[str, str]:
+    """The part of the path behind the service, and the service, which the Host header names where the path does not."""
     path = call.path.partition("?")[0].rstrip("/")
-    if path == _PATH:
-        return call.headers.get("host", "").partition(":")[0].partition(".")[0]
-    return path.removesuffix(_PATH).removeprefix("/") if path.endswith(_PATH) else ""
+    end = next((each for each in (_PATH, _METRICS) if path.endswith(each)), "")
+    named = path.removesuffix(end).removeprefix("/") if end else ""
+    return end, named if named or not end else call.headers.get("host", "").partition(":")[0].partition(".")[0]
 
 
 def _shown(health: Health) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -51,20 +52,32 @@ def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> Non
         connection.execute(insert(messages), rows)
 
 
-def next_due(connection: Connection) -> float | None:
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The messages one courier carries: those of one channel, or with ``rest`` those of every channel but these."""
+
+    channels: tuple[str, ...]
+    rest: bool = False
+
+    def holds(self) -> ColumnElement[bool]:
+        """The condition on the table."""
+        return messages.c.channel.not_in(self.channels) if self.rest else messages.c.channel.in_(self.channels)
+
+
+def next_due(connection: Connection, lane: Lane) -> float | None:
     """When the earliest message could be sent, in epoch seconds: its due time or the end of somebody's claim."""
     larger = func.max if connection.dialect.name == "sqlite" else func.greatest
     later: ColumnElement[float] = larger(messages.c.due_at, messages.c.claimed_until)
-    found: float | None = connection.execute(select(func.min(later)).where(_WAITING, ~_BLOCKED)).scalar()
+    found: float | None = connection.execute(select(func.min(later)).where(_WAITING, lane.holds(), ~_BLOCKED)).scalar()
     return found
 
 
-def claim(connection: Connection, now: datetime, until: datetime, limit: int) -> list[Letter]:
+def claim(connection: Connection, lane: Lane, now: datetime, until: datetime, limit: int) -> list[Letter]:
     """Take due messages, the worst severity first. The claim holds until ``until``; ``attempt`` is its fence."""
     moment = to_seconds(now)
     free = (
         select(messages.c.id)
-        .where(_WAITING, messages.c.due_at <= moment, messages.c.claimed_until <= moment, ~_BLOCKED)
+        .where(_WAITING, lane.holds(), messages.c.due_at <= moment, messages.c.claimed_until <= moment, ~_BLOCKED)
         .order_by(messages.c.rank, messages.c.due_at, messages.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)

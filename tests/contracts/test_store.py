@@ -27,6 +27,7 @@ from responder.store.migrate import migrate
 from responder.store.tables import metadata
 
 LATER = NOW + timedelta(seconds=6)
+EVERY = outbox.Lane((), rest=True)
 
 
 def a_draft(step: str = "post", stream: str = "key", channel: str = "slack", rank: int = 1, due: float = 0.0) -> Draft:
@@ -53,7 +54,7 @@ def claimed(database: Database, after: float = 0.0, limit: int = 10) -> list[Let
     """Claim what is due ``after`` seconds from now."""
     now = NOW + timedelta(seconds=after)
     with database.write() as connection:
-        return outbox.claim(connection, now, now + timedelta(seconds=6), limit)
+        return outbox.claim(connection, EVERY, now, now + timedelta(seconds=6), limit)
 
 
 def test_the_migrations_make_exactly_the_tables_the_code_uses(database: Database) -> None:
@@ -212,7 +213,7 @@ def test_nothing_leaves_before_it_is_due(database: Database) -> None:
     written(database, a_draft(due=8))
     assert claimed(database, 7.9) == []
     with database.read() as connection:
-        assert outbox.next_due(connection) == (NOW + timedelta(seconds=8)).timestamp()
+        assert outbox.next_due(connection, EVERY) == (NOW + timedelta(seconds=8)).timestamp()
     assert len(claimed(database, 8)) == 1
 
 
@@ -261,6 +262,15 @@ def test_a_dead_message_does_not_block_those_behind_it(database: Database) -> No
     assert [letter.step for letter in claimed(database, 1)] == ["edit"]
     with database.read() as connection:
         assert outbox.counts(connection)["slack", "dead"] == 1
+
+
+def test_each_channel_has_a_lane_of_its_own(database: Database) -> None:
+    """A channel that hangs does not keep the messages of another one waiting."""
+    written(database, a_draft(), a_draft("trigger", channel="pagerduty"), a_draft(channel="pigeon"))
+    lanes = (outbox.Lane(("slack",)), outbox.Lane(("pagerduty",)), outbox.Lane(("slack", "pagerduty"), rest=True))
+    with database.write() as connection:
+        taken = [[letter.channel for letter in outbox.claim(connection, lane, NOW, LATER, 10)] for lane in lanes]
+    assert taken == [["slack"], ["pagerduty"], ["pigeon"]]
 
 
 def test_the_worst_severity_leaves_first(database: Database) -> None:

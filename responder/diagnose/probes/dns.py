@@ -85,7 +85,7 @@ def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
 
     try:
         found = _resolver(wire.server).resolve_name(wire.host, lifetime=deadline.left(began), search=not wire.server)
-        addresses = tuple(found.addresses())
+        addresses = tuple(sorted(found.addresses()))
     except dns.resolver.NXDOMAIN:
         return _absent(ask, "the name does not exist (NXDOMAIN)", began, deadline, tools)
     except dns.resolver.NoAnswer:

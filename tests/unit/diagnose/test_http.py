@@ -18,7 +18,7 @@ DOWN = {
         "db": {
             "status": "DOWN",
             "details": {
-                "error": "org.postgresql.util.PSQLException: Connection to u:hunter2 refused, password=hunter2",
+                "error": "org.postgresql.util.PSQLException: Connection refused, password=hunter2",
                 "url": "jdbc:secret",
             },
         },
@@ -70,8 +70,7 @@ def test_the_component_that_is_down_is_named_and_nothing_else_leaks(canned: Cann
     (finding,) = look("http", HttpSpec(health=True), a_scene(canned.address))
     assert "db DOWN (PSQLException: Connection" in finding.headline
     assert "brokers/b: UNKNOWN" in finding.detail
-    assert "hunter2, " not in finding.detail
-    assert "password=hunter2" not in finding.headline + finding.detail
+    assert "hunter2" not in finding.headline + finding.detail
     assert "jdbc" not in finding.detail
     assert "diskSpace" not in finding.detail
 

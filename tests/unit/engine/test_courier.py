@@ -24,6 +24,8 @@ from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.unit.engine.test_process import a_desk
 
+LANE = outbox.Lane((), rest=True)
+
 
 class Wire:
     """What the deliverer sends through: answers as told, remembers what was sent."""
@@ -57,7 +59,7 @@ class Office:
         self.clock = clock
         self.idle = threading.Semaphore(0)
         deliverer = Deliverer(wire, clock, print_page=lambda _page: None)  # type: ignore[arg-type]
-        self.courier = Courier(database, lambda: desk, deliverer, clock, chance=lambda: 0.5)
+        self.courier = Courier(database, LANE, lambda: desk, deliverer, clock, chance=lambda: 0.5)
         self.courier.on_free = self.idle.release
 
     def write(self, step: str = "trigger", channel: str = "pagerduty", **changes: Any) -> None:
@@ -178,7 +180,7 @@ def test_a_claim_left_by_a_dead_worker_is_taken_over(office: Office, wire: Wire)
     office.write()
     now = office.clock.now()
     with office.database.write() as connection:
-        outbox.claim(connection, now, now + timedelta(seconds=6), 10)
+        outbox.claim(connection, LANE, now, now + timedelta(seconds=6), 10)
     office.clock.move(5.9)
     assert office.step() == 0
     office.clock.move(0.2)

@@ -1,0 +1,280 @@
+"""What the benchmarks share: servers and what they cost, webhooks no two of which are alike, and a table with goals."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from responder.standins.server import StandIn
+
+ROOT = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parent
+TOKEN = "benchmark-token"
+NUMBER = "@" * 10
+"""Stands in a body where every request has a number of its own, ten characters long."""
+_TICK = 1 / os.sysconf("SC_CLK_TCK")
+
+
+class Missing(Exception):
+    """A correctness condition does not hold: something that was acknowledged is not there."""
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class Server:
+    """A command that serves ``/readyz`` on ``port``, and all its child processes."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], folder: Path, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = folder / "server.log"
+        began = time.monotonic()
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, cwd=folder, env={**_plain(), **env}, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        self._until_ready()
+        self.ready_after = time.monotonic() - began
+
+    def _until_ready(self) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.url}/readyz", timeout=5):
+                    return
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.005)
+        self.stop()
+        raise SystemExit(f"the server did not start:\n{self._log.read_text()}")
+
+    def tree(self) -> list[int]:
+        """The process and its descendants."""
+        found, parents = [self._process.pid], {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            if fields := _read(stat).rpartition(")")[2].split():
+                parents[int(stat.parent.name)] = int(fields[1])
+        for pid in found:
+            found.extend(child for child, parent in parents.items() if parent == pid)
+        return found
+
+    def cpu(self) -> float:
+        """Seconds of processor time the whole tree has used, ended children included."""
+        stats = (_read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split() for pid in self.tree())
+        return sum(sum(map(int, fields[11:15])) for fields in stats if fields) * _TICK
+
+    def pss(self) -> float:
+        """MB of memory of the whole tree; what processes share is counted once."""
+        lines = "\n".join(_read(Path(f"/proc/{pid}/smaps_rollup")) for pid in self.tree()).splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _plain() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("RESPONDER_")}
+
+
+def responder(folder: Path, **settings: object) -> Server:
+    """``responder serve`` on a database of its own in ``folder``; ``settings`` are RESPONDER_<NAME>."""
+    port = free_port()
+    usual = {
+        "listen": f"127.0.0.1:{port}",
+        "database_url": f"sqlite:///{folder / 'responder.db'}",
+        "rules": ROOT / "rules",
+        "runbooks": ROOT / "runbooks",
+        "webhook_token": TOKEN,
+    }
+    env = {f"RESPONDER_{name.upper()}": str(value) for name, value in {**usual, **settings}.items()}
+    return Server([sys.executable, "-m", "responder", "serve"], env, folder, port)
+
+
+def floor(folder: Path) -> Server:
+    """floor.py under the gunicorn settings that ``responder serve`` uses."""
+    port = free_port()
+    command = f"-m gunicorn --bind 127.0.0.1:{port} --workers 2 --threads 8 --worker-class gthread --keep-alive 75"
+    command += f" --no-control-socket --log-level warning --chdir {HERE} floor:app"
+    heartbeat = ["--worker-tmp-dir", "/dev/shm"] if Path("/dev/shm").is_dir() else []
+    env = {"FLOOR_DATABASE": str(folder / "floor.db")}
+    return Server([sys.executable, *command.split(), *heartbeat], env, folder, port)
+
+
+def a_body(alerts: int = 20, **labels: str) -> bytes:
+    """A webhook of version 4 with about 1 KB an alert: 12 labels, 4 annotations. NUMBER stands where it is unique."""
+    shared = {"alertname": "HighErrorRate", "shard": f"shard-{NUMBER}", "namespace": "butterfly", **labels}
+    told = [_an_alert({**shared, "service": "plato", "severity": "critical", **labels}, each) for each in range(alerts)]
+    group = {
+        "receiver": "responder",
+        "status": "firing",
+        "alerts": told,
+        "groupLabels": {name: shared[name] for name in ("alertname", "shard")},
+        "commonLabels": {**shared, "service": "plato", "severity": "critical", **labels},
+        "commonAnnotations": {"summary": "plato answers with errors"},
+        "externalURL": "http://alertmanager.example:9093",
+        "version": "4",
+        "groupKey": f'{{}}:{{alertname="{shared["alertname"]}", shard="shard-{NUMBER}"}}',
+        "truncatedAlerts": 0,
+    }
+    return json.dumps(group, separators=(",", ":")).encode()
+
+
+def _an_alert(labels: Mapping[str, str], number: int) -> dict[str, Any]:
+    more = {
+        "cluster": "prod-eu",
+        "container": "app",
+        "endpoint": "http",
+        "instance": f"10.0.{number}.7:8080",
+        "job": "butterfly/plato",
+        "pod": f"plato-{NUMBER}-{number:02}",
+        "team": "team-plato",
+    }
+    return {
+        "status": "firing",
+        "labels": {**labels, **more},
+        "annotations": {
+            "summary": "plato answers with errors",
+            "description": f"7.3 % of the requests to pod {number} failed in the last five minutes; 1 % is the limit. " * 2,
+            "runbook_url": "https://runbooks.butterfly.example.com/common-issues.md#high-error-rate",
+            "dashboard": "https://grafana.butterfly.example.com/d/plato/overview?orgId=1&var-service=plato",
+        },
+        "startsAt": "2026-11-23T09:15:02.123Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "http://prometheus.example:9090/graph?g0.expr=rate%28http_requests_total%5B5m%5D%29&g0.tab=1",
+        "fingerprint": f"{NUMBER}{number:06x}",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the clients saw: 202s, other answers, connections that broke, and how long an answer took."""
+
+    accepted: int
+    refused: int
+    broken: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+
+
+def storm(server: Server, body: Path, seconds: float, tag: str, connections: int = 16) -> Load:
+    """Unique webhooks as fast as they are answered, from another process: wrk where it is, else storm.py."""
+    target = f"{server.url}/webhook/alertmanager"
+    if shutil.which("wrk"):
+        how = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(HERE / "storm.lua")]
+        command = [*how, target, "--", TOKEN, tag, str(body)]
+    else:
+        how = [sys.executable, str(HERE / "storm.py"), "--connections", str(connections), "--seconds", str(seconds)]
+        command = [*how, target, TOKEN, tag, str(body)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = json.loads(said[said.rindex("{") :])
+    accepted = found.pop("replies") - found["refused"]
+    return Load(accepted=accepted, **found)
+
+
+def post(url: str, body: bytes) -> None:
+    """One webhook, accepted."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+    request = urllib.request.Request(f"{url}/webhook/alertmanager", body, headers, method="POST")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        if answer.status != 202:
+            raise Missing(f"the webhook was answered {answer.status}")
+
+
+def wait_for(what: str, holds: Any, seconds: float = 60.0, pause: float = 0.02) -> float:
+    """Seconds until ``holds()`` is true. Raises Missing after ``seconds``."""
+    began = time.monotonic()
+    while not holds():
+        if time.monotonic() - began > seconds:
+            raise Missing(f"{what}: not within {seconds:g} s")
+        time.sleep(pause)
+    return time.monotonic() - began
+
+
+def folder() -> tempfile.TemporaryDirectory[str]:
+    """Where databases and logs of a run are. Set TMPDIR to a real disk: in memory an fsync costs nothing."""
+    return tempfile.TemporaryDirectory(prefix="responder-bench-", ignore_cleanup_errors=True)
+
+
+def stop_all(stand_ins: Sequence[StandIn]) -> None:
+    for each in stand_ins:
+        each.stop()
+
+
+def options(text: str | None, *, rounds: int, seconds: float) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(text or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"interleaved rounds (default {rounds})")
+    parser.add_argument("--seconds", type=float, default=seconds, help=f"seconds of a measurement (default {seconds:g})")
+    return parser.parse_args()
+
+
+def middle(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value below which ``share`` of them lie: the nearest rank, nothing interpolated."""
+    ranked = sorted(values)
+    return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    cells = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    for row in cells:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print()
+
+
+def goal(what: str, value: float, *, unit: str, at_least: float | None = None, below: float | None = None) -> None:
+    """One line: what was wanted, what was found, and whether that is enough."""
+    met = value >= at_least if at_least is not None else value < (below or 0)
+    wanted = f">= {at_least:g}" if at_least is not None else f"< {below:g}"
+    print(f"  {'met    ' if met else 'NOT MET'}  {what}: {value:.3g} {unit} (goal {wanted} {unit})")
+
+
+def run(main: Any) -> None:
+    """Exit status 1 only where something is missing: a busy machine is no failure."""
+    print(f"  load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    try:
+        main()
+    except Missing as error:
+        sys.exit(f"  FAILED: {error}")

@@ -1,0 +1,45 @@
+"""Findings become one sentence that people can act on, and nothing unknown is hidden."""
+
+from __future__ import annotations
+
+from responder.diagnose.conclude import conclude, order
+from responder.model.finding import Conclusion, Verdict
+from responder.standins.builders import a_finding, a_subject
+
+HEALTH = a_finding(Verdict.BAD)
+WARNING = a_finding(Verdict.BAD, probe="heap", kind="promql", warning=True, headline="plato: heap 91%")
+CAPSULE = a_finding(Verdict.BAD, probe="dependencies", target="capsule", headline="capsule: 503 DOWN in 9 ms")
+SILENT = a_finding(Verdict.UNKNOWN, probe="certificate", kind="tls")
+SKIPPED = a_finding(Verdict.SKIPPED, probe="kafka-lag", kind="promql")
+DNS = a_finding(Verdict.OK, probe="dns", kind="dns")
+ODYSSEY = a_finding(Verdict.OK, probe="dependencies", target="odyssey")
+NEXUS = a_finding(Verdict.OK, probe="dependencies", target="nexus")
+CHANGE = a_finding(Verdict.OK, probe="recent-changes", kind="promql", headline="plato: last rollout 22 min ago")
+
+
+def test_the_worst_comes_first() -> None:
+    """People read what is bad before what is fine."""
+    assert order((DNS, SKIPPED, SILENT, WARNING, HEALTH)) == (HEALTH, WARNING, SILENT, SKIPPED, DNS)
+
+
+def test_the_conclusion_names_its_evidence() -> None:
+    """One sentence says what is likely and which probes say so; the rest is sorted by what it means."""
+    said = conclude((DNS, NEXUS, WARNING, CHANGE, SILENT, CAPSULE, ODYSSEY, HEALTH, SKIPPED), a_subject())
+    assert said == Conclusion(
+        likely="plato: 503 DOWN in 41 ms, db DOWN (health); capsule: 503 DOWN in 9 ms (dependencies); and 1 more",
+        changed="plato: last rollout 22 min ago",
+        ruled_out="dns ok · nexus, odyssey healthy",
+        unknown="certificate: plato: no answer within 3.0 s; not asked: kafka-lag",
+    )
+
+
+def test_without_findings_nothing_is_claimed() -> None:
+    """No evidence, no conclusion."""
+    assert conclude((), a_subject()) == Conclusion(likely="", changed="", ruled_out="", unknown="")
+
+
+def test_a_change_that_could_not_be_seen_is_unknown() -> None:
+    """Not knowing about rollouts is not the same as no rollout."""
+    said = conclude((a_finding(Verdict.UNKNOWN, probe="recent-changes"),), a_subject())
+    assert said.changed == ""
+    assert said.unknown.startswith("recent-changes: ")

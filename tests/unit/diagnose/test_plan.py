@@ -1,0 +1,36 @@
+"""The names in a rule become questions, and none is lost on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from responder.diagnose.plan import plan
+from responder.diagnose.probes import PROBES
+from responder.diagnose.probes.http import HttpSpec
+from responder.diagnose.probes.tcp import TcpSpec
+from responder.standins.builders import a_book
+from tests.unit.diagnose.conftest import a_probe, a_scene
+
+BOOK = a_book(
+    probes={
+        "dependencies": dataclasses.replace(a_probe("http", HttpSpec(of="dependencies")), name="dependencies"),
+        "port": dataclasses.replace(a_probe("tcp", TcpSpec()), name="port"),
+        "odd": dataclasses.replace(a_probe("smoke", object()), name="odd"),
+    }
+)
+
+
+def test_every_name_becomes_its_questions_in_order() -> None:
+    """Probes are asked in the order of the rule, each once; one name may become several questions."""
+    asks = plan(("port", "dependencies", "port"), BOOK, PROBES, a_scene())
+    assert [(ask.probe, ask.target) for ask in asks] == [
+        ("port", "plato"),
+        ("dependencies", "capsule"),
+        ("dependencies", "odyssey"),
+    ]
+
+
+def test_a_name_that_means_nothing_is_skipped_with_its_reason() -> None:
+    """A rule that names a probe nobody defined still pages, and the page says so."""
+    asks = plan(("nothing", "odd"), BOOK, PROBES, a_scene())
+    assert [ask.skip for ask in asks] == ["the rules define no probe nothing", "there is no kind of probe smoke"]

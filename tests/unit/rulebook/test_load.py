@@ -1,0 +1,316 @@
+"""Every mistake in the rule files is found at once, at its place, with what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from responder.model.problem import Problem
+from responder.model.rule import Action, Op, RuleBook, SeverityFrom
+from responder.rulebook.checks import CHECKS
+from responder.rulebook.load import BadRules, load
+from responder.triage.matchers import parse
+
+
+@dataclass(frozen=True, slots=True)
+class _Spec:
+    """What the kind `ask` may be given."""
+
+    expr: str
+    limits: tuple[float, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def _objects(spec: object) -> tuple[str, ...]:
+    assert isinstance(spec, _Spec)
+    return ("expr must not be empty",) if not spec.expr else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    spec: type = _Spec
+    check: Callable[[object], tuple[str, ...]] = _objects
+
+
+RUNBOOKS = {"common.md": frozenset({"service-down", "high-latency"}), "scaling.md": frozenset[str]()}
+
+GOOD = """\
+platform: {environment: prod, namespace: butterfly, exporters: [node-exporter*]}
+severities:
+  P1: &
+""".replace(" &", "") + """\
+    meaning: outage
+    response: 15 minutes, all hands
+    respond_within: 15m
+    responders: all hands
+    pages: true
+    pagerduty: critical
+    page_budget: 8s
+    next_update: 1h30m
+  P2: {meaning: m, response: r, respond_within: null, responders: w, pages: false, pagerduty: info, page_budget: 30s, next_update: 1d}
+services:
+  capsule: {health: "http://capsule:8080/actuator/health", owner: a, impact: b}
+  plato:
+    health: https://plato:8443/actuator/health
+    owner: team-plato
+    impact: nothing works
+    namespace: other
+    depends_on: [capsule]
+    dashboards: {Overview: "https://grafana.example/d/plato"}
+contacts:
+  - {role: On-Call, contact: PagerDuty, hours: 24/7}
+escalation: [On-Call]
+urls:
+  - {text: Grafana, href: "https://grafana.example"}
+probes:
+  health: {kind: ask, expr: up, limits: [1, 2.5], timeout: 2s}
+  dns: {kind: ask, expr: x}
+  changes: {kind: ask, expr: y}
+defaults: {probes: [health], baseline: [changes, health], channels: [slack]}
+rules:
+  - id: watchdog
+    match: alertname="Watchdog"
+    severity: P2
+    first_step: Nothing.
+    action: heartbeat
+  - id: service-down
+    match: ['alertname="ServiceDown",service!=""', namespace=~"a|b"]
+    severity: {from: severity, map: {critical: P1}, otherwise: P2}
+    symptom: is down
+    runbook: common.md#service-down
+    first_step: Look.
+    probes: [dns]
+    channels: [pagerduty, slack]
+  - id: unknown
+    match: []
+    severity: P2
+    first_step: Read it.
+"""
+
+
+def _load(folder: Path, runbooks: dict[str, frozenset[str]] | None = RUNBOOKS) -> RuleBook:
+    return load(folder, probe_kinds={"ask": _Kind()}, runbooks=runbooks, channels={"pagerduty", "slack"}, parse=parse)
+
+
+def _problems(tmp_path: Path, text: str, runbooks: dict[str, frozenset[str]] | None = RUNBOOKS) -> list[Problem]:
+    folder = tmp_path / "rules"
+    folder.mkdir(exist_ok=True)
+    (folder / "all.yaml").write_text(text)
+    try:
+        _load(folder, runbooks)
+    except BadRules as error:
+        return list(error.problems)
+    return []
+
+
+def test_a_good_folder_becomes_a_rule_book(tmp_path: Path) -> None:
+    """What the files say is what the program does, with defaults and the baseline filled in."""
+    assert _problems(tmp_path, GOOD) == []
+    book = _load(tmp_path / "rules")
+    assert (book.environment, book.namespace, book.exporters) == ("prod", "butterfly", ("node-exporter*",))
+    assert [(s.name, s.rank, s.page_budget, s.next_update) for s in book.severities.values()] == [
+        ("P1", 1, 8.0, 5400.0),
+        ("P2", 2, 30.0, 86400.0),
+    ]
+    assert (book.severities["P1"].respond_within, book.severities["P2"].respond_within) == (900.0, None)
+    assert book.services["plato"].depends_on == ("capsule",)
+    assert book.services["plato"].selector == 'namespace="other",service="plato"'
+    assert book.services["capsule"].selector == 'namespace="butterfly",service="capsule"'
+    assert [contact.role for contact in book.escalation] == ["On-Call"]
+    assert book.probes["health"].spec == _Spec(expr="up", limits=(1.0, 2.5))
+    assert (book.probes["health"].timeout, book.probes["dns"].timeout) == (2.0, 3.0)
+    watchdog, down, unknown = book.rules
+    assert (watchdog.action, watchdog.probes, watchdog.channels) == (Action.HEARTBEAT, (), ())
+    assert [(m.name, m.op) for m in down.matchers] == [
+        ("alertname", Op.EQUAL),
+        ("service", Op.NOT_EQUAL),
+        ("namespace", Op.REGEX),
+    ]
+    assert down.severity == SeverityFrom(label="severity", mapping={"critical": "P1"}, otherwise="P2")
+    assert str(down.runbook) == "common.md#service-down"
+    assert (down.probes, down.channels) == (("dns", "changes", "health"), ("pagerduty", "slack"))
+    assert (unknown.probes, unknown.channels, unknown.matchers) == (("health", "changes"), ("slack",), ())
+    assert str(down.place).startswith("rules/all.yaml:")
+
+
+# What is replaced in the good file, by what, and the problem's code and the text its place points at.
+SAMPLES = [
+    ("    meaning: outage", "    meening: outage", "unknown-key", "meening"),
+    ("environment: prod, ", "", "missing-key", "platform"),
+    ("  plato:\n", "  Plato_1:\n", "bad-value", "Plato_1"),
+    ("    owner: team-plato\n", "", "missing-key", "plato"),
+    ("    pages: true", "    pages: yes", "bad-value", "yes"),
+    ("    pagerduty: critical", "    pagerduty: critcal", "bad-value", "critcal"),
+    ("page_budget: 8s", "page_budget: 8", "bad-value", "8\n"),
+    ("next_update: 1h30m", "next_update: 0s", "bad-value", "0s"),
+    ("https://plato:8443/actuator/health", "plato:8443", "bad-value", "plato:8443"),
+    ("https://plato:8443/actuator/health", "https://u:p@plato/health", "bad-value", "https://u:p@"),
+    ("https://plato:8443/actuator/health", "https://plato/health?x=1", "bad-value", "https://plato/health?"),
+    ("https://plato:8443/actuator/health", "https://plato:99999/", "bad-value", "https://plato:9"),
+    ("https://plato:8443/actuator/health", "ftp://plato/", "bad-value", "ftp://"),
+    ("severity: P2\n    first_step: Nothing.", "severity: [P2]\n    first_step: Nothing.", "bad-value", "[P2]"),
+    ("severity: P2\n    first_step: Nothing.", "severity: {from: x}\n    first_step: N", "missing-key", "severity: {from"),
+    ("action: heartbeat", "action: heartbeet", "bad-value", "heartbeet"),
+    ("action: heartbeat", "action: heartbeat\n    channels: [slack]", "bad-value", "id: watchdog"),
+    ("symptom: is down", "symptom: 5", "bad-value", "5\n"),
+    ("symptom: is down", 'symptom: "a\\nb"', "bad-value", '"a'),
+    ("id: watchdog", "id: Watch dog", "bad-value", "Watch dog"),
+    ("    first_step: Look.\n", "", "missing-key", "id: service-down"),
+    ("    symptom: is down", "    symptom: is down\n    probs: [dns]", "unknown-key", "probs"),
+    ("defaults: {probes", "default: {probes", "unknown-key", "default"),
+    ("escalation: [On-Call]", "escalation: On-Call", "bad-value", "On-Call\nurls"),
+    ("id: service-down", "id: watchdog", "duplicate-id", "watchdog\n    match: ["),
+    ("contacts:\n", "contacts:\n  - {role: On-Call, contact: x, hours: y}\n", "duplicate-id", "{role: On-Call, contact: P"),
+    ('"ServiceDown",', '"Service"Down,', "bad-matcher", '"Down,'),
+    ('alertname="Watchdog"', "Watchdog", "bad-matcher", "Watchdog\n"),
+    ('namespace=~"a|b"', 'namespace=~"a|("', "bad-matcher", 'a|("'),
+    ('alertname="Watchdog"', '"{}"', "bad-matcher", '"{}"'),
+    ("severity: P2\n    first_step: Nothing.", "severity: P5\n    first_step: Nothing.", "unknown-severity", "P5"),
+    ("map: {critical: P1}", "map: {critical: P7}", "unknown-severity", "P7"),
+    ("otherwise: P2", "otherwise: p2", "unknown-severity", "p2"),
+    ("depends_on: [capsule]", "depends_on: [capsle]", "unknown-service", "capsle"),
+    ("escalation: [On-Call]", "escalation: [On-Cal]", "unknown-contact", "On-Cal"),
+    ("probes: [dns]", "probes: [dnss]", "unknown-probe", "dnss"),
+    ("baseline: [changes, health]", "baseline: [chnges]", "unknown-probe", "chnges"),
+    ("dns: {kind: ask", "dns: {kind: aks", "unknown-probe-kind", "aks"),
+    ("dns: {kind: ask, expr: x}", 'dns: {kind: ask, expr: ""}', "bad-probe", "dns: {"),
+    ("dns: {kind: ask, expr: x}", "dns: {kind: ask}", "missing-key", "dns: {"),
+    ("dns: {kind: ask, expr: x}", "dns: {kind: ask, expr: x, exp: y}", "unknown-key", "exp: y"),
+    ("dns: {kind: ask, expr: x}", "dns: {kind: ask, expr: x, limits: ['1']}", "bad-value", "'1'"),
+    ("dns: {kind: ask, expr: x}", "dns: {expr: x}", "missing-key", "dns: {"),
+    ("channels: [pagerduty, slack]", "channels: [pager]", "unknown-channel", "pager]"),
+    ("channels: [pagerduty, slack]", "channels: []", "unknown-channel", "[]\n  - id: unknown"),
+    ("common.md#service-down", "comon.md#service-down", "unknown-runbook", "comon.md"),
+    ("common.md#service-down", "common.md#service-donw", "unknown-section", "common.md#"),
+    ("    match: []\n", '    match: a="b"\n', "no-catch-all", 'a="b"'),
+    ('    match: alertname="Watchdog"\n', "    match: []\n", "after-catch-all", "service-down\n    match"),
+    ("platform: {", "urls: []\n#", "missing-platform", "urls"),
+    ("urls:\n", "urls: []\nurls:\n", "duplicate-key", "urls:\n  -"),
+    ("symptom: is down", "symptom: *down", "alias", "*down"),
+    ("symptom: is down", "symptom: !x down", "tag", "!x"),
+    ("escalation: [On-Call]", "escalation: [On-Call", "syntax", "urls"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "code", "pointed"), SAMPLES, ids=lambda value: str(value)[:24])
+def test_each_mistake_is_found_where_it_is(tmp_path: Path, old: str, new: str, code: str, pointed: str) -> None:
+    """A typing error in a rule file is shown at its line and column, with advice."""
+    assert old in GOOD
+    text = GOOD.replace(old, new, 1)
+    problems = [problem for problem in _problems(tmp_path, text) if problem.code == code]
+    assert problems, _problems(tmp_path, text)
+    line = text.split("\n")[problems[0].place.line - 1 :]
+    assert "\n".join(line)[problems[0].place.column - 1 :].startswith(pointed), problems[0]
+    assert problems[0].place.path == "rules/all.yaml"
+    assert problems[0].message
+
+
+def test_every_check_has_a_sample() -> None:
+    """No check can be added without showing what it finds."""
+    shown = {code for _, _, code, _ in SAMPLES}
+    assert not set(CHECKS) - shown
+    assert {"unknown-key", "missing-key", "bad-value", "duplicate-key", "alias", "tag", "syntax"} <= shown
+
+
+def test_a_mistake_does_not_set_off_others(tmp_path: Path) -> None:
+    """One mistake is one message, so that people see what is wrong and not its echo."""
+    for old, new, code, _ in SAMPLES:
+        found = _problems(tmp_path, GOOD.replace(old, new, 1))
+        allowed = {code, *({"after-catch-all"} if code == "after-catch-all" else set())}
+        if old not in {"defaults: {probes", "urls:\n", "contacts:\n"} and code != "after-catch-all":
+            assert {problem.code for problem in found} <= allowed, (new, found)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    """People mend a broken rule file in one go."""
+    text = GOOD
+    for old, new, _, _ in [SAMPLES[0], SAMPLES[4], SAMPLES[26], SAMPLES[33], SAMPLES[35], SAMPLES[46]]:
+        text = text.replace(old, new, 1)
+    found = _problems(tmp_path, text)
+    codes = {problem.code for problem in found}
+    assert {"unknown-key", "bad-value", "bad-matcher", "unknown-service", "unknown-probe"} <= codes
+    assert found == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hint"),
+    [
+        ("symptom: is down", "symptm: is down", "did you mean 'symptom'?"),
+        ("probes: [dns]", "probes: [dnss]", "did you mean 'dns'?"),
+        ("pagerduty: critical", "pagerduty: critcal", "did you mean 'critical'?"),
+        ("common.md#service-down", "common.md#service-donw", "did you mean 'service-down'?"),
+        ("otherwise: P2", "otherwise: medium", "there is P1, P2"),
+        ("symptom: is down", "symptom: 5", "put it inside quotes"),
+    ],
+)
+def test_a_mistake_comes_with_what_to_write(tmp_path: Path, old: str, new: str, hint: str) -> None:
+    """The message names the word that was probably meant."""
+    assert hint in {problem.hint for problem in _problems(tmp_path, GOOD.replace(old, new, 1))}
+
+
+def test_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+    """Which rule wins can be read from the file listing; folders below, and other files, are not rules."""
+    folder = tmp_path / "rules"
+    (folder / "tests").mkdir(parents=True)
+    (folder / "tests" / "cases.yaml").write_text("not: rules")
+    (folder / ".hidden.yaml").write_text("not: rules")
+    (folder / "README.md").write_text("# not rules")
+    base, _, rules = GOOD.partition("rules:\n")
+    (folder / "00-base.yaml").write_text(base)
+    (folder / "99-rules.yml").write_text("defaults: {channels: [slack]}\nrules:\n" + rules)
+    first = '{id: first, match: a="b", severity: P1, first_step: x, channels: [slack]}'
+    (folder / "50-first.yaml").write_text(f"rules: [{first}]")
+    book = _load(folder)
+    assert [rule.id for rule in book.rules] == ["first", "watchdog", "service-down", "unknown"]
+    assert book.rules[0].place.path == "rules/50-first.yaml"
+    assert book.rules[-1].probes == ()
+
+
+def test_the_revision_changes_with_any_byte(tmp_path: Path) -> None:
+    """Two processes can tell whether they run the same rules."""
+    assert _problems(tmp_path, GOOD) == []
+    before = _load(tmp_path / "rules").revision
+    assert _load(tmp_path / "rules").revision == before
+    (tmp_path / "rules" / "all.yaml").write_text(GOOD + "# comment\n")
+    assert _load(tmp_path / "rules").revision != before
+
+
+def test_a_folder_without_rules_is_a_problem(tmp_path: Path) -> None:
+    """A wrong path is said to be one, instead of running without rules."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.yaml").write_text("")
+    for folder in ("missing", "empty", "file.yaml"):
+        with pytest.raises(BadRules) as caught:
+            _load(tmp_path / folder)
+        assert [problem.code for problem in caught.value.problems] == ["no-rules"]
+
+
+def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    """A broken file is one message, and nothing is said to be missing that it may have held."""
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    base, _, rules = GOOD.partition("rules:\n")
+    (folder / "00.yaml").write_text(base + "a: [")
+    (folder / "10.yaml").write_text("rules:\n" + rules)
+    with pytest.raises(BadRules) as caught:
+        _load(folder)
+    assert [(problem.code, problem.place.path) for problem in caught.value.problems] == [("syntax", "rules/00.yaml")]
+
+
+def test_without_a_catalogue_runbooks_are_not_checked(tmp_path: Path) -> None:
+    """Rules can be checked on their own, without the runbooks."""
+    text = GOOD.replace("common.md#service-down", "nowhere.md#x")
+    assert _problems(tmp_path, text, None) == []
+    [problem] = _problems(tmp_path, text, {})
+    assert problem.code == "unknown-runbook"
+    assert "--runbooks" in problem.hint
+
+
+def test_a_mistake_in_one_rule_leaves_the_places_of_the_others(tmp_path: Path) -> None:
+    """After a broken rule, messages about the next one still point at the next one."""
+    text = GOOD.replace("action: heartbeat", "action: x").replace("probes: [dns]", "probes: [nsd]")
+    found = {problem.code: problem for problem in _problems(tmp_path, text)}
+    assert text.split("\n")[found["unknown-probe"].place.line - 1] == "    probes: [nsd]"
