@@ -54,7 +54,10 @@ def load(
         document = read(name, raw)
         shaped = validate(document)
         draft.add(document, shaped)
-        problems.extend((*document.problems, *shaped.problems))
+        problems.extend(document.problems)
+        # What the reader refused is not there: that the schema misses it at the same place is only an echo.
+        refused = {problem.place for problem in document.problems}
+        problems.extend(problem for problem in shaped.problems if problem.place not in refused)
         whole = whole and (document.data is not None or not document.problems)
     for code, check in CHECKS.items() if draft.documents else ():
         # What a file that could not be read defines is not known, so nothing can be said to be missing.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -60,9 +61,22 @@ def validate(document: Document) -> Shaped:
         return Shaped(schema.File.model_validate(data))
     except ValidationError as error:
         details = error.errors(include_url=False)
-    problems = tuple(explain(detail, document, data) for detail in details)
+    echoes = _echoes(details)
+    problems = tuple(explain(each, document, data) for each in details if (each["type"], each["loc"]) not in echoes)
     dropped = frozenset(_entry(_path(detail["loc"], data)) for detail in details)
     return Shaped(schema.File.model_validate(_without(data, dropped)), problems, dropped)
+
+
+def _echoes(details: list[ErrorDetails]) -> set[tuple[str, tuple[str | int, ...]]]:
+    """Keys that are missing only because they are misspelt: the unknown key beside them says it all."""
+    missing = {detail["loc"] for detail in details if detail["type"] == "missing"}
+    found = set()
+    for detail in details:
+        *parent, key = detail["loc"] or ("",)
+        if detail["type"] == "extra_forbidden":
+            names = [str(loc[-1]) for loc in missing if loc[:-1] == tuple(parent)]
+            found |= {("missing", (*parent, name)) for name in get_close_matches(str(key), names, n=1)}
+    return found
 
 
 def explain(detail: ErrorDetails, document: Document, data: Any, base: Path = ()) -> Problem:

@@ -30,8 +30,8 @@ def subject(alert_labels: Labels, book: RuleBook) -> Subject:
     """What the alert is about.
 
     Labels are tried in the order of ``_CANDIDATES``. The first that names a service of the catalogue wins, otherwise
-    the first that is not rejected gives the name people read. Labels only select: ``service`` is never anything but a name
-    of the catalogue, and ``values`` are the labels less those that name an exporter.
+    the first that is not rejected gives the name people read. Labels only select: ``service`` is never anything but a
+    name of the catalogue, and ``values`` are the labels less those that name an exporter.
     """
     labels = {name: value for name, value in alert_labels.items() if isinstance(name, str) and isinstance(value, str)}
     namespace = _namespace(labels, book)

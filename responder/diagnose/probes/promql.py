@@ -177,7 +177,8 @@ def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
 
 
 def _request(wire: Wire, now: float, left: float) -> Request:
-    query = {"query": wire.expr, "timeout": f"{max(left, 0.1):.1f}s"}
+    # Prometheus' durations have no fractions: it refuses 3.0s.
+    query = {"query": wire.expr, "timeout": f"{max(100, int(left * 1000))}ms"}
     if wire.window:
         times = {"start": f"{now - wire.window:.3f}", "end": f"{now:.3f}", "step": str(wire.step)}
         url, form = f"{wire.base}/api/v1/query_range", urlencode(query | times)

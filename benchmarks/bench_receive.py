@@ -1,0 +1,144 @@
+"""Durable webhooks per second: `responder serve` against a Flask receiver of forty lines that only inserts the body.
+
+Both run under the same gunicorn settings, on SQLite of the same build in WAL mode with synchronous=FULL. Every body is a
+new group of 20 new alerts. Three subjects take turns, each on a fresh database:
+
+- the floor: floor.py;
+- receiving: `responder serve` with RESPONDER_ROLE=web; it authenticates, checks the body, keeps it;
+- triaging: `responder serve` as shipped, with the shipped rules. While webhooks arrive it decides all of them: each opens
+  an incident of P1, writes its pages for PagerDuty and Slack and a diagnosis, asks the health endpoints, and sends the
+  pages as they are released or due, to stand-ins in another process. Prometheus is not configured, so its probes are
+  skipped. What is timed is receiving; the backlog is how long the last delivery waits for its decision after the load.
+
+CPU is that of the whole server, from /proc, for everything it did until all was decided.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import harness
+from harness import Load, Missing, Server
+
+ALERTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One subject's measurement."""
+
+    load: Load
+    backlog: float
+    cpu_ms: float
+
+    @property
+    def rate(self) -> float:
+        return self.load.accepted / self.load.seconds
+
+
+def count(database: Path, state: str = "") -> int:
+    try:
+        from pysqlite3 import dbapi2 as sqlite3
+    except ImportError:
+        import sqlite3
+    connection = sqlite3.connect(database, timeout=10)
+    try:
+        where = f"WHERE state = '{state}'" if state else ""
+        return int(connection.execute(f"SELECT count(*) FROM deliveries {where}").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def measure(start: Callable[[Path], Server], name: str, seconds: float, number: int) -> Round:
+    with harness.folder() as place:
+        folder = Path(place)
+        body = folder / "body.json"
+        body.write_bytes(harness.a_body(ALERTS))
+        database = folder / ("floor.db" if name == "floor" else "responder.db")
+        decided = (lambda: count(database, "new") == 0) if name == "triaging" else (lambda: True)
+        with start(folder) as server:
+            harness.storm(server, body, 1, f"{number}w")
+            harness.wait_for("the warm-up is decided", decided)
+            before, kept = server.cpu(), count(database)
+            load = harness.storm(server, body, seconds, f"{number}m")
+            backlog = harness.wait_for("everything is decided", decided)
+            spent = server.cpu() - before
+            held = count(database) - kept
+        if load.accepted > held:
+            raise Missing(f"{name}: {load.accepted} webhooks were acknowledged, {held} are in the database")
+        return Round(load, backlog, spent / max(1, held * ALERTS) * 1000)
+
+
+def show(found: dict[str, list[Round]]) -> dict[str, float]:
+    """Print the medians; the ratios to the floor of the same round."""
+    ratios = {
+        name: harness.middle([mine.rate / floor.rate for mine, floor in zip(rounds, found["floor"], strict=True)])
+        for name, rounds in found.items()
+    }
+    rows = []
+    for name, rounds in found.items():
+        rates = [each.rate for each in rounds]
+        rows.append(
+            (
+                name,
+                f"{harness.middle(rates):.0f} ({min(rates):.0f}-{max(rates):.0f})",
+                f"{harness.middle(rates) * ALERTS:.0f}",
+                f"{ratios[name]:.0%}",
+                f"{harness.middle([each.load.p50_ms for each in rounds]):.1f}",
+                f"{harness.middle([each.load.p99_ms for each in rounds]):.1f}",
+                f"{harness.middle([each.cpu_ms for each in rounds]):.3f}",
+                f"{harness.middle([each.backlog for each in rounds]):.1f}",
+                sum(each.load.refused + each.load.broken for each in rounds),
+            )
+        )
+    head = ("", "webhooks/s", "alerts/s", "of the floor", "p50 ms", "p99 ms", "CPU ms/alert", "backlog s", "errors")
+    harness.table(head, rows)
+    return ratios
+
+
+def main() -> None:
+    wanted = harness.options(__doc__, rounds=3, seconds=4)
+    outside = subprocess.Popen(
+        [sys.executable, str(harness.HERE / "outside.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert outside.stdout is not None
+    where = json.loads(outside.stdout.readline())
+    subjects: dict[str, Callable[[Path], Server]] = {
+        "floor": harness.floor,
+        "receiving": lambda folder: harness.responder(folder, role="web"),
+        "triaging": lambda folder: harness.responder(
+            folder,
+            pagerduty_routing_key="benchmark",
+            pagerduty_url=where["url"],
+            slack_bot_token="xoxb-benchmark",
+            slack_api_url=where["url"],
+            connect_to=",".join(
+                f"{name}:8080=127.0.0.1:{where['port']}"
+                for name in ("capsule", "odyssey", "perception", "plato", "nexus")
+            ),
+        ),
+    }
+    found: dict[str, list[Round]] = {name: [] for name in subjects}
+    try:
+        for number in range(wanted.rounds):
+            for name, start in subjects.items():
+                found[name].append(measure(start, name, wanted.seconds, number % 10))
+                time.sleep(0.2)
+    finally:
+        outside.communicate()
+    ratios = show(found)
+    harness.goal("receiving", ratios["receiving"] * 100, unit="% of the floor", at_least=80)
+    harness.goal("triaging everything", ratios["triaging"] * 100, unit="% of the floor", at_least=50)
+    for name in ("receiving", "triaging"):
+        p99 = harness.middle([each.load.p99_ms for each in found[name]])
+        harness.goal(f"{name}, p99 of the reply", p99, unit="ms", below=100)
+
+
+if __name__ == "__main__":
+    harness.run(main)

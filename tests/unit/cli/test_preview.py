@@ -1,0 +1,94 @@
+"""The dry-run's element: what others rely upon."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from responder.cli.bodies import Sample
+from responder.cli.preview import as_json, preview
+from responder.diagnose.contract import Ask
+from responder.model.finding import Finding, Verdict
+from responder.model.rule import Action
+from responder.standins.builders import NOW
+from tests.unit.engine.test_process import CHANNELS_USED, EVERYTHING, a_desk
+from tests.unit.receive.test_alertmanager import a_body, an_alert, to_bytes
+
+LABELS = {"alertname": "ServiceDown", "service": "plato", "severity": "critical"}
+FIRING = to_bytes(a_body(alerts=[an_alert(labels=LABELS)]))
+OVER = to_bytes(a_body(alerts=[an_alert(labels=LABELS, status="resolved", endsAt="2026-11-23T10:00:00Z")]))
+
+
+def element(body: bytes, **desk: object) -> dict[str, object]:
+    """The JSON element of a body."""
+    return as_json(preview(Sample("x.json", body), a_desk(**desk), NOW, None), explain=True)  # type: ignore[arg-type]
+
+
+def test_the_element_has_the_keys_others_rely_upon() -> None:
+    """Scripts read these names."""
+    names = "source rule severity reason subject runbook probes page pagerduty slack problems".split()
+    assert list(element(FIRING))[: len(names)] == names
+
+
+def test_a_firing_body_shows_the_exact_messages() -> None:
+    """What a dry-run shows is what serve sends, but for the key."""
+    shown = element(FIRING)
+    event, message = shown["pagerduty"], shown["slack"]
+    assert isinstance(event, dict)
+    assert isinstance(message, dict)
+    assert (shown["page"], event["event_action"], event["routing_key"]) == (True, "trigger", "***")
+    assert message["blocks"]
+    assert json.dumps(shown).count("token") == 0
+
+
+def test_a_resolved_body_shows_the_resolution() -> None:
+    """The end of an incident is tried as if the incident were open."""
+    shown = element(OVER)
+    event = shown["pagerduty"]
+    assert isinstance(event, dict)
+    assert (shown["page"], event["event_action"]) == (False, "resolve")
+
+
+def test_a_heartbeat_sends_nothing() -> None:
+    """A Watchdog shows that nobody is told."""
+    shown = element(FIRING, rule=replace(EVERYTHING, action=Action.HEARTBEAT))
+    assert (shown["page"], shown["pagerduty"], shown["slack"]) == (False, None, None)
+
+
+def test_a_bad_body_is_a_problem_with_its_field() -> None:
+    """A body that would be refused says why."""
+    shown = element(b'{"version": "4"}')
+    assert shown["rule"] is None
+    assert shown["problems"] == ["$.groupKey: is missing: this is not a webhook of version 4"]
+
+
+def test_probes_really_run_when_asked_for() -> None:
+    """With --probe the answers are in the list and in the messages."""
+
+    def look(asks: tuple[Ask, ...]) -> tuple[Finding, ...]:
+        return tuple(
+            Finding(
+                probe=ask.probe,
+                kind=ask.kind,
+                target=ask.target,
+                verdict=Verdict.BAD,
+                headline="plato: refused after 1 ms",
+                question=ask.question,
+            )
+            for ask in asks
+        )
+
+    shown = as_json(preview(Sample("x.json", FIRING), a_desk(), NOW, look), explain=False)
+    assert shown["probes"][0]["verdict"] == "bad"
+    assert "refused after 1 ms" in json.dumps(shown["pagerduty"])
+
+
+def test_the_trace_names_each_rule() -> None:
+    """Why this rule, and why not the others."""
+    assert element(FIRING)["explain"] == [{"rule": "everything", "matched": True, "failed": None, "got": None}]
+
+
+def test_without_channels_the_page_is_shown_as_printed() -> None:
+    """Where no key is configured the log's page is what is shown."""
+    shown = preview(Sample("x", FIRING), a_desk(channels={"log": CHANNELS_USED["log"]}), NOW, None)
+    assert "INCIDENT STARTED" in shown.printed

@@ -1,0 +1,49 @@
+"""Links into runbooks are checked against the anchors that GitHub really makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from responder.runbooks.catalogue import anchors, read, sections
+
+ANCHORS = [
+    ("# Service down", "service-down"),
+    ("## Step 1: Check the pods", "step-1-check-the-pods"),
+    ("### `kubectl` & friends", "kubectl--friends"),
+    ("# A [link](https://example.com) here", "a-link-here"),
+    ("# snake_case and-dash", "snake_case-and-dash"),
+    ("# Über die Brücke", "über-die-brücke"),
+    ("# *Very* **bold**!", "very-bold"),
+    ("Underlined\n==========", "underlined"),
+    ("# Closed #", "closed"),
+    ("#", ""),
+]
+
+
+@pytest.mark.parametrize(("markdown", "anchor"), ANCHORS)
+def test_a_heading_gets_githubs_anchor(markdown: str, anchor: str) -> None:
+    """A link that we call good opens the section on GitHub."""
+    assert anchors(markdown) == {anchor}
+
+
+def test_headings_of_one_name_are_numbered() -> None:
+    """Repeated headings can be told apart."""
+    found = sections("# Step\n\n## Step\n\n## Step 1\n\n## Step\n")
+    assert [each.anchor for each in found] == ["step", "step-1", "step-1-1", "step-2"]
+    assert [(each.level, each.line) for each in found] == [(1, 1), (2, 3), (2, 5), (2, 7)]
+
+
+def test_comments_in_commands_are_no_headings() -> None:
+    """A comment inside a command block is not taken for a section."""
+    assert anchors("# One\n\n```bash\n# Two\n```\n\n    # Three\n") == {"one"}
+
+
+def test_a_folder_is_read_by_file(tmp_path: Path) -> None:
+    """Every runbook of the folder can be linked to, and nothing else."""
+    (tmp_path / "a.md").write_bytes(b"# One \xff\n")
+    (tmp_path / "b.txt").write_text("# Two\n")
+    (tmp_path / "c.md").mkdir()
+    assert read(tmp_path) == {"a.md": frozenset({"one-"})}
+    assert read(tmp_path / "missing") == {}

@@ -1,0 +1,179 @@
+"""The rules we ship: they load, each can be reached, the real alert names meet the right ones, nothing is lost."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from responder.bootstrap import load_rules
+from responder.model.rule import Action, Op, Rule, RuleBook, SeverityFrom
+from responder.standins.builders import an_alert
+from responder.triage.decide import severity_of
+from responder.triage.matching import Matching
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "rules").glob("*.yaml"))
+
+
+@cache
+def book() -> RuleBook:
+    """The shipped rule book with the shipped runbooks."""
+    return load_rules(str(ROOT / "rules"), str(ROOT / "runbooks"))
+
+
+@cache
+def matching() -> Matching:
+    """Its rules, ready to be asked."""
+    return Matching(book().rules)
+
+
+def decide(**labels: str) -> tuple[str, str]:
+    """The rule and the severity of an alert with these labels only."""
+    rule = matching().first(labels)
+    severity, _ = severity_of(rule, replace(an_alert(), labels=labels), book())
+    return rule.id, severity.name
+
+
+def test_the_severities_are_those_of_the_definitions() -> None:
+    """P1 to P4 promise what the severity definitions promise."""
+    found = [
+        (s.name, s.rank, s.respond_within, s.pages, s.pagerduty, s.page_budget, s.next_update)
+        for s in book().severities.values()
+    ]
+    assert found == [
+        ("P1", 1, 900.0, True, "critical", 8.0, 1800.0),
+        ("P2", 2, 3600.0, True, "error", 15.0, 3600.0),
+        ("P3", 3, 14400.0, False, "warning", 30.0, 14400.0),
+        ("P4", 4, None, False, "info", 30.0, 86400.0),
+    ]
+
+
+def test_the_catalogue_is_complete() -> None:
+    """Each of the five services has an owner, an impact in words, a health address and a dashboard."""
+    services = book().services
+    assert list(services) == ["capsule", "odyssey", "perception", "plato", "nexus"]
+    for name, service in services.items():
+        assert service.health == f"http://{name}:8080/actuator/health"
+        assert service.owner
+        assert service.impact.endswith(".")
+        assert all(link.href.startswith("https://grafana.butterfly.example.com/") for link in service.dashboards)
+        assert service.dashboards
+    assert [contact.role for contact in book().escalation][:2] == ["On-Call Primary", "On-Call Secondary"]
+    assert {link.text for link in book().urls} == {"Grafana", "Prometheus", "PagerDuty", "Status Page"}
+
+
+def _sample(rule: Rule) -> dict[str, str]:
+    """Labels that the rule's matchers hold for, taken from the first alternative of each regex."""
+    labels = {}
+    for matcher in rule.matchers:
+        first = matcher.value.split("|")[0]
+        labels[matcher.name] = first.replace(".*", "Xyz") if matcher.op is Op.REGEX else matcher.value
+    return labels
+
+
+def test_every_rule_is_reached() -> None:
+    """No shipped rule is dead: each decides the alert it was written for."""
+    for rule in book().rules:
+        assert matching().first(_sample(rule)) is rule, rule.id
+
+
+def test_every_name_in_a_rule_is_reached() -> None:
+    """No alert name stands in a rule that an earlier rule keeps it from."""
+    for rule in book().rules:
+        sample = _sample(rule)
+        for matcher in rule.matchers:
+            for name in matcher.value.split("|") if matcher.name == "alertname" else ():
+                labels = sample | {"alertname": name.replace(".*", "Xyz")}
+                assert matching().first(labels) is rule, (rule.id, name)
+
+
+@pytest.mark.parametrize("name", ["Watchdog", "InfoInhibitor", "PrometheusAlertmanagerE2eDeadManSwitch"])
+def test_the_watchdog_never_notifies(name: str) -> None:
+    """An alert that always fires wakes nobody, whatever severity and service it claims."""
+    rule = matching().first({"alertname": name, "severity": "critical", "service": "plato"})
+    assert rule.action is Action.HEARTBEAT
+    assert not rule.channels
+    assert not rule.probes
+
+
+UNKNOWN = [
+    ({"alertname": "NeverSeen", "severity": "critical"}, "P2"),
+    ({"alertname": "NeverSeen", "severity": "warning"}, "P3"),
+    ({"alertname": "NeverSeen", "severity": "info"}, "P4"),
+    ({"alertname": "NeverSeen", "severity": "none"}, "P4"),
+    ({"alertname": "NeverSeen", "severity": "purple"}, "P3"),
+    ({"alertname": "NeverSeen"}, "P3"),
+    ({"severity": "critical"}, "P2"),
+    ({}, "P3"),
+]
+
+
+@pytest.mark.parametrize(("labels", "severity"), UNKNOWN)
+def test_an_unknown_alert_falls_to_the_last_rule(labels: dict[str, str], severity: str) -> None:
+    """An alert nobody has a rule for is told all the same, with the severity it brings."""
+    assert decide(**labels) == ("unknown", severity)
+    assert book().rules[-1].channels
+    assert book().rules[-1].probes
+
+
+CLASSIC = [
+    ({"alertname": "ServiceDown", "service": "plato", "severity": "critical"}, "service-down", "P1"),
+    ({"alertname": "TargetDown", "service": "plato", "severity": "warning"}, "target-down-service", "P2"),
+    ({"alertname": "TargetDown", "job": "node-exporter", "severity": "warning"}, "target-down", "P3"),
+    ({"alertname": "PrometheusTargetMissing", "severity": "critical"}, "target-down", "P2"),
+    ({"alertname": "HighErrorRate", "service": "plato", "severity": "critical"}, "high-error-rate", "P1"),
+    ({"alertname": "HighLatency", "severity": "warning"}, "high-latency", "P3"),
+    ({"alertname": "KubePodCrashLooping", "severity": "warning"}, "crash-loop", "P2"),
+    ({"alertname": "KubernetesContainerOomKiller", "severity": "warning"}, "out-of-memory", "P2"),
+    ({"alertname": "KubeDeploymentReplicasMismatch", "severity": "warning"}, "replicas-not-ready", "P3"),
+    ({"alertname": "KubeNodeNotReady", "severity": "warning"}, "node-not-ready", "P2"),
+    ({"alertname": "KubePersistentVolumeFillingUp", "severity": "critical"}, "volume-filling", "P1"),
+    ({"alertname": "KubePersistentVolumeFillingUp", "severity": "warning"}, "volume-filling", "P3"),
+    ({"alertname": "HikariConnectionsExhausted", "severity": "critical"}, "database-connections-exhausted", "P1"),
+    ({"alertname": "HighHeapUsage", "severity": "warning"}, "high-heap", "P3"),
+    ({"alertname": "CertManagerCertExpirySoon", "severity": "warning"}, "certificate-expiry", "P3"),
+    ({"alertname": "SslCertificateExpiry(<7Days)", "severity": "critical"}, "certificate-expiry", "P2"),
+    ({"alertname": "KafkaConsumerGroupLag", "severity": "warning"}, "kafka-lag", "P3"),
+    ({"alertname": "KafkaTopicsReplicas", "severity": "critical"}, "kafka-trouble", "P1"),
+    ({"alertname": "KubeHpaMaxedOut", "severity": "warning"}, "autoscaler-at-its-limit", "P3"),
+    ({"alertname": "PrometheusRuleFailures", "severity": "critical"}, "monitoring", "P2"),
+    ({"alertname": "CPUThrottlingHigh", "severity": "info"}, "throttling", "P4"),
+]
+
+
+@pytest.mark.parametrize(("labels", "rule", "severity"), CLASSIC)
+def test_the_classic_alerts_have_their_rules(labels: dict[str, str], rule: str, severity: str) -> None:
+    """The alerts that Kubernetes and Spring Boot installations really have meet the rule written for them."""
+    assert decide(**labels) == (rule, severity)
+
+
+def test_every_rule_tells_people_what_to_do() -> None:
+    """Each page of a shipped rule has a symptom, a runbook section, a first step, probes and somewhere to go."""
+    for rule in book().rules:
+        if rule.action is Action.HEARTBEAT:
+            continue
+        assert rule.symptom, rule.id
+        assert rule.runbook, rule.id
+        assert rule.runbook.section, rule.id
+        assert rule.first_step.endswith("."), rule.id
+        assert rule.channels == ("pagerduty", "slack"), rule.id
+        assert 2 <= len(rule.probes) <= 12, rule.id
+        if isinstance(rule.severity, SeverityFrom):
+            assert rule.severity.label == "severity"
+
+
+def test_every_probe_is_used() -> None:
+    """No shipped probe is dead weight."""
+    used = {name for rule in book().rules for name in rule.probes}
+    assert set(book().probes) == used
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_file_says_what_it_is_for(path: Path) -> None:
+    """A reader of a rule file learns on its first line what is in it."""
+    assert re.match(r"# [A-Z].+", path.read_text())
+    assert max(map(len, path.read_text().splitlines())) <= 120
