@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
     from responder.model.problem import Problem
     from responder.model.rule import RuleBook
+
+_WITHOUT_LINE = frozenset({"no-rules", "unreadable", "encoding", "too-big"})
 
 
 @click.group()
@@ -75,17 +76,19 @@ def _as_text(folder: Path, book: RuleBook | None, problems: Sequence[Problem]) -
     if book is not None:
         counted = f"{len(book.rules)} rules, {len(book.probes)} probes, {len(book.services)} services"
         return click.style("ok", fg="green", bold=True) + f"  {counted}, revision {book.revision[:12]}"
-    blocks = [_block(folder, problem) for problem in problems]
-    files = len(Counter(problem.place.path for problem in problems))
+    names = {problem.place.path for problem in problems}
+    sources = {name: _lines(folder / Path(name).name) for name in names}
+    blocks = [_block(problem, sources[problem.place.path]) for problem in problems]
+    files = len(names)
     total = f"{len(problems)} problem{'s'[: len(problems) != 1]} in {files} file{'s'[: files != 1]}"
     return "\n".join([*blocks, click.style(total, fg="red", bold=True)])
 
 
-def _block(folder: Path, problem: Problem) -> str:
+def _block(problem: Problem, lines_of_file: Sequence[str]) -> str:
     """A problem with the line it is about, and a caret under the place."""
     code = click.style(f"error[{problem.code}]", fg="red", bold=True)
     lines = [f"{click.style(str(problem.place), bold=True)}: {code} {problem.message}"]
-    if source := _source(folder, problem):
+    if source := _source(problem, lines_of_file):
         number = str(problem.place.line)
         # Tabs stay tabs before the caret, so that it stands under its place whatever a tab's width is.
         indent = "".join("\t" if sign == "\t" else " " for sign in source[: problem.place.column - 1])
@@ -96,13 +99,16 @@ def _block(folder: Path, problem: Problem) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _source(folder: Path, problem: Problem) -> str:
-    if problem.code in {"no-rules", "unreadable", "encoding"}:
+def _source(problem: Problem, lines: Sequence[str]) -> str:
+    """The line a problem is about, harmless to a terminal; empty where there is none."""
+    if problem.code in _WITHOUT_LINE or problem.place.line > len(lines):
         return ""
-    path = folder / Path(problem.place.path).name
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return ""
-    line = lines[problem.place.line - 1] if problem.place.line <= len(lines) else ""
+    line = lines[problem.place.line - 1]
     return "".join(sign if sign.isprintable() or sign == "\t" else "\N{REPLACEMENT CHARACTER}" for sign in line)
+
+
+def _lines(path: Path) -> Sequence[str]:
+    try:
+        return path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ()

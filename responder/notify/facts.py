@@ -11,7 +11,7 @@ from responder.model.decision import Decision
 from responder.model.incident import Incident
 from responder.model.rule import RuleBook, Service, Severity
 from responder.model.text import tidy_line
-from responder.notify.words import at, between
+from responder.notify.words import at, brief
 
 UNKNOWN_IMPACT = "Unknown: the alert names no service of the catalogue."
 
@@ -67,7 +67,7 @@ def what(decision: Decision, group: AlertGroup, since: datetime, now: datetime) 
     firing = len(group.firing)
     count = f"{firing} alert{'s'[: firing != 1]} firing"
     cut = f" (+{group.truncated} alerts cut by max_alerts)" if group.truncated else ""
-    return f"{summary(decision, group)}. For {between(since, now)}, {count}{cut}."
+    return f"{summary(decision, group)}. For {brief((now - since).total_seconds())}, {count}{cut}."
 
 
 def impact(service: Service | None, book: RuleBook) -> str:

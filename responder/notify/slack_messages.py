@@ -11,7 +11,7 @@ from responder.model.rule import Link
 from responder.notify import blocks
 from responder.notify.blocks import Block, code, fenced, link, said
 from responder.notify.wire import ascii_only, within
-from responder.notify.words import at, between
+from responder.notify.words import at, between, brief
 
 SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Verdict.OK: "✅"}
 WARNING = "⚠️"
@@ -215,7 +215,7 @@ def _duration(report: Report) -> str:
 
 
 def _started(report: Report) -> str:
-    ago = between(report.started_at, report.written_at)
+    ago = brief((report.written_at - report.started_at).total_seconds())
     return f"{at(report.started_at, seen_from=report.written_at)} ({ago} ago)"
 
 

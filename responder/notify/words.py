@@ -11,10 +11,16 @@ def lasted(seconds: float) -> str:
     if not minutes:
         return f"{max(0, int(seconds))} seconds"
     text = "1 minute" if minutes == 1 else f"{minutes} minutes"
+    return f"{text} ({brief(seconds)})" if minutes >= 120 else text
+
+
+def brief(seconds: float) -> str:
+    """``seconds`` in the two units that matter: ``16 h 45 min``, as a sentence reads best."""
+    minutes = max(0, int(seconds)) // 60
     hours, rest = divmod(minutes, 60)
     if hours >= 48:
-        return f"{text} ({hours // 24} d {hours % 24} h)"
-    return f"{text} ({hours} h {rest} min)" if hours >= 2 else text
+        return f"{hours // 24} d {hours % 24} h"
+    return f"{hours} h {rest} min" if hours else lasted(seconds)
 
 
 def between(start: datetime, end: datetime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,7 +26,7 @@ class Document:
     """A file's data, and where each key and value of it stands. ``data`` is None where the file could not be read."""
 
     name: str
-    text: str
+    lines: Sequence[str]
     data: Any
     keys: Mapping[Path, Place]
     values: Mapping[Path, Place]
@@ -42,8 +42,7 @@ class Document:
 
     def line(self, number: int) -> str:
         """A line of the file, counted from 1; empty where the file has none of this number."""
-        lines = self.text.splitlines()
-        return lines[number - 1] if 0 < number <= len(lines) else ""
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
     def _nearest(self, places: Mapping[Path, Place], path: Path) -> Place:
         for length in range(len(path), -1, -1):
@@ -63,7 +62,7 @@ def read(name: str, raw: bytes) -> Document:
         return _unread(name, Problem(_place(name, before), "encoding", "this byte is not UTF-8", "save it as UTF-8"))
     if sign := _UNREADABLE.search(text):
         said = f"the control character U+{ord(sign[0]):04X} may not stand in YAML"
-        return _unread(name, Problem(_place(name, text[: sign.start()]), "encoding", said, "remove it"), text)
+        return _unread(name, Problem(_place(name, text[: sign.start()]), "encoding", said, "remove it"))
     return _built(name, text)
 
 
@@ -81,7 +80,7 @@ def _built(name: str, text: str) -> Document:
     except ReaderError as error:
         problem = (Problem(_place(name, text[: error.position]), "encoding", str(error.reason), "remove it"),)
     data = builder.data if not problem else None
-    return Document(name, text, data, builder.keys, builder.values, (*builder.problems, *problem))
+    return Document(name, text.splitlines(), data, builder.keys, builder.values, (*builder.problems, *problem))
 
 
 def _syntax(name: str, error: yaml.MarkedYAMLError) -> Problem:
@@ -106,8 +105,8 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _unread(name: str, problem: Problem, text: str = "") -> Document:
-    return Document(name, text, None, {}, {}, (problem,))
+def _unread(name: str, problem: Problem) -> Document:
+    return Document(name, (), None, {}, {}, (problem,))
 
 
 def _place(name: str, before: str) -> Place:

@@ -135,11 +135,10 @@ def _path(loc: tuple[str | int, ...], data: Any) -> Path:
     path: list[str | int] = []
     here = data
     for part in loc:
-        if (isinstance(here, dict) and part in here) or (
-            isinstance(here, list) and isinstance(part, int) and part < len(here)
-        ):
+        numbered = dict(enumerate(here)) if isinstance(here, list) else here
+        if isinstance(numbered, dict) and part in numbered:
             path.append(part)
-            here = here[part]
+            here = numbered[part]
     return tuple(path)
 
 

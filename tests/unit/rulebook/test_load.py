@@ -37,8 +37,7 @@ class _Kind:
 
 RUNBOOKS = {"common.md": frozenset({"service-down", "high-latency"}), "scaling.md": frozenset[str]()}
 
-GOOD = (
-    """\
+GOOD = """\
 platform: {environment: prod, namespace: butterfly, exporters: [node-exporter*]}
 severities:
   P1:
@@ -97,7 +96,6 @@ rules:
     severity: P2
     first_step: Read it.
 """
-)
 
 
 def _load(folder: Path, runbooks: dict[str, frozenset[str]] | None = RUNBOOKS) -> RuleBook:
