@@ -135,11 +135,16 @@ def _path(loc: tuple[str | int, ...], data: Any) -> Path:
     path: list[str | int] = []
     here = data
     for part in loc:
-        numbered = dict(enumerate(here)) if isinstance(here, list) else here
-        if isinstance(numbered, dict) and part in numbered:
+        if _has(here, part):
             path.append(part)
-            here = numbered[part]
+            here = here[part]
     return tuple(path)
+
+
+def _has(here: Any, part: str | int) -> bool:
+    if isinstance(here, list):
+        return isinstance(part, int) and part < len(here)
+    return isinstance(here, dict) and part in here
 
 
 def _entry(path: Path) -> Path:

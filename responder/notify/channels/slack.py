@@ -65,8 +65,8 @@ class Slack:
             return outcome
         answer = decoded(response)
         if answer.get("ok") is True:
-            ref = {key: text_of(answer.get(key)) for key in ("channel", "ts")}
-            return Delivered(ref if all(ref.values()) else {})
+            posted = text_of(answer.get("ts"))
+            return Delivered({"channel": text_of(answer.get("channel")) or self.channel, "ts": posted} if posted else {})
         error = text_of(answer.get("error"))
         if not error:
             return TryLater("HTTP 200 without the answer Slack gives", retry_after(letter, response))
