@@ -41,7 +41,10 @@ def symptom(decision: Decision) -> str:
     """``plato is down``; the alert's own name in words where the rule has none."""
     if decision.rule.symptom:
         return f"{name(decision)} {decision.rule.symptom}"
-    return f"{name(decision)}: {in_words(decision.ruling.alert.name) or 'an alert without a name'}"
+    alertname = decision.ruling.alert.name
+    if alertname and name(decision) == tidy_line(alertname, 63):
+        return name(decision)
+    return f"{name(decision)}: {in_words(alertname) or 'an alert without a name'}"
 
 
 def in_words(alertname: str) -> str:
