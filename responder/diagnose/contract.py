@@ -31,7 +31,7 @@ class Ask:
     """One question, complete and not yet asked; a dry-run prints it.
 
     ``target`` is who it is about in people's words, ``question`` what will be asked, fit to be pasted. ``skip`` says
-    why it cannot be asked, empty where it can. ``wire`` is the kind's own: what ``look`` needs to ask it. ``timeout`` is
+    why it cannot be, empty where it can. ``wire`` is the kind's own: what ``look`` needs to ask it. ``timeout`` is
     seconds.
     """
 
@@ -59,7 +59,7 @@ class ProbeKind:
 
     ``spec`` is a frozen dataclass: its fields are the keys a rule file may give (checked with pydantic, unknown keys
     are problems). ``check`` returns what is wrong with a spec beyond its types, as sentences. ``asks`` is pure and
-    never fails: what cannot be asked becomes a skipped Ask. ``look`` asks one of them: it returns by the deadline, raises
+    never fails: what cannot be asked becomes a skipped Ask. ``look`` asks one: it returns by the deadline, raises
     nothing, and answers unknown whenever it could not look.
     """
 

@@ -32,8 +32,8 @@ def test_the_settings_page_lists_every_setting() -> None:
         for name, value, text in Settings().rows()
     ]
     head = (
-        "# Settings\n\nAll come from the environment. A secret can also be read from a file: put the file's path into"
-        " the variable of the same name with `_FILE` at its end. `responder serve --settings` shows what is in force.\n\n"
+        "# Settings\n\nAll come from the environment. A secret can also be read from a file: put the path of it into"
+        " the variable of the same name with `_FILE` at its end. `responder serve --settings` shows those in force.\n\n"
         "| variable | default | what it is |\n|---|---|---|\n"
     )
     compare("settings.md", head + "\n".join(rows) + "\n")

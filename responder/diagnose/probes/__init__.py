@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from responder.diagnose.contract import ProbeKind
-from responder.diagnose.probes import dns, http, promql, tcp, tls
+from responder.diagnose.probes.dns import KIND as DNS
+from responder.diagnose.probes.http import KIND as HTTP
+from responder.diagnose.probes.promql import KIND as PROMQL
+from responder.diagnose.probes.tcp import KIND as TCP
+from responder.diagnose.probes.tls import KIND as TLS
 
 PROBES: dict[str, ProbeKind] = {
-    "http": http.KIND,
-    "promql": promql.KIND,
-    "tcp": tcp.KIND,
-    "dns": dns.KIND,
-    "tls": tls.KIND,
+    "http": HTTP,
+    "promql": PROMQL,
+    "tcp": TCP,
+    "dns": DNS,
+    "tls": TLS,
 }

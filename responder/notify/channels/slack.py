@@ -66,7 +66,8 @@ class Slack:
         answer = decoded(response)
         if answer.get("ok") is True:
             posted = text_of(answer.get("ts"))
-            return Delivered({"channel": text_of(answer.get("channel")) or self.channel, "ts": posted} if posted else {})
+            place = text_of(answer.get("channel")) or self.channel
+            return Delivered({"channel": place, "ts": posted} if posted else {})
         error = text_of(answer.get("error"))
         if not error:
             return TryLater("HTTP 200 without the answer Slack gives", retry_after(letter, response))

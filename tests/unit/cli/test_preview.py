@@ -26,7 +26,19 @@ def element(body: bytes, **desk: object) -> dict[str, object]:
 
 def test_the_element_has_the_keys_others_rely_upon() -> None:
     """Scripts read these names."""
-    names = "source rule severity reason subject runbook probes page pagerduty slack problems".split()
+    names = [
+        "source",
+        "rule",
+        "severity",
+        "reason",
+        "subject",
+        "runbook",
+        "probes",
+        "page",
+        "pagerduty",
+        "slack",
+        "problems",
+    ]
     assert list(element(FIRING))[: len(names)] == names
 
 
