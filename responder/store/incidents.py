@@ -43,13 +43,13 @@ def recent(connection: Connection, limit: int) -> tuple[Incident, ...]:
 
 
 def save(connection: Connection, added: Iterable[Incident], changed: Iterable[Incident]) -> None:
-    """Write incidents that are new and those that changed."""
-    rows = [_row(incident) for incident in added]
-    if rows:
-        connection.execute(insert(incidents), rows)
+    """Write incidents that changed, then those that are new: one may end for another to begin with its dedup key."""
     rows = [{**_row(incident), "key": incident.id} for incident in changed]
     if rows:
         connection.execute(update(incidents).where(incidents.c.id == bindparam("key")), rows)
+    rows = [_row(incident) for incident in added]
+    if rows:
+        connection.execute(insert(incidents), rows)
 
 
 def _row(incident: Incident) -> dict[str, Any]:

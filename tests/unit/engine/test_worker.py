@@ -1,0 +1,195 @@
+"""Triage and diagnosis over a real database: what one step commits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from responder.diagnose.contract import Ask
+from responder.engine.desk import Desk
+from responder.engine.worker import BATCH, Diagnosis, Triage
+from responder.model.clock import Deadline
+from responder.model.delivery import Study
+from responder.model.finding import Finding, Verdict
+from responder.store import outbox, studies
+from responder.store.database import Database
+from responder.store.inbox import Inbox
+from tests.conftest import HandClock
+from tests.unit.engine.test_process import EVERYTHING, a_desk
+from tests.unit.receive.test_alertmanager import a_body, an_alert, to_bytes
+
+LABELS = {"alertname": "ServiceDown", "service": "plato", "severity": "critical"}
+FIRING = an_alert(labels=LABELS)
+OVER = an_alert(labels=LABELS, status="resolved", endsAt="2026-11-23T10:00:00Z")
+
+
+class Shop:
+    """A triage and a diagnosis whose steps a test takes by hand."""
+
+    def __init__(self, database: Database, clock: HandClock) -> None:
+        self.database = database
+        self.clock = clock
+        self.inbox = Inbox(database)
+        self.desk: Desk = a_desk()
+        self.begun: list[Study] = []
+        self.asked: list[tuple[Ask, ...]] = []
+        self.triage = Triage(database, lambda: self.desk, clock, self.begun.extend)
+        self.diagnosis = Diagnosis(database, lambda: self.desk, self, clock)  # type: ignore[arg-type]
+
+    def deliver(self, *bodies: dict[str, Any]) -> None:
+        """Keep bodies and decide all of them."""
+        for body in bodies:
+            self.inbox.keep(to_bytes(body), "", self.clock.now())
+        while self.triage.step() == 0.0:
+            pass
+
+    def run(self, asks: tuple[Ask, ...], _deadline: Deadline) -> tuple[Finding, ...]:
+        """The prober: everything is bad."""
+        self.asked.append(asks)
+        return tuple(
+            Finding(
+                probe=ask.probe,
+                kind=ask.kind,
+                target=ask.target,
+                verdict=Verdict.BAD,
+                headline="plato: refused after 1 ms",
+                question=ask.question,
+            )
+            for ask in asks
+        )
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What the database holds."""
+        with self.database.read() as connection:
+            return [tuple(row) for row in connection.execute(text(sql))]
+
+
+@pytest.fixture
+def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
+    """A shop of its own."""
+    found = Shop(database, clock)
+    yield found
+    found.diagnosis.close()
+
+
+def test_one_delivery_commits_incident_pages_and_work_together(shop: Shop) -> None:
+    """When the page's row exists, so do the incident and the diagnosis, and the delivery is done."""
+    shop.deliver(a_body(alerts=[FIRING]))
+    assert shop.rows("SELECT state FROM deliveries") == [("decided",)]
+    assert shop.rows("SELECT open, severity FROM incidents") == [(1, "P1")]
+    assert shop.rows("SELECT channel, step, enrich FROM messages ORDER BY id") == [
+        ("pagerduty", "trigger", 1),
+        ("slack", "post", 1),
+        ("slack", "details", 1),
+    ]
+    assert [study.attempt for study in shop.begun] == [1]
+
+
+def test_a_backlog_keeps_its_order(shop: Shop) -> None:
+    """Deliveries that waited while we were down are decided as if they had come one by one."""
+    shop.deliver(*[a_body(alerts=[FIRING])] * 3, a_body(alerts=[OVER], status="resolved"), a_body(alerts=[FIRING]))
+    assert shop.rows("SELECT open FROM incidents ORDER BY delivery") == [(0,), (1,)]
+    outcomes = [row[0] for row in shop.rows("SELECT outcome FROM deliveries ORDER BY id")]
+    assert [word for outcome in outcomes for word in ("new", "repeated", "resolved") if f"; {word}:" in outcome] == [
+        "new",
+        "repeated",
+        "repeated",
+        "resolved",
+        "new",
+    ]
+
+
+def test_an_incident_may_end_and_begin_again_in_one_batch(shop: Shop) -> None:
+    """A flapping alert neither stops the queue nor leaves two open incidents."""
+    shop.deliver(a_body(alerts=[FIRING]))
+    shop.deliver(a_body(alerts=[OVER], status="resolved"), a_body(alerts=[FIRING]))
+    assert shop.rows("SELECT open FROM incidents ORDER BY delivery") == [(0,), (1,)]
+
+
+def test_more_than_a_batch_is_decided_batch_by_batch(shop: Shop) -> None:
+    """A storm is decided to the last delivery."""
+    shop.deliver(*(a_body(alerts=[FIRING], groupKey=f"g{n}") for n in range(BATCH + 1)))
+    assert shop.rows("SELECT state, count(*) FROM deliveries GROUP BY state") == [("decided", BATCH + 1)]
+    assert shop.rows("SELECT count(*) FROM incidents WHERE open") == [(BATCH + 1,)]
+
+
+def test_a_delivery_that_breaks_triage_does_not_stop_those_behind_it(shop: Shop) -> None:
+    """The broken one is paged as such, the next one as usual."""
+    shop.inbox.keep(b"not what the receiver lets through", "", shop.clock.now())
+    shop.deliver(a_body(alerts=[FIRING]))
+    assert shop.rows("SELECT state FROM deliveries ORDER BY id") == [("failed",), ("decided",)]
+    assert shop.rows("SELECT count(*) FROM messages WHERE channel = 'pagerduty'") == [(2,)]
+
+
+def test_a_bug_in_a_rule_is_paged(shop: Shop) -> None:
+    """Whatever goes wrong in triage, people hear of the alert."""
+    shop.desk = a_desk(replace(EVERYTHING, severity="P9"))
+    shop.deliver(a_body(alerts=[FIRING]))
+    assert shop.rows("SELECT state FROM deliveries") == [("failed",)]
+    assert shop.rows("SELECT channel FROM messages ORDER BY id")[0] == ("pagerduty",)
+
+
+def finished(shop: Shop) -> None:
+    """Wait until no diagnosis is under way."""
+    for _ in range(500):
+        if not shop.rows("SELECT 1 FROM studies WHERE state = 'waiting'"):
+            return
+        time.sleep(0.01)
+    pytest.fail("the diagnosis did not end")
+
+
+def test_the_findings_are_in_the_page_and_release_it(shop: Shop) -> None:
+    """The page leaves when the probes have answered, with the answers, and before its budget."""
+    shop.deliver(a_body(alerts=[FIRING]))
+    shop.clock.move(0.5)
+    shop.diagnosis.begin(shop.begun)
+    finished(shop)
+    with shop.database.write() as connection:
+        now = shop.clock.now()
+        letters = outbox.claim(connection, outbox.Lane(("pagerduty",)), now, now + timedelta(seconds=6), 10)
+    assert "refused after 1 ms" in letters[0].report.conclusion.likely
+    assert letters[0].due_at == now
+
+
+def test_findings_that_are_late_follow_the_page(shop: Shop) -> None:
+    """What is found after the page has left is sent after it."""
+    shop.deliver(a_body(alerts=[FIRING]))
+    shop.clock.move(8)
+    with shop.database.write() as connection:
+        now = shop.clock.now()
+        outbox.claim(connection, outbox.Lane((), rest=True), now, now + timedelta(seconds=6), 10)
+    shop.diagnosis.begin(shop.begun)
+    finished(shop)
+    assert shop.rows("SELECT channel, step FROM messages WHERE attempt = 0 ORDER BY id") == [
+        ("slack", "details"),
+        ("pagerduty", "trigger"),
+    ]
+
+
+def test_a_dead_workers_diagnosis_is_taken_over(shop: Shop) -> None:
+    """Another worker begins the probes again when the first one shows no sign of life."""
+    shop.deliver(a_body(alerts=[FIRING]))
+    shop.diagnosis.step()
+    assert shop.asked == []
+    shop.clock.move(5.1)
+    shop.diagnosis.step()
+    finished(shop)
+    assert len(shop.asked) == 1
+
+
+def test_a_living_workers_diagnosis_is_left_to_it(shop: Shop) -> None:
+    """While a worker renews its claim nobody repeats its probes."""
+    shop.deliver(a_body(alerts=[FIRING]))
+    (mine,) = shop.begun
+    for _ in range(4):
+        shop.clock.move(3)
+        with shop.database.write() as connection:
+            studies.renew(connection, [mine], shop.clock.now() + timedelta(seconds=5))
+        shop.diagnosis.step()
+    assert shop.asked == []
