@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from responder.cli import _COMMANDS
@@ -79,7 +80,7 @@ def test_the_readme_names_every_command() -> None:
     assert [name for name in _COMMANDS if f"responder {name}" not in readme] == []
 
 
-SHAPES = {
+SHAPES: dict[str, type[BaseModel]] = {
     "platform": Platform,
     "severities.NAME": SeverityShape,
     "services.NAME": ServiceShape,
@@ -97,11 +98,11 @@ def test_the_rules_page_lists_every_key() -> None:
     lines = [
         "# Rule files",
         "",
-        "Every `*.yaml` of the rules folder is read, in the order of the names; a file may hold any of the parts below.",
+        "Every `*.yaml` of the rules folder is read, in the order of the names; a file may hold any of these parts.",
         "Rules are tried from top to bottom, and the first that matches decides; the last must be `match: []`.",
-        "Matchers are Alertmanager's: `=`, `!=`, `=~`, `!~`, regular expressions are RE2 and fully anchored, and a missing",
-        "label is the empty string. `responder rules check` says what is wrong, all at once. Durations are `8s`, `15m`,",
-        "`4h`, `1d`.",
+        "Matchers are Alertmanager's: `=`, `!=`, `=~`, `!~`; regular expressions are RE2 and fully anchored; a missing",
+        "label is the empty string. `responder rules check` says what is wrong, all at once. Durations are written",
+        "`8s`, `15m`, `4h`, `1d`.",
         "",
         *_table("The parts of a file", ((name, item.description or "") for name, item in File.model_fields.items())),
     ]
