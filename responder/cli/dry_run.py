@@ -94,7 +94,8 @@ def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
 
 def _row(name: str, text: str, **style: Any) -> str:
     """One line; the text may come from an alert and must not steer the terminal."""
-    return f"  {click.style(f'{name:<10}', fg='cyan')} {click.style(clean(text).replace('\n', ' '), **style)}"
+    shown = clean(text).replace("\n", " ")
+    return f"  {click.style(f'{name:<10}', fg='cyan')} {click.style(shown, **style)}"
 
 
 def _colour(severity: str) -> dict[str, Any]:
