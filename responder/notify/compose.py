@@ -140,7 +140,9 @@ def closing(
 def enriched(report: Report, findings: Sequence[Finding], conclusion: Conclusion, *, now: datetime) -> Report:
     """The page with what the probes found: the worst number goes to the title, nothing that was there is lost."""
     found = _found(report, tuple(findings), conclusion)
-    return replace(found, pending=(), written_at=now, made_by=f"{report.made_by}{_probed(findings)}")
+    next_update = report.next_update + (now - report.written_at) if report.next_update else None
+    made_by = f"{report.made_by}{_probed(findings)}"
+    return replace(found, pending=(), written_at=now, next_update=next_update, made_by=made_by)
 
 
 def late(report: Report, findings: Sequence[Finding], conclusion: Conclusion, *, now: datetime) -> Report:
