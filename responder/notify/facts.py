@@ -94,11 +94,11 @@ def related(decision: Decision) -> str:
 
 def _differs(alert: Alert, main: Alert) -> str:
     """What tells an alert from the main one: its name, or else the first label that is not the same."""
-    keys = [key for key in (*_TELLING, *sorted(alert.labels)) if alert.labels.get(key, "") != main.labels.get(key, "")]
-    detail = tidy_line(f"{keys[0]} {alert.labels.get(keys[0], '')}", 80) if keys else ""
-    if alert.name == main.name:
-        return detail or "the same labels"
-    return tidy_line(alert.name, 80) or "alert without a name"
+    if alert.name != main.name:
+        return tidy_line(alert.name, 80) or "alert without a name"
+    keys = (*_TELLING, *sorted(alert.labels))
+    key = next((key for key in keys if alert.labels.get(key, "") != main.labels.get(key, "")), None)
+    return tidy_line(f"{key} {alert.labels.get(key, '')}", 80) if key is not None else "the same labels"
 
 
 def clock(severity: Severity, opened: datetime, now: datetime) -> str:
