@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from responder.standins.processes import free_port
 from responder.standins.stage import Answer, Stage
 from tests.real.conftest import example, until
 from tests.real.test_sigkill import children, rows
@@ -159,7 +160,7 @@ def test_web_and_engine_can_be_separate(stage: Stage, tmp_path: Path) -> None:
     """Receiving and working may run as two services on one database."""
     with stage.serve(role="web"):
         assert stage.post(example("service-down")).status == 202
-        engine = {**stage.settings, "RESPONDER_ROLE": "engine", "RESPONDER_LISTEN": "127.0.0.1:18998"}
+        engine = {**stage.settings, "RESPONDER_ROLE": "engine", "RESPONDER_LISTEN": f"127.0.0.1:{free_port()}"}
         command = [sys.executable, "-m", "responder", "serve"]
         env = {name: value for name, value in os.environ.items() if not name.startswith("RESPONDER_")} | engine
         process = subprocess.Popen(command, env=env, cwd=tmp_path, stderr=subprocess.DEVNULL)

@@ -24,7 +24,7 @@ CHANGING = (
     (re.compile(r"#incident-\d{4}-\d\d-\d\d"), "#incident-DATE"),
     (re.compile(r"\d\d:\d\dZ"), "CLOCK"),
     (re.compile(r"(from|to)=\d{13}"), r"\1=EPOCH"),
-    (re.compile(r"\b\d+ (d \d+ h|h \d+ min|minutes?|seconds)( \(\d+ (d \d+ h|h \d+ min)\))?"), "AWHILE"),
+    (re.compile(r"\b\d+ (d \d+ h|h \d+ min|minutes?|seconds?)( \(\d+ (d \d+ h|h \d+ min)\))?"), "AWHILE"),
     (re.compile(r"rules [0-9a-f]{12}|revision [0-9a-f]{12}"), "rules REVISION"),
     (re.compile(r"INC-[0-9A-Z]{10}"), "INC-ID"),
     (re.compile(r"responder \d+\.\d+\.\d+|version \d+\.\d+\.\d+"), "responder VERSION"),
@@ -47,7 +47,7 @@ def run(command: str, folder: Path) -> str:
     settings = dict(word.split("=", 1) for word in words if re.match(r"RESPONDER_\w+=", word))
     arguments = [word for word in words if not re.match(r"RESPONDER_\w+=", word)]
     env = {name: value for name, value in os.environ.items() if not name.startswith("RESPONDER_")}
-    env |= {"RESPONDER_DATABASE_URL": f"sqlite:///{folder / 'responder.db'}", "NO_COLOR": "1"} | settings
+    env |= {"RESPONDER_DATABASE_URL": f"sqlite:///{folder / 'responder.db'}", "NO_COLOR": "1", "COLUMNS": "100"} | settings
     done = subprocess.run(
         [sys.executable, "-m", *arguments],
         env=env,

@@ -78,6 +78,7 @@ class Show:
         screen.console.print()
         screen.console.print(Text.assemble((f"▶ {number}/{len(self.bodies)} {path.name}", "bold"), f"  {_about(body)}"))
         answer = self.stage.post(body)
+        self.watch.began()
         self.sent += 1
         try:
             effects = self._decide(body)
@@ -87,7 +88,8 @@ class Show:
         decision = effects.decision
         assert decision is not None
         name = decision.severity.name
-        self.watch.began(name if effects.work else "")
+        if effects.work:
+            self.watch.count_for(name)
         why = f"by rule {decision.rule.id}, {decision.ruling.reason}; {decision.change.kind}: {decision.change.reason}"
         style = SEVERITY_COLOURS.get(name, "bold")
         screen.console.print(Text.assemble(("  → ", "dim"), (name, style), f" {one_line(why)}"))

@@ -47,9 +47,13 @@ class Watch:
         if isinstance(record, PagerEvent | SlackMessage):
             self._news.put((kind, record))
 
-    def began(self, severity: str = "") -> None:
-        """From now on times count from now; the first page counts for ``severity``, if there is one."""
-        self._begun, self._severity, self._timed = self.clock.monotonic(), severity, not severity
+    def began(self) -> None:
+        """From now on times count from now."""
+        self._begun, self._severity, self._timed = self.clock.monotonic(), "", True
+
+    def count_for(self, severity: str) -> None:
+        """How long the first page takes, since ``began``, counts for this severity."""
+        self._severity, self._timed = severity, False
 
     @property
     def since(self) -> float:
