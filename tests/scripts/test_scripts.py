@@ -47,7 +47,8 @@ def run(command: str, folder: Path) -> str:
     settings = dict(word.split("=", 1) for word in words if re.match(r"RESPONDER_\w+=", word))
     arguments = [word for word in words if not re.match(r"RESPONDER_\w+=", word)]
     env = {name: value for name, value in os.environ.items() if not name.startswith("RESPONDER_")}
-    env |= {"RESPONDER_DATABASE_URL": f"sqlite:///{folder / 'responder.db'}", "NO_COLOR": "1", "COLUMNS": "100"} | settings
+    env |= {"RESPONDER_DATABASE_URL": f"sqlite:///{folder / 'responder.db'}", "NO_COLOR": "1", "COLUMNS": "100"}
+    env |= settings
     done = subprocess.run(
         [sys.executable, "-m", *arguments],
         env=env,
