@@ -14,6 +14,7 @@ from pathlib import Path
 
 import harness
 from harness import Server
+
 from responder.standins.butterfly import SERVICES
 from responder.standins.pagerduty import PagerDutyStandIn
 

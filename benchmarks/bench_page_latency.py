@@ -1,9 +1,9 @@
 """From the webhook to the page, beyond the slowest of three probes that take 500 ms each.
 
-The clock starts when the client sends the webhook and stops when the stand-in PagerDuty has read the request; 500 ms are
-taken off. So it holds receiving, the commit, triage, the probes' own overhead, the enriched page and its way out. The
-peer is sequential.py: thirty lines, nothing durable, the same three probes one after the other. One webhook at a time,
-then four at once; every webhook opens a new incident. The stand-ins live in the process that measures.
+The clock starts when the client sends the webhook and stops when the stand-in PagerDuty has read the request; 500 ms
+are taken off. So it holds receiving, the commit, triage, the probes' own overhead, the enriched page and its way out.
+The peer is sequential.py: thirty lines, nothing durable, the same three probes one after the other. One webhook at a
+time, then four at once; every webhook opens a new incident. The stand-ins live in the process that measures.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import harness
 from harness import Server
+
 from responder.standins.butterfly import ButterflyStandIn, slow
 from responder.standins.pagerduty import PagerDutyStandIn
 

@@ -21,11 +21,15 @@ def page(group: dict[str, object]) -> None:
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Accepts a webhook and works on it in a thread."""
+
     def do_GET(self) -> None:
+        """Ready."""
         self.send_response(200)
         self.end_headers()
 
     def do_POST(self) -> None:
+        """A webhook."""
         group = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         threading.Thread(target=page, args=(group,)).start()
         self.send_response(202)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
+import threading
 from collections.abc import Iterator
+from hashlib import sha256
 from types import ModuleType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, ProgrammingError
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+from tenacity import Retrying, retry_if_exception, stop_after_delay
 
 BUSY_SECONDS = 5.0
 """How long a writer waits for its turn on SQLite before it gives up."""
+_LOOK_SECONDS = 0.003
+"""How long SQLite itself waits before we look again: it sleeps 1 ms, then 2 ms, and only later as long as 100 ms."""
 
 
 class CannotStore(Exception):
@@ -33,6 +39,19 @@ def _busy(error: BaseException) -> bool:
     return isinstance(error, DatabaseError) and "database is locked" in str(error.orig)
 
 
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[bool]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(descriptor)
+
+
 class Database:
     """One database. Open it after a fork: connections must not be shared between processes.
 
@@ -47,17 +66,22 @@ class Database:
         except ArgumentError:
             raise CannotStore("the database URL is not one: write sqlite:///FILE or postgresql://...") from None
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        if self.is_sqlite and parsed.database in {None, "", ":memory:"}:
+            raise CannotStore("a database in memory keeps nothing: write sqlite:///FILE")
         if self.is_sqlite:
-            self._writers = self._open_sqlite(url, begin="BEGIN IMMEDIATE", timeout=0)
+            self._writers = self._open_sqlite(url, begin="BEGIN IMMEDIATE", timeout=_LOOK_SECONDS)
+            self._workers = self._open_sqlite(url, begin="BEGIN IMMEDIATE", timeout=_LOOK_SECONDS, synced=False)
             self._readers = self._open_sqlite(url, begin="BEGIN", timeout=busy_seconds)
         else:
             drivername = "postgresql+psycopg" if parsed.drivername == "postgresql" else parsed.drivername
             self._writers = create_engine(parsed.set(drivername=drivername), pool_pre_ping=True, pool_size=10)
-            self._readers = self._writers
+            self._readers = self._workers = self._writers
+        self._file = parsed.database
+        self._line = threading.Lock()
         self._closed = False
 
     @staticmethod
-    def _open_sqlite(url: str, *, begin: str, timeout: float) -> Engine:
+    def _open_sqlite(url: str, *, begin: str, timeout: float, synced: bool = True) -> Engine:
         engine = create_engine(
             url,
             module=_sqlite(),
@@ -70,7 +94,7 @@ class Database:
         def prepare(connection: Any, _record: Any) -> None:
             connection.isolation_level = None
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
 
         @event.listens_for(engine, "begin")
         def start(connection: Connection) -> None:
@@ -81,7 +105,22 @@ class Database:
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may change things: committed when the block ends, durable when this returns."""
-        with self._named(), self._connect() as connection:
+        with self._named(), self._begun(self._writers) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def work(self) -> Iterator[Connection]:
+        """The same for the engine, whose work can be done again: it outlives the process, not always a power cut.
+
+        What a power cut takes is the latest transactions, and none of them alone: a delivery is decided again, a
+        message sent again. On SQLite the threads of a process stand in line here, so that webhooks find a gap.
+        """
+        with self._named(), self._turn(), self._begun(self._workers) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _begun(self, engine: Engine) -> Iterator[Connection]:
+        with self._connect(engine) as connection:
             try:
                 yield connection
                 connection.commit()
@@ -95,6 +134,21 @@ class Database:
         with self._named(), self._readers.connect() as connection:
             yield connection
 
+    @contextlib.contextmanager
+    def alone(self, task: str) -> Iterator[bool]:
+        """Whether this process has the turn to do ``task``; it keeps it for the block. A process that dies gives it up.
+
+        The turn holds no writer: whoever has it may think for a while before it writes.
+        """
+        if self.is_sqlite:
+            with self._named(), _locked(f"{self._file}-{task}") as ours:
+                yield ours
+            return
+        number = int.from_bytes(sha256(task.encode()).digest()[:8], signed=True)
+        with self._named(), self._writers.begin() as connection:
+            got = connection.execute(text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": number})
+            yield bool(got.scalar())
+
     def check(self) -> None:
         """Raise CannotStore unless a write transaction can be had now."""
         with self.write() as connection:
@@ -104,6 +158,7 @@ class Database:
         """Refuse everything from now on."""
         self._closed = True
         self._writers.dispose()
+        self._workers.dispose()
         self._readers.dispose()
 
     @contextlib.contextmanager
@@ -118,8 +173,20 @@ class Database:
             raise CannotStore(f"database: {str(error.orig).strip().splitlines()[0]}") from error
 
     @contextlib.contextmanager
-    def _connect(self) -> Iterator[Connection]:
-        with self._writers.connect() as connection:
+    def _turn(self) -> Iterator[None]:
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._line.acquire(timeout=self._busy_seconds):
+            raise CannotStore("database: too many wait to write")
+        try:
+            yield
+        finally:
+            self._line.release()
+
+    @contextlib.contextmanager
+    def _connect(self, engine: Engine) -> Iterator[Connection]:
+        with engine.connect() as connection:
             if self.is_sqlite:
                 self._begin_in_turn(connection)
             yield connection
@@ -133,7 +200,6 @@ class Database:
                 raise
             turns = Retrying(
                 retry=retry_if_exception(_busy),
-                wait=wait_random(0.0005, 0.0015),
                 stop=stop_after_delay(self._busy_seconds),
                 reraise=True,
             )
