@@ -8,8 +8,8 @@ a new group of 20 new alerts. The subjects take turns, each on a fresh database:
 - triaging: `responder serve` as shipped, with the shipped rules, engine and all. While webhooks arrive it decides every
   one of them: it opens an incident, writes the report and its Slack messages. The alerts are of a severity that pages
   nobody, and of a rule whose probes need a Prometheus, which is not configured: nothing is probed;
-- everything: the same with alerts of P1. Each incident also has its health endpoints probed and pages PagerDuty. No
-  goal is set for it: it shows what a flood costs that no team could read. The pages leave as fast as they are taken.
+- everything: the same with alerts of P1. Each incident also has its health endpoints probed and pages PagerDuty, as
+  fast as the pages are taken. The strict reading of "while the engine works"; the same goal is held against it.
 
 PagerDuty, Slack and the health endpoints are stand-ins in another process that answer after 0.2 s. What is timed is
 receiving; the backlog is how long after the load the last delivery is decided. CPU is that of the whole server, from
@@ -151,8 +151,9 @@ def main() -> None:
         outside.communicate()
     ratios = show(found)
     harness.goal("receiving", ratios["receiving"] * 100, unit="% of the floor", at_least=80)
-    harness.goal("triaging everything", ratios["triaging"] * 100, unit="% of the floor", at_least=50)
-    for name in ("receiving", "triaging"):
+    harness.goal("triaging", ratios["triaging"] * 100, unit="% of the floor", at_least=50)
+    harness.goal("everything", ratios["everything"] * 100, unit="% of the floor", at_least=50)
+    for name in ("receiving", "triaging", "everything"):
         p99 = harness.middle([each.load.p99_ms for each in found[name]])
         harness.goal(f"{name}, p99 of the reply", p99, unit="ms", below=100)
 
