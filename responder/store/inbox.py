@@ -20,7 +20,6 @@ REJECT_BYTES = 256 * 1024
 """How much of a rejected body is kept."""
 
 
-_KEEP = insert(deliveries).returning(deliveries.c.id, sort_by_parameter_order=True)
 _NEW = deliveries.c.state == "new"
 _OLDEST_NEW = select(deliveries).where(_NEW).order_by(deliveries.c.id).limit(bindparam("most", type_=Integer))
 _SETTLE = update(deliveries).where(deliveries.c.id == bindparam("key"))
@@ -91,8 +90,7 @@ class Inbox:
         with self._guard:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
         try:
-            with self._database.write() as connection:
-                ids = connection.execute(_KEEP, [ticket.row for ticket in batch]).scalars().all()
+            ids = self._database.append(deliveries, [ticket.row for ticket in batch])
             for ticket, number in zip(batch, ids, strict=True):
                 ticket.id = number
         except CannotStore as error:

@@ -45,6 +45,8 @@ _BLOCKED = exists().where(
 
 def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> None:
     """Add messages, in order. Nothing is sent before ``due_at``, and nothing waits for anyone after it."""
+    drafts = list(drafts)
+    reports = {id(draft.report): to_bytes(draft.report) for draft in drafts}
     rows = [
         {
             "incident": draft.incident,
@@ -58,7 +60,7 @@ def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> Non
             "plain": False,
             "attempt": 0,
             "claimed_until": 0.0,
-            "report": to_bytes(draft.report),
+            "report": reports[id(draft.report)],
             "written_at": to_seconds(now),
         }
         for draft in drafts

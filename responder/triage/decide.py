@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.decision import Decision, Ruling
@@ -48,12 +49,17 @@ def severity_of(rule: Rule, alert: Alert, book: RuleBook) -> tuple[Severity, str
     if isinstance(wanted, str):
         return book.severities[wanted], "fixed by the rule"
     value = alert.labels.get(wanted.label, "")
-    shown = f'{wanted.label}="{tidy_line(value, 60)}"'
+    shown = _shown(wanted.label, value)
     if value in wanted.mapping:
         name = wanted.mapping[value]
         return book.severities[name], f"because {shown}"
     why = f"{shown} is not in its map" if value else f"it has no label {wanted.label}"
     return book.severities[wanted.otherwise], f"because {why}"
+
+
+@lru_cache(maxsize=1024)
+def _shown(label: str, value: str) -> str:
+    return f'{label}="{tidy_line(value, 60)}"'
 
 
 def _stand_in(group: AlertGroup) -> Alert:
