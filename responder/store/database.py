@@ -113,15 +113,21 @@ class Database:
         with self._named(), self._begun(self._writers) as connection:
             yield connection
 
-    def append(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Insert rows that name the same columns, durably and in a transaction of their own; their ids, in order.
+    def append(
+        self, rows: Sequence[Mapping[str, Any]], table: Table, blobs: Sequence[bytes], beside: Table
+    ) -> list[int]:
+        """Insert rows that name the same columns, each with a blob in the table ``beside``; their ids, in order.
 
-        Every webhook waits for this. On SQLite it is said to the driver, since SQLAlchemy takes longer than the insert.
+        One durable transaction, and every webhook waits for it. On SQLite it is said to the driver, since SQLAlchemy
+        takes longer than the insert. ``beside`` has two columns: the row's id and the blob.
         """
+        key, blob = beside.c.keys()
         if not self.is_sqlite:
             statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
             with self.write() as connection:
-                return list(connection.execute(statement, rows).scalars())
+                ids = list(connection.execute(statement, rows).scalars())
+                connection.execute(insert(beside), [{key: i, blob: data} for i, data in zip(ids, blobs, strict=True)])
+            return ids
         columns = ", ".join(rows[0])
         sql = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(rows[0]))})"  # noqa: S608 - our own names
         with self._named(), self._appending:
@@ -131,6 +137,7 @@ class Database:
             try:
                 self._patiently(lambda: driver.execute("BEGIN IMMEDIATE"))
                 ids = [driver.execute(sql, tuple(row.values())).lastrowid for row in rows]
+                driver.executemany(f"INSERT INTO {beside.name} VALUES (?, ?)", zip(ids, blobs, strict=True))  # noqa: S608
                 driver.execute("COMMIT")
             except BaseException:
                 self._appender.invalidate()

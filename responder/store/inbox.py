@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Integer, bindparam, func, insert, select, upd
 from responder.model.delivery import Delivery
 from responder.store.codec import to_seconds, to_time
 from responder.store.database import CannotStore, Database
-from responder.store.tables import deliveries, rejects
+from responder.store.tables import bodies, deliveries, rejects
 
 BATCH = 200
 REJECT_BYTES = 256 * 1024
@@ -21,7 +21,8 @@ REJECT_BYTES = 256 * 1024
 
 
 _NEW = deliveries.c.state == "new"
-_OLDEST_NEW = select(deliveries).where(_NEW).order_by(deliveries.c.id).limit(bindparam("most", type_=Integer))
+_WHOLE = select(deliveries, bodies.c.body).join(bodies, bodies.c.delivery == deliveries.c.id)
+_OLDEST_NEW = _WHOLE.where(_NEW).order_by(deliveries.c.id).limit(bindparam("most", type_=Integer))
 _SETTLE = update(deliveries).where(deliveries.c.id == bindparam("key"))
 
 
@@ -41,10 +42,11 @@ class Reject:
 class _Ticket:
     """One request that waits for its row to be durable. ``leads`` is whose turn it is to commit for all who wait."""
 
-    __slots__ = ("error", "id", "leads", "row", "woken")
+    __slots__ = ("body", "error", "id", "leads", "row", "woken")
 
-    def __init__(self, row: dict[str, Any]) -> None:
+    def __init__(self, row: dict[str, Any], body: bytes) -> None:
         self.row = row
+        self.body = body
         self.id: int | None = None
         self.error: CannotStore | None = None
         self.leads = False
@@ -67,7 +69,7 @@ class Inbox:
 
     def keep(self, body: bytes, cluster: str, received_at: datetime) -> int:
         """Make a body durable and return the delivery's id; CannotStore where that is not possible within 5 seconds."""
-        ticket = _Ticket({"received_at": to_seconds(received_at), "cluster": cluster, "body": body, "state": "new"})
+        ticket = _Ticket({"received_at": to_seconds(received_at), "cluster": cluster, "state": "new"}, body)
         with self._guard:
             self._waiting.append(ticket)
             ticket.leads, self._led = not self._led, True
@@ -90,7 +92,8 @@ class Inbox:
         with self._guard:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
         try:
-            ids = self._database.append(deliveries, [ticket.row for ticket in batch])
+            rows, blobs = [ticket.row for ticket in batch], [ticket.body for ticket in batch]
+            ids = self._database.append(rows, deliveries, blobs, bodies)
             for ticket, number in zip(batch, ids, strict=True):
                 ticket.id = number
         except CannotStore as error:
@@ -144,7 +147,7 @@ class Inbox:
     def find(self, number: int) -> Delivery | None:
         """One delivery by its id."""
         with self._database.read() as connection:
-            row = connection.execute(select(deliveries).where(deliveries.c.id == number)).mappings().first()
+            row = connection.execute(_WHOLE.where(deliveries.c.id == number)).mappings().first()
             return _delivery(row) if row else None
 
 

@@ -29,13 +29,20 @@ deliveries = Table(
     Column("id", _Id, primary_key=True, autoincrement=True),
     Column("received_at", Float, nullable=False),
     Column("cluster", Text, nullable=False),
-    Column("body", LargeBinary, nullable=False),
     Column("state", Text, nullable=False),  # new, decided, failed
     Column("incident", Text),
     Column("outcome", Text),
     sqlite_autoincrement=True,
 )
 Index("deliveries_new", deliveries.c.id, sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'"))
+
+# Beside the deliveries, since marking one as decided writes its whole row again.
+bodies = Table(
+    "bodies",
+    metadata,
+    Column("delivery", _Id, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),
+)
 
 rejects = Table(
     "rejects",

@@ -111,7 +111,7 @@ def test_many_webhooks_at_once_each_get_their_own_id(database: Database) -> None
     for thread in threads:
         thread.join()
     with database.read() as connection:
-        stored = connection.execute(text("SELECT body, id FROM deliveries")).all()
+        stored = connection.execute(text("SELECT body, delivery FROM bodies")).all()
     assert len(ids) == 200
     assert {bytes(body): number for body, number in stored} == ids
 
@@ -400,7 +400,7 @@ def test_nothing_acknowledged_is_lost_by_sigkill(database: Database, keeper: sub
     last = max([last, *(int(line) for line in keeper.stdout if line.endswith("\n"))])
     keeper.stdout.close()
     with database.read() as connection:
-        bodies = {bytes(row[0]) for row in connection.execute(text("SELECT body FROM deliveries"))}
+        bodies = {bytes(row[0]) for row in connection.execute(text("SELECT body FROM bodies"))}
         assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
     assert {b"body %d" % n for n in range(1, last + 1)} <= bodies
 

@@ -92,6 +92,6 @@ def test_a_pair_that_cannot_talk_to_each_other_pages_and_resolves_once(stage: St
 
 def senders(stage: Stage) -> set[str]:
     """The ports of the Alertmanagers whose bodies were kept: externalURL is what tells replicas apart."""
-    bodies = [json.loads(body) for (body,) in rows(stage.database, "SELECT body FROM deliveries")]
+    bodies = [json.loads(body) for (body,) in rows(stage.database, "SELECT body FROM bodies")]
     assert {body["groupKey"] for body in bodies} <= {GROUP_KEY}
     return {body["externalURL"].rpartition(":")[2] for body in bodies}

@@ -9,11 +9,18 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "bodies",
+        sa.Column(
+            "delivery", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("delivery"),
+    )
+    op.create_table(
         "deliveries",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("received_at", sa.Float(), nullable=False),
         sa.Column("cluster", sa.Text(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("incident", sa.Text(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
