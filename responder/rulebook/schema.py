@@ -111,6 +111,9 @@ class RuleShape(Shape):
     match: Annotated[list[str], BeforeValidator(_listed)] = Field(
         description='Matchers in Alertmanager\'s syntax, all of which must hold: alertname="X". [] matches everything.'
     )
+    labels: Names = Field(
+        default=[], description="Labels that its alerts may carry beyond those matched, for its probes."
+    )
     severity: Annotated[
         Annotated[SeverityName, Tag("<name>")] | Annotated[SeverityFromShape, Tag("<map>")], Discriminator(_which)
     ] = Field(description="A severity's name, or where to read it from.")
