@@ -178,10 +178,10 @@ def _short(language: Language) -> str | None:
             return min((chr(low) for low, _ in ranges), default=None)
         case Cat(parts):
             pieces = [_short(part) for part in parts]
-            return None if None in pieces else "".join(text for text in pieces if text)
-        case Any(parts):
-            known = [text for part in parts if (text := _short(part)) is not None]
-            return min(known, key=lambda text: (len(text), text), default=None)
+            return None if None in pieces else "".join(filter(None, pieces))
+        case Any(choices):
+            known = [some for part in choices if (some := _short(part)) is not None]
+            return min(known, key=lambda some: (len(some), some), default=None)
         case Star():
             return ""
     return None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from responder.cli.rules.check import check
+from responder.cli.rules.schema import schema
 
 
 @click.group()
 def rules() -> None:
-    """Check the rule files."""
+    """Check, explain and prove the rule files."""
 
 
-rules.add_command(check)
+for _command in (check, schema):
+    rules.add_command(_command)
