@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from responder.cli.rules.check import check
+from responder.cli.rules.explain import explain
 from responder.cli.rules.schema import schema
 
 
@@ -13,5 +14,5 @@ def rules() -> None:
     """Check, explain and prove the rule files."""
 
 
-for _command in (check, schema):
+for _command in (check, explain, schema):
     rules.add_command(_command)
