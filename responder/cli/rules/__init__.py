@@ -7,6 +7,7 @@ import click
 from responder.cli.rules.check import check
 from responder.cli.rules.explain import explain
 from responder.cli.rules.schema import schema
+from responder.cli.rules.test import test
 
 
 @click.group()
@@ -14,5 +15,5 @@ def rules() -> None:
     """Check, explain and prove the rule files."""
 
 
-for _command in (check, explain, schema):
+for _command in (check, explain, schema, test):
     rules.add_command(_command)
