@@ -31,7 +31,7 @@ def explain(
 
     if bool(files) == bool(labels):
         raise click.UsageError("give FILES, or labels with --label NAME=VALUE")
-    given = _labels(labels)
+    given = labels_of(labels)
     with named_failures():
         settings = bootstrap.settings_from_environment()
         runbooks = runbooks or settings.runbooks
@@ -49,7 +49,8 @@ def explain(
         sys.exit(FAILED)
 
 
-def _labels(pairs: tuple[str, ...]) -> dict[str, str]:
+def labels_of(pairs: tuple[str, ...]) -> dict[str, str]:
+    """The labels of NAME=VALUE pairs. Raises click.BadParameter for one that is none."""
     found = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
