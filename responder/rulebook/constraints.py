@@ -74,7 +74,6 @@ def only(value: str) -> Constraint:
     return Constraint((), frozenset({value}), lang.Word(value))
 
 
-@lru_cache(maxsize=65536)
 def read(matcher: Matcher) -> lang.Language | None:
     """The values that satisfy a matcher; None where that is beyond reasoning."""
     if matcher.op in {Op.EQUAL, Op.NOT_EQUAL}:
@@ -88,6 +87,8 @@ def read(matcher: Matcher) -> lang.Language | None:
 
 
 def _constraint(matchers: tuple[Matcher, ...], predicate: Predicate) -> Constraint:
+    if len(matchers) == 1:
+        return _single(matchers[0])
     values: frozenset[str] | None = None
     languages = [read(matcher) for matcher in matchers]
     for language in languages:
@@ -97,6 +98,12 @@ def _constraint(matchers: tuple[Matcher, ...], predicate: Predicate) -> Constrai
     known = [language for language in languages if language is not None]
     whole = lang.both(known) if len(known) == len(languages) else None
     return Constraint(matchers, values, whole)
+
+
+@lru_cache(maxsize=65536)
+def _single(matcher: Matcher) -> Constraint:
+    language = read(matcher)
+    return Constraint((matcher,), lang.words(language, WORDS) if language is not None else None, language)
 
 
 @lru_cache(maxsize=65536)

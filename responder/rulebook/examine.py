@@ -14,6 +14,7 @@ from responder.rulebook.checks import ADVICE
 from responder.rulebook.draft import Surroundings
 from responder.rulebook.ignores import silence
 from responder.rulebook.load import BadRules, gather, required
+from responder.rulebook.reader import no_collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ def examine(folder: Path | str, around: Surroundings, today: date) -> Examined:
 
     The checks of ``ADVICE`` look only at files that make a rule book: what they would say of others is an echo.
     """
+    with no_collection():
+        return _examine(folder, around, today)
+
+
+def _examine(folder: Path | str, around: Surroundings, today: date) -> Examined:
     try:
         draft = gather(folder)
     except BadRules as error:
