@@ -1,4 +1,4 @@
-"""The floor: a Flask receiver of forty lines that only inserts the body. No check, no engine, nothing to compare with."""
+"""The floor: a Flask receiver of forty lines that only inserts the body. It checks nothing and does nothing else."""
 
 from __future__ import annotations
 

@@ -87,6 +87,7 @@ class Server:
         return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
     def stop(self) -> None:
+        """End it as an operator would, and by force where that takes 20 seconds."""
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(20)
@@ -172,7 +173,7 @@ def _an_alert(labels: Mapping[str, str], number: int) -> dict[str, Any]:
         "labels": {**labels, **more},
         "annotations": {
             "summary": "plato answers with errors",
-            "description": f"7.3 % of the requests to pod {number} failed in the last five minutes; 1 % is the limit. " * 2,
+            "description": f"7.3 % of the requests to pod {number} failed in the last five minutes; 1 % is fine. " * 2,
             "runbook_url": "https://runbooks.butterfly.example.com/common-issues.md#high-error-rate",
             "dashboard": "https://grafana.butterfly.example.com/d/plato/overview?orgId=1&var-service=plato",
         },
@@ -242,7 +243,7 @@ def stop_all(stand_ins: Sequence[StandIn]) -> None:
 def options(text: str | None, *, rounds: int, seconds: float) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(text or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=rounds, help=f"interleaved rounds (default {rounds})")
-    parser.add_argument("--seconds", type=float, default=seconds, help=f"seconds of a measurement (default {seconds:g})")
+    parser.add_argument("--seconds", type=float, default=seconds, help=f"of one measurement (default {seconds:g})")
     return parser.parse_args()
 
 

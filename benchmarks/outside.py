@@ -1,4 +1,4 @@
-"""PagerDuty, Slack and BUTTERFLY in a process of their own, as cheap as can be: they accept everything and keep nothing."""
+"""PagerDuty, Slack and BUTTERFLY in a process of their own: they accept everything, take their time, keep nothing."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import sys
 
 from responder.standins.server import Call, Reply, StandIn, as_json
 
+ANSWERS_AFTER = 0.2
+"""Seconds, for all of them."""
+
 
 class Outside(StandIn):
     """202 for PagerDuty, ok for Slack, UP for every health endpoint."""
 
     def answer(self, call: Call) -> Reply:
+        """What each accepts."""
         with self.lock:
             self.calls.clear()
+        self.wait(ANSWERS_AFTER)
         if call.path == "/v2/enqueue":
             return as_json(202, {"status": "success", "message": "Event processed", "dedup_key": ""})
         if call.method == "POST":

@@ -171,6 +171,16 @@ class Worker:
         self.database.close()
 
 
+def import_for_workers() -> None:
+    """Import what ``worker`` needs, so that processes forked after it share the memory of the modules."""
+    import gunicorn.workers.gthread  # noqa: F401
+
+    import responder.engine.engine
+    import responder.outgoing.transport
+    import responder.web.ops
+    import responder.web.webhook  # noqa: F401
+
+
 def worker(settings: Settings, decisions: Callable[[], Desk], *, on_fatal: Callable[[], None]) -> Worker:
     """Build a worker and start its engine. Call it after the fork: it opens connections and starts threads."""
     from responder.store.database import Database
@@ -234,6 +244,15 @@ def prepare_store(settings: Settings) -> None:
         migrate(database)
     finally:
         database.close()
+
+
+def prepare_store_aside(settings: Settings) -> None:
+    """The same in a child process, so that Alembic's memory is given back. Only for a process without threads."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
+        child.submit(prepare_store, settings).result()
 
 
 @contextlib.contextmanager

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from responder import bootstrap
 from responder.cli.fail import FAILED, named_failures
+from responder.model.text import clean, one_line
 
 if TYPE_CHECKING:
     from responder.cli.preview import Preview
@@ -68,16 +69,17 @@ def _previews(files: tuple[str, ...], *, probe: bool, folder: str | None) -> Ite
 
 
 def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
-    yield click.style(shown.source, bold=True)
+    yield click.style(one_line(shown.source), bold=True)
     for problem in shown.problems:
-        yield _row("PROBLEM", click.style(problem, fg="red"))
+        yield _row("PROBLEM", problem, fg="red")
     effects = shown.effects
     if effects is None or effects.decision is None:
         yield ""
         return
     decision, rule = effects.decision, effects.decision.rule
     yield _row("RULE", f"{rule.id}  ({rule.place})")
-    yield _row("SEVERITY", f"{_coloured(decision.severity.name)}  {decision.ruling.reason}")
+    severity = decision.severity.name
+    yield _row("SEVERITY", f"{severity}  {decision.ruling.reason}", **_colour(severity))
     yield _row("WHY", decision.reason)
     yield _row("SUBJECT", f"{decision.subject.name} in {decision.subject.namespace}  {decision.subject.why}")
     for rejected in decision.subject.rejected:
@@ -90,12 +92,14 @@ def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
     yield ""
 
 
-def _row(name: str, text: str) -> str:
-    return f"  {click.style(f'{name:<10}', fg='cyan')} {text}"
+def _row(name: str, text: str, **style: Any) -> str:
+    """One line; the text may come from an alert and must not steer the terminal."""
+    shown = clean(text).replace("\n", " ")
+    return f"  {click.style(f'{name:<10}', fg='cyan')} {click.style(shown, **style)}"
 
 
-def _coloured(severity: str) -> str:
-    return click.style(severity, fg={"P1": "red", "P2": "yellow"}.get(severity, "green"), bold=True)
+def _colour(severity: str) -> dict[str, Any]:
+    return {"fg": {"P1": "red", "P2": "yellow"}.get(severity, "green"), "bold": True}
 
 
 def _probes(shown: Preview) -> Iterator[str]:
@@ -112,12 +116,13 @@ def _probes(shown: Preview) -> Iterator[str]:
 def _explained(shown: Preview) -> Iterator[str]:
     for number, step in enumerate(shown.steps):
         if step.matched:
-            text = click.style("matched: chosen", fg="green")
+            text = "matched: chosen"
         elif step.matched is None:
             text = "not evaluated: the first match wins"
         else:
             text = f"passed over: {step.failed} does not hold, the label is {step.got!r}"
-        yield _row("EXPLAIN" if number == 0 else "", f"{number + 1:>3}. {step.rule.id:<28} {text}")
+        style = {"fg": "green"} if step.matched else {}
+        yield _row("EXPLAIN" if number == 0 else "", f"{number + 1:>3}. {step.rule.id:<28} {text}", **style)
 
 
 def _messages(shown: Preview) -> Iterator[str]:
@@ -143,5 +148,5 @@ def _messages(shown: Preview) -> Iterator[str]:
 
 
 def _indented(message: object) -> Iterator[str]:
-    for line in json.dumps(message, indent=2, ensure_ascii=False).splitlines():
-        yield f"             {line}"
+    for line in json.dumps(message, indent=2, ensure_ascii=False).split("\n"):
+        yield f"             {clean(line)}"

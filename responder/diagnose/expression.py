@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 SELECTOR = "selector"
 
@@ -24,6 +25,7 @@ class Slot:
     operator: str
 
 
+@lru_cache(maxsize=4096)
 def scan(expr: str) -> tuple[tuple[Slot, ...], tuple[str, ...]]:
     """The placeholders of an expression, and what is wrong with it, as sentences."""
     slots: list[Slot] = []

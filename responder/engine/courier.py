@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
+from sqlalchemy import Connection
 
 from responder.engine.desk import Desk
 from responder.model.clock import Clock, Deadline
@@ -19,6 +21,8 @@ from responder.store import outbox
 from responder.store.database import CannotStore, Database
 
 _log = structlog.get_logger()
+
+News = Callable[[], None]
 
 POLL = 0.2
 """Seconds between looks at the outbox: how late a page may be that a dead process left behind."""
@@ -53,26 +57,29 @@ class Courier:
         self._pool = ThreadPoolExecutor(senders, thread_name_prefix="courier")
         self._senders = senders
         self._busy = 0
+        self._ended: list[tuple[Letter, Outcome]] = []
         self._guard = threading.Lock()
         self.on_free: Callable[[], None] = lambda: None
 
     def step(self) -> float:
-        """Send what is due. Returns the seconds until the next message is, at most POLL."""
-        with self._guard:
-            free = self._senders - self._busy
-        if not free:
-            return POLL
+        """Mark what has ended and send what is due. Returns the seconds until the next message is, at most POLL."""
         now = self._clock.now()
-        with self._database.read() as connection:
-            due = outbox.next_due(connection, self._lane)
-        if due is None or due > now.timestamp():
+        with self._guard:
+            ended, free = list(self._ended), self._senders - self._busy
+        due = self._due(now) if free else None
+        ready = due is not None and due <= now.timestamp()
+        if not ended and not ready:
             return POLL if due is None else min(POLL, max(0.0, due - now.timestamp()))
-        with self._database.write() as connection:
-            letters = outbox.claim(connection, self._lane, now, now + CLAIM, free)
+        with self._database.work() as connection:
+            news = self._mark(connection, ended, now)
+            letters = outbox.claim(connection, self._lane, now, now + CLAIM, free) if free else []
+        with self._guard:
+            del self._ended[: len(ended)]
+            self._busy += len(letters)
         for letter in letters:
-            with self._guard:
-                self._busy += 1
             self._pool.submit(self._carry, letter)
+        for tell in news:
+            tell()
         return 0.0 if letters else POLL
 
     def close(self, patience: float) -> None:
@@ -80,16 +87,26 @@ class Courier:
         waiter = threading.Thread(target=self._pool.shutdown, daemon=True)
         waiter.start()
         waiter.join(patience)
+        with self._guard:
+            ended, self._ended = self._ended, []
+        try:
+            with self._database.work() as connection:
+                news = self._mark(connection, ended, self._clock.now())
+            for tell in news:
+                tell()
+        except CannotStore as error:
+            _log.error("courier.cannot_mark", messages=len(ended), reason=f"{error}; they will be sent again")
+
+    def _due(self, now: datetime) -> float | None:
+        with self._database.read() as connection:
+            return outbox.next_due(connection, self._lane, now)
 
     def _carry(self, letter: Letter) -> None:
-        try:
-            self._mark(letter, self._send(letter))
-        except CannotStore as error:
-            _log.error("courier.cannot_mark", message=letter.id, reason=f"{error}; it will be sent again")
-        finally:
-            with self._guard:
-                self._busy -= 1
-            self.on_free()
+        outcome = self._send(letter)
+        with self._guard:
+            self._ended.append((letter, outcome))
+            self._busy -= 1
+        self.on_free()
 
     def _send(self, letter: Letter) -> Outcome:
         channel = self._desk().channels.get(letter.channel)
@@ -101,21 +118,27 @@ class Courier:
             _log.exception("courier.broken", message=letter.id)
             return Refused(f"building it failed with {type(error).__name__}")
 
-    def _mark(self, letter: Letter, outcome: Outcome) -> None:
-        now = self._clock.now()
+    def _mark(self, connection: Connection, ended: Iterable[tuple[Letter, Outcome]], now: datetime) -> list[News]:
+        """Write down what became of the attempts. Returns what to log once that is committed."""
+        return [self._mark_one(connection, letter, outcome, now) for letter, outcome in ended]
+
+    def _mark_one(self, connection: Connection, letter: Letter, outcome: Outcome, now: datetime) -> News:
         event = _log.bind(message=letter.id, incident=letter.report.incident, channel=letter.channel, step=letter.step)
-        with self._database.write() as connection:
-            match outcome:
-                case Delivered(ref):
-                    outbox.sent(connection, letter, ref, now)
-                    event.info("message.sent", attempt=letter.attempt, title=letter.report.title)
-                case TryLater(reason):
-                    at = next_attempt(letter.attempt, outcome, rank=letter.rank, now=now, jitter=self._chance())
-                    outbox.again(connection, letter, at, reason, plain=letter.plain)
-                    event.warning("message.later", attempt=letter.attempt, reason=reason, at=at.isoformat())
-                case Refused(reason) if not letter.plain:
-                    outbox.again(connection, letter, now, reason, plain=True)
-                    event.warning("message.refused", attempt=letter.attempt, reason=f"{reason}; trying a plain page")
-                case Refused(reason):
-                    outbox.dead(connection, letter, reason, now)
-                    event.error("message.dead", attempt=letter.attempt, reason=reason, title=letter.report.title)
+        match outcome:
+            case Delivered(ref):
+                outbox.sent(connection, letter, ref, now)
+                return partial(event.info, "message.sent", attempt=letter.attempt, title=letter.report.title)
+            case TryLater(reason):
+                at = next_attempt(letter.attempt, outcome, rank=letter.rank, now=now, jitter=self._chance())
+                outbox.again(connection, letter, at, reason, plain=letter.plain)
+                return partial(event.warning, "message.later", attempt=letter.attempt, reason=reason, at=at.isoformat())
+            case Refused(reason) if not letter.plain:
+                outbox.again(connection, letter, now, reason, plain=True)
+                return partial(
+                    event.warning, "message.refused", attempt=letter.attempt, reason=f"{reason}; trying a plain page"
+                )
+            case Refused(reason):
+                outbox.dead(connection, letter, reason, now)
+                return partial(
+                    event.error, "message.dead", attempt=letter.attempt, reason=reason, title=letter.report.title
+                )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
@@ -35,15 +35,19 @@ class Engine:
         on_fatal: Callable[[], None],
     ) -> None:
         self._prober = prober
-        self._triage = Triage(database, desk, clock, on_effects=self._follow)
         self._diagnosis = Diagnosis(database, desk, prober, clock)
-        self._couriers = [Courier(database, lane, desk, deliverer, clock, chance) for lane in lanes(desk().channels)]
+        self._triage = Triage(database, desk, clock, on_effects=self._follow, room=self._diagnosis.room)
+        self._couriers = {
+            name: Courier(database, lane, desk, deliverer, clock, chance)
+            for name, lane in lanes(desk().channels).items()
+        }
         self._triaging = Loop("triage", self._triage.step, on_fatal)
         self._diagnosing = Loop("diagnosis", self._diagnosis.step, on_fatal)
-        self._sending = [Loop("courier", courier.step, on_fatal) for courier in self._couriers]
+        self._sending = {name: Loop("courier", courier.step, on_fatal) for name, courier in self._couriers.items()}
         self._diagnosis.on_page = self._send
-        for courier, loop in zip(self._couriers, self._sending, strict=True):
-            courier.on_free = loop.wake
+        self._diagnosis.on_end = self._diagnosing.wake
+        for name, courier in self._couriers.items():
+            courier.on_free = self._sending[name].wake
 
     def start(self) -> None:
         """Begin."""
@@ -67,23 +71,24 @@ class Engine:
             self._diagnosis.close()
         except CannotStore as error:
             _log.warning("engine.cannot_release", reason=str(error))
-        for courier in self._couriers:
+        for courier in self._couriers.values():
             courier.close(patience / 4)
         self._prober.close()
 
     def _loops(self) -> list[Loop]:
-        return [self._triaging, self._diagnosing, *self._sending]
+        return [self._triaging, self._diagnosing, *self._sending.values()]
 
-    def _follow(self, started: list[Study]) -> None:
+    def _follow(self, started: list[Study], told: Collection[str]) -> None:
         self._diagnosis.begin(started)
-        self._send()
+        self._send(told)
 
-    def _send(self) -> None:
-        for loop in self._sending:
-            loop.wake()
+    def _send(self, told: Collection[str]) -> None:
+        for name, loop in self._sending.items():
+            if name in told:
+                loop.wake()
 
 
-def lanes(channels: Iterable[str]) -> list[Lane]:
-    """One lane a channel, and one for messages of channels that are not configured any more."""
+def lanes(channels: Iterable[str]) -> dict[str, Lane]:
+    """One lane a channel, and one without a name for messages of channels that are not configured any more."""
     names = tuple(channels)
-    return [*(Lane((name,)) for name in names), Lane(names, rest=True)]
+    return {**{name: Lane((name,)) for name in names}, "": Lane(names, rest=True)}

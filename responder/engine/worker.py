@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
@@ -18,9 +19,11 @@ from responder.engine.mishap import mishap
 from responder.model.alert import AlertGroup
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Delivery, Effects, Study
+from responder.model.finding import Finding
 from responder.model.incident import Incident
+from responder.model.report import Report
 from responder.store import inbox, incidents, outbox, studies
-from responder.store.database import CannotStore, Database
+from responder.store.database import Database
 
 _log = structlog.get_logger()
 
@@ -28,48 +31,79 @@ BATCH = 32
 """Deliveries decided in one transaction."""
 POLL = 0.5
 """Seconds between looks for what another process left behind; our own work wakes us."""
+TURN = 0.01
+"""Seconds until we ask again whether another process has ended its batch."""
 LEASE = timedelta(seconds=5)
 """How long a diagnosis stays ours without a sign of life."""
+RENEW_SECONDS = 1.0
 MARGIN = timedelta(milliseconds=200)
 """How long before the page is due the findings are written into it, answered or not."""
+AT_ONCE = 8
+"""Incidents that one worker diagnoses at a time. The others wait in the table, where any worker finds them."""
 LATE_SECONDS = 10.0
 """How long a diagnosis may take whose page has left already."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What a batch of deliveries leads to; incidents only in their last state."""
+
+    effects: list[Effects]
+    added: list[Incident]
+    changed: list[Incident]
+
+
 class Triage:
-    """Decides deliveries. One transaction a batch holds the incidents, the pages and the work: the second invariant."""
+    """Decides deliveries, one process at a time.
+
+    One transaction a batch holds the incidents, the pages and the work: the second invariant.
+    """
 
     def __init__(
-        self, database: Database, desk: Callable[[], Desk], clock: Clock, on_effects: Callable[[list[Study]], None]
+        self,
+        database: Database,
+        desk: Callable[[], Desk],
+        clock: Clock,
+        on_effects: Callable[[list[Study], Collection[str]], None],
+        room: Callable[[], int] = lambda: AT_ONCE,
     ) -> None:
+        """``on_effects`` gets the studies to begin at once, at most ``room`` of them, and the channels to tell."""
         self._database = database
         self._desk = desk
         self._clock = clock
         self._on_effects = on_effects
+        self._room = room
 
     def step(self) -> float:
         """Decide what is waiting. Returns the seconds to rest."""
+        with self._database.alone("triage") as alone:
+            return self._batch() if alone else TURN
+
+    def _batch(self) -> float:
+        """Decide a batch while others write, then commit what was decided."""
         with self._database.read() as connection:
-            if not inbox.any_new(connection):
-                return POLL
-        with self._database.write() as connection:
             batch = inbox.take(connection, BATCH)
-            started = self._commit(connection, batch)
-        self._on_effects(started)
+            if not batch:
+                return POLL
+            decided = self._decide(connection, batch)
+        with self._database.work() as connection:
+            if not inbox.undecided(connection, batch):
+                return TURN
+            started = self._commit(connection, decided)
+        self._on_effects(started, {draft.channel for each in decided.effects for draft in each.drafts})
         return 0.0 if len(batch) == BATCH else POLL
 
-    def _commit(self, connection: Connection, batch: Sequence[Delivery]) -> list[Study]:
-        effects = self._decide(connection, batch)
-        now = self._clock.now()
+    def _commit(self, connection: Connection, decided: Decided) -> list[Study]:
+        now, effects = self._clock.now(), decided.effects
+        incidents.save(connection, decided.added, decided.changed)
         inbox.settle(
             connection, ((e.delivery, e.state, e.incident.id if e.incident else None, e.outcome) for e in effects)
         )
-        for each in effects:
-            outbox.write(connection, each.drafts, now)
+        outbox.write(connection, (draft for each in effects for draft in each.drafts), now)
         due = [(each.work, each.due_at) for each in effects if each.work]
-        return studies.write(connection, due, now, now + LEASE)
+        return studies.write(connection, due, now, now + LEASE, self._room())
 
-    def _decide(self, connection: Connection, batch: Sequence[Delivery]) -> list[Effects]:
+    def _decide(self, connection: Connection, batch: Sequence[Delivery]) -> Decided:
         """Decide a batch one after the other: what one delivery opens, the next of the same group finds open."""
         desk = self._desk()
         groups = [_read(delivery) for delivery in batch]
@@ -84,9 +118,11 @@ class Triage:
                 known[key] = History(each.incident, report or known.get(key, History()).report)
                 touched[each.incident.id] = each.incident
             effects.append(each)
-        added = [incident for incident in touched.values() if incident.id not in stored]
-        incidents.save(connection, added, [incident for incident in touched.values() if incident.id in stored])
-        return effects
+        return Decided(
+            effects=effects,
+            added=[incident for incident in touched.values() if incident.id not in stored],
+            changed=[incident for incident in touched.values() if incident.id in stored],
+        )
 
 
 def _histories(connection: Connection, dedup_keys: set[str]) -> dict[str, History]:
@@ -114,6 +150,16 @@ def _triage(group: AlertGroup | Exception, delivery: Delivery, known: dict[str, 
         return mishap(delivery, group, error, desk)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A diagnosis whose probes have answered: the page with the findings, and what to send where it has left."""
+
+    study: Study
+    findings: tuple[Finding, ...]
+    page: Report
+    after: Report
+
+
 class Diagnosis:
     """Runs the probes of committed studies, a few incidents at a time. The page does not wait for any of it."""
 
@@ -123,16 +169,19 @@ class Diagnosis:
         desk: Callable[[], Desk],
         prober: Prober,
         clock: Clock,
-        at_once: int = 8,
+        at_once: int = AT_ONCE,
     ) -> None:
         self._database = database
         self._desk = desk
         self._prober = prober
         self._clock = clock
-        self.on_page: Callable[[], None] = lambda: None
+        self.on_page: Callable[[Collection[str]], None] = lambda _channels: None
+        self.on_end: Callable[[], None] = lambda: None
+        self._renewed = clock.monotonic()
         self._at_once = at_once
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="diagnosis")
         self._held: dict[int, Study] = {}
+        self._ended: list[Ended] = []
         self._guard = threading.Lock()
 
     def begin(self, started: Sequence[Study]) -> None:
@@ -142,60 +191,87 @@ class Diagnosis:
                 self._held[study.id] = study
             self._pool.submit(self._run, study)
 
+    def room(self) -> int:
+        """How many more diagnoses may begin."""
+        with self._guard:
+            return max(0, self._at_once - len(self._held))
+
     def step(self) -> float:
-        """Renew our claims and take over what a dead worker held. Returns the seconds to rest."""
+        """Write what was found into the pages, renew our claims, begin what waits. Returns the seconds to rest."""
+        self._keep()
+        self._renew()
+        if self.room():
+            self._take_waiting()
+        return RENEW_SECONDS
+
+    def _keep(self) -> None:
+        with self._guard:
+            ended = list(self._ended)
+        if not ended:
+            return
         now = self._clock.now()
+        with self._database.work() as connection:
+            for each in ended:
+                self._improve(connection, each, now)
+        with self._guard:
+            del self._ended[: len(ended)]
+            for each in ended:
+                self._held.pop(each.study.id, None)
+        self.on_page({name for each in ended for name in each.study.work.channels})
+
+    def _improve(self, connection: Connection, ended: Ended, now: datetime) -> None:
+        work, channels = ended.study.work, self._desk().channels
+        if not studies.finish(connection, ended.study, ended.findings, now):
+            return
+        reached = outbox.enrich(connection, work.incident, ended.page, now)
+        missed = (channels[name] for name in work.channels if name not in reached and name in channels)
+        outbox.write(connection, messages(ended.after, missed, rank=work.rank, due_at=now), now)
+
+    def _renew(self) -> None:
         with self._guard:
             held = list(self._held.values())
-        if held:
-            with self._database.write() as connection:
-                studies.renew(connection, held, now + LEASE)
-        if len(held) < self._at_once:
-            self._take_over()
-        return 1.0
+        ticks = self._clock.monotonic()
+        if held and ticks - self._renewed >= RENEW_SECONDS:
+            with self._database.work() as connection:
+                studies.renew(connection, held, self._clock.now() + LEASE)
+            self._renewed = ticks
 
-    def _take_over(self) -> None:
+    def _take_waiting(self) -> None:
         now = self._clock.now()
         with self._database.read() as connection:
             if not studies.any_free(connection, now):
                 return
-        with self._database.write() as connection:
-            started = studies.claim(connection, now, now + LEASE, self._at_once)
+        with self._database.work() as connection:
+            started = studies.claim(connection, now, now + LEASE, self.room())
         self.begin(started)
 
     def close(self) -> None:
         """Let go of what is not finished: another worker begins it at once."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._keep()
         with self._guard:
             held = list(self._held.values())
         if held:
-            with self._database.write() as connection:
+            with self._database.work() as connection:
                 studies.release(connection, held)
 
     def _run(self, study: Study) -> None:
         try:
-            self._diagnose(study)
-        except CannotStore as error:
-            _log.error("diagnosis.cannot_store", incident=study.work.incident, reason=str(error))
+            ended = self._diagnose(study)
         except Exception:
             _log.exception("diagnosis.broken", incident=study.work.incident)
-            raise
-        finally:
             with self._guard:
                 self._held.pop(study.id, None)
+            raise
+        with self._guard:
+            self._ended.append(ended)
+        self.on_end()
 
-    def _diagnose(self, study: Study) -> None:
-        desk, work = self._desk(), study.work
-        findings = self._prober.run(desk.asks(work.probes, work.subject), self._deadline(study))
-        now = self._clock.now()
-        page, after = process.diagnose(work, findings, now)
-        with self._database.write() as connection:
-            if not studies.finish(connection, study, findings, now):
-                return
-            reached = outbox.enrich(connection, work.incident, page, now)
-            missed = (desk.channels[name] for name in work.channels if name not in reached and name in desk.channels)
-            outbox.write(connection, messages(after, missed, rank=work.rank, due_at=now), now)
-        self.on_page()
+    def _diagnose(self, study: Study) -> Ended:
+        work = study.work
+        findings = self._prober.run(self._desk().asks(work.probes, work.subject), self._deadline(study))
+        page, after = process.diagnose(work, findings, self._clock.now())
+        return Ended(study=study, findings=findings, page=page, after=after)
 
     def _deadline(self, study: Study) -> Deadline:
         left = (study.due_at - MARGIN - self._clock.now()).total_seconds()

@@ -140,7 +140,9 @@ def closing(
 def enriched(report: Report, findings: Sequence[Finding], conclusion: Conclusion, *, now: datetime) -> Report:
     """The page with what the probes found: the worst number goes to the title, nothing that was there is lost."""
     found = _found(report, tuple(findings), conclusion)
-    return replace(found, pending=(), written_at=now, made_by=f"{report.made_by}{_probed(findings)}")
+    next_update = report.next_update + (now - report.written_at) if report.next_update else None
+    made_by = f"{report.made_by}{_probed(findings)}"
+    return replace(found, pending=(), written_at=now, next_update=next_update, made_by=made_by)
 
 
 def late(report: Report, findings: Sequence[Finding], conclusion: Conclusion, *, now: datetime) -> Report:
@@ -154,7 +156,7 @@ def _found(report: Report, findings: tuple[Finding, ...], conclusion: Conclusion
         report,
         findings=findings,
         conclusion=conclusion,
-        title=_title(_stem(report), _worst(findings), report.environment),
+        title=_title(_stem(report), _worst(findings, report.service), report.environment),
         status=Status.IDENTIFIED if conclusion.likely and report.status is Status.INVESTIGATING else report.status,
     )
 
@@ -171,10 +173,14 @@ def _title(stem: str, fact: str, environment: str) -> str:
     return f"{stem} — {tidy_line(fact, room)}{tail}" if fact and room >= 12 and " — " not in stem else f"{stem}{tail}"
 
 
-def _worst(findings: Sequence[Finding]) -> str:
-    """The fact of the worst bad finding without the target the title names already; empty where none is bad."""
-    bad = sorted((each for each in findings if each.verdict is Verdict.BAD), key=lambda each: each.warning)
-    return bad[0].headline.removeprefix(f"{bad[0].target}: ") if bad else ""
+def _worst(findings: Sequence[Finding], service: str) -> str:
+    """The fact of the worst bad finding, the service's own first; empty where none is bad.
+
+    The title names the service already. What was found about another one keeps that one's name.
+    """
+    bad = [each for each in findings if each.verdict is Verdict.BAD]
+    worst = min(bad, key=lambda each: (each.warning, each.target != service), default=None)
+    return worst.headline.removeprefix(f"{service}: ") if worst else ""
 
 
 def _probed(findings: Sequence[Finding]) -> str:

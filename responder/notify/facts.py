@@ -89,16 +89,19 @@ def related(decision: Decision) -> str:
     if not told:
         return ""
     more = f" and {len(told) - _TOP} more" if len(told) > _TOP else ""
-    return f"{len(others)} more alert{'s'[: len(others) != 1]}: {', '.join(told[:_TOP])}{more}"
+    names = ", ".join(tidy_line(name, 80) or "alert without a name" for name in told[:_TOP])
+    return f"{len(others)} more alert{'s'[: len(others) != 1]}: {names}{more}"
 
 
 def _differs(alert: Alert, main: Alert) -> str:
     """What tells an alert from the main one: its name, or else the first label that is not the same."""
-    keys = [key for key in (*_TELLING, *sorted(alert.labels)) if alert.labels.get(key, "") != main.labels.get(key, "")]
-    detail = tidy_line(f"{keys[0]} {alert.labels.get(keys[0], '')}", 80) if keys else ""
-    if alert.name == main.name:
-        return detail or "the same labels"
-    return tidy_line(alert.name, 80) or "alert without a name"
+    if alert.name != main.name:
+        return alert.name
+    ours, theirs = alert.labels, main.labels
+    key = next((key for key in _TELLING if ours.get(key, "") != theirs.get(key, "")), None)
+    if key is None:
+        key = next((key for key in sorted(ours) if ours[key] != theirs.get(key, "")), None)
+    return f"{key} {ours.get(key, '')}" if key is not None else "the same labels"
 
 
 def clock(severity: Severity, opened: datetime, now: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 LIMIT = 2000  # characters; below Slack's 3,000 for a URL, and browsers take no harm
@@ -27,6 +28,7 @@ def safe(url: str) -> str:
     return made if len(made) <= LIMIT else ""
 
 
+@lru_cache(maxsize=512)
 def origin(url: str) -> str:
     """``scheme://host[:port]`` in lower case, without the scheme's own port; empty where ``safe`` would refuse it."""
     try:

@@ -9,7 +9,8 @@ def lasted(seconds: float) -> str:
     """``seconds`` in whole minutes as the templates ask, in hours too where the minutes are many."""
     minutes = max(0, int(seconds)) // 60
     if not minutes:
-        return f"{max(0, int(seconds))} seconds"
+        whole = max(0, int(seconds))
+        return "1 second" if whole == 1 else f"{whole} seconds"
     text = "1 minute" if minutes == 1 else f"{minutes} minutes"
     return f"{text} ({brief(seconds)})" if minutes >= 120 else text
 

@@ -27,7 +27,7 @@ _POLL = 0.05
 _SHOWN_LINES = 30
 
 
-class DidNotStart(Exception):  # noqa: N818 - it reads as a sentence where it is raised
+class DidNotStart(Exception):
     """A program ended, or was not ready in time; the text holds the last lines it wrote."""
 
 
@@ -103,7 +103,7 @@ def started(
     env: Mapping[str, str] | None = None,
     seconds: float = START_SECONDS,
 ) -> Iterator[Program]:
-    """Run ``command`` in ``folder`` until the block ends. Raises DidNotStart unless ``url + ready`` answers 200 in time.
+    """Run ``command`` in ``folder`` until the block ends. Raises DidNotStart unless ``url + ready`` soon answers 200.
 
     What it writes goes to ``<name>.log`` in ``folder``, after what an earlier one of that name wrote.
     """

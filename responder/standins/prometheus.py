@@ -25,7 +25,7 @@ class Sample:
 class PrometheusStandIn(StandIn):
     """Answers ``/api/v1/query`` and ``/api/v1/query_range``. ``queries`` are the expressions asked, in order.
 
-    An expression is answered by the longest text set that occurs in it; any other has an empty result.
+    An expression is answered by the text set last of those that occur in it; any other has an empty result.
     """
 
     def __init__(self, *, on_event: OnEvent | None = None, port: int = 0) -> None:
@@ -36,6 +36,7 @@ class PrometheusStandIn(StandIn):
     def set(self, part: str, *samples: Sample | float) -> None:
         """From now on, an expression that contains ``part`` has these series; none is an empty result."""
         with self.lock:
+            self._answers.pop(part, None)
             self._answers[part] = tuple(
                 sample if isinstance(sample, Sample) else Sample(value=sample) for sample in samples
             )
@@ -51,7 +52,7 @@ class PrometheusStandIn(StandIn):
             return _error('invalid parameter "query": unknown position: parse error: no expression found in input')
         with self.lock:
             self.queries.append(query)
-            found = max((part for part in self._answers if part in query), key=len, default=None)
+            found = next((part for part in reversed(self._answers) if part in query), None)
             samples = self._answers[found] if found is not None else ()
         self.tell("prometheus.query", query)
         try:

@@ -1,4 +1,4 @@
-"""Everything around ``responder serve``, on loopback: PagerDuty, Slack, BUTTERFLY, Prometheus, and the settings to reach them."""
+"""Everything around ``responder serve`` on loopback, and the settings with which it reaches them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from responder.settings import Settings, read
 from responder.standins.butterfly import ButterflyStandIn
 from responder.standins.pagerduty import PagerDutyStandIn
 from responder.standins.processes import Program, free_port, responder_serve
@@ -59,6 +60,10 @@ class Stage:
     def database(self) -> Path:
         """The database's file."""
         return self.folder / "responder.db"
+
+    def read_settings(self) -> Settings:
+        """The same as ``serve`` reads them."""
+        return read(self.settings)
 
     def serve(self, **changes: str) -> contextlib.AbstractContextManager[Program]:
         """``responder serve`` on this stage; ``role="web"`` sets RESPONDER_ROLE. Raises DidNotStart."""

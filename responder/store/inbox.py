@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Integer, bindparam, func, insert, select, update
 
 from responder.model.delivery import Delivery
 from responder.store.codec import to_seconds, to_time
@@ -18,6 +18,11 @@ from responder.store.tables import deliveries, rejects
 BATCH = 200
 REJECT_BYTES = 256 * 1024
 """How much of a rejected body is kept."""
+
+
+_NEW = deliveries.c.state == "new"
+_OLDEST_NEW = select(deliveries).where(_NEW).order_by(deliveries.c.id).limit(bindparam("most", type_=Integer))
+_SETTLE = update(deliveries).where(deliveries.c.id == bindparam("key"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,44 +39,42 @@ class Reject:
 
 
 class _Ticket:
-    """One request that waits for its row to be durable."""
+    """One request that waits for its row to be durable. ``leads`` is whose turn it is to commit for all who wait."""
 
-    __slots__ = ("error", "id", "row")
+    __slots__ = ("error", "id", "leads", "row", "woken")
 
     def __init__(self, row: dict[str, Any]) -> None:
         self.row = row
         self.id: int | None = None
         self.error: CannotStore | None = None
+        self.leads = False
+        self.woken = threading.Event()
 
 
 class Inbox:
     """Where deliveries live.
 
-    ``keep`` commits for everybody who waits: whoever gets the turn writes all waiting rows in one transaction, so that
-    a burst of webhooks costs one fsync and not one each.
+    ``keep`` commits for everybody who waits: whoever has the turn writes all waiting rows in one transaction, so that
+    a burst of webhooks costs one fsync and not one each. Then the first of those who came meanwhile has the turn.
     """
 
     def __init__(self, database: Database, patience: float = 5.0) -> None:
         self._database = database
         self._patience = patience
         self._waiting: list[_Ticket] = []
+        self._led = False
         self._guard = threading.Lock()
-        self._turn = threading.Lock()
 
     def keep(self, body: bytes, cluster: str, received_at: datetime) -> int:
         """Make a body durable and return the delivery's id; CannotStore where that is not possible within 5 seconds."""
-        row = {"received_at": to_seconds(received_at), "cluster": cluster, "body": body, "state": "new"}
-        ticket = _Ticket(row)
+        ticket = _Ticket({"received_at": to_seconds(received_at), "cluster": cluster, "body": body, "state": "new"})
         with self._guard:
             self._waiting.append(ticket)
-        if not self._turn.acquire(timeout=self._patience):
+            ticket.leads, self._led = not self._led, True
+        if not ticket.leads and not ticket.woken.wait(self._patience):
             self._withdraw(ticket)
-        else:
-            try:
-                while ticket.id is None and ticket.error is None:
-                    self._commit_waiting()
-            finally:
-                self._turn.release()
+        if ticket.leads:
+            self._commit_waiting()
         if ticket.error is not None:
             raise ticket.error
         if ticket.id is None:
@@ -80,25 +83,30 @@ class Inbox:
 
     def _withdraw(self, ticket: _Ticket) -> None:
         with self._guard:
-            if ticket in self._waiting:
+            if ticket in self._waiting and not ticket.leads:
                 self._waiting.remove(ticket)
 
     def _commit_waiting(self) -> None:
         with self._guard:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-        statement = insert(deliveries).returning(deliveries.c.id, sort_by_parameter_order=True)
         try:
-            with self._database.write() as connection:
-                ids = connection.execute(statement, [ticket.row for ticket in batch]).scalars().all()
+            ids = self._database.append(deliveries, [ticket.row for ticket in batch])
             for ticket, number in zip(batch, ids, strict=True):
                 ticket.id = number
         except CannotStore as error:
             for ticket in batch:
                 ticket.error = error
         finally:
-            for ticket in batch:
-                if ticket.id is None and ticket.error is None:
-                    ticket.error = CannotStore("the database refused the body")
+            self._pass_on(batch)
+
+    def _pass_on(self, batch: list[_Ticket]) -> None:
+        with self._guard:
+            heirs = self._waiting[:1]
+            self._led = bool(heirs)
+            for heir in heirs:
+                heir.leads = True
+        for ticket in (*heirs, *batch):
+            ticket.woken.set()
 
     def set_aside(self, body: bytes, size: int, remote: str, status: int, error: str, received_at: datetime) -> int:
         """Keep a body that is refused for good, since Alertmanager will not send it again. Raises CannotStore."""
@@ -140,15 +148,16 @@ class Inbox:
             return _delivery(row) if row else None
 
 
-def any_new(connection: Connection) -> bool:
-    """Whether triage has anything to do."""
-    return connection.execute(select(deliveries.c.id).where(deliveries.c.state == "new").limit(1)).first() is not None
-
-
 def take(connection: Connection, limit: int) -> list[Delivery]:
-    """The oldest undecided deliveries; on PostgreSQL those no other replica holds. Ours until the commit."""
-    statement = select(deliveries).where(deliveries.c.state == "new").order_by(deliveries.c.id).limit(limit)
-    return [_delivery(row) for row in connection.execute(statement.with_for_update(skip_locked=True)).mappings()]
+    """The oldest undecided deliveries."""
+    return [_delivery(row) for row in connection.execute(_OLDEST_NEW, {"most": limit}).mappings()]
+
+
+def undecided(connection: Connection, batch: Iterable[Delivery]) -> bool:
+    """Whether all of these deliveries still are: the fence of a decision that was made outside the transaction."""
+    numbers = {delivery.id for delivery in batch}
+    still = select(func.count()).where(deliveries.c.id.in_(numbers), _NEW)
+    return connection.execute(still).scalar_one() == len(numbers)
 
 
 def settle(connection: Connection, settled: Iterable[tuple[int, str, str | None, str]]) -> None:
@@ -157,8 +166,7 @@ def settle(connection: Connection, settled: Iterable[tuple[int, str, str | None,
         {"key": key, "state": state, "incident": incident, "outcome": text} for key, state, incident, text in settled
     ]
     if rows:
-        statement = update(deliveries).where(deliveries.c.id == bindparam("key"))
-        connection.execute(statement, rows)
+        connection.execute(_SETTLE, rows)
 
 
 def _reject(row: Any) -> Reject:

@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from responder.model.message import Draft, Letter
 from responder.model.report import Report
@@ -30,6 +45,8 @@ _BLOCKED = exists().where(
 
 def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> None:
     """Add messages, in order. Nothing is sent before ``due_at``, and nothing waits for anyone after it."""
+    drafts = list(drafts)
+    reports = {id(draft.report): to_bytes(draft.report) for draft in drafts}
     rows = [
         {
             "incident": draft.incident,
@@ -43,7 +60,7 @@ def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> Non
             "plain": False,
             "attempt": 0,
             "claimed_until": 0.0,
-            "report": to_bytes(draft.report),
+            "report": reports[id(draft.report)],
             "written_at": to_seconds(now),
         }
         for draft in drafts
@@ -61,34 +78,54 @@ class Lane:
 
     def holds(self) -> ColumnElement[bool]:
         """The condition on the table."""
-        return messages.c.channel.not_in(self.channels) if self.rest else messages.c.channel.in_(self.channels)
+        if self.rest:
+            return messages.c.channel.not_in(self.channels)
+        if len(self.channels) == 1:
+            return messages.c.channel == self.channels[0]
+        return messages.c.channel.in_(self.channels)
 
 
-def next_due(connection: Connection, lane: Lane) -> float | None:
-    """When the earliest message could be sent, in epoch seconds: its due time or the end of somebody's claim."""
-    larger = func.max if connection.dialect.name == "sqlite" else func.greatest
-    later: ColumnElement[float] = larger(messages.c.due_at, messages.c.claimed_until)
-    found: float | None = connection.execute(select(func.min(later)).where(_WAITING, lane.holds(), ~_BLOCKED)).scalar()
-    return found
+_WORST_FIRST = (messages.c.rank, messages.c.due_at, messages.c.id)
+_NOW = bindparam("now", type_=Float)
+
+
+def _free(lane: Lane) -> ColumnElement[bool]:
+    return and_(_WAITING, lane.holds(), messages.c.due_at <= _NOW, messages.c.claimed_until <= _NOW, ~_BLOCKED)
+
+
+@lru_cache
+def _ready(lane: Lane) -> Select[float]:
+    return select(messages.c.due_at).where(_free(lane)).order_by(*_WORST_FIRST).limit(1)
+
+
+@lru_cache
+def _later(lane: Lane) -> Select[float]:
+    return select(func.min(messages.c.due_at)).where(_WAITING, lane.holds(), messages.c.due_at > _NOW)
+
+
+@lru_cache
+def _taken(lane: Lane) -> ReturningUpdate[Any]:
+    free = select(messages.c.id).where(_free(lane)).order_by(*_WORST_FIRST).limit(bindparam("most", type_=Integer))
+    return (
+        update(messages)
+        .where(messages.c.id.in_(free.with_for_update(skip_locked=True).scalar_subquery()))
+        .values(claimed_until=bindparam("until"), attempt=messages.c.attempt + 1)
+        .returning(*(messages.c[name] for name in _OF_A_LETTER))
+    )
+
+
+def next_due(connection: Connection, lane: Lane, now: datetime) -> float | None:
+    """When ``claim`` may find something: ``now`` or earlier where it would now, in epoch seconds; None for nothing."""
+    moment = {"now": to_seconds(now)}
+    ready: float | None = connection.scalar(_ready(lane), moment)
+    later: float | None = connection.scalar(_later(lane), moment) if ready is None else None
+    return later if ready is None else ready
 
 
 def claim(connection: Connection, lane: Lane, now: datetime, until: datetime, limit: int) -> list[Letter]:
     """Take due messages, the worst severity first. The claim holds until ``until``; ``attempt`` is its fence."""
-    moment = to_seconds(now)
-    free = (
-        select(messages.c.id)
-        .where(_WAITING, lane.holds(), messages.c.due_at <= moment, messages.c.claimed_until <= moment, ~_BLOCKED)
-        .order_by(messages.c.rank, messages.c.due_at, messages.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    taken = (
-        update(messages)
-        .where(messages.c.id.in_(free.scalar_subquery()))
-        .values(claimed_until=to_seconds(until), attempt=messages.c.attempt + 1)
-        .returning(*(messages.c[name] for name in _OF_A_LETTER))
-    )
-    rows = connection.execute(taken).mappings().all()
+    values = {"now": to_seconds(now), "until": to_seconds(until), "most": limit}
+    rows = connection.execute(_taken(lane), values).mappings().all()
     refs = _references(connection, [row["incident"] for row in rows])
     letters = [_letter(row, refs.get((row["incident"], row["channel"]), {})) for row in rows]
     return sorted(letters, key=lambda letter: letter.id)

@@ -22,20 +22,22 @@ def _free(now: datetime) -> ColumnElement[bool]:
     return and_(_WAITING, studies.c.claimed_until <= to_seconds(now), studies.c.attempt < ATTEMPTS)
 
 
-def write(connection: Connection, due: Iterable[tuple[Work, datetime]], now: datetime, until: datetime) -> list[Study]:
-    """Add diagnoses with the page's due time, already claimed by the caller until ``until``."""
-    pairs = list(due)
+def write(
+    connection: Connection, due: Iterable[tuple[Work, datetime]], now: datetime, until: datetime, claims: int = 1
+) -> list[Study]:
+    """Add diagnoses with the page's due time. The first ``claims`` due are the caller's until ``until``: returned."""
+    pairs = sorted(due, key=lambda pair: pair[1])
     rows = [
         {
             "incident": work.incident,
             "state": "waiting",
             "due_at": to_seconds(due_at),
             "work": to_bytes(work),
-            "attempt": 1,
-            "claimed_until": to_seconds(until),
+            "attempt": 1 if place < claims else 0,
+            "claimed_until": to_seconds(until) if place < claims else 0.0,
             "written_at": to_seconds(now),
         }
-        for work, due_at in pairs
+        for place, (work, due_at) in enumerate(pairs)
     ]
     if not rows:
         return []
@@ -43,7 +45,7 @@ def write(connection: Connection, due: Iterable[tuple[Work, datetime]], now: dat
     numbers = connection.execute(statement, rows).scalars().all()
     return [
         Study(id=number, attempt=1, due_at=due_at, work=work)
-        for number, (work, due_at) in zip(numbers, pairs, strict=True)
+        for number, (work, due_at) in zip(numbers[:claims], pairs[:claims], strict=True)
     ]
 
 

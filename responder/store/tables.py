@@ -104,7 +104,10 @@ messages = Table(
 )
 Index(
     "messages_due",
+    messages.c.channel,
+    messages.c.rank,
     messages.c.due_at,
+    messages.c.id,
     sqlite_where=text("state = 'waiting'"),
     postgresql_where=text("state = 'waiting'"),
 )
@@ -135,7 +138,9 @@ studies = Table(
 )
 Index(
     "studies_waiting",
+    studies.c.due_at,
     studies.c.claimed_until,
+    studies.c.attempt,
     sqlite_where=text("state = 'waiting'"),
     postgresql_where=text("state = 'waiting'"),
 )

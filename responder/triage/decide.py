@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.decision import Decision, Ruling
 from responder.model.incident import Incident
 from responder.model.rule import Action, Rule, RuleBook, Severity
+from responder.model.text import tidy_line
 from responder.triage.lifecycle import compare
 from responder.triage.matching import Matching
 from responder.triage.subject import subject
@@ -24,7 +26,7 @@ def decide(group: AlertGroup, book: RuleBook, matching: Matching, incident: Inci
     told = [ruling for ruling in weighed if ruling.rule.action is Action.NOTIFY] or weighed
     worst = min(told, key=lambda ruling: ruling.severity.rank)
     change = compare(group, incident, delivery)
-    name = worst.alert.name or "an alert without a name"
+    name = tidy_line(worst.alert.name, 100) or "an alert without a name"
     why = f"{name} matched rule {worst.rule.id}: {worst.severity.name} {worst.reason}"
     return Decision(
         ruling=worst,
@@ -47,11 +49,17 @@ def severity_of(rule: Rule, alert: Alert, book: RuleBook) -> tuple[Severity, str
     if isinstance(wanted, str):
         return book.severities[wanted], "fixed by the rule"
     value = alert.labels.get(wanted.label, "")
+    shown = _shown(wanted.label, value)
     if value in wanted.mapping:
         name = wanted.mapping[value]
-        return book.severities[name], f'because {wanted.label}="{value}"'
-    why = f'{wanted.label}="{value}" is not in its map' if value else f"it has no label {wanted.label}"
+        return book.severities[name], f"because {shown}"
+    why = f"{shown} is not in its map" if value else f"it has no label {wanted.label}"
     return book.severities[wanted.otherwise], f"because {why}"
+
+
+@lru_cache(maxsize=1024)
+def _shown(label: str, value: str) -> str:
+    return f'{label}="{tidy_line(value, 60)}"'
 
 
 def _stand_in(group: AlertGroup) -> Alert:

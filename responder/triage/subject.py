@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ _POD_TAILS = (
     re.compile(r"-[bcdfghjklmnpqrstvwxz2456789]{5}\Z"),
     re.compile(r"-[a-z0-9]{5,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\Z"),
 )
+_NOTHING: Final = "(?!)"
 _SCRAPER: Final = frozenset({"service", "instance", "endpoint", "job"})
 """Labels that say who was scraped, not who it is about, on series of kube-state-metrics."""
 _MIRRORS: Final = ("service", "pod", "container", "job", "instance", "endpoint")
@@ -128,8 +130,12 @@ def _rejections(labels: Mapping[str, str], book: RuleBook) -> Iterator[tuple[str
 
 
 def _is_exporter(name: str, book: RuleBook) -> bool:
-    bare = name.rpartition("/")[2]
-    return any(fnmatchcase(bare, pattern) for pattern in book.exporters)
+    return _any_of(tuple(book.exporters)).match(name.rpartition("/")[2]) is not None
+
+
+@lru_cache(maxsize=4)
+def _any_of(wildcards: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, wildcards)) or _NOTHING)
 
 
 def _namespace(labels: Mapping[str, str], book: RuleBook) -> str:

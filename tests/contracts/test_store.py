@@ -213,7 +213,7 @@ def test_nothing_leaves_before_it_is_due(database: Database) -> None:
     written(database, a_draft(due=8))
     assert claimed(database, 7.9) == []
     with database.read() as connection:
-        assert outbox.next_due(connection, EVERY) == (NOW + timedelta(seconds=8)).timestamp()
+        assert outbox.next_due(connection, EVERY, NOW) == (NOW + timedelta(seconds=8)).timestamp()
     assert len(claimed(database, 8)) == 1
 
 
@@ -326,6 +326,37 @@ def test_a_diagnosis_survives_its_worker(database: Database) -> None:
         assert not studies.finish(connection, mine, (), LATER)
         assert studies.finish(connection, taken, (a_finding(),), LATER)
         assert studies.findings_of(connection, "INC-1") == (a_finding(),)
+
+
+def test_a_flood_of_diagnoses_is_not_hoarded_by_one_worker(database: Database) -> None:
+    """What a worker has no room for is there for any other, the most urgent first."""
+    with database.work() as connection:
+        due = [(a_work(), NOW + timedelta(seconds=seconds)) for seconds in (30, 8, 15)]
+        (mine,) = studies.write(connection, due, NOW, LATER, claims=1)
+        taken = studies.claim(connection, NOW, LATER, 10)
+    assert mine.due_at == NOW + timedelta(seconds=8)
+    assert {study.due_at for study in taken} == {NOW + timedelta(seconds=15), NOW + timedelta(seconds=30)}
+
+
+def test_only_one_process_triages_at_a_time(database: Database, database_url: str) -> None:
+    """Two workers do not decide the same delivery, and the next one is free as soon as the first has ended."""
+    other = Database(database_url)
+    with database.alone("triage") as ours, other.alone("triage") as theirs:
+        assert (ours, theirs) == (True, False)
+    with other.alone("triage") as theirs:
+        assert theirs
+    other.close()
+
+
+def test_a_decision_about_a_settled_delivery_is_noticed(database: Database) -> None:
+    """What was decided outside the transaction is committed only if nobody else was faster."""
+    Inbox(database).keep(b"{}", "", NOW)
+    with database.read() as connection:
+        batch = inbox.take(connection, 10)
+    with database.work() as connection:
+        assert inbox.undecided(connection, batch)
+        inbox.settle(connection, [(batch[0].id, "decided", None, "")])
+        assert not inbox.undecided(connection, batch)
 
 
 def test_a_diagnosis_that_kills_its_workers_is_left_alone(database: Database) -> None:

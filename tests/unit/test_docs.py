@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
+from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from responder.cli import _COMMANDS
+from responder.diagnose.probes import PROBES
+from responder.rulebook.schema import (
+    ContactShape,
+    Defaults,
+    File,
+    Platform,
+    ProbeShape,
+    RuleShape,
+    ServiceShape,
+    SeverityFromShape,
+    SeverityShape,
+    UrlShape,
+)
 from responder.settings import Settings
 from responder.store.database import Database
 from responder.store.inbox import Inbox
@@ -60,3 +78,49 @@ def test_the_readme_names_every_command() -> None:
     """A newcomer finds each command in the README."""
     readme = (ROOT / "README.md").read_text()
     assert [name for name in _COMMANDS if f"responder {name}" not in readme] == []
+
+
+SHAPES: dict[str, type[BaseModel]] = {
+    "platform": Platform,
+    "severities.NAME": SeverityShape,
+    "services.NAME": ServiceShape,
+    "contacts[]": ContactShape,
+    "urls[]": UrlShape,
+    "probes.NAME": ProbeShape,
+    "defaults": Defaults,
+    "rules[]": RuleShape,
+    "rules[].severity, read from a label": SeverityFromShape,
+}
+
+
+def test_the_rules_page_lists_every_key() -> None:
+    """Whoever writes rules finds every key, and no key that is not there."""
+    lines = [
+        "# Rule files",
+        "",
+        "Every `*.yaml` of the rules folder is read, in the order of the names; a file may hold any of these parts.",
+        "Rules are tried from top to bottom, and the first that matches decides; the last must be `match: []`.",
+        "Matchers are Alertmanager's: `=`, `!=`, `=~`, `!~`; regular expressions are RE2 and fully anchored; a missing",
+        "label is the empty string. `responder rules check` says what is wrong, all at once. Durations are written",
+        "`8s`, `15m`, `4h`, `1d`.",
+        "",
+        *_table("The parts of a file", ((name, item.description or "") for name, item in File.model_fields.items())),
+    ]
+    for part, shape in SHAPES.items():
+        rows = ((item.alias or name, _optional(item)) for name, item in shape.model_fields.items())
+        lines += _table(f"`{part}`", rows)
+    lines += ["# Kinds of probe", "", "The keys beside `kind` and `timeout` in `probes.NAME`.", ""]
+    for kind in PROBES.values():
+        keys = ((item.name, item.metadata["help"]) for item in fields(kind.spec))
+        lines += _table(f"`kind: {kind.name}`", keys, str(inspect.getdoc(kind.spec)).splitlines()[0])
+    compare("rules.md", "\n".join(lines).rstrip() + "\n")
+
+
+def _optional(item: FieldInfo) -> str:
+    text = item.description or ""
+    return text if item.is_required() else f"{text} (optional)"
+
+
+def _table(title: str, rows: Iterable[tuple[str, str]], text: str = "") -> list[str]:
+    head = [f"## {title}", "", *([text, ""] if text else []), "| key | what it is |", "|---|---|"]
+    return [*head, *(f"| `{key}` | {what.replace('|', chr(92) + '|')} |" for key, what in rows), ""]

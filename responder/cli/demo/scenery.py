@@ -11,7 +11,7 @@ _DAY = 86_400.0
 
 
 def set_the_scene(stage: Stage) -> None:
-    """plato is DOWN because of its database, odyssey shows no details, the others are well."""
+    """One service is DOWN because of its database, one shows no details, the others are well."""
     stage.butterfly.set("plato", butterfly.down("db", "HikariPool-1 - Connection is not available, request timed out"))
     stage.butterfly.set("odyssey", butterfly.hidden())
     _usual(stage.prometheus)
@@ -24,7 +24,7 @@ def _usual(prometheus: PrometheusStandIn) -> None:
     prometheus.set("sum(up{", 1)
     prometheus.set("kube_pod_container_status_restarts_total", 0)
     prometheus.set("container_memory_working_set_bytes", 0.61)
-    prometheus.set("_phase", 0)
+    prometheus.set("kube_pod_status_phase", 0)
     prometheus.set("count(count by (image)", 1)
     prometheus.set("http_server_requests_seconds_count", 0.002)
     prometheus.set("offset 1d", 1.04)
@@ -50,7 +50,10 @@ def _usual(prometheus: PrometheusStandIn) -> None:
 
 def _unusual(prometheus: PrometheusStandIn) -> None:
     prometheus.set('owner_name="plato"', 14 * _MINUTE)
-    prometheus.set('deployment="plato"', 0.0)
+    replicas = 'kube_deployment_status_replicas_available{namespace="butterfly", deployment='
+    prometheus.set(f'{replicas}"plato"', 0.0)
+    prometheus.set(f'{replicas}"nexus"', 0.67)
+    prometheus.set('kube_deployment_status_condition{namespace="butterfly", deployment="nexus"', 1)
     prometheus.set('sum(up{namespace="butterfly",service="plato"}', 0)
     busy = Sample(value=1.0, was=0.35, labels={"pool": "HikariPool-1"})
     prometheus.set('hikaricp_connections_active{namespace="butterfly",service="plato"', busy)
@@ -59,13 +62,13 @@ def _unusual(prometheus: PrometheusStandIn) -> None:
     crashing = Sample(value=7, labels={"pod": "odyssey-7d9f6b5c84-x2x9k", "container": "odyssey"})
     prometheus.set('kube_pod_container_status_restarts_total{namespace="butterfly", pod=~"odyssey-', crashing)
     prometheus.set('exitcode{namespace="butterfly", pod=~"odyssey-', Sample(value=137, labels=crashing.labels))
-    prometheus.set('resource="memory"', Sample(value=0.97, labels={"pod": "capsule-0"}))
-    failing = Sample(value=0.142, was=0.004)
-    prometheus.set('http_server_requests_seconds_count{namespace="butterfly",service="nexus"', failing)
-    prometheus.set(
-        'topk(3, sum by (method, uri, status, exception) (rate(http_server_requests_seconds_count{namespace="butterfly"',
-        Sample(value=11.3, labels={"method": "POST", "uri": "/api/v1/plans", "status": "503"}),
-    )
+    memory = 'container_memory_working_set_bytes{namespace="butterfly", pod=~"capsule-'
+    prometheus.set(memory, Sample(value=0.97, labels={"pod": "capsule-0"}))
+    failing = 'http_server_requests_seconds_count{namespace="butterfly",service="nexus", outcome="SERVER_ERROR"'
+    prometheus.set(failing, Sample(value=0.142, was=0.004))
+    where = {"method": "POST", "uri": "/api/v1/plans", "status": "503"}
+    prometheus.set(f"topk(3, sum by (method, uri, status, exception) (rate({failing}", Sample(value=11.3, labels=where))
+    prometheus.set(f"topk(3, sum by (pod) (rate({failing}", Sample(value=11.3, labels={"pod": "nexus-5f6d7c8b9-kx2lp"}))
     prometheus.set(
         'http_server_requests_seconds_bucket{namespace="butterfly",service="perception"', Sample(value=2.8, was=0.3)
     )
@@ -76,8 +79,11 @@ def _unusual(prometheus: PrometheusStandIn) -> None:
     prometheus.set("(deriv(kafka_consumergroup_lag", Sample(value=2_100, labels=lag))
     prometheus.set("kafka_consumergroup_members", Sample(value=3, labels={"consumergroup": "perception"}))
     prometheus.set("kafka_consumergroup_current_offset", Sample(value=40, labels=lag))
-    prometheus.set('condition="Ready", status="true"})', Sample(value=0, labels={"node": "ip-10-0-1-12"}))
+    prometheus.set('condition="Ready", status="true"', 1)
+    prometheus.set("min by (node) (kube_node_status_condition", Sample(value=0, labels={"node": "ip-10-0-1-12"}))
     prometheus.set("kubelet_volume_stats_available_bytes", Sample(value=0.97, was=0.9))
     prometheus.set("deriv(kubelet_volume_stats_available_bytes", 3.2 * 3600)
     prometheus.set("kubelet_volume_stats_inodes_free", 0.12)
-    prometheus.set("certmanager_certificate_expiration_timestamp_seconds", Sample(value=2.1, labels={"name": "nexus-tls"}))
+    prometheus.set(
+        "certmanager_certificate_expiration_timestamp_seconds", Sample(value=2.1, labels={"name": "nexus-tls"})
+    )

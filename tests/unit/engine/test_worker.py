@@ -39,7 +39,7 @@ class Shop:
         self.desk: Desk = a_desk()
         self.begun: list[Study] = []
         self.asked: list[tuple[Ask, ...]] = []
-        self.triage = Triage(database, lambda: self.desk, clock, self.begun.extend)
+        self.triage = Triage(database, lambda: self.desk, clock, lambda begun, _told: self.begun.extend(begun))
         self.diagnosis = Diagnosis(database, lambda: self.desk, self, clock)  # type: ignore[arg-type]
 
     def deliver(self, *bodies: dict[str, Any]) -> None:
@@ -140,6 +140,7 @@ def finished(shop: Shop) -> None:
     for _ in range(500):
         if not shop.rows("SELECT 1 FROM studies WHERE state = 'waiting'"):
             return
+        shop.diagnosis.step()
         time.sleep(0.01)
     pytest.fail("the diagnosis did not end")
 

@@ -125,6 +125,15 @@ def test_the_worst_number_goes_to_the_title() -> None:
     assert report.what == _opening().what
 
 
+def test_a_neighbours_trouble_is_not_taken_for_our_own() -> None:
+    """What was measured at another service is titled with that service's name."""
+    other = a_finding(target="capsule", headline="capsule: 503 DOWN in 41 ms")
+    report = enriched(_opening(), (other,), a_conclusion(), now=NOW)
+    assert report.title == "[P1] plato is down — capsule: 503 DOWN in 41 ms (prod)"
+    own = a_finding(headline="plato: 500 in 3 ms")
+    assert "— 500 in 3 ms" in enriched(_opening(), (other, own), a_conclusion(), now=NOW).title
+
+
 def test_a_diagnosis_that_points_nowhere_changes_no_status() -> None:
     """Nobody is told that the cause is identified when it is not."""
     report = enriched(_opening(), (a_finding(Verdict.OK),), a_conclusion(likely=""), now=NOW)

@@ -84,7 +84,7 @@ def upgrade() -> None:
     op.create_index(
         "messages_due",
         "messages",
-        ["due_at"],
+        ["channel", "rank", "due_at", "id"],
         unique=False,
         sqlite_where=sa.text("state = 'waiting'"),
         postgresql_where=sa.text("state = 'waiting'"),
@@ -127,7 +127,7 @@ def upgrade() -> None:
     op.create_index(
         "studies_waiting",
         "studies",
-        ["claimed_until"],
+        ["due_at", "claimed_until", "attempt"],
         unique=False,
         sqlite_where=sa.text("state = 'waiting'"),
         postgresql_where=sa.text("state = 'waiting'"),

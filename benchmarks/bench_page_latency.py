@@ -1,0 +1,143 @@
+"""From the webhook to the page, beyond the slowest of three probes that take 500 ms each.
+
+The clock starts when the client sends the webhook and stops when the stand-in PagerDuty has read the request; 500 ms
+are taken off. So it holds receiving, the commit, triage, the probes' own overhead, the enriched page and its way out.
+The peer is sequential.py: thirty lines, nothing durable, the same three probes one after the other. One webhook at a
+time, then four at once; every webhook opens a new incident. The stand-ins live in the process that measures.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import harness
+from harness import Server
+
+from responder.standins.butterfly import ButterflyStandIn, slow
+from responder.standins.pagerduty import PagerDutyStandIn
+
+PROBED = ("capsule", "odyssey", "perception")
+PROBE_SECONDS = 0.5
+WARM_UP = 5
+_RULES = """\
+platform: {environment: prod, namespace: butterfly}
+severities:
+  P1: {meaning: outage, response: now, respond_within: 15m, responders: all, pages: true, pagerduty: critical,
+       page_budget: 8s, next_update: 30m}
+contacts: [{role: On-Call Primary, contact: PagerDuty, hours: 24/7}]
+escalation: [On-Call Primary]
+"""
+_RULE = """\
+rules:
+  - {id: everything, match: [], severity: P1, symptom: is slow, first_step: Wait., channels: [pagerduty], probes: [%s]}
+"""
+
+
+def rules(folder: Path, butterfly: ButterflyStandIn) -> Path:
+    """A folder with one rule and three http probes."""
+    place = folder / "rules"
+    place.mkdir()
+    probes = [f"  slow-{name}: {{kind: http, url: '{butterfly.health_url(name)}', health: true}}" for name in PROBED]
+    names = ", ".join(f"slow-{name}" for name in PROBED)
+    (place / "all.yaml").write_text("\n".join([_RULES.rstrip(), "probes:", *probes, _RULE % names]))
+    return place
+
+
+class Stopwatch:
+    """Knows when PagerDuty heard of each group."""
+
+    def __init__(self, pagerduty: PagerDutyStandIn) -> None:
+        self._pagerduty = pagerduty
+        self._template = harness.a_body(1)
+        self._numbers: Iterator[int] = iter(range(10**9))
+
+    def once(self, url: str, at_once: int = 1) -> list[float]:
+        """Seconds from each of ``at_once`` webhooks to its page, less what a probe takes."""
+        with self._pagerduty.lock:
+            before = len(self._pagerduty.events)
+        sent: dict[str, float] = {}
+
+        def send(number: int) -> None:
+            text = f"{number:010}"
+            body = self._template.replace(harness.NUMBER.encode(), text.encode())
+            sent[text] = time.monotonic()
+            harness.post(url, body)
+
+        threads = [threading.Thread(target=send, args=(next(self._numbers),)) for _ in range(at_once)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        harness.wait_for("the page", lambda: len(self._pagerduty.events) >= before + at_once, 20, pause=0.05)
+        with self._pagerduty.lock:
+            arrived = sorted(event.arrived for event in self._pagerduty.events[before : before + at_once])
+        # Which page belongs to which webhook matters little at four at once: all are sent within a millisecond.
+        return [end - begun - PROBE_SECONDS for begun, end in zip(sorted(sent.values()), arrived, strict=True)]
+
+
+def peer(folder: Path, pagerduty: PagerDutyStandIn, butterfly: ButterflyStandIn) -> Server:
+    port = harness.free_port()
+    addresses = [pagerduty.url, *(butterfly.health_url(name) for name in PROBED)]
+    return Server([sys.executable, str(harness.HERE / "sequential.py"), str(port), *addresses], {}, folder, port)
+
+
+def measure(rounds: int) -> dict[str, list[float]]:
+    with ExitStack() as stack:
+        pagerduty = stack.enter_context(PagerDutyStandIn())
+        butterfly = stack.enter_context(ButterflyStandIn())
+        for name in PROBED:
+            butterfly.set(name, slow(PROBE_SECONDS))
+        ours_in, peers_in = Path(stack.enter_context(harness.folder())), Path(stack.enter_context(harness.folder()))
+        ours = stack.enter_context(
+            harness.responder(
+                ours_in,
+                rules=rules(ours_in, butterfly),
+                pagerduty_routing_key="benchmark",
+                pagerduty_url=pagerduty.url,
+            )
+        )
+        theirs = stack.enter_context(peer(peers_in, pagerduty, butterfly))
+        watch = Stopwatch(pagerduty)
+        for _ in range(WARM_UP):
+            watch.once(ours.url, 4)
+        watch.once(theirs.url)
+        found: dict[str, list[float]] = {"one at a time": [], "four at once": [], "sequential peer": []}
+        plan: list[tuple[str, Callable[[], list[float]]]] = [
+            ("one at a time", lambda: [each for _ in range(10) for each in watch.once(ours.url)]),
+            ("four at once", lambda: [each for _ in range(3) for each in watch.once(ours.url, 4)]),
+            ("sequential peer", lambda: watch.once(theirs.url)),
+        ]
+        for _ in range(rounds):
+            for name, take in plan:
+                found[name].extend(take())
+        return found
+
+
+def main() -> None:
+    found = measure(harness.options(__doc__, rounds=10, seconds=0).rounds)
+    rows = [
+        (
+            name,
+            len(values),
+            *(f"{harness.quantile(values, share) * 1000:.1f}" for share in (0.5, 0.9, 0.99)),
+            f"{max(values) * 1000:.1f}",
+        )
+        for name, values in found.items()
+    ]
+    harness.table(("ms beyond a 500 ms probe", "pages", "p50", "p90", "p99", "worst"), rows)
+    base = harness.middle(found["sequential peer"])
+    for name in ("one at a time", "four at once"):
+        ratio = base / harness.middle(found[name])
+        print(f"  {name}: {ratio:.0f} times less than the sequential peer at the median")
+    for name in ("one at a time", "four at once"):
+        harness.goal(f"{name}, p50", harness.quantile(found[name], 0.5) * 1000, unit="ms", below=15)
+        harness.goal(f"{name}, p99", harness.quantile(found[name], 0.99) * 1000, unit="ms", below=50)
+
+
+if __name__ == "__main__":
+    harness.run(main)

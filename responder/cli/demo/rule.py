@@ -1,0 +1,91 @@
+"""The last part of the demo: a real Prometheus rule fires, a real Alertmanager delivers, and it ends again."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable
+from urllib.parse import quote
+
+from responder.cli.demo.watch import Watch
+from responder.standins import butterfly
+from responder.standins.processes import (
+    DidNotStart,
+    Program,
+    alerting_rule,
+    alertmanager,
+    alertmanager_config,
+    missing,
+    prometheus,
+    prometheus_config,
+)
+from responder.standins.stage import Stage
+
+_SERVICE = "nexus"
+_ALERT = "ServiceDown"
+_PATIENCE = 20.0
+
+
+def play(stage: Stage, watch: Watch, program: Program) -> list[str]:
+    """Let nexus fail and recover. Returns what did not happen, as sentences. Raises ServeEnded."""
+    screen = watch.screen
+    screen.act("A real rule, through the real Prometheus and Alertmanager")
+    if packages := missing():
+        screen.say(
+            f"Not shown, since {' and '.join(packages)} cannot be found. On Debian:\n"
+            f"  sudo apt install {' '.join(packages)}\n"
+            "The demo starts them itself; the services of the packages need not run."
+        )
+        return []
+    config = alertmanager_config(stage.webhook_url, stage.token)
+    rules = alerting_rule(
+        _ALERT,
+        f'application_up{{service="{_SERVICE}"}} == 0',
+        {"severity": "critical"},
+        {"summary": "{{ $labels.service }} is down"},
+    )
+    try:
+        with (
+            alertmanager(stage.folder, config) as receiver,
+            prometheus(
+                stage.folder, prometheus_config(stage.butterfly.scrape_targets, [receiver.url]), rules
+            ) as source,
+        ):
+            screen.say("Prometheus scrapes the five services every second, Alertmanager waits a second to group.")
+            return _fail_and_recover(stage, watch, program, source)
+    except DidNotStart as error:
+        screen.say(str(error), "red")
+        return ["Prometheus and Alertmanager did not start"]
+
+
+def _fail_and_recover(stage: Stage, watch: Watch, program: Program, source: Program) -> list[str]:
+    watch.began()
+    scraped = f'count(application_up{{service="{_SERVICE}"}})'
+    if not watch.until(_true(source, scraped), _PATIENCE, program, "Prometheus scrapes for the first time"):
+        return ["Prometheus did not scrape the services"]
+    watch.screen.say(f"{_SERVICE} begins to answer 503, its database is gone.")
+    stage.butterfly.set(_SERVICE, butterfly.down("db", "org.postgresql.util.PSQLException: the server shut down"))
+    watch.began()
+    firing = f'ALERTS{{alertname="{_ALERT}",alertstate="firing"}}'
+    if not watch.until(_true(source, firing), _PATIENCE, program, "Prometheus evaluates the rule"):
+        return [f"the rule {_ALERT} did not fire"]
+    watch.screen.say(f"{watch.since:.1f} s later Prometheus fires {_ALERT}; Alertmanager groups it and delivers.\n")
+    if late := watch.expect({"pagerduty": 1, "slack": 2}, _PATIENCE, program, "Alertmanager delivers"):
+        return [f"the page of the real rule did not reach {channel}" for channel in late]
+    watch.screen.say(f"\n{_SERVICE} is well again.")
+    stage.butterfly.set(_SERVICE, butterfly.up())
+    watch.began()
+    if late := watch.expect({"pagerduty": 1, "slack": 2}, _PATIENCE, program, "Alertmanager tells that it is over"):
+        return [f"the end of the real rule did not reach {channel}" for channel in late]
+    return []
+
+
+def _true(source: Program, query: str) -> Callable[[], bool]:
+    """Whether Prometheus has a result for ``query`` now."""
+    url = f"{source.url}/api/v1/query?query={quote(query)}"
+
+    def ask() -> bool:
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - always http://127.0.0.1
+            return bool(json.load(response)["data"]["result"])
+
+    return ask

@@ -1,0 +1,174 @@
+"""The demo from beginning to end: the scene, every sample body, a real rule, and what it all came to."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from rich.text import Text
+
+from responder.cli.demo import rule
+from responder.cli.demo.cards import SEVERITY_COLOURS
+from responder.cli.demo.scenery import set_the_scene
+from responder.cli.demo.watch import Watch
+from responder.cli.fail import FAILED
+from responder.engine import process
+from responder.engine.desk import Desk
+from responder.engine.follow import History
+from responder.model.clock import Clock
+from responder.model.delivery import Delivery, Effects
+from responder.model.rule import Action
+from responder.model.text import one_line
+from responder.receive.alertmanager import BadBody
+from responder.standins.processes import Program
+from responder.standins.stage import Stage
+
+_PAUSE = 0.4
+"""Seconds between two bodies, for a person to follow."""
+_GRACE = 3.0
+"""How much later than the page budget a page may be before the demo calls it missing."""
+
+
+@dataclass(slots=True)
+class Show:
+    """One run. It decides every body itself, with the functions that ``serve`` uses, to know which pages to expect."""
+
+    stage: Stage
+    watch: Watch
+    desk: Desk
+    clock: Clock
+    bodies: list[Path]
+    sent: int = 0
+    missing: list[str] = field(default_factory=list)
+    _known: dict[str, History] = field(default_factory=dict)
+
+    def run(self, *, once: bool) -> int:
+        """Play. Returns the exit status. Raises DidNotStart, ServeEnded, KeyboardInterrupt."""
+        self._opening()
+        set_the_scene(self.stage)
+        with self.stage.serve() as program:
+            self.watch.screen.say(f"responder serve listens at {self.stage.webhook_url}, two workers.")
+            self._examples(program)
+            self.missing += rule.play(self.stage, self.watch, program)
+            self._summary()
+            if not once:
+                self._stay(program)
+        return FAILED if self.missing else 0
+
+    def _opening(self) -> None:
+        self.watch.screen.act("Sample alerts become pages")
+        self.watch.screen.say(
+            "All of it stays on this machine: PagerDuty, Slack, BUTTERFLY and Prometheus are stand-ins on loopback.\n"
+            "The receiver, the rules, the probes and the pages are the real thing.\n"
+            "In BUTTERFLY plato is DOWN because of its database, odyssey hides its details, the others are well.\n"
+        )
+
+    def _examples(self, program: Program) -> None:
+        for number, path in enumerate(self.bodies, 1):
+            self._one(number, path, program)
+            self.watch.until(lambda: False, _PAUSE, program, "")
+
+    def _one(self, number: int, path: Path, program: Program) -> None:
+        screen = self.watch.screen
+        body = path.read_bytes()
+        screen.console.print()
+        screen.console.print(Text.assemble((f"▶ {number}/{len(self.bodies)} {path.name}", "bold"), f"  {_about(body)}"))
+        answer = self.stage.post(body)
+        self.watch.began()
+        self.sent += 1
+        try:
+            effects = self._decide(body)
+        except BadBody as error:
+            screen.say(f"  {answer.status}: {error}", "red")
+            return
+        decision = effects.decision
+        assert decision is not None
+        name = decision.severity.name
+        if effects.work:
+            self.watch.count_for(name)
+        why = f"by rule {decision.rule.id}, {decision.ruling.reason}; {decision.change.kind}: {decision.change.reason}"
+        style = SEVERITY_COLOURS.get(name, "bold")
+        screen.console.print(Text.assemble(("  → ", "dim"), (name, style), f" {one_line(why)}"))
+        if answer.status != 202:
+            self.missing.append(f"{path.name}: the receiver answered {answer.status} {answer.text.strip()}")
+            return
+        wanted = Counter(draft.channel for draft in effects.drafts)
+        if not wanted:
+            heartbeat = decision.rule.action is Action.HEARTBEAT
+            screen.say("    A heartbeat: nobody is told." if heartbeat else "    Nobody is told.", "dim")
+            return
+        budget = decision.severity.page_budget
+        waiting = f"probing; the page leaves when they have answered, after {budget:g} s at the latest"
+        late = self.watch.expect(wanted, budget + _GRACE, program, waiting)
+        self.missing += [f"{path.name}: {channel} got less than expected" for channel in late]
+
+    def _decide(self, body: bytes) -> Effects:
+        delivery = Delivery(id=self.sent, received_at=self.clock.now(), cluster="", body=body)
+        group = process.read(delivery)
+        before = self._known.get(group.dedup_key, History())
+        effects = process.triage(group, delivery, before, self.desk)
+        report = effects.drafts[-1].report if effects.drafts else before.report
+        self._known[group.dedup_key] = History(effects.incident or before.incident, report)
+        return effects
+
+    def _summary(self) -> None:
+        screen, kinds = self.watch.screen, self.watch.kinds
+        screen.act("What it came to")
+        screen.say(
+            "Times are with stand-ins that answer at once; a page waits for slow probes, never beyond its budget.",
+            "dim",
+        )
+        screen.say(f"{self.sent} sample bodies sent; each was on disk before it was acknowledged")
+        screen.say(
+            f"{kinds['pagerduty.trigger']} PagerDuty triggers, {kinds['pagerduty.resolve']} resolves, "
+            f"{len(self.stage.pagerduty.open())} incidents still open"
+        )
+        screen.say(f"{kinds['slack.post']} Slack messages (threads included), {kinds['slack.update']} edited in place")
+        for name in sorted(self.watch.waits):
+            waits = self.watch.waits[name]
+            budget = self.desk.book.severities[name].page_budget
+            screen.say(
+                f"{name}: first page {median(waits):.2f} s after the acknowledgement (median), "
+                f"{max(waits):.2f} s at most, budget {budget:g} s"
+            )
+        for sentence in self.missing:
+            screen.say(f"MISSING  {sentence}", "bold red")
+        screen.console.print()
+        screen.say("What to try next")
+        screen.say(
+            "  responder dry-run --explain examples/alerts/crash-loop.json   why this rule, and the exact page\n"
+            "  responder rules check                                         every problem of the rules at once\n"
+            "  responder serve --settings                                    what to set to page for real"
+        )
+
+    def _stay(self, program: Program) -> None:
+        """Keep running, for people to send alerts of their own."""
+        screen = self.watch.screen
+        screen.act("Now you")
+        example = self.bodies[0].parent / "service-down.json"
+        headers = f"-H 'Content-Type: application/json' -H 'Authorization: Bearer {self.stage.token}'"
+        alert = f"sed 's/plato/capsule/g' {shlex.quote(str(example))}"
+        command = f"{alert} | curl -sS --data-binary @- {headers} {self.stage.webhook_url}"
+        screen.say(f"Webhook URL: {self.stage.webhook_url}")
+        screen.say("The demo goes on until Ctrl-C. From another terminal:\n")
+        screen.console.print(Text(f"  {command}"), soft_wrap=True)
+        screen.console.print()
+        self.watch.ended()
+        while True:
+            self.watch.until(lambda: False, 3600, program, "waiting for alerts; Ctrl-C ends the demo")
+
+
+def _about(body: bytes) -> str:
+    """Which alerts a body holds, in a few words."""
+    try:
+        group = json.loads(body)
+        names = Counter(str(alert["labels"].get("alertname", "an alert without a name")) for alert in group["alerts"])
+        states = Counter(str(alert["status"]) for alert in group["alerts"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "not a webhook body"
+    counted = ", ".join(f"{count} {state}" for state, count in states.items())
+    return one_line(f"{', '.join(names)}: {counted}")[:90]

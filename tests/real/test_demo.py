@@ -1,0 +1,92 @@
+"""`responder demo` as a visitor meets it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from responder.standins.stage import RUNBOOKS_URL
+from tests.real.conftest import EXAMPLES, need
+
+pytestmark = pytest.mark.real
+
+COMMAND = (sys.executable, "-m", "responder", "demo")
+
+
+@pytest.fixture(name="few")
+def a_few_examples(tmp_path: Path) -> Path:
+    """An update, an end, a heartbeat and hostile text; the whole collection takes half a minute."""
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for name in ("high-error-rate", "hostile-text", "resolved", "watchdog"):
+        shutil.copy(EXAMPLES / f"{name}.json", folder)
+    return folder
+
+
+def demo(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a demo that ends by itself."""
+    env = dict(os.environ) | settings
+    return subprocess.run([*COMMAND, *arguments], env=env, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_the_demo_shows_pages_and_a_real_rule_and_ends_by_itself(few: Path) -> None:
+    """A visitor sees alerts become pages, a real rule among them, and the demo says whether all of them came."""
+    need("prometheus", "prometheus-alertmanager")
+    ended = demo("--once", "--examples", str(few))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for name in ("high-error-rate", "hostile-text", "resolved", "watchdog"):
+        assert f"{name}.json" in ended.stdout
+    assert f"{RUNBOOKS_URL}/common-issues.md#high-error-rate" in ended.stdout
+    assert "A heartbeat: nobody is told." in ended.stdout
+    assert "Prometheus fires ServiceDown" in ended.stdout
+    assert "[P1] nexus is down" in ended.stdout
+    assert "4 sample bodies sent" in ended.stdout
+    assert "2 PagerDuty triggers, 2 resolves, 0 incidents still open" in ended.stdout
+    assert "MISSING" not in ended.stdout
+
+
+def test_the_demo_says_how_to_get_what_is_missing(few: Path, tmp_path: Path) -> None:
+    """Without Prometheus and Alertmanager the demo still works, and says which packages to install."""
+    ended = demo("--once", "--examples", str(few), PATH=str(tmp_path))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "sudo apt install prometheus prometheus-alertmanager" in ended.stdout
+
+
+def test_the_demo_cannot_be_steered_by_what_it_shows(few: Path, tmp_path: Path) -> None:
+    """In a pipe the demo is plain text, hostile alerts or not."""
+    ended = demo("--once", "--examples", str(few), PATH=str(tmp_path))
+    assert not [sign for sign in ended.stdout if not sign.isprintable() and sign not in "\n\ufe0f\u200d"]
+
+
+def test_a_demo_that_cannot_start_says_why(few: Path) -> None:
+    """A port that is taken is named, and the exit status tells scripts."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = demo("--once", "--examples", str(few), "--port", port)
+    assert ended.returncode == 1
+    assert port in ended.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_nothing_behind(few: Path, tmp_path: Path, number: signal.Signals) -> None:
+    """Whoever stops the demo has no process and no file left over."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    env = dict(os.environ) | {"PATH": str(tmp_path), "TMPDIR": str(folder)}
+    with subprocess.Popen([*COMMAND, "--examples", str(few)], env=env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = next(line for line in process.stdout if line.startswith("Webhook URL: ")).split()[-1]
+        process.send_signal(number)
+        assert process.wait(30) == 0
+        assert "nothing is left behind" in process.stdout.read()
+    assert list(folder.iterdir()) == []
+    host, _, port = url.removeprefix("http://").partition("/")[0].partition(":")
+    with pytest.raises(ConnectionRefusedError), socket.create_connection((host, int(port)), 5):
+        pass

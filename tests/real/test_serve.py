@@ -1,0 +1,185 @@
+"""`responder serve` as an operator meets it: what it refuses, what it says, how it stops."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from responder.standins.processes import free_port
+from responder.standins.stage import Answer, Stage
+from tests.real.conftest import example, until
+from tests.real.test_sigkill import children, rows
+
+pytestmark = pytest.mark.real
+
+
+def serve(
+    stage: Stage, *arguments: str, without: tuple[str, ...] = (), **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `serve` that is expected to end by itself."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RESPONDER_")}
+    env |= {name: value for name, value in stage.settings.items() if name not in without}
+    env |= {f"RESPONDER_{name.upper()}": value for name, value in changes.items()}
+    command = [sys.executable, "-m", "responder", "serve", *arguments]
+    return subprocess.run(command, env=env, cwd=stage.folder, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_it_refuses_to_start_without_authentication(stage: Stage) -> None:
+    """Nobody opens the webhook to the network by forgetting a setting."""
+    ended = serve(stage, without=("RESPONDER_WEBHOOK_TOKEN",))
+    assert ended.returncode == 1
+    assert "RESPONDER_WEBHOOK_TOKEN" in ended.stderr
+
+
+def test_insecure_means_loopback_only(stage: Stage) -> None:
+    """Trying it out without a token is possible on the machine itself only."""
+    ended = serve(stage, "--insecure", without=("RESPONDER_WEBHOOK_TOKEN",), listen="0.0.0.0:18999")
+    assert ended.returncode == 1
+    assert "loopback" in ended.stderr
+
+
+def test_it_refuses_to_start_on_bad_rules_and_names_every_problem(stage: Stage) -> None:
+    """A broken rule file is found at the deploy, all of it at once, with file, line and column."""
+    rules = stage.folder / "rules"
+    shutil.copytree(stage.settings["RESPONDER_RULES"], rules)
+    path = rules / "10-kubernetes.yaml"
+    lines = path.read_text().splitlines()
+    first = next(number for number, line in enumerate(lines) if line.strip().startswith("first_step:"))
+    lines[first] = lines[first].replace("first_step:", "frist_step:")
+    path.write_text("\n".join(lines).replace("common-issues.md#crash-loop", "common-issues.md#crash-lop"))
+    ended = serve(stage, rules=str(rules))
+    assert ended.returncode == 1
+    assert f"rules/10-kubernetes.yaml:{first + 1}:5: error[unknown-key]" in ended.stderr
+    assert "did you mean 'first_step'" in ended.stderr
+    assert "error[unknown-section]" in ended.stderr
+
+
+def test_it_refuses_settings_it_cannot_read(stage: Stage) -> None:
+    """Every bad setting is named, and no secret is."""
+    ended = serve(stage, workers="two", role="cook", slack_webhook_url="s3cret")
+    assert ended.returncode == 1
+    assert "RESPONDER_WORKERS" in ended.stderr
+    assert "RESPONDER_ROLE" in ended.stderr
+    assert "s3cret" not in ended.stderr
+
+
+def test_it_refuses_a_database_it_cannot_open(stage: Stage) -> None:
+    """A path that is not there is said before anything is accepted."""
+    ended = serve(stage, database_url=f"sqlite:///{stage.folder}/missing/responder.db")
+    assert ended.returncode == 1
+    assert "unable to open database file" in ended.stderr
+
+
+def test_the_list_of_settings_shows_no_secret(stage: Stage) -> None:
+    """What is in force can be pasted into a ticket."""
+    ended = serve(stage, "--settings")
+    assert ended.returncode == 0
+    assert "RESPONDER_WEBHOOK_TOKEN" in ended.stdout
+    for name in ("WEBHOOK_TOKEN", "PAGERDUTY_ROUTING_KEY", "SLACK_BOT_TOKEN"):
+        assert stage.settings[f"RESPONDER_{name}"] not in ended.stdout
+
+
+def test_without_any_key_the_page_is_printed_and_that_is_said_loudly(stage: Stage) -> None:
+    """A first try shows the page in the terminal, and nobody believes that people are being paged."""
+    unset = {"pagerduty_routing_key": "", "slack_bot_token": ""}
+    with stage.serve(**unset) as program:
+        assert stage.post(example("service-down")).status == 202
+        until(lambda: "INCIDENT STARTED" in program.log.read_text())
+        said = program.log.read_text()
+    assert "NOBODY WILL BE PAGED" in said
+    assert "common-issues.md#service-down" in said
+
+
+def test_no_secret_is_ever_logged(stage: Stage) -> None:
+    """Keys and tokens do not reach the log, whatever goes wrong."""
+    stage.pagerduty.stop()
+    with stage.serve() as program:
+        stage.post(example("service-down"))
+        until(lambda: "message.later" in program.log.read_text())
+        said = program.log.read_text()
+    for name in ("WEBHOOK_TOKEN", "PAGERDUTY_ROUTING_KEY", "SLACK_BOT_TOKEN"):
+        assert stage.settings[f"RESPONDER_{name}"] not in said
+
+
+def test_sigterm_drains(stage: Stage) -> None:
+    """While it stops, what it acknowledges is kept, and what it cannot keep is not acknowledged."""
+    answers: list[Answer] = []
+    going = threading.Event()
+    going.set()
+
+    def send(start: int) -> None:
+        number = start
+        while going.is_set():
+            body = example("service-down").replace(b'"groupKey":"', b'"groupKey":"%d' % number)
+            answers.append(stage.post(body, timeout=10))
+            number += 1
+
+    with stage.serve() as program:
+        threads = [threading.Thread(target=send, args=(1000 * n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        until(lambda: len(answers) > 40)
+        program.terminate()
+        assert program.process.wait(20) == 0
+        going.clear()
+        for thread in threads:
+            thread.join()
+    accepted = sum(answer.status == 202 for answer in answers)
+    assert {answer.status for answer in answers} <= {202, 503, 0}
+    assert rows(stage.database, "SELECT count(*) FROM deliveries") >= [(accepted,)]
+
+
+def test_a_stopped_service_leaves_nothing_to_wait_for(stage: Stage) -> None:
+    """A restart goes on at once with what the stopped process had begun."""
+    stage.pagerduty.stop()
+    with stage.serve() as program:
+        assert stage.post(example("connection-pool")).status == 202
+        until(lambda: "message.later" in program.log.read_text())
+    assert rows(stage.database, "SELECT count(*) FROM studies WHERE state = 'waiting' AND claimed_until > 0") == [(0,)]
+
+
+def test_a_worker_that_dies_is_replaced(stage: Stage) -> None:
+    """The service goes on with a fresh worker."""
+    with stage.serve(workers="1") as program:
+        (worker,) = children(program.process.pid)
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: [child for child in children(program.process.pid) if child != worker])
+        until(lambda: stage.post(example("service-down")).status == 202)
+        until(lambda: stage.pagerduty.events)
+
+
+def test_web_and_engine_can_be_separate(stage: Stage, tmp_path: Path) -> None:
+    """Receiving and working may run as two services on one database."""
+    with stage.serve(role="web"):
+        assert stage.post(example("service-down")).status == 202
+        engine = {**stage.settings, "RESPONDER_ROLE": "engine", "RESPONDER_LISTEN": f"127.0.0.1:{free_port()}"}
+        command = [sys.executable, "-m", "responder", "serve"]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("RESPONDER_")} | engine
+        process = subprocess.Popen(command, env=env, cwd=tmp_path, stderr=subprocess.DEVNULL)
+        try:
+            until(lambda: stage.pagerduty.events)
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def test_a_locked_database_is_a_503(stage: Stage) -> None:
+    """Alertmanager hears why, and sends again."""
+    with stage.serve(role="web"):
+        holder = sqlite3.connect(stage.database, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        answer = stage.post(example("service-down"))
+        holder.execute("ROLLBACK")
+        holder.close()
+        assert answer.status == 503
+        assert "locked" in answer.text
+        assert answer.text.count("\n") == 1
+        assert stage.post(example("service-down")).status == 202

@@ -1,0 +1,95 @@
+"""The commands as people type them: each ``*.txt`` holds a command line, its exit status and all that it prints.
+
+UPDATE_SCRIPTS=1 writes what the commands print now into the files, for review. What differs from run to run (times,
+versions, hashes) is replaced by a word in capitals.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+SCRIPTS = sorted(HERE.glob("*.txt"))
+
+CHANGING = (
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)"), "TIME"),
+    (re.compile(r"#incident-\d{4}-\d\d-\d\d"), "#incident-DATE"),
+    (re.compile(r"\d\d:\d\dZ"), "CLOCK"),
+    (re.compile(r"(from|to)=\d{13}"), r"\1=EPOCH"),
+    (re.compile(r"\b\d+ (d \d+ h|h \d+ min|minutes?|seconds?)( \(\d+ (d \d+ h|h \d+ min)\))?"), "AWHILE"),
+    (re.compile(r"rules [0-9a-f]{12}|revision [0-9a-f]{12}"), "rules REVISION"),
+    (re.compile(r"INC-[0-9A-Z]{10}"), "INC-ID"),
+    (re.compile(r"responder \d+\.\d+\.\d+|version \d+\.\d+\.\d+"), "responder VERSION"),
+    (re.compile(r"\d[\d,]* of 512,000 bytes"), "SOME of 512,000 bytes"),
+    (re.compile(r"blocks, \d+ characters"), "blocks, SOME characters"),
+)
+
+
+def settled(text: str) -> str:
+    """What a command printed, without what changes from run to run."""
+    for pattern, word in CHANGING:
+        text = pattern.sub(word, text)
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def run(command: str, folder: Path) -> str:
+    """The transcript of a command line: ``NAME=value`` words before it are settings, ``< file`` is its input."""
+    line, _, source = command.partition(" < ")
+    words = shlex.split(line)
+    settings = dict(word.split("=", 1) for word in words if re.match(r"RESPONDER_\w+=", word))
+    arguments = [word for word in words if not re.match(r"RESPONDER_\w+=", word)]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RESPONDER_")}
+    env |= {"RESPONDER_DATABASE_URL": f"sqlite:///{folder / 'responder.db'}", "NO_COLOR": "1", "COLUMNS": "100"}
+    env |= settings
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        env=env,
+        cwd=ROOT,
+        input=(ROOT / source.strip()).read_text() if source else "",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    parts = [f"$ {command}", f"exit status {done.returncode}"]
+    for name, text in (("stdout", done.stdout), ("stderr", done.stderr)):
+        parts += [f"--- {name}", settled(text)] if text else []
+    return "\n".join(parts) + "\n"
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.stem))
+def test_a_command_prints_what_its_script_says(path: Path, tmp_path: Path) -> None:
+    """What a person or a script sees of a command does not change by accident."""
+    expected = path.read_text()
+    command = expected.splitlines()[0].removeprefix("$ ")
+    found = run(command, tmp_path)
+    if os.environ.get("UPDATE_SCRIPTS"):
+        path.write_text(found)
+        return
+    assert found == expected
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """`responder --help` answers at once, since it loads none of the libraries that take their time."""
+    heavy = ("flask", "sqlalchemy", "httpx", "pydantic", "re2", "structlog", "gunicorn", "msgspec", "yaml")
+    code = (
+        "import sys, contextlib\n"
+        "from responder.cli import main\n"
+        "with contextlib.suppress(SystemExit): main(['--help'])\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_there_are_scripts() -> None:
+    """An empty folder would pass silently."""
+    assert len(SCRIPTS) >= 12
