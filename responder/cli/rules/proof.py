@@ -118,7 +118,7 @@ def _about(found: Trace) -> Mapping[str, str | None]:
 
 
 def _asked(found: Trace) -> list[str]:
-    return list(dict.fromkeys(ask.probe for ask in found.shown.asks if not ask.skip))
+    return list(dict.fromkeys(ask.probe for ask in found.asks if not ask.skip))
 
 
 def _slack(found: Trace) -> str:

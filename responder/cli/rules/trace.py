@@ -11,6 +11,7 @@ import click
 
 from responder.cli.bodies import Sample
 from responder.cli.preview import Preview, preview
+from responder.diagnose.contract import Ask
 from responder.engine import process
 from responder.engine.desk import Desk
 from responder.model.decision import Decision
@@ -27,6 +28,7 @@ Runbooks = Mapping[str, frozenset[str]]
 class Trace:
     """A decision with all that led to it. ``decision`` is None where the body could not be read; ``shown`` says why.
 
+    ``asks`` are the questions of the rule's probes, also those that are skipped, and where nothing is asked any more.
     ``runbook`` says what was found of the runbook: ok, no such file, no such section, or none. ``dedup`` is the key.
     """
 
@@ -35,6 +37,7 @@ class Trace:
     group_key: str = ""
     dedup: str = ""
     runbook: str = ""
+    asks: tuple[Ask, ...] = ()
     route: tuple[str, ...] = ()
     title: str = ""
     also: tuple[str, ...] = ()
@@ -60,6 +63,7 @@ def trace(sample: Sample, desk: Desk, runbooks: Runbooks, now: datetime) -> Trac
         group_key=group.group_key,
         dedup=group.dedup_key,
         runbook=_runbook(decision, runbooks),
+        asks=desk.asks(decision.rule.probes, decision.subject),
         route=tuple(dict.fromkeys(draft.channel for draft in drafts)),
         title=drafts[0].report.title if drafts else "",
         also=tuple(step.rule.id for step in shown.steps if step.matched is None and _would(step, decision)),
@@ -106,7 +110,7 @@ def as_json(found: Trace) -> dict[str, Any]:
         "runbook": {"target": str(rule.runbook) if rule.runbook else None, "found": found.runbook},
         "probes": [
             {"name": ask.probe, "kind": ask.kind, "target": ask.target, "question": ask.question, "skip": ask.skip}
-            for ask in found.shown.asks
+            for ask in found.asks
         ],
         "page_budget": decision.severity.page_budget,
         "route": list(found.route),
@@ -185,9 +189,9 @@ def _short(text: str) -> str:
 
 
 def _probes(found: Trace) -> Iterator[str]:
-    if not found.shown.asks:
+    if not found.asks:
         yield _row("PROBES", "none")
-    for number, ask in enumerate(found.shown.asks):
+    for number, ask in enumerate(found.asks):
         what = f"{ask.probe:<20} {ask.kind:<7} {one_line(ask.question or ask.target)}"
         yield _row("" if number else "PROBES", what + (f"  [skipped: {ask.skip}]" if ask.skip else ""))
 
