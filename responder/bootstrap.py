@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from responder.engine.engine import Engine
     from responder.notify.contract import Channel
     from responder.outgoing import Outgoing
+    from responder.rulebook.draft import Surroundings
+    from responder.rulebook.examine import Examined
     from responder.store.database import Database
     from responder.store.inbox import Inbox
 
@@ -57,19 +59,39 @@ def environment() -> Mapping[str, str]:
 
 def load_rules(folder: str, runbooks: str) -> RuleBook:
     """The checked rule book of a folder. Raises BadRules with every problem at once."""
-    from responder.diagnose.probes import PROBES
-    from responder.notify.channels import CHANNELS
     from responder.rulebook.load import load
-    from responder.runbooks.catalogue import read as read_catalogue
-    from responder.triage.matchers import parse
 
-    catalogue = read_catalogue(Path(runbooks))
+    around = surroundings(runbooks)
     return load(
         Path(folder),
+        probe_kinds=around.probe_kinds,
+        runbooks=around.runbooks,
+        channels=around.channels,
+        parse=around.parse,
+    )
+
+
+def examine_rules(folder: str, runbooks: str) -> Examined:
+    """All that can be said about the rule files of a folder today."""
+    from responder.rulebook.examine import examine
+
+    return examine(Path(folder), surroundings(runbooks), SystemClock().now().date())
+
+
+def surroundings(runbooks: str) -> Surroundings:
+    """What rule files may refer to: the probes and channels we have, the runbooks of a folder."""
+    from responder.diagnose.probes import PROBES
+    from responder.notify.channels import CHANNELS
+    from responder.rulebook.draft import Surroundings
+    from responder.runbooks.catalogue import read as read_catalogue
+    from responder.triage.matchers import parse, predicate
+
+    return Surroundings(
         probe_kinds=PROBES,
-        runbooks=catalogue,
+        runbooks=read_catalogue(Path(runbooks)),
         channels=set(CHANNELS) - {"slack_webhook", "log"},
         parse=parse,
+        predicate=predicate,
     )
 
 

@@ -106,3 +106,9 @@ def _alert(given: dict[str, Any], now: datetime) -> dict[str, Any]:
         "generatorURL": given.get("generatorURL") or "",
         "fingerprint": given.get("fingerprint") or sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()[:16],
     }
+
+
+def of_labels(labels: dict[str, str], annotations: dict[str, str], now: datetime, source: str = "labels") -> Sample:
+    """The body in which one firing alert with these labels would come."""
+    [sample] = _wrapped(source, [{"labels": labels, "annotations": annotations}], now)
+    return sample

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -17,6 +18,13 @@ class Place:
         return f"{self.path}:{self.line}:{self.column}"
 
 
+class Level(StrEnum):
+    """An error must be mended; a warning is most likely a slip, and may be meant."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One finding about a rule file or a runbook. ``code`` is stable; ``hint`` says what to write instead."""
@@ -25,7 +33,8 @@ class Problem:
     code: str
     message: str
     hint: str = ""
+    level: Level = Level.ERROR
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.place}: error[{self.code}] {self.message}{hint}"
+        return f"{self.place}: {self.level.value}[{self.code}] {self.message}{hint}"

@@ -28,14 +28,24 @@ class ProbeKindLike(Protocol):
         """What is wrong with a spec beyond its types, as sentences."""
 
 
+def _no_predicate(_matcher: Matcher) -> Callable[[str], bool]:
+    raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What rule files refer to and do not define. ``runbooks`` maps files to anchors; None leaves them unchecked."""
+    """What rule files refer to and do not define.
+
+    ``runbooks`` maps files to anchors; None leaves them unchecked. ``predicate`` is the test that a matcher makes of a
+    value; only the checks in ``ADVICE`` need it. ``pagers`` are the channels that wake somebody.
+    """
 
     probe_kinds: Mapping[str, ProbeKindLike]
     runbooks: Mapping[str, frozenset[str]] | None
     channels: Collection[str]
     parse: Callable[[str], tuple[Matcher, ...]]
+    predicate: Callable[[Matcher], Callable[[str], bool]] = _no_predicate
+    pagers: Collection[str] = frozenset({"pagerduty"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +66,26 @@ class Entry(Generic[Part]):
         return self.document.key((*self.path, *rest))
 
 
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What a rule loses: ``by`` maps values of ``label`` to the number of the rule above that takes them.
+
+    ``whole`` says that nothing is left. Where the rule has no values that can be listed, ``label`` is empty and ``by``
+    has the one key ``""``.
+    """
+
+    number: int
+    label: str
+    by: Mapping[str, int]
+    whole: bool
+
+
 @dataclass(slots=True)
 class Draft:
     """All files together, in order. ``spoiled`` are the parts with problems of their own: their names are known.
 
-    ``parsed`` and ``specs`` are filled by the checks that read matchers and probes, by path and file.
+    ``matchers`` and ``specs`` are filled by the checks that read matchers and probes, by the rule's number and the
+    probe's name. ``problems`` are those of reading; ``whole`` says whether all files could be read at all.
     """
 
     documents: tuple[Document, ...] = ()
@@ -76,11 +101,22 @@ class Draft:
     spoiled: dict[str, set[str]] = field(default_factory=dict)
     matchers: dict[int, tuple[Matcher, ...]] = field(default_factory=dict)
     specs: dict[str, object] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    whole: bool = True
+    revision: str = ""
+    covered: tuple[Covered, ...] | None = None
+    _by_file: dict[str, schema.Defaults] = field(default_factory=dict)
 
     def names(self, section: str) -> set[str]:
         """The names a section defines, those of entries with problems among them."""
         entries: list[Entry[object]] = getattr(self, section)
         return {entry.name for entry in entries} | self.spoiled.get(section, set())
+
+    def defaults_of(self, file: str) -> schema.Defaults:
+        """What the rules of a file share."""
+        if len(self._by_file) != len(self.defaults):
+            self._by_file = {entry.document.name: entry.value for entry in self.defaults}
+        return self._by_file[file]
 
     def add(self, document: Document, shaped: Shaped) -> None:
         """One file more."""

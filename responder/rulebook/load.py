@@ -9,7 +9,7 @@ from pathlib import Path
 from responder.model.problem import Place, Problem
 from responder.model.rule import Matcher, RuleBook
 from responder.rulebook.assemble import assemble
-from responder.rulebook.checks import CHECKS
+from responder.rulebook.checks import REQUIRED
 from responder.rulebook.draft import Draft, ProbeKindLike, Surroundings
 from responder.rulebook.reader import read
 from responder.rulebook.shape import validate
@@ -39,33 +39,47 @@ def load(
     MatcherError). ``runbooks`` maps each file of the runbook folder to its anchors; None leaves runbooks unchecked.
     Raises BadRules with every problem of every file at once.
     """
-    folder = Path(folder)
+    draft = gather(folder)
     around = Surroundings(probe_kinds=probe_kinds, runbooks=runbooks, channels=channels, parse=parse)
-    draft, problems, revision, whole = Draft(), list[Problem](), sha256(), True
+    if problems := required(draft, around):
+        raise BadRules(problems)
+    return assemble(draft, draft.revision)
+
+
+def gather(folder: Path | str) -> Draft:
+    """Everything the files of a folder say, not yet checked. Raises BadRules for a folder without rule files."""
+    folder = Path(folder)
+    draft, revision = Draft(), sha256()
     for path in _files(folder):
         name = f"{folder.resolve().name}/{path.name}"
         try:
             raw = path.read_bytes()
         except OSError as error:
-            problems.append(Problem(Place(name, 1, 1), "unreadable", str(error.strerror), "see its permissions"))
-            whole = False
+            said = Problem(Place(name, 1, 1), "unreadable", str(error.strerror), "see its permissions")
+            draft.problems.append(said)
+            draft.whole = False
             continue
         revision.update(f"{path.name}\n{len(raw)}\n".encode("utf-8", "surrogateescape") + raw)
         document = read(name, raw)
         shaped = validate(document)
         draft.add(document, shaped)
-        problems.extend(document.problems)
+        draft.problems.extend(document.problems)
         # What the reader refused is not there: that the schema misses it at the same place is only an echo.
         refused = {problem.place for problem in document.problems}
-        problems.extend(problem for problem in shaped.problems if problem.place not in refused)
-        whole = whole and (document.data is not None or not document.problems)
-    for code, check in CHECKS.items() if draft.documents else ():
+        draft.problems.extend(problem for problem in shaped.problems if problem.place not in refused)
+        draft.whole = draft.whole and (document.data is not None or not document.problems)
+    draft.revision = revision.hexdigest()
+    return draft
+
+
+def required(draft: Draft, around: Surroundings) -> tuple[Problem, ...]:
+    """All that keeps the files from becoming a rule book, in their order. Fills in matchers and probe specs."""
+    problems = list(draft.problems)
+    for code, check in REQUIRED.items() if draft.documents else ():
         # What a file that could not be read defines is not known, so nothing can be said to be missing.
         found = list(check(draft, around))
-        problems.extend(found if whole or not code.startswith(("unknown-", "missing-", "no-")) else [])
-    if problems:
-        raise BadRules(tuple(sorted(set(problems))))
-    return assemble(draft, revision.hexdigest())
+        problems.extend(found if draft.whole or not code.startswith(("unknown-", "missing-", "no-")) else [])
+    return tuple(sorted(set(problems)))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -71,7 +71,7 @@ def _built(name: str, text: str) -> Document:
     problem: tuple[Problem, ...] = ()
     try:
         # Events, not `yaml.compose`: composing recurses in C and dies on deep nesting; events also take half the time.
-        with _no_collection():
+        with no_collection():
             for event in yaml.parse(text, Loader=yaml.CSafeLoader):
                 if not builder.take(event):
                     break
@@ -94,7 +94,7 @@ def _syntax(name: str, error: yaml.MarkedYAMLError) -> Problem:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Building a large tree of small objects is several times faster while nobody looks for garbage in it."""
     was = gc.isenabled()
     gc.disable()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic.json_schema import JsonSchemaValue
 
 from responder.rulebook.values import (
     Address,
@@ -100,6 +101,9 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+_TEXT_OR_LIST: Final[JsonSchemaValue] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+
 def _which(value: Any) -> str:
     return "<map>" if isinstance(value, dict | SeverityFromShape) else "<name>"
 
@@ -108,8 +112,11 @@ class RuleShape(Shape):
     """One rule: matchers that must all hold, and what then applies."""
 
     id: Id = Field(description="Stable name, in lower case with dashes; unique in all files.")
-    match: Annotated[list[str], BeforeValidator(_listed)] = Field(
+    match: Annotated[list[str], BeforeValidator(_listed), WithJsonSchema(_TEXT_OR_LIST)] = Field(
         description='Matchers in Alertmanager\'s syntax, all of which must hold: alertname="X". [] matches everything.'
+    )
+    labels: Names = Field(
+        default=[], description="Labels that its alerts may carry beyond those matched, for its probes."
     )
     severity: Annotated[
         Annotated[SeverityName, Tag("<name>")] | Annotated[SeverityFromShape, Tag("<map>")], Discriminator(_which)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from responder.model.alert import Labels
-from responder.model.rule import Matcher, Rule
+from responder.model.rule import Matcher, Op, Rule
 from responder.triage.matchers import holds, literals, predicate
 
 REMEMBERED: Final = 50_000
-"""So many (label name, value) pairs are remembered before all are forgotten: pod names never stop coming."""
+"""So many (label name, value) pairs, and answers, are remembered before all are forgotten: pod names never stop."""
 LONG: Final = 1024
-"""A value longer than this is not worth the memory it would be remembered in."""
+"""Values longer than this are not worth the memory they would be remembered in."""
+
+_START = re.compile(r"[A-Za-z0-9_ :/@,-]*", re.ASCII)
 
 _Test = Callable[[str], bool]
 
@@ -38,14 +41,19 @@ class _Column:
     name: str
     indifferent: int
     exact: dict[str, int] = field(default_factory=dict)
-    tested: list[tuple[tuple[_Test, ...], int]] = field(default_factory=list)
+    tested: dict[str, list[tuple[tuple[_Test, ...], int]]] = field(default_factory=dict)
+    lengths: tuple[int, ...] = ()
 
     def rules(self, value: str) -> int:
-        """The rules whose matchers on this label all hold for the value."""
+        """The rules whose matchers on this label all hold for the value.
+
+        ``tested`` is kept by what a value must begin with, of which there are ``lengths``.
+        """
         found = self.indifferent | self.exact.get(value, 0)
-        for tests, rules in self.tested:
-            if all(test(value) for test in tests):
-                found |= rules
+        for length in self.lengths:
+            for tests, rules in self.tested.get(value[:length], ()) if length <= len(value) else ():
+                if all(test(value) for test in tests):
+                    found |= rules
         return found
 
 
@@ -60,14 +68,26 @@ class Matching:
             raise ValueError("the last rule must have no matchers, so that every alert has a rule")
         self._rules = tuple(rules)
         self._columns = _columns(self._rules)
+        self._names = tuple(column.name for column in self._columns)
         self._memo: dict[tuple[str, str], int] = {}
+        self._answers: dict[tuple[str | None, ...], Rule] = {}
 
     def first(self, labels: Labels) -> Rule:
         """The first rule, from the top, whose matchers all hold."""
+        values = tuple(map(labels.get, self._names))
+        known = self._answers.get(values)
+        return known if known is not None else self._first(values)
+
+    def _first(self, values: tuple[str | None, ...]) -> Rule:
         left = -1
-        for column in self._columns:
-            left &= self._ask(column, labels.get(column.name, ""))
-        return self._rules[(left & -left).bit_length() - 1]
+        for column, value in zip(self._columns, values, strict=True):
+            left &= self._ask(column, value or "")
+        found = self._rules[(left & -left).bit_length() - 1]
+        if sum(map(len, filter(None, values))) <= LONG:
+            if len(self._answers) >= REMEMBERED:
+                self._answers.clear()
+            self._answers[values] = found
+        return found
 
     def explain(self, labels: Labels) -> tuple[Step, ...]:
         """Every rule in order, with the reason it was passed over."""
@@ -117,8 +137,24 @@ def _column(name: str, groups: dict[tuple[Matcher, ...], int], count: int) -> _C
     for matchers, rules in groups.items():
         accepted = literals(matchers[0]) if len(matchers) == 1 else None
         if accepted is None:
-            column.tested.append((tuple(predicate(matcher) for matcher in matchers), rules))
+            tests = tuple(predicate(matcher) for matcher in matchers)
+            column.tested.setdefault(_start(matchers), []).append((tests, rules))
             continue
         for value in accepted:
             column.exact[value] = column.exact.get(value, 0) | rules
+    column.lengths = tuple(sorted({len(start) for start in column.tested}))
     return column
+
+
+def _start(matchers: tuple[Matcher, ...]) -> str:
+    """What every value that satisfies the matchers begins with, as far as that is plain to see."""
+    starts = (_plain(matcher.value) for matcher in matchers if matcher.op is Op.REGEX)
+    return max(starts, key=len, default="")
+
+
+def _plain(pattern: str) -> str:
+    found = _START.match(pattern)
+    if found is None or "|" in pattern:
+        return ""
+    # What a repetition follows may be missing.
+    return found[0][:-1] if pattern[found.end() : found.end() + 1] in set("*+?{") else found[0]

@@ -7,8 +7,16 @@ from responder.rulebook.checks import (
     bad_matcher,
     bad_probe,
     duplicate_id,
+    impossible_match,
     missing_platform,
     no_catch_all,
+    over_budget,
+    pager_unused,
+    pages_nobody,
+    plain_regex,
+    shadowed_rule,
+    shadowed_value,
+    unguaranteed_label,
     unknown_channel,
     unknown_contact,
     unknown_probe,
@@ -17,10 +25,11 @@ from responder.rulebook.checks import (
     unknown_section,
     unknown_service,
     unknown_severity,
+    unused_probe,
 )
 from responder.rulebook.draft import Check
 
-CHECKS: dict[str, Check] = {
+REQUIRED: dict[str, Check] = {
     "missing-platform": missing_platform.check,
     "duplicate-id": duplicate_id.check,
     "bad-matcher": bad_matcher.check,
@@ -36,3 +45,19 @@ CHECKS: dict[str, Check] = {
     "unknown-runbook": unknown_runbook.check,
     "unknown-section": unknown_section.check,
 }
+"""Without these there is no rule book: ``serve`` does not start on what they find."""
+
+ADVICE: dict[str, Check] = {
+    "impossible-match": impossible_match.check,
+    "shadowed-rule": shadowed_rule.check,
+    "shadowed-value": shadowed_value.check,
+    "plain-regex": plain_regex.check,
+    "pages-nobody": pages_nobody.check,
+    "pager-unused": pager_unused.check,
+    "over-budget": over_budget.check,
+    "unguaranteed-label": unguaranteed_label.check,
+    "unused-probe": unused_probe.check,
+}
+"""What is legal and most likely wrong: for ``rules check`` only, and a comment can silence it."""
+
+CHECKS: dict[str, Check] = REQUIRED | ADVICE

@@ -1,4 +1,19 @@
-"""Nothing after the rule that matches everything is ever tried."""
+"""Nothing after the rule that matches everything is ever tried.
+
+Files are read in the order of their names, and rules from the top. The rule without matchers belongs at the very end.
+
+Bad:
+
+    rules:
+      - {id: everything, match: [], severity: P3, first_step: Look., channels: [slack]}
+      - {id: down, match: 'alertname="ServiceDown"', severity: P3, first_step: Look., channels: [slack]}
+
+Good:
+
+    rules:
+      - {id: down, match: 'alertname="ServiceDown"', severity: P3, first_step: Look., channels: [slack]}
+      - {id: everything, match: [], severity: P3, first_step: Look., channels: [slack]}
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,18 @@
-"""Matchers are written as Alertmanager's are, and their regexes are RE2."""
+"""Matchers are written as Alertmanager's are, and their regexes are RE2.
+
+The syntax is that of Alertmanager's configuration: a label, one of = != =~ !~ and a value. A regex must match the
+whole value, and a label that is missing has the empty string as its value.
+
+Bad:
+
+    rules:
+      - {id: down, match: 'alertname=~"Service("', severity: P3, first_step: Look., channels: [slack]}
+
+Good:
+
+    rules:
+      - {id: down, match: 'alertname=~"Service.*"', severity: P3, first_step: Look., channels: [slack]}
+"""
 
 from __future__ import annotations
 

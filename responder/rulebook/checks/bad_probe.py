@@ -1,4 +1,19 @@
-"""What stands in a probe fits its kind."""
+"""What stands in a probe fits its kind.
+
+Beyond the types of its keys, each kind of probe knows which values make no sense.
+
+Bad:
+
+    probes:
+      front-door: {kind: http, url: "${health}", expect_status: [42]}
+
+Good:
+
+    probes:
+      front-door: {kind: http, url: "${health}", expect_status: [204]}
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P3, first_step: Look., probes: [front-door], channels: [slack]}
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,19 @@
-"""A rule's id, and each name of a severity, service, probe or contact, is given once in all files."""
+"""A rule's id, and each name of a severity, service, probe or contact, is given once in all files.
+
+Reports, metrics and the history of incidents name rules by their id.
+
+Bad:
+
+    rules:
+      - {id: down, match: 'alertname="ServiceDown"', severity: P3, first_step: Look., channels: [slack]}
+      - {id: down, match: 'alertname="TargetDown"', severity: P3, first_step: Look., channels: [slack]}
+
+Good:
+
+    rules:
+      - {id: down, match: 'alertname="ServiceDown"', severity: P3, first_step: Look., channels: [slack]}
+      - {id: target-down, match: 'alertname="TargetDown"', severity: P3, first_step: Look., channels: [slack]}
+"""
 
 from __future__ import annotations
 

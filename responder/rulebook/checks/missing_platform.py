@@ -1,4 +1,15 @@
-"""`platform` says what the installation is called: exactly one file holds it."""
+"""`platform` says what the installation is called: exactly one file holds it.
+
+It holds the environment and the namespace of alerts that name none. Severities must be there as well.
+
+Bad:
+
+    services: {}
+
+Good:
+
+    platform: {environment: prod, namespace: shop}
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,18 @@
-"""The last rule matches everything, so that no alert is ever dropped."""
+"""The last rule matches everything, so that no alert is ever dropped.
+
+An alert that no rule knows is the one that nobody expected.
+
+Bad:
+
+    rules:
+      - {id: down, match: 'alertname="ServiceDown"', severity: P3, first_step: Look., channels: [slack]}
+
+Good:
+
+    rules:
+      - {id: down, match: 'alertname="ServiceDown"', severity: P3, first_step: Look., channels: [slack]}
+      - {id: unknown, match: [], severity: P3, first_step: Read it., channels: [slack]}
+"""
 
 from __future__ import annotations
 

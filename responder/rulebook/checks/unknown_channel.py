@@ -1,4 +1,17 @@
-"""Rules and defaults name channels that exist."""
+"""Rules and defaults name channels that exist.
+
+A rule without channels of its own has those of its file's `defaults`; without any it would tell nobody.
+
+Bad:
+
+    rules:
+      - {id: down, match: 'alertname="ServiceDown"', severity: P3, first_step: Look., channels: [slak]}
+
+Good:
+
+    rules:
+      - {id: down, match: 'alertname="ServiceDown"', severity: P3, first_step: Look., channels: [slack]}
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,19 @@
-"""The escalation calls roles that the contacts have."""
+"""The escalation calls roles that the contacts have.
+
+At three in the morning a name that leads nowhere costs minutes.
+
+Bad:
+
+    contacts:
+      - {role: On-Call, contact: PagerDuty, hours: 24/7}
+    escalation: [Oncall]
+
+Good:
+
+    contacts:
+      - {role: On-Call, contact: PagerDuty, hours: 24/7}
+    escalation: [On-Call]
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,17 @@
-"""Rules and defaults name probes that exist."""
+"""Rules and defaults name probes that exist.
+
+Probes are defined once under `probes`, in any file.
+
+Bad:
+
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P3, first_step: Look., probes: [helth], channels: [slack]}
+
+Good:
+
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P3, first_step: Look., probes: [health], channels: [slack]}
+"""
 
 from __future__ import annotations
 

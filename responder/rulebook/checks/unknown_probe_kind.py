@@ -1,4 +1,19 @@
-"""Probes are of a kind we have."""
+"""Probes are of a kind we have.
+
+The kinds are http, promql, tcp, dns and tls.
+
+Bad:
+
+    probes:
+      reachable: {kind: ping, target: "${health}"}
+
+Good:
+
+    probes:
+      reachable: {kind: tcp, target: "${health}"}
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P3, first_step: Look., probes: [reachable], channels: [slack]}
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,17 @@
-"""Rules lead to runbooks that exist."""
+"""Rules lead to runbooks that exist.
+
+The file must stand in the folder of the runbooks.
+
+Bad:
+
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P3, runbook: comon.md, first_step: Look., channels: [slack]}
+
+Good:
+
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P3, runbook: common.md, first_step: Look., channels: [slack]}
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,22 @@
-"""Rules lead to sections that their runbooks have."""
+"""Rules lead to sections that their runbooks have.
+
+What stands behind # is the anchor that GitHub gives a heading: lower case, dashes for spaces.
+
+Bad:
+
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P3, runbook: common.md#down, first_step: Look., channels: [slack]}
+
+Good:
+
+    rules:
+      - id: down
+        match: alertname="A"
+        severity: P3
+        runbook: common.md#service-down
+        first_step: Look.
+        channels: [slack]
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,18 @@
-"""Services depend on services of the catalogue."""
+"""Services depend on services of the catalogue.
+
+Probes ask the dependencies of a service; one that is not in the catalogue has no address.
+
+Bad:
+
+    services:
+      shop: {health: "http://shop:8080/health", owner: team-shop, impact: No sales., depends_on: [till]}
+
+Good:
+
+    services:
+      till: {health: "http://till:8080/health", owner: team-till, impact: No payments.}
+      shop: {health: "http://shop:8080/health", owner: team-shop, impact: No sales., depends_on: [till]}
+"""
 
 from __future__ import annotations
 

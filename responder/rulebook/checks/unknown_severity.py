@@ -1,4 +1,17 @@
-"""Rules name severities that exist."""
+"""Rules name severities that exist.
+
+Severities are defined once under `severities`, worst first.
+
+Bad:
+
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P9, first_step: Look., channels: [slack]}
+
+Good:
+
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P3, first_step: Look., channels: [slack]}
+"""
 
 from __future__ import annotations
 

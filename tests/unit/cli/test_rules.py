@@ -41,7 +41,7 @@ def test_a_problem_is_shown_with_its_line(folder: Path) -> None:
     assert done.exit_code == 1
     assert "rules/50-mine.yaml:4:5: error[unknown-key] unknown key 'sevrity'\n" in done.output
     assert "  4 |     sevrity: P1\n    |     ^\n  help: did you mean 'severity'?\n" in done.output
-    assert done.output.splitlines()[-1] == "2 problems in 1 file"
+    assert done.output.splitlines()[-1] == "2 errors in 1 file"
     found = json.loads(_check(str(folder), "--output", "json").output)["problems"]
     assert [(each["line"], each["code"]) for each in found] == [(2, "missing-key"), (4, "unknown-key")]
 
@@ -66,3 +66,75 @@ def test_missing_runbooks_are_told(folder: Path, tmp_path: Path) -> None:
     done = _check(str(folder), "--runbooks", str(tmp_path / "nowhere"))
     assert done.exit_code == 1
     assert "--runbooks" in done.output
+
+
+UNUSED = '# Mine.\nprobes:\n  spare: {kind: tcp, target: "${health}"}\n'
+
+
+def test_warnings_fail_only_when_asked(folder: Path) -> None:
+    """What may be meant does not stop a release, unless the team wants it to."""
+    (folder / "50-mine.yaml").write_text(UNUSED)
+    done = _check(str(folder))
+    assert done.exit_code == 0
+    assert "rules/50-mine.yaml:3:3: warning[unused-probe] no rule runs the probe 'spare'" in done.output
+    assert done.output.splitlines()[-2:][0] == "1 warning in 1 file"
+    assert _check(str(folder), "--strict").exit_code == 1
+    [found] = json.loads(_check(str(folder), "--output", "json").output)["problems"]
+    assert (found["level"], found["code"]) == ("warning", "unused-probe")
+
+
+def test_the_shipped_rules_are_clean(folder: Path) -> None:
+    """The rules we ship have no problem and need no excuse."""
+    assert _check(str(folder), "--strict").exit_code == 0
+    assert "responder: ignore" not in "".join(path.read_text() for path in folder.glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("comment", "codes"),
+    [
+        ('  # responder: ignore unused-probe until=2999-01-01 reason="for May"', []),
+        ('  # responder: ignore unused-probe until=2020-01-01 reason="for May"', ["expired-ignore", "unused-probe"]),
+        ('  # responder: ignore unused-probe reason="for May"', ["bad-ignore", "unused-probe"]),
+        ("  # responder: ignore unused-probe until=2999-01-01", ["bad-ignore", "unused-probe"]),
+        ('  # responder: ignore unused-prob until=2999-01-01 reason="for May"', ["bad-ignore", "unused-probe"]),
+        ('  # responder: ignore plain-regex until=2999-01-01 reason="for May"', ["unused-ignore", "unused-probe"]),
+    ],
+)
+def test_a_comment_silences_with_a_reason_and_an_end(folder: Path, comment: str, codes: list[str]) -> None:
+    """A finding can be set aside in the file itself, never without a reason and never for ever."""
+    (folder / "50-mine.yaml").write_text(UNUSED.replace("probes:\n", f"probes:\n{comment}\n"))
+    found = json.loads(_check(str(folder), "--output", "json").output)["problems"]
+    assert [each["code"] for each in found] == codes
+
+
+def test_a_comment_may_stand_on_the_line_itself(folder: Path) -> None:
+    """There is room for the excuse beside what it excuses, and it speaks of nothing else."""
+    comment = '  # responder: ignore unused-probe until=2999-01-01 reason="for May"'
+    (folder / "50-mine.yaml").write_text(UNUSED.rstrip() + comment + '\n  more: {kind: tcp, target: "${health}"}\n')
+    found = json.loads(_check(str(folder), "--output", "json").output)["problems"]
+    assert [(each["code"], each["line"]) for each in found] == [("unused-probe", 4)]
+
+
+def test_code_hosts_and_editors_can_read_it(folder: Path) -> None:
+    """Findings stand beside the line in a review, at a path that exists in the repository."""
+    (folder / "50-mine.yaml").write_text(UNUSED)
+    [line] = _check(str(folder), "--output", "github").output.splitlines()
+    path = f"{folder}/50-mine.yaml"
+    assert line.startswith(f"::warning file={path},line=3,col=3,title=unused-probe::no rule runs the probe 'spare' (")
+    sarif = json.loads(_check(str(folder), "--output", "sarif").output)
+    [run] = sarif["runs"]
+    assert sarif["version"] == "2.1.0"
+    [result] = run["results"]
+    assert (result["ruleId"], result["level"]) == ("unused-probe", "warning")
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == path
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["unused-probe"]
+
+
+def test_a_code_explains_itself() -> None:
+    """Whoever meets a code learns what it means without leaving the terminal."""
+    done = _check("--explain", "shadowed-rule")
+    assert done.exit_code == 0
+    assert "Bad:" in done.output
+    wrong = _check("--explain", "shadowed-rul")
+    assert wrong.exit_code == 2
+    assert "did you mean 'shadowed-rule'?" in wrong.output

@@ -12,8 +12,8 @@ from responder.triage import matching
 from responder.triage.matchers import holds
 from responder.triage.matching import Matching
 
-_WORDS = ["", "a", "b", "ab", "a.b"]
-_PATTERNS = ["", "a", "a|b", "a|", ".*", ".+", "a.*", "a.b", "(?i)A"]
+_WORDS = ["", "a", "b", "ab", "a.b", "aab"]
+_PATTERNS = ["", "a", "a|b", "a|", ".*", ".+", "a.*", "a.b", "(?i)A", "ab?", "ab*a.*", "a{2}.*", "a[.]b"]
 _EXACT = st.builds(Matcher, st.sampled_from("xyz"), st.sampled_from([Op.EQUAL, Op.NOT_EQUAL]), st.sampled_from(_WORDS))
 _REGEX = st.builds(
     Matcher, st.sampled_from("xyz"), st.sampled_from([Op.REGEX, Op.NOT_REGEX]), st.sampled_from(_PATTERNS)
@@ -61,5 +61,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(100):
         assert index.first({"pod": f"p{number}"}) is rules[0 if number % 10 == 5 else 1]
         assert len(index._memo) <= 10
+        assert len(index._answers) <= 10
     index.first({"pod": "p" * 5000})
     assert not any(len(value) > matching.LONG for _, value in index._memo)
+    assert not any(len(value or "") > matching.LONG for values in index._answers for value in values)

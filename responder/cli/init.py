@@ -1,0 +1,59 @@
+"""`responder init`: a commented set of rules, a runbook and tests to start from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import click
+
+from responder.cli.fail import Fatal, named_failures
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Write a commented starting set into DIR: platform, severities, services, probes, rules, a runbook, tests.
+
+    It passes `responder rules check` and `responder rules test` as it is. Nothing that is there is overwritten. Exit
+    status: 0 when it was written, 1 when one of its files is there already, 2 for a wrong command line.
+    """
+    with named_failures():
+        _write(folder, dict(starter()))
+    click.echo(f"Written to {folder}. Now:\n")
+    rules, runbooks = folder / "rules", folder / "runbooks"
+    click.echo(f"  responder rules check {rules} --strict")
+    click.echo(f"  responder rules test --rules {rules} --runbooks {runbooks} --coverage")
+    click.echo(f"  responder rules explain --rules {rules} --runbooks {runbooks} --label alertname=ServiceDown")
+    click.echo("\nThen put in your services (02-services.yaml), and one rule for each alert you have.")
+
+
+def starter() -> Iterator[tuple[str, str]]:
+    """Each file of the starting set: its path inside the folder, and its text."""
+    from responder.cli.rules.schema import text
+
+    yield from _texts(files("responder.cli") / "starter", "")
+    yield "rules/schema.json", text()
+
+
+def _texts(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
+    for each in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if each.is_dir():
+            yield from _texts(each, f"{prefix}{each.name}/")
+        else:
+            yield f"{prefix}{each.name}", each.read_text("utf-8")
+
+
+def _write(folder: Path, texts: dict[str, str]) -> None:
+    taken = [name for name in texts if (folder / name).exists()]
+    if taken:
+        raise Fatal(f"{folder} has {', '.join(taken)} already: name an empty folder")
+    try:
+        for name, text in texts.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+    except OSError as error:
+        raise Fatal(f"{error.filename} cannot be written: {error.strerror}") from error

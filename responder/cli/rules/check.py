@@ -1,0 +1,54 @@
+"""`responder rules check`: what is wrong with the rule files, all at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from responder.cli.fail import FAILED, MISUSED
+
+FORMATS = ("text", "json", "sarif", "github")
+
+
+@click.command()
+@click.argument("folder", default="rules", type=click.Path(path_type=Path))
+@click.option(
+    "--runbooks",
+    default=None,
+    type=click.Path(path_type=Path),
+    help="Folder of the runbooks that rules lead to. [default: runbooks, beside FOLDER]",
+)
+@click.option("--output", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--strict", is_flag=True, help="Fail on warnings as well.")
+@click.option("--explain", "code", metavar="CODE", help="Print what a code means, with an example, and end.")
+def check(folder: Path, runbooks: Path | None, output: str, *, strict: bool, code: str | None) -> None:
+    """Print every problem of the rule files in FOLDER as file:line:column.
+
+    A warning, and an error about rules that work, can be silenced by a comment on its line or the one above:
+    # responder: ignore CODE until=2027-01-31 reason="...".
+
+    Exit status: 0 nothing is wrong, 1 there are errors (with --strict: or warnings), 2 FOLDER cannot be read or holds
+    no rule file.
+    """
+    if code is not None:
+        _explain(code)
+        return
+    from responder.bootstrap import examine_rules
+    from responder.cli.rules import findings
+
+    found = examine_rules(str(folder), str(runbooks or folder.resolve().parent / "runbooks"))
+    click.echo(findings.WRITERS[output](found, folder))
+    if any(problem.code == "no-rules" for problem in found.problems):
+        sys.exit(MISUSED)
+    sys.exit(FAILED if found.errors or (strict and found.problems) else 0)
+
+
+def _explain(code: str) -> None:
+    from responder.rulebook.hints import nearest
+    from responder.rulebook.pages import CODES, page
+
+    if code not in CODES:
+        raise click.BadParameter(f"there is no code '{code}': {nearest(code, CODES)}", param_hint="--explain")
+    click.echo(f"{click.style(code, bold=True)}\n\n{page(code).strip()}")

@@ -1,0 +1,141 @@
+"""The problems of rule files as people, scripts, code hosts and editors read them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from responder import __version__
+from responder.model.problem import Level, Problem
+from responder.rulebook.examine import Examined
+from responder.rulebook.pages import CODES, page
+
+_WITHOUT_LINE = frozenset({"no-rules", "unreadable", "encoding", "too-big"})
+_COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow"}
+
+
+def as_text(found: Examined, _folder: Path) -> str:
+    """For people: each problem with the line it is about, and a caret under the place."""
+    blocks = [_block(problem, (found.lines or {}).get(problem.place.path, ())) for problem in found.problems]
+    if found.problems:
+        names = {problem.place.path for problem in found.problems}
+        counted = Counter(problem.level for problem in found.problems)
+        several = [f"{number} {level.value}{'s'[: number != 1]}" for level, number in sorted(counted.items())]
+        total = f"{' and '.join(several)} in {len(names)} file{'s'[: len(names) != 1]}"
+        blocks.append(click.style(total, fg="red" if found.errors else "yellow", bold=True))
+    if found.book is not None and not found.errors:
+        book = found.book
+        said = f"{len(book.rules)} rules, {len(book.probes)} probes, {len(book.services)} services"
+        blocks.append(click.style("ok", fg="green", bold=True) + f"  {said}, revision {book.revision[:12]}")
+    return "\n".join(blocks)
+
+
+def as_json(found: Examined, _folder: Path) -> str:
+    """For scripts. Its keys are relied upon: add, never rename."""
+    listed = [
+        {
+            "file": problem.place.path,
+            "line": problem.place.line,
+            "column": problem.place.column,
+            "level": problem.level.value,
+            "code": problem.code,
+            "message": problem.message,
+            "hint": problem.hint,
+        }
+        for problem in found.problems
+    ]
+    rules = len(found.book.rules) if found.book and not found.errors else None
+    return json.dumps({"problems": listed, "rules": rules}, indent=2)
+
+
+def as_github(found: Examined, folder: Path) -> str:
+    """For GitHub Actions: workflow commands, escaped as its runner reads them (actions/toolkit, ``command.ts``)."""
+    return "\n".join(
+        f"::{problem.level.value} file={_property(_path(problem, folder))},line={problem.place.line},"
+        f"col={problem.place.column},title={_property(problem.code)}::{_data(_whole(problem))}"
+        for problem in found.problems
+    )
+
+
+def as_sarif(found: Examined, folder: Path) -> str:
+    """For code hosts and editors: SARIF 2.1.0 (OASIS)."""
+    codes = sorted({problem.code for problem in found.problems})
+    rules = [
+        {
+            "id": code,
+            "shortDescription": {"text": page(code).strip().splitlines()[0]},
+            "help": {"text": page(code).strip()},
+        }
+        for code in codes
+        if code in CODES
+    ]
+    driver = {"name": "responder", "version": __version__, "rules": rules}
+    run = {"tool": {"driver": driver}, "results": [_result(problem, folder) for problem in found.problems]}
+    schema = "https://json.schemastore.org/sarif-2.1.0.json"
+    return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+WRITERS: Mapping[str, Callable[[Examined, Path], str]] = {
+    "text": as_text,
+    "json": as_json,
+    "sarif": as_sarif,
+    "github": as_github,
+}
+
+
+def _result(problem: Problem, folder: Path) -> dict[str, Any]:
+    region = {"startLine": problem.place.line, "startColumn": problem.place.column}
+    where = {"artifactLocation": {"uri": _path(problem, folder)}, "region": region}
+    return {
+        "ruleId": problem.code,
+        "level": problem.level.value,
+        "message": {"text": _whole(problem)},
+        "locations": [{"physicalLocation": where}],
+    }
+
+
+def _path(problem: Problem, folder: Path) -> str:
+    """Where the file is from here, so that a code host finds it in the repository."""
+    if problem.code == "no-rules":
+        return folder.as_posix()
+    return (folder / Path(problem.place.path).name).as_posix()
+
+
+def _whole(problem: Problem) -> str:
+    return problem.message + (f" ({problem.hint})" if problem.hint else "")
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _block(problem: Problem, lines_of_file: Sequence[str]) -> str:
+    colour = _COLOURS[problem.level]
+    code = click.style(f"{problem.level.value}[{problem.code}]", fg=colour, bold=True)
+    lines = [f"{click.style(str(problem.place), bold=True)}: {code} {problem.message}"]
+    if source := _source(problem, lines_of_file):
+        number = str(problem.place.line)
+        # Tabs stay tabs before the caret, so that it stands under its place whatever a tab's width is.
+        indent = "".join("\t" if sign == "\t" else " " for sign in source[: problem.place.column - 1])
+        lines.append(f"  {number} | {source}")
+        lines.append(f"  {' ' * len(number)} | {indent}{click.style('^', fg=colour, bold=True)}")
+    if problem.hint:
+        lines.append(f"  {click.style('help:', fg='cyan')} {problem.hint}")
+    return "\n".join(lines) + "\n"
+
+
+def _source(problem: Problem, lines: Sequence[str]) -> str:
+    """The line a problem is about, harmless to a terminal; empty where there is none."""
+    if problem.code in _WITHOUT_LINE or problem.place.line > len(lines):
+        return ""
+    line = lines[problem.place.line - 1]
+    return "".join(sign if sign.isprintable() or sign == "\t" else "\N{REPLACEMENT CHARACTER}" for sign in line)

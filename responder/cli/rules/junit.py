@@ -1,0 +1,39 @@
+"""Test results in the form that CI systems read: JUnit's XML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from responder.cli.rules.proof import Proof
+from responder.model.text import clean
+
+
+def junit(files: Mapping[Path, Sequence[Proof]]) -> str:
+    """One suite a file, one case a proof: failures with their differences, known gaps as skipped."""
+    root = ET.Element("testsuites", name="responder rules test")
+    for path, proofs in files.items():
+        counts = {verdict: sum(proof.verdict == verdict for proof in proofs) for verdict in ("ok", "FAIL", "todo")}
+        suite = ET.SubElement(
+            root,
+            "testsuite",
+            name=path.as_posix(),
+            tests=str(len(proofs)),
+            failures=str(counts["FAIL"]),
+            skipped=str(counts["todo"]),
+        )
+        for proof in proofs:
+            case = proof.case
+            element = ET.SubElement(
+                suite, "testcase", name=clean(case.name), classname=path.stem, line=str(case.place.line)
+            )
+            if proof.verdict == "todo":
+                ET.SubElement(element, "skipped", message="todo")
+            elif proof.verdict == "FAIL":
+                said = [proof.problem] if proof.problem else []
+                said += [f"{each.field}: expected {each.expected!r}, got {each.got!r}" for each in proof.differences]
+                failure = ET.SubElement(element, "failure", message=clean("; ".join(said)))
+                failure.text = clean("\n".join([str(case.place), *said]))
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"

@@ -1,0 +1,149 @@
+"""One test case against the rules: what it expects, what came of it, and where they differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any
+
+from responder.cli.bodies import Sample, of_labels, samples
+from responder.cli.rules.trace import Runbooks, Trace, trace
+from responder.engine.desk import Desk
+from responder.model.rule import Matcher, MatcherError, Op
+from responder.rulebook.cases import Case
+from responder.triage.matchers import predicate
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field of which something else was expected than what came."""
+
+    field: str
+    expected: Any
+    got: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What came of a case. ``problem`` says why nothing did; ``traces`` has one for each body of the case."""
+
+    case: Case
+    traces: tuple[Trace, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    problem: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether all of it came as expected."""
+        return not self.problem and not self.differences
+
+    @property
+    def verdict(self) -> str:
+        """ok, FAIL, or todo for a known gap."""
+        return "todo" if self.case.todo else "ok" if self.good else "FAIL"
+
+
+def prove(case: Case, desk: Desk, runbooks: Runbooks) -> Proof:
+    """Follow the case's alert, or every body it names, and compare what the case speaks of."""
+    traces = tuple(trace(sample, desk, runbooks, case.now) for sample in _samples(case))
+    problems = [problem for each in traces for problem in each.shown.problems]
+    if problems or not traces:
+        return Proof(case=case, traces=traces, problem="; ".join(problems) or "there is no alert in it")
+    found = tuple(difference for each in traces for difference in _differences(case.expect, each))
+    return Proof(case=case, traces=traces, differences=found)
+
+
+def _samples(case: Case) -> Iterator[Sample]:
+    if case.body is None:
+        yield of_labels(dict(case.labels), dict(case.annotations), case.now, case.name)
+    else:
+        from io import BytesIO
+
+        yield from samples([str(case.body)], BytesIO(), case.now)
+
+
+def _differences(expect: Mapping[str, Any], found: Trace) -> Iterator[Difference]:
+    for field, wanted in expect.items():
+        got = FIELDS[field](found)
+        if not _TESTS.get(field, _equal)(wanted, got):
+            yield Difference(field, wanted, _shown(field, wanted, got))
+
+
+def _shown(field: str, wanted: Any, got: Any) -> Any:
+    """What a person needs to see of what came; of a Slack message only what should not be in it."""
+    if field == "slack_not_contains":
+        return [text for text in wanted if text in got]
+    if field == "subject":
+        return {name: got[name] for name in wanted} if isinstance(wanted, dict) else got["service"] or "unknown"
+    return got
+
+
+def _equal(wanted: Any, got: Any) -> bool:
+    return bool(wanted == got)
+
+
+def _subject(wanted: str | Mapping[str, str | None], got: Mapping[str, str | None]) -> bool:
+    if isinstance(wanted, str):
+        return wanted == (got["service"] or "unknown")
+    return all(name in got and got[name] == value for name, value in wanted.items())
+
+
+def _title(wanted: str, got: str) -> bool:
+    """A glob in which brackets are themselves, or a regex behind ~ that is found anywhere."""
+    if wanted.startswith("~"):
+        return _regex(wanted[1:])(got)
+    return fnmatchcase(got, wanted.replace("[", "[[]"))
+
+
+@lru_cache(maxsize=1024)
+def _regex(pattern: str) -> Callable[[str], bool]:
+    try:
+        return predicate(Matcher("title", Op.REGEX, f"(?s:.*)(?:{pattern})(?s:.*)"))
+    except MatcherError:
+        return lambda _title: False
+
+
+def _rule(found: Trace) -> Any:
+    assert found.decision is not None
+    return found.decision.rule
+
+
+def _about(found: Trace) -> Mapping[str, str | None]:
+    assert found.decision is not None
+    subject = found.decision.subject
+    return {"service": subject.service, "name": subject.name, "namespace": subject.namespace}
+
+
+def _asked(found: Trace) -> list[str]:
+    return list(dict.fromkeys(ask.probe for ask in found.asks if not ask.skip))
+
+
+def _slack(found: Trace) -> str:
+    texts = [found.shown.slack, *found.shown.slack_thread]
+    return "\n".join(json.dumps(text, ensure_ascii=False) for text in texts if text is not None)
+
+
+FIELDS: Mapping[str, Callable[[Trace], Any]] = {
+    "rule": lambda found: _rule(found).id,
+    "severity": lambda found: found.decision.severity.name if found.decision else None,
+    "runbook": lambda found: str(_rule(found).runbook) if _rule(found).runbook else None,
+    "probes": _asked,
+    "probes_include": _asked,
+    "subject": _about,
+    "route": lambda found: list(found.route),
+    "page": lambda found: found.page,
+    "title": lambda found: found.title,
+    "slack_not_contains": _slack,
+    "action": lambda found: _rule(found).action.value,
+}
+"""What came, by the field of ``expect`` that speaks of it."""
+
+_TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "probes_include": lambda wanted, got: set(wanted) <= set(got),
+    "subject": _subject,
+    "title": _title,
+    "slack_not_contains": lambda wanted, got: not any(text in got for text in wanted),
+}

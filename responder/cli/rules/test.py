@@ -1,0 +1,175 @@
+"""`responder rules test`: declarative cases for the rules, decided exactly as `serve` would decide them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from responder import bootstrap
+from responder.cli.fail import FAILED, Fatal, named_failures
+
+if TYPE_CHECKING:
+    from responder.cli.rules.proof import Proof
+    from responder.cli.rules.reach import Reach
+    from responder.cli.rules.trace import Runbooks
+    from responder.engine.desk import Desk
+    from responder.rulebook.cases import CaseSet
+
+_COLOURS = {"ok": "green", "FAIL": "red", "todo": "yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    proofs: Mapping[Path, Sequence[Proof]]
+    reach: Reach
+    wanted: float
+
+    def count(self, verdict: str) -> int:
+        return sum(proof.verdict == verdict for proofs in self.proofs.values() for proof in proofs)
+
+
+@click.command("test")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--run", "only", metavar="REGEX", help="Run only the cases whose name matches.")
+@click.option("--junit", "report", type=click.Path(path_type=Path), help="Write a JUnit report to this file.")
+@click.option("--coverage", is_flag=True, help="Show rules and matchers never tried; fail below the files' min_rules.")
+@click.option("--update", is_flag=True, help="Write what came into the files, for review.")
+@click.option("--rules", "folder", help="Folder of the rule files. [default: RESPONDER_RULES]")
+@click.option("--runbooks", help="Folder of the runbooks. [default: RESPONDER_RUNBOOKS]")
+def test(
+    files: tuple[Path, ...],
+    only: str | None,
+    report: Path | None,
+    *,
+    coverage: bool,
+    update: bool,
+    folder: str | None,
+    runbooks: str | None,
+) -> None:
+    """Run the cases of FILES against the rules.
+
+    Without FILES these are all of the folder tests inside that of the rules. A failure shows each field that differs
+    and the steps that led to it. Nothing is asked or sent, and the environment only names the folders: the result is
+    the same everywhere. Exit status: 0 all as expected, 1 not, 2 for a wrong command line.
+    """
+    pattern = _pattern(only)
+    with named_failures():
+        found = _run(files, pattern, folder, runbooks)
+        for line in _lines(found, coverage=coverage):
+            click.echo(line)
+        if report:
+            from responder.cli.rules.junit import junit
+
+            _write(report, junit(found.proofs))
+        if update:
+            for line in _update(found):
+                click.echo(line)
+    short = coverage and found.reach.share < found.wanted
+    sys.exit(FAILED if (found.count("FAIL") and not update) or short else 0)
+
+
+def _pattern(only: str | None) -> re.Pattern[str]:
+    try:
+        return re.compile(only or "")
+    except re.error as error:
+        raise click.BadParameter(f"this is not a regex: {error}", param_hint="--run") from error
+
+
+def _run(files: tuple[Path, ...], only: re.Pattern[str], folder: str | None, runbooks: str | None) -> _Outcome:
+    from responder.cli.rules.proof import prove
+    from responder.cli.rules.reach import reach
+    from responder.rulebook.cases import load_cases
+
+    settings = bootstrap.settings_from_environment()
+    folder, runbooks = folder or settings.rules, runbooks or settings.runbooks
+    desk, anchors = _desk(folder, runbooks)
+    sets: list[CaseSet] = [load_cases(path) for path in files or _default(Path(folder) / "tests")]
+    proofs = {each.path: [prove(case, desk, anchors) for case in each.cases if only.search(case.name)] for each in sets}
+    traces = [trace for several in proofs.values() for proof in several for trace in proof.traces]
+    wanted = max((each.min_rules for each in sets), default=0.0)
+    return _Outcome(proofs, reach(desk.book.rules, traces), wanted)
+
+
+def _desk(folder: str, runbooks: str) -> tuple[Desk, Runbooks]:
+    """A desk with every channel and some Prometheus, whatever is configured here."""
+    from responder.settings import Settings
+
+    settings = Settings(prometheus_url="http://prometheus.invalid")
+    book = bootstrap.load_rules(folder, runbooks)
+    desk = bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
+    return desk, bootstrap.surroundings(runbooks).runbooks or {}
+
+
+def _default(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.glob("*.y*ml") if path.is_file())
+    if not found:
+        raise Fatal(f"there are no cases: {folder} holds no *.yaml file")
+    return found
+
+
+def _lines(found: _Outcome, *, coverage: bool) -> Iterator[str]:
+    from responder.cli.rules.trace import lines
+
+    for proofs in found.proofs.values():
+        for proof in proofs:
+            verdict = click.style(f"{proof.verdict:<4}", fg=_COLOURS[proof.verdict])
+            again = "  (it is as expected now: remove todo)" if proof.case.todo and proof.good else ""
+            yield f"{verdict} {proof.case.name}{again}"
+            if proof.verdict == "FAIL":
+                yield f"     at {proof.case.place}"
+                yield from (f"     {text}" for text in _differences(proof))
+                for each in proof.traces[:1]:
+                    yield from (f"     | {line}" for line in lines(each))
+    if coverage:
+        yield from _coverage(found)
+    counts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in ("ok", "FAIL", "todo"))
+    rules = found.reach.rules - len(found.reach.unreached)
+    colour = "red" if found.count("FAIL") else "green"
+    yield click.style(f"{counts}; {rules} of {found.reach.rules} rules reached", fg=colour, bold=True)
+
+
+def _differences(proof: Proof) -> Iterator[str]:
+    if proof.problem:
+        yield proof.problem
+    for each in proof.differences:
+        yield f"{each.field}:"
+        yield f"  expected {each.expected!r}"
+        yield f"  got      {each.got!r}"
+
+
+def _coverage(found: _Outcome) -> Iterator[str]:
+    reach = found.reach
+    yield f"coverage: {reach.share:.1f} % of the rules, {found.wanted:g} % wanted"
+    for rule in reach.unreached:
+        yield f"  no case ends at rule {rule.id} ({rule.place})"
+    for rule, matcher in reach.untried:
+        said = str(matcher) if len(str(matcher)) <= 72 else f"{str(matcher)[:69]}..."
+        yield f"  in rule {rule.id} no case depends on {said}"
+
+
+def _update(found: _Outcome) -> Iterator[str]:
+    from responder.cli.rules.amend import amend
+
+    for path, proofs in found.proofs.items():
+        failed = [proof for proof in proofs if proof.verdict == "FAIL"]
+        if not failed:
+            continue
+        before = path.read_text("utf-8")
+        after, left = amend(before, failed)
+        if after != before:
+            _write(path, after)
+            yield f"{path}: rewritten, review it"
+        yield from (f"by hand: {text}" for text in left)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise Fatal(f"{path} cannot be written: {error.strerror}") from error

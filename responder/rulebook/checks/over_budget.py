@@ -1,0 +1,55 @@
+"""A probe may take longer than the page of its rule waits for it.
+
+Probes run at once, so the slowest one counts. The page leaves when the budget of its severity is used up, with or
+without the answer, which then only follows in the thread.
+
+Bad:
+
+    probes:
+      slow-query: {kind: promql, headline: h, expr: "vector(1)", timeout: 20s}
+    rules:
+      - id: down
+        match: alertname="ServiceDown"
+        severity: P1
+        first_step: Look.
+        probes: [slow-query]
+        channels: [pagerduty]
+
+Good:
+
+    probes:
+      slow-query: {kind: promql, headline: h, expr: "vector(1)", timeout: 5s}
+    rules:
+      - id: down
+        match: alertname="ServiceDown"
+        severity: P1
+        first_step: Look.
+        probes: [slow-query]
+        channels: [pagerduty]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Level, Problem
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.given import probes_of, severities_of
+
+
+def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+    """Rules with a probe whose timeout is above the shortest page budget of their severities."""
+    budgets = {entry.name: entry.value.page_budget for entry in draft.severities}
+    timeouts = {entry.name: entry.value.timeout for entry in draft.probes}
+    for entry in draft.rules:
+        known = {name: budgets[name] for name in severities_of(entry.value) if name in budgets}
+        if not known:
+            continue
+        severity = min(known, key=lambda name: known[name])
+        for name, place in probes_of(entry, draft):
+            if timeouts.get(name, 0.0) > known[severity]:
+                said = (
+                    f"'{name}' may take {timeouts[name]:g} s, and a page of '{entry.name}' waits {known[severity]:g} s"
+                )
+                hint = f"give the probe a timeout of at most the page_budget of {severity}"
+                yield Problem(place, "over-budget", said, hint, Level.WARNING)

@@ -1,0 +1,42 @@
+"""A rule names a pager itself, and none of its severities pages: nothing is ever sent there.
+
+Only channels that the rule names are looked at; those of its file's `defaults` are meant for all rules of the file.
+
+Bad:
+
+    rules:
+      - id: slow
+        match: alertname="HighLatency"
+        severity: P3
+        first_step: Look.
+        channels: [pagerduty, slack]
+
+Good:
+
+    rules:
+      - id: slow
+        match: alertname="HighLatency"
+        severity: P3
+        first_step: Look.
+        channels: [slack]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Level, Problem
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.given import severities_of
+
+
+def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+    """Rules with a pager among their own channels that it never reaches."""
+    paging = {entry.name for entry in draft.severities if entry.value.pages}
+    for entry in draft.rules:
+        severities = severities_of(entry.value)
+        for number, name in enumerate(entry.value.channels or ()):
+            if name in around.pagers and not severities & paging:
+                said = f"'{entry.name}' never reaches {name}: {', '.join(sorted(severities))} does not page"
+                hint = f"remove {name}, or give the rule a severity that pages"
+                yield Problem(entry.at("channels", number), "pager-unused", said, hint, Level.WARNING)

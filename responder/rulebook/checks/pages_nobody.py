@@ -1,0 +1,41 @@
+"""A rule can give a severity that wakes somebody, and names no channel that does.
+
+Bad:
+
+    rules:
+      - id: down
+        match: alertname="ServiceDown"
+        severity: {from: severity, map: {critical: P1}, otherwise: P3}
+        first_step: Look.
+        channels: [slack]
+
+Good:
+
+    rules:
+      - id: down
+        match: alertname="ServiceDown"
+        severity: {from: severity, map: {critical: P1}, otherwise: P3}
+        first_step: Look.
+        channels: [pagerduty, slack]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Problem
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.given import channels_of, severities_of
+
+
+def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+    """Rules with a severity that pages, and channels that only write."""
+    paging = {entry.name for entry in draft.severities if entry.value.pages}
+    for entry in draft.rules:
+        given = channels_of(entry, draft)
+        wakes = sorted(paging & severities_of(entry.value))
+        if entry.value.action == "notify" and wakes and given and not set(given) & set(around.pagers):
+            place = entry.at("channels") if entry.value.channels is not None else entry.at("id")
+            said = f"'{entry.name}' may be {wakes[0]}, which pages, and no channel of it pages"
+            hint = f"add {', '.join(sorted(around.pagers))} to channels, or give it a severity that does not page"
+            yield Problem(place, "pages-nobody", said, hint)

@@ -1,0 +1,59 @@
+"""A regex matches just one string: an equality says the same, and says it plainly.
+
+Bad:
+
+    rules:
+      - id: down
+        match: alertname=~"ServiceDown"
+        severity: P3
+        first_step: Look.
+        channels: [slack]
+
+Good:
+
+    rules:
+      - id: down
+        match: alertname="ServiceDown"
+        severity: P3
+        first_step: Look.
+        channels: [slack]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Level, Problem
+from responder.model.rule import Matcher, Op
+from responder.rulebook import language as lang
+from responder.rulebook.draft import Draft, Entry, Surroundings
+from responder.rulebook.regex import BeyondError, language
+from responder.rulebook.schema import RuleShape
+
+_PLAIN = {Op.REGEX: Op.EQUAL, Op.NOT_REGEX: Op.NOT_EQUAL}
+
+
+def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+    """Matchers with a regex whose only match is one string."""
+    for number, matchers in draft.matchers.items():
+        for matcher in matchers:
+            if matcher.op in _PLAIN and (word := _only(matcher.value)) is not None:
+                better = Matcher(matcher.name, _PLAIN[matcher.op], word)
+                said = f"the regex of {matcher} matches one string only"
+                entry = draft.rules[number]
+                place = entry.at("match", _position(entry, matcher, around))
+                yield Problem(place, "plain-regex", said, f"write {better}", Level.WARNING)
+
+
+def _only(pattern: str) -> str | None:
+    if "|" in pattern or ".*" in pattern:
+        return None
+    try:
+        found = lang.words(language(pattern), 1)
+    except BeyondError:
+        return None
+    return min(found) if found else None
+
+
+def _position(entry: Entry[RuleShape], matcher: Matcher, around: Surroundings) -> int:
+    return next(number for number, text in enumerate(entry.value.match) if matcher in around.parse(text))

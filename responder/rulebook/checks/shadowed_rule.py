@@ -1,0 +1,54 @@
+"""A rule is never tried, because rules above it take every alert that it matches.
+
+The first rule that matches decides. This is found by comparing the sets of alerts that matchers describe, not their
+text; where a regex is beyond that, nothing is said.
+
+Bad:
+
+    rules:
+      - id: all-of-kubernetes
+        match: alertname=~"Kube.*"
+        severity: P3
+        first_step: Look.
+        channels: [slack]
+      - id: crash-loop
+        match: alertname="KubePodCrashLooping", namespace!=""
+        severity: P3
+        first_step: Look.
+        channels: [slack]
+
+Good:
+
+    rules:
+      - id: crash-loop
+        match: alertname="KubePodCrashLooping", namespace!=""
+        severity: P3
+        first_step: Look.
+        channels: [slack]
+      - id: all-of-kubernetes
+        match: alertname=~"Kube.*"
+        severity: P3
+        first_step: Look.
+        channels: [slack]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Problem
+from responder.rulebook.cover import covered
+from responder.rulebook.draft import Draft, Surroundings
+
+
+def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+    """Rules of which nothing is left."""
+    for each in covered(draft, around):
+        if not each.whole:
+            continue
+        entry = draft.rules[each.number]
+        above = [draft.rules[number] for number in dict.fromkeys(each.by.values())]
+        names = ", ".join(f"'{rule.name}'" for rule in above[:3]) + (" and others" if len(above) > 3 else "")
+        said = f"'{entry.name}' is never tried: {names} above it {'takes' if len(above) == 1 else 'take'} its alerts"
+        hint = f"move it above {above[0].at('id')}, or narrow that rule, or remove this one"
+        yield Problem(entry.at("id"), "shadowed-rule", said, hint)

@@ -1,0 +1,53 @@
+"""One of a rule's alternatives is never met, because a rule above takes it.
+
+People who look for an alert's name in the rules find it here, and are misled: another rule decides.
+
+Bad:
+
+    rules:
+      - id: targets
+        match: alertname=~"TargetDown|ServiceDown"
+        severity: P3
+        first_step: Look.
+        channels: [slack]
+      - id: services
+        match: alertname=~"ServiceDown|ServiceAbsent"
+        severity: P3
+        first_step: Look.
+        channels: [slack]
+
+Good:
+
+    rules:
+      - id: targets
+        match: alertname="TargetDown"
+        severity: P3
+        first_step: Look.
+        channels: [slack]
+      - id: services
+        match: alertname=~"ServiceDown|ServiceAbsent"
+        severity: P3
+        first_step: Look.
+        channels: [slack]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Level, Problem
+from responder.rulebook.cover import covered
+from responder.rulebook.draft import Draft, Surroundings
+
+
+def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+    """Rules that lose some of the values they list, but not all."""
+    for each in covered(draft, around):
+        if each.whole:
+            continue
+        entry = draft.rules[each.number]
+        for value, number in each.by.items():
+            above = draft.rules[number]
+            said = f"{each.label}={value!r} never reaches '{entry.name}': '{above.name}' above it takes it"
+            hint = f"remove it here, or narrow {above.at('match')}"
+            yield Problem(entry.at("match"), "shadowed-value", said, hint, Level.WARNING)

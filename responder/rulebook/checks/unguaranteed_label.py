@@ -1,0 +1,64 @@
+"""A probe asks about a label that nothing says the alerts of its rule have: where it is missing, it is skipped.
+
+A rule guarantees a label by a matcher that the empty string does not satisfy, or says in `labels` that its alerts may
+carry it. `namespace` is always known; `service`, `selector` and `health` come from the catalogue.
+
+Bad:
+
+    probes:
+      node-pods: {kind: promql, headline: pods, expr: 'count(kube_pod_info{node="${node}"})'}
+    rules:
+      - id: node-down
+        match: alertname="KubeNodeNotReady"
+        severity: P3
+        first_step: Look.
+        probes: [node-pods]
+        channels: [slack]
+
+Good:
+
+    probes:
+      node-pods: {kind: promql, headline: pods, expr: 'count(kube_pod_info{node="${node}"})'}
+    rules:
+      - id: node-down
+        match: alertname="KubeNodeNotReady"
+        labels: [node]
+        severity: P3
+        first_step: Look.
+        probes: [node-pods]
+        channels: [slack]
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from responder.model.problem import Level, Problem
+from responder.rulebook.constraints import profile
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.given import probes_of
+from responder.rulebook.schema import ProbeShape
+
+_PLACEHOLDER = re.compile(r"\$\{([a-zA-Z_][a-zA-Z0-9_]*)\}")
+_KNOWN = frozenset({"namespace", "service", "selector", "health"})
+
+
+def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+    """Rules with a probe whose labels neither their matchers nor their `labels` promise."""
+    wanted = {entry.name: _asked(entry.value) for entry in draft.probes}
+    for number, entry in enumerate(draft.rules):
+        asking = [(name, place) for name, place in probes_of(entry, draft) if wanted.get(name)]
+        if not asking or entry.value.action != "notify":
+            continue
+        constraints = profile(draft.matchers.get(number, ()), around.predicate)
+        sure = {name for name, each in constraints.items() if not each.accepts("", around.predicate)}
+        for name, place in asking:
+            for label in sorted(wanted[name] - sure - set(entry.value.labels)):
+                said = f"'{name}' asks about the label {label}, which '{entry.name}' does not promise"
+                hint = f'write labels: [{label}] if its alerts carry it, or match {label}!=""'
+                yield Problem(place, "unguaranteed-label", said, hint, Level.WARNING)
+
+
+def _asked(probe: ProbeShape) -> frozenset[str]:
+    return frozenset(_PLACEHOLDER.findall(str(probe.model_extra))) - _KNOWN

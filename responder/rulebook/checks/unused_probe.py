@@ -1,0 +1,36 @@
+"""No rule runs the probe: it is dead weight, or its name was meant to stand in a rule.
+
+Bad:
+
+    probes:
+      forgotten: {kind: tcp, target: "${health}"}
+
+Good:
+
+    probes:
+      remembered: {kind: tcp, target: "${health}"}
+    rules:
+      - id: down
+        match: alertname="ServiceDown"
+        severity: P3
+        first_step: Look.
+        probes: [remembered]
+        channels: [slack]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Level, Problem
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.given import probes_of
+
+
+def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+    """Probes that neither a rule nor a default in use names."""
+    used = {name for entry in draft.rules if entry.value.action == "notify" for name, _ in probes_of(entry, draft)}
+    for entry in draft.probes:
+        if entry.name not in used:
+            said = f"no rule runs the probe '{entry.name}'"
+            yield Problem(entry.key(), "unused-probe", said, "name it in a rule, or remove it", Level.WARNING)

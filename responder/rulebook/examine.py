@@ -1,0 +1,53 @@
+"""All that can be said about a folder of rule files: what is wrong, and what is most likely wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from responder.model.problem import Level, Problem
+from responder.model.rule import RuleBook
+from responder.rulebook.assemble import assemble
+from responder.rulebook.checks import ADVICE
+from responder.rulebook.draft import Surroundings
+from responder.rulebook.ignores import silence
+from responder.rulebook.load import BadRules, gather, required
+from responder.rulebook.reader import no_collection
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """``problems`` in the order of the files. ``book`` is None where the files make none; ``lines`` are theirs."""
+
+    problems: tuple[Problem, ...]
+    book: RuleBook | None = None
+    lines: Mapping[str, Sequence[str]] | None = None
+
+    @property
+    def errors(self) -> int:
+        """How many of the problems are errors."""
+        return sum(problem.level is Level.ERROR for problem in self.problems)
+
+
+def examine(folder: Path | str, around: Surroundings, today: date) -> Examined:
+    """Every problem of the files in a folder, less those that a comment silences on this day. Raises nothing.
+
+    The checks of ``ADVICE`` look only at files that make a rule book: what they would say of others is an echo.
+    """
+    with no_collection():
+        return _examine(folder, around, today)
+
+
+def _examine(folder: Path | str, around: Surroundings, today: date) -> Examined:
+    try:
+        draft = gather(folder)
+    except BadRules as error:
+        return Examined(error.problems)
+    lines = {document.name: document.lines for document in draft.documents}
+    if problems := required(draft, around):
+        return Examined(problems, None, lines)
+    found = {problem for check in ADVICE.values() for problem in check(draft, around)}
+    left = silence(sorted(found), draft.documents, ADVICE, today)
+    return Examined(tuple(sorted(set(left))), assemble(draft, draft.revision), lines)

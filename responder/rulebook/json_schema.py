@@ -1,0 +1,47 @@
+"""The JSON Schema of a rule file, for editors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from responder.rulebook.draft import ProbeKindLike
+from responder.rulebook.schema import File
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema(kinds: Mapping[str, ProbeKindLike]) -> dict[str, Any]:
+    """The schema of ``File`` in the dialect 2020-12, with the keys of each kind of probe."""
+    schema = File.model_json_schema(by_alias=True)
+    parts = schema["$defs"]
+    for name, kind in sorted(kinds.items()):
+        parts[_named(name)] = _probe(name, kind, parts)
+    shape = parts["ProbeShape"]
+    shape["properties"]["kind"]["enum"] = sorted(kinds)
+    shape["properties"]["timeout"]["default"] = "3s"  # the default of the field is in seconds
+    shape["allOf"] = [
+        {"if": {"properties": {"kind": {"const": name}}}, "then": {"$ref": f"#/$defs/{_named(name)}"}}
+        for name in sorted(kinds)
+    ]
+    return {"$schema": DIALECT, **schema, "title": "A rule file of responder"}
+
+
+def _probe(name: str, kind: ProbeKindLike, parts: dict[str, Any]) -> dict[str, Any]:
+    own = TypeAdapter(kind.spec).json_schema(ref_template="#/$defs/{model}")
+    parts.update(own.get("$defs", {}))
+    properties = own["properties"]
+    for each in fields(kind.spec):
+        if text := each.metadata.get("help"):
+            properties[each.name]["description"] = text
+    needed = [each.name for each in fields(kind.spec) if each.default is MISSING and each.default_factory is MISSING]
+    common = {"kind": {"const": name}, "timeout": {}}
+    found = {"type": "object", "properties": {**common, **properties}, "additionalProperties": False}
+    return found | {"required": ["kind", *needed]}
+
+
+def _named(kind: str) -> str:
+    return f"{kind.capitalize()}Probe"

@@ -1,0 +1,283 @@
+"""Sets of strings that can be compared: regular languages with union, intersection, complement and a test for empty.
+
+The method is Brzozowski's (J. A. Brzozowski, "Derivatives of Regular Expressions", Journal of the ACM 11(4), 1964).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+LAST: Final = 0x10FFFF
+STATES: Final = 400
+"""So many states are looked at before a question counts as too hard."""
+SIZE: Final = 4_000
+"""So many parts of a state are taken apart before it counts as too hard."""
+
+
+class TooHardError(Exception):
+    """The question has an answer, but not one worth the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chars:
+    """One character out of these ranges, which are sorted and apart. No ranges: no string at all."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One string."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cat:
+    """One after the other."""
+
+    parts: tuple[Language, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    """Any of these."""
+
+    parts: frozenset[Language]
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """All of these at once."""
+
+    parts: frozenset[Language]
+
+
+@dataclass(frozen=True, slots=True)
+class Star:
+    """Any number of these in a row."""
+
+    part: Language
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Every string that is none of these."""
+
+    part: Language
+
+
+Language = Chars | Word | Cat | Any | All | Star | Not
+
+NOTHING: Final = Chars(())
+EMPTY: Final = Word("")
+EVERYTHING: Final = Not(NOTHING)
+
+
+def cat(parts: Iterable[Language]) -> Language:
+    """The languages one after the other, in a normal form."""
+    flat: list[Language] = []
+    for part in parts:
+        if part == NOTHING:
+            return NOTHING
+        for each in part.parts if isinstance(part, Cat) else (part,):
+            if isinstance(each, Word) and flat and isinstance(flat[-1], Word):
+                flat[-1] = Word(flat[-1].text + each.text)
+            elif each != EMPTY:
+                flat.append(each)
+    return flat[0] if len(flat) == 1 else Cat(tuple(flat)) if flat else EMPTY
+
+
+def union(parts: Iterable[Language]) -> Language:
+    """Any of the languages, in a normal form."""
+    found: set[Language] = set()
+    for part in parts:
+        found |= part.parts if isinstance(part, Any) else {part}
+    found.discard(NOTHING)
+    if EVERYTHING in found:
+        return EVERYTHING
+    return found.pop() if len(found) == 1 else Any(frozenset(found)) if found else NOTHING
+
+
+def both(parts: Iterable[Language]) -> Language:
+    """What is in all the languages, in a normal form."""
+    found: set[Language] = set()
+    for part in parts:
+        found |= part.parts if isinstance(part, All) else {part}
+    found.discard(EVERYTHING)
+    if NOTHING in found:
+        return NOTHING
+    return found.pop() if len(found) == 1 else All(frozenset(found)) if found else EVERYTHING
+
+
+def other(part: Language) -> Language:
+    """What is not in the language."""
+    return part.part if isinstance(part, Not) else Not(part)
+
+
+def repeat(part: Language) -> Language:
+    """Any number of the language in a row."""
+    return part if isinstance(part, Star) else EMPTY if part in {NOTHING, EMPTY} else Star(part)
+
+
+def words(language: Language, most: int) -> frozenset[str] | None:
+    """Every string of the language, where it is plain to see that there are at most ``most`` of them."""
+    match language:
+        case Word(text):
+            return frozenset({text})
+        case Chars(ranges):
+            if sum(high - low + 1 for low, high in ranges) > most:
+                return None
+            return frozenset(chr(code) for low, high in ranges for code in range(low, high + 1))
+        case Any(parts):
+            found: frozenset[str] = frozenset()
+            for part in parts:
+                if (some := words(part, most)) is None or len(found := found | some) > most:
+                    return None
+            return found
+        case Cat(parts):
+            found = frozenset({""})
+            for part in parts:
+                some = words(part, most)
+                if some is None or len(found) * len(some) > most:
+                    return None
+                found = frozenset(head + tail for head in found for tail in some)
+            return found
+    return None
+
+
+def sample(language: Language) -> str | None:
+    """A short string of the language; None where it has none. Raises TooHardError."""
+    if (easy := _short(language)) is not None:
+        return easy
+    seen = {language}
+    queue = deque([(language, "")])
+    while queue:
+        state, text = queue.popleft()
+        if _nullable(state):
+            return text
+        for sign in _signs(state):
+            after = derive(state, sign)
+            if after != NOTHING and after not in seen:
+                if len(seen) >= STATES or _size(after) > SIZE:
+                    raise TooHardError
+                seen.add(after)
+                queue.append((after, text + chr(sign)))
+    return None
+
+
+def _short(language: Language) -> str | None:
+    """A string of a language that is made without complements and intersections; None for any other."""
+    match language:
+        case Word(text):
+            return text
+        case Chars(ranges):
+            return min((chr(low) for low, _ in ranges), default=None)
+        case Cat(parts):
+            pieces = [_short(part) for part in parts]
+            return None if None in pieces else "".join(filter(None, pieces))
+        case Any(choices):
+            known = [some for part in choices if (some := _short(part)) is not None]
+            return min(known, key=lambda some: (len(some), some), default=None)
+        case Star():
+            return ""
+    return None
+
+
+def inside(smaller: Language, larger: Language) -> bool:
+    """Whether every string of the one is in the other. Raises TooHardError."""
+    return sample(both((smaller, other(larger)))) is None
+
+
+def holds(language: Language, text: str) -> bool:
+    """Whether the language has the text in it."""
+    for sign in text:
+        language = derive(language, ord(sign))
+    return _nullable(language)
+
+
+def derive(language: Language, sign: int) -> Language:
+    """What may follow the character in the strings that begin with it."""
+    match language:
+        case Word(text):
+            return Word(text[1:]) if text and ord(text[0]) == sign else NOTHING
+        case Chars(ranges):
+            return EMPTY if any(low <= sign <= high for low, high in ranges) else NOTHING
+        case Cat(parts):
+            return union(_after(parts, sign))
+        case Any(choices):
+            return union(derive(part, sign) for part in choices)
+        case All(choices):
+            return both(derive(part, sign) for part in choices)
+        case Star(part):
+            return cat((derive(part, sign), language))
+        case Not(part):
+            return other(derive(part, sign))
+
+
+def _after(parts: tuple[Language, ...], sign: int) -> Iterator[Language]:
+    for number, part in enumerate(parts):
+        yield cat((derive(part, sign), *parts[number + 1 :]))
+        if not _nullable(part):
+            return
+
+
+def _nullable(language: Language) -> bool:
+    match language:
+        case Word(text):
+            return not text
+        case Chars():
+            return False
+        case Cat(parts):
+            return all(_nullable(part) for part in parts)
+        case Any(choices):
+            return any(_nullable(part) for part in choices)
+        case All(choices):
+            return all(_nullable(part) for part in choices)
+        case Star():
+            return True
+        case Not(part):
+            return not _nullable(part)
+
+
+def _signs(language: Language) -> list[int]:
+    """One character of each kind that the language tells apart at its start, ordinary ones first."""
+    starts = {0} | set(_edges(language))
+    return sorted((code for code in starts if code <= LAST), key=lambda code: (not chr(code).isalnum(), code))
+
+
+def _edges(language: Language) -> Iterator[int]:
+    """Where, in the order of characters, the language begins to treat its first one differently."""
+    match language:
+        case Word(text):
+            if text:
+                yield ord(text[0])
+                yield ord(text[0]) + 1
+        case Chars(ranges):
+            for low, high in ranges:
+                yield low
+                yield high + 1
+        case Cat(parts):
+            for part in parts:
+                yield from _edges(part)
+                if not _nullable(part):
+                    return
+        case Any(choices) | All(choices):
+            for part in choices:
+                yield from _edges(part)
+        case Star(part) | Not(part):
+            yield from _edges(part)
+
+
+def _size(language: Language) -> int:
+    match language:
+        case Cat(parts):
+            return 1 + sum(map(_size, parts))
+        case Any(choices) | All(choices):
+            return 1 + sum(map(_size, choices))
+        case Star(part) | Not(part):
+            return 1 + _size(part)
+    return 1

@@ -1,0 +1,196 @@
+"""`responder rules test` runs declarative cases: it fails when an alert would be treated differently, and says how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from click.testing import CliRunner, Result
+
+from responder.cli.rules import rules
+
+ROOT = Path(__file__).parents[3]
+HERE = ("--rules", str(ROOT / "rules"), "--runbooks", str(ROOT / "runbooks"))
+
+GOOD = """\
+defaults: {labels: {namespace: butterfly, severity: critical}, now: "2026-02-28T02:41:00Z"}
+tests:
+  - name: plato is down
+    alert: {alertname: ServiceDown, service: plato}
+    expect:
+      rule: service-down  # which decides
+      severity: P1
+      runbook: common-issues.md#service-down
+      probes_include: [health, tcp]
+      subject: {service: plato, namespace: butterfly}
+      route: [pagerduty, slack]
+      page: true
+      title: "[P1] plato is down*"
+      slack_not_contains: ["<!channel>"]
+      action: notify
+"""
+
+
+def _test(tmp_path: Path, text: str, *arguments: str) -> Result:
+    path = tmp_path / "cases.yaml"
+    path.write_text(text)
+    return CliRunner().invoke(rules, ["test", *HERE, str(path), *arguments])
+
+
+def test_the_shipped_cases_pass_and_reach_every_rule() -> None:
+    """No shipped rule goes out untested."""
+    done = CliRunner().invoke(rules, ["test", *HERE, "--coverage"])
+    assert done.exit_code == 0, done.output
+    assert "coverage: 100.0 % of the rules, 100 % wanted\n" in done.output
+    assert "depends on" not in done.output
+
+
+def test_what_is_as_expected_passes(tmp_path: Path) -> None:
+    """A case that speaks of every field passes where all of them are as expected."""
+    done = _test(tmp_path, GOOD)
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("ok   plato is down\n1 ok, 0 FAIL, 0 todo; 1 of 33 rules reached")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "expected", "got"),
+    [
+        ("rule: service-down ", "rule: other ", "rule", "'other'", "'service-down'"),
+        ("severity: P1", "severity: P2", "severity", "'P2'", "'P1'"),
+        ("runbook: common", "runbook: x.common", "runbook", "'x.common-issues.md", "'common-issues.md#service-down'"),
+        ("probes_include: [health, tcp]", "probes_include: [nothing]", "probes_include", "['nothing']", "['health',"),
+        ("probes_include: [health, tcp]", "probes: [health]", "probes", "['health']", "['health', 'replicas-ready'"),
+        ("{service: plato, namespace: butterfly}\n      route", "nexus\n      route", "subject", "'nexus'", "'plato'"),
+        (
+            "{service: plato, namespace: butterfly}\n      r",
+            "{name: x}\n      r",
+            "subject",
+            "{'name': 'x'}",
+            "{'name'",
+        ),
+        ("route: [pagerduty, slack]", "route: [slack]", "route", "['slack']", "['pagerduty', 'slack']"),
+        ("page: true", "page: false", "page", "False", "True"),
+        ('"[P1] plato is down*"', '"[P1] plato"', "title", "'[P1] plato'", "'[P1] plato is down (prod)'"),
+        ('"[P1] plato is down*"', '"~up$"', "title", "'~up$'", "'[P1] plato is down (prod)'"),
+        ('["<!channel>"]', '["plato"]', "slack_not_contains", "['plato']", "['plato']"),
+        ("action: notify", "action: heartbeat", "action", "'heartbeat'", "'notify'"),
+    ],
+)
+def test_each_field_is_compared(tmp_path: Path, old: str, new: str, field: str, expected: str, got: str) -> None:
+    """A difference in any field fails the case, and shows what was expected, what came, and the way to it."""
+    assert old in GOOD
+    done = _test(tmp_path, GOOD.replace(old, new))
+    assert done.exit_code == 1
+    assert f"     {field}:\n       expected {expected}" in done.output
+    assert f"       got      {got}" in done.output
+    assert "     | RULES     the first that matches decides\n" in done.output
+
+
+def test_a_title_may_be_a_regex(tmp_path: Path) -> None:
+    """A title can be pinned down as closely as somebody likes."""
+    assert _test(tmp_path, GOOD.replace('"[P1] plato is down*"', '"~^.P1. plato is d"')).exit_code == 0
+
+
+ROWS = """\
+tests:
+  - name: rows
+    rows: [{alert: Watchdog, rule: watchdog}, {alert: HighLatency, rule: high-latency}]
+    matrix: {severity: [critical, warning]}
+    alert: {alertname: "${alert}", severity: "${severity}"}
+    expect: {rule: "${rule}"}
+  - name: a gap
+    todo: true
+    alert: {alertname: HighLatency}
+    expect: {page: true}
+  - name: no gap any more
+    todo: true
+    alert: {alertname: HighLatency}
+    expect: {page: false}
+"""
+
+
+def test_rows_become_cases_and_gaps_do_not_fail(tmp_path: Path) -> None:
+    """One table tests many alerts, and a known gap is shown without stopping a release."""
+    done = _test(tmp_path, ROWS)
+    assert done.exit_code == 0, done.output
+    assert "ok   rows [critical, HighLatency, high-latency]\n" in done.output
+    assert "todo a gap\n" in done.output
+    assert "todo no gap any more  (it is as expected now: remove todo)\n" in done.output
+    assert "4 ok, 0 FAIL, 2 todo; 2 of 33 rules reached" in done.output
+
+
+def test_some_cases_can_be_chosen(tmp_path: Path) -> None:
+    """While working on one rule one runs its cases only."""
+    assert "2 ok, 0 FAIL, 0 todo" in _test(tmp_path, ROWS, "--run", "rows.*Watchdog").output
+    assert _test(tmp_path, ROWS, "--run", "(").exit_code == 2
+
+
+def test_coverage_below_the_wish_fails(tmp_path: Path) -> None:
+    """A rule without a case, or a matcher that no case depends on, is named."""
+    text = GOOD + "coverage: {min_rules: 100%}\n"
+    assert _test(tmp_path, text).exit_code == 0
+    done = _test(tmp_path, text, "--coverage")
+    assert done.exit_code == 1
+    assert "  no case ends at rule watchdog (rules/05-watchdog.yaml:" in done.output
+    assert '  in rule target-down-service no case depends on service=~"capsule|' in done.output
+
+
+def test_ci_reads_the_report(tmp_path: Path) -> None:
+    """CI shows which case failed and why."""
+    text = GOOD.replace("severity: P1", "severity: P2") + ROWS.partition("tests:\n")[2]
+    report = tmp_path / "report.xml"
+    assert _test(tmp_path, text, "--junit", str(report)).exit_code == 1
+    [suite] = ET.parse(report).getroot()
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("7", "1", "2")
+    failure = suite[0].find("failure")
+    assert failure is not None
+    assert failure.get("message") == "severity: expected 'P2', got 'P1'"
+
+
+def test_expectations_can_be_rewritten(tmp_path: Path) -> None:
+    """After a change that is meant, the cases are brought up to date for review; comments stay."""
+    text = GOOD.replace("rule: service-down ", "rule: é ").replace("[pagerduty, slack]", "\n      - slack\n")
+    text = text.replace("severity: P1", "severity: P3").replace("page: true", "page: false")
+    text += '  - name: rows\n    matrix: {a: [x, y]}\n    alert: {alertname: "${a}"}\n    expect: {rule: watchdog}\n'
+    done = _test(tmp_path, text, "--update")
+    assert done.exit_code == 0, done.output
+    assert "by hand: " in done.output
+    after = (tmp_path / "cases.yaml").read_text()
+    assert "rule: service-down  # which decides\n" in after
+    assert "route: [pagerduty, slack]" in after
+    assert "page: true" in after
+    assert after.partition("  - name: rows")[0].split() == GOOD.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tests: [{name: x, alert: {a: b}, expect: {rul: x}}]", "unknown key 'rul' (did you mean 'rule'?)"),
+        ("tests: [{name: x, expect: {rule: x}}]", "a case has either alert or body"),
+        ("tests: [{name: x, alert: {a: '${b}'}, matrix: {c: [d]}, expect: {}}]", "neither matrix nor rows has ${b}"),
+        ("tests: [{name: x, alert: {a: 1}, expect: {}}]", "a text is expected, not the number 1"),
+        ("tests: [{name: x, now: soon, alert: {a: b}, expect: {}}]", "a time looks like"),
+        ("coverage: {min_rules: 101}", "whole number of percent"),
+        ("tests: [", "tests.yaml:2:1"),
+        ("- a", "error[bad-value]"),
+    ],
+)
+def test_a_mistake_in_a_case_is_shown_where_it_is(tmp_path: Path, text: str, said: str) -> None:
+    """A misspelt expectation is an error, never a case that silently checks nothing."""
+    done = _test(tmp_path, text)
+    assert done.exit_code == 1
+    assert said.replace("tests.yaml", "cases.yaml") in done.output, done.output
+
+
+def test_a_body_that_is_missing_fails(tmp_path: Path) -> None:
+    """A captured body that was deleted is noticed."""
+    done = _test(tmp_path, "tests: [{name: x, body: none.json, expect: {rule: unknown}}]")
+    assert done.exit_code == 1
+    assert "cannot be read" in done.output
+
+
+def test_a_folder_without_cases_is_told(tmp_path: Path) -> None:
+    """A wrong path does not pass for a success."""
+    done = CliRunner().invoke(rules, ["test", "--rules", str(ROOT / "rules"), str(tmp_path / "none.yaml")])
+    assert done.exit_code == 1

@@ -1,0 +1,111 @@
+"""What rules check says of rules that work: shadows, matchers that cannot hold. It is never wrong about them."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from responder.bootstrap import surroundings
+from responder.rulebook.checks import ADVICE, impossible_match
+from responder.rulebook.cover import covered
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.load import gather, required
+from responder.triage.matchers import holds
+
+HEAD = """\
+platform: {environment: prod, namespace: shop}
+severities:
+  P3: {meaning: m, response: r, respond_within: 4h, responders: one, pages: false, pagerduty: info,
+    page_budget: 30s, next_update: 4h}
+defaults: {channels: [slack]}
+rules:
+"""
+VALUES = ("", "a", "b", "ab", "abc", "ba", "c\n")
+
+
+def drafted(folder: Path, matches: list[str]) -> tuple[Draft, Surroundings]:
+    """A draft of one rule for each of these matchers, and a catch-all."""
+    folder.mkdir(exist_ok=True)
+    rules = [f"  - {{id: r{n}, match: '{text}', severity: P3, first_step: x}}" for n, text in enumerate(matches)]
+    rules.append("  - {id: unknown, match: [], severity: P3, first_step: x}")
+    (folder / "all.yaml").write_text(HEAD + "\n".join(rules) + "\n")
+    draft, around = gather(folder), surroundings(str(folder / "none"))
+    assert required(draft, around) == ()
+    return draft, around
+
+
+def _matchers() -> st.SearchStrategy[str]:
+    value = st.sampled_from(["a", "b", "ab", "a|b", "a.*", ".*", ".+", "[ab]+", "(?:ab|a)b?", "", "(?i)a", "abc|c.*"])
+    one = st.tuples(st.sampled_from("xy"), st.sampled_from(["=", "!=", "=~", "!~"]), value)
+    return st.lists(one.map(lambda it: f'{it[0]}{it[1]}"{it[2]}"'), min_size=1, max_size=3).map(",".join)
+
+
+@settings(deadline=None, max_examples=250)
+@given(st.lists(_matchers(), min_size=2, max_size=5))
+def test_nothing_is_called_dead_that_lives(tmp_path_factory: pytest.TempPathFactory, matches: list[str]) -> None:
+    """A rule said never to be tried is never tried: no alert at all reaches it."""
+    draft, around = drafted(tmp_path_factory.mktemp("rules"), matches)
+    dead = {each.number: each for each in covered(draft, around)}
+    never = {problem.place for problem in impossible_match.check(draft, around)}
+    for x, y in product(VALUES, VALUES):
+        labels = {"x": x, "y": y}
+        hits = [number for number, matchers in draft.matchers.items() if all(holds(m, labels) for m in matchers)]
+        first = hits[0]
+        assert draft.rules[first].at("match") not in never, (matches, labels)
+        if found := dead.get(first):
+            assert not found.whole, (matches, labels)
+            assert labels[found.label] not in found.by, (matches, labels)
+
+
+@pytest.mark.parametrize(
+    ("matches", "dead"),
+    [
+        (['a=~"Kube.*"', 'a="KubeDown"'], {1}),
+        (['a=~"Kube.*"', 'a=~"KubeDown|KubeUp"'], {1}),
+        (['a=~"Kube.*"', 'a=~"Kube.+Down"'], {1}),
+        (['a="x"', 'a="y"', 'a=~"x|y"'], {2}),
+        (['a=~"x|y",b!=""', 'a="x",b="1"'], {1}),
+        (['a="x",b="1"', 'a="x"'], set()),
+        (['a!="x"', 'a=~"y.*"'], {1}),
+        (['a!="x"', 'b="1"'], set()),
+        (['a=~".*Down"', 'a=~"[A-Z][a-z]+Down"'], {1}),
+        (['a=~"(?i)kube.*"', 'a="KubeDown"'], {1}),
+        (['a=~"(?i)kube.*"', 'a=~"Kube.*"'], set()),
+        (['a=~"x.*",b="1"', 'b="1",a=~"xy.*",c="2"'], {1}),
+        (['b=""', 'a="1"'], set()),
+        (['b=~"|1"', 'a="1",b="1"'], {1}),
+    ],
+)
+def test_dead_rules_are_found(tmp_path: Path, matches: list[str], dead: set[int]) -> None:
+    """A rule that an earlier one keeps from ever deciding is named, whatever way the two are written."""
+    draft, around = drafted(tmp_path / "rules", matches)
+    assert {each.number for each in covered(draft, around) if each.whole} == dead
+
+
+@pytest.mark.parametrize(
+    ("match", "never"),
+    [
+        ('a="1",a="2"', True),
+        ('a="1",a!~"[0-9]"', True),
+        ('a=~"x.*",a=~".*y",a!~"x.*y"', True),
+        ('a="",a!=""', True),
+        ('a=~"x.*",a!~"xy.*"', False),
+        ('a="1",b="2"', False),
+    ],
+)
+def test_matchers_that_exclude_each_other_are_found(tmp_path: Path, match: str, *, never: bool) -> None:
+    """A rule that can never match is found before somebody relies on it."""
+    draft, around = drafted(tmp_path / "rules", [match])
+    assert bool(list(impossible_match.check(draft, around))) is never
+
+
+@pytest.mark.parametrize("form", ['a="v{}"', 'a="v{}",b=~"x.*"', 'a=~"prod-{}-.*"', 'a=~".*-svc{}-.*"'])
+def test_thousands_of_rules_are_checked_in_seconds(tmp_path: Path, form: str) -> None:
+    """Checking stays quick when a team has thousands of rules, also where nothing can be found quickly."""
+    draft, around = drafted(tmp_path / "rules", [form.format(number) for number in range(3000)])
+    assert covered(draft, around) == ()
+    assert all(not list(check(draft, around)) for check in ADVICE.values())
