@@ -97,6 +97,8 @@ def fill(expr: str, values: Mapping[str, str], selector: str) -> str:
 
 def escape(value: str, quote: str = '"') -> str:
     """``value`` as it stands between two ``quote`` signs; what people cannot see becomes its code point."""
+    if value.isprintable() and "\\" not in value and quote not in value:
+        return value
     return "".join(_escaped(sign, quote) for sign in value)
 
 
