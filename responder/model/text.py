@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _ELLIPSIS = "…"
 # Nothing a page shows is as long; it keeps the work on a hostile text bounded.
@@ -140,8 +141,16 @@ def tidy(text: str, limit: int) -> str:
 
 
 def tidy_line(text: str, limit: int) -> str:
-    """The same on one line."""
+    """The same on one line. Short texts are remembered: the labels of a group and of its next notification repeat."""
+    return _remembered(text, limit) if len(text) <= _SHORT else _tidied(text, limit)
+
+
+def _tidied(text: str, limit: int) -> str:
     return cut(redact(one_line(_window(text))), limit)
+
+
+_SHORT = 128
+_remembered = lru_cache(maxsize=4096)(_tidied)
 
 
 def _window(text: str) -> str:

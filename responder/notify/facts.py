@@ -84,7 +84,7 @@ def impact(service: Service | None, book: RuleBook) -> str:
 def related(decision: Decision) -> str:
     """The other firing alerts of the incident, five of them by name."""
     main = decision.ruling.alert
-    others = [each.alert for each in decision.rulings if each.alert.firing and each.alert != main]
+    others = [each.alert for each in decision.rulings if each.alert.firing and each.alert is not main]
     told = list(dict.fromkeys(_differs(each, main) for each in others))
     if not told:
         return ""
