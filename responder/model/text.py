@@ -109,10 +109,11 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("secret", r"(?i)(?P<keep>(?:" + _ANNOUNCED + r")" + _SEPARATOR + r")" + _VALUE),
     )
 )
-# One pass that finds nothing spares fourteen: most labels and log lines hold no secret.
-_HINT = re.compile(
-    r"(?i)-----BEGIN|://|hooks\.slack|eyJ|AKIA|ASIA|gh[pousr]_|github_pat|xox[a-z]|xapp-|authorization|cookie|bearer|basic"
-    r"|routing|integration|sig|token|key|secret|pass|pwd|credential|session"
+# Looking for these words spares fourteen patterns: most labels and log lines hold no secret. In lower case, and wide.
+_HINTS = (
+    *("-----begin", "://", "hooks.slack", "eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat"),
+    *("xox", "xapp-", "authorization", "cookie", "bearer", "basic", "routing", "integration", "sig", "token", "key"),
+    *("secret", "pass", "pwd", "credential", "session"),
 )
 
 
@@ -123,7 +124,8 @@ def redact(text: str) -> str:
     bearer, basic, routing-key (PagerDuty), query (a URL's parameters), secret (``password=`` and its like). Where in
     doubt, more is taken away: half a secret is still one.
     """
-    if not _HINT.search(text):
+    folded = text.casefold()
+    if not any(hint in folded for hint in _HINTS):
         return text
     for kind, pattern in _PATTERNS:
         before = r"\g<keep>" if "keep" in pattern.groupindex else ""
