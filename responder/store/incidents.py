@@ -36,12 +36,6 @@ def find(connection: Connection, incident: str) -> Incident | None:
     return _incident(row) if row else None
 
 
-def recent(connection: Connection, limit: int) -> tuple[Incident, ...]:
-    """The newest first."""
-    rows = connection.execute(select(incidents).order_by(incidents.c.opened_at.desc()).limit(limit)).mappings()
-    return tuple(_incident(row) for row in rows)
-
-
 def save(connection: Connection, added: Iterable[Incident], changed: Iterable[Incident]) -> None:
     """Write incidents that changed, then those that are new: one may end for another to begin with its dedup key."""
     rows = [{**_row(incident), "key": incident.id} for incident in changed]
