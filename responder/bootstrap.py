@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from responder.diagnose.run import Prober
     from responder.engine.desk import Desk
     from responder.engine.engine import Engine
+    from responder.engine.ledger import Ledger
+    from responder.engine.timers import Job
     from responder.notify.contract import Channel
     from responder.outgoing import Outgoing
     from responder.rulebook.draft import Surroundings
@@ -226,7 +228,19 @@ def _engine(
         clock=clock,
         chance=random.SystemRandom().random,
         on_fatal=on_fatal,
+        jobs=lambda ledger: jobs(settings, database, ledger, decisions, clock),
     )
+
+
+def jobs(
+    settings: Settings,  # noqa: ARG001
+    database: Database,  # noqa: ARG001
+    ledger: Ledger,  # noqa: ARG001
+    decisions: Callable[[], Desk],  # noqa: ARG001
+    clock: Clock,  # noqa: ARG001
+) -> dict[str, Job]:
+    """What the engine does on a schedule, by name: one line a job. Each turn is taken by one process of all."""
+    return {}
 
 
 def print_page(page: str) -> None:

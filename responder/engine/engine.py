@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import structlog
 
 from responder.diagnose.run import Prober
 from responder.engine.courier import Courier
 from responder.engine.desk import Desk
+from responder.engine.ledger import Ledger
 from responder.engine.loop import Loop
+from responder.engine.timers import Job, Timer
 from responder.engine.worker import Diagnosis, Triage
 from responder.model.clock import Clock
 from responder.model.delivery import Study
@@ -21,7 +23,10 @@ _log = structlog.get_logger()
 
 
 class Engine:
-    """Triage, diagnosis and a courier for each channel. Several engines may work on one database, one a process."""
+    """Triage, diagnosis, a courier for each channel and the timers. Several may work on one database, one a process.
+
+    ``jobs`` gives what is done on a schedule, by name; it gets the ledger to write with.
+    """
 
     def __init__(
         self,
@@ -33,6 +38,7 @@ class Engine:
         clock: Clock,
         chance: Callable[[], float],
         on_fatal: Callable[[], None],
+        jobs: Callable[[Ledger], Mapping[str, Job]] = lambda _ledger: {},
     ) -> None:
         self._prober = prober
         self._diagnosis = Diagnosis(database, desk, prober, clock)
@@ -44,6 +50,10 @@ class Engine:
         self._triaging = Loop("triage", self._triage.step, on_fatal)
         self._diagnosing = Loop("diagnosis", self._diagnosis.step, on_fatal)
         self._sending = {name: Loop("courier", courier.step, on_fatal) for name, courier in self._couriers.items()}
+        ledger = Ledger(database, clock, on_effects=self._follow, room=self._diagnosis.room)
+        self._timing = [
+            Loop(f"timer {name}", Timer(job, database, clock).step, on_fatal) for name, job in jobs(ledger).items()
+        ]
         self._diagnosis.on_page = self._send
         self._diagnosis.on_end = self._diagnosing.wake
         for name, courier in self._couriers.items():
@@ -76,7 +86,7 @@ class Engine:
         self._prober.close()
 
     def _loops(self) -> list[Loop]:
-        return [self._triaging, self._diagnosing, *self._sending.values()]
+        return [self._triaging, self._diagnosing, *self._sending.values(), *self._timing]
 
     def _follow(self, started: list[Study], told: Collection[str]) -> None:
         self._diagnosis.begin(started)

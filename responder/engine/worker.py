@@ -15,6 +15,7 @@ from responder.diagnose.run import Prober
 from responder.engine import process
 from responder.engine.desk import Desk
 from responder.engine.follow import History, messages
+from responder.engine.ledger import LEASE, Decided, write
 from responder.engine.mishap import mishap
 from responder.model.alert import AlertGroup
 from responder.model.clock import Clock, Deadline
@@ -33,8 +34,6 @@ POLL = 0.5
 """Seconds between looks for what another process left behind; our own work wakes us."""
 TURN = 0.01
 """Seconds until we ask again whether another process has ended its batch."""
-LEASE = timedelta(seconds=5)
-"""How long a diagnosis stays ours without a sign of life."""
 RENEW_SECONDS = 1.0
 MARGIN = timedelta(milliseconds=200)
 """How long before the page is due the findings are written into it, answered or not."""
@@ -42,15 +41,6 @@ AT_ONCE = 8
 """Incidents that one worker diagnoses at a time. The others wait in the table, where any worker finds them."""
 LATE_SECONDS = 10.0
 """How long a diagnosis may take whose page has left already."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
-    """What a batch of deliveries leads to; incidents only in their last state."""
-
-    effects: list[Effects]
-    added: list[Incident]
-    changed: list[Incident]
 
 
 class Triage:
@@ -89,19 +79,9 @@ class Triage:
         with self._database.work() as connection:
             if not inbox.undecided(connection, batch):
                 return TURN
-            started = self._commit(connection, decided)
+            started = write(connection, decided, self._clock.now(), self._room())
         self._on_effects(started, {draft.channel for each in decided.effects for draft in each.drafts})
         return 0.0 if len(batch) == BATCH else POLL
-
-    def _commit(self, connection: Connection, decided: Decided) -> list[Study]:
-        now, effects = self._clock.now(), decided.effects
-        incidents.save(connection, decided.added, decided.changed)
-        inbox.settle(
-            connection, ((e.delivery, e.state, e.incident.id if e.incident else None, e.outcome) for e in effects)
-        )
-        outbox.write(connection, (draft for each in effects for draft in each.drafts), now)
-        due = [(each.work, each.due_at) for each in effects if each.work]
-        return studies.write(connection, due, now, now + LEASE, self._room())
 
     def _decide(self, connection: Connection, batch: Sequence[Delivery]) -> Decided:
         """Decide a batch one after the other: what one delivery opens, the next of the same group finds open."""

@@ -48,11 +48,12 @@ class Study:
 class Effects:
     """All that follows from one delivery: the shell commits it, a dry-run prints it.
 
+    ``delivery`` is None where something else than a delivery led to it: a timer, an operator.
     ``state`` is "decided", or "failed" where triage broke and a plain page says so. ``due_at`` is when the page leaves
     at the latest. ``work`` is None where there is nothing to diagnose.
     """
 
-    delivery: int
+    delivery: int | None
     state: str
     outcome: str
     decision: Decision | None

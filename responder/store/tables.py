@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The migration this code needs; a database that says so is not looked at further."""
 
 metadata = MetaData()
@@ -150,4 +150,11 @@ Index(
     studies.c.attempt,
     sqlite_where=text("state = 'waiting'"),
     postgresql_where=text("state = 'waiting'"),
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("due_at", Float, nullable=False),
 )

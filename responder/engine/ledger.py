@@ -1,0 +1,87 @@
+"""The one place where incidents are written: by triage, and by whoever else finds out about them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from responder.model.clock import Clock, Deadline
+from responder.model.delivery import Effects, Study
+from responder.model.incident import Incident
+from responder.store import inbox, incidents, outbox, studies
+from responder.store.database import CannotStore, Database
+
+LEASE = timedelta(seconds=5)
+"""How long a diagnosis stays ours without a sign of life."""
+_LOOK = 0.01
+"""Seconds between looks whether another process has ended its turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What some decisions lead to; ``added`` and ``changed`` have each incident once, in its last state."""
+
+    effects: Sequence[Effects]
+    added: Sequence[Incident] = ()
+    changed: Sequence[Incident] = ()
+
+
+def write(connection: Connection, decided: Decided, now: datetime, room: int) -> list[Study]:
+    """The second invariant: incidents, deliveries, pages and work in one transaction. Returns the studies to begin."""
+    effects = decided.effects
+    incidents.save(connection, decided.added, decided.changed)
+    inbox.settle(
+        connection,
+        (
+            (e.delivery, e.state, e.incident.id if e.incident else None, e.outcome)
+            for e in effects
+            if e.delivery is not None
+        ),
+    )
+    outbox.write(connection, (draft for each in effects for draft in each.drafts), now)
+    due = [(each.work, each.due_at) for each in effects if each.work]
+    return studies.write(connection, due, now, now + LEASE, room)
+
+
+class Ledger:
+    """Writes what others than triage decide about incidents: reconciliation, heartbeats, an operator.
+
+    Each takes the same turn as triage, so that nobody decides on a state that another one is about to change.
+    ``on_effects`` gets the studies to begin at once, at most ``room`` of them, and the channels to tell.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        on_effects: Callable[[list[Study], Collection[str]], None] = lambda _started, _told: None,
+        room: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._on_effects = on_effects
+        self._room = room
+
+    def record(self, decide: Callable[[Connection], Decided], deadline: Deadline) -> Decided:
+        """Take the turn, let ``decide`` look and decide, commit it. Raises CannotStore where no turn comes in time."""
+        pause = threading.Event()
+        while self._clock.monotonic() < deadline.at:
+            with self._database.alone("triage") as alone:
+                if alone:
+                    return self._record(decide)
+            pause.wait(_LOOK)
+        raise CannotStore("another process kept the turn to write incidents for too long")
+
+    def _record(self, decide: Callable[[Connection], Decided]) -> Decided:
+        with self._database.read() as connection:
+            decided = decide(connection)
+        if not decided.effects:
+            return decided
+        with self._database.work() as connection:
+            started = write(connection, decided, self._clock.now(), self._room())
+        self._on_effects(started, {draft.channel for each in decided.effects for draft in each.drafts})
+        return decided

@@ -1,0 +1,45 @@
+"""Timers: what is done every so often and not because a webhook came. One process of all takes each turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from responder.model.clock import Clock
+from responder.store import timers
+from responder.store.database import Database
+
+LOOK_SECONDS = 5.0
+"""The longest rest between looks at a timer: another process may have died that took the last turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Something to do every ``every``. ``run`` bounds its own waits; what it leaves undone waits for the next turn."""
+
+    name: str
+    every: timedelta
+    run: Callable[[], None]
+
+
+class Timer:
+    """One job's turns. Each has a loop of its own, so that one that waits for an answer delays no other."""
+
+    def __init__(self, job: Job, database: Database, clock: Clock) -> None:
+        self._job = job
+        self._database = database
+        self._clock = clock
+
+    def step(self) -> float:
+        """Run the job where its turn has come and nobody else took it. Returns the seconds to rest."""
+        job, now = self._job, self._clock.now()
+        with self._database.read() as connection:
+            left = timers.next_due(connection, job.name, now, job.every)
+        if left:
+            return min(left, LOOK_SECONDS)
+        with self._database.work() as connection:
+            ours = timers.claim(connection, job.name, now, job.every)
+        if ours:
+            job.run()
+        return min(job.every.total_seconds(), LOOK_SECONDS)

@@ -1,0 +1,33 @@
+"""Timers: what must be done every so often, by one process of all that share the database."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, insert, select, update
+
+from responder.store.codec import to_seconds
+from responder.store.tables import timers
+
+
+def next_due(connection: Connection, name: str, now: datetime, every: timedelta) -> float:
+    """Seconds until ``claim`` may succeed, 0 for now.
+
+    A turn further away than ``every`` is one that a clock jump left behind: it is due.
+    """
+    at = connection.execute(select(timers.c.due_at).where(timers.c.name == name)).scalar()
+    left = 0.0 if at is None else at - to_seconds(now)
+    return left if 0 < left <= every.total_seconds() else 0.0
+
+
+def claim(connection: Connection, name: str, now: datetime, every: timedelta) -> bool:
+    """Take the turn that is due, and set the next; False where another process has taken it or none is due."""
+    moment, following = to_seconds(now), to_seconds(now + every)
+    ours = (timers.c.due_at <= moment) | (timers.c.due_at > following)
+    taken = connection.execute(update(timers).where(timers.c.name == name, ours).values(due_at=following))
+    if taken.rowcount:
+        return True
+    known = connection.execute(select(timers.c.name).where(timers.c.name == name)).first()
+    if known is None:
+        connection.execute(insert(timers).values(name=name, due_at=following))
+    return known is None

@@ -1,0 +1,50 @@
+"""Whoever writes incidents takes turns with triage."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Connection
+
+from responder.engine.ledger import Decided, Ledger
+from responder.model.clock import Deadline
+from responder.model.delivery import Effects
+from responder.standins.builders import NOW, an_incident
+from responder.store import incidents
+from responder.store.database import CannotStore, Database
+from tests.conftest import HandClock
+
+
+def opened(_connection: Connection) -> Decided:
+    """An incident that nobody sent a webhook for."""
+    incident = an_incident()
+    effects = Effects(
+        delivery=None,
+        state="decided",
+        outcome="no heartbeat",
+        decision=None,
+        incident=incident,
+        drafts=(),
+        work=None,
+        due_at=NOW,
+    )
+    return Decided(effects=[effects], added=[incident])
+
+
+def test_an_incident_without_a_delivery_is_written(database: Database, clock: HandClock) -> None:
+    """A missing heartbeat opens an incident as a webhook does."""
+    Ledger(database, clock).record(opened, Deadline(1.0))
+    with database.read() as connection:
+        assert incidents.find(connection, an_incident().id) == an_incident()
+
+
+def test_nothing_is_decided_while_triage_has_the_turn(database: Database) -> None:
+    """Two who decide about one incident at a time could open it twice."""
+
+    class Ticking(HandClock):
+        def monotonic(self) -> float:
+            self.move(0.01)
+            return super().monotonic()
+
+    ledger = Ledger(database, Ticking())
+    with database.alone("triage"), pytest.raises(CannotStore, match="turn"):
+        ledger.record(opened, Deadline(0.05))
