@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from responder.engine.desk import Desk
     from responder.engine.engine import Engine
     from responder.engine.ledger import Ledger
+    from responder.engine.reload import Loaded
     from responder.engine.timers import Job
     from responder.notify.contract import Channel
     from responder.outgoing import Outgoing
     from responder.rulebook.draft import Surroundings
     from responder.rulebook.examine import Examined
+    from responder.rulebook.watch import Looks
     from responder.store.database import Database
     from responder.store.inbox import Inbox
 
@@ -158,6 +160,21 @@ def prober(settings: Settings, clock: Clock) -> Prober:
     return Prober(PROBES, tools)
 
 
+def loaded(settings: Settings, told: dict[str, Channel]) -> Loaded:
+    """The rules of the settings' folder, ready to decide with. Raises BadRules with every problem at once."""
+    from responder.engine.reload import Loaded
+
+    looks = rule_files(settings)  # before they are read: a change in between is read again
+    return Loaded(desk(settings, load_rules(settings.rules, settings.runbooks), told), looks)
+
+
+def rule_files(settings: Settings) -> Looks:
+    """How the files that rules are made of look now."""
+    from responder.rulebook.watch import look
+
+    return look([settings.rules, settings.runbooks])
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
     """One worker process: the web application and, unless the role is web, the engine."""
@@ -165,6 +182,11 @@ class Worker:
     app: Flask
     engine: Engine | None
     database: Database
+
+    def reload(self) -> None:
+        """Read the rule files now."""
+        if self.engine is not None:
+            self.engine.reload()
 
     def stop(self) -> None:
         """Drain and close: nothing is acknowledged after it."""
@@ -183,7 +205,7 @@ def import_for_workers() -> None:
     import responder.web.webhook  # noqa: F401
 
 
-def worker(settings: Settings, decisions: Callable[[], Desk], *, on_fatal: Callable[[], None]) -> Worker:
+def worker(settings: Settings, first: Loaded, *, on_fatal: Callable[[], None]) -> Worker:
     """Build a worker and start its engine. Call it after the fork: it opens connections and starts threads."""
     from responder.store.database import Database
     from responder.store.inbox import Inbox
@@ -194,7 +216,7 @@ def worker(settings: Settings, decisions: Callable[[], Desk], *, on_fatal: Calla
     clock = SystemClock()
     database = Database(settings.database_url)
     inbox = Inbox(database)
-    engine = _engine(settings, database, decisions, clock, on_fatal) if settings.role != "web" else None
+    engine = _engine(settings, database, first, clock, on_fatal) if settings.role != "web" else None
     parts = [ops.blueprint(database, inbox, lambda: engine is None or engine.alive)]
     if settings.role != "engine":
         door = webhook.Door(
@@ -213,22 +235,24 @@ def worker(settings: Settings, decisions: Callable[[], Desk], *, on_fatal: Calla
 def _engine(
     settings: Settings,
     database: Database,
-    decisions: Callable[[], Desk],
+    first: Loaded,
     clock: Clock,
     on_fatal: Callable[[], None],
 ) -> Engine:
     from responder.engine.engine import Engine
+    from responder.engine.reload import Rules
     from responder.notify.deliver import Deliverer
 
+    rules = Rules(first, lambda: loaded(settings, dict(first.desk.channels)).desk, lambda: rule_files(settings), clock)
     return Engine(
         database=database,
-        desk=decisions,
+        rules=rules,
         prober=prober(settings, clock),
         deliverer=Deliverer(outgoing(settings, clock), clock, print_page=print_page, secrets=settings.secrets()),
         clock=clock,
         chance=random.SystemRandom().random,
         on_fatal=on_fatal,
-        jobs=lambda ledger: jobs(settings, database, ledger, decisions, clock),
+        jobs=lambda ledger: jobs(settings, database, ledger, rules.desk, clock),
     )
 
 

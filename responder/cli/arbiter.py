@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter as Master
 
 from responder import bootstrap
-from responder.engine.desk import Desk
+from responder.engine.reload import Loaded
 from responder.settings import Settings
 
 _BROKEN = 70  # EX_SOFTWARE of sysexits.h
@@ -23,11 +24,11 @@ _COLLECT_AFTER = 20_000
 
 
 class Arbiter(BaseApplication):
-    """The master process. It holds the rules, so that workers share their memory, and restarts what dies."""
+    """The master process. It holds the first rules, so that workers share their memory, and restarts what dies."""
 
-    def __init__(self, settings: Settings, decisions: Callable[[], Desk]) -> None:
+    def __init__(self, settings: Settings, first: Loaded) -> None:
         self._settings = settings
-        self._decisions = decisions
+        self._first = first
         self._worker: bootstrap.Worker | None = None
         super().__init__()
 
@@ -55,14 +56,19 @@ class Arbiter(BaseApplication):
         bootstrap.import_for_workers()
         gc.collect()
         gc.freeze()
-        super().run()
+        _Master(self).run()
 
     def load(self) -> Any:
         """Called in each worker after the fork."""
         sys.setswitchinterval(_SWITCH_SECONDS)
         gc.set_threshold(_COLLECT_AFTER)
-        self._worker = bootstrap.worker(self._settings, self._decisions, on_fatal=lambda: os._exit(_BROKEN))
+        self._worker = bootstrap.worker(self._settings, self._first, on_fatal=lambda: os._exit(_BROKEN))
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._reload())
         return self._worker.app
+
+    def _reload(self) -> None:
+        if self._worker is not None:
+            self._worker.reload()
 
     def _drain(self) -> None:
         """Stop the worker, then end the process at once: a probe that hangs in a library must not hold it."""
@@ -70,3 +76,11 @@ class Arbiter(BaseApplication):
             self._worker.stop()
             sys.stderr.flush()
             os._exit(0)
+
+
+class _Master(Master):
+    """gunicorn's master, but for SIGHUP: it would restart the workers, and ours swap their rules while they work."""
+
+    def handle_hup(self) -> None:
+        """Let each worker read the rule files."""
+        self.kill_workers(signal.SIGHUP)

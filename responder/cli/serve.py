@@ -70,8 +70,9 @@ def _serve(settings: Settings, *, check: bool) -> None:
     log = structlog.get_logger()
     for sentence in strangers(bootstrap.environment()):
         log.warning("settings.unknown", reason=sentence)
-    book = bootstrap.load_rules(settings.rules, settings.runbooks)
     told = bootstrap.channels(settings)
+    first = bootstrap.loaded(settings, told)
+    book = first.desk.book
     _say_who_is_told(told)
     if not settings.runbook_base_url:
         log.warning(
@@ -84,11 +85,10 @@ def _serve(settings: Settings, *, check: bool) -> None:
         return
     from responder.cli.arbiter import Arbiter
 
-    desk = bootstrap.desk(settings, book, told)
     log.info(
         "serve.start", listen=settings.listen, rules=len(book.rules), revision=book.revision[:12], channels=list(told)
     )
-    Arbiter(settings, lambda: desk).run()
+    Arbiter(settings, first).run()
 
 
 def _say_who_is_told(names: Collection[str]) -> None:

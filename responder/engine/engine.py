@@ -8,9 +8,9 @@ import structlog
 
 from responder.diagnose.run import Prober
 from responder.engine.courier import Courier
-from responder.engine.desk import Desk
 from responder.engine.ledger import Ledger
 from responder.engine.loop import Loop
+from responder.engine.reload import Rules
 from responder.engine.timers import Job, Timer
 from responder.engine.worker import Diagnosis, Triage
 from responder.model.clock import Clock
@@ -32,7 +32,7 @@ class Engine:
         self,
         *,
         database: Database,
-        desk: Callable[[], Desk],
+        rules: Rules,
         prober: Prober,
         deliverer: Deliverer,
         clock: Clock,
@@ -40,7 +40,10 @@ class Engine:
         on_fatal: Callable[[], None],
         jobs: Callable[[Ledger], Mapping[str, Job]] = lambda _ledger: {},
     ) -> None:
+        desk = rules.desk
         self._prober = prober
+        self._rules = rules
+        self._reading = Loop("rules", rules.step, on_fatal)
         self._diagnosis = Diagnosis(database, desk, prober, clock)
         self._triage = Triage(database, desk, clock, on_effects=self._follow, room=self._diagnosis.room)
         self._couriers = {
@@ -68,6 +71,11 @@ class Engine:
         """A delivery was kept."""
         self._triaging.wake()
 
+    def reload(self) -> None:
+        """Read the rule files now."""
+        self._rules.ask()
+        self._reading.wake()
+
     @property
     def alive(self) -> bool:
         """Whether every loop runs."""
@@ -86,7 +94,7 @@ class Engine:
         self._prober.close()
 
     def _loops(self) -> list[Loop]:
-        return [self._triaging, self._diagnosing, *self._sending.values(), *self._timing]
+        return [self._triaging, self._diagnosing, *self._sending.values(), *self._timing, self._reading]
 
     def _follow(self, started: list[Study], told: Collection[str]) -> None:
         self._diagnosis.begin(started)

@@ -1,0 +1,31 @@
+"""Whether the files that rules come from have changed since somebody looked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+Looks = tuple[tuple[str, int, int, int], ...]
+"""Name, inode, bytes and time of change of each file; links are followed, as a ConfigMap's files are links."""
+
+
+def look(folders: Iterable[Path | str], suffixes: Iterable[str] = (".yaml", ".yml", ".md")) -> Looks:
+    """How the folders look now. Reads no file; what cannot be looked at is left out, and so is seen to change."""
+    wanted = frozenset(suffixes)
+    return tuple(entry for folder in folders for entry in _entries(Path(folder), wanted))
+
+
+def _entries(folder: Path, suffixes: frozenset[str]) -> list[tuple[str, int, int, int]]:
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix in suffixes)
+    except OSError:
+        return []
+    return [entry for path in paths if (entry := _entry(path))]
+
+
+def _entry(path: Path) -> tuple[str, int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (str(path), found.st_ino, found.st_size, found.st_mtime_ns)
