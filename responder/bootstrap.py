@@ -136,7 +136,7 @@ def desk(settings: Settings, book: RuleBook, told: dict[str, Channel]) -> Desk:
             runbook_base_url=settings.runbook_base_url,
             public_url=settings.public_url,
             urls=book.urls,
-            alertmanager_url=settings.alertmanager_url,
+            alertmanager_urls=settings.alertmanager_url,
             prometheus_url=settings.prometheus_url,
         ),
         prometheus_url=settings.prometheus_url,

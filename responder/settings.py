@@ -50,7 +50,9 @@ class Settings:
     slack_api_url: str = _setting("https://slack.com/api", "base of /chat.postMessage")
     slack_webhook_url: Secret = _setting(Secret(""), "Slack incoming webhook, used where there is no bot token")
     prometheus_url: str = _setting("", "Prometheus that promql probes ask")
-    alertmanager_url: str = _setting("", "Alertmanager, for silence links")
+    alertmanager_url: Mapping[str, tuple[str, ...]] = _setting(
+        dict, "Alertmanager, to ask about open incidents; a pair: URL URL; by cluster: prod-eu=URL URL, prod-us=URL"
+    )
     workers: int = _setting(2, "worker processes")
     threads: int = _setting(8, "request threads a worker")
     role: str = _setting("all", "what the workers do: web, engine or all")
@@ -69,7 +71,7 @@ class Settings:
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, Mapping):
-                value = ",".join(f"{key}={to}" for key, to in value.items())
+                value = ",".join(f"{key}={_joined(to)}" if key else _joined(to) for key, to in value.items())
             elif isinstance(value, Secret):
                 value = str(value) if value.reveal() else ""
             yield env_name(item.name), str(value), item.metadata["help"]
@@ -87,6 +89,26 @@ def _addresses(text: str) -> Mapping[str, str]:
     return {left: right for left, _, right in pairs}
 
 
+_CLUSTER = re.compile(r"(?:([A-Za-z0-9._-]+)=)?(https?://.*)", re.DOTALL)
+
+
+def _servers(text: str) -> Mapping[str, tuple[str, ...]]:
+    """URLs by cluster; those under the empty name are asked about every cluster that is not named."""
+    found: dict[str, tuple[str, ...]] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        read_part = _CLUSTER.fullmatch(part)
+        urls = read_part[2].split() if read_part else []
+        if read_part is None or any(not url.startswith(("http://", "https://")) for url in urls):
+            raise ValueError(f"has '{part}': write http://ADDRESS, or CLUSTER=http://ADDRESS, separated by commas")
+        name = read_part[1] or ""
+        found[name] = (*found.get(name, ()), *urls)
+    return found
+
+
+def _joined(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else " ".join(value)
+
+
 def _number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise ValueError("is not a whole number above zero")
@@ -98,6 +120,7 @@ _READERS: Mapping[Any, Callable[[str], Any]] = {
     int: _number,
     Secret: Secret,
     Mapping[str, str]: _addresses,
+    Mapping[str, tuple[str, ...]]: _servers,
 }
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {"role": ("web", "engine", "all"), "log_format": ("text", "json", "auto")}
@@ -108,7 +131,12 @@ def _problem(name: str, value: str) -> str:
     choices = _CHOICES.get(name)
     if choices and value not in choices:
         return f"is '{value}': write one of {', '.join(choices)}"
-    if name.endswith("_url") and name != "database_url" and value and not value.startswith(("http://", "https://")):
+    if (
+        name.endswith("_url")
+        and name not in {"database_url", "alertmanager_url"}
+        and value
+        and not value.startswith(("http://", "https://"))
+    ):
         return "does not begin with http:// or https://"
     if name == "listen" and not value.rpartition(":")[2].isdigit():
         return f"is '{value}': write address:port, for example 127.0.0.1:8080"

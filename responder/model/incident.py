@@ -10,10 +10,14 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What we last heard of one alert of the group. Times are epoch seconds; ``ends_at`` is None while it fires."""
+    """What we last heard of one alert of the group. Times are epoch seconds; ``ends_at`` is None while it fires.
+
+    ``doubted_at`` is when an Alertmanager said that it still fires although we had heard of its end.
+    """
 
     starts_at: float
     ends_at: float | None = None
+    doubted_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,9 @@ class Incident:
     """The state we compare the next notification with. ``alerts`` maps fingerprints to what is known of them.
 
     ``channels`` are those that were told of it; ``delivery`` is the id of the last delivery applied.
+    ``flaps`` counts how often it fired again; ``reopened_at`` is the last time after people had heard that it was over.
+    ``hold`` says why it is kept open although nothing fires. At ``review_at`` it is looked at without a notification.
+    ``silenced`` is what people were told of a silence, ``gone_since`` when no Alertmanager listed it any more.
     """
 
     id: str
@@ -41,6 +48,12 @@ class Incident:
     delivery: int
     revision: str
     alerts: Mapping[str, Known]
+    flaps: int = 0
+    hold: str = ""
+    review_at: datetime | None = None
+    reopened_at: datetime | None = None
+    silenced: str = ""
+    gone_since: datetime | None = None
 
 
 class ChangeKind(StrEnum):

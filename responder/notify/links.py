@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from urllib.parse import quote, unquote_plus, urlencode, urlsplit, urlunsplit
 
 from responder.model.alert import AlertGroup
@@ -25,14 +26,14 @@ class LinkMaker:
     """Builds links from configured addresses only.
 
     What an alert brings (generatorURL, externalURL) is used where its host is a configured one, and left out otherwise.
-    ``urls`` are the rule book's critical URLs. ``public_url`` is responder itself: no link leads there while it has no
-    page of an incident.
+    ``alertmanager_urls`` are by cluster, those of every other cluster under the empty name. ``urls`` are the rule
+    book's critical URLs. ``public_url`` is responder itself: no link leads there while it has no page of an incident.
     """
 
     runbook_base_url: str = ""
     public_url: str = ""
     prometheus_url: str = ""
-    alertmanager_url: str = ""
+    alertmanager_urls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     urls: tuple[Link, ...] = ()
 
     def runbook(self, ref: RunbookRef | None) -> Link | None:
@@ -71,7 +72,7 @@ class LinkMaker:
         return next((href.safe(url) for url in urls if href.host(url) in known and not _tells_a_secret(url)), "")
 
     def _silence(self, group: AlertGroup) -> str:
-        base = self.alertmanager_url
+        base = next(iter(self.alertmanager_urls.get(group.cluster) or self.alertmanager_urls.get("", ())), "")
         if not base and href.host(group.external_url) in self._hosts():
             base = group.external_url
         if not base or not group.group_labels:
@@ -82,7 +83,7 @@ class LinkMaker:
         return href.safe(f"{base.rstrip('/')}/#/silences/new?filter={quote('{' + matchers + '}', safe='')}")
 
     def _hosts(self) -> frozenset[str]:
-        configured = (self.prometheus_url, self.alertmanager_url, *(link.href for link in self.urls))
+        configured = (self.prometheus_url, *chain(*self.alertmanager_urls.values()), *(link.href for link in self.urls))
         return frozenset(map(href.host, configured)) - {""}
 
     def _status_page(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
@@ -36,6 +37,18 @@ def find(connection: Connection, incident: str) -> Incident | None:
     return _incident(row) if row else None
 
 
+def open_ones(connection: Connection) -> list[Incident]:
+    """Every open incident."""
+    rows = connection.execute(select(incidents).where(incidents.c.open)).mappings()
+    return [_incident(row) for row in rows]
+
+
+def to_review(connection: Connection, now: datetime, limit: int) -> list[Incident]:
+    """Incidents that are due to be looked at again, those that wait longest first."""
+    due = select(incidents).where(incidents.c.review_at <= to_seconds(now)).order_by(incidents.c.review_at)
+    return [_incident(row) for row in connection.execute(due.limit(limit)).mappings()]
+
+
 def save(connection: Connection, added: Iterable[Incident], changed: Iterable[Incident]) -> None:
     """Write incidents that changed, then those that are new: one may end for another to begin with its dedup key."""
     rows = [{**_row(incident), "key": incident.id} for incident in changed]
@@ -62,11 +75,25 @@ def _row(incident: Incident) -> dict[str, Any]:
         "channels": " ".join(incident.channels),
         "opened_at": to_seconds(incident.opened_at),
         "changed_at": to_seconds(incident.changed_at),
-        "resolved_at": to_seconds(incident.resolved_at) if incident.resolved_at else None,
+        "resolved_at": _seconds(incident.resolved_at),
         "delivery": incident.delivery,
         "revision": incident.revision,
         "alerts": to_bytes(incident.alerts),
+        "flaps": incident.flaps,
+        "hold": incident.hold,
+        "review_at": _seconds(incident.review_at),
+        "reopened_at": _seconds(incident.reopened_at),
+        "silenced": incident.silenced,
+        "gone_since": _seconds(incident.gone_since),
     }
+
+
+def _seconds(when: datetime | None) -> float | None:
+    return to_seconds(when) if when else None
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return to_time(seconds) if seconds is not None else None
 
 
 def _incident(row: Mapping[Any, Any]) -> Incident:
@@ -76,7 +103,10 @@ def _incident(row: Mapping[Any, Any]) -> Incident:
         channels=tuple(row["channels"].split()),
         opened_at=to_time(row["opened_at"]),
         changed_at=to_time(row["changed_at"]),
-        resolved_at=to_time(row["resolved_at"]) if row["resolved_at"] is not None else None,
+        resolved_at=_time(row["resolved_at"]),
+        review_at=_time(row["review_at"]),
+        reopened_at=_time(row["reopened_at"]),
+        gone_since=_time(row["gone_since"]),
         alerts=to_noun(dict[str, Known], row["alerts"]),
     )
 
@@ -95,4 +125,7 @@ _PLAIN = (
     "reason",
     "delivery",
     "revision",
+    "flaps",
+    "hold",
+    "silenced",
 )

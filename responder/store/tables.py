@@ -77,8 +77,20 @@ incidents = Table(
     Column("delivery", _Id, nullable=False),
     Column("revision", Text, nullable=False),
     Column("alerts", LargeBinary, nullable=False),
+    Column("flaps", Integer, nullable=False, server_default="0"),
+    Column("hold", Text, nullable=False, server_default=""),
+    Column("review_at", Float),
+    Column("reopened_at", Float),
+    Column("silenced", Text, nullable=False, server_default=""),
+    Column("gone_since", Float),
 )
 Index("incidents_latest", incidents.c.dedup_key, incidents.c.opened_at)
+Index(
+    "incidents_to_review",
+    incidents.c.review_at,
+    sqlite_where=text("review_at IS NOT NULL"),
+    postgresql_where=text("review_at IS NOT NULL"),
+)
 Index(
     "incidents_one_open",
     incidents.c.dedup_key,

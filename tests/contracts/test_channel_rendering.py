@@ -56,7 +56,7 @@ HOSTILE = (
 )
 LINKS = LinkMaker(
     runbook_base_url="https://runbooks.butterfly.example.com",
-    alertmanager_url="https://am.butterfly.example.com",
+    alertmanager_urls={"": ("https://am.butterfly.example.com",)},
     urls=a_book().urls,
 )
 

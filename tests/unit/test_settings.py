@@ -84,3 +84,22 @@ def test_variables_that_kubernetes_makes_up_are_not_ours() -> None:
 def test_every_setting_has_a_help_text() -> None:
     """`serve --settings` explains each."""
     assert all(text for _, _, text in Settings().rows())
+
+
+def test_alertmanagers_are_named_by_cluster_and_in_pairs() -> None:
+    """Every replica of every cluster can be asked; a cluster without one of its own has the one without a name."""
+    text = "http://a:9093 http://b:9093, prod-eu=https://eu-a/am, prod-eu=https://eu-b/am"
+    settings = read({"RESPONDER_ALERTMANAGER_URL": text})
+    assert settings.alertmanager_url == {
+        "": ("http://a:9093", "http://b:9093"),
+        "prod-eu": ("https://eu-a/am", "https://eu-b/am"),
+    }
+    shown = dict(row[:2] for row in settings.rows())["RESPONDER_ALERTMANAGER_URL"]
+    assert read({"RESPONDER_ALERTMANAGER_URL": shown}).alertmanager_url == settings.alertmanager_url
+
+
+@pytest.mark.parametrize("text", ["alertmanager:9093", "http://a b:9093", "prod eu=http://a", "=http://a"])
+def test_an_alertmanager_that_cannot_be_asked_is_said(text: str) -> None:
+    """A slip in the address is found at the start, not when an incident stays open."""
+    with pytest.raises(BadSettings, match=r"ALERTMANAGER_URL has '.*': write http://ADDRESS"):
+        read({"RESPONDER_ALERTMANAGER_URL": text})

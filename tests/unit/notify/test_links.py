@@ -15,7 +15,7 @@ from responder.standins.builders import NOW, STARTED, a_book, a_group, a_service
 MAKER = LinkMaker(
     runbook_base_url="https://runbooks.example.com/main/",
     prometheus_url="http://prometheus:9090",
-    alertmanager_url="http://alertmanager:9093/",
+    alertmanager_urls={"": ("http://alertmanager:9093/",)},
     urls=a_book().urls,
 )
 

@@ -14,3 +14,13 @@ def upgrade() -> None:
         sa.Column("due_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+    op.add_column("incidents", sa.Column("flaps", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("incidents", sa.Column("hold", sa.Text(), nullable=False, server_default=""))
+    op.add_column("incidents", sa.Column("review_at", sa.Float()))
+    op.add_column("incidents", sa.Column("reopened_at", sa.Float()))
+    op.add_column("incidents", sa.Column("silenced", sa.Text(), nullable=False, server_default=""))
+    op.add_column("incidents", sa.Column("gone_since", sa.Float()))
+    to_review = sa.text("review_at IS NOT NULL")
+    op.create_index(
+        "incidents_to_review", "incidents", ["review_at"], sqlite_where=to_review, postgresql_where=to_review
+    )
