@@ -259,12 +259,16 @@ def _engine(
 def jobs(
     settings: Settings,  # noqa: ARG001
     database: Database,  # noqa: ARG001
-    ledger: Ledger,  # noqa: ARG001
-    decisions: Callable[[], Desk],  # noqa: ARG001
-    clock: Clock,  # noqa: ARG001
+    ledger: Ledger,
+    decisions: Callable[[], Desk],
+    clock: Clock,
 ) -> dict[str, Job]:
     """What the engine does on a schedule, by name: one line a job. Each turn is taken by one process of all."""
-    return {}
+    from responder.engine import heartbeat
+    from responder.engine.timers import Job
+
+    watch = heartbeat.Watch(ledger, decisions, clock)
+    return {"heartbeats": Job(name="heartbeats", every=heartbeat.EVERY, run=watch.run)}
 
 
 def print_page(page: str) -> None:

@@ -18,6 +18,7 @@ from responder.model.rule import Action
 from responder.notify.compose import changed, closing, opening
 from responder.notify.contract import Channel
 from responder.notify.route import PAGER, route
+from responder.triage.heartbeat import beats
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing in it is mistaken for something else at 3 a.m.
 
@@ -32,6 +33,12 @@ class History:
 
 def follow(decision: Decision, group: AlertGroup, delivery: Delivery, history: History, desk: Desk) -> Effects:
     """The effects of a decision, for the shell to commit in one transaction."""
+    effects = _effects(decision, group, delivery, history, desk)
+    seen = tuple(beats(decision, group, desk.book, delivery.received_at))
+    return replace(effects, beats=seen) if seen else effects
+
+
+def _effects(decision: Decision, group: AlertGroup, delivery: Delivery, history: History, desk: Desk) -> Effects:
     incident = history.incident
     kind = decision.change.kind
     if decision.rule.action is Action.HEARTBEAT:

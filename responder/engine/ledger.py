@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Effects, Study
+from responder.model.heartbeat import Pulse
 from responder.model.incident import Incident
-from responder.store import inbox, incidents, outbox, studies
+from responder.store import heartbeats, inbox, incidents, outbox, studies
 from responder.store.database import CannotStore, Database
 
 LEASE = timedelta(seconds=5)
@@ -23,11 +24,15 @@ _LOOK = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What some decisions lead to; ``added`` and ``changed`` have each incident once, in its last state."""
+    """What some decisions lead to; ``added`` and ``changed`` have each incident once, in its last state.
+
+    ``pulses`` is what is known of the expected heartbeats from now on.
+    """
 
     effects: Sequence[Effects]
     added: Sequence[Incident] = ()
     changed: Sequence[Incident] = ()
+    pulses: Sequence[Pulse] = ()
 
 
 def write(connection: Connection, decided: Decided, now: datetime, room: int) -> list[Study]:
@@ -43,6 +48,8 @@ def write(connection: Connection, decided: Decided, now: datetime, room: int) ->
         ),
     )
     outbox.write(connection, (draft for each in effects for draft in each.drafts), now)
+    heartbeats.save(connection, decided.pulses)
+    heartbeats.beat(connection, (beat for each in effects for beat in each.beats))
     due = [(each.work, each.due_at) for each in effects if each.work]
     return studies.write(connection, due, now, now + LEASE, room)
 
@@ -79,7 +86,7 @@ class Ledger:
     def _record(self, decide: Callable[[Connection], Decided]) -> Decided:
         with self._database.read() as connection:
             decided = decide(connection)
-        if not decided.effects:
+        if not decided.effects and not decided.pulses:
             return decided
         with self._database.work() as connection:
             started = write(connection, decided, self._clock.now(), self._room())

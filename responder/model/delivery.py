@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from responder.model.decision import Decision, Subject
+from responder.model.heartbeat import Beat
 from responder.model.incident import Incident
 from responder.model.message import Draft
 from responder.model.report import Report
@@ -50,7 +51,7 @@ class Effects:
 
     ``delivery`` is None where something else than a delivery led to it: a timer, an operator.
     ``state`` is "decided", or "failed" where triage broke and a plain page says so. ``due_at`` is when the page leaves
-    at the latest. ``work`` is None where there is nothing to diagnose.
+    at the latest. ``work`` is None where there is nothing to diagnose. ``beats`` are the heartbeats it brought.
     """
 
     delivery: int | None
@@ -61,3 +62,4 @@ class Effects:
     drafts: tuple[Draft, ...]
     work: Work | None
     due_at: datetime
+    beats: tuple[Beat, ...] = ()

@@ -120,7 +120,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One row of the rule files: matchers that must all hold, and what then applies."""
+    """One row of the rule files: matchers that must all hold, and what then applies.
+
+    ``impact`` is what users lose, where that is not the catalogue's to say.
+    """
 
     id: str
     matchers: tuple[Matcher, ...]
@@ -132,6 +135,16 @@ class Rule:
     channels: tuple[str, ...]
     action: Action
     place: Place
+    impact: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """A cluster whose Watchdog must be seen at least every ``max_gap`` seconds; ``rule`` applies where it is not."""
+
+    cluster: str
+    max_gap: float
+    rule: Rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,3 +176,4 @@ class RuleBook:
     namespace: str
     revision: str
     exporters: tuple[str, ...] = field(default=())
+    heartbeats: tuple[Heartbeat, ...] = field(default=())

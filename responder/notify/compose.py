@@ -54,7 +54,7 @@ def opening(
         namespace=tidy_line(subject.namespace or book.namespace, 63),
         alertname=tidy_line(decision.ruling.alert.name, 120),
         what=facts.what(decision, group, started, now),
-        impact=facts.impact(service, book),
+        impact=rule.impact or facts.impact(service, book),
         update="",
         conclusion=NOTHING,
         first_step=rule.first_step,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
 from responder.model.problem import Place
 from responder.model.rule import (
     Action,
     Contact,
+    Heartbeat,
     Link,
     Matcher,
     ProbeSpec,
@@ -43,6 +47,7 @@ def assemble(draft: Draft, revision: str) -> RuleBook:
         namespace=platform.namespace,
         revision=revision,
         exporters=tuple(platform.exporters),
+        heartbeats=tuple(_heartbeats(draft, defaults)),
     )
 
 
@@ -99,6 +104,16 @@ def _rule(entry: Entry[RuleShape], matchers: tuple[Matcher, ...], defaults: Defa
         action=action,
         place=_place(entry),
     )
+
+
+def _heartbeats(draft: Draft, defaults: Mapping[str, Defaults]) -> Iterator[Heartbeat]:
+    for entry, told in zip(draft.heartbeats, draft.told[len(draft.rules) :], strict=True):
+        cluster = entry.value.cluster
+        rule = replace(
+            _rule(told, (), defaults[told.document.name]),
+            impact=f"Alerts of {cluster} may reach nobody: what breaks there now goes unnoticed.",
+        )
+        yield Heartbeat(cluster=cluster, max_gap=entry.value.max_gap, rule=rule)
 
 
 def _severity_of(shape: RuleShape) -> str | SeverityFrom:

@@ -97,6 +97,7 @@ class Draft:
     urls: list[Entry[schema.UrlShape]] = field(default_factory=list)
     probes: list[Entry[schema.ProbeShape]] = field(default_factory=list)
     defaults: list[Entry[schema.Defaults]] = field(default_factory=list)
+    heartbeats: list[Entry[schema.HeartbeatShape]] = field(default_factory=list)
     rules: list[Entry[schema.RuleShape]] = field(default_factory=list)
     spoiled: dict[str, set[str]] = field(default_factory=dict)
     matchers: dict[int, tuple[Matcher, ...]] = field(default_factory=dict)
@@ -106,6 +107,18 @@ class Draft:
     revision: str = ""
     covered: tuple[Covered, ...] | None = None
     _by_file: dict[str, schema.Defaults] = field(default_factory=dict)
+
+    @property
+    def told(self) -> list[Entry[schema.RuleShape]]:
+        """All that leads to a page: the rules, and the absence of each heartbeat as the rule that it meets."""
+        worst = self.severities[0].name if self.severities else ""
+        return [
+            *self.rules,
+            *(
+                Entry(f"heartbeat-{entry.name}", entry.value.as_rule(worst), entry.document, entry.path)
+                for entry in self.heartbeats
+            ),
+        ]
 
     def names(self, section: str) -> set[str]:
         """The names a section defines, those of entries with problems among them."""
@@ -130,6 +143,7 @@ class Draft:
         self.contacts.extend(_numbered(document, "contacts", file.contacts, shaped))
         self.escalation.extend(_numbered(document, "escalation", file.escalation, shaped))
         self.urls.extend(_numbered(document, "urls", file.urls, shaped))
+        self.heartbeats.extend(_numbered(document, "heartbeats", file.heartbeats, shaped))
         self.rules.extend(_numbered(document, "rules", file.rules, shaped))
         self.defaults.append(Entry("", file.defaults, document, ("defaults",)))
         for path in shaped.dropped:
@@ -145,7 +159,8 @@ class Draft:
             names.add(key)
         else:
             part = document.data[section][key]
-            names.add(str(part.get("id", part.get("role", ""))) if isinstance(part, dict) else "")
+            named = part if isinstance(part, dict) else {}
+            names.add(str(named.get("id", named.get("role", named.get("cluster", "")))))
 
 
 def _named(document: Document, section: str, parts: Mapping[str, Part]) -> Iterator[Entry[Part]]:
@@ -165,6 +180,8 @@ def _numbered(document: Document, section: str, parts: list[Part], shaped: Shape
 def _name(part: object) -> str:
     if isinstance(part, schema.RuleShape):
         return part.id
+    if isinstance(part, schema.HeartbeatShape):
+        return part.cluster
     return part.role if isinstance(part, schema.ContactShape) else ""
 
 

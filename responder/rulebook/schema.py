@@ -9,6 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 
 from responder.rulebook.values import (
     Address,
+    ClusterName,
     DnsLabel,
     Duration,
     HealthAddress,
@@ -139,6 +140,40 @@ class RuleShape(Shape):
         return self
 
 
+class HeartbeatShape(Shape):
+    """A cluster whose Watchdog is expected: where it stays away, people are told that they are blind there."""
+
+    cluster: ClusterName = Field(
+        description="Its name: the last segment of the webhook's address, or the label cluster of its Watchdog."
+    )
+    max_gap: Duration = Field(
+        description="How long it may be silent: at least twice the repeat_interval of the Watchdog's route."
+    )
+    severity: SeverityName | None = Field(default=None, description="Severity of the page; the worst one if missing.")
+    runbook: Text | None = Field(default=None, description="File of the runbook folder, and optionally #section.")
+    first_step: Text = Field(
+        default="See whether Prometheus and Alertmanager of the cluster run, and whether they reach responder.",
+        description="The first thing to do, in one sentence.",
+    )
+    probes: Names = Field(default=[], description="Named probes of its Prometheus and Alertmanager.")
+    channels: Names | None = Field(default=None, description="Where to tell people; the file's default where missing.")
+
+    def as_rule(self, worst: str) -> RuleShape:
+        """The rule that its absence meets; ``worst`` is the name of the worst severity."""
+        return RuleShape.model_construct(
+            id=f"heartbeat-{self.cluster}",
+            match=[],
+            labels=[],
+            severity=self.severity or worst,
+            symptom=f"sends no Watchdog, you are blind on {self.cluster}",
+            runbook=self.runbook,
+            first_step=self.first_step,
+            probes=self.probes,
+            channels=self.channels,
+            action="notify",
+        )
+
+
 class Defaults(Shape):
     """What the rules of this file share."""
 
@@ -158,6 +193,9 @@ class File(Shape):
     urls: list[UrlShape] = Field(default=[], description="Critical addresses.")
     probes: dict[Id, ProbeShape] = Field(default={}, description="Probes by the names that rules use.")
     defaults: Defaults = Field(default=Defaults(), description="What the rules of this file share.")
+    heartbeats: list[HeartbeatShape] = Field(
+        default=[], description="Clusters whose Watchdog is expected, and what its absence means."
+    )
     rules: list[RuleShape] = Field(
         default=[], description="Tried from the top; the first whose matchers all hold decides."
     )

@@ -36,6 +36,7 @@ _MODELS: Mapping[int, Mapping[str, type[schema.Shape]]] = {
         "services": schema.ServiceShape,
         "contacts": schema.ContactShape,
         "urls": schema.UrlShape,
+        "heartbeats": schema.HeartbeatShape,
         "rules": schema.RuleShape,
     },
     3: {"rules": schema.SeverityFromShape},

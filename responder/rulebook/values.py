@@ -62,4 +62,5 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterVali
 MaybeText = Annotated[str, StringConstraints(max_length=500), AfterValidator(_one_line)]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 SeverityName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,15}$")]
+ClusterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Names = Annotated[list[Text], Field(max_length=64)]

@@ -156,6 +156,13 @@ def take(connection: Connection, limit: int) -> list[Delivery]:
     return [_delivery(row) for row in connection.execute(_OLDEST_NEW, {"most": limit}).mappings()]
 
 
+def oldest_new(connection: Connection) -> datetime | None:
+    """When the oldest delivery that nobody has decided yet arrived; None where all are decided."""
+    oldest = select(deliveries.c.received_at).where(_NEW).order_by(deliveries.c.id).limit(1)
+    found = connection.execute(oldest).scalar()
+    return None if found is None else to_time(found)
+
+
 def undecided(connection: Connection, batch: Iterable[Delivery]) -> bool:
     """Whether all of these deliveries still are: the fence of a decision that was made outside the transaction."""
     numbers = {delivery.id for delivery in batch}

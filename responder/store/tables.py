@@ -164,6 +164,15 @@ Index(
     postgresql_where=text("state = 'waiting'"),
 )
 
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("cluster", Text, primary_key=True),
+    Column("seen_at", Float),
+    Column("since", Float, nullable=False),
+    Column("watched_at", Float, nullable=False),
+)
+
 timers = Table(
     "timers",
     metadata,

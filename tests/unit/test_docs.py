@@ -19,6 +19,7 @@ from responder.rulebook.schema import (
     ContactShape,
     Defaults,
     File,
+    HeartbeatShape,
     Platform,
     ProbeShape,
     RuleShape,
@@ -88,6 +89,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "urls[]": UrlShape,
     "probes.NAME": ProbeShape,
     "defaults": Defaults,
+    "heartbeats[]": HeartbeatShape,
     "rules[]": RuleShape,
     "rules[].severity, read from a label": SeverityFromShape,
 }

@@ -28,7 +28,7 @@ ANCHORS = {
     ),
     "scaling.md": "autoscaler-at-its-limit",
     "disaster-recovery.md": "loss-of-a-node-pool loss-of-a-database",
-    "incident-response.md": "first-five-minutes unknown-alert",
+    "incident-response.md": "first-five-minutes unknown-alert no-heartbeat",
 }
 FENCE = re.compile(r"^```(\w*)(?: (\{[^\n]*\}))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 each_runbook = pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)

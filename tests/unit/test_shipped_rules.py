@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from responder.bootstrap import load_rules
+from responder.bootstrap import examine_rules, load_rules
 from responder.model.rule import Action, Op, Rule, RuleBook, SeverityFrom
 from responder.standins.builders import an_alert
 from responder.triage.decide import severity_of
@@ -50,6 +50,19 @@ def test_the_severities_are_those_of_the_definitions() -> None:
         ("P3", 3, 14400.0, False, "warning", 30.0, 14400.0),
         ("P4", 4, None, False, "info", 30.0, 86400.0),
     ]
+
+
+def test_the_dead_mans_switch_can_be_switched_on(tmp_path: Path) -> None:
+    """Removing the signs in front of the example is all it takes: what is then there passes every check."""
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    for path in FILES:
+        (folder / path.name).write_text(path.read_text().replace("#> ", ""))
+    examined = examine_rules(str(folder), str(ROOT / "runbooks"))
+    assert (examined.problems, examined.book is not None) == ((), True)
+    assert examined.book is not None
+    [heartbeat] = examined.book.heartbeats
+    assert (heartbeat.cluster, heartbeat.rule.severity, len(heartbeat.rule.probes)) == (book().environment, "P1", 5)
 
 
 def test_the_catalogue_is_complete() -> None:

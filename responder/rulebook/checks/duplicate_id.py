@@ -1,4 +1,4 @@
-"""A rule's id, and each name of a severity, service, probe or contact, is given once in all files.
+"""A rule's id, and each name of a severity, service, probe, contact or heartbeat, is given once in all files.
 
 Reports, metrics and the history of incidents name rules by their id.
 
@@ -28,6 +28,7 @@ def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
     for entry in draft.platforms[1:]:
         yield _problem(entry.key(), "platform", draft.platforms[0].key())
     yield from _taken((entry.name, entry.at("id")) for entry in draft.rules)
+    yield from _taken((entry.name, entry.at("cluster")) for entry in draft.heartbeats)
     for section in ("severities", "services", "probes", "contacts"):
         yield from _taken((entry.name, entry.key()) for entry in getattr(draft, section))
 

@@ -41,7 +41,7 @@ def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
     """Rules with a probe whose timeout is above the shortest page budget of their severities."""
     budgets = {entry.name: entry.value.page_budget for entry in draft.severities}
     timeouts = {entry.name: entry.value.timeout for entry in draft.probes}
-    for entry in draft.rules:
+    for entry in draft.told:
         known = {name: budgets[name] for name in severities_of(entry.value) if name in budgets}
         if not known:
             continue

@@ -33,7 +33,7 @@ from responder.rulebook.given import severities_of
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
     """Rules with a pager among their own channels that it never reaches."""
     paging = {entry.name for entry in draft.severities if entry.value.pages}
-    for entry in draft.rules:
+    for entry in draft.told:
         severities = severities_of(entry.value)
         for number, name in enumerate(entry.value.channels or ()):
             if name in around.pagers and not severities & paging:

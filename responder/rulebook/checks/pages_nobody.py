@@ -31,7 +31,7 @@ from responder.rulebook.given import channels_of, severities_of
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
     """Rules with a severity that pages, and channels that only write."""
     paging = {entry.name for entry in draft.severities if entry.value.pages}
-    for entry in draft.rules:
+    for entry in draft.told:
         given = channels_of(entry, draft)
         wakes = sorted(paging & severities_of(entry.value))
         if entry.value.action == "notify" and wakes and given and not set(given) & set(around.pagers):

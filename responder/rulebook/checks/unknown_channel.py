@@ -29,7 +29,7 @@ def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
     defaults = {entry.document.name: entry.value for entry in draft.defaults}
     for entry in draft.defaults:
         yield from _missing(entry, known)
-    for rule in draft.rules:
+    for rule in draft.told:
         yield from _missing(rule, known)
         given = defaults[rule.document.name].channels if rule.value.channels is None else rule.value.channels
         if rule.value.action == "notify" and not given:

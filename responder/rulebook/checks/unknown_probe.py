@@ -28,7 +28,7 @@ def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
     names = draft.names("probes")
     if "probes" in draft.spoiled.get("parts", set()):
         return
-    for rule in draft.rules:
+    for rule in draft.told:
         yield from _missing(rule, "probes", rule.value.probes or [], names)
     for defaults in draft.defaults:
         yield from _missing(defaults, "probes", defaults.value.probes, names)

@@ -26,7 +26,7 @@ def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
     """A runbook's file that the folder does not have."""
     if around.runbooks is None:
         return
-    for entry in draft.rules:
+    for entry in draft.told:
         file = (entry.value.runbook or "").partition("#")[0]
         if entry.value.runbook is not None and file not in around.runbooks:
             said = f"there is no runbook '{file}'"

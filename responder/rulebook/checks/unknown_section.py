@@ -29,7 +29,7 @@ from responder.rulebook.hints import nearest
 
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
     """The anchor behind # is none of the headings of the runbook."""
-    for entry in draft.rules:
+    for entry in draft.told:
         file, _, section = (entry.value.runbook or "").partition("#")
         anchors = (around.runbooks or {}).get(file)
         if section and anchors is not None and section not in anchors:

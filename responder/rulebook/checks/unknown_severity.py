@@ -28,7 +28,7 @@ def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
     names = draft.names("severities")
     if "severities" in draft.spoiled.get("parts", set()):
         return
-    for entry in draft.rules:
+    for entry in draft.told:
         for path, name in _uses(entry):
             if name not in names:
                 said = f"there is no severity '{name}'"

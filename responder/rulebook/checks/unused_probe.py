@@ -29,7 +29,7 @@ from responder.rulebook.given import probes_of
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
     """Probes that neither a rule nor a default in use names."""
-    used = {name for entry in draft.rules if entry.value.action == "notify" for name, _ in probes_of(entry, draft)}
+    used = {name for entry in draft.told if entry.value.action == "notify" for name, _ in probes_of(entry, draft)}
     for entry in draft.probes:
         if entry.name not in used:
             said = f"no rule runs the probe '{entry.name}'"

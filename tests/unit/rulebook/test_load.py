@@ -77,6 +77,8 @@ probes:
   dns: {kind: ask, expr: x}
   changes: {kind: ask, expr: y}
 defaults: {probes: [health], baseline: [changes, health], channels: [slack]}
+heartbeats:
+  - {cluster: prod-eu, max_gap: 10m, severity: P1, probes: [dns]}
 rules:
   - id: watchdog
     match: alertname="Watchdog"
@@ -141,6 +143,10 @@ def test_a_good_folder_becomes_a_rule_book(tmp_path: Path) -> None:
     assert (down.probes, down.channels) == (("dns", "changes", "health"), ("pagerduty", "slack"))
     assert (unknown.probes, unknown.channels, unknown.matchers) == (("health", "changes"), ("slack",), ())
     assert str(down.place).startswith("rules/all.yaml:")
+    [heartbeat] = book.heartbeats
+    assert (heartbeat.cluster, heartbeat.max_gap, heartbeat.rule.id) == ("prod-eu", 600.0, "heartbeat-prod-eu")
+    assert (heartbeat.rule.probes, heartbeat.rule.channels) == (("dns", "changes", "health"), ("slack",))
+    assert (heartbeat.rule.severity, heartbeat.rule.runbook) == ("P1", None)
 
 
 # What is replaced in the good file, by what, and the problem's code and the text its place points at.
@@ -202,6 +208,17 @@ SAMPLES = [
     ("channels: [pagerduty, slack]", "channels: []", "unknown-channel", "[]\n  - id: unknown"),
     ("common.md#service-down", "comon.md#service-down", "unknown-runbook", "comon.md"),
     ("common.md#service-down", "common.md#service-donw", "unknown-section", "common.md#"),
+    ("action: heartbeat", "channels: [slack]", "no-heartbeat-rule", "prod-eu, max_gap"),
+    ("cluster: prod-eu", "cluster: prod eu", "bad-value", "prod eu"),
+    ("max_gap: 10m", "max_gap: 10", "bad-value", "10, sev"),
+    ("severity: P1, probes", "severity: P8, probes", "unknown-severity", "P8"),
+    ("severity: P1, probes", "severity: P1, runbook: comon.md, probes", "unknown-runbook", "comon.md"),
+    (
+        "  - {cluster: prod-eu",
+        "  - {cluster: prod-eu, max_gap: 5m}\n  - {cluster: prod-eu",
+        "duplicate-id",
+        "prod-eu, max_gap: 10m",
+    ),
     ("    match: []\n", '    match: a="b"\n', "no-catch-all", 'a="b"'),
     ('    match: alertname="Watchdog"\n', "    match: []\n", "after-catch-all", "service-down\n    match"),
     ("platform: {", "# {", "missing-platform", "# {"),
@@ -274,8 +291,8 @@ def test_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
     (folder / "tests" / "cases.yaml").write_text("not: rules")
     (folder / ".hidden.yaml").write_text("not: rules")
     (folder / "README.md").write_text("# not rules")
-    base, _, rules = GOOD.partition("rules:\n")
-    (folder / "00-base.yaml").write_text(base)
+    base, _, rules = GOOD.partition("\nrules:\n")
+    (folder / "00-base.yaml").write_text(base + "\n")
     (folder / "99-rules.yml").write_text("defaults: {channels: [slack]}\nrules:\n" + rules)
     first = '{id: first, match: a="b", severity: P1, first_step: x, channels: [slack]}'
     (folder / "50-first.yaml").write_text(f"rules: [{first}]")
@@ -308,9 +325,9 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     """A broken file is one message, and nothing is said to be missing that it may have held."""
     folder = tmp_path / "rules"
     folder.mkdir()
-    base, _, rules = GOOD.partition("rules:\n")
-    (folder / "00.yaml").write_text(base + "a: [")
-    (folder / "10.yaml").write_text("rules:\n" + rules)
+    base, _, rules = GOOD.partition("\nrules:\n")
+    (folder / "00.yaml").write_text(base + "\na: [")
+    (folder / "10.yaml").write_text("\nrules:\n" + rules)
     with pytest.raises(BadRules) as caught:
         _load(folder)
     assert [(problem.code, problem.place.path) for problem in caught.value.problems] == [("syntax", "rules/00.yaml")]

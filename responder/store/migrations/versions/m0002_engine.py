@@ -24,3 +24,11 @@ def upgrade() -> None:
     op.create_index(
         "incidents_to_review", "incidents", ["review_at"], sqlite_where=to_review, postgresql_where=to_review
     )
+    op.create_table(
+        "heartbeats",
+        sa.Column("cluster", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.Float(), nullable=True),
+        sa.Column("since", sa.Float(), nullable=False),
+        sa.Column("watched_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("cluster"),
+    )

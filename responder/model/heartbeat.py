@@ -1,0 +1,33 @@
+"""Heartbeats: the Watchdog of each cluster, and what is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A Watchdog that fired: the cluster it came from, and when its webhook arrived."""
+
+    cluster: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """What is known of one expected cluster.
+
+    ``seen_at`` is when its Watchdog last arrived, None for never. ``since`` is since when somebody has been watching
+    without a break, and ``watched_at`` when somebody last did.
+    """
+
+    cluster: str
+    seen_at: datetime | None
+    since: datetime
+    watched_at: datetime
+
+    @property
+    def last(self) -> datetime:
+        """From when on its silence counts."""
+        return max(self.seen_at, self.since) if self.seen_at else self.since

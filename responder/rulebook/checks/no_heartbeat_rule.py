@@ -1,0 +1,33 @@
+"""A heartbeat is expected, and no rule says which alerts are one.
+
+The Watchdog needs a rule with `action: heartbeat`; without it every expected cluster would be reported as silent.
+
+Bad:
+
+    heartbeats:
+      - {cluster: prod-eu, max_gap: 10m, channels: [slack]}
+
+Good:
+
+    heartbeats:
+      - {cluster: prod-eu, max_gap: 10m, channels: [slack], severity: P3}
+    rules:
+      - {id: watchdog, match: 'alertname="Watchdog"', severity: P3, first_step: Nothing., action: heartbeat}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Problem
+from responder.rulebook.draft import Draft, Surroundings
+
+
+def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+    """Heartbeats, and no rule that records any."""
+    if draft.spoiled.get("rules") or "rules" in draft.spoiled.get("parts", set()):
+        return
+    if draft.heartbeats and not any(entry.value.action == "heartbeat" for entry in draft.rules):
+        said = "heartbeats are expected, and no rule records any"
+        hint = 'write a rule for alertname="Watchdog" with action: heartbeat'
+        yield Problem(draft.heartbeats[0].at("cluster"), "no-heartbeat-rule", said, hint)
