@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVERS := prometheus prometheus-alertmanager
+POSTGRES := postgresql-15
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-        --strip-extras --allow-unsafe $(if $(UPGRADE),--upgrade)
+        --strip-extras --allow-unsafe --extra postgres $(if $(UPGRADE),--upgrade)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -43,16 +44,17 @@ setup: $(VENV)/.package  ## make .venv with the locked packages
 
 setup-dev: $(VENV)/.dev $(VENV)/.package  ## the same, with the tools of the developers
 
-servers:  ## install Prometheus and Alertmanager for the tests, where that is possible
+servers:  ## install Prometheus, Alertmanager and PostgreSQL for the tests, where that is possible
 	@missing=; for name in $(SERVERS); do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing $(POSTGRES)"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
 	  echo "The tests with real servers need these Debian packages: sudo apt install$$missing"; exit 0; fi; \
 	echo "== installing$$missing for the tests (their services are not started)"; \
-	if [ -d /run/systemd/system ]; then systemctl --quiet --runtime mask $(SERVERS); fi; \
+	if [ -d /run/systemd/system ]; then systemctl --quiet --runtime mask $(SERVERS) postgresql; fi; \
 	export RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive; \
 	apt-get -qq update && apt-get -qq install --no-install-recommends $$missing >/dev/null; failed=$$?; \
-	if [ -d /run/systemd/system ]; then systemctl --quiet --runtime unmask $(SERVERS); fi; \
+	if [ -d /run/systemd/system ]; then systemctl --quiet --runtime unmask $(SERVERS) postgresql; fi; \
 	exit $$failed
 
 # The stamps inside .venv say which part is there; a changed lock makes the whole folder anew.

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 8.0
 """How long a stopping worker may take to finish what it is sending."""
 
+MIGRATE_SECONDS = 60.0
+"""How long a start waits for another process that migrates the database."""
+
 
 class SystemClock:
     """The machine's clocks."""
@@ -214,7 +217,7 @@ def worker(settings: Settings, first: Loaded, *, on_fatal: Callable[[], None]) -
     from responder.web.auth import guard
 
     clock = SystemClock()
-    database = Database(settings.database_url)
+    database = Database(settings.database_url.reveal())
     inbox = Inbox(database)
     engine = _engine(settings, database, first, clock, on_fatal) if settings.role != "web" else None
     parts = [ops.blueprint(database, inbox, lambda: engine is None or engine.alive)]
@@ -281,7 +284,7 @@ def prepare_store(settings: Settings) -> None:
     from responder.store.database import Database
     from responder.store.migrate import migrate
 
-    database = Database(settings.database_url)
+    database = Database(settings.database_url.reveal(), busy_seconds=MIGRATE_SECONDS)
     try:
         migrate(database)
     finally:
@@ -304,7 +307,7 @@ def inbox(settings: Settings) -> Iterator[Inbox]:
     from responder.store.inbox import Inbox
 
     prepare_store(settings)
-    database = Database(settings.database_url)
+    database = Database(settings.database_url.reveal())
     try:
         yield Inbox(database)
     finally:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from responder.model.secret import Secret
+from responder.model.secret import Secret, passwords_in, without_passwords
 
 PREFIX = "RESPONDER_"
 
@@ -33,7 +33,9 @@ class Settings:
     """What we were told. Each field is the environment variable RESPONDER_<FIELD>; secrets also <...>_FILE."""
 
     listen: str = _setting("127.0.0.1:8080", "address and port to listen on")
-    database_url: str = _setting("sqlite:///responder.db", "where deliveries, incidents and messages are kept")
+    database_url: Secret = _setting(
+        Secret("sqlite:///responder.db"), "where all is kept: sqlite:///FILE, or postgresql://... for several replicas"
+    )
     rules: str = _setting("rules", "folder of the rule files")
     runbooks: str = _setting("runbooks", "folder of the runbooks")
     runbook_base_url: str = _setting("", "where people read the runbooks; page links are this plus file#section")
@@ -63,8 +65,9 @@ class Settings:
 
     def secrets(self) -> tuple[Secret, ...]:
         """Every secret that is set, for the scrubber."""
-        values = (getattr(self, item.name) for item in fields(self))
-        return tuple(value for value in values if isinstance(value, Secret) and value.reveal())
+        values = (getattr(self, item.name) for item in fields(self) if item.name != "database_url")
+        plain = tuple(value for value in values if isinstance(value, Secret) and value.reveal())
+        return plain + passwords_in(self.database_url.reveal())
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """Name, shown value and help of each setting, secrets masked."""
@@ -72,6 +75,8 @@ class Settings:
             value = getattr(self, item.name)
             if isinstance(value, Mapping):
                 value = ",".join(f"{key}={_joined(to)}" if key else _joined(to) for key, to in value.items())
+            elif item.name == "database_url":
+                value = without_passwords(value.reveal())
             elif isinstance(value, Secret):
                 value = str(value) if value.reveal() else ""
             yield env_name(item.name), str(value), item.metadata["help"]

@@ -16,6 +16,7 @@ from responder.engine.worker import Diagnosis, Triage
 from responder.model.clock import Clock
 from responder.model.delivery import Study
 from responder.notify.deliver import Deliverer
+from responder.store import news
 from responder.store.database import CannotStore, Database
 from responder.store.outbox import Lane
 
@@ -57,6 +58,8 @@ class Engine:
         self._timing = [
             Loop(f"timer {name}", Timer(job, database, clock).step, on_fatal) for name, job in jobs(ledger).items()
         ]
+        listener = database.listener(self._hear)
+        self._hearing = [Loop("listener", listener.step, on_fatal)] if listener else []
         self._diagnosis.on_page = self._send
         self._diagnosis.on_end = self._diagnosing.wake
         for name, courier in self._couriers.items():
@@ -94,11 +97,18 @@ class Engine:
         self._prober.close()
 
     def _loops(self) -> list[Loop]:
-        return [self._triaging, self._diagnosing, *self._sending.values(), *self._timing, self._reading]
+        serving = [self._triaging, self._diagnosing, *self._sending.values()]
+        return [*serving, *self._timing, *self._hearing, self._reading]
 
     def _follow(self, started: list[Study], told: Collection[str]) -> None:
         self._diagnosis.begin(started)
         self._send(told)
+
+    def _hear(self, topic: str) -> None:
+        """Another process has committed something that anybody may do."""
+        concerned = {news.DELIVERIES: [self._triaging], news.STUDIES: [self._diagnosing]}
+        for loop in concerned.get(topic, self._sending.values()):
+            loop.wake()
 
     def _send(self, told: Collection[str]) -> None:
         for name, loop in self._sending.items():

@@ -14,7 +14,7 @@ from responder.model.delivery import Effects, Study
 from responder.model.heartbeat import Pulse
 from responder.model.incident import Incident
 from responder.store import heartbeats, inbox, incidents, outbox, studies
-from responder.store.database import CannotStore, Database
+from responder.store.database import CannotStore, Database, Turn
 
 LEASE = timedelta(seconds=5)
 """How long a diagnosis stays ours without a sign of life."""
@@ -77,18 +77,18 @@ class Ledger:
         """Take the turn, let ``decide`` look and decide, commit it. Raises CannotStore where no turn comes in time."""
         pause = threading.Event()
         while self._clock.monotonic() < deadline.at:
-            with self._database.alone("triage") as alone:
-                if alone:
-                    return self._record(decide)
+            with self._database.alone("triage") as turn:
+                if turn:
+                    return self._record(decide, turn)
             pause.wait(_LOOK)
         raise CannotStore("another process kept the turn to write incidents for too long")
 
-    def _record(self, decide: Callable[[Connection], Decided]) -> Decided:
+    def _record(self, decide: Callable[[Connection], Decided], turn: Turn) -> Decided:
         with self._database.read() as connection:
             decided = decide(connection)
         if not decided.effects and not decided.pulses:
             return decided
-        with self._database.work() as connection:
+        with turn.work() as connection:
             started = write(connection, decided, self._clock.now(), self._room())
         self._on_effects(started, {draft.channel for each in decided.effects for draft in each.drafts})
         return decided

@@ -24,7 +24,7 @@ from responder.model.finding import Finding
 from responder.model.incident import Incident
 from responder.model.report import Report
 from responder.store import inbox, incidents, outbox, studies
-from responder.store.database import Database
+from responder.store.database import Database, Turn
 
 _log = structlog.get_logger()
 
@@ -66,17 +66,17 @@ class Triage:
 
     def step(self) -> float:
         """Decide what is waiting. Returns the seconds to rest."""
-        with self._database.alone("triage") as alone:
-            return self._batch() if alone else TURN
+        with self._database.alone("triage") as turn:
+            return self._batch(turn) if turn else TURN
 
-    def _batch(self) -> float:
+    def _batch(self, turn: Turn) -> float:
         """Decide a batch while others write, then commit what was decided."""
         with self._database.read() as connection:
             batch = inbox.take(connection, BATCH)
             if not batch:
                 return POLL
             decided = self._decide(connection, batch)
-        with self._database.work() as connection:
+        with turn.work() as connection:
             if not inbox.undecided(connection, batch):
                 return TURN
             started = write(connection, decided, self._clock.now(), self._room())

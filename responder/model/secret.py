@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 MASK = "***"
 
@@ -30,3 +32,21 @@ def scrub(text: str, secrets: tuple[Secret, ...]) -> str:
         if secret.reveal():
             text = text.replace(secret.reveal(), MASK)
     return text
+
+
+_PASSWORD_IN_URL = re.compile(
+    r"(?<=://)(?P<user>[^:@/]*):(?P<password>.*)@|(?P<key>[?&](?:ssl)?password=)(?P<value>[^&]*)"
+)
+
+
+def passwords_in(url: str) -> tuple[Secret, ...]:
+    """The passwords that a database URL holds, as they are written and as they are meant."""
+    found = [match["password"] or match["value"] or "" for match in _PASSWORD_IN_URL.finditer(url)]
+    return tuple(Secret(text) for text in dict.fromkeys([*found, *map(unquote, found)]) if text)
+
+
+def without_passwords(url: str) -> str:
+    """The same URL for people to read."""
+    return _PASSWORD_IN_URL.sub(
+        lambda match: f"{match['key']}{MASK}" if match["key"] else f"{match['user']}:{MASK}@", url
+    )

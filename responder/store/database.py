@@ -1,116 +1,51 @@
-"""The connection to SQLite or PostgreSQL: short transactions, one writer at a time, and one name for every refusal."""
+"""The connection to SQLite or PostgreSQL: short transactions, and one name for every refusal."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from hashlib import sha256
-from types import ModuleType
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, Table, create_engine, event, insert, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, ProgrammingError
-from tenacity import Retrying, retry_if_exception, stop_after_delay
+from sqlalchemy import Connection, Table, text
+from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as NoneFree
+
+from responder.store.failures import CannotStore
+from responder.store.news import Listener
+from responder.store.postgres import Postgres
+from responder.store.sqlite import Sqlite
+
+__all__ = ["BUSY_SECONDS", "CannotStore", "Database", "Turn"]
 
 BUSY_SECONDS = 5.0
-"""How long a writer waits for its turn on SQLite before it gives up."""
-_LOOK_SECONDS = 0.003
-"""How long SQLite itself waits before we look again: it sleeps 1 ms, then 2 ms, and only later as long as 100 ms."""
+"""How long anybody waits for the database before it gives up."""
 
 
-class CannotStore(Exception):
-    """The database took nothing: full, locked, gone or closed. The text is one line that holds no secret."""
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The right to decide alone. ``work`` is the transaction to write with, once: its commit may end the turn."""
 
-
-def _sqlite() -> ModuleType:
-    """A SQLite without the WAL-reset bug (3.7.0 to 3.51.2) where the platform has the wheel, else Python's own."""
-    try:
-        from pysqlite3 import dbapi2
-    except ImportError:
-        import sqlite3 as dbapi2
-    module: ModuleType = dbapi2
-    return module
-
-
-def _busy(error: BaseException) -> bool:
-    return isinstance(error, (DatabaseError, _DRIVER.DatabaseError)) and "database is locked" in str(error)
-
-
-_DRIVER = _sqlite()
-
-
-@contextlib.contextmanager
-def _locked(path: str) -> Iterator[bool]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(descriptor)
+    work: Callable[[], contextlib.AbstractContextManager[Connection]]
 
 
 class Database:
     """One database. Open it after a fork: connections must not be shared between processes.
 
-    ``url`` is an SQLAlchemy URL; ``postgresql://`` takes psycopg. ``read`` and ``write`` each give a connection inside
-    one transaction and raise CannotStore for whatever the database refuses.
+    ``url`` is ``sqlite:///FILE`` or whatever libpq takes after ``postgresql://``. ``read``, ``write`` and ``work`` each
+    give a connection, and raise CannotStore for whatever the database refuses.
     """
 
     def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
-        self._busy_seconds = busy_seconds
-        try:
-            parsed = make_url(url)
-        except ArgumentError:
-            raise CannotStore("the database URL is not one: write sqlite:///FILE or postgresql://...") from None
-        self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        if self.is_sqlite and parsed.database in {None, "", ":memory:"}:
-            raise CannotStore("a database in memory keeps nothing: write sqlite:///FILE")
-        if self.is_sqlite:
-            self._writers = self._open_sqlite(url, begin="BEGIN IMMEDIATE", timeout=_LOOK_SECONDS)
-            self._workers = self._open_sqlite(url, begin="BEGIN IMMEDIATE", timeout=_LOOK_SECONDS, synced=False)
-            self._readers = self._open_sqlite(url, begin="BEGIN", timeout=busy_seconds)
-        else:
-            drivername = "postgresql+psycopg" if parsed.drivername == "postgresql" else parsed.drivername
-            self._writers = create_engine(parsed.set(drivername=drivername), pool_pre_ping=True, pool_size=10)
-            self._readers = self._workers = self._writers
-        self._file = parsed.database
-        self._line = threading.Lock()
-        self._appending = threading.Lock()
-        self._appender: PoolProxiedConnection | None = None
+        scheme = url.partition(":")[0].partition("+")[0]
+        self.is_sqlite = scheme not in {"postgresql", "postgres"}
+        self._kind = Sqlite(url, busy_seconds) if self.is_sqlite else Postgres(url, busy_seconds)
         self._closed = False
-
-    @staticmethod
-    def _open_sqlite(url: str, *, begin: str, timeout: float, synced: bool = True) -> Engine:
-        engine = create_engine(
-            url,
-            module=_DRIVER,
-            pool_size=20,
-            max_overflow=20,
-            connect_args={"timeout": timeout, "check_same_thread": False},
-        )
-
-        @event.listens_for(engine, "connect")
-        def prepare(connection: Any, _record: Any) -> None:
-            connection.isolation_level = None
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
-
-        @event.listens_for(engine, "begin")
-        def start(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
-
-        return engine
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may change things: committed when the block ends, durable when this returns."""
-        with self._named(), self._begun(self._writers) as connection:
+        with self._named(), self._kind.write() as connection:
             yield connection
 
     def append(
@@ -118,73 +53,49 @@ class Database:
     ) -> list[int]:
         """Insert rows that name the same columns, each with a blob in the table ``beside``; their ids, in order.
 
-        One durable transaction, and every webhook waits for it. On SQLite it is said to the driver, since SQLAlchemy
-        takes longer than the insert. ``beside`` has two columns: the row's id and the blob.
+        One durable transaction, and every webhook waits for it. ``beside`` has two columns: the row's id and the blob.
         """
-        key, blob = beside.c.keys()
-        if not self.is_sqlite:
-            statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
-            with self.write() as connection:
-                ids = list(connection.execute(statement, rows).scalars())
-                connection.execute(insert(beside), [{key: i, blob: data} for i, data in zip(ids, blobs, strict=True)])
-            return ids
-        columns = ", ".join(rows[0])
-        sql = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(rows[0]))})"  # noqa: S608 - our own names
-        with self._named(), self._appending:
-            if self._appender is None:
-                self._appender = self._writers.raw_connection()
-            driver: Any = self._appender.driver_connection
-            try:
-                self._patiently(lambda: driver.execute("BEGIN IMMEDIATE"))
-                ids = [driver.execute(sql, tuple(row.values())).lastrowid for row in rows]
-                driver.executemany(f"INSERT INTO {beside.name} VALUES (?, ?)", zip(ids, blobs, strict=True))  # noqa: S608
-                driver.execute("COMMIT")
-            except BaseException:
-                self._appender.invalidate()
-                self._appender = None
-                raise
-        return ids
+        with self._named():
+            return self._kind.append(rows, table, blobs, beside)
 
     @contextlib.contextmanager
     def work(self) -> Iterator[Connection]:
         """The same for the engine, whose work can be done again: it outlives the process, not always a power cut.
 
         What a power cut takes is the latest transactions, and none of them alone: a delivery is decided again, a
-        message sent again. On SQLite the threads of a process stand in line here, so that webhooks find a gap.
+        message sent again. On PostgreSQL it is as durable as the others.
         """
-        with self._named(), self._turn(), self._begun(self._workers) as connection:
+        with self._named(), self._kind.work() as connection:
             yield connection
-
-    @contextlib.contextmanager
-    def _begun(self, engine: Engine) -> Iterator[Connection]:
-        with self._connect(engine) as connection:
-            try:
-                yield connection
-                connection.commit()
-            except BaseException:
-                connection.rollback()
-                raise
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only looks."""
-        with self._named(), self._readers.connect() as connection:
+        """Looks only."""
+        with self._named(), self._kind.read() as connection:
             yield connection
 
     @contextlib.contextmanager
-    def alone(self, task: str) -> Iterator[bool]:
-        """Whether this process has the turn to do ``task``; it keeps it for the block. A process that dies gives it up.
+    def alone(self, task: str) -> Iterator[Turn | None]:
+        """The turn to do ``task``, for the block, or None where another process has it. A process that dies ends it.
 
-        The turn holds no writer: whoever has it may think for a while before it writes.
+        Whoever has the turn may think before it writes. What it writes with ``Turn.work`` is committed only if it still
+        had the turn: on PostgreSQL a broken connection ends both.
         """
-        if self.is_sqlite:
-            with self._named(), _locked(f"{self._file}-{task}") as ours:
-                yield ours
-            return
-        number = int.from_bytes(sha256(task.encode()).digest()[:8], signed=True)
-        with self._named(), self._writers.begin() as connection:
-            got = connection.execute(text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": number})
-            yield bool(got.scalar())
+        with self._named(), self._kind.alone(task) as work:
+            yield Turn(lambda: self._refusing(work)) if work else None
+
+    @contextlib.contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """A durable transaction that one process has at a time; the others wait for it."""
+        with self._named(), self._kind.migrating() as connection:
+            yield connection
+
+    def listener(self, on_news: Callable[[str], None]) -> Listener | None:
+        """Who hears what other processes tell; None where they cannot (SQLite), and looking has to do."""
+        if isinstance(self._kind, Postgres):
+            kind = self._kind
+            return Listener(lambda: kind.connect(autocommit=True), on_news, self._named)
+        return None
 
     def check(self) -> None:
         """Raise CannotStore unless a write transaction can be had now."""
@@ -194,9 +105,12 @@ class Database:
     def close(self) -> None:
         """Refuse everything from now on."""
         self._closed = True
-        self._writers.dispose()
-        self._workers.dispose()
-        self._readers.dispose()
+        self._kind.dispose()
+
+    @contextlib.contextmanager
+    def _refusing(self, work: Callable[[], contextlib.AbstractContextManager[Connection]]) -> Iterator[Connection]:
+        with self._named(), work() as connection:
+            yield connection
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
@@ -206,35 +120,13 @@ class Database:
             yield
         except (IntegrityError, ProgrammingError):
             raise
+        except NoneFree:
+            raise CannotStore("database: no connection became free in time") from None
         except DatabaseError as error:
-            raise CannotStore(f"database: {str(error.orig).strip().splitlines()[0]}") from error
-        except _DRIVER.DatabaseError as error:
-            raise CannotStore(f"database: {error}") from error
+            raise CannotStore(f"database: {_first_line(error.orig)}") from error
+        except self._kind.errors as error:
+            raise CannotStore(f"database: {_first_line(error)}") from error
 
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        if not self.is_sqlite:
-            yield
-            return
-        if not self._line.acquire(timeout=self._busy_seconds):
-            raise CannotStore("database: too many wait to write")
-        try:
-            yield
-        finally:
-            self._line.release()
 
-    @contextlib.contextmanager
-    def _connect(self, engine: Engine) -> Iterator[Connection]:
-        with engine.connect() as connection:
-            if self.is_sqlite:
-                self._patiently(connection.begin)
-            yield connection
-
-    def _patiently(self, begin: Callable[[], object]) -> None:
-        """Begin as SQLite's one writer, again and again where another one is at work, until our patience ends."""
-        try:
-            begin()
-        except (DatabaseError, _DRIVER.DatabaseError) as error:
-            if not _busy(error):
-                raise
-            Retrying(retry=retry_if_exception(_busy), stop=stop_after_delay(self._busy_seconds), reraise=True)(begin)
+def _first_line(error: BaseException | None) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

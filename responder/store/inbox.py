@@ -166,8 +166,8 @@ def oldest_new(connection: Connection) -> datetime | None:
 def undecided(connection: Connection, batch: Iterable[Delivery]) -> bool:
     """Whether all of these deliveries still are: the fence of a decision that was made outside the transaction."""
     numbers = {delivery.id for delivery in batch}
-    still = select(func.count()).where(deliveries.c.id.in_(numbers), _NEW)
-    return connection.execute(still).scalar_one() == len(numbers)
+    still = select(deliveries.c.id).where(deliveries.c.id.in_(numbers), _NEW).with_for_update()
+    return len(connection.execute(still).all()) == len(numbers)
 
 
 def settle(connection: Connection, settled: Iterable[tuple[int, str, str | None, str]]) -> None:

@@ -9,17 +9,13 @@ from sqlalchemy import Connection, inspect, text
 from responder.store.database import Database
 from responder.store.tables import HEAD
 
-_LOCK = 0x7265_7370  # "resp": the advisory lock that replicas on PostgreSQL take
-
 
 def migrate(database: Database) -> None:
     """Run what is missing. Raises CannotStore where the database refuses. Safe to call at every start, by everyone."""
     with database.read() as connection:
         if _revision(connection) == HEAD:
             return
-    with database.write() as connection:  # on SQLite this transaction is itself the lock
-        if not database.is_sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    with database.migrating() as connection:
         if _revision(connection) != HEAD:
             _upgrade(connection)
 

@@ -26,6 +26,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from responder.model.message import Draft, Letter
 from responder.model.report import Report
+from responder.store import news
 from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
 from responder.store.tables import messages
 
@@ -67,6 +68,7 @@ def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> Non
     ]
     if rows:
         connection.execute(insert(messages), rows)
+        news.tell(connection, news.MESSAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,11 @@ def _later(lane: Lane) -> Select[float]:
 @lru_cache
 def _taken(lane: Lane) -> ReturningUpdate[Any]:
     free = select(messages.c.id).where(_free(lane)).order_by(*_WORST_FIRST).limit(bindparam("most", type_=Integer))
+    # In a WITH, since PostgreSQL may run a mere subquery several times, and then lock more than the limit.
+    found = free.with_for_update(skip_locked=True).cte("found")
     return (
         update(messages)
-        .where(messages.c.id.in_(free.with_for_update(skip_locked=True).scalar_subquery()))
+        .where(messages.c.id.in_(select(found.c.id)))
         .values(claimed_until=bindparam("until"), attempt=messages.c.attempt + 1)
         .returning(*(messages.c[name] for name in _OF_A_LETTER))
     )
@@ -190,7 +194,9 @@ def enrich(connection: Connection, incident: str, report: Report, now: datetime)
     untouched = and_(messages.c.incident == incident, _WAITING, messages.c.enrich, messages.c.attempt == 0)
     values = {"report": to_bytes(report), "due_at": to_seconds(now), "enrich": False}
     statement = update(messages).where(untouched).values(**values).returning(messages.c.channel)
-    return frozenset(connection.execute(statement).scalars())
+    reached = frozenset(connection.execute(statement).scalars())
+    news.tell(connection, news.MESSAGES)
+    return reached
 
 
 def last_reports(connection: Connection, of: Iterable[str]) -> dict[str, Report]:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, selec
 
 from responder.model.delivery import Study, Work
 from responder.model.finding import Finding
+from responder.store import news
 from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
 from responder.store.tables import studies
 
@@ -43,6 +44,8 @@ def write(
         return []
     statement = insert(studies).returning(studies.c.id, sort_by_parameter_order=True)
     numbers = connection.execute(statement, rows).scalars().all()
+    if len(pairs) > claims:
+        news.tell(connection, news.STUDIES)
     return [
         Study(id=number, attempt=1, due_at=due_at, work=work)
         for number, (work, due_at) in zip(numbers[:claims], pairs[:claims], strict=True)
@@ -51,12 +54,11 @@ def write(
 
 def claim(connection: Connection, now: datetime, until: datetime, limit: int) -> list[Study]:
     """Take over diagnoses whose worker is gone: its claim has run out."""
-    free = (
-        select(studies.c.id).where(_free(now)).order_by(studies.c.due_at).limit(limit).with_for_update(skip_locked=True)
-    )
+    free = select(studies.c.id).where(_free(now)).order_by(studies.c.due_at).limit(limit)
+    found = free.with_for_update(skip_locked=True).cte("found")
     taken = (
         update(studies)
-        .where(studies.c.id.in_(free.scalar_subquery()))
+        .where(studies.c.id.in_(select(found.c.id)))
         .values(claimed_until=to_seconds(until), attempt=studies.c.attempt + 1)
         .returning(studies.c.id, studies.c.attempt, studies.c.due_at, studies.c.work)
     )
@@ -82,6 +84,7 @@ def release(connection: Connection, held: Iterable[Study]) -> None:
     """Let go of diagnoses that we will not finish, so that another worker begins them at once."""
     ours = or_(*(and_(studies.c.id == study.id, studies.c.attempt == study.attempt) for study in held))
     connection.execute(update(studies).where(_WAITING, ours).values(claimed_until=0.0))
+    news.tell(connection, news.STUDIES)
 
 
 def finish(connection: Connection, study: Study, findings: tuple[Finding, ...], now: datetime) -> bool:

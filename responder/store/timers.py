@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from responder.store.codec import to_seconds
 from responder.store.tables import timers
@@ -28,6 +29,14 @@ def claim(connection: Connection, name: str, now: datetime, every: timedelta) ->
     if taken.rowcount:
         return True
     known = connection.execute(select(timers.c.name).where(timers.c.name == name)).first()
-    if known is None:
-        connection.execute(insert(timers).values(name=name, due_at=following))
-    return known is None
+    return known is None and _first(connection, name, following)
+
+
+def _first(connection: Connection, name: str, due_at: float) -> bool:
+    """Write a timer's first turn; False where another process has just done so."""
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(timers).values(name=name, due_at=due_at))
+    except IntegrityError:
+        return False
+    return True

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -121,39 +120,6 @@ def test_a_closed_store_refuses_with_a_reason(database: Database) -> None:
     database.close()
     with pytest.raises(CannotStore, match="shutting down"):
         Inbox(database).keep(b"{}", "", NOW)
-
-
-def test_a_vanished_database_refuses_with_a_reason(tmp_path: Path) -> None:
-    """A database that is gone is a 503 and not a traceback."""
-    with pytest.raises(CannotStore, match="unable to open"):
-        migrate(Database(f"sqlite:///{tmp_path / 'missing' / 'responder.db'}"))
-
-
-def test_a_full_disk_refuses_and_recovers(database: Database) -> None:
-    """When the disk is full nothing is acknowledged, and when there is room again everything is."""
-    box = Inbox(database)
-    with database.write() as connection:
-        pages = connection.execute(text("PRAGMA page_count")).scalar_one()
-    small = Database(str(database._writers.url))
-    with small._writers.connect() as connection:
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
-        connection.rollback()
-    box = Inbox(small)
-    with pytest.raises(CannotStore, match="full"):
-        box.keep(b"x" * 100_000, "", NOW)
-    with small._writers.connect() as connection:
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2000}")
-        connection.rollback()
-    assert box.keep(b"x" * 100_000, "", NOW) > 0
-    small.close()
-
-
-def test_a_locked_database_refuses_within_its_patience(database: Database, database_url: str) -> None:
-    """A stuck neighbour costs a 503 after some seconds, never a request that hangs."""
-    impatient = Database(database_url, busy_seconds=0.2)
-    with database.write(), pytest.raises(CannotStore, match="locked"):
-        Inbox(impatient).keep(b"{}", "", NOW)
-    impatient.close()
 
 
 def test_decided_deliveries_are_not_taken_again(database: Database) -> None:
@@ -342,7 +308,8 @@ def test_only_one_process_triages_at_a_time(database: Database, database_url: st
     """Two workers do not decide the same delivery, and the next one is free as soon as the first has ended."""
     other = Database(database_url)
     with database.alone("triage") as ours, other.alone("triage") as theirs:
-        assert (ours, theirs) == (True, False)
+        assert ours
+        assert theirs is None
     with other.alone("triage") as theirs:
         assert theirs
     other.close()
@@ -401,7 +368,7 @@ def test_nothing_acknowledged_is_lost_by_sigkill(database: Database, keeper: sub
     keeper.stdout.close()
     with database.read() as connection:
         bodies = {bytes(row[0]) for row in connection.execute(text("SELECT body FROM bodies"))}
-        assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+        assert not database.is_sqlite or connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
     assert {b"body %d" % n for n in range(1, last + 1)} <= bodies
 
 

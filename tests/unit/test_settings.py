@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from responder.model.secret import scrub
 from responder.settings import BadSettings, Settings, read, strangers
 
 
@@ -103,3 +104,24 @@ def test_an_alertmanager_that_cannot_be_asked_is_said(text: str) -> None:
     """A slip in the address is found at the start, not when an incident stays open."""
     with pytest.raises(BadSettings, match=r"ALERTMANAGER_URL has '.*': write http://ADDRESS"):
         read({"RESPONDER_ALERTMANAGER_URL": text})
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://r:p4ss%40w@db:5432/x?sslmode=verify-full", "postgresql://r:***@db:5432/x?sslmode=verify-full"),
+        ("postgresql://r:p4ss@w@db/x", "postgresql://r:***@db/x"),
+        (
+            "postgresql://db/x?user=r&password=p4ss%40w&sslmode=require",
+            "postgresql://db/x?user=r&password=***&sslmode=require",
+        ),
+        ("postgresql://r@db/x", "postgresql://r@db/x"),
+        ("sqlite:////var/lib/responder.db", "sqlite:////var/lib/responder.db"),
+    ],
+)
+def test_the_databases_password_is_not_shown(url: str, shown: str) -> None:
+    """An operator sees which database is used, and nobody reads its password from a screen or a log."""
+    settings = read({"RESPONDER_DATABASE_URL": url})
+    assert dict(row[:2] for row in settings.rows())["RESPONDER_DATABASE_URL"] == shown
+    assert "p4ss" not in f"{settings!r}"
+    assert "p4ss" not in scrub(f"cannot connect to {url}", settings.secrets())

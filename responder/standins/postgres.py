@@ -1,0 +1,190 @@
+"""A real PostgreSQL of one's own on loopback, to be started, restarted, frozen and killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from responder.standins.processes import DidNotStart, free_port
+
+PACKAGE = "postgresql-15"
+"""The Debian package, which puts its programs beside the PATH."""
+USER = "responder"
+_START_SECONDS = 30.0
+_STOP_SECONDS = 20.0
+_POLL = 0.02
+
+
+def programs() -> Path | None:
+    """The folder of the newest installed PostgreSQL's programs, None where there is none."""
+    found = shutil.which("initdb")
+    debian = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    paths = sorted(debian, key=lambda path: int(path.parts[-3])) or ([Path(found)] if found else [])
+    return paths[-1].parent if paths else None
+
+
+class Postgres:
+    """One server with a data folder of its own. ``settings`` are those of postgresql.conf.
+
+    ``url`` is that of its first database, with a password; ``create`` makes others. Port, password and data stay the
+    same over ``stop``, ``kill`` and ``start``. PostgreSQL refuses to run as root, so root runs it as user postgres.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        folder = programs()
+        if folder is None:
+            raise DidNotStart(f"PostgreSQL is not installed: sudo apt install {PACKAGE}")
+        self._programs = folder
+        self._settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", **settings}
+        self._port = free_port()
+        self._password = secrets.token_hex(12)
+        self._home = Path(tempfile.mkdtemp(prefix="responder-postgres-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._user = "postgres" if os.geteuid() == 0 else None
+        self._initialise()
+
+    @property
+    def url(self) -> str:
+        """RESPONDER_DATABASE_URL of the first database."""
+        return self.url_of("postgres")
+
+    @property
+    def log(self) -> Path:
+        """What the server wrote."""
+        return self._home / "log"
+
+    def url_of(self, database: str) -> str:
+        """The URL of a database."""
+        return f"postgresql://{USER}:{self._password}@127.0.0.1:{self._port}/{database}"
+
+    def create(self, database: str, template: str = "template0") -> str:
+        """Make a database. Returns its URL."""
+        self.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+        return self.url_of(database)
+
+    def drop(self, database: str) -> None:
+        """Remove a database, whoever uses it."""
+        self.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
+
+    def execute(self, sql: str, url: str | None = None) -> list[tuple[object, ...]]:
+        """Run one statement outside a transaction, and return its rows."""
+        import psycopg
+
+        with psycopg.connect(url or self.url, autocommit=True, connect_timeout=5) as connection:
+            cursor = connection.execute(sql.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def start(self) -> None:
+        """Start it on the same port and data, and wait until it takes connections. Raises DidNotStart."""
+        options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
+        command = [str(self._programs / "postgres"), "-D", str(self._home / "data"), "-p", str(self._port), *options]
+        with self.log.open("ab") as sink:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
+                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, cwd="/",
+                user=self._user, group=self._user, extra_groups=[] if self._user else None, start_new_session=True,
+            )  # fmt: skip
+        self._await()
+
+    def stop(self) -> None:
+        """A fast shutdown: every session is ended and the data is clean."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def restart(self) -> None:
+        """Stop and start: every connection breaks."""
+        self.stop()
+        self.start()
+
+    def kill(self) -> None:
+        """SIGKILL the server and all its sessions at once, as when the machine loses power."""
+        for pid in self._family():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait(_STOP_SECONDS)
+        self._process = None
+
+    def freeze(self) -> None:
+        """SIGSTOP all of it: connections stay open, and nobody answers."""
+        for pid in self._family():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        for pid in self._family():
+            os.kill(pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it for good and remove its data."""
+        with contextlib.suppress(ProcessLookupError):
+            self.thaw()
+        self.stop()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def _family(self) -> list[int]:
+        """The server and its sessions, which are process groups of their own."""
+        if self._process is None:
+            return []
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        return [pid, *(int(child) for child in (children.read_text().split() if children.exists() else []))]
+
+    def _initialise(self) -> None:
+        secret = self._home / "password"
+        secret.write_text(self._password)
+        if self._user:
+            owner = pwd.getpwnam(self._user)
+            for path in (self._home, secret):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+        command = [
+            str(self._programs / "initdb"), "-D", str(self._home / "data"), "-U", USER, f"--pwfile={secret}",
+            "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions",
+        ]  # fmt: skip
+        done = subprocess.run(  # noqa: S603 - our own command line, no shell
+            command, capture_output=True, text=True, check=False, timeout=60, cwd="/",
+            user=self._user, group=self._user, extra_groups=[] if self._user else None,
+        )  # fmt: skip
+        if done.returncode:
+            raise DidNotStart(f"initdb failed: {done.stderr}")
+
+    def _await(self) -> None:
+        import psycopg
+
+        end = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self.execute("SELECT 1")
+            except psycopg.OperationalError as error:
+                ended = self._process is None or self._process.poll() is not None
+                if ended or time.monotonic() > end:
+                    said = self.log.read_text("utf-8", "replace")[-2000:]
+                    raise DidNotStart(f"PostgreSQL takes no connections ({error}). It said:\n{said}") from error
+                time.sleep(_POLL)
+            else:
+                return
+
+
+@contextlib.contextmanager
+def postgres(**settings: str) -> Iterator[Postgres]:
+    """A running PostgreSQL for the block. Raises DidNotStart."""
+    server = Postgres(**settings)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()

@@ -1,0 +1,171 @@
+"""A PostgreSQL that ends sessions, restarts, freezes or is turned read-only: refused in time, then as before."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from responder.standins.builders import NOW
+from responder.standins.postgres import Postgres, postgres
+from responder.store import inbox
+from responder.store.database import CannotStore, Database
+from responder.store.inbox import Inbox
+from responder.store.migrate import migrate
+from tests.real.conftest import until
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def own(server: Postgres) -> Iterator[Postgres]:  # noqa: ARG001 - it says whether PostgreSQL is installed
+    """A server that may be broken."""
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture
+def database(own: Postgres) -> Iterator[Database]:
+    """A database on it, with little patience."""
+    name = f"outage{time.monotonic_ns()}"
+    found = Database(own.create(name), busy_seconds=1.0)
+    migrate(found)
+    yield found
+    found.close()
+
+
+def test_a_restart_of_the_server_costs_nothing_but_a_refusal(database: Database, own: Postgres) -> None:
+    """While PostgreSQL is away webhooks hear 503 with a reason; when it is back they are kept, without our restart."""
+    box = Inbox(database)
+    first = box.keep(b"one", "", NOW)
+    own.stop()
+    with pytest.raises(CannotStore, match="refused"):
+        box.keep(b"two", "", NOW)
+    own.start()
+    assert box.keep(b"three", "", NOW) > first
+    with database.read() as connection:
+        assert [each.body for each in inbox.take(connection, 10)] == [b"one", b"three"]
+
+
+def test_a_restart_between_two_webhooks_is_not_even_noticed(database: Database, own: Postgres) -> None:
+    """Connections that broke while nobody used them are replaced before they are used."""
+    box = Inbox(database)
+    box.keep(b"one", "", NOW)
+    own.restart()
+    assert box.keep(b"two", "", NOW) > 0
+
+
+def test_a_killed_server_has_kept_what_was_acknowledged(database: Database, own: Postgres) -> None:
+    """A PostgreSQL that loses power while webhooks come in has every one that heard 202."""
+    box = Inbox(database)
+    kept: list[bytes] = []
+    stopping = threading.Event()
+
+    def send() -> None:
+        while not stopping.is_set():
+            body = b"%d" % len(kept)
+            try:
+                box.keep(body, "", NOW)
+            except CannotStore:
+                return
+            kept.append(body)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    until(lambda: len(kept) >= 50)
+    own.kill()
+    stopping.set()
+    sender.join()
+    own.start()
+    with database.read() as connection:
+        assert {each.body for each in inbox.take(connection, 10_000)} >= set(kept)
+
+
+def test_a_frozen_server_is_given_up_in_time(database: Database, own: Postgres) -> None:
+    """A server that keeps its connections and answers nothing holds a webhook for seconds, not for ever."""
+    box = Inbox(database)
+    box.keep(b"one", "", NOW)
+    own.freeze()
+    try:
+        began = time.monotonic()
+        with pytest.raises(CannotStore, match=r"no answer|timeout"):
+            box.keep(b"two", "", NOW)
+        assert time.monotonic() - began < 10
+    finally:
+        own.thaw()
+    assert box.keep(b"three", "", NOW) > 0
+
+
+def test_a_turn_whose_connection_dies_writes_nothing(database: Database, own: Postgres) -> None:
+    """Whoever lost the turn to decide while it was thinking cannot commit what it thought."""
+    Inbox(database).keep(b"{}", "", NOW)
+    with database.read() as connection:
+        batch = inbox.take(connection, 10)
+
+    def decide_late() -> None:
+        with database.alone("triage") as turn:
+            assert turn
+            own.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'")
+            with database.alone("triage") as another:
+                assert another, "the turn is free at once"
+            with turn.work() as connection:
+                inbox.settle(connection, [(batch[0].id, "decided", None, "")])
+
+    with pytest.raises(CannotStore, match="terminat"):
+        decide_late()
+    with database.read() as connection:
+        assert len(inbox.take(connection, 10)) == 1
+
+
+def test_a_server_that_became_read_only_is_left(database: Database, own: Postgres) -> None:
+    """After a failover we do not stay with the old primary: its connections are dropped, the next ones look anew."""
+    box = Inbox(database)
+    box.keep(b"one", "", NOW)
+    own.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+    own.execute("SELECT pg_reload_conf()")
+    try:
+        until(lambda: _refused(box, "read-only"))
+    finally:
+        own.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        own.execute("SELECT pg_reload_conf()")
+    until(lambda: not _refused(box, ""))
+
+
+def _refused(box: Inbox, reason: str) -> bool:
+    try:
+        box.keep(b"two", "", NOW)
+    except CannotStore as error:
+        return reason in str(error)
+    return False
+
+
+def test_a_stuck_neighbour_costs_a_refusal(database: Database) -> None:
+    """A lock that somebody holds for too long is given up with a reason."""
+    number = Inbox(database).keep(b"{}", "", NOW)
+    with database.write() as holder:
+        inbox.settle(holder, [(number, "decided", None, "")])
+        with pytest.raises(CannotStore, match="timeout"), database.write() as connection:
+            inbox.settle(connection, [(number, "failed", None, "")])
+
+
+def test_news_of_a_commit_reaches_the_other_replica_at_once(database: Database, own: Postgres) -> None:
+    """What one replica keeps wakes the others, also after the connection they listen on was lost."""
+    heard: list[str] = []
+    listener = database.listener(heard.append)
+    assert listener
+    listener.step()
+    heard.clear()
+    Inbox(database).keep(b"{}", "", NOW)
+    began = time.monotonic()
+    listener.step()
+    assert heard == ["deliveries"]
+    assert time.monotonic() - began < 0.4
+    own.restart()
+    with pytest.raises(CannotStore):
+        listener.step()
+    heard.clear()
+    listener.step()
+    assert heard == ["deliveries", "messages", "studies"], "something may have been missed meanwhile"
+    listener.close()

@@ -1,0 +1,46 @@
+"""What can go wrong with a file on a disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from responder.standins.builders import NOW
+from responder.store.database import CannotStore, Database
+from responder.store.inbox import Inbox
+from responder.store.migrate import migrate
+
+
+def test_a_vanished_database_refuses_with_a_reason(tmp_path: Path) -> None:
+    """A database that is gone is a 503 and not a traceback."""
+    with pytest.raises(CannotStore, match="unable to open"):
+        migrate(Database(f"sqlite:///{tmp_path / 'missing' / 'responder.db'}"))
+
+
+def test_a_full_disk_refuses_and_recovers(database: Database) -> None:
+    """When the disk is full nothing is acknowledged, and when there is room again everything is."""
+    box = Inbox(database)
+    with database.write() as connection:
+        pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+    small = Database(str(database._kind.writers.url))
+    with small._kind.writers.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
+        connection.rollback()
+    box = Inbox(small)
+    with pytest.raises(CannotStore, match="full"):
+        box.keep(b"x" * 100_000, "", NOW)
+    with small._kind.writers.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2000}")
+        connection.rollback()
+    assert box.keep(b"x" * 100_000, "", NOW) > 0
+    small.close()
+
+
+def test_a_locked_database_refuses_within_its_patience(database: Database, database_url: str) -> None:
+    """A stuck neighbour costs a 503 after some seconds, never a request that hangs."""
+    impatient = Database(database_url, busy_seconds=0.2)
+    with database.write(), pytest.raises(CannotStore, match="locked"):
+        Inbox(impatient).keep(b"{}", "", NOW)
+    impatient.close()
