@@ -67,15 +67,17 @@ def environment() -> Mapping[str, str]:
 def load_rules(folder: str, runbooks: str) -> RuleBook:
     """The checked rule book of a folder. Raises BadRules with every problem at once."""
     from responder.rulebook.load import load
+    from responder.rulebook.reader import no_collection
 
     around = surroundings(runbooks)
-    return load(
-        Path(folder),
-        probe_kinds=around.probe_kinds,
-        runbooks=around.runbooks,
-        channels=around.channels,
-        parse=around.parse,
-    )
+    with no_collection():
+        return load(
+            Path(folder),
+            probe_kinds=around.probe_kinds,
+            runbooks=around.runbooks,
+            channels=around.channels,
+            parse=around.parse,
+        )
 
 
 def examine_rules(folder: str, runbooks: str) -> Examined:

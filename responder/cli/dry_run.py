@@ -34,21 +34,43 @@ def dry_run(files: tuple[str, ...], *, probe: bool, explain: bool, output: str, 
     Nothing is stored or sent. Exit status: 0 when every body was decided, 1 when one was not, 2 for a wrong command
     line.
     """
+    well = True
     with named_failures():
-        shown = list(_previews(files, probe=probe, folder=folder))
-    if output == "json":
-        from responder.cli.preview import as_json
-
-        click.echo(json.dumps([as_json(each, explain=explain) for each in shown], indent=2, ensure_ascii=False))
-    else:
-        for each in shown:
-            for line in _lines(each, explain=explain):
-                click.echo(line)
-    if any(each.problems for each in shown):
+        shown = _previews(files, probe=probe, explain=explain, folder=folder)
+        for part, each in _as_json(shown, explain=explain) if output == "json" else _as_text(shown, explain=explain):
+            click.echo(part, nl=False)
+            well = well and not (each and each.problems)
+    if not well:
         sys.exit(FAILED)
 
 
-def _previews(files: tuple[str, ...], *, probe: bool, folder: str | None) -> Iterator[Preview]:
+_Parts = Iterator[tuple[str, "Preview | None"]]
+"""What to print, a body at a time, so that ten thousand of them take no memory and the first is seen at once."""
+
+
+def _as_text(shown: Iterator[Preview], *, explain: bool) -> _Parts:
+    for each in shown:
+        yield "\n".join(_lines(each, explain=explain)) + "\n", each
+
+
+def _as_json(shown: Iterator[Preview], *, explain: bool) -> _Parts:
+    from responder.cli.preview import as_json
+
+    opening = "[\n  "
+    for each in shown:
+        yield opening + _pretty(as_json(each, explain=explain)).replace("\n", "\n  "), each
+        opening = ",\n  "
+    yield "[]\n" if opening.startswith("[") else "\n]\n", None
+
+
+def _pretty(value: object) -> str:
+    """JSON on indented lines, twenty times faster than the standard library writes it."""
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _previews(files: tuple[str, ...], *, probe: bool, explain: bool, folder: str | None) -> Iterator[Preview]:
     from responder.cli.bodies import samples
     from responder.cli.preview import preview
     from responder.model.clock import Deadline
@@ -62,7 +84,7 @@ def _previews(files: tuple[str, ...], *, probe: bool, folder: str | None) -> Ite
     run = (lambda asks: prober.run(asks, Deadline(clock.monotonic() + budget))) if prober else None
     try:
         for sample in samples(files, sys.stdin.buffer, clock.now()):
-            yield preview(sample, desk, clock.now(), run)
+            yield preview(sample, desk, clock.now(), run, explain=explain)
     finally:
         if prober:
             prober.close()
@@ -148,5 +170,5 @@ def _messages(shown: Preview) -> Iterator[str]:
 
 
 def _indented(message: object) -> Iterator[str]:
-    for line in json.dumps(message, indent=2, ensure_ascii=False).split("\n"):
+    for line in _pretty(message).split("\n"):
         yield f"             {clean(line)}"

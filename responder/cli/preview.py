@@ -43,8 +43,11 @@ class Preview:
     problems: tuple[str, ...] = ()
 
 
-def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None) -> Preview:
-    """Decide a body as if it were the first of its group, or the end of an incident we know where nothing fires."""
+def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, explain: bool = False) -> Preview:
+    """Decide a body as if it were the first of its group, or the end of an incident we know where nothing fires.
+
+    ``explain`` also tries each rule by itself, which takes long where there are thousands.
+    """
     if sample.problem:
         return Preview(source=sample.source, effects=None, problems=(sample.problem,))
     delivery = Delivery(id=2, received_at=now, cluster="", body=sample.body)
@@ -69,7 +72,7 @@ def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None) -> P
         effects=effects,
         asks=asks,
         findings=findings,
-        steps=desk.matching.explain(decision.ruling.alert.labels),
+        steps=desk.matching.explain(decision.ruling.alert.labels) if explain else (),
         pagerduty=pager[0] if pager else None,
         slack=slack[0] if slack else None,
         slack_thread=tuple(slack[1:]),

@@ -50,7 +50,7 @@ class Trace:
 
 def trace(sample: Sample, desk: Desk, runbooks: Runbooks, now: datetime) -> Trace:
     """Follow one body to the end, with the triage of ``serve``; nothing is asked, stored or sent."""
-    shown = preview(sample, desk, now, None)
+    shown = preview(sample, desk, now, None, explain=True)
     effects = shown.effects
     if effects is None or effects.decision is None:
         return Trace(shown=shown, decision=None)

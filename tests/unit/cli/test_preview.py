@@ -21,7 +21,7 @@ OVER = to_bytes(a_body(alerts=[an_alert(labels=LABELS, status="resolved", endsAt
 
 def element(body: bytes, **desk: object) -> dict[str, object]:
     """The JSON element of a body."""
-    return as_json(preview(Sample("x.json", body), a_desk(**desk), NOW, None), explain=True)  # type: ignore[arg-type]
+    return as_json(preview(Sample("x.json", body), a_desk(**desk), NOW, None, explain=True), explain=True)  # type: ignore[arg-type]
 
 
 def test_the_element_has_the_keys_others_rely_upon() -> None:
