@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from collections.abc import Mapping
 
@@ -18,6 +19,9 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "health": ("responder.cli.health:health", "Ask every service of the catalogue how it is."),
     "rejects": ("responder.cli.rejects:rejects", "Read the bodies that were refused."),
 }
+
+_COLLECT_AFTER = 50_000
+"""New objects before the collector looks for cycles: most commands build one large tree of rules and end."""
 
 
 class _Lazy(click.Group):
@@ -45,3 +49,4 @@ def main() -> None:
 
     Settings come from the environment; `responder serve --settings` lists them all.
     """
+    gc.set_threshold(_COLLECT_AFTER)

@@ -35,44 +35,24 @@ def dry_run(files: tuple[str, ...], *, probe: bool, explain: bool, output: str, 
     line.
     """
     well = True
+    as_json, opening = output == "json", "[\n  "
     with named_failures():
-        shown = _previews(files, probe=probe, explain=explain, folder=folder)
-        for part, each in _as_json(shown, explain=explain) if output == "json" else _as_text(shown, explain=explain):
-            click.echo(part, nl=False)
-            well = well and not (each and each.problems)
+        for text, right in _shown(files, probe=probe, explain=explain, folder=folder, as_json=as_json):
+            click.echo(f"{opening}{text}" if as_json else text, nl=not as_json)
+            opening, well = ",\n  ", well and right
+    if as_json:
+        click.echo("[]" if opening.startswith("[") else "\n]")
     if not well:
         sys.exit(FAILED)
 
 
-_Parts = Iterator[tuple[str, "Preview | None"]]
-"""What to print, a body at a time, so that ten thousand of them take no memory and the first is seen at once."""
-
-
-def _as_text(shown: Iterator[Preview], *, explain: bool) -> _Parts:
-    for each in shown:
-        yield "\n".join(_lines(each, explain=explain)) + "\n", each
-
-
-def _as_json(shown: Iterator[Preview], *, explain: bool) -> _Parts:
-    from responder.cli.preview import as_json
-
-    opening = "[\n  "
-    for each in shown:
-        yield opening + _pretty(as_json(each, explain=explain)).replace("\n", "\n  "), each
-        opening = ",\n  "
-    yield "[]\n" if opening.startswith("[") else "\n]\n", None
-
-
-def _pretty(value: object) -> str:
-    """JSON on indented lines, twenty times faster than the standard library writes it."""
-    import msgspec
-
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-
-
-def _previews(files: tuple[str, ...], *, probe: bool, explain: bool, folder: str | None) -> Iterator[Preview]:
-    from responder.cli.bodies import samples
-    from responder.cli.preview import preview
+def _shown(
+    files: tuple[str, ...], *, probe: bool, explain: bool, folder: str | None, as_json: bool
+) -> Iterator[tuple[str, bool]]:
+    """What to print of each sample, and whether it was decided: the first is seen before the last is read."""
+    from responder.cli import preview
+    from responder.cli.bodies import Sample, samples
+    from responder.cli.spread import spread
     from responder.model.clock import Deadline
 
     settings = bootstrap.settings_from_environment()
@@ -82,12 +62,28 @@ def _previews(files: tuple[str, ...], *, probe: bool, explain: bool, folder: str
     prober = bootstrap.prober(settings, clock) if probe else None
     budget = max(severity.page_budget for severity in book.severities.values())
     run = (lambda asks: prober.run(asks, Deadline(clock.monotonic() + budget))) if prober else None
+
+    def show(sample: Sample) -> tuple[str, bool]:
+        shown = preview.preview(sample, desk, clock.now(), run, explain=explain)
+        if as_json:
+            text = _pretty(preview.as_json(shown, explain=explain)).replace("\n", "\n  ")
+        else:
+            text = "\n".join(_lines(shown, explain=explain))
+        return text, not shown.problems
+
+    found = samples(files, sys.stdin.buffer, clock.now())
     try:
-        for sample in samples(files, sys.stdin.buffer, clock.now()):
-            yield preview(sample, desk, clock.now(), run, explain=explain)
+        yield from map(show, found) if prober else spread(show, found)
     finally:
         if prober:
             prober.close()
+
+
+def _pretty(value: object) -> str:
+    """JSON on indented lines, ten times faster than the standard library writes it."""
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:

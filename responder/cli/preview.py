@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from responder.cli.bodies import Sample
 from responder.diagnose.contract import Ask
@@ -106,7 +107,7 @@ def _rendered(draft: Draft, desk: Desk) -> dict[str, Any]:
     body = desk.channels[draft.channel].render(letter).body
     if draft.channel == "log":
         return {"text": body.decode()}
-    found: dict[str, Any] = json.loads(body)
+    found: dict[str, Any] = msgspec.json.decode(body)
     return found | {"routing_key": _HIDDEN} if "routing_key" in found else found
 
 
