@@ -303,14 +303,22 @@ def prepare_store_aside(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def inbox(settings: Settings) -> Iterator[Inbox]:
-    """The kept bodies, for commands that only look. Raises CannotStore."""
+def store(settings: Settings) -> Iterator[Database]:
+    """The database, for commands that only look. Raises CannotStore."""
     from responder.store.database import Database
-    from responder.store.inbox import Inbox
 
     prepare_store(settings)
     database = Database(settings.database_url.reveal())
     try:
-        yield Inbox(database)
+        yield database
     finally:
         database.close()
+
+
+@contextlib.contextmanager
+def inbox(settings: Settings) -> Iterator[Inbox]:
+    """The kept bodies, for commands that only look. Raises CannotStore."""
+    from responder.store.inbox import Inbox
+
+    with store(settings) as database:
+        yield Inbox(database)

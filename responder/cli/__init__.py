@@ -15,6 +15,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("responder.cli.demo:demo", "Watch sample alerts become pages, on this machine only."),
     "dry-run": ("responder.cli.dry_run:dry_run", "Show what webhook bodies would do, without doing it."),
     "rules": ("responder.cli.rules:rules", "Check, explain and prove the rule files."),
+    "backtest": ("responder.cli.backtest:backtest", "Replay the past through changed rules."),
     "init": ("responder.cli.init:init", "Write a commented set of rules to start from."),
     "health": ("responder.cli.health:health", "Ask every service of the catalogue how it is."),
     "rejects": ("responder.cli.rejects:rejects", "Read the bodies that were refused."),

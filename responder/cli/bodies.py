@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
-_NEVER = "0001-01-01T00:00:00Z"
+NEVER = "0001-01-01T00:00:00Z"
+"""When an alert that fires ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +78,25 @@ def _wrapped(source: str, alerts: list[Any], now: datetime) -> Iterator[Sample]:
 
 def _body(name: str, alerts: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
     labels = {"alertname": name} if name else {}
-    members = [_alert(alert, now) for alert in alerts]
-    shared = set(members[0]["labels"].items()).intersection(*(member["labels"].items() for member in members))
+    return webhook([_alert(alert, now) for alert in alerts], labels)
+
+
+def webhook(
+    alerts: list[dict[str, Any]], group_labels: Mapping[str, str], *, group_key: str = "", receiver: str = "dry-run"
+) -> dict[str, Any]:
+    """The body in which a group would come; without ``group_key`` it is that of a root route without matchers."""
+    shared = set(alerts[0]["labels"].items()).intersection(*(alert["labels"].items() for alert in alerts))
+    named = ", ".join(f"{key}={json.dumps(value)}" for key, value in sorted(group_labels.items()))
     return {
-        "receiver": "dry-run",
-        "status": "firing" if any(member["status"] == "firing" for member in members) else "resolved",
-        "alerts": members,
-        "groupLabels": labels,
+        "receiver": receiver,
+        "status": "firing" if any(alert["status"] == "firing" for alert in alerts) else "resolved",
+        "alerts": alerts,
+        "groupLabels": dict(group_labels),
         "commonLabels": dict(sorted(shared)),
         "commonAnnotations": {},
         "externalURL": "",
         "version": "4",
-        "groupKey": "{}:{" + ", ".join(f"{key}={json.dumps(value)}" for key, value in labels.items()) + "}",
+        "groupKey": group_key or "{}:{" + named + "}",
         "truncatedAlerts": 0,
     }
 
@@ -102,10 +110,15 @@ def _alert(given: dict[str, Any], now: datetime) -> dict[str, Any]:
         "labels": labels,
         "annotations": given.get("annotations") or {},
         "startsAt": given.get("startsAt") or now.isoformat(),
-        "endsAt": (given.get("endsAt") or now.isoformat()) if status == "resolved" else _NEVER,
+        "endsAt": (given.get("endsAt") or now.isoformat()) if status == "resolved" else NEVER,
         "generatorURL": given.get("generatorURL") or "",
-        "fingerprint": given.get("fingerprint") or sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()[:16],
+        "fingerprint": given.get("fingerprint") or fingerprint(labels),
     }
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """A stand-in for Alertmanager's: 16 hex characters that depend on the labels only."""
+    return sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def of_labels(labels: dict[str, str], annotations: dict[str, str], now: datetime, source: str = "labels") -> Sample:

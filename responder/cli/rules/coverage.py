@@ -12,6 +12,7 @@ from urllib.parse import quote
 import click
 
 from responder import bootstrap
+from responder.cli.ask import get_json
 from responder.cli.fail import FAILED, Fatal, named_failures
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from responder.rulebook.foreign import AlertRule
     from responder.settings import Settings
 
-_CAP = 64 * 1024 * 1024
-_SECONDS = 30.0
 _HOURS = 'sum by (alertname) (count_over_time(ALERTS{alertstate="firing"}[7d:5m])) / 12'
 
 
@@ -97,8 +96,8 @@ def _live(url: str, settings: Settings) -> tuple[AlertRule, ...]:
     from responder.rulebook.foreign import NotReadableError, read_answer
 
     base = url.rstrip("/")
-    rules = _get(f"{base}/api/v1/rules?type=alert", settings)
-    fired = _get(f"{base}/api/v1/query?query={quote(_HOURS)}", settings)
+    rules = get_json(f"{base}/api/v1/rules?type=alert", settings)
+    fired = get_json(f"{base}/api/v1/query?query={quote(_HOURS)}", settings)
     try:
         return read_answer(base, rules, _hours(fired))
     except NotReadableError as error:
@@ -111,25 +110,6 @@ def _hours(answer: Any) -> dict[str, float]:
         return {each["metric"]["alertname"]: float(each["value"][1]) for each in answer["data"]["result"]}
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise Fatal(f"Prometheus does not say how often alerts fired: {error!r}") from error
-
-
-def _get(url: str, settings: Settings) -> Any:
-    from responder.model.clock import Deadline
-    from responder.model.message import Request
-    from responder.outgoing import CouldNotReach
-
-    clock = bootstrap.SystemClock()
-    outgoing = bootstrap.outgoing(settings, clock)
-    try:
-        answer = outgoing.send(Request(url, b"", method="GET"), Deadline(clock.monotonic() + _SECONDS), _CAP)
-    except CouldNotReach as error:
-        raise Fatal(f"{url}: {error}") from error
-    finally:
-        outgoing.close()
-    try:
-        return json.loads(answer.body)
-    except ValueError as error:
-        raise Fatal(f"{url}: status {answer.status}, and no JSON") from error
 
 
 def _print(found: Mapped, output: str, *, everything: bool) -> None:

@@ -1,0 +1,185 @@
+"""``responder backtest``: what a changed set of rules would have made of the past."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from responder import bootstrap
+from responder.cli.fail import FAILED, Fatal, named_failures
+from responder.cli.spans import SPAN
+
+if TYPE_CHECKING:
+    from responder.cli.backtest.against import RuleSet
+    from responder.cli.backtest.history import Past
+    from responder.cli.backtest.show import Result
+    from responder.engine.desk import Desk
+    from responder.rulebook.backtest.tally import Tally
+    from responder.settings import Settings
+
+_OF_PROMETHEUS = timedelta(days=30)
+
+
+@click.command()
+@click.argument("paths", nargs=-1)
+@click.option(
+    "--against",
+    "before",
+    default="HEAD",
+    show_default=True,
+    metavar="FOLDER|REVISION",
+    help="The rules before the change: a folder, or a git revision of the repository that holds the rules.",
+)
+@click.option("--prometheus", "url", help="Replay what this Prometheus remembers of its alerts.")
+@click.option("--since", type=SPAN, help="How far back: 12h, 30d, 4w. [default: everything; 30d of a Prometheus]")
+@click.option("--step", type=SPAN, default="60s", show_default=True, help="How finely a Prometheus is asked.")
+@click.option(
+    "--group-by",
+    default="alertname,cluster,service",
+    show_default=True,
+    help="Labels by which Alertmanager groups what a Prometheus fires.",
+)
+@click.option("--receiver", "receivers", multiple=True, help="Of the event recorder, take what went to it only.")
+@click.option("--max-new-pages", type=click.IntRange(0), help="Fail where more pages are new.")
+@click.option("--max-lost-pages", type=click.IntRange(0), help="Fail where more pages are lost.")
+@click.option("--cases", type=click.IntRange(0), default=5, show_default=True, help="Cases shown of a kind and rule.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--rules", help="Folder of the rule files after the change. [default: RESPONDER_RULES]")
+@click.option("--runbooks", help="Folder of the runbooks. [default: RESPONDER_RUNBOOKS]")
+def backtest(
+    paths: tuple[str, ...],
+    before: str,
+    url: str | None,
+    since: timedelta | None,
+    step: timedelta,
+    group_by: str,
+    receivers: tuple[str, ...],
+    max_new_pages: int | None,
+    max_lost_pages: int | None,
+    cases: int,
+    output: str,
+    rules: str | None,
+    runbooks: str | None,
+) -> None:
+    """Replay the past with the rules before a change and after it, and show what would have been different.
+
+    PATHS are files and folders of webhook bodies (*.json) and of what Alertmanager's event recorder wrote (*.jsonl), or
+    - for such lines on standard input. Without PATHS the deliveries in our own store are replayed. Nothing is stored,
+    asked or sent.
+
+    Exit status: 0, 1 when more pages are new or lost than allowed or something could not be read, 2 for a wrong command
+    line.
+    """
+    if paths and url:
+        raise click.UsageError("give PATHS or --prometheus, not both")
+    asked = Asked(paths, url, since, step, tuple(filter(None, group_by.split(","))), receivers)
+    with named_failures():
+        found = _compare(before, asked, rules, runbooks, cases)
+    _print(found, output)
+    exceeded = list(_exceeded(found.tally, max_new_pages, max_lost_pages))
+    for line in exceeded:
+        click.echo(f"error: {line}", err=True)
+    sys.exit(FAILED if exceeded or found.tally.unread else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which history is wanted, as the command line says it."""
+
+    paths: tuple[str, ...]
+    url: str | None
+    since: timedelta | None
+    step: timedelta
+    group_by: tuple[str, ...]
+    receivers: tuple[str, ...]
+
+
+def _compare(wanted: str, asked: Asked, rules: str | None, runbooks: str | None, most: int) -> Result:
+    from responder.cli.backtest.against import RuleSet, against
+    from responder.cli.backtest.run import Replay
+    from responder.cli.backtest.show import Result
+
+    settings = bootstrap.settings_from_environment()
+    folders = Path(rules or settings.rules), Path(runbooks or settings.runbooks)
+    now = RuleSet(str(folders[0]), *folders)
+    after = _desk(now, settings)
+    with against(wanted, now) as then:
+        before = _desk(then, settings)
+    replay = Replay(before, after, most)
+    with _past(asked, settings) as past:
+        _watch(past, replay.run(past.events))
+    if not replay.tally.notifications and not replay.tally.unread:
+        raise Fatal(f"{past.name} holds no notification: nothing was compared")
+    revisions = before.book.revision, after.book.revision
+    return Result(history=past.name, before=then.name, after=now.name, revisions=revisions, tally=replay.tally)
+
+
+def _desk(rules: RuleSet, settings: Settings) -> Desk:
+    """Every channel counts as configured, so that the answer is the same on a laptop and in CI."""
+    from responder.rulebook.load import BadRules
+
+    try:
+        book = bootstrap.load_rules(str(rules.rules), str(rules.runbooks))
+    except BadRules:
+        click.echo(f"error: the rules of {rules.name} cannot be used:", err=True)
+        raise
+    return bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
+
+
+@contextlib.contextmanager
+def _past(asked: Asked, settings: Settings) -> Iterator[Past]:
+    from responder.cli.backtest import history
+
+    now = bootstrap.SystemClock().now()
+    since = now - asked.since if asked.since else None
+    if asked.url:
+        begin = since or now - _OF_PROMETHEUS
+        yield history.of_prometheus(asked.url, settings, begin, now, asked.step.total_seconds(), asked.group_by)
+    elif asked.paths:
+        yield history.of_files(asked.paths, sys.stdin.buffer, now, since, asked.receivers)
+    else:
+        with bootstrap.store(settings) as database:
+            yield history.of_store(database, since)
+
+
+def _watch(past: Past, steps: Iterator[None]) -> None:
+    """Run all steps; on a terminal with a bar, on standard error."""
+    if not sys.stderr.isatty():
+        for _ in steps:
+            pass
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"replaying {past.name}", total=past.total)
+        for _ in steps:
+            bar.advance(task)
+
+
+def _exceeded(tally: Tally, new: int | None, lost: int | None) -> Iterator[str]:
+    from responder.rulebook.backtest.outcome import Kind
+
+    for kind, most in ((Kind.NEW_PAGE, new), (Kind.LOST_PAGE, lost)):
+        if most is not None and tally.totals[kind] > most:
+            number = tally.totals[kind]
+            yield f"{number:,} {kind.value}{'s'[: number != 1]}, and at most {most:,} are allowed"
+
+
+def _print(found: Result, output: str) -> None:
+    from responder.cli.backtest import show
+
+    if output == "json":
+        click.echo(json.dumps(show.as_json(found), indent=2, ensure_ascii=False))
+        return
+    for line in show.lines(found):
+        click.echo(line)

@@ -1,0 +1,89 @@
+"""The rules to compare with: another folder, or those of a git revision, read without touching the working tree."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from responder.cli.fail import Fatal
+from responder.model.text import one_line
+
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """Where a set of rules is, and its runbooks; ``name`` is what people call it."""
+
+    name: str
+    rules: Path
+    runbooks: Path
+
+
+@contextlib.contextmanager
+def against(wanted: str, now: RuleSet) -> Iterator[RuleSet]:
+    """The set that ``wanted`` names: a folder, or a revision of the repository that holds the rules in force ``now``.
+
+    Runbooks are those beside the folder, or of the same revision; where there are none, those of ``now``.
+    """
+    if Path(wanted).is_dir():
+        folder = Path(wanted)
+        beside = folder.resolve().parent / now.runbooks.name
+        yield RuleSet(wanted, folder, beside if beside.is_dir() else now.runbooks)
+        return
+    top = Path(_git(now.rules, "rev-parse", "--show-toplevel").decode().strip())
+    commit = _commit(wanted, now.rules)
+    with tempfile.TemporaryDirectory(prefix="responder-rules-") as into:
+        rules = _extract(top, commit, now.rules, Path(into))
+        if rules is None:
+            raise Fatal(f"revision {wanted} ({commit[:12]}) has no folder {_inside(top, now.rules)}")
+        runbooks = _extract(top, commit, now.runbooks, Path(into))
+        yield RuleSet(f"{wanted} ({commit[:12]})", rules, runbooks or now.runbooks)
+
+
+def _commit(wanted: str, rules: Path) -> str:
+    try:
+        found = _git(rules, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{wanted}^{{commit}}")
+    except Fatal as error:
+        raise Fatal(f"'{one_line(wanted)}' is neither a folder nor a git revision: name one with --against") from error
+    return found.decode().strip()
+
+
+def _extract(top: Path, commit: str, folder: Path, into: Path) -> Path | None:
+    """A folder as it was at a commit; None where it lies elsewhere, or was not there."""
+    inside = _inside(top, folder)
+    if inside is None or not _git(top, "ls-tree", "-d", "--name-only", commit, "--", inside):
+        return None
+    with tarfile.open(fileobj=BytesIO(_git(top, "archive", "--format=tar", commit, "--", inside))) as archive:
+        archive.extractall(into, filter="data")
+    return into / inside
+
+
+def _inside(top: Path, folder: Path) -> str | None:
+    resolved = folder.resolve()
+    return str(resolved.relative_to(top.resolve())) if resolved.is_relative_to(top.resolve()) else None
+
+
+def _git(folder: Path, *arguments: str) -> bytes:
+    """What git says. Raises Fatal where it refuses, is not there or takes too long."""
+    try:
+        done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the git of the PATH, as people use it
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except OSError as error:
+        raise Fatal(f"git cannot be run: {error.strerror}; name a folder with --against") from error
+    except subprocess.TimeoutExpired as error:
+        raise Fatal(f"git {arguments[0]} took more than {_SECONDS:.0f} s") from error
+    if done.returncode:
+        said = one_line(done.stderr.decode("utf-8", "replace"))
+        raise Fatal(f"git {arguments[0]} in {folder}: {said or 'failed'}; name another folder or revision")
+    return done.stdout

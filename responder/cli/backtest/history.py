@@ -1,0 +1,157 @@
+"""Where history comes from: our own store, files, or a Prometheus. Each is read as it is replayed, never as a whole."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlencode
+
+from responder.cli.ask import get_json
+from responder.cli.backtest.recorder import NoEventError, read_line
+from responder.cli.backtest.series import QUERY, Grouping, NoMatrixError
+from responder.cli.bodies import Sample, samples
+from responder.cli.fail import Fatal
+from responder.model.delivery import Delivery
+from responder.receive.alertmanager import BadBody, parse
+from responder.settings import Settings
+from responder.store import past
+from responder.store.database import Database
+
+PAGE = 500
+"""Deliveries read from the store at a time, each in a transaction of its own."""
+CHUNK = timedelta(days=1)
+POINTS = 10_000
+"""Steps that Prometheus is asked for at once, at most: it refuses more than 11,000."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One notification of the past and where it is; ``delivery`` is None where ``problem`` says why."""
+
+    source: str
+    delivery: Delivery | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A history. ``name`` says where it is from, ``total`` how many notifications it has where that is known."""
+
+    name: str
+    total: int | None
+    events: Iterator[Recorded]
+
+
+def of_store(database: Database, since: datetime | None) -> Past:
+    """The deliveries of our own store, in the order they came, whatever was made of them."""
+    with database.read() as connection:
+        total = past.count(connection, since)
+    return Past("the store", total, _of_store(database, since))
+
+
+def _of_store(database: Database, since: datetime | None) -> Iterator[Recorded]:
+    after = 0
+    while True:
+        with database.read() as connection:
+            page = past.page(connection, since, after, PAGE)
+        yield from (Recorded(f"delivery {each.id}", each) for each in page)
+        if len(page) < PAGE:
+            return
+        after = page[-1].id
+
+
+def of_files(
+    names: Sequence[str], stdin: BinaryIO, now: datetime, since: datetime | None, receivers: tuple[str, ...]
+) -> Past:
+    """Webhook bodies in ``*.json``, and lines of bodies or of Alertmanager's event recorder in ``*.jsonl``.
+
+    Bodies are taken in the order of the names; what has a time of its own is put in the order of time.
+    """
+    numbers = count(1)
+    streams = []
+    for name in names:
+        lines = [name] if name == "-" or _has_lines(Path(name)) else []
+        if Path(name).is_dir():
+            lines = [str(path) for path in sorted(Path(name).iterdir()) if _has_lines(path)]
+        streams += [_of_lines(each, stdin, receivers) for each in lines]
+        if lines != [name] and (not lines or any(Path(name).glob("*.json"))):
+            streams.append(_of_bodies(samples([name], stdin, now)))
+    merged = heapq.merge(*streams, key=lambda event: event.delivery.received_at if event.delivery else _EPOCH)
+    events = (replace(each, delivery=_numbered(each.delivery, next(numbers))) for each in merged)
+    kept = (each for each in events if not since or not each.delivery or each.delivery.received_at >= since)
+    return Past(", ".join(names), None, kept)
+
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def _numbered(delivery: Delivery | None, number: int) -> Delivery | None:
+    return replace(delivery, id=number) if delivery else None
+
+
+def _has_lines(path: Path) -> bool:
+    return ".jsonl" in path.name
+
+
+def _of_bodies(found: Iterable[Sample]) -> Iterator[Recorded]:
+    for sample in found:
+        yield _recorded(sample.source, sample.body, None, sample.problem)
+
+
+def _of_lines(name: str, stdin: BinaryIO, receivers: tuple[str, ...]) -> Iterator[Recorded]:
+    try:
+        with stdin if name == "-" else Path(name).open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                source = f"{name}:{number}"
+                try:
+                    found = read_line(line, receivers) if line.strip() else None
+                except NoEventError as error:
+                    yield Recorded(source, None, str(error))
+                    continue
+                if found:
+                    yield _recorded(source, *found)
+    except OSError as error:
+        yield Recorded(name, None, f"cannot be read: {error.strerror}")
+
+
+def _recorded(source: str, body: bytes, at: datetime | None, problem: str = "") -> Recorded:
+    """A body without a time of its own came when the last thing it tells of happened."""
+    if problem:
+        return Recorded(source, None, problem)
+    try:
+        at = at or max((each.ends_at or each.starts_at for each in parse(body).alerts), default=_EPOCH)
+    except BadBody as error:
+        return Recorded(source, None, str(error))
+    return Recorded(source, Delivery(id=0, received_at=at.astimezone(UTC), cluster="", body=body))
+
+
+def of_prometheus(
+    url: str, settings: Settings, begin: datetime, end: datetime, step: float, group_by: Sequence[str]
+) -> Past:
+    """What Prometheus remembers of its alerts, asked for a day at a time."""
+    base = url.rstrip("/")
+    return Past(f"ALERTS of {base}", None, _of_prometheus(base, settings, begin, end, step, Grouping(group_by)))
+
+
+def _of_prometheus(
+    base: str, settings: Settings, begin: datetime, end: datetime, step: float, grouping: Grouping
+) -> Iterator[Recorded]:
+    numbers = count(1)
+    at_once = max(1, min(POINTS, int(CHUNK.total_seconds() / step)))
+    steps = int((end - begin).total_seconds() / step) + 1
+    for first in range(0, steps, at_once):
+        times = [begin.timestamp() + number * step for number in range(first, min(first + at_once, steps))]
+        asked = {"query": QUERY, "start": f"{times[0]:.3f}", "end": f"{times[-1]:.3f}", "step": f"{step:g}"}
+        answer = get_json(f"{base}/api/v1/query_range?{urlencode(asked)}", settings)
+        try:
+            for at, body in grouping.notifications(answer, times):
+                when = datetime.fromtimestamp(at, UTC)
+                delivery = Delivery(id=next(numbers), received_at=when, cluster="", body=body)
+                yield Recorded(f"{when:%Y-%m-%d %H:%M:%SZ}", delivery)
+        except NoMatrixError as error:
+            raise Fatal(f"{base}: {error}") from error

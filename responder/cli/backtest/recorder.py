@@ -1,0 +1,107 @@
+"""Alertmanager's event recorder (0.33 and later): the notifications among its events, as the webhooks they were.
+
+One JSON object a line, as protojson writes the messages of ``eventrecorder.proto``. There are two versions of them: in
+the first, labels are a list of pairs and an alert is wrapped with its hash; in the second, both are plain.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from responder.cli.bodies import NEVER, webhook
+
+
+class NoEventError(Exception):
+    """A line that is no event of the recorder and no webhook body; the text says why."""
+
+
+class _Pair(msgspec.Struct):
+    key: str = ""
+    value: str = ""
+
+
+_Labels = dict[str, str | list[_Pair]]
+
+
+class _Alert(msgspec.Struct, rename="camel"):
+    details: _Alert | None = None
+    fingerprint: str | int = 0
+    labels: _Labels = {}
+    annotations: _Labels = {}
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    resolved: bool = False
+
+
+class _Group(msgspec.Struct, rename="camel"):
+    group_key: str = ""
+    group_labels: _Labels = {}
+    receiver_name: str = ""
+
+
+class _Notification(msgspec.Struct, rename="camel"):
+    alerts: list[_Alert] = []
+    group_info: _Group = msgspec.field(default_factory=_Group)
+
+
+class _Data(msgspec.Struct):
+    notification: _Notification | None = None
+
+
+class _Line(msgspec.Struct, rename="camel"):
+    at: datetime | None = msgspec.field(name="@timestamp", default=None)
+    data: _Data | None = None
+    group_key: str = ""
+
+
+_DECODER = msgspec.json.Decoder(_Line)
+
+
+def read_line(line: bytes, receivers: tuple[str, ...] = ()) -> tuple[bytes, datetime | None] | None:
+    """The webhook body that a line holds or stands for, and when it was sent where the line says so.
+
+    None for an event that is no notification, or one to another receiver than ``receivers`` (all, where it is empty).
+    Raises NoEventError.
+    """
+    try:
+        found = _DECODER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NoEventError(str(error) or "nested too deeply") from None
+    if found.group_key:
+        return line, None
+    if found.at is None or found.data is None:
+        raise NoEventError("neither an event of Alertmanager's recorder nor a webhook body")
+    told = found.data.notification
+    if told is None or (receivers and told.group_info.receiver_name not in receivers):
+        return None
+    if not told.alerts or not told.group_info.group_key:
+        raise NoEventError("a notification without its alerts or its group key")
+    alerts = [_alert(each.details or each, found.at) for each in told.alerts]
+    group = told.group_info
+    body = webhook(alerts, _plain(group.group_labels), group_key=group.group_key, receiver=group.receiver_name)
+    return json.dumps(body).encode(), found.at
+
+
+def _alert(alert: _Alert, at: datetime) -> dict[str, Any]:
+    began = (alert.starts_at or at).isoformat()
+    return {
+        "status": "resolved" if alert.resolved else "firing",
+        "labels": _plain(alert.labels),
+        "annotations": _plain(alert.annotations),
+        "startsAt": began,
+        "endsAt": (alert.ends_at or at).isoformat() if alert.resolved else NEVER,
+        "generatorURL": "",
+        "fingerprint": f"{int(alert.fingerprint):016x}",
+    }
+
+
+def _plain(labels: _Labels) -> dict[str, str]:
+    """Labels of either version; one of the second that is called "labels" holds a text and no list."""
+    pairs = labels.get("labels")
+    if isinstance(pairs, list):
+        return {pair.key: pair.value for pair in pairs}
+    return {name: value for name, value in labels.items() if isinstance(value, str)}

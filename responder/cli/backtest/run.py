@@ -1,0 +1,79 @@
+"""A history decided twice, once with each set of rules, and what differs counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from responder.cli.backtest.history import Recorded
+from responder.engine import process
+from responder.engine.desk import Desk
+from responder.engine.rehearsal import Recent, Rehearsal
+from responder.model.alert import AlertGroup
+from responder.model.delivery import Delivery
+from responder.model.text import tidy_line
+from responder.notify.route import PAGER
+from responder.receive.alertmanager import BadBody
+from responder.rulebook.backtest.outcome import (
+    Kind,
+    Outcome,
+    lasting_differences,
+    moment_differences,
+    outcome,
+)
+from responder.rulebook.backtest.tally import Case, Tally
+
+_Judged = tuple[tuple[str, str, str], tuple[str, str, str]]
+
+
+class Replay:
+    """Two sets of rules, side by side. ``tally`` is what was found so far."""
+
+    def __init__(self, before: Desk, after: Desk, most: int) -> None:
+        self._before = Rehearsal(before)
+        self._after = Rehearsal(after)
+        self._judged: Recent[_Judged | None] = Recent()
+        self.tally = Tally(most=most)
+
+    def run(self, events: Iterable[Recorded]) -> Iterator[None]:
+        """Decide one event after the other; yields after each, so that somebody may watch."""
+        for event in events:
+            if event.delivery is None:
+                self.tally.could_not_read(f"{event.source}: {event.problem}")
+            else:
+                self._decide(event.source, event.delivery)
+            yield
+
+    def _decide(self, source: str, delivery: Delivery) -> None:
+        try:
+            group = process.read(delivery)
+        except BadBody as error:
+            self.tally.could_not_read(f"{source}: {error}")
+            return
+        before = outcome(self._before.decide(group, delivery), PAGER)
+        after = outcome(self._after.decide(group, delivery), PAGER)
+        kinds = {*moment_differences(before, after), *self._lasting(group, before, after)}
+        self.tally.add(
+            _case(source, delivery.received_at, group, before, after), tuple(kind for kind in Kind if kind in kinds)
+        )
+
+    def _lasting(self, group: AlertGroup, before: Outcome, after: Outcome) -> tuple[Kind, ...]:
+        """Differences that last are counted once an incident, and again only where they change."""
+        if not group.firing:
+            return ()
+        judged = (before.lasting, after.lasting)
+        known = None if before.begins or after.begins else self._judged.get(group.dedup_key, None)
+        self._judged.put(group.dedup_key, judged)
+        return lasting_differences(before, after) if judged != known else ()
+
+
+def _case(source: str, at: datetime, group: AlertGroup, before: Outcome, after: Outcome) -> Case:
+    return Case(at=at, source=source, what=_what(group), before=before, after=after)
+
+
+def _what(group: AlertGroup) -> str:
+    """The alert's name, and what the group has in common beside it."""
+    alert = (group.firing or group.alerts)[:1]
+    name = alert[0].name if alert else group.group_labels.get("alertname", "")
+    rest = " ".join(f"{key}={value}" for key, value in group.group_labels.items() if key != "alertname")
+    return tidy_line(f"{name or 'an alert without a name'} {rest}".strip(), 120)

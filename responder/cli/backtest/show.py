@@ -1,0 +1,176 @@
+"""What a backtest found, as people and scripts read it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from responder.model.text import one_line
+from responder.rulebook.backtest.outcome import Kind, Outcome
+from responder.rulebook.backtest.tally import Case, Pile, Tally
+
+_HEADS: Mapping[Kind, str] = {
+    Kind.NEW_PAGE: "pages+",
+    Kind.LOST_PAGE: "pages-",
+    Kind.WORSE: "worse",
+    Kind.MILDER: "milder",
+    Kind.RUNBOOK_GAINED: "book+",
+    Kind.RUNBOOK_LOST: "book-",
+    Kind.RUNBOOK_CHANGED: "book~",
+    Kind.TOLD: "told",
+    Kind.RULE: "rule",
+}
+_GRAVITY = {kind: number for number, kind in enumerate(Kind)}
+_COLOURS: Mapping[Kind, str] = {Kind.NEW_PAGE: "yellow", Kind.LOST_PAGE: "red"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A finished backtest: where history came from, the two sets of rules with their revisions, and the counts."""
+
+    history: str
+    before: str
+    after: str
+    revisions: tuple[str, str]
+    tally: Tally
+
+
+def lines(found: Result) -> Iterator[str]:
+    """The counts, per rule and per day, and then the cases; the sums come first, since a gate is about them."""
+    tally = found.tally
+    span = f", {tally.first:%Y-%m-%d} to {tally.last:%Y-%m-%d}" if tally.first and tally.last else ""
+    yield f"{tally.notifications:,} notification{'s'[: tally.notifications != 1]} of {found.history}{span}"
+    yield f"  before  {found.before}, revision {found.revisions[0][:12]}"
+    yield f"  after   {found.after}, revision {found.revisions[1][:12]}"
+    if tally.unread:
+        yield click.style(f"{tally.unread:,} could not be read:", fg="red")
+        yield from (f"  {one_line(problem)}" for problem in tally.problems)
+    yield ""
+    yield from _sums(tally)
+    if not tally.totals:
+        yield "nothing would have been different"
+        return
+    yield ""
+    kinds = [kind for kind in Kind if tally.totals[kind]]
+    rules = sorted(tally.rules.items(), key=lambda item: (-sum(item[1].values()), item[0]))
+    yield from _table("rule", [(rule, counts) for rule, counts in rules], kinds)
+    yield ""
+    changed = [(f"{day}", each.counts) for day, each in sorted(tally.days.items()) if each.counts]
+    yield from _table("day (UTC)", changed, kinds)
+    for (differences, rule), pile in sorted(tally.piles.items(), key=_order):
+        yield ""
+        yield from _pile(differences, rule, pile)
+
+
+def _sums(tally: Tally) -> Iterator[str]:
+    count = tally.totals
+    pages = f"{tally.before:,} before, {tally.after:,} after"
+    books = f"{count[Kind.RUNBOOK_GAINED]:,} gained, {count[Kind.RUNBOOK_LOST]:,} lost"
+    yield _row("pages", f"{pages}: {count[Kind.NEW_PAGE]:,} new, {count[Kind.LOST_PAGE]:,} lost")
+    yield _row("severity", f"{count[Kind.WORSE]:,} worse, {count[Kind.MILDER]:,} milder")
+    yield _row("runbook", f"{books}, {count[Kind.RUNBOOK_CHANGED]:,} another")
+    yield _row("told", f"{count[Kind.TOLD]:,} on other channels")
+    yield _row("rule", f"{count[Kind.RULE]:,} decided by another rule")
+
+
+def _row(name: str, text: str) -> str:
+    return f"{click.style(f'{name:<9}', fg='cyan')} {text}"
+
+
+def _table(title: str, rows: Sequence[tuple[str, Counter[Kind]]], kinds: Sequence[Kind]) -> Iterator[str]:
+    width = max(len(title), *(len(name) for name, _ in rows))
+    yield click.style(f"{title:<{width}}" + "".join(f"{_HEADS[kind]:>8}" for kind in kinds), bold=True)
+    for name, counts in rows:
+        yield f"{name:<{width}}" + "".join(f"{counts[kind] or '.':>8}" for kind in kinds)
+
+
+def _order(item: tuple[tuple[tuple[Kind, ...], str], Pile]) -> tuple[list[int], str]:
+    """The graver differences first."""
+    (kinds, rule), _ = item
+    return [_GRAVITY[kind] for kind in kinds], rule
+
+
+def _pile(kinds: tuple[Kind, ...], rule: str, pile: Pile) -> Iterator[str]:
+    title = f"{', '.join(kinds)}: {rule}, {pile.total:,}"
+    yield click.style(title, fg=_COLOURS.get(kinds[0]), bold=True)
+    yield from (f"  {_case(case)}" for case in pile.kept)
+    if pile.total > len(pile.kept):
+        yield f"  and {pile.total - len(pile.kept):,} more (--cases)"
+
+
+def _case(case: Case) -> str:
+    before, after = _outcome(case.before), _outcome(case.after)
+    return f"{case.at:%Y-%m-%d %H:%M:%SZ}  {one_line(case.source)}  {case.what}\n    {before}\n    -> {after}"
+
+
+def _outcome(found: Outcome) -> str:
+    told = f"tells {', '.join(found.told)}" if found.told else "tells nobody of anything new"
+    severity = found.severity or "recorded only"
+    return f"{severity} by {found.rule or 'no rule'}, {found.runbook or 'no runbook'}: {told}"
+
+
+def as_json(found: Result) -> dict[str, Any]:
+    """For scripts. Its keys are relied upon: add, never rename."""
+    tally = found.tally
+    return {
+        "history": found.history,
+        "before": {"name": found.before, "revision": found.revisions[0]},
+        "after": {"name": found.after, "revision": found.revisions[1]},
+        "summary": {
+            "notifications": tally.notifications,
+            "unread": tally.unread,
+            "first": tally.first.isoformat() if tally.first else None,
+            "last": tally.last.isoformat() if tally.last else None,
+            "pages_before": tally.before,
+            "pages_after": tally.after,
+            **_counts(tally.totals),
+        },
+        "rules": {rule: _counts(counts) for rule, counts in sorted(tally.rules.items())},
+        "days": {
+            f"{day}": {"pages_before": each.before, "pages_after": each.after, **_counts(each.counts)}
+            for day, each in sorted(tally.days.items())
+        },
+        "cases": [
+            {
+                "kinds": list(map(_key, kinds)),
+                "rule": rule,
+                "total": pile.total,
+                "notifications": list(map(_as_dict, pile.kept)),
+            }
+            for (kinds, rule), pile in sorted(tally.piles.items(), key=_order)
+        ],
+        "problems": list(tally.problems),
+    }
+
+
+def _counts(counts: Counter[Kind]) -> dict[str, int]:
+    return {_key(kind): counts[kind] for kind in Kind}
+
+
+def _key(kind: Kind) -> str:
+    return kind.value.replace(" ", "_")
+
+
+def _as_dict(case: Case) -> dict[str, Any]:
+    return {
+        "at": case.at.isoformat(),
+        "source": case.source,
+        "alert": case.what,
+        "before": _outcome_as_dict(case.before),
+        "after": _outcome_as_dict(case.after),
+    }
+
+
+def _outcome_as_dict(found: Outcome) -> dict[str, Any]:
+    return {
+        "rule": found.rule or None,
+        "severity": found.severity or None,
+        "runbook": found.runbook or None,
+        "told": list(found.told),
+        "pages": found.pages,
+        "reason": found.reason,
+    }

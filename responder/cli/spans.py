@@ -1,0 +1,26 @@
+"""Durations on the command line."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import click
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class Span(click.ParamType[timedelta]):
+    """A duration of one unit, as Prometheus writes it."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """The duration; a wrong one ends the command with what to write."""
+        found = re.fullmatch(r"([1-9]\d{0,8})([smhdw])", str(value), re.ASCII)
+        if found is None:
+            self.fail(f"'{value}' is no duration: write 12h, 30d or 4w", param, ctx)
+        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
+SPAN = Span()

@@ -1,0 +1,98 @@
+"""What became of one notification under one set of rules, and how that differs from another's. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from responder.model.delivery import Effects
+from responder.model.incident import ChangeKind
+from responder.model.report import Moment
+from responder.model.rule import Action
+
+
+class Kind(StrEnum):
+    """The ways in which two outcomes differ, the gravest first."""
+
+    NEW_PAGE = "new page"
+    LOST_PAGE = "lost page"
+    WORSE = "worse severity"
+    MILDER = "milder severity"
+    RUNBOOK_GAINED = "runbook gained"
+    RUNBOOK_LOST = "runbook lost"
+    RUNBOOK_CHANGED = "other runbook"
+    TOLD = "other channels"
+    RULE = "other rule"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What people would have noticed of a notification.
+
+    ``severity`` is empty and ``rank`` 0 where nobody is told, whatever happens (a heartbeat). ``told`` are the channels
+    that hear of an incident for the first time. ``pages`` says whether somebody is woken. ``begins`` marks a new one.
+    """
+
+    rule: str
+    severity: str
+    rank: int
+    runbook: str
+    told: tuple[str, ...]
+    pages: bool
+    begins: bool
+    reason: str
+
+    @property
+    def lasting(self) -> tuple[str, str, str]:
+        """What holds for the incident from now on."""
+        return self.rule, self.severity, self.runbook
+
+
+NOTHING = Outcome(rule="", severity="", rank=0, runbook="", told=(), pages=False, begins=False, reason="")
+"""What becomes of a notification on which triage fails."""
+
+
+def outcome(effects: Effects, pager: str) -> Outcome:
+    """The outcome of a delivery; ``pager`` names the channel that wakes people.
+
+    Somebody is woken when the pager hears of an incident for the first time. What it is told later about one that is
+    open wakes nobody.
+    """
+    decision = effects.decision
+    if decision is None:
+        return NOTHING
+    told = dict.fromkeys(draft.channel for draft in effects.drafts if draft.report.moment is Moment.START)
+    notified = decision.rule.action is Action.NOTIFY
+    return Outcome(
+        rule=decision.rule.id,
+        severity=decision.severity.name if notified else "",
+        rank=decision.severity.rank if notified else 0,
+        runbook=str(decision.rule.runbook or "") if notified else "",
+        told=tuple(told),
+        pages=pager in told,
+        begins=notified and decision.change.kind is ChangeKind.NEW,
+        reason=decision.reason,
+    )
+
+
+def moment_differences(before: Outcome, after: Outcome) -> tuple[Kind, ...]:
+    """How people would have been told differently now."""
+    found = []
+    if before.pages != after.pages:
+        found.append(Kind.NEW_PAGE if after.pages else Kind.LOST_PAGE)
+    if set(before.told) != set(after.told):
+        found.append(Kind.TOLD)
+    return tuple(found)
+
+
+def lasting_differences(before: Outcome, after: Outcome) -> tuple[Kind, ...]:
+    """How the incident would have been judged differently."""
+    found = []
+    if before.rank and after.rank and before.rank != after.rank:
+        found.append(Kind.WORSE if after.rank < before.rank else Kind.MILDER)
+    if before.runbook != after.runbook:
+        lost_or_changed = Kind.RUNBOOK_CHANGED if after.runbook else Kind.RUNBOOK_LOST
+        found.append(lost_or_changed if before.runbook else Kind.RUNBOOK_GAINED)
+    if before.rule != after.rule:
+        found.append(Kind.RULE)
+    return tuple(found)

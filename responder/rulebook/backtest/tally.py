@@ -1,0 +1,88 @@
+"""The differences of a whole history, counted: in total, per rule and per day, with the first cases of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from responder.rulebook.backtest.outcome import Kind, Outcome
+
+_OF_THE_OLD = frozenset({Kind.LOST_PAGE, Kind.RUNBOOK_LOST})
+"""What is lost is counted for the rule that gave it, everything else for the one that gives it now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One notification that would have ended differently. ``what`` names its alert and what it is about."""
+
+    at: datetime
+    source: str
+    what: str
+    before: Outcome
+    after: Outcome
+
+
+@dataclass(slots=True)
+class Pile:
+    """Notifications that differ in the same ways, under one rule: how many there are, and the first of them."""
+
+    total: int = 0
+    kept: list[Case] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Day:
+    """The pages of one day, UTC, and what changes about it."""
+
+    before: int = 0
+    after: int = 0
+    counts: Counter[Kind] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Tally:
+    """The counts. Of each pile the first ``most`` cases are kept: memory does not grow with history."""
+
+    most: int = 20
+    notifications: int = 0
+    unread: int = 0
+    problems: list[str] = field(default_factory=list)
+    first: datetime | None = None
+    last: datetime | None = None
+    before: int = 0
+    after: int = 0
+    totals: Counter[Kind] = field(default_factory=Counter)
+    rules: dict[str, Counter[Kind]] = field(default_factory=dict)
+    days: dict[date, Day] = field(default_factory=dict)
+    piles: dict[tuple[tuple[Kind, ...], str], Pile] = field(default_factory=dict)
+
+    def could_not_read(self, problem: str) -> None:
+        """Count something that is no notification; the first few are kept to be shown."""
+        self.unread += 1
+        if len(self.problems) < self.most:
+            self.problems.append(problem)
+
+    def add(self, case: Case, kinds: tuple[Kind, ...]) -> None:
+        """Count a notification and its differences."""
+        self.notifications += 1
+        self.first = min(self.first or case.at, case.at)
+        self.last = max(self.last or case.at, case.at)
+        self.before += case.before.pages
+        self.after += case.after.pages
+        day = self.days.setdefault(case.at.date(), Day())
+        day.before += case.before.pages
+        day.after += case.after.pages
+        for kind in kinds:
+            self.totals[kind] += 1
+            self.rules.setdefault(_rule(case, kind), Counter())[kind] += 1
+            day.counts[kind] += 1
+        if kinds:
+            pile = self.piles.setdefault((kinds, _rule(case, kinds[0])), Pile())
+            pile.total += 1
+            if len(pile.kept) < self.most:
+                pile.kept.append(case)
+
+
+def _rule(case: Case, kind: Kind) -> str:
+    return (case.before if kind in _OF_THE_OLD else case.after).rule

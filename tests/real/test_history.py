@@ -1,0 +1,76 @@
+"""A real Prometheus is a history: what it remembers of its alerts can be replayed, and weighs what rules cover."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from responder.standins.processes import Program, prometheus, prometheus_config
+from tests.real.conftest import ROOT, need, until
+
+pytestmark = pytest.mark.real
+
+_RULES = """\
+groups:
+  - name: real
+    rules:
+      - {alert: ServiceDown, expr: vector(1), labels: {service: plato, severity: critical}}
+      - {alert: NobodyKnows, expr: vector(time() % 6) < 3, labels: {severity: warning}}
+"""
+
+
+@pytest.fixture(scope="module")
+def remembered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A Prometheus in which one alert fires all the time, and another one has come and gone twice."""
+    need("prometheus")
+    with prometheus(tmp_path_factory.mktemp("prometheus"), prometheus_config({}, []), _RULES) as program:
+        until(lambda: _ends(program.url) >= 2, 40)
+        time.sleep(1.2)  # the step that shows the last end lies in the past then
+        yield program
+
+
+def _ends(url: str) -> int:
+    """How often the flapping alert has stopped: a second ago it fired, and now it does not."""
+    fires = 'ALERTS{alertname="NobodyKnows", alertstate="firing"}'
+    query = f"sum(sum_over_time(({fires} offset 1s unless {fires})[1m:1s]))"
+    with urllib.request.urlopen(f"{url}/api/v1/query?query={quote(query)}", timeout=5) as answer:
+        found = json.load(answer)["data"]["result"]
+    return int(found[0]["value"][1]) if found else 0
+
+
+def _responder(*arguments: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "responder", *arguments, "--output", "json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_what_prometheus_remembers_is_replayed(remembered: Program, tmp_path: Path) -> None:
+    """Whoever has nothing but a Prometheus still learns what a change of the rules would have meant."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    for path in (ROOT / "rules").glob("*.yaml"):
+        (rules / path.name).write_text(path.read_text().replace("critical: P1, page: P1, warning: P2", "critical: P3"))
+    history = ("--prometheus", remembered.url, "--since", "2m", "--step", "1s")
+    found = _responder("backtest", *history, "--rules", str(rules), "--runbooks", "runbooks", "--against", "rules")
+    numbers = found["summary"]
+    assert numbers["notifications"] >= 4
+    assert (numbers["pages_before"], numbers["pages_after"], numbers["lost_page"]) == (1, 0, 1)
+    assert list(found["rules"]) == ["service-down"]

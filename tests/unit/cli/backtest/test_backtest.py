@@ -1,0 +1,197 @@
+"""`responder backtest` says what a change of the rules would have meant, before it ships."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from responder import bootstrap
+from responder.model.secret import Secret
+from responder.settings import Settings
+from tests.unit.cli.backtest.conftest import BEGAN, HISTORY, a_body, as_found
+
+ROOT = Path(__file__).parents[4]
+Run = Callable[..., Result]
+
+
+def _adds_up(found: dict[str, Any]) -> None:
+    numbers = found["summary"]
+    for kind in (name for name in numbers if name in next(iter(found["days"].values()))):
+        assert numbers[kind] == sum(day[kind] for day in found["days"].values()), kind
+        if not kind.startswith("pages_"):
+            assert numbers[kind] == sum(rule[kind] for rule in found["rules"].values()), kind
+    assert numbers["pages_after"] == numbers["pages_before"] + numbers["new_page"] - numbers["lost_page"]
+
+
+def test_every_difference_is_counted_once(run: Run, past: Path) -> None:
+    """A reviewer sees how many people more and fewer would have been woken, and which judgements change."""
+    done = run(str(past), "--output", "json")
+    assert done.exit_code == 0, done.output
+    found = as_found(done)
+    _adds_up(found)
+    counted = {name: count for name, count in found["summary"].items() if isinstance(count, int) and count}
+    assert counted == {
+        "notifications": 9,
+        "pages_before": 1,
+        "pages_after": 2,
+        "new_page": 2,
+        "lost_page": 1,
+        "worse_severity": 2,
+        "milder_severity": 1,
+        "runbook_gained": 2,
+        "runbook_lost": 1,
+        "other_runbook": 1,
+        "other_channels": 3,
+        "other_rule": 1,
+    }
+    assert found["rules"]["slow"]["new_page"] == 2
+    assert found["rules"]["down"]["lost_page"] == 1
+    assert found["rules"]["unknown"]["runbook_lost"] == 1
+    assert {day: (each["pages_before"], each["pages_after"]) for day, each in found["days"].items()} == {
+        "2026-11-02": (1, 1),
+        "2026-11-03": (0, 1),
+    }
+
+
+def test_each_number_has_its_cases(run: Run, past: Path) -> None:
+    """Whoever doubts a number reads which notifications are behind it, and what would have come of each."""
+    found = as_found(run(str(past), "--output", "json", "--cases", "1"))
+    assert [(pile["kinds"], pile["rule"], pile["total"], len(pile["notifications"])) for pile in found["cases"]] == [
+        (["new_page", "worse_severity", "runbook_gained", "other_channels"], "slow", 2, 1),
+        (["lost_page", "milder_severity", "other_runbook", "other_channels"], "down", 1, 1),
+        (["runbook_lost", "other_rule"], "unknown", 1, 1),
+    ]
+    [lost] = found["cases"][1]["notifications"]
+    assert lost["source"].endswith("0.json")
+    assert lost["before"]["told"] == ["pagerduty", "slack"]
+    assert lost["after"]["told"] == ["slack"]
+    assert (lost["before"]["severity"], lost["after"]["severity"]) == ("P1", "P3")
+    text = run(str(past), "--cases", "1").output
+    assert "pages     1 before, 2 after: 2 new, 1 lost" in text
+    assert "new page, worse severity, runbook gained, other channels: slow, 2" in text
+    assert "and 1 more (--cases)" in text
+    assert "2026-11-03 00:20:00Z" not in text
+
+
+def test_the_same_rules_change_nothing(run: Run, past: Path, sets: Path) -> None:
+    """A change that only moves things about is shown to be one."""
+    done = run(str(past), "--max-new-pages", "0", "--max-lost-pages", "0", against=f"{sets}/after")
+    assert done.exit_code == 0, done.output
+    assert "nothing would have been different" in done.output
+
+
+def test_the_gate_keeps_pages_from_appearing_and_vanishing(run: Run, past: Path) -> None:
+    """CI stops a change that wakes more people than allowed, or that no longer wakes those it should."""
+    allowed = run(str(past), "--max-new-pages", "2", "--max-lost-pages", "1")
+    assert allowed.exit_code == 0
+    refused = run(str(past), "--max-new-pages", "1", "--max-lost-pages", "0")
+    assert refused.exit_code == 1
+    assert "error: 2 new pages, and at most 1 are allowed" in refused.stderr
+    assert "error: 1 lost page, and at most 0 are allowed" in refused.stderr
+
+
+def test_our_own_store_is_the_usual_history(run: Run, sets: Path) -> None:
+    """Without anything to name, the webhooks of the running installation are replayed, as far back as wanted."""
+    settings = Settings(database_url=Secret(f"sqlite:///{sets}/responder.db"))
+    now = bootstrap.SystemClock().now()
+    with bootstrap.inbox(settings) as inbox:
+        for number, body in enumerate(HISTORY):
+            inbox.keep(_bytes(body), "", now - timedelta(hours=len(HISTORY) - number))
+    whole = as_found(run("--output", "json"))
+    assert (whole["summary"]["notifications"], whole["summary"]["new_page"], whole["summary"]["lost_page"]) == (9, 2, 1)
+    assert whole["history"] == "the store"
+    assert [each["source"] for each in whole["cases"][1]["notifications"]] == ["delivery 1"]
+    late = as_found(run("--output", "json", "--since", "150m"))
+    assert (late["summary"]["notifications"], late["summary"]["lost_page"]) == (2, 0)
+
+
+def _bytes(body: dict[str, Any]) -> bytes:
+    return json.dumps(body).encode()
+
+
+def test_a_gate_that_looked_at_nothing_fails(run: Run) -> None:
+    """An empty history is no proof, so a gate does not pass on it."""
+    done = run("--max-new-pages", "0")
+    assert done.exit_code == 1
+    assert "the store holds no notification: nothing was compared" in done.stderr
+    assert run("x", "--prometheus", "http://127.0.0.1:1").exit_code == 2
+    assert run("--since", "soon").exit_code == 2
+
+
+def test_a_body_that_cannot_be_read_is_named(run: Run, past: Path) -> None:
+    """What could not be judged is said, and the command fails; the rest is judged all the same."""
+    (past / "00-broken.json").write_text("{")
+    done = run(str(past), str(past / "missing.json"))
+    assert done.exit_code == 1
+    assert "2 could not be read:" in done.output
+    assert "00-broken.json: $: not JSON" in done.output
+    assert "missing.json: cannot be read: No such file or directory" in done.output
+    assert "9 notifications of " in done.output
+
+
+def test_rules_that_cannot_be_used_are_said_to_be_those_before(run: Run, past: Path, sets: Path) -> None:
+    """Whoever compares with an old state learns that it is that one which is broken, and where."""
+    (sets / "before" / "rules.yaml").write_text("rules: [{id: a}]")
+    done = run(str(past))
+    assert done.exit_code == 1
+    assert f"error: the rules of {sets}/before cannot be used:" in done.stderr
+    assert "before/rules.yaml:1:" in done.stderr
+
+
+def test_what_fires_on_is_compared_again_only_where_it_changes(run: Run, sets: Path) -> None:
+    """An alert that repeats for days is one difference and not a hundred."""
+    lines = [a_body("Down", 1 + number % 2, minute=number) for number in range(20)]
+    (sets / "long.jsonl").write_text("\n".join(_bytes(line).decode() for line in lines))
+    found = as_found(run(str(sets / "long.jsonl"), "--output", "json"))
+    assert found["summary"]["notifications"] == 20
+    assert (found["summary"]["milder_severity"], found["summary"]["lost_page"]) == (1, 1)
+    assert found["summary"]["first"] == BEGAN.isoformat()
+
+
+@pytest.fixture
+def repository(sets: Path) -> Path:
+    """A git repository whose last commit holds the rules before, with those after in the working tree."""
+    if shutil.which("git") is None:
+        pytest.skip("git is missing: sudo apt install git")
+    (sets / "before").rename(sets / "rules")
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]
+    for words in (["init", "--quiet"], ["add", "rules", "runbooks"], [*who, "commit", "--quiet", "-m", "before"]):
+        subprocess.run(["git", "-C", str(sets), *words], check=True, timeout=30)
+    shutil.copy(sets / "after" / "rules.yaml", sets / "rules" / "rules.yaml")
+    (sets / "runbooks" / "a.md").write_text("# Two\n\n# One\n\n# Three\n")
+    return sets
+
+
+def test_a_git_revision_is_compared_with_the_working_tree(run: Run, repository: Path, past: Path) -> None:
+    """Before a commit, an author sees what the edit does; in CI, a reviewer what the branch does."""
+    done = run(str(past), "--rules", f"{repository}/rules", against="HEAD")
+    assert done.exit_code == 0, done.output
+    assert "  before  HEAD (" in done.output
+    assert "2 new, 1 lost" in done.output
+    assert (repository / "rules" / "rules.yaml").read_text() == (repository / "after" / "rules.yaml").read_text()
+
+
+def test_a_revision_that_is_none_is_told(run: Run, repository: Path, past: Path) -> None:
+    """A slip in the name of a revision, and rules that are not under git, are said in a sentence."""
+    rules = ("--rules", f"{repository}/rules")
+    unknown = run(str(past), *rules, against="--output=x")
+    assert unknown.exit_code == 1
+    assert "'--output=x' is neither a folder nor a git revision: name one with --against" in unknown.stderr
+    later = run(str(past), "--rules", f"{repository}/after", against="HEAD")
+    assert "has no folder after" in later.stderr
+
+
+def test_the_shipped_rules_and_examples_agree_with_themselves(run: Run) -> None:
+    """Every sample, hostile ones too, can be replayed."""
+    shipped = ("--rules", str(ROOT / "rules"), "--runbooks", str(ROOT / "runbooks"))
+    done = run(str(ROOT / "examples" / "alerts"), *shipped, against=str(ROOT / "rules"))
+    assert done.exit_code == 0, done.output
+    assert "nothing would have been different" in done.output
