@@ -110,17 +110,23 @@ def channels(settings: Settings, *, show_unconfigured: bool = False) -> dict[str
     ``show_unconfigured`` adds the others and masks all keys: a dry-run shows every message and no secret.
     """
     from responder.notify.channels import CHANNELS
+    from responder.notify.channels import pagerduty as pager
+    from responder.notify.pace import per_minute
+    from responder.notify.slack_messages import BURST
 
     mask = Secret("***")
+    events = per_minute(settings.pagerduty_events_per_minute, pager.BURST)
+    posts = per_minute(settings.slack_messages_per_minute, BURST)
     found: dict[str, Channel] = {}
     if settings.pagerduty_routing_key.reveal() or show_unconfigured:
         key = mask if show_unconfigured else settings.pagerduty_routing_key
-        found["pagerduty"] = CHANNELS["pagerduty"](key, settings.pagerduty_url, settings.public_url)
+        found["pagerduty"] = CHANNELS["pagerduty"](key, settings.pagerduty_url, settings.public_url, events)
     if settings.slack_bot_token.reveal() or (show_unconfigured and not settings.slack_webhook_url.reveal()):
         token = mask if show_unconfigured else settings.slack_bot_token
-        found["slack"] = CHANNELS["slack"](token, settings.slack_channel, settings.slack_api_url)
+        found["slack"] = CHANNELS["slack"](token, settings.slack_channel, settings.slack_api_url, posts)
     elif settings.slack_webhook_url.reveal():
-        found["slack_webhook"] = CHANNELS["slack_webhook"](mask if show_unconfigured else settings.slack_webhook_url)
+        hook = mask if show_unconfigured else settings.slack_webhook_url
+        found["slack_webhook"] = CHANNELS["slack_webhook"](hook, posts)
     found["log"] = CHANNELS["log"]()
     return found
 

@@ -47,10 +47,12 @@ class Settings:
     max_body_bytes: int = _setting(8 * 1024 * 1024, "largest webhook body; larger ones are answered 413")
     pagerduty_routing_key: Secret = _setting(Secret(""), "integration key of a PagerDuty Events API v2 service")
     pagerduty_url: str = _setting("https://events.pagerduty.com", "base of /v2/enqueue")
+    pagerduty_events_per_minute: int = _setting(120, "what PagerDuty takes from one key, all replicas together")
     slack_bot_token: Secret = _setting(Secret(""), "bot token (xoxb-...): messages are edited in place and threaded")
     slack_channel: str = _setting("#incidents", "Slack channel that gets the pages")
     slack_api_url: str = _setting("https://slack.com/api", "base of /chat.postMessage")
     slack_webhook_url: Secret = _setting(Secret(""), "Slack incoming webhook, used where there is no bot token")
+    slack_messages_per_minute: int = _setting(60, "what Slack takes in one channel, all replicas together")
     prometheus_url: str = _setting("", "Prometheus that promql probes ask")
     alertmanager_url: Mapping[str, tuple[str, ...]] = _setting(
         dict, "Alertmanager, to ask about open incidents; a pair: URL URL; by cluster: prod-eu=URL URL, prod-us=URL"

@@ -15,9 +15,10 @@ from responder.engine.desk import Desk
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Letter
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
-from responder.notify.backoff import next_attempt
+from responder.notify.backoff import LONGEST_WISH, next_attempt, pause
 from responder.notify.deliver import Deliverer
-from responder.store import outbox
+from responder.notify.pace import Pace, Room
+from responder.store import lanes, outbox
 from responder.store.database import CannotStore, Database
 
 _log = structlog.get_logger()
@@ -35,6 +36,9 @@ CLAIM = timedelta(seconds=SEND_SECONDS + 1)
 class Courier:
     """Claims due messages of one lane and hands each to a sender thread. ``chance`` gives the jitter, in [0, 1).
 
+    A lane is one channel, or all that are not configured any more. What the vendor takes in a minute is counted in the
+    database, in the same transaction as the claim, so that it holds for all replicas.
+
     Every channel has a courier of its own, so that a PagerDuty that hangs does not keep Slack's messages waiting.
     """
 
@@ -50,6 +54,7 @@ class Courier:
     ) -> None:
         self._database = database
         self._lane = lane
+        self._channel = "" if lane.rest else lane.channels[0]
         self._desk = desk
         self._deliverer = deliverer
         self._clock = clock
@@ -59,20 +64,21 @@ class Courier:
         self._busy = 0
         self._ended: list[tuple[Letter, Outcome]] = []
         self._guard = threading.Lock()
+        self._prepared = lane.rest
         self.on_free: Callable[[], None] = lambda: None
 
     def step(self) -> float:
         """Mark what has ended and send what is due. Returns the seconds until the next message is, at most POLL."""
+        self._prepare()
         now = self._clock.now()
         with self._guard:
             ended, free = list(self._ended), self._senders - self._busy
-        due = self._due(now) if free else None
-        ready = due is not None and due <= now.timestamp()
-        if not ended and not ready:
-            return POLL if due is None else min(POLL, max(0.0, due - now.timestamp()))
+        rest = self._rest(now) if free else POLL
+        if not ended and rest > 0:
+            return rest
         with self._database.work() as connection:
             news = self._mark(connection, ended, now)
-            letters = outbox.claim(connection, self._lane, now, now + CLAIM, free) if free else []
+            letters = self._claim(connection, now, free) if free else []
         with self._guard:
             del self._ended[: len(ended)]
             self._busy += len(letters)
@@ -97,9 +103,44 @@ class Courier:
         except CannotStore as error:
             _log.error("courier.cannot_mark", messages=len(ended), reason=f"{error}; they will be sent again")
 
-    def _due(self, now: datetime) -> float | None:
+    def _prepare(self) -> None:
+        if not self._prepared:
+            lanes.prepare(self._database, [self._channel])
+            self._prepared = True
+
+    def _rest(self, now: datetime) -> float:
+        """Seconds until a message may leave, at most POLL; 0 where one may now."""
         with self._database.read() as connection:
-            return outbox.next_due(connection, self._lane, now)
+            due = outbox.next_due(connection, self._lane, now)
+            if due is None:
+                return POLL
+            if due.at > now.timestamp():
+                return min(POLL, due.at - now.timestamp())
+            room = self._room(lanes.look(connection, self._channel), now)
+        return 0.0 if (room.urgent if due.worst else room.other) else POLL
+
+    def _room(self, standing: lanes.Standing, now: datetime) -> Room:
+        """How many messages the vendor takes now: none while it asked for a pause."""
+        if 0 < standing.paused_until - now.timestamp() <= LONGEST_WISH:
+            return Room(0, 0)
+        pace = self._pace()
+        return pace.room(standing.full_at, now.timestamp()) if pace else Room(self._senders, self._senders)
+
+    def _pace(self) -> Pace | None:
+        channel = self._desk().channels.get(self._channel)
+        return channel.pace if channel else None
+
+    def _claim(self, connection: Connection, now: datetime, free: int) -> list[Letter]:
+        """Claim what the vendor's limit allows, and count it. The lane's row keeps all replicas in turn."""
+        if self._lane.rest:
+            return outbox.claim(connection, self._lane, now, now + CLAIM, free)
+        standing = lanes.hold(connection, self._channel)
+        room = self._room(standing, now).within(free)
+        letters = outbox.claim(connection, self._lane, now, now + CLAIM, room.urgent, room.other)
+        if letters and (pace := self._pace()):
+            full_at = pace.spent(standing.full_at, now.timestamp(), len(letters))
+            lanes.spend(connection, self._channel, full_at)
+        return letters
 
     def _carry(self, letter: Letter) -> None:
         outcome = self._send(letter)
@@ -126,13 +167,16 @@ class Courier:
         event = _log.bind(message=letter.id, incident=letter.report.incident, channel=letter.channel, step=letter.step)
         match outcome:
             case Delivered(ref):
+                lanes.answered(connection, letter.channel)
                 outbox.sent(connection, letter, ref, now)
                 return partial(event.info, "message.sent", attempt=letter.attempt, title=letter.report.title)
             case TryLater(reason):
                 at = next_attempt(letter.attempt, outcome, rank=letter.rank, now=now, jitter=self._chance())
+                lanes.failed(connection, letter.channel, now, pause(outcome))
                 outbox.again(connection, letter, at, reason, plain=letter.plain)
                 return partial(event.warning, "message.later", attempt=letter.attempt, reason=reason, at=at.isoformat())
             case Refused(reason) if not letter.plain:
+                lanes.answered(connection, letter.channel)
                 outbox.again(connection, letter, now, reason, plain=True)
                 return partial(
                     event.warning, "message.refused", attempt=letter.attempt, reason=f"{reason}; trying a plain page"

@@ -14,7 +14,8 @@ class Draft:
     """A message to be written to the outbox. ``step`` is the channel's own word for what it does with the report.
 
     Messages of one ``stream`` (the dedup key) and channel leave in the order they were written. ``rank`` is the
-    severity's, 1 first. ``enrich`` marks a page that the diagnosis may still improve until it is due.
+    severity's, 1 first. ``enrich`` marks a page that the diagnosis may still improve until it is due. ``origin`` is the
+    id of the message that could not be delivered and that this one stands in for.
     """
 
     incident: str
@@ -25,6 +26,7 @@ class Draft:
     due_at: datetime
     report: Report
     enrich: bool = False
+    origin: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

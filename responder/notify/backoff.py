@@ -21,5 +21,9 @@ def next_attempt(attempt: int, outcome: TryLater, *, rank: int, now: datetime, j
     longest = LONGEST_WORST if rank <= 1 else LONGEST
     wait = min(longest, FIRST * 2.0 ** min(attempt - 1, 30))
     wait = wait / 2 + wait / 2 * jitter
-    wish = min(LONGEST_WISH, max(0.0, outcome.retry_after or 0.0))
-    return now + timedelta(seconds=max(wait, wish))
+    return now + timedelta(seconds=max(wait, pause(outcome)))
+
+
+def pause(outcome: TryLater) -> float:
+    """Seconds for which the server asked to be left alone: by this message, and by all others of the channel."""
+    return min(LONGEST_WISH, max(0.0, outcome.retry_after or 0.0))

@@ -8,6 +8,7 @@ from typing import Protocol
 from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import Moment
+from responder.notify.pace import Pace
 
 
 class Channel(Protocol):
@@ -24,6 +25,10 @@ class Channel(Protocol):
     @property
     def steps(self) -> Mapping[Moment, tuple[str, ...]]:
         """Which steps each moment takes."""
+
+    @property
+    def pace(self) -> Pace | None:
+        """How fast it may be sent to, all replicas together; None for as fast as we can."""
 
     def render(self, letter: Letter) -> Request:
         """The request for one message, within the vendor's limits; the minimal form where ``letter.plain``."""

@@ -10,12 +10,16 @@ from responder.model.report import Moment, Report
 from responder.model.rule import Link
 from responder.notify import blocks
 from responder.notify.blocks import Block, code, fenced, link, said
+from responder.notify.pace import per_minute
 from responder.notify.wire import ascii_only, within
 from responder.notify.words import at, between, brief
 
 SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Verdict.OK: "✅"}
 WARNING = "⚠️"
 MOST_FINDINGS = 40
+BURST = 6
+# https://docs.slack.dev/apis/web-api/rate-limits: one message a second and channel, short bursts are allowed.
+PACE = per_minute(60, BURST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Float,
     Integer,
+    Row,
     Select,
     and_,
     bindparam,
@@ -26,12 +27,14 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from responder.model.message import Draft, Letter
 from responder.model.report import Report
-from responder.store import news
+from responder.store import merge, news
 from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
 from responder.store.tables import messages
 
 _earlier = messages.alias("earlier")
 _WAITING = messages.c.state == "waiting"
+WORST = 1
+"""The rank that leaves before all others, and whose messages may use up what a channel takes at once."""
 
 # A message is blocked while one written before it for the same stream and channel still waits: that keeps the order.
 _BLOCKED = exists().where(
@@ -42,6 +45,22 @@ _BLOCKED = exists().where(
         _earlier.c.id < messages.c.id,
     )
 )
+
+
+# What stands before a worse message must not hold it up: it leaves with the same urgency.
+# What another transaction holds is being sent or changed anyway; waiting for it could end in a deadlock.
+_HELD_UP = (
+    select(messages.c.id)
+    .where(
+        messages.c.stream == bindparam("of"),
+        messages.c.channel == bindparam("to"),
+        _WAITING,
+        messages.c.rank > bindparam("best"),
+    )
+    .with_for_update(skip_locked=True)
+    .cte("held_up")
+)
+_LIFT = update(messages).where(messages.c.id.in_(select(_HELD_UP.c.id))).values(rank=bindparam("best"))
 
 
 def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> None:
@@ -63,12 +82,20 @@ def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> Non
             "claimed_until": 0.0,
             "report": reports[id(draft.report)],
             "written_at": to_seconds(now),
+            "moment": draft.report.moment.value,
+            "origin": draft.origin,
         }
         for draft in drafts
     ]
     if rows:
+        connection.execute(_LIFT, [{"of": d.stream, "to": d.channel, "best": d.rank} for d in _leading(drafts)])
         connection.execute(insert(messages), rows)
         news.tell(connection, news.MESSAGES)
+
+
+def _leading(drafts: Iterable[Draft]) -> list[Draft]:
+    """The worst draft of each stream and channel."""
+    return list({(d.stream, d.channel): d for d in sorted(drafts, key=lambda each: -each.rank)}.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +123,8 @@ def _free(lane: Lane) -> ColumnElement[bool]:
 
 
 @lru_cache
-def _ready(lane: Lane) -> Select[float]:
-    return select(messages.c.due_at).where(_free(lane)).order_by(*_WORST_FIRST).limit(1)
+def _ready(lane: Lane) -> Select[Any]:
+    return select(messages.c.due_at, messages.c.rank).where(_free(lane)).order_by(*_WORST_FIRST).limit(1)
 
 
 @lru_cache
@@ -106,33 +133,66 @@ def _later(lane: Lane) -> Select[float]:
 
 
 @lru_cache
-def _taken(lane: Lane) -> ReturningUpdate[Any]:
-    free = select(messages.c.id).where(_free(lane)).order_by(*_WORST_FIRST).limit(bindparam("most", type_=Integer))
-    # In a WITH, since PostgreSQL may run a mere subquery several times, and then lock more than the limit.
-    found = free.with_for_update(skip_locked=True).cte("found")
+def _candidates(lane: Lane) -> Select[Any]:
+    columns = (messages.c[name] for name in ("id", "incident", "channel", "step", "moment", "rank"))
+    chosen = select(*columns).where(_free(lane)).order_by(*_WORST_FIRST).limit(bindparam("most", type_=Integer))
+    return chosen.with_for_update(skip_locked=True)
+
+
+@lru_cache
+def _taken() -> ReturningUpdate[Any]:
     return (
         update(messages)
-        .where(messages.c.id.in_(select(found.c.id)))
+        .where(messages.c.id.in_(bindparam("ids", expanding=True)))
         .values(claimed_until=bindparam("until"), attempt=messages.c.attempt + 1)
         .returning(*(messages.c[name] for name in _OF_A_LETTER))
     )
 
 
-def next_due(connection: Connection, lane: Lane, now: datetime) -> float | None:
-    """When ``claim`` may find something: ``now`` or earlier where it would now, in epoch seconds; None for nothing."""
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The next message: when it may leave, in epoch seconds, and whether it is of the worst severity."""
+
+    at: float
+    worst: bool = False
+
+
+def next_due(connection: Connection, lane: Lane, now: datetime) -> Due | None:
+    """When ``claim`` may find something: ``now`` or earlier where it would now; None for nothing."""
     moment = {"now": to_seconds(now)}
-    ready: float | None = connection.scalar(_ready(lane), moment)
-    later: float | None = connection.scalar(_later(lane), moment) if ready is None else None
-    return later if ready is None else ready
+    ready = connection.execute(_ready(lane), moment).first()
+    if ready is not None:
+        return Due(ready.due_at, ready.rank <= WORST)
+    later: float | None = connection.scalar(_later(lane), moment)
+    return None if later is None else Due(later)
 
 
-def claim(connection: Connection, lane: Lane, now: datetime, until: datetime, limit: int) -> list[Letter]:
-    """Take due messages, the worst severity first. The claim holds until ``until``; ``attempt`` is its fence."""
-    values = {"now": to_seconds(now), "until": to_seconds(until), "most": limit}
-    rows = connection.execute(_taken(lane), values).mappings().all()
+def claim(
+    connection: Connection, lane: Lane, now: datetime, until: datetime, most: int, spare: int | None = None
+) -> list[Letter]:
+    """Take due messages, the worst severity first. The claim holds until ``until``; ``attempt`` is its fence.
+
+    At most ``most`` of them, and at most ``spare`` where they are not of the worst severity. Of several updates that
+    wait on one incident the newest is taken; the others are marked as merged into it.
+    """
+    spare = most if spare is None else min(spare, most)
+    chosen = _chosen(connection, lane, now, most, spare)
+    while merge.older(connection, chosen, now):
+        chosen = _chosen(connection, lane, now, most, spare)
+    if not chosen:
+        return []
+    values = {"ids": [row.id for row in chosen], "until": to_seconds(until)}
+    rows = connection.execute(_taken(), values).mappings().all()
     refs = _references(connection, [row["incident"] for row in rows])
     letters = [_letter(row, refs.get((row["incident"], row["channel"]), {})) for row in rows]
     return sorted(letters, key=lambda letter: letter.id)
+
+
+def _chosen(connection: Connection, lane: Lane, now: datetime, most: int, spare: int) -> list[Row[Any]]:
+    if most <= 0:
+        return []
+    rows = connection.execute(_candidates(lane), {"now": to_seconds(now), "most": most}).all()
+    return [row for place, row in enumerate(rows) if row.rank <= WORST or place < spare]
 
 
 _OF_A_LETTER = ("id", "incident", "channel", "step", "rank", "report", "due_at", "attempt", "plain")

@@ -108,7 +108,7 @@ messages = Table(
     Column("channel", Text, nullable=False),
     Column("step", Text, nullable=False),
     Column("rank", Integer, nullable=False),
-    Column("state", Text, nullable=False),  # waiting, sent, dead
+    Column("state", Text, nullable=False),  # waiting, sent, dead, merged
     Column("due_at", Float, nullable=False),
     Column("enrich", Boolean, nullable=False),
     Column("plain", Boolean, nullable=False),
@@ -119,6 +119,9 @@ messages = Table(
     Column("error", Text),
     Column("written_at", Float, nullable=False),
     Column("ended_at", Float),
+    Column("moment", Text, nullable=False, server_default=""),
+    Column("merged_into", _Id),  # the newer message that took over
+    Column("origin", _Id),  # the message that this one stands in for
     sqlite_autoincrement=True,
 )
 Index(
@@ -137,6 +140,14 @@ Index(
     messages.c.id,
     sqlite_where=text("state = 'waiting'"),
     postgresql_where=text("state = 'waiting'"),
+)
+Index("messages_dead", messages.c.id, sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'"))
+Index(
+    "messages_origin",
+    messages.c.origin,
+    unique=True,
+    sqlite_where=text("origin IS NOT NULL"),
+    postgresql_where=text("origin IS NOT NULL"),
 )
 Index("messages_of_incident", messages.c.incident, messages.c.channel, messages.c.id)
 
@@ -178,4 +189,13 @@ timers = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("due_at", Float, nullable=False),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("full_at", Float, nullable=False),
+    Column("paused_until", Float, nullable=False),
+    Column("failing_since", Float),
 )

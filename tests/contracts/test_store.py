@@ -19,7 +19,7 @@ from responder.model.delivery import Work
 from responder.model.finding import Finding
 from responder.model.message import Draft, Letter
 from responder.standins.builders import NOW, a_finding, a_report, a_subject, an_incident
-from responder.store import inbox, incidents, outbox, studies
+from responder.store import inbox, incidents, lanes, outbox, studies
 from responder.store.database import CannotStore, Database
 from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
@@ -179,7 +179,8 @@ def test_nothing_leaves_before_it_is_due(database: Database) -> None:
     written(database, a_draft(due=8))
     assert claimed(database, 7.9) == []
     with database.read() as connection:
-        assert outbox.next_due(connection, EVERY, NOW) == (NOW + timedelta(seconds=8)).timestamp()
+        due = outbox.next_due(connection, EVERY, NOW)
+    assert due == outbox.Due((NOW + timedelta(seconds=8)).timestamp())
     assert len(claimed(database, 8)) == 1
 
 
@@ -380,3 +381,46 @@ def test_findings_come_back_whole(database: Database) -> None:
         (study,) = studies.write(connection, [(a_work(), LATER)], NOW, LATER)
         studies.finish(connection, study, (finding,), LATER)
         assert studies.findings_of(connection, "INC-1") == (finding,)
+
+
+def test_the_standing_of_a_channel_is_shared(database: Database) -> None:
+    """What one replica has sent, and that a vendor does not answer, every other replica knows."""
+    lanes.prepare(database, ["slack", "pagerduty"])
+    lanes.prepare(database, ["slack"])
+    with database.work() as connection:
+        assert lanes.hold(connection, "slack") == lanes.Standing()
+        lanes.spend(connection, "slack", 17.5)
+        lanes.failed(connection, "slack", NOW, 30)
+        lanes.failed(connection, "slack", LATER, 0)
+        now = NOW.timestamp()
+        assert lanes.look(connection, "slack") == lanes.Standing(17.5, now + 30, now)
+        lanes.answered(connection, "slack")
+        assert lanes.look(connection, "slack").failing_since is None
+        assert lanes.standings(connection)["pagerduty"] == lanes.Standing()
+
+
+def test_two_replicas_give_a_channel_its_row_at_the_same_moment(database: Database) -> None:
+    """Engines that start together do not stop each other."""
+    failures: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            lanes.prepare(database, ["slack", "pagerduty", "log"])
+        except BaseException as error:  # noqa: BLE001 - the test wants to see any of them
+            failures.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_what_is_not_of_the_worst_severity_takes_only_what_is_spared(database: Database) -> None:
+    """A limit leaves room for a P1 that has not happened yet."""
+    written(database, *(a_draft(stream=f"s{n}", rank=3) for n in range(4)), a_draft(stream="p1", rank=1))
+    with database.work() as connection:
+        taken = outbox.claim(connection, EVERY, NOW, LATER, 4, 2)
+        assert sorted(letter.rank for letter in taken) == [1, 3]
+        assert outbox.claim(connection, EVERY, NOW, LATER, 0, 0) == []

@@ -28,6 +28,7 @@ class Log:
 
     name: ClassVar[str] = "log"
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
+    pace: ClassVar[None] = None
 
     def render(self, letter: Letter) -> Request:
         """The page as text; its title alone in the minimal form."""

@@ -13,6 +13,7 @@ from responder.model.secret import Secret
 from responder.model.text import one_line
 from responder.notify import href
 from responder.notify.custom_details import SHED, details
+from responder.notify.pace import Pace, per_minute
 from responder.notify.wire import ascii_only, decoded, encoded, judged, text_of, within
 
 # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/ and .../send-alert-event/
@@ -25,6 +26,10 @@ FIELD_LIMIT = 255
 LINK_TEXT_LIMIT = 100
 MOST_LINKS = 6
 
+BURST = 20
+# https://developer.pagerduty.com/docs/events-api-v2/overview/: some 120 events a minute and integration key.
+PACE = per_minute(120, BURST)
+
 _RESOLVE = "resolve"
 
 
@@ -35,6 +40,7 @@ class PagerDuty:
     routing_key: Secret
     base_url: str = "https://events.pagerduty.com"
     client_url: str = ""
+    pace: Pace = PACE
     name: ClassVar[str] = "pagerduty"
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = {
         Moment.START: ("trigger",),

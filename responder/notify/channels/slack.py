@@ -10,7 +10,8 @@ from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import Moment
 from responder.model.secret import Secret
-from responder.notify.slack_messages import details, parent, plain, reply
+from responder.notify.pace import Pace
+from responder.notify.slack_messages import PACE, details, parent, plain, reply
 from responder.notify.wire import decoded, encoded, judged, retry_after, text_of, told
 
 # https://docs.slack.dev/reference/methods/chat.postMessage and chat.update, "Errors": those that may pass.
@@ -38,6 +39,7 @@ class Slack:
     token: Secret
     channel: str
     base_url: str = "https://slack.com/api"
+    pace: Pace = PACE
     name: ClassVar[str] = "slack"
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = {
         Moment.START: (_POST, _DETAILS),

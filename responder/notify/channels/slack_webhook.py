@@ -10,7 +10,8 @@ from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Delivered, Outcome, TryLater
 from responder.model.report import Moment
 from responder.model.secret import Secret
-from responder.notify.slack_messages import parent, plain
+from responder.notify.pace import Pace
+from responder.notify.slack_messages import PACE, parent, plain
 from responder.notify.wire import decoded, encoded, judged
 
 _STEPS = ("post",)
@@ -21,6 +22,7 @@ class SlackWebhook:
     """Posts to ``url``, which is itself the secret."""
 
     url: Secret
+    pace: Pace = PACE
     name: ClassVar[str] = "slack_webhook"
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
 

@@ -10,11 +10,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from responder.engine.courier import Courier
 from responder.engine.desk import Desk
 from responder.model.clock import Deadline
 from responder.model.message import Draft, Letter, Request, Response
+from responder.model.report import Moment
 from responder.notify.channels.slack import Slack
 from responder.notify.deliver import Deliverer
 from responder.outgoing import CouldNotReach
@@ -32,14 +34,15 @@ class Wire:
 
     def __init__(self) -> None:
         self.answers: list[Response | CouldNotReach] = []
+        self.usual = Response(202, b'{"status": "success"}')
         self.sent: list[dict[str, object]] = []
         self._guard = threading.Lock()
 
     def send(self, request: Request, _deadline: Deadline, _cap: int = 0) -> Response:
-        """The next answer, or 202."""
+        """The next answer, or the usual one."""
         with self._guard:
             self.sent.append(json.loads(request.body))
-            answer = self.answers.pop(0) if self.answers else Response(202, b'{"status": "success"}')
+            answer = self.answers.pop(0) if self.answers else self.usual
         if isinstance(answer, CouldNotReach):
             raise answer
         return answer
@@ -54,12 +57,12 @@ def wire() -> Wire:
 class Office:
     """A courier whose steps a test takes by hand."""
 
-    def __init__(self, database: Database, clock: HandClock, wire: Wire, desk: Desk) -> None:
+    def __init__(self, database: Database, clock: HandClock, wire: Wire, desk: Desk, lane: outbox.Lane = LANE) -> None:
         self.database = database
         self.clock = clock
         self.idle = threading.Semaphore(0)
         deliverer = Deliverer(wire, clock, print_page=lambda _page: None)  # type: ignore[arg-type]
-        self.courier = Courier(database, LANE, lambda: desk, deliverer, clock, chance=lambda: 0.5)
+        self.courier = Courier(database, lane, lambda: desk, deliverer, clock, chance=lambda: 0.5)
         self.courier.on_free = self.idle.release
 
     def write(self, step: str = "trigger", channel: str = "pagerduty", **changes: Any) -> None:
@@ -79,9 +82,13 @@ class Office:
     def step(self) -> int:
         """Let the courier send what is due; how many messages that were."""
         sent = 0
-        while self.courier.step() == 0.0:
-            assert self.idle.acquire(timeout=10)
+        while self.courier.step() == 0.0 or self.courier._busy:
+            while self.courier._busy:
+                assert self.idle.acquire(timeout=10)
+                sent += 1
+        while self.idle.acquire(blocking=False):
             sent += 1
+        self.courier.step()
         return sent
 
     def states(self) -> dict[tuple[str, str], int]:
@@ -187,3 +194,87 @@ def test_a_claim_left_by_a_dead_worker_is_taken_over(office: Office, wire: Wire)
     assert office.step() == 1
     assert len(wire.sent) == 1
     assert office.clock.now() > NOW
+
+
+@pytest.fixture
+def slack(database: Database, clock: HandClock, wire: Wire) -> Iterator[Office]:
+    """A courier for Slack alone, with Slack's limit."""
+    wire.usual = Response(200, b'{"ok": true, "channel": "C1", "ts": "1.1"}')
+    found = Office(database, clock, wire, a_desk(), outbox.Lane(("slack",)))
+    yield found
+    found.courier.close(5)
+
+
+def test_a_flood_leaves_at_the_pace_the_vendor_allows(slack: Office, wire: Wire) -> None:
+    """Slack gets its one message a second, whatever waits; nothing is dropped."""
+    for number in range(30):
+        slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}", rank=3)
+    at_once = slack.step()
+    assert at_once == 3
+    for _ in range(27):
+        slack.clock.move(60 / 54 + 0.001)
+        assert slack.step() == 1
+    assert len(wire.sent) == 30
+
+
+def test_a_second_replica_shares_the_limit(database: Database, slack: Office, wire: Wire) -> None:
+    """Two engines on one database send together what one may."""
+    other = Office(database, slack.clock, wire, a_desk(), outbox.Lane(("slack",)))
+    for number in range(10):
+        slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}", rank=3)
+    assert slack.step() + other.step() == 3
+    other.courier.close(5)
+
+
+def test_the_worst_page_passes_the_updates_that_wait(slack: Office, wire: Wire) -> None:
+    """In a flood of P3 a P1 page leaves at once, before everything that came earlier."""
+    for number in range(20):
+        slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}", rank=3)
+    slack.step()
+    sent = len(wire.sent)
+    slack.write("post", "slack", stream="worst", incident="INC-P1", rank=1, report=a_report(title="[P1] all is down"))
+    assert slack.step() == 1
+    assert "all is down" in str(wire.sent[sent])
+
+
+def test_a_pause_that_was_asked_for_holds_for_the_whole_channel(slack: Office, wire: Wire) -> None:
+    """After a 429 with Retry-After nothing more goes to that vendor until its time is up."""
+    wire.answers = [Response(429, b"", {"Retry-After": "30"})]
+    slack.write("post", "slack")
+    slack.step()
+    slack.write("post", "slack", stream="other", incident="INC-2")
+    slack.clock.move(29)
+    assert slack.step() == 0
+    slack.clock.move(31)
+    assert slack.step() == 2
+
+
+def test_updates_that_wait_become_the_newest_one(slack: Office, wire: Wire) -> None:
+    """People read where an incident stands now; its beginning, its end and their order are always told."""
+    slack.write("post", "slack", report=a_report(title="began"))
+    for number in range(3):
+        for step in ("edit", "reply"):
+            slack.write(step, "slack", report=a_report(moment=Moment.UPDATE, title=f"update {number}"))
+    slack.write("edit", "slack", report=a_report(moment=Moment.RESOLUTION, title="ended"))
+    slack.write("reply", "slack", report=a_report(moment=Moment.RESOLUTION, title="ended"))
+    for _ in range(10):
+        slack.step()
+        slack.clock.move(5)
+    told = [next(word for word in ("began", "update 2", "ended", "update") if word in str(body)) for body in wire.sent]
+    assert told == ["began", "update 2", "update 2", "ended", "ended"]
+    assert slack.states() == {("slack", "sent"): 5, ("slack", "merged"): 4}
+    with slack.database.read() as connection:
+        kept = connection.execute(text("SELECT id, merged_into FROM messages WHERE state = 'merged'")).all()
+    assert [tuple(row) for row in kept] == [(2, 6), (3, 7), (4, 6), (5, 7)]
+
+
+def test_a_worse_message_is_not_held_up_by_what_stands_before_it(slack: Office, wire: Wire) -> None:
+    """When an incident worsens to P1, what is still to be said of it leaves with that urgency, in order."""
+    for number in range(20):
+        slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}", rank=3)
+    slack.write("post", "slack", stream="worse", incident="INC-W", rank=4, report=a_report(title="as P4"))
+    slack.step()
+    sent = len(wire.sent)
+    slack.write("post", "slack", stream="worse", incident="INC-W", rank=1, report=a_report(title="as P1"))
+    assert slack.step() == 2
+    assert ["as P4" in str(wire.sent[sent]), "as P1" in str(wire.sent[sent + 1])] == [True, True]

@@ -32,3 +32,19 @@ def upgrade() -> None:
         sa.Column("watched_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("cluster"),
     )
+    op.add_column("messages", sa.Column("moment", sa.Text(), nullable=False, server_default=""))
+    op.add_column("messages", sa.Column("merged_into", sa.BigInteger().with_variant(sa.Integer(), "sqlite")))
+    op.add_column("messages", sa.Column("origin", sa.BigInteger().with_variant(sa.Integer(), "sqlite")))
+    dead, stand_in = sa.text("state = 'dead'"), sa.text("origin IS NOT NULL")
+    op.create_index("messages_dead", "messages", ["id"], sqlite_where=dead, postgresql_where=dead)
+    op.create_index(
+        "messages_origin", "messages", ["origin"], unique=True, sqlite_where=stand_in, postgresql_where=stand_in
+    )
+    op.create_table(
+        "lanes",
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("full_at", sa.Float(), nullable=False),
+        sa.Column("paused_until", sa.Float(), nullable=False),
+        sa.Column("failing_since", sa.Float()),
+        sa.PrimaryKeyConstraint("channel"),
+    )

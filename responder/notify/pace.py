@@ -1,0 +1,61 @@
+"""How fast a vendor lets us send: a bucket that fills again, kept in the database for all replicas. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_HAIR = 1e-6
+"""Seconds that floating point may be wrong by."""
+SKEW = 10.0
+"""Seconds by which the clocks of replicas may differ. More than that, and a clock was set back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many messages may leave now: ``urgent`` of them in all, ``other`` of them not of the worst severity."""
+
+    urgent: int
+    other: int
+
+    def within(self, most: int) -> Room:
+        """The same, and never more than ``most``."""
+        return Room(min(self.urgent, most), min(self.other, most))
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """``burst`` messages at once, then one every ``interval`` seconds. The last ``reserve`` are for the worst severity.
+
+    What was sent is remembered as one number, the time at which the bucket is full again (the generic cell rate
+    algorithm, ITU-T I.371): two processes that update it in turns share one bucket.
+    """
+
+    interval: float
+    burst: int
+    reserve: int
+
+    def room(self, full_at: float, now: float) -> Room:
+        """What may leave at ``now``. Both are seconds since the epoch."""
+        used = self._used(full_at, now)
+        left = max(0, int((self.burst * self.interval - used + _HAIR) / self.interval))
+        return Room(urgent=left, other=max(0, left - self.reserve))
+
+    def spent(self, full_at: float, now: float, count: int) -> float:
+        """When the bucket is full again after ``count`` more messages."""
+        return now + self._used(full_at, now) + count * self.interval
+
+    def wait(self, full_at: float, now: float) -> float:
+        """Seconds until one more message fits that is not of the worst severity, 0 where it does."""
+        return max(0.0, self._used(full_at, now) - (self.burst - self.reserve - 1) * self.interval)
+
+    def _used(self, full_at: float, now: float) -> float:
+        """Seconds the bucket needs to be full. What a clock left behind that was set back since counts for nothing."""
+        most = self.burst * self.interval
+        used = max(0.0, full_at - now)
+        return min(used, most) if used <= most + SKEW else 0.0
+
+
+def per_minute(limit: int, burst: int) -> Pace:
+    """At most ``limit`` messages in any minute, ``burst`` of them at once, half of the burst for the worst severity."""
+    burst = max(1, min(burst, limit // 2))
+    return Pace(interval=60.0 / max(1, limit - burst), burst=burst, reserve=burst // 2)

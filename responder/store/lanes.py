@@ -1,0 +1,81 @@
+"""What all replicas know of a channel together: how much was sent lately, and since when it does not take messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from responder.store.codec import to_seconds
+from responder.store.database import Database
+from responder.store.tables import lanes
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Seconds since the epoch. ``full_at`` is the state of the bucket (see notify/pace.py).
+
+    Nothing leaves before ``paused_until``. ``failing_since`` is the first failure after which nothing was accepted.
+    """
+
+    full_at: float = 0.0
+    paused_until: float = 0.0
+    failing_since: float | None = None
+
+
+_COLUMNS = (lanes.c.full_at, lanes.c.paused_until, lanes.c.failing_since)
+
+
+def prepare(database: Database, channels: Iterable[str]) -> None:
+    """Give each channel its row. Several processes may do so at once. Raises CannotStore."""
+    for channel in channels:
+        try:
+            with database.work() as connection:
+                known = connection.execute(select(lanes.c.channel).where(lanes.c.channel == channel)).first()
+                if known is None:
+                    row = {"channel": channel, "full_at": 0.0, "paused_until": 0.0}
+                    connection.execute(insert(lanes).values(row))
+        except IntegrityError:
+            continue  # another process was faster
+
+
+def look(connection: Connection, channel: str) -> Standing:
+    """The channel's standing, as one who knows nothing where it has no row."""
+    row = connection.execute(select(*_COLUMNS).where(lanes.c.channel == channel)).first()
+    return Standing(*row) if row else Standing()
+
+
+def hold(connection: Connection, channel: str) -> Standing:
+    """The same, and nobody else claims on this channel until our transaction ends."""
+    row = connection.execute(select(*_COLUMNS).where(lanes.c.channel == channel).with_for_update()).first()
+    return Standing(*row) if row else Standing()
+
+
+def spend(connection: Connection, channel: str, full_at: float) -> None:
+    """Remember what was claimed."""
+    connection.execute(update(lanes).where(lanes.c.channel == channel).values(full_at=full_at))
+
+
+def failed(connection: Connection, channel: str, now: datetime, pause: float) -> None:
+    """An attempt was not accepted; nothing more leaves for ``pause`` seconds."""
+    ours = lanes.c.channel == channel
+    moment = to_seconds(now)
+    first = lanes.c.failing_since.is_(None)
+    connection.execute(update(lanes).where(ours, first).values(failing_since=moment))
+    if pause > 0:
+        connection.execute(update(lanes).where(ours).values(paused_until=moment + pause))
+
+
+def answered(connection: Connection, channel: str) -> None:
+    """The channel takes messages, or says why not one of them."""
+    failing = lanes.c.failing_since.is_not(None)
+    connection.execute(update(lanes).where(lanes.c.channel == channel, failing).values(failing_since=None))
+
+
+def standings(connection: Connection) -> dict[str, Standing]:
+    """Every channel's."""
+    rows = connection.execute(select(lanes.c.channel, *_COLUMNS))
+    return {channel: Standing(*rest) for channel, *rest in rows}
