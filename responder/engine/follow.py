@@ -47,7 +47,7 @@ def _effects(decision: Decision, group: AlertGroup, delivery: Delivery, history:
         return _begun(decision, group, delivery, desk)
     if incident is None or kind is ChangeKind.STALE:
         return _recorded(decision, delivery, None, decision.reason)
-    if kind is ChangeKind.REPEATED:
+    if kind is ChangeKind.REPEATED and not _owed(decision, incident, desk):
         return _recorded(decision, delivery, _moved(incident, decision, delivery), decision.reason)
     if kind is ChangeKind.RESOLVED:
         return _ended(decision, group, delivery, incident, history.report, desk)
@@ -81,7 +81,7 @@ def messages(
 
 
 def _begun(decision: Decision, group: AlertGroup, delivery: Delivery, desk: Desk) -> Effects:
-    channels = route(decision.rule.channels, decision.severity, desk.channels)
+    channels = () if decision.rule.shadow else _wanted(decision, desk)
     blank = Incident(
         id=incident_id(group.dedup_key, delivery.id),
         dedup_key=group.dedup_key,
@@ -93,7 +93,7 @@ def _begun(decision: Decision, group: AlertGroup, delivery: Delivery, desk: Desk
         service=decision.subject.name,
         title="",
         runbook=str(decision.rule.runbook or ""),
-        reason=decision.reason,
+        reason=_said(decision, desk),
         channels=channels,
         opened_at=delivery.received_at,
         changed_at=delivery.received_at,
@@ -127,7 +127,7 @@ def _opened(
     return Effects(
         delivery=delivery.id,
         state="decided",
-        outcome=decision.reason,
+        outcome=_said(decision, desk),
         decision=decision,
         incident=replace(incident, title=report.title),
         drafts=messages(report, (desk.channels[name] for name in to), rank=rank, due_at=due_at, enrich=bool(pending)),
@@ -141,9 +141,10 @@ def _told(
 ) -> Effects:
     """An update for those who know of the incident, and a page for those whom only its new severity concerns."""
     now = delivery.received_at
-    wanted = route(decision.rule.channels, decision.severity, desk.channels)
-    worse = decision.severity.rank < desk.book.severities[incident.severity].rank if _known(incident, desk) else True
-    added = tuple(name for name in wanted if name not in incident.channels) if worse else ()
+    worse = _worse(decision, incident, desk)
+    concerns = worse or not incident.channels or _owed(decision, incident, desk)
+    wanted = _wanted(decision, desk) if concerns and not decision.rule.shadow else ()
+    added = tuple(name for name in wanted if name not in incident.channels)
     moved = replace(_moved(incident, decision, delivery), channels=incident.channels + added)
     report = changed(decision, group, moved, desk.book, now=now, links=desk.links, before=before)
     informed = (desk.channels[name] for name in incident.channels if name in desk.channels and (worse or name != PAGER))
@@ -167,14 +168,40 @@ def _ended(
     return replace(_recorded(decision, delivery, over, decision.reason), drafts=drafts)
 
 
-def _known(incident: Incident, desk: Desk) -> bool:
-    return incident.severity in desk.book.severities
+def _wanted(decision: Decision, desk: Desk) -> tuple[str, ...]:
+    """The channels to tell. One that no window holds back is among them: who sleeps reads it in the morning."""
+    wished = dict.fromkeys((*decision.rule.channels, "slack") if decision.held else decision.rule.channels)
+    return route(wished, decision.pages, desk.channels)
+
+
+def _worse(decision: Decision, incident: Incident, desk: Desk) -> bool:
+    """Whether it is worse than it was. A rule in shadow says nothing that people who were told must hear."""
+    if decision.rule.shadow and incident.channels:
+        return False
+    known = desk.book.severities.get(incident.severity)
+    return known is None or decision.severity.rank < known.rank
+
+
+def _owed(decision: Decision, incident: Incident, desk: Desk) -> bool:
+    """Whether nobody was woken because a window was shut, which is open now while it still fires."""
+    if decision.severity.name not in decision.rule.pages_in or not decision.pages or not incident.channels:
+        return False
+    return PAGER in _wanted(decision, desk) and PAGER not in incident.channels
+
+
+def _said(decision: Decision, desk: Desk) -> str:
+    """The reason of a decision; for a rule in shadow what would have been."""
+    if not decision.rule.shadow:
+        return decision.reason
+    woken = "wake somebody" if PAGER in _wanted(decision, desk) else "wake nobody"
+    told = ", ".join(_wanted(decision, desk))
+    return f"in shadow, nobody is told; it would tell {told} and {woken}: {decision.reason}"
 
 
 def _moved(incident: Incident, decision: Decision, delivery: Delivery) -> Incident:
     """The incident after a notification; a notification in which nothing fires says nothing new about how bad it is."""
     moved = replace(incident, delivery=delivery.id, alerts=decision.change.alerts, changed_at=delivery.received_at)
-    if not decision.ruling.alert.firing:
+    if not decision.ruling.alert.firing or (decision.rule.shadow and incident.channels):
         return moved
     return replace(moved, severity=decision.severity.name, rule=decision.rule.id, reason=decision.reason)
 

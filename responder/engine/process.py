@@ -29,7 +29,7 @@ def read(delivery: Delivery) -> AlertGroup:
 
 def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk) -> Effects:
     """What follows from a delivery of ``group``, given what is known of the group so far."""
-    decision = decide(group, desk.book, desk.matching, history.incident, delivery.id)
+    decision = decide(group, desk.book, desk.matching, history.incident, delivery.id, delivery.received_at)
     return follow(decision, group, delivery, history, desk)
 
 

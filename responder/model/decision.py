@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from responder.model.alert import Alert
 from responder.model.incident import Change
-from responder.model.rule import Rule, Severity
+from responder.model.rule import Rule, Severity, Sought
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,14 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """The severity that an incident takes where all these findings are made. It may be the one it has."""
+
+    findings: tuple[Sought, ...]
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
     """The rule that decided one alert, with the severity it gave and the reason for that severity."""
 
@@ -42,6 +50,8 @@ class Decision:
 
     ``ruling`` is the one with the highest severity among the firing alerts (the resolved ones where none fires): its
     rule gives runbook, probes and channels. ``rulings`` has one entry an alert. ``reason`` is one sentence.
+    ``turns`` are what findings may make of the severity. ``held`` says why nobody is woken although the severity
+    pages; it is empty where somebody is.
     """
 
     ruling: Ruling
@@ -49,6 +59,13 @@ class Decision:
     subject: Subject
     change: Change
     reason: str
+    turns: tuple[Turn, ...] = ()
+    held: str = ""
+
+    @property
+    def pages(self) -> bool:
+        """Whether somebody may be woken."""
+        return self.severity.pages and not self.held
 
     @property
     def severity(self) -> Severity:

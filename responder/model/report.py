@@ -34,7 +34,8 @@ class Report:
     """One page, update or resolution. All text is untrusted: cleaned and redacted here, escaped by each channel.
 
     ``severity`` is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. Times are UTC.
-    ``labels`` are those all alerts of the group share. ``pending`` names the probes that have not answered yet.
+    ``labels`` are those all alerts of the group share; ``note`` is what the rule wants people to know. ``pending``
+    names the probes that have not answered yet.
     """
 
     moment: Moment
@@ -79,3 +80,4 @@ class Report:
     root_cause: str
     resolution: str
     postmortem_due: datetime | None
+    note: str = ""

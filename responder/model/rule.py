@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from responder.model.problem import Place
+from responder.model.window import Window
 
 
 class Op(StrEnum):
@@ -111,6 +112,42 @@ class SeverityFrom:
     otherwise: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectFrom:
+    """The label that says who the alert is about, and the services that its values stand for, where they differ."""
+
+    label: str
+    mapping: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A probe, and the words for what it may have found: any of ok, warning, bad, unknown."""
+
+    probe: str
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.probe} is {' or '.join(self.words)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment:
+    """A severity that is raised or lowered where all its conditions hold.
+
+    ``matchers`` are about the alert's labels, ``firing`` is how many alerts of the group fire at least, ``findings``
+    what the probes must have found. ``raises`` tells raising from lowering; ``to`` names the severity it goes to at
+    least, and where it is empty the severity goes ``steps`` further.
+    """
+
+    matchers: tuple[Matcher, ...] = ()
+    firing: int = 0
+    findings: tuple[Sought, ...] = ()
+    raises: bool = True
+    to: str = ""
+    steps: int = 0
+
+
 class Action(StrEnum):
     """``notify`` tells people; ``heartbeat`` only records that the alert was seen (Watchdog)."""
 
@@ -123,6 +160,9 @@ class Rule:
     """One row of the rule files: matchers that must all hold, and what then applies.
 
     ``impact`` is what users lose, where that is not the catalogue's to say.
+    ``pages_in`` maps severities to the window in which they wake somebody; those not in it always do. A ``shadow``
+    rule decides and is recorded, and nobody is told. ``gather`` names the labels whose values make one incident of
+    several Alertmanager groups; it is empty where each group is an incident of its own.
     """
 
     id: str
@@ -136,6 +176,13 @@ class Rule:
     action: Action
     place: Place
     impact: str = ""
+    adjust: tuple[Adjustment, ...] = ()
+    subject: SubjectFrom | None = None
+    pages_in: Mapping[str, Window] = field(default_factory=dict)
+    gather: tuple[str, ...] = ()
+    shadow: bool = False
+    owner: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

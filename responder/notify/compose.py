@@ -46,9 +46,9 @@ def opening(
         dedup_key=incident.dedup_key,
         title=_title(f"[{severity.name}] {facts.symptom(decision)}", "", book.environment),
         severity=severity.name,
-        severity_reason=tidy_line(decision.ruling.reason, LINE_LIMIT),
+        severity_reason=tidy_line("; ".join(filter(None, (decision.ruling.reason, decision.held))), LINE_LIMIT),
         pagerduty_severity=severity.pagerduty,
-        pages=severity.pages,
+        pages=decision.pages,
         service=name,
         environment=book.environment,
         namespace=tidy_line(subject.namespace or book.namespace, 63),
@@ -61,7 +61,7 @@ def opening(
         related=facts.related(decision),
         history="",
         clock=facts.clock(severity, incident.opened_at, now),
-        owner=service.owner if service else "unknown: the service is not in the catalogue",
+        owner=rule.owner or (service.owner if service else "unknown: the service is not in the catalogue"),
         lead=facts.lead(book),
         escalation=facts.escalation(book),
         room=facts.room(incident.opened_at, name),
@@ -82,6 +82,7 @@ def opening(
         root_cause="",
         resolution="",
         postmortem_due=None,
+        note=rule.note,
     )
 
 

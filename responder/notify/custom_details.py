@@ -44,6 +44,7 @@ def details(report: Report, shed: int) -> dict[str, str]:
 
 def _story(report: Report) -> Iterator[tuple[str, str]]:
     said = report.conclusion
+    runbook = f"[{report.runbook.text}]" if report.runbook else ""
     pending = f"not answered yet: {', '.join(report.pending)}" if report.pending else ""
     yield "00 Update", report.update
     yield "01 What", _sentence(report.what, f"({report.severity_reason})" if report.severity_reason else "")
@@ -52,11 +53,18 @@ def _story(report: Report) -> Iterator[tuple[str, str]]:
     yield "04 Changed", said.changed
     yield "05 Ruled out", said.ruled_out
     yield "06 Unknown", "; ".join(filter(None, (said.unknown, pending)))
-    yield "07 Do first", _sentence(report.first_step, f"[{report.runbook.text}]" if report.runbook else "")
+    yield (
+        "07 Do first",
+        _sentence(report.first_step, runbook, _noted(report)),
+    )
     yield "08 Related", report.related
     yield "09 History", report.history
     yield "10 Clock", " · ".join(filter(None, (report.clock, _named("owner", report.owner), _escalation(report))))
     yield "11 Made by", " · ".join(filter(None, (report.made_by, f"{report.firing} firing", _cut_alerts(report))))
+
+
+def _noted(report: Report) -> str:
+    return f"Note: {report.note}" if report.note else ""
 
 
 def _sentence(*parts: str) -> str:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from responder.model.rule import Severity
-
 PAGER = "pagerduty"
 FALLBACK = "log"
 _STANDS_IN = {"slack": "slack_webhook"}
 
 
-def route(wished: Collection[str], severity: Severity, configured: Collection[str]) -> tuple[str, ...]:
+def route(wished: Collection[str], pages: bool, configured: Collection[str]) -> tuple[str, ...]:
     """The channels to tell, in the rule's order.
 
-    Only a severity that pages reaches the pager. Slack's incoming webhook stands in for the bot where only it is
+    Only what ``pages`` reaches the pager. Slack's incoming webhook stands in for the bot where only it is
     configured. Where nothing is left the log gets the page: it must be somewhere.
     """
-    names = (name for name in wished if severity.pages or name != PAGER)
+    names = (name for name in wished if pages or name != PAGER)
     able = (name if name in configured else _STANDS_IN.get(name, "") for name in names)
     return tuple(name for name in able if name in configured) or (FALLBACK,)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from responder.model.problem import Place
 from responder.model.rule import (
     Action,
+    Adjustment,
     Contact,
     Heartbeat,
     Link,
@@ -19,22 +19,33 @@ from responder.model.rule import (
     Service,
     Severity,
     SeverityFrom,
+    Sought,
+    SubjectFrom,
 )
+from responder.model.window import Span, Window
 from responder.rulebook.draft import Draft, Entry
-from responder.rulebook.schema import Defaults, Platform, ProbeShape, RuleShape, ServiceShape, SeverityShape
+from responder.rulebook.given import channels_of, expanded, windows_of
+from responder.rulebook.schema import (
+    AdjustShape,
+    Platform,
+    ProbeShape,
+    RuleShape,
+    ServiceShape,
+    SeverityShape,
+    WindowShape,
+)
+from responder.rulebook.values import DAYS, span, zone
 
 
 def assemble(draft: Draft, revision: str) -> RuleBook:
-    """The rule book. The checks found nothing: every name is known, ``matchers`` and ``specs`` are complete."""
+    """The rule book. The checks found nothing: every name is known, and what they fill in of the draft is complete."""
     platform = draft.platforms[0].value
     contacts = {
         entry.name: Contact(role=entry.value.role, contact=entry.value.contact, hours=entry.value.hours)
         for entry in draft.contacts
     }
-    defaults = {entry.document.name: entry.value for entry in draft.defaults}
-    rules = tuple(
-        _rule(entry, draft.matchers[number], defaults[entry.document.name]) for number, entry in enumerate(draft.rules)
-    )
+    windows = {entry.name: _window(entry) for entry in draft.windows}
+    rules = tuple(_rule(number, entry, draft, windows) for number, entry in enumerate(draft.rules))
     return RuleBook(
         severities={entry.name: _severity(entry, rank) for rank, entry in enumerate(draft.severities, 1)},
         services={entry.name: _service(entry, platform) for entry in draft.services},
@@ -47,7 +58,7 @@ def assemble(draft: Draft, revision: str) -> RuleBook:
         namespace=platform.namespace,
         revision=revision,
         exporters=tuple(platform.exporters),
-        heartbeats=tuple(_heartbeats(draft, defaults)),
+        heartbeats=tuple(_heartbeats(draft)),
     )
 
 
@@ -86,31 +97,64 @@ def _probe(entry: Entry[ProbeShape], spec: object) -> ProbeSpec:
     return ProbeSpec(name=entry.name, kind=entry.value.kind, timeout=entry.value.timeout, spec=spec, place=entry.key())
 
 
-def _rule(entry: Entry[RuleShape], matchers: tuple[Matcher, ...], defaults: Defaults) -> Rule:
-    shape = entry.value
+def _window(entry: Entry[WindowShape]) -> Window:
+    shape, found = entry.value, zone(entry.value.zone)
+    assert found is not None
+    return Window(
+        name=entry.name,
+        zone=found,
+        days=frozenset(DAYS.index(day) for day in shape.days),
+        spans=tuple(sorted((Span(*span(hours)) for hours in shape.hours), key=lambda each: each.start)),
+        holidays=frozenset(shape.holidays),
+    )
+
+
+def _rule(number: int, entry: Entry[RuleShape], draft: Draft, windows: Mapping[str, Window]) -> Rule:
+    shape, defaults = entry.value, draft.defaults_of(entry.document.name)
     action = Action(shape.action)
     tells = action is Action.NOTIFY
     file, _, section = (shape.runbook or "").partition("#")
-    probes = (*_or(shape.probes, defaults.probes), *defaults.baseline) if tells else ()
+    adjust = (_adjustment(each, draft.conditions.get((number, at), ())) for at, each in enumerate(shape.adjust))
     return Rule(
         id=shape.id,
-        matchers=matchers,
+        matchers=draft.matchers.get(number, ()),
         severity=_severity_of(shape),
         symptom=shape.symptom,
         runbook=RunbookRef(file, section) if file else None,
         first_step=shape.first_step,
-        probes=tuple(dict.fromkeys(probes)),
-        channels=tuple(dict.fromkeys(_or(shape.channels, defaults.channels))) if tells else (),
+        probes=expanded(shape, defaults, draft.pack_lists()) if tells else (),
+        channels=tuple(dict.fromkeys(channels_of(entry, draft))) if tells else (),
         action=action,
-        place=_place(entry),
+        place=entry.at(),
+        adjust=tuple(adjust),
+        subject=_subject_from(shape),
+        pages_in={severity: windows[name] for severity, name in windows_of(entry, draft)[0].items() if windows},
+        gather=tuple(dict.fromkeys(shape.incident_key)),
+        shadow=not shape.enabled,
+        owner=shape.owner or defaults.owner or "",
+        note=shape.note,
     )
 
 
-def _heartbeats(draft: Draft, defaults: Mapping[str, Defaults]) -> Iterator[Heartbeat]:
-    for entry, told in zip(draft.heartbeats, draft.told[len(draft.rules) :], strict=True):
+def _adjustment(shape: AdjustShape, matchers: tuple[Matcher, ...]) -> Adjustment:
+    to = shape.lower if shape.raise_ is None else shape.raise_
+    return Adjustment(
+        matchers=matchers,
+        firing=max(when.firing or 0 for when in shape.when),
+        findings=tuple(Sought(when.probe, tuple(when.is_)) for when in shape.when if when.probe is not None),
+        raises=shape.raise_ is not None,
+        to=to if isinstance(to, str) else "",
+        steps=to if isinstance(to, int) else 0,
+    )
+
+
+def _heartbeats(draft: Draft) -> Iterator[Heartbeat]:
+    """Their rules take the defaults of the file but for its window: who is blind must know at any time."""
+    told = list(enumerate(draft.told))[len(draft.rules) :]
+    for entry, (number, rule_entry) in zip(draft.heartbeats, told, strict=True):
         cluster = entry.value.cluster
         rule = replace(
-            _rule(told, (), defaults[told.document.name]),
+            _rule(number, rule_entry, draft, {}),
             impact=f"Alerts of {cluster} may reach nobody: what breaks there now goes unnoticed.",
         )
         yield Heartbeat(cluster=cluster, max_gap=entry.value.max_gap, rule=rule)
@@ -123,9 +167,8 @@ def _severity_of(shape: RuleShape) -> str | SeverityFrom:
     return SeverityFrom(label=wanted.from_, mapping=dict(wanted.map), otherwise=wanted.otherwise)
 
 
-def _place(entry: Entry[RuleShape]) -> Place:
-    return entry.at()
-
-
-def _or(given: list[str] | None, default: list[str]) -> list[str]:
-    return default if given is None else given
+def _subject_from(shape: RuleShape) -> SubjectFrom | None:
+    wanted = shape.subject
+    if wanted is None:
+        return None
+    return SubjectFrom(label=wanted) if isinstance(wanted, str) else SubjectFrom(label=wanted.from_, mapping=wanted.map)

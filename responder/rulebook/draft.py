@@ -84,8 +84,9 @@ class Covered:
 class Draft:
     """All files together, in order. ``spoiled`` are the parts with problems of their own: their names are known.
 
-    ``matchers`` and ``specs`` are filled by the checks that read matchers and probes, by the rule's number and the
-    probe's name. ``problems`` are those of reading; ``whole`` says whether all files could be read at all.
+    ``matchers``, ``conditions`` and ``specs`` are filled by the checks that read matchers and probes: by the rule's
+    number, by those of the rule and of its entry of ``adjust``, and by the probe's name. ``problems`` are those of
+    reading; ``whole`` says whether all files could be read at all.
     """
 
     documents: tuple[Document, ...] = ()
@@ -96,17 +97,21 @@ class Draft:
     escalation: list[Entry[str]] = field(default_factory=list)
     urls: list[Entry[schema.UrlShape]] = field(default_factory=list)
     probes: list[Entry[schema.ProbeShape]] = field(default_factory=list)
+    packs: list[Entry[list[str]]] = field(default_factory=list)
+    windows: list[Entry[schema.WindowShape]] = field(default_factory=list)
     defaults: list[Entry[schema.Defaults]] = field(default_factory=list)
     heartbeats: list[Entry[schema.HeartbeatShape]] = field(default_factory=list)
     rules: list[Entry[schema.RuleShape]] = field(default_factory=list)
     spoiled: dict[str, set[str]] = field(default_factory=dict)
     matchers: dict[int, tuple[Matcher, ...]] = field(default_factory=dict)
+    conditions: dict[tuple[int, int], tuple[Matcher, ...]] = field(default_factory=dict)
     specs: dict[str, object] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     whole: bool = True
     revision: str = ""
     covered: tuple[Covered, ...] | None = None
     _by_file: dict[str, schema.Defaults] = field(default_factory=dict)
+    _packs: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def told(self) -> list[Entry[schema.RuleShape]]:
@@ -131,6 +136,16 @@ class Draft:
             self._by_file = {entry.document.name: entry.value for entry in self.defaults}
         return self._by_file[file]
 
+    def rules_and_defaults(self) -> list[Entry[schema.RuleShape] | Entry[schema.Defaults]]:
+        """All that leads to a page, and what the rules of a file share: some keys may stand in either."""
+        return [*self.told, *self.defaults]
+
+    def pack_lists(self) -> Mapping[str, list[str]]:
+        """The probes of each pack."""
+        if len(self._packs) != len(self.packs):
+            self._packs = {entry.name: entry.value for entry in self.packs}
+        return self._packs
+
     def add(self, document: Document, shaped: Shaped) -> None:
         """One file more."""
         file = shaped.file
@@ -140,6 +155,8 @@ class Draft:
         self.severities.extend(_named(document, "severities", file.severities))
         self.services.extend(_named(document, "services", file.services))
         self.probes.extend(_named(document, "probes", file.probes))
+        self.packs.extend(_named(document, "packs", file.packs))
+        self.windows.extend(_named(document, "windows", file.windows))
         self.contacts.extend(_numbered(document, "contacts", file.contacts, shaped))
         self.escalation.extend(_numbered(document, "escalation", file.escalation, shaped))
         self.urls.extend(_numbered(document, "urls", file.urls, shaped))

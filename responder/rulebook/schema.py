@@ -10,15 +10,39 @@ from pydantic.json_schema import JsonSchemaValue
 from responder.rulebook.values import (
     Address,
     ClusterName,
+    Day,
+    Days,
     DnsLabel,
     Duration,
     HealthAddress,
+    Hours,
     Id,
+    Labels,
     MaybeText,
     Names,
     SeverityName,
     Text,
 )
+
+Word = Literal["ok", "warning", "bad", "unknown"]
+
+_WORDS: Final[JsonSchemaValue] = {"enum": ["ok", "warning", "bad", "unknown"]}
+_WORD_OR_LIST: Final[JsonSchemaValue] = {"anyOf": [_WORDS, {"type": "array", "items": _WORDS}]}
+_TEXT_OR_LIST: Final[JsonSchemaValue] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _several(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
+def _live(value: Any) -> bool:
+    if value is True or value == "shadow":
+        return value is True
+    raise ValueError("a rule is enabled: true, or enabled: shadow; one that should do nothing is removed")
 
 
 class Shape(BaseModel):
@@ -98,15 +122,72 @@ class SeverityFromShape(Shape):
     otherwise: SeverityName = Field(description="The severity where the label is missing or has no entry.")
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+class WindowShape(Shape):
+    """Hours in which a page may wake somebody."""
+
+    zone: Text = Field(description="IANA time zone of the hours: Europe/Berlin.")
+    days: Days = Field(description="Days of the week it opens on: [mon, tue, wed, thu, fri].")
+    hours: Annotated[list[Hours], BeforeValidator(_listed), WithJsonSchema(_TEXT_OR_LIST)] = Field(
+        description="From and to by the clock on the wall: 09:00-17:00, or a list; 22:00-06:00 ends on the next day."
+    )
+    holidays: list[Day] = Field(default=[], description="Days it stays shut on, written 2026-12-25.")
 
 
-_TEXT_OR_LIST: Final[JsonSchemaValue] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+class WhenShape(Shape):
+    """A condition: all of what is given must hold."""
+
+    match: Annotated[list[str], BeforeValidator(_listed), WithJsonSchema(_TEXT_OR_LIST)] = Field(
+        default=[], description="Matchers on the alert's labels, as those of a rule."
+    )
+    firing: Annotated[int, Field(ge=2, le=1_000_000)] | None = Field(
+        default=None, description="So many alerts of the group fire, or more."
+    )
+    probe: Text | None = Field(default=None, description="A probe of the rule; what it found is in `is`.")
+    is_: Annotated[list[Word], BeforeValidator(_listed), WithJsonSchema(_WORD_OR_LIST)] = Field(
+        default=[], alias="is", description="ok, warning, bad or unknown, or a list; the worst of its answers counts."
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if (self.probe is None) != (not self.is_):
+            raise ValueError("a condition on a finding has both: probe: NAME and is: bad")
+        if not self.match and self.firing is None and self.probe is None:
+            raise ValueError("a condition has match, firing, or probe and is")
+        return self
+
+
+class AdjustShape(Shape):
+    """A change of the severity."""
+
+    when: Annotated[list[WhenShape], BeforeValidator(_several)] = Field(
+        min_length=1, description="The condition, or a list of which all must hold."
+    )
+    raise_: SeverityName | Annotated[int, Field(ge=1, le=9)] | None = Field(
+        default=None, alias="raise", description="The severity it is raised to at least, or by how many steps."
+    )
+    lower: SeverityName | Annotated[int, Field(ge=1, le=9)] | None = Field(
+        default=None, description="The severity it is lowered to at most, or by how many steps."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.raise_ is None) == (self.lower is None):
+            raise ValueError("a change has either raise or lower")
+        return self
+
+
+class SubjectFromShape(Shape):
+    """A subject read from a label of the alert."""
+
+    from_: Text = Field(alias="from", description="The label.")
+    map: dict[str, Text] = Field(default={}, description="Value of the label, and the service it stands for.")
 
 
 def _which(value: Any) -> str:
-    return "<map>" if isinstance(value, dict | SeverityFromShape) else "<name>"
+    return "<name>" if isinstance(value, str) else "<map>"
+
+
+_PAGES_IN: Final = "The window in which it wakes somebody, or one for each severity; the others page at any time."
 
 
 class RuleShape(Shape):
@@ -122,21 +203,41 @@ class RuleShape(Shape):
     severity: Annotated[
         Annotated[SeverityName, Tag("<name>")] | Annotated[SeverityFromShape, Tag("<map>")], Discriminator(_which)
     ] = Field(description="A severity's name, or where to read it from.")
+    adjust: list[AdjustShape] = Field(
+        default=[],
+        max_length=32,
+        description="Conditions that raise or lower it; the first that holds, and then the first on findings.",
+    )
+    subject: (
+        Annotated[Annotated[Text, Tag("<name>")] | Annotated[SubjectFromShape, Tag("<map>")], Discriminator(_which)]
+        | None
+    ) = Field(default=None, description="The label that says who the alert is about, or where to read it from.")
     symptom: MaybeText = Field(default="", description="What the page's title says of the subject: is down.")
     runbook: Text | None = Field(default=None, description="File of the runbook folder, and optionally #section.")
     first_step: Text = Field(description="The first thing to do, in one sentence.")
     probes: Names | None = Field(
-        default=None, description="Named probes, most telling first; the file's default where missing."
+        default=None, description="Probes and packs, most telling first; the file's default where missing."
     )
+    more_probes: Names = Field(default=[], description="Probes and packs that are added to those, or to the default.")
     channels: Names | None = Field(default=None, description="Where to tell people; the file's default where missing.")
+    pages_in: Text | dict[SeverityName, Text] | None = Field(default=None, description=_PAGES_IN)
+    incident_key: Labels = Field(
+        default=[], description="Labels whose values gather several Alertmanager groups into one incident."
+    )
+    enabled: Annotated[bool, BeforeValidator(_live), WithJsonSchema({"enum": [True, "shadow"]})] = Field(
+        default=True, description="shadow decides and is recorded, and nobody is told."
+    )
+    owner: Text | None = Field(default=None, description="The team to name as owner; the service's where missing.")
+    note: MaybeText = Field(default="", description="What people should know who read the page.")
     action: Literal["notify", "heartbeat"] = Field(
         default="notify", description="heartbeat only records that it was seen."
     )
 
     @model_validator(mode="after")
     def _heartbeats_tell_nobody(self) -> Self:
-        if self.action == "heartbeat" and (self.probes or self.channels):
-            raise ValueError("a heartbeat asks nothing and tells nobody: remove its probes and channels")
+        asks = self.probes or self.more_probes or self.adjust
+        if self.action == "heartbeat" and (asks or self.channels or self.incident_key):
+            raise ValueError("a heartbeat asks nothing and tells nobody: remove its probes, channels, adjust and key")
         return self
 
 
@@ -180,6 +281,8 @@ class Defaults(Shape):
     probes: Names = Field(default=[], description="Probes of a rule that names none.")
     baseline: Names = Field(default=[], description="Probes that follow those of every rule.")
     channels: Names = Field(default=[], description="Channels of a rule that names none.")
+    pages_in: Text | dict[SeverityName, Text] | None = Field(default=None, description=_PAGES_IN)
+    owner: Text | None = Field(default=None, description="Owner of a rule that names none.")
 
 
 class File(Shape):
@@ -192,6 +295,8 @@ class File(Shape):
     escalation: Names = Field(default=[], description="Roles of the contacts, in the order they are called.")
     urls: list[UrlShape] = Field(default=[], description="Critical addresses.")
     probes: dict[Id, ProbeShape] = Field(default={}, description="Probes by the names that rules use.")
+    packs: dict[Id, Names] = Field(default={}, description="Lists of probes by a name, for wherever a probe may stand.")
+    windows: dict[Id, WindowShape] = Field(default={}, description="When pages may wake somebody, by name.")
     defaults: Defaults = Field(default=Defaults(), description="What the rules of this file share.")
     heartbeats: list[HeartbeatShape] = Field(
         default=[], description="Clusters whose Watchdog is expected, and what its absence means."

@@ -34,6 +34,7 @@ _MODELS: Mapping[int, Mapping[str, type[schema.Shape]]] = {
     2: {
         "severities": schema.SeverityShape,
         "services": schema.ServiceShape,
+        "windows": schema.WindowShape,
         "contacts": schema.ContactShape,
         "urls": schema.UrlShape,
         "heartbeats": schema.HeartbeatShape,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from datetime import date, time
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+[dhms])+", re.ASCII)
 _DURATION_PART = re.compile(r"(\d+)([dhms])", re.ASCII)
+_SPAN = re.compile(r"([01]\d:[0-5]\d|2[0-3]:[0-5]\d)-([01]\d:[0-5]\d|2[0-3]:[0-5]\d|24:00)", re.ASCII)
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DNS_LABEL: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 
@@ -50,6 +54,35 @@ def _one_line(value: str) -> str:
     return value
 
 
+def zone(name: str) -> ZoneInfo | None:
+    """The time zone of an IANA name; None where there is none of this name."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError):  # not found, a folder of zones, no path at all
+        return None
+
+
+def span(value: str) -> tuple[time, time]:
+    """The times of ``09:00-17:00``; 24:00 is 00:00 of the next day. Raises ValueError with what to write."""
+    found = _SPAN.fullmatch(value)
+    if not found or found[1] == found[2]:
+        raise ValueError("hours are written from-to, as 09:00-17:00, 22:00-06:00 or 00:00-24:00")
+    return time.fromisoformat(found[1]), time.fromisoformat("00:00" if found[2] == "24:00" else found[2])
+
+
+def day(value: object) -> date:
+    """The date of ``2026-12-25``. Raises ValueError with what to write."""
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError as error:
+        raise ValueError("a day is written 2026-12-25") from error
+
+
+def _as_span(value: str) -> str:
+    span(value)
+    return value
+
+
 Duration = Annotated[
     float,
     BeforeValidator(seconds),
@@ -64,3 +97,7 @@ Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_l
 SeverityName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,15}$")]
 ClusterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Names = Annotated[list[Text], Field(max_length=64)]
+Labels = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=16)]
+Hours = Annotated[str, AfterValidator(_as_span)]
+Days = Annotated[list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]], Field(max_length=7)]
+Day = Annotated[date, BeforeValidator(day), WithJsonSchema({"type": "string", "format": "date"})]

@@ -10,41 +10,73 @@ from responder.model.decision import Decision, Ruling
 from responder.model.incident import Incident
 from responder.model.rule import Action, Rule, RuleBook, Severity
 from responder.model.text import tidy_line
+from responder.triage.adjust import adjusted, turns
 from responder.triage.lifecycle import compare
 from responder.triage.matching import Matching
 from responder.triage.subject import subject
+from responder.triage.windows import is_open, opening
 
 
-def decide(group: AlertGroup, book: RuleBook, matching: Matching, incident: Incident | None, delivery: int) -> Decision:
+def decide(
+    group: AlertGroup, book: RuleBook, matching: Matching, incident: Incident | None, delivery: int, now: datetime
+) -> Decision:
     """What to do about a delivery of this group.
 
     The incident's severity is the highest among the alerts that fire (among all where none does), never that of a
-    heartbeat while anything else is in the group. ``matching`` is built from ``book.rules``.
+    heartbeat while anything else is in the group, nor that of a shadow rule while any other tells people.
+    ``matching`` is built from ``book.rules``.
     """
-    rulings = tuple(_rule_on(alert, book, matching) for alert in group.alerts or (_stand_in(group),))
+    firing = len(group.firing) + group.truncated
+    rulings = tuple(_rule_on(alert, book, matching, firing) for alert in group.alerts or (_stand_in(group),))
     weighed = [ruling for ruling in rulings if ruling.alert.firing] or list(rulings)
-    told = [ruling for ruling in weighed if ruling.rule.action is Action.NOTIFY] or weighed
-    worst = min(told, key=lambda ruling: ruling.severity.rank)
+    least = min(_loudness(ruling.rule) for ruling in weighed)
+    worst = min(
+        (ruling for ruling in weighed if _loudness(ruling.rule) == least), key=lambda ruling: ruling.severity.rank
+    )
     change = compare(group, incident, delivery)
     name = tidy_line(worst.alert.name, 100) or "an alert without a name"
+    held = _held(worst.rule, worst.severity, now)
     why = f"{name} matched rule {worst.rule.id}: {worst.severity.name} {worst.reason}"
     return Decision(
         ruling=worst,
         rulings=rulings,
-        subject=subject(worst.alert.labels, book),
+        subject=subject(worst.alert.labels, book, worst.rule.subject),
         change=change,
-        reason=f"{why}; {change.kind.value}: {change.reason}",
+        reason=f"{why}; {change.kind.value}: {change.reason}{held and '; ' + held}",
+        turns=turns(worst.rule, worst.alert.labels, worst.severity, firing, book) if worst.rule.adjust else (),
+        held=held,
     )
 
 
-def _rule_on(alert: Alert, book: RuleBook, matching: Matching) -> Ruling:
+def _rule_on(alert: Alert, book: RuleBook, matching: Matching, firing: int) -> Ruling:
     rule = matching.first(alert.labels)
-    severity, reason = severity_of(rule, alert, book)
+    severity, reason = severity_of(rule, alert, book, firing)
     return Ruling(alert=alert, rule=rule, severity=severity, reason=reason)
 
 
-def severity_of(rule: Rule, alert: Alert, book: RuleBook) -> tuple[Severity, str]:
-    """The severity a rule gives an alert, and why."""
+def _loudness(rule: Rule) -> int:
+    """0 for a rule that tells people, 1 for one in shadow, 2 for a heartbeat."""
+    return 2 if rule.action is Action.HEARTBEAT else int(rule.shadow)
+
+
+def _held(rule: Rule, severity: Severity, now: datetime) -> str:
+    """Why nobody is woken now, and when somebody would be; empty where there is no reason."""
+    window = rule.pages_in.get(severity.name) if severity.pages and rule.pages_in else None
+    if window is None or is_open(window, now):
+        return ""
+    return f"not paged outside of {window.name}, which {opening(window, now)}"
+
+
+def severity_of(rule: Rule, alert: Alert, book: RuleBook, firing: int = 1) -> tuple[Severity, str]:
+    """The severity a rule gives an alert when ``firing`` alerts of its group fire, and why."""
+    severity, reason = _base(rule, alert, book)
+    if not rule.adjust:
+        return severity, reason
+    severity, moved = adjusted(rule, alert.labels, severity, firing, book)
+    return severity, f"{reason}, {moved}" if moved else reason
+
+
+def _base(rule: Rule, alert: Alert, book: RuleBook) -> tuple[Severity, str]:
     wanted = rule.severity
     if isinstance(wanted, str):
         return book.severities[wanted], "fixed by the rule"

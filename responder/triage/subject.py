@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from responder.model.alert import Labels
 from responder.model.decision import Subject
-from responder.model.rule import RuleBook
+from responder.model.rule import RuleBook, SubjectFrom
 
 _DNS_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 # A Deployment's pod ends in the ReplicaSet's hash and five signs, a DaemonSet's in five, a StatefulSet's in a number.
@@ -28,10 +28,11 @@ _MIRRORS: Final = ("service", "pod", "container", "job", "instance", "endpoint")
 """Labels that Prometheus renames to ``exported_...`` where a target's own would overwrite them."""
 
 
-def subject(alert_labels: Labels, book: RuleBook) -> Subject:
+def subject(alert_labels: Labels, book: RuleBook, wanted: SubjectFrom | None = None) -> Subject:
     """What the alert is about.
 
-    Labels are tried in the order of ``_CANDIDATES``. The first that names a service of the catalogue wins, otherwise
+    Where the rule says which label names it (``wanted``) and the alert has that label, that is believed. Otherwise
+    labels are tried in the order of ``_CANDIDATES``. The first that names a service of the catalogue wins, otherwise
     the first that is not rejected gives the name people read. Labels only select: ``service`` is never anything but a
     name of the catalogue, and ``values`` are the labels less those that name an exporter.
     """
@@ -41,6 +42,12 @@ def subject(alert_labels: Labels, book: RuleBook) -> Subject:
     left = [(way, labels[way.label]) for way in _CANDIDATES if labels.get(way.label) and way.label not in rejected]
     values = _values(labels, namespace, rejected)
     why_not = tuple(f"{label}: {why}" for label, why in rejected.items())
+    if wanted is not None and (named := labels.get(wanted.label)):
+        service, why = _by_rule(wanted, named, book)
+        values.pop("service", None)
+        values |= {wanted.label: named} | ({"service": service} if service else {})
+        name = service or named
+        return Subject(service=service, namespace=namespace, name=name, values=values, why=why, rejected=why_not)
     for way, value in left:
         if found := next((name for name in way.names(value, book) if name in book.services), None):
             values["service"] = found
@@ -112,6 +119,17 @@ _CANDIDATES: Final = (
     _Way("job", _plain),
     _Way("instance", _address),
 )
+
+
+def _by_rule(wanted: SubjectFrom, value: str, book: RuleBook) -> tuple[str | None, str]:
+    """The service that the rule's own label stands for, and why."""
+    said = f'label {wanted.label}="{value}", which the rule goes by,'
+    if value in wanted.mapping:
+        return wanted.mapping[value], f"{said} stands for {wanted.mapping[value]}"
+    for names in (_plain, _pod, _part, _address):
+        if found := next((name for name in names(value, book) if name in book.services), None):
+            return found, f"{said} names {found}"
+    return None, f"{said} is not in the catalogue"
 
 
 def _rejections(labels: Mapping[str, str], book: RuleBook) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from responder.cli import _COMMANDS
 from responder.diagnose.probes import PROBES
 from responder.rulebook.schema import (
+    AdjustShape,
     ContactShape,
     Defaults,
     File,
@@ -26,7 +27,10 @@ from responder.rulebook.schema import (
     ServiceShape,
     SeverityFromShape,
     SeverityShape,
+    SubjectFromShape,
     UrlShape,
+    WhenShape,
+    WindowShape,
 )
 from responder.settings import Settings
 from responder.store.database import Database
@@ -88,10 +92,14 @@ SHAPES: dict[str, type[BaseModel]] = {
     "contacts[]": ContactShape,
     "urls[]": UrlShape,
     "probes.NAME": ProbeShape,
+    "windows.NAME": WindowShape,
     "defaults": Defaults,
     "heartbeats[]": HeartbeatShape,
     "rules[]": RuleShape,
     "rules[].severity, read from a label": SeverityFromShape,
+    "rules[].adjust[]": AdjustShape,
+    "rules[].adjust[].when": WhenShape,
+    "rules[].subject, read from a label": SubjectFromShape,
 }
 
 

@@ -85,6 +85,7 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
     yield "Asking", ", ".join(report.pending)
     if not over:
         yield "Do first", report.first_step
+        yield "Note", report.note
         yield "Runbook", report.runbook.text.removeprefix("Runbook: ") if report.runbook else ""
         yield "Related", report.related
         yield "Clock", report.clock

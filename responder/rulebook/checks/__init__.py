@@ -7,6 +7,8 @@ from responder.rulebook.checks import (
     bad_matcher,
     bad_probe,
     duplicate_id,
+    idle_adjust,
+    idle_window,
     impossible_match,
     missing_platform,
     no_catch_all,
@@ -17,6 +19,9 @@ from responder.rulebook.checks import (
     plain_regex,
     shadowed_rule,
     shadowed_value,
+    shut_window,
+    unasked_probe,
+    unguaranteed_key,
     unguaranteed_label,
     unknown_channel,
     unknown_contact,
@@ -26,7 +31,11 @@ from responder.rulebook.checks import (
     unknown_section,
     unknown_service,
     unknown_severity,
+    unknown_window,
+    unknown_zone,
+    unused_pack,
     unused_probe,
+    unused_window,
 )
 from responder.rulebook.draft import Check
 
@@ -43,6 +52,8 @@ REQUIRED: dict[str, Check] = {
     "unknown-probe": unknown_probe.check,
     "unknown-probe-kind": unknown_probe_kind.check,
     "bad-probe": bad_probe.check,
+    "unknown-window": unknown_window.check,
+    "unknown-zone": unknown_zone.check,
     "unknown-channel": unknown_channel.check,
     "unknown-runbook": unknown_runbook.check,
     "unknown-section": unknown_section.check,
@@ -58,7 +69,14 @@ ADVICE: dict[str, Check] = {
     "pager-unused": pager_unused.check,
     "over-budget": over_budget.check,
     "unguaranteed-label": unguaranteed_label.check,
+    "unasked-probe": unasked_probe.check,
+    "idle-adjust": idle_adjust.check,
+    "shut-window": shut_window.check,
+    "idle-window": idle_window.check,
+    "unguaranteed-key": unguaranteed_key.check,
     "unused-probe": unused_probe.check,
+    "unused-pack": unused_pack.check,
+    "unused-window": unused_window.check,
 }
 """What is legal and most likely wrong: for ``rules check`` only, and a comment can silence it."""
 

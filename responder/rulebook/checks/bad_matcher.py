@@ -16,10 +16,11 @@ Good:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from responder.model.problem import Place, Problem
 from responder.model.rule import Matcher, MatcherError
+from responder.rulebook.builder import Path
 from responder.rulebook.draft import Draft, Entry, Surroundings
 from responder.rulebook.schema import RuleShape
 
@@ -27,24 +28,45 @@ from responder.rulebook.schema import RuleShape
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
     """A matcher that cannot be read, or an empty one: it would match everything. Keeps what it read in the draft."""
     for number, entry in enumerate(draft.rules):
-        found: list[Matcher] = []
-        for position, text in enumerate(entry.value.match):
-            try:
-                read = around.parse(text)
-            except MatcherError as error:
-                hint = 'a matcher is a label, one of = != =~ !~ and a value: alertname="ServiceDown"'
-                yield Problem(_place(entry, position, text, error.offset), "bad-matcher", error.message, hint)
-                continue
-            if not read:
-                said = "this holds no matcher, and would match every alert"
-                yield Problem(_place(entry, position, text, 0), "bad-matcher", said, "write match: [] if that is meant")
-            found.extend(read)
-        draft.matchers[number] = tuple(found)
+        texts: list[tuple[str, Path]] = [(text, ("match", at)) for at, text in enumerate(entry.value.match)]
+        draft.matchers[number] = yield from _read(entry, texts, around)
+        for each, adjust in enumerate(entry.value.adjust):
+            found: list[Matcher] = []
+            for at, when in enumerate(adjust.when):
+                texts = [(text, _inside(entry, each, at, line)) for line, text in enumerate(when.match)]
+                found.extend((yield from _read(entry, texts, around)))
+            draft.conditions[number, each] = tuple(found)
 
 
-def _place(entry: Entry[RuleShape], position: int, text: str, offset: int) -> Place:
+def _read(
+    entry: Entry[RuleShape], texts: Iterable[tuple[str, Path]], around: Surroundings
+) -> Generator[Problem, None, tuple[Matcher, ...]]:
+    """The matchers of some texts, each with its path in the rule."""
+    found: list[Matcher] = []
+    for text, path in texts:
+        try:
+            read = around.parse(text)
+        except MatcherError as error:
+            hint = 'a matcher is a label, one of = != =~ !~ and a value: alertname="ServiceDown"'
+            yield Problem(_place(entry, path, text, error.offset), "bad-matcher", error.message, hint)
+            continue
+        if not read:
+            said = "this holds no matcher, and would match every alert"
+            yield Problem(_place(entry, path, text, 0), "bad-matcher", said, "write match: [] if that is meant")
+        found.extend(read)
+    return tuple(found)
+
+
+def _inside(entry: Entry[RuleShape], adjust: int, at: int, line: int) -> Path:
+    """The path of a condition's matcher, whether conditions stand in a list or one stands alone."""
+    path: Path = ("adjust", adjust, "when", at, "match", line)
+    alone: Path = ("adjust", adjust, "when", "match", line)
+    return alone if (*entry.path, *alone[:-1]) in entry.document.values else path
+
+
+def _place(entry: Entry[RuleShape], path: Path, text: str, offset: int) -> Place:
     """The character itself where the text stands in the file as it is; the start of the value otherwise."""
-    place = entry.at("match", position)
+    place = entry.at(*path)
     line = entry.document.line(place.line)[place.column - 1 :]
     for quote in ("", "'"):
         if line.startswith(quote + text) and "\n" not in text:

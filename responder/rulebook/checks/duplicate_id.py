@@ -1,6 +1,7 @@
-"""A rule's id, and each name of a severity, service, probe, contact or heartbeat, is given once in all files.
+"""A rule's id, and each name of a severity, service, probe, window, contact or heartbeat, is given once in all files.
 
-Reports, metrics and the history of incidents name rules by their id.
+Reports, metrics and the history of incidents name rules by their id. A pack and a probe do not share a name either:
+they stand in the same places.
 
 Bad:
 
@@ -29,8 +30,10 @@ def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
         yield _problem(entry.key(), "platform", draft.platforms[0].key())
     yield from _taken((entry.name, entry.at("id")) for entry in draft.rules)
     yield from _taken((entry.name, entry.at("cluster")) for entry in draft.heartbeats)
-    for section in ("severities", "services", "probes", "contacts"):
+    for section in ("severities", "services", "windows", "contacts"):
         yield from _taken((entry.name, entry.key()) for entry in getattr(draft, section))
+    probes = [(entry.name, entry.key()) for entry in draft.probes]
+    yield from _taken(iter(probes + [(entry.name, entry.key()) for entry in draft.packs]))
 
 
 def _taken(named: Iterator[tuple[str, Place]]) -> Iterator[Problem]:

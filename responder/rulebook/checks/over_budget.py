@@ -42,7 +42,7 @@ def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
     budgets = {entry.name: entry.value.page_budget for entry in draft.severities}
     timeouts = {entry.name: entry.value.timeout for entry in draft.probes}
     for entry in draft.told:
-        known = {name: budgets[name] for name in severities_of(entry.value) if name in budgets}
+        known = {name: budgets[name] for name in severities_of(entry.value, draft) if name in budgets}
         if not known:
             continue
         severity = min(known, key=lambda name: known[name])

@@ -33,7 +33,7 @@ def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
     paging = {entry.name for entry in draft.severities if entry.value.pages}
     for entry in draft.told:
         given = channels_of(entry, draft)
-        wakes = sorted(paging & severities_of(entry.value))
+        wakes = sorted(paging & severities_of(entry.value, draft))
         if entry.value.action == "notify" and wakes and given and not set(given) & set(around.pagers):
             place = entry.at("channels") if entry.value.channels is not None else entry.at("id")
             said = f"'{entry.name}' may be {wakes[0]}, which pages, and no channel of it pages"

@@ -1,6 +1,6 @@
-"""Rules and defaults name probes that exist.
+"""Rules, packs and defaults name probes that exist.
 
-Probes are defined once under `probes`, in any file.
+Probes are defined once under `probes`, in any file, and packs of them under `packs`. A pack holds probes only.
 
 Bad:
 
@@ -18,27 +18,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
+from responder.rulebook.builder import Path
 from responder.rulebook.draft import Draft, Entry, Surroundings
 from responder.rulebook.hints import nearest
 from responder.rulebook.schema import Defaults, RuleShape
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
-    """A probe's name that no file defines."""
+    """A probe's or pack's name that no file defines."""
     names = draft.names("probes")
-    if "probes" in draft.spoiled.get("parts", set()):
+    known = names | draft.names("packs")
+    if {"probes", "packs"} & draft.spoiled.get("parts", set()):
         return
     for rule in draft.told:
-        yield from _missing(rule, "probes", rule.value.probes or [], names)
+        yield from _missing(rule, ("probes",), rule.value.probes or [], known)
+        yield from _missing(rule, ("more_probes",), rule.value.more_probes, known)
     for defaults in draft.defaults:
-        yield from _missing(defaults, "probes", defaults.value.probes, names)
-        yield from _missing(defaults, "baseline", defaults.value.baseline, names)
+        yield from _missing(defaults, ("probes",), defaults.value.probes, known)
+        yield from _missing(defaults, ("baseline",), defaults.value.baseline, known)
+    for pack in draft.packs:
+        yield from _missing(pack, (), pack.value, names)
 
 
 def _missing(
-    entry: Entry[RuleShape] | Entry[Defaults], key: str, wanted: list[str], names: set[str]
+    entry: Entry[RuleShape] | Entry[Defaults] | Entry[list[str]], path: Path, wanted: list[str], known: set[str]
 ) -> Iterator[Problem]:
     for number, name in enumerate(wanted):
-        if name not in names:
-            said = f"there is no probe '{name}'"
-            yield Problem(entry.at(key, number), "unknown-probe", said, nearest(name, names))
+        if name not in known:
+            said = f"there is no probe '{name}'" if not path else f"there is no probe or pack '{name}'"
+            yield Problem(entry.at(*path, number), "unknown-probe", said, nearest(name, known))

@@ -1,6 +1,6 @@
-"""Services depend on services of the catalogue.
+"""Services depend on services of the catalogue, and rules name these as subjects.
 
-Probes ask the dependencies of a service; one that is not in the catalogue has no address.
+Probes ask the subject and its dependencies; what is not in the catalogue has no address.
 
 Bad:
 
@@ -24,7 +24,7 @@ from responder.rulebook.hints import nearest
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
-    """A `depends_on` that the catalogue does not have."""
+    """A service of `depends_on`, or of a rule's `subject`, that the catalogue does not have."""
     names = draft.names("services")
     if "services" in draft.spoiled.get("parts", set()):
         return
@@ -33,3 +33,9 @@ def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
             if name not in names:
                 said = f"there is no service '{name}'"
                 yield Problem(entry.at("depends_on", number), "unknown-service", said, nearest(name, names))
+    for rule in draft.rules:
+        wanted = rule.value.subject
+        for value, name in ({} if wanted is None or isinstance(wanted, str) else wanted.map).items():
+            if name not in names:
+                said = f"there is no service '{name}'"
+                yield Problem(rule.at("subject", "map", value), "unknown-service", said, nearest(name, names))

@@ -18,28 +18,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.draft import Draft, Entry, Surroundings
+from responder.rulebook.builder import Path
+from responder.rulebook.draft import Draft, Surroundings
 from responder.rulebook.hints import nearest
 from responder.rulebook.schema import RuleShape
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
-    """A fixed severity, or one of a map, that no file defines."""
+    """A severity that no file defines: fixed, of a map, raised or lowered to, or with a window of its own."""
     names = draft.names("severities")
     if "severities" in draft.spoiled.get("parts", set()):
         return
-    for entry in draft.told:
-        for path, name in _uses(entry):
+    for entry in draft.rules_and_defaults():
+        windows = entry.value.pages_in
+        uses = [(entry.key("pages_in", name), name) for name in windows] if isinstance(windows, dict) else []
+        if isinstance(entry.value, RuleShape):
+            uses += [(entry.at(*path), name) for path, name in _uses(entry.value)]
+        for place, name in uses:
             if name not in names:
                 said = f"there is no severity '{name}'"
-                yield Problem(entry.at(*path), "unknown-severity", said, nearest(name, names))
+                yield Problem(place, "unknown-severity", said, nearest(name, names))
 
 
-def _uses(entry: Entry[RuleShape]) -> Iterator[tuple[tuple[str, ...], str]]:
-    severity = entry.value.severity
+def _uses(rule: RuleShape) -> Iterator[tuple[Path, str]]:
+    severity = rule.severity
     if isinstance(severity, str):
         yield ("severity",), severity
-        return
-    for value, name in severity.map.items():
-        yield ("severity", "map", value), name
-    yield ("severity", "otherwise"), severity.otherwise
+    else:
+        yield from ((("severity", "map", value), name) for value, name in severity.map.items())
+        yield ("severity", "otherwise"), severity.otherwise
+    for number, adjust in enumerate(rule.adjust):
+        for key, name in (("raise", adjust.raise_), ("lower", adjust.lower)):
+            if isinstance(name, str):
+                yield ("adjust", number, key), name

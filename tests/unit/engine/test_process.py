@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,6 +20,7 @@ from responder.model.problem import Place
 from responder.model.report import Moment
 from responder.model.rule import Action, ProbeSpec, RuleBook, SeverityFrom
 from responder.model.secret import Secret
+from responder.model.window import Span, Window
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel
 from responder.notify.links import LinkMaker
@@ -187,6 +189,87 @@ def test_a_heartbeat_never_notifies() -> None:
     """The Watchdog is recorded and wakes nobody, however it is labelled."""
     effects = begun(a_desk(replace(EVERYTHING, action=Action.HEARTBEAT)))
     assert (told(effects), effects.incident, effects.state) == ([], None, "decided")
+
+
+OFFICE = Window(
+    name="office",
+    zone=ZoneInfo("UTC"),
+    days=frozenset(range(5)),
+    spans=(Span(time(9), time(17)),),
+    holidays=frozenset(),
+)
+IN_OFFICE_HOURS = replace(EVERYTHING, pages_in={"P1": OFFICE}, note="Call the shop first.", owner="team-shop")
+
+
+def test_outside_of_its_window_a_page_is_told_and_wakes_nobody() -> None:
+    """On a Saturday night Slack hears of it, with the reason and the time somebody will be paged."""
+    effects = begun(a_desk(IN_OFFICE_HOURS))
+    assert told(effects) == [("slack", "post"), ("slack", "details")]
+    report = effects.drafts[0].report
+    assert "not paged outside of office, which opens Mon 2026-03-02 09:00 (UTC)" in report.severity_reason
+    assert (report.pages, report.severity, report.note, report.owner) == (
+        False,
+        "P1",
+        "Call the shop first.",
+        "team-shop",
+    )
+
+
+def test_a_channel_for_people_who_sleep_is_not_the_only_one() -> None:
+    """A rule that knows only the pager is still told in Slack while its window is shut."""
+    assert told(begun(a_desk(replace(IN_OFFICE_HOURS, channels=("pagerduty",)))))[0] == ("slack", "post")
+
+
+def test_what_still_fires_when_the_window_opens_pages_then() -> None:
+    """Monday morning finds the incident of Saturday night, once."""
+    desk = a_desk(IN_OFFICE_HOURS)
+    first = begun(desk)
+    sunday = following(first, a_group(), desk, 2, 86400)
+    assert told(sunday) == []
+    monday = following(replace(sunday, drafts=first.drafts), a_group(), desk, 3, 2 * 86400 + 7 * 3600)
+    assert ("pagerduty", "trigger") in told(monday)
+    assert monday.incident is not None
+    assert monday.incident.channels == ("slack", "pagerduty")
+    assert told(following(monday, a_group(), desk, 4, 2 * 86400 + 8 * 3600)) == []
+
+
+SHADOW = replace(EVERYTHING, shadow=True)
+
+
+def test_a_rule_in_shadow_records_and_tells_nobody() -> None:
+    """What it would have done is written down, from the first alert to the last."""
+    desk = a_desk(SHADOW)
+    effects = begun(desk)
+    assert told(effects) == []
+    assert effects.incident is not None
+    assert (effects.incident.channels, effects.incident.severity) == ((), "P1")
+    assert "in shadow, nobody is told; it would tell pagerduty, slack and wake somebody" in effects.outcome
+    assert effects.incident.reason == effects.outcome
+    more = following(effects, a_group(an_alert(), an_alert(labels={"instance": "2"})), desk)
+    assert told(more) == []
+    over = following(more, a_group(a_resolved_alert()), desk, 3)
+    assert told(over) == []
+    assert over.incident is not None
+    assert not over.incident.open
+
+
+def test_what_a_rule_in_shadow_recorded_is_told_when_another_rule_decides() -> None:
+    """A rule that leaves the shadow, or an alert of another one, opens the page that nobody had."""
+    first = begun(a_desk(SHADOW))
+    mild = an_alert(labels={"severity": "warning", "instance": "2"})
+    real = following(first, a_group(an_alert(), mild), a_desk(EVERYTHING))
+    assert ("pagerduty", "trigger") in told(real)
+    assert ("slack", "post") in told(real)
+
+
+def test_a_rule_in_shadow_changes_nothing_of_what_people_were_told() -> None:
+    """Where only the shadow's alert is left, the incident keeps the severity people know."""
+    first = begun(a_desk(EVERYTHING), an_alert(labels={"severity": "warning"}))
+    desk = a_desk(replace(SHADOW, severity="P1"))
+    after = following(first, a_group(an_alert(labels={"severity": "warning"}), an_alert()), desk)
+    assert after.incident is not None
+    assert after.incident.severity == "P3"
+    assert "pagerduty" not in {channel for channel, _ in told(after)}
 
 
 def test_without_any_channel_the_page_is_printed() -> None:

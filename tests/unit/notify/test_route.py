@@ -27,4 +27,4 @@ def test_every_notification_reaches_somebody(
     wished: tuple[str, ...], severity: str, configured: tuple[str, ...], reached: tuple[str, ...]
 ) -> None:
     """Only what pages reaches the pager, and what reaches nobody is printed."""
-    assert route(wished, a_severity(severity), configured) == reached
+    assert route(wished, a_severity(severity).pages, configured) == reached

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date, time
 from pathlib import Path
 
 import pytest
 
 from responder.model.problem import Problem
-from responder.model.rule import Action, Op, RuleBook, SeverityFrom
+from responder.model.rule import Action, Adjustment, Matcher, Op, RuleBook, SeverityFrom, Sought, SubjectFrom
+from responder.model.window import Span
 from responder.rulebook.checks import REQUIRED
 from responder.rulebook.load import BadRules, load
 from responder.triage.matchers import parse
@@ -76,7 +78,10 @@ probes:
   health: {kind: ask, expr: up, limits: [1, 2.5], timeout: 2s}
   dns: {kind: ask, expr: x}
   changes: {kind: ask, expr: y}
-defaults: {probes: [health], baseline: [changes, health], channels: [slack]}
+packs: {basics: [health, dns]}
+windows:
+  office: {zone: Europe/Berlin, days: [mon, fri], hours: [08:00-12:00, 22:00-24:00], holidays: [2026-12-25]}
+defaults: {probes: [health], baseline: [changes, health], channels: [slack], owner: sre}
 heartbeats:
   - {cluster: prod-eu, max_gap: 10m, severity: P1, probes: [dns]}
 rules:
@@ -93,6 +98,22 @@ rules:
     first_step: Look.
     probes: [dns]
     channels: [pagerduty, slack]
+    adjust:
+      - {when: {match: ['tier="gold"'], firing: 5}, raise: P1}
+      - {when: [{probe: dns, is: bad}, {probe: health, is: [ok, warning]}], lower: 1}
+    subject: {from: shop, map: {corner: capsule}}
+    pages_in: {P1: office}
+    incident_key: [service, namespace]
+    note: Nobody is served.
+  - id: packed
+    match: alertname="Packed"
+    severity: P2
+    enabled: shadow
+    subject: shop
+    first_step: Look.
+    more_probes: [basics]
+    pages_in: office
+    owner: team-a
   - id: unknown
     match: []
     severity: P2
@@ -131,7 +152,7 @@ def test_a_good_folder_becomes_a_rule_book(tmp_path: Path) -> None:
     assert [contact.role for contact in book.escalation] == ["On-Call"]
     assert book.probes["health"].spec == _Spec(expr="up", limits=(1.0, 2.5))
     assert (book.probes["health"].timeout, book.probes["dns"].timeout) == (2.0, 3.0)
-    watchdog, down, unknown = book.rules
+    watchdog, down, packed, unknown = book.rules
     assert (watchdog.action, watchdog.probes, watchdog.channels) == (Action.HEARTBEAT, (), ())
     assert [(m.name, m.op) for m in down.matchers] == [
         ("alertname", Op.EQUAL),
@@ -147,6 +168,23 @@ def test_a_good_folder_becomes_a_rule_book(tmp_path: Path) -> None:
     assert (heartbeat.cluster, heartbeat.max_gap, heartbeat.rule.id) == ("prod-eu", 600.0, "heartbeat-prod-eu")
     assert (heartbeat.rule.probes, heartbeat.rule.channels) == (("dns", "changes", "health"), ("slack",))
     assert (heartbeat.rule.severity, heartbeat.rule.runbook) == ("P1", None)
+    assert down.adjust == (
+        Adjustment(matchers=(Matcher("tier", Op.EQUAL, "gold"),), firing=5, to="P1"),
+        Adjustment(findings=(Sought("dns", ("bad",)), Sought("health", ("ok", "warning"))), raises=False, steps=1),
+    )
+    assert down.subject == SubjectFrom(label="shop", mapping={"corner": "capsule"})
+    assert (down.gather, down.note, down.owner, down.shadow) == (
+        ("service", "namespace"),
+        "Nobody is served.",
+        "sre",
+        False,
+    )
+    office = down.pages_in["P1"]
+    assert (office.zone.key, sorted(office.days)) == ("Europe/Berlin", [0, 4])
+    assert sorted(office.holidays) == [date(2026, 12, 25)]
+    assert office.spans == (Span(time(8), time(12)), Span(time(22), time(0)))
+    assert (packed.probes, packed.shadow, packed.owner) == (("health", "dns", "changes"), True, "team-a")
+    assert (packed.subject, packed.pages_in) == (SubjectFrom(label="shop"), {"P1": office, "P2": office})
 
 
 # What is replaced in the good file, by what, and the problem's code and the text its place points at.
@@ -204,8 +242,30 @@ SAMPLES = [
     ("dns: {kind: ask, expr: x}", "dns: {kind: ask, expr: x, exp: y}", "unknown-key", "exp: y"),
     ("dns: {kind: ask, expr: x}", "dns: {kind: ask, expr: x, limits: ['1']}", "bad-value", "'1'"),
     ("dns: {kind: ask, expr: x}", "dns: {expr: x}", "missing-key", "dns: {"),
+    ("pages_in: {P1: office}", "pages_in: {P1: ofice}", "unknown-window", "ofice"),
+    ("pages_in: {P1: office}", "pages_in: ofice", "unknown-window", "ofice"),
+    ("pages_in: {P1: office}", "pages_in: {P9: office}", "unknown-severity", "P9"),
+    ("Europe/Berlin", "Europe/Berln", "unknown-zone", "Europe/Berln"),
+    ("22:00-24:00", "22:00-25:00", "bad-value", "22:00-25"),
+    ("[2026-12-25]", "[2026-02-30]", "bad-value", "2026-02-30"),
+    ("days: [mon, fri]", "days: [mon, fry]", "bad-value", "fry"),
+    ("days: [mon, fri], ", "dais: [mon], ", "unknown-key", "dais"),
+    ("basics: [health, dns]", "basics: [health, dnss]", "unknown-probe", "dnss"),
+    ("packs: {basics", "packs: {dns: [health], basics", "duplicate-id", "dns: [health"),
+    ("more_probes: [basics]", "more_probes: [basic]", "unknown-probe", "basic]"),
+    ("raise: P1", "raise: P7", "unknown-severity", "P7"),
+    ("lower: 1", "lower: P7", "unknown-severity", "P7"),
+    ("lower: 1", "lower: 0", "bad-value", "0}"),
+    ("raise: P1", "raise: P1, lower: P2", "bad-value", "{when: {match"),
+    ("""['tier="gold"']""", """['tier="gold']""", "bad-matcher", "'], firing"),
+    ("firing: 5", "firing: 1", "bad-value", "1}"),
+    ("probe: dns, is: bad", "probe: dns", "bad-value", "{probe: dns}"),
+    ("probe: dns, is: bad", "probe: dns, is: down", "bad-value", "down"),
+    ("probe: dns, is: bad", "prob: dns, is: bad", "unknown-key", "prob:"),
+    ("corner: capsule", "corner: capsle", "unknown-service", "capsle"),
+    ("enabled: shadow", "enabled: false", "bad-value", "false"),
     ("channels: [pagerduty, slack]", "channels: [pager]", "unknown-channel", "pager]"),
-    ("channels: [pagerduty, slack]", "channels: []", "unknown-channel", "[]\n  - id: unknown"),
+    ("channels: [pagerduty, slack]", "channels: []", "unknown-channel", "[]\n    adjust"),
     ("common.md#service-down", "comon.md#service-down", "unknown-runbook", "comon.md"),
     ("common.md#service-down", "common.md#service-donw", "unknown-section", "common.md#"),
     ("action: heartbeat", "channels: [slack]", "no-heartbeat-rule", "prod-eu, max_gap"),
@@ -297,7 +357,7 @@ def test_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
     first = '{id: first, match: a="b", severity: P1, first_step: x, channels: [slack]}'
     (folder / "50-first.yaml").write_text(f"rules: [{first}]")
     book = _load(folder)
-    assert [rule.id for rule in book.rules] == ["first", "watchdog", "service-down", "unknown"]
+    assert [rule.id for rule in book.rules] == ["first", "watchdog", "service-down", "packed", "unknown"]
     assert book.rules[0].place.path == "rules/50-first.yaml"
     assert book.rules[-1].probes == ()
 

@@ -26,7 +26,7 @@ BOOK = a_book(WATCHDOG, heartbeats=(EU, PROD))
 def seen(*alerts: Alert, cluster: str = "") -> list[str]:
     """The clusters that a notification of these alerts is a heartbeat of."""
     group = a_group(*alerts, cluster=cluster)
-    decision = decide(group, BOOK, Matching(BOOK.rules), None, 1)
+    decision = decide(group, BOOK, Matching(BOOK.rules), None, 1, NOW)
     found = list(beats(decision, group, BOOK, NOW))
     assert all(beat == Beat(beat.cluster, NOW) for beat in found)
     return [beat.cluster for beat in found]

@@ -1,0 +1,48 @@
+"""A rule names a window for a severity that wakes nobody, or that the rule never gives: it decides nothing.
+
+Only windows that the rule names itself for a severity are looked at.
+
+Bad:
+
+    windows:
+      office: {zone: Europe/Berlin, days: [mon], hours: 09:00-17:00}
+    rules:
+      - id: down
+        match: alertname="ServiceDown"
+        severity: P1
+        first_step: Look.
+        channels: [pagerduty]
+        pages_in: {P3: office}
+
+Good:
+
+    windows:
+      office: {zone: Europe/Berlin, days: [mon], hours: 09:00-17:00}
+    rules:
+      - id: down
+        match: alertname="ServiceDown"
+        severity: P1
+        first_step: Look.
+        channels: [pagerduty]
+        pages_in: {P1: office}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Level, Problem
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.given import severities_of
+
+
+def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+    """Windows of severities that do not page, or that the rule does not give."""
+    paging = {entry.name for entry in draft.severities if entry.value.pages}
+    for entry in draft.rules:
+        wanted = entry.value.pages_in
+        for severity in wanted if isinstance(wanted, dict) else ():
+            if severity not in paging & severities_of(entry.value, draft):
+                why = "does not page" if severity not in paging else f"is none that '{entry.name}' gives"
+                said = f"the window of {severity} decides nothing: {severity} {why}"
+                yield Problem(entry.key("pages_in", severity), "idle-window", said, "remove it", Level.WARNING)

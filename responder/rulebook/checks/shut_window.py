@@ -1,0 +1,33 @@
+"""A window never opens: it has no days, or no hours. Nobody would ever be woken by the rules that page in it.
+
+Bad:
+
+    windows:
+      office: {zone: Europe/Berlin, days: [], hours: 09:00-17:00}
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P1, first_step: Look., channels: [pagerduty], pages_in: office}
+
+Good:
+
+    windows:
+      office: {zone: Europe/Berlin, days: [mon, tue, wed, thu, fri], hours: 09:00-17:00}
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P1, first_step: Look., channels: [pagerduty], pages_in: office}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Problem
+from responder.rulebook.draft import Draft, Surroundings
+
+
+def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+    """Windows without days or hours."""
+    for entry in draft.windows:
+        for key in ("days", "hours"):
+            if not getattr(entry.value, key):
+                said = f"the window '{entry.name}' never opens: it has no {key}"
+                hint = f"write its {key}, or send to channels that wake nobody"
+                yield Problem(entry.at(key), "shut-window", said, hint)

@@ -1,0 +1,50 @@
+"""A condition waits for what a probe finds, and the rule does not run that probe: it never holds.
+
+The probes of a rule are its own or its file's default, those of `more_probes`, and the file's baseline.
+
+Bad:
+
+    probes: {dns: {kind: dns, name: "${health}"}}
+    rules:
+      - id: down
+        match: alertname="ServiceDown"
+        severity: P3
+        adjust: [{when: {probe: dns, is: bad}, raise: P1}]
+        first_step: Look.
+        probes: [health]
+        channels: [pagerduty, slack]
+      - {id: dns, match: 'alertname="Dns"', severity: P3, first_step: Look., probes: [dns], channels: [slack]}
+
+Good:
+
+    probes: {dns: {kind: dns, name: "${health}"}}
+    rules:
+      - id: down
+        match: alertname="ServiceDown"
+        severity: P3
+        adjust: [{when: {probe: dns, is: bad}, raise: P1}]
+        first_step: Look.
+        probes: [health, dns]
+        channels: [pagerduty, slack]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Problem
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.given import condition_places, probes_of
+from responder.rulebook.hints import nearest
+
+
+def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+    """Conditions on probes that their rule does not run."""
+    for entry in draft.rules:
+        if not entry.value.adjust:
+            continue
+        asked = {name for name, _ in probes_of(entry, draft)}
+        for place, name in condition_places(entry):
+            if name not in asked:
+                said = f"'{entry.name}' does not run the probe '{name}', so this never holds"
+                yield Problem(place, "unasked-probe", said, nearest(name, asked) or f"add {name} to its probes")

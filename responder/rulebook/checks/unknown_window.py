@@ -1,0 +1,38 @@
+"""Rules and defaults name windows that exist.
+
+Windows are defined once under `windows`, in any file.
+
+Bad:
+
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P1, first_step: Look., channels: [pagerduty], pages_in: office}
+
+Good:
+
+    windows:
+      office: {zone: Europe/Berlin, days: [mon, tue, wed, thu, fri], hours: 09:00-17:00}
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P1, first_step: Look., channels: [pagerduty], pages_in: office}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Problem
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.hints import nearest
+
+
+def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+    """A window's name that no file defines."""
+    names = draft.names("windows")
+    if "windows" in draft.spoiled.get("parts", set()):
+        return
+    for entry in draft.rules_and_defaults():
+        wanted = entry.value.pages_in
+        named = {(): wanted} if isinstance(wanted, str) else {(key,): name for key, name in (wanted or {}).items()}
+        for path, name in named.items():
+            if name not in names:
+                said = f"there is no window '{name}'"
+                yield Problem(entry.at("pages_in", *path), "unknown-window", said, nearest(name, names))

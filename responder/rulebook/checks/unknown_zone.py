@@ -1,0 +1,40 @@
+"""A window's time zone is a name of the IANA database.
+
+Abbreviations such as CEST name no zone, and most of them do not know of daylight saving time.
+
+Bad:
+
+    windows:
+      office: {zone: Europe/Berln, days: [mon], hours: 09:00-17:00}
+
+Good:
+
+    windows:
+      office: {zone: Europe/Berlin, days: [mon], hours: 09:00-17:00}
+    rules:
+      - id: down
+        match: alertname="ServiceDown"
+        severity: P1
+        first_step: Look.
+        channels: [pagerduty]
+        pages_in: office
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from zoneinfo import available_timezones
+
+from responder.model.problem import Problem
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.hints import nearest
+from responder.rulebook.values import zone
+
+
+def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+    """Windows whose time zone this machine does not know."""
+    for entry in draft.windows:
+        name = entry.value.zone
+        if zone(name) is None:
+            hint = nearest(name, available_timezones()) if len(name) < 64 else "write a name such as Europe/Berlin"
+            yield Problem(entry.at("zone"), "unknown-zone", f"there is no time zone '{name[:80]}'", hint)

@@ -1,0 +1,29 @@
+"""No rule uses the pack of probes: it is dead weight, or its name was meant to stand in a rule.
+
+Bad:
+
+    packs: {basics: [health]}
+
+Good:
+
+    packs: {basics: [health]}
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P3, first_step: Look., probes: [basics], channels: [slack]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Level, Problem
+from responder.rulebook.draft import Draft, Surroundings
+
+
+def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+    """Packs that neither a rule nor a default names."""
+    used = {name for rule in draft.rules for name in (*(rule.value.probes or ()), *rule.value.more_probes)}
+    used |= {name for entry in draft.defaults for name in (*entry.value.probes, *entry.value.baseline)}
+    for entry in draft.packs:
+        if entry.name not in used:
+            said = f"no rule uses the pack '{entry.name}'"
+            yield Problem(entry.key(), "unused-pack", said, "name it in a rule's probes, or remove it", Level.WARNING)

@@ -1,0 +1,31 @@
+"""No rule pages in the window: it is dead weight, or its name was meant to stand in a rule.
+
+Bad:
+
+    windows:
+      office: {zone: Europe/Berlin, days: [mon], hours: 09:00-17:00}
+
+Good:
+
+    windows:
+      office: {zone: Europe/Berlin, days: [mon], hours: 09:00-17:00}
+    rules:
+      - {id: down, match: 'alertname="A"', severity: P1, first_step: Look., channels: [pagerduty], pages_in: office}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Level, Problem
+from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.given import windows_of
+
+
+def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+    """Windows that neither a rule nor a default in use names."""
+    used = {name for entry in draft.rules for name in windows_of(entry, draft)[0].values()}
+    for entry in draft.windows:
+        if entry.name not in used:
+            said = f"no rule pages in the window '{entry.name}'"
+            yield Problem(entry.key(), "unused-window", said, "name it in pages_in, or remove it", Level.WARNING)

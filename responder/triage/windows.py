@@ -1,0 +1,56 @@
+"""Whether a window is open, and when it opens next, by the clock on the wall of its time zone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from responder.model.window import Span, Window
+
+_DAY: Final = timedelta(days=1)
+_HORIZON: Final = 400
+"""Days to look ahead: a window that opens on no day of more than a year never opens."""
+
+
+def is_open(window: Window, now: datetime) -> bool:
+    """Whether it is. Where clocks go back, an hour that comes twice counts both times."""
+    local = now.astimezone(window.zone)
+    today, clock = local.date(), local.time()
+    yesterday = today - _DAY
+    for span in window.spans:
+        over_night = span.end <= span.start
+        if _begins_on(window, today) and span.start <= clock and (over_night or clock < span.end):
+            return True
+        if over_night and _begins_on(window, yesterday) and clock < span.end:
+            return True
+    return False
+
+
+def opens(window: Window, now: datetime) -> datetime | None:
+    """When it opens next after ``now``, in UTC; None where it does not within a year."""
+    return next((at for at in _beginnings(window, now) if at > now and is_open(window, at)), None)
+
+
+def opening(window: Window, now: datetime) -> str:
+    """``opens Mon 2026-03-02 09:00 (Europe/Berlin)``, in words for a page."""
+    at = opens(window, now)
+    if at is None:
+        return "does not open within a year"
+    return f"opens {at.astimezone(window.zone):%a %Y-%m-%d %H:%M} ({window.zone.key})"
+
+
+def _beginnings(window: Window, now: datetime) -> Iterator[datetime]:
+    first = now.astimezone(window.zone).date()
+    for number in range(_HORIZON):
+        day = first + number * _DAY
+        if _begins_on(window, day):
+            yield from sorted(_moment(window, day, span) for span in window.spans)
+
+
+def _moment(window: Window, day: date, span: Span) -> datetime:
+    return datetime.combine(day, span.start, tzinfo=window.zone).astimezone(UTC)
+
+
+def _begins_on(window: Window, day: date) -> bool:
+    return day.weekday() in window.days and day not in window.holidays

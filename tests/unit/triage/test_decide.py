@@ -1,0 +1,147 @@
+"""How bad it is, and whether that wakes somebody: labels, numbers, windows, rules in shadow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from responder.model.decision import Decision
+from responder.model.rule import Action, Adjustment, Matcher, Op, Rule, Sought, SubjectFrom
+from responder.model.window import Span, Window
+from responder.standins.builders import a_book, a_group, a_rule, an_alert
+from responder.triage.decide import decide
+from responder.triage.matching import Matching
+
+GOLD = Matcher("tier", Op.EQUAL, "gold")
+OFFICE = Window(
+    name="office",
+    zone=ZoneInfo("UTC"),
+    days=frozenset(range(5)),
+    spans=(Span(time(9), time(17)),),
+    holidays=frozenset(),
+)
+SUNDAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MONDAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def decided(*rules: Rule, alerts: int = 1, now: datetime = MONDAY, truncated: int = 0, **labels: str) -> Decision:
+    """The decision on a new group of some ServiceDown alerts that share these labels."""
+    members = [an_alert(labels={"instance": str(number)} | labels) for number in range(alerts)]
+    book = a_book(*rules)
+    return decide(a_group(*members, truncated=truncated), book, Matching(book.rules), None, 1, now)
+
+
+def a_p2(*adjust: Adjustment, **changes: Any) -> Rule:
+    """A rule whose severity is P2, less these adjustments."""
+    return a_rule(severity="P2", adjust=adjust, **changes)
+
+
+@pytest.mark.parametrize(
+    ("adjustment", "alerts", "severity"),
+    [
+        (Adjustment(matchers=(GOLD,), to="P1"), 1, "P1"),
+        (Adjustment(matchers=(GOLD,), to="P3"), 1, "P2"),  # raising never lowers
+        (Adjustment(matchers=(GOLD,), to="P1", raises=False), 1, "P2"),  # and lowering never raises
+        (Adjustment(matchers=(GOLD,), to="P4", raises=False), 1, "P4"),
+        (Adjustment(matchers=(GOLD,), steps=1), 1, "P1"),
+        (Adjustment(matchers=(GOLD,), steps=9), 1, "P1"),
+        (Adjustment(matchers=(GOLD,), steps=9, raises=False), 1, "P4"),
+        (Adjustment(firing=3, to="P1"), 2, "P2"),
+        (Adjustment(firing=3, to="P1"), 3, "P1"),
+        (Adjustment(matchers=(GOLD,), firing=3, to="P1"), 2, "P2"),
+        (Adjustment(matchers=(Matcher("tier", Op.EQUAL, "tin"),), to="P1"), 1, "P2"),
+    ],
+)
+def test_conditions_raise_and_lower(adjustment: Adjustment, alerts: int, severity: str) -> None:
+    """What a rule says about labels and numbers is what the incident's severity becomes."""
+    assert decided(a_p2(adjustment), alerts=alerts, tier="gold").severity.name == severity
+
+
+def test_alerts_that_were_cut_off_count() -> None:
+    """A flood so large that Alertmanager cuts it is not taken for a small one."""
+    assert decided(a_p2(Adjustment(firing=3, to="P1")), truncated=2).severity.name == "P1"
+
+
+def test_the_first_that_holds_applies() -> None:
+    """Adjustments are read from the top, as rules are."""
+    first, second = Adjustment(matchers=(GOLD,), to="P1"), Adjustment(firing=2, to="P4", raises=False)
+    assert decided(a_p2(first, second), alerts=2, tier="gold").severity.name == "P1"
+    assert decided(a_p2(second, first), alerts=2, tier="gold").severity.name == "P4"
+
+
+def test_the_reason_says_what_moved_it() -> None:
+    """Whoever asks why it is a P1 reads it."""
+    found = decided(a_p2(Adjustment(matchers=(GOLD,), firing=2, to="P1")), alerts=2, tier="gold")
+    assert found.ruling.reason == (
+        'fixed by the rule, raised from P2 to P1 because tier="gold" and 2 alerts fire (2 or more do)'
+    )
+
+
+def test_findings_are_left_for_the_diagnosis() -> None:
+    """Triage does not guess what a probe will find, and hands on only what may still hold."""
+    sought = (Sought("health", ("bad",)),)
+    found = decided(
+        a_p2(
+            Adjustment(findings=sought, matchers=(Matcher("tier", Op.EQUAL, "tin"),), to="P1"),
+            Adjustment(findings=sought, to="P1"),
+        ),
+        tier="gold",
+    )
+    assert found.severity.name == "P2"
+    assert [(turn.findings, turn.severity.name) for turn in found.turns] == [(sought, "P1")]
+
+
+def test_a_shut_window_wakes_nobody_and_says_when_it_opens() -> None:
+    """Outside of business hours the decision stands, nobody is woken, and the reason names the window."""
+    rule = a_p2(pages_in={"P2": OFFICE})
+    sunday, monday = decided(rule, now=SUNDAY), decided(rule, now=MONDAY)
+    assert (sunday.severity.name, sunday.pages) == ("P2", False)
+    assert sunday.held == "not paged outside of office, which opens Mon 2026-03-02 09:00 (UTC)"
+    assert sunday.held in sunday.reason
+    assert (monday.pages, monday.held) == (True, "")
+
+
+def test_a_window_of_one_severity_leaves_the_others_alone() -> None:
+    """A P1 pages at any time where only P2 has a window."""
+    rule = a_p2(Adjustment(matchers=(GOLD,), to="P1"), pages_in={"P2": OFFICE})
+    assert decided(rule, now=SUNDAY, tier="gold").pages
+
+
+def test_a_rule_in_shadow_never_speaks_for_one_that_tells_people() -> None:
+    """A shadow P1 beside a real P3 is a P3: people are told what the real rule says."""
+    shadow = a_rule(id="shadow", shadow=True, matchers=(Matcher("instance", Op.EQUAL, "0"),), severity="P1")
+    real = a_rule(severity="P3")
+    beat = a_rule(id="beat", matchers=(Matcher("instance", Op.EQUAL, "2"),), action=Action.HEARTBEAT, severity="P1")
+    found = decided(shadow, beat, real, alerts=3)
+    assert (found.rule.id, found.severity.name) == ("service-down", "P3")
+    alone = decided(shadow, real)
+    assert (alone.rule.id, alone.rule.shadow) == ("shadow", True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "labels", "service", "name"),
+    [
+        (SubjectFrom(label="shop"), {"shop": "nexus"}, "nexus", "nexus"),
+        (SubjectFrom(label="shop"), {"shop": "data-nexus-0"}, "nexus", "nexus"),
+        (SubjectFrom(label="shop", mapping={"corner": "capsule"}), {"shop": "corner"}, "capsule", "capsule"),
+        (SubjectFrom(label="shop"), {"shop": "elsewhere"}, None, "elsewhere"),
+        (SubjectFrom(label="shop"), {}, "plato", "plato"),
+    ],
+)
+def test_a_rule_may_say_which_label_is_the_subject(
+    wanted: SubjectFrom, labels: dict[str, str], service: str | None, name: str
+) -> None:
+    """The rule's own label is believed before any other, and where it is missing the usual ones are."""
+    book = a_book(a_rule(subject=wanted))
+    found = decide(a_group(an_alert(labels=labels)), book, Matching(book.rules), None, 1, MONDAY).subject
+    assert (found.service, found.name, found.values.get("service")) == (service, name, service)
+
+
+def test_rules_without_conditions_are_as_they_were() -> None:
+    """What a rule does not use costs it nothing and changes nothing."""
+    found = decided(replace(a_rule(), severity="P2"))
+    assert (found.turns, found.held, found.ruling.reason) == ((), "", "fixed by the rule")
