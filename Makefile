@@ -10,7 +10,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-em
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock setup setup-dev servers python
+.PHONY: help demo test check bench faults lock setup setup-dev servers python
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,8 +19,8 @@ demo: setup  ## show alerts becoming pages, on loopback only (ONCE=1: end by its
 	@$(BIN)/responder demo $(if $(filter-out 0,$(ONCE)),--once)
 
 test: setup-dev servers check  ## everything CI runs: set-up, check, command and real-server tests
-	@echo "== command and real-server tests"
-	@$(BIN)/pytest tests/scripts tests/real
+	@echo "== command, real-server and fault tests"
+	@$(BIN)/pytest tests/scripts tests/real tests/faults
 
 check: setup-dev  ## the fast part, without network: lint, types, architecture, unit and contract tests
 	@echo "== lint, types, architecture"
@@ -34,6 +34,9 @@ check: setup-dev  ## the fast part, without network: lint, types, architecture, 
 
 bench: setup-dev  ## run every benchmark; each prints its ratio and its goal
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+faults: setup-dev servers  ## play seeds of the fault suite (SEED=17: one of them; SEEDS=100: so many, and the figures)
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JOBS),--jobs $(JOBS))
 
 lock: setup-dev  ## write both requirements files anew from pyproject.toml (UPGRADE=1: with the newest versions)
 	@echo "== locking (asks the package index, a minute or so)"

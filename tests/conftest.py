@@ -33,6 +33,10 @@ class HandClock:
         self._now += timedelta(seconds=seconds)
         self._ticks += seconds
 
+    def put_back(self, seconds: float) -> None:
+        """Set the wall clock alone, as an administrator or NTP may."""
+        self._now -= timedelta(seconds=seconds)
+
 
 @pytest.fixture
 def clock() -> HandClock:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 import structlog
 
 from responder.diagnose.run import Prober
+from responder.engine.clockwatch import ClockWatch
 from responder.engine.courier import Courier
 from responder.engine.ledger import Ledger
 from responder.engine.loop import Loop
@@ -60,6 +61,7 @@ class Engine:
         ]
         listener = database.listener(self._hear)
         self._hearing = [Loop("listener", listener.step, on_fatal)] if listener else []
+        self._watching = Loop("clock", ClockWatch(database, clock).step, on_fatal)
         self._diagnosis.on_page = self._send
         self._diagnosis.on_end = self._diagnosing.wake
         for name, courier in self._couriers.items():
@@ -98,7 +100,7 @@ class Engine:
 
     def _loops(self) -> list[Loop]:
         serving = [self._triaging, self._diagnosing, *self._sending.values()]
-        return [*serving, *self._timing, *self._hearing, self._reading]
+        return [*serving, *self._timing, *self._hearing, self._watching, self._reading]
 
     def _follow(self, started: list[Study], told: Collection[str]) -> None:
         self._diagnosis.begin(started)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -23,6 +23,7 @@ from responder.model.delivery import Delivery, Effects, Study
 from responder.model.finding import Finding
 from responder.model.incident import Incident
 from responder.model.report import Report
+from responder.notify.route import PAGER
 from responder.store import inbox, incidents, outbox, studies
 from responder.store.database import Database, Turn
 
@@ -72,7 +73,7 @@ class Triage:
     def _batch(self, turn: Turn) -> float:
         """Decide a batch while others write, then commit what was decided."""
         with self._database.read() as connection:
-            batch = inbox.take(connection, BATCH)
+            batch = [_not_later(delivery, self._clock.now()) for delivery in inbox.take(connection, BATCH)]
             if not batch:
                 return POLL
             decided = self._decide(connection, batch)
@@ -103,6 +104,11 @@ class Triage:
             added=[incident for incident in touched.values() if incident.id not in stored],
             changed=[incident for incident in touched.values() if incident.id in stored],
         )
+
+
+def _not_later(delivery: Delivery, now: datetime) -> Delivery:
+    """A delivery from the future came before the clock was put back: its page is due from now, not from then."""
+    return replace(delivery, received_at=now) if delivery.received_at > now else delivery
 
 
 def _histories(connection: Connection, dedup_keys: set[str]) -> dict[str, History]:
@@ -204,8 +210,12 @@ class Diagnosis:
         if not studies.finish(connection, ended.study, ended.findings, now):
             return
         reached = outbox.enrich(connection, work.incident, ended.page, now)
-        missed = (channels[name] for name in work.channels if name not in reached and name in channels)
-        outbox.write(connection, messages(ended.after, missed, rank=work.rank, due_at=now), now)
+        missed = [name for name in work.channels if name not in reached and name in channels]
+        if not incidents.still_open(connection, work.incident):
+            # PagerDuty would open a new incident for it, which nobody ever resolves.
+            missed = [name for name in missed if name != PAGER]
+        after = messages(ended.after, [channels[name] for name in missed], rank=work.rank, due_at=now)
+        outbox.write(connection, after, now)
 
     def _renew(self) -> None:
         with self._guard:

@@ -166,17 +166,25 @@ def prometheus(folder: Path, config: str, rules: str, *, port: int | None = None
 
 @contextlib.contextmanager
 def alertmanager(
-    folder: Path, config: str, *, port: int | None = None, name: str = "alertmanager"
+    folder: Path, config: str, *, port: int | None = None, name: str = "alertmanager", cluster: Sequence[str] = ()
 ) -> Iterator[Program]:
-    """Debian's Alertmanager on loopback, without a cluster. ``name`` tells two of them apart. Raises DidNotStart."""
+    """Debian's Alertmanager on loopback. ``name`` tells two of them apart. Raises DidNotStart.
+
+    ``cluster`` is its own gossip address and those of its peers; it stands alone where none is given.
+    """
     port = port or free_port()
     (folder / f"{name}.yml").write_text(config, "utf-8")
+    own, *peers = cluster or ("",)
     command = [
         "prometheus-alertmanager",
         f"--config.file={name}.yml",
         f"--storage.path={name}.data",
         f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
+        f"--cluster.listen-address={own}",
+        *(f"--cluster.peer={peer}" for peer in peers),
+        # It notifies nobody before ten rounds of gossip were quiet; and its peer has 0.3 s to deliver first, not 15 s.
+        "--cluster.gossip-interval=20ms",
+        "--cluster.peer-timeout=300ms",
     ]
     with started(name, command, url=f"http://127.0.0.1:{port}", ready="/-/ready", folder=folder) as program:
         yield program
@@ -184,19 +192,45 @@ def alertmanager(
 
 @contextlib.contextmanager
 def responder_serve(
-    settings: Mapping[str, str], folder: Path, *, arguments: Sequence[str] = (), seconds: float = START_SECONDS
+    settings: Mapping[str, str],
+    folder: Path,
+    *,
+    program: Sequence[str] = ("-m", "responder"),
+    arguments: Sequence[str] = (),
+    seconds: float = START_SECONDS,
 ) -> Iterator[Program]:
-    """``responder serve`` with these settings and no others; it listens on RESPONDER_LISTEN. Raises DidNotStart."""
+    """``responder serve`` with these settings and no others; it listens on RESPONDER_LISTEN. Raises DidNotStart.
+
+    ``program`` is what Python is to run, where it is not the package itself.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RESPONDER_")}
-    command = [sys.executable, "-m", "responder", "serve", *arguments]
+    command = [sys.executable, *program, "serve", *arguments]
     url = f"http://{settings['RESPONDER_LISTEN']}"
     with started(
         "responder", command, url=url, ready="/readyz", folder=folder, env=inherited | dict(settings), seconds=seconds
-    ) as program:
-        yield program
+    ) as running:
+        yield running
 
 
-def alertmanager_config(webhook_url: str, token: str, *, group_by: Sequence[str] = ("alertname", "service")) -> str:
+@contextlib.contextmanager
+def alertmanager_pair(folder: Path, config: str) -> Iterator[tuple[Program, Program]]:
+    """Two Alertmanagers that know of each other, as Prometheus sends to both: high availability. Raises DidNotStart."""
+    one, two = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    with (
+        alertmanager(folder, config, name="alertmanager-a", cluster=(one, two)) as a,
+        alertmanager(folder, config, name="alertmanager-b", cluster=(two, one)) as b,
+    ):
+        yield a, b
+
+
+def alertmanager_config(
+    webhook_url: str,
+    token: str,
+    *,
+    group_by: Sequence[str] = ("alertname", "service"),
+    group_wait: str = "1s",
+    group_interval: str = "2s",
+) -> str:
     """A configuration that sends every alert to one webhook, as quickly as Alertmanager can. JSON is YAML."""
     webhook = {
         "url": webhook_url,
@@ -206,8 +240,8 @@ def alertmanager_config(webhook_url: str, token: str, *, group_by: Sequence[str]
     route = {
         "receiver": "responder",
         "group_by": list(group_by),
-        "group_wait": "1s",
-        "group_interval": "2s",
+        "group_wait": group_wait,
+        "group_interval": group_interval,
         "repeat_interval": "4h",
     }
     return json.dumps({"route": route, "receivers": [{"name": "responder", "webhook_configs": [webhook]}]}, indent=1)

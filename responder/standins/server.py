@@ -80,15 +80,22 @@ def swallow() -> Fault:
     return Fault(swallow=True)
 
 
+def well(_call: Call) -> Fault:
+    """The manner of a server that does what it should."""
+    return Fault()
+
+
 class StandIn:
     """A server on 127.0.0.1 that calls ``answer`` for each request, in a thread each. Use it as a context manager.
 
-    ``faults`` holds what happens to the next requests, one each; empty means all is well. ``calls`` are the requests
-    seen. ``on_event`` is told what happened, in the thread of the request.
+    ``faults`` holds what happens to the next requests, one each; where it is empty ``manner`` says how a request is
+    treated: well, unless it was replaced. ``calls`` are the requests seen. ``on_event`` is told what happened, in the
+    thread of the request.
     """
 
     def __init__(self, *, on_event: OnEvent | None = None, port: int = 0) -> None:
         self.faults: deque[Fault] = deque()
+        self.manner: Callable[[Call], Fault] = well
         self.calls: list[Call] = []
         self.lock = threading.RLock()
         self._on_event = on_event
@@ -197,7 +204,7 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
             call = Call(self.command, self.path, headers, body, time.monotonic())
             with stand_in.lock:
                 stand_in.calls.append(call)
-                fault = stand_in.faults.popleft() if stand_in.faults else Fault()
+                fault = stand_in.faults.popleft() if stand_in.faults else stand_in.manner(call)
             if fault.hang:
                 stand_in.wait(fault.hang)
             if fault.reset or stand_in.stopping:

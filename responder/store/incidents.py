@@ -14,14 +14,15 @@ from responder.store.tables import incidents
 
 
 def latest(connection: Connection, dedup_keys: Iterable[str]) -> dict[str, Incident]:
-    """The newest incident, open or resolved, of each key that has one."""
+    """The newest incident of each key that has one: the open one, else the one that took the last delivery.
+
+    Not the one with the latest times: a clock that was put back makes a new incident look older than its predecessor.
+    """
     newest = (
         select(
             incidents,
             func.row_number()
-            .over(
-                partition_by=incidents.c.dedup_key, order_by=(incidents.c.opened_at.desc(), incidents.c.delivery.desc())
-            )
+            .over(partition_by=incidents.c.dedup_key, order_by=(incidents.c.open.desc(), incidents.c.delivery.desc()))
             .label("age"),
         )
         .where(incidents.c.dedup_key.in_(list(dedup_keys)))
@@ -35,6 +36,12 @@ def find(connection: Connection, incident: str) -> Incident | None:
     """One incident by its id."""
     row = connection.execute(select(incidents).where(incidents.c.id == incident)).mappings().first()
     return _incident(row) if row else None
+
+
+def still_open(connection: Connection, incident: str) -> bool:
+    """Whether an incident is open, and stays so until this transaction ends: who wants to resolve it waits."""
+    found = select(incidents.c.open).where(incidents.c.id == incident).with_for_update()
+    return bool(connection.execute(found).scalar())
 
 
 def open_ones(connection: Connection) -> list[Incident]:

@@ -174,6 +174,16 @@ def test_an_incident_comes_back_as_it_was_saved(database: Database) -> None:
         assert incidents.find(connection, incident.id) == incident
 
 
+def test_the_open_incident_is_the_latest_whatever_the_clock_said(database: Database) -> None:
+    """An incident that began after the clock was put back is found, and not the one before it."""
+    before = an_incident(id="INC-1", open=False, delivery=2)
+    after = an_incident(id="INC-2", opened_at=before.opened_at - timedelta(hours=1), delivery=3)
+    with database.write() as connection:
+        incidents.save(connection, [before, after], [])
+    with database.read() as connection:
+        assert incidents.latest(connection, [after.dedup_key]) == {after.dedup_key: after}
+
+
 def test_nothing_leaves_before_it_is_due(database: Database) -> None:
     """A page may wait for its diagnosis until its budget, and not a moment less than written."""
     written(database, a_draft(due=8))

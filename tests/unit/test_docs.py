@@ -134,3 +134,10 @@ def _optional(item: FieldInfo) -> str:
 def _table(title: str, rows: Iterable[tuple[str, str]], text: str = "") -> list[str]:
     head = [f"## {title}", "", *([text, ""] if text else []), "| key | what it is |", "|---|---|"]
     return [*head, *(f"| `{key}` | {what.replace('|', chr(92) + '|')} |" for key, what in rows), ""]
+
+
+def test_the_reliability_page_has_room_for_the_figures() -> None:
+    """A run of a hundred seeds writes its figures into the page, between the marks."""
+    text = (ROOT / "docs" / "reliability.md").read_text()
+    assert text.count("<!-- figures: written by make faults SEEDS=100 -->") == 1
+    assert text.count("<!-- end of figures -->") == 1

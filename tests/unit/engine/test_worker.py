@@ -173,6 +173,20 @@ def test_findings_that_are_late_follow_the_page(shop: Shop) -> None:
     ]
 
 
+def test_late_findings_open_nothing_at_pagerduty_that_is_over(shop: Shop) -> None:
+    """What is found after the incident was resolved is no trigger: PagerDuty would open a new incident for it."""
+    shop.deliver(a_body(alerts=[FIRING]))
+    shop.clock.move(8)
+    with shop.database.write() as connection:
+        now = shop.clock.now()
+        outbox.claim(connection, outbox.Lane((), rest=True), now, now + timedelta(seconds=6), 10)
+    shop.deliver(a_body(alerts=[OVER], status="resolved"))
+    shop.diagnosis.begin(shop.begun)
+    finished(shop)
+    steps = shop.rows("SELECT step FROM messages WHERE channel = 'pagerduty' ORDER BY id")
+    assert steps == [("trigger",), ("resolve",)]
+
+
 def test_a_dead_workers_diagnosis_is_taken_over(shop: Shop) -> None:
     """Another worker begins the probes again when the first one shows no sign of life."""
     shop.deliver(a_body(alerts=[FIRING]))
@@ -194,3 +208,12 @@ def test_a_living_workers_diagnosis_is_left_to_it(shop: Shop) -> None:
             studies.renew(connection, [mine], shop.clock.now() + timedelta(seconds=5))
         shop.diagnosis.step()
     assert shop.asked == []
+
+
+def test_a_delivery_from_before_the_clock_was_put_back_is_due_as_if_it_came_now(shop: Shop) -> None:
+    """An alert received at 4 o'clock, before the clock was corrected to 3, does not page at 4."""
+    shop.inbox.keep(to_bytes(a_body(alerts=[FIRING])), "", shop.clock.now())
+    shop.clock.put_back(3600)
+    shop.triage.step()
+    latest = max(due for (due,) in shop.rows("SELECT due_at FROM messages"))
+    assert latest - shop.clock.now().timestamp() < 60

@@ -1,0 +1,42 @@
+"""Waits that were measured by a clock which has been put back since: they would last as long again as it was moved."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Table, update
+
+from responder.store.codec import to_seconds
+from responder.store.tables import messages, studies
+
+_LONGEST = timedelta(minutes=10)
+"""No page waits longer for its diagnosis; a message that waits longer after a refusal is tried once too often."""
+_NOISE = timedelta(seconds=2)
+"""Replicas' clocks differ by less than this."""
+
+
+def end(connection: Connection, now: datetime) -> None:
+    """The clock was put back a moment ago: every message that waits is due, since nobody knows how long it should."""
+    _release(connection, messages.c.due_at > to_seconds(now), now)
+
+
+def end_impossible(connection: Connection, now: datetime) -> None:
+    """The clock may have been put back some time ago: end the waits that no clock like ours can have set."""
+    ahead = messages.c.written_at > to_seconds(now + _NOISE)
+    _release(connection, (messages.c.due_at > to_seconds(now + _LONGEST)) | ahead, now)
+
+
+def _release(connection: Connection, untrue: ColumnElement[bool], now: datetime) -> None:
+    waiting = messages.c.state == "waiting"
+    connection.execute(
+        update(messages).where(waiting, messages.c.due_at > to_seconds(now), untrue).values(due_at=to_seconds(now))
+    )
+
+
+def shorten(connection: Connection, table: Table, now: datetime, longest: timedelta) -> None:
+    """End claims on messages or studies ``longest`` from now at the latest, which is as long as anybody claims them."""
+    assert table in {messages, studies}
+    until = to_seconds(now + longest)
+    connection.execute(
+        update(table).where(table.c.state == "waiting", table.c.claimed_until > until).values(claimed_until=until)
+    )

@@ -1,0 +1,105 @@
+"""The door between Alertmanagers and replicas: it balances as a Kubernetes Service does, and it is our witness."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from responder.standins.server import Call, Reply, StandIn
+from tests.faults.timeline import Timeline
+
+_PATIENCE = 12.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """A webhook that was answered with 2xx: from then on we must not lose it.
+
+    ``firing`` and ``resolved`` hold name and start of the alerts in it; ``fingerprints`` are by name.
+    """
+
+    number: int
+    asked: float
+    answered: float
+    body: bytes
+    group_key: str
+    firing: frozenset[tuple[str, float]]
+    resolved: frozenset[tuple[str, float]]
+    fingerprints: dict[str, str]
+
+
+class Door(StandIn):
+    """Each request goes to the next replica. Where that does not answer Alertmanager is reset, and tries again."""
+
+    def __init__(self, addresses: Sequence[str], token: str, timeline: Timeline) -> None:
+        super().__init__()
+        self._next = itertools.cycle(addresses)
+        self._token = token
+        self._timeline = timeline
+        self.kept: list[Acknowledged] = []
+
+    def answer(self, call: Call) -> Reply:
+        """What the replica said."""
+        with self.lock:
+            address = next(self._next)
+        try:
+            status, said = self._ask(address, call.body)
+        except (OSError, http.client.HTTPException) as error:
+            self._timeline.note(f"webhook: no answer from {address}: {type(error).__name__}")
+            return Reply(0, close=True)
+        if status == 202:
+            self._witness(call, int(json.loads(said)["id"]))
+        else:
+            self._timeline.note(f"webhook: {status} from {address}: {said.decode('utf-8', 'replace').strip()}")
+        return Reply(status, said)
+
+    def _ask(self, address: str, body: bytes) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(address, timeout=_PATIENCE)
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
+        try:
+            connection.request("POST", "/webhook/alertmanager", body, headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def _witness(self, call: Call, number: int) -> None:
+        kept = acknowledged(call.body, number=number, asked=call.arrived, answered=time.monotonic())
+        with self.lock:
+            self.kept.append(kept)
+        firing, resolved = (" ".join(sorted(name for name, _ in each)) for each in (kept.firing, kept.resolved))
+        self._timeline.note(f"webhook {number} acknowledged: firing [{firing}] resolved [{resolved}]")
+
+    def quiet_for(self, seconds: float) -> bool:
+        """Whether no webhook came for so long."""
+        with self.lock:
+            return not self.calls or time.monotonic() - self.calls[-1].arrived > seconds
+
+    def heard(self, name: str, started: float, *, firing: bool) -> bool:
+        """Whether an alert was acknowledged in this state."""
+        with self.lock:
+            return any((name, started) in (each.firing if firing else each.resolved) for each in self.kept)
+
+
+def acknowledged(body: bytes, *, number: int, asked: float, answered: float) -> Acknowledged:
+    """What a webhook's body says."""
+    group = json.loads(body)
+    found: dict[str, set[tuple[str, float]]] = {"firing": set(), "resolved": set()}
+    for alert in group["alerts"]:
+        started = datetime.fromisoformat(alert["startsAt"]).timestamp()
+        found[alert["status"]].add((alert["labels"]["instance"], round(started, 3)))
+    return Acknowledged(
+        number=number,
+        asked=asked,
+        answered=answered,
+        body=body,
+        group_key=group["groupKey"],
+        firing=frozenset(found["firing"]),
+        resolved=frozenset(found["resolved"]),
+        fingerprints={alert["labels"]["instance"]: alert["fingerprint"] for alert in group["alerts"]},
+    )

@@ -1,0 +1,133 @@
+"""The driver: it tells both Alertmanagers of the stream, again and again, as Prometheus does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from tests.faults.door import Door
+from tests.faults.stream import Alert, Episode, Group
+from tests.faults.timeline import Timeline
+
+_TICK = 0.1
+_RESEND = 1.0
+_KEEPS_FIRING = 60.0
+"""Seconds until Alertmanager resolves what it is not told of again."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """One alert as it runs: the episode at hand, and since when and until when it fired, in epoch seconds."""
+
+    group: Group
+    alert: Alert
+    episode: int = 0
+    started: float = 0.0
+    ended: float = 0.0
+    history: list[float] = field(default_factory=list)
+
+    @property
+    def planned(self) -> Episode:
+        return self.alert.episodes[self.episode]
+
+
+class Driver:
+    """Plays the stream.
+
+    An alert ends no sooner than its beginning was acknowledged, and comes again no sooner than its end was: what
+    Alertmanager itself forgets (an alert that is over before it could be delivered) is not ours to keep.
+    """
+
+    def __init__(self, groups: Sequence[Group], alertmanagers: Sequence[str], door: Door, timeline: Timeline) -> None:
+        self._running = [_Running(group, alert) for group in groups for alert in group.alerts]
+        self._alertmanagers = alertmanagers
+        self._door = door
+        self._timeline = timeline
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._play, daemon=True)
+
+    @property
+    def starts(self) -> dict[str, list[float]]:
+        """When each episode of each alert began, in epoch seconds."""
+        return {each.alert.name: list(each.history) for each in self._running}
+
+    def over(self) -> bool:
+        """Whether the whole stream was played and acknowledged."""
+        return all(self._done(each) for each in self._running)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _play(self) -> None:
+        began = told = time.monotonic()
+        while not self._stop.wait(_TICK):
+            now = time.monotonic()
+            moved = [each for each in self._running if self._move(each, now - began)]
+            if moved or now - told >= _RESEND:
+                self._tell([each for each in self._running if each.started])
+                told = now
+
+    def _move(self, each: _Running, at: float) -> bool:
+        """Begin or end what is due; whether anything changed."""
+        wall = round(time.time(), 3)
+        if each.started == 0.0 or (each.ended and each.episode + 1 < len(each.alert.episodes)):
+            nth = each.episode + 1 if each.ended else 0
+            if each.alert.episodes[nth].begins > at or (each.ended and not self._heard(each, firing=False)):
+                return False
+            each.episode, each.started, each.ended = nth, wall, 0.0
+            each.history.append(wall)
+            self._timeline.note(f"{each.alert.name} ({each.group.severity}) begins to fire")
+            return True
+        until = each.planned.until
+        if each.ended or until is None or until > at or not self._may_end(each):
+            return False
+        each.ended = wall
+        self._timeline.note(f"{each.alert.name} is over")
+        return True
+
+    def _may_end(self, each: _Running) -> bool:
+        others = [other for other in self._running if other.group is each.group and other is not each]
+        is_first = each.alert is each.group.alerts[0]
+        return self._heard(each, firing=True) and not (is_first and not all(other.ended for other in others))
+
+    def _done(self, each: _Running) -> bool:
+        if not each.started or each.episode + 1 < len(each.alert.episodes):
+            return False
+        over = each.planned.until is not None
+        return bool(each.ended) == over and self._heard(each, firing=not over)
+
+    def _heard(self, each: _Running, *, firing: bool) -> bool:
+        return self._door.heard(each.alert.name, each.started, firing=firing)
+
+    def _tell(self, alerts: Sequence[_Running]) -> None:
+        body = json.dumps([_posted(each) for each in alerts]).encode()
+        for url in self._alertmanagers:
+            request = urllib.request.Request(f"{url}/api/v2/alerts", body, {"Content-Type": "application/json"})
+            # One that does not answer is told again in a second, as Prometheus does.
+            with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=5):
+                pass
+
+
+def _posted(each: _Running) -> dict[str, Any]:
+    return {
+        "labels": each.group.labels(each.alert),
+        "annotations": {"summary": f"{each.alert.name} does not work"},
+        "startsAt": _rfc3339(each.started),
+        "endsAt": _rfc3339(each.ended or time.time() + _KEEPS_FIRING),
+    }
+
+
+def _rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

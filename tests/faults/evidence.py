@@ -1,0 +1,119 @@
+"""What is left when a seed is over: what was acknowledged, what the database holds, what people were told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from responder.model.incident import Known
+from responder.standins.pagerduty import PagerEvent
+from responder.standins.slack import SlackMessage
+from responder.store.codec import to_noun
+from responder.store.database import Database
+from responder.store.tables import bodies, deliveries, incidents, messages
+from tests.faults.door import Acknowledged
+from tests.faults.stream import Group
+from tests.faults.timeline import Span
+from tests.faults.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class StoredIncident:
+    """An incident as the database holds it; ``alerts`` are fingerprints, with whether each fires."""
+
+    id: str
+    dedup_key: str
+    open: bool
+    alerts: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message of the outbox."""
+
+    number: int
+    incident: str
+    channel: str
+    state: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class PagerRecord:
+    """One incident at PagerDuty."""
+
+    dedup_key: str
+    open: bool
+    opened: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that the verdict is reached from. Times are on the monotonic clock.
+
+    ``deliveries`` maps ids to state and body. ``starts`` are those of each alert's episodes, in epoch seconds.
+    """
+
+    groups: Sequence[Group]
+    starts: Mapping[str, Sequence[float]]
+    kept: Sequence[Acknowledged]
+    spans: Sequence[Span]
+    deliveries: Mapping[int, tuple[str, bytes]]
+    incidents: Sequence[StoredIncident]
+    messages: Sequence[StoredMessage]
+    events: Sequence[PagerEvent]
+    pager: Sequence[PagerRecord]
+    slack: Sequence[SlackMessage]
+
+
+class Records:
+    """The database, asked from outside while the replicas run."""
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+
+    def busy(self) -> str:
+        """What is not finished, empty where all is."""
+        with self._database.read() as connection:
+            new = connection.execute(select(deliveries.c.id).where(deliveries.c.state == "new")).scalars().all()
+            waiting = connection.execute(select(messages.c.id).where(messages.c.state == "waiting")).scalars().all()
+        return f"undecided deliveries {new}, unsent messages {waiting}" if new or waiting else ""
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._database.close()
+
+    def gather(self, world: World, groups: Sequence[Group], starts: Mapping[str, Sequence[float]]) -> Evidence:
+        """All of the evidence."""
+        with self._database.read() as connection:
+            whole = select(deliveries.c.id, deliveries.c.state, bodies.c.body)
+            found = connection.execute(whole.join(bodies, bodies.c.delivery == deliveries.c.id))
+            stored = {number: (state, bytes(body)) for number, state, body in found}
+            opened = connection.execute(
+                select(incidents.c.id, incidents.c.dedup_key, incidents.c.open, incidents.c.alerts)
+            ).all()
+            wrote = connection.execute(
+                select(messages.c.id, messages.c.incident, messages.c.channel, messages.c.state, messages.c.error)
+            ).all()
+        with world.pagerduty.lock, world.slack.lock, world.door.lock:
+            return Evidence(
+                groups=groups,
+                starts=starts,
+                kept=list(world.door.kept),
+                spans=list(world.timeline.spans),
+                deliveries=stored,
+                incidents=[StoredIncident(i, key, is_open, _alerts(data)) for i, key, is_open, data in opened],
+                messages=[StoredMessage(*row[:4], row[4] or "") for row in wrote],
+                events=list(world.pagerduty.events),
+                pager=[
+                    PagerRecord(each.dedup_key, each.state != "resolved", each.log[0].arrived)
+                    for each in world.pagerduty.incidents
+                ],
+                slack=list(world.slack.messages),
+            )
+
+
+def _alerts(data: bytes) -> dict[str, bool]:
+    return {name: known.ends_at is None for name, known in to_noun(dict[str, Known], data).items()}

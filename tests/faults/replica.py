@@ -1,0 +1,65 @@
+"""One replica of ``responder serve``: started, killed, started again, with a clock that can be moved."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from responder.standins.processes import Program, responder_serve
+from tests.faults.timeline import Timeline
+
+_PROGRAM = Path(__file__).with_name("serve.py")
+
+
+class Replica:
+    """A process group of its own. ``clock`` is the file that says how many seconds its wall clock is ahead."""
+
+    def __init__(self, name: str, settings: Mapping[str, str], folder: Path, timeline: Timeline) -> None:
+        self.name = name
+        self.address = settings["RESPONDER_LISTEN"]
+        self.clock = folder / "clock"
+        self._settings = {**settings, "FAULTS_CLOCK": str(self.clock)}
+        self._folder = folder
+        self._timeline = timeline
+        self._running = contextlib.ExitStack()
+        self._program: Program | None = None
+        self._changing = threading.Lock()
+        folder.mkdir()
+        self.clock.write_text("+0")
+
+    def start(self) -> None:
+        """Start it and wait until it is ready. Raises DidNotStart."""
+        with self._changing:
+            serving = responder_serve(self._settings, self._folder, program=[str(_PROGRAM)])
+            self._program = self._running.enter_context(serving)
+        self._timeline.note(f"{self.name} is ready")
+
+    def workers(self) -> list[int]:
+        """The processes that its first one has forked."""
+        pid = self._program.process.pid if self._program else 0
+        with contextlib.suppress(OSError):
+            return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return []
+
+    def kill(self) -> None:
+        """SIGKILL all of it at once."""
+        with self._changing:
+            if self._program is not None:
+                self._program.kill()
+        self._timeline.note(f"SIGKILL {self.name}")
+
+    def kill_worker(self, number: int) -> None:
+        """SIGKILL one of its workers."""
+        workers = self.workers()
+        if workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(workers[number % len(workers)], signal.SIGKILL)
+            self._timeline.note(f"SIGKILL a worker of {self.name}")
+
+    def close(self) -> None:
+        """End it as an operator would."""
+        self._running.close()

@@ -1,0 +1,82 @@
+"""Which faults strike when. Everything follows from the seed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+
+from tests.faults.catalogue import FAULTS, Fault
+from tests.faults.stream import SECONDS
+from tests.faults.world import World
+
+_CHANCE = 0.6
+"""How likely each lane has a fault at all, and a second one after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A fault by its name, when it strikes after the stream has begun, and for how long. All in seconds."""
+
+    name: str
+    at: float
+    seconds: float
+
+    @property
+    def fault(self) -> Fault:
+        """What strikes."""
+        return FAULTS[self.name]
+
+
+def schedule(seed: int, possible: Mapping[str, Fault]) -> tuple[Planned, ...]:
+    """The faults of a seed in order of time: at least one, at most two of each lane."""
+    dice = Random(f"schedule {seed}")
+    lanes = sorted({fault.lane for fault in possible.values()})
+    planned = []
+    for lane in lanes:
+        names = [name for name, fault in possible.items() if fault.lane == lane]
+        at = dice.uniform(0.3, SECONDS)
+        while dice.random() < _CHANCE and at < SECONDS + 2:
+            name = dice.choice(names)
+            seconds = dice.uniform(0.2, 1) * possible[name].longest
+            planned.append(Planned(name, at, seconds))
+            at += seconds + dice.uniform(0.5, 3)
+    if not planned:
+        planned.append(Planned(dice.choice(list(possible)), 2.0, 1.0))
+    return tuple(sorted(planned, key=lambda each: each.at))
+
+
+class Schedule:
+    """Strikes as planned, each lane in a thread of its own."""
+
+    def __init__(self, seed: int, planned: tuple[Planned, ...], world: World) -> None:
+        self._dice = Random(f"strikes {seed}")
+        self._world = world
+        lanes: dict[str, list[Planned]] = {}
+        for each in planned:
+            lanes.setdefault(each.fault.lane, []).append(each)
+        self._threads = [
+            threading.Thread(target=self._strike, args=(lane, Random(self._dice.random())), daemon=True)
+            for lane in lanes.values()
+        ]
+        self.failed: list[str] = []
+
+    def start(self) -> None:
+        """Begin now."""
+        for thread in self._threads:
+            thread.start()
+
+    def over(self) -> bool:
+        """Whether every fault has been and gone."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _strike(self, lane: list[Planned], dice: Random) -> None:
+        began = time.monotonic()
+        try:
+            for each in lane:
+                time.sleep(max(0.0, began + each.at - time.monotonic()))
+                each.fault.strike(self._world, each.seconds, dice)
+        except Exception as error:  # noqa: BLE001 - a fault that cannot be done is a problem of the run, and is shown
+            self.failed.append(f"a fault could not be done: {type(error).__name__}: {error}")

@@ -1,0 +1,98 @@
+"""The known stream: which alerts fire, from when until when. Everything follows from the seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+SECONDS = 7.0
+"""When the last alert begins to fire."""
+SERVICES = ("capsule", "odyssey", "perception", "plato", "nexus")
+BUDGETS = {"P1": 2.0, "P2": 4.0}
+"""Seconds a page may wait for its diagnosis, for the severities that page: as rules/all.yaml says."""
+TOLD_IN_SLACK = frozenset({"P1", "P3"})
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """Seconds from the start of the stream; ``until`` is None for an alert that still fires at the end."""
+
+    begins: float
+    until: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One alert of the stream; its name is the label that tells it from all others."""
+
+    name: str
+    episodes: tuple[Episode, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Alerts that Alertmanager gathers, the first of which fires from the group's beginning to its end."""
+
+    name: str
+    severity: str
+    service: str
+    alerts: tuple[Alert, ...]
+
+    @property
+    def pages(self) -> bool:
+        """Whether somebody must be woken."""
+        return self.severity in BUDGETS
+
+    @property
+    def ends(self) -> bool:
+        """Whether nothing of it fires in the end."""
+        return all(alert.episodes[-1].until is not None for alert in self.alerts)
+
+    @property
+    def group_key(self) -> str:
+        """The key that Alertmanager will give it."""
+        return f'{{}}:{{alertname="Fault", shard="{self.name}"}}'
+
+    def labels(self, alert: Alert) -> dict[str, str]:
+        """What the alert looks like to Alertmanager."""
+        return {
+            "alertname": "Fault",
+            "shard": self.name,
+            "service": self.service,
+            "severity": self.severity,
+            "namespace": "butterfly",
+            "instance": alert.name,
+        }
+
+
+def stream(seed: int) -> tuple[Group, ...]:
+    """The groups of a seed: two of each severity at least, some that end, some that come again."""
+    dice = Random(f"stream {seed}")
+    severities = ["P1", "P1", "P2", "P2", "P3", *dice.choices(["P1", "P2", "P3"], [2, 3, 1], k=dice.randrange(1, 4))]
+    return tuple(_group(dice, f"{seed}-{number}", severity) for number, severity in enumerate(severities))
+
+
+def _group(dice: Random, name: str, severity: str) -> Group:
+    begins = dice.uniform(0, SECONDS)
+    ends = begins + dice.uniform(1, 5) if dice.random() < 0.6 else None
+    first = [Episode(begins, ends)]
+    if ends and dice.random() < 0.3:
+        first.append(Episode(ends + dice.uniform(1, 3), ends + dice.uniform(4, 6) if dice.random() < 0.5 else None))
+        others = 0  # what comes again comes alone, so that one can say when the group was over
+    else:
+        others = dice.choice([0, 0, 1, 3])
+    members = [tuple(first), *(_within(dice, first[0]) for _ in range(others))]
+    return Group(
+        name=name,
+        severity=severity,
+        service=dice.choice(SERVICES),
+        alerts=tuple(Alert(name=f"{name}-{place}", episodes=each) for place, each in enumerate(members)),
+    )
+
+
+def _within(dice: Random, whole: Episode) -> tuple[Episode, ...]:
+    """An alert that begins with or after the first one, and is over before it."""
+    begins = whole.begins + dice.uniform(0, 1)
+    if whole.until is None:
+        return (Episode(begins, begins + dice.uniform(1, 4) if dice.random() < 0.5 else None),)
+    return (Episode(begins, max(begins, whole.until - 0.1)),)

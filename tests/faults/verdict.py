@@ -1,0 +1,174 @@
+"""What must hold when a seed is over, each check a function from the evidence to what is wrong. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from tests.faults.door import Acknowledged
+from tests.faults.evidence import Evidence
+from tests.faults.stream import BUDGETS, TOLD_IN_SLACK, Group
+from tests.faults.timeline import reachable_seconds
+
+GRACE = 1.0
+"""Seconds a page may be later than its budget."""
+
+Check = Callable[[Evidence], Iterator[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page of one episode: seconds from the acknowledgement in which a page could leave; None if it never left."""
+
+    group: str
+    budget: float
+    seconds: float | None
+
+
+def judge(evidence: Evidence) -> list[str]:
+    """Every way in which the promise was broken."""
+    return [problem for check in CHECKS.values() for problem in check(evidence)]
+
+
+def pages(evidence: Evidence) -> Iterator[Page]:
+    """When the page of each episode left."""
+    for group in evidence.groups:
+        if group.pages:
+            for nth, kept in enumerate(_openings(evidence, group)):
+                yield Page(group.name, BUDGETS[group.severity], _paged(evidence, group, nth, kept))
+
+
+def _paged(evidence: Evidence, group: Group, nth: int, kept: Acknowledged) -> float | None:
+    opened = [each.opened for each in evidence.pager if each.dedup_key == dedup_key(group)]
+    if nth >= len(opened):
+        return None
+    return reachable_seconds(kept.answered, max(opened[nth], kept.answered), list(evidence.spans))
+
+
+def _openings(evidence: Evidence, group: Group) -> Iterator[Acknowledged]:
+    """The first webhook of each episode of a group."""
+    first = group.alerts[0].name
+    for started in evidence.starts.get(first, ()):
+        heard = [each for each in evidence.kept if (first, started) in each.firing]
+        yield from sorted(heard, key=lambda each: each.answered)[:1]
+
+
+def dedup_key(group: Group) -> str:
+    """The dedup key of a group: what Alertmanager's own notifier uses."""
+    return sha256(group.group_key.encode()).hexdigest()
+
+
+def _acknowledged(evidence: Evidence) -> Iterator[str]:
+    """Every alert of the stream was acknowledged in the end, in the state it has."""
+    for group in evidence.groups:
+        for alert in group.alerts:
+            starts = evidence.starts.get(alert.name, ())
+            if len(starts) < len(alert.episodes):
+                yield f"{alert.name}: only {len(starts)} of {len(alert.episodes)} episodes were played"
+            for started in starts:
+                if not any((alert.name, started) in each.firing for each in evidence.kept):
+                    yield f"{alert.name}: nobody acknowledged that it fires"
+
+
+def _kept(evidence: Evidence) -> Iterator[str]:
+    """What was acknowledged is in the database, byte for byte, and decided."""
+    for each in evidence.kept:
+        state, body = evidence.deliveries.get(each.number, ("lost", b""))
+        if state != "decided":
+            yield f"webhook {each.number} was acknowledged and is {state}"
+        elif body != each.body:
+            yield f"webhook {each.number} was acknowledged and another body is in its place"
+
+
+def _has_its_incident(evidence: Evidence) -> Iterator[str]:
+    """Every alert that was acknowledged stands in an incident of its group."""
+    for group in evidence.groups:
+        ours = [each for each in evidence.incidents if each.dedup_key == dedup_key(group)]
+        known = {name for each in ours for name in each.alerts}
+        heard = [each for each in evidence.kept if each.group_key == group.group_key]
+        for name, fingerprint in {pair for each in heard for pair in each.fingerprints.items()}:
+            if fingerprint not in known:
+                yield f"{name}: in no incident of its group"
+
+
+def _once(evidence: Evidence) -> Iterator[str]:
+    """No incident is open twice, nor opened more often than the group began to fire; none belongs to nobody."""
+    groups = {dedup_key(group): group for group in evidence.groups}
+    stored = Counter(each.dedup_key for each in evidence.incidents)
+    paged = Counter(each.dedup_key for each in evidence.pager)
+    for key, number in [*stored.items(), *paged.items()]:
+        group = groups.get(key)
+        if group is None:
+            yield f"an incident that no group of the stream has: {key}"
+        elif number > len(group.alerts[0].episodes):
+            yield f"{group.name}: {number} incidents for {len(group.alerts[0].episodes)} episodes"
+    for key, group in groups.items():
+        if paged[key] and not group.pages:
+            yield f"{group.name}: {group.severity} woke somebody"
+        for what, open_ones in (
+            ("in the database", [each for each in evidence.incidents if each.dedup_key == key and each.open]),
+            ("at PagerDuty", [each for each in evidence.pager if each.dedup_key == key and each.open]),
+        ):
+            if len(open_ones) > 1:
+                yield f"{group.name}: {len(open_ones)} incidents are open {what}"
+
+
+def _right_in_the_end(evidence: Evidence) -> Iterator[str]:
+    """What is over is resolved everywhere, and what fires is open everywhere."""
+    for group in evidence.groups:
+        key = dedup_key(group)
+        stored = [each for each in evidence.incidents if each.dedup_key == key]
+        places = {"in the database": any(each.open for each in stored)}
+        if group.pages:
+            places["at PagerDuty"] = any(each.open for each in evidence.pager if each.dedup_key == key)
+        if group.severity in TOLD_IN_SLACK and stored:
+            places["in Slack"] = not _said_resolved(evidence, stored[-1].id)
+        for place, is_open in places.items():
+            if is_open == group.ends:
+                yield f"{group.name}: {'is over' if group.ends else 'fires'} and is not so {place}"
+
+
+def _said_resolved(evidence: Evidence, incident: str) -> bool:
+    """Whether a message about an incident reads as resolved. One that was sent twice may stay as it was."""
+    about = [each for each in evidence.slack if not each.thread_ts and incident in " ".join([each.text, *each.lines])]
+    return any("RESOLVED" in each.text for each in about)
+
+
+def _told_in_slack(evidence: Evidence) -> Iterator[str]:
+    """Every incident whose rule names Slack was told there."""
+    for group in evidence.groups:
+        for each in evidence.incidents:
+            if each.dedup_key != dedup_key(group) or group.severity not in TOLD_IN_SLACK:
+                continue
+            if not any(each.id in " ".join([message.text, *message.lines]) for message in evidence.slack):
+                yield f"{group.name}: Slack was never told of {each.id}"
+
+
+def _in_time(evidence: Evidence) -> Iterator[str]:
+    """Every page left within its budget and a second, counted while a page could leave."""
+    for page in pages(evidence):
+        if page.seconds is None:
+            yield f"{page.group}: never paged"
+        elif page.seconds > page.budget + GRACE:
+            yield f"{page.group}: paged after {page.seconds:.2f} s, its budget is {page.budget:g} s"
+
+
+def _nothing_left(evidence: Evidence) -> Iterator[str]:
+    """No message waits, and none was given up."""
+    for each in evidence.messages:
+        if each.state != "sent":
+            yield f"message {each.number} of {each.incident} to {each.channel} is {each.state}: {each.error}"
+
+
+CHECKS: dict[str, Check] = {
+    "acknowledged": _acknowledged,
+    "nothing acknowledged is lost": _kept,
+    "every alert has its incident": _has_its_incident,
+    "none is open twice": _once,
+    "resolved and firing as the stream is": _right_in_the_end,
+    "told in Slack": _told_in_slack,
+    "every page in time": _in_time,
+    "nothing left": _nothing_left,
+}

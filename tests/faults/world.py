@@ -1,0 +1,82 @@
+"""The world of one seed: two Alertmanagers, the door, the replicas, their database, and the stand-ins around them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from responder.standins.butterfly import ButterflyStandIn
+from responder.standins.pagerduty import PagerDutyStandIn, PagerEvent
+from responder.standins.processes import alertmanager_config, alertmanager_pair, free_port
+from responder.standins.slack import SlackStandIn
+from responder.standins.stage import stage
+from tests.faults.disk import small_disk
+from tests.faults.door import Door
+from tests.faults.replica import Replica
+from tests.faults.timeline import Timeline
+
+RULES = Path(__file__).parent / "rules"
+RUNBOOKS = Path(__file__).parents[2] / "runbooks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """All that runs, and all that can be broken. ``disk`` is where SQLite's file is, if it is a disk of its own."""
+
+    timeline: Timeline
+    database_url: str
+    disk: Path | None
+    replicas: Sequence[Replica]
+    door: Door
+    alertmanagers: Sequence[str]
+    pagerduty: PagerDutyStandIn
+    slack: SlackStandIn
+    butterfly: ButterflyStandIn
+
+
+@contextlib.contextmanager
+def world(folder: Path, timeline: Timeline, *, replicas: int) -> Iterator[World]:
+    """Start everything in an empty folder."""
+
+    def on_event(kind: str, record: Any) -> None:
+        if isinstance(record, PagerEvent):
+            timeline.note(f"{kind}: {record.summary or record.dedup_key[:12]}")
+
+    with contextlib.ExitStack() as stack:
+        disk = folder / "disk"
+        has_disk = stack.enter_context(small_disk(disk))
+        around = stack.enter_context(stage(folder, rules=RULES, runbooks=RUNBOOKS, on_event=on_event))
+        settings = {**around.settings, "RESPONDER_DATABASE_URL": f"sqlite:///{disk / 'responder.db'}"}
+        servers = [_replica(f"replica-{n}", settings, folder, timeline) for n in range(replicas)]
+        for server in servers:
+            stack.callback(server.close)
+            server.start()
+        door = Door([server.address for server in servers], around.token, timeline)
+        stack.enter_context(door)
+        config = alertmanager_config(
+            f"{door.url}/webhook/alertmanager",
+            around.token,
+            group_by=("alertname", "shard"),
+            group_wait="200ms",
+            group_interval="2s",
+        )
+        pair = stack.enter_context(alertmanager_pair(folder, config))
+        yield World(
+            timeline=timeline,
+            database_url=settings["RESPONDER_DATABASE_URL"],
+            disk=disk if has_disk else None,
+            replicas=servers,
+            door=door,
+            alertmanagers=[each.url for each in pair],
+            pagerduty=around.pagerduty,
+            slack=around.slack,
+            butterfly=around.butterfly,
+        )
+
+
+def _replica(name: str, settings: dict[str, str], folder: Path, timeline: Timeline) -> Replica:
+    own = {**settings, "RESPONDER_LISTEN": f"127.0.0.1:{free_port()}"}
+    return Replica(name, own, folder / name, timeline)

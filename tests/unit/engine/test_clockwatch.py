@@ -1,0 +1,111 @@
+"""The clock: putting it back makes no page late."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from responder.engine.clockwatch import LOOK_SECONDS, ClockWatch
+from responder.engine.courier import CLAIM
+from responder.model.message import Draft
+from responder.standins.builders import a_report
+from responder.store import outbox
+from responder.store.database import Database
+from responder.store.tables import messages
+from tests.conftest import HandClock
+
+HOUR = 3600.0
+
+
+@pytest.fixture(name="watch")
+def a_watch(database: Database, clock: HandClock) -> ClockWatch:
+    """A watch that has looked once."""
+    watch = ClockWatch(database, clock)
+    assert watch.step() == LOOK_SECONDS
+    return watch
+
+
+def write(database: Database, clock: HandClock, due_in: float) -> None:
+    """Put a page into the outbox."""
+    draft = Draft(
+        incident="INC-1",
+        stream="key",
+        channel="pagerduty",
+        step="trigger",
+        rank=1,
+        due_at=clock.now() + timedelta(seconds=due_in),
+        report=a_report(),
+    )
+    with database.work() as connection:
+        outbox.write(connection, [draft], clock.now())
+
+
+def due_in(database: Database, clock: HandClock) -> float:
+    """Seconds until the page is due."""
+    with database.read() as connection:
+        return float(connection.execute(select(messages.c.due_at)).scalar_one()) - clock.now().timestamp()
+
+
+def test_a_page_leaves_at_once_when_the_clock_is_put_back(
+    database: Database, clock: HandClock, watch: ClockWatch
+) -> None:
+    """A page due in 8 seconds does not wait for an hour because somebody corrected the clock by an hour."""
+    write(database, clock, due_in=8)
+    clock.move(1)
+    watch.step()
+    assert due_in(database, clock) == 7
+    clock.put_back(HOUR)
+    watch.step()
+    assert due_in(database, clock) == 0
+
+
+def test_the_wait_after_a_failure_ends_too(database: Database, clock: HandClock, watch: ClockWatch) -> None:
+    """A page that PagerDuty refused for the moment is tried again, and not an hour later."""
+    write(database, clock, due_in=0)
+    with database.work() as connection:
+        connection.execute(update(messages).values(due_at=clock.now().timestamp() + 30))
+    clock.put_back(HOUR)
+    watch.step()
+    assert due_in(database, clock) == 0
+
+
+def test_a_dead_workers_claim_ends_in_time(database: Database, clock: HandClock, watch: ClockWatch) -> None:
+    """A message that a killed worker had claimed is free after seconds, whatever its clock said."""
+    write(database, clock, due_in=0)
+    with database.work() as connection:
+        connection.execute(update(messages).values(claimed_until=(clock.now() + CLAIM).timestamp()))
+    clock.put_back(HOUR)
+    watch.step()
+    with database.read() as connection:
+        claimed = connection.execute(select(messages.c.claimed_until)).scalar_one()
+    assert claimed == (clock.now() + CLAIM).timestamp()
+
+
+def test_a_jump_while_nobody_ran_is_noticed_at_the_start(database: Database, clock: HandClock) -> None:
+    """A process that starts after the clock was put back finds the pages of the one before it, and sends them."""
+    write(database, clock, due_in=8)
+    clock.put_back(HOUR)
+    ClockWatch(database, clock).step()
+    assert due_in(database, clock) == 0
+
+
+def test_a_start_leaves_honest_waits_alone(database: Database, clock: HandClock) -> None:
+    """A page that waits for its findings still does when another worker starts."""
+    write(database, clock, due_in=8)
+    ClockWatch(database, clock).step()
+    assert due_in(database, clock) == 8
+
+
+def test_small_corrections_and_jumps_ahead_change_nothing(
+    database: Database, clock: HandClock, watch: ClockWatch
+) -> None:
+    """NTP moves the clock by milliseconds all day."""
+    write(database, clock, due_in=8)
+    clock.put_back(1)
+    watch.step()
+    assert due_in(database, clock) == 9
+    clock.put_back(-HOUR)
+    watch.step()
+    assert due_in(database, clock) == 9 - HOUR

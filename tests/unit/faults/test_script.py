@@ -1,0 +1,45 @@
+"""What a seed decides: the stream and the faults of a run."""
+
+from __future__ import annotations
+
+from tests.faults.catalogue import FAULTS
+from tests.faults.play import possible
+from tests.faults.schedule import schedule
+from tests.faults.stream import stream
+
+SEEDS = range(1, 101)
+
+
+def test_a_seed_always_means_the_same() -> None:
+    """A seed that failed last night fails for the same reason this morning."""
+    for seed in SEEDS:
+        assert stream(seed) == stream(seed)
+        assert schedule(seed, possible("sqlite")) == schedule(seed, possible("sqlite"))
+
+
+def test_every_fault_strikes_within_a_hundred_seeds() -> None:
+    """Nothing in the catalogue is there for show."""
+    struck = {each.name for seed in SEEDS for each in schedule(seed, possible("sqlite"))}
+    assert struck == set(possible("sqlite"))
+    assert struck <= set(FAULTS)
+
+
+def test_faults_of_one_lane_never_overlap() -> None:
+    """PagerDuty cannot answer 500 and hang at once, so a schedule does not ask for it."""
+    for seed in SEEDS:
+        planned = schedule(seed, possible("sqlite"))
+        for lane in {each.fault.lane for each in planned}:
+            ours = [each for each in planned if each.fault.lane == lane]
+            ends = [each.at + each.seconds for each in ours]
+            assert all(end < later.at for end, later in zip(ends, ours[1:], strict=False))
+
+
+def test_a_group_is_over_when_its_first_alert_is() -> None:
+    """The verdict reads from the first alert when a group began and ended."""
+    for seed in SEEDS:
+        for group in stream(seed):
+            first = group.alerts[0].episodes[0]
+            assert all(each.episodes[0].begins >= first.begins for each in group.alerts)
+            assert first.until is None or all(
+                (each.episodes[0].until or 1e9) <= first.until for each in group.alerts[1:]
+            )

@@ -1,0 +1,126 @@
+"""The verdict of the fault suite: it notices what it is there to notice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from responder.standins.pagerduty import PagerEvent
+from responder.standins.slack import SlackMessage
+from tests.faults.door import Acknowledged
+from tests.faults.evidence import Evidence, PagerRecord, StoredIncident, StoredMessage
+from tests.faults.stream import Alert, Episode, Group
+from tests.faults.timeline import Span, reachable_seconds
+from tests.faults.verdict import dedup_key, judge
+
+NAME, PRINT, STARTED = "9-0-0", "fingerprint", 1000.0
+
+
+def a_group(until: float | None = None, severity: str = "P1") -> Group:
+    """One alert, which fires to the end unless told otherwise."""
+    alert = Alert(name=NAME, episodes=(Episode(1.0, until),))
+    return Group(name="9-0", severity=severity, service="plato", alerts=(alert,))
+
+
+def a_webhook(group: Group, **changes: Any) -> Acknowledged:
+    """The first webhook of the group, acknowledged ten seconds into the run."""
+    usual = Acknowledged(
+        number=1,
+        asked=9.9,
+        answered=10.0,
+        body=b"{}",
+        group_key=group.group_key,
+        firing=frozenset({(NAME, STARTED)}),
+        resolved=frozenset(),
+        fingerprints={NAME: PRINT},
+    )
+    return replace(usual, **changes)
+
+
+def evidence(group: Group | None = None, **changes: Any) -> Evidence:
+    """What a run leaves in which all went well."""
+    group = group or a_group()
+    key, is_open = dedup_key(group), not group.ends
+    usual = Evidence(
+        groups=[group],
+        starts={NAME: [STARTED]},
+        kept=[a_webhook(group)],
+        spans=[],
+        deliveries={1: ("decided", b"{}")},
+        incidents=[StoredIncident("INC-1", key, is_open, {PRINT: is_open})],
+        messages=[StoredMessage(1, "INC-1", "pagerduty", "sent", "")],
+        events=[PagerEvent("trigger", key, {}, 11.0)],
+        pager=[PagerRecord(key, is_open, 11.0)],
+        slack=[SlackMessage("C1", "1", "", f"INCIDENT {'STARTED' if is_open else 'RESOLVED'} INC-1", [], 11.0)],
+    )
+    return replace(usual, **changes)
+
+
+def test_a_run_without_fault_is_judged_well() -> None:
+    """Nothing is found where nothing is wrong, whether the alert is over or fires."""
+    assert judge(evidence()) == []
+    assert judge(evidence(a_group(until=5.0))) == []
+
+
+GROUP = a_group()
+KEY = dedup_key(GROUP)
+BROKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "never delivered": ({"kept": []}, "nobody acknowledged that it fires"),
+    "lost": ({"deliveries": {}}, "acknowledged and is lost"),
+    "undecided": ({"deliveries": {1: ("new", b"{}")}}, "acknowledged and is new"),
+    "mixed up": ({"deliveries": {1: ("decided", b"[]")}}, "another body"),
+    "no incident": ({"incidents": []}, "in no incident of its group"),
+    "an alert left out": ({"incidents": [StoredIncident("INC-1", KEY, True, {})]}, "in no incident of its group"),
+    "open twice": (
+        {"incidents": [StoredIncident(f"INC-{n}", KEY, True, {PRINT: True}) for n in (1, 2)]},
+        "2 incidents are open in the database",
+    ),
+    "paged twice": (
+        {"pager": [PagerRecord(KEY, n == 2, 11.0) for n in (1, 2)]},
+        "2 incidents for 1 episodes",
+    ),
+    "a stranger": ({"pager": [PagerRecord("other", True, 11.0)]}, "no group of the stream"),
+    "resolved too early": (
+        {"incidents": [StoredIncident("INC-1", KEY, False, {PRINT: False})]},
+        "fires and is not so in the database",
+    ),
+    "resolved at PagerDuty only": ({"pager": [PagerRecord(KEY, False, 11.0)]}, "fires and is not so at PagerDuty"),
+    "never paged": ({"pager": []}, "never paged"),
+    "paged late": ({"pager": [PagerRecord(KEY, True, 13.1)]}, "paged after 3.10 s, its budget is 2 s"),
+    "Slack was not told": ({"slack": []}, "Slack was never told of INC-1"),
+    "a message waits": (
+        {"messages": [StoredMessage(1, "INC-1", "slack", "waiting", "HTTP 500")]},
+        "message 1 of INC-1 to slack is waiting: HTTP 500",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_each_broken_promise_is_noticed(name: str) -> None:
+    """A suite that cannot fail proves nothing: each check is shown what it is there for."""
+    changes, problem = BROKEN[name]
+    assert [found for found in judge(evidence(**changes)) if problem in found]
+
+
+def test_what_is_over_must_be_over_everywhere() -> None:
+    """An incident that nobody closes keeps somebody awake."""
+    group = a_group(until=5.0)
+    still_open = judge(evidence(group, pager=[PagerRecord(KEY, True, 11.0)]))
+    assert still_open == ["9-0: is over and is not so at PagerDuty"]
+
+
+def test_nobody_is_woken_for_what_does_not_page() -> None:
+    """A P3 at PagerDuty is a promise broken too."""
+    assert "9-0: P3 woke somebody" in judge(evidence(a_group(severity="P3")))
+
+
+def test_time_is_counted_only_while_a_page_could_leave() -> None:
+    """While PagerDuty is away no page can leave; before and after it the clock runs, and what overlaps counts once."""
+    spans = [Span(12, 15, "b"), Span(11, 13, "a"), Span(20, 30, "c")]
+    assert reachable_seconds(10, 16, spans) == 2
+    assert reachable_seconds(12, 14, spans) == 0
+    late = evidence(pager=[PagerRecord(KEY, True, 15.5)])
+    assert judge(late) != []
+    assert judge(replace(late, spans=spans)) == []
