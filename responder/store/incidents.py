@@ -13,6 +13,9 @@ from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
 from responder.store.tables import incidents
 
 
+_LATEST_FIRST = (incidents.c.open.desc(), incidents.c.delivery.desc(), incidents.c.opened_at.desc())
+
+
 def latest(connection: Connection, dedup_keys: Iterable[str]) -> dict[str, Incident]:
     """The newest incident of each key that has one: the open one, else the one that took the last delivery.
 
@@ -21,9 +24,7 @@ def latest(connection: Connection, dedup_keys: Iterable[str]) -> dict[str, Incid
     newest = (
         select(
             incidents,
-            func.row_number()
-            .over(partition_by=incidents.c.dedup_key, order_by=(incidents.c.open.desc(), incidents.c.delivery.desc()))
-            .label("age"),
+            func.row_number().over(partition_by=incidents.c.dedup_key, order_by=_LATEST_FIRST).label("age"),
         )
         .where(incidents.c.dedup_key.in_(list(dedup_keys)))
         .subquery()
