@@ -12,7 +12,6 @@ from responder.model.incident import Incident, Known
 from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
 from responder.store.tables import incidents
 
-
 _LATEST_FIRST = (incidents.c.open.desc(), incidents.c.delivery.desc(), incidents.c.opened_at.desc())
 
 
