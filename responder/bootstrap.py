@@ -269,17 +269,21 @@ def _engine(
 
 def jobs(
     settings: Settings,  # noqa: ARG001
-    database: Database,  # noqa: ARG001
+    database: Database,
     ledger: Ledger,
     decisions: Callable[[], Desk],
     clock: Clock,
 ) -> dict[str, Job]:
     """What the engine does on a schedule, by name: one line a job. Each turn is taken by one process of all."""
-    from responder.engine import heartbeat
+    from responder.engine import heartbeat, review
     from responder.engine.timers import Job
 
     watch = heartbeat.Watch(ledger, decisions, clock)
-    return {"heartbeats": Job(name="heartbeats", every=heartbeat.EVERY, run=watch.run)}
+    again = review.Review(database, ledger, decisions, clock)
+    return {
+        "heartbeats": Job(name="heartbeats", every=heartbeat.EVERY, run=watch.run),
+        "review": Job(name="review", every=review.EVERY, run=again.run),
+    }
 
 
 def print_page(page: str) -> None:

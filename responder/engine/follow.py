@@ -11,11 +11,11 @@ from responder.engine.desk import Desk
 from responder.model.alert import AlertGroup
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery, Effects, Work
-from responder.model.incident import ChangeKind, Incident
+from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.message import Draft
 from responder.model.report import Report
 from responder.model.rule import Action
-from responder.notify.compose import changed, closing, opening
+from responder.notify.compose import again, changed, closing, opening
 from responder.notify.contract import Channel
 from responder.notify.route import PAGER, route
 from responder.triage.heartbeat import beats
@@ -47,10 +47,12 @@ def _effects(decision: Decision, group: AlertGroup, delivery: Delivery, history:
         return _begun(decision, group, delivery, desk)
     if incident is None or kind is ChangeKind.STALE:
         return _recorded(decision, delivery, None, decision.reason)
-    if kind is ChangeKind.REPEATED and not _owed(decision, incident, desk):
+    if kind is ChangeKind.DOUBTED or (kind is ChangeKind.REPEATED and not _owed(decision, incident, desk)):
         return _recorded(decision, delivery, _moved(incident, decision, delivery), decision.reason)
     if kind is ChangeKind.RESOLVED:
         return _ended(decision, group, delivery, incident, history.report, desk)
+    if kind is ChangeKind.AGAIN and not incident.open:
+        return _returned(decision, group, delivery, incident, desk)
     return _told(decision, group, delivery, incident, history.report, desk)
 
 
@@ -113,6 +115,8 @@ def _opened(
     askable = {ask.probe for ask in desk.asks(decision.rule.probes, decision.subject) if not ask.skip}
     pending = tuple(name for name in decision.rule.probes if name in askable)
     report = opening(decision, group, incident, desk.book, now=now, links=desk.links, pending=pending)
+    if decision.change.kind is ChangeKind.AGAIN:
+        report = again(report, decision.change.reason)
     due_at = now + timedelta(seconds=decision.severity.page_budget) if pending else now
     rank = decision.severity.rank
     work = Work(
@@ -136,19 +140,30 @@ def _opened(
     )
 
 
+def _returned(decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk) -> Effects:
+    """An incident that people heard the end of: they are paged anew, by all channels that had told them."""
+    wanted = _wanted(decision, desk)
+    others = (name for name in incident.channels if name not in {*wanted, PAGER} and name in desk.channels)
+    channels = () if decision.rule.shadow else (*wanted, *others)
+    moved = replace(_moved(incident, decision, delivery), open=True, resolved_at=None, channels=channels)
+    return _opened(decision, group, delivery, moved, channels, desk)
+
+
 def _told(
     decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, before: Report | None, desk: Desk
 ) -> Effects:
     """An update for those who know of the incident, and a page for those whom only its new severity concerns."""
     now = delivery.received_at
     worse = _worse(decision, incident, desk)
-    concerns = worse or not incident.channels or _owed(decision, incident, desk)
+    fires = decision.ruling.alert.firing
+    concerns = fires and (worse or not incident.channels or _owed(decision, incident, desk))
     wanted = _wanted(decision, desk) if concerns and not decision.rule.shadow else ()
     added = tuple(name for name in wanted if name not in incident.channels)
     moved = replace(_moved(incident, decision, delivery), channels=incident.channels + added)
     report = changed(decision, group, moved, desk.book, now=now, links=desk.links, before=before)
-    informed = (desk.channels[name] for name in incident.channels if name in desk.channels and (worse or name != PAGER))
-    update = messages(report, informed, rank=decision.severity.rank, due_at=now)
+    informed = (desk.channels[name] for name in incident.channels if name in desk.channels)
+    heard = (channel for channel in informed if worse or _hears(channel, decision.change))
+    update = messages(report, heard, rank=decision.severity.rank, due_at=now)
     if not added:
         return replace(
             _recorded(decision, delivery, replace(moved, title=report.title), decision.reason), drafts=update
@@ -161,7 +176,7 @@ def _ended(
     decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, before: Report | None, desk: Desk
 ) -> Effects:
     now = delivery.received_at
-    over = replace(_moved(incident, decision, delivery), open=False, resolved_at=now)
+    over = replace(_moved(incident, decision, delivery), open=False, resolved_at=now, silenced="", gone_since=None)
     report = closing(decision, group, over, desk.book, now=now, links=desk.links, before=before)
     told = (desk.channels[name] for name in incident.channels if name in desk.channels)
     drafts = messages(report, told, rank=decision.severity.rank, due_at=now)
@@ -176,7 +191,7 @@ def _wanted(decision: Decision, desk: Desk) -> tuple[str, ...]:
 
 def _worse(decision: Decision, incident: Incident, desk: Desk) -> bool:
     """Whether it is worse than it was. A rule in shadow says nothing that people who were told must hear."""
-    if decision.rule.shadow and incident.channels:
+    if not decision.ruling.alert.firing or (decision.rule.shadow and incident.channels):
         return False
     known = desk.book.severities.get(incident.severity)
     return known is None or decision.severity.rank < known.rank
@@ -198,12 +213,33 @@ def _said(decision: Decision, desk: Desk) -> str:
     return f"in shadow, nobody is told; it would tell {told} and {woken}: {decision.reason}"
 
 
+def _hears(channel: Channel, change: Change) -> bool:
+    """Whether a change that is no worse is told there.
+
+    The pager hears of what fires again even while the incident is open: somebody may have resolved it there by hand.
+    """
+    return change.kind is ChangeKind.AGAIN if channel.name == PAGER else not change.quiet
+
+
 def _moved(incident: Incident, decision: Decision, delivery: Delivery) -> Incident:
     """The incident after a notification; a notification in which nothing fires says nothing new about how bad it is."""
-    moved = replace(incident, delivery=delivery.id, alerts=decision.change.alerts, changed_at=delivery.received_at)
+    change, now = decision.change, delivery.received_at
+    moved = replace(
+        incident,
+        delivery=delivery.id,
+        alerts=change.alerts,
+        changed_at=now,
+        flaps=change.flaps,
+        hold=change.hold,
+        held_until=change.held_until,
+        review_at=change.review_at,
+        reopened_at=now if change.kind is ChangeKind.AGAIN else incident.reopened_at,
+    )
     if not decision.ruling.alert.firing or (decision.rule.shadow and incident.channels):
         return moved
-    return replace(moved, severity=decision.severity.name, rule=decision.rule.id, reason=decision.reason)
+    return replace(
+        moved, severity=decision.severity.name, rule=decision.rule.id, reason=decision.reason, gone_since=None
+    )
 
 
 def _recorded(decision: Decision, delivery: Delivery, incident: Incident | None, outcome: str) -> Effects:

@@ -20,6 +20,7 @@ from responder.model.report import Report
 from responder.notify.compose import enriched, late
 from responder.receive.alertmanager import parse
 from responder.triage.decide import decide
+from responder.triage.truth import believe
 
 
 def read(delivery: Delivery) -> AlertGroup:
@@ -29,8 +30,9 @@ def read(delivery: Delivery) -> AlertGroup:
 
 def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk) -> Effects:
     """What follows from a delivery of ``group``, given what is known of the group so far."""
-    decision = decide(group, desk.book, desk.matching, history.incident, delivery.id, delivery.received_at)
-    return follow(decision, group, delivery, history, desk)
+    believed = believe(group, history.incident, delivery.received_at)
+    decision = decide(believed, desk.book, desk.matching, history.incident, delivery.id, delivery.received_at)
+    return follow(decision, believed, delivery, history, desk)
 
 
 def diagnose(work: Work, findings: tuple[Finding, ...], now: datetime) -> tuple[Report, Report]:

@@ -38,6 +38,7 @@ class AlertGroup:
 
     ``cluster`` is the last segment of the webhook's URL, empty where it names none. ``truncated`` counts the alerts
     that ``max_alerts`` cut off: with any, neither the group's status nor its common labels can be relied upon.
+    ``outdated`` are members that tell less than we know already, left out of ``alerts``; the receiver sets none.
     """
 
     group_key: str
@@ -49,6 +50,7 @@ class AlertGroup:
     external_url: str
     truncated: int
     alerts: tuple[Alert, ...]
+    outdated: tuple[Alert, ...] = ()
 
     @property
     def firing(self) -> tuple[Alert, ...]:

@@ -12,12 +12,14 @@ from enum import StrEnum
 class Known:
     """What we last heard of one alert of the group. Times are epoch seconds; ``ends_at`` is None while it fires.
 
-    ``doubted_at`` is when an Alertmanager said that it still fires although we had heard of its end.
+    ``doubted_at`` is when an Alertmanager said that it still fires although we had heard of its end. ``flaps`` counts
+    how often it began again in the life of the incident.
     """
 
     starts_at: float
     ends_at: float | None = None
     doubted_at: float | None = None
+    flaps: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +27,10 @@ class Incident:
     """The state we compare the next notification with. ``alerts`` maps fingerprints to what is known of them.
 
     ``channels`` are those that were told of it; ``delivery`` is the id of the last delivery applied.
-    ``flaps`` counts how often it fired again; ``reopened_at`` is the last time after people had heard that it was over.
-    ``hold`` says why it is kept open although nothing fires. At ``review_at`` it is looked at without a notification.
-    ``silenced`` is what people were told of a silence, ``gone_since`` when no Alertmanager listed it any more.
+    ``flaps`` counts how often it fired again after all of it was resolved, the last time at ``reopened_at``. Where
+    it is kept open until ``held_until`` although nothing fires, ``hold`` says why it is over then. At ``review_at`` it
+    is looked at without a notification. ``silenced`` is what people were told of a silence, ``gone_since`` when no
+    Alertmanager listed it any more.
     """
 
     id: str
@@ -50,6 +53,7 @@ class Incident:
     alerts: Mapping[str, Known]
     flaps: int = 0
     hold: str = ""
+    held_until: datetime | None = None
     review_at: datetime | None = None
     reopened_at: datetime | None = None
     silenced: str = ""
@@ -60,22 +64,34 @@ class ChangeKind(StrEnum):
     """How a notification differs from the incident as we know it."""
 
     NEW = "new"
+    AGAIN = "again"
     GROWN = "grown"
     REPEATED = "repeated"
     PARTLY_RESOLVED = "partly resolved"
+    HELD = "held"
     RESOLVED = "resolved"
+    DOUBTED = "doubted"
     STALE = "stale"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The difference, with its reason in one sentence. ``alerts`` is what is known after it."""
+    """The difference, with its reason in one sentence. ``alerts`` is what is known after it.
+
+    ``hold``, ``held_until``, ``review_at`` and ``flaps`` are the incident's after it. ``quiet`` marks a flap like those
+    that people were told of: it is counted, and who reads along is not told once more.
+    """
 
     kind: ChangeKind
     reason: str
     added: tuple[str, ...]
     resolved: tuple[str, ...]
     alerts: Mapping[str, Known]
+    hold: str = ""
+    held_until: datetime | None = None
+    review_at: datetime | None = None
+    flaps: int = 0
+    quiet: bool = False
 
     @property
     def firing(self) -> int:

@@ -12,9 +12,14 @@ from responder.model.rule import Link
 
 
 class Moment(StrEnum):
-    """Which of the message templates applies. ``late`` carries findings that came after the page had left."""
+    """Which of the message templates applies.
+
+    ``again`` reopens an incident that people had heard the end of. ``late`` carries findings that came after the page
+    had left.
+    """
 
     START = "start"
+    AGAIN = "again"
     UPDATE = "update"
     RESOLUTION = "resolution"
     LATE = "late"

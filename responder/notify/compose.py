@@ -44,7 +44,7 @@ def opening(
         status=Status.INVESTIGATING,
         incident=incident.id,
         dedup_key=incident.dedup_key,
-        title=_title(f"[{severity.name}] {facts.symptom(decision)}", "", book.environment),
+        title=_title(f"[{severity.name}] {facts.symptom(decision)}{facts.flapped(incident)}", "", book.environment),
         severity=severity.name,
         severity_reason=tidy_line("; ".join(filter(None, (decision.ruling.reason, decision.held))), LINE_LIMIT),
         pagerduty_severity=severity.pagerduty,
@@ -53,14 +53,14 @@ def opening(
         environment=book.environment,
         namespace=tidy_line(subject.namespace or book.namespace, 63),
         alertname=tidy_line(decision.ruling.alert.name, 120),
-        what=facts.what(decision, group, started, now),
+        what=facts.what(decision, group, incident, started, now),
         impact=rule.impact or facts.impact(service, book),
         update="",
         conclusion=NOTHING,
         first_step=rule.first_step,
         related=facts.related(decision),
         history="",
-        clock=facts.clock(severity, incident.opened_at, now),
+        clock=facts.clock(severity, incident.reopened_at or incident.opened_at, now),
         owner=rule.owner or (service.owner if service else "unknown: the service is not in the catalogue"),
         lead=facts.lead(book),
         escalation=facts.escalation(book),
@@ -86,6 +86,11 @@ def opening(
     )
 
 
+def again(report: Report, reason: str) -> Report:
+    """The page of an incident that fires again, made of the one it would have as a new one."""
+    return replace(report, moment=Moment.AGAIN, update=tidy_line(reason, LINE_LIMIT))
+
+
 def changed(
     decision: Decision,
     group: AlertGroup,
@@ -98,7 +103,7 @@ def changed(
 ) -> Report:
     """An update: the group grew or partly resolved. ``before`` is the last report: its findings stay on the page."""
     report = opening(decision, group, incident, book, now=now, links=links, pending=())
-    easing = decision.change.kind is ChangeKind.PARTLY_RESOLVED
+    easing = decision.change.kind in {ChangeKind.PARTLY_RESOLVED, ChangeKind.HELD}
     report = replace(
         report,
         moment=Moment.UPDATE,

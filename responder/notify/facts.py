@@ -65,12 +65,18 @@ def summary(decision: Decision, group: AlertGroup) -> str:
     return ". ".join(told) or symptom(decision)
 
 
-def what(decision: Decision, group: AlertGroup, since: datetime, now: datetime) -> str:
-    """The summary, how long it has been so, and how many alerts say so."""
+def flapped(incident: Incident) -> str:
+    """How often the incident fired again, for its title; empty where it did not."""
+    return f", fired again {incident.flaps}×" if incident.flaps else ""
+
+
+def what(decision: Decision, group: AlertGroup, incident: Incident, since: datetime, now: datetime) -> str:
+    """The summary, how long it has been so, how many alerts say so, and how often it came back."""
     firing = len(group.firing)
     count = f"{firing} alert{'s'[: firing != 1]} firing"
     cut = f" (+{group.truncated} alerts cut by max_alerts)" if group.truncated else ""
-    return f"{summary(decision, group)}. For {brief((now - since).total_seconds())}, {count}{cut}."
+    flaps = f" It flaps: it fired again {incident.flaps} time{'s'[: incident.flaps != 1]}." if incident.flaps else ""
+    return f"{summary(decision, group)}. For {brief((now - since).total_seconds())}, {count}{cut}.{flaps}"
 
 
 def impact(service: Service | None, book: RuleBook) -> str:

@@ -73,6 +73,7 @@ def plain(report: Report) -> str:
 def _start(report: Report) -> Message:
     body = [
         blocks.header(_headline(report)),
+        *_paragraph(said(report.update)),
         blocks.section(blocks.lines([f"*{said(report.what)}*", f"*Impact:* {said(report.impact)}"])),
         blocks.fields(
             (
@@ -124,6 +125,7 @@ def _resolution(report: Report) -> Message:
 
 _STATES: Mapping[Moment, Callable[[Report], Message]] = {
     Moment.START: _start,
+    Moment.AGAIN: _start,
     Moment.UPDATE: _update,
     Moment.RESOLUTION: _resolution,
     Moment.LATE: details,
@@ -134,6 +136,7 @@ def _headline(report: Report) -> str:
     """``🚨 INCIDENT STARTED · [P1] plato is down (prod)``; resolved with how long it took."""
     words = {
         Moment.START: "🚨 INCIDENT STARTED",
+        Moment.AGAIN: "🚨 INCIDENT FIRES AGAIN",
         Moment.UPDATE: "📊 INCIDENT UPDATE",
         Moment.RESOLUTION: "✅ INCIDENT RESOLVED",
         Moment.LATE: "🔎 Diagnosis",
@@ -236,7 +239,7 @@ def _small_print(report: Report) -> str:
 
 def _message(report: Report, body: list[Block]) -> Message:
     small = [] if body[-1]["type"] == "context" else [blocks.context(_small_print(report))]
-    first = report.update if report.moment is Moment.UPDATE else report.impact
+    first = report.update if report.moment in {Moment.UPDATE, Moment.AGAIN} else report.impact
     return Message(
         _fallback(f"{_headline(report)}: {first}" if first else _headline(report)), blocks.fitted(body + small)
     )

@@ -79,6 +79,7 @@ incidents = Table(
     Column("alerts", LargeBinary, nullable=False),
     Column("flaps", Integer, nullable=False, server_default="0"),
     Column("hold", Text, nullable=False, server_default=""),
+    Column("held_until", Float),
     Column("review_at", Float),
     Column("reopened_at", Float),
     Column("silenced", Text, nullable=False, server_default=""),

@@ -20,7 +20,7 @@ from responder.triage.windows import is_open, opening
 def decide(
     group: AlertGroup, book: RuleBook, matching: Matching, incident: Incident | None, delivery: int, now: datetime
 ) -> Decision:
-    """What to do about a delivery of this group.
+    """What to do about a delivery of this group, as ``truth.believe`` made it; ``now`` is when it was received.
 
     The incident's severity is the highest among the alerts that fire (among all where none does), never that of a
     heartbeat while anything else is in the group, nor that of a shadow rule while any other tells people.
@@ -33,7 +33,7 @@ def decide(
     worst = min(
         (ruling for ruling in weighed if _loudness(ruling.rule) == least), key=lambda ruling: ruling.severity.rank
     )
-    change = compare(group, incident, delivery)
+    change = compare(group, incident, delivery, now)
     name = tidy_line(worst.alert.name, 100) or "an alert without a name"
     held = _held(worst.rule, worst.severity, now)
     why = f"{name} matched rule {worst.rule.id}: {worst.severity.name} {worst.reason}"

@@ -2,66 +2,154 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from datetime import datetime, timedelta
 
-from responder.model.alert import Alert, AlertGroup
-from responder.model.incident import Change, ChangeKind, Incident, Known
+from responder.model.alert import AlertGroup
+from responder.model.incident import Change, ChangeKind, Incident
+from responder.triage import flapping
+from responder.triage.seen import Seen, look
+from responder.triage.truth import next_look
+
+UNTOLD = timedelta(minutes=6)
+"""How long an incident stays open for alerts that a notification in which nothing fires does not name.
+
+The other Alertmanager of a pair, which may know them, tells its own view within a ``group_interval`` (5 minutes).
+"""
 
 
-def compare(group: AlertGroup, incident: Incident | None, delivery: int) -> Change:
+def compare(group: AlertGroup, incident: Incident | None, delivery: int, now: datetime) -> Change:
     """What a notification changes, with the reason.
 
-    ``incident`` is the latest of the group's dedup key, open or resolved, or None; ``delivery`` the id of this one. A
-    notification is the whole group and not a delta, so repeated and doubled ones are normal and change nothing. With
-    ``truncated`` alerts a group is never resolved: Alertmanager computes its status from the alerts it kept.
+    ``group`` is what ``truth.believe`` made of it, ``incident`` the latest of the group's dedup key, open or resolved,
+    or None; ``delivery`` the id of this one. A notification is the whole group and not a delta, so repeated and doubled
+    ones are normal and change nothing. With ``truncated`` alerts a group is never resolved: Alertmanager computes its
+    status from the alerts it kept.
     """
-    before: Mapping[str, Known] = incident.alerts if incident is not None and incident.open else {}
     if incident is not None and delivery <= incident.delivery:
         reason = f"delivery {delivery} is older than delivery {incident.delivery}, which was applied already"
-        return Change(kind=ChangeKind.STALE, reason=reason, added=(), resolved=(), alerts=before)
-    added = tuple(alert.fingerprint for alert in group.firing if not _fires(before, alert))
-    resolved = tuple(alert.fingerprint for alert in group.alerts if not alert.firing and _fires(before, alert))
-    after = {**before, **{alert.fingerprint: _known(alert) for alert in group.alerts}}
-    kind, reason = _judge(group, incident, added, resolved)
-    if muted := sum(known.ends_at is None for known in after.values()) - len(group.firing) - group.truncated:
-        reason += f"; {_alerts(muted)} known to fire not notified any more (silenced or inhibited)" if muted > 0 else ""
-    return Change(kind=kind, reason=reason, added=added, resolved=resolved, alerts=after)
-
-
-def _judge(
-    group: AlertGroup, incident: Incident | None, added: tuple[str, ...], resolved: tuple[str, ...]
-) -> tuple[ChangeKind, str]:
-    firing = len(group.firing)
+        seen = look(group, incident.alerts, now)
+        return _change(ChangeKind.STALE, reason, seen, incident)
     if incident is None or not incident.open:
-        if not firing:
-            return ChangeKind.STALE, "nothing fires, and no incident is open for this group"
+        return _opened(group, incident, now)
+    seen = look(group, incident.alerts, now)
+    return _fires(seen, incident, now) if seen.firing else _eased(group, seen, incident, now)
+
+
+def _opened(group: AlertGroup, incident: Incident | None, now: datetime) -> Change:
+    """No incident is open: whatever fires opens one, or the one that was resolved a moment ago."""
+    returns = incident is not None and flapping.returns(incident, now)
+    seen = look(group, incident.alerts if incident is not None and (returns or group.outdated) else {}, now)
+    if seen.firing and incident is not None and returns:
+        flaps = flapping.counted(incident, now)
+        since = _minutes(now - (incident.resolved_at or now))
+        reason = f"{_alerts(len(seen.firing))} fire again, {since} after {incident.id} was resolved{_times(flaps)}"
+        return _change(ChangeKind.AGAIN, reason, seen, flaps=flaps)
+    if seen.firing:
         again = "" if incident is None else f" again, after {incident.id} was resolved"
-        return ChangeKind.NEW, f"{_alerts(firing)} began to fire{again}"
-    if not firing and group.truncated:
-        cut = f"{_alerts(group.truncated)} cut off by max_alerts may still fire"
-        return ChangeKind.PARTLY_RESOLVED if resolved else ChangeKind.REPEATED, f"all shown are resolved, but {cut}"
-    if not firing:
-        return ChangeKind.RESOLVED, f"all {_alerts(len(group.alerts))} of the notification are resolved"
+        return _change(ChangeKind.NEW, f"{_alerts(len(seen.firing))} began to fire{again}", seen)
+    if incident is not None and seen.doubts:
+        return _change(ChangeKind.DOUBTED, _in_doubt(seen), seen, flaps=incident.flaps)
+    missed = f"{_alerts(len(seen.missed))} began and ended before we heard of it; " if seen.missed else ""
+    return _change(ChangeKind.STALE, f"{missed}nothing fires, and no incident is open for this group", seen)
+
+
+def _fires(seen: Seen, incident: Incident, now: datetime) -> Change:
+    """Something fires of an open incident: the same, more of it, or less."""
+    count, added = len(seen.firing), seen.added
+    silent = f"; {_untold(seen)}" if seen.missing else ""
+    if incident.hold and added:
+        flaps = flapping.counted(incident, now)
+        reason = f"{_alerts(len(added))} fire again before the end was told{_times(flaps)}{silent}"
+        quiet = not flapping.worth_telling(flaps)
+        return _change(ChangeKind.AGAIN, reason, seen, flaps=flaps, quiet=quiet)
     if added:
-        less = f", {len(resolved)} resolved" if resolved else ""
-        return ChangeKind.GROWN, f"{_alerts(len(added))} more began to fire{less}; {firing} fire now"
-    if resolved:
-        return ChangeKind.PARTLY_RESOLVED, f"{_alerts(len(resolved))} resolved; {firing} still fire"
-    return ChangeKind.REPEATED, f"the same {_alerts(firing)} still fire"
+        less = f", {len(seen.ended)} resolved" if seen.ended else ""
+        reason = f"{_alerts(len(added))} more began to fire{less}; {count} fire now{silent}"
+        return _change(ChangeKind.GROWN, reason, seen, flaps=incident.flaps, quiet=seen.told_often)
+    if seen.ended:
+        reason = f"{_alerts(len(seen.ended))} resolved; {count} still fire{silent}"
+        return _change(ChangeKind.PARTLY_RESOLVED, reason, seen, flaps=incident.flaps, quiet=seen.told_often)
+    return _change(ChangeKind.REPEATED, f"the same {_alerts(count)} still fire{silent}", seen, flaps=incident.flaps)
 
 
-def _fires(before: Mapping[str, Known], alert: Alert) -> bool:
-    known = before.get(alert.fingerprint)
-    return known is not None and known.ends_at is None
+def _eased(group: AlertGroup, seen: Seen, incident: Incident, now: datetime) -> Change:
+    """Nothing of the notification fires: that is the end only where nothing else is known to fire."""
+    ended = f"{_alerts(len(seen.ended))} resolved"
+    some = ChangeKind.PARTLY_RESOLVED if seen.ended else ChangeKind.REPEATED
+    if group.truncated:
+        reason = f"all shown are resolved, but {_alerts(group.truncated)} cut off by max_alerts may still fire"
+        return _change(some, reason, seen, flaps=incident.flaps)
+    if not seen.ended and (seen.still or incident.hold or not group.alerts):
+        kind, reason = ChangeKind.REPEATED, "nothing that was not known"
+        if seen.doubts:
+            kind, reason = ChangeKind.DOUBTED, _in_doubt(seen)
+        return _change(kind, reason, seen, incident)
+    if seen.still > len(seen.missing):
+        return _change(some, f"{ended}; {seen.still} still fire", seen, flaps=incident.flaps)
+    if seen.still:
+        end = now + UNTOLD
+        reason = f"{ended}; {_untold(seen)}: resolved at {_at(end)} unless one is said to fire"
+        return _change(some, reason, seen, flaps=incident.flaps, hold=_untold(seen), held_until=end)
+    if flapping.flapping(incident, now):
+        quiet = flapping.quiet_period(incident.flaps)
+        end = now + quiet
+        reason = f"all is resolved, and told at {_at(end)} if it stays so: it flaps{_times(incident.flaps)}"
+        hold = f"it stayed quiet for {_minutes(quiet)} after it had fired again{_times(incident.flaps)}"
+        often = not flapping.worth_telling(incident.flaps)
+        return _change(ChangeKind.HELD, reason, seen, flaps=incident.flaps, hold=hold, held_until=end, quiet=often)
+    count = len(seen.after)
+    reason = "the only alert is resolved" if count == 1 else f"all {count} alerts are resolved"
+    return _change(ChangeKind.RESOLVED, reason, seen, flaps=incident.flaps)
 
 
-def _known(alert: Alert) -> Known:
-    """What to remember; a resolved alert whose end was not sent counts as ended when it began."""
-    started = alert.starts_at.timestamp()
-    if alert.firing:
-        return Known(started)
-    return Known(started, alert.ends_at.timestamp() if alert.ends_at else started)
+def _change(
+    kind: ChangeKind,
+    reason: str,
+    seen: Seen,
+    kept: Incident | None = None,
+    *,
+    flaps: int = 0,
+    hold: str = "",
+    held_until: datetime | None = None,
+    quiet: bool = False,
+) -> Change:
+    """A change to what was seen; with ``kept`` the incident's hold goes on."""
+    if kept is not None:
+        flaps, hold, held_until = kept.flaps, kept.hold, kept.held_until
+    return Change(
+        kind=kind,
+        reason=reason,
+        added=seen.added,
+        resolved=seen.ended,
+        alerts=seen.after,
+        flaps=flaps,
+        hold=hold,
+        held_until=held_until,
+        review_at=next_look(seen.after, held_until),
+        quiet=quiet,
+    )
+
+
+def _untold(seen: Seen) -> str:
+    return f"{_alerts(len(seen.missing))} known to fire not notified any more (silenced or inhibited)"
+
+
+def _in_doubt(seen: Seen) -> str:
+    return f"{_alerts(seen.doubts)} said to fire whose end we know: most likely an older truth, so we wait and see"
 
 
 def _alerts(count: int) -> str:
     return f"{count} alert" if count == 1 else f"{count} alerts"
+
+
+def _times(flaps: int) -> str:
+    return f" ({flaps} times by now)" if flaps > 1 else ""
+
+
+def _minutes(length: timedelta) -> str:
+    count = int(length.total_seconds()) // 60
+    return f"{count} minute" if count == 1 else f"{count} minutes"
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment:%H:%M}Z"

@@ -201,7 +201,9 @@ def _assert_inert_in_slack(body: dict[str, Any]) -> None:
         assert text.count("```") in {0, 2}
 
 
-@pytest.mark.parametrize("moment", ["start-P1", "start-P2", "start-P3", "start-P4", "update", "late", "resolution"])
+@pytest.mark.parametrize(
+    "moment", ["start-P1", "start-P2", "start-P3", "start-P4", "again", "update", "late", "resolution"]
+)
 @every
 def test_golden(name: str, moment: str) -> None:
     """What people see changes only when somebody meant it to: each message is compared with the one on file."""
@@ -248,6 +250,11 @@ def _stories() -> dict[str, Report]:
     stories["late"] = compose.late(
         stories["start-P2"], some_findings(), a_conclusion(), now=NOW + timedelta(seconds=40)
     )
+    again = an_incident(flaps=3, reopened_at=later)
+    page = compose.opening(
+        a_decision(ChangeKind.AGAIN), a_group(), again, a_book(), now=later, links=LINKS, pending=("health",)
+    )
+    stories["again"] = compose.again(page, "1 alert fires again, 7 minutes after INC-118 was resolved (3 times by now)")
     stories["update"] = compose.changed(
         a_decision(ChangeKind.GROWN), a_group(), an_incident(), a_book(), now=later, links=LINKS, before=found
     )

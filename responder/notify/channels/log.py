@@ -58,6 +58,7 @@ def _page(report: Report) -> Iterator[str]:
 def _title(report: Report) -> str:
     words = {
         Moment.START: "INCIDENT STARTED",
+        Moment.AGAIN: "INCIDENT FIRES AGAIN",
         Moment.UPDATE: "INCIDENT UPDATE",
         Moment.RESOLUTION: "INCIDENT RESOLVED",
         Moment.LATE: "DIAGNOSIS",

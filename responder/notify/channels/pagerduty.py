@@ -44,6 +44,7 @@ class PagerDuty:
     name: ClassVar[str] = "pagerduty"
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = {
         Moment.START: ("trigger",),
+        Moment.AGAIN: ("trigger",),
         Moment.UPDATE: ("trigger",),
         Moment.LATE: ("trigger",),
         Moment.RESOLUTION: (_RESOLVE,),

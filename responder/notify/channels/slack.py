@@ -29,7 +29,7 @@ PASSING = frozenset(
     }
 )
 
-_POST, _DETAILS, _EDIT, _REPLY = "post", "details", "edit", "reply"
+_POST, _DETAILS, _EDIT, _REPLY, _ALOUD = "post", "details", "edit", "reply", "aloud"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Slack:
     name: ClassVar[str] = "slack"
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = {
         Moment.START: (_POST, _DETAILS),
+        Moment.AGAIN: (_EDIT, _ALOUD),
         Moment.UPDATE: (_EDIT, _REPLY),
         Moment.RESOLUTION: (_EDIT, _REPLY),
         Moment.LATE: (_REPLY,),
@@ -51,14 +52,16 @@ class Slack:
     def render(self, letter: Letter) -> Request:
         """The parent posted or edited, or a reply in its thread; a message of its own where no parent is known.
 
-        The minimal form never edits: where Slack refused the edit, the state is posted anew.
+        The minimal form never edits: where Slack refused the edit, the state is posted anew. What fires again is said
+        in the thread and to the whole channel, since an edit of a message that is long past is seen by nobody.
         """
         known = letter.previous.get("channel", ""), letter.previous.get("ts", "")
         if letter.step == _EDIT and all(known) and not letter.plain:
             return self._request("chat.update", {"channel": known[0], "ts": known[1]}, letter)
         place = {"channel": known[0] or self.channel, "unfurl_links": False, "unfurl_media": False}
-        threaded = letter.step in {_DETAILS, _REPLY} and all(known)
-        return self._request("chat.postMessage", place | ({"thread_ts": known[1]} if threaded else {}), letter)
+        if letter.step in {_DETAILS, _REPLY, _ALOUD} and all(known):
+            place |= {"thread_ts": known[1]} | ({"reply_broadcast": True} if letter.step == _ALOUD else {})
+        return self._request("chat.postMessage", place, letter)
 
     def read(self, letter: Letter, response: Response) -> Outcome:
         """Slack says 200 even where it refuses: the body's ``ok`` and ``error`` decide."""
@@ -93,6 +96,6 @@ def content(letter: Letter) -> dict[str, Any]:
     """The part of the body that people read."""
     if letter.plain:
         return {"text": plain(letter.report)}
-    make = {_DETAILS: details, _REPLY: reply}.get(letter.step, parent)
+    make = {_DETAILS: details, _REPLY: reply, _ALOUD: reply}.get(letter.step, parent)
     message = make(letter.report)
     return {"text": message.text, "blocks": message.blocks}

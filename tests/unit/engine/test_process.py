@@ -17,7 +17,7 @@ from responder.model.alert import Alert, AlertGroup
 from responder.model.delivery import Delivery, Effects
 from responder.model.finding import Verdict
 from responder.model.problem import Place
-from responder.model.report import Moment
+from responder.model.report import Moment, Status
 from responder.model.rule import Action, ProbeSpec, RuleBook, SeverityFrom
 from responder.model.secret import Secret
 from responder.model.window import Span, Window
@@ -26,6 +26,7 @@ from responder.notify.contract import Channel
 from responder.notify.links import LinkMaker
 from responder.standins.builders import (
     NOW,
+    STARTED,
     a_book,
     a_finding,
     a_group,
@@ -310,3 +311,86 @@ def test_a_delivery_that_breaks_triage_still_reaches_people(group: AlertGroup | 
     for draft in effects.drafts:
         assert "could not triage" in draft.report.title
         assert "KeyError" in draft.report.severity_reason
+
+
+def lived(desk: Desk, *notifications: tuple[float, Alert]) -> list[Effects]:
+    """What each notification does, received so many minutes after NOW; the last of a group that has one alert."""
+    history, told = History(), []
+    for number, (minutes, alert) in enumerate(notifications, 1):
+        effects = process.triage(a_group(alert), a_delivery(number, minutes * 60), history, desk)
+        report = effects.drafts[-1].report if effects.drafts else history.report
+        history = History(effects.incident or history.incident, report)
+        told.append(effects)
+    return told
+
+
+def flap(number: int) -> tuple[tuple[float, Alert], tuple[float, Alert]]:
+    """The ``number``-th end of the usual alert, and its next beginning."""
+    ended, began = STARTED + timedelta(minutes=10 * number - 5), STARTED + timedelta(minutes=10 * number)
+    earlier = began - timedelta(minutes=10)
+    end = a_resolved_alert(starts_at=earlier, ends_at=ended)
+    return (10 * number - 5.0, end), (10.0 * number, an_alert(starts_at=began))
+
+
+def test_what_fires_again_pages_again_with_its_own_diagnosis() -> None:
+    """People heard that it was over: they are woken anew, for the same incident, and the page says that it is back."""
+    begun, over, again = lived(a_desk(), (0, an_alert()), *flap(1))
+    assert told(over) == [("pagerduty", "resolve"), ("slack", "edit"), ("slack", "reply")]
+    assert told(again) == [("pagerduty", "trigger"), ("slack", "edit"), ("slack", "aloud")]
+    assert again.incident is not None
+    assert begun.incident is not None
+    assert (again.incident.id, again.incident.open, again.incident.flaps) == (begun.incident.id, True, 1)
+    assert again.work is not None
+    page = again.drafts[0]
+    assert (page.report.moment, page.enrich) == (Moment.AGAIN, True)
+    assert page.due_at == NOW + timedelta(minutes=10, seconds=8)
+    assert "fired again 1×" in page.report.title
+    assert "fired again 1 time." in page.report.what
+    assert "respond by 03:06Z" in page.report.clock
+
+
+def test_the_end_of_a_flapping_incident_is_held_back() -> None:
+    """The second end is not sent to the pager; the thread says when it will be told."""
+    held = lived(a_desk(), (0, an_alert()), *flap(1), *flap(2))[3]
+    assert told(held) == [("slack", "edit"), ("slack", "reply")]
+    assert held.incident is not None
+    assert held.incident.open
+    assert held.incident.review_at == NOW + timedelta(minutes=25)
+    assert "told at 03:06Z if it stays so" in held.drafts[0].report.update
+    assert held.drafts[0].report.status is Status.MONITORING
+
+
+def test_the_pager_hears_of_each_time_it_fires_again() -> None:
+    """Somebody may have resolved it there by hand: it would never page again. Who reads along hears of fewer."""
+    effects = lived(a_desk(), (0, an_alert()), *flap(1), *flap(2), *flap(3))
+    assert told(effects[4]) == [("pagerduty", "trigger"), ("slack", "edit"), ("slack", "reply")]
+    assert told(effects[6]) == [("pagerduty", "trigger")]
+    assert "fired again 3×" in effects[6].drafts[0].report.title
+
+
+def test_a_flapping_incident_that_becomes_worse_pages() -> None:
+    """A P3 that comes and goes and turns into a P1 wakes people at once, however often it has been told."""
+    desk = a_desk()
+    notifications = [(0.0, an_alert()), *flap(1), *flap(2), *flap(3)]
+    mild = [(at, replace(each, labels={**each.labels, "severity": "warning"})) for at, each in notifications[:-1]]
+    effects = lived(desk, *mild, notifications[-1])
+    assert told(effects[6]) == [("slack", "edit"), ("slack", "reply"), ("pagerduty", "trigger")]
+
+
+def test_what_returns_milder_does_not_wake_the_pager() -> None:
+    """An incident that paged and comes back as a P3 is told in Slack only, and its next end is none for the pager."""
+    end, again = flap(1)
+    mild = replace(again[1], labels={**again[1].labels, "severity": "warning"}, fingerprint=an_alert().fingerprint)
+    returned = lived(a_desk(), (0, an_alert()), end, (again[0], mild))[-1]
+    assert told(returned) == [("slack", "edit"), ("slack", "aloud")]
+    assert returned.incident is not None
+    assert returned.incident.channels == ("slack",)
+
+
+def test_a_lagging_peer_wakes_nobody() -> None:
+    """It says "firing" of what another Alertmanager has ended: written down, to be decided upon later."""
+    late = lived(a_desk(), (0, an_alert()), (17.5, a_resolved_alert()), (17.7, an_alert()))[-1]
+    assert told(late) == []
+    assert late.incident is not None
+    assert not late.incident.open
+    assert late.incident.review_at is not None

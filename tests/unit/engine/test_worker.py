@@ -27,6 +27,7 @@ from tests.unit.receive.test_alertmanager import a_body, an_alert, to_bytes
 LABELS = {"alertname": "ServiceDown", "service": "plato", "severity": "critical"}
 FIRING = an_alert(labels=LABELS)
 OVER = an_alert(labels=LABELS, status="resolved", endsAt="2026-11-23T10:00:00Z")
+ANEW = an_alert(labels=LABELS, startsAt="2026-11-23T10:01:00Z")
 
 
 class Shop:
@@ -93,23 +94,43 @@ def test_one_delivery_commits_incident_pages_and_work_together(shop: Shop) -> No
 
 def test_a_backlog_keeps_its_order(shop: Shop) -> None:
     """Deliveries that waited while we were down are decided as if they had come one by one."""
-    shop.deliver(*[a_body(alerts=[FIRING])] * 3, a_body(alerts=[OVER], status="resolved"), a_body(alerts=[FIRING]))
-    assert shop.rows("SELECT open FROM incidents ORDER BY delivery") == [(0,), (1,)]
+    shop.deliver(*[a_body(alerts=[FIRING])] * 3, a_body(alerts=[OVER], status="resolved"), a_body(alerts=[ANEW]))
     outcomes = [row[0] for row in shop.rows("SELECT outcome FROM deliveries ORDER BY id")]
-    assert [word for outcome in outcomes for word in ("new", "repeated", "resolved") if f"; {word}:" in outcome] == [
+    words = ("new", "again", "repeated", "resolved")
+    assert [word for outcome in outcomes for word in words if f"; {word}:" in outcome] == [
         "new",
         "repeated",
         "repeated",
         "resolved",
-        "new",
+        "again",
     ]
 
 
-def test_an_incident_may_end_and_begin_again_in_one_batch(shop: Shop) -> None:
-    """A flapping alert neither stops the queue nor leaves two open incidents."""
+def test_an_incident_may_end_and_return_in_one_batch(shop: Shop) -> None:
+    """A flapping alert neither stops the queue nor opens a second incident."""
     shop.deliver(a_body(alerts=[FIRING]))
-    shop.deliver(a_body(alerts=[OVER], status="resolved"), a_body(alerts=[FIRING]))
+    shop.deliver(a_body(alerts=[OVER], status="resolved"), a_body(alerts=[ANEW]))
+    assert shop.rows("SELECT open, flaps FROM incidents") == [(1, 1)]
+    assert shop.rows("SELECT step FROM messages WHERE channel = 'pagerduty' ORDER BY id") == [
+        ("trigger",),
+        ("resolve",),
+        ("trigger",),
+    ]
+
+
+def test_an_incident_may_end_and_another_begin_in_one_batch(shop: Shop) -> None:
+    """What fires long after the end is a new incident, even where both deliveries waited together."""
+    shop.deliver(a_body(alerts=[FIRING]))
+    shop.inbox.keep(to_bytes(a_body(alerts=[OVER], status="resolved")), "", shop.clock.now())
+    shop.clock.move(3600)
+    shop.deliver(a_body(alerts=[ANEW]))
     assert shop.rows("SELECT open FROM incidents ORDER BY delivery") == [(0,), (1,)]
+
+
+def test_a_doubt_survives_a_restart(shop: Shop) -> None:
+    """That a peer contradicts an end is written down, with the time it must be decided upon."""
+    shop.deliver(a_body(alerts=[FIRING]), a_body(alerts=[OVER], status="resolved"), a_body(alerts=[FIRING]))
+    assert shop.rows("SELECT open, review_at IS NOT NULL FROM incidents") == [(0, 1)]
 
 
 def test_more_than_a_batch_is_decided_batch_by_batch(shop: Shop) -> None:

@@ -16,6 +16,7 @@ def upgrade() -> None:
     )
     op.add_column("incidents", sa.Column("flaps", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("incidents", sa.Column("hold", sa.Text(), nullable=False, server_default=""))
+    op.add_column("incidents", sa.Column("held_until", sa.Float()))
     op.add_column("incidents", sa.Column("review_at", sa.Float()))
     op.add_column("incidents", sa.Column("reopened_at", sa.Float()))
     op.add_column("incidents", sa.Column("silenced", sa.Text(), nullable=False, server_default=""))
