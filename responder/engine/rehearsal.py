@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from responder.engine import process
+from responder.engine.afterwards import changed
 from responder.engine.desk import Desk
 from responder.engine.follow import History
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery, Effects
+from responder.triage.review import review
 
 REMEMBERED = 10_000
 """So many groups are remembered. A longer history forgets those that were silent longest: memory stays flat."""
@@ -48,7 +51,16 @@ class Rehearsal:
 
     def decide(self, group: AlertGroup, delivery: Delivery) -> Effects:
         """What follows from a delivery of ``group``, after those decided before."""
-        effects = process.triage(group, delivery, self._known.get(group.dedup_key, History()), self._desk)
+        history = self._reviewed(self._known.get(group.dedup_key, History()), delivery.received_at)
+        effects = process.triage(group, delivery, history, self._desk)
         if effects.incident is not None:
             self._known.put(effects.incident.dedup_key, History(effects.incident))
         return effects
+
+    def _reviewed(self, history: History, now: datetime) -> History:
+        """The history with what time has decided until ``now``: an end that was held back, for example."""
+        incident = history.incident
+        while incident is not None and incident.review_at is not None and incident.review_at <= now:
+            moment = incident.review_at
+            incident = changed(incident, review(incident, moment), None, self._desk, moment).incident
+        return History(incident)

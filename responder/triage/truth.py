@@ -78,11 +78,15 @@ def doubted(known: Known, now: datetime) -> Known:
 
 def believed_after_all(known: Known, now: datetime) -> bool:
     """Whether an alert was said to fire after its end, and nobody has taken that back in time."""
-    return known.doubted_at is not None and now.timestamp() >= known.doubted_at + DOUBT.total_seconds()
+    return known.doubted_at is not None and now >= _settled_at(known.doubted_at)
 
 
 def next_look(alerts: Mapping[str, Known], held_until: datetime | None) -> datetime | None:
     """When the incident must be looked at again without a notification; None where nothing waits for a time."""
     doubts = [known.doubted_at for known in alerts.values() if known.doubted_at is not None]
-    moments = [datetime.fromtimestamp(min(doubts), UTC) + DOUBT] if doubts else []
+    moments = [_settled_at(min(doubts))] if doubts else []
     return min([*moments, *([held_until] if held_until else [])], default=None)
+
+
+def _settled_at(doubted_at: float) -> datetime:
+    return datetime.fromtimestamp(doubted_at, UTC) + DOUBT

@@ -30,7 +30,8 @@ class Outcome:
     """What people would have noticed of a notification.
 
     ``severity`` is empty and ``rank`` 0 where nobody is told, whatever happens (a heartbeat). ``told`` are the channels
-    that hear of an incident for the first time. ``pages`` says whether somebody is woken. ``begins`` marks a new one.
+    that hear of an incident for the first time, or again after its end. ``pages`` says whether somebody is woken.
+    ``begins`` marks a new incident and one that returns.
     """
 
     rule: str
@@ -52,16 +53,20 @@ NOTHING = Outcome(rule="", severity="", rank=0, runbook="", told=(), pages=False
 """What becomes of a notification on which triage fails."""
 
 
+_BEGINNINGS = frozenset({Moment.START, Moment.AGAIN})
+
+
 def outcome(effects: Effects, pager: str) -> Outcome:
     """The outcome of a delivery; ``pager`` names the channel that wakes people.
 
-    Somebody is woken when the pager hears of an incident for the first time. What it is told later about one that is
-    open wakes nobody.
+    Somebody is woken when the pager hears of an incident for the first time, or that it fires again after its end. What
+    it is told about one that is open wakes nobody.
     """
     decision = effects.decision
     if decision is None:
         return NOTHING
-    told = dict.fromkeys(draft.channel for draft in effects.drafts if draft.report.moment is Moment.START)
+    told = dict.fromkeys(draft.channel for draft in effects.drafts if draft.report.moment in _BEGINNINGS)
+    returns = any(draft.report.moment is Moment.AGAIN for draft in effects.drafts)
     notified = decision.rule.action is Action.NOTIFY
     return Outcome(
         rule=decision.rule.id,
@@ -70,7 +75,7 @@ def outcome(effects: Effects, pager: str) -> Outcome:
         runbook=str(decision.rule.runbook or "") if notified else "",
         told=tuple(told),
         pages=pager in told,
-        begins=notified and decision.change.kind is ChangeKind.NEW,
+        begins=notified and (returns or decision.change.kind is ChangeKind.NEW),
         reason=decision.reason,
     )
 

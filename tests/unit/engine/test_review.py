@@ -9,14 +9,21 @@ import pytest
 from sqlalchemy import text
 
 from responder.engine.ledger import Ledger
+from responder.engine.rehearsal import Rehearsal
 from responder.engine.review import Review
+from responder.model.incident import ChangeKind
+from responder.standins.builders import a_group, a_resolved_alert
+from responder.standins.builders import an_alert as a_noun
 from responder.store.database import Database
 from tests.conftest import HandClock
+from tests.unit.engine.test_process import a_delivery, a_desk
 from tests.unit.engine.test_worker import FIRING, LABELS, OVER, Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert
 
 TWO = an_alert(labels={**LABELS, "instance": "2"}, fingerprint="2222222222222222")
 TWO_OVER = {**TWO, "status": "resolved", "endsAt": "2026-11-23T10:00:00Z"}
+
+A, B, A_OVER = a_noun(), a_noun(labels={"instance": "b"}), a_resolved_alert()
 
 
 @pytest.fixture
@@ -89,3 +96,18 @@ def test_an_end_that_is_taken_back_is_not_told(shop: Shop) -> None:
     assert pager(shop) == ["trigger"]
     shop.deliver(a_body(alerts=[TWO_OVER], status="resolved"))
     assert pager(shop) == ["trigger", "resolve"]
+
+
+def test_a_rehearsal_lets_time_pass_too() -> None:
+    """A backtest ends incidents as serve would have: what returns a day later is a new one and pages."""
+    rehearsal = Rehearsal(a_desk())
+    minutes = iter((0, 1, 24 * 60))
+    effects = [
+        rehearsal.decide(group, a_delivery(number, 60 * next(minutes)))
+        for number, group in enumerate((a_group(A, B), a_group(A_OVER), a_group(A, B)), 1)
+    ]
+    assert [each.decision and each.decision.change.kind for each in effects] == [
+        ChangeKind.NEW,
+        ChangeKind.PARTLY_RESOLVED,
+        ChangeKind.NEW,
+    ]
