@@ -248,7 +248,8 @@ def test_a_rule_in_shadow_records_and_tells_nobody() -> None:
     assert effects.incident.reason == effects.outcome
     more = following(effects, a_group(an_alert(), an_alert(labels={"instance": "2"})), desk)
     assert told(more) == []
-    over = following(more, a_group(a_resolved_alert()), desk, 3)
+    ended = a_group(a_resolved_alert(), a_resolved_alert(labels={"instance": "2"}))
+    over = following(more, ended, desk, 3)
     assert told(over) == []
     assert over.incident is not None
     assert not over.incident.open
