@@ -13,7 +13,7 @@ MESSAGES = "messages"
 STUDIES = "studies"
 TOPICS = frozenset({DELIVERIES, MESSAGES, STUDIES})
 
-_CHANNEL = "responder"
+CHANNEL = "responder"
 _LISTEN_SECONDS = 0.5
 _GATHER_SECONDS = 0.02
 """What is told within this time is heard as one: a storm of webhooks does not become a storm of looks."""
@@ -22,7 +22,7 @@ _GATHER_SECONDS = 0.02
 def tell(connection: Connection, topic: str) -> None:
     """Wake every listener when this transaction is committed. On SQLite the others look by themselves."""
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_notify(_CHANNEL, topic)))
+        connection.execute(select(func.pg_notify(CHANNEL, topic)))
 
 
 class Listener:
@@ -54,7 +54,7 @@ class Listener:
 
     def _begin(self) -> frozenset[str]:
         self._connection = self._connect()
-        self._connection.execute(f"LISTEN {_CHANNEL}")
+        self._connection.execute(f"LISTEN {CHANNEL}")
         return TOPICS
 
     def _listen(self) -> frozenset[str]:

@@ -115,6 +115,29 @@ def test_many_webhooks_at_once_each_get_their_own_id(database: Database) -> None
     assert {bytes(body): number for body, number in stored} == ids
 
 
+def test_deliveries_become_visible_in_the_order_of_their_ids(database: Database, database_url: str) -> None:
+    """Two replicas that keep bodies at once: none shows up behind one that was decided, to be taken for an old one."""
+    other = Database(database_url)
+    seen: list[int] = []
+
+    def send(where: Database) -> None:
+        box = Inbox(where)
+        for n in range(40):
+            box.keep(b"%d" % n, "", NOW)
+
+    threads = [threading.Thread(target=send, args=(where,)) for where in (database, other) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    while len(seen) < 160:
+        with database.read() as connection:
+            found = [row[0] for row in connection.execute(text("SELECT id FROM deliveries ORDER BY id"))]
+        assert found[: len(seen)] == seen
+        seen = found
+    for thread in threads:
+        thread.join()
+    other.close()
+
+
 def test_a_closed_store_refuses_with_a_reason(database: Database) -> None:
     """While we shut down, Alertmanager hears that it must send again."""
     database.close()

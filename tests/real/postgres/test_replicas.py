@@ -1,0 +1,182 @@
+"""Two `responder serve` on one PostgreSQL: one incident, one page, and each does the other's work when it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from responder.standins import butterfly
+from responder.standins.postgres import Postgres, postgres
+from responder.standins.processes import Program, free_port, responder_serve
+from responder.standins.stage import Stage, stage
+from tests.real.conftest import ROOT, example, until
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def own(server: Postgres) -> Iterator[Postgres]:  # noqa: ARG001 - it says whether PostgreSQL is installed
+    """A server that may be broken."""
+    with postgres() as running:
+        yield running
+
+
+class Pair:
+    """A stage on which two replicas serve. The first is ``stage.serve``'s address; both share one database."""
+
+    def __init__(self, ground: Stage, server: Postgres, url: str) -> None:
+        self.server = server
+        self.url = url
+        self.stages = [ground, self._beside(ground)]
+        self.pagerduty = ground.pagerduty
+        self.butterfly = ground.butterfly
+
+    @staticmethod
+    def _beside(ground: Stage) -> Stage:
+        settings = {**ground.settings, "RESPONDER_LISTEN": f"127.0.0.1:{free_port()}"}
+        (ground.folder / "second").mkdir()
+        return Stage(
+            folder=ground.folder / "second",
+            pagerduty=ground.pagerduty,
+            slack=ground.slack,
+            butterfly=ground.butterfly,
+            prometheus=ground.prometheus,
+            settings=settings,
+        )
+
+    def serve(self, number: int, **changes: str) -> contextlib.AbstractContextManager[Program]:
+        """Start one of the two."""
+        changed = {f"RESPONDER_{name.upper()}": value for name, value in changes.items()}
+        settings = {**self.stages[number].settings, "RESPONDER_DATABASE_URL": self.url, **changed}
+        return responder_serve(settings, self.stages[number].folder)
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """What the database holds."""
+        return self.server.execute(sql, self.url)
+
+
+@pytest.fixture
+def pair(tmp_path: Path, own: Postgres) -> Iterator[Pair]:
+    """Two replicas that are not started yet."""
+    with stage(tmp_path, rules=ROOT / "rules", runbooks=ROOT / "runbooks") as ground:
+        yield Pair(ground, own, own.create(f"pair{time.monotonic_ns()}"))
+
+
+def test_two_replicas_open_one_incident_and_send_one_page(pair: Pair) -> None:
+    """An HA pair of Alertmanagers delivers to both replicas at the same moment: people are paged once."""
+    with pair.serve(0), pair.serve(1):
+        answers: list[int] = []
+
+        def send(where: Stage) -> None:
+            answers.append(where.post(example("service-down")).status)
+
+        threads = [threading.Thread(target=send, args=(where,)) for where in pair.stages]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        until(pair.pagerduty.open)
+        until(lambda: pair.rows("SELECT state FROM deliveries") == [("decided",)] * 2)
+        until(lambda: pair.rows("SELECT DISTINCT state FROM messages") == [("sent",)])
+    assert answers == [202, 202]
+    assert pair.rows("SELECT count(*) FROM incidents") == [(1,)]
+    assert [event.action for event in pair.pagerduty.events] == ["trigger"]
+
+
+def test_what_one_replica_keeps_wakes_the_other(pair: Pair) -> None:
+    """A replica that only receives and one that only works page as fast as one process does both."""
+    with pair.serve(0, role="web"), pair.serve(1, role="engine"):
+        pair.stages[0].post(example("service-down"))  # the first one also warms up the rules and the probes
+        until(pair.pagerduty.open)
+        began = time.monotonic()
+        pair.stages[0].post(example("service-down").replace(b'"groupKey":"', b'"groupKey":"again'))
+        until(lambda: len(pair.pagerduty.open()) == 2)
+        assert time.monotonic() - began < 0.45, "slower than the poll alone would be"
+
+
+def test_a_killed_replica_is_replaced_by_the_other_within_seconds(pair: Pair) -> None:
+    """A machine that dies in the middle of its probes takes no alert with it: the other asks again, and pages."""
+    pair.butterfly.set("plato", butterfly.slow(30))
+    with pair.serve(0) as first, pair.serve(1) as second:
+        os.killpg(second.process.pid, signal.SIGSTOP)
+        until(lambda: pair.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)])
+        assert pair.stages[0].post(example("service-down")).status == 202
+        until(lambda: pair.rows("SELECT 1 FROM studies WHERE state = 'waiting'"))
+        pair.butterfly.set("plato", butterfly.down())
+        first.kill()
+        os.killpg(second.process.pid, signal.SIGCONT)
+        began = time.monotonic()
+        until(pair.pagerduty.open)
+        assert time.monotonic() - began < 10
+        until(lambda: pair.rows("SELECT DISTINCT state FROM messages") == [("sent",)])
+    assert [event.action for event in pair.pagerduty.events] == ["trigger"]
+    assert "db" in pair.pagerduty.events[0].summary
+
+
+def test_postgresql_restarted_under_load_loses_no_acknowledged_delivery(pair: Pair) -> None:
+    """PostgreSQL is restarted, then killed, while webhooks arrive: each that heard 202 becomes one page."""
+    accepted: set[str] = set()
+    stopping = threading.Event()
+
+    def send(where: Stage, name: str) -> None:
+        number = 0
+        while not stopping.is_set():
+            number += 1
+            key = f"{name}{number}"
+            body = example("service-down").replace(b'"groupKey":"', b'"groupKey":"%s' % key.encode())
+            while not stopping.is_set():
+                if where.post(body).status == 202:
+                    accepted.add(key)
+                    break
+                stopping.wait(0.1)
+            stopping.wait(0.03)
+
+    with pair.serve(0) as first, pair.serve(1) as second:
+        threads = [threading.Thread(target=send, args=(where, f"s{n}-")) for n, where in enumerate(pair.stages)]
+        for thread in threads:
+            thread.start()
+        for outage in (pair.server.restart, functools.partial(_killed, pair.server)):
+            before = len(accepted)
+            until(lambda before=before: len(accepted) > before + 10)  # type: ignore[misc]
+            outage()
+        before = len(accepted)
+        until(lambda: len(accepted) > before + 10)
+        stopping.set()
+        for thread in threads:
+            thread.join()
+        until(lambda: pair.rows("SELECT DISTINCT state FROM deliveries") == [("decided",)], 60)
+        until(lambda: pair.rows("SELECT DISTINCT state FROM messages") == [("sent",)], 60)
+        assert first.running
+        assert second.running
+    kept = {json.loads(bytes(body))["groupKey"].partition("{")[0] for (body,) in pair.rows("SELECT body FROM bodies")}  # type: ignore[call-overload]
+    assert accepted <= kept
+    assert pair.rows("SELECT count(*), count(DISTINCT dedup_key) FROM incidents") == [(len(kept), len(kept))]
+    assert len(pair.pagerduty.open()) == len(kept)
+    assert first.said().count("engine.broken") == second.said().count("engine.broken") == 0
+
+
+def _killed(server: Postgres) -> None:
+    server.kill()
+    server.start()
+
+
+def test_the_password_is_in_no_log(pair: Pair) -> None:
+    """Whoever reads the logs of a night in which the database was away learns no password."""
+    with pair.serve(0) as program:
+        pair.server.stop()
+        try:
+            assert pair.stages[0].post(example("service-down")).status == 503
+            until(lambda: "engine.cannot_store" in program.log.read_text())
+        finally:
+            pair.server.start()
+    password = pair.url.split(":")[2].partition("@")[0]
+    assert password not in program.log.read_text()
