@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from psycopg import Connection, OperationalError, errors
-from psycopg.abc import PQGen
+from psycopg.abc import Buffer, PQGen
+from psycopg.types.string import StrDumperUnknown
 
 _Value = TypeVar("_Value")
+
+
+class WithoutNul(StrDumperUnknown):
+    """PostgreSQL's text cannot hold the character NUL, and a label value can: an alert is not lost over it."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        """The text, with U+FFFD for each NUL."""
+        return super().dump(obj.replace("\0", "\ufffd"))
 
 
 class Patient(Connection[Any]):

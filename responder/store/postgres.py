@@ -96,9 +96,10 @@ class Postgres:
 
     def connect(self, **more: Any) -> Any:
         """A connection of the driver's own."""
-        from responder.store.patient import Patient
+        from responder.store.patient import Patient, WithoutNul
 
         connection = Patient.connect(**self._parameters, **more)
+        connection.adapters.register_dumper(str, WithoutNul)
         connection.patience = self._patience + _SLACK_SECONDS
         return connection
 
@@ -122,7 +123,7 @@ class Postgres:
         """Insert in one trip to the server, and tell the engines of all replicas.
 
         Ids are given in the order of the commits, across all replicas: a delivery that shows up with an id below one
-        that was decided already would count as stale. So one transaction inserts at a time, and it does not wait for us.
+        that was decided already would count as stale. One transaction inserts at a time, and none waits for a client.
         """
         columns = ", ".join(rows[0])
         one = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join(['%s'] * len(rows[0]))}) RETURNING id"  # noqa: S608 - our own names
@@ -168,9 +169,9 @@ _READ_ONLY = "25006"
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    from psycopg import OperationalError
+    from psycopg import InternalError, OperationalError
 
-    return (OperationalError,)
+    return (OperationalError, InternalError)
 
 
 def _number(task: str) -> int:

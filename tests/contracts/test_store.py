@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -205,6 +206,18 @@ def test_the_open_incident_is_the_latest_whatever_the_clock_said(database: Datab
         incidents.save(connection, [before, after], [])
     with database.read() as connection:
         assert incidents.latest(connection, [after.dedup_key]) == {after.dedup_key: after}
+
+
+def test_text_that_no_database_should_hold_loses_no_alert(database: Database) -> None:
+    """A label value with the character NUL in it, in whatever column it ends up, is stored like any other."""
+    box = Inbox(database)
+    assert box.keep(b"{}", "prod\0eu", NOW) > 0
+    box.set_aside(b"{}", 2, "10.0.0.1", 400, "$.a\0b: wrong", NOW)
+    with database.write() as connection:
+        incidents.save(connection, [replace(an_incident(), title="a\0b", group_key="{a='\0'}")], [])
+        inbox.settle(connection, [(1, "decided", None, "because a\0b")])
+        (found,) = incidents.latest(connection, [an_incident().dedup_key]).values()
+    assert found.title in {"a\0b", "a\ufffdb"}
 
 
 def test_nothing_leaves_before_it_is_due(database: Database) -> None:
