@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from responder.engine.engine import Engine
     from responder.engine.ledger import Ledger
     from responder.engine.reload import Loaded
+    from responder.engine.retention import Retention
     from responder.engine.timers import Job
     from responder.notify.contract import Channel
     from responder.outgoing import Outgoing
@@ -268,7 +269,7 @@ def _engine(
 
 
 def jobs(
-    settings: Settings,  # noqa: ARG001
+    settings: Settings,
     database: Database,
     ledger: Ledger,
     decisions: Callable[[], Desk],
@@ -276,6 +277,7 @@ def jobs(
 ) -> dict[str, Job]:
     """What the engine does on a schedule, by name: one line a job. Each turn is taken by one process of all."""
     from responder.engine import heartbeat, review
+    from responder.engine.retention import EVERY as RETENTION_EVERY
     from responder.engine.timers import Job
 
     watch = heartbeat.Watch(ledger, decisions, clock)
@@ -283,7 +285,15 @@ def jobs(
     return {
         "heartbeats": Job(name="heartbeats", every=heartbeat.EVERY, run=watch.run),
         "review": Job(name="review", every=review.EVERY, run=again.run),
+        "retention": Job(name="retention", every=RETENTION_EVERY, run=retention(settings, database, clock).run),
     }
+
+
+def retention(settings: Settings, database: Database, clock: Clock) -> Retention:
+    """What deletes the old."""
+    from responder.engine.retention import Retention
+
+    return Retention(database, clock, timedelta(days=settings.retention_days), settings.max_database_bytes)
 
 
 def print_page(page: str) -> None:

@@ -57,6 +57,10 @@ class Settings:
     alertmanager_url: Mapping[str, tuple[str, ...]] = _setting(
         dict, "Alertmanager, to ask about open incidents; a pair: URL URL; by cluster: prod-eu=URL URL, prod-us=URL"
     )
+    retention_days: int = _setting(90, "days that bodies, incidents, messages and findings are kept after their end")
+    max_database_bytes: int = _setting(
+        8 * 1024**3, "above this the oldest go earlier; never what is open, unsent or undecided"
+    )
     workers: int = _setting(2, "worker processes")
     threads: int = _setting(8, "request threads a worker")
     role: str = _setting("all", "what the workers do: web, engine or all")

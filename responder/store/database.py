@@ -97,6 +97,11 @@ class Database:
             return Listener(lambda: kind.connect(autocommit=True), on_news, self._named)
         return None
 
+    def tidy(self) -> None:
+        """After rows were deleted: on SQLite write the log into the file and cut it, where nobody is in the way."""
+        with self._named():
+            self._kind.tidy()
+
     def check(self) -> None:
         """Raise CannotStore unless a write transaction can be had now."""
         with self.write() as connection:

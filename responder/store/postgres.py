@@ -160,6 +160,9 @@ class Postgres:
             connection.execute(select(func.pg_advisory_xact_lock(_number("migrate"))))
             yield connection
 
+    def tidy(self) -> None:
+        """Nothing: autovacuum makes room of what was deleted."""
+
     def dispose(self) -> None:
         """Close every connection."""
         self.writers.dispose()

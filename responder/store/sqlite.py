@@ -151,6 +151,16 @@ class Sqlite:
         with self.write() as connection:
             yield connection
 
+    def tidy(self) -> None:
+        """Checkpoint while others write, then cut the log off in a moment in which nobody does."""
+        with self._readers.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            connection.rollback()
+            driver.execute(f"PRAGMA busy_timeout = {int(_LOOK_SECONDS * 1000)}")
+            for how in ("PASSIVE", "TRUNCATE"):
+                driver.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+            connection.invalidate()
+
     def dispose(self) -> None:
         """Close every connection."""
         for engine in (self.writers, self._workers, self._readers):

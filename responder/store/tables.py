@@ -86,6 +86,7 @@ incidents = Table(
     Column("gone_since", Float),
 )
 Index("incidents_latest", incidents.c.dedup_key, incidents.c.opened_at)
+Index("incidents_resolved", incidents.c.resolved_at)
 Index(
     "incidents_to_review",
     incidents.c.review_at,
@@ -167,6 +168,7 @@ studies = Table(
     Column("ended_at", Float),
     sqlite_autoincrement=True,
 )
+Index("studies_of_incident", studies.c.incident, studies.c.id)
 Index(
     "studies_waiting",
     studies.c.due_at,

@@ -49,3 +49,5 @@ def upgrade() -> None:
         sa.Column("failing_since", sa.Float()),
         sa.PrimaryKeyConstraint("channel"),
     )
+    op.create_index("incidents_resolved", "incidents", ["resolved_at"])
+    op.create_index("studies_of_incident", "studies", ["incident", "id"])

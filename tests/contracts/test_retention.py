@@ -1,0 +1,177 @@
+"""What every store must guarantee when it forgets: only what nobody needs, the oldest first, and enough of it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from responder.engine.retention import Retention
+from responder.model.clock import Deadline
+from responder.standins.builders import NOW, a_finding, a_report, an_incident
+from responder.store import inbox, incidents, outbox, studies
+from responder.store.database import Database
+from responder.store.inbox import Inbox
+from responder.store.outbox import Lane
+from responder.store.retention import SHELVES, SMALL, used
+from responder.store.tables import metadata
+from tests.conftest import HandClock
+from tests.contracts.test_store import a_draft, a_work
+
+LONG_AGO = NOW - timedelta(days=100)
+EVERY = Lane((), rest=True)
+PATIENT = Deadline(float("inf"))
+
+
+def rows(database: Database, sql: str) -> list[tuple[Any, ...]]:
+    """What the database holds."""
+    with database.read() as connection:
+        return [tuple(row) for row in connection.execute(text(sql))]
+
+
+def swept(database: Database, clock: HandClock, most_bytes: int = 10**12) -> dict[str, int]:
+    """Prune with 90 days to keep; the number of deleted rows by table."""
+    retention = Retention(database, clock, timedelta(days=90), most_bytes)
+    gone = [*retention.by_age(clock.now() - timedelta(days=90), PATIENT), *retention.by_size(PATIENT)]
+    return {portion.table: portion.rows for portion in gone if portion.rows}
+
+
+def an_old_incident(database: Database, name: str = "INC-1", *, at: datetime = LONG_AGO, over: bool = True) -> None:
+    """An incident with everything that belongs to it: a decided delivery, two sent messages, findings."""
+    number = Inbox(database).keep(b"x" * 5000, "", at)
+    incident = replace(
+        an_incident(), id=name, dedup_key=name, open=not over, resolved_at=at if over else None, delivery=number
+    )
+    drafts = [replace(a_draft(step, stream=name), incident=name, due_at=at) for step in ("post", "edit", "reply")]
+    with database.write() as connection:
+        inbox.settle(connection, [(number, "decided", name, "new")])
+        incidents.save(connection, [incident], [])
+        outbox.write(connection, drafts, at)
+        work = replace(a_work(), incident=name)
+        for study in studies.write(connection, [(work, at)] * 2, at, at, claims=2):
+            studies.finish(connection, study, (a_finding(),), at)
+    for n in range(len(drafts)):
+        with database.write() as connection:
+            for letter in outbox.claim(connection, EVERY, at, at, 10):
+                outbox.sent(connection, letter, {"ts": "17.5"} if n == 0 else {}, at)
+
+
+def test_every_table_that_grows_is_pruned() -> None:
+    """Whoever adds a table says how it stays small."""
+    beside = {shelf.beside.name for shelf in SHELVES.values() if shelf.beside is not None}
+    assert set(metadata.tables) == set(SHELVES) | beside | SMALL
+
+
+def test_what_is_over_and_old_goes_with_all_that_belongs_to_it(database: Database, clock: HandClock) -> None:
+    """After the retention time nothing is left of an incident: no body, no message, no findings."""
+    an_old_incident(database)
+    Inbox(database).set_aside(b"{}", 2, "10.0.0.1", 400, "wrong", LONG_AGO)
+    assert swept(database, clock) == {"rejects": 1, "deliveries": 1, "studies": 2, "messages": 3, "incidents": 1}
+    assert rows(database, "SELECT delivery FROM bodies") == []
+
+
+def test_what_is_young_stays(database: Database, clock: HandClock) -> None:
+    """Last month's alerts are there for a backtest."""
+    an_old_incident(database, at=NOW - timedelta(days=89))
+    assert swept(database, clock) == {}
+
+
+def test_an_open_incident_keeps_what_its_next_message_needs(database: Database, clock: HandClock) -> None:
+    """However old it is, its resolution finds the Slack thread, the last report and the findings."""
+    an_old_incident(database, over=False)
+    assert swept(database, clock) == {"deliveries": 1, "studies": 1, "messages": 1}
+    assert rows(database, "SELECT step FROM messages ORDER BY id") == [("post",), ("reply",)]
+    with database.write() as connection:
+        assert set(incidents.latest(connection, ["INC-1"])) == {"INC-1"}
+        assert outbox.last_reports(connection, ["INC-1"]) == {"INC-1": a_report()}
+        assert studies.findings_of(connection, "INC-1") == (a_finding(),)
+        outbox.write(connection, [replace(a_draft("edit", stream="INC-1"), incident="INC-1")], NOW)
+        (letter,) = outbox.claim(connection, EVERY, NOW, NOW, 10)
+    assert letter.previous == {"ts": "17.5"}
+
+
+def test_nothing_undecided_unsent_or_under_study_goes(database: Database, clock: HandClock) -> None:
+    """Whatever waits, for however long, is still done."""
+    Inbox(database).keep(b"{}", "", LONG_AGO)
+    with database.write() as connection:
+        incidents.save(connection, [replace(an_incident(), id="INC-1", open=False, resolved_at=LONG_AGO)], [])
+        outbox.write(connection, [a_draft()], LONG_AGO)
+        studies.write(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
+    assert swept(database, clock, most_bytes=1) == {}
+
+
+def test_a_message_and_a_diagnosis_that_were_given_up_go(database: Database, clock: HandClock) -> None:
+    """Dead messages and diagnoses that killed their workers are shown for 90 days, not for ever."""
+    with database.write() as connection:
+        outbox.write(connection, [a_draft()], LONG_AGO)
+        (letter,) = outbox.claim(connection, EVERY, NOW, NOW, 10)
+        outbox.dead(connection, letter, "invalid_blocks", LONG_AGO)
+        studies.write(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
+        for _ in range(2):
+            studies.claim(connection, NOW, NOW, 10)
+    assert swept(database, clock) == {"studies": 1, "messages": 1}
+
+
+def test_where_room_is_short_the_oldest_bodies_go_first(database: Database, clock: HandClock) -> None:
+    """A storm costs the history of bodies before it costs anything else, and the newest hour is never touched."""
+    an_old_incident(database, at=NOW - timedelta(days=30))
+    chance = random.Random(1)
+    box = Inbox(database)
+    numbers = [box.keep(chance.randbytes(5000), "", NOW - timedelta(minutes=60 + 60 * n)) for n in range(200, -1, -1)]
+    with database.write() as connection:
+        inbox.settle(connection, [(number, "decided", None, "new") for number in numbers])
+    with database.read() as connection:
+        full = used(connection, 0)
+    gone = swept(database, clock, most_bytes=full - 40_000)
+    assert set(gone) == {"deliveries"}
+    assert 20 < gone["deliveries"] < 150
+    left = [row[0] for row in rows(database, "SELECT id FROM deliveries ORDER BY id")]
+    assert left == numbers[gone["deliveries"] - 1 :]
+    assert rows(database, "SELECT count(*) FROM bodies") == [(len(left),)]
+    with database.read() as connection:
+        assert used(connection, 0) < full - 40_000
+
+
+def test_an_incident_of_today_stays_whatever_the_room(database: Database, clock: HandClock) -> None:
+    """The next notification of a group is compared with its latest incident: it must not be gone."""
+    an_old_incident(database, at=NOW - timedelta(hours=23))
+    assert swept(database, clock, most_bytes=1) == {"deliveries": 1}
+
+
+def test_what_would_go_is_what_goes(database: Database, clock: HandClock) -> None:
+    """Looking first shows the same rows and bytes as doing it."""
+    for n in range(60):
+        an_old_incident(database, f"INC-{n}")
+    an_old_incident(database, "INC-open", over=False)
+    retention = Retention(database, clock, timedelta(days=90), 10**12)
+    before = NOW - timedelta(days=90)
+    would = retention.would(before)
+    assert sum(portion.rows for portion in would) == 60 * 7 + 3
+    assert retention.by_age(before, PATIENT) == would
+    assert sum(portion.rows for portion in retention.would(before)) == 0
+
+
+def test_pruning_stops_in_time(database: Database) -> None:
+    """A turn has an end; what is left waits for the next one."""
+
+    class Ticking(HandClock):
+        def monotonic(self) -> float:
+            self.move(0.001)
+            return super().monotonic()
+
+    for n in range(60):
+        an_old_incident(database, f"INC-{n}")
+    gone = Retention(database, Ticking(), timedelta(days=90), 10**12).by_age(NOW, Deadline(0.005))
+    assert 0 < sum(portion.rows for portion in gone) < 60 * 7
+
+
+@pytest.mark.parametrize("most_bytes", [1, 10**12])
+def test_the_job_does_both(database: Database, clock: HandClock, most_bytes: int) -> None:
+    """Every few minutes one process prunes by age and by size."""
+    an_old_incident(database)
+    Retention(database, clock, timedelta(days=90), most_bytes).run()
+    assert rows(database, "SELECT count(*) FROM deliveries") == [(0,)]
