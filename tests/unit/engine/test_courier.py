@@ -264,7 +264,7 @@ def test_updates_that_wait_become_the_newest_one(slack: Office, wire: Wire) -> N
     assert told == ["began", "update 2", "update 2", "ended", "ended"]
     assert slack.states() == {("slack", "sent"): 5, ("slack", "merged"): 4}
     with slack.database.read() as connection:
-        kept = connection.execute(text("SELECT id, merged_into FROM messages WHERE state = 'merged'")).all()
+        kept = connection.execute(text("SELECT id, merged_into FROM messages WHERE state = 'merged' ORDER BY id")).all()
     assert [tuple(row) for row in kept] == [(2, 6), (3, 7), (4, 6), (5, 7)]
 
 
