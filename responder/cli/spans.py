@@ -24,3 +24,10 @@ class Span(click.ParamType[timedelta]):
 
 
 SPAN = Span()
+
+
+def shown(span: timedelta) -> str:
+    """A duration as people write it: 7d, 90m."""
+    seconds = int(span.total_seconds())
+    unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _UNITS[unit] == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"

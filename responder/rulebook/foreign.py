@@ -20,10 +20,7 @@ class NotReadableError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRule:
-    """One alert that Prometheus may fire. ``labels`` are its fixed ones; those with a template in them are left out.
-
-    ``hours`` says how long it fired lately, all its series together; None where nobody counted.
-    """
+    """One alert that Prometheus may fire. ``labels`` are its fixed ones; those with a template in them are left out."""
 
     name: str
     source: str
@@ -31,7 +28,6 @@ class AlertRule:
     group: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
-    hours: float | None = None
 
 
 class _Mapping(dict[str, Any]):
@@ -99,7 +95,7 @@ def read_file(source: str, raw: bytes) -> tuple[AlertRule, ...]:
     return tuple(alert for document in reader.done for alert in _of_document(source, document))
 
 
-def read_answer(source: str, answer: Any, hours: Mapping[str, float] | None = None) -> tuple[AlertRule, ...]:
+def read_answer(source: str, answer: Any) -> tuple[AlertRule, ...]:
     """The alerts of the decoded answer of ``/api/v1/rules`` (Prometheus, "Querying API"). Raises NotReadableError."""
     data = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(data, dict) or not isinstance(data.get("groups"), list):
@@ -109,8 +105,7 @@ def read_answer(source: str, answer: Any, hours: Mapping[str, float] | None = No
         for rule in _list(group, "rules"):
             if isinstance(rule, dict) and rule.get("type") == "alerting":
                 named = {"alert": rule.get("name"), **{key: rule.get(key) for key in ("labels", "annotations")}}
-                lately = hours.get(str(rule.get("name")), 0.0) if hours is not None else None
-                found.append(_alert(source, named, group, lately))
+                found.append(_alert(source, named, group))
     return tuple(found)
 
 
@@ -124,10 +119,10 @@ def _of_document(source: str, document: Any) -> Iterator[AlertRule]:
     for group in _list(inner, "groups"):
         for rule in _list(group, "rules"):
             if isinstance(rule, dict) and rule.get("alert"):
-                yield _alert(source, rule, group, None)
+                yield _alert(source, rule, group)
 
 
-def _alert(source: str, rule: Mapping[str, Any], group: Any, hours: float | None) -> AlertRule:
+def _alert(source: str, rule: Mapping[str, Any], group: Any) -> AlertRule:
     name = str(rule.get("alert"))
     shared = _texts(group.get("labels")) if isinstance(group, dict) else {}
     fixed = {key: text for key, text in {**shared, **_texts(rule.get("labels"))}.items() if "{{" not in text}
@@ -138,7 +133,6 @@ def _alert(source: str, rule: Mapping[str, Any], group: Any, hours: float | None
         group=str(group.get("name", "")),
         labels={**fixed, "alertname": name},
         annotations=_texts(rule.get("annotations")),
-        hours=hours,
     )
 
 

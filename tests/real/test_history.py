@@ -74,3 +74,14 @@ def test_what_prometheus_remembers_is_replayed(remembered: Program, tmp_path: Pa
     assert numbers["notifications"] >= 4
     assert (numbers["pages_before"], numbers["pages_after"], numbers["lost_page"]) == (1, 0, 1)
     assert list(found["rules"]) == ["service-down"]
+
+
+def test_alerts_are_weighed_by_what_prometheus_remembers(remembered: Program) -> None:
+    """How often an alert fired is what its Prometheus says, so that people mend first what wakes them most."""
+    found = _responder("rules", "coverage", "--prometheus", remembered.url, "--since", "2m")
+    weights = {each["alert"]: (each["fired"], each["hours"]) for each in found["alerts"]}
+    assert weights["ServiceDown"][0] == 1
+    assert weights["ServiceDown"][1] > 0
+    assert weights["NobodyKnows"][0] >= 2
+    assert found["summary"]["fired"] == weights["ServiceDown"][0] + weights["NobodyKnows"][0]
+    assert found["summary"]["fired_strange"] == 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
@@ -14,30 +16,43 @@ import click
 from responder import bootstrap
 from responder.cli.ask import get_json
 from responder.cli.fail import FAILED, Fatal, named_failures
+from responder.cli.spans import SPAN, shown
 
 if TYPE_CHECKING:
-    from responder.cli.rules.mapping import Mapped
+    from responder.cli.rules.links import Verdict
+    from responder.cli.rules.mapping import Mapped, Row
+    from responder.model.clock import Deadline
+    from responder.model.rule import RuleBook
+    from responder.outgoing import Outgoing
     from responder.rulebook.foreign import AlertRule
     from responder.settings import Settings
 
-_HOURS = 'sum by (alertname) (count_over_time(ALERTS{alertstate="firing"}[7d:5m])) / 12'
+_LINK_SECONDS = 5.0
+_LINKS_SECONDS = 60.0
+"""How long one page, and all of them together, may take to answer."""
 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--prometheus", "url", help="Read the rules of a live Prometheus, weighted by how long each fired.")
+@click.option(
+    "--prometheus", "url", help="Weigh each alert by how often it fired there. Without PATHS: read its rules."
+)
+@click.option("--since", type=SPAN, default="7d", show_default=True, help="How far back a Prometheus counts.")
 @click.option(
     "--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label that alerts are thought to carry."
 )
-@click.option("--all", "everything", is_flag=True, help="List what falls to the catch-all as well.")
+@click.option("--check-links", is_flag=True, help="Ask every http(s) runbook_url whether it is there.")
+@click.option("--all", "everything", is_flag=True, help="List also what falls to the catch-all or names no runbook.")
 @click.option("--output", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
 @click.option("--rules", "folder", help="Folder of the rule files. [default: RESPONDER_RULES]")
 @click.option("--runbooks", help="Folder of the runbooks. [default: RESPONDER_RUNBOOKS]")
 def coverage(
     paths: tuple[Path, ...],
     url: str | None,
+    since: timedelta,
     labels: tuple[str, ...],
     *,
+    check_links: bool,
     everything: bool,
     output: str,
     folder: str | None,
@@ -49,24 +64,35 @@ def coverage(
     read, 1 when one could not.
     """
     from responder.cli.rules.explain import labels_of
+    from responder.cli.rules.mapping import rows
 
     if not paths and not url:
         raise click.UsageError("give PATHS, or --prometheus URL")
     extra = labels_of(labels)
     with named_failures():
-        found = _mapped(paths, url, extra, folder, runbooks)
+        settings = bootstrap.settings_from_environment()
+        book = bootstrap.load_rules(folder or settings.rules, runbooks or settings.runbooks)
+        alerts, sources, problems = _alerts(paths, url, settings)
+        judge = _judge(runbooks or settings.runbooks, settings)
+        found = _mapped(rows(alerts, book, extra, judge), book, sources, tuple(problems))
+        if check_links:
+            found = replace(found, rows=_checked(found.rows, settings))
+        if url:
+            found = _weighed(found, url, since, settings)
     _print(found, output, everything=everything)
     sys.exit(FAILED if found.problems else 0)
 
 
-def _mapped(
-    paths: tuple[Path, ...], url: str | None, extra: dict[str, str], folder: str | None, runbooks: str | None
-) -> Mapped:
-    from responder.cli.rules.mapping import mapped
+def _mapped(rows: tuple[Row, ...], book: RuleBook, sources: int, problems: tuple[str, ...]) -> Mapped:
+    from responder.cli.rules.mapping import Mapped
+
+    return Mapped(rows, book, sources, problems)
+
+
+def _alerts(paths: tuple[Path, ...], url: str | None, settings: Settings) -> tuple[list[AlertRule], int, list[str]]:
+    """The alerts, how many sources have any, and what could not be read."""
     from responder.rulebook.foreign import NotReadableError, read_file
 
-    settings = bootstrap.settings_from_environment()
-    book = bootstrap.load_rules(folder or settings.rules, runbooks or settings.runbooks)
     alerts: list[AlertRule] = []
     problems: list[str] = []
     sources = 0
@@ -78,10 +104,10 @@ def _mapped(
             continue
         alerts += read
         sources += bool(read)
-    if url:
+    if url and not paths:
         alerts += _live(url, settings)
         sources += 1
-    return mapped(alerts, book, extra, sources, tuple(problems))
+    return alerts, sources, problems
 
 
 def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
@@ -96,20 +122,61 @@ def _live(url: str, settings: Settings) -> tuple[AlertRule, ...]:
     from responder.rulebook.foreign import NotReadableError, read_answer
 
     base = url.rstrip("/")
-    rules = get_json(f"{base}/api/v1/rules?type=alert", settings)
-    fired = get_json(f"{base}/api/v1/query?query={quote(_HOURS)}", settings)
     try:
-        return read_answer(base, rules, _hours(fired))
+        return read_answer(base, get_json(f"{base}/api/v1/rules?type=alert", settings))
     except NotReadableError as error:
         raise Fatal(f"{base}: {error}") from error
 
 
-def _hours(answer: Any) -> dict[str, float]:
-    """Hours by alert out of the answer of an instant query; nothing fired where it holds nothing."""
+def _weighed(found: Mapped, url: str, since: timedelta, settings: Settings) -> Mapped:
+    """The same with how often each alert fired."""
+    from responder.cli.rules import weight
+
+    base = url.rstrip("/")
+    times, hours = (get_json(f"{base}/api/v1/query?query={quote(query)}", settings) for query in weight.queries(since))
     try:
-        return {each["metric"]["alertname"]: float(each["value"][1]) for each in answer["data"]["result"]}
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise Fatal(f"Prometheus does not say how often alerts fired: {error!r}") from error
+        weights, strange = weight.shared([row.alert for row in found.rows], weight.read(times, hours))
+    except weight.NoVectorError as error:
+        raise Fatal(f"{base}: {error}") from error
+    rows = tuple(replace(row, weight=each) for row, each in zip(found.rows, weights, strict=True))
+    return replace(found, rows=rows, lately=shown(since), strange=strange)
+
+
+def _judge(runbooks: str, settings: Settings) -> Callable[[str | None], Verdict]:
+    from responder.cli.rules.links import judge
+
+    known = bootstrap.surroundings(runbooks).runbooks or {}
+    return lambda url: judge(url, known, settings.runbook_base_url)
+
+
+def _checked(rows: tuple[Row, ...], settings: Settings) -> tuple[Row, ...]:
+    """The same with what the pages answer that could not be judged without asking."""
+    from responder.cli.rules.links import NOT_ASKED, asked
+    from responder.model.clock import Deadline
+
+    clock = bootstrap.SystemClock()
+    outgoing = bootstrap.outgoing(settings, clock)
+    until = Deadline(clock.monotonic() + _LINKS_SECONDS)
+    urls = [row.alert.annotations["runbook_url"] for row in rows if row.leads == NOT_ASKED]
+    try:
+        found = asked(urls, lambda url: _ask(url, outgoing, until.sooner(_LINK_SECONDS, clock.monotonic())))
+    finally:
+        outgoing.close()
+    return tuple(
+        replace(row, leads=found[row.alert.annotations["runbook_url"]]) if row.leads == NOT_ASKED else row
+        for row in rows
+    )
+
+
+def _ask(url: str, outgoing: Outgoing, deadline: Deadline) -> Verdict:
+    from responder.cli.rules.links import Leads, of_status
+    from responder.model.message import Request
+    from responder.outgoing import CouldNotReach
+
+    try:
+        return of_status(outgoing.send(Request(url, b"", method="GET"), deadline).status)
+    except CouldNotReach as error:
+        return Leads.UNCHECKED, f"could not be asked: {error}"
 
 
 def _print(found: Mapped, output: str, *, everything: bool) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from responder.cli.rules.links import Leads, Verdict, counted
+from responder.cli.rules.weight import NOTHING, Weight
 from responder.model.alert import Alert
 from responder.model.rule import Rule, RuleBook, Severity
 from responder.model.text import one_line
@@ -20,11 +22,16 @@ from responder.triage.matching import Matching
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One alert, and what it would get."""
+    """One alert, and what it would get. ``leads`` is what its own ``runbook_url`` is worth.
+
+    ``weight`` says how often it fired lately; None where no Prometheus was asked.
+    """
 
     alert: AlertRule
     rule: Rule
     severity: Severity
+    leads: Verdict
+    weight: Weight | None = None
 
     @property
     def caught(self) -> bool:
@@ -34,12 +41,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """All alerts. ``problems`` are the files that could not be read, with why; ``sources`` counts the others."""
+    """All alerts. ``problems`` are the files that could not be read, with why; ``sources`` counts the others.
+
+    ``lately`` is the range that weights are about, empty where there are none; ``strange`` is what fired in it and is
+    none of the alerts.
+    """
 
     rows: tuple[Row, ...]
     book: RuleBook
     sources: int
     problems: tuple[str, ...] = ()
+    lately: str = ""
+    strange: Weight = NOTHING
 
     @property
     def idle(self) -> tuple[Rule, ...]:
@@ -55,18 +68,18 @@ class Mapped:
         return ((rule, tuple(found.get(rule.id, ()))) for rule in self.book.rules)
 
 
-def mapped(
-    alerts: Iterable[AlertRule], book: RuleBook, extra: Mapping[str, str], sources: int, problems: tuple[str, ...]
-) -> Mapped:
+def rows(
+    alerts: Iterable[AlertRule], book: RuleBook, extra: Mapping[str, str], leads: Callable[[str | None], Verdict]
+) -> tuple[Row, ...]:
     """What each alert would get; ``extra`` are labels it is thought to carry where it does not say so itself."""
     matching = Matching(book.rules)
-    rows = []
+    found = []
     for alert in alerts:
         labels = {**extra, **alert.labels}
         rule = matching.first(labels)
         severity, _ = severity_of(rule, _firing(labels), book)
-        rows.append(Row(alert, rule, severity))
-    return Mapped(tuple(rows), book, sources, problems)
+        found.append(Row(alert, rule, severity, leads(alert.annotations.get("runbook_url"))))
+    return tuple(found)
 
 
 def _firing(labels: Mapping[str, str]) -> Alert:
@@ -84,7 +97,6 @@ def _firing(labels: Mapping[str, str]) -> Alert:
 def summary(found: Mapped) -> dict[str, Any]:
     """The numbers. ``matched`` and ``caught`` make up ``alerts``, and so do those of ``severities`` and ``rules``."""
     caught = sum(row.caught for row in found.rows)
-    hours = [row.alert.hours for row in found.rows if row.alert.hours is not None]
     numbers: dict[str, Any] = {
         "sources": found.sources,
         "alerts": len(found.rows),
@@ -94,11 +106,15 @@ def summary(found: Mapped) -> dict[str, Any]:
         "severities": dict(zip(found.book.severities, _severities(found), strict=True)),
         "rules": {rule.id: len(rows) for rule, rows in found.by_rule()},
         "idle": [rule.id for rule in found.idle],
-        "without_runbook_url": sum("runbook_url" not in row.alert.annotations for row in found.rows),
+        "runbook_urls": counted(row.leads for row in found.rows),
+        "without_runbook_url": sum(row.leads[0] is Leads.MISSING for row in found.rows),
     }
-    if hours:
-        numbers["hours"] = round(sum(hours), 1)
-        numbers["hours_caught"] = round(sum(row.alert.hours or 0.0 for row in found.rows if row.caught), 1)
+    if found.lately:
+        for name, rows in (("", found.rows), ("_caught", [row for row in found.rows if row.caught])):
+            weights = [row.weight for row in rows if row.weight]
+            numbers[f"fired{name}"] = round(sum(weight.times for weight in weights))
+            numbers[f"hours{name}"] = round(sum(weight.hours for weight in weights), 1)
+        numbers |= {"fired_strange": round(found.strange.times), "hours_strange": round(found.strange.hours, 1)}
     return numbers
 
 
@@ -123,8 +139,11 @@ def as_json(found: Mapped) -> dict[str, Any]:
                 "pages": row.severity.pages,
                 "runbook": str(row.rule.runbook) if row.rule.runbook else None,
                 "runbook_url": row.alert.annotations.get("runbook_url"),
+                "runbook_url_leads": row.leads[0].value,
+                "runbook_url_why": row.leads[1],
                 "catch_all": row.caught,
-                "hours": row.alert.hours,
+                "fired": round(row.weight.times, 1) if row.weight else None,
+                "hours": round(row.weight.hours, 3) if row.weight else None,
             }
             for row in found.rows
         ],
@@ -146,22 +165,39 @@ def lines(found: Mapped, *, everything: bool) -> Iterator[str]:
     if found.idle:
         yield click.style("rules that meet none of these alerts", bold=True)
         yield from (f"  {rule.id}  ({rule.place})" for rule in found.idle)
+    yield from _nowhere(found, everything=everything)
     yield from (click.style(one_line(f"not read: {problem}"), fg="red") for problem in found.problems)
-    yield from _numbers(summary(found))
+    yield from _numbers(summary(found), found.lately)
 
 
 def _sorted(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: (-(row.alert.hours or 0.0), row.alert.name, row.severity.rank))
+    return sorted(rows, key=lambda row: (-(row.weight or NOTHING).times, row.alert.name, row.severity.rank))
 
 
 def _line(row: Row) -> str:
-    hours = f"{row.alert.hours:>8.1f} h" if row.alert.hours is not None else ""
+    often = f"{row.weight.times:>8.0f} x {row.weight.hours:>7.1f} h" if row.weight else ""
     label = row.alert.labels.get("severity", "")
-    where = f"{row.alert.source}:{row.alert.line}" if row.alert.line else row.alert.source
-    return one_line(f"{row.severity.name}").rjust(4) + f"{hours}  {one_line(row.alert.name):<48} {label:<9} {where}"
+    return f"{one_line(row.severity.name):>4}{often}  {one_line(row.alert.name):<48} {one_line(label):<9} {where(row)}"
 
 
-def _numbers(numbers: Mapping[str, Any]) -> Iterator[str]:
+def where(row: Row) -> str:
+    """Where the alert is defined."""
+    source = one_line(row.alert.source)
+    return f"{source}:{row.alert.line}" if row.alert.line else source
+
+
+def _nowhere(found: Mapped, *, everything: bool) -> Iterator[str]:
+    """The alerts whose own runbook nobody can open; those that name none are many, and only counted."""
+    wanted = {Leads.NOWHERE, Leads.MISSING} if everything else {Leads.NOWHERE}
+    lost = [row for row in found.rows if row.leads[0] in wanted]
+    if lost:
+        yield click.style("alerts whose runbook_url leads nowhere", bold=True)
+    for row in lost:
+        url = one_line(row.alert.annotations.get("runbook_url", ""))
+        yield f"  {one_line(row.alert.name):<48} {url} ({row.leads[1]})  {where(row)}"
+
+
+def _numbers(numbers: Mapping[str, Any], lately: str) -> Iterator[str]:
     alerts = numbers["alerts"]
     share = f" ({100 * numbers['matched'] / alerts:.0f} %)" if alerts else ""
     severities = ", ".join(f"{count} {name}" for name, count in numbers["severities"].items())
@@ -171,5 +207,13 @@ def _numbers(numbers: Mapping[str, Any]) -> Iterator[str]:
     yield f"{alerts} alerts of {numbers['sources']} sources: {whose}"
     yield f"severities: {severities}; {numbers['paging']} page"
     yield f"rules: {used} of {len(numbers['rules'])} meet an alert"
-    if "hours" in numbers:
-        yield f"fired lately: {numbers['hours']} h, {numbers['hours_caught']} h of them fell to the catch-all"
+    urls = numbers["runbook_urls"]
+    yield (
+        f"runbook_url: {urls['ok']} lead to a runbook, {urls['unchecked']} to something that was not checked, "
+        f"{urls['nowhere']} nowhere, {urls['missing']} are missing"
+    )
+    if lately:
+        caught = f"{numbers['fired_caught']} times and {numbers['hours_caught']} h of it fell to the catch-all"
+        yield f"fired in {lately}: {numbers['fired']} times, {numbers['hours']} h; {caught}"
+    if lately and numbers["fired_strange"]:
+        yield f"and {numbers['fired_strange']} times, {numbers['hours_strange']} h, what is none of these alerts"

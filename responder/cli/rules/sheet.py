@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from responder.cli.rules.mapping import Mapped, Row, summary
+from responder.cli.rules.links import Leads
+from responder.cli.rules.mapping import Mapped, Row, summary, where
+from responder.cli.rules.weight import NOTHING
 from responder.model.rule import Rule
 from responder.model.text import one_line
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --bad: #c62828; --warn: #b26a00; --good: #2e7d32; }
 @media (prefers-color-scheme: dark) { :root { --bad: #ef9a9a; --warn: #ffcc80; --good: #a5d6a7; } }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 96rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); overflow-wrap: break-word; }
+th { white-space: nowrap; }
 thead th { position: sticky; top: 0; background: Canvas; }
 td.n, th.n { text-align: right; }
 dl { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; margin: 1rem 0 2rem; }
@@ -30,13 +33,23 @@ label.tab { display: inline-block; padding: .3rem .8rem; border: 1px solid var(-
 input[name="view"]:focus-visible + label.tab { outline: 2px solid; }
 input[name="view"]:checked + label.tab { background: CanvasText; color: Canvas; }
 #by-rule:checked ~ .by-rule, #by-name:checked ~ .by-name, #by-severity:checked ~ .by-severity,
-#by-source:checked ~ .by-source { display: block; }
+#by-source:checked ~ .by-source, #by-times:checked ~ .by-times { display: block; }
+@media print { body { max-width: none; margin: 0; font-size: 9pt; } label.tab { display: none; }
+  thead th { position: static; } tr, summary { break-inside: avoid; } details { border: 0; } }
 """
 _HEAD = (
-    "<tr><th>alert</th><th>its label</th><th>severity</th><th>rule</th><th>runbook</th><th class=n>hours</th>"
-    "<th>defined in</th></tr>"
+    "<th>alert</th><th>its label</th><th>severity</th><th>rule</th><th>runbook</th><th>its runbook_url</th>"
+    "<th>defined in</th>"
 )
-_VIEWS = {"by-rule": "by rule", "by-name": "by name", "by-severity": "by severity", "by-source": "by source"}
+_OFTEN = "<th class=n>times</th><th class=n>hours</th>"
+_MARKS = {Leads.OK: "good", Leads.MISSING: "warn", Leads.NOWHERE: "bad", Leads.UNCHECKED: ""}
+_VIEWS = {
+    "by-rule": "by rule",
+    "by-name": "by name",
+    "by-severity": "by severity",
+    "by-source": "by source",
+    "by-times": "by how often it fired",
+}
 
 
 def sheet(found: Mapped) -> str:
@@ -52,17 +65,20 @@ def _page(found: Mapped) -> Iterator[str]:
     yield from _numbers(found)
     if found.problems:
         yield f"<h2>Not read</h2><ul>{''.join(f'<li>{_text(each)}</li>' for each in found.problems)}</ul>"
-    for number, (name, words) in enumerate(_VIEWS.items()):
+    views = [(name, words) for name, words in _VIEWS.items() if found.lately or name != "by-times"]
+    for number, (name, words) in enumerate(views):
         checked = "" if number else " checked"
         yield f'<input type="radio" name="view" id="{name}"{checked}><label class="tab" for="{name}">{words}</label>'
     yield '<section class="view by-rule">'
-    for rule, rows in found.by_rule():
-        yield from _group(rule, rows)
+    for rule, taken in sorted(found.by_rule(), key=lambda item: not item[1]):
+        yield from _group(rule, taken)
     yield "</section>"
     rows = found.rows
     yield from _view("by-name", sorted(rows, key=lambda row: (row.alert.name.lower(), row.alert.source)))
     yield from _view("by-severity", sorted(rows, key=lambda row: (row.severity.rank, row.alert.name)))
     yield from _view("by-source", sorted(rows, key=lambda row: (row.alert.source, row.alert.line)))
+    if found.lately:
+        yield from _view("by-times", sorted(rows, key=lambda row: -(row.weight or NOTHING).times))
     yield "</body></html>"
 
 
@@ -75,7 +91,11 @@ def _numbers(found: Mapped) -> Iterator[str]:
         "page": numbers["paging"],
         **numbers["severities"],
         "rules that meet none": len(numbers["idle"]),
+        "runbook_url leads nowhere": numbers["runbook_urls"]["nowhere"],
+        "no runbook_url": numbers["runbook_urls"]["missing"],
     }
+    if found.lately:
+        shown |= {f"times fired in {found.lately}": numbers["fired"], "by the catch-all": numbers["fired_caught"]}
     yield f"<dl>{''.join(f'<div><dt>{_text(name)}</dt><dd>{count}</dd></div>' for name, count in shown.items())}</dl>"
 
 
@@ -95,15 +115,18 @@ def _view(name: str, rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _table(rows: Iterable[Row]) -> Iterator[str]:
-    yield f"<table><thead>{_HEAD}</thead><tbody>"
+    rows = list(rows)
+    weighed = any(row.weight for row in rows)
+    yield f"<table><thead><tr>{_HEAD}{_OFTEN if weighed else ''}</tr></thead><tbody>"
     for row in rows:
         mark = {1: "bad", 2: "warn"}.get(row.severity.rank, "good")
-        hours = f"{row.alert.hours:.1f}" if row.alert.hours is not None else ""
-        where = f"{row.alert.source}:{row.alert.line}" if row.alert.line else row.alert.source
+        leads, why = row.leads
+        often = f"<td class=n>{row.weight.times:.0f}</td><td class=n>{row.weight.hours:.1f}</td>" if row.weight else ""
         yield (
             f"<tr><td>{_name(row)}</td><td>{_text(row.alert.labels.get('severity', ''))}</td>"
             f'<td class="{mark}">{_text(row.severity.name)}</td><td>{_text(row.rule.id)}</td>'
-            f"<td>{_text(str(row.rule.runbook or ''))}</td><td class=n>{hours}</td><td>{_text(where)}</td></tr>"
+            f'<td>{_text(str(row.rule.runbook or ""))}</td><td class="{_MARKS[leads]}">{_text(why)}</td>'
+            f"<td>{_text(where(row))}</td>{often}</tr>"
         )
     yield "</tbody></table>"
 

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from responder.cli.rules import rules
-from responder.rulebook.foreign import NotReadableError, read_file
+from responder.cli.rules.links import Leads, judge
+from responder.cli.rules.weight import Weight, shared
+from responder.rulebook.foreign import AlertRule, NotReadableError, read_file
 from responder.standins.server import Call, Reply, StandIn, as_json
 
 ROOT = Path(__file__).parents[3]
@@ -80,6 +82,11 @@ def _adds_up(found: dict[str, Any]) -> None:
     assert numbers["paging"] == sum(each["pages"] for each in found["alerts"])
     used = [rule for rule, count in numbers["rules"].items() if count]
     assert len(numbers["rules"]) == len(set(used) | {"unknown"}) + len(numbers["idle"])
+    assert numbers["alerts"] == sum(numbers["runbook_urls"].values())
+    if "fired" in numbers:
+        assert numbers["fired"] == round(sum(each["fired"] for each in found["alerts"]))
+        assert numbers["fired_caught"] == round(sum(each["fired"] for each in found["alerts"] if each["catch_all"]))
+        assert numbers["hours"] == round(sum(each["hours"] for each in found["alerts"]), 1)
 
 
 def test_each_alert_is_shown_with_what_it_gets(folder: Path) -> None:
@@ -154,18 +161,117 @@ class _Prometheus(StandIn):
                 {"type": "recording", "name": "job:up"},
             ]
             return as_json(200, {"status": "success", "data": {"groups": [{"name": "g", "rules": listed}]}})
-        series = [{"metric": {"alertname": "NobodyKnows"}, "value": [0, "12.5"]}]
+        often = {"NobodyKnows": ("41", "12.5"), "Gone": ("2", "1")}
+        series = [
+            {"metric": {"alertname": name}, "value": [0, value["count_over_time" in call.path]]}
+            for name, value in often.items()
+        ]
         return as_json(200, {"status": "success", "data": {"resultType": "vector", "result": series}})
 
 
 def test_a_live_prometheus_is_asked_what_fired() -> None:
-    """With a Prometheus at hand the alerts that really fire come first, with how long they did."""
+    """With a Prometheus at hand the alerts that really fire come first, with how often and how long they did."""
     with _Prometheus() as server:
         found = _json("--prometheus", server.url)
-        assert "NobodyKnows" in _coverage("--prometheus", server.url, "--all").output
+        text = _coverage("--prometheus", server.url, "--all").output
+        page = _coverage("--prometheus", server.url, "--output", "html").output
     _adds_up(found)
-    assert {(each["alert"], each["hours"]) for each in found["alerts"]} == {("ServiceDown", 0.0), ("NobodyKnows", 12.5)}
-    assert (found["summary"]["hours"], found["summary"]["hours_caught"]) == (12.5, 12.5)
+    assert {(each["alert"], each["fired"], each["hours"]) for each in found["alerts"]} == {
+        ("ServiceDown", 0.0, 0.0),
+        ("NobodyKnows", 41.0, 12.5),
+    }
+    assert "fired in 7d: 41 times, 12.5 h; 41 times and 12.5 h of it fell to the catch-all" in text
+    assert "and 2 times, 1.0 h, what is none of these alerts" in text
+    assert '<section class="view by-times">' in page
+
+
+def test_rule_files_are_weighed_by_what_fired(folder: Path) -> None:
+    """The rules in a repository are weighed by a running Prometheus, and its own rules are not counted beside them."""
+    with _Prometheus() as server:
+        found = _json(str(folder), "--prometheus", server.url, "--since", "30d")
+    _adds_up(found)
+    assert {(each["alert"], each["fired"]) for each in found["alerts"] if each["fired"]} == {("NobodyKnows", 41.0)}
+    assert found["summary"]["alerts"] == 5
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["", "x", "y"])), max_size=6),
+    st.dictionaries(st.tuples(st.sampled_from("abc"), st.sampled_from(["", "x", "y"])), st.integers(1, 9), max_size=6),
+)
+def test_no_firing_is_lost_or_counted_twice(alerts: list[tuple[str, str]], fired: dict[tuple[str, str], int]) -> None:
+    """However many alerts share a name, the times add up to those that Prometheus counted."""
+    rules = [
+        AlertRule(name=name, source="", line=0, group="", labels={"severity": label} if label else {}, annotations={})
+        for name, label in alerts
+    ]
+    weights, strange = shared(rules, {key: Weight(times, times / 2) for key, times in fired.items()})
+    assert sum(each.times for each in weights) + strange.times == pytest.approx(sum(fired.values()))
+    assert len(weights) == len(rules)
+
+
+LINKS = {
+    None: (Leads.MISSING, "no runbook_url"),
+    "  ": (Leads.MISSING, "no runbook_url"),
+    "a.md#one": (Leads.OK, "a runbook of ours"),
+    "./a.md": (Leads.OK, "a runbook of ours"),
+    "a.md#three": (Leads.NOWHERE, "no such section in that runbook"),
+    "b.md": (Leads.NOWHERE, "no such file in the runbook folder"),
+    "../etc/passwd": (Leads.NOWHERE, "no such file in the runbook folder"),
+    "https://read.example.com/books/a.md#one": (Leads.OK, "a runbook of ours"),
+    "https://read.example.com/books/b.md": (Leads.NOWHERE, "no such file in the runbook folder"),
+    "https://other.example.com/a.md": (Leads.UNCHECKED, "not asked for"),
+    "https://other.example.com/{{ $labels.job }}": (Leads.UNCHECKED, "a template fills it in"),
+    "ftp://example.com/a.md": (Leads.NOWHERE, "not an http(s) address"),
+    "https://": (Leads.NOWHERE, "not an http(s) address"),
+    "https://[": (Leads.NOWHERE, "not an address"),
+    "https://example.com/a b": (Leads.NOWHERE, "not an http(s) address"),
+    "javascript:alert(1)//": (Leads.NOWHERE, "not an http(s) address"),
+}
+
+
+@pytest.mark.parametrize("url", LINKS)
+def test_a_runbook_that_nobody_can_open_is_found(url: str | None) -> None:
+    """An alert whose runbook is not there is found before somebody needs it at night; nothing is asked for it."""
+    assert judge(url, {"a.md": frozenset({"one", "two"})}, "https://read.example.com/books/") == LINKS[url]
+
+
+class _Pages(StandIn):
+    """A web server with two pages, one of them gone; it remembers what it was asked for."""
+
+    def answer(self, call: Call) -> Reply:
+        """200, 302, 404, or 500."""
+        with self.lock:
+            self.asked.append(call.path)
+        return Reply({"/here": 200, "/moved": 302, "/gone": 404}.get(call.path, 500))
+
+    asked: list[str]
+
+
+def test_pages_are_asked_for_only_when_wanted(tmp_path: Path) -> None:
+    """A check of links asks each page once, says which are gone, and takes one that is out of order for unknown."""
+    with _Pages() as server:
+        server.asked = []
+        urls = [f"{server.url}/{path}" for path in ("here#a", "here#b", "moved", "gone", "broken")]
+        urls.append("http://127.0.0.1:1/nobody")
+        rules = [{"alert": f"A{n}", "expr": "x", "annotations": {"runbook_url": url}} for n, url in enumerate(urls)]
+        (tmp_path / "a.yaml").write_text(json.dumps({"groups": [{"name": "a", "rules": rules}]}))
+        unasked = _json(str(tmp_path))
+        assert server.asked == []
+        found = _json(str(tmp_path), "--check-links")
+        text = _coverage(str(tmp_path), "--check-links").output
+        assert sorted(server.asked) == sorted(2 * ["/here", "/moved", "/gone", "/broken"])
+    assert unasked["summary"]["runbook_urls"]["unchecked"] == 6
+    _adds_up(found)
+    leads = [(each["runbook_url_leads"], each["runbook_url_why"]) for each in found["alerts"]]
+    assert leads[:5] == [
+        ("ok", "answers 200"),
+        ("ok", "answers 200"),
+        ("ok", "answers 302"),
+        ("nowhere", "answers 404"),
+        ("unchecked", "answers 500"),
+    ]
+    assert leads[5][0] == "unchecked"
+    assert f"{server.url}/gone (answers 404)" in text
 
 
 def test_a_prometheus_that_does_not_answer_is_named() -> None:

@@ -1,0 +1,85 @@
+"""Where the ``runbook_url`` of an alert leads: nowhere, to a runbook of ours, or to a page that can be asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from urllib.parse import unquote, urldefrag, urlsplit
+
+Runbooks = Mapping[str, frozenset[str]]
+"""The anchors of each runbook, by file."""
+
+AT_ONCE = 8
+"""Pages asked for at a time."""
+
+
+class Leads(StrEnum):
+    """``unchecked`` is a page that was not asked for or did not say, or an address that an alert fills in."""
+
+    OK = "ok"
+    MISSING = "missing"
+    NOWHERE = "nowhere"
+    UNCHECKED = "unchecked"
+
+
+Verdict = tuple[Leads, str]
+"""Where it leads, and why that is said."""
+
+NOT_ASKED: Verdict = (Leads.UNCHECKED, "not asked for")
+
+
+def judge(url: str | None, runbooks: Runbooks, base: str) -> Verdict:
+    """What can be said without asking anybody. ``base`` is where our own runbooks are read, or empty.
+
+    A relative address, and one below ``base``, is a file of the runbook folder and, after #, one of its headings.
+    """
+    if url is None or not url.strip():
+        return Leads.MISSING, "no runbook_url"
+    if "{{" in url:
+        return Leads.UNCHECKED, "a template fills it in"
+    inside = url.removeprefix(base.rstrip("/") + "/") if base else url
+    if inside != url or "//" not in url.partition("#")[0].partition("?")[0]:
+        return _of_ours(inside, runbooks)
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return Leads.NOWHERE, "not an address"
+    if parts.scheme not in {"http", "https"} or not host or any(sign.isspace() for sign in url):
+        return Leads.NOWHERE, "not an http(s) address"
+    return NOT_ASKED
+
+
+def _of_ours(path: str, runbooks: Runbooks) -> Verdict:
+    file, section = urldefrag(path)
+    anchors = runbooks.get(unquote(file).removeprefix("./"))
+    if anchors is None:
+        return Leads.NOWHERE, "no such file in the runbook folder"
+    if section and unquote(section) not in anchors:
+        return Leads.NOWHERE, "no such section in that runbook"
+    return Leads.OK, "a runbook of ours"
+
+
+def asked(urls: Iterable[str], ask: Callable[[str], Verdict]) -> dict[str, Verdict]:
+    """The verdict of ``ask`` on each page, asked once however many alerts and sections lead to it."""
+    pages = {url: urldefrag(url).url for url in urls}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = dict(zip(dict.fromkeys(pages.values()), pool.map(ask, dict.fromkeys(pages.values())), strict=True))
+    return {url: found[page] for url, page in pages.items()}
+
+
+def of_status(status: int) -> Verdict:
+    """What an answer to a GET says: a redirection leads on; only what is not there, or never was, leads nowhere."""
+    if status in {404, 410}:
+        return Leads.NOWHERE, f"answers {status}"
+    if status < 400:
+        return Leads.OK, f"answers {status}"
+    return Leads.UNCHECKED, f"answers {status}"
+
+
+def counted(verdicts: Iterable[Verdict]) -> dict[str, int]:
+    """How many lead where; together as many as there are alerts."""
+    counts = Counter(leads for leads, _ in verdicts)
+    return {leads.value: counts[leads] for leads in Leads}
