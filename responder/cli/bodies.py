@@ -16,11 +16,12 @@ NEVER = "0001-01-01T00:00:00Z"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One body and where it came from; ``problem`` says why there is none."""
+    """One body and where it came from; ``problem`` says why there is none. ``cluster`` is that of its address."""
 
     source: str
     body: bytes
     problem: str = ""
+    cluster: str = ""
 
 
 def samples(names: Iterable[str], stdin: BinaryIO, now: datetime) -> Iterator[Sample]:
@@ -119,6 +120,14 @@ def _alert(given: dict[str, Any], now: datetime) -> dict[str, Any]:
 def fingerprint(labels: Mapping[str, str]) -> str:
     """A stand-in for Alertmanager's: 16 hex characters that depend on the labels only."""
     return sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def of_group(
+    source: str, alerts: list[dict[str, Any]], group_labels: dict[str, str], receiver: str, cluster: str, now: datetime
+) -> Sample:
+    """The body in which a group of Alertmanager's API would come."""
+    body = webhook([_alert(each, now) for each in alerts], group_labels, receiver=receiver)
+    return Sample(source, json.dumps(body).encode(), cluster=cluster)
 
 
 def of_labels(labels: dict[str, str], annotations: dict[str, str], now: datetime, source: str = "labels") -> Sample:

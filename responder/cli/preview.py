@@ -51,7 +51,7 @@ def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, e
     """
     if sample.problem:
         return Preview(source=sample.source, effects=None, problems=(sample.problem,))
-    delivery = Delivery(id=2, received_at=now, cluster="", body=sample.body)
+    delivery = Delivery(id=2, received_at=now, cluster=sample.cluster, body=sample.body)
     try:
         group = process.read(delivery)
     except BadBody as error:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from responder.model.delivery import Delivery
 from responder.store.codec import to_seconds, to_time
@@ -28,7 +29,14 @@ def page(connection: Connection, since: datetime | None, after: int, limit: int)
     wanted = _WHOLE.where(deliveries.c.id > after).order_by(deliveries.c.id).limit(limit)
     if since is not None:
         wanted = wanted.where(deliveries.c.received_at >= to_seconds(since))
-    return [
-        Delivery(id=row.id, received_at=to_time(row.received_at), cluster=row.cluster, body=row.body)
-        for row in connection.execute(wanted)
-    ]
+    return [_delivery(row) for row in connection.execute(wanted).mappings()]
+
+
+def of_incident(connection: Connection, incident: str) -> Iterator[Delivery]:
+    """The deliveries of an incident whose bodies are kept, the newest first, read one by one."""
+    wanted = _WHOLE.where(deliveries.c.incident == incident).order_by(deliveries.c.id.desc())
+    return map(_delivery, connection.execute(wanted).mappings())
+
+
+def _delivery(row: RowMapping) -> Delivery:
+    return Delivery(id=row["id"], received_at=to_time(row["received_at"]), cluster=row["cluster"], body=row["body"])

@@ -1,4 +1,4 @@
-"""A real Prometheus is a history: what it remembers of its alerts can be replayed, and weighs what rules cover."""
+"""A real Prometheus is a history to replay and to weigh rules by; a real Alertmanager says what fires now."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
-from responder.standins.processes import Program, prometheus, prometheus_config
+from responder.standins.processes import Program, alertmanager, alertmanager_config, prometheus, prometheus_config
 from tests.real.conftest import ROOT, need, until
 
 pytestmark = pytest.mark.real
@@ -47,7 +47,7 @@ def _ends(url: str) -> int:
     return int(found[0]["value"][1]) if found else 0
 
 
-def _responder(*arguments: str) -> dict[str, Any]:
+def _responder(*arguments: str) -> Any:
     done = subprocess.run(
         [sys.executable, "-m", "responder", *arguments, "--output", "json"],
         cwd=ROOT,
@@ -57,9 +57,7 @@ def _responder(*arguments: str) -> dict[str, Any]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert isinstance(found, dict)
-    return found
+    return json.loads(done.stdout)
 
 
 def test_what_prometheus_remembers_is_replayed(remembered: Program, tmp_path: Path) -> None:
@@ -85,3 +83,36 @@ def test_alerts_are_weighed_by_what_prometheus_remembers(remembered: Program) ->
     assert weights["NobodyKnows"][0] >= 2
     assert found["summary"]["fired"] == weights["ServiceDown"][0] + weights["NobodyKnows"][0]
     assert found["summary"]["fired_strange"] == 0
+
+
+def test_what_fires_in_alertmanager_is_explained(tmp_path: Path) -> None:
+    """Whoever is on call reads why what fires right now gets what it gets; what is silenced is left out."""
+    need("prometheus-alertmanager")
+    labels = {"alertname": "ServiceDown", "severity": "critical"}
+    services = ("plato", "odyssey")
+    with alertmanager(tmp_path, alertmanager_config("http://127.0.0.1:1/webhook", "token")) as program:
+        silence = {
+            "matchers": [{"name": "service", "value": "odyssey", "isRegex": False, "isEqual": True}],
+            "startsAt": "2020-01-01T00:00:00Z",
+            "endsAt": "2099-01-01T00:00:00Z",
+            "createdBy": "test",
+            "comment": "test",
+        }
+        _post(f"{program.url}/api/v2/silences", silence)
+        _post(f"{program.url}/api/v2/alerts", [{"labels": labels | {"service": each}} for each in services])
+        until(lambda: _fires(program.url) == len(services))
+        found = _responder("rules", "explain", "--alertmanager", program.url, "--filter", "severity=~crit.*")
+    [element] = found
+    assert (element["rule"], element["severity"], element["subject"]["service"]) == ("service-down", "P1", "plato")
+    assert element["dedup"]["group_key"] == '{}:{alertname="ServiceDown", service="plato"}'
+
+
+def _post(url: str, value: object) -> None:
+    request = urllib.request.Request(url, json.dumps(value).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        assert answer.status == 200
+
+
+def _fires(url: str) -> int:
+    with urllib.request.urlopen(f"{url}/api/v2/alerts", timeout=5) as answer:
+        return sum(each["status"]["state"] != "unprocessed" for each in json.load(answer))

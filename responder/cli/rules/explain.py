@@ -4,49 +4,112 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from responder import bootstrap
 from responder.cli.bodies import Sample, of_labels, samples
-from responder.cli.fail import FAILED, named_failures
+from responder.cli.fail import FAILED, Fatal, named_failures
+
+if TYPE_CHECKING:
+    from responder.cli.rules.trace import Trace
+    from responder.settings import Settings
+
+    Tracer = Callable[[Sample, datetime], Trace]
+
+CONFIGURED = "configured"
+"""What ``--alertmanager`` stands for where no URL follows."""
 
 
 @click.command()
 @click.argument("files", nargs=-1)
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label of the alert; may be repeated.")
+@click.option(
+    "--alertmanager",
+    "url",
+    metavar="[URL]",
+    is_flag=False,
+    flag_value=CONFIGURED,
+    help="Explain what fires in a live one; without URL: in those of RESPONDER_ALERTMANAGER_URL.",
+)
+@click.option("--filter", "matchers", multiple=True, metavar="MATCHER", help="Of a live one, take what fits only.")
+@click.option("--incident", metavar="ID", help="Explain a stored incident, then and now.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--rules", "folder", help="Folder of the rule files. [default: RESPONDER_RULES]")
 @click.option("--runbooks", help="Folder of the runbooks. [default: RESPONDER_RUNBOOKS]")
 def explain(
-    files: tuple[str, ...], labels: tuple[str, ...], output: str, folder: str | None, runbooks: str | None
+    files: tuple[str, ...],
+    labels: tuple[str, ...],
+    url: str | None,
+    matchers: tuple[str, ...],
+    incident: str | None,
+    output: str,
+    folder: str | None,
+    runbooks: str | None,
 ) -> None:
     """Show each step from an alert's labels to the people who are told, and every rule passed over with the reason.
 
-    FILES are webhook bodies, bare alerts, folders of them, or - for standard input; or give the labels with --label.
-    Exit status: 0 when every alert was decided, 1 when one could not be read.
+    FILES are webhook bodies, bare alerts, folders of them, or - for standard input; or give the labels with --label,
+    a live Alertmanager with --alertmanager, or a stored incident. Exit status: 0 when every alert was decided, 1 when
+    one could not be read.
     """
     from responder.cli.rules import trace
 
-    if bool(files) == bool(labels):
-        raise click.UsageError("give FILES, or labels with --label NAME=VALUE")
+    if sum(map(bool, (files, labels, url, incident))) != 1:
+        raise click.UsageError("give FILES, labels with --label NAME=VALUE, --alertmanager or --incident")
+    if matchers and not url:
+        raise click.UsageError("--filter goes with --alertmanager")
     given = labels_of(labels)
     with named_failures():
         settings = bootstrap.settings_from_environment()
-        runbooks = runbooks or settings.runbooks
-        book = bootstrap.load_rules(folder or settings.rules, runbooks)
-        desk = bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
-        anchors = bootstrap.surroundings(runbooks).runbooks or {}
+        tracer = _tracer(settings, folder, runbooks or settings.runbooks)
         now = bootstrap.SystemClock().now()
-        bodies: Iterator[Sample] = iter([of_labels(given, {}, now)]) if given else samples(files, sys.stdin.buffer, now)
-        found = [trace.trace(sample, desk, anchors, now) for sample in bodies]
+        if incident:
+            found = [_stored(incident, settings, tracer)]
+        else:
+            source = _live(url, matchers, settings, now) if url else samples(files, sys.stdin.buffer, now)
+            found = [tracer(each, now) for each in ([of_labels(given, {}, now)] if given else source)]
     if output == "json":
         click.echo(json.dumps([trace.as_json(each) for each in found], indent=2, ensure_ascii=False))
     else:
         click.echo("\n\n".join("\n".join(trace.lines(each)) for each in found))
     if any(each.decision is None for each in found):
         sys.exit(FAILED)
+
+
+def _tracer(settings: Settings, folder: str | None, runbooks: str) -> Tracer:
+    from responder.cli.rules.trace import trace
+
+    book = bootstrap.load_rules(folder or settings.rules, runbooks)
+    desk = bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
+    anchors = bootstrap.surroundings(runbooks).runbooks or {}
+    return lambda sample, now: trace(sample, desk, anchors, now)
+
+
+def _live(url: str, matchers: tuple[str, ...], settings: Settings, now: datetime) -> Iterator[Sample]:
+    """The groups that fire; of a pair of Alertmanagers, those of the first."""
+    from responder.cli.rules.live import ask
+
+    bases = {"": url} if url != CONFIGURED else {name: urls[0] for name, urls in settings.alertmanager_url.items()}
+    if not bases:
+        raise Fatal("no Alertmanager is configured: write --alertmanager URL, or set RESPONDER_ALERTMANAGER_URL")
+    for cluster, base in bases.items():
+        yield from ask(base, cluster, matchers, settings, now)
+
+
+def _stored(name: str, settings: Settings, tracer: Tracer) -> Trace:
+    """What was decided is compared with what the rules of today say about the moment it was decided in."""
+    from responder.cli.rules.stored import compare, find
+
+    found = find(name, settings)
+    traced = tracer(found.sample, found.received_at)
+    if traced.decision is None:
+        return traced
+    return replace(traced, stored=compare(found.incident, traced.decision, traced.revision))
 
 
 def labels_of(pairs: tuple[str, ...]) -> dict[str, str]:

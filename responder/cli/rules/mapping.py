@@ -13,7 +13,7 @@ import click
 from responder.cli.rules.links import Leads, Verdict, counted
 from responder.cli.rules.weight import NOTHING, Weight
 from responder.model.alert import Alert
-from responder.model.rule import Rule, RuleBook, Severity
+from responder.model.rule import Action, Rule, RuleBook, Severity
 from responder.model.text import one_line
 from responder.rulebook.foreign import AlertRule
 from responder.triage.decide import severity_of
@@ -37,6 +37,11 @@ class Row:
     def caught(self) -> bool:
         """Whether only the rule that matches everything takes it."""
         return not self.rule.matchers
+
+    @property
+    def pages(self) -> bool:
+        """Whether somebody may be woken: not by a rule that only records."""
+        return self.severity.pages and self.rule.action is Action.NOTIFY and not self.rule.shadow
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ def summary(found: Mapped) -> dict[str, Any]:
         "alerts": len(found.rows),
         "matched": len(found.rows) - caught,
         "caught": caught,
-        "paging": sum(row.severity.pages for row in found.rows),
+        "paging": sum(row.pages for row in found.rows),
         "severities": dict(zip(found.book.severities, _severities(found), strict=True)),
         "rules": {rule.id: len(rows) for rule, rows in found.by_rule()},
         "idle": [rule.id for rule in found.idle],
@@ -136,7 +141,7 @@ def as_json(found: Mapped) -> dict[str, Any]:
                 "severity_label": row.alert.labels.get("severity"),
                 "rule": row.rule.id,
                 "severity": row.severity.name,
-                "pages": row.severity.pages,
+                "pages": row.pages,
                 "runbook": str(row.rule.runbook) if row.rule.runbook else None,
                 "runbook_url": row.alert.annotations.get("runbook_url"),
                 "runbook_url_leads": row.leads[0].value,

@@ -11,6 +11,8 @@ import click
 
 from responder.cli.bodies import Sample
 from responder.cli.preview import Preview, preview
+from responder.cli.rules import stored as then
+from responder.cli.rules.stored import Then
 from responder.diagnose.contract import Ask
 from responder.engine import process
 from responder.engine.desk import Desk
@@ -30,17 +32,21 @@ class Trace:
 
     ``asks`` are the questions of the rule's probes, also those that are skipped, and where nothing is asked any more.
     ``runbook`` says what was found of the runbook: ok, no such file, no such section, or none. ``dedup`` is the key.
+    ``revision`` is that of the rules, ``stored`` what was decided of a stored incident, and whether it would be again.
     """
 
     shown: Preview
     decision: Decision | None
     group_key: str = ""
     dedup: str = ""
+    cluster: str = ""
     runbook: str = ""
     asks: tuple[Ask, ...] = ()
     route: tuple[str, ...] = ()
     title: str = ""
     also: tuple[str, ...] = ()
+    revision: str = ""
+    stored: Then | None = None
 
     @property
     def page(self) -> bool:
@@ -55,13 +61,15 @@ def trace(sample: Sample, desk: Desk, runbooks: Runbooks, now: datetime) -> Trac
     if effects is None or effects.decision is None:
         return Trace(shown=shown, decision=None)
     decision = effects.decision
-    group = process.read(Delivery(id=1, received_at=now, cluster="", body=sample.body))
+    group = process.read(Delivery(id=1, received_at=now, cluster=sample.cluster, body=sample.body))
     drafts = effects.drafts
     return Trace(
         shown=shown,
         decision=decision,
         group_key=group.group_key,
         dedup=group.dedup_key,
+        cluster=group.cluster,
+        revision=desk.book.revision,
         runbook=_runbook(decision, runbooks),
         asks=desk.asks(decision.rule.probes, decision.subject),
         route=tuple(dict.fromkeys(draft.channel for draft in drafts)),
@@ -115,9 +123,10 @@ def as_json(found: Trace) -> dict[str, Any]:
         "page_budget": decision.severity.page_budget,
         "route": list(found.route),
         "page": found.page,
-        "dedup": {"group_key": found.group_key, "key": found.dedup},
+        "dedup": {"group_key": found.group_key, "key": found.dedup, "cluster": found.cluster},
         "title": found.title,
         "reason": decision.reason,
+        **({"stored": then.as_json(found.stored)} if found.stored else {}),
     }
 
 
@@ -155,10 +164,13 @@ def lines(found: Trace) -> Iterator[str]:
     yield _row("RUNBOOK", f"{rule.runbook or ''}  {found.runbook}".strip())
     yield from _probes(found)
     yield _row("ROUTE", _route(found))
-    yield _row("DEDUP", one_line(f"sha256({found.group_key}) = {found.dedup[:16]}..."))
+    of = f"{found.cluster} and {found.group_key}" if found.cluster else found.group_key
+    yield _row("DEDUP", one_line(f"sha256({of}) = {found.dedup[:16]}..."))
     if found.title:
         yield _row("TITLE", f"{found.title}  ({len(found.title)} characters)")
     yield _row("WHY", one_line(decision.reason))
+    for heading, text in then.lines(found.stored) if found.stored else ():
+        yield _row(heading, one_line(text))
 
 
 def _about(service: str | None, name: str) -> str:

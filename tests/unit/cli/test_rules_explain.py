@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import delete, select
 
+from responder import bootstrap
 from responder.cli.rules import rules
+from responder.engine.worker import Triage
+from responder.standins.builders import NOW
+from responder.standins.server import Call, Reply, StandIn, as_json
+from responder.store.database import Database
+from responder.store.inbox import Inbox
+from responder.store.tables import bodies, incidents
+from tests.conftest import HandClock
 
 ROOT = Path(__file__).parents[3]
 HERE = ("--rules", str(ROOT / "rules"), "--runbooks", str(ROOT / "runbooks"))
@@ -83,3 +94,122 @@ def test_a_wrong_command_line_is_told() -> None:
     """Whoever gives nothing, or half a label, reads what to give."""
     assert _explain().exit_code == 2
     assert _explain("--label", "alertname").exit_code == 2
+
+
+class _Alertmanager(StandIn):
+    """Answers /api/v2/alerts/groups with two groups, the second of which has no alert left."""
+
+    asked: str
+
+    def answer(self, call: Call) -> Reply:
+        """The groups, as ``gettableAlerts`` of openapi.yaml."""
+        self.asked = unquote(call.path)
+        if "nonsense" in self.asked:
+            return as_json(400, "bad matcher format: nonsense")
+        alert = {
+            "labels": {"alertname": "ServiceDown", "service": "plato", "severity": "critical"},
+            "annotations": {"summary": "down"},
+            "startsAt": "2026-11-23T10:00:00Z",
+            "endsAt": "2036-11-23T10:04:00Z",
+            "updatedAt": "2026-11-23T10:00:00Z",
+            "fingerprint": "0123456789abcdef",
+            "status": {"state": "active", "silencedBy": [], "inhibitedBy": [], "mutedBy": []},
+        }
+        labels = {"alertname": "ServiceDown", "service": "plato"}
+        empty = {"labels": {}, "receiver": {"name": "other"}, "alerts": []}
+        found = [{"labels": labels, "receiver": {"name": "team"}, "alerts": [alert]}, empty]
+        return as_json(200, [empty] if "Nothing" in self.asked else found)
+
+
+def test_what_fires_in_a_live_alertmanager_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On call, one command says why what fires right now gets what it gets; silenced alerts are left out."""
+    with _Alertmanager() as server:
+        found = _element("--alertmanager", server.url + "/", "--filter", 'service="plato"')
+        assert server.asked.startswith("/api/v2/alerts/groups?active=true&silenced=false&inhibited=false")
+        assert server.asked.endswith('&filter=service="plato"')
+        wrong = _explain("--alertmanager", server.url, "--filter", "nonsense")
+        none = _explain("--alertmanager", server.url, "--filter", "alertname=Nothing")
+        monkeypatch.setenv("RESPONDER_ALERTMANAGER_URL", f"prod-eu={server.url}")
+        configured = _element("--alertmanager")
+        assert "sha256(prod-eu and {}:{" in _explain("--alertmanager").output
+    assert (found["rule"], found["severity"], found["alert"]["firing"]) == ("service-down", "P1", True)
+    assert found["dedup"]["group_key"] == '{}:{alertname="ServiceDown", service="plato"}'
+    assert found["source"].endswith('{alertname="ServiceDown", service="plato"} to team')
+    assert configured["dedup"]["cluster"] == "prod-eu"
+    assert configured["dedup"]["key"] != found["dedup"]["key"]
+    assert (wrong.exit_code, none.exit_code) == (1, 1)
+    assert "status 400: bad matcher format: nonsense" in wrong.stderr
+    assert "no alert fires there that fits the matchers" in none.stderr
+
+
+def test_an_alertmanager_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong or missing address, and an answer of something else, are said to be that."""
+    assert "http://127.0.0.1:1/api/v2/alerts/groups: " in _explain("--alertmanager", "http://127.0.0.1:1").stderr
+    monkeypatch.delenv("RESPONDER_ALERTMANAGER_URL", raising=False)
+    assert "no Alertmanager is configured: write --alertmanager URL" in _explain("--alertmanager").stderr
+    with _Other() as server:
+        assert "the answer is not that of /api/v2/alerts/groups" in _explain("--alertmanager", server.url).stderr
+
+
+class _Other(StandIn):
+    """Some other JSON API."""
+
+    def answer(self, call: Call) -> Reply:
+        """A list of something."""
+        return as_json(200, [{"id": 1}])
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of a stored incident that was opened, repeated and resolved under the shipped rules."""
+    monkeypatch.setenv("RESPONDER_DATABASE_URL", f"sqlite:///{tmp_path}/responder.db")
+    settings = bootstrap.settings_from_environment()
+    book = bootstrap.load_rules(str(ROOT / "rules"), str(ROOT / "runbooks"))
+    desk = bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
+    firing = json.loads((ROOT / "examples" / "alerts" / "service-down.json").read_text())
+    over = json.loads(json.dumps(firing).replace('"firing"', '"resolved"').replace("0001-01-01", "2026-11-23"))
+    with bootstrap.store(settings) as database:
+        for body in (firing, firing, over):
+            Inbox(database).keep(json.dumps(body).encode(), "prod-eu", NOW)
+        Triage(database, lambda: desk, HandClock(), lambda _begun, _told: None).step()
+        with database.read() as connection:
+            return str(connection.execute(select(incidents.c.id)).scalar_one())
+
+
+def test_a_stored_incident_is_explained_then_and_now(opened: str, tmp_path: Path) -> None:
+    """After an incident, people see why it was judged as it was, and whether the rules of today would do the same."""
+    found = _element("--incident", opened.lower())
+    assert found["source"].startswith(f"{opened}, delivery 2 of ")
+    assert found["dedup"]["cluster"] == "prod-eu"
+    assert found["stored"]["changed"] is False
+    assert found["stored"]["then"] == found["stored"]["now"]
+    assert found["stored"]["then"]["severity"] == "P1"
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    for path in (ROOT / "rules").glob("*.yaml"):
+        (rules / path.name).write_text(path.read_text().replace("critical: P1, page: P1, warning: P2", "critical: P3"))
+    changed = ("--rules", str(rules), "--incident", opened)
+    text = _explain(*changed).output
+    assert re.search(r"THEN      P1 from rule service-down, rules [0-9a-f]{12}\n", text)
+    assert re.search(r"NOW       P3 from rule service-down, rules [0-9a-f]{12}: another answer", text)
+    assert "NOW       P1 from rule service-down, the same rule files: the same answer" in (
+        _explain("--incident", opened).output
+    )
+
+
+def test_an_incident_that_is_not_there_is_told(opened: str, tmp_path: Path) -> None:
+    """A slip in an id, and an incident whose webhooks are gone, are said in a sentence."""
+    assert "the store knows no incident INC-NOPE" in _explain("--incident", "INC-NOPE").stderr
+    database = Database(f"sqlite:///{tmp_path}/responder.db")
+    with database.write() as connection:
+        connection.execute(delete(bodies))
+    database.close()
+    gone = _explain("--incident", opened)
+    assert gone.exit_code == 1
+    assert f"no webhook of {opened} in which an alert fires is kept any more" in gone.stderr
+
+
+def test_only_one_source_is_taken() -> None:
+    """Whoever names two sources reads which there are."""
+    assert _explain("--incident", "INC-1", "--label", "a=b").exit_code == 2
+    assert _explain("--label", "a=b", "--filter", "c=d").exit_code == 2

@@ -156,6 +156,14 @@ def test_what_fires_on_is_compared_again_only_where_it_changes(run: Run, sets: P
     assert found["summary"]["first"] == BEGAN.isoformat()
 
 
+def test_a_rule_in_shadow_wakes_nobody(run: Run, past: Path, sets: Path) -> None:
+    """Whoever puts a rule into shadow sees the pages that it would no longer send."""
+    rules = sets / "after" / "rules.yaml"
+    rules.write_text((sets / "before" / "rules.yaml").read_text().replace("id: down,", "id: down, enabled: shadow,"))
+    numbers = as_found(run(str(past), "--output", "json"))["summary"]
+    assert (numbers["lost_page"], numbers["runbook_lost"], numbers["milder_severity"]) == (1, 1, 0)
+
+
 @pytest.fixture
 def repository(sets: Path) -> Path:
     """A git repository whose last commit holds the rules before, with those after in the working tree."""
