@@ -29,9 +29,9 @@ class Kind(StrEnum):
 class Outcome:
     """What people would have noticed of a notification.
 
-    ``severity`` is empty and ``rank`` 0 where nobody is told, whatever happens (a heartbeat, a rule in shadow). ``told``
-    are the channels that hear of an incident for the first time, or again after its end. ``pages`` says whether somebody
-    is woken. ``begins`` marks a new incident and one that returns.
+    ``severity`` is empty and ``rank`` 0 where nobody is told, whatever happens (a heartbeat, a rule in shadow).
+    ``told`` are the channels that hear of an incident for the first time, or again after its end. ``pages`` says
+    whether somebody is woken. ``begins`` marks a new incident and one that returns.
     """
 
     rule: str
