@@ -277,16 +277,22 @@ def jobs(
 ) -> dict[str, Job]:
     """What the engine does on a schedule, by name: one line a job. Each turn is taken by one process of all."""
     from responder.engine import heartbeat, review
+    from responder.engine.alertmanager import Alertmanagers
+    from responder.engine.reconcile import Reconcile
     from responder.engine.retention import EVERY as RETENTION_EVERY
     from responder.engine.timers import Job
 
-    watch = heartbeat.Watch(ledger, decisions, clock)
-    again = review.Review(database, ledger, decisions, clock)
-    return {
-        "heartbeats": Job(name="heartbeats", every=heartbeat.EVERY, run=watch.run),
-        "review": Job(name="review", every=review.EVERY, run=again.run),
-        "retention": Job(name="retention", every=RETENTION_EVERY, run=retention(settings, database, clock).run),
+    grace = timedelta(seconds=settings.reconcile_grace)
+    asking = Alertmanagers(outgoing(settings, clock), clock)
+    work: dict[str, tuple[timedelta, Callable[[], None]]] = {
+        "heartbeats": (heartbeat.EVERY, heartbeat.Watch(ledger, decisions, clock).run),
+        "review": (review.EVERY, review.Review(database, ledger, decisions, clock).run),
+        "retention": (RETENTION_EVERY, retention(settings, database, clock).run),
     }
+    if settings.alertmanager_url:
+        compare = Reconcile(database, ledger, decisions, clock, asking, settings.alertmanager_url, grace)
+        work["reconcile"] = (timedelta(seconds=settings.reconcile_every), compare.run)
+    return {name: Job(name=name, every=every, run=run) for name, (every, run) in work.items()}
 
 
 def retention(settings: Settings, database: Database, clock: Clock) -> Retention:

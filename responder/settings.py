@@ -57,6 +57,10 @@ class Settings:
     alertmanager_url: Mapping[str, tuple[str, ...]] = _setting(
         dict, "Alertmanager, to ask about open incidents; a pair: URL URL; by cluster: prod-eu=URL URL, prod-us=URL"
     )
+    reconcile_every: int = _setting(30, "seconds between comparisons of open incidents with Alertmanager's list")
+    reconcile_grace: int = _setting(
+        600, "seconds an alert must be gone, and Alertmanager up, to be over without a resolve; above group_interval"
+    )
     retention_days: int = _setting(90, "days that bodies, incidents, messages and findings are kept after their end")
     max_database_bytes: int = _setting(
         8 * 1024**3, "above this the oldest go earlier; never what is open, unsent or undecided"

@@ -1,0 +1,113 @@
+"""Asks an Alertmanager what it lists: API v2, read-only, every wait and every answer bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from responder.model.clock import Clock, Deadline
+from responder.model.message import Request
+from responder.model.text import tidy_line
+from responder.outgoing import CouldNotReach, Outgoing
+from responder.triage.reconcile import Listed, NoView, Silence, View
+
+SECONDS = 5.0
+"""How long one Alertmanager may take for all its answers."""
+CAP = 32 * 1024 * 1024
+"""Bytes of an answer; a longer one is not half believed."""
+MOST_SILENCES = 20
+
+# https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+_Shape = TypeVar("_Shape")
+
+
+class _State(msgspec.Struct, rename="camel"):
+    state: str
+    silenced_by: list[str] = []
+    inhibited_by: list[str] = []
+
+
+class _Alert(msgspec.Struct, rename="camel"):
+    fingerprint: str
+    status: _State
+    labels: dict[str, str] = {}
+
+
+class _Cluster(msgspec.Struct, rename="camel"):
+    status: str
+
+
+class _Status(msgspec.Struct, rename="camel"):
+    uptime: _Time
+    cluster: _Cluster
+
+
+class _Silence(msgspec.Struct, rename="camel"):
+    id: str
+    ends_at: _Time
+    created_by: str = ""
+    comment: str = ""
+
+
+class NoAnswerError(Exception):
+    """What came back is no answer to the question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alertmanagers:
+    """The way to every Alertmanager that is configured."""
+
+    outgoing: Outgoing
+    clock: Clock
+
+    def view(self, url: str, fingerprints: Collection[str]) -> View | NoView:
+        """What the Alertmanager at ``url`` lists of these alerts. Returns within SECONDS and raises nothing."""
+        deadline = Deadline(self.clock.monotonic() + SECONDS)
+        server = tidy_line(url.rstrip("/"), 200)
+        try:
+            status = self._get(url, "/api/v2/status", _Status, deadline)
+            alerts = self._get(url, "/api/v2/alerts", list[_Alert], deadline)
+            ours = [alert for alert in alerts if alert.fingerprint in fingerprints]
+            names = {alert.fingerprint: alert.labels.get("alertname", "") for alert in alerts}
+            silences = self._silences(url, {each for alert in ours for each in alert.status.silenced_by}, deadline)
+        except (CouldNotReach, NoAnswerError) as error:
+            return NoView(server, str(error))
+        return View(
+            server=server,
+            up_since=status.uptime,
+            settling=status.cluster.status == "settling",
+            total=len(alerts),
+            alerts={alert.fingerprint: _listed(alert, names) for alert in ours},
+            silences={silence.id: silence for silence in silences},
+        )
+
+    def _silences(self, url: str, ids: Iterable[str], deadline: Deadline) -> list[Silence]:
+        found = []
+        for number in sorted(ids)[:MOST_SILENCES]:
+            silence = self._get(url, f"/api/v2/silence/{quote(number, safe='')}", _Silence, deadline)
+            found.append(Silence(id=silence.id, who=silence.created_by, until=silence.ends_at, comment=silence.comment))
+        return found
+
+    def _get(self, url: str, path: str, shape: type[_Shape], deadline: Deadline) -> _Shape:
+        request = Request(url=url.rstrip("/") + path, body=b"", headers={"Accept": "application/json"}, method="GET")
+        response = self.outgoing.send(request, deadline, CAP)
+        if response.status != 200:
+            raise NoAnswerError(f"HTTP {response.status} for {path}")
+        if len(response.body) >= CAP:
+            raise NoAnswerError(f"more than {CAP // 1024 // 1024} MB for {path}")
+        try:
+            return msgspec.json.decode(response.body, type=shape)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise NoAnswerError(f"not the answer of API v2 for {path}: {tidy_line(str(error), 200)}") from error
+
+
+def _listed(alert: _Alert, names: dict[str, str]) -> Listed:
+    inhibitors = tuple(names.get(each) or each for each in alert.status.inhibited_by)
+    silences = tuple(alert.status.silenced_by)
+    return Listed(suppressed=alert.status.state == "suppressed", silences=silences, inhibitors=inhibitors)
