@@ -1,7 +1,7 @@
 """The fault suite: a known stream of alerts goes through a real pair of Alertmanagers while things break.
 
     driver --POST--> Alertmanager A, B --webhook--> Door --> replicas of `responder serve` --> PagerDuty, Slack
-    (Prometheus)     (a real cluster)               (witness)   SQLite or PostgreSQL           (stand-ins)
+    (Prometheus)     (a real cluster)               (witness)   SQLite or PostgreSQL         (stand-ins)
 
 A seed decides everything: the stream (``stream.py``) and the faults with their times (``schedule.py``). ``play.py``
 tells how one seed is played; ``catalogue.py`` is what can break, a plain dict; ``verdict.py`` is what must hold.

@@ -29,8 +29,6 @@ class Fault:
     strike: Strike
     engine: str = ""
     """The database it needs, empty for both."""
-    one_of_many: bool = False
-    """Whether it needs more replicas than one."""
 
 
 def kill_worker(world: World, _seconds: float, dice: Random) -> None:
@@ -54,24 +52,53 @@ def break_engine_thread(world: World, seconds: float, _dice: Random) -> None:
     A thread cannot be killed from outside. What kills one in practice is an exception, so that is what it gets.
     """
     database = Database(world.database_url)
+    ruin, mend = (_BREAK_SQLITE, _MEND_SQLITE) if database.is_sqlite else (_BREAK_POSTGRES, _MEND_POSTGRES)
     try:
         with world.timeline.unreachable("each engine thread that touches a message dies"):
-            _again_and_again(database, _BREAK)
+            _again_and_again(database, *ruin)
             time.sleep(seconds)
-            _again_and_again(database, "DROP TRIGGER fault")
+            _again_and_again(database, *mend)
     finally:
         database.close()
 
 
-_BREAK = "CREATE TRIGGER fault BEFORE UPDATE ON messages BEGIN SELECT RAISE(ABORT, 'a fault of the suite'); END"
+# In both an integrity error, which nothing in the engine expects of a message.
+_BREAK_SQLITE = (
+    "CREATE TRIGGER fault BEFORE UPDATE ON messages BEGIN SELECT RAISE(ABORT, 'a fault of the suite'); END",
+)
+_BREAK_POSTGRES = (
+    "CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE check_violation; END'",
+    "CREATE TRIGGER fault BEFORE UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION fault()",
+)
+_MEND_SQLITE = ("DROP TRIGGER fault",)
+_MEND_POSTGRES = ("DROP FUNCTION fault CASCADE",)
 
 
-def _again_and_again(database: Database, sql: str) -> None:
+def _again_and_again(database: Database, *statements: str) -> None:
     while True:
         with contextlib.suppress(CannotStore), database.write() as connection:
-            connection.execute(text(sql))
+            for sql in statements:
+                connection.execute(text(sql))
             return
         time.sleep(0.05)
+
+
+def restart_postgres(world: World, seconds: float, _dice: Random) -> None:
+    """PostgreSQL ends every session as an administrator would have it, and is back after a while."""
+    assert world.postgres is not None
+    with world.timeline.unreachable("PostgreSQL is restarted"):
+        world.postgres.stop()
+        time.sleep(seconds)
+        world.postgres.start()
+
+
+def kill_postgres(world: World, seconds: float, _dice: Random) -> None:
+    """PostgreSQL dies with all its sessions, and recovers."""
+    assert world.postgres is not None
+    with world.timeline.unreachable("PostgreSQL was killed"):
+        world.postgres.kill()
+        time.sleep(seconds)
+        world.postgres.start()
 
 
 def disk_full(world: World, seconds: float, _dice: Random) -> None:
@@ -164,6 +191,8 @@ FAULTS: dict[str, Fault] = {
     "SIGKILL of a worker": Fault(lane="process", longest=0.1, strike=kill_worker),
     "SIGKILL of a replica": Fault(lane="process", longest=2.0, strike=kill_replica),
     "engine threads die": Fault(lane="process", longest=0.5, strike=break_engine_thread),
+    "PostgreSQL restarted": Fault(lane="database", longest=2.0, strike=restart_postgres, engine="postgres"),
+    "SIGKILL of PostgreSQL": Fault(lane="database", longest=2.0, strike=kill_postgres, engine="postgres"),
     NEEDS_DISK: Fault(lane="database", longest=2.5, strike=disk_full, engine="sqlite"),
     "PagerDuty: 500": Fault(lane="pagerduty", longest=4.0, strike=misbehave("PagerDuty", _answers_500, away=True)),
     "PagerDuty: 429": Fault(lane="pagerduty", longest=4.0, strike=misbehave("PagerDuty", _answers_429, away=True)),

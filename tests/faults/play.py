@@ -45,9 +45,9 @@ class Result:
 def play(seed: int, folder: Path) -> Result:
     """Play a seed in an empty folder, where all logs stay."""
     began, timeline = time.monotonic(), Timeline()
-    groups, engine = stream(seed), "sqlite"
+    groups, engine = stream(seed), engine_of(seed)
     planned = schedule(seed, possible(engine))
-    with world(folder, timeline, replicas=1) as around:
+    with world(folder, timeline, engine=engine) as around:
         if around.disk is None:
             planned = tuple(each for each in planned if each.name != NEEDS_DISK)
         timeline.note(f"seed {seed}: the stream begins")
@@ -73,6 +73,11 @@ def play(seed: int, folder: Path) -> Result:
         incidents=len(found.incidents),
         pages=tuple(pages(found)),
     )
+
+
+def engine_of(seed: int) -> str:
+    """Even seeds run two replicas on PostgreSQL, odd ones a single one on SQLite."""
+    return "sqlite" if seed % 2 else "postgres"
 
 
 def possible(engine: str) -> dict[str, Fault]:

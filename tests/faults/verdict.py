@@ -156,9 +156,9 @@ def _in_time(evidence: Evidence) -> Iterator[str]:
 
 
 def _nothing_left(evidence: Evidence) -> Iterator[str]:
-    """No message waits, and none was given up."""
+    """No message waits, and none was given up. An update may have been merged into a newer one."""
     for each in evidence.messages:
-        if each.state != "sent":
+        if each.state not in {"sent", "merged"}:
             yield f"message {each.number} of {each.incident} to {each.channel} is {each.state}: {each.error}"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from responder.standins.butterfly import ButterflyStandIn
 from responder.standins.pagerduty import PagerDutyStandIn, PagerEvent
+from responder.standins.postgres import Postgres, postgres
 from responder.standins.processes import alertmanager_config, alertmanager_pair, free_port
 from responder.standins.slack import SlackStandIn
 from responder.standins.stage import stage
@@ -24,11 +25,15 @@ RUNBOOKS = Path(__file__).parents[2] / "runbooks"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """All that runs, and all that can be broken. ``disk`` is where SQLite's file is, if it is a disk of its own."""
+    """All that runs, and all that can be broken. ``disk`` is where SQLite's file is, if it is a disk of its own.
+
+    ``postgres`` is the server, where the replicas share one.
+    """
 
     timeline: Timeline
     database_url: str
     disk: Path | None
+    postgres: Postgres | None
     replicas: Sequence[Replica]
     door: Door
     alertmanagers: Sequence[str]
@@ -38,23 +43,25 @@ class World:
 
 
 @contextlib.contextmanager
-def world(folder: Path, timeline: Timeline, *, replicas: int) -> Iterator[World]:
-    """Start everything in an empty folder."""
+def world(folder: Path, timeline: Timeline, *, engine: str) -> Iterator[World]:
+    """Start everything in an empty folder: two replicas on PostgreSQL, or one on SQLite."""
 
     def on_event(kind: str, record: Any) -> None:
         if isinstance(record, PagerEvent):
             timeline.note(f"{kind}: {record.summary or record.dedup_key[:12]}")
 
     with contextlib.ExitStack() as stack:
+        server = stack.enter_context(postgres()) if engine == "postgres" else None
         disk = folder / "disk"
         has_disk = stack.enter_context(small_disk(disk))
         around = stack.enter_context(stage(folder, rules=RULES, runbooks=RUNBOOKS, on_event=on_event))
-        settings = {**around.settings, "RESPONDER_DATABASE_URL": f"sqlite:///{disk / 'responder.db'}"}
-        servers = [_replica(f"replica-{n}", settings, folder, timeline) for n in range(replicas)]
-        for server in servers:
-            stack.callback(server.close)
-            server.start()
-        door = Door([server.address for server in servers], around.token, timeline)
+        database_url = server.create("responder") if server else f"sqlite:///{disk / 'responder.db'}"
+        settings = {**around.settings, "RESPONDER_DATABASE_URL": database_url}
+        servers = [_replica(f"replica-{n}", settings, folder, timeline) for n in range(2 if server else 1)]
+        for each in servers:
+            stack.callback(each.close)
+            each.start()
+        door = Door([each.address for each in servers], around.token, timeline)
         stack.enter_context(door)
         config = alertmanager_config(
             f"{door.url}/webhook/alertmanager",
@@ -66,8 +73,9 @@ def world(folder: Path, timeline: Timeline, *, replicas: int) -> Iterator[World]
         pair = stack.enter_context(alertmanager_pair(folder, config))
         yield World(
             timeline=timeline,
-            database_url=settings["RESPONDER_DATABASE_URL"],
+            database_url=database_url,
             disk=disk if has_disk else None,
+            postgres=server,
             replicas=servers,
             door=door,
             alertmanagers=[each.url for each in pair],
