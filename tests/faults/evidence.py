@@ -21,12 +21,16 @@ from tests.faults.world import World
 
 @dataclass(frozen=True, slots=True)
 class StoredIncident:
-    """An incident as the database holds it; ``alerts`` are fingerprints, with whether each fires."""
+    """An incident as the database holds it; ``alerts`` are fingerprints, with whether each fires.
+
+    ``held`` is one that flapped: nothing of it fires, and its end is told when it has lasted.
+    """
 
     id: str
     dedup_key: str
     open: bool
     alerts: Mapping[str, bool]
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +95,8 @@ class Records:
             whole = select(deliveries.c.id, deliveries.c.state, bodies.c.body)
             found = connection.execute(whole.join(bodies, bodies.c.delivery == deliveries.c.id))
             stored = {number: (state, bytes(body)) for number, state, body in found}
-            opened = connection.execute(
-                select(incidents.c.id, incidents.c.dedup_key, incidents.c.open, incidents.c.alerts)
-            ).all()
+            of_an_incident = ("id", "dedup_key", "open", "alerts", "hold")
+            opened = connection.execute(select(*(incidents.c[name] for name in of_an_incident))).all()
             wrote = connection.execute(
                 select(messages.c.id, messages.c.incident, messages.c.channel, messages.c.state, messages.c.error)
             ).all()
@@ -104,7 +107,7 @@ class Records:
                 kept=list(world.door.kept),
                 spans=list(world.timeline.spans),
                 deliveries=stored,
-                incidents=[StoredIncident(i, key, is_open, _alerts(data)) for i, key, is_open, data in opened],
+                incidents=[StoredIncident(*row[:3], _alerts(row[3]), bool(row[4])) for row in opened],
                 messages=[StoredMessage(*row[:4], row[4] or "") for row in wrote],
                 events=list(world.pagerduty.events),
                 pager=[

@@ -49,6 +49,11 @@ class Group:
         return all(alert.episodes[-1].until is not None for alert in self.alerts)
 
     @property
+    def flaps(self) -> bool:
+        """Whether it comes again after it was over."""
+        return len(self.alerts[0].episodes) > 1
+
+    @property
     def group_key(self) -> str:
         """The key that Alertmanager will give it."""
         return f'{{}}:{{alertname="Fault", shard="{self.name}"}}'

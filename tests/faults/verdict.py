@@ -116,7 +116,7 @@ def _once(evidence: Evidence) -> Iterator[str]:
 
 
 def _right_in_the_end(evidence: Evidence) -> Iterator[str]:
-    """What is over is resolved everywhere, and what fires is open everywhere."""
+    """What is over is resolved everywhere, what fires is open everywhere, and what flapped may still be held open."""
     for group in evidence.groups:
         key = dedup_key(group)
         stored = [each for each in evidence.incidents if each.dedup_key == key]
@@ -125,8 +125,9 @@ def _right_in_the_end(evidence: Evidence) -> Iterator[str]:
             places["at PagerDuty"] = any(each.open for each in evidence.pager if each.dedup_key == key)
         if group.severity in TOLD_IN_SLACK and stored:
             places["in Slack"] = not _said_resolved(evidence, stored[-1].id)
+        held = group.flaps and any(each.held for each in stored)
         for place, is_open in places.items():
-            if is_open == group.ends:
+            if is_open == group.ends and not (held and is_open):
                 yield f"{group.name}: {'is over' if group.ends else 'fires'} and is not so {place}"
 
 
