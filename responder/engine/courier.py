@@ -167,7 +167,8 @@ class Courier:
         event = _log.bind(message=letter.id, incident=letter.report.incident, channel=letter.channel, step=letter.step)
         match outcome:
             case Delivered(ref):
-                lanes.answered(connection, letter.channel)
+                if lanes.answered(connection, letter.channel):
+                    outbox.retry_now(connection, letter.channel, now)
                 outbox.sent(connection, letter, ref, now)
                 return partial(event.info, "message.sent", attempt=letter.attempt, title=letter.report.title)
             case TryLater(reason):

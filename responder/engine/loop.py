@@ -10,7 +10,7 @@ import structlog
 from responder.store.database import CannotStore
 
 _log = structlog.get_logger()
-_PAUSE = 1.0
+_PAUSE = 0.25
 """Seconds to wait after the database refused something."""
 
 

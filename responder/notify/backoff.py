@@ -1,4 +1,4 @@
-"""When to try again: exponential with jitter, the server's own wish as a floor."""
+"""When to try again: every second at first, then exponential with jitter, the server's own wish as a floor."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from responder.model.outcome import TryLater
 
 FIRST = 1.0
+PATIENT = 10  # attempts: a vendor that is away for some seconds gets the page within one of them
 LONGEST = 300.0
 LONGEST_WORST = 60.0  # rank 1: nobody waits five minutes for an outage's page
 LONGEST_WISH = 3600.0  # a Retry-After of a day would mean that nobody is told
@@ -19,7 +20,7 @@ def next_attempt(attempt: int, outcome: TryLater, *, rank: int, now: datetime, j
     together.
     """
     longest = LONGEST_WORST if rank <= 1 else LONGEST
-    wait = min(longest, FIRST * 2.0 ** min(attempt - 1, 30))
+    wait = min(longest, FIRST * 2.0 ** max(0, min(attempt - PATIENT, 30)))
     wait = wait / 2 + wait / 2 * jitter
     return now + timedelta(seconds=max(wait, pause(outcome)))
 

@@ -69,10 +69,11 @@ def failed(connection: Connection, channel: str, now: datetime, pause: float) ->
         connection.execute(update(lanes).where(ours).values(paused_until=moment + pause))
 
 
-def answered(connection: Connection, channel: str) -> None:
-    """The channel takes messages, or says why not one of them."""
+def answered(connection: Connection, channel: str) -> bool:
+    """The channel takes messages, or says why not one of them. Whether that is news."""
     failing = lanes.c.failing_since.is_not(None)
-    connection.execute(update(lanes).where(lanes.c.channel == channel, failing).values(failing_since=None))
+    well = update(lanes).where(lanes.c.channel == channel, failing).values(failing_since=None)
+    return bool(connection.execute(well).rowcount)
 
 
 def standings(connection: Connection) -> dict[str, Standing]:

@@ -241,6 +241,13 @@ def again(connection: Connection, letter: Letter, at: datetime, reason: str, *, 
     return _finish(connection, letter, due_at=to_seconds(at), error=reason, plain=plain, enrich=False)
 
 
+def retry_now(connection: Connection, channel: str, now: datetime) -> None:
+    """The channel takes messages again: what waits for its next attempt need not. What others hold is left alone."""
+    failed = and_(_WAITING, messages.c.channel == channel, messages.c.attempt > 0, messages.c.due_at > to_seconds(now))
+    free = select(messages.c.id).where(failed).with_for_update(skip_locked=True)
+    connection.execute(update(messages).where(messages.c.id.in_(free.scalar_subquery())).values(due_at=to_seconds(now)))
+
+
 def dead(connection: Connection, letter: Letter, reason: str, now: datetime) -> bool:
     """Give up: kept, counted and shown, never sent by itself again."""
     return _finish(connection, letter, state="dead", error=reason, ended_at=to_seconds(now))

@@ -107,7 +107,9 @@ class Records:
                 kept=list(world.door.kept),
                 spans=list(world.timeline.spans),
                 deliveries=stored,
-                incidents=[StoredIncident(*row[:3], _alerts(row[3]), bool(row[4])) for row in opened],
+                incidents=[
+                    StoredIncident(i, key, is_open, _alerts(data), bool(hold)) for i, key, is_open, data, hold in opened
+                ],
                 messages=[StoredMessage(*row[:4], row[4] or "") for row in wrote],
                 events=list(world.pagerduty.events),
                 pager=[

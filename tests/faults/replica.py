@@ -6,12 +6,16 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from responder.standins.processes import Program, responder_serve
+from responder.standins.processes import DidNotStart, Program, responder_serve
 from tests.faults.timeline import Timeline
 
+_STARTS = 20
+_BETWEEN = 0.5
+"""Seconds between them: without its database the program ends with a sentence that says so."""
 _PROGRAM = Path(__file__).with_name("serve.py")
 
 
@@ -32,10 +36,19 @@ class Replica:
         self.clock.write_text("+0")
 
     def start(self) -> None:
-        """Start it and wait until it is ready. Raises DidNotStart."""
+        """Start it and wait until it is ready, again and again as systemd or Kubernetes does. Raises DidNotStart."""
         with self._changing:
-            serving = responder_serve(self._settings, self._folder, program=[str(_PROGRAM)])
-            self._program = self._running.enter_context(serving)
+            for left in reversed(range(_STARTS)):
+                serving = responder_serve(self._settings, self._folder, program=[str(_PROGRAM)])
+                try:
+                    self._program = self._running.enter_context(serving)
+                except DidNotStart:
+                    self._timeline.note(f"{self.name} did not start")
+                    if not left:
+                        raise
+                    time.sleep(_BETWEEN)
+                else:
+                    break
         self._timeline.note(f"{self.name} is ready")
 
     def workers(self) -> list[int]:

@@ -127,6 +127,25 @@ def test_what_fails_is_tried_until_it_is_accepted(office: Office, wire: Wire, an
     assert office.states() == {("pagerduty", "sent"): 1}
 
 
+def test_what_waits_leaves_as_soon_as_the_channel_takes_messages_again(
+    database: Database, clock: HandClock, wire: Wire
+) -> None:
+    """After a long outage the first page that gets through takes the others along, whatever their pauses."""
+    office = Office(database, clock, wire, a_desk(), outbox.Lane(("pagerduty",)))
+    wire.answers = [Response(500, b"")] * 20
+    office.write()
+    while wire.answers:
+        office.step()
+        clock.move(60)
+    assert office.states() == {("pagerduty", "waiting"): 1}
+    clock.move(-59)
+    assert office.step() == 0
+    office.write(stream="another")
+    assert office.step() == 2
+    assert office.states() == {("pagerduty", "sent"): 2}
+    office.courier.close(5)
+
+
 def test_the_wish_of_retry_after_is_honoured(office: Office, wire: Wire) -> None:
     """A service that asks for a pause gets it."""
     wire.answers = [Response(429, b"", {"Retry-After": "30"})]
