@@ -18,9 +18,7 @@ receiving; the backlog is how long after the load the last delivery is decided. 
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -47,16 +45,8 @@ class Round:
 
 
 def count(database: Path, state: str = "") -> int:
-    try:
-        from pysqlite3 import dbapi2 as sqlite3
-    except ImportError:
-        import sqlite3
-    connection = sqlite3.connect(database, timeout=10)
-    try:
-        where = f"WHERE state = '{state}'" if state else ""
-        return int(connection.execute(f"SELECT count(*) FROM deliveries {where}").fetchone()[0])
-    finally:
-        connection.close()
+    where = f"WHERE state = '{state}'" if state else ""
+    return int(harness.rows(database, f"SELECT count(*) FROM deliveries {where}")[0][0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +110,8 @@ def show(found: dict[str, list[Round]]) -> dict[str, float]:
     return ratios
 
 
-def main() -> None:
-    wanted = harness.options(__doc__, rounds=3, seconds=3)
-    outside = subprocess.Popen(
-        [sys.executable, str(harness.HERE / "outside.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert outside.stdout is not None
-    where = json.loads(outside.stdout.readline())
-    services = ("capsule", "odyssey", "perception", "plato", "nexus")
-    settings = {
-        "pagerduty_routing_key": "benchmark",
-        "pagerduty_url": where["url"],
-        "slack_bot_token": "xoxb-benchmark",
-        "slack_api_url": where["url"],
-        "connect_to": ",".join(f"{name}:8080=127.0.0.1:{where['port']}" for name in services),
-    }
-    whole = partial(harness.responder, **settings)
+def rounds_of(whole: Callable[[Path], Server], wanted: argparse.Namespace) -> dict[str, list[Round]]:
+    """All rounds of all subjects; ``whole`` starts ``serve`` as shipped."""
     subjects = {
         "floor": Subject(harness.floor, QUIET, database="floor.db"),
         "receiving": Subject(partial(harness.responder, role="web"), QUIET),
@@ -143,12 +119,16 @@ def main() -> None:
         "everything": Subject(whole, LOUD, decides=True),
     }
     found: dict[str, list[Round]] = {name: [] for name in subjects}
-    try:
-        for number in range(wanted.rounds):
-            for name, subject in subjects.items():
-                found[name].append(measure(subject, name, wanted.seconds, number % 10))
-    finally:
-        outside.communicate()
+    for number in range(wanted.rounds):
+        for name, subject in subjects.items():
+            found[name].append(measure(subject, name, wanted.seconds, number % 10))
+    return found
+
+
+def main() -> None:
+    wanted = harness.options(__doc__, rounds=3, seconds=3)
+    with harness.Outside() as outside:
+        found = rounds_of(partial(harness.responder, **outside.settings), wanted)
     ratios = show(found)
     harness.goal("receiving", ratios["receiving"] * 100, unit="% of the floor", at_least=80)
     harness.goal("triaging", ratios["triaging"] * 100, unit="% of the floor", at_least=50)

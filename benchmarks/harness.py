@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -47,13 +48,13 @@ class Server:
     def __init__(self, command: Sequence[str], env: Mapping[str, str], folder: Path, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._log = folder / "server.log"
-        began = time.monotonic()
-        with self._log.open("wb") as log:
+        self.began = time.monotonic()
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=folder, env={**_plain(), **env}, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         self._until_ready()
-        self.ready_after = time.monotonic() - began
+        self.ready_after = time.monotonic() - self.began
 
     def _until_ready(self) -> None:
         deadline = time.monotonic() + 30
@@ -85,6 +86,13 @@ class Server:
         """MB of memory of the whole tree; what processes share is counted once."""
         lines = "\n".join(_read(Path(f"/proc/{pid}/smaps_rollup")) for pid in self.tree()).splitlines()
         return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+    def kill(self) -> None:
+        """SIGKILL all of it: the first process first, so that it starts no other."""
+        for pid in self.tree():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
 
     def stop(self) -> None:
         """End it as an operator would, and by force where that takes 20 seconds."""
@@ -196,15 +204,18 @@ class Load:
     p99_ms: float
 
 
-def storm(server: Server, body: Path, seconds: float, tag: str, connections: int = 16) -> Load:
-    """Unique webhooks as fast as they are answered, from another process: wrk where it is, else storm.py."""
+def storm(server: Server, body: Path, seconds: float, tag: str, connections: int = 16, count: int = 0) -> Load:
+    """Unique webhooks as fast as they are answered, from another process: wrk where it is, else storm.py.
+
+    With ``count`` each connection sends so many, however long that takes.
+    """
     target = f"{server.url}/webhook/alertmanager"
-    if shutil.which("wrk"):
+    if shutil.which("wrk") and not count:
         how = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(HERE / "storm.lua")]
         command = [*how, target, "--", TOKEN, tag, str(body)]
     else:
         how = [sys.executable, str(HERE / "storm.py"), "--connections", str(connections), "--seconds", str(seconds)]
-        command = [*how, target, TOKEN, tag, str(body)]
+        command = [*how, "--count", str(count), target, TOKEN, tag, str(body)]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = json.loads(said[said.rindex("{") :])
     accepted = found.pop("replies") - found["refused"]
@@ -233,6 +244,43 @@ def wait_for(what: str, holds: Any, seconds: float = 60.0, pause: float = 0.02) 
 def folder() -> tempfile.TemporaryDirectory[str]:
     """Where databases and logs of a run are. Set TMPDIR to a real disk: in memory an fsync costs nothing."""
     return tempfile.TemporaryDirectory(prefix="responder-bench-", ignore_cleanup_errors=True)
+
+
+class Outside:
+    """outside.py in a process of its own, which answers after ``seconds``; the settings that lead ``serve`` to it."""
+
+    def __init__(self, seconds: float = 0.2) -> None:
+        command = [sys.executable, str(HERE / "outside.py"), str(seconds)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        where = json.loads(self._process.stdout.readline())
+        services = ("capsule", "odyssey", "perception", "plato", "nexus")
+        self.settings = {
+            "pagerduty_routing_key": "benchmark",
+            "pagerduty_url": where["url"],
+            "slack_bot_token": "xoxb-benchmark",
+            "slack_api_url": where["url"],
+            "connect_to": ",".join(f"{name}:8080=127.0.0.1:{where['port']}" for name in services),
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.communicate()
+
+
+def rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
+    """What SQLite's file holds."""
+    try:
+        from pysqlite3 import dbapi2 as sqlite3
+    except ImportError:
+        import sqlite3
+    with contextlib.closing(sqlite3.connect(database, timeout=10)) as connection:
+        found: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
+    return found
 
 
 def stop_all(stand_ins: Sequence[StandIn]) -> None:

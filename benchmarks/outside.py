@@ -7,7 +7,7 @@ import sys
 
 from responder.standins.server import Call, Reply, StandIn, as_json
 
-ANSWERS_AFTER = 0.2
+ANSWERS_AFTER = float(sys.argv[1]) if len(sys.argv) > 1 else 0.2
 """Seconds, for all of them."""
 
 

@@ -21,7 +21,7 @@ def client(job: argparse.Namespace, number: int, until: float, answers: list[tup
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {job.token}"}
     connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=10)
     tag, count = f"{job.tag}{number:02}", 0
-    while (began := time.monotonic()) < until:
+    while (began := time.monotonic()) < until and (not job.count or count < job.count):
         count += 1
         body = template.replace(b"@" * 10, f"{tag}{count:0{10 - len(tag)}}".encode())
         try:
@@ -37,7 +37,7 @@ def client(job: argparse.Namespace, number: int, until: float, answers: list[tup
 
 def several(job: argparse.Namespace, process: int) -> list[tuple[int, float]]:
     answers: list[tuple[int, float]] = []
-    until = time.monotonic() + job.seconds
+    until = time.monotonic() + job.seconds if not job.count else float("inf")
     numbers = range(process, job.connections, PROCESSES)
     threads = [threading.Thread(target=client, args=(job, number, until, answers)) for number in numbers]
     for thread in threads:
@@ -51,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--count", type=int, default=0, help="of each connection; 0 for as many as fit")
     for name in ("url", "token", "tag", "body"):
         parser.add_argument(name)
     job = parser.parse_args()
