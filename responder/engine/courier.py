@@ -18,6 +18,7 @@ from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.notify.backoff import LONGEST_WISH, next_attempt, pause
 from responder.notify.deliver import Deliverer
 from responder.notify.pace import Pace, Room
+from responder.notify.route import PAGER
 from responder.store import lanes, outbox
 from responder.store.database import CannotStore, Database
 
@@ -31,6 +32,9 @@ SEND_SECONDS = 5.0
 """The deadline of one attempt."""
 CLAIM = timedelta(seconds=SEND_SECONDS + 1)
 """How long a claimed message is ours: longer than an attempt can take, short enough for another to take over."""
+LEASE = timedelta(seconds=1)
+"""The same where what is sent twice is merged, with a sign of life meanwhile: a dead sender delays no page."""
+RENEW_SECONDS = 0.3
 
 
 class Courier:
@@ -62,6 +66,8 @@ class Courier:
         self._pool = ThreadPoolExecutor(senders, thread_name_prefix="courier")
         self._senders = senders
         self._busy = 0
+        self._lease = LEASE if self._channel == PAGER else None
+        self._out: dict[int, tuple[Letter, float]] = {}
         self._ended: list[tuple[Letter, Outcome]] = []
         self._guard = threading.Lock()
         self._prepared = lane.rest
@@ -70,6 +76,7 @@ class Courier:
     def step(self) -> float:
         """Mark what has ended and send what is due. Returns the seconds until the next message is, at most POLL."""
         self._prepare()
+        self._renew()
         now = self._clock.now()
         with self._guard:
             ended, free = list(self._ended), self._senders - self._busy
@@ -77,10 +84,14 @@ class Courier:
         if not ended and rest > 0:
             return rest
         with self._database.work() as connection:
+            now = self._clock.now()  # it may have taken a while to be the one who writes
             news = self._mark(connection, ended, now)
             letters = self._claim(connection, now, free) if free else []
         with self._guard:
             del self._ended[: len(ended)]
+            for letter, _outcome in ended:
+                self._out.pop(letter.id, None)
+            self._out |= {letter.id: (letter, self._clock.monotonic()) for letter in letters}
             self._busy += len(letters)
         for letter in letters:
             self._pool.submit(self._carry, letter)
@@ -107,6 +118,17 @@ class Courier:
         if not self._prepared:
             lanes.prepare(self._database, [self._channel])
             self._prepared = True
+
+    def _renew(self) -> None:
+        """Keep what we send, and what was sent and is not marked yet, from being taken over."""
+        ticks = self._clock.monotonic()
+        with self._guard:
+            old = [letter for letter, renewed in self._out.values() if ticks - renewed >= RENEW_SECONDS]
+        if old and self._lease:
+            with self._database.work() as connection:
+                outbox.renew(connection, old, self._clock.now() + self._lease)
+            with self._guard:
+                self._out |= {letter.id: (letter, ticks) for letter in old}
 
     def _rest(self, now: datetime) -> float:
         """Seconds until a message may leave, at most POLL; 0 where one may now."""
@@ -136,7 +158,8 @@ class Courier:
             return outbox.claim(connection, self._lane, now, now + CLAIM, free)
         standing = lanes.hold(connection, self._channel)
         room = self._room(standing, now).within(free)
-        letters = outbox.claim(connection, self._lane, now, now + CLAIM, room.urgent, room.other)
+        until = now + (self._lease or CLAIM)
+        letters = outbox.claim(connection, self._lane, now, until, room.urgent, room.other)
         if letters and (pace := self._pace()):
             full_at = pace.spent(standing.full_at, now.timestamp(), len(letters))
             lanes.spend(connection, self._channel, full_at)

@@ -20,6 +20,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -224,21 +225,31 @@ def _letter(row: Mapping[Any, Any], previous: dict[str, str]) -> Letter:
     )
 
 
-def _finish(connection: Connection, letter: Letter, **values: Any) -> bool:
-    """Change a message only while our claim is the newest one on it."""
-    ours = and_(messages.c.id == letter.id, messages.c.attempt == letter.attempt, _WAITING)
-    return bool(connection.execute(update(messages).where(ours).values(claimed_until=0.0, **values)).rowcount)
+def _finish(connection: Connection, ours: ColumnElement[bool], **values: Any) -> bool:
+    return bool(connection.execute(update(messages).where(ours, _WAITING).values(claimed_until=0.0, **values)).rowcount)
+
+
+def _held(letter: Letter) -> ColumnElement[bool]:
+    """Whether our claim is the newest one on a message."""
+    return and_(messages.c.id == letter.id, messages.c.attempt == letter.attempt)
 
 
 def sent(connection: Connection, letter: Letter, ref: Mapping[str, str], now: datetime) -> bool:
-    """Mark as accepted; False where another claim has taken the message over meanwhile."""
+    """Mark as accepted, whoever has taken the message over meanwhile; False where it was marked already."""
     kept = to_bytes(dict(ref)) if ref else None
-    return _finish(connection, letter, state="sent", ref=kept, error=None, ended_at=to_seconds(now))
+    ours = messages.c.id == letter.id
+    return _finish(connection, ours, state="sent", ref=kept, error=None, ended_at=to_seconds(now))
+
+
+def renew(connection: Connection, held: Iterable[Letter], until: datetime) -> None:
+    """Say that we still send these."""
+    ours = or_(*(_held(letter) for letter in held))
+    connection.execute(update(messages).where(_WAITING, ours).values(claimed_until=to_seconds(until)))
 
 
 def again(connection: Connection, letter: Letter, at: datetime, reason: str, *, plain: bool) -> bool:
     """Put back to be tried at ``at``; ``plain`` asks for the minimal form then."""
-    return _finish(connection, letter, due_at=to_seconds(at), error=reason, plain=plain, enrich=False)
+    return _finish(connection, _held(letter), due_at=to_seconds(at), error=reason, plain=plain, enrich=False)
 
 
 def retry_now(connection: Connection, channel: str, now: datetime) -> None:
@@ -250,7 +261,7 @@ def retry_now(connection: Connection, channel: str, now: datetime) -> None:
 
 def dead(connection: Connection, letter: Letter, reason: str, now: datetime) -> bool:
     """Give up: kept, counted and shown, never sent by itself again."""
-    return _finish(connection, letter, state="dead", error=reason, ended_at=to_seconds(now))
+    return _finish(connection, _held(letter), state="dead", error=reason, ended_at=to_seconds(now))
 
 
 def enrich(connection: Connection, incident: str, report: Report, now: datetime) -> frozenset[str]:

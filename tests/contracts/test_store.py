@@ -239,14 +239,36 @@ def test_a_claim_is_exclusive_until_it_runs_out(database: Database) -> None:
     assert (first.attempt, second.attempt) == (1, 2)
 
 
-def test_a_worker_that_lost_its_claim_cannot_mark(database: Database) -> None:
+def test_a_worker_that_lost_its_claim_cannot_give_up_or_put_back(database: Database) -> None:
     """A slow worker does not overwrite what the one that took over has done."""
     written(database, a_draft())
     (first,) = claimed(database)
     (second,) = claimed(database, 6.1)
     with database.write() as connection:
-        assert not outbox.sent(connection, first, {"ts": "1"}, LATER)
+        assert not outbox.again(connection, first, LATER, "HTTP 500", plain=False)
+        assert not outbox.dead(connection, first, "HTTP 400", LATER)
         assert outbox.sent(connection, second, {"ts": "2"}, LATER)
+
+
+def test_what_was_accepted_is_marked_whoever_holds_it_now(database: Database) -> None:
+    """A worker that was slow to mark still ends the message: nobody sends it a third time."""
+    written(database, a_draft())
+    (first,) = claimed(database)
+    (second,) = claimed(database, 6.1)
+    with database.write() as connection:
+        assert outbox.sent(connection, first, {"ts": "1"}, LATER)
+        assert not outbox.sent(connection, second, {"ts": "2"}, LATER)
+    assert claimed(database, 100) == []
+
+
+def test_a_claim_lasts_while_it_is_renewed(database: Database) -> None:
+    """A worker that still sends says so, and no other one sends the same."""
+    written(database, a_draft())
+    (mine,) = claimed(database)
+    with database.write() as connection:
+        outbox.renew(connection, [mine], NOW + timedelta(seconds=9))
+    assert claimed(database, 8.9) == []
+    assert len(claimed(database, 9.1)) == 1
 
 
 def test_messages_of_one_incident_and_channel_keep_their_order(database: Database) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from responder.engine.courier import Courier
+from responder.engine.courier import LEASE, RENEW_SECONDS, Courier
 from responder.engine.desk import Desk
 from responder.model.clock import Deadline
 from responder.model.message import Draft, Letter, Request, Response
@@ -46,6 +46,19 @@ class Wire:
         if isinstance(answer, CouldNotReach):
             raise answer
         return answer
+
+
+class Stuck(Wire):
+    """The other side, which says nothing until it is freed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.freed = threading.Event()
+
+    def send(self, request: Request, deadline: Deadline, cap: int = 0) -> Response:
+        """202, in the end."""
+        assert self.freed.wait(20)
+        return super().send(request, deadline, cap)
 
 
 @pytest.fixture
@@ -144,6 +157,23 @@ def test_what_waits_leaves_as_soon_as_the_channel_takes_messages_again(
     assert office.step() == 2
     assert office.states() == {("pagerduty", "sent"): 2}
     office.courier.close(5)
+
+
+def test_a_dead_senders_page_is_taken_over_within_a_second(database: Database, clock: HandClock, wire: Wire) -> None:
+    """A worker that is killed while it sends a page delays it by a second, and one that lives is left alone."""
+    lane, stuck = outbox.Lane(("pagerduty",)), Stuck()
+    alive, other = Office(database, clock, stuck, a_desk(), lane), Office(database, clock, wire, a_desk(), lane)
+    alive.write()
+    alive.courier.step()
+    for _ in range(10):
+        clock.move(RENEW_SECONDS)
+        alive.courier.step()
+        assert other.step() == 0
+    clock.move(LEASE.total_seconds() + 0.1)
+    assert other.step() == 1
+    stuck.freed.set()
+    for each in (alive, other):
+        each.courier.close(5)
 
 
 def test_the_wish_of_retry_after_is_honoured(office: Office, wire: Wire) -> None:
