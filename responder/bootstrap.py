@@ -342,6 +342,31 @@ def store(settings: Settings) -> Iterator[Database]:
 
 
 @contextlib.contextmanager
+def database(settings: Settings) -> Iterator[Database]:
+    """The database as it is, for commands that must neither make nor migrate one. Raises CannotStore."""
+    from responder.store.database import Database
+    from responder.store.migrate import require
+
+    found = Database(settings.database_url.reveal())
+    try:
+        require(found)
+        yield found
+    finally:
+        found.close()
+
+
+def back_up(settings: Settings, target: Path, seconds: float) -> None:
+    """Copy the database, whatever its version, to a new file within so many seconds. Raises CannotStore."""
+    from responder.store.database import Database
+
+    found = Database(settings.database_url.reveal())
+    try:
+        found.back_up(target, os.environ, seconds)
+    finally:
+        found.close()
+
+
+@contextlib.contextmanager
 def inbox(settings: Settings) -> Iterator[Inbox]:
     """The kept bodies, for commands that only look. Raises CannotStore."""
     from responder.store.inbox import Inbox

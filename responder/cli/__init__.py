@@ -18,6 +18,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "backtest": ("responder.cli.backtest:backtest", "Replay the past through changed rules."),
     "init": ("responder.cli.init:init", "Write a commented set of rules to start from."),
     "health": ("responder.cli.health:health", "Ask every service of the catalogue how it is."),
+    "db": ("responder.cli.db:db", "See what the database holds, prune it, copy it."),
     "rejects": ("responder.cli.rejects:rejects", "Read the bodies that were refused."),
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import structlog
@@ -41,38 +43,41 @@ class Retention:
     def run(self) -> None:
         """One turn of the job."""
         deadline = Deadline(self._clock.monotonic() + TURN_SECONDS)
-        gone = [*self.by_age(self._clock.now() - self._keep, deadline), *self.by_size(deadline)]
-        gone = [portion for portion in gone if portion.rows]
-        if gone:
-            self._database.tidy()
-            rows = {name: sum(each.rows for each in gone if each.table == name) for name in SHELVES}
-            _log.info("retention.pruned", rows={name: count for name, count in rows.items() if count})
+        rows: Counter[str] = Counter()
+        for portion in self.prune(self._clock.now() - self._keep, deadline):
+            rows[portion.table] += portion.rows
+        if rows := +rows:
+            _log.info("retention.pruned", rows=dict(rows))
 
     def would(self, before: datetime) -> list[Portion]:
         """What ``by_age`` would delete."""
         with self._database.read() as connection:
             return [retention.may_go(connection, shelf, before) for shelf in SHELVES.values()]
 
-    def by_age(self, before: datetime, deadline: Deadline) -> list[Portion]:
-        """Delete what is older than ``before`` and needed by nobody. Raises CannotStore."""
-        return [self._clear(shelf, before, deadline) for shelf in SHELVES.values()]
+    def prune(self, before: datetime, deadline: Deadline) -> Iterator[Portion]:
+        """Delete what is older than ``before``, then more where room is short. Raises CannotStore."""
+        yield from self.by_age(before, deadline)
+        yield from self.by_size(deadline)
+        self._database.tidy()
 
-    def by_size(self, deadline: Deadline) -> list[Portion]:
+    def by_age(self, before: datetime, deadline: Deadline) -> Iterator[Portion]:
+        """Delete what is older than ``before`` and needed by nobody. Raises CannotStore."""
+        for shelf in SHELVES.values():
+            yield self._clear(shelf, before, deadline)
+
+    def by_size(self, deadline: Deadline) -> Iterator[Portion]:
         """Where the database is too large, delete the oldest of what can be spared. Raises CannotStore."""
         with self._database.read() as connection:
             size = retention.used(connection, self._most_bytes)
-        if size <= self._most_bytes:
-            return []
-        excess, gone = size - int(self._most_bytes * _ROOM), []
-        for shelf in SHELVES.values():
+        excess = size - int(self._most_bytes * _ROOM) if size > self._most_bytes else 0
+        for shelf in SHELVES.values() if excess else ():
             portion = self._clear(shelf, self._clock.now() - shelf.floor, deadline, enough=excess)
-            gone.append(portion)
+            yield portion
             excess -= portion.bytes
             if excess <= 0:
-                return gone
-        if deadline.left(self._clock.monotonic()):
+                return
+        if excess and deadline.left(self._clock.monotonic()):
             _log.warning("retention.too_large", bytes=size, limit=self._most_bytes, reason="what is left is needed")
-        return gone
 
     def _clear(self, shelf: Shelf, before: datetime, deadline: Deadline, enough: int | None = None) -> Portion:
         gone, after, limit = Portion(shelf.table.name), -1.0, _LIMITS[1]

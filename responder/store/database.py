@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Table, text
@@ -101,6 +102,20 @@ class Database:
         """After rows were deleted: on SQLite write the log into the file and cut it, where nobody is in the way."""
         with self._named():
             self._kind.tidy()
+
+    def exists(self) -> bool:
+        """Whether there is one: SQLite would make the file."""
+        return self._kind.exists()
+
+    def files(self) -> int:
+        """Bytes on the disk."""
+        with self._named():
+            return self._kind.files()
+
+    def back_up(self, target: Path, env: Mapping[str, str], seconds: float) -> None:
+        """Write a consistent copy to a new file, while everybody goes on. ``env`` is for the programs it takes."""
+        with self._named():
+            self._kind.back_up(target, env, seconds)
 
     def check(self) -> None:
         """Raise CannotStore unless a write transaction can be had now."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from responder.store.database import Database
+from responder.store.database import CannotStore, Database
 from responder.store.tables import HEAD
 
 
@@ -18,6 +18,21 @@ def migrate(database: Database) -> None:
     with database.migrating() as connection:
         if _revision(connection) != HEAD:
             _upgrade(connection)
+
+
+def require(database: Database) -> None:
+    """Raise CannotStore unless the database is there and has the schema of this program."""
+    if not database.exists():
+        raise CannotStore(
+            "there is no database yet: set RESPONDER_DATABASE_URL, or start `responder serve`, which makes it"
+        )
+    with database.read() as connection:
+        found = _revision(connection)
+    if found != HEAD:
+        raise CannotStore(
+            f"the database has the schema {found or 'of something else'} and this program needs {HEAD}: "
+            "start `responder serve` of this version, which brings an older one up to date"
+        )
 
 
 def _revision(connection: Connection) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
@@ -162,6 +163,21 @@ class Postgres:
 
     def tidy(self) -> None:
         """Nothing: autovacuum makes room of what was deleted."""
+
+    def exists(self) -> bool:
+        """Whoever can connect has one."""
+        return True
+
+    def files(self) -> int:
+        """What the server says of this database."""
+        with self._readers.connect() as connection:
+            return int(connection.scalar(select(func.pg_database_size(func.current_database()))) or 0)
+
+    def back_up(self, target: Path, env: Mapping[str, str], seconds: float) -> None:
+        """What pg_dump writes."""
+        from responder.store.dump import dump
+
+        dump(self._parameters, target, env, seconds)
 
     def dispose(self) -> None:
         """Close every connection."""

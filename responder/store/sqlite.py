@@ -7,6 +7,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError
 from tenacity import Retrying, retry_if_exception, stop_after_delay
 
 from responder.store.failures import CannotStore
+from responder.store.target import whole
 
 _LOOK_SECONDS = 0.003
 """How long SQLite itself waits before we look again: it sleeps 1 ms, then 2 ms, and only later as long as 100 ms."""
@@ -160,6 +162,29 @@ class Sqlite:
             for how in ("PASSIVE", "TRUNCATE"):
                 driver.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
             connection.invalidate()
+
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return Path(self.file).is_file()
+
+    def files(self) -> int:
+        """The file and its log."""
+        paths = (Path(self.file), Path(f"{self.file}-wal"))
+        return sum(path.stat().st_size for path in paths if path.exists())
+
+    def back_up(self, target: Path, _env: Mapping[str, str], _seconds: float) -> None:
+        """SQLite's online backup, and a check of the copy.
+
+        It copies within one read transaction: neither does it stop writers nor do they make it start again.
+        """
+        if not self.exists():
+            raise CannotStore(f"there is no database {self.file}: set RESPONDER_DATABASE_URL")
+        with whole(target) as part:
+            with contextlib.closing(DRIVER.connect(self.file)) as old, contextlib.closing(DRIVER.connect(part)) as new:
+                old.backup(new)
+                verdict = new.execute("PRAGMA quick_check").fetchone()[0]
+            if verdict != "ok":
+                raise CannotStore(f"the copy of {self.file} is damaged, and so may the database be: {verdict}")
 
     def dispose(self) -> None:
         """Close every connection."""

@@ -47,7 +47,7 @@ def an_old_incident(database: Database, name: str = "INC-1", *, at: datetime = L
         an_incident(), id=name, dedup_key=name, open=not over, resolved_at=at if over else None, delivery=number
     )
     drafts = [replace(a_draft(step, stream=name), incident=name, due_at=at) for step in ("post", "edit", "reply")]
-    with database.write() as connection:
+    with database.work() as connection:
         inbox.settle(connection, [(number, "decided", name, "new")])
         incidents.save(connection, [incident], [])
         outbox.write(connection, drafts, at)
@@ -55,7 +55,7 @@ def an_old_incident(database: Database, name: str = "INC-1", *, at: datetime = L
         for study in studies.write(connection, [(work, at)] * 2, at, at, claims=2):
             studies.finish(connection, study, (a_finding(),), at)
     for n in range(len(drafts)):
-        with database.write() as connection:
+        with database.work() as connection:
             for letter in outbox.claim(connection, EVERY, at, at, 10):
                 outbox.sent(connection, letter, {"ts": "17.5"} if n == 0 else {}, at)
 
@@ -151,7 +151,7 @@ def test_what_would_go_is_what_goes(database: Database, clock: HandClock) -> Non
     before = NOW - timedelta(days=90)
     would = retention.would(before)
     assert sum(portion.rows for portion in would) == 60 * 7 + 3
-    assert retention.by_age(before, PATIENT) == would
+    assert list(retention.by_age(before, PATIENT)) == would
     assert sum(portion.rows for portion in retention.would(before)) == 0
 
 
@@ -163,10 +163,10 @@ def test_pruning_stops_in_time(database: Database) -> None:
             self.move(0.001)
             return super().monotonic()
 
-    for n in range(60):
+    for n in range(20):
         an_old_incident(database, f"INC-{n}")
-    gone = Retention(database, Ticking(), timedelta(days=90), 10**12).by_age(NOW, Deadline(0.005))
-    assert 0 < sum(portion.rows for portion in gone) < 60 * 7
+    gone = list(Retention(database, Ticking(), timedelta(days=90), 10**12).by_age(NOW, Deadline(0.005)))
+    assert 0 < sum(portion.rows for portion in gone) < 20 * 7
 
 
 @pytest.mark.parametrize("most_bytes", [1, 10**12])

@@ -1,0 +1,136 @@
+"""``responder db``: what the database holds, what may go, and a copy of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from responder import bootstrap
+from responder.cli.fail import named_failures
+from responder.cli.spans import SPAN
+
+if TYPE_CHECKING:
+    from responder.store.census import Count
+    from responder.store.retention import Portion
+
+_HOURS = 3600.0
+_OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+
+
+@click.group()
+def db() -> None:
+    """See what the database holds, prune it, copy it. All of it works while responder serves."""
+
+
+@db.command()
+@_OUTPUT
+def stats(*, output: str) -> None:
+    """Show rows, bytes, ages and states of each table, and how full the database is."""
+    with named_failures():
+        settings = bootstrap.settings_from_environment()
+        with bootstrap.database(settings) as database, database.read() as connection:
+            from responder.store.census import census
+
+            counts = census(connection)
+            files = database.files()
+    if output == "json":
+        click.echo(
+            json.dumps({"files": files, "limit": settings.max_database_bytes, "tables": _rows(counts)}, indent=2)
+        )
+        return
+    _table(counts)
+    share = files / settings.max_database_bytes
+    click.echo(
+        f"{_size(files)} on the disk, {share:.0%} of RESPONDER_MAX_DATABASE_BYTES "
+        f"({_size(settings.max_database_bytes)}); kept for {settings.retention_days} days"
+    )
+
+
+def _rows(counts: Iterable[Count]) -> list[dict[str, object]]:
+    return [
+        {
+            "table": count.table,
+            "rows": count.rows,
+            "bytes": count.bytes,
+            "oldest": count.oldest.isoformat() if count.oldest else None,
+            "newest": count.newest.isoformat() if count.newest else None,
+            "states": dict(count.states),
+        }
+        for count in counts
+    ]
+
+
+def _table(counts: Iterable[Count]) -> None:
+    head = f"{'TABLE':<12} {'ROWS':>9} {'BYTES':>9}  {'OLDEST':<20}  {'NEWEST':<20}  STATES"
+    click.echo(click.style(head, bold=True))
+    for count in counts:
+        ages = [f"{at:%Y-%m-%d %H:%M:%SZ}" if at else "-" for at in (count.oldest, count.newest)]
+        states = ", ".join(f"{rows} {name}" for name, rows in count.states.items())
+        line = f"{count.table:<12} {count.rows:>9} {_size(count.bytes):>9}  {ages[0]:<20}  {ages[1]:<20}  {states}"
+        click.echo(line.rstrip())
+
+
+@db.command()
+@click.option("--older-than", type=SPAN, metavar="SPAN", help="Instead of RESPONDER_RETENTION_DAYS: 30d, 12w; from 1d.")
+@click.option("--show", is_flag=True, help="Only show what would go.")
+@_OUTPUT
+def prune(*, older_than: timedelta | None, show: bool, output: str) -> None:
+    """Delete now what is old and over, and more where the database is too large.
+
+    Open incidents, unsent messages and undecided deliveries stay, however old they are.
+    """
+    if older_than is not None and older_than < timedelta(days=1):
+        raise click.BadParameter(
+            "keeps at least 1d: the next notifications are compared with it", param_hint="--older-than"
+        )
+    with named_failures():
+        settings = bootstrap.settings_from_environment()
+        clock = bootstrap.SystemClock()
+        with bootstrap.database(settings) as database:
+            from responder.model.clock import Deadline
+
+            retention = bootstrap.retention(settings, database, clock)
+            before = clock.now() - (older_than or timedelta(days=settings.retention_days))
+            until = Deadline(clock.monotonic() + _HOURS)
+            gone = retention.would(before) if show else retention.prune(before, until)
+            portions = _said(gone, quiet=output == "json")
+    if output == "json":
+        click.echo(json.dumps([{"table": p.table, "rows": p.rows, "bytes": p.bytes} for p in portions], indent=2))
+        return
+    total = sum(portion.bytes for portion in portions)
+    done = "would go" if show else "are gone; new rows take their room, the files keep their size"
+    click.echo(f"{sum(portion.rows for portion in portions)} rows, {_size(total)}, {done}")
+
+
+def _said(gone: Iterable[Portion], *, quiet: bool) -> list[Portion]:
+    portions = []
+    for portion in gone:
+        portions.append(portion)
+        if portion.rows and not quiet:
+            click.echo(f"{portion.table:<12} {portion.rows:>9} rows {_size(portion.bytes):>9}")
+    return portions
+
+
+@db.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--timeout", default=3600.0, show_default=True, help="Seconds that pg_dump may take.")
+def backup(*, file: Path, timeout: float) -> None:
+    """Write a consistent copy of the database to FILE: an SQLite file, or what pg_dump writes for pg_restore."""
+    with named_failures():
+        settings = bootstrap.settings_from_environment()
+        click.echo(f"copying to {file} ...", err=True)
+        bootstrap.back_up(settings, file, timeout)
+    click.echo(f"{file}: {_size(file.stat().st_size)}, a whole copy")
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

@@ -1,0 +1,129 @@
+"""`responder db`: what operators see of the database, and what they take home of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from responder.cli.db import db
+from responder.store import inbox
+from responder.store.database import Database
+from responder.store.inbox import Inbox
+from tests.contracts.test_retention import an_old_incident
+
+NOW = datetime.now(UTC)
+LONG_AGO = NOW - timedelta(days=100)
+
+
+def run(database_url: str, *arguments: str) -> Result:
+    """The command on this database."""
+    return CliRunner().invoke(db, arguments, env={"RESPONDER_DATABASE_URL": database_url})
+
+
+def test_stats_shows_every_table_and_how_full_it_is(database: Database, database_url: str) -> None:
+    """How much is kept, how old it is and what waits is seen at one look."""
+    an_old_incident(database, at=LONG_AGO)
+    Inbox(database).keep(b"{}", "", NOW)
+    shown = run(database_url, "stats")
+    assert shown.exit_code == 0
+    (line,) = (line for line in shown.output.splitlines() if line.startswith("deliveries"))
+    assert line.split()[1] == "2"
+    assert f"{LONG_AGO:%Y-%m-%d %H:%M:%SZ}" in line
+    assert "1 decided, 1 new" in line
+    assert "of RESPONDER_MAX_DATABASE_BYTES (8.6 GB); kept for 90 days" in shown.output
+
+
+def test_stats_can_be_read_by_programs(database: Database, database_url: str) -> None:
+    """A script can watch the size."""
+    an_old_incident(database, at=LONG_AGO, over=False)
+    found = json.loads(run(database_url, "stats", "--output", "json").output)
+    tables = {each["table"]: each for each in found["tables"]}
+    assert found["files"] > 0
+    assert tables["incidents"]["states"] == {"open": 1}
+    assert tables["bodies"]["bytes"] >= 5000
+
+
+def test_prune_shows_first_and_then_does_the_same(database: Database, database_url: str) -> None:
+    """An operator sees what would go before it goes; what is needed stays."""
+    an_old_incident(database, at=LONG_AGO)
+    Inbox(database).keep(b"{}", "", LONG_AGO)
+    first = run(database_url, "prune", "--show", "--output", "json")
+    second = run(database_url, "prune", "--output", "json")
+    third = run(database_url, "prune", "--show")
+    assert json.loads(first.output) == json.loads(second.output)
+    assert {each["table"]: each["rows"] for each in json.loads(first.output)}["messages"] == 3
+    assert third.output == "0 rows, 0 B, would go\n"
+    with database.read() as connection:
+        assert len(inbox.take(connection, 10)) == 1
+
+
+def test_prune_takes_another_age(database: Database, database_url: str) -> None:
+    """Where the disk is full tonight, thirty days may have to do."""
+    an_old_incident(database, at=NOW - timedelta(days=45))
+    assert "incidents            1 rows" in run(database_url, "prune", "--older-than", "30d").output
+
+
+def test_prune_keeps_a_day(database_url: str) -> None:
+    """Nobody deletes by a slip what the next notifications are compared with."""
+    refused = run(database_url, "prune", "--older-than", "12h")
+    assert refused.exit_code == 2
+    assert "keeps at least 1d" in refused.output
+
+
+def test_a_backup_is_whole_though_webhooks_arrive(database: Database, database_url: str, tmp_path: Path) -> None:
+    """The copy opens, and holds everything that was acknowledged before it was begun."""
+    box, stopping = Inbox(database), threading.Event()
+    before = [box.keep(os.urandom(5000), "", NOW) for _ in range(50)]
+    sender = threading.Thread(target=lambda: [box.keep(b"{}", "", NOW) for _ in iter(stopping.is_set, True)])
+    sender.start()
+    copied = run(database_url, "backup", str(tmp_path / "copy.db"))
+    stopping.set()
+    sender.join()
+    assert copied.exit_code == 0, copied.output
+    assert (tmp_path / "copy.db").stat().st_mode & 0o077 == 0
+    copy = Database(f"sqlite:///{tmp_path / 'copy.db'}")
+    with copy.read() as connection:
+        assert {each.id for each in inbox.take(connection, 10_000)} >= set(before)
+    assert Inbox(copy).keep(b"{}", "", NOW) > before[-1]
+    copy.close()
+
+
+@pytest.mark.usefixtures("database")
+def test_a_backup_overwrites_nothing(database_url: str, tmp_path: Path) -> None:
+    """Yesterday's copy is not lost to a repeated command."""
+    (tmp_path / "copy.db").write_text("yesterday")
+    refused = run(database_url, "backup", str(tmp_path / "copy.db"))
+    assert refused.exit_code == 1
+    assert "exists already" in refused.output
+    assert (tmp_path / "copy.db").read_text() == "yesterday"
+
+
+@pytest.mark.usefixtures("database")
+def test_a_backup_to_nowhere_is_refused(database_url: str, tmp_path: Path) -> None:
+    """A folder that is not there is said, and nothing is left behind."""
+    refused = run(database_url, "backup", str(tmp_path / "missing" / "copy.db"))
+    assert refused.exit_code == 1
+    assert "No such file or directory" in refused.output
+
+
+@pytest.mark.parametrize("arguments", [("stats",), ("prune",), ("backup", "copy.db")])
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """A slip in the URL is said, and leaves no empty file that looks like a database."""
+    refused = run(f"sqlite:///{tmp_path / 'missing.db'}", *arguments)
+    assert refused.exit_code == 1
+    assert "there is no database" in refused.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_of_another_version_is_left_alone(tmp_path: Path) -> None:
+    """Looking at a database never changes its schema under a running program."""
+    Database(f"sqlite:///{tmp_path / 'old.db'}").check()
+    refused = run(f"sqlite:///{tmp_path / 'old.db'}", "stats")
+    assert refused.exit_code == 1
+    assert "start `responder serve`" in refused.output
