@@ -33,9 +33,9 @@ from responder.store.database import Database
 from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
 
-DELIVERIES = 60
+DELIVERIES = 25
 STORM = 10
-LIMIT = 60_000_000
+LIMIT = 25_000_000
 DAYS = 365
 LANE = outbox.Lane((), rest=True)
 

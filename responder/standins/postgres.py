@@ -39,18 +39,21 @@ class Postgres:
     same over ``stop``, ``kill`` and ``start``. PostgreSQL refuses to run as root, so root runs it as user postgres.
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, *, follows: Postgres | None = None, **settings: str) -> None:
         folder = programs()
         if folder is None:
             raise DidNotStart(f"PostgreSQL is not installed: sudo apt install {PACKAGE}")
         self._programs = folder
         self._settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", **settings}
         self._port = free_port()
-        self._password = secrets.token_hex(12)
+        self._password = follows._password if follows else secrets.token_hex(12)  # noqa: SLF001 - one of our own kind
         self._home = Path(tempfile.mkdtemp(prefix="responder-postgres-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._user = "postgres" if os.geteuid() == 0 else None
-        self._initialise()
+        if follows:
+            self._copy(follows)
+        else:
+            self._initialise()
 
     @property
     def url(self) -> str:
@@ -65,6 +68,15 @@ class Postgres:
     def url_of(self, database: str) -> str:
         """The URL of a database."""
         return f"postgresql://{USER}:{self._password}@127.0.0.1:{self._port}/{database}"
+
+    def url_with(self, other: Postgres, database: str) -> str:
+        """The URL of a database that is on whichever of the two servers takes writes."""
+        hosts = f"127.0.0.1:{self._port},127.0.0.1:{other._port}"  # noqa: SLF001 - one of our own kind
+        return f"postgresql://{USER}:{self._password}@{hosts}/{database}"
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        self.execute("SELECT pg_promote()")
 
     def create(self, database: str, template: str = "template0") -> str:
         """Make a database. Returns its URL."""
@@ -144,23 +156,35 @@ class Postgres:
         children = Path(f"/proc/{pid}/task/{pid}/children")
         return [pid, *(int(child) for child in (children.read_text().split() if children.exists() else []))]
 
-    def _initialise(self) -> None:
-        secret = self._home / "password"
-        secret.write_text(self._password)
+    def _copy(self, primary: Postgres) -> None:
+        """The data of a running server, set up to follow it."""
+        self._own(self._home)
+        self._run("pg_basebackup", "--write-recovery-conf", "--no-sync", "--checkpoint=fast", f"--dbname={primary.url}")
+
+    def _own(self, *paths: Path) -> None:
         if self._user:
             owner = pwd.getpwnam(self._user)
-            for path in (self._home, secret):
+            for path in paths:
                 os.chown(path, owner.pw_uid, owner.pw_gid)
-        command = [
-            str(self._programs / "initdb"), "-D", str(self._home / "data"), "-U", USER, f"--pwfile={secret}",
-            "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions",
-        ]  # fmt: skip
+
+    def _run(self, program: str, *arguments: str) -> None:
+        """One of PostgreSQL's programs on our data. Raises DidNotStart."""
+        command = [str(self._programs / program), "-D", str(self._home / "data"), *arguments]
         done = subprocess.run(  # noqa: S603 - our own command line, no shell
             command, capture_output=True, text=True, check=False, timeout=60, cwd="/",
             user=self._user, group=self._user, extra_groups=[] if self._user else None,
         )  # fmt: skip
         if done.returncode:
-            raise DidNotStart(f"initdb failed: {done.stderr}")
+            raise DidNotStart(f"{program} failed: {done.stderr}")
+
+    def _initialise(self) -> None:
+        secret = self._home / "password"
+        secret.write_text(self._password)
+        self._own(self._home, secret)
+        self._run(
+            "initdb", "-U", USER, f"--pwfile={secret}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
+            "--no-sync", "--no-instructions",
+        )  # fmt: skip
 
     def _await(self) -> None:
         import psycopg
@@ -180,9 +204,9 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def postgres(**settings: str) -> Iterator[Postgres]:
-    """A running PostgreSQL for the block. Raises DidNotStart."""
-    server = Postgres(**settings)
+def postgres(*, follows: Postgres | None = None, **settings: str) -> Iterator[Postgres]:
+    """A running PostgreSQL for the block, a standby where it ``follows`` another. Raises DidNotStart."""
+    server = Postgres(follows=follows, **settings)
     try:
         server.start()
         yield server

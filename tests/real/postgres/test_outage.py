@@ -169,3 +169,24 @@ def test_news_of_a_commit_reaches_the_other_replica_at_once(database: Database, 
     listener.step()
     assert heard == ["deliveries", "messages", "studies"], "something may have been missed meanwhile"
     listener.close()
+
+
+@pytest.mark.usefixtures("server")
+def test_a_failover_to_a_synchronous_standby_loses_nothing() -> None:
+    """The primary dies, the standby is promoted: what was acknowledged is there, and webhooks go on by themselves."""
+    with postgres() as primary, postgres(follows=primary) as standby:
+        primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.execute("SELECT pg_reload_conf()")
+        primary.create("outage")
+        database = Database(primary.url_with(standby, "outage"), busy_seconds=1.0)
+        migrate(database)
+        box = Inbox(database)
+        kept = [box.keep(b"%d" % n, "", NOW) for n in range(20)]
+        primary.kill()
+        with pytest.raises(CannotStore, match=r"refused|read-only"):
+            box.keep(b"while nobody is primary", "", NOW)
+        standby.promote()
+        until(lambda: not _refused(box, ""))
+        with database.read() as connection:
+            assert [each.id for each in inbox.take(connection, 20)] == kept
+        database.close()
