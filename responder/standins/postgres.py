@@ -46,7 +46,7 @@ class Postgres:
         self._programs = folder
         self._settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", **settings}
         self._port = free_port()
-        self._password = follows._password if follows else secrets.token_hex(12)  # noqa: SLF001 - one of our own kind
+        self._password: str = follows._password if follows else secrets.token_hex(12)
         self._home = Path(tempfile.mkdtemp(prefix="responder-postgres-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._user = "postgres" if os.geteuid() == 0 else None
@@ -71,7 +71,7 @@ class Postgres:
 
     def url_with(self, other: Postgres, database: str) -> str:
         """The URL of a database that is on whichever of the two servers takes writes."""
-        hosts = f"127.0.0.1:{self._port},127.0.0.1:{other._port}"  # noqa: SLF001 - one of our own kind
+        hosts = f"127.0.0.1:{self._port},127.0.0.1:{other._port}"
         return f"postgresql://{USER}:{self._password}@{hosts}/{database}"
 
     def promote(self) -> None:
