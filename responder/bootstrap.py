@@ -42,6 +42,9 @@ DRAIN_SECONDS = 8.0
 MIGRATE_SECONDS = 60.0
 """How long a start waits for another process that migrates the database."""
 
+COUNT_SECONDS = 60.0
+"""How long a command may take to count what a database holds."""
+
 
 class SystemClock:
     """The machine's clocks."""
@@ -347,7 +350,7 @@ def database(settings: Settings) -> Iterator[Database]:
     from responder.store.database import Database
     from responder.store.migrate import require
 
-    found = Database(settings.database_url.reveal())
+    found = Database(settings.database_url.reveal(), busy_seconds=COUNT_SECONDS)
     try:
         require(found)
         yield found

@@ -46,7 +46,7 @@ class Postgres:
         self._programs = folder
         self._settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", **settings}
         self._port = free_port()
-        self._password: str = follows._password if follows else secrets.token_hex(12)
+        self.password: str = follows.password if follows else secrets.token_hex(12)
         self._home = Path(tempfile.mkdtemp(prefix="responder-postgres-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._user = "postgres" if os.geteuid() == 0 else None
@@ -67,12 +67,12 @@ class Postgres:
 
     def url_of(self, database: str) -> str:
         """The URL of a database."""
-        return f"postgresql://{USER}:{self._password}@127.0.0.1:{self._port}/{database}"
+        return f"postgresql://{USER}:{self.password}@127.0.0.1:{self._port}/{database}"
 
     def url_with(self, other: Postgres, database: str) -> str:
         """The URL of a database that is on whichever of the two servers takes writes."""
         hosts = f"127.0.0.1:{self._port},127.0.0.1:{other._port}"
-        return f"postgresql://{USER}:{self._password}@{hosts}/{database}"
+        return f"postgresql://{USER}:{self.password}@{hosts}/{database}"
 
     def promote(self) -> None:
         """Make a standby the primary."""
@@ -179,7 +179,7 @@ class Postgres:
 
     def _initialise(self) -> None:
         secret = self._home / "password"
-        secret.write_text(self._password)
+        secret.write_text(self.password)
         self._own(self._home, secret)
         self._run(
             "initdb", "-U", USER, f"--pwfile={secret}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",

@@ -36,6 +36,13 @@ def test_the_lock_names_no_registry_and_hashes_everything(name: str) -> None:
         assert re.match(r"[\w.-]+==\S+( ; [^\n\\]+)? \\\n    --hash=sha256:[0-9a-f]{64}", pin), pin.splitlines()[0]
 
 
+def test_the_image_can_use_postgresql() -> None:
+    """One image serves one machine and many: the lock that it is made from has the driver, as a wheel of its own."""
+    pins = (ROOT / "requirements.txt").read_text()
+    assert "\npsycopg==" in pins
+    assert "\npsycopg-binary==" in pins
+
+
 def test_nothing_names_a_path_of_one_machine() -> None:
     """The project stands alone: whoever clones it has everything it speaks of."""
     for path in tracked():
