@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from responder.diagnose.contract import Ask
 from responder.engine import process
 from responder.engine.afterwards import changed
 from responder.engine.desk import Desk
 from responder.engine.follow import History
 from responder.model.alert import AlertGroup
+from responder.model.decision import Subject
 from responder.model.delivery import Delivery, Effects
+from responder.model.problem import Place
+from responder.model.rule import Rule, RuleBook
 from responder.triage.review import review
 
 REMEMBERED = 10_000
 """So many groups are remembered. A longer history forgets those that were silent longest: memory stays flat."""
+
+_SUBJECTS = 2_000
+"""So many subjects are remembered with what would be asked about them."""
 
 _Value = TypeVar("_Value")
 
@@ -39,6 +47,26 @@ class Recent(Generic[_Value]):
             self._kept.popitem(last=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Desk(Desk):
+    """A desk that remembers its questions: over weeks the same subjects come again and again."""
+
+    asked: Recent[tuple[Ask, ...] | None]
+
+    def asks(self, names: tuple[str, ...], subject: Subject) -> tuple[Ask, ...]:
+        """The questions that the named probes ask about a subject."""
+        about = subject.service, subject.namespace, subject.name, sorted(subject.values.items())
+        key = repr((names, about))
+        known = self.asked.get(key, None)
+        if known is None:
+            known = Desk.asks(self, names, subject)
+            self.asked.put(key, known)
+        return known
+
+
+_UNKNOWN = History()
+
+
 class Rehearsal:
     """Decides with one set of rules. Incidents open, grow and end as they would have; nothing is stored or sent.
 
@@ -46,16 +74,25 @@ class Rehearsal:
     """
 
     def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+        parts = {item.name: getattr(desk, item.name) for item in fields(Desk)}
+        self._desk = _Desk(**parts, asked=Recent(_SUBJECTS))
         self._known: Recent[History] = Recent()
 
     def decide(self, group: AlertGroup, delivery: Delivery) -> Effects:
         """What follows from a delivery of ``group``, after those decided before."""
-        history = self._reviewed(self._known.get(group.dedup_key, History()), delivery.received_at)
+        history = self._reviewed(self.known(group), delivery.received_at)
         effects = process.triage(group, delivery, history, self._desk)
         if effects.incident is not None:
             self._known.put(effects.incident.dedup_key, History(effects.incident))
         return effects
+
+    def known(self, group: AlertGroup) -> History:
+        """What is known of the group so far."""
+        return self._known.get(group.dedup_key, _UNKNOWN)
+
+    def share(self, other: Rehearsal, group: AlertGroup) -> None:
+        """Take what another knows of the group for what we know."""
+        self._known.put(group.dedup_key, other.known(group))
 
     def _reviewed(self, history: History, now: datetime) -> History:
         """The history with what time has decided until ``now``: an end that was held back, for example."""
@@ -64,3 +101,50 @@ class Rehearsal:
             moment = incident.review_at
             incident = changed(incident, review(incident, moment), None, self._desk, moment).incident
         return History(incident)
+
+
+class Comparison:
+    """The same deliveries decided with two sets of rules, and only once where both are bound to decide alike.
+
+    That is so where the rules that match the alerts of a group say the same in both sets, as does everything but the
+    rules, and the same is known of the group.
+    """
+
+    def __init__(self, before: Desk, after: Desk) -> None:
+        self._before = Rehearsal(before)
+        self._after = Rehearsal(after)
+        self._matching = before.matching, after.matching
+        self._twins = _twins(before.book, after.book)
+
+    def decide(self, group: AlertGroup, delivery: Delivery) -> tuple[Effects, Effects]:
+        """What follows from a delivery of ``group`` with either set."""
+        alike = self._alike(group)
+        before = self._before.decide(group, delivery)
+        if not alike:
+            return before, self._after.decide(group, delivery)
+        self._after.share(self._before, group)
+        return before, before
+
+    def _alike(self, group: AlertGroup) -> bool:
+        if not group.alerts or self._before.known(group) is not self._after.known(group):
+            return False
+        before, after = self._matching
+        return all(self._twins.get(before.first(each.labels).id) is after.first(each.labels) for each in group.alerts)
+
+
+def _twins(before: RuleBook, after: RuleBook) -> dict[str, Rule]:
+    """The rules of ``after`` by their ids that say what they said before, wherever they stand now."""
+    if _around(before) != _around(after):
+        return {}
+    then = {rule.id: rule for rule in before.rules}
+    kept = ((rule, then.get(rule.id)) for rule in after.rules)
+    return {rule.id: rule for rule, other in kept if other and replace(other, place=rule.place) == rule}
+
+
+def _around(book: RuleBook) -> RuleBook:
+    """All that the files say but for the rules, and for where it stands."""
+    probes = {name: replace(probe, place=_NOWHERE) for name, probe in book.probes.items()}
+    return replace(book, rules=(), revision="", probes=probes, heartbeats=())
+
+
+_NOWHERE = Place("", 1, 1)

@@ -22,6 +22,7 @@ _POD_TAILS = (
     re.compile(r"-[a-z0-9]{5,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\Z"),
 )
 _NOTHING: Final = "(?!)"
+_SHORT: Final = 128
 _SCRAPER: Final = frozenset({"service", "instance", "endpoint", "job"})
 """Labels that say who was scraped, not who it is about, on series of kube-state-metrics."""
 _MIRRORS: Final = ("service", "pod", "container", "job", "instance", "endpoint")
@@ -141,14 +142,22 @@ def _rejections(labels: Mapping[str, str], book: RuleBook) -> Iterator[tuple[str
             continue
         if way.label in _MIRRORS and labels.get(f"exported_{way.label}"):
             yield way.label, f"exported_{way.label} is what the series itself says"
-        elif any(_is_exporter(name, book) for name in _pod(value, book)):
+        elif _is_exporter(value, book):
             yield way.label, f'"{value}" is an exporter'
         elif scraped and way.label in _SCRAPER:
             yield way.label, "the job is kube-state-metrics, which speaks for others"
 
 
-def _is_exporter(name: str, book: RuleBook) -> bool:
-    return _any_of(tuple(book.exporters)).match(name.rpartition("/")[2]) is not None
+def _is_exporter(value: str, book: RuleBook) -> bool:
+    """Short values are remembered: those of a group and of its next notification repeat."""
+    judge = _names_one if len(value) <= _SHORT else _names_one.__wrapped__
+    return judge(value, tuple(book.exporters))
+
+
+@lru_cache(maxsize=4096)
+def _names_one(value: str, exporters: tuple[str, ...]) -> bool:
+    wanted = _any_of(exporters)
+    return any(wanted.match(name.rpartition("/")[2]) for name in (value, *(tail.sub("", value) for tail in _POD_TAILS)))
 
 
 @lru_cache(maxsize=4)

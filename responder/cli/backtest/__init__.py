@@ -105,6 +105,7 @@ class Asked:
 def _compare(wanted: str, asked: Asked, rules: str | None, runbooks: str | None, most: int) -> Result:
     from responder.cli.backtest.against import RuleSet, against
     from responder.cli.backtest.run import Replay
+    from responder.cli.backtest.shares import Shares, processes
     from responder.cli.backtest.show import Result
 
     settings = bootstrap.settings_from_environment()
@@ -113,13 +114,14 @@ def _compare(wanted: str, asked: Asked, rules: str | None, runbooks: str | None,
     after = _desk(now, settings)
     with against(wanted, now) as then:
         before = _desk(then, settings)
-    replay = Replay(before, after, most)
     with _past(asked, settings) as past:
-        _watch(past, replay.run(past.events))
-    if not replay.tally.notifications and not replay.tally.unread:
+        shares = Shares(lambda: Replay(before, after, most), past.events, processes(before, after))
+        _watch(past, shares.run())
+    tally = shares.tally()
+    if not tally.notifications and not tally.unread:
         raise Fatal(f"{past.name} holds no notification: nothing was compared")
     revisions = before.book.revision, after.book.revision
-    return Result(history=past.name, before=then.name, after=now.name, revisions=revisions, tally=replay.tally)
+    return Result(history=past.name, before=then.name, after=now.name, revisions=revisions, tally=tally)
 
 
 def _desk(rules: RuleSet, settings: Settings) -> Desk:

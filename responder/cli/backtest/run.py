@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from responder.cli.backtest.history import Recorded
 from responder.engine import process
 from responder.engine.desk import Desk
-from responder.engine.rehearsal import Recent, Rehearsal
+from responder.engine.rehearsal import Comparison, Recent
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery
 from responder.model.text import tidy_line
@@ -30,8 +29,7 @@ class Replay:
     """Two sets of rules, side by side. ``tally`` is what was found so far."""
 
     def __init__(self, before: Desk, after: Desk, most: int) -> None:
-        self._before = Rehearsal(before)
-        self._after = Rehearsal(after)
+        self._comparison = Comparison(before, after)
         self._judged: Recent[_Judged | None] = Recent()
         self.tally = Tally(most=most)
 
@@ -50,12 +48,9 @@ class Replay:
         except BadBody as error:
             self.tally.could_not_read(f"{source}: {error}")
             return
-        before = outcome(self._before.decide(group, delivery), PAGER)
-        after = outcome(self._after.decide(group, delivery), PAGER)
+        before, after = (outcome(each, PAGER) for each in self._comparison.decide(group, delivery))
         kinds = {*moment_differences(before, after), *self._lasting(group, before, after)}
-        self.tally.add(
-            _case(source, delivery.received_at, group, before, after), tuple(kind for kind in Kind if kind in kinds)
-        )
+        self.tally.add(_case(source, delivery, group, before, after), tuple(kind for kind in Kind if kind in kinds))
 
     def _lasting(self, group: AlertGroup, before: Outcome, after: Outcome) -> tuple[Kind, ...]:
         """Differences that last are counted once an incident, and again only where they change."""
@@ -67,8 +62,10 @@ class Replay:
         return lasting_differences(before, after) if judged != known else ()
 
 
-def _case(source: str, at: datetime, group: AlertGroup, before: Outcome, after: Outcome) -> Case:
-    return Case(at=at, source=source, what=_what(group), before=before, after=after)
+def _case(source: str, delivery: Delivery, group: AlertGroup, before: Outcome, after: Outcome) -> Case:
+    return Case(
+        number=delivery.id, at=delivery.received_at, source=source, what=_what(group), before=before, after=after
+    )
 
 
 def _what(group: AlertGroup) -> str:

@@ -14,8 +14,12 @@ _OF_THE_OLD = frozenset({Kind.LOST_PAGE, Kind.RUNBOOK_LOST})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One notification that would have ended differently. ``what`` names its alert and what it is about."""
+    """One notification that would have ended differently. ``what`` names its alert and what it is about.
 
+    ``number`` says which came first.
+    """
+
+    number: int
     at: datetime
     source: str
     what: str
@@ -82,6 +86,28 @@ class Tally:
             pile.total += 1
             if len(pile.kept) < self.most:
                 pile.kept.append(case)
+
+    def include(self, other: Tally) -> None:
+        """Add what was counted of other groups of the same history."""
+        self.notifications += other.notifications
+        self.unread += other.unread
+        self.problems = (self.problems + other.problems)[: self.most]
+        self.first = min(filter(None, (self.first, other.first)), default=None)
+        self.last = max(filter(None, (self.last, other.last)), default=None)
+        self.before += other.before
+        self.after += other.after
+        self.totals.update(other.totals)
+        for rule, counts in other.rules.items():
+            self.rules.setdefault(rule, Counter()).update(counts)
+        for name, theirs in other.days.items():
+            day = self.days.setdefault(name, Day())
+            day.before += theirs.before
+            day.after += theirs.after
+            day.counts.update(theirs.counts)
+        for key, pile in other.piles.items():
+            ours = self.piles.setdefault(key, Pile())
+            ours.total += pile.total
+            ours.kept = sorted(ours.kept + pile.kept, key=lambda case: case.number)[: self.most]
 
 
 def _rule(case: Case, kind: Kind) -> str:
