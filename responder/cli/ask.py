@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 from responder import bootstrap
 from responder.cli.fail import Fatal
-from responder.model.text import one_line
+from responder.model.text import one_line, redact
 from responder.settings import Settings
 
 CAP = 64 * 1024 * 1024
@@ -15,15 +16,27 @@ CAP = 64 * 1024 * 1024
 SECONDS = 30.0
 
 
+def plain(url: str) -> str:
+    """An address as it may be shown: without the name and password that basic authentication takes from it."""
+    try:
+        parts = urlsplit(url.rstrip("/"))
+    except ValueError:
+        return redact(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def get_json(url: str, settings: Settings) -> Any:
-    """The decoded answer to a GET. Raises Fatal where there is none, it is no JSON, or its status is not 200."""
+    """The decoded answer to a GET. Raises Fatal where there is none, it is no JSON, or its status is not 200.
+
+    ``user:password@`` before the host of ``url`` is sent as basic authentication.
+    """
     from responder.model.clock import Deadline
     from responder.model.message import Request
     from responder.outgoing import CouldNotReach
 
     clock = bootstrap.SystemClock()
     outgoing = bootstrap.outgoing(settings, clock)
-    where = url.partition("?")[0]
+    where = plain(url.partition("?")[0])
     try:
         answer = outgoing.send(Request(url, b"", method="GET"), Deadline(clock.monotonic() + SECONDS), CAP)
     except CouldNotReach as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlencode
 
-from responder.cli.ask import get_json
+from responder.cli.ask import get_json, plain
 from responder.cli.backtest.recorder import NoEventError, read_line
 from responder.cli.backtest.series import QUERY, Grouping, NoMatrixError
 from responder.cli.bodies import Sample, samples
@@ -22,8 +22,8 @@ from responder.settings import Settings
 from responder.store import past
 from responder.store.database import Database
 
-PAGE = 500
-"""Deliveries read from the store at a time, each in a transaction of its own."""
+PAGE = 50
+"""Deliveries read from the store in one transaction: few, since each may hold megabytes."""
 CHUNK = timedelta(days=1)
 POINTS = 10_000
 """Steps that Prometheus is asked for at once, at most: it refuses more than 11,000."""
@@ -135,7 +135,7 @@ def of_prometheus(
 ) -> Past:
     """What Prometheus remembers of its alerts, asked for a day at a time."""
     base = url.rstrip("/")
-    return Past(f"ALERTS of {base}", None, _of_prometheus(base, settings, begin, end, step, Grouping(group_by)))
+    return Past(f"ALERTS of {plain(base)}", None, _of_prometheus(base, settings, begin, end, step, Grouping(group_by)))
 
 
 def _of_prometheus(
@@ -154,4 +154,4 @@ def _of_prometheus(
                 delivery = Delivery(id=next(numbers), received_at=when, cluster="", body=body)
                 yield Recorded(f"{when:%Y-%m-%d %H:%M:%SZ}", delivery)
         except NoMatrixError as error:
-            raise Fatal(f"{base}: {error}") from error
+            raise Fatal(f"{plain(base)}: {error}") from error

@@ -19,7 +19,7 @@ from responder.rulebook.backtest.tally import Tally
 
 FEW = 1_000
 """With fewer events than this, starting processes takes longer than they save."""
-_BATCH = 64
+_BATCH = 50
 """Events handed over at a time. A pipe takes no more than its buffer, so history is read no faster than decided."""
 _MOST = 8
 

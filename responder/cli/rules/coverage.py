@@ -14,7 +14,7 @@ from urllib.parse import quote
 import click
 
 from responder import bootstrap
-from responder.cli.ask import get_json
+from responder.cli.ask import get_json, plain
 from responder.cli.fail import FAILED, Fatal, named_failures
 from responder.cli.spans import SPAN, shown
 
@@ -123,9 +123,9 @@ def _live(url: str, settings: Settings) -> tuple[AlertRule, ...]:
 
     base = url.rstrip("/")
     try:
-        return read_answer(base, get_json(f"{base}/api/v1/rules?type=alert", settings))
+        return read_answer(plain(base), get_json(f"{base}/api/v1/rules?type=alert", settings))
     except NotReadableError as error:
-        raise Fatal(f"{base}: {error}") from error
+        raise Fatal(f"{plain(base)}: {error}") from error
 
 
 def _weighed(found: Mapped, url: str, since: timedelta, settings: Settings) -> Mapped:
@@ -137,7 +137,7 @@ def _weighed(found: Mapped, url: str, since: timedelta, settings: Settings) -> M
     try:
         weights, strange = weight.shared([row.alert for row in found.rows], weight.read(times, hours))
     except weight.NoVectorError as error:
-        raise Fatal(f"{base}: {error}") from error
+        raise Fatal(f"{plain(base)}: {error}") from error
     rows = tuple(replace(row, weight=each) for row, each in zip(found.rows, weights, strict=True))
     return replace(found, rows=rows, lately=shown(since), strange=strange)
 

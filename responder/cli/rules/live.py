@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from responder.cli.ask import get_json
+from responder.cli.ask import get_json, plain
 from responder.cli.bodies import Sample, of_group
 from responder.cli.fail import Fatal
 from responder.settings import Settings
@@ -25,11 +25,11 @@ def ask(base: str, cluster: str, matchers: tuple[str, ...], settings: Settings, 
     query = urlencode([*_ACTIVE.items(), *(("filter", each) for each in matchers)])
     answer = get_json(f"{base.rstrip('/')}/api/v2/alerts/groups?{query}", settings)
     try:
-        found = list(groups(base, cluster, answer, now))
+        found = list(groups(plain(base), cluster, answer, now))
     except (KeyError, TypeError, AttributeError) as error:
-        raise Fatal(f"{base}: the answer is not that of /api/v2/alerts/groups: {error!r}") from error
+        raise Fatal(f"{plain(base)}: the answer is not that of /api/v2/alerts/groups: {error!r}") from error
     if not found:
-        raise Fatal(f"{base}: no alert fires there that {'fits the matchers' if matchers else 'nothing mutes'}")
+        raise Fatal(f"{plain(base)}: no alert fires there that {'fits the matchers' if matchers else 'nothing mutes'}")
     return found
 
 

@@ -100,9 +100,11 @@ class _Alertmanager(StandIn):
     """Answers /api/v2/alerts/groups with two groups, the second of which has no alert left."""
 
     asked: str
+    authorization: str
 
     def answer(self, call: Call) -> Reply:
         """The groups, as ``gettableAlerts`` of openapi.yaml."""
+        self.authorization = call.headers.get("authorization", "")
         self.asked = unquote(call.path)
         if "nonsense" in self.asked:
             return as_json(400, "bad matcher format: nonsense")
@@ -213,3 +215,15 @@ def test_only_one_source_is_taken() -> None:
     """Whoever names two sources reads which there are."""
     assert _explain("--incident", "INC-1", "--label", "a=b").exit_code == 2
     assert _explain("--label", "a=b", "--filter", "c=d").exit_code == 2
+
+
+def test_a_password_in_an_address_is_sent_and_not_shown() -> None:
+    """An Alertmanager behind basic authentication can be read, and nobody's terminal keeps the password."""
+    with _Alertmanager() as server:
+        url = server.url.replace("http://", "http://me:hunter2@")
+        done = _explain("--alertmanager", url)
+        wrong = _explain("--alertmanager", url, "--filter", "nonsense")
+    assert done.exit_code == 0
+    assert server.authorization == "Basic bWU6aHVudGVyMg=="
+    assert "hunter2" not in done.output + wrong.output
+    assert "status 400" in wrong.stderr
