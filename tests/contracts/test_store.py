@@ -20,7 +20,7 @@ from responder.model.delivery import Work
 from responder.model.finding import Finding
 from responder.model.message import Draft, Letter
 from responder.standins.builders import NOW, a_finding, a_report, a_subject, an_incident
-from responder.store import inbox, incidents, lanes, outbox, studies
+from responder.store import inbox, incidents, lanes, outbox, past, studies
 from responder.store.database import CannotStore, Database
 from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
@@ -492,3 +492,22 @@ def test_what_is_not_of_the_worst_severity_takes_only_what_is_spared(database: D
         taken = outbox.claim(connection, EVERY, NOW, LATER, 4, 2)
         assert sorted(letter.rank for letter in taken) == [1, 3]
         assert outbox.claim(connection, EVERY, NOW, LATER, 0, 0) == []
+
+
+def test_what_was_received_can_be_read_again(database: Database) -> None:
+    """A backtest reads history in pages and in order, and an explanation the webhooks of one incident."""
+    box = Inbox(database)
+    numbers = [box.keep(b"%d" % each, "eu", NOW + timedelta(hours=each)) for each in range(5)]
+    with database.write() as connection:
+        inbox.settle(connection, [(number, "decided", "INC-1", "") for number in numbers[1:3]])
+        connection.execute(text("DELETE FROM bodies WHERE delivery = :gone"), {"gone": numbers[4]})
+    with database.read() as connection:
+        assert (past.count(connection, None), past.count(connection, NOW + timedelta(hours=2))) == (4, 2)
+        first = past.page(connection, None, 0, 3)
+        rest = past.page(connection, None, first[-1].id, 3)
+        late = past.page(connection, NOW + timedelta(hours=2), 0, 3)
+        told = list(past.of_incident(connection, "INC-1"))
+    assert [each.body for each in first + rest] == [b"0", b"1", b"2", b"3"]
+    assert [each.body for each in late] == [b"2", b"3"]
+    assert [(each.body, each.cluster) for each in told] == [(b"2", "eu"), (b"1", "eu")]
+    assert first[1].received_at == NOW + timedelta(hours=1)
