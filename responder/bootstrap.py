@@ -279,7 +279,7 @@ def jobs(
     clock: Clock,
 ) -> dict[str, Job]:
     """What the engine does on a schedule, by name: one line a job. Each turn is taken by one process of all."""
-    from responder.engine import heartbeat, review
+    from responder.engine import flood, heartbeat, review
     from responder.engine.alertmanager import Alertmanagers
     from responder.engine.reconcile import Reconcile
     from responder.engine.retention import EVERY as RETENTION_EVERY
@@ -290,6 +290,7 @@ def jobs(
     work: dict[str, tuple[timedelta, Callable[[], None]]] = {
         "heartbeats": (heartbeat.EVERY, heartbeat.Watch(ledger, decisions, clock).run),
         "review": (review.EVERY, review.Review(database, ledger, decisions, clock).run),
+        "floods": (flood.EVERY, flood.Watch(database, ledger, decisions, clock).run),
         "retention": (RETENTION_EVERY, retention(settings, database, clock).run),
     }
     if settings.alertmanager_url:

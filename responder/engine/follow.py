@@ -11,13 +11,15 @@ from responder.engine.desk import Desk
 from responder.model.alert import AlertGroup
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery, Effects, Work
+from responder.model.flood import Tide
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.message import Draft
 from responder.model.report import Report
 from responder.model.rule import Action
-from responder.notify.compose import again, changed, closing, opening
+from responder.notify.compose import again, changed, closing, headed, opening
 from responder.notify.contract import Channel
 from responder.notify.route import PAGER, route
+from responder.triage.flood import Weighed, weigh
 from responder.triage.heartbeat import beats
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing in it is mistaken for something else at 3 a.m.
@@ -31,20 +33,29 @@ class History:
     report: Report | None = None
 
 
-def follow(decision: Decision, group: AlertGroup, delivery: Delivery, history: History, desk: Desk) -> Effects:
-    """The effects of a decision, for the shell to commit in one transaction."""
-    effects = _effects(decision, group, delivery, history, desk)
+def follow(
+    decision: Decision,
+    group: AlertGroup,
+    delivery: Delivery,
+    history: History,
+    desk: Desk,
+    tide: Tide | None = None,
+) -> Effects:
+    """The effects of a decision, for the shell to commit in one transaction. Without a ``tide`` nothing is a flood."""
+    effects = _effects(decision, group, delivery, history, desk, tide)
     seen = tuple(beats(decision, group, desk.book, delivery.received_at))
     return replace(effects, beats=seen) if seen else effects
 
 
-def _effects(decision: Decision, group: AlertGroup, delivery: Delivery, history: History, desk: Desk) -> Effects:
+def _effects(
+    decision: Decision, group: AlertGroup, delivery: Delivery, history: History, desk: Desk, tide: Tide | None
+) -> Effects:
     incident = history.incident
     kind = decision.change.kind
     if decision.rule.action is Action.HEARTBEAT:
         return _recorded(decision, delivery, None, f"heartbeat: {decision.reason}")
     if kind is ChangeKind.NEW:
-        return _begun(decision, group, delivery, desk)
+        return _begun(decision, group, delivery, desk, tide)
     if incident is None or kind is ChangeKind.STALE:
         return _recorded(decision, delivery, None, decision.reason)
     if kind is ChangeKind.DOUBTED or (kind is ChangeKind.REPEATED and not _owed(decision, incident, desk)):
@@ -52,8 +63,8 @@ def _effects(decision: Decision, group: AlertGroup, delivery: Delivery, history:
     if kind is ChangeKind.RESOLVED:
         return _ended(decision, group, delivery, incident, history.report, desk)
     if kind is ChangeKind.AGAIN and not incident.open:
-        return _returned(decision, group, delivery, incident, desk)
-    return _told(decision, group, delivery, incident, history.report, desk)
+        return _returned(decision, group, delivery, incident, desk, tide)
+    return _told(decision, group, delivery, incident, history.report, desk, tide)
 
 
 def incident_id(dedup_key: str, delivery: int) -> str:
@@ -82,7 +93,7 @@ def messages(
     )
 
 
-def _begun(decision: Decision, group: AlertGroup, delivery: Delivery, desk: Desk) -> Effects:
+def _begun(decision: Decision, group: AlertGroup, delivery: Delivery, desk: Desk, tide: Tide | None) -> Effects:
     channels = () if decision.rule.shadow else _wanted(decision, desk)
     blank = Incident(
         id=incident_id(group.dedup_key, delivery.id),
@@ -104,7 +115,38 @@ def _begun(decision: Decision, group: AlertGroup, delivery: Delivery, desk: Desk
         revision=desk.book.revision,
         alerts=decision.change.alerts,
     )
-    return _opened(decision, group, delivery, blank, channels, desk)
+    return _weighed(decision, group, delivery, blank, desk, tide)
+
+
+def _weighed(
+    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk, tide: Tide | None
+) -> Effects:
+    """An incident that begins to fire has its page, unless the digest of a flood tells of it."""
+    channels = incident.channels
+    weighed = weigh(decision, group.common_labels, channels, tide, delivery.id) if tide and channels else None
+    if weighed is not None and weighed.held:
+        return replace(_held(decision, delivery, incident, weighed, desk), flood=weighed.flood)
+    page = _opened(decision, group, delivery, incident, channels, desk)
+    if weighed is None:
+        return page
+    return replace(page, flood=weighed.flood, outcome="; ".join(filter(None, (page.outcome, weighed.why))))
+
+
+def _held(decision: Decision, delivery: Delivery, incident: Incident, weighed: Weighed, desk: Desk) -> Effects:
+    """The incident is written, and nothing else: the digest tells of it."""
+    why = f"{incident.reason}; {weighed.held}"
+    quiet = replace(
+        incident, title=headed(decision, incident, desk.book), reason=why, channels=(), digest=weighed.flood.digest
+    )
+    return _recorded(decision, delivery, quiet, why)
+
+
+def page_after(decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk) -> Effects:
+    """The page of an open incident that only the digest of a flood has told of, now that the flood is over."""
+    channels = () if decision.rule.shadow else _wanted(decision, desk)
+    told = replace(incident, channels=channels, digest=incident.digest if channels else "")
+    page = _opened(decision, group, delivery, told, channels, desk)
+    return replace(page, delivery=None, outcome=f"{incident.id} still fires after {incident.digest}: paged by itself")
 
 
 def _opened(
@@ -140,23 +182,32 @@ def _opened(
     )
 
 
-def _returned(decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk) -> Effects:
+def _returned(
+    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk, tide: Tide | None
+) -> Effects:
     """An incident that people heard the end of: they are paged anew, by all channels that had told them."""
     wanted = _wanted(decision, desk)
     others = (name for name in incident.channels if name not in {*wanted, PAGER} and name in desk.channels)
     channels = () if decision.rule.shadow else (*wanted, *others)
     moved = replace(_moved(incident, decision, delivery), open=True, resolved_at=None, channels=channels)
-    return _opened(decision, group, delivery, moved, channels, desk)
+    return _weighed(decision, group, delivery, moved, desk, tide)
 
 
 def _told(
-    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, before: Report | None, desk: Desk
+    decision: Decision,
+    group: AlertGroup,
+    delivery: Delivery,
+    incident: Incident,
+    before: Report | None,
+    desk: Desk,
+    tide: Tide | None,
 ) -> Effects:
     """An update for those who know of the incident, and a page for those whom only its new severity concerns."""
     now = delivery.received_at
     worse = _worse(decision, incident, desk)
     fires = decision.ruling.alert.firing
-    concerns = fires and (worse or not incident.channels or _owed(decision, incident, desk))
+    unheard = not incident.channels and not _in_digest(incident, tide)
+    concerns = fires and (worse or unheard or _owed(decision, incident, desk))
     wanted = _wanted(decision, desk) if concerns and not decision.rule.shadow else ()
     added = tuple(name for name in wanted if name not in incident.channels)
     moved = replace(_moved(incident, decision, delivery), channels=incident.channels + added)
@@ -219,6 +270,12 @@ def _hears(channel: Channel, change: Change) -> bool:
     The pager hears of what fires again even while the incident is open: somebody may have resolved it there by hand.
     """
     return change.kind is ChangeKind.AGAIN if channel.name == PAGER else not change.quiet
+
+
+def _in_digest(incident: Incident, tide: Tide | None) -> bool:
+    """Whether it is told in the digest of a flood that is on."""
+    flood = tide.floods.get(incident.severity) if tide and incident.digest else None
+    return flood is not None and flood.digest == incident.digest
 
 
 def _moved(incident: Incident, decision: Decision, delivery: Delivery) -> Incident:

@@ -11,9 +11,11 @@ from sqlalchemy import Connection
 
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Effects, Study
+from responder.model.flood import Flood
 from responder.model.heartbeat import Pulse
 from responder.model.incident import Incident
-from responder.store import heartbeats, inbox, incidents, outbox, studies
+from responder.model.report import Report
+from responder.store import floods, heartbeats, inbox, incidents, outbox, studies
 from responder.store.database import CannotStore, Database, Turn
 
 LEASE = timedelta(seconds=5)
@@ -26,13 +28,16 @@ _LOOK = 0.01
 class Decided:
     """What some decisions lead to; ``added`` and ``changed`` have each incident once, in its last state.
 
-    ``pulses`` is what is known of the expected heartbeats from now on.
+    ``pulses`` is what is known of the expected heartbeats from now on, ``floods`` of each severity's new incidents, and
+    ``better`` has reports to put into pages that wait.
     """
 
     effects: Sequence[Effects]
     added: Sequence[Incident] = ()
     changed: Sequence[Incident] = ()
     pulses: Sequence[Pulse] = ()
+    floods: Sequence[Flood] = ()
+    better: Sequence[Report] = ()
 
 
 def write(connection: Connection, decided: Decided, now: datetime, room: int) -> list[Study]:
@@ -48,6 +53,9 @@ def write(connection: Connection, decided: Decided, now: datetime, room: int) ->
         ),
     )
     outbox.write(connection, (draft for each in effects for draft in each.drafts), now)
+    for report in decided.better:
+        outbox.improve(connection, report)
+    floods.save(connection, decided.floods)
     heartbeats.save(connection, decided.pulses)
     heartbeats.beat(connection, (beat for each in effects for beat in each.beats))
     due = [(each.work, each.due_at) for each in effects if each.work]
@@ -86,7 +94,7 @@ class Ledger:
     def _record(self, decide: Callable[[Connection], Decided], turn: Turn) -> Decided:
         with self._database.read() as connection:
             decided = decide(connection)
-        if not decided.effects and not decided.pulses:
+        if not decided.effects and not decided.pulses and not decided.floods:
             return decided
         with turn.work() as connection:
             started = write(connection, decided, self._clock.now(), self._room())

@@ -16,6 +16,7 @@ from responder.engine.follow import History, follow
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery, Effects, Work
 from responder.model.finding import Finding
+from responder.model.flood import Tide
 from responder.model.report import Report
 from responder.notify.compose import enriched, late
 from responder.receive.alertmanager import parse
@@ -28,11 +29,11 @@ def read(delivery: Delivery) -> AlertGroup:
     return parse(delivery.body, delivery.cluster)
 
 
-def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk) -> Effects:
-    """What follows from a delivery of ``group``, given what is known of the group so far."""
+def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk, tide: Tide | None = None) -> Effects:
+    """What follows from a delivery of ``group``, given what is known of the group so far and of floods that are on."""
     believed = believe(group, history.incident, delivery.received_at)
     decision = decide(believed, desk.book, desk.matching, history.incident, delivery.id, delivery.received_at)
-    return follow(decision, believed, delivery, history, desk)
+    return follow(decision, believed, delivery, history, desk, tide)
 
 
 def diagnose(work: Work, findings: tuple[Finding, ...], now: datetime) -> tuple[Report, Report]:

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.diagnose.run import Prober
-from responder.engine import process
+from responder.engine import flood, process
 from responder.engine.desk import Desk
 from responder.engine.follow import History, messages
 from responder.engine.ledger import LEASE, Decided, write
@@ -21,10 +21,11 @@ from responder.model.alert import AlertGroup
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Delivery, Effects, Study
 from responder.model.finding import Finding
+from responder.model.flood import Flood, Tide
 from responder.model.incident import Incident
 from responder.model.report import Report
 from responder.notify.route import PAGER
-from responder.store import inbox, incidents, outbox, studies
+from responder.store import floods, inbox, incidents, outbox, studies
 from responder.store.database import Database, Turn
 
 _log = structlog.get_logger()
@@ -86,21 +87,27 @@ class Triage:
 
     def _decide(self, connection: Connection, batch: Sequence[Delivery]) -> Decided:
         """Decide a batch one after the other: what one delivery opens, the next of the same group finds open."""
-        desk = self._desk()
+        desk, now = self._desk(), self._clock.now()
         groups = [_read(delivery) for delivery in batch]
         known = _histories(connection, {group.dedup_key for group in groups if isinstance(group, AlertGroup)})
         stored = {history.incident.id for history in known.values() if history.incident}
         touched: dict[str, Incident] = {}
+        tide = floods.known(connection)
+        swollen: dict[str, Flood] = {}
         effects = []
         for delivery, group in zip(batch, groups, strict=True):
-            each = _triage(group, delivery, known, desk)
+            each = _triage(group, delivery, known, desk, Tide(now, tide))
+            if each.flood is not None:
+                tide[each.flood.severity] = swollen[each.flood.severity] = each.flood
             if each.incident is not None:
                 key, report = each.incident.dedup_key, each.drafts[-1].report if each.drafts else None
                 known[key] = History(each.incident, report or known.get(key, History()).report)
                 touched[each.incident.id] = each.incident
             effects.append(each)
-        return Decided(
-            effects=effects,
+        news = flood.told(swollen.values(), desk, now)
+        return replace(
+            news,
+            effects=[*effects, *news.effects],
             added=[incident for incident in touched.values() if incident.id not in stored],
             changed=[incident for incident in touched.values() if incident.id in stored],
         )
@@ -124,13 +131,15 @@ def _read(delivery: Delivery) -> AlertGroup | Exception:
         return error
 
 
-def _triage(group: AlertGroup | Exception, delivery: Delivery, known: dict[str, History], desk: Desk) -> Effects:
+def _triage(
+    group: AlertGroup | Exception, delivery: Delivery, known: dict[str, History], desk: Desk, tide: Tide
+) -> Effects:
     """Triage that always answers: one delivery that breaks it must neither be lost nor stop those behind it."""
     if isinstance(group, Exception):
         _log.error("triage.unreadable", delivery=delivery.id, exc_info=group)
         return mishap(delivery, None, group, desk)
     try:
-        return process.triage(group, delivery, known.get(group.dedup_key, History()), desk)
+        return process.triage(group, delivery, known.get(group.dedup_key, History()), desk, tide)
     except Exception as error:  # noqa: BLE001 - as above: people are told, and told that nobody judged it
         _log.error("triage.broken", delivery=delivery.id, exc_info=error)
         return mishap(delivery, group, error, desk)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from responder.model.decision import Decision, Subject
+from responder.model.flood import Flood
 from responder.model.heartbeat import Beat
 from responder.model.incident import Incident
 from responder.model.message import Draft
@@ -51,7 +52,8 @@ class Effects:
 
     ``delivery`` is None where something else than a delivery led to it: a timer, an operator.
     ``state`` is "decided", or "failed" where triage broke and a plain page says so. ``due_at`` is when the page leaves
-    at the latest. ``work`` is None where there is nothing to diagnose. ``beats`` are the heartbeats it brought.
+    at the latest. ``work`` is None where there is nothing to diagnose. ``beats`` are the heartbeats it brought,
+    ``flood`` what is remembered of its severity's new incidents from now on; None where it is none of them.
     """
 
     delivery: int | None
@@ -63,3 +65,4 @@ class Effects:
     work: Work | None
     due_at: datetime
     beats: tuple[Beat, ...] = ()
+    flood: Flood | None = None

@@ -31,6 +31,7 @@ class Incident:
     it is kept open until ``held_until`` although nothing fires, ``hold`` says why it is over then. At ``review_at`` it
     is looked at without a notification. ``silenced`` is what people were told of a silence, ``gone_since`` when no
     Alertmanager listed it any more.
+    ``digest`` is the flood whose digest alone tells of it while ``channels`` is empty.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Incident:
     reopened_at: datetime | None = None
     silenced: str = ""
     gone_since: datetime | None = None
+    digest: str = ""
 
 
 class ChangeKind(StrEnum):

@@ -66,6 +66,7 @@ class Severity:
 
     ``pagerduty`` is one of critical, error, warning, info (Events API v2). ``page_budget`` is how long after the
     webhook arrived the page may wait for the diagnosis. ``next_update`` is when people expect to hear again.
+    More than ``flood_above`` new incidents within a minute are told in a digest; with 0 each has its page.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Severity:
     pagerduty: str
     page_budget: float
     next_update: float
+    flood_above: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ def opening(
         status=Status.INVESTIGATING,
         incident=incident.id,
         dedup_key=incident.dedup_key,
-        title=_title(f"[{severity.name}] {facts.symptom(decision)}{facts.flapped(incident)}", "", book.environment),
+        title=headed(decision, incident, book),
         severity=severity.name,
         severity_reason=tidy_line("; ".join(filter(None, (decision.ruling.reason, decision.held))), LINE_LIMIT),
         pagerduty_severity=severity.pagerduty,
@@ -89,6 +89,13 @@ def opening(
 def again(report: Report, reason: str) -> Report:
     """The page of an incident that fires again, made of the one it would have as a new one."""
     return replace(report, moment=Moment.AGAIN, update=tidy_line(reason, LINE_LIMIT))
+
+
+def headed(decision: Decision, incident: Incident, book: RuleBook) -> str:
+    """The title before any probe has answered."""
+    return _title(
+        f"[{decision.severity.name}] {facts.symptom(decision)}{facts.flapped(incident)}", "", book.environment
+    )
 
 
 def changed(

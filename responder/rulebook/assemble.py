@@ -75,6 +75,7 @@ def _severity(entry: Entry[SeverityShape], rank: int) -> Severity:
         pagerduty=shape.pagerduty,
         page_budget=shape.page_budget,
         next_update=shape.next_update,
+        flood_above=shape.flood_above,
     )
 
 

@@ -72,6 +72,12 @@ class SeverityShape(Shape):
     pagerduty: Literal["critical", "error", "warning", "info"] = Field(description="Severity of the PagerDuty event.")
     page_budget: Duration = Field(description="How long the page may wait for the diagnosis.")
     next_update: Duration = Field(description="When people expect to hear again.")
+    flood_above: int = Field(
+        default=20,
+        ge=0,
+        le=100_000,
+        description="New incidents within a minute beyond which a digest takes over; 0 for never.",
+    )
 
 
 class ServiceShape(Shape):

@@ -147,13 +147,18 @@ class Inbox:
     def find(self, number: int) -> Delivery | None:
         """One delivery by its id."""
         with self._database.read() as connection:
-            row = connection.execute(_WHOLE.where(deliveries.c.id == number)).mappings().first()
-            return _delivery(row) if row else None
+            return kept(connection, number)
 
 
 def take(connection: Connection, limit: int) -> list[Delivery]:
     """The oldest undecided deliveries."""
     return [_delivery(row) for row in connection.execute(_OLDEST_NEW, {"most": limit}).mappings()]
+
+
+def kept(connection: Connection, number: int) -> Delivery | None:
+    """One delivery by its id."""
+    row = connection.execute(_WHOLE.where(deliveries.c.id == number)).mappings().first()
+    return _delivery(row) if row else None
 
 
 def oldest_new(connection: Connection) -> datetime | None:

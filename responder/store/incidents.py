@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
 from responder.model.incident import Incident, Known
 from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
@@ -56,6 +56,22 @@ def to_review(connection: Connection, now: datetime, limit: int) -> list[Inciden
     return [_incident(row) for row in connection.execute(due.limit(limit)).mappings()]
 
 
+def unpaged(connection: Connection, severity: str, current: str, limit: int) -> list[Incident]:
+    """Open incidents that only the digest of a flood has told of, and not of the ``current`` one; the oldest first."""
+    mine = and_(
+        incidents.c.open, incidents.c.digest != "", incidents.c.channels == "", incidents.c.severity == severity
+    )
+    waiting = select(incidents).where(mine, incidents.c.digest != current).order_by(incidents.c.opened_at).limit(limit)
+    return [_incident(row) for row in connection.execute(waiting).mappings()]
+
+
+def open_in(connection: Connection, severity: str, digest: str) -> int:
+    """How many incidents are open that only this digest has told of."""
+    mine = and_(incidents.c.open, incidents.c.digest == digest, incidents.c.channels == "")
+    counted = select(func.count()).select_from(incidents).where(mine, incidents.c.severity == severity)
+    return int(connection.execute(counted).scalar_one())
+
+
 def save(connection: Connection, added: Iterable[Incident], changed: Iterable[Incident]) -> None:
     """Write incidents that changed, then those that are new: one may end for another to begin with its dedup key."""
     rows = [{**_row(incident), "key": incident.id} for incident in changed]
@@ -93,6 +109,7 @@ def _row(incident: Incident) -> dict[str, Any]:
         "reopened_at": _seconds(incident.reopened_at),
         "silenced": incident.silenced,
         "gone_since": _seconds(incident.gone_since),
+        "digest": incident.digest,
     }
 
 
@@ -137,4 +154,5 @@ _PLAIN = (
     "flaps",
     "hold",
     "silenced",
+    "digest",
 )

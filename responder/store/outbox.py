@@ -277,6 +277,12 @@ def enrich(connection: Connection, incident: str, report: Report, now: datetime)
     return reached
 
 
+def improve(connection: Connection, report: Report) -> None:
+    """Put a better report into the pages of its incident that nobody has tried to send; they leave when they would."""
+    untouched = and_(messages.c.incident == report.incident, _WAITING, messages.c.enrich, messages.c.attempt == 0)
+    connection.execute(update(messages).where(untouched).values(report=to_bytes(report)))
+
+
 def last_reports(connection: Connection, of: Iterable[str]) -> dict[str, Report]:
     """The newest report of each incident: what people know, which the next message builds upon."""
     newest = select(func.max(messages.c.id)).where(messages.c.incident.in_(list(of))).group_by(messages.c.incident)

@@ -84,6 +84,7 @@ incidents = Table(
     Column("reopened_at", Float),
     Column("silenced", Text, nullable=False, server_default=""),
     Column("gone_since", Float),
+    Column("digest", Text, nullable=False, server_default=""),
 )
 Index("incidents_latest", incidents.c.dedup_key, incidents.c.opened_at)
 Index("incidents_resolved", incidents.c.resolved_at)
@@ -92,6 +93,13 @@ Index(
     incidents.c.review_at,
     sqlite_where=text("review_at IS NOT NULL"),
     postgresql_where=text("review_at IS NOT NULL"),
+)
+Index(
+    "incidents_unpaged",
+    incidents.c.severity,
+    incidents.c.digest,
+    sqlite_where=text("open AND digest <> '' AND channels = ''"),
+    postgresql_where=text("open AND digest <> '' AND channels = ''"),
 )
 Index(
     "incidents_one_open",
@@ -185,6 +193,13 @@ heartbeats = Table(
     Column("seen_at", Float),
     Column("since", Float, nullable=False),
     Column("watched_at", Float, nullable=False),
+)
+
+floods = Table(
+    "floods",
+    metadata,
+    Column("severity", Text, primary_key=True),
+    Column("state", LargeBinary, nullable=False),
 )
 
 timers = Table(

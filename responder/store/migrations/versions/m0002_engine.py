@@ -51,3 +51,18 @@ def upgrade() -> None:
     )
     op.create_index("incidents_resolved", "incidents", ["resolved_at"])
     op.create_index("studies_of_incident", "studies", ["incident", "id"])
+    op.add_column("incidents", sa.Column("digest", sa.Text(), nullable=False, server_default=""))
+    unpaged = sa.text("open AND digest <> '' AND channels = ''")
+    op.create_index(
+        "incidents_unpaged",
+        "incidents",
+        ["severity", "digest"],
+        sqlite_where=unpaged,
+        postgresql_where=unpaged,
+    )
+    op.create_table(
+        "floods",
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("severity"),
+    )

@@ -1,0 +1,45 @@
+"""A flood: more new incidents of one severity than people can read one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flood:
+    """What is remembered of one severity's new incidents. Times are epoch seconds, 0 for never.
+
+    ``arrivals`` counts them by the second within the last minute, ``alone`` those of them that had a page of their own
+    although a flood was on. ``digest`` is the flood's id, empty while there is none; the rest is about that flood:
+    ``held`` incidents are told in its digest only, ``told_held`` of them people have heard of. ``kinds`` counts
+    "alertname of subject", ``names`` alert names, ``services`` those of the catalogue and ``labels`` "name=value" that
+    all alerts of an incident share, the biggest of each. ``channels`` are those it concerns, ``told`` those that have
+    heard, last at ``told_at`` and ``updates`` times since its page.
+    """
+
+    severity: str
+    arrivals: Mapping[int, int] = field(default_factory=dict)
+    alone: Mapping[int, int] = field(default_factory=dict)
+    digest: str = ""
+    began_at: float = 0.0
+    counted: int = 0
+    held: int = 0
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    names: Mapping[str, int] = field(default_factory=dict)
+    services: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[str, int] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    told_at: float = 0.0
+    told_held: int = 0
+    updates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tide:
+    """The floods by severity, as they stand at ``now``."""
+
+    now: datetime
+    floods: Mapping[str, Flood]

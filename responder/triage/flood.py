@@ -1,0 +1,154 @@
+"""Floods: when a digest takes over from single pages, which incident still gets its own, and when it is over. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+
+from responder.model.alert import Labels
+from responder.model.decision import Decision
+from responder.model.flood import Flood, Tide
+from responder.model.rule import Severity
+from responder.model.text import tidy_line
+
+WINDOW = 60
+"""Seconds over which new incidents are counted."""
+ALIKE = 3
+"""So many incidents of a flood with one alert name make the next one of that name a part of it."""
+MOST = 200
+"""Kinds, names, services and labels that are counted; the smallest are forgotten beyond it."""
+FIRST_UPDATE, LAST_UPDATE = 60.0, 600.0
+"""Seconds between the first two messages of a digest, and between the last: each wait is twice the one before."""
+
+_TOLD_ELSEWHERE = frozenset({"alertname", "severity"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """The flood after one more incident. ``held`` says why it is told in the digest only, empty where it has a page."""
+
+    flood: Flood
+    held: str = ""
+    why: str = ""
+
+
+def weigh(decision: Decision, shared: Labels, channels: tuple[str, ...], tide: Tide, delivery: int) -> Weighed | None:
+    """Whether a new incident has a page of its own; None where its severity knows no floods.
+
+    Below the limit everything has. Beyond it, an incident of a severity that wakes people still has where it is unlike
+    the flood: fewer than ALIKE incidents of the flood have its alert name, or none is about its service of the
+    catalogue. Of the former as many as the limit are paged a minute, of the latter half as many.
+    """
+    severity = decision.severity
+    if not severity.flood_above:
+        return None
+    second = int(tide.now.timestamp())
+    flood = tide.floods.get(severity.name) or Flood(severity=severity.name)
+    flood = replace(flood, arrivals=_more(_recent(flood.arrivals, second), second), alone=_recent(flood.alone, second))
+    rate = sum(flood.arrivals.values())
+    if not flood.digest and rate <= severity.flood_above:
+        return Weighed(flood=flood)
+    if not flood.digest:
+        flood = replace(flood, digest=_digest(severity.name, delivery), began_at=tide.now.timestamp())
+    unlike = _unlike(decision, flood, severity)
+    flood = _counted(flood, decision, shared)
+    if unlike:
+        return Weighed(
+            flood=replace(flood, alone=_more(flood.alone, second)), why=f"not left to digest {flood.digest}: {unlike}"
+        )
+    heard = tuple(dict.fromkeys((*flood.channels, *channels)))
+    why = f"told in digest {flood.digest} only: {rate} new {severity.name} incidents within {WINDOW} s"
+    return Weighed(flood=replace(flood, held=flood.held + 1, channels=heard), held=why)
+
+
+def due(flood: Flood, now: datetime) -> bool:
+    """Whether those who know of the digest should hear of it again: it has grown, and some time has passed."""
+    wait = min(LAST_UPDATE, FIRST_UPDATE * 2**flood.updates)
+    return flood.held > flood.told_held and now.timestamp() - flood.told_at >= wait
+
+
+def over(flood: Flood, severity: Severity | None, now: datetime) -> bool:
+    """Whether a flood has ended: at most half of the limit came within the last minute."""
+    if not flood.digest:
+        return False
+    limit = severity.flood_above if severity else 0
+    return rate(flood, now) <= limit // 2
+
+
+def rate(flood: Flood, now: datetime) -> int:
+    """New incidents within the last minute."""
+    return sum(_recent(flood.arrivals, int(now.timestamp())).values())
+
+
+def may_follow(flood: Flood, severity: Severity, now: datetime) -> int:
+    """How many incidents of floods that are over may be paged now: half of the limit a minute, none in a flood."""
+    if not severity.pages or flood.digest:
+        return 0
+    paged = sum(_recent(flood.alone, int(now.timestamp())).values())
+    return max(0, max(1, severity.flood_above // 2) - paged)
+
+
+def followed(flood: Flood, count: int, now: datetime) -> Flood:
+    """The flood's memory after ``count`` incidents of an earlier one were paged."""
+    second = int(now.timestamp())
+    return replace(flood, alone=_more(_recent(flood.alone, second), second, count))
+
+
+def ended(flood: Flood) -> Flood:
+    """What is remembered once a flood is over: the last minute."""
+    return Flood(severity=flood.severity, arrivals=flood.arrivals, alone=flood.alone)
+
+
+def _unlike(decision: Decision, flood: Flood, severity: Severity) -> str:
+    if not decision.pages:
+        return ""
+    name, service, paged = _name(decision), decision.subject.service, sum(flood.alone.values())
+    if paged < severity.flood_above and flood.names.get(name, 0) < ALIKE:
+        return f"fewer than {ALIKE} of its incidents are {name}"
+    if paged < severity.flood_above // 2 and service is not None and service not in flood.services:
+        return f"none of its incidents is about {service}"
+    return ""
+
+
+def _counted(flood: Flood, decision: Decision, shared: Labels) -> Flood:
+    name, subject = _name(decision), decision.subject
+    about = tidy_line(subject.service or subject.name or subject.namespace, 63)
+    pairs = (tidy_line(f"{key}={value}", 120) for key, value in shared.items() if key not in _TOLD_ELSEWHERE)
+    return replace(
+        flood,
+        counted=flood.counted + 1,
+        kinds=_add(flood.kinds, (f"{name} of {about}" if about else name,)),
+        names=_add(flood.names, (name,)),
+        services=_add(flood.services, (subject.service,)) if subject.service else flood.services,
+        labels=_add(flood.labels, pairs),
+    )
+
+
+def _name(decision: Decision) -> str:
+    return tidy_line(decision.ruling.alert.name, 100) or "an alert without a name"
+
+
+def _digest(severity: str, delivery: int) -> str:
+    """The flood's id: it depends on the delivery that began it only, so that deciding twice begins one flood."""
+    return f"FLOOD-{severity}-" + sha256(f"{severity}/{delivery}".encode()).hexdigest()[:8].upper()
+
+
+def _recent(seconds: Mapping[int, int], now: int) -> dict[int, int]:
+    """Those of the last minute; what a clock that jumped back has left in the future is forgotten."""
+    return {second: count for second, count in seconds.items() if -WINDOW < now - second < WINDOW}
+
+
+def _more(seconds: Mapping[int, int], second: int, count: int = 1) -> dict[int, int]:
+    return {**seconds, second: seconds.get(second, 0) + count}
+
+
+def _add(counts: Mapping[str, int], keys: Iterable[str]) -> dict[str, int]:
+    found = dict(counts)
+    for key in keys:
+        found[key] = found.get(key, 0) + 1
+    if len(found) <= MOST:
+        return found
+    biggest = sorted(found, key=lambda key: -found[key])[: MOST // 2]
+    return {key: found[key] for key in biggest}

@@ -1,0 +1,185 @@
+"""Floods: which incident has a page of its own, and when a digest takes over and is over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from responder.model.decision import Decision
+from responder.model.flood import Flood, Tide
+from responder.model.rule import Severity
+from responder.standins.builders import NOW, a_decision, a_ruling, a_severity, a_subject, an_alert
+from responder.triage.flood import (
+    ALIKE,
+    FIRST_UPDATE,
+    LAST_UPDATE,
+    MOST,
+    WINDOW,
+    Weighed,
+    due,
+    ended,
+    followed,
+    may_follow,
+    over,
+    rate,
+    weigh,
+)
+
+LIMIT = 10
+P1 = a_severity("P1", flood_above=LIMIT)
+P3 = a_severity("P3", flood_above=LIMIT)
+
+
+def new(name: str = "PodDown", service: str | None = None, severity: Severity = P1) -> Decision:
+    """The decision on a new incident of that alert name, about a pod or about a service of the catalogue."""
+    ruling = replace(a_ruling(an_alert(labels={"alertname": name})), severity=severity)
+    subject = a_subject(service=service, name=service or "a-pod")
+    return replace(a_decision(), ruling=ruling, rulings=(ruling,), subject=subject)
+
+
+class Sea:
+    """One severity's incidents, one after the other."""
+
+    def __init__(self) -> None:
+        self.flood = Flood(severity="P1")
+        self.now = NOW
+        self.number = 0
+
+    def comes(self, decision: Decision, after: float = 0.0, **labels: str) -> Weighed:
+        """One more incident, some seconds after the last."""
+        self.now += timedelta(seconds=after)
+        self.number += 1
+        tide = Tide(self.now, {self.flood.severity: self.flood})
+        weighed = weigh(decision, labels, ("pagerduty",), tide, self.number)
+        assert weighed is not None
+        self.flood = weighed.flood
+        return weighed
+
+    def storm(self, count: int, severity: Severity = P1) -> list[Weighed]:
+        """So many alike."""
+        return [self.comes(new(severity=severity), node="worker-7") for _ in range(count)]
+
+
+def test_below_the_limit_every_incident_has_its_page() -> None:
+    """Ten in a minute are read one by one, and ten more in the next."""
+    sea = Sea()
+    assert not any(each.held for each in sea.storm(LIMIT))
+    sea.now += timedelta(seconds=WINDOW)
+    assert not any(each.held for each in sea.storm(LIMIT))
+    assert not sea.flood.digest
+
+
+def test_beyond_the_limit_a_digest_takes_over() -> None:
+    """Of 300 alike, the first ten and a few more are paged; all others are in one digest that says so."""
+    sea = Sea()
+    weighed = sea.storm(300)
+    assert [bool(each.held) for each in weighed] == [False] * (LIMIT + ALIKE) + [True] * (300 - LIMIT - ALIKE)
+    assert {each.flood.digest for each in weighed[LIMIT:]} == {sea.flood.digest}
+    assert sea.flood.digest in weighed[-1].held
+    assert "300 new P1 incidents within 60 s" in weighed[-1].held
+    assert sea.flood.held == 300 - LIMIT - ALIKE
+
+
+def test_a_single_p1_of_another_kind_is_paged_in_the_middle_of_a_flood() -> None:
+    """What is unlike the flood is what people would miss."""
+    sea = Sea()
+    sea.storm(300)
+    fresh = sea.comes(new("DatabaseDown", "plato"))
+    assert not fresh.held
+    assert "fewer than 3 of its incidents are DatabaseDown" in fresh.why
+
+
+def test_a_service_that_the_flood_did_not_reach_is_paged() -> None:
+    """The same alert about a service of the catalogue that was well until now is news."""
+    sea = Sea()
+    sea.storm(300)
+    assert "none of its incidents is about plato" in sea.comes(new("PodDown", "plato"), after=WINDOW / 2).why
+    assert sea.comes(new("PodDown", "plato")).held
+
+
+def test_a_flood_of_things_unlike_each_other_is_bounded_too() -> None:
+    """However many kinds there are, a minute has at most twice the limit of pages."""
+    sea = Sea()
+    weighed = [sea.comes(new(f"Alert{number}", f"service-{number}")) for number in range(500)]
+    assert sum(not each.held for each in weighed) == 2 * LIMIT
+
+
+def test_what_wakes_nobody_is_left_to_the_digest() -> None:
+    """A P3 unlike the others can wait for the digest to name it."""
+    sea = Sea()
+    sea.flood = Flood(severity="P3")
+    sea.storm(LIMIT, P3)
+    assert sea.comes(new("Rare", "plato", P3)).held
+
+
+def test_a_limit_of_zero_knows_no_floods() -> None:
+    """Where floods are switched off, nothing is counted."""
+    assert weigh(new(severity=a_severity("P1", flood_above=0)), {}, (), Tide(NOW, {}), 1) is None
+
+
+def test_the_end_needs_half_of_the_limit() -> None:
+    """A rate that wavers about the limit neither ends nor begins a flood each time."""
+    sea = Sea()
+    sea.storm(30)
+    assert not over(sea.flood, P1, sea.now)
+    for _ in range(12):
+        sea.comes(new(), after=10.0)
+    assert rate(sea.flood, sea.now) == 6
+    assert not over(sea.flood, P1, sea.now)
+    assert over(sea.flood, P1, sea.now + timedelta(seconds=15))
+    assert not over(ended(sea.flood), P1, sea.now)
+
+
+def test_a_flood_ends_when_its_severity_is_gone_from_the_rules() -> None:
+    """A change of the rules leaves no flood behind."""
+    sea = Sea()
+    sea.storm(30)
+    assert over(sea.flood, None, sea.now + timedelta(seconds=WINDOW))
+
+
+def test_a_clock_that_jumps_back_does_not_hold_a_flood() -> None:
+    """Arrivals an hour in the future are no arrivals."""
+    sea = Sea()
+    sea.storm(30)
+    assert over(sea.flood, P1, sea.now - timedelta(hours=1))
+
+
+def test_updates_come_less_and_less_often() -> None:
+    """An hour of flood makes a handful of messages, and none where nothing has come."""
+    sea = Sea()
+    sea.storm(30)
+    moments: list[datetime] = []
+    now = sea.now
+    for _ in range(3600):
+        now += timedelta(seconds=1)
+        sea.flood = replace(sea.flood, held=sea.flood.held + 1)
+        if due(sea.flood, now):
+            moments.append(now)
+            sea.flood = replace(
+                sea.flood, told_at=now.timestamp(), told_held=sea.flood.held, updates=sea.flood.updates + 1
+            )
+    assert len(moments) < 12
+    assert (moments[2] - moments[1]).total_seconds() >= 2 * FIRST_UPDATE
+    assert (moments[-1] - moments[-2]).total_seconds() == LAST_UPDATE
+    assert not due(replace(sea.flood, held=sea.flood.told_held), now + timedelta(days=1))
+
+
+def test_pages_after_a_flood_are_paced() -> None:
+    """Those that only the digest told of are paged at half of the limit a minute, and not while a flood is on."""
+    sea = Sea()
+    sea.storm(30)
+    assert may_follow(sea.flood, P1, sea.now) == 0
+    later = sea.now + timedelta(seconds=WINDOW)
+    calm = ended(sea.flood)
+    assert may_follow(calm, P1, later) == LIMIT // 2
+    assert may_follow(followed(calm, 3, later), P1, later) == LIMIT // 2 - 3
+    assert may_follow(calm, replace(P3, pages=False), later) == 0
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """A flood of labels no two of which are alike does not fill the memory, and what is shared is kept."""
+    sea = Sea()
+    for number in range(MOST * 5):
+        sea.comes(new(), pod=f"pod-{number}", node="worker-7")
+    assert len(sea.flood.labels) <= MOST
+    assert sea.flood.labels["node=worker-7"] == sea.flood.counted
