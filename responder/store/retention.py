@@ -104,8 +104,8 @@ SHELVES: Mapping[str, Shelf] = {
         ),
     )
 }
-SMALL = frozenset({"heartbeats", "lanes", "timers"})
-"""Tables that do not grow with time: a row a cluster, a row a channel, a row a job."""
+SMALL = frozenset({"floods", "heartbeats", "lanes", "timers"})
+"""Tables that do not grow with time: a row a severity, a cluster, a channel, a job."""
 
 
 def may_go(connection: Connection, shelf: Shelf, before: datetime) -> Portion:
