@@ -2,6 +2,8 @@
 
 The clock starts when the client sends the webhook and stops when the stand-in PagerDuty has read the request; 500 ms
 are taken off. So it holds receiving, the commit, triage, the probes' own overhead, the enriched page and its way out.
+Every incident is about a service of its own with three dependencies of its own, since a question asked a moment ago is
+not asked again; and floods are switched off, since a hundred pages a minute would be one.
 The peer is sequential.py: thirty lines, nothing durable, the same three probes one after the other. One webhook at a
 time, then four at once; every webhook opens a new incident. The stand-ins live in the process that measures.
 """
@@ -28,24 +30,41 @@ _RULES = """\
 platform: {environment: prod, namespace: butterfly}
 severities:
   P1: {meaning: outage, response: now, respond_within: 15m, responders: all, pages: true, pagerduty: critical,
-       page_budget: 8s, next_update: 30m}
+       page_budget: 8s, next_update: 30m, flood_above: 0}
 contacts: [{role: On-Call Primary, contact: PagerDuty, hours: 24/7}]
 escalation: [On-Call Primary]
-"""
-_RULE = """\
+probes:
+  needed: {kind: http, url: "${health}", of: dependencies, health: true}
 rules:
-  - {id: everything, match: [], severity: P1, symptom: is slow, first_step: Wait., channels: [pagerduty], probes: [%s]}
+  - {id: everything, match: [], severity: P1, symptom: is slow, first_step: Wait., channels: [pagerduty],
+     probes: [needed]}
+services:
 """
+_SERVICE = (
+    "  {name}: {{health: 'http://{host}:8080/actuator/health', owner: team, impact: none, depends_on: [{needs}]}}"
+)
 
 
-def rules(folder: Path, butterfly: ButterflyStandIn) -> Path:
-    """A folder with one rule and three http probes."""
+def rules(folder: Path, count: int) -> Path:
+    """A folder with one rule, and ``count`` services that each depend on three slow ones."""
     place = folder / "rules"
     place.mkdir()
-    probes = [f"  slow-{name}: {{kind: http, url: '{butterfly.health_url(name)}', health: true}}" for name in PROBED]
-    names = ", ".join(f"slow-{name}" for name in PROBED)
-    (place / "all.yaml").write_text("\n".join([_RULES.rstrip(), "probes:", *probes, _RULE % names]))
+    lines = [_RULES.rstrip()]
+    for number in range(count):
+        needed = {f"{name}-{number}": f"{name}.n{number}" for name in PROBED}
+        lines.extend(_SERVICE.format(name=name, host=host, needs="") for name, host in needed.items())
+        lines.append(_SERVICE.format(name=_service(number), host=_service(number), needs=", ".join(needed)))
+    (place / "all.yaml").write_text("\n".join(lines) + "\n")
     return place
+
+
+def connections(count: int, port: int) -> str:
+    """Where the hosts of those services are."""
+    return ",".join(f"{name}.n{number}:8080=127.0.0.1:{port}" for number in range(count) for name in PROBED)
+
+
+def _service(number: int | str) -> str:
+    return f"s{number:010}" if isinstance(number, int) else f"s{number}"
 
 
 class Stopwatch:
@@ -53,7 +72,7 @@ class Stopwatch:
 
     def __init__(self, pagerduty: PagerDutyStandIn) -> None:
         self._pagerduty = pagerduty
-        self._template = harness.a_body(1)
+        self._template = harness.a_body(1, service=_service(harness.NUMBER))
         self._numbers: Iterator[int] = iter(range(10**9))
 
     def once(self, url: str, at_once: int = 1) -> list[float]:
@@ -87,6 +106,7 @@ def peer(folder: Path, pagerduty: PagerDutyStandIn, butterfly: ButterflyStandIn)
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
+    count = WARM_UP * 4 + rounds * 22
     with ExitStack() as stack:
         pagerduty = stack.enter_context(PagerDutyStandIn())
         butterfly = stack.enter_context(ButterflyStandIn())
@@ -96,7 +116,8 @@ def measure(rounds: int) -> dict[str, list[float]]:
         ours = stack.enter_context(
             harness.responder(
                 ours_in,
-                rules=rules(ours_in, butterfly),
+                rules=rules(ours_in, count),
+                connect_to=connections(count, butterfly.port),
                 pagerduty_routing_key="benchmark",
                 pagerduty_url=pagerduty.url,
                 pagerduty_events_per_minute=100_000,  # the peer keeps no limit either

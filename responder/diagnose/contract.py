@@ -32,7 +32,7 @@ class Ask:
 
     ``target`` is who it is about in people's words, ``question`` what will be asked, fit to be pasted. ``skip`` says
     why it cannot be, empty where it can. ``wire`` is the kind's own: what ``look`` needs to ask it. ``timeout`` is
-    seconds.
+    seconds. ``place`` is who must answer, where that is not the target itself: a Prometheus, a host and port.
     """
 
     probe: str
@@ -43,6 +43,7 @@ class Ask:
     link: str = ""
     skip: str = ""
     wire: Any = None
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

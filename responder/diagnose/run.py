@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 import structlog
 
 from responder.diagnose.answer import answer, skipped
+from responder.diagnose.breaker import SLOW, Breaker
 from responder.diagnose.contract import Ask, ProbeKind, Tools
 from responder.diagnose.figures import span
+from responder.diagnose.memory import Memory, same, told_again
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 
@@ -30,7 +33,8 @@ _News = queue.SimpleQueue[tuple[int, Finding | None]]
 class _Job:
     """One question of one run. ``news`` is the run's: (number, None) when a job starts, (number, finding) when it ends.
 
-    ``deadline`` is the run's until the job starts, then its own.
+    ``deadline`` is the run's until the job starts, then its own. ``followers`` asked the same meanwhile: they get the
+    same answer, and have no thread of their own.
     """
 
     number: int
@@ -40,6 +44,14 @@ class _Job:
     began: float = 0.0
     started: bool = False
     abandoned: bool = False
+    leads: bool = True
+    followers: list[_Job] = field(default_factory=list)
+
+    def start(self, now: float) -> None:
+        """The question is being asked from now on. The run may have to wake up earlier than it thought."""
+        self.began, self.started = now, True
+        self.deadline = self.deadline.sooner(self.ask.timeout, now)
+        self.news.put((self.number, None))
 
 
 class Prober:
@@ -57,12 +69,16 @@ class Prober:
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._threads = 0
+        self._memory = Memory()
+        self._breaker = Breaker()
+        self._asked: dict[Hashable, _Job] = {}
 
     def run(self, asks: Sequence[Ask], deadline: Deadline, on_each: OnEach | None = None) -> tuple[Finding, ...]:
         """A finding for every ask, in their order, at ``deadline`` (and a tenth of a second) at the latest.
 
         ``on_each`` is called in this thread with every finding as it comes. A question without an answer in time is
-        unknown; so is one that got no thread, because others hang.
+        unknown; so is one that got no thread, because others hang. What was asked a moment ago, or is being asked, is
+        not asked again; nor is a place that has not answered several times.
         """
         findings: dict[int, Finding] = {}
 
@@ -73,12 +89,13 @@ class Prober:
 
         began = self._tools.clock.monotonic()
         news: _News = queue.SimpleQueue()
-        jobs = {number: _Job(number, ask, deadline, news, began) for number, ask in enumerate(asks) if not ask.skip}
+        known = {number: self._without_asking(ask, began) for number, ask in enumerate(asks)}
+        jobs = {number: _Job(number, asks[number], deadline, news, began) for number in known if not known[number]}
         for job in jobs.values():
             self._submit(job)
-        for number, ask in enumerate(asks):
-            if ask.skip:
-                keep(number, skipped(ask))
+        for number, finding in known.items():
+            if finding is not None:
+                keep(number, finding)
         self._gather(jobs, news, keep)
         return tuple(findings[number] for number in range(len(asks)))
 
@@ -89,6 +106,19 @@ class Prober:
         for _ in range(threads):
             self._jobs.put(None)
 
+    def _without_asking(self, ask: Ask, now: float) -> Finding | None:
+        """The finding for a question that need not, or should not, be asked."""
+        if ask.skip:
+            return skipped(ask)
+        if recalled := self._memory.recall(ask, now):
+            return recalled
+        times, wait = self._breaker.ask(_place(ask), now)
+        if not wait:
+            return None
+        again = self._tools.clock.now() + timedelta(seconds=wait)
+        fact = f"not asked: no answer {times} times in a row, next try at {again:%H:%M:%S}Z"
+        return answer(ask, Verdict.UNKNOWN, fact)
+
     def _gather(self, pending: dict[int, _Job], news: _News, keep: Callable[[int, Finding], None]) -> None:
         """Wait for each pending job until it ends or its time is up."""
         while pending:
@@ -97,6 +127,8 @@ class Prober:
             for job in late:
                 del pending[job.number]
                 job.abandoned = True
+                if job.started and job.leads and now - job.began >= SLOW:
+                    self._breaker.note(_place(job.ask), answered=False, now=now)
                 keep(job.number, self._given_up(job, now))
             if not pending:
                 return
@@ -118,6 +150,8 @@ class Prober:
         return answer(ask, Verdict.UNKNOWN, fact, duration=took)
 
     def _submit(self, job: _Job) -> None:
+        if self._follows(job):
+            return
         self._jobs.put(job)
         if self._idle.acquire(blocking=False):
             return
@@ -128,23 +162,60 @@ class Prober:
             name = f"probe-{self._threads}"
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
+    def _follows(self, job: _Job) -> bool:
+        """Whether the same is being asked already, for about as long as we would: then its answer is ours as well."""
+        now = self._tools.clock.monotonic()
+        with self._lock:
+            leader = self._asked.get(same(job.ask))
+            if leader is None or leader.deadline.at + SLOW < job.deadline.sooner(job.ask.timeout, now).at:
+                self._asked[same(job.ask)] = job
+                return False
+            job.leads = False
+            leader.followers.append(job)
+            if leader.started:
+                job.start(now)
+        return True
+
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            if not job.abandoned:
-                job.news.put((job.number, self._look(job)))
+            self._answer(job)
             self._idle.release()
 
-    def _look(self, job: _Job) -> Finding:
+    def _answer(self, job: _Job) -> None:
+        now = self._tools.clock.monotonic()
+        with self._lock:
+            waiting = [each for each in (job, *job.followers) if not each.abandoned]
+            for each in waiting:
+                each.start(now)
+            job.started = True
+        finding = self._look(job, max((each.deadline.at for each in waiting), default=0.0)) if waiting else None
+        with self._lock:
+            if self._asked.get(same(job.ask)) is job:
+                del self._asked[same(job.ask)]
+        if finding is None:
+            return
+        self._remember(job, finding)
+        for each in (job, *job.followers):
+            each.news.put((each.number, finding if each is job else told_again(finding, each.ask, 0.0)))
+
+    def _remember(self, job: _Job, finding: Finding) -> None:
+        now = self._tools.clock.monotonic()
+        self._memory.keep(job.ask, finding, now)
+        silent = finding.verdict is Verdict.UNKNOWN and now - job.began >= SLOW
+        if not (silent and job.abandoned):  # then it was counted when it was given up
+            self._breaker.note(_place(job.ask), answered=not silent, now=now)
+
+    def _look(self, job: _Job, until: float) -> Finding:
         ask = job.ask
-        job.began = self._tools.clock.monotonic()
-        job.deadline = job.deadline.sooner(ask.timeout, job.began)
-        job.started = True
-        # The run may have to wake up earlier than it thought.
-        job.news.put((job.number, None))
         try:
-            return self._kinds[ask.kind].look(ask, job.deadline, self._tools)
+            return self._kinds[ask.kind].look(ask, Deadline(until), self._tools)
         except Exception as error:  # noqa: BLE001 - a plug-in's bug costs its own finding, never the page
             took = self._tools.clock.monotonic() - job.began
             _log.exception("probe failed", probe=ask.probe, kind=ask.kind, target=ask.target)
             fact = f"the probe itself failed after {span(took)}: {type(error).__name__}"
             return answer(ask, Verdict.UNKNOWN, fact, duration=took)
+
+
+def _place(ask: Ask) -> str:
+    """Who has to answer."""
+    return f"{ask.kind} {ask.place or ask.target}"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from responder.diagnose import springboot
 from responder.diagnose.address import HEALTH, UNKNOWN_SERVICE, check_url, endpoint, service_of, subject_name
@@ -95,6 +96,7 @@ def _ask(probe: ProbeSpec, spec: HttpSpec, target: str, url: str, skip: str) -> 
         link="" if skip else url,
         skip=skip,
         wire=Wire(url, spec),
+        place=urlsplit(url).netloc,
     )
 
 

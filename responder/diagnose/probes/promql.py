@@ -109,6 +109,7 @@ def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
             link="" if skip or not base else _link(base, expr, spec.range),
             skip=skip or ("" if base else "no Prometheus is configured"),
             wire=Wire(base=base, expr=expr, window=window, step=step, words=spec.headline or probe.name, spec=spec),
+            place=base,
         ),
     )
 

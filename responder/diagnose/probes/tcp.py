@@ -42,6 +42,7 @@ def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
             timeout=probe.timeout,
             skip=skip,
             wire=place,
+            place=where,
         ),
     )
 

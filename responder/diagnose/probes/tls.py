@@ -79,6 +79,7 @@ def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
             timeout=probe.timeout,
             skip=skip,
             wire=Wire(place, spec),
+            place=where,
         ),
     )
 

@@ -7,10 +7,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from responder.bootstrap import SystemClock
+from responder.diagnose.breaker import SLOW, TIMES
 from responder.diagnose.contract import Ask, ProbeKind, Tools
 from responder.diagnose.run import Prober
 from responder.model.clock import Deadline
@@ -29,7 +31,8 @@ def a_kind(name: str, look: Callable[[Ask, Deadline, Tools], Finding]) -> ProbeK
 
 def an_ask(kind: str, name: str = "", timeout: float = 5.0, skip: str = "") -> Ask:
     """A question to that kind."""
-    return Ask(probe=name or kind, kind=kind, target="plato", question="?", timeout=timeout, skip=skip)
+    name = name or kind
+    return Ask(probe=name, kind=kind, target="plato", question=f"{name}?", timeout=timeout, skip=skip)
 
 
 def quick(ask: Ask, _deadline: Deadline, _tools: Tools) -> Finding:
@@ -135,6 +138,86 @@ def test_two_runs_share_the_threads() -> None:
     prober.close()
     for name, found in results.items():
         assert [finding.probe for finding in found] == [f"{name}-{number}" for number in range(30)]
+
+
+class Counter:
+    """A probe that counts how often it was asked. It answers when it may, or not at all."""
+
+    def __init__(self, verdict: Verdict = Verdict.OK) -> None:
+        self.asked = 0
+        self.may = threading.Event()
+        self.begun = threading.Event()
+        self.verdict = verdict
+        self.prober = Prober({"counted": a_kind("counted", self.look)}, TOOLS)
+
+    def look(self, ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
+        """One more question."""
+        self.asked += 1
+        self.begun.set()
+        if not self.may.wait(deadline.left(tools.clock.monotonic())):
+            return a_finding(Verdict.UNKNOWN, probe=ask.probe)
+        return a_finding(self.verdict, probe=ask.probe)
+
+    def run(self, name: str, seconds: float = 5.0, question: str = "up?") -> Finding:
+        """The finding of one run with one question."""
+        ask = replace(an_ask("counted", name), question=question)
+        return self.prober.run([ask], Deadline(time.monotonic() + seconds))[0]
+
+
+def test_the_same_question_is_asked_once() -> None:
+    """Ten incidents about one service at the same moment cost it one request, and each has the answer as its own."""
+    probe = Counter()
+    found: dict[str, Finding] = {}
+    threads = [
+        threading.Thread(target=lambda name=name: found.update({name: probe.run(name)})) for name in "abcdefghij"
+    ]
+    for thread in threads:
+        thread.start()
+    assert probe.begun.wait(5)
+    probe.may.set()
+    for thread in threads:
+        thread.join()
+    assert probe.asked == 1
+    assert {name: finding.probe for name, finding in found.items()} == {name: name for name in "abcdefghij"}
+    assert {finding.verdict for finding in found.values()} == {Verdict.OK}
+    assert probe.run("other", question="well?").probe == "other"
+    assert probe.asked == 2
+
+
+def test_who_has_less_time_does_not_decide_for_the_others() -> None:
+    """A page that is due sooner gives up by itself; the other one still gets its answer."""
+    probe = Counter()
+    found: list[Finding] = []
+    patient = threading.Thread(target=lambda: found.append(probe.run("patient")))
+    patient.start()
+    assert probe.begun.wait(5)
+    assert probe.run("hasty", 0.1).verdict is Verdict.UNKNOWN
+    probe.may.set()
+    patient.join()
+    assert found[0].verdict is Verdict.OK
+    assert probe.asked == 1
+
+
+def test_an_unknown_is_not_given_again() -> None:
+    """Who could not look does not keep others from looking."""
+    probe = Counter()
+    assert probe.run("first", 0.1).verdict is Verdict.UNKNOWN
+    probe.may.set()
+    assert probe.run("second").verdict is Verdict.OK
+    assert probe.asked == 2
+
+
+def test_a_place_that_does_not_answer_is_left_alone() -> None:
+    """After three questions in vain nobody waits for it again until the pause is over, and the finding says so."""
+    probe = Counter()
+    for number in range(TIMES):
+        assert "not asked" not in probe.run("health", SLOW + 0.05, f"{number}?").headline
+    began = time.monotonic()
+    finding = probe.run("health")
+    assert time.monotonic() - began < SLOW
+    assert probe.asked == TIMES
+    assert finding.verdict is Verdict.UNKNOWN
+    assert finding.headline.startswith("plato: not asked: no answer 3 times in a row, next try at ")
 
 
 @pytest.mark.timeout(60)
