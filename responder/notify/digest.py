@@ -82,7 +82,8 @@ def receded(flood: Flood, severity: Severity, book: RuleBook, *, open_now: int, 
     if not open_now:
         left = "all of them are resolved"
     elif severity.pages:
-        left = f"{open_now} still open, each of which gets its own page now"
+        pace = max(1, severity.flood_above // 2)
+        left = f"{open_now} still open, each of which gets its own page, at most {pace} a minute"
     else:
         left = f"{open_now} still open, which nobody is told of one by one"
     update = f"the flood is over: {rate} new within the last minute; {_incidents(flood.held, severity)}, {left}"
