@@ -9,6 +9,7 @@ import structlog
 from responder.diagnose.run import Prober
 from responder.engine.clockwatch import ClockWatch
 from responder.engine.courier import Courier
+from responder.engine.gather import Gathering
 from responder.engine.ledger import Ledger
 from responder.engine.loop import Loop
 from responder.engine.reload import Rules
@@ -52,7 +53,7 @@ class Engine:
             name: Courier(database, lane, desk, deliverer, clock, chance)
             for name, lane in lanes(desk().channels).items()
         }
-        self._triaging = Loop("triage", self._triage.step, on_fatal)
+        self._triaging = Loop("triage", Gathering(self._triage.step, clock).step, on_fatal)
         self._diagnosing = Loop("diagnosis", self._diagnosis.step, on_fatal)
         self._sending = {name: Loop("courier", courier.step, on_fatal) for name, courier in self._couriers.items()}
         ledger = Ledger(database, clock, on_effects=self._follow, room=self._diagnosis.room)

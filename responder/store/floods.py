@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from responder.model.flood import Flood
 from responder.store.codec import to_bytes, to_noun
 from responder.store.tables import floods
 
+_KNOWN = select(floods.c.severity, floods.c.state)
+_CHANGE = update(floods).where(floods.c.severity == bindparam("key")).values(state=bindparam("now"))
+
 
 def known(connection: Connection) -> dict[str, Flood]:
     """What is remembered, by severity."""
-    rows = connection.execute(select(floods.c.severity, floods.c.state))
+    rows = connection.execute(_KNOWN)
     return {severity: to_noun(Flood, state) for severity, state in rows}
 
 
 def save(connection: Connection, changed: Iterable[Flood]) -> None:
     """Remember it. Only whoever has the turn to triage writes here."""
     for flood in changed:
-        values = {"state": to_bytes(flood)}
-        if not connection.execute(update(floods).where(floods.c.severity == flood.severity).values(values)).rowcount:
-            connection.execute(insert(floods).values(severity=flood.severity, **values))
+        state = to_bytes(flood)
+        if not connection.execute(_CHANGE, {"key": flood.severity, "now": state}).rowcount:
+            connection.execute(insert(floods).values(severity=flood.severity, state=state))

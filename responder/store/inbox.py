@@ -23,6 +23,9 @@ REJECT_BYTES = 256 * 1024
 _NEW = deliveries.c.state == "new"
 _WHOLE = select(deliveries, bodies.c.body).join(bodies, bodies.c.delivery == deliveries.c.id)
 _OLDEST_NEW = _WHOLE.where(_NEW).order_by(deliveries.c.id).limit(bindparam("most", type_=Integer))
+_STILL_NEW = (
+    select(deliveries.c.id).where(deliveries.c.id.in_(bindparam("keys", expanding=True)), _NEW).with_for_update()
+)
 _SETTLE = update(deliveries).where(deliveries.c.id == bindparam("key"))
 
 
@@ -171,8 +174,7 @@ def oldest_new(connection: Connection) -> datetime | None:
 def undecided(connection: Connection, batch: Iterable[Delivery]) -> bool:
     """Whether all of these deliveries still are: the fence of a decision that was made outside the transaction."""
     numbers = {delivery.id for delivery in batch}
-    still = select(deliveries.c.id).where(deliveries.c.id.in_(numbers), _NEW).with_for_update()
-    return len(connection.execute(still).all()) == len(numbers)
+    return len(connection.execute(_STILL_NEW, {"keys": list(numbers)}).all()) == len(numbers)
 
 
 def settle(connection: Connection, settled: Iterable[tuple[int, str, str | None, str]]) -> None:

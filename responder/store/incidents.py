@@ -13,6 +13,12 @@ from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
 from responder.store.tables import incidents
 
 _LATEST_FIRST = (incidents.c.open.desc(), incidents.c.delivery.desc(), incidents.c.opened_at.desc())
+_newest = (
+    select(incidents, func.row_number().over(partition_by=incidents.c.dedup_key, order_by=_LATEST_FIRST).label("age"))
+    .where(incidents.c.dedup_key.in_(bindparam("keys", expanding=True)))
+    .subquery()
+)
+_LATEST = select(_newest).where(_newest.c.age == 1)
 
 
 def latest(connection: Connection, dedup_keys: Iterable[str]) -> dict[str, Incident]:
@@ -20,15 +26,7 @@ def latest(connection: Connection, dedup_keys: Iterable[str]) -> dict[str, Incid
 
     Not the one with the latest times: a clock that was put back makes a new incident look older than its predecessor.
     """
-    newest = (
-        select(
-            incidents,
-            func.row_number().over(partition_by=incidents.c.dedup_key, order_by=_LATEST_FIRST).label("age"),
-        )
-        .where(incidents.c.dedup_key.in_(list(dedup_keys)))
-        .subquery()
-    )
-    rows = connection.execute(select(newest).where(newest.c.age == 1)).mappings()
+    rows = connection.execute(_LATEST, {"keys": list(dedup_keys)}).mappings()
     return {row["dedup_key"]: _incident(row) for row in rows}
 
 
