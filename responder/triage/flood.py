@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 from responder.model.alert import Labels
 from responder.model.decision import Decision
@@ -44,23 +45,22 @@ def weigh(decision: Decision, shared: Labels, channels: tuple[str, ...], tide: T
     severity = decision.severity
     if not severity.flood_above:
         return None
-    second = int(tide.now.timestamp())
+    now = tide.now.timestamp()
+    second = int(now)
     flood = tide.floods.get(severity.name) or Flood(severity=severity.name)
-    flood = replace(flood, arrivals=_more(_recent(flood.arrivals, second), second), alone=_recent(flood.alone, second))
-    rate = sum(flood.arrivals.values())
+    arrivals, alone = _more(_recent(flood.arrivals, second), second), _recent(flood.alone, second)
+    rate = sum(arrivals.values())
     if not flood.digest and rate <= severity.flood_above:
-        return Weighed(flood=flood)
-    if not flood.digest:
-        flood = replace(flood, digest=_digest(severity.name, delivery), began_at=tide.now.timestamp())
-    unlike = _unlike(decision, flood, severity)
-    flood = _counted(flood, decision, shared)
-    if unlike:
-        return Weighed(
-            flood=replace(flood, alone=_more(flood.alone, second)), why=f"not left to digest {flood.digest}: {unlike}"
-        )
+        return Weighed(flood=replace(flood, arrivals=arrivals, alone=alone))
+    begun: dict[str, Any] = {} if flood.digest else {"digest": _digest(severity.name, delivery), "began_at": now}
+    counted = begun | _counted(flood, decision, shared)
+    if unlike := _unlike(decision, flood, sum(alone.values())):
+        flood = replace(flood, arrivals=arrivals, alone=_more(alone, second), **counted)
+        return Weighed(flood=flood, why=f"not left to digest {flood.digest}: {unlike}")
     heard = tuple(dict.fromkeys((*flood.channels, *channels)))
+    flood = replace(flood, arrivals=arrivals, alone=alone, held=flood.held + 1, channels=heard, **counted)
     why = f"told in digest {flood.digest} only: {rate} new {severity.name} incidents within {WINDOW} s"
-    return Weighed(flood=replace(flood, held=flood.held + 1, channels=heard), held=why)
+    return Weighed(flood=flood, held=why)
 
 
 def due(flood: Flood, now: datetime) -> bool:
@@ -101,29 +101,30 @@ def ended(flood: Flood) -> Flood:
     return Flood(severity=flood.severity, arrivals=flood.arrivals, alone=flood.alone)
 
 
-def _unlike(decision: Decision, flood: Flood, severity: Severity) -> str:
+def _unlike(decision: Decision, flood: Flood, paged: int) -> str:
+    """Why an incident is no part of the flood, empty where it is. ``paged`` were told apart within the last minute."""
     if not decision.pages:
         return ""
-    name, service, paged = _name(decision), decision.subject.service, sum(flood.alone.values())
-    if paged < severity.flood_above and flood.names.get(name, 0) < ALIKE:
+    name, service, limit = _name(decision), decision.subject.service, decision.severity.flood_above
+    if paged < limit and flood.names.get(name, 0) < ALIKE:
         return f"fewer than {ALIKE} of its incidents are {name}"
-    if paged < severity.flood_above // 2 and service is not None and service not in flood.services:
+    if paged < limit // 2 and service is not None and service not in flood.services:
         return f"none of its incidents is about {service}"
     return ""
 
 
-def _counted(flood: Flood, decision: Decision, shared: Labels) -> Flood:
+def _counted(flood: Flood, decision: Decision, shared: Labels) -> dict[str, Any]:
+    """The counts of a flood with one more incident in it."""
     name, subject = _name(decision), decision.subject
     about = tidy_line(subject.service or subject.name or subject.namespace, 63)
     pairs = (tidy_line(f"{key}={value}", 120) for key, value in shared.items() if key not in _TOLD_ELSEWHERE)
-    return replace(
-        flood,
-        counted=flood.counted + 1,
-        kinds=_add(flood.kinds, (f"{name} of {about}" if about else name,)),
-        names=_add(flood.names, (name,)),
-        services=_add(flood.services, (subject.service,)) if subject.service else flood.services,
-        labels=_add(flood.labels, pairs),
-    )
+    return {
+        "counted": flood.counted + 1,
+        "kinds": _add(flood.kinds, (f"{name} of {about}" if about else name,)),
+        "names": _add(flood.names, (name,)),
+        "services": _add(flood.services, (subject.service,)) if subject.service else flood.services,
+        "labels": _add(flood.labels, pairs),
+    }
 
 
 def _name(decision: Decision) -> str:
