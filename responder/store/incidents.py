@@ -55,10 +55,14 @@ def to_review(connection: Connection, now: datetime, limit: int) -> list[Inciden
 
 
 def unpaged(connection: Connection, severity: str, current: str, limit: int) -> list[Incident]:
-    """Open incidents that only the digest of a flood has told of, and not of the ``current`` one; the oldest first."""
+    """Open incidents that only the digest of a flood has told of, and not of the ``current`` one; the oldest first.
+
+    One that is silenced is none of them: whoever silenced it has heard.
+    """
     mine = and_(
         incidents.c.open, incidents.c.digest != "", incidents.c.channels == "", incidents.c.severity == severity
     )
+    mine = and_(mine, incidents.c.silenced == "")
     waiting = select(incidents).where(mine, incidents.c.digest != current).order_by(incidents.c.opened_at).limit(limit)
     return [_incident(row) for row in connection.execute(waiting).mappings()]
 
