@@ -44,17 +44,17 @@ class Scales(threading.Thread):
     def __init__(self, server: Server) -> None:
         super().__init__(daemon=True)
         self._server = server
-        self._stop = threading.Event()
+        self._ending = threading.Event()
         self.most = 0.0
 
     def run(self) -> None:
         """Until told to stop."""
-        while not self._stop.wait(0.5):
+        while not self._ending.wait(0.5):
             self.most = max(self.most, self._server.pss())
 
     def stop(self) -> float:
         """The highest weight."""
-        self._stop.set()
+        self._ending.set()
         self.join()
         return self.most
 
