@@ -35,8 +35,8 @@ check: setup-dev  ## the fast part, without network: lint, types, architecture, 
 bench: setup-dev  ## run every benchmark; each prints its ratio and its goal
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
-faults: setup-dev servers  ## play seeds of the fault suite (SEED=17: one of them; SEEDS=100: so many, and the figures)
-	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JOBS),--jobs $(JOBS))
+faults: setup-dev servers  ## break everything while alerts come (SEED=17: that seed; SEEDS=100: so many, and the figures)
+	@$(BIN)/python -m tests.faults $(foreach name,SEED SEEDS FIRST JOBS,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) $($(name))))
 
 lock: setup-dev  ## write both requirements files anew from pyproject.toml (UPGRADE=1: with the newest versions)
 	@echo "== locking (asks the package index, a minute or so)"

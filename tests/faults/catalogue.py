@@ -133,7 +133,7 @@ def move_clock(ahead: int) -> Strike:
 def _set_clocks(world: World, ahead: int) -> None:
     world.timeline.note(f"the clocks say {ahead:+} s")
     for replica in world.replicas:
-        replica.clock.write_text(f"{ahead:+}")
+        replica.set_clock(ahead)
 
 
 def misbehave(name: str, manner: Callable[[float], Callable[[Call], Manner]], *, away: bool) -> Strike:

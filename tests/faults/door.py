@@ -75,10 +75,11 @@ class Door(StandIn):
         firing, resolved = (" ".join(sorted(name for name, _ in each)) for each in (kept.firing, kept.resolved))
         self._timeline.note(f"webhook {number} acknowledged: firing [{firing}] resolved [{resolved}]")
 
-    def quiet_for(self, seconds: float) -> bool:
-        """Whether no webhook came for so long."""
+    def quiet_for(self, seconds: float, about: str = "") -> bool:
+        """Whether no webhook came for so long, about a group or any."""
         with self.lock:
-            return not self.calls or time.monotonic() - self.calls[-1].arrived > seconds
+            came = [call.arrived for call in self.calls if about.encode() in call.body]
+        return not came or time.monotonic() - came[-1] > seconds
 
     def heard(self, name: str, started: float, *, firing: bool) -> bool:
         """Whether an alert was acknowledged in this state."""

@@ -58,6 +58,7 @@ class Evidence:
     """All that the verdict is reached from. Times are on the monotonic clock.
 
     ``deliveries`` maps ids to state and body. ``starts`` are those of each alert's episodes, in epoch seconds.
+    ``jumped`` says whether the replicas' clocks did.
     """
 
     groups: Sequence[Group]
@@ -70,6 +71,7 @@ class Evidence:
     events: Sequence[PagerEvent]
     pager: Sequence[PagerRecord]
     slack: Sequence[SlackMessage]
+    jumped: bool = False
 
 
 class Records:
@@ -117,6 +119,7 @@ class Records:
                     for each in world.pagerduty.incidents
                 ],
                 slack=list(world.slack.messages),
+                jumped=any(each.clock_moved for each in world.replicas),
             )
 
 

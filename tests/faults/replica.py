@@ -20,20 +20,21 @@ _PROGRAM = Path(__file__).with_name("serve.py")
 
 
 class Replica:
-    """A process group of its own. ``clock`` is the file that says how many seconds its wall clock is ahead."""
+    """A process group of its own. ``clock_moved`` says whether its wall clock has been."""
 
     def __init__(self, name: str, settings: Mapping[str, str], folder: Path, timeline: Timeline) -> None:
         self.name = name
         self.address = settings["RESPONDER_LISTEN"]
-        self.clock = folder / "clock"
-        self._settings = {**settings, "FAULTS_CLOCK": str(self.clock)}
+        self.clock_moved = False
+        self._clock = folder / "clock"
+        self._settings = {**settings, "FAULTS_CLOCK": str(self._clock)}
         self._folder = folder
         self._timeline = timeline
         self._running = contextlib.ExitStack()
         self._program: Program | None = None
         self._changing = threading.Lock()
         folder.mkdir()
-        self.clock.write_text("+0")
+        self._clock.write_text("+0")
 
     def start(self) -> None:
         """Start it and wait until it is ready, again and again as systemd or Kubernetes does. Raises DidNotStart."""
@@ -57,6 +58,11 @@ class Replica:
         with contextlib.suppress(OSError):
             return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         return []
+
+    def set_clock(self, ahead: int) -> None:
+        """Let its wall clock be so many seconds ahead of the machine's."""
+        self._clock.write_text(f"{ahead:+}")
+        self.clock_moved = True
 
     def kill(self) -> None:
         """SIGKILL all of it at once."""

@@ -94,7 +94,10 @@ def _has_its_incident(evidence: Evidence) -> Iterator[str]:
 
 
 def _once(evidence: Evidence) -> Iterator[str]:
-    """No incident is open twice, nor opened more often than the group began to fire; none belongs to nobody."""
+    """No incident is open twice, nor opened more often than the group began to fire; none belongs to nobody.
+
+    A clock that jumps ends the minutes for which late news are held back, and so may open one once more.
+    """
     groups = {dedup_key(group): group for group in evidence.groups}
     stored = Counter(each.dedup_key for each in evidence.incidents)
     paged = Counter(each.dedup_key for each in evidence.pager)
@@ -102,7 +105,7 @@ def _once(evidence: Evidence) -> Iterator[str]:
         group = groups.get(key)
         if group is None:
             yield f"an incident that no group of the stream has: {key}"
-        elif number > len(group.alerts[0].episodes):
+        elif number > len(group.alerts[0].episodes) + evidence.jumped:
             yield f"{group.name}: {number} incidents for {len(group.alerts[0].episodes)} episodes"
     for key, group in groups.items():
         if paged[key] and not group.pages:
@@ -116,7 +119,7 @@ def _once(evidence: Evidence) -> Iterator[str]:
 
 
 def _right_in_the_end(evidence: Evidence) -> Iterator[str]:
-    """What is over is resolved everywhere, what fires is open everywhere, and what flapped may still be held open."""
+    """What is over is resolved everywhere, what fires is open everywhere; what came again may still be held open."""
     for group in evidence.groups:
         key = dedup_key(group)
         stored = [each for each in evidence.incidents if each.dedup_key == key]
@@ -125,7 +128,7 @@ def _right_in_the_end(evidence: Evidence) -> Iterator[str]:
             places["at PagerDuty"] = any(each.open for each in evidence.pager if each.dedup_key == key)
         if group.severity in TOLD_IN_SLACK and stored:
             places["in Slack"] = not _said_resolved(evidence, stored[-1].id)
-        held = group.flaps and any(each.held for each in stored)
+        held = (group.flaps or evidence.jumped) and any(each.held for each in stored)
         for place, is_open in places.items():
             if is_open == group.ends and not (held and is_open):
                 yield f"{group.name}: {'is over' if group.ends else 'fires'} and is not so {place}"
