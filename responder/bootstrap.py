@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from responder.engine.desk import Desk
     from responder.engine.engine import Engine
     from responder.engine.ledger import Ledger
-    from responder.engine.reload import Loaded
+    from responder.engine.loop import Loop
+    from responder.engine.reload import Loaded, Rules
     from responder.engine.retention import Retention
     from responder.engine.timers import Job
     from responder.notify.contract import Channel
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from responder.rulebook.watch import Looks
     from responder.store.database import Database
     from responder.store.inbox import Inbox
+    from responder.web.metrics import InForce
 
 DRAIN_SECONDS = 8.0
 """How long a stopping worker may take to finish what it is sending."""
@@ -197,6 +199,7 @@ class Worker:
     app: Flask
     engine: Engine | None
     database: Database
+    counting: Loop
 
     def reload(self) -> None:
         """Read the rule files now."""
@@ -207,6 +210,7 @@ class Worker:
         """Drain and close: nothing is acknowledged after it."""
         if self.engine is not None:
             self.engine.stop(DRAIN_SECONDS)
+        self.counting.stop(1.0)
         self.database.close()
 
 
@@ -222,8 +226,11 @@ def import_for_workers() -> None:
 
 def worker(settings: Settings, first: Loaded, *, on_fatal: Callable[[], None]) -> Worker:
     """Build a worker and start its engine. Call it after the fork: it opens connections and starts threads."""
+    from responder.engine.counting import Counting
+    from responder.engine.loop import Loop
     from responder.store.database import Database
     from responder.store.inbox import Inbox
+    from responder.tally import TALLY
     from responder.web import ops, webhook
     from responder.web.app import create_app
     from responder.web.auth import guard
@@ -232,7 +239,15 @@ def worker(settings: Settings, first: Loaded, *, on_fatal: Callable[[], None]) -
     database = Database(settings.database_url.reveal())
     inbox = Inbox(database)
     engine = _engine(settings, database, first, clock, on_fatal) if settings.role != "web" else None
-    parts = [ops.blueprint(database, inbox, lambda: engine is None or engine.alive)]
+    counting = Loop("counting", Counting(database, TALLY).step, on_fatal)
+    given = ops.Ops(
+        database=database,
+        clock=clock,
+        limit=settings.max_database_bytes,
+        alive=lambda: counting.alive and (engine is None or engine.alive),
+        rules=lambda: _in_force(engine.rules) if engine else None,
+    )
+    parts = [ops.blueprint(given)]
     if settings.role != "engine":
         door = webhook.Door(
             inbox=inbox,
@@ -242,9 +257,24 @@ def worker(settings: Settings, first: Loaded, *, on_fatal: Callable[[], None]) -
             on_kept=engine.wake if engine else lambda: None,
         )
         parts.append(webhook.blueprint(door))
+    counting.start()
     if engine:
         engine.start()
-    return Worker(create_app(*parts), engine, database)
+    return Worker(create_app(*parts), engine, database, counting)
+
+
+def _in_force(rules: Rules) -> InForce:
+    from responder.web.metrics import InForce
+
+    state, told = rules.state, rules.desk()
+    return InForce(
+        revision=state.revision,
+        since=state.since,
+        refused=state.refused,
+        heartbeats=told.book.heartbeats,
+        severities=tuple(told.book.severities),
+        channels=tuple(told.channels),
+    )
 
 
 def _engine(
@@ -259,7 +289,7 @@ def _engine(
     from responder.notify.deliver import Deliverer
 
     rules = Rules(first, lambda: loaded(settings, dict(first.desk.channels)).desk, lambda: rule_files(settings), clock)
-    return Engine(
+    engine = Engine(
         database=database,
         rules=rules,
         prober=prober(settings, clock),
@@ -267,8 +297,9 @@ def _engine(
         clock=clock,
         chance=random.SystemRandom().random,
         on_fatal=on_fatal,
-        jobs=lambda ledger: jobs(settings, database, ledger, rules.desk, clock),
+        jobs=lambda ledger: jobs(settings, database, ledger, rules.desk, clock, lambda: engine.alive),
     )
+    return engine
 
 
 def jobs(
@@ -277,9 +308,10 @@ def jobs(
     ledger: Ledger,
     decisions: Callable[[], Desk],
     clock: Clock,
+    alive: Callable[[], bool] = lambda: True,
 ) -> dict[str, Job]:
     """What the engine does on a schedule, by name: one line a job. Each turn is taken by one process of all."""
-    from responder.engine import flood, heartbeat, review
+    from responder.engine import flood, heartbeat, lifeline, review
     from responder.engine.alertmanager import Alertmanagers
     from responder.engine.reconcile import Reconcile
     from responder.engine.retention import EVERY as RETENTION_EVERY
@@ -296,6 +328,10 @@ def jobs(
     if settings.alertmanager_url:
         compare = Reconcile(database, ledger, decisions, clock, asking, settings.alertmanager_url, grace)
         work["reconcile"] = (timedelta(seconds=settings.reconcile_every), compare.run)
+    if settings.heartbeat_url.reveal():
+        urls = {"url": settings.heartbeat_url, "fail_url": settings.heartbeat_fail_url}
+        line = lifeline.Lifeline(database, decisions, outgoing(settings, clock), clock, **urls, alive=alive)
+        work["lifeline"] = (lifeline.EVERY, line.run)
     return {name: Job(name=name, every=every, run=run) for name, (every, run) in work.items()}
 
 

@@ -65,6 +65,8 @@ class Settings:
     max_database_bytes: int = _setting(
         8 * 1024**3, "above this the oldest go earlier; never what is open, unsent or undecided"
     )
+    heartbeat_url: Secret = _setting(Secret(""), "pinged every minute while people could be paged: a dead man's switch")
+    heartbeat_fail_url: Secret = _setting(Secret(""), "pinged in its place while they could not; empty: nothing is")
     workers: int = _setting(2, "worker processes")
     threads: int = _setting(8, "request threads a worker")
     role: str = _setting("all", "what the workers do: web, engine or all")

@@ -19,6 +19,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("responder.cli.init:init", "Write a commented set of rules to start from."),
     "health": ("responder.cli.health:health", "Ask every service of the catalogue how it is."),
     "db": ("responder.cli.db:db", "See what the database holds, prune it, copy it."),
+    "doctor": ("responder.cli.doctor:doctor", "Check everything a page needs, and say what to change."),
     "rejects": ("responder.cli.rejects:rejects", "Read the bodies that were refused."),
 }
 

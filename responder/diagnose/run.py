@@ -17,6 +17,7 @@ from responder.diagnose.figures import span
 from responder.diagnose.memory import Memory, same, told_again
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
+from responder.tally import TALLY
 
 _log = structlog.get_logger()
 
@@ -84,6 +85,9 @@ class Prober:
 
         def keep(number: int, finding: Finding) -> None:
             findings[number] = finding
+            if finding.verdict is not Verdict.SKIPPED:
+                labels = (finding.probe, finding.verdict.value)
+                TALLY.observe("responder_probe_duration_seconds", *labels, value=finding.duration)
             if on_each is not None:
                 on_each(finding)
 

@@ -15,12 +15,14 @@ from responder.engine.desk import Desk
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Letter
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
+from responder.model.report import Moment
 from responder.notify.backoff import LONGEST_WISH, next_attempt, pause
 from responder.notify.deliver import Deliverer
 from responder.notify.pace import Pace, Room
 from responder.notify.route import PAGER
 from responder.store import lanes, outbox
 from responder.store.database import CannotStore, Database
+from responder.tally import TALLY
 
 _log = structlog.get_logger()
 
@@ -183,8 +185,10 @@ class Courier:
             return Refused(f"building it failed with {type(error).__name__}")
 
     def _mark(self, connection: Connection, ended: Iterable[tuple[Letter, Outcome]], now: datetime) -> list[News]:
-        """Write down what became of the attempts. Returns what to log once that is committed."""
-        return [self._mark_one(connection, letter, outcome, now) for letter, outcome in ended]
+        """Write down what became of the attempts. Returns what to log and count once that is committed."""
+        ended = list(ended)
+        news = [self._mark_one(connection, letter, outcome, now) for letter, outcome in ended]
+        return news + [partial(_count, letter, outcome, now) for letter, outcome in ended]
 
     def _mark_one(self, connection: Connection, letter: Letter, outcome: Outcome, now: datetime) -> News:
         event = _log.bind(message=letter.id, incident=letter.report.incident, channel=letter.channel, step=letter.step)
@@ -210,3 +214,19 @@ class Courier:
                 return partial(
                     event.error, "message.dead", attempt=letter.attempt, reason=reason, title=letter.report.title
                 )
+
+
+def _count(letter: Letter, outcome: Outcome, now: datetime) -> None:
+    """Add one attempt to the counts of this process."""
+    result = {Delivered: "sent", TryLater: "later", Refused: "dead" if letter.plain else "plain"}[type(outcome)]
+    TALLY.add("responder_attempts", letter.channel, result)
+    if result != "sent":
+        TALLY.latest("responder_channel_last_failure_timestamp_seconds", letter.channel, value=now.timestamp())
+        return
+    TALLY.latest("responder_channel_last_success_timestamp_seconds", letter.channel, value=now.timestamp())
+    if letter.report.moment is Moment.START:
+        since = {"responder_notification_latency_seconds": letter.report.started_at}
+        if letter.written_at is not None:
+            since["responder_page_delay_seconds"] = letter.written_at
+        for name, began in since.items():
+            TALLY.observe(name, letter.channel, value=max(0.0, (now - began).total_seconds()))

@@ -45,7 +45,7 @@ class Engine:
     ) -> None:
         desk = rules.desk
         self._prober = prober
-        self._rules = rules
+        self.rules = rules
         self._reading = Loop("rules", rules.step, on_fatal)
         self._diagnosis = Diagnosis(database, desk, prober, clock)
         self._triage = Triage(database, desk, clock, on_effects=self._follow, room=self._diagnosis.room)
@@ -79,7 +79,7 @@ class Engine:
 
     def reload(self) -> None:
         """Read the rule files now."""
-        self._rules.ask()
+        self.rules.ask()
         self._reading.wake()
 
     @property

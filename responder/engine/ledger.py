@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from responder.engine.counting import count
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Effects, Study
 from responder.model.flood import Flood
@@ -98,5 +99,6 @@ class Ledger:
             return decided
         with turn.work() as connection:
             started = write(connection, decided, self._clock.now(), self._room())
+        count(decided.effects)
         self._on_effects(started, {draft.channel for each in decided.effects for draft in each.drafts})
         return decided

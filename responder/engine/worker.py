@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from responder.diagnose.run import Prober
 from responder.engine import flood, process
+from responder.engine.counting import count
 from responder.engine.desk import Desk
 from responder.engine.follow import History, messages
 from responder.engine.ledger import LEASE, Decided, write
@@ -82,6 +83,7 @@ class Triage:
             if not inbox.undecided(connection, batch):
                 return TURN
             started = write(connection, decided, self._clock.now(), self._room())
+        count(decided.effects)
         self._on_effects(started, {draft.channel for each in decided.effects for draft in each.drafts})
         return 0.0 if len(batch) == BATCH else POLL
 

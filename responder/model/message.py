@@ -33,6 +33,8 @@ class Draft:
 class Letter:
     """A claimed message. ``attempt`` counts from 1 and fences the claim; ``plain`` asks for the minimal form.
 
+    ``written_at`` is when it was put into the outbox, None where that is not known.
+
     ``previous`` is the reference that the first accepted message of this incident on this channel returned.
     """
 
@@ -45,6 +47,7 @@ class Letter:
     attempt: int
     plain: bool
     previous: Mapping[str, str] = field(default_factory=dict)
+    written_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

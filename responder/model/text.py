@@ -109,6 +109,9 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("secret", r"(?i)(?P<keep>(?:" + _ANNOUNCED + r")" + _SEPARATOR + r")" + _VALUE),
     )
 )
+REDACTIONS = frozenset(kind for kind, _ in _PATTERNS)
+"""Every type that a mark can name."""
+
 # Looking for these words spares fourteen patterns: most labels and log lines hold no secret. In lower case, and wide.
 _HINTS = (
     *("-----begin", "://", "hooks.slack", "eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,11 +10,14 @@ from responder.model.clock import Clock, Deadline
 from responder.model.message import Letter, Response
 from responder.model.outcome import Delivered, Outcome, TryLater
 from responder.model.secret import Secret, scrub
+from responder.model.text import REDACTIONS
 from responder.notify.contract import Channel
 from responder.outgoing import CouldNotReach, Outgoing
+from responder.tally import TALLY
 
 ANSWER_LIMIT = 64 * 1024
 PRINTED = "log:"
+_REDACTED = re.compile(rb"\[REDACTED:([a-z-]{1,20})\]")
 
 
 class Deliverer:
@@ -43,6 +47,9 @@ class Deliverer:
         if deadline.left(self._clock.monotonic()) <= 0:
             return TryLater("no time left for this attempt")
         request = channel.render(letter)
+        for kind in _REDACTED.findall(request.body):
+            if kind.decode() in REDACTIONS:  # an alert may bring a mark of its own
+                TALLY.add("responder_redactions", kind.decode())
         if request.url == PRINTED:
             self._print_page(request.body.decode("utf-8", "replace"))
             return channel.read(letter, Response(200, b"ok"))

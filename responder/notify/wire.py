@@ -63,13 +63,14 @@ def retry_after(letter: Letter, response: Response) -> float | None:
     text = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(text):
         return float(text)
-    until = _date(text)
+    until = date(text)
     if until is None:
         return None
-    return max(0.0, (until - (_date(headers.get("date", "")) or letter.due_at)).total_seconds())
+    return max(0.0, (until - (date(headers.get("date", "")) or letter.due_at)).total_seconds())
 
 
-def _date(text: str) -> datetime | None:
+def date(text: str) -> datetime | None:
+    """The moment of an HTTP date, None where it is none."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -54,11 +54,13 @@ class SlackStandIn(StandIn):
     def answer(self, call: Call) -> Reply:
         """Web API methods answer 200 and ``ok``; webhooks answer in bare words."""
         method = call.path.rsplit("/", 1)[-1]
-        if call.method != "POST" or method not in {"chat.postMessage", "chat.update", "webhook"}:
+        if call.method != "POST" or method not in {"auth.test", "chat.postMessage", "chat.update", "webhook"}:
             return Reply(404, b"no_service")
         body = _body(call.body)
         if method == "webhook":
             return self._webhook(body, call)
+        if method == "auth.test":
+            return as_json(200, self._authorised(call) or {"ok": True, "user": "responder", "team": "butterfly"})
         result = self._authorised(call) or self._method(method, body, call)
         return as_json(200, {"ok": "error" not in result} | result)
 

@@ -13,10 +13,10 @@ from responder.store.tables import HEAD
 def migrate(database: Database) -> None:
     """Run what is missing. Raises CannotStore where the database refuses. Safe to call at every start, by everyone."""
     with database.read() as connection:
-        if _revision(connection) == HEAD:
+        if revision(connection) == HEAD:
             return
     with database.migrating() as connection:
-        if _revision(connection) != HEAD:
+        if revision(connection) != HEAD:
             _upgrade(connection)
 
 
@@ -27,7 +27,7 @@ def require(database: Database) -> None:
             "there is no database yet: set RESPONDER_DATABASE_URL, or start `responder serve`, which makes it"
         )
     with database.read() as connection:
-        found = _revision(connection)
+        found = revision(connection)
     if found != HEAD:
         raise CannotStore(
             f"the database has the schema {found or 'of something else'} and this program needs {HEAD}: "
@@ -35,7 +35,8 @@ def require(database: Database) -> None:
         )
 
 
-def _revision(connection: Connection) -> str | None:
+def revision(connection: Connection) -> str | None:
+    """The migration a database is at; None for one without our tables."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

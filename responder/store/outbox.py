@@ -196,7 +196,7 @@ def _chosen(connection: Connection, lane: Lane, now: datetime, most: int, spare:
     return [row for place, row in enumerate(rows) if row.rank <= WORST or place < spare]
 
 
-_OF_A_LETTER = ("id", "incident", "channel", "step", "rank", "report", "due_at", "attempt", "plain")
+_OF_A_LETTER = ("id", "incident", "channel", "step", "rank", "report", "due_at", "attempt", "plain", "written_at")
 
 
 def _references(connection: Connection, of: list[str]) -> dict[tuple[str, str], dict[str, str]]:
@@ -222,6 +222,7 @@ def _letter(row: Mapping[Any, Any], previous: dict[str, str]) -> Letter:
         attempt=row["attempt"],
         plain=row["plain"],
         previous=previous,
+        written_at=to_time(row["written_at"]),
     )
 
 
@@ -291,6 +292,6 @@ def last_reports(connection: Connection, of: Iterable[str]) -> dict[str, Report]
 
 
 def counts(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many messages each channel has in each state: (channel, state) to number."""
+    """How many messages each channel has in each state: (channel, state) to number. It looks at every message."""
     by = select(messages.c.channel, messages.c.state, func.count()).group_by(messages.c.channel, messages.c.state)
     return {(channel, state): count for channel, state, count in connection.execute(by)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
 
 from responder.model.delivery import Study, Work
 from responder.model.finding import Finding
@@ -104,9 +104,3 @@ def findings_of(connection: Connection, incident: str) -> tuple[Finding, ...]:
     )
     data = connection.execute(found).scalar()
     return to_noun(tuple[Finding, ...], data) if data else ()
-
-
-def counts(connection: Connection) -> dict[str, int]:
-    """How many diagnoses are in each state."""
-    by = select(studies.c.state, func.count()).group_by(studies.c.state)
-    return {"waiting": 0, "done": 0} | dict(connection.execute(by).all())

@@ -56,6 +56,15 @@ rejects = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+# Counts that no row holds: METRICS of responder/tally.py. ``labels`` are the values, in the metric's order.
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("labels", Text, primary_key=True),
+    Column("value", Float, nullable=False),
+)
+
 incidents = Table(
     "incidents",
     metadata,

@@ -2,80 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.registry import Collector
 
-from responder.store import outbox, studies
+from responder.model.clock import Clock
 from responder.store.database import CannotStore, Database
-from responder.store.inbox import Inbox
+from responder.tally import TALLY
+from responder.web.metrics import InForce, StoreCollector
 
 
-class StoreCollector(Collector):
-    """Counts read from the database when asked: right for every worker and replica, and after every restart."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ops:
+    """What the routes look at.
 
-    def __init__(self, database: Database, inbox: Inbox) -> None:
-        self._database = database
-        self._inbox = inbox
+    ``alive`` says whether every loop of this process runs; ``limit`` is what the database may take, in bytes.
+    """
 
-    def describe(self) -> list[Metric]:
-        """Nothing: registering must not ask the database."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """The metrics, named as docs/metrics.md lists them."""
-        counts = self._inbox.counts()
-        with self._database.read() as connection:
-            by_message = outbox.counts(connection)
-            by_study = studies.counts(connection)
-        deliveries = GaugeMetricFamily("responder_deliveries", "Webhook bodies kept, by state.", labels=["state"])
-        for state in ("new", "decided", "failed"):
-            deliveries.add_metric([state], counts[state])
-        yield deliveries
-        yield CounterMetricFamily(
-            "responder_rejected_bodies", "Authenticated bodies refused and set aside.", value=counts["rejected"]
-        )
-        messages = GaugeMetricFamily(
-            "responder_messages", "Messages by channel and state.", labels=["channel", "state"]
-        )
-        for (channel, state), count in sorted(by_message.items()):
-            messages.add_metric([channel, state], count)
-        yield messages
-        diagnoses = GaugeMetricFamily("responder_diagnoses", "Diagnoses by state.", labels=["state"])
-        for state, count in sorted(by_study.items()):
-            diagnoses.add_metric([state], count)
-        yield diagnoses
+    database: Database
+    clock: Clock
+    limit: int = 8 * 1024**3
+    alive: Callable[[], bool] = field(default=lambda: True)
+    rules: Callable[[], InForce | None] = field(default=lambda: None)
 
 
-def blueprint(database: Database, inbox: Inbox, engine_alive: Callable[[], bool]) -> Blueprint:
+def blueprint(given: Ops) -> Blueprint:
     """``/healthz``, ``/readyz`` and ``/metrics``. None of them depends on PagerDuty, Slack or a probe target."""
     routes = Blueprint("ops", __name__)
     registry = CollectorRegistry()
-    registry.register(StoreCollector(database, inbox))
+    registry.register(StoreCollector(database=given.database, clock=given.clock, limit=given.limit, rules=given.rules))
 
     @routes.get("/healthz")
     def healthz() -> Response:
-        if not engine_alive():
-            return Response("an engine thread has ended\n", 503, content_type="text/plain")
-        return Response("ok\n", content_type="text/plain")
+        if not given.alive():
+            return _say("an engine thread has ended", 503)
+        return _say("ok")
 
     @routes.get("/readyz")
     def readyz() -> Response:
+        if not given.alive():
+            return _say("an engine thread has ended", 503)
         try:
-            database.check()
+            given.database.check()
         except CannotStore as error:
-            return Response(f"{error}\n", 503, content_type="text/plain")
-        return Response("ok\n", content_type="text/plain")
+            return _say(str(error), 503)
+        return _say("ok")
 
     @routes.get("/metrics")
     def metrics() -> Response:
         try:
             return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
         except CannotStore as error:
-            return Response(f"{error}\n", 503, content_type="text/plain")
+            return _say(str(error), 503)
+
+    @routes.after_app_request
+    def count(response: Response) -> Response:
+        TALLY.add("responder_http_requests", request.endpoint or "none", str(response.status_code))
+        return response
 
     return routes
+
+
+def _say(text: str, status: int = 200) -> Response:
+    return Response(f"{text}\n", status, content_type="text/plain")

@@ -14,6 +14,7 @@ from responder.model.text import tidy_line
 from responder.receive.alertmanager import BadBody, check
 from responder.store.database import CannotStore
 from responder.store.inbox import REJECT_BYTES, Inbox
+from responder.tally import TALLY
 from responder.web.auth import Guard
 
 _log = structlog.get_logger()
@@ -101,6 +102,7 @@ def _refuse(door: Door, refusal: _Refusal) -> Response:
         number = door.inbox.set_aside(kept, refusal.size, remote, refusal.status, refusal.reason, door.clock.now())
     except CannotStore as error:
         return _say(503, f"not kept, send it again: {error}")
+    TALLY.add("responder_rejected_bodies", str(refusal.status))
     _log.error("webhook.rejected", status=refusal.status, reason=refusal.reason, rejected=number, remote=remote)
     return _say(refusal.status, f"{refusal.reason} (kept as rejected body {number})")
 

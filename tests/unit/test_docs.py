@@ -10,11 +10,13 @@ from dataclasses import fields
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from responder.cli import _COMMANDS
 from responder.diagnose.probes import PROBES
+from responder.model.rule import Heartbeat
 from responder.rulebook.schema import (
     AdjustShape,
     ContactShape,
@@ -33,9 +35,11 @@ from responder.rulebook.schema import (
     WindowShape,
 )
 from responder.settings import Settings
+from responder.standins.builders import NOW, a_book, a_rule
 from responder.store.database import Database
-from responder.store.inbox import Inbox
-from responder.web.ops import StoreCollector
+from responder.tally import METRICS
+from responder.web.metrics import InForce, StoreCollector
+from tests.conftest import HandClock
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,19 +68,32 @@ def test_the_settings_page_lists_every_setting() -> None:
 
 def test_the_metrics_page_lists_every_metric(database: Database) -> None:
     """What a dashboard can rely upon is written down."""
+    book = a_book(heartbeats=(Heartbeat(cluster="prod", max_gap=600.0, rule=a_rule()),))
+    rules = InForce(revision="0", since=NOW, refused=0, heartbeats=book.heartbeats)
+    collector = StoreCollector(database=database, clock=HandClock(), rules=lambda: rules)
     registry = CollectorRegistry()
-    registry.register(StoreCollector(database, Inbox(database)))
+    registry.register(collector)
+    labels = {family.name: _labels(family) for family in collector.collect()}
     text = generate_latest(registry).decode()
     rows = []
     for name, help_text in re.findall(r"^# HELP (\S+) (.+)$", text, re.MULTILINE):
         kind = re.search(rf"^# TYPE {name} (\S+)$", text, re.MULTILINE)
         assert kind is not None
-        rows.append(f"| `{name}` | {kind[1]} | {help_text} |")
+        found = labels[name.removesuffix("_total")]
+        rows.append(f"| `{name}` | {kind[1]} | {found} | {help_text} |")
     head = (
-        "# Metrics\n\n`GET /metrics`. The numbers are counted in the database when asked, so every worker and replica"
-        " says the same.\n\n| metric | type | what it counts |\n|---|---|---|\n"
+        "# Metrics\n\n`GET /metrics`. The numbers are kept in the database: every worker and replica says the same,\n"
+        "after every restart too. Take `max without (instance, pod)` of them, never the sum. Counts are at most five\n"
+        "seconds old. Label values are words of responder and of its configuration, never what an alert says.\n"
+        "`deploy/prometheus/responder.rules.yml` alerts on them, `deploy/grafana/responder.json` draws them.\n\n"
+        "| metric | type | labels | what it says |\n|---|---|---|---|\n"
     )
     compare("metrics.md", head + "\n".join(rows) + "\n")
+
+
+def _labels(family: Metric) -> str:
+    named = METRICS[family.name].labels if family.name in METRICS else getattr(family, "_labelnames", ())
+    return ", ".join(f"`{name}`" for name in named)
 
 
 def test_the_readme_names_every_command() -> None:
@@ -141,3 +158,11 @@ def test_the_reliability_page_has_room_for_the_figures() -> None:
     text = (ROOT / "docs" / "reliability.md").read_text()
     assert text.count("<!-- figures: written by make faults SEEDS=100 -->") == 1
     assert text.count("<!-- end of figures -->") == 1
+
+
+def test_the_decisions_are_numbered_without_gaps() -> None:
+    """A decision can be pointed at by its number, and no merge has left its marks."""
+    text = (ROOT / "docs" / "decisions.md").read_text()
+    numbers = [int(number) for number in re.findall(r"^## (\d+)\.", text, re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert not re.search(r"^(<{7}|>{7})", text, re.MULTILINE)

@@ -8,9 +8,11 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
+from responder.engine.counting import Counting
 from responder.model.secret import Secret
 from responder.store.database import Database
 from responder.store.inbox import Inbox
+from responder.tally import TALLY
 from responder.web import ops, webhook
 from responder.web.app import create_app
 from responder.web.auth import guard
@@ -44,7 +46,7 @@ def client(database: Database, inbox: Inbox, clock: HandClock, kept: list[int]) 
         max_body_bytes=LIMIT,
         on_kept=lambda: kept.append(1),
     )
-    return create_app(webhook.blueprint(door), ops.blueprint(database, inbox, lambda: True)).test_client()
+    return create_app(webhook.blueprint(door), ops.blueprint(ops.Ops(database=database, clock=clock))).test_client()
 
 
 Post = Callable[..., tuple[int, str]]
@@ -125,10 +127,13 @@ def test_health_does_not_depend_on_the_outside(client: FlaskClient, database: Da
     assert client.get("/readyz").text == "shutting down\n"
 
 
-def test_rejected_bodies_show_in_the_metrics(client: FlaskClient, post: Post) -> None:
-    """A graph can alert on bodies that we could not take."""
+def test_rejected_bodies_show_in_the_metrics(client: FlaskClient, post: Post, database: Database) -> None:
+    """A graph can alert on bodies that we could not take, and on those that nobody decides."""
+    TALLY.take()
     post(b"{}")
     post()
+    Counting(database, TALLY).step()
     text = client.get("/metrics").text
-    assert "responder_rejected_bodies_total 1.0" in text
-    assert 'responder_deliveries{state="new"} 1.0' in text
+    assert 'responder_rejected_bodies_total{status="400"} 1.0' in text
+    assert 'responder_http_requests_total{route="webhook.receive",status="202"} 1.0' in text
+    assert "responder_deliveries_waiting 1.0" in text

@@ -9,6 +9,13 @@ down_revision = "0001"
 
 def upgrade() -> None:
     op.create_table(
+        "tallies",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("labels", sa.Text(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "labels"),
+    )
+    op.create_table(
         "timers",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("due_at", sa.Float(), nullable=False),

@@ -1,0 +1,99 @@
+"""``responder doctor``: whether all that a page needs is there, and what to change where it is not."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from responder.cli.fail import FAILED
+
+if TYPE_CHECKING:
+    from responder.cli.doctor.result import Check, Result
+
+_COLOURS = {"ok": "green", "warn": "yellow", "bad": "red", "skipped": "white"}
+
+
+@click.command()
+@click.option("--timeout", default=10.0, show_default=True, help="Seconds for all checks together.")
+@click.option("--send", is_flag=True, help="Also send a test page to each channel, and its end.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def doctor(*, timeout: float, send: bool, output: str) -> None:
+    """Check settings, rules, database, clock, channels, Prometheus, Alertmanager and probe targets, all at once.
+
+    Nothing is sent and nothing is changed without --send. Exit status: 0 when nothing is bad (warnings may be there),
+    1 when something is, 2 for a wrong command line.
+    """
+    results = _examine(timeout, send=send)
+    if output == "json":
+        rows = [
+            {"about": each.about, "level": each.level.value, "what": each.what, "change": each.change}
+            for each in results
+        ]
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        _table(results)
+    if any(each.level.value == "bad" for each in results):
+        sys.exit(FAILED)
+
+
+def checks() -> dict[str, Check]:
+    """The checks by name, in the order in which they are shown. Adding one: a function, a line here, a test."""
+    from responder.cli.doctor import channels, monitoring, own
+
+    return {
+        "settings": own.settings,
+        "rules": own.rules,
+        "database": own.database,
+        "clock": channels.clocks,
+        "pagerduty": channels.pagerduty,
+        "slack": channels.slack,
+        "send": channels.test_messages,
+        "prometheus": monitoring.prometheus,
+        "alertmanager": monitoring.alertmanager,
+        "targets": monitoring.targets,
+    }
+
+
+def _examine(timeout: float, *, send: bool) -> tuple[Result, ...]:
+    from responder import bootstrap
+    from responder.cli.doctor.result import Patient, bad
+    from responder.cli.doctor.run import run
+    from responder.model.clock import Deadline
+    from responder.model.secret import Secret, scrub
+    from responder.settings import BadSettings
+
+    try:
+        settings = bootstrap.settings_from_environment()
+    except BadSettings as error:
+        change = "see `responder serve --settings`; the other checks need settings that can be read"
+        return tuple(bad("settings", problem, change) for problem in error.problems)
+    clock = bootstrap.SystemClock()
+    patient = Patient(
+        settings=settings,
+        environment=bootstrap.environment(),
+        book=bootstrap.examine_rules(settings.rules, settings.runbooks).book,
+        outgoing=bootstrap.outgoing(settings, clock),
+        clock=clock,
+        deadline=Deadline(clock.monotonic() + timeout),
+        send=send,
+    )
+    secrets: tuple[Secret, ...] = settings.secrets()
+    return tuple(
+        type(each)(each.about, each.level, scrub(each.what, secrets), scrub(each.change, secrets))
+        for each in run(checks(), patient)
+    )
+
+
+def _table(results: tuple[Result, ...]) -> None:
+    width = max([len(each.about) for each in results] + [5])
+    click.secho(f"{'ABOUT':<{width}}  {'STATUS':<7}  FINDING", bold=True)
+    for each in results:
+        status = click.style(f"{each.level.value:<7}", fg=_COLOURS[each.level.value], bold=each.level.value == "bad")
+        click.echo(f"{each.about:<{width}}  {status}  {each.what}")
+        if each.change:
+            click.echo(f"{'':<{width}}  {'':<7}  -> {each.change}")
+    counts = {name: sum(each.level.value == name for each in results) for name in _COLOURS}
+    click.echo(", ".join(f"{count} {name}" for name, count in counts.items() if count), err=True)

@@ -1,0 +1,129 @@
+"""Checks of what is ours: settings, secrets, rules and runbooks, database."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from responder import bootstrap
+from responder.cli.doctor.result import Patient, Result, bad, ok, skipped, warn
+from responder.model.problem import Level as ProblemLevel
+from responder.settings import strangers
+
+_SHOWN = 5
+_LEAST_FREE = 500_000_000
+_FIRST_BUG, _LAST_BUG = (3, 7, 0), (3, 51, 2)  # https://sqlite.org/wal.html#walresetbug
+_OLDEST_POSTGRES = 13
+
+
+def settings(patient: Patient) -> tuple[Result, ...]:
+    """Variables that nothing reads, secrets that others can read, and who would be paged at all."""
+    found = [
+        warn("settings", sentence, "remove the variable, or write its name as `responder serve --settings` does")
+        for sentence in strangers(patient.environment)
+    ]
+    given = patient.settings
+    if not given.webhook_token.reveal() and not given.webhook_basic_auth.reveal():
+        found.append(bad("settings", "the webhook has no authentication", "set RESPONDER_WEBHOOK_TOKEN"))
+    if not given.runbook_base_url:
+        found.append(warn("settings", "pages name runbooks without a link", "set RESPONDER_RUNBOOK_BASE_URL"))
+    if not given.heartbeat_url.reveal():
+        text = "nobody outside notices when responder is gone"
+        found.append(warn("settings", text, "set RESPONDER_HEARTBEAT_URL to an address of a dead man's switch"))
+    found += [result for name in sorted(patient.environment) if (result := _readable(name, patient.environment[name]))]
+    return tuple(found) or (ok("settings", "all can be used"),)
+
+
+def _readable(name: str, value: str) -> Result | None:
+    if not name.startswith("RESPONDER_") or not name.endswith("_FILE"):
+        return None
+    try:
+        mode = Path(value).stat().st_mode
+    except OSError as error:
+        return bad("settings", f"{name} cannot be read: {error.strerror}", "name a file that this user can read")
+    if mode & stat.S_IROTH:
+        return warn("settings", f"the file of {name} can be read by every user", f"chmod o-r {value}")
+    return None
+
+
+def rules(patient: Patient) -> tuple[Result, ...]:
+    """What `rules check` finds in the rule files and in what they say of runbooks."""
+    where = patient.settings.rules
+    examined = bootstrap.examine_rules(where, patient.settings.runbooks)
+    if not examined.problems and examined.book is not None:
+        number = len(examined.book.rules)
+        return (ok("rules", f"{number} rules, revision {examined.book.revision[:12]}"),)
+    results = [
+        (bad if problem.level is ProblemLevel.ERROR else warn)(
+            "rules",
+            f"{problem.place}: {problem.message}",
+            problem.hint or f"responder rules check --explain {problem.code}",
+        )
+        for problem in examined.problems[:_SHOWN]
+    ]
+    if (more := len(examined.problems) - _SHOWN) > 0:
+        results.append(warn("rules", f"{more} more problems", f"responder rules check {where}"))
+    return tuple(results)
+
+
+def database(patient: Patient) -> tuple[Result, ...]:
+    """Reachable, writable, of the right schema, on a sound version, and with room."""
+    from responder.store.database import CannotStore, Database
+
+    url = patient.settings.database_url.reveal()
+    path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:") and not path.exists():
+        return (skipped("database", f"{path} does not exist yet", "`responder serve` makes it at its first start"),)
+    try:
+        opened = Database(url)
+    except CannotStore as error:
+        return (bad("database", str(error), "see RESPONDER_DATABASE_URL"),)
+    try:
+        return tuple(_examined(opened))
+    except CannotStore as error:
+        return (bad("database", str(error), "see RESPONDER_DATABASE_URL; without it nothing is acknowledged"),)
+    finally:
+        opened.close()
+
+
+def _examined(opened: object) -> list[Result]:
+    from sqlalchemy import text
+
+    from responder.store import space
+    from responder.store.database import Database
+    from responder.store.migrate import revision
+    from responder.store.tables import HEAD
+
+    assert isinstance(opened, Database)
+    opened.check()
+    with opened.read() as connection:
+        schema = revision(connection)
+        left = space.free(connection)
+        version = str(
+            connection.execute(text("SELECT sqlite_version()" if opened.is_sqlite else "SHOW server_version")).scalar()
+        )
+    results = [version_of(version, sqlite=opened.is_sqlite)]
+    if schema is None:
+        results.append(skipped("database", "is empty", "`responder serve` makes the tables at its first start"))
+    elif schema < HEAD:
+        results.append(warn("database", f"schema {schema}, this version needs {HEAD}", "the next start migrates it"))
+    elif schema > HEAD:
+        results.append(bad("database", f"schema {schema} is newer than this version's {HEAD}", "install that version"))
+    if left is not None and left < _LEAST_FREE:
+        results.append(
+            bad("database", f"{left / 1e6:.0f} MB left on its disk", "make room: without it nothing is acknowledged")
+        )
+    return results
+
+
+def version_of(version: str, *, sqlite: bool) -> Result:
+    """What is known of a version of the database."""
+    numbers = tuple(int(part) for part in version.split(maxsplit=1)[0].split(".") if part.isdigit())
+    if not sqlite:
+        if numbers and numbers[0] < _OLDEST_POSTGRES:
+            return bad("database", f"PostgreSQL {version} is too old", f"use {_OLDEST_POSTGRES} or newer")
+        return ok("database", f"PostgreSQL {version}, writable")
+    if _FIRST_BUG <= numbers <= _LAST_BUG:
+        what = f"SQLite {version} can lose writes after a crash (the WAL-reset bug)"
+        return warn("database", what, "install pysqlite3, which carries a newer one")
+    return ok("database", f"SQLite {version}, writable")

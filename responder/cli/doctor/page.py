@@ -1,0 +1,78 @@
+"""The page that `doctor --send` sends: of the mildest severity, and taken back at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+import responder
+from responder.model.finding import Conclusion
+from responder.model.message import Letter
+from responder.model.report import Moment, Report, Status
+from responder.model.rule import RuleBook
+from responder.notify.contract import Channel
+
+
+def letters(channel: Channel, book: RuleBook, now: datetime) -> Iterator[Callable[[Mapping[str, str]], Letter]]:
+    """The messages of a page and of its end; each is completed with what the first one's acceptance returned."""
+    opening = report(book, now)
+    closing = replace(
+        opening, moment=Moment.RESOLUTION, status=Status.RESOLVED, ended_at=now, next_update=None, resolution="a test"
+    )
+    for number, (told, step) in enumerate(
+        [(each, step) for each in (opening, closing) for step in channel.steps[each.moment]], 1
+    ):
+        letter = Letter(
+            id=number, channel=channel.name, step=step, rank=4, report=told, due_at=now, attempt=1, plain=False
+        )
+        yield lambda previous, letter=letter: replace(letter, previous=previous)  # type: ignore[misc]
+
+
+def report(book: RuleBook, now: datetime) -> Report:
+    """A page that says that it is a test."""
+    mildest = list(book.severities.values())[-1]
+    return Report(
+        moment=Moment.START,
+        status=Status.INVESTIGATING,
+        incident="INC-TEST",
+        dedup_key=f"responder-doctor-{now:%Y%m%dT%H%M%S}",
+        title=f"[{mildest.name}] a test by responder doctor: nothing is wrong ({book.environment})",
+        severity=mildest.name,
+        severity_reason="a test has the mildest severity",
+        pagerduty_severity=mildest.pagerduty,
+        pages=False,
+        service="responder",
+        environment=book.environment,
+        namespace=book.namespace,
+        alertname="ResponderDoctor",
+        what="Somebody ran `responder doctor --send`. This message shows that pages arrive here.",
+        impact="none",
+        update="",
+        conclusion=Conclusion(likely="", changed="", ruled_out="", unknown=""),
+        first_step="Nothing: it resolves by itself.",
+        related="",
+        history="",
+        clock="",
+        owner="",
+        lead="",
+        escalation="",
+        room="",
+        runbook=None,
+        links=(),
+        findings=(),
+        pending=(),
+        firing=1,
+        resolved=0,
+        truncated=0,
+        labels={"alertname": "ResponderDoctor"},
+        rule="none",
+        made_by=f"responder {responder.__version__}, doctor",
+        started_at=now,
+        ended_at=None,
+        written_at=now,
+        next_update=None,
+        root_cause="",
+        resolution="",
+        postmortem_due=None,
+    )

@@ -1,0 +1,164 @@
+"""``/metrics``: sums from the database, gauges from its indexes, and what this process knows of its rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection
+
+from responder import __version__
+from responder.model.clock import Clock
+from responder.model.rule import Heartbeat
+from responder.store import backlog, heartbeats, inbox, retention, space, tallies
+from responder.store.database import Database
+from responder.tally import METRICS, RESULTS
+from responder.tally import Metric as Counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """The rules of this process: their revision, since when, and how many problems newer files have (0: none)."""
+
+    revision: str
+    since: datetime
+    refused: int
+    heartbeats: tuple[Heartbeat, ...] = ()
+    severities: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreCollector(Collector):
+    """Reads the metrics when asked: the same numbers for every worker and replica, and after every restart.
+
+    ``rules`` is None in a process without an engine; ``limit`` is what the database may take, in bytes. Nothing here
+    looks at rows that are finished: a scrape costs as much after a year as on the first day.
+    """
+
+    database: Database
+    clock: Clock
+    limit: int = 8 * 1024**3
+    rules: Callable[[], InForce | None] = field(default=lambda: None)
+
+    def describe(self) -> list[Metric]:
+        """Nothing: registering must not ask the database."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics, named as docs/metrics.md lists them."""
+        now, rules = self.clock.now(), self.rules()
+        yield _gauge("responder_build_info", "1, with the version.", {(__version__,): 1.0}, "version")
+        with self.database.read() as connection:
+            channels = rules.channels if rules is not None else ()
+            attempts = {("responder_attempts", (name, result)): 0.0 for name in channels for result in RESULTS}
+            yield from _summed(attempts | tallies.read(connection))
+            yield from _waiting(connection, now, rules)
+            yield from _space(connection, self.limit)
+            if rules is not None:
+                yield from _heartbeats(connection, rules)
+        if rules is not None:
+            yield from _rules(rules)
+
+
+def _gauge(name: str, text: str, values: Mapping[tuple[str, ...], float], *labels: str) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for given, value in sorted(values.items()):
+        family.add_metric(given, value)
+    return family
+
+
+def _summed(sums: Mapping[tuple[str, tuple[str, ...]], float]) -> Iterator[Metric]:
+    for name, metric in METRICS.items():
+        if metric.kind == "histogram":
+            yield _histogram(name, metric, sums)
+            continue
+        values = dict.fromkeys(metric.known, 0.0)
+        values |= {labels: value for (found, labels), value in sums.items() if found == name}
+        if metric.kind == "latest":
+            yield _gauge(name, metric.text, values, *metric.labels)
+            continue
+        family = CounterMetricFamily(name, metric.text, labels=metric.labels)
+        for labels, value in sorted(values.items()):
+            family.add_metric(labels, value)
+        yield family
+
+
+def _histogram(name: str, metric: Counted, sums: Mapping[tuple[str, tuple[str, ...]], float]) -> Metric:
+    family = HistogramMetricFamily(name, metric.text, labels=metric.labels)
+    bounds = [*(f"{bound:g}" for bound in metric.buckets), "+Inf"]
+    for labels in sorted({labels for found, labels in sums if found == f"{name}_sum"}):
+        total, buckets = 0.0, []
+        for bound in bounds:
+            total += sums.get((f"{name}_bucket", (*labels, bound)), 0.0)
+            buckets.append((bound, total))
+        family.add_metric(labels, buckets, sums[f"{name}_sum", labels])
+    return family
+
+
+def _waiting(connection: Connection, now: datetime, rules: InForce | None) -> Iterator[Metric]:
+    oldest = inbox.oldest_new(connection)
+    yield _gauge(
+        "responder_deliveries_waiting",
+        "Kept deliveries that triage has not settled.",
+        {(): backlog.undecided(connection)},
+    )
+    yield _gauge(
+        "responder_oldest_delivery_age_seconds", "Age of the oldest of them; 0 for none.", {(): _age(oldest, now)}
+    )
+    yield _gauge(
+        "responder_diagnoses_waiting", "Diagnoses that are not finished.", {(): float(backlog.unfinished(connection))}
+    )
+    severities = dict.fromkeys(rules.severities if rules else (), 0) | backlog.open_by_severity(connection)
+    found: dict[tuple[str, ...], float] = {(name,): float(count) for name, count in severities.items()}
+    yield _gauge("responder_incidents_open", "Open incidents, by severity.", found, "severity")
+    channels = dict.fromkeys(rules.channels if rules else (), backlog.Backlog()) | backlog.backlogs(connection, now)
+    yield _by_channel("responder_messages_waiting", "Messages not sent yet.", channels, lambda each: each.waiting)
+    yield _by_channel("responder_messages_dead", "Messages that were given up.", channels, lambda each: each.dead)
+    text = "How long the oldest message is overdue; 0 for none."
+    yield _by_channel("responder_oldest_message_age_seconds", text, channels, lambda each: _age(each.oldest, now))
+
+
+def _by_channel(
+    name: str, text: str, channels: Mapping[str, backlog.Backlog], value: Callable[[backlog.Backlog], float]
+) -> Metric:
+    return _gauge(name, text, {(channel,): float(value(each)) for channel, each in channels.items()}, "channel")
+
+
+def _age(moment: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - moment).total_seconds()) if moment else 0.0
+
+
+def _space(connection: Connection, limit: int) -> Iterator[Metric]:
+    size: dict[tuple[str, ...], float] = {(): float(retention.used(connection, limit))}
+    yield _gauge("responder_database_size_bytes", "Bytes that the rows of the database take.", size)
+    text = "RESPONDER_MAX_DATABASE_BYTES: above it the oldest rows go early."
+    yield _gauge("responder_database_limit_bytes", text, {(): float(limit)})
+    if (left := space.free(connection)) is not None:
+        text = "Space left for it on its disk (SQLite)."
+        yield _gauge("responder_database_free_bytes", text, {(): float(left)})
+
+
+def _heartbeats(connection: Connection, rules: InForce) -> Iterator[Metric]:
+    known = heartbeats.pulses(connection)
+    seen: dict[tuple[str, ...], float] = {
+        (each.cluster,): pulse.seen_at.timestamp()
+        for each in rules.heartbeats
+        if (pulse := known.get(each.cluster)) and pulse.seen_at
+    }
+    gaps: dict[tuple[str, ...], float] = {(each.cluster,): each.max_gap for each in rules.heartbeats}
+    yield _gauge("responder_watchdog_max_gap_seconds", "How long each expected cluster may be silent.", gaps, "cluster")
+    text = "When the Watchdog of each expected cluster last arrived."
+    yield _gauge("responder_watchdog_last_seen_timestamp_seconds", text, seen, "cluster")
+
+
+def _rules(rules: InForce) -> Iterator[Metric]:
+    text = "1, with the revision of the rules in force in the process asked."
+    yield _gauge("responder_rules_info", text, {(rules.revision[:12],): 1.0}, "revision")
+    text = "0 while newer rule files are refused, 1 otherwise."
+    yield _gauge("responder_rules_last_reload_success", text, {(): 0.0 if rules.refused else 1.0})
+    text = "Since when these rules are in force."
+    yield _gauge("responder_rules_last_reload_timestamp_seconds", text, {(): rules.since.timestamp()})

@@ -1,0 +1,251 @@
+"""What doctor reads out of Alertmanager's configuration, and that a check that hangs does not hang it."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from responder.bootstrap import SystemClock
+from responder.cli.doctor import checks, doctor
+from responder.cli.doctor.channels import clocks, slack
+from responder.cli.doctor.own import settings, version_of
+from responder.cli.doctor.receiver import follow, judge, route
+from responder.cli.doctor.result import Level, Patient, Result, ok
+from responder.cli.doctor.run import run
+from responder.model.clock import Deadline
+from responder.model.message import Request, Response
+from responder.model.rule import Heartbeat
+from responder.model.secret import Secret
+from responder.rulebook.reader import read
+from responder.settings import Settings
+from responder.standins.builders import NOW, a_rule
+from responder.triage.matchers import parse, predicate
+from tests.conftest import HandClock
+
+ROOT = Path(__file__).parents[3]
+PROD = Heartbeat(cluster="prod", max_gap=600.0, rule=a_rule())
+GOOD = """\
+route:
+  receiver: responder
+  group_by: [alertname, cluster]
+  group_interval: 1m
+  routes:
+  - receiver: responder
+    matchers: ['alertname="Watchdog"']
+    repeat_interval: 1m
+receivers:
+- name: responder
+  webhook_configs:
+  - send_resolved: true
+    http_config: {authorization: {type: Bearer, credentials: <secret>}}
+    url: http://responder:8080/webhook/alertmanager/prod
+    max_alerts: 0
+- name: elsewhere
+  webhook_configs:
+  - url: http://elsewhere/hook
+"""
+
+
+def judged(text: str, *expected: Heartbeat) -> list[tuple[Level, str]]:
+    """Level and finding of each result for a configuration."""
+    data: Any = read("alertmanager", text.encode()).data
+    return [(each.level, each.what) for each in judge("alertmanager", data, expected or (PROD,), parse, predicate)]
+
+
+def test_a_configuration_that_suits_us_is_fine() -> None:
+    """Nobody is told to change what is right."""
+    assert judged(GOOD) == [(Level.OK, "sends to us by responder")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "level", "said"),
+    [
+        ("/webhook/alertmanager/prod", "/other", Level.BAD, "no receiver posts to"),
+        ("receiver: responder", "receiver: elsewhere", Level.BAD, "no route leads to our receiver"),
+        ("send_resolved: true", "send_resolved: false", Level.BAD, "does not send what is resolved"),
+        ("max_alerts: 0", "max_alerts: 10", Level.WARN, "sends at most 10 alerts"),
+        ("alertmanager/prod\n", "alertmanager/prod/\n", Level.BAD, "ends with a slash"),
+        ("http_config: {authorization: {type: Bearer, credentials: <secret>}}", "", Level.BAD, "no credentials"),
+        ("[alertname, cluster]", "['...']", Level.WARN, "one incident for each alert"),
+        ("group_interval: 1m", "group_interval: 1h", Level.WARN, "group_interval of 60 min"),
+        ("group_interval: 1m", "repeat_interval: 2d", Level.WARN, "repeat_interval of 48 h"),
+        ("    repeat_interval: 1m\n", "", Level.BAD, "the Watchdog comes every 240 min"),
+        (
+            "  - receiver: responder\n    matchers: ['alertname=\"Watchdog\"']",
+            "  - receiver: elsewhere\n    matchers: ['alertname=\"Watchdog\"']",
+            Level.BAD,
+            "the Watchdog does not reach us",
+        ),
+        ("  receiver: responder\n  group_by", "  receiver: elsewhere\n  group_by", Level.WARN, "does not reach us"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_each_slip_is_found(old: str, new: str, level: Level, said: str) -> None:
+    """What keeps an alert from us is said before the alert is missed."""
+    text = GOOD.replace("receiver: responder", new) if old == "receiver: responder" else GOOD.replace(old, new, 1)
+    assert text != GOOD
+    found = judged(text)
+    assert [each for each in found if each[0] is level and said in each[1]], found
+
+
+def test_a_hidden_address_is_known_by_the_name_of_its_receiver() -> None:
+    """Newer Alertmanagers hide the address of a webhook."""
+    assert judged(GOOD.replace("http://responder:8080/webhook/alertmanager/prod", "<secret>")) == [
+        (Level.OK, "sends to us by responder")
+    ]
+
+
+def test_a_watchdog_that_nobody_expects_is_a_slip() -> None:
+    """The dead man's switch is of use only where it is switched on."""
+    data: Any = read("alertmanager", GOOD.encode()).data
+    [found] = judge("alertmanager", data, (), parse, predicate)
+    assert (found.level, found.what) == (Level.WARN, "the Watchdog arrives, and the rules expect none")
+
+
+def test_routes_are_followed_as_alertmanager_follows_them() -> None:
+    """The first child that matches takes the alert, unless it goes on; older forms of matchers are read too."""
+    text = """
+receiver: root
+routes:
+- {receiver: first, match: {a: b}, continue: true}
+- {receiver: second, match_re: {a: "b|c"}, routes: [{receiver: deep, matchers: ['x="y"']}]}
+- {receiver: third, matchers: ['a=~".+"']}
+"""
+    data: Mapping[str, Any] = read("route", text.encode()).data
+    root = route(data, None, parse)
+
+    def taken(**labels: str) -> list[str]:
+        return [each.receiver for each in follow(root, labels, predicate)]
+
+    assert taken(a="b") == ["first", "second"]
+    assert taken(a="c", x="y") == ["deep"]
+    assert taken(a="d") == ["third"]
+    assert taken(z="d") == ["root"]
+
+
+class Wire:
+    """Answers every request with one date."""
+
+    def __init__(self, date: str) -> None:
+        self._date = date
+
+    def send(self, _request: Request, _deadline: Deadline, _cap: int = 0) -> Response:
+        """200 with the date."""
+        return Response(200, b"", {"date": self._date})
+
+
+def a_patient(wire: object, clock: HandClock | None = None) -> Patient:
+    """Somebody with a Prometheus and nothing else."""
+    return Patient(
+        settings=Settings(prometheus_url="http://prometheus:9090"),
+        environment={},
+        book=None,
+        outgoing=wire,  # type: ignore[arg-type]
+        clock=clock or HandClock(),
+        deadline=Deadline(1.0),
+        send=False,
+    )
+
+
+@pytest.mark.parametrize(("away", "level"), [(0, Level.OK), (5, Level.OK), (30, Level.WARN), (-90, Level.BAD)])
+def test_a_clock_that_is_wrong_is_noticed(away: int, level: Level) -> None:
+    """A clock that is wrong makes silences, budgets and grace periods wrong."""
+    theirs = (NOW + timedelta(seconds=away)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    [found] = clocks(a_patient(Wire(theirs)))
+    assert found.level is level, found
+
+
+def test_a_check_that_hangs_is_left_behind() -> None:
+    """One server that does not answer does not keep the other findings from people."""
+    held = threading.Event()
+
+    def hang(_patient: Patient) -> tuple[Result, ...]:
+        held.wait(30)
+        return ()
+
+    clock = SystemClock()
+    patient = Patient(
+        settings=Settings(),
+        environment={},
+        book=None,
+        outgoing=Wire(""),  # type: ignore[arg-type]
+        clock=clock,
+        deadline=Deadline(clock.monotonic() + 0.05),
+        send=False,
+    )
+    first, second = run({"slow": hang, "quick": lambda _patient: (ok("quick", "well"),)}, patient)
+    held.set()
+    assert (first.about, first.level) == ("slow", Level.BAD)
+    assert (second.about, second.level) == ("quick", Level.OK)
+
+
+def test_every_check_is_described_in_the_guide() -> None:
+    """An operator reads what is looked at, in the order in which it is shown."""
+    guide = (ROOT / "docs" / "guide.md").read_text().partition("## Is everything in place?")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE) == list(checks())
+
+
+@pytest.mark.parametrize(
+    ("answer", "headers", "level", "said"),
+    [
+        ({"ok": True, "user": "responder", "team": "shop"}, {}, Level.OK, "is responder in shop"),
+        ({"ok": False, "error": "invalid_auth"}, {}, Level.BAD, "refuses the token: invalid_auth"),
+        ({"ok": True}, {"x-oauth-scopes": "channels:read"}, Level.BAD, "the bot has no scope chat:write"),
+    ],
+)
+def test_a_token_that_slack_does_not_take_is_bad(
+    answer: dict[str, object], headers: dict[str, str], level: Level, said: str
+) -> None:
+    """A revoked token is found without posting anything."""
+    asked: list[str] = []
+
+    class Slack:
+        def send(self, request: Request, _deadline: Deadline, _cap: int = 0) -> Response:
+            asked.append(request.url)
+            return Response(200, json.dumps(answer).encode(), headers)
+
+    given = Settings(slack_bot_token=Secret("xoxb-1"))
+    [found] = slack(replace(a_patient(Slack()), settings=given))
+    assert (found.level, said in found.what) == (level, True), found
+    assert asked == ["https://slack.com/api/auth.test"]
+
+
+def test_a_secret_that_others_can_read_is_told(tmp_path: Path) -> None:
+    """A key in a file for everybody is no secret."""
+    path = tmp_path / "key"
+    path.write_text("k")
+    path.chmod(0o644)
+    patient = replace(a_patient(Wire("")), environment={"RESPONDER_SLACK_BOT_TOKEN_FILE": str(path)})
+    assert [each.what for each in settings(patient) if "RESPONDER_SLACK_BOT_TOKEN_FILE" in each.what] == [
+        "the file of RESPONDER_SLACK_BOT_TOKEN_FILE can be read by every user"
+    ]
+    path.chmod(0o600)
+    assert not [each for each in settings(patient) if "SLACK_BOT_TOKEN_FILE" in each.what]
+
+
+@pytest.mark.parametrize(
+    ("version", "sqlite", "level"),
+    [
+        ("3.46.1", True, Level.WARN),
+        ("3.51.3", True, Level.OK),
+        ("15.6 (Debian 15.6-0+deb12u1)", False, Level.OK),
+        ("9.6.24", False, Level.BAD),
+    ],
+)
+def test_versions_with_known_faults_are_told(version: str, sqlite: bool, level: Level) -> None:
+    """A database that can lose a page after a crash is said to be one."""
+    assert version_of(version, sqlite=sqlite).level is level
+
+
+def test_a_wrong_option_is_a_misuse() -> None:
+    """Scripts can tell a wrong command line from a finding."""
+    assert CliRunner().invoke(doctor, ["--sned"]).exit_code == 2
