@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from responder.cli.rules.links import Verdict
     from responder.cli.rules.mapping import Mapped, Row
     from responder.model.clock import Deadline
-    from responder.model.rule import RuleBook
     from responder.outgoing import Outgoing
     from responder.rulebook.foreign import AlertRule
     from responder.settings import Settings
@@ -64,7 +63,7 @@ def coverage(
     read, 1 when one could not.
     """
     from responder.cli.rules.explain import labels_of
-    from responder.cli.rules.mapping import rows
+    from responder.cli.rules.mapping import Mapped, rows
 
     if not paths and not url:
         raise click.UsageError("give PATHS, or --prometheus URL")
@@ -74,19 +73,13 @@ def coverage(
         book = bootstrap.load_rules(folder or settings.rules, runbooks or settings.runbooks)
         alerts, sources, problems = _alerts(paths, url, settings)
         judge = _judge(runbooks or settings.runbooks, settings)
-        found = _mapped(rows(alerts, book, extra, judge), book, sources, tuple(problems))
+        found = Mapped(rows(alerts, book, extra, judge), book, sources, tuple(problems))
         if check_links:
             found = replace(found, rows=_checked(found.rows, settings))
         if url:
             found = _weighed(found, url, since, settings)
     _print(found, output, everything=everything)
     sys.exit(FAILED if found.problems else 0)
-
-
-def _mapped(rows: tuple[Row, ...], book: RuleBook, sources: int, problems: tuple[str, ...]) -> Mapped:
-    from responder.cli.rules.mapping import Mapped
-
-    return Mapped(rows, book, sources, problems)
 
 
 def _alerts(paths: tuple[Path, ...], url: str | None, settings: Settings) -> tuple[list[AlertRule], int, list[str]]:
