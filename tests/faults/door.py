@@ -13,6 +13,9 @@ from datetime import datetime
 from responder.standins.server import Call, Reply, StandIn
 from tests.faults.timeline import Timeline
 
+SILENCE_SECONDS = 3.0
+"""Alertmanager has nothing more to say when it says nothing for longer than its group_interval."""
+_GIVES_UP = 11.0
 _PATIENCE = 12.0
 
 
@@ -42,6 +45,7 @@ class Door(StandIn):
         self._token = token
         self._timeline = timeline
         self.kept: list[Acknowledged] = []
+        self._failed: list[Call] = []
 
     def answer(self, call: Call) -> Reply:
         """What the replica said."""
@@ -50,12 +54,12 @@ class Door(StandIn):
         try:
             status, said = self._ask(address, call.body)
         except (OSError, http.client.HTTPException) as error:
-            self._timeline.note(f"webhook: no answer from {address}: {type(error).__name__}")
+            self._fail(call, f"no answer from {address}: {type(error).__name__}")
             return Reply(0, close=True)
         if status == 202:
             self._witness(call, int(json.loads(said)["id"]))
         else:
-            self._timeline.note(f"webhook: {status} from {address}: {said.decode('utf-8', 'replace').strip()}")
+            self._fail(call, f"{status} from {address}: {said.decode('utf-8', 'replace').strip()}")
         return Reply(status, said)
 
     def _ask(self, address: str, body: bytes) -> tuple[int, bytes]:
@@ -75,16 +79,30 @@ class Door(StandIn):
         firing, resolved = (" ".join(sorted(name for name, _ in each)) for each in (kept.firing, kept.resolved))
         self._timeline.note(f"webhook {number} acknowledged: firing [{firing}] resolved [{resolved}]")
 
-    def quiet_for(self, seconds: float, about: str = "") -> bool:
-        """Whether no webhook came for so long, about a group or any."""
+    def _fail(self, call: Call, why: str) -> None:
         with self.lock:
-            came = [call.arrived for call in self.calls if about.encode() in call.body]
-        return not came or time.monotonic() - came[-1] > seconds
+            self._failed.append(call)
+        self._timeline.note(f"webhook: {why}")
+
+    def quiet_for(self, seconds: float) -> bool:
+        """Whether no webhook came for so long."""
+        with self.lock:
+            return _silent(self.calls, seconds)
+
+    def nothing_pending(self, group: str) -> bool:
+        """Whether Alertmanager has nothing more to deliver about a group but news: it gives up a flush after 10 s."""
+        with self.lock:
+            calls, failed = ([each for each in of if group.encode() in each.body] for of in (self.calls, self._failed))
+        return _silent(calls, SILENCE_SECONDS) and _silent(failed, _GIVES_UP)
 
     def heard(self, name: str, started: float, *, firing: bool) -> bool:
         """Whether an alert was acknowledged in this state."""
         with self.lock:
             return any((name, started) in (each.firing if firing else each.resolved) for each in self.kept)
+
+
+def _silent(calls: Sequence[Call], seconds: float) -> bool:
+    return not calls or time.monotonic() - calls[-1].arrived > seconds
 
 
 def acknowledged(body: bytes, *, number: int, asked: float, answered: float) -> Acknowledged:

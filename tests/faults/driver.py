@@ -18,7 +18,6 @@ from tests.faults.timeline import Timeline
 
 _TICK = 0.1
 _RESEND = 1.0
-_NO_OLD_NEWS = 4.0
 _KEEPS_FIRING = 60.0
 """Seconds until Alertmanager resolves what it is not told of again."""
 
@@ -100,7 +99,7 @@ class Driver:
 
     def _may_return(self, each: _Running) -> bool:
         """An old "firing" that Alertmanager still tries to deliver would make it think it has told of the new one."""
-        return self._heard(each, firing=False) and self._door.quiet_for(_NO_OLD_NEWS, each.group.name)
+        return self._heard(each, firing=False) and self._door.nothing_pending(each.group.name)
 
     def _may_end(self, each: _Running) -> bool:
         others = [other for other in self._running if other.group is each.group and other is not each]

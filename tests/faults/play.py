@@ -7,23 +7,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from responder.standins.processes import DidNotStart
 from responder.store.database import CannotStore
 from tests.faults.catalogue import FAULTS, NEEDS_DISK, Fault
+from tests.faults.door import SILENCE_SECONDS
 from tests.faults.driver import Driver
-from tests.faults.evidence import Records
+from tests.faults.evidence import Evidence, Records
 from tests.faults.schedule import Planned, Schedule, schedule
-from tests.faults.stream import stream
+from tests.faults.stream import Group, stream
 from tests.faults.timeline import Timeline
 from tests.faults.verdict import Page, judge, pages
-from tests.faults.world import world
+from tests.faults.world import World, world
 
 PLAY_SECONDS = 60.0
 """How long the stream may take to be acknowledged whole, with all its faults."""
 QUIET_SECONDS = 40.0
 """How long the replicas may take after that to decide and send everything."""
-
-SILENCE_SECONDS = 3.0
-"""Alertmanager has nothing more to say when it says nothing for longer than its group_interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,36 +42,47 @@ class Result:
 
 
 def play(seed: int, folder: Path) -> Result:
-    """Play a seed in an empty folder, where all logs stay."""
-    began, timeline = time.monotonic(), Timeline()
-    groups, engine = stream(seed), engine_of(seed)
-    planned = schedule(seed, possible(engine))
-    with world(folder, timeline, engine=engine) as around:
-        if around.disk is None:
-            planned = tuple(each for each in planned if each.name != NEEDS_DISK)
-        timeline.note(f"seed {seed}: the stream begins")
-        strikes = Schedule(seed, planned, around)
-        with Driver(groups, around.alertmanagers, around.door, timeline) as driver:
-            strikes.start()
-            ended = _wait(lambda: driver.over() and strikes.over(), PLAY_SECONDS)
-            timeline.note("the stream is over" if ended else "the stream did not end in time")
-            records = Records(around.database_url)
-            quiet = _wait(lambda: around.door.quiet_for(SILENCE_SECONDS) and _quiet(records), QUIET_SECONDS)
-            timeline.note("all is quiet" if quiet else "not quiet in time")
-        found = records.gather(around, groups, driver.starts)
-        records.close()
+    """Play a seed in a new folder, where all logs stay."""
+    began, timeline, engine = time.monotonic(), Timeline(), engine_of(seed)
+    planned, groups = schedule(seed, possible(engine)), stream(seed)
+    folder.mkdir(exist_ok=True)
+    try:
+        with world(folder, timeline, engine=engine) as around:
+            if around.disk is None:
+                planned = tuple(each for each in planned if each.name != NEEDS_DISK)
+            found, failed = _broken(seed, planned, groups, around)
+    except DidNotStart as error:
+        found, failed = None, [f"the world did not start: {error}"]
     return Result(
         seed=seed,
         engine=engine,
         planned=planned,
-        problems=[*strikes.failed, *judge(found)],
+        problems=[*failed, *(judge(found) if found else ())],
         timeline=str(timeline),
         seconds=time.monotonic() - began,
         alerts=sum(len(alert.episodes) for group in groups for alert in group.alerts),
-        acknowledged=len(found.kept),
-        incidents=len(found.incidents),
-        pages=tuple(pages(found)),
+        acknowledged=len(found.kept) if found else 0,
+        incidents=len(found.incidents) if found else 0,
+        pages=tuple(pages(found)) if found else (),
     )
+
+
+def _broken(
+    seed: int, planned: tuple[Planned, ...], groups: Sequence[Group], around: World
+) -> tuple[Evidence, list[str]]:
+    """Let stream and faults run until all is quiet. Returns the evidence, and the faults that could not be done."""
+    note, records = around.timeline.note, Records(around.database_url)
+    note(f"seed {seed}: the stream begins")
+    strikes = Schedule(seed, planned, around)
+    with Driver(groups, around.alertmanagers, around.door, around.timeline) as driver:
+        strikes.start()
+        ended = _wait(lambda: driver.over() and strikes.over(), PLAY_SECONDS)
+        note("the stream is over" if ended else "the stream did not end in time")
+        quiet = _wait(lambda: around.door.quiet_for(SILENCE_SECONDS) and _quiet(records), QUIET_SECONDS)
+        note("all is quiet" if quiet else "not quiet in time")
+    found = records.gather(around, groups, driver.starts)
+    records.close()
+    return found, strikes.failed
 
 
 def engine_of(seed: int) -> str:

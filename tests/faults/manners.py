@@ -1,0 +1,67 @@
+"""How PagerDuty and Slack misbehave for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from random import Random
+
+from responder.standins.server import Call, Fault, StandIn, hang, reset, status, swallow, well
+from tests.faults.strikes import Strike
+from tests.faults.world import World
+
+Manner = Callable[[float], Callable[[Call], Fault]]
+"""Gets the moment at which it ends, on the monotonic clock; says how each request is treated."""
+
+
+def misbehave(name: str, manner: Manner, *, away: bool = False) -> Strike:
+    """PagerDuty or Slack behaves like this for a while; ``away`` where it takes no event meanwhile."""
+
+    def strike(world: World, seconds: float, _dice: Random) -> None:
+        server: StandIn = world.pagerduty if name == "PagerDuty" else world.slack
+        what = f"{name} {manner.__name__.replace('_', ' ')}"
+        world.timeline.note(what)
+        with world.timeline.unreachable(what) if away else contextlib.nullcontext():
+            server.manner = manner(time.monotonic() + seconds)
+            time.sleep(seconds)
+            server.manner = well
+        world.timeline.note(f"{name} is well again")
+
+    return strike
+
+
+def answers_500(_until: float) -> Callable[[Call], Fault]:
+    """Every request is answered with 500."""
+    return lambda _call: status(500, b'{"status": "error", "message": "Internal Server Error"}')
+
+
+def answers_429(_until: float) -> Callable[[Call], Fault]:
+    """Every request is answered with 429 and a wish for a pause."""
+    return lambda _call: status(429, b'{"status": "throttle exceeded", "message": "wait"}', Retry_After="1")
+
+
+def refuses_all_but_the_plainest(_until: float) -> Callable[[Call], Fault]:
+    """A page with details is refused for good; the plain one and a resolve are taken."""
+    body = b'{"status": "invalid event", "message": "Event object is invalid", "errors": ["a fault of the suite"]}'
+    return lambda call: status(400, body) if b'"01 ' in call.body else Fault()
+
+
+def hangs(until: float) -> Callable[[Call], Fault]:
+    """Nothing is said until it ends; then the requests that still wait are treated."""
+    return lambda _call: hang(max(0.0, until - time.monotonic()))
+
+
+def resets(_until: float) -> Callable[[Call], Fault]:
+    """Every connection is reset."""
+    return lambda _call: reset()
+
+
+def accepts_and_dies(_until: float) -> Callable[[Call], Fault]:
+    """Every request is taken, and the connection reset in place of the answer."""
+    return lambda _call: swallow()
+
+
+def cannot(_until: float) -> Callable[[Call], Fault]:
+    """Slack's own way to say 500."""
+    return lambda _call: status(200, b'{"ok": false, "error": "fatal_error"}')

@@ -1,0 +1,123 @@
+"""How processes, databases, probes and clocks are broken: each function strikes, lasts, and mends."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from random import Random
+
+from sqlalchemy import text
+
+from responder.standins import butterfly
+from responder.store.database import CannotStore, Database
+from tests.faults.disk import full
+from tests.faults.world import World
+
+Strike = Callable[[World, float, Random], None]
+"""Gets the world, the seconds to last, and dice for what else must be chosen."""
+
+
+def kill_worker(world: World, _seconds: float, dice: Random) -> None:
+    """SIGKILL a worker process, with its share of the engine in it."""
+    dice.choice(world.replicas).kill_worker(dice.randrange(8))
+
+
+def kill_replica(world: World, seconds: float, dice: Random) -> None:
+    """SIGKILL a whole replica, and start it again."""
+    victim = dice.choice(world.replicas)
+    alone = len(world.replicas) == 1
+    with world.timeline.unreachable("no replica runs") if alone else contextlib.nullcontext():
+        victim.kill()
+        time.sleep(seconds)
+        victim.start()
+
+
+def break_engine_thread(world: World, seconds: float, _dice: Random) -> None:
+    """Make the couriers meet an error nobody thought of: the database refuses to change a message, as a bug would.
+
+    A thread cannot be killed from outside. What kills one in practice is an exception, so that is what it gets.
+    """
+    database = Database(world.database_url)
+    ruin, mend = (_BREAK_SQLITE, _MEND_SQLITE) if database.is_sqlite else (_BREAK_POSTGRES, _MEND_POSTGRES)
+    try:
+        with world.timeline.unreachable("each engine thread that touches a message dies"):
+            _again_and_again(database, *ruin)
+            time.sleep(seconds)
+            _again_and_again(database, *mend)
+    finally:
+        database.close()
+
+
+# In both an integrity error, which nothing in the engine expects of a message.
+_BREAK_SQLITE = (
+    "CREATE TRIGGER fault BEFORE UPDATE ON messages BEGIN SELECT RAISE(ABORT, 'a fault of the suite'); END",
+)
+_BREAK_POSTGRES = (
+    "CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE check_violation; END'",
+    "CREATE TRIGGER fault BEFORE UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION fault()",
+)
+_MEND_SQLITE = ("DROP TRIGGER fault",)
+_MEND_POSTGRES = ("DROP FUNCTION fault CASCADE",)
+
+
+def _again_and_again(database: Database, *statements: str) -> None:
+    while True:
+        with contextlib.suppress(CannotStore), database.write() as connection:
+            for sql in statements:
+                connection.execute(text(sql))
+            return
+        time.sleep(0.05)
+
+
+def restart_postgres(world: World, seconds: float, _dice: Random) -> None:
+    """PostgreSQL ends every session as an administrator would have it, and is back after a while."""
+    assert world.postgres is not None
+    with world.timeline.unreachable("PostgreSQL is restarted"):
+        world.postgres.stop()
+        time.sleep(seconds)
+        world.postgres.start()
+
+
+def kill_postgres(world: World, seconds: float, _dice: Random) -> None:
+    """PostgreSQL dies with all its sessions, and recovers."""
+    assert world.postgres is not None
+    with world.timeline.unreachable("PostgreSQL was killed"):
+        world.postgres.kill()
+        time.sleep(seconds)
+        world.postgres.start()
+
+
+def disk_full(world: World, seconds: float, _dice: Random) -> None:
+    """Not a byte is left for SQLite."""
+    assert world.disk is not None
+    with world.timeline.unreachable("the disk is full"), full(world.disk):
+        time.sleep(seconds)
+
+
+def hang_probes(world: World, seconds: float, _dice: Random) -> None:
+    """No health endpoint answers."""
+    world.timeline.note("every probe hangs")
+    for service in butterfly.SERVICES:
+        world.butterfly.set(service, butterfly.slow(60))
+    time.sleep(seconds)
+    for service in butterfly.SERVICES:
+        world.butterfly.set(service, butterfly.up())
+    world.timeline.note("probes are answered again")
+
+
+def move_clock(ahead: int) -> Strike:
+    """Every replica's wall clock jumps by so many seconds, and back."""
+
+    def strike(world: World, seconds: float, _dice: Random) -> None:
+        _set_clocks(world, ahead)
+        time.sleep(seconds)
+        _set_clocks(world, 0)
+
+    return strike
+
+
+def _set_clocks(world: World, ahead: int) -> None:
+    world.timeline.note(f"the clocks say {ahead:+} s")
+    for replica in world.replicas:
+        replica.set_clock(ahead)
