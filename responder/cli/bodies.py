@@ -130,7 +130,10 @@ def of_group(
     return Sample(source, json.dumps(body).encode(), cluster=cluster)
 
 
-def of_labels(labels: dict[str, str], annotations: dict[str, str], now: datetime, source: str = "labels") -> Sample:
-    """The body in which one firing alert with these labels would come."""
-    [sample] = _wrapped(source, [{"labels": labels, "annotations": annotations}], now)
-    return sample
+def of_labels(
+    members: Iterable[Mapping[str, str]], annotations: dict[str, str], now: datetime, source: str = "labels"
+) -> Sample:
+    """The body in which firing alerts with these labels would come, all in one group."""
+    alerts = [_alert({"labels": dict(labels), "annotations": annotations}, now) for labels in members]
+    name = alerts[0]["labels"].get("alertname", "")
+    return Sample(source, json.dumps(webhook(alerts, {"alertname": name} if name else {})).encode())

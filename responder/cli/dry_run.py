@@ -104,6 +104,12 @@ def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
         yield _row("", f"not {rejected}")
     yield _row("RUNBOOK", str(rule.runbook or "none"))
     yield from _probes(shown)
+    if shown.turned is not None:
+        yield _row("FINDINGS", shown.turned.reason, **_colour(shown.turned.turn.severity.name))
+    if rule.shadow:
+        yield _row("SHADOW", effects.outcome, fg="yellow")
+    if rule.note:
+        yield _row("NOTE", rule.note)
     if explain:
         yield from _explained(shown)
     yield from _messages(shown)

@@ -14,10 +14,12 @@ from responder.diagnose.contract import Ask
 from responder.engine import process
 from responder.engine.desk import Desk
 from responder.engine.follow import History
+from responder.engine.revise import improved
 from responder.model.alert import AlertGroup
-from responder.model.delivery import Delivery, Effects
+from responder.model.delivery import Delivery, Effects, Turned
 from responder.model.finding import Finding
 from responder.model.message import Draft, Letter
+from responder.model.rule import Severity
 from responder.notify.route import PAGER
 from responder.receive.alertmanager import BadBody
 from responder.triage.matching import Step
@@ -30,7 +32,10 @@ _HIDDEN = "***"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What a body would do. ``effects`` is None where the body could not be read; ``problems`` says why then."""
+    """What a body would do. ``effects`` is None where the body could not be read; ``problems`` says why then.
+
+    ``turned`` is what the findings make of the severity, None where they leave it.
+    """
 
     source: str
     effects: Effects | None
@@ -42,6 +47,14 @@ class Preview:
     slack_thread: tuple[dict[str, Any], ...] = ()
     printed: str = ""
     problems: tuple[str, ...] = ()
+    turned: Turned | None = None
+
+    @property
+    def severity(self) -> Severity | None:
+        """The severity in the end: what the findings made of the one decided."""
+        if self.turned is not None:
+            return self.turned.turn.severity
+        return self.effects.decision.severity if self.effects and self.effects.decision else None
 
 
 def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, explain: bool = False) -> Preview:
@@ -61,9 +74,10 @@ def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, e
     assert decision is not None
     asks = desk.asks(decision.rule.probes, decision.subject) if effects.work else ()
     findings = probe(asks) if probe and asks else ()
+    turned = None
     if findings and effects.work:
-        better, _ = process.diagnose(effects.work, findings, now)
-        effects = replace(effects, drafts=tuple(replace(draft, report=better) for draft in effects.drafts))
+        diagnosed = process.diagnose(effects.work, findings, now)
+        effects, turned = improved(effects, effects.work, diagnosed, desk, now), diagnosed.turned
     sent = [(draft, _rendered(draft, desk)) for draft in effects.drafts]
     slack = [body for draft, body in sent if draft.channel.startswith("slack")]
     pager = [body for draft, body in sent if draft.channel == PAGER]
@@ -78,6 +92,7 @@ def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, e
         slack=slack[0] if slack else None,
         slack_thread=tuple(slack[1:]),
         printed=printed[0]["text"] if printed else "",
+        turned=turned,
     )
 
 
@@ -127,6 +142,10 @@ def as_json(shown: Preview, *, explain: bool) -> dict[str, Any]:
         "slack": shown.slack,
         "problems": list(shown.problems),
     }
+    if shown.turned is not None:
+        element["findings"] = {"severity": shown.turned.turn.severity.name, "reason": shown.turned.reason}
+    if decision is not None and shown.effects is not None and decision.rule.shadow:
+        element["shadow"] = shown.effects.outcome
     if shown.slack_thread:
         element["slack_thread"] = list(shown.slack_thread)
     if explain:

@@ -96,8 +96,8 @@ def messages(
 def _begun(decision: Decision, group: AlertGroup, delivery: Delivery, desk: Desk, tide: Tide | None) -> Effects:
     channels = () if decision.rule.shadow else _wanted(decision, desk)
     blank = Incident(
-        id=incident_id(group.dedup_key, delivery.id),
-        dedup_key=group.dedup_key,
+        id=incident_id(decision.key or group.dedup_key, delivery.id),
+        dedup_key=decision.key or group.dedup_key,
         group_key=group.group_key,
         cluster=group.cluster,
         open=True,
@@ -114,6 +114,7 @@ def _begun(decision: Decision, group: AlertGroup, delivery: Delivery, desk: Desk
         delivery=delivery.id,
         revision=desk.book.revision,
         alerts=decision.change.alerts,
+        gathered=decision.gathered,
     )
     return _weighed(decision, group, delivery, blank, desk, tide)
 
@@ -159,7 +160,8 @@ def _opened(
     report = opening(decision, group, incident, desk.book, now=now, links=desk.links, pending=pending)
     if decision.change.kind is ChangeKind.AGAIN:
         report = again(report, decision.change.reason)
-    due_at = now + timedelta(seconds=decision.severity.page_budget) if pending else now
+    budget = min(each.page_budget for each in (decision.severity, *(turn.severity for turn in decision.turns)))
+    due_at = now + timedelta(seconds=budget) if pending else now
     rank = decision.severity.rank
     work = Work(
         incident=incident.id,
@@ -169,6 +171,11 @@ def _opened(
         subject=decision.subject,
         report=report,
         channels=to,
+        severity=decision.severity.name,
+        turns=decision.turns,
+        reason=decision.ruling.reason,
+        wished=decision.rule.channels,
+        opened_at=incident.opened_at,
     )
     return Effects(
         delivery=delivery.id,
@@ -285,6 +292,7 @@ def _moved(incident: Incident, decision: Decision, delivery: Delivery) -> Incide
         incident,
         delivery=delivery.id,
         alerts=change.alerts,
+        gathered=decision.gathered,
         changed_at=now,
         flaps=change.flaps,
         hold=change.hold,
@@ -294,9 +302,8 @@ def _moved(incident: Incident, decision: Decision, delivery: Delivery) -> Incide
     )
     if not decision.ruling.alert.firing or (decision.rule.shadow and incident.channels):
         return moved
-    return replace(
-        moved, severity=decision.severity.name, rule=decision.rule.id, reason=decision.reason, gone_since=None
-    )
+    moved = replace(moved, severity=decision.severity.name, found=decision.found, gone_since=None)
+    return moved if decision.joins else replace(moved, rule=decision.rule.id, reason=decision.reason)
 
 
 def _recorded(decision: Decision, delivery: Delivery, incident: Incident | None, outcome: str) -> Effects:

@@ -11,13 +11,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from responder.diagnose.conclude import conclude
+from responder.diagnose.judge import judge
 from responder.engine.desk import Desk
 from responder.engine.follow import History, follow
+from responder.engine.revise import turned
 from responder.model.alert import AlertGroup
-from responder.model.delivery import Delivery, Effects, Work
+from responder.model.delivery import Delivery, Diagnosed, Effects, Work
 from responder.model.finding import Finding
 from responder.model.flood import Tide
-from responder.model.report import Report
 from responder.notify.compose import enriched, late
 from responder.receive.alertmanager import parse
 from responder.triage.decide import decide
@@ -36,8 +37,9 @@ def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk, 
     return follow(decision, believed, delivery, history, desk, tide)
 
 
-def diagnose(work: Work, findings: tuple[Finding, ...], now: datetime) -> tuple[Report, Report]:
-    """The page with the findings in it, and what to send after it where the page without them has left."""
+def diagnose(work: Work, findings: tuple[Finding, ...], now: datetime) -> Diagnosed:
+    """The page with the findings in it and with the severity they ask for, and what to send where it has left."""
     conclusion = conclude(findings, work.subject)
-    better = enriched(work.report, findings, conclusion, now=now)
-    return better, late(work.report, findings, conclusion, now=now)
+    page = enriched(work.report, findings, conclusion, now=now)
+    after = late(work.report, findings, conclusion, now=now)
+    return Diagnosed(page=page, after=after, turned=turned(work, page, after, judge(work.turns, findings)))

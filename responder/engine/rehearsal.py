@@ -12,6 +12,7 @@ from responder.engine import process
 from responder.engine.afterwards import changed
 from responder.engine.desk import Desk
 from responder.engine.follow import History
+from responder.engine.recall import history_of
 from responder.model.alert import AlertGroup
 from responder.model.decision import Subject
 from responder.model.delivery import Delivery, Effects
@@ -77,22 +78,30 @@ class Rehearsal:
         parts = {item.name: getattr(desk, item.name) for item in fields(Desk)}
         self._desk = _Desk(**parts, asked=Recent(_SUBJECTS))
         self._known: Recent[History] = Recent()
+        self._homes: Recent[str] = Recent()
 
     def decide(self, group: AlertGroup, delivery: Delivery) -> Effects:
         """What follows from a delivery of ``group``, after those decided before."""
         history = self._reviewed(self.known(group), delivery.received_at)
         effects = process.triage(group, delivery, history, self._desk)
         if effects.incident is not None:
-            self._known.put(effects.incident.dedup_key, History(effects.incident))
+            self._keep(group, History(effects.incident))
         return effects
+
+    def _keep(self, group: AlertGroup, history: History) -> None:
+        incident = history.incident
+        self._known.put(incident.dedup_key if incident else group.dedup_key, history)
+        if incident is not None and incident.gathered:
+            self._homes.put(group.dedup_key, incident.dedup_key)
 
     def known(self, group: AlertGroup) -> History:
         """What is known of the group so far."""
-        return self._known.get(group.dedup_key, _UNKNOWN)
+        home = self._homes.get(group.dedup_key, "")
+        return history_of(group, self._desk, lambda key: self._known.get(key, _UNKNOWN), home)
 
     def share(self, other: Rehearsal, group: AlertGroup) -> None:
         """Take what another knows of the group for what we know."""
-        self._known.put(group.dedup_key, other.known(group))
+        self._keep(group, other.known(group))
 
     def _reviewed(self, history: History, now: datetime) -> History:
         """The history with what time has decided until ``now``: an end that was held back, for example."""

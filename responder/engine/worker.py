@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,16 +15,16 @@ from responder.diagnose.run import Prober
 from responder.engine import flood, process
 from responder.engine.counting import count
 from responder.engine.desk import Desk
-from responder.engine.follow import History, messages
+from responder.engine.follow import messages
 from responder.engine.ledger import LEASE, Decided, write
 from responder.engine.mishap import mishap
+from responder.engine.recall import Recall
+from responder.engine.revise import revise
 from responder.model.alert import AlertGroup
 from responder.model.clock import Clock, Deadline
-from responder.model.delivery import Delivery, Effects, Study
+from responder.model.delivery import Delivery, Diagnosed, Effects, Study
 from responder.model.finding import Finding
 from responder.model.flood import Flood, Tide
-from responder.model.incident import Incident
-from responder.model.report import Report
 from responder.notify.route import PAGER
 from responder.store import floods, inbox, incidents, outbox, studies
 from responder.store.database import Database, Turn
@@ -91,9 +91,7 @@ class Triage:
         """Decide a batch one after the other: what one delivery opens, the next of the same group finds open."""
         desk, now = self._desk(), self._clock.now()
         groups = [_read(delivery) for delivery in batch]
-        known = _histories(connection, {group.dedup_key for group in groups if isinstance(group, AlertGroup)})
-        stored = {history.incident.id for history in known.values() if history.incident}
-        touched: dict[str, Incident] = {}
+        known = Recall(connection, [group for group in groups if isinstance(group, AlertGroup)], desk)
         tide = floods.known(connection)
         swollen: dict[str, Flood] = {}
         effects = []
@@ -101,29 +99,15 @@ class Triage:
             each = _triage(group, delivery, known, desk, Tide(now, tide))
             if each.flood is not None:
                 tide[each.flood.severity] = swollen[each.flood.severity] = each.flood
-            if each.incident is not None:
-                key, report = each.incident.dedup_key, each.drafts[-1].report if each.drafts else None
-                known[key] = History(each.incident, report or known.get(key, History()).report)
-                touched[each.incident.id] = each.incident
+            known.learn(each)
             effects.append(each)
         news = flood.told(swollen.values(), desk, now)
-        return replace(
-            news,
-            effects=[*effects, *news.effects],
-            added=[incident for incident in touched.values() if incident.id not in stored],
-            changed=[incident for incident in touched.values() if incident.id in stored],
-        )
+        return replace(news, effects=[*effects, *news.effects], added=known.added, changed=known.changed)
 
 
 def _not_later(delivery: Delivery, now: datetime) -> Delivery:
     """A delivery from the future came before the clock was put back: its page is due from now, not from then."""
     return replace(delivery, received_at=now) if delivery.received_at > now else delivery
-
-
-def _histories(connection: Connection, dedup_keys: set[str]) -> dict[str, History]:
-    latest = incidents.latest(connection, dedup_keys)
-    reports = outbox.last_reports(connection, [each.id for each in latest.values() if each.open]) if latest else {}
-    return {key: History(incident, reports.get(incident.id)) for key, incident in latest.items()}
 
 
 def _read(delivery: Delivery) -> AlertGroup | Exception:
@@ -133,15 +117,13 @@ def _read(delivery: Delivery) -> AlertGroup | Exception:
         return error
 
 
-def _triage(
-    group: AlertGroup | Exception, delivery: Delivery, known: dict[str, History], desk: Desk, tide: Tide
-) -> Effects:
+def _triage(group: AlertGroup | Exception, delivery: Delivery, known: Recall, desk: Desk, tide: Tide) -> Effects:
     """Triage that always answers: one delivery that breaks it must neither be lost nor stop those behind it."""
     if isinstance(group, Exception):
         _log.error("triage.unreadable", delivery=delivery.id, exc_info=group)
         return mishap(delivery, None, group, desk)
     try:
-        return process.triage(group, delivery, known.get(group.dedup_key, History()), desk, tide)
+        return process.triage(group, delivery, known.of(group), desk, tide)
     except Exception as error:  # noqa: BLE001 - as above: people are told, and told that nobody judged it
         _log.error("triage.broken", delivery=delivery.id, exc_info=error)
         return mishap(delivery, group, error, desk)
@@ -153,8 +135,7 @@ class Ended:
 
     study: Study
     findings: tuple[Finding, ...]
-    page: Report
-    after: Report
+    diagnosed: Diagnosed
 
 
 class Diagnosis:
@@ -195,38 +176,70 @@ class Diagnosis:
 
     def step(self) -> float:
         """Write what was found into the pages, renew our claims, begin what waits. Returns the seconds to rest."""
-        self._keep()
+        rest = self._keep()
         self._renew()
         if self.room():
             self._take_waiting()
-        return RENEW_SECONDS
+        return rest
 
-    def _keep(self) -> None:
+    def _keep(self) -> float:
+        """Commit what has ended. Findings that change a severity wait for the turn of triage; their page does not."""
         with self._guard:
             ended = list(self._ended)
-        if not ended:
-            return
-        now = self._clock.now()
-        with self._database.work() as connection:
-            for each in ended:
-                self._improve(connection, each, now)
-        with self._guard:
-            del self._ended[: len(ended)]
-            for each in ended:
-                self._held.pop(each.study.id, None)
-        self.on_page({name for each in ended for name in each.study.work.channels})
+        calm = [each for each in ended if each.diagnosed.turned is None]
+        if calm:
+            with self._database.work() as connection:
+                told = [self._improve(connection, each) for each in calm]
+            self._done(calm, told)
+        if len(calm) == len(ended):
+            return RENEW_SECONDS
+        turned = [each for each in ended if each.diagnosed.turned is not None]
+        with self._database.alone("triage") as turn:
+            if turn is None:
+                return TURN
+            with turn.work() as connection:
+                told = [self._revise(connection, each) for each in turned]
+        self._done(turned, told)
+        return RENEW_SECONDS
 
-    def _improve(self, connection: Connection, ended: Ended, now: datetime) -> None:
-        work, channels = ended.study.work, self._desk().channels
+    def _done(self, ended: Sequence[Ended], told: Iterable[Collection[str]]) -> None:
+        with self._guard:
+            for each in ended:
+                self._ended.remove(each)
+                self._held.pop(each.study.id, None)
+        self.on_page({name for names in told for name in names})
+
+    def _improve(self, connection: Connection, ended: Ended) -> Collection[str]:
+        """Write the findings into the pages, and after those that have left. Returns the channels to wake."""
+        work, channels, now = ended.study.work, self._desk().channels, self._clock.now()
         if not studies.finish(connection, ended.study, ended.findings, now):
-            return
-        reached = outbox.enrich(connection, work.incident, ended.page, now)
+            return ()
+        reached = outbox.enrich(connection, work.incident, ended.diagnosed.page, now)
         missed = [name for name in work.channels if name not in reached and name in channels]
         if not incidents.still_open(connection, work.incident):
             # PagerDuty would open a new incident for it, which nobody ever resolves.
             missed = [name for name in missed if name != PAGER]
-        after = messages(ended.after, [channels[name] for name in missed], rank=work.rank, due_at=now)
+        after = messages(ended.diagnosed.after, [channels[name] for name in missed], rank=work.rank, due_at=now)
         outbox.write(connection, after, now)
+        return work.channels
+
+    def _revise(self, connection: Connection, ended: Ended) -> Collection[str]:
+        """The same with another severity, for other people, unless the incident is not what it was any more."""
+        work, desk, now, turned = ended.study.work, self._desk(), self._clock.now(), ended.diagnosed.turned
+        incident = incidents.find(connection, work.incident)
+        waiting = outbox.untouched(connection, work.incident)
+        revision = revise(incident, work, turned, waiting, desk, now)
+        if revision is None or turned is None:
+            return self._improve(connection, ended)
+        if not studies.finish(connection, ended.study, ended.findings, now):
+            return ()
+        outbox.withdraw(connection, work.incident, revision.withdrawn, turned.reason, now)
+        outbox.enrich(connection, work.incident, turned.page, now, revision.rank)
+        told = (desk.channels[name] for name in revision.follows if name in desk.channels)
+        after = messages(turned.after, told, rank=revision.rank, due_at=now)
+        outbox.write(connection, (*after, *revision.drafts), now)
+        incidents.save(connection, (), (revision.incident,))
+        return revision.incident.channels
 
     def _renew(self) -> None:
         with self._guard:
@@ -271,8 +284,7 @@ class Diagnosis:
     def _diagnose(self, study: Study) -> Ended:
         work = study.work
         findings = self._prober.run(self._desk().asks(work.probes, work.subject), self._deadline(study))
-        page, after = process.diagnose(work, findings, self._clock.now())
-        return Ended(study=study, findings=findings, page=page, after=after)
+        return Ended(study=study, findings=findings, diagnosed=process.diagnose(work, findings, self._clock.now()))
 
     def _deadline(self, study: Study) -> Deadline:
         left = (study.due_at - MARGIN - self._clock.now()).total_seconds()

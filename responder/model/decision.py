@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from responder.model.alert import Alert
-from responder.model.incident import Change
+from responder.model.incident import Change, Found, Member
 from responder.model.rule import Rule, Severity, Sought
 
 
@@ -28,10 +28,14 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """The severity that an incident takes where all these findings are made. It may be the one it has."""
+    """The severity that an incident takes where all these findings are made. It may be the one it has.
+
+    ``held`` says why nobody is woken then although the severity pages; it is empty where somebody is.
+    """
 
     findings: tuple[Sought, ...]
     severity: Severity
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +54,10 @@ class Decision:
 
     ``ruling`` is the one with the highest severity among the firing alerts (the resolved ones where none fires): its
     rule gives runbook, probes and channels. ``rulings`` has one entry an alert. ``reason`` is one sentence.
-    ``turns`` are what findings may make of the severity. ``held`` says why nobody is woken although the severity
-    pages; it is empty where somebody is.
+    ``turns`` are what findings may make of the severity; ``found`` is what they made of it before. ``held`` says why
+    nobody is woken although the severity pages; it is empty where somebody is.
+    ``key`` is that of the incident where several groups are gathered, and ``gathered`` which alert is of which; both
+    are empty where the group is an incident of its own. ``joins`` says that another group of it is what it is about.
     """
 
     ruling: Ruling
@@ -61,6 +67,10 @@ class Decision:
     reason: str
     turns: tuple[Turn, ...] = ()
     held: str = ""
+    found: Found | None = None
+    key: str = ""
+    gathered: Mapping[str, Member] = field(default_factory=dict)
+    joins: bool = False
 
     @property
     def pages(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from responder.model.decision import Decision, Subject
+from responder.model.decision import Decision, Subject, Turn
 from responder.model.flood import Flood
 from responder.model.heartbeat import Beat
 from responder.model.incident import Incident
@@ -25,7 +25,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a diagnosis needs and nothing else: it must outlive the process that wrote it."""
+    """What a diagnosis needs and nothing else: it must outlive the process that wrote it.
+
+    ``severity`` is what the incident had, ``reason`` why, ``turns`` what findings may make of it, and ``wished`` the
+    rule's channels.
+    """
 
     incident: str
     stream: str
@@ -34,6 +38,33 @@ class Work:
     subject: Subject
     report: Report
     channels: tuple[str, ...]
+    severity: str = ""
+    turns: tuple[Turn, ...] = ()
+    reason: str = ""
+    wished: tuple[str, ...] = ()
+    opened_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turned:
+    """The other severity that findings ask for, why, and both reports with it."""
+
+    turn: Turn
+    reason: str
+    page: Report
+    after: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosed:
+    """What a diagnosis leads to: the page with the findings, and what to send where the page without them has left.
+
+    ``turned`` is None where the findings leave the severity as it is.
+    """
+
+    page: Report
+    after: Report
+    turned: Turned | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -22,11 +22,30 @@ class Known:
     flaps: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Of an alert in an incident of several groups: the group's dedup key, and the severity that its rule gave."""
+
+    group: str
+    severity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The severity that findings gave an incident, and ``given``, the one that its rule had given it before."""
+
+    severity: str
+    given: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """The state we compare the next notification with. ``alerts`` maps fingerprints to what is known of them.
 
     ``channels`` are those that were told of it; ``delivery`` is the id of the last delivery applied.
+    ``found`` is what findings made of its severity, which holds until its rule gives a worse one.
+    ``gathered`` maps the fingerprints of an incident of several groups to their groups; it is empty for one group.
     ``flaps`` counts how often it fired again after all of it was resolved, the last time at ``reopened_at``. Where
     it is kept open until ``held_until`` although nothing fires, ``hold`` says why it is over then. At ``review_at`` it
     is looked at without a notification. ``silenced`` is what people were told of a silence, ``gone_since`` when no
@@ -60,6 +79,8 @@ class Incident:
     silenced: str = ""
     gone_since: datetime | None = None
     digest: str = ""
+    found: Found | None = None
+    gathered: Mapping[str, Member] = field(default_factory=dict)
 
 
 class ChangeKind(StrEnum):

@@ -211,7 +211,8 @@ class ProbeSpec:
 class RuleBook:
     """Everything the rule files say, checked. ``revision`` is a content hash of the files it came from.
 
-    ``severities`` are ordered worst first; ``rules`` in the order they are tried.
+    ``severities`` are ordered worst first; ``rules`` in the order they are tried. ``gathers`` says whether any of them
+    makes one incident of several groups.
     """
 
     severities: Mapping[str, Severity]
@@ -225,4 +226,5 @@ class RuleBook:
     namespace: str
     revision: str
     exporters: tuple[str, ...] = field(default=())
+    gathers: bool = False
     heartbeats: tuple[Heartbeat, ...] = field(default=())

@@ -12,7 +12,7 @@ from responder.model.decision import Decision
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.incident import ChangeKind, Incident
 from responder.model.report import Moment, Report, Status
-from responder.model.rule import RuleBook
+from responder.model.rule import RuleBook, Severity
 from responder.model.text import tidy_line
 from responder.notify import facts
 from responder.notify.links import LinkMaker
@@ -109,6 +109,8 @@ def changed(
     before: Report | None = None,
 ) -> Report:
     """An update: the group grew or partly resolved. ``before`` is the last report: its findings stay on the page."""
+    if decision.joins and before is not None:
+        return _joined(before, decision, incident, now)
     report = opening(decision, group, incident, book, now=now, links=links, pending=())
     easing = decision.change.kind in {ChangeKind.PARTLY_RESOLVED, ChangeKind.HELD}
     report = replace(
@@ -121,6 +123,27 @@ def changed(
         return report
     kept = _found(report, before.findings, before.conclusion)
     return replace(kept, status=Status.MONITORING) if easing else kept
+
+
+def _joined(before: Report, decision: Decision, incident: Incident, now: datetime) -> Report:
+    """News of another group of the incident: what people know of it stays, and the news is told beside it."""
+    who = tidy_line(decision.ruling.alert.name, 100) or "an alert without a name"
+    severity, why = decision.severity, decision.ruling.reason
+    report = before
+    if severity.name != before.severity:
+        report = toned(before, severity, why, opened_at=incident.opened_at, held=decision.held)
+    return replace(
+        report,
+        moment=Moment.UPDATE,
+        status=before.status if before.status is not Status.RESOLVED else Status.INVESTIGATING,
+        update=tidy_line(f"{who}: {decision.change.reason}", LINE_LIMIT),
+        firing=decision.change.firing,
+        resolved=len(decision.change.alerts) - decision.change.firing,
+        pending=(),
+        written_at=now,
+        next_update=now + timedelta(seconds=severity.next_update),
+        ended_at=None,
+    )
 
 
 def closing(
@@ -162,6 +185,23 @@ def late(report: Report, findings: Sequence[Finding], conclusion: Conclusion, *,
     """What came after the page had left: the same incident, told as an addition."""
     update = f"diagnosis finished {lasted((now - report.written_at).total_seconds())} after the page was written"
     return replace(enriched(report, findings, conclusion, now=now), moment=Moment.LATE, update=update)
+
+
+def toned(report: Report, severity: Severity, reason: str, *, opened_at: datetime, held: str = "") -> Report:
+    """The report with another severity and all that follows from it; ``reason`` says why, ``held`` why nobody wakes."""
+    title = f"[{severity.name}] {report.title.removeprefix(f'[{report.severity}] ')}"
+    why = "; ".join(filter(None, (reason, held)))
+    next_update = report.written_at + timedelta(seconds=severity.next_update)
+    return replace(
+        report,
+        title=tidy_line(title, TITLE_LIMIT),
+        severity=severity.name,
+        severity_reason=tidy_line(why, LINE_LIMIT),
+        pagerduty_severity=severity.pagerduty,
+        pages=severity.pages and not held,
+        clock=facts.clock(severity, opened_at, report.written_at),
+        next_update=next_update if report.next_update else None,
+    )
 
 
 def _found(report: Report, findings: tuple[Finding, ...], conclusion: Conclusion) -> Report:

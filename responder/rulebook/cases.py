@@ -23,6 +23,9 @@ from responder.rulebook.shape import explain
 FIXED_NOW: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 """When a case without a time of its own takes place: the answer is the same on every day."""
 
+FINDINGS: Final = ("ok", "warning", "bad", "unknown")
+"""What a probe may have found, in a word."""
+
 _VARIABLE = re.compile(r"\$\{([a-zA-Z_][a-zA-Z0-9_-]*)\}")
 
 
@@ -49,7 +52,11 @@ class Expect(Shape):
     """What must come of the alert. Only what is given is compared."""
 
     rule: str | None = Field(default=None, description="Id of the rule that decides.")
-    severity: str | None = Field(default=None, description="Name of the severity.")
+    severity: str | None = Field(default=None, description="Name of the severity, once the findings are in.")
+    reason: str | None = Field(default=None, description="Why, with * and ?; or ~ and a regex.")
+    shadow: bool | None = Field(default=None, description="Whether it is decided in shadow.")
+    owner: str | None = Field(default=None, description="The owner that the page names.")
+    note: str | None = Field(default=None, description="The note on the page, with * and ?; or ~ and a regex.")
     runbook: str | None = Field(default=None, description="file.md#section; null for none.")
     probes: list[str] | None = Field(default=None, description="The probes that are asked, in order, and no others.")
     probes_include: list[str] | None = Field(default=None, description="Probes that are among those asked.")
@@ -72,7 +79,11 @@ class CaseShape(Shape):
 
     name: str = Field(min_length=1, description="What is promised, as a sentence.")
     alert: Labels | None = Field(default=None, description="Labels of the alert, over those of the defaults.")
+    alerts: list[Labels] = Field(default=[], description="Labels of several alerts of one group, each over `alert`.")
     annotations: Labels = Field(default={}, description="Annotations of the alert.")
+    findings: dict[str, str] = Field(
+        default={}, description="What probes answer: ok, warning, bad or unknown, by their names; others do not answer."
+    )
     body: str | None = Field(default=None, description="A captured webhook body instead; a path from this file.")
     matrix: dict[str, list[str]] = Field(default={}, description="Values of ${variables}: a case for each combination.")
     rows: list[dict[str, str]] = Field(default=[], description="Values of ${variables}: a case for each row.")
@@ -82,8 +93,8 @@ class CaseShape(Shape):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.alert is None) == (self.body is None):
-            raise ValueError("a case has either alert or body")
+        if (self.alert is None and not self.alerts) == (self.body is None):
+            raise ValueError("a case has either alert (or alerts) or body")
         return self
 
 
@@ -113,12 +124,16 @@ class CaseFile(Shape):
 class Case:
     """One alert, or one captured body, and what must come of it. ``keys`` is where its ``expect`` stands.
 
+    ``alerts`` are labels of several alerts of one group, each over ``labels``; ``findings`` what probes answer.
+
     ``spread`` says that it is one of several from the same lines.
     """
 
     name: str
     place: Place
     labels: Mapping[str, str]
+    alerts: tuple[Mapping[str, str], ...]
+    findings: Mapping[str, str]
     annotations: Mapping[str, str]
     body: Path | None
     todo: bool
@@ -183,6 +198,8 @@ def _spread(
                 name=shape.name if not row else f"{shape.name} [{', '.join(row.values())}]",
                 place=document.at((*keys, "name")),
                 labels={**defaults.labels, **_filled(shape.alert or {}, row)},
+                alerts=tuple(_filled(shape.alerts, row)),
+                findings=_filled(shape.findings, row),
                 annotations={**defaults.annotations, **_filled(shape.annotations, row)},
                 body=folder / _filled(shape.body, row) if shape.body else None,
                 todo=shape.todo,
@@ -194,6 +211,10 @@ def _spread(
         except KeyError as error:
             said = f"neither matrix nor rows has ${{{error.args[0]}}}"
             yield Problem(document.at(keys), "bad-value", said, nearest(str(error.args[0]), row))
+            return
+        if wrong := sorted(set(case.findings.values()) - set(FINDINGS)):
+            said = f"'{wrong[0]}' is no finding"
+            yield Problem(document.at((*keys, "findings")), "bad-value", said, nearest(wrong[0], FINDINGS))
             return
         yield case
 

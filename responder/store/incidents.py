@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
 
-from responder.model.incident import Incident, Known
+from responder.model.incident import Found, Incident, Known, Member
 from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
-from responder.store.tables import incidents
+from responder.store.tables import gathered_groups, incidents
 
 _LATEST_FIRST = (incidents.c.open.desc(), incidents.c.delivery.desc(), incidents.c.opened_at.desc())
 _newest = (
@@ -34,6 +34,16 @@ def find(connection: Connection, incident: str) -> Incident | None:
     """One incident by its id."""
     row = connection.execute(select(incidents).where(incidents.c.id == incident)).mappings().first()
     return _incident(row) if row else None
+
+
+def gathering(connection: Connection, groups: Iterable[str]) -> dict[str, Incident]:
+    """The open incident that each of these groups was gathered into, by the group's dedup key."""
+    found = (
+        select(gathered_groups.c.dedup_key.label("member"), incidents)
+        .join(incidents, incidents.c.id == gathered_groups.c.incident)
+        .where(gathered_groups.c.dedup_key.in_(list(groups)), incidents.c.open)
+    )
+    return {row["member"]: _incident(row) for row in connection.execute(found).mappings()}
 
 
 def still_open(connection: Connection, incident: str) -> bool:
@@ -74,7 +84,7 @@ def open_in(connection: Connection, severity: str, digest: str) -> int:
     return int(connection.execute(counted).scalar_one())
 
 
-def save(connection: Connection, added: Iterable[Incident], changed: Iterable[Incident]) -> None:
+def save(connection: Connection, added: Collection[Incident], changed: Collection[Incident]) -> None:
     """Write incidents that changed, then those that are new: one may end for another to begin with its dedup key."""
     rows = [{**_row(incident), "key": incident.id} for incident in changed]
     if rows:
@@ -82,6 +92,24 @@ def save(connection: Connection, added: Iterable[Incident], changed: Iterable[In
     rows = [_row(incident) for incident in added]
     if rows:
         connection.execute(insert(incidents), rows)
+    _gather(connection, [incident for incident in (*changed, *added) if incident.gathered])
+
+
+def _gather(connection: Connection, several: list[Incident]) -> None:
+    """Remember the groups of incidents that gather several; of one that is over there is nothing to remember."""
+    if not several:
+        return
+    rows = [
+        {"dedup_key": group, "incident": incident.id}
+        for incident in several
+        if incident.open
+        for group in sorted({member.group for member in incident.gathered.values()})
+    ]
+    gone = gathered_groups.c.incident.in_([incident.id for incident in several])
+    moved = gathered_groups.c.dedup_key.in_([row["dedup_key"] for row in rows])
+    connection.execute(delete(gathered_groups).where(gone | moved))
+    if rows:
+        connection.execute(insert(gathered_groups), rows)
 
 
 def _row(incident: Incident) -> dict[str, Any]:
@@ -112,6 +140,8 @@ def _row(incident: Incident) -> dict[str, Any]:
         "silenced": incident.silenced,
         "gone_since": _seconds(incident.gone_since),
         "digest": incident.digest,
+        "found": to_bytes(incident.found) if incident.found else None,
+        "gathered": to_bytes(incident.gathered) if incident.gathered else None,
     }
 
 
@@ -136,6 +166,8 @@ def _incident(row: Mapping[Any, Any]) -> Incident:
         reopened_at=_time(row["reopened_at"]),
         gone_since=_time(row["gone_since"]),
         alerts=to_noun(dict[str, Known], row["alerts"]),
+        found=to_noun(Found, row["found"]) if row["found"] else None,
+        gathered=to_noun(dict[str, Member], row["gathered"]) if row["gathered"] else {},
     )
 
 

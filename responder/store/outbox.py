@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -265,14 +265,38 @@ def dead(connection: Connection, letter: Letter, reason: str, now: datetime) -> 
     return _finish(connection, _held(letter), state="dead", error=reason, ended_at=to_seconds(now))
 
 
-def enrich(connection: Connection, incident: str, report: Report, now: datetime) -> frozenset[str]:
+def _untouched(incident: str) -> ColumnElement[bool]:
+    """The pages of an incident that nobody has tried to send."""
+    return and_(messages.c.incident == incident, _WAITING, messages.c.enrich, messages.c.attempt == 0)
+
+
+def untouched(connection: Connection, incident: str) -> frozenset[str]:
+    """The channels that heard nothing of an incident and whose pages wait; none leaves while the transaction lasts."""
+    rows = connection.execute(select(messages.c.channel).where(_untouched(incident)).with_for_update())
+    waiting = frozenset(rows.scalars())
+    tried = select(messages.c.channel).where(messages.c.incident == incident, messages.c.attempt > 0)
+    return waiting - frozenset(connection.execute(tried).scalars())
+
+
+def withdraw(connection: Connection, incident: str, channels: Collection[str], reason: str, now: datetime) -> None:
+    """Take back pages that nobody has tried to send: they stay in the table, and never leave."""
+    values = {"state": "withdrawn", "error": reason, "ended_at": to_seconds(now)}
+    mine = _untouched(incident) & messages.c.channel.in_(list(channels))
+    connection.execute(update(messages).where(mine).values(**values))
+
+
+def enrich(
+    connection: Connection, incident: str, report: Report, now: datetime, rank: int | None = None
+) -> frozenset[str]:
     """Put a better report into the pages of an incident that nobody has tried to send, and release them now.
 
-    Returns the channels it reached: from the others the page has left, and the findings are late.
+    ``rank`` is that of the severity where it has changed. Returns the channels it reached: from the others the page has
+    left, and the findings are late.
     """
-    untouched = and_(messages.c.incident == incident, _WAITING, messages.c.enrich, messages.c.attempt == 0)
     values = {"report": to_bytes(report), "due_at": to_seconds(now), "enrich": False}
-    statement = update(messages).where(untouched).values(**values).returning(messages.c.channel)
+    if rank is not None:
+        values["rank"] = rank
+    statement = update(messages).where(_untouched(incident)).values(**values).returning(messages.c.channel)
     reached = frozenset(connection.execute(statement).scalars())
     news.tell(connection, news.MESSAGES)
     return reached

@@ -104,8 +104,8 @@ SHELVES: Mapping[str, Shelf] = {
         ),
     )
 }
-SMALL = frozenset({"floods", "heartbeats", "lanes", "tallies", "timers"})
-"""Tables that do not grow with time: a row a severity, a cluster, a channel, a count, a job."""
+SMALL = frozenset({"floods", "gathered_groups", "heartbeats", "lanes", "tallies", "timers"})
+"""Tables that do not grow with time: a row a severity, a cluster, a channel, a count, a job, an open group."""
 
 
 def may_go(connection: Connection, shelf: Shelf, before: datetime) -> Portion:

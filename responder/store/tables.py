@@ -94,6 +94,8 @@ incidents = Table(
     Column("silenced", Text, nullable=False, server_default=""),
     Column("gone_since", Float),
     Column("digest", Text, nullable=False, server_default=""),
+    Column("found", LargeBinary),
+    Column("gathered", LargeBinary),
 )
 Index("incidents_latest", incidents.c.dedup_key, incidents.c.opened_at)
 Index("incidents_resolved", incidents.c.resolved_at)
@@ -118,6 +120,15 @@ Index(
     postgresql_where=text("open"),
 )
 
+# Which open incident a group was gathered into: several groups are one incident then.
+gathered_groups = Table(
+    "gathered_groups",
+    metadata,
+    Column("dedup_key", Text, primary_key=True),
+    Column("incident", Text, nullable=False),
+)
+Index("gathered_groups_of_incident", gathered_groups.c.incident)
+
 messages = Table(
     "messages",
     metadata,
@@ -127,7 +138,7 @@ messages = Table(
     Column("channel", Text, nullable=False),
     Column("step", Text, nullable=False),
     Column("rank", Integer, nullable=False),
-    Column("state", Text, nullable=False),  # waiting, sent, dead, merged
+    Column("state", Text, nullable=False),  # waiting, sent, dead, merged, withdrawn
     Column("due_at", Float, nullable=False),
     Column("enrich", Boolean, nullable=False),
     Column("plain", Boolean, nullable=False),

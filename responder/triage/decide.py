@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.decision import Decision, Ruling
-from responder.model.incident import Incident
+from responder.model.incident import Incident, Member
 from responder.model.rule import Action, Rule, RuleBook, Severity
 from responder.model.text import tidy_line
-from responder.triage.adjust import adjusted, turns
+from responder.triage.adjust import adjusted, held, standing, turns
+from responder.triage.gather import key_of, louder, members, merged, view
 from responder.triage.lifecycle import compare
 from responder.triage.matching import Matching
 from responder.triage.subject import subject
-from responder.triage.windows import is_open, opening
 
 
 def decide(
@@ -33,18 +34,33 @@ def decide(
     worst = min(
         (ruling for ruling in weighed if _loudness(ruling.rule) == least), key=lambda ruling: ruling.severity.rank
     )
-    change = compare(group, incident, delivery, now)
+    known = incident.found if incident is not None and incident.open else None
+    worst, found = standing(worst, known, book) if known else (worst, None)
+    key = key_of(group, matching) if book.gathers else ""
+    change = compare(group, view(incident, group), delivery, now)
+    gathered: Mapping[str, Member] = {}
+    joins = False
+    if (incident is not None and incident.gathered) or (key and (incident is None or not incident.open)):
+        change = merged(change, incident, group, now)
+        gathered = members(change, incident, group, rulings, worst.severity.name)
+        other = louder(worst, change, gathered, group, book)
+        joins = _joins(worst, other, incident, book)
+        worst = other or worst
     name = tidy_line(worst.alert.name, 100) or "an alert without a name"
-    held = _held(worst.rule, worst.severity, now)
+    silent = held(worst.rule, worst.severity, now)
     why = f"{name} matched rule {worst.rule.id}: {worst.severity.name} {worst.reason}"
     return Decision(
         ruling=worst,
         rulings=rulings,
         subject=subject(worst.alert.labels, book, worst.rule.subject),
         change=change,
-        reason=f"{why}; {change.kind.value}: {change.reason}{held and '; ' + held}",
-        turns=turns(worst.rule, worst.alert.labels, worst.severity, firing, book) if worst.rule.adjust else (),
-        held=held,
+        reason=f"{why}; {change.kind.value}: {change.reason}{silent and '; ' + silent}",
+        turns=turns(worst.rule, worst.alert.labels, worst.severity, firing, book, now) if worst.rule.adjust else (),
+        held=silent,
+        found=found,
+        key=key,
+        gathered=gathered,
+        joins=joins,
     )
 
 
@@ -54,17 +70,17 @@ def _rule_on(alert: Alert, book: RuleBook, matching: Matching, firing: int) -> R
     return Ruling(alert=alert, rule=rule, severity=severity, reason=reason)
 
 
+def _joins(ruling: Ruling, other: Ruling | None, incident: Incident | None, book: RuleBook) -> bool:
+    """Whether the incident is about another group than this one: that which made it as bad as it is."""
+    if incident is None or not incident.open:
+        return False
+    known = book.severities.get(incident.severity)
+    return other is not None or (known is not None and known.rank <= ruling.severity.rank)
+
+
 def _loudness(rule: Rule) -> int:
     """0 for a rule that tells people, 1 for one in shadow, 2 for a heartbeat."""
     return 2 if rule.action is Action.HEARTBEAT else int(rule.shadow)
-
-
-def _held(rule: Rule, severity: Severity, now: datetime) -> str:
-    """Why nobody is woken now, and when somebody would be; empty where there is no reason."""
-    window = rule.pages_in.get(severity.name) if severity.pages and rule.pages_in else None
-    if window is None or is_open(window, now):
-        return ""
-    return f"not paged outside of {window.name}, which {opening(window, now)}"
 
 
 def severity_of(rule: Rule, alert: Alert, book: RuleBook, firing: int = 1) -> tuple[Severity, str]:

@@ -19,6 +19,7 @@ from responder.cli.fail import FAILED
 from responder.engine import process
 from responder.engine.desk import Desk
 from responder.engine.follow import History
+from responder.engine.recall import history_of
 from responder.model.clock import Clock
 from responder.model.delivery import Delivery, Effects
 from responder.model.rule import Action
@@ -113,10 +114,11 @@ class Show:
     def _decide(self, body: bytes) -> Effects:
         delivery = Delivery(id=self.sent, received_at=self.clock.now(), cluster="", body=body)
         group = process.read(delivery)
-        before = self._known.get(group.dedup_key, History())
+        before = history_of(group, self.desk, lambda key: self._known.get(key, History()), "")
         effects = process.triage(group, delivery, before, self.desk)
         report = effects.drafts[-1].report if effects.drafts else before.report
-        self._known[group.dedup_key] = History(effects.incident or before.incident, report)
+        incident = effects.incident or before.incident
+        self._known[incident.dedup_key if incident else group.dedup_key] = History(incident, report)
         return effects
 
     def _summary(self) -> None:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -38,6 +38,10 @@ CONFIGURED = "configured"
 )
 @click.option("--filter", "matchers", multiple=True, metavar="MATCHER", help="Of a live one, take what fits only.")
 @click.option("--incident", metavar="ID", help="Explain a stored incident, then and now.")
+@click.option(
+    "--finding", "answered", multiple=True, metavar="PROBE=WORD", help="What a probe would answer: bad, ok, ..."
+)
+@click.option("--at", "moment", metavar="TIME", help="When it comes: 2026-03-01T12:00:00Z. [default: now]")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--rules", "folder", help="Folder of the rule files. [default: RESPONDER_RULES]")
 @click.option("--runbooks", help="Folder of the runbooks. [default: RESPONDER_RUNBOOKS]")
@@ -47,6 +51,8 @@ def explain(
     url: str | None,
     matchers: tuple[str, ...],
     incident: str | None,
+    answered: tuple[str, ...],
+    moment: str | None,
     output: str,
     folder: str | None,
     runbooks: str | None,
@@ -63,31 +69,34 @@ def explain(
         raise click.UsageError("give FILES, labels with --label NAME=VALUE, --alertmanager or --incident")
     if matchers and not url:
         raise click.UsageError("--filter goes with --alertmanager")
-    given = labels_of(labels)
+    given, answers, at = labels_of(labels), _answers(answered), _time(moment)
     with named_failures():
         settings = bootstrap.settings_from_environment()
-        tracer = _tracer(settings, folder, runbooks or settings.runbooks)
-        now = bootstrap.SystemClock().now()
+        tracer = _tracer(settings, folder, runbooks or settings.runbooks, answers)
+        now = at or bootstrap.SystemClock().now()
         if incident:
-            found = [_stored(incident, settings, tracer)]
+            traces = [_stored(incident, settings, tracer)]
         else:
             source = _live(url, matchers, settings, now) if url else samples(files, sys.stdin.buffer, now)
-            found = [tracer(each, now) for each in ([of_labels(given, {}, now)] if given else source)]
+            traces = [tracer(each, now) for each in ([of_labels([given], {}, now)] if given else source)]
     if output == "json":
-        click.echo(json.dumps([trace.as_json(each) for each in found], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([trace.as_json(each) for each in traces], indent=2, ensure_ascii=False))
     else:
-        click.echo("\n\n".join("\n".join(trace.lines(each)) for each in found))
-    if any(each.decision is None for each in found):
+        click.echo("\n\n".join("\n".join(trace.lines(each)) for each in traces))
+    if any(each.decision is None for each in traces):
         sys.exit(FAILED)
 
 
-def _tracer(settings: Settings, folder: str | None, runbooks: str) -> Tracer:
+def _tracer(settings: Settings, folder: str | None, runbooks: str, answers: dict[str, str]) -> Tracer:
     from responder.cli.rules.trace import trace
 
+    if answers and not settings.prometheus_url:
+        # Where answers are given nobody is asked, so it does not matter that there is no Prometheus here.
+        settings = replace(settings, prometheus_url="http://prometheus.invalid")
     book = bootstrap.load_rules(folder or settings.rules, runbooks)
     desk = bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
     anchors = bootstrap.surroundings(runbooks).runbooks or {}
-    return lambda sample, now: trace(sample, desk, anchors, now)
+    return lambda sample, now: trace(sample, desk, anchors, now, answers)
 
 
 def _live(url: str, matchers: tuple[str, ...], settings: Settings, now: datetime) -> Iterator[Sample]:
@@ -121,3 +130,25 @@ def labels_of(pairs: tuple[str, ...]) -> dict[str, str]:
             raise click.BadParameter(f"'{pair}' is not NAME=VALUE", param_hint="--label")
         found[name] = value
     return found
+
+
+def _answers(pairs: tuple[str, ...]) -> dict[str, str]:
+    from responder.rulebook.cases import FINDINGS
+
+    found = {}
+    for pair in pairs:
+        name, _, word = pair.partition("=")
+        if not name or word not in FINDINGS:
+            raise click.BadParameter(
+                f"'{pair}' is not PROBE=WORD, one of {', '.join(FINDINGS)}", param_hint="--finding"
+            )
+        found[name] = word
+    return found
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise click.BadParameter(f"'{text}' is not a time: 2026-03-01T12:00:00Z", param_hint="--at") from error
+    return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found

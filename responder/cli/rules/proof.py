@@ -48,7 +48,7 @@ class Proof:
 
 def prove(case: Case, desk: Desk, runbooks: Runbooks) -> Proof:
     """Follow the case's alert, or every body it names, and compare what the case speaks of."""
-    traces = tuple(trace(sample, desk, runbooks, case.now) for sample in _samples(case))
+    traces = tuple(trace(sample, desk, runbooks, case.now, case.findings) for sample in _samples(case))
     problems = [problem for each in traces for problem in each.shown.problems]
     if problems or not traces:
         return Proof(case=case, traces=traces, problem="; ".join(problems) or "there is no alert in it")
@@ -58,7 +58,8 @@ def prove(case: Case, desk: Desk, runbooks: Runbooks) -> Proof:
 
 def _samples(case: Case) -> Iterator[Sample]:
     if case.body is None:
-        yield of_labels(dict(case.labels), dict(case.annotations), case.now, case.name)
+        members = [{**case.labels, **each} for each in case.alerts] or [dict(case.labels)]
+        yield of_labels(members, dict(case.annotations), case.now, case.name)
     else:
         from io import BytesIO
 
@@ -128,7 +129,11 @@ def _slack(found: Trace) -> str:
 
 FIELDS: Mapping[str, Callable[[Trace], Any]] = {
     "rule": lambda found: _rule(found).id,
-    "severity": lambda found: found.decision.severity.name if found.decision else None,
+    "severity": lambda found: found.severity.name if found.severity else None,
+    "reason": lambda found: found.reason,
+    "shadow": lambda found: _rule(found).shadow,
+    "owner": lambda found: found.owner,
+    "note": lambda found: _rule(found).note,
     "runbook": lambda found: str(_rule(found).runbook) if _rule(found).runbook else None,
     "probes": _asked,
     "probes_include": _asked,
@@ -145,5 +150,7 @@ _TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
     "probes_include": lambda wanted, got: set(wanted) <= set(got),
     "subject": _subject,
     "title": _title,
+    "reason": _title,
+    "note": _title,
     "slack_not_contains": lambda wanted, got: not any(text in got for text in wanted),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +12,14 @@ import click
 from responder.cli.bodies import Sample
 from responder.cli.preview import Preview, preview
 from responder.cli.rules import stored as then
+from responder.cli.rules.fixture import answering, unasked
 from responder.cli.rules.stored import Then
 from responder.diagnose.contract import Ask
 from responder.engine import process
 from responder.engine.desk import Desk
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery
+from responder.model.rule import Adjustment, Severity
 from responder.model.text import one_line
 from responder.triage.matchers import holds
 from responder.triage.matching import Step
@@ -31,7 +33,8 @@ class Trace:
     """A decision with all that led to it. ``decision`` is None where the body could not be read; ``shown`` says why.
 
     ``asks`` are the questions of the rule's probes, also those that are skipped, and where nothing is asked any more.
-    ``runbook`` says what was found of the runbook: ok, no such file, no such section, or none. ``dedup`` is the key.
+    ``runbook`` says what was found of the runbook: ok, no such file, no such section, or none. ``dedup`` is the key,
+    and ``gathered`` the labels it covers where several groups are gathered.
     ``revision`` is that of the rules, ``stored`` what was decided of a stored incident, and whether it would be again.
     """
 
@@ -40,13 +43,29 @@ class Trace:
     group_key: str = ""
     dedup: str = ""
     cluster: str = ""
+    gathered: Mapping[str, str] = field(default_factory=dict)
     runbook: str = ""
     asks: tuple[Ask, ...] = ()
     route: tuple[str, ...] = ()
     title: str = ""
+    owner: str = ""
     also: tuple[str, ...] = ()
     revision: str = ""
     stored: Then | None = None
+
+    @property
+    def severity(self) -> Severity | None:
+        """The severity in the end."""
+        return self.shown.severity
+
+    @property
+    def reason(self) -> str:
+        """Why it has that severity, and why nobody is woken where that is so."""
+        if self.decision is None:
+            return ""
+        turned, ruling = self.shown.turned, self.decision.ruling.reason
+        held = turned.turn.held if turned else self.decision.held
+        return "; ".join(filter(None, (ruling, turned.reason if turned else "", held)))
 
     @property
     def page(self) -> bool:
@@ -54,9 +73,16 @@ class Trace:
         return self.shown.pagerduty is not None and self.shown.pagerduty.get("event_action") == "trigger"
 
 
-def trace(sample: Sample, desk: Desk, runbooks: Runbooks, now: datetime) -> Trace:
-    """Follow one body to the end, with the triage of ``serve``; nothing is asked, stored or sent."""
-    shown = preview(sample, desk, now, None, explain=True)
+def trace(
+    sample: Sample, desk: Desk, runbooks: Runbooks, now: datetime, findings: Mapping[str, str] | None = None
+) -> Trace:
+    """Follow one body to the end, with the triage of ``serve``; nothing is asked, stored or sent.
+
+    ``findings`` are answers of probes by their names, as one word each.
+    """
+    shown = preview(sample, desk, now, answering(findings) if findings else None, explain=True)
+    if findings and (problem := unasked(findings, shown.asks)):
+        shown = replace(shown, problems=(*shown.problems, problem))
     effects = shown.effects
     if effects is None or effects.decision is None:
         return Trace(shown=shown, decision=None)
@@ -67,13 +93,15 @@ def trace(sample: Sample, desk: Desk, runbooks: Runbooks, now: datetime) -> Trac
         shown=shown,
         decision=decision,
         group_key=group.group_key,
-        dedup=group.dedup_key,
+        dedup=decision.key or group.dedup_key,
+        gathered={name: decision.ruling.alert.labels.get(name, "") for name in decision.rule.gather if decision.key},
         cluster=group.cluster,
         revision=desk.book.revision,
         runbook=_runbook(decision, runbooks),
         asks=desk.asks(decision.rule.probes, decision.subject),
         route=tuple(dict.fromkeys(draft.channel for draft in drafts)),
         title=drafts[0].report.title if drafts else "",
+        owner=drafts[0].report.owner if drafts else decision.rule.owner,
         also=tuple(step.rule.id for step in shown.steps if step.matched is None and _would(step, decision)),
     )
 
@@ -115,19 +143,34 @@ def as_json(found: Trace) -> dict[str, Any]:
         "action": rule.action.value,
         "severity": decision.severity.name,
         "severity_reason": decision.ruling.reason,
+        "findings": _turned(found),
+        "held": decision.held or None,
+        "shadow": found.shown.effects.outcome if rule.shadow and found.shown.effects else None,
+        "owner": rule.owner or None,
+        "note": rule.note or None,
         "runbook": {"target": str(rule.runbook) if rule.runbook else None, "found": found.runbook},
         "probes": [
             {"name": ask.probe, "kind": ask.kind, "target": ask.target, "question": ask.question, "skip": ask.skip}
             for ask in found.asks
         ],
-        "page_budget": decision.severity.page_budget,
+        "page_budget": _budget(decision),
         "route": list(found.route),
         "page": found.page,
-        "dedup": {"group_key": found.group_key, "key": found.dedup, "cluster": found.cluster},
+        "dedup": {
+            "group_key": found.group_key,
+            "key": found.dedup,
+            "cluster": found.cluster,
+            "gathered": dict(found.gathered),
+        },
         "title": found.title,
         "reason": decision.reason,
         **({"stored": then.as_json(found.stored)} if found.stored else {}),
     }
+
+
+def _turned(found: Trace) -> dict[str, str] | None:
+    turned = found.shown.turned
+    return {"severity": turned.turn.severity.name, "reason": turned.reason} if turned else None
 
 
 def _step(step: Step, found: Trace) -> dict[str, Any]:
@@ -161,16 +204,48 @@ def lines(found: Trace) -> Iterator[str]:
     yield _row("RULES", "the first that matches decides")
     yield from _steps(found)
     yield _row("SEVERITY", f"{decision.severity.name}  from rule {rule.id}, {one_line(decision.ruling.reason)}")
+    for entry in rule.adjust if found.shown.turned is None else ():
+        if entry.findings:
+            way = "raises" if entry.raises else "lowers"
+            yield _row("", f"    {way} it {_whither(entry)} where {' and '.join(map(str, entry.findings))}")
+    if found.shown.turned is not None:
+        yield _row("FINDINGS", one_line(found.shown.turned.reason))
+    if decision.held:
+        yield _row("WINDOW", one_line(decision.held))
+    if rule.shadow and found.shown.effects is not None:
+        yield _row("SHADOW", one_line(found.shown.effects.outcome))
+    for name, text in (("OWNER", rule.owner), ("NOTE", rule.note)):
+        if text:
+            yield _row(name, text)
     yield _row("RUNBOOK", f"{rule.runbook or ''}  {found.runbook}".strip())
     yield from _probes(found)
     yield _row("ROUTE", _route(found))
-    of = f"{found.cluster} and {found.group_key}" if found.cluster else found.group_key
-    yield _row("DEDUP", one_line(f"sha256({of}) = {found.dedup[:16]}..."))
+    yield _row("DEDUP", one_line(f"{_gathered(found)} = {found.dedup[:16]}..."))
     if found.title:
         yield _row("TITLE", f"{found.title}  ({len(found.title)} characters)")
     yield _row("WHY", one_line(decision.reason))
     for heading, text in then.lines(found.stored) if found.stored else ():
         yield _row(heading, one_line(text))
+
+
+def _budget(decision: Decision) -> float:
+    """Seconds that the page waits at most: as short as the worst severity wants that findings can make of it."""
+    return min(each.page_budget for each in (decision.severity, *(turn.severity for turn in decision.turns)))
+
+
+def _gathered(found: Trace) -> str:
+    """What makes deliveries the same incident."""
+    if not found.gathered:
+        of = f"{found.cluster} and {found.group_key}" if found.cluster else found.group_key
+        return f"sha256({of})"
+    labels = ", ".join(f'{name}="{value}"' for name, value in found.gathered.items())
+    return f"incident_key {{{labels}}} gathers all groups that share it"
+
+
+def _whither(adjustment: Adjustment) -> str:
+    if adjustment.to:
+        return f"to {adjustment.to}"
+    return f"by {adjustment.steps} step{'s'[: adjustment.steps != 1]}"
 
 
 def _about(service: str | None, name: str) -> str:
@@ -212,10 +287,11 @@ def _route(found: Trace) -> str:
     decision = found.decision
     if decision is None or not found.route:
         return "nobody is told"
-    pager = {"pagerduty": f"pagerduty {decision.severity.pagerduty}"}
+    severity = found.severity or decision.severity
+    pager = {"pagerduty": f"pagerduty {severity.pagerduty}"}
     told = ", ".join(pager.get(name, name) for name in found.route)
     woken = "somebody is woken" if found.page else "nobody is woken"
-    return f"{told}; {woken}; the page waits {decision.severity.page_budget:g} s at most"
+    return f"{told}; {woken}; the page waits {_budget(decision):g} s at most"
 
 
 def _row(name: str, text: str) -> str:

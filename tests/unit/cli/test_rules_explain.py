@@ -227,3 +227,34 @@ def test_a_password_in_an_address_is_sent_and_not_shown() -> None:
     assert server.authorization == "Basic bWU6aHVudGVyMg=="
     assert "hunter2" not in done.output + wrong.output
     assert "status 400" in wrong.stderr
+
+
+SHORT_OF_REPLICAS = _labels(alertname="KubeDeploymentReplicasMismatch", deployment="plato", severity="warning")
+
+
+def test_it_says_what_findings_would_make_of_it() -> None:
+    """Before anything fires people see what raises a severity; with answers given they see that it does."""
+    text = _explain(*SHORT_OF_REPLICAS).output
+    assert "raises it to P1 where replicas-ready is bad and health is bad\n" in text
+    assert "the page waits 8 s at most" in text
+    found = _element(*SHORT_OF_REPLICAS, "--finding", "replicas-ready=bad", "--finding", "health=bad")
+    assert (found["severity"], found["findings"]["severity"], found["page"]) == ("P3", "P1", True)
+    assert "raised from P3 to P1 because replicas-ready is bad" in found["findings"]["reason"]
+    assert found["route"] == ["slack", "pagerduty"]
+    assert found["title"].startswith("[P1] plato has fewer replicas")
+
+
+def test_a_finding_that_nobody_asks_for_is_a_problem() -> None:
+    """A misspelt probe does not look like a finding without effect."""
+    assert "nothing asks replicas-redy" in _explain(*SHORT_OF_REPLICAS, "--finding", "replicas-redy=bad").output
+    assert _explain(*SHORT_OF_REPLICAS, "--finding", "health=down").exit_code == 2
+    assert _explain(*SHORT_OF_REPLICAS, "--at", "tonight").exit_code == 2
+
+
+@pytest.mark.parametrize(("moment", "page"), [("2026-03-01T02:00:00Z", False), ("2026-03-02T10:00:00", True)])
+def test_it_says_what_another_time_makes_of_it(moment: str, *, page: bool) -> None:
+    """Whether a certificate wakes somebody on a Sunday night can be asked on a Tuesday."""
+    labels = _labels(alertname="CertificateExpiry", service="plato", severity="critical")
+    found = _element(*labels, "--at", moment)
+    assert found["page"] is page
+    assert ("opens Mon 2026-03-02 08:00 (UTC)" in (found["held"] or "")) is not page

@@ -167,7 +167,7 @@ def test_expectations_can_be_rewritten(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("tests: [{name: x, alert: {a: b}, expect: {rul: x}}]", "unknown key 'rul' (did you mean 'rule'?)"),
-        ("tests: [{name: x, expect: {rule: x}}]", "a case has either alert or body"),
+        ("tests: [{name: x, expect: {rule: x}}]", "a case has either alert (or alerts) or body"),
         ("tests: [{name: x, alert: {a: '${b}'}, matrix: {c: [d]}, expect: {}}]", "neither matrix nor rows has ${b}"),
         ("tests: [{name: x, alert: {a: 1}, expect: {}}]", "a text is expected, not the number 1"),
         ("tests: [{name: x, now: soon, alert: {a: b}, expect: {}}]", "a time looks like"),
@@ -194,3 +194,32 @@ def test_a_folder_without_cases_is_told(tmp_path: Path) -> None:
     """A wrong path does not pass for a success."""
     done = CliRunner().invoke(rules, ["test", "--rules", str(ROOT / "rules"), str(tmp_path / "none.yaml")])
     assert done.exit_code == 1
+
+
+def test_findings_numbers_and_the_time_decide_as_they_do_at_night(tmp_path: Path) -> None:
+    """What a rule makes of findings, of several alerts and of the hour can be promised, and fails where it changes."""
+    cases = """\
+tests:
+  - name: findings
+    rows: [{is: bad, severity: P1}, {is: unknown, severity: P3}]
+    alert: {alertname: KubePersistentVolumeFillingUp, persistentvolumeclaim: data-capsule-0, severity: warning}
+    findings: {volume-eta: "${is}"}
+    expect: {severity: "${severity}", owner: team-capsule}
+  - name: numbers
+    alert: {alertname: KubeNodeNotReady, severity: warning}
+    alerts: [{node: a}, {node: b}, {node: c}]
+    expect: {severity: P1, reason: "~3 alerts fire"}
+  - name: the hour
+    now: "2026-03-01T02:00:00Z"
+    alert: {alertname: CertificateExpiry, service: plato, severity: critical}
+    expect: {severity: P2, page: false, shadow: false, reason: "*not paged outside of business-hours*"}
+"""
+    done = _test(tmp_path, cases)
+    assert done.exit_code == 0, done.output
+    wrong = _test(tmp_path, cases.replace("severity: P1, reason", "severity: P2, reason"))
+    assert wrong.exit_code == 1
+    assert "expected 'P2'" in wrong.output
+    said = _test(tmp_path, cases.replace("is: unknown", "is: unknwon"))
+    assert "'unknwon' is no finding (did you mean 'unknown'?)" in said.output
+    nobody = _test(tmp_path, cases.replace("volume-eta", "volume-age"))
+    assert "nothing asks volume-age" in nobody.output

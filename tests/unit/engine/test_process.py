@@ -285,7 +285,8 @@ def test_findings_reach_the_page_and_its_late_form() -> None:
     effects = begun(a_desk())
     assert effects.work is not None
     bad = a_finding(verdict=Verdict.BAD, headline="plato: 0/3 ready")
-    page, late = process.diagnose(effects.work, (bad,), NOW + timedelta(seconds=2))
+    diagnosed = process.diagnose(effects.work, (bad,), NOW + timedelta(seconds=2))
+    page, late = diagnosed.page, diagnosed.after
     assert (page.moment, late.moment) == (Moment.START, Moment.LATE)
     assert page.findings == late.findings == (bad,)
     assert "0/3" in page.conclusion.likely
@@ -296,7 +297,7 @@ def test_what_the_probes_found_stays_on_the_page() -> None:
     desk = a_desk()
     first = begun(desk)
     assert first.work is not None
-    page, _ = process.diagnose(first.work, (a_finding(),), NOW)
+    page = process.diagnose(first.work, (a_finding(),), NOW).page
     grown = process.triage(
         a_group(an_alert(), an_alert(labels={"instance": "2"})), a_delivery(2), History(first.incident, page), desk
     )

@@ -28,6 +28,15 @@ def upgrade() -> None:
     op.add_column("incidents", sa.Column("reopened_at", sa.Float()))
     op.add_column("incidents", sa.Column("silenced", sa.Text(), nullable=False, server_default=""))
     op.add_column("incidents", sa.Column("gone_since", sa.Float()))
+    op.add_column("incidents", sa.Column("found", sa.LargeBinary()))
+    op.add_column("incidents", sa.Column("gathered", sa.LargeBinary()))
+    op.create_table(
+        "gathered_groups",
+        sa.Column("dedup_key", sa.Text(), nullable=False),
+        sa.Column("incident", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("dedup_key"),
+    )
+    op.create_index("gathered_groups_of_incident", "gathered_groups", ["incident"])
     to_review = sa.text("review_at IS NOT NULL")
     op.create_index(
         "incidents_to_review", "incidents", ["review_at"], sqlite_where=to_review, postgresql_where=to_review
