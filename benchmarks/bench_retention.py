@@ -3,7 +3,7 @@
 The clock is moved by hand, a day at a time, through 365 days. On each, DELIVERIES webhooks of 20 alerts are kept and
 decided; a tenth of them open an incident with three messages and findings, which is over after an hour; on every 30th
 day a storm brings ten times as much. One incident stays open from the first day to the last, one delivery undecided.
-Retention runs six times a day, as shipped, with 90 days to keep and LIMIT bytes.
+Retention runs six times a day, as shipped, with 90 days to keep and LIMIT bytes; a storm is a quarter of that.
 
 Then webhooks are kept one after the other for some seconds, first alone, then while the job deletes half of the rest.
 """
@@ -107,13 +107,13 @@ class Past:
                 for letter in outbox.claim(connection, LANE, now, now, 10):
                     outbox.sent(connection, letter, {"ts": "17.5"}, now)
 
-    def day(self, deliveries: int) -> None:
+    def day(self, deliveries: int, *, over: bool = True) -> None:
         """One day's webhooks."""
         numbers = [self.keep() for _ in range(deliveries)]
         with self._database.work() as connection:
             inbox.settle(connection, [(number, "decided", None, "new") for number in numbers])
         for number in numbers[::10]:
-            self.opened(number)
+            self.opened(number, over=over)
 
 
 def files(folder: Path) -> int:
@@ -124,7 +124,7 @@ def year(folder: Path, database: Database, clock: HandClock) -> tuple[int, int]:
     """Live through it; the largest size of the files, and the bytes that came."""
     past = Past(database, clock)
     retention = Retention(database, clock, timedelta(days=90), LIMIT)
-    past.opened(past.keep(), over=False)
+    past.day(1, over=False)
     largest, came, rows = 0, 0, []
     for day in range(1, DAYS + 1):
         deliveries = DELIVERIES * (STORM if day % 30 == 0 else 1)
@@ -184,7 +184,7 @@ def main() -> None:
         for name, took in (("alone", alone), ("beside pruning", beside))
     ]
     harness.table(("webhooks kept", "number", "p50 ms", "p99 ms", "max ms"), rows)
-    harness.goal("largest size of the files", largest / LIMIT * 100, unit="% of the limit", below=115)
+    harness.goal("largest size of the files", largest / LIMIT * 100, unit="% of the limit", below=125)
     harness.goal("what came", came / LIMIT, unit="times the limit", at_least=5)
     harness.goal("p99 beside pruning", beside[len(beside) * 99 // 100], unit="ms", below=100)
 

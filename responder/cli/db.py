@@ -30,7 +30,10 @@ def db() -> None:
 @db.command()
 @_OUTPUT
 def stats(*, output: str) -> None:
-    """Show rows, bytes, ages and states of each table, and how full the database is."""
+    """Show what each table holds.
+
+    Rows, bytes, ages and states, and how full the database is.
+    """
     with named_failures():
         settings = bootstrap.settings_from_environment()
         with bootstrap.database(settings) as database, database.read() as connection:
@@ -80,9 +83,10 @@ def _table(counts: Iterable[Count]) -> None:
 @click.option("--show", is_flag=True, help="Only show what would go.")
 @_OUTPUT
 def prune(*, older_than: timedelta | None, show: bool, output: str) -> None:
-    """Delete now what is old and over, and more where the database is too large.
+    """Delete now what is old and over.
 
-    Open incidents, unsent messages and undecided deliveries stay, however old they are.
+    More of it where the database is too large. Open incidents, unsent messages and undecided deliveries stay,
+    however old they are.
     """
     if older_than is not None and older_than < timedelta(days=1):
         raise click.BadParameter(
@@ -120,7 +124,10 @@ def _said(gone: Iterable[Portion], *, quiet: bool) -> list[Portion]:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--timeout", default=3600.0, show_default=True, help="Seconds that pg_dump may take.")
 def backup(*, file: Path, timeout: float) -> None:
-    """Write a consistent copy of the database to FILE: an SQLite file, or what pg_dump writes for pg_restore."""
+    """Write a whole copy to FILE.
+
+    An SQLite file, or what pg_dump writes for pg_restore. Everybody goes on meanwhile.
+    """
     with named_failures():
         settings = bootstrap.settings_from_environment()
         click.echo(f"copying to {file} ...", err=True)
