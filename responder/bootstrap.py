@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from responder.model.clock import Clock
 from responder.model.rule import RuleBook
 from responder.model.secret import Secret
-from responder.settings import Settings, read
+from responder.settings import Settings, addresses, read
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from responder.engine.retention import Retention
     from responder.engine.timers import Job
     from responder.notify.contract import Channel
+    from responder.notify.deliver import Deliverer
     from responder.outgoing import Outgoing
     from responder.rulebook.draft import Surroundings
     from responder.rulebook.examine import Examined
@@ -97,6 +98,7 @@ def surroundings(runbooks: str) -> Surroundings:
     """What rule files may refer to: the probes and channels we have, the runbooks of a folder."""
     from responder.diagnose.probes import PROBES
     from responder.notify.channels import CHANNELS
+    from responder.notify.route import RESERVES
     from responder.rulebook.draft import Surroundings
     from responder.runbooks.catalogue import read as read_catalogue
     from responder.triage.matchers import parse, predicate
@@ -104,7 +106,7 @@ def surroundings(runbooks: str) -> Surroundings:
     return Surroundings(
         probe_kinds=PROBES,
         runbooks=read_catalogue(Path(runbooks)),
-        channels=set(CHANNELS) - {"slack_webhook", "log"},
+        channels=set(CHANNELS) - {"slack_webhook", "log"} - RESERVES,
         parse=parse,
         predicate=predicate,
     )
@@ -123,17 +125,43 @@ def channels(settings: Settings, *, show_unconfigured: bool = False) -> dict[str
     mask = Secret("***")
     events = per_minute(settings.pagerduty_events_per_minute, pager.BURST)
     posts = per_minute(settings.slack_messages_per_minute, BURST)
+    group = settings.slack_oncall_group
     found: dict[str, Channel] = {}
     if settings.pagerduty_routing_key.reveal() or show_unconfigured:
         key = mask if show_unconfigured else settings.pagerduty_routing_key
         found["pagerduty"] = CHANNELS["pagerduty"](key, settings.pagerduty_url, settings.public_url, events)
     if settings.slack_bot_token.reveal() or (show_unconfigured and not settings.slack_webhook_url.reveal()):
         token = mask if show_unconfigured else settings.slack_bot_token
-        found["slack"] = CHANNELS["slack"](token, settings.slack_channel, settings.slack_api_url, posts)
+        found["slack"] = CHANNELS["slack"](token, settings.slack_channel, settings.slack_api_url, posts, group)
     elif settings.slack_webhook_url.reveal():
         hook = mask if show_unconfigured else settings.slack_webhook_url
-        found["slack_webhook"] = CHANNELS["slack_webhook"](hook, posts)
+        found["slack_webhook"] = CHANNELS["slack_webhook"](hook, posts, group)
+    if not show_unconfigured:
+        found |= _reserves(settings)
     found["log"] = CHANNELS["log"]()
+    return found
+
+
+def masked_channels(settings: Settings) -> dict[str, Channel]:
+    """Every channel with its keys masked, and those that stand in for others where they are configured."""
+    return channels(settings, show_unconfigured=True) | _reserves(settings, mask=Secret("***"))
+
+
+def _reserves(settings: Settings, mask: Secret | None = None) -> dict[str, Channel]:
+    """The channels that stand in for others, where they are configured."""
+    from responder.notify.channels import CHANNELS
+    from responder.notify.channels import pagerduty as pager
+    from responder.notify.pace import per_minute
+
+    found: dict[str, Channel] = {}
+    if settings.pagerduty_fallback_routing_key.reveal() or settings.pagerduty_fallback_url:
+        second = settings.pagerduty_fallback_routing_key
+        key = mask or (second if second.reveal() else settings.pagerduty_routing_key)
+        url = settings.pagerduty_fallback_url or settings.pagerduty_url
+        events = per_minute(settings.pagerduty_events_per_minute, pager.BURST)
+        found["pagerduty_fallback"] = CHANNELS["pagerduty_fallback"](key, url, settings.public_url, events)
+    if settings.smtp_host:
+        found["smtp"] = CHANNELS["smtp"](settings.smtp_from, addresses(settings.smtp_to))
     return found
 
 
@@ -165,6 +193,23 @@ def outgoing(settings: Settings, clock: Clock) -> Outgoing:
     from responder.outgoing import Outgoing
 
     return Outgoing(clock, connect_to=settings.connect_to)
+
+
+def deliverer(settings: Settings, clock: Clock) -> Deliverer:
+    """What puts messages on the wire: HTTP, standard output for the log, SMTP where a mail server is configured."""
+    from responder.notify.deliver import Deliverer
+    from responder.outgoing.mail import Mailer, MailServer
+
+    way_out = outgoing(settings, clock)
+    server = MailServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        tls=settings.smtp_tls,
+        user=settings.smtp_user,
+        password=settings.smtp_password,
+    )
+    mailer = Mailer(way_out, clock, server) if settings.smtp_host else None
+    return Deliverer(way_out, clock, print_page=print_page, secrets=settings.secrets(), mailer=mailer)
 
 
 def prober(settings: Settings, clock: Clock) -> Prober:
@@ -286,14 +331,13 @@ def _engine(
 ) -> Engine:
     from responder.engine.engine import Engine
     from responder.engine.reload import Rules
-    from responder.notify.deliver import Deliverer
 
     rules = Rules(first, lambda: loaded(settings, dict(first.desk.channels)).desk, lambda: rule_files(settings), clock)
     engine = Engine(
         database=database,
         rules=rules,
         prober=prober(settings, clock),
-        deliverer=Deliverer(outgoing(settings, clock), clock, print_page=print_page, secrets=settings.secrets()),
+        deliverer=deliverer(settings, clock),
         clock=clock,
         chance=random.SystemRandom().random,
         on_fatal=on_fatal,
@@ -311,7 +355,7 @@ def jobs(
     alive: Callable[[], bool] = lambda: True,
 ) -> dict[str, Job]:
     """What the engine does on a schedule, by name: one line a job. Each turn is taken by one process of all."""
-    from responder.engine import flood, heartbeat, lifeline, review
+    from responder.engine import fallback, flood, heartbeat, lifeline, review
     from responder.engine.alertmanager import Alertmanagers
     from responder.engine.reconcile import Reconcile
     from responder.engine.retention import EVERY as RETENTION_EVERY
@@ -319,11 +363,13 @@ def jobs(
 
     grace = timedelta(seconds=settings.reconcile_grace)
     asking = Alertmanagers(outgoing(settings, clock), clock)
+    ways = fallback.Fallback(database, ledger, decisions, clock, settings.fallback_seconds)
     work: dict[str, tuple[timedelta, Callable[[], None]]] = {
         "heartbeats": (heartbeat.EVERY, heartbeat.Watch(ledger, decisions, clock).run),
         "review": (review.EVERY, review.Review(database, ledger, decisions, clock).run),
         "floods": (flood.EVERY, flood.Watch(database, ledger, decisions, clock).run),
         "retention": (RETENTION_EVERY, retention(settings, database, clock).run),
+        "fallback": (fallback.EVERY, ways.run),
     }
     if settings.alertmanager_url:
         compare = Reconcile(database, ledger, decisions, clock, asking, settings.alertmanager_url, grace)

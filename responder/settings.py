@@ -48,11 +48,28 @@ class Settings:
     pagerduty_routing_key: Secret = _setting(Secret(""), "integration key of a PagerDuty Events API v2 service")
     pagerduty_url: str = _setting("https://events.pagerduty.com", "base of /v2/enqueue")
     pagerduty_events_per_minute: int = _setting(120, "what PagerDuty takes from one key, all replicas together")
+    pagerduty_fallback_routing_key: Secret = _setting(
+        Secret(""), "second integration key, used while the first does not take pages"
+    )
+    pagerduty_fallback_url: str = _setting("", "base of /v2/enqueue for the second key, another region for example")
     slack_bot_token: Secret = _setting(Secret(""), "bot token (xoxb-...): messages are edited in place and threaded")
     slack_channel: str = _setting("#incidents", "Slack channel that gets the pages")
     slack_api_url: str = _setting("https://slack.com/api", "base of /chat.postMessage")
     slack_webhook_url: Secret = _setting(Secret(""), "Slack incoming webhook, used where there is no bot token")
+    slack_oncall_group: str = _setting(
+        "", "id of the Slack user group (S0123ABCD) that is mentioned with a page PagerDuty did not take"
+    )
     slack_messages_per_minute: int = _setting(60, "what Slack takes in one channel, all replicas together")
+    fallback_seconds: int = _setting(
+        60, "how long a page of the worst severity may wait before another way is taken; five times as long for others"
+    )
+    smtp_host: str = _setting("", "mail server, the last way to page people")
+    smtp_port: int = _setting(587, "its port")
+    smtp_tls: str = _setting("starttls", "starttls, tls (from the first byte, port 465) or none")
+    smtp_user: str = _setting("", "user to log in as; nobody where it is empty")
+    smtp_password: Secret = _setting(Secret(""), "password of that user")
+    smtp_from: str = _setting("", "address that mails come from")
+    smtp_to: str = _setting("", "addresses that mails go to, separated by commas")
     prometheus_url: str = _setting("", "Prometheus that promql probes ask")
     alertmanager_url: Mapping[str, tuple[str, ...]] = _setting(
         dict, "Alertmanager, to ask about open incidents; a pair: URL URL; by cluster: prod-eu=URL URL, prod-us=URL"
@@ -140,7 +157,21 @@ _READERS: Mapping[Any, Callable[[str], Any]] = {
     Mapping[str, tuple[str, ...]]: _servers,
 }
 
-_CHOICES: Mapping[str, tuple[str, ...]] = {"role": ("web", "engine", "all"), "log_format": ("text", "json", "auto")}
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "role": ("web", "engine", "all"),
+    "log_format": ("text", "json", "auto"),
+    "smtp_tls": ("starttls", "tls", "none"),
+}
+
+
+_GROUP = re.compile(r"S[A-Z0-9]{4,20}")
+# Deliberately narrow: what can be written into a mail's header without any quoting.
+_MAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+
+
+def addresses(text: str) -> tuple[str, ...]:
+    """The parts of a list that is separated by commas."""
+    return tuple(filter(None, map(str.strip, text.split(","))))
 
 
 def _problem(name: str, value: str) -> str:
@@ -155,6 +186,10 @@ def _problem(name: str, value: str) -> str:
         and not value.startswith(("http://", "https://"))
     ):
         return "does not begin with http:// or https://"
+    if name == "slack_oncall_group" and not _GROUP.fullmatch(value):
+        return f"is '{value}': write the id of a user group as Slack shows it, for example S0123ABCD"
+    if name in {"smtp_from", "smtp_to"} and (wrong := [each for each in addresses(value) if not _MAIL.fullmatch(each)]):
+        return f"has '{wrong[0]}': write plain addresses, for example oncall@example.com"
     if name == "listen" and not value.rpartition(":")[2].isdigit():
         return f"is '{value}': write address:port, for example 127.0.0.1:8080"
     return ""
@@ -180,7 +215,27 @@ def read(env: Mapping[str, str]) -> Settings:
             problems.append(f"{name} {problem}")
     if problems:
         raise BadSettings(tuple(problems))
-    return Settings(**found)
+    settings = Settings(**found)
+    if problems := list(_joint_problems(settings)):
+        raise BadSettings(tuple(problems))
+    return settings
+
+
+def _joint_problems(settings: Settings) -> Iterator[str]:
+    """What is wrong with settings that are right each for itself."""
+    if settings.smtp_host and not (settings.smtp_from and settings.smtp_to):
+        yield "RESPONDER_SMTP_HOST needs RESPONDER_SMTP_FROM and RESPONDER_SMTP_TO beside it"
+    if bool(settings.smtp_user) != bool(settings.smtp_password.reveal()):
+        yield "RESPONDER_SMTP_USER and RESPONDER_SMTP_PASSWORD go together: set both or none"
+    if settings.smtp_password.reveal() and settings.smtp_tls == "none":
+        yield "RESPONDER_SMTP_TLS is none: the password would be sent in the clear; write starttls or tls"
+    first, second = settings.pagerduty_routing_key.reveal(), settings.pagerduty_fallback_routing_key.reveal()
+    if (second or settings.pagerduty_fallback_url) and not first:
+        yield "RESPONDER_PAGERDUTY_ROUTING_KEY is not set: a fallback needs something to stand in for"
+    if second == first and first and settings.pagerduty_fallback_url in {"", settings.pagerduty_url}:
+        yield "RESPONDER_PAGERDUTY_FALLBACK_ROUTING_KEY is the first key: write another key, or another region's URL"
+    if settings.slack_oncall_group and not (settings.slack_bot_token.reveal() or settings.slack_webhook_url.reveal()):
+        yield "RESPONDER_SLACK_ONCALL_GROUP needs RESPONDER_SLACK_BOT_TOKEN or RESPONDER_SLACK_WEBHOOK_URL"
 
 
 def _text(env: Mapping[str, str], name: str, *, secret: bool) -> str:

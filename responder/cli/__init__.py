@@ -18,6 +18,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "backtest": ("responder.cli.backtest:backtest", "Replay the past through changed rules."),
     "init": ("responder.cli.init:init", "Write a commented set of rules to start from."),
     "health": ("responder.cli.health:health", "Ask every service of the catalogue how it is."),
+    "messages": ("responder.cli.messages:messages", "List, show and resend what people are told."),
+    "replay": ("responder.cli.replay:replay", "Put a kept webhook body through again."),
     "db": ("responder.cli.db:db", "See what the database holds, prune it, copy it."),
     "doctor": ("responder.cli.doctor:doctor", "Check everything a page needs, and say what to change."),
     "rejects": ("responder.cli.rejects:rejects", "Read the bodies that were refused."),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 
 from responder import bootstrap
 from responder.cli.fail import Fatal, named_failures
 from responder.settings import Settings, strangers
+
+if TYPE_CHECKING:
+    from responder.notify.contract import Channel
 
 _NOBODY = """
   NOBODY WILL BE PAGED: no PagerDuty key and no Slack token is configured.
@@ -91,12 +95,20 @@ def _serve(settings: Settings, *, check: bool) -> None:
     Arbiter(settings, first).run()
 
 
-def _say_who_is_told(names: Collection[str]) -> None:
+def _say_who_is_told(channels: Mapping[str, Channel]) -> None:
     import structlog
 
+    from responder.engine.fallback import ways
+
     log = structlog.get_logger()
-    if set(names) == {"log"}:
+    if set(channels) == {"log"}:
         click.secho(_NOBODY, fg="red", bold=True, err=True)
         log.warning("serve.no_channel", reason="no PagerDuty key and no Slack token: pages are printed to the log")
-    elif "pagerduty" not in names:
+    elif "pagerduty" not in channels:
         log.warning("serve.no_pager", reason="RESPONDER_PAGERDUTY_ROUTING_KEY is not set: nobody is woken")
+    elif len(ways(channels)) == 1:
+        log.warning(
+            "serve.no_fallback",
+            reason="when PagerDuty does not take a page nobody is called another way: set RESPONDER_SLACK_ONCALL_GROUP,"
+            " RESPONDER_SMTP_HOST or RESPONDER_PAGERDUTY_FALLBACK_ROUTING_KEY",
+        )

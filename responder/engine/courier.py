@@ -210,6 +210,7 @@ class Courier:
                     event.warning, "message.refused", attempt=letter.attempt, reason=f"{reason}; trying a plain page"
                 )
             case Refused(reason):
+                lanes.answered(connection, letter.channel)
                 outbox.dead(connection, letter, reason, now)
                 return partial(
                     event.error, "message.dead", attempt=letter.attempt, reason=reason, title=letter.report.title

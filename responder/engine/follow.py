@@ -14,11 +14,11 @@ from responder.model.delivery import Delivery, Effects, Work
 from responder.model.flood import Tide
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.message import Draft
-from responder.model.report import Report
+from responder.model.report import Moment, Report
 from responder.model.rule import Action
 from responder.notify.compose import again, changed, closing, headed, opening
 from responder.notify.contract import Channel
-from responder.notify.route import PAGER, route
+from responder.notify.route import PAGER, PAGERS, RESERVES, route
 from responder.triage.flood import Weighed, weigh
 from responder.triage.heartbeat import beats
 
@@ -76,20 +76,24 @@ def incident_id(dedup_key: str, delivery: int) -> str:
 def messages(
     report: Report, channels: Iterable[Channel], *, rank: int, due_at: datetime, enrich: bool = False
 ) -> tuple[Draft, ...]:
-    """The messages that a report becomes on each channel, in the order they must leave."""
+    """The messages that a report becomes on each channel, in the order they must leave.
+
+    What follows a beginning (its details in the thread) is a rank less urgent: in a flood every page leaves before it.
+    """
+    began = report.moment is Moment.START
     return tuple(
         Draft(
             incident=report.incident,
             stream=report.dedup_key,
             channel=channel.name,
             step=step,
-            rank=rank,
+            rank=rank + 1 if began and place else rank,
             due_at=due_at,
             report=report,
             enrich=enrich,
         )
         for channel in channels
-        for step in channel.steps[report.moment]
+        for place, step in enumerate(channel.steps[report.moment])
     )
 
 
@@ -192,9 +196,12 @@ def _opened(
 def _returned(
     decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk, tide: Tide | None
 ) -> Effects:
-    """An incident that people heard the end of: they are paged anew, by all channels that had told them."""
+    """An incident that people heard the end of: they are paged anew, by all channels that had told them.
+
+    What stood in for another channel is not among them: each page goes the usual way first.
+    """
     wanted = _wanted(decision, desk)
-    others = (name for name in incident.channels if name not in {*wanted, PAGER} and name in desk.channels)
+    others = (name for name in incident.channels if name not in {*wanted, PAGER, *RESERVES} and name in desk.channels)
     channels = () if decision.rule.shadow else (*wanted, *others)
     moved = replace(_moved(incident, decision, delivery), open=True, resolved_at=None, channels=channels)
     return _weighed(decision, group, delivery, moved, desk, tide)
@@ -276,7 +283,7 @@ def _hears(channel: Channel, change: Change) -> bool:
 
     The pager hears of what fires again even while the incident is open: somebody may have resolved it there by hand.
     """
-    return change.kind is ChangeKind.AGAIN if channel.name == PAGER else not change.quiet
+    return change.kind is ChangeKind.AGAIN if channel.name in PAGERS else not change.quiet
 
 
 def _in_digest(incident: Incident, tide: Tide | None) -> bool:

@@ -11,14 +11,15 @@ from responder.model.delivery import Delivery, Effects
 from responder.model.finding import Conclusion
 from responder.model.report import Moment, Report, Status
 from responder.model.text import tidy_line
-from responder.notify.route import FALLBACK
+from responder.notify.route import FALLBACK, RESERVES
 
 
 def mishap(delivery: Delivery, group: AlertGroup | None, error: Exception, desk: Desk) -> Effects:
     """Effects of a delivery on which ``error`` stopped triage: every channel is told, as the worst severity."""
     worst = min(desk.book.severities.values(), key=lambda severity: severity.rank)
     report = _report(delivery, group, error, desk, worst.name, worst.pagerduty)
-    told = [channel for name, channel in desk.channels.items() if name != FALLBACK] or list(desk.channels.values())
+    quiet = {FALLBACK, *RESERVES}
+    told = [channel for name, channel in desk.channels.items() if name not in quiet] or list(desk.channels.values())
     return Effects(
         delivery=delivery.id,
         state="failed",

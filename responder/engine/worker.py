@@ -110,6 +110,13 @@ def _not_later(delivery: Delivery, now: datetime) -> Delivery:
     return replace(delivery, received_at=now) if delivery.received_at > now else delivery
 
 
+def foreseen(connection: Connection, delivery: Delivery, desk: Desk) -> Effects:
+    """What a delivery would lead to if it came now. Nothing is written."""
+    group = _read(delivery)
+    known = Recall(connection, [group] if isinstance(group, AlertGroup) else [], desk)
+    return _triage(group, delivery, known, desk, Tide(delivery.received_at, floods.known(connection)))
+
+
 def _read(delivery: Delivery) -> AlertGroup | Exception:
     try:
         return process.read(delivery)

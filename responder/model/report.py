@@ -15,7 +15,8 @@ class Moment(StrEnum):
     """Which of the message templates applies.
 
     ``again`` reopens an incident that people had heard the end of. ``late`` carries findings that came after the page
-    had left.
+    had left. ``fallback`` is a page that comes this way because another channel did not take it: ``Report.detour`` says
+    why.
     """
 
     START = "start"
@@ -23,6 +24,7 @@ class Moment(StrEnum):
     UPDATE = "update"
     RESOLUTION = "resolution"
     LATE = "late"
+    FALLBACK = "fallback"
 
 
 class Status(StrEnum):
@@ -86,3 +88,4 @@ class Report:
     resolution: str
     postmortem_due: datetime | None
     note: str = ""
+    detour: str = ""

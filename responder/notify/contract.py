@@ -30,6 +30,10 @@ class Channel(Protocol):
     def pace(self) -> Pace | None:
         """How fast it may be sent to, all replicas together; None for as fast as we can."""
 
+    @property
+    def wakes(self) -> bool:
+        """Whether a page that comes this way calls somebody."""
+
     def render(self, letter: Letter) -> Request:
         """The request for one message, within the vendor's limits; the minimal form where ``letter.plain``."""
 

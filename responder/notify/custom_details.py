@@ -46,6 +46,7 @@ def _story(report: Report) -> Iterator[tuple[str, str]]:
     said = report.conclusion
     runbook = f"[{report.runbook.text}]" if report.runbook else ""
     pending = f"not answered yet: {', '.join(report.pending)}" if report.pending else ""
+    yield "00 Came this way", f"because {report.detour}" if report.detour else ""
     yield "00 Update", report.update
     yield "01 What", _sentence(report.what, f"({report.severity_reason})" if report.severity_reason else "")
     yield "02 Impact", report.impact

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 PAGER = "pagerduty"
+RESERVES = frozenset({"pagerduty_fallback", "smtp"})
+"""What is told only where it stands in for another channel. Rules cannot name it."""
+PAGERS = frozenset({PAGER, "pagerduty_fallback"})
 FALLBACK = "log"
 _STANDS_IN = {"slack": "slack_webhook"}
 

@@ -44,6 +44,23 @@ def reply(report: Report) -> Message:
     )
 
 
+def alarm(report: Report, group: str) -> Message:
+    """The page that another channel did not take: the start template, with why it came and who is called.
+
+    The group's id comes from the settings only, so that no alert can mention anybody.
+    """
+    page = _start(report)
+    because = f"*You are told here because* {said(report.detour)}." if report.detour else ""
+    called = _paragraph(blocks.lines([line for line in (mention(group), because) if line]))
+    text = within(" ".join(filter(None, (mention(group), page.text))), blocks.TEXT_LIMIT)
+    return Message(text, blocks.fitted([page.blocks[0], *called, *page.blocks[1:]]))
+
+
+def mention(group: str) -> str:
+    """What calls a user group (https://docs.slack.dev/messaging/formatting-message-text), empty for none."""
+    return f"<!subteam^{group}>" if group else ""
+
+
 def details(report: Report) -> Message:
     """Every finding with its detail and the question asked, for the thread."""
     told = [each for finding in _worst_first(report)[:MOST_FINDINGS] for each in _finding(finding)]
@@ -62,12 +79,14 @@ def details(report: Report) -> Message:
     return Message(_fallback(title), blocks.fitted(body))
 
 
-def plain(report: Report) -> str:
-    """The minimal form: one short text without any character outside ASCII."""
+def plain(report: Report, group: str = "") -> str:
+    """The minimal form: one short text without any character outside ASCII. An alarm mentions ``group``."""
+    called = mention(group) if report.moment is Moment.FALLBACK else ""
     runbook = f"Runbook: {report.runbook.href or report.runbook.text}" if report.runbook else ""
     headline = _headline(report).partition(" ")[2]  # without its sign
-    rows = (headline, report.update or report.what, f"Impact: {report.impact}", report.clock, runbook)
-    return "\n".join(said(ascii_only(row), 600) for row in rows if row)
+    because = f"You are told here because {report.detour}." if report.detour else ""
+    rows = (headline, because, report.update or report.what, f"Impact: {report.impact}", report.clock, runbook)
+    return "\n".join(filter(None, (called, *(said(ascii_only(row), 600) for row in rows if row))))
 
 
 def _start(report: Report) -> Message:
@@ -129,6 +148,7 @@ _STATES: Mapping[Moment, Callable[[Report], Message]] = {
     Moment.UPDATE: _update,
     Moment.RESOLUTION: _resolution,
     Moment.LATE: details,
+    Moment.FALLBACK: _start,
 }
 
 
@@ -140,6 +160,7 @@ def _headline(report: Report) -> str:
         Moment.UPDATE: "📊 INCIDENT UPDATE",
         Moment.RESOLUTION: "✅ INCIDENT RESOLVED",
         Moment.LATE: "🔎 Diagnosis",
+        Moment.FALLBACK: "🚨 INCIDENT STARTED",
     }[report.moment]
     took = f"after {_duration(report)}" if report.moment is Moment.RESOLUTION else ""
     return " · ".join(filter(None, (words, took, report.title)))

@@ -35,14 +35,16 @@ def decoded(response: Response) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def judged(letter: Letter, response: Response, said: str, secrets: tuple[Secret, ...] = ()) -> Outcome:
+def judged(
+    letter: Letter, response: Response, said: str, secrets: tuple[Secret, ...] = (), *, of: str = "HTTP"
+) -> Outcome:
     """What the status alone says: 2xx is delivered, 4xx refused but for 408, 425 and 429, the rest may yet succeed.
 
     A redirect counts as try-later: we never follow one, and a proxy's may pass.
     """
     if 200 <= response.status < 300:
         return Delivered()
-    reason = told(f"HTTP {response.status}", said, secrets)
+    reason = told(f"{of} {response.status}", said, secrets)
     if 400 <= response.status < 500 and response.status not in AGAIN:
         return Refused(reason)
     return TryLater(reason, retry_after(letter, response))

@@ -1,4 +1,4 @@
-"""The one way out: HTTP with a total deadline, a byte cap and no redirects, and plain TCP under the same rules."""
+"""The one way out: HTTP with a total deadline, a byte cap and no redirects; plain TCP and SMTP under the same rules."""
 
 from __future__ import annotations
 

@@ -42,6 +42,18 @@ class Reject:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A delivery without its body: what became of it. ``incident`` and ``outcome`` are empty before it is decided."""
+
+    id: int
+    received_at: datetime
+    cluster: str
+    state: str
+    incident: str
+    outcome: str
+
+
 class _Ticket:
     """One request that waits for its row to be durable. ``leads`` is whose turn it is to commit for all who wait."""
 
@@ -146,6 +158,22 @@ class Inbox:
             found: dict[str, int] = dict(connection.execute(by_state).all())
             total = connection.execute(select(func.count()).select_from(rejects)).scalar_one()
         return {"new": 0, "decided": 0, "failed": 0} | found | {"rejected": total}
+
+    def newest(self, limit: int) -> tuple[Kept, ...]:
+        """The newest deliveries first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(deliveries).order_by(deliveries.c.id.desc()).limit(limit)).mappings()
+            return tuple(
+                Kept(
+                    id=row["id"],
+                    received_at=to_time(row["received_at"]),
+                    cluster=row["cluster"],
+                    state=row["state"],
+                    incident=row["incident"] or "",
+                    outcome=row["outcome"] or "",
+                )
+                for row in rows
+            )
 
     def find(self, number: int) -> Delivery | None:
         """One delivery by its id."""

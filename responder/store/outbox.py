@@ -211,6 +211,16 @@ def _references(connection: Connection, of: list[str]) -> dict[tuple[str, str], 
     return {(incident, channel): to_noun(dict[str, str], ref) for incident, channel, ref in connection.execute(found)}
 
 
+def peek(connection: Connection, number: int) -> Letter | None:
+    """A message as the courier would get it, without claiming it."""
+    found = select(*(messages.c[name] for name in _OF_A_LETTER)).where(messages.c.id == number)
+    row = connection.execute(found).mappings().first()
+    if row is None:
+        return None
+    refs = _references(connection, [row["incident"]])
+    return _letter(row, refs.get((row["incident"], row["channel"]), {}))
+
+
 def _letter(row: Mapping[Any, Any], previous: dict[str, str]) -> Letter:
     return Letter(
         id=row["id"],

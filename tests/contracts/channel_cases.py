@@ -11,9 +11,10 @@ from responder.model.message import Letter, Response
 from responder.model.report import Report
 from responder.model.secret import Secret
 from responder.notify.channels.log import Log
-from responder.notify.channels.pagerduty import PagerDuty
+from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
 from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
+from responder.notify.channels.smtp import Smtp
 from responder.notify.contract import Channel
 from responder.standins.builders import a_letter
 
@@ -37,12 +38,22 @@ CASES: dict[str, Case] = {
         KEY,
         Response(202, b'{"status":"success","message":"Event processed","dedup_key":"k"}'),
     ),
+    "pagerduty_fallback": Case(
+        lambda: PagerDutyFallback(Secret(KEY), "https://events.eu.example.com", "https://responder.example.com"),
+        KEY,
+        Response(202, b'{"status":"success","message":"Event processed","dedup_key":"k"}'),
+    ),
     "slack": Case(
         lambda: Slack(Secret(TOKEN), "#incidents", "https://slack.example.com/api"),
         TOKEN,
         Response(200, b'{"ok":true,"channel":"C1","ts":"1772246460.000100"}'),
     ),
     "slack_webhook": Case(lambda: SlackWebhook(Secret(HOOK)), HOOK, Response(200, b"ok")),
+    "smtp": Case(
+        lambda: Smtp("responder@example.com", ("oncall@example.com", "lead@example.com")),
+        "",
+        Response(200, b"accepted"),
+    ),
     "log": Case(Log, "", Response(200, b"ok")),
 }
 

@@ -6,6 +6,9 @@ import json
 import os
 from dataclasses import replace
 from datetime import timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +57,7 @@ HOSTILE = (
     "\ud800",
     "&lt;!here&gt;",
 )
+WHY = "PagerDuty has not accepted this page for 1 minute: HTTP 503"
 LINKS = LinkMaker(
     runbook_base_url="https://runbooks.butterfly.example.com",
     alertmanager_urls={"": ("https://am.butterfly.example.com",)},
@@ -91,7 +95,7 @@ def test_an_oversize_report_fits_and_says_that_it_was_cut(name: str) -> None:
     for letter in letters(channel, _oversize()):
         request = channel.render(letter)
         _assert_taken(name, letter, request)
-        shown = request.body.decode()
+        shown = _shown(name, request)
         if not letter.plain and letter.step not in {"resolve", "print"}:
             assert "Cut" in shown or "…" in shown
 
@@ -125,7 +129,10 @@ def _assert_taken(name: str, letter: Letter, request: Request) -> None:
     if name == "log":
         assert request.url == "log:"
         return
-    if name == "pagerduty":
+    if name == "smtp":
+        _assert_mail(request)
+        return
+    if name.startswith("pagerduty"):
         assert read_event(request.body)[1] == []
         return
     body = json.loads(request.body)
@@ -137,6 +144,31 @@ def _assert_taken(name: str, letter: Letter, request: Request) -> None:
         assert body["unfurl_links"] is False
     for block in Block.parse_all(body.get("blocks", [])):
         block.validate_json()
+
+
+def _mail(request: Request) -> EmailMessage:
+    return message_from_bytes(request.body, policy=default)
+
+
+def _shown(name: str, request: Request) -> str:
+    """What people read of a message."""
+    return str(_mail(request).get_content()) if name == "smtp" else request.body.decode("utf-8")
+
+
+def _assert_mail(request: Request) -> None:
+    """Seven bits, short lines, and exactly the headers we wrote: nothing in a label can add one."""
+    assert request.body.isascii()
+    assert all(len(line) <= 998 for line in request.body.split(b"\r\n"))
+    mail = _mail(request)
+    assert not mail.defects
+    assert mail["From"] == "responder@example.com"
+    assert mail["To"] == "oncall@example.com, lead@example.com"
+    assert {name.lower() for name in mail} - {"importance"} == {
+        "subject", "from", "to", "date", "message-id", "in-reply-to", "references", "auto-submitted",
+        "content-type", "content-transfer-encoding", "mime-version",
+    }  # fmt: skip
+    assert len(mail.items()) == len({name.lower() for name in mail})
+    assert mail.get_content_type() == "text/plain"
 
 
 def _hostile_reports() -> list[Report]:
@@ -178,11 +210,11 @@ def test_hostile_text_is_inert(name: str) -> None:
         for letter in letters(channel, report):
             request = channel.render(letter)
             _assert_taken(name, letter, request)
-            shown = request.body.decode("utf-8")
+            shown = _shown(name, request)
             assert not [char for char in "\x1b\u202e\u0000" if char in shown]
             if name.startswith("slack"):
                 _assert_inert_in_slack(json.loads(shown))
-            if name == "pagerduty":
+            if name.startswith("pagerduty"):
                 links = json.loads(shown).get("links", [])
                 assert all(link["href"].startswith(("https://a.example.com/", "https://evil")) for link in links)
 
@@ -202,7 +234,7 @@ def _assert_inert_in_slack(body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "moment", ["start-P1", "start-P2", "start-P3", "start-P4", "again", "update", "late", "resolution"]
+    "moment", ["start-P1", "start-P2", "start-P3", "start-P4", "again", "update", "late", "resolution", "fallback"]
 )
 @every
 def test_golden(name: str, moment: str) -> None:
@@ -227,6 +259,10 @@ def _told(channel: Channel, report: Report, step: str, *, plain: bool) -> Letter
 
 
 def _readable(request: Request) -> Any:
+    if request.url == "smtp:":
+        mail = _mail(request)
+        head = [f"{name}: {value}" for name, value in mail.items()]
+        return [*head, "", *mail.get_content().replace(__version__, "VERSION").splitlines()]
     text = request.body.decode().replace(__version__, "VERSION")
     return json.loads(text) if text.startswith("{") else text.split("\n")
 
@@ -261,7 +297,31 @@ def _stories() -> dict[str, Report]:
     stories["resolution"] = compose.closing(
         a_decision(ChangeKind.RESOLVED), a_group(a_resolved_alert()), an_incident(), a_book(), now=later, links=LINKS
     )
+    stories["fallback"] = replace(found, moment=Moment.FALLBACK, detour=WHY)
     return stories
+
+
+@pytest.mark.parametrize("name", ["slack", "slack_webhook"])
+def test_only_the_configured_group_is_mentioned_and_only_by_an_alarm(name: str) -> None:
+    """The page that PagerDuty did not take calls the on-call group; nothing else mentions anybody, whatever it says."""
+    mention = "<!subteam^S0123ABCD>"
+    channel = replace(CASES[name].make(), group="S0123ABCD")  # type: ignore[type-var]
+    for report in (*_hostile_reports(), a_report(detour="<!channel> <!subteam^S0EVIL>")):
+        for letter in letters(channel, report):
+            shown = channel.render(letter).body.decode()
+            assert (mention in shown) is (letter.report.moment is Moment.FALLBACK)
+            assert "<!" not in shown.replace(mention, "")
+
+
+@every
+def test_a_page_that_came_another_way_says_why(name: str) -> None:
+    """Whoever is called by a fallback knows at once that the usual way is broken."""
+    channel = CASES[name].make()
+    (step,) = channel.steps[Moment.FALLBACK]
+    report = a_report(moment=Moment.FALLBACK, detour=WHY)
+    for plain in (False, True):
+        shown = _shown(name, channel.render(a_letter(report, channel=name, step=step, plain=plain)))
+        assert "HTTP 503" in shown or (plain and name in {"pagerduty", "pagerduty_fallback", "log"})
 
 
 def test_the_seeds_templates_name_all_their_fields() -> None:

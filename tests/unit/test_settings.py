@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from responder.model.secret import scrub
-from responder.settings import BadSettings, Settings, read, strangers
+from responder.settings import BadSettings, Settings, addresses, read, strangers
 
 
 def test_defaults_are_safe_and_complete() -> None:
@@ -125,3 +125,49 @@ def test_the_databases_password_is_not_shown(url: str, shown: str) -> None:
     assert dict(row[:2] for row in settings.rows())["RESPONDER_DATABASE_URL"] == shown
     assert "p4ss" not in f"{settings!r}"
     assert "p4ss" not in scrub(f"cannot connect to {url}", settings.secrets())
+
+
+SECRET = "x" * 32
+MAIL = {"RESPONDER_SMTP_HOST": "mail", "RESPONDER_SMTP_FROM": "a@b.example", "RESPONDER_SMTP_TO": "c@d.example, e@f.g"}
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"RESPONDER_SLACK_ONCALL_GROUP": "@oncall"}, "S0123ABCD"),
+        ({"RESPONDER_SLACK_ONCALL_GROUP": "S0123ABCD"}, "needs RESPONDER_SLACK_BOT_TOKEN"),
+        ({**MAIL, "RESPONDER_SMTP_TO": "oncall@x\nBcc: evil@x"}, "RESPONDER_SMTP_TO has"),
+        ({**MAIL, "RESPONDER_SMTP_FROM": "Responder <a@b>"}, "write plain addresses"),
+        ({"RESPONDER_SMTP_HOST": "mail"}, "needs RESPONDER_SMTP_FROM and RESPONDER_SMTP_TO"),
+        ({**MAIL, "RESPONDER_SMTP_USER": "u"}, "go together"),
+        (
+            {**MAIL, "RESPONDER_SMTP_USER": "u", "RESPONDER_SMTP_PASSWORD": SECRET, "RESPONDER_SMTP_TLS": "none"},
+            "sent in the clear",
+        ),
+        ({"RESPONDER_PAGERDUTY_FALLBACK_ROUTING_KEY": SECRET}, "something to stand in for"),
+        (
+            {"RESPONDER_PAGERDUTY_ROUTING_KEY": SECRET, "RESPONDER_PAGERDUTY_FALLBACK_ROUTING_KEY": SECRET},
+            "write another key",
+        ),
+    ],
+)
+def test_a_fallback_that_could_not_work_is_refused(env: dict[str, str], said: str) -> None:
+    """Whoever sets up the ways for a bad night hears of slips by day, without seeing a secret."""
+    with pytest.raises(BadSettings, match="RESPONDER_") as caught:
+        read(env)
+    assert said in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_fallback_that_can_work_is_taken() -> None:
+    """The whole chain, as the guide shows it."""
+    settings = read(
+        {
+            **MAIL,
+            "RESPONDER_PAGERDUTY_ROUTING_KEY": "first",
+            "RESPONDER_PAGERDUTY_FALLBACK_ROUTING_KEY": "second",
+            "RESPONDER_SLACK_BOT_TOKEN": "xoxb-1",
+            "RESPONDER_SLACK_ONCALL_GROUP": "S0123ABCD",
+        }
+    )
+    assert addresses(settings.smtp_to) == ("c@d.example", "e@f.g")

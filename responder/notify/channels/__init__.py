@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from responder.notify.channels.log import Log
-from responder.notify.channels.pagerduty import PagerDuty
+from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
 from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
+from responder.notify.channels.smtp import Smtp
 
 CHANNELS: dict[str, type] = {
     "pagerduty": PagerDuty,
+    "pagerduty_fallback": PagerDutyFallback,
     "slack": Slack,
     "slack_webhook": SlackWebhook,
+    "smtp": Smtp,
     "log": Log,
 }

@@ -47,8 +47,10 @@ class PagerDuty:
         Moment.AGAIN: ("trigger",),
         Moment.UPDATE: ("trigger",),
         Moment.LATE: ("trigger",),
+        Moment.FALLBACK: ("trigger",),
         Moment.RESOLUTION: (_RESOLVE,),
     }
+    wakes: ClassVar[bool] = True
 
     def render(self, letter: Letter) -> Request:
         """One event: a resolve with only what it needs, or a trigger that fits the vendor's limits."""
@@ -113,6 +115,13 @@ class PagerDuty:
             | {"payload": payload}
             | ({"links": link} if (link := _runbook(report)) else {})
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PagerDutyFallback(PagerDuty):
+    """The second key, or the second region, that pages when the first does not take them. Rules cannot name it."""
+
+    name: ClassVar[str] = "pagerduty_fallback"
 
 
 def _summary(report: Report) -> str:

@@ -11,7 +11,7 @@ from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import Moment
 from responder.model.secret import Secret
 from responder.notify.pace import Pace
-from responder.notify.slack_messages import PACE, details, parent, plain, reply
+from responder.notify.slack_messages import PACE, alarm, details, parent, plain, reply
 from responder.notify.wire import decoded, encoded, judged, retry_after, text_of, told
 
 # https://docs.slack.dev/reference/methods/chat.postMessage and chat.update, "Errors": those that may pass.
@@ -29,17 +29,23 @@ PASSING = frozenset(
     }
 )
 
-_POST, _DETAILS, _EDIT, _REPLY, _ALOUD = "post", "details", "edit", "reply", "aloud"
+_POST, _DETAILS, _EDIT, _REPLY, _ALOUD, _ALARM = "post", "details", "edit", "reply", "aloud", "alarm"
+_THREADED = frozenset({_DETAILS, _REPLY, _ALOUD, _ALARM})
+_SHOWN = frozenset({_ALOUD, _ALARM})
 
 
 @dataclass(frozen=True, slots=True)
 class Slack:
-    """Posts to ``channel`` (a name or id) as the bot of ``token``; ``base_url`` is the base of /chat.postMessage."""
+    """Posts to ``channel`` (a name or id) as the bot of ``token``; ``base_url`` is the base of /chat.postMessage.
+
+    ``group`` is the id of the user group that an alarm mentions: the page that PagerDuty did not take.
+    """
 
     token: Secret
     channel: str
     base_url: str = "https://slack.com/api"
     pace: Pace = PACE
+    group: str = ""
     name: ClassVar[str] = "slack"
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = {
         Moment.START: (_POST, _DETAILS),
@@ -47,7 +53,13 @@ class Slack:
         Moment.UPDATE: (_EDIT, _REPLY),
         Moment.RESOLUTION: (_EDIT, _REPLY),
         Moment.LATE: (_REPLY,),
+        Moment.FALLBACK: (_ALARM,),
     }
+
+    @property
+    def wakes(self) -> bool:
+        """Only with a group to mention: a message among others wakes nobody."""
+        return bool(self.group)
 
     def render(self, letter: Letter) -> Request:
         """The parent posted or edited, or a reply in its thread; a message of its own where no parent is known.
@@ -59,8 +71,8 @@ class Slack:
         if letter.step == _EDIT and all(known) and not letter.plain:
             return self._request("chat.update", {"channel": known[0], "ts": known[1]}, letter)
         place = {"channel": known[0] or self.channel, "unfurl_links": False, "unfurl_media": False}
-        if letter.step in {_DETAILS, _REPLY, _ALOUD} and all(known):
-            place |= {"thread_ts": known[1]} | ({"reply_broadcast": True} if letter.step == _ALOUD else {})
+        if letter.step in _THREADED and all(known):
+            place |= {"thread_ts": known[1]} | ({"reply_broadcast": True} if letter.step in _SHOWN else {})
         return self._request("chat.postMessage", place, letter)
 
     def read(self, letter: Letter, response: Response) -> Outcome:
@@ -84,7 +96,7 @@ class Slack:
     def _request(self, method: str, place: dict[str, Any], letter: Letter) -> Request:
         return Request(
             url=f"{self.base_url.rstrip('/')}/{method}",
-            body=encoded(place | content(letter)),
+            body=encoded(place | content(letter, self.group)),
             headers={
                 "Authorization": f"Bearer {self.token.reveal()}",
                 "Content-Type": "application/json; charset=utf-8",
@@ -92,10 +104,12 @@ class Slack:
         )
 
 
-def content(letter: Letter) -> dict[str, Any]:
+def content(letter: Letter, group: str) -> dict[str, Any]:
     """The part of the body that people read."""
     if letter.plain:
-        return {"text": plain(letter.report)}
-    make = {_DETAILS: details, _REPLY: reply, _ALOUD: reply}.get(letter.step, parent)
-    message = make(letter.report)
+        return {"text": plain(letter.report, group)}
+    if letter.step == _ALARM:
+        message = alarm(letter.report, group)
+    else:
+        message = {_DETAILS: details, _REPLY: reply, _ALOUD: reply}.get(letter.step, parent)(letter.report)
     return {"text": message.text, "blocks": message.blocks}

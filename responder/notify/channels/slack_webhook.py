@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Delivered, Outcome, TryLater
 from responder.model.report import Moment
 from responder.model.secret import Secret
 from responder.notify.pace import Pace
-from responder.notify.slack_messages import PACE, parent, plain
+from responder.notify.slack_messages import PACE, alarm, parent, plain
 from responder.notify.wire import decoded, encoded, judged
 
 _STEPS = ("post",)
@@ -19,17 +19,27 @@ _STEPS = ("post",)
 
 @dataclass(frozen=True, slots=True)
 class SlackWebhook:
-    """Posts to ``url``, which is itself the secret."""
+    """Posts to ``url``, which is itself the secret. ``group`` is the user group that an alarm mentions."""
 
     url: Secret
     pace: Pace = PACE
+    group: str = ""
     name: ClassVar[str] = "slack_webhook"
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
 
+    @property
+    def wakes(self) -> bool:
+        """Only with a group to mention: a message among others wakes nobody."""
+        return bool(self.group)
+
     def render(self, letter: Letter) -> Request:
         """One message with blocks; text alone in the minimal form."""
-        message = None if letter.plain else parent(letter.report)
-        body = {"text": message.text, "blocks": message.blocks} if message else {"text": plain(letter.report)}
+        report = letter.report
+        if letter.plain:
+            body: dict[str, Any] = {"text": plain(report, self.group)}
+        else:
+            message = alarm(report, self.group) if report.moment is Moment.FALLBACK else parent(report)
+            body = {"text": message.text, "blocks": message.blocks}
         headers = {"Content-Type": "application/json; charset=utf-8"}
         return Request(url=self.url.reveal(), body=encoded(body | {"unfurl_links": False}), headers=headers)
 

@@ -21,7 +21,7 @@ from responder.notify.channels.slack import Slack
 from responder.notify.deliver import Deliverer
 from responder.outgoing import CouldNotReach
 from responder.standins.builders import NOW, a_report
-from responder.store import outbox
+from responder.store import lanes, outbox
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.unit.engine.test_process import a_desk
@@ -74,7 +74,7 @@ class Office:
         self.database = database
         self.clock = clock
         self.idle = threading.Semaphore(0)
-        deliverer = Deliverer(wire, clock, print_page=lambda _page: None)  # type: ignore[arg-type]
+        deliverer = Deliverer(wire, clock, print_page=lambda _page: None)
         self.courier = Courier(database, lane, lambda: desk, deliverer, clock, chance=lambda: 0.5)
         self.courier.on_free = self.idle.release
 
@@ -327,3 +327,17 @@ def test_a_worse_message_is_not_held_up_by_what_stands_before_it(slack: Office, 
     slack.write("post", "slack", stream="worse", incident="INC-W", rank=1, report=a_report(title="as P1"))
     assert slack.step() == 2
     assert ["as P4" in str(wire.sent[sent]), "as P1" in str(wire.sent[sent + 1])] == [True, True]
+
+
+def test_a_channel_that_refuses_one_message_is_not_down(slack: Office, wire: Wire) -> None:
+    """What one message met is not held against the next: an outage ends with any answer, a refusal too."""
+    wire.answers = [Response(503, b""), Response(400, b""), Response(400, b"")]
+    slack.write("post", "slack")
+    slack.step()
+    with slack.database.read() as connection:
+        assert lanes.look(connection, "slack").failing_since == NOW.timestamp()
+    slack.clock.move(5)
+    slack.step()
+    assert slack.states() == {("slack", "dead"): 1}
+    with slack.database.read() as connection:
+        assert lanes.look(connection, "slack").failing_since is None

@@ -396,3 +396,10 @@ def test_a_lagging_peer_wakes_nobody() -> None:
     assert late.incident is not None
     assert not late.incident.open
     assert late.incident.review_at is not None
+
+
+def test_the_details_of_one_incident_do_not_hold_up_the_page_of_another() -> None:
+    """Where Slack takes a message a second, six incidents at once are six messages that people see first."""
+    effects = begun(a_desk(), an_alert())
+    ranks = {draft.step: draft.rank for draft in effects.drafts if draft.channel == "slack"}
+    assert ranks["post"] < ranks["details"]

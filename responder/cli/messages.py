@@ -1,0 +1,185 @@
+"""``responder messages``: what people were told, what waits, what was given up, and a way back for that."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from responder import bootstrap
+from responder.cli.fail import FAILED, Fatal, named_failures
+
+if TYPE_CHECKING:
+    from responder.model.message import Request
+    from responder.store.postbox import Row
+
+_STATES = ("waiting", "sent", "dead", "merged")
+_COLOURS = {"waiting": "yellow", "sent": "green", "dead": "red", "merged": "white"}
+_LIST = "`responder messages list` shows them"
+
+
+@click.group()
+def messages() -> None:
+    """List, show and resend the messages to people. All of it may be done while `serve` runs."""
+
+
+@messages.command("list")
+@click.option("--state", type=click.Choice(_STATES), help="Only those in this state.")
+@click.option("--channel", help="Only those of this channel.")
+@click.option("--limit", default=50, show_default=True, help="How many, the newest first.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def list_them(state: str | None, channel: str | None, limit: int, output: str) -> None:
+    """Show number, state, channel, incident, attempts and what it said or why it failed."""
+    from responder.store import postbox
+
+    with named_failures():
+        settings = bootstrap.settings_from_environment()
+        with bootstrap.store(settings) as database, database.read() as connection:
+            rows = postbox.newest(connection, limit, state, channel)
+    if output == "json":
+        click.echo(json.dumps([_fields(row) for row in rows], indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        shown = click.style(f"{row.state:<8}", fg=_COLOURS[row.state])
+        where = f"{row.channel} {row.step}"
+        begin = f"{row.id:>6}  {shown} {_at(row.written_at)}  {where:<26}"
+        click.echo(f"{begin} {row.incident}  tries {row.attempt:<3} {_last(row)}")
+    click.echo(f"{len(rows)} messages{f' in state {state}' if state else ''}", err=True)
+
+
+@messages.command("show")
+@click.argument("number", type=int)
+@click.option("--raw", is_flag=True, help="The request's body alone, byte for byte but for the secrets.")
+def show(number: int, *, raw: bool) -> None:
+    """Show one message: what became of it and why, and the request as it is sent, secrets masked."""
+    from responder.store import outbox, postbox
+
+    with named_failures():
+        settings = bootstrap.settings_from_environment()
+        channels = bootstrap.masked_channels(settings)
+        with bootstrap.store(settings) as database, database.read() as connection:
+            row, letter = postbox.find(connection, number), outbox.peek(connection, number)
+        if row is None or letter is None:
+            raise Fatal(f"there is no message {number}; {_LIST}")
+        request = channels[row.channel].render(letter) if row.channel in channels else None
+        if raw and request is None:
+            raise Fatal(f"channel {row.channel} is not configured: its request cannot be built")
+    if raw and request is not None:
+        sys.stdout.buffer.write(request.body)
+        return
+    for name, text in _story(row):
+        click.echo(f"{name:<12}{text}")
+    for line in _request(request, row.channel):
+        click.echo(line)
+
+
+@messages.command("resend")
+@click.argument("numbers", type=int, nargs=-1)
+@click.option("--all-dead", is_flag=True, help="Every message that was given up.")
+@click.option("--even-if-over", is_flag=True, help="Also where the channel has heard since that the incident is over.")
+def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_over: bool) -> None:
+    """Send messages again that were given up, in their old place of the order. `serve` does it within a second.
+
+    Exit status: 0 when all were put back, 1 when one was not.
+    """
+    from responder.engine.resend import resend as put_back
+    from responder.store import postbox
+
+    if bool(numbers) == all_dead:
+        raise click.UsageError("give the NUMBERS of messages, or --all-dead")
+    now = bootstrap.SystemClock().now()
+    with named_failures():
+        settings = bootstrap.settings_from_environment()
+        with bootstrap.store(settings) as database, database.work() as connection:
+            chosen = postbox.dead(connection) if all_dead else numbers
+            answers = put_back(connection, chosen, now, even_if_over=even_if_over)
+    for answer in answers:
+        said = f"not sent again: {answer.refused}" if answer.refused else "waits again, due now"
+        click.echo(f"message {answer.number}: {said}", err=bool(answer.refused))
+    if any(answer.refused == "there is no such message" for answer in answers):
+        click.echo(_LIST, err=True)
+    refused = [answer for answer in answers if answer.refused]
+    click.echo(f"{len(answers) - len(refused)} of {len(answers)} messages are sent again", err=True)
+    sys.exit(FAILED if refused else 0)
+
+
+def _fields(row: Row) -> dict[str, Any]:
+    """An element of ``list --output json``. Its keys are relied upon by others: add, never rename."""
+    return {
+        "id": row.id,
+        "state": row.state,
+        "channel": row.channel,
+        "step": row.step,
+        "moment": row.moment,
+        "incident": row.incident,
+        "severity": row.report.severity,
+        "title": row.report.title,
+        "attempts": row.attempt,
+        "error": row.error,
+        "written_at": row.written_at.isoformat(),
+        "due_at": row.due_at.isoformat(),
+        "ended_at": row.ended_at.isoformat() if row.ended_at else None,
+        "merged_into": row.merged_into,
+        "stands_in_for": row.origin,
+    }
+
+
+def _last(row: Row) -> str:
+    if row.merged_into:
+        return f"message {row.merged_into} took its place"
+    return row.error or row.report.title
+
+
+def _story(row: Row) -> Iterator[tuple[str, str]]:
+    yield "Message", f"{row.id}, {row.state}"
+    yield "Channel", f"{row.channel}, step {row.step} ({row.moment})"
+    yield "Incident", f"{row.incident}  {row.report.title}"
+    yield "Written", _at(row.written_at)
+    if row.ended_at:
+        yield "Ended", _at(row.ended_at)
+    else:
+        yield "Due", _at(row.due_at)
+    yield "Attempts", f"{row.attempt}{', the last in the minimal form' if row.plain else ''}"
+    if row.error:
+        yield "Last error", row.error
+    if row.merged_into:
+        yield "Merged into", f"message {row.merged_into}, a newer update of the same incident"
+    if row.origin:
+        yield "Stands in", f"for message {row.origin}, because {row.report.detour}"
+    if row.state == "dead":
+        yield "To do", f"mend the cause, then: responder messages resend {row.id}"
+
+
+def _request(request: Request | None, channel: str) -> Iterator[str]:
+    """The request as people read it: JSON indented, a mail as its text."""
+    yield ""
+    if request is None:
+        yield f"channel {channel} is not configured: its request cannot be shown"
+        return
+    yield f"{request.method} {request.url}" if request.url.startswith("http") else f"({channel})"
+    yield from (f"{name}: {value}" for name, value in _masked(request.headers).items())
+    yield ""
+    text = request.body.decode("utf-8", "replace")
+    if text.startswith("{"):
+        yield json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    elif request.url == "smtp:":
+        from email import message_from_bytes
+        from email.policy import default
+
+        mail = message_from_bytes(request.body, policy=default)
+        yield from (f"{name}: {value}" for name, value in mail.items())
+        yield f"\n{mail.get_content()}"
+    else:
+        yield text
+
+
+def _masked(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: "***" if name.lower() == "authorization" else value for name, value in headers.items()}
+
+
+def _at(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,0 +1,143 @@
+"""Pages that their channel does not take: told another way, in the turn of triage, until somebody has been reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from responder.engine.desk import Desk
+from responder.engine.follow import messages
+from responder.engine.ledger import Decided, Ledger
+from responder.model.clock import Clock, Deadline
+from responder.model.delivery import Effects
+from responder.model.incident import Incident
+from responder.model.report import Moment, Report
+from responder.notify.contract import Channel
+from responder.notify.fallback import CHAIN, Step, Stuck, after, next_step, told_so_far
+from responder.notify.route import PAGER
+from responder.store import incidents, outbox, stuck
+from responder.store.database import Database
+from responder.store.stuck import Page
+
+_log = structlog.get_logger()
+
+EVERY = timedelta(seconds=2)
+_TURN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detour:
+    """A page, and the way that is taken for it."""
+
+    page: Page
+    step: Step
+
+
+def detours(pages: Sequence[Page], usable: Sequence[str], limit: float, now: datetime) -> list[Detour]:
+    """Those pages for which it is time to take another way. Pure."""
+    steps = ((page, next_step(_stuck(page), usable, limit, now)) for page in pages)
+    return [Detour(page=page, step=step) for page, step in steps if isinstance(step, Step)]
+
+
+def follow(
+    taken: Sequence[Detour],
+    known: Mapping[str, Incident],
+    reports: Mapping[str, Report],
+    desk: Desk,
+    now: datetime,
+) -> Decided:
+    """The messages of these detours, and the incidents with the channels that know of them now. Pure.
+
+    An incident remembers whom it told, so that its end reaches all of them.
+    """
+    moved: dict[str, Incident] = {}
+    effects = []
+    for each in taken:
+        page, channel = each.page, desk.channels[each.step.channel]
+        incident = moved.get(page.incident, known.get(page.incident))
+        if incident is not None and channel.name not in incident.channels:
+            incident = replace(incident, channels=(*incident.channels, channel.name))
+            moved[page.incident] = incident
+        newest = reports.get(page.incident, page.report)
+        report = replace(
+            page.report if newest.moment is Moment.RESOLUTION else newest,
+            moment=Moment.FALLBACK,
+            detour=told_so_far(page.report.detour, each.step.reason),
+            update="",
+        )
+        drafts = messages(report, [channel], rank=page.rank, due_at=now)
+        effects.append(
+            Effects(
+                delivery=None,
+                state="decided",
+                outcome=each.step.reason,
+                decision=None,
+                incident=incident,
+                drafts=tuple(replace(draft, origin=page.id) for draft in drafts),
+                work=None,
+                due_at=now,
+            )
+        )
+    return Decided(effects=effects, changed=list(moved.values()))
+
+
+class Fallback:
+    """Looks for pages that are stuck. ``limit`` is the patience in seconds with one of the worst severity."""
+
+    def __init__(
+        self, database: Database, ledger: Ledger, desk: Callable[[], Desk], clock: Clock, limit: float
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._desk = desk
+        self._clock = clock
+        self._limit = limit
+
+    def run(self) -> None:
+        """One look. The turn of triage is taken only where there is something to do. Raises CannotStore."""
+        with self._database.read() as connection:
+            if not self._taken(connection):
+                return
+        decided = self._ledger.record(self._decide, Deadline(self._clock.monotonic() + _TURN_SECONDS))
+        for each in decided.effects:
+            for draft in each.drafts:
+                _log.error(
+                    "page.fallback",
+                    incident=draft.incident,
+                    channel=draft.channel,
+                    stands_in_for=draft.origin,
+                    reason=each.outcome,
+                )
+
+    def _taken(self, connection: Connection) -> list[Detour]:
+        usable = ways(self._desk().channels)
+        # A page on the last way has nowhere to go: it must not stand before those that have.
+        stations = [name for name in CHAIN if after(name, usable)]
+        return detours(stuck.pages(connection, PAGER, stations), usable, self._limit, self._clock.now())
+
+    def _decide(self, connection: Connection) -> Decided:
+        taken = self._taken(connection)
+        named = {each.page.incident for each in taken}
+        known = {name: found for name in named if (found := incidents.find(connection, name))}
+        reports = outbox.last_reports(connection, named) if named else {}
+        return follow(taken, known, reports, self._desk(), self._clock.now())
+
+
+def ways(channels: Mapping[str, Channel]) -> tuple[str, ...]:
+    """The channels that can wake people, in order: Slack only where there is a group to mention."""
+    return tuple(name for name in CHAIN if name in channels and channels[name].wakes)
+
+
+def _stuck(page: Page) -> Stuck:
+    return Stuck(
+        channel=page.channel,
+        dead=page.dead,
+        rank=page.rank,
+        written_at=page.written_at,
+        error=page.error,
+        failing_since=page.failing_since,
+    )

@@ -1,0 +1,122 @@
+"""SMTP under the rules of all that leaves: one total deadline, no address out of bounds, verified certificates."""
+
+from __future__ import annotations
+
+import contextlib
+import smtplib
+import socket
+import ssl
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from responder.model.clock import Clock, Deadline
+from responder.model.message import Request, Response
+from responder.model.secret import Secret
+from responder.outgoing.client import Outgoing
+from responder.outgoing.dial import CouldNotReach, reason
+
+TLS_MODES = ("starttls", "tls", "none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """Where mail is handed in. ``tls`` is one of TLS_MODES; without a ``user`` nobody logs in."""
+
+    host: str
+    port: int
+    tls: str
+    user: str
+    password: Secret
+
+
+class Mailer:
+    """Hands mails to one server, a connection each: they are few, and a kept connection would be dead when needed."""
+
+    def __init__(self, outgoing: Outgoing, clock: Clock, server: MailServer) -> None:
+        self._outgoing = outgoing
+        self._clock = clock
+        self._server = server
+
+    def send(self, request: Request, deadline: Deadline, cap: int) -> Response:
+        """The server's last word as HTTP would say it: 200 accepted, 503 for 4yz, 422 for 5yz (RFC 5321, 4.2.1).
+
+        ``request`` has the envelope in the headers From and To. Raises CouldNotReach where no word comes in time.
+        """
+        left = deadline.left(self._clock.monotonic())
+        connection = self._outgoing.connect(self._server.host, self._server.port, deadline)
+        # The time-out of a socket is for each wait, and a server may drip: at the deadline the connection is cut.
+        spare = connection.dup()
+        cutter = threading.Timer(max(0.0, deadline.left(self._clock.monotonic())), _cut, [spare])
+        cutter.daemon = True
+        cutter.start()
+        try:
+            refused = self._hand_in(connection, request)
+        except smtplib.SMTPRecipientsRefused as error:
+            code, said = max(error.recipients.values())
+            return _answer(code, said, cap)
+        except smtplib.SMTPResponseException as error:
+            if not 400 <= error.smtp_code < 600:  # half an answer, or none that SMTP knows
+                raise self._named(error, left, deadline) from error
+            return _answer(error.smtp_code, error.smtp_error, cap)
+        except OSError as error:
+            raise self._named(error, left, deadline) from error
+        finally:
+            cutter.cancel()
+            spare.close()
+            connection.close()
+        return Response(200, f"accepted, but not for {', '.join(sorted(refused))}".encode() if refused else b"accepted")
+
+    def _hand_in(self, connection: socket.socket, request: Request) -> Collection[str]:
+        """One conversation; the recipients that the server does not know, of several. Raises OSError."""
+        server = self._server
+        session = _Session(connection, server.host, self._outgoing.tls if server.tls == "tls" else None)
+        try:
+            session.ehlo_or_helo_if_needed()
+            if server.tls == "starttls":
+                session.starttls(context=self._outgoing.tls)
+            if server.user:
+                session.login(server.user, server.password.reveal())
+            recipients = request.headers["To"].split(", ")
+            return session.sendmail(request.headers["From"], recipients, request.body)
+        finally:
+            with contextlib.suppress(OSError):
+                session.putcmd("quit")  # nothing waits for its answer: the mail was taken, or was not
+            session.close()
+
+    def _named(self, error: OSError, seconds: float, deadline: Deadline) -> CouldNotReach:
+        if deadline.left(self._clock.monotonic()) <= 0:
+            return reason(TimeoutError(), seconds)
+        if isinstance(error, smtplib.SMTPServerDisconnected):
+            return CouldNotReach("hung up in the middle of the conversation")
+        if isinstance(error, smtplib.SMTPNotSupportedError):
+            return CouldNotReach(f"the mail server lacks what the settings ask for: {error}")
+        if isinstance(error, smtplib.SMTPException):
+            return CouldNotReach("the answer is not SMTP")
+        return reason(error, seconds)
+
+
+class _Session(smtplib.SMTP):
+    """A conversation over a connection that is there already."""
+
+    def __init__(self, connection: socket.socket, host: str, tls: ssl.SSLContext | None) -> None:
+        self._connection = connection
+        self._tls = tls
+        own = connection.getsockname()[0]  # by default smtplib asks name servers for our name
+        super().__init__(host, local_hostname=f"[IPv6:{own}]" if ":" in own else f"[{own}]")
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        if self._tls is None:
+            return self._connection
+        return self._tls.wrap_socket(self._connection, server_hostname=host)
+
+
+def _answer(code: int, said: bytes | str, cap: int) -> Response:
+    text = said if isinstance(said, bytes) else said.encode("utf-8", "replace")
+    return Response(422 if code >= 500 else 503, b"%d %s" % (code, text[:cap]))
+
+
+def _cut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()

@@ -1,0 +1,75 @@
+"""Pages that have not been accepted and that nothing stands in for yet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
+
+from responder.model.report import Report
+from responder.store.codec import to_noun, to_time
+from responder.store.tables import incidents, lanes, messages
+
+_MOST = 100
+
+_stand_in = messages.alias("stand_in")
+_ANSWERED_FOR = exists().where(_stand_in.c.origin == messages.c.id)
+_OVER = exists().where(incidents.c.id == messages.c.incident, ~incidents.c.open)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of an incident that is not over. ``error`` is its last attempt's, empty where none has ended."""
+
+    id: int
+    incident: str
+    channel: str
+    dead: bool
+    rank: int
+    report: Report
+    written_at: datetime
+    error: str
+    failing_since: datetime | None
+
+
+def pages(connection: Connection, pager: str, stations: Collection[str]) -> list[Page]:
+    """Those of ``pager``, and those on ``stations`` that stand in for one, the worst and oldest first, at most 100.
+
+    A page that waits on a channel which takes messages, and that was not tried yet, is not among them.
+    """
+    troubled = or_(messages.c.error.is_not(None), lanes.c.failing_since.is_not(None))
+    dead = _looked_for(pager, stations, messages.c.state == "dead")
+    waiting = _looked_for(pager, stations, and_(messages.c.state == "waiting", troubled))
+    rows = [row for statement in (dead, waiting) for row in connection.execute(statement).mappings()]
+    found = [
+        Page(
+            id=row["id"],
+            incident=row["incident"],
+            channel=row["channel"],
+            dead=row["state"] == "dead",
+            rank=row["rank"],
+            report=to_noun(Report, row["report"]),
+            written_at=to_time(row["written_at"]),
+            error=row["error"] or "",
+            failing_since=to_time(row["failing_since"]) if row["failing_since"] is not None else None,
+        )
+        for row in rows
+    ]
+    return sorted(found, key=lambda page: (page.rank, page.written_at, page.id))[:_MOST]
+
+
+def _looked_for(pager: str, stations: Collection[str], state: ColumnElement[bool]) -> Select[tuple[object, ...]]:
+    names = ("id", "incident", "channel", "state", "rank", "report", "written_at", "error")
+    is_page = or_(
+        and_(messages.c.channel == pager, messages.c.moment.in_(("start", "again"))),
+        and_(messages.c.channel.in_(list(stations)), messages.c.moment == "fallback"),
+    )
+    return (
+        select(*(messages.c[name] for name in names), lanes.c.failing_since)
+        .join(lanes, lanes.c.channel == messages.c.channel, isouter=True)
+        .where(state, is_page, ~_ANSWERED_FOR, ~_OVER)
+        .order_by(messages.c.rank, messages.c.written_at, messages.c.id)
+        .limit(_MOST)
+    )

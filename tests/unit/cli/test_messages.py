@@ -1,0 +1,216 @@
+"""`responder messages` and `replay`: what was given up can be seen, understood and sent again while `serve` runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from responder.cli import main
+from responder.model.message import Draft
+from responder.model.report import Moment
+from responder.standins.builders import NOW, a_report
+from responder.store import outbox, postbox
+from responder.store.database import Database
+from responder.store.inbox import Inbox
+
+ROOT = Path(__file__).parents[3]
+SERVICE_DOWN = (ROOT / "examples" / "alerts" / "service-down.json").read_bytes()
+LATER = NOW.replace(year=2100)
+KEY = "0123456789abcdef0123456789abcdef"
+TOKEN = "xoxb-very-secret"
+
+
+class Office:
+    """The commands on a database of this test's own."""
+
+    def __init__(self, database: Database, url: str) -> None:
+        self.database = database
+        self.env: Mapping[str, str] = {
+            "RESPONDER_DATABASE_URL": url,
+            "RESPONDER_RULES": str(ROOT / "rules"),
+            "RESPONDER_RUNBOOKS": str(ROOT / "runbooks"),
+            "RESPONDER_PAGERDUTY_ROUTING_KEY": KEY,
+            "RESPONDER_SLACK_BOT_TOKEN": TOKEN,
+        }
+
+    def run(self, *arguments: str) -> Result:
+        """One command line."""
+        return CliRunner().invoke(main, arguments, env=self.env)
+
+    def write(self, **changes: Any) -> None:
+        """A message that waits."""
+        usual = Draft(
+            incident="INC-1", stream="key", channel="pagerduty", step="trigger", rank=1, due_at=NOW, report=a_report()
+        )
+        with self.database.write() as connection:
+            outbox.write(connection, [replace(usual, **changes)], NOW)
+
+    def end(self, *, dead: bool = True) -> None:
+        """Try all that waits once: given up, or accepted."""
+        with self.database.write() as connection:
+            for letter in outbox.claim(connection, outbox.Lane((), rest=True), LATER, LATER, 10):
+                if dead:
+                    outbox.dead(connection, letter, "HTTP 400: Invalid routing key", NOW)
+                else:
+                    outbox.sent(connection, letter, {}, NOW)
+
+    def state(self, number: int) -> str:
+        """What became of a message."""
+        with self.database.read() as connection:
+            found = postbox.find(connection, number)
+        return found.state if found else ""
+
+
+@pytest.fixture
+def office(database: Database, database_url: str) -> Office:
+    """With PagerDuty and Slack configured."""
+    return Office(database, database_url)
+
+
+def test_what_was_given_up_is_listed_with_its_reason(office: Office) -> None:
+    """One command shows what nobody was told, and why."""
+    office.write()
+    office.end()
+    office.write(stream="other", incident="INC-2")
+    done = office.run("messages", "list", "--state", "dead")
+    assert done.exit_code == 0, done.output
+    (line,) = done.stdout.splitlines()
+    assert [line.split()[0], line.split()[1], line.split()[6]] == ["1", "dead", "INC-1"]
+    assert "Invalid routing key" in line
+    rows = json.loads(office.run("messages", "list", "--output", "json").stdout)
+    assert [(row["id"], row["state"], row["error"]) for row in rows] == [
+        (2, "waiting", ""),
+        (1, "dead", "HTTP 400: Invalid routing key"),
+    ]
+
+
+def test_a_message_is_shown_as_it_is_sent_and_without_its_secrets(office: Office) -> None:
+    """Whoever mends a refused page sees the exact request, and never a key."""
+    office.write()
+    office.write(channel="slack", step="post")
+    office.end()
+    shown = office.run("messages", "show", "1").stdout
+    assert "POST https://events.pagerduty.com/v2/enqueue" in shown
+    assert '"routing_key": "***"' in shown
+    assert '"summary": "[P1] plato is down' in shown
+    assert "responder messages resend 1" in shown
+    assert "Authorization: ***" in office.run("messages", "show", "2").stdout
+    raw = office.run("messages", "show", "1", "--raw").stdout_bytes
+    assert json.loads(raw)["event_action"] == "trigger"
+    everything = shown + raw.decode() + office.run("messages", "show", "2").stdout
+    assert KEY not in everything
+    assert TOKEN not in everything
+
+
+def test_a_message_of_a_channel_that_is_gone_is_shown_too(office: Office) -> None:
+    """The reason is there even where the request cannot be built any more."""
+    office.write(channel="pigeon")
+    office.end()
+    done = office.run("messages", "show", "1")
+    assert done.exit_code == 0
+    assert "channel pigeon is not configured" in done.stdout
+    assert office.run("messages", "show", "1", "--raw").exit_code == 1
+
+
+def test_what_was_given_up_can_be_sent_again(office: Office) -> None:
+    """After the key is mended the page leaves, once."""
+    office.write()
+    office.end()
+    done = office.run("messages", "resend", "1")
+    assert done.exit_code == 0, done.output
+    assert office.state(1) == "waiting"
+    again = office.run("messages", "resend", "1")
+    assert again.exit_code == 1
+    assert "it still waits" in again.stderr
+    office.end(dead=False)
+    accepted = office.run("messages", "resend", "1", "99")
+    assert accepted.exit_code == 1
+    assert "sending it again would tell people twice" in accepted.stderr
+    assert "message 99: not sent again: there is no such message" in accepted.stderr
+    assert "responder messages list" in accepted.stderr
+
+
+def test_what_is_over_is_not_opened_again(office: Office) -> None:
+    """A page that is sent again after its incident ended would open it for ever; that must be asked for by name."""
+    office.write()
+    office.end()
+    office.write(step="resolve", report=a_report(moment=Moment.RESOLUTION))
+    office.end(dead=False)
+    refused = office.run("messages", "resend", "--all-dead")
+    assert refused.exit_code == 1
+    assert "would open it again" in refused.stderr
+    assert office.state(1) == "dead"
+    assert office.run("messages", "resend", "1", "--even-if-over").exit_code == 0
+    assert office.state(1) == "waiting"
+
+
+def test_all_that_was_given_up_is_sent_again_in_order(office: Office) -> None:
+    """A page and its end that were both refused: the end still follows the page."""
+    office.write()
+    office.end()
+    office.write(step="resolve", report=a_report(moment=Moment.RESOLUTION))
+    office.end()
+    assert office.run("messages", "resend", "--all-dead").exit_code == 0
+    with office.database.write() as connection:
+        (first,) = outbox.claim(connection, outbox.Lane((), rest=True), LATER, LATER, 10)
+    assert first.step == "trigger"
+
+
+@pytest.mark.parametrize("arguments", [("resend",), ("resend", "1", "--all-dead"), ("show",), ("show", "x")])
+def test_a_wrong_command_line_is_told_apart(office: Office, arguments: tuple[str, ...]) -> None:
+    """Scripts can tell a typing error from a failure."""
+    assert office.run("messages", *arguments).exit_code == 2
+
+
+def test_a_replay_says_what_it_will_do_and_keeps_the_body_anew(office: Office) -> None:
+    """A stored delivery is put through again, by the rules in force now."""
+    number = Inbox(office.database).keep(SERVICE_DOWN, "prod-eu", NOW)
+    looked = office.run("replay", str(number), "--dry-run")
+    assert looked.exit_code == 0, looked.output
+    assert "Rule        service-down, P1" in looked.stdout
+    assert "Tells       pagerduty trigger, slack post, slack details" in looked.stdout
+    assert Inbox(office.database).find(number + 1) is None
+    done = office.run("replay", str(number))
+    assert f"kept as delivery {number + 1}" in done.stdout
+    again = Inbox(office.database).find(number + 1)
+    assert again is not None
+    assert (again.body, again.cluster) == (SERVICE_DOWN, "prod-eu")
+
+
+def test_deliveries_are_listed(office: Office) -> None:
+    """Whoever looks for the number of a delivery finds it."""
+    Inbox(office.database).keep(SERVICE_DOWN, "prod-eu", NOW)
+    assert "prod-eu" in office.run("replay", "--list").stdout
+    assert office.run("replay").exit_code == 2
+    assert office.run("replay", "1", "--list").exit_code == 2
+
+
+def test_what_cannot_be_replayed_has_a_name(office: Office) -> None:
+    """A wrong number says where the right ones are; a body that is still wrong says what is wrong with it."""
+    missing = office.run("replay", "99")
+    assert missing.exit_code == 1
+    assert "responder replay --list" in missing.stderr
+    box = Inbox(office.database)
+    bad = box.set_aside(b'{"version": "3"}', 16, "10.0.0.1", 400, "$.version: is not 4", NOW)
+    still = office.run("replay", "--rejected", str(bad))
+    assert still.exit_code == 1
+    assert "still cannot be taken" in still.stderr
+    cut = box.set_aside(b"{}", 999, "10.0.0.1", 413, "too large", NOW)
+    assert "only 2 of 999 bytes" in office.run("replay", "--rejected", str(cut)).stderr
+    assert "responder rejects list" in office.run("replay", "--rejected", "99").stderr
+
+
+def test_a_rejected_body_that_can_be_taken_now_is(office: Office) -> None:
+    """What an older version refused is not lost for good."""
+    number = Inbox(office.database).set_aside(SERVICE_DOWN, len(SERVICE_DOWN), "10.0.0.1", 400, "a bug", NOW)
+    done = office.run("replay", "--rejected", str(number), "--cluster", "prod-eu")
+    assert done.exit_code == 0, done.output
+    kept = Inbox(office.database).find(1)
+    assert kept is not None
+    assert (kept.body, kept.cluster) == (SERVICE_DOWN, "prod-eu")

@@ -1,0 +1,179 @@
+"""A page that its channel does not take reaches people another way, once, and its end reaches all who were told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from responder.engine import process
+from responder.engine.desk import Desk
+from responder.engine.fallback import Fallback, ways
+from responder.engine.follow import History
+from responder.engine.ledger import Decided, Ledger, write
+from responder.model.incident import Incident
+from responder.model.message import Letter
+from responder.model.report import Moment
+from responder.model.secret import Secret
+from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
+from responder.notify.channels.slack import Slack
+from responder.notify.channels.smtp import Smtp
+from responder.notify.contract import Channel
+from responder.standins.builders import NOW, a_group, a_resolved_alert
+from responder.store import incidents, lanes, outbox
+from responder.store.database import Database
+from tests.conftest import HandClock
+from tests.unit.engine.test_process import a_delivery, a_desk, begun
+
+CHANNELS: dict[str, Channel] = {
+    "pagerduty": PagerDuty(Secret("first")),
+    "pagerduty_fallback": PagerDutyFallback(Secret("second")),
+    "slack": Slack(Secret("token"), "#incidents", group="S0123ABCD"),
+    "smtp": Smtp("responder@example.com", ("oncall@example.com",)),
+}
+EVERY = outbox.Lane((), rest=True)
+
+
+class Night:
+    """A P1 page in the outbox, and the look-out for pages that are stuck."""
+
+    def __init__(self, database: Database, clock: HandClock, channels: dict[str, Channel] = CHANNELS) -> None:
+        self.database = database
+        self.clock = clock
+        self.desk: Desk = replace(a_desk(), channels=channels)
+        self.fallback = Fallback(database, Ledger(database, clock), lambda: self.desk, clock, 60.0)
+        lanes.prepare(database, channels)
+        effects = begun(a_desk())
+        assert effects.incident is not None
+        told = replace(effects.incident, channels=("pagerduty",))
+        drafts = tuple(replace(d, due_at=NOW, enrich=False) for d in effects.drafts if d.channel == "pagerduty")
+        self.begun = replace(effects, delivery=None, incident=told, drafts=drafts, work=None)
+        with database.work() as connection:
+            write(connection, Decided(effects=[self.begun], added=[told]), NOW, 0)
+
+    def fail(self, *, dead: bool = False) -> list[str]:
+        """Let every message that is due be tried in vain; their channels."""
+        now = self.clock.now()
+        with self.database.work() as connection:
+            letters = outbox.claim(connection, EVERY, now, now + timedelta(seconds=6), 10)
+            for letter in letters:
+                self._fail(connection, letter, dead=dead)
+        return [letter.channel for letter in letters]
+
+    def _fail(self, connection: object, letter: Letter, *, dead: bool) -> None:
+        now = self.clock.now()
+        if dead:
+            outbox.dead(connection, letter, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
+            return
+        lanes.failed(connection, letter.channel, now, 0)  # type: ignore[arg-type]
+        outbox.again(connection, letter, now, "HTTP 503", plain=False)  # type: ignore[arg-type]
+
+    def told(self) -> list[tuple[str, str]]:
+        """Channel and moment of all messages, in order."""
+        with self.database.read() as connection:
+            rows = connection.execute(text("SELECT channel, moment FROM messages ORDER BY id")).all()
+        return [(channel, moment) for channel, moment in rows]
+
+    def incident(self) -> Incident:
+        """As it is stored."""
+        assert self.begun.incident is not None
+        with self.database.read() as connection:
+            found = incidents.find(connection, self.begun.incident.id)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def night(database: Database, clock: HandClock) -> Night:
+    """With every way configured."""
+    return Night(database, clock)
+
+
+def test_a_page_goes_from_way_to_way_until_somebody_is_reached(night: Night) -> None:
+    """PagerDuty, second key, Slack with the group, mail: each gets its minute, none is asked twice, nothing is lost."""
+    expected = ["pagerduty", "pagerduty_fallback", "slack", "smtp"]
+    for number in range(1, 5):
+        night.fail()
+        night.fallback.run()
+        assert len(night.told()) == number
+        night.clock.move(61)
+        night.fail()
+        for _ in range(3):
+            night.fallback.run()
+    assert night.told() == [("pagerduty", "start"), *((name, "fallback") for name in expected[1:])]
+    assert list(night.incident().channels) == expected
+    assert sorted(night.fail()) == sorted(expected), "every one of them is still tried"
+
+
+def test_the_page_says_the_whole_way_it_took(night: Night) -> None:
+    """Whoever is woken by the third way knows what is wrong with the first two."""
+    for _ in range(3):
+        night.clock.move(61)
+        night.fail()
+        night.fallback.run()
+    with night.database.read() as connection:
+        report = outbox.last_reports(connection, [night.incident().id])[night.incident().id]
+    assert report.moment is Moment.FALLBACK
+    assert report.detour.startswith("PagerDuty has not accepted this page for 1 minute: HTTP 503; then PagerDuty's")
+    assert report.title == night.begun.drafts[0].report.title
+
+
+def test_a_page_that_was_refused_for_good_takes_the_next_way_at_once(night: Night) -> None:
+    """A wrong integration key costs seconds."""
+    night.fail(dead=True)
+    night.fallback.run()
+    assert night.told() == [("pagerduty", "start"), ("pagerduty_fallback", "fallback")]
+
+
+def test_the_end_reaches_everybody_who_was_told(night: Night) -> None:
+    """One incident in the end: whoever was called by a fallback is told that it is over."""
+    for _ in range(3):
+        night.clock.move(61)
+        night.fail()
+        night.fallback.run()
+    group = a_group(a_resolved_alert())
+    over = process.triage(group, a_delivery(9, 600), History(night.incident()), night.desk)
+    assert over.incident is not None
+    assert not over.incident.open
+    resolved = {draft.channel for draft in over.drafts if draft.report.moment is Moment.RESOLUTION}
+    assert resolved == set(CHANNELS)
+
+
+def test_nobody_is_woken_for_what_is_over(night: Night) -> None:
+    """An incident that ended while PagerDuty was down is not paged the other way."""
+    night.clock.move(61)
+    night.fail()
+    with night.database.work() as connection:
+        incidents.save(connection, [], [replace(night.incident(), open=False, resolved_at=night.clock.now())])
+    night.fallback.run()
+    assert night.told() == [("pagerduty", "start")]
+
+
+def test_a_page_that_was_accepted_takes_no_other_way(night: Night) -> None:
+    """PagerDuty answers on the third attempt: nobody is called twice."""
+    night.fail()
+    with night.database.work() as connection:
+        (letter,) = outbox.claim(connection, EVERY, NOW, NOW, 10)
+        outbox.sent(connection, letter, {}, NOW)
+    night.clock.move(3600)
+    night.fallback.run()
+    assert night.told() == [("pagerduty", "start")]
+
+
+def test_without_a_group_to_mention_slack_is_no_way(database: Database, clock: HandClock) -> None:
+    """A message among others wakes nobody, so mail is next."""
+    silent: dict[str, Channel] = {**CHANNELS, "slack": Slack(Secret("token"), "#incidents")}
+    night = Night(database, clock, silent)
+    assert ways(night.desk.channels) == ("pagerduty", "pagerduty_fallback", "smtp")
+
+
+def test_two_that_decide_at_once_page_once(night: Night) -> None:
+    """Replicas, and an engine that died after it decided, lead to one page each way."""
+    night.clock.move(61)
+    night.fail()
+    other = Fallback(night.database, Ledger(night.database, night.clock), lambda: night.desk, night.clock, 60.0)
+    night.fallback.run()
+    other.run()
+    assert night.told() == [("pagerduty", "start"), ("pagerduty_fallback", "fallback")]
