@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,7 +17,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -135,6 +136,14 @@ def responder(folder: Path, **settings: object) -> Server:
     }
     env = {f"RESPONDER_{name.upper()}": str(value) for name, value in {**usual, **settings}.items()}
     return Server([sys.executable, "-m", "responder", "serve"], env, folder, port)
+
+
+def told_one_by_one(start: Callable[..., Server], folder: Path) -> Server:
+    """What ``start`` starts with floods switched off: every incident has its report, its messages and its probes."""
+    rules = Path(shutil.copytree(ROOT / "rules", folder / "rules"))
+    path = rules / "01-severities.yaml"
+    path.write_text(re.sub(r"flood_above: \d+", "flood_above: 0", path.read_text()))
+    return start(folder, rules=rules)
 
 
 def floor(folder: Path) -> Server:
