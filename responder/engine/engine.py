@@ -54,7 +54,7 @@ class Engine:
             for name, lane in lanes(desk().channels).items()
         }
         self._triaging = Loop("triage", Gathering(self._triage.step, clock).step, on_fatal)
-        self._diagnosing = Loop("diagnosis", self._diagnosis.step, on_fatal)
+        self._diagnosing = Loop("diagnosis", Gathering(self._diagnosis.step, clock).step, on_fatal)
         self._sending = {name: Loop("courier", courier.step, on_fatal) for name, courier in self._couriers.items()}
         ledger = Ledger(database, clock, on_effects=self._follow, room=self._diagnosis.room)
         self._timing = [

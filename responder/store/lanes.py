@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from responder.store.codec import to_seconds
@@ -27,6 +27,7 @@ class Standing:
 
 
 _COLUMNS = (lanes.c.full_at, lanes.c.paused_until, lanes.c.failing_since)
+_LOOK = select(*_COLUMNS).where(lanes.c.channel == bindparam("name"))
 
 
 def prepare(database: Database, channels: Iterable[str]) -> None:
@@ -44,7 +45,7 @@ def prepare(database: Database, channels: Iterable[str]) -> None:
 
 def look(connection: Connection, channel: str) -> Standing:
     """The channel's standing, as one who knows nothing where it has no row."""
-    row = connection.execute(select(*_COLUMNS).where(lanes.c.channel == channel)).first()
+    row = connection.execute(_LOOK, {"name": channel}).first()
     return Standing(*row) if row else Standing()
 
 

@@ -314,8 +314,7 @@ def enrich(
 
 def improve(connection: Connection, report: Report) -> None:
     """Put a better report into the pages of its incident that nobody has tried to send; they leave when they would."""
-    untouched = and_(messages.c.incident == report.incident, _WAITING, messages.c.enrich, messages.c.attempt == 0)
-    connection.execute(update(messages).where(untouched).values(report=to_bytes(report)))
+    connection.execute(update(messages).where(_untouched(report.incident)).values(report=to_bytes(report)))
 
 
 def last_reports(connection: Connection, of: Iterable[str]) -> dict[str, Report]:

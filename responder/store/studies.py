@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, or_, select, update
 
 from responder.model.delivery import Study, Work
 from responder.model.finding import Finding
@@ -14,6 +14,11 @@ from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
 from responder.store.tables import studies
 
 _WAITING = studies.c.state == "waiting"
+_FINISHED = (
+    update(studies)
+    .where(studies.c.id == bindparam("key"), studies.c.attempt == bindparam("fence"), _WAITING)
+    .values(state="done", findings=bindparam("found"), ended_at=bindparam("at"), claimed_until=0.0)
+)
 
 ATTEMPTS = 3
 """How many workers may die or break on one diagnosis before it is left alone; its page leaves all the same."""
@@ -89,9 +94,8 @@ def release(connection: Connection, held: Iterable[Study]) -> None:
 
 def finish(connection: Connection, study: Study, findings: tuple[Finding, ...], now: datetime) -> bool:
     """Keep the findings; False where another worker has taken the study over meanwhile."""
-    ours = and_(studies.c.id == study.id, studies.c.attempt == study.attempt, _WAITING)
-    values = {"state": "done", "findings": to_bytes(findings), "ended_at": to_seconds(now), "claimed_until": 0.0}
-    return bool(connection.execute(update(studies).where(ours).values(**values)).rowcount)
+    values = {"key": study.id, "fence": study.attempt, "found": to_bytes(findings), "at": to_seconds(now)}
+    return bool(connection.execute(_FINISHED, values).rowcount)
 
 
 def findings_of(connection: Connection, incident: str) -> tuple[Finding, ...]:
