@@ -76,4 +76,5 @@ def test_slack_does_not_wait_for_a_pagerduty_that_hangs(hasty: Stage) -> None:
             body = example("service-down").replace(b'"groupKey":"', b'"groupKey":"%d' % number)
             assert hasty.post(body).status == 202
         until(lambda: len([each for each in hasty.slack.messages if not each.thread_ts]) == 6)
-    assert time.monotonic() - began < BUDGET + 3
+    # Slack takes one message a second after the first few; PagerDuty hangs for a minute.
+    assert time.monotonic() - began < BUDGET + 10
