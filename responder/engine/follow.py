@@ -58,8 +58,9 @@ def _effects(
         return _begun(decision, group, delivery, desk, tide)
     if incident is None or kind is ChangeKind.STALE:
         return _recorded(decision, delivery, None, decision.reason)
-    if kind is ChangeKind.DOUBTED or (kind is ChangeKind.REPEATED and not _owed(decision, incident, desk)):
-        return _recorded(decision, delivery, _moved(incident, decision, delivery), decision.reason)
+    urgent = _worse(decision, incident, desk) or _owed(decision, incident, desk)
+    if kind is ChangeKind.DOUBTED or (kind is ChangeKind.REPEATED and not urgent):
+        return _recorded(decision, delivery, _moved(incident, decision, delivery, desk), decision.reason)
     if kind is ChangeKind.RESOLVED:
         return _ended(decision, group, delivery, incident, history.report, desk)
     if kind is ChangeKind.AGAIN and not incident.open:
@@ -203,7 +204,7 @@ def _returned(
     wanted = _wanted(decision, desk)
     others = (name for name in incident.channels if name not in {*wanted, PAGER, *RESERVES} and name in desk.channels)
     channels = () if decision.rule.shadow else (*wanted, *others)
-    moved = replace(_moved(incident, decision, delivery), open=True, resolved_at=None, channels=channels)
+    moved = replace(_moved(incident, decision, delivery, desk), open=True, resolved_at=None, channels=channels)
     return _weighed(decision, group, delivery, moved, desk, tide)
 
 
@@ -224,7 +225,7 @@ def _told(
     concerns = fires and (worse or unheard or _owed(decision, incident, desk))
     wanted = _wanted(decision, desk) if concerns and not decision.rule.shadow else ()
     added = tuple(name for name in wanted if name not in incident.channels)
-    moved = replace(_moved(incident, decision, delivery), channels=incident.channels + added)
+    moved = replace(_moved(incident, decision, delivery, desk), channels=incident.channels + added)
     report = changed(decision, group, moved, desk.book, now=now, links=desk.links, before=before)
     informed = (desk.channels[name] for name in incident.channels if name in desk.channels)
     heard = (channel for channel in informed if worse or _hears(channel, decision.change))
@@ -241,7 +242,9 @@ def _ended(
     decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, before: Report | None, desk: Desk
 ) -> Effects:
     now = delivery.received_at
-    over = replace(_moved(incident, decision, delivery), open=False, resolved_at=now, silenced="", gone_since=None)
+    over = replace(
+        _moved(incident, decision, delivery, desk), open=False, resolved_at=now, silenced="", gone_since=None
+    )
     report = closing(decision, group, over, desk.book, now=now, links=desk.links, before=before)
     told = (desk.channels[name] for name in incident.channels if name in desk.channels)
     drafts = messages(report, told, rank=decision.severity.rank, due_at=now)
@@ -292,7 +295,7 @@ def _in_digest(incident: Incident, tide: Tide | None) -> bool:
     return flood is not None and flood.digest == incident.digest
 
 
-def _moved(incident: Incident, decision: Decision, delivery: Delivery) -> Incident:
+def _moved(incident: Incident, decision: Decision, delivery: Delivery, desk: Desk) -> Incident:
     """The incident after a notification; a notification in which nothing fires says nothing new about how bad it is."""
     change, now = decision.change, delivery.received_at
     moved = replace(
@@ -309,8 +312,20 @@ def _moved(incident: Incident, decision: Decision, delivery: Delivery) -> Incide
     )
     if not decision.ruling.alert.firing or (decision.rule.shadow and incident.channels):
         return moved
-    moved = replace(moved, severity=decision.severity.name, found=decision.found, gone_since=None)
+    moved = replace(moved, found=decision.found, gone_since=None)
+    if incident.open and _hides(decision) and not _worse(decision, incident, desk):
+        return moved
+    moved = replace(moved, severity=decision.severity.name)
     return moved if decision.joins else replace(moved, rule=decision.rule.id, reason=decision.reason)
+
+
+def _hides(decision: Decision) -> bool:
+    """Whether an alert is known to fire that the notification does not name: it is not milder for that.
+
+    Where several groups are gathered none names all, and the severity is that of all of them.
+    """
+    named = sum(ruling.alert.firing for ruling in decision.rulings)
+    return not decision.gathered and decision.change.firing > named
 
 
 def _recorded(decision: Decision, delivery: Delivery, incident: Incident | None, outcome: str) -> Effects:

@@ -38,7 +38,9 @@ def compare(group: AlertGroup, incident: Incident | None, delivery: int, now: da
 def _opened(group: AlertGroup, incident: Incident | None, now: datetime) -> Change:
     """No incident is open: whatever fires opens one, or the one that was resolved a moment ago."""
     returns = incident is not None and flapping.returns(incident, now)
-    seen = look(group, incident.alerts if incident is not None and (returns or group.outdated) else {}, now)
+    # What was hidden when people heard the end is over for them: should it still fire, that is news.
+    ended = {each: known for each, known in incident.alerts.items() if known.ends_at is not None} if incident else {}
+    seen = look(group, ended if returns or group.outdated else {}, now)
     if seen.firing and incident is not None and returns:
         flaps = flapping.counted(incident, now)
         since = _minutes(now - (incident.resolved_at or now))
