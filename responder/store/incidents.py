@@ -18,7 +18,8 @@ _newest = (
     .where(incidents.c.dedup_key.in_(bindparam("keys", expanding=True)))
     .subquery()
 )
-# In the words of the index incidents_unpaged: with parameters in their place SQLite would not see that it fits.
+# In the words of the partial indexes: SQLite would not see that they fit "open = 1", or a parameter in its place.
+_OPEN = text("incidents.open")
 _UNPAGED = text("incidents.open AND incidents.digest <> '' AND incidents.channels = ''")
 _LATEST = select(_newest).where(_newest.c.age == 1)
 
@@ -56,7 +57,7 @@ def still_open(connection: Connection, incident: str) -> bool:
 
 def open_ones(connection: Connection) -> list[Incident]:
     """Every open incident."""
-    rows = connection.execute(select(incidents).where(incidents.c.open)).mappings()
+    rows = connection.execute(select(incidents).where(_OPEN)).mappings()
     return [_incident(row) for row in rows]
 
 
