@@ -406,10 +406,19 @@ def prepare_store(settings: Settings) -> None:
 
 
 def prepare_store_aside(settings: Settings) -> None:
-    """The same in a child process, so that Alembic's memory is given back. Only for a process without threads."""
+    """The same, in a child where Alembic is needed, to get its memory back. Only for a process without threads."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
+    from responder.store.database import Database
+    from responder.store.migrate import is_newest
+
+    database = Database(settings.database_url.reveal())
+    try:
+        if is_newest(database):
+            return
+    finally:
+        database.close()
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
         child.submit(prepare_store, settings).result()
 

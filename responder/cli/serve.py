@@ -83,6 +83,8 @@ def _serve(settings: Settings, *, check: bool) -> None:
             "serve.no_runbook_links",
             reason="RESPONDER_RUNBOOK_BASE_URL is not set: pages name the runbook without a link",
         )
+    if not check:
+        bootstrap.import_for_workers()
     bootstrap.prepare_store_aside(settings)
     if check:
         click.echo(f"ready to serve: {len(book.rules)} rules, channels {', '.join(told)}")

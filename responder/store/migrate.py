@@ -12,12 +12,17 @@ from responder.store.tables import HEAD
 
 def migrate(database: Database) -> None:
     """Run what is missing. Raises CannotStore where the database refuses. Safe to call at every start, by everyone."""
-    with database.read() as connection:
-        if revision(connection) == HEAD:
-            return
+    if is_newest(database):
+        return
     with database.migrating() as connection:
         if revision(connection) != HEAD:
             _upgrade(connection)
+
+
+def is_newest(database: Database) -> bool:
+    """Whether nothing is missing. Raises CannotStore where the database refuses."""
+    with database.read() as connection:
+        return revision(connection) == HEAD
 
 
 def require(database: Database) -> None:
