@@ -19,7 +19,7 @@ from responder.model.report import Moment
 from responder.notify.backoff import LONGEST_WISH, next_attempt, pause
 from responder.notify.deliver import Deliverer
 from responder.notify.pace import Pace, Room
-from responder.notify.route import PAGER
+from responder.notify.route import PAGERS
 from responder.store import lanes, outbox
 from responder.store.database import CannotStore, Database
 from responder.tally import TALLY
@@ -68,7 +68,7 @@ class Courier:
         self._pool = ThreadPoolExecutor(senders, thread_name_prefix="courier")
         self._senders = senders
         self._busy = 0
-        self._lease = LEASE if self._channel == PAGER else None
+        self._lease = LEASE if self._channel in PAGERS else None
         self._out: dict[int, tuple[Letter, float]] = {}
         self._ended: list[tuple[Letter, Outcome]] = []
         self._guard = threading.Lock()

@@ -25,7 +25,7 @@ from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Delivery, Diagnosed, Effects, Study
 from responder.model.finding import Finding
 from responder.model.flood import Flood, Tide
-from responder.notify.route import PAGER
+from responder.notify.route import PAGERS
 from responder.store import floods, inbox, incidents, outbox, studies
 from responder.store.database import Database, Turn
 
@@ -225,7 +225,7 @@ class Diagnosis:
         missed = [name for name in work.channels if name not in reached and name in channels]
         if PAGER in missed and not incidents.still_open(connection, work.incident):
             # PagerDuty would open a new incident for it, which nobody ever resolves.
-            missed = [name for name in missed if name != PAGER]
+            missed = [name for name in missed if name not in PAGERS]
         after = messages(ended.diagnosed.after, [channels[name] for name in missed], rank=work.rank, due_at=now)
         outbox.write(connection, after, now)
         return work.channels
