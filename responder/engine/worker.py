@@ -223,7 +223,7 @@ class Diagnosis:
             return ()
         reached = outbox.enrich(connection, work.incident, ended.diagnosed.page, now)
         missed = [name for name in work.channels if name not in reached and name in channels]
-        if PAGER in missed and not incidents.still_open(connection, work.incident):
+        if not PAGERS.isdisjoint(missed) and not incidents.still_open(connection, work.incident):
             # PagerDuty would open a new incident for it, which nobody ever resolves.
             missed = [name for name in missed if name not in PAGERS]
         after = messages(ended.diagnosed.after, [channels[name] for name in missed], rank=work.rank, due_at=now)
