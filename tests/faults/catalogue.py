@@ -13,6 +13,7 @@ from tests.faults.manners import (
     hangs,
     misbehave,
     refuses_all_but_the_plainest,
+    refuses_everything,
     resets,
 )
 from tests.faults.strikes import (
@@ -61,6 +62,7 @@ FAULTS: dict[str, Fault] = {
     "PagerDuty: 500": _pagerduty(strike=misbehave("PagerDuty", answers_500, away=True)),
     "PagerDuty: 429": _pagerduty(strike=misbehave("PagerDuty", answers_429, away=True)),
     "PagerDuty: 400 to full pages": _pagerduty(strike=misbehave("PagerDuty", refuses_all_but_the_plainest)),
+    "PagerDuty: 400 to everything": _pagerduty(strike=misbehave("PagerDuty", refuses_everything, away=True)),
     "PagerDuty: hangs": _pagerduty(strike=misbehave("PagerDuty", hangs, away=True)),
     "PagerDuty: resets": _pagerduty(strike=misbehave("PagerDuty", resets, away=True)),
     "PagerDuty: accepts and dies": _pagerduty(strike=misbehave("PagerDuty", accepts_and_dies)),

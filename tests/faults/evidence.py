@@ -35,13 +35,14 @@ class StoredIncident:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message of the outbox."""
+    """A message of the outbox; ``origin`` is the one it stands in for."""
 
     number: int
     incident: str
     channel: str
     state: str
     error: str
+    origin: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,8 @@ class Records:
             stored = {number: (state, bytes(body)) for number, state, body in found}
             of_an_incident = ("id", "dedup_key", "open", "alerts", "hold")
             opened = connection.execute(select(*(incidents.c[name] for name in of_an_incident))).all()
-            wrote = connection.execute(
-                select(messages.c.id, messages.c.incident, messages.c.channel, messages.c.state, messages.c.error)
-            ).all()
+            of_a_message = ("id", "incident", "channel", "state", "error", "origin")
+            wrote = connection.execute(select(*(messages.c[name] for name in of_a_message))).all()
         with world.pagerduty.lock, world.slack.lock, world.door.lock:
             return Evidence(
                 groups=groups,
@@ -112,7 +112,10 @@ class Records:
                 incidents=[
                     StoredIncident(i, key, is_open, _alerts(data), bool(hold)) for i, key, is_open, data, hold in opened
                 ],
-                messages=[StoredMessage(*row[:4], row[4] or "") for row in wrote],
+                messages=[
+                    StoredMessage(number, incident, channel, state, error or "", origin)
+                    for number, incident, channel, state, error, origin in wrote
+                ],
                 events=list(world.pagerduty.events),
                 pager=[
                     PagerRecord(each.dedup_key, each.state != "resolved", each.log[0].arrived)

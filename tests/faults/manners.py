@@ -47,6 +47,11 @@ def refuses_all_but_the_plainest(_until: float) -> Callable[[Call], Fault]:
     return lambda call: status(400, body) if b'"01 ' in call.body else Fault()
 
 
+def refuses_everything(_until: float) -> Callable[[Call], Fault]:
+    """Every event is refused for good, as with a key that was revoked."""
+    return lambda _call: status(400, b'{"status": "invalid event", "message": "invalid routing key", "errors": []}')
+
+
 def hangs(until: float) -> Callable[[Call], Fault]:
     """Nothing is said until it ends; then the requests that still wait are treated."""
     return lambda _call: hang(max(0.0, until - time.monotonic()))

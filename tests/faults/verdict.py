@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
+from responder.notify.route import PAGER
 from tests.faults.door import Acknowledged
 from tests.faults.evidence import Evidence
 from tests.faults.stream import BUDGETS, TOLD_IN_SLACK, Group
@@ -33,9 +34,9 @@ def judge(evidence: Evidence) -> list[str]:
 
 
 def pages(evidence: Evidence) -> Iterator[Page]:
-    """When the page of each episode left."""
+    """When the page of each episode left; none where PagerDuty refused something about the group for good."""
     for group in evidence.groups:
-        if group.pages:
+        if group.pages and not _refused(evidence, group):
             for nth, kept in enumerate(_openings(evidence, group)):
                 yield Page(group.name, BUDGETS[group.severity], _paged(evidence, group, nth, kept))
 
@@ -124,7 +125,7 @@ def _right_in_the_end(evidence: Evidence) -> Iterator[str]:
         key = dedup_key(group)
         stored = [each for each in evidence.incidents if each.dedup_key == key]
         places = {"in the database": any(each.open for each in stored)}
-        if group.pages:
+        if group.pages and not _refused(evidence, group):
             places["at PagerDuty"] = any(each.open for each in evidence.pager if each.dedup_key == key)
         if group.severity in TOLD_IN_SLACK and stored:
             places["in Slack"] = not _said_resolved(evidence, stored[-1].id)
@@ -132,6 +133,12 @@ def _right_in_the_end(evidence: Evidence) -> Iterator[str]:
         for place, is_open in places.items():
             if is_open == group.ends and not (held and is_open):
                 yield f"{group.name}: {'is over' if group.ends else 'fires'} and is not so {place}"
+
+
+def _refused(evidence: Evidence, group: Group) -> bool:
+    """Whether PagerDuty refused a message about a group for good: then it cannot know how the group is."""
+    ours = {each.id for each in evidence.incidents if each.dedup_key == dedup_key(group)}
+    return any(each.incident in ours and each.state == "dead" for each in evidence.messages)
 
 
 def _said_resolved(evidence: Evidence, incident: str) -> bool:
@@ -160,8 +167,14 @@ def _in_time(evidence: Evidence) -> Iterator[str]:
 
 
 def _nothing_left(evidence: Evidence) -> Iterator[str]:
-    """No message waits, and none was given up. An update may have been merged into a newer one."""
+    """No message waits, and a page that was given up was told another way. Updates may have been merged."""
+    stood_in_for = {each.origin for each in evidence.messages if each.state == "sent"}
+    paged = {each.dedup_key for each in evidence.pager}
+    known = {each.id for each in evidence.incidents if each.dedup_key in paged}
     for each in evidence.messages:
+        refused = each.state == "dead" and each.channel == PAGER
+        if refused and (each.number in stood_in_for or each.incident in known):
+            continue
         if each.state not in {"sent", "merged"}:
             yield f"message {each.number} of {each.incident} to {each.channel} is {each.state}: {each.error}"
 

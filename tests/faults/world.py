@@ -22,8 +22,15 @@ from tests.faults.timeline import Timeline
 RULES = Path(__file__).parent / "rules"
 RUNBOOKS = Path(__file__).parents[2] / "runbooks"
 
-_UNLIMITED = {"RESPONDER_PAGERDUTY_EVENTS_PER_MINUTE": "6000", "RESPONDER_SLACK_MESSAGES_PER_MINUTE": "6000"}
-"""A seed holds the alerts of an hour in ten seconds, and what a vendor takes in a minute has tests of its own."""
+_SETTINGS = {
+    "RESPONDER_PAGERDUTY_EVENTS_PER_MINUTE": "6000",
+    "RESPONDER_SLACK_MESSAGES_PER_MINUTE": "6000",
+    "RESPONDER_SLACK_ONCALL_GROUP": "S0123ABCD",
+}
+"""A seed holds the alerts of an hour in ten seconds, and what a vendor takes in a minute has tests of its own.
+
+What PagerDuty refuses is told in Slack, to the group that is on call.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +66,7 @@ def world(folder: Path, timeline: Timeline, *, engine: str) -> Iterator[World]:
         has_disk = stack.enter_context(small_disk(disk))
         around = stack.enter_context(stage(folder, rules=RULES, runbooks=RUNBOOKS, on_event=on_event))
         database_url = server.create("responder") if server else f"sqlite:///{disk / 'responder.db'}"
-        settings = {**around.settings, "RESPONDER_DATABASE_URL": database_url, **_UNLIMITED}
+        settings = {**around.settings, "RESPONDER_DATABASE_URL": database_url, **_SETTINGS}
         servers = [_replica(f"replica-{n}", settings, folder, timeline) for n in range(2 if server else 1)]
         for each in servers:
             stack.callback(each.close)

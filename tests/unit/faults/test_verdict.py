@@ -111,6 +111,15 @@ def test_what_is_over_must_be_over_everywhere() -> None:
     assert still_open == ["9-0: is over and is not so at PagerDuty"]
 
 
+def test_a_page_that_was_refused_for_good_must_have_come_another_way() -> None:
+    """PagerDuty may refuse a page; then somebody must have read it in Slack."""
+    refused = StoredMessage(1, "INC-1", "pagerduty", "dead", "HTTP 400")
+    instead = StoredMessage(2, "INC-1", "slack", "sent", "", origin=1)
+    assert judge(evidence(pager=[], events=[], messages=[refused, instead])) == []
+    never = judge(evidence(pager=[], events=[], messages=[refused]))
+    assert never == ["message 1 of INC-1 to pagerduty is dead: HTTP 400"]
+
+
 def test_nobody_is_woken_for_what_does_not_page() -> None:
     """A P3 at PagerDuty is a promise broken too."""
     assert "9-0: P3 woke somebody" in judge(evidence(a_group(severity="P3")))
