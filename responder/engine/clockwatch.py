@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import structlog
 
+from responder.engine import courier
 from responder.engine.courier import CLAIM
 from responder.engine.ledger import LEASE
 from responder.model.clock import Clock
+from responder.notify.route import PAGERS
 from responder.store import tables, waits
 from responder.store.database import Database
 
@@ -38,6 +40,7 @@ class ClockWatch:
             with self._database.work() as connection:
                 (waits.end_impossible if self._ahead is None else waits.end)(connection, now)
                 waits.shorten(connection, tables.messages, now, CLAIM)
+                waits.shorten(connection, tables.messages, now, courier.LEASE, PAGERS)
                 waits.shorten(connection, tables.studies, now, LEASE)
         if back > STEP_SECONDS:
             _log.warning("clock.put_back", seconds=round(back), reason="whatever waited is sent now")

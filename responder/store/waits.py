@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Table, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, update
 
 from responder.store.codec import to_seconds
 from responder.store.tables import messages, studies
@@ -33,10 +34,15 @@ def _release(connection: Connection, untrue: ColumnElement[bool], now: datetime)
     )
 
 
-def shorten(connection: Connection, table: Table, now: datetime, longest: timedelta) -> None:
-    """End claims on messages or studies ``longest`` from now at the latest, which is as long as anybody claims them."""
+def shorten(
+    connection: Connection, table: Table, now: datetime, longest: timedelta, channels: Collection[str] = ()
+) -> None:
+    """End claims on messages or studies ``longest`` from now at the latest, which is as long as anybody claims them.
+
+    With ``channels`` given, those on messages to them.
+    """
     assert table in {messages, studies}
     until = to_seconds(now + longest)
-    connection.execute(
-        update(table).where(table.c.state == "waiting", table.c.claimed_until > until).values(claimed_until=until)
-    )
+    held = and_(table.c.state == "waiting", table.c.claimed_until > until)
+    ours = and_(held, table.c.channel.in_(channels)) if channels else held
+    connection.execute(update(table).where(ours).values(claimed_until=until))

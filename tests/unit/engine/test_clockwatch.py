@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from responder.engine.clockwatch import LOOK_SECONDS, ClockWatch
-from responder.engine.courier import CLAIM
+from responder.engine.courier import CLAIM, LEASE
 from responder.model.message import Draft
 from responder.standins.builders import a_report
 from responder.store import outbox
@@ -27,12 +27,12 @@ def a_watch(database: Database, clock: HandClock) -> ClockWatch:
     return watch
 
 
-def write(database: Database, clock: HandClock, due_in: float) -> None:
+def write(database: Database, clock: HandClock, due_in: float, channel: str = "pagerduty") -> None:
     """Put a page into the outbox."""
     draft = Draft(
         incident="INC-1",
         stream="key",
-        channel="pagerduty",
+        channel=channel,
         step="trigger",
         rank=1,
         due_at=clock.now() + timedelta(seconds=due_in),
@@ -72,15 +72,19 @@ def test_the_wait_after_a_failure_ends_too(database: Database, clock: HandClock,
 
 
 def test_a_dead_workers_claim_ends_in_time(database: Database, clock: HandClock, watch: ClockWatch) -> None:
-    """A message that a killed worker had claimed is free after seconds, whatever its clock said."""
+    """A message that a killed worker had claimed is free after seconds, a page after one, whatever its clock said."""
     write(database, clock, due_in=0)
+    write(database, clock, due_in=0, channel="slack")
     with database.work() as connection:
         connection.execute(update(messages).values(claimed_until=(clock.now() + CLAIM).timestamp()))
     clock.put_back(HOUR)
     watch.step()
     with database.read() as connection:
-        claimed = connection.execute(select(messages.c.claimed_until)).scalar_one()
-    assert claimed == (clock.now() + CLAIM).timestamp()
+        claimed = dict(connection.execute(select(messages.c.channel, messages.c.claimed_until)).all())
+    assert claimed == {
+        "pagerduty": (clock.now() + LEASE).timestamp(),
+        "slack": (clock.now() + CLAIM).timestamp(),
+    }
 
 
 def test_a_jump_while_nobody_ran_is_noticed_at_the_start(database: Database, clock: HandClock) -> None:
