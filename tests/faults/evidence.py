@@ -21,7 +21,7 @@ from tests.faults.world import World
 
 @dataclass(frozen=True, slots=True)
 class StoredIncident:
-    """An incident as the database holds it; ``alerts`` are fingerprints, with whether each fires.
+    """An incident as the database holds it, the latest last; ``alerts`` are fingerprints, with whether each fires.
 
     ``held`` is one that flapped: nothing of it fires, and its end is told when it has lasted.
     """
@@ -99,7 +99,8 @@ class Records:
             found = connection.execute(whole.join(bodies, bodies.c.delivery == deliveries.c.id))
             stored = {number: (state, bytes(body)) for number, state, body in found}
             of_an_incident = ("id", "dedup_key", "open", "alerts", "hold")
-            opened = connection.execute(select(*(incidents.c[name] for name in of_an_incident))).all()
+            whole_incidents = select(*(incidents.c[name] for name in of_an_incident))
+            opened = connection.execute(whole_incidents.order_by(incidents.c.delivery)).all()
             of_a_message = ("id", "incident", "channel", "state", "error", "origin")
             wrote = connection.execute(select(*(messages.c[name] for name in of_a_message))).all()
         with world.pagerduty.lock, world.slack.lock, world.door.lock:
