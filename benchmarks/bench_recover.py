@@ -11,6 +11,7 @@ take some minutes: `--rounds 20`.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import random
 import shutil
@@ -66,7 +67,10 @@ class Client(threading.Thread):
             unique = f"{self._tag}{number:0{10 - len(self._tag)}}".encode()
             body = self._template.replace(harness.NUMBER.encode(), unique)
             request = urllib.request.Request(self._url, body, headers, method="POST")
-            with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=5) as answer:
+            with (
+                contextlib.suppress(OSError, http.client.HTTPException),
+                urllib.request.urlopen(request, timeout=5) as answer,
+            ):
                 self.kept.append(int(json.loads(answer.read())["id"]))
 
     def stop(self) -> list[int]:
