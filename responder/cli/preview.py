@@ -28,6 +28,7 @@ Probe = Callable[[tuple[Ask, ...]], tuple[Finding, ...]]
 """Runs questions for real; None where a preview asks nothing."""
 
 _HIDDEN = "***"
+_JSON = msgspec.json.Decoder()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +123,7 @@ def _rendered(draft: Draft, desk: Desk) -> dict[str, Any]:
     body = desk.channels[draft.channel].render(letter).body
     if draft.channel == "log":
         return {"text": body.decode()}
-    found: dict[str, Any] = msgspec.json.decode(body)
+    found: dict[str, Any] = _JSON.decode(body)
     return found | {"routing_key": _HIDDEN} if "routing_key" in found else found
 
 

@@ -55,6 +55,11 @@ class _Silence(msgspec.Struct, rename="camel"):
     comment: str = ""
 
 
+_STATUS = msgspec.json.Decoder(_Status)
+_ALERTS = msgspec.json.Decoder(list[_Alert])
+_SILENCE = msgspec.json.Decoder(_Silence)
+
+
 class NoAnswerError(Exception):
     """What came back is no answer to the question."""
 
@@ -71,8 +76,8 @@ class Alertmanagers:
         deadline = Deadline(self.clock.monotonic() + SECONDS)
         server = tidy_line(url.rstrip("/"), 200)
         try:
-            status = self._get(url, "/api/v2/status", _Status, deadline)
-            alerts = self._get(url, "/api/v2/alerts", list[_Alert], deadline)
+            status = self._get(url, "/api/v2/status", _STATUS, deadline)
+            alerts = self._get(url, "/api/v2/alerts", _ALERTS, deadline)
             ours = [alert for alert in alerts if alert.fingerprint in fingerprints]
             names = {alert.fingerprint: alert.labels.get("alertname", "") for alert in alerts}
             silences = self._silences(url, {each for alert in ours for each in alert.status.silenced_by}, deadline)
@@ -90,11 +95,11 @@ class Alertmanagers:
     def _silences(self, url: str, ids: Iterable[str], deadline: Deadline) -> list[Silence]:
         found = []
         for number in sorted(ids)[:MOST_SILENCES]:
-            silence = self._get(url, f"/api/v2/silence/{quote(number, safe='')}", _Silence, deadline)
+            silence = self._get(url, f"/api/v2/silence/{quote(number, safe='')}", _SILENCE, deadline)
             found.append(Silence(id=silence.id, who=silence.created_by, until=silence.ends_at, comment=silence.comment))
         return found
 
-    def _get(self, url: str, path: str, shape: type[_Shape], deadline: Deadline) -> _Shape:
+    def _get(self, url: str, path: str, shape: msgspec.json.Decoder[_Shape], deadline: Deadline) -> _Shape:
         request = Request(url=url.rstrip("/") + path, body=b"", headers={"Accept": "application/json"}, method="GET")
         response = self.outgoing.send(request, deadline, CAP)
         if response.status != 200:
@@ -102,7 +107,7 @@ class Alertmanagers:
         if len(response.body) >= CAP:
             raise NoAnswerError(f"more than {CAP // 1024 // 1024} MB for {path}")
         try:
-            return msgspec.json.decode(response.body, type=shape)
+            return shape.decode(response.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise NoAnswerError(f"not the answer of API v2 for {path}: {tidy_line(str(error), 200)}") from error
 

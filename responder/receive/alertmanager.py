@@ -47,6 +47,7 @@ class _Wire(msgspec.Struct, rename="camel"):
 
 
 _DECODER = msgspec.json.Decoder(_Wire)
+_ANY = msgspec.json.Decoder()
 
 
 def check(body: bytes) -> None:
@@ -106,7 +107,7 @@ def _explained(body: bytes, message: str) -> BadBody:
     if path == "$.version":
         return BadBody(path, 'is not "4", the webhook version of Alertmanager 0.16 and later')
     if path.endswith("[...]"):
-        path = _named(msgspec.json.decode(body), path)
+        path = _named(_ANY.decode(body), path)
     return BadBody(path, reason[0].lower() + reason[1:])
 
 
