@@ -106,8 +106,8 @@ def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
     yield from _probes(shown)
     if shown.turned is not None:
         yield _row("FINDINGS", shown.turned.reason, **_colour(shown.turned.turn.severity.name))
-    if rule.shadow:
-        yield _row("SHADOW", effects.outcome, fg="yellow")
+    if decision.trial:
+        yield _row("SHADOW", str(decision.trial), fg="yellow")
     if rule.note:
         yield _row("NOTE", rule.note)
     if explain:
@@ -138,9 +138,13 @@ def _probes(shown: Preview) -> Iterator[str]:
 
 
 def _explained(shown: Preview) -> Iterator[str]:
+    from responder.cli.preview import in_shadow
+
     for number, step in enumerate(shown.steps):
         if step.matched:
             text = "matched: chosen"
+        elif step.shadow:
+            text = in_shadow(shown)
         elif step.matched is None:
             text = "not evaluated: the first match wins"
         else:

@@ -145,8 +145,8 @@ def as_json(shown: Preview, *, explain: bool) -> dict[str, Any]:
     }
     if shown.turned is not None:
         element["findings"] = {"severity": shown.turned.turn.severity.name, "reason": shown.turned.reason}
-    if decision is not None and shown.effects is not None and decision.rule.shadow:
-        element["shadow"] = shown.effects.outcome
+    if decision is not None and decision.trial:
+        element["shadow"] = str(decision.trial)
     if shown.slack_thread:
         element["slack_thread"] = list(shown.slack_thread)
     if explain:
@@ -180,10 +180,20 @@ def _ask(ask: Ask, findings: tuple[Finding, ...]) -> dict[str, Any]:
     return asked
 
 
+def in_shadow(shown: Preview) -> str:
+    """What became of the rule in shadow among the steps."""
+    assert shown.effects is not None
+    assert shown.effects.decision is not None
+    trial = shown.effects.decision.ruling.trial
+    assert trial is not None
+    return f"in shadow: would have decided {trial.said}"
+
+
 def _step(step: Step) -> dict[str, Any]:
     return {
         "rule": step.rule.id,
         "matched": step.matched,
         "failed": str(step.failed) if step.failed else None,
         "got": step.got if step.failed else None,
+        "shadow": step.shadow,
     }

@@ -99,7 +99,7 @@ def messages(
 
 
 def _begun(decision: Decision, group: AlertGroup, delivery: Delivery, desk: Desk, tide: Tide | None) -> Effects:
-    channels = () if decision.rule.shadow else _wanted(decision, desk)
+    channels = _wanted(decision, desk)
     blank = Incident(
         id=incident_id(decision.key or group.dedup_key, delivery.id),
         dedup_key=decision.key or group.dedup_key,
@@ -111,7 +111,7 @@ def _begun(decision: Decision, group: AlertGroup, delivery: Delivery, desk: Desk
         service=decision.subject.name,
         title="",
         runbook=str(decision.rule.runbook or ""),
-        reason=_said(decision, desk),
+        reason=decision.reason,
         channels=channels,
         opened_at=delivery.received_at,
         changed_at=delivery.received_at,
@@ -149,7 +149,7 @@ def _held(decision: Decision, delivery: Delivery, incident: Incident, weighed: W
 
 def page_after(decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk) -> Effects:
     """The page of an open incident that only the digest of a flood has told of, now that the flood is over."""
-    channels = () if decision.rule.shadow else _wanted(decision, desk)
+    channels = _wanted(decision, desk)
     told = replace(incident, channels=channels, digest=incident.digest if channels else "")
     page = _opened(decision, group, delivery, told, channels, desk)
     return replace(page, delivery=None, outcome=f"{incident.id} still fires after {incident.digest}: paged by itself")
@@ -185,7 +185,7 @@ def _opened(
     return Effects(
         delivery=delivery.id,
         state="decided",
-        outcome=_said(decision, desk),
+        outcome=decision.reason,
         decision=decision,
         incident=replace(incident, title=report.title),
         drafts=messages(report, (desk.channels[name] for name in to), rank=rank, due_at=due_at, enrich=bool(pending)),
@@ -203,8 +203,9 @@ def _returned(
     """
     wanted = _wanted(decision, desk)
     others = (name for name in incident.channels if name not in {*wanted, PAGER, *RESERVES} and name in desk.channels)
-    channels = () if decision.rule.shadow else (*wanted, *others)
-    moved = replace(_moved(incident, decision, delivery, desk), open=True, resolved_at=None, channels=channels)
+    moved = replace(
+        _moved(incident, decision, delivery, desk), open=True, resolved_at=None, channels=(*wanted, *others)
+    )
     return _weighed(decision, group, delivery, moved, desk, tide)
 
 
@@ -223,7 +224,7 @@ def _told(
     fires = decision.ruling.alert.firing
     unheard = not incident.channels and not _in_digest(incident, tide)
     concerns = fires and (worse or unheard or _owed(decision, incident, desk))
-    wanted = _wanted(decision, desk) if concerns and not decision.rule.shadow else ()
+    wanted = _wanted(decision, desk) if concerns else ()
     added = tuple(name for name in wanted if name not in incident.channels)
     moved = replace(_moved(incident, decision, delivery, desk), channels=incident.channels + added)
     report = changed(decision, group, moved, desk.book, now=now, links=desk.links, before=before)
@@ -258,8 +259,8 @@ def _wanted(decision: Decision, desk: Desk) -> tuple[str, ...]:
 
 
 def _worse(decision: Decision, incident: Incident, desk: Desk) -> bool:
-    """Whether it is worse than it was. A rule in shadow says nothing that people who were told must hear."""
-    if not decision.ruling.alert.firing or (decision.rule.shadow and incident.channels):
+    """Whether it is worse than it was."""
+    if not decision.ruling.alert.firing:
         return False
     known = desk.book.severities.get(incident.severity)
     return known is None or decision.severity.rank < known.rank
@@ -270,15 +271,6 @@ def _owed(decision: Decision, incident: Incident, desk: Desk) -> bool:
     if decision.severity.name not in decision.rule.pages_in or not decision.pages or not incident.channels:
         return False
     return PAGER in _wanted(decision, desk) and PAGER not in incident.channels
-
-
-def _said(decision: Decision, desk: Desk) -> str:
-    """The reason of a decision; for a rule in shadow what would have been."""
-    if not decision.rule.shadow:
-        return decision.reason
-    woken = "wake somebody" if PAGER in _wanted(decision, desk) else "wake nobody"
-    told = ", ".join(_wanted(decision, desk))
-    return f"in shadow, nobody is told; it would tell {told} and {woken}: {decision.reason}"
 
 
 def _hears(channel: Channel, change: Change) -> bool:
@@ -310,7 +302,7 @@ def _moved(incident: Incident, decision: Decision, delivery: Delivery, desk: Des
         review_at=change.review_at,
         reopened_at=now if change.kind is ChangeKind.AGAIN else incident.reopened_at,
     )
-    if not decision.ruling.alert.firing or (decision.rule.shadow and incident.channels):
+    if not decision.ruling.alert.firing:
         return moved
     moved = replace(moved, found=decision.found, gone_since=None)
     if incident.open and _hides(decision) and not _worse(decision, incident, desk):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from responder.model.alert import Alert
 from responder.model.incident import Change, Found, Member
-from responder.model.rule import Rule, Severity, Sought
+from responder.model.rule import Action, Rule, Severity, Sought
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +39,39 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What a rule in shadow would have decided about an alert, had it not been passed over.
+
+    ``reason`` is the reason for the severity, with that for which nobody would be woken.
+    """
+
+    rule: Rule
+    severity: Severity
+    reason: str
+
+    @property
+    def said(self) -> str:
+        """In a few words: the severity and why, or that it would only be recorded."""
+        if self.rule.action is Action.HEARTBEAT:
+            return "heartbeat, nobody would be told"
+        return f"{self.severity.name} {self.reason}"
+
+    def __str__(self) -> str:
+        return f"in shadow, rule {self.rule.id} would decide: {self.said}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """The rule that decided one alert, with the severity it gave and the reason for that severity."""
+    """The rule that decided one alert, with the severity it gave and the reason for that severity.
+
+    ``trial`` is what the first rule in shadow above it would have decided; None where none matches.
+    """
 
     alert: Alert
     rule: Rule
     severity: Severity
     reason: str
+    trial: Trial | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +84,7 @@ class Decision:
     nobody is woken although the severity pages; it is empty where somebody is.
     ``key`` is that of the incident where several groups are gathered, and ``gathered`` which alert is of which; both
     are empty where the group is an incident of its own. ``joins`` says that another group of it is what it is about.
+    ``trial`` is the worst that rules in shadow would have decided about its alerts; it changes nothing.
     """
 
     ruling: Ruling
@@ -71,6 +98,7 @@ class Decision:
     key: str = ""
     gathered: Mapping[str, Member] = field(default_factory=dict)
     joins: bool = False
+    trial: Trial | None = None
 
     @property
     def pages(self) -> bool:

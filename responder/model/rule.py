@@ -163,8 +163,9 @@ class Rule:
 
     ``impact`` is what users lose, where that is not the catalogue's to say.
     ``pages_in`` maps severities to the window in which they wake somebody; those not in it always do. A ``shadow``
-    rule decides and is recorded, and nobody is told. ``gather`` names the labels whose values make one incident of
-    several Alertmanager groups; it is empty where each group is an incident of its own.
+    rule never decides: matching passes over it, and what it would have decided is recorded. ``gather`` names the
+    labels whose values make one incident of several Alertmanager groups; it is empty where each group is an incident
+    of its own.
     """
 
     id: str

@@ -54,7 +54,7 @@ def assemble(draft: Draft, revision: str) -> RuleBook:
         urls=tuple(Link(entry.value.text, entry.value.href) for entry in draft.urls),
         probes={entry.name: _probe(entry, draft.specs[entry.name]) for entry in draft.probes},
         rules=rules,
-        gathers=any(rule.gather for rule in rules),
+        gathers=any(rule.gather for rule in rules if not rule.shadow),
         environment=platform.environment,
         namespace=platform.namespace,
         revision=revision,

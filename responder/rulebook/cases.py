@@ -54,7 +54,7 @@ class Expect(Shape):
     rule: str | None = Field(default=None, description="Id of the rule that decides.")
     severity: str | None = Field(default=None, description="Name of the severity, once the findings are in.")
     reason: str | None = Field(default=None, description="Why, with * and ?; or ~ and a regex.")
-    shadow: bool | None = Field(default=None, description="Whether it is decided in shadow.")
+    shadow: str | None = Field(default=None, description="Id of the rule in shadow that would decide; null for none.")
     owner: str | None = Field(default=None, description="The owner that the page names.")
     note: str | None = Field(default=None, description="The note on the page, with * and ?; or ~ and a regex.")
     runbook: str | None = Field(default=None, description="file.md#section; null for none.")

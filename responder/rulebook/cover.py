@@ -18,10 +18,12 @@ def covered(draft: Draft, around: Surroundings) -> tuple[Covered, ...]:
     """Every rule that certainly loses something to the rules above it. Nothing uncertain is in it.
 
     Rules without matchers take everything away; ``after-catch-all`` speaks of these, and so they are left out here.
+    Rules in shadow take nothing away.
     """
     if draft.covered is None:
         profiles = {n: profile(matchers, around.predicate) for n, matchers in draft.matchers.items() if matchers}
-        draft.covered = tuple(_Search(profiles, around.predicate).run())
+        shadows = frozenset(number for number in profiles if not draft.rules[number].value.enabled)
+        draft.covered = tuple(_Search(profiles, around.predicate, shadows).run())
     return draft.covered
 
 
@@ -29,6 +31,7 @@ def covered(draft: Draft, around: Surroundings) -> tuple[Covered, ...]:
 class _Search:
     profiles: dict[int, Profile]
     predicate: Predicate
+    shadows: frozenset[int]
     listed: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     loose: dict[str, dict[str, list[tuple[str, int]]]] = field(default_factory=dict)
     left: int = PAIRS
@@ -46,7 +49,8 @@ class _Search:
                 continue
             if found := self._judge(number, rule):
                 yield found
-            self._enter(number, rule)
+            if number not in self.shadows:
+                self._enter(number, rule)
 
     def _judge(self, number: int, rule: Profile) -> Covered | None:
         label, constraint = max(rule.items(), key=lambda item: len(item[1].values or ()))

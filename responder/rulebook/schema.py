@@ -231,7 +231,7 @@ class RuleShape(Shape):
         default=[], description="Labels whose values gather several Alertmanager groups into one incident."
     )
     enabled: Annotated[bool, BeforeValidator(_live), WithJsonSchema({"enum": [True, "shadow"]})] = Field(
-        default=True, description="shadow decides and is recorded, and nobody is told."
+        default=True, description="shadow takes no alert; what it would have decided is recorded."
     )
     owner: Text | None = Field(default=None, description="The team to name as owner; the service's where missing.")
     note: MaybeText = Field(default="", description="What people should know who read the page.")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from responder.model.alert import Alert, AlertGroup
-from responder.model.decision import Decision, Ruling
+from responder.model.decision import Decision, Ruling, Trial
 from responder.model.incident import Incident, Member
 from responder.model.rule import Action, Rule, RuleBook, Severity
 from responder.model.text import tidy_line
@@ -24,16 +24,14 @@ def decide(
     """What to do about a delivery of this group, as ``truth.believe`` made it; ``now`` is when it was received.
 
     The incident's severity is the highest among the alerts that fire (among all where none does), never that of a
-    heartbeat while anything else is in the group, nor that of a shadow rule while any other tells people.
-    ``matching`` is built from ``book.rules``.
+    heartbeat while anything else is in the group. What rules in shadow would have decided is the end of the reason, and
+    changes nothing. ``matching`` is built from ``book.rules``.
     """
     firing = len(group.firing) + group.truncated
-    rulings = tuple(_rule_on(alert, book, matching, firing) for alert in group.alerts or (_stand_in(group),))
+    rulings = tuple(_rule_on(alert, book, matching, firing, now) for alert in group.alerts or (_stand_in(group),))
     weighed = [ruling for ruling in rulings if ruling.alert.firing] or list(rulings)
-    least = min(_loudness(ruling.rule) for ruling in weighed)
-    worst = min(
-        (ruling for ruling in weighed if _loudness(ruling.rule) == least), key=lambda ruling: ruling.severity.rank
-    )
+    worst = min(weighed, key=_loudness)
+    trial = min((ruling.trial for ruling in weighed if ruling.trial is not None), key=_loudness, default=None)
     known = incident.found if incident is not None and incident.open else None
     worst, found = standing(worst, known, book) if known else (worst, None)
     key = key_of(group, matching) if book.gathers else ""
@@ -54,20 +52,28 @@ def decide(
         rulings=rulings,
         subject=subject(worst.alert.labels, book, worst.rule.subject),
         change=change,
-        reason=f"{why}; {change.kind.value}: {change.reason}{silent and '; ' + silent}",
+        reason=f"{why}; {change.kind.value}: {change.reason}{silent and '; ' + silent}{f'; {trial}' if trial else ''}",
         turns=turns(worst.rule, worst.alert.labels, worst.severity, firing, book, now) if worst.rule.adjust else (),
         held=silent,
         found=found,
         key=key,
         gathered=gathered,
         joins=joins,
+        trial=trial,
     )
 
 
-def _rule_on(alert: Alert, book: RuleBook, matching: Matching, firing: int) -> Ruling:
+def _rule_on(alert: Alert, book: RuleBook, matching: Matching, firing: int, now: datetime) -> Ruling:
     rule = matching.first(alert.labels)
     severity, reason = severity_of(rule, alert, book, firing)
-    return Ruling(alert=alert, rule=rule, severity=severity, reason=reason)
+    tried = matching.trial(alert.labels, rule)
+    trial = _trial(tried, alert, book, firing, now) if tried else None
+    return Ruling(alert=alert, rule=rule, severity=severity, reason=reason, trial=trial)
+
+
+def _trial(rule: Rule, alert: Alert, book: RuleBook, firing: int, now: datetime) -> Trial:
+    severity, reason = severity_of(rule, alert, book, firing)
+    return Trial(rule=rule, severity=severity, reason="; ".join(filter(None, (reason, held(rule, severity, now)))))
 
 
 def _joins(ruling: Ruling, other: Ruling | None, incident: Incident | None, book: RuleBook) -> bool:
@@ -78,9 +84,9 @@ def _joins(ruling: Ruling, other: Ruling | None, incident: Incident | None, book
     return other is not None or (known is not None and known.rank <= ruling.severity.rank)
 
 
-def _loudness(rule: Rule) -> int:
-    """0 for a rule that tells people, 1 for one in shadow, 2 for a heartbeat."""
-    return 2 if rule.action is Action.HEARTBEAT else int(rule.shadow)
+def _loudness(each: Ruling | Trial) -> tuple[bool, int]:
+    """The smallest for the worst severity; a heartbeat comes after all that people are told."""
+    return each.rule.action is Action.HEARTBEAT, each.severity.rank
 
 
 def severity_of(rule: Rule, alert: Alert, book: RuleBook, firing: int = 1) -> tuple[Severity, str]:

@@ -25,13 +25,15 @@ _Test = Callable[[str], bool]
 class Step:
     """What became of one rule. ``matched`` is None where an earlier rule had matched and this one was not evaluated.
 
-    ``failed`` is the first matcher that did not hold, ``got`` the value its label had.
+    ``failed`` is the first matcher that did not hold, ``got`` the value its label had. ``shadow`` says that all held
+    and the rule was passed over, being in shadow: it is the one whose decision is recorded.
     """
 
     rule: Rule
     matched: bool | None
     failed: Matcher | None = None
     got: str = ""
+    shadow: bool = False
 
 
 @dataclass(slots=True)
@@ -60,20 +62,51 @@ class _Column:
 class Matching:
     """The rules, ready to be asked. The answers equal trying each rule in turn, all matchers of each.
 
-    The last rule must match everything (no matchers), so that no alert is ever dropped: ValueError otherwise.
+    Rules in shadow never answer. Of the others the last must match everything (no matchers), so that no alert is ever
+    dropped: ValueError otherwise.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        if not rules or rules[-1].matchers:
+        live = tuple(rule for rule in rules if not rule.shadow)
+        shadows = tuple(rule for rule in rules if rule.shadow)
+        if not live or live[-1].matchers:
             raise ValueError("the last rule must have no matchers, so that every alert has a rule")
         self._rules = tuple(rules)
+        self._places = {rule.id: place for place, rule in enumerate(rules)}
+        self._live = _Table(live)
+        self._shadows = _Table((*shadows, live[-1])) if shadows else None
+
+    def first(self, labels: Labels) -> Rule:
+        """The first rule, from the top, that is not in shadow and whose matchers all hold."""
+        return self._live.first(labels)
+
+    def trial(self, labels: Labels, decides: Rule) -> Rule | None:
+        """The first rule in shadow whose matchers all hold, where it stands above the one that ``decides``."""
+        if self._shadows is None:
+            return None
+        found = self._shadows.first(labels)
+        return found if found.shadow and self._places[found.id] < self._places[decides.id] else None
+
+    def explain(self, labels: Labels) -> tuple[Step, ...]:
+        """Every rule in order, with the reason it was passed over."""
+        chosen = self.first(labels)
+        tried = self.trial(labels, chosen)
+        at = self._places[chosen.id]
+        passed = (_passed_over(rule, labels, tried) for rule in self._rules[:at])
+        return (*passed, Step(chosen, True), *(Step(rule, None) for rule in self._rules[at + 1 :]))
+
+
+class _Table:
+    """Some of the rules, the last of which matches everything, by what they ask of each label."""
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        self._rules = rules
         self._columns = _columns(self._rules)
         self._names = tuple(column.name for column in self._columns)
         self._memo: dict[tuple[str, str], int] = {}
         self._answers: dict[tuple[str | None, ...], Rule] = {}
 
     def first(self, labels: Labels) -> Rule:
-        """The first rule, from the top, whose matchers all hold."""
         values = tuple(map(labels.get, self._names))
         known = self._answers.get(values)
         return known if known is not None else self._first(values)
@@ -89,13 +122,6 @@ class Matching:
             self._answers[values] = found
         return found
 
-    def explain(self, labels: Labels) -> tuple[Step, ...]:
-        """Every rule in order, with the reason it was passed over."""
-        chosen = self.first(labels)
-        at = next(number for number, rule in enumerate(self._rules) if rule is chosen)
-        passed = tuple(_passed_over(rule, labels) for rule in self._rules[:at])
-        return (*passed, Step(chosen, True), *(Step(rule, None) for rule in self._rules[at + 1 :]))
-
     def _ask(self, column: _Column, value: str) -> int:
         if len(value) > LONG:
             return column.rules(value)
@@ -108,8 +134,12 @@ class Matching:
         return known
 
 
-def _passed_over(rule: Rule, labels: Labels) -> Step:
-    failed = next(matcher for matcher in rule.matchers if not holds(matcher, labels))
+def _passed_over(rule: Rule, labels: Labels, tried: Rule | None) -> Step:
+    if rule is tried:
+        return Step(rule, False, shadow=True)
+    failed = next((matcher for matcher in rule.matchers if not holds(matcher, labels)), None)
+    if failed is None:
+        return Step(rule, None)
     return Step(rule, False, failed, labels.get(failed.name, ""))
 
 

@@ -41,7 +41,7 @@ class Row:
     @property
     def pages(self) -> bool:
         """Whether somebody may be woken: not by a rule that only records."""
-        return self.severity.pages and self.rule.action is Action.NOTIFY and not self.rule.shadow
+        return self.severity.pages and self.rule.action is Action.NOTIFY
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ class Mapped:
 
     @property
     def idle(self) -> tuple[Rule, ...]:
-        """The rules that no alert meets, but for the one that matches everything."""
+        """The rules that no alert meets, but for the one that matches everything and those in shadow."""
         met = {row.rule.id for row in self.rows}
-        return tuple(rule for rule in self.book.rules if rule.id not in met and rule.matchers)
+        return tuple(rule for rule in self.book.rules if rule.id not in met and rule.matchers and not rule.shadow)
 
     def by_rule(self) -> Iterator[tuple[Rule, tuple[Row, ...]]]:
         """Each rule with the alerts it takes, in the order of the rules."""

@@ -112,6 +112,12 @@ def _rule(found: Trace) -> Any:
     return found.decision.rule
 
 
+def _tried(found: Trace) -> str | None:
+    assert found.decision is not None
+    trial = found.decision.trial
+    return trial.rule.id if trial else None
+
+
 def _about(found: Trace) -> Mapping[str, str | None]:
     assert found.decision is not None
     subject = found.decision.subject
@@ -131,7 +137,7 @@ FIELDS: Mapping[str, Callable[[Trace], Any]] = {
     "rule": lambda found: _rule(found).id,
     "severity": lambda found: found.severity.name if found.severity else None,
     "reason": lambda found: found.reason,
-    "shadow": lambda found: _rule(found).shadow,
+    "shadow": _tried,
     "owner": lambda found: found.owner,
     "note": lambda found: _rule(found).note,
     "runbook": lambda found: str(_rule(found).runbook) if _rule(found).runbook else None,

@@ -29,9 +29,9 @@ class Reach:
 
 
 def reach(rules: tuple[Rule, ...], traces: Iterable[Trace]) -> Reach:
-    """What the cases have reached. Every alert of a body counts."""
+    """What the cases have reached. Every alert of a body counts; a rule in shadow is reached where it would decide."""
     rulings = [ruling for each in traces if each.decision for ruling in each.decision.rulings]
-    ends = {ruling.rule.id for ruling in rulings}
+    ends = {each.rule.id for ruling in rulings for each in (ruling, ruling.trial) if each}
     alerts = [ruling.alert.labels for ruling in rulings]
     untried = tuple((rule, matcher) for rule in rules for matcher in _untried(rule, alerts))
     return Reach(len(rules), tuple(rule for rule in rules if rule.id not in ends), untried)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from responder.cli.bodies import Sample
-from responder.cli.preview import Preview, preview
+from responder.cli.preview import Preview, in_shadow, preview
 from responder.cli.rules import stored as then
 from responder.cli.rules.fixture import answering, unasked
 from responder.cli.rules.stored import Then
@@ -145,7 +145,7 @@ def as_json(found: Trace) -> dict[str, Any]:
         "severity_reason": decision.ruling.reason,
         "findings": _turned(found),
         "held": decision.held or None,
-        "shadow": found.shown.effects.outcome if rule.shadow and found.shown.effects else None,
+        "shadow": str(decision.trial) if decision.trial else None,
         "owner": rule.owner or None,
         "note": rule.note or None,
         "runbook": {"target": str(rule.runbook) if rule.runbook else None, "found": found.runbook},
@@ -180,7 +180,8 @@ def _step(step: Step, found: Trace) -> dict[str, Any]:
         "matched": step.matched,
         "failed": str(step.failed) if step.failed else None,
         "got": step.got if step.failed else None,
-        "would_match": step.rule.id in found.also if step.matched is None else step.matched,
+        "would_match": step.rule.id in found.also if step.matched is None else step.matched or step.shadow,
+        "shadow": step.shadow,
     }
 
 
@@ -212,8 +213,8 @@ def lines(found: Trace) -> Iterator[str]:
         yield _row("FINDINGS", one_line(found.shown.turned.reason))
     if decision.held:
         yield _row("WINDOW", one_line(decision.held))
-    if rule.shadow and found.shown.effects is not None:
-        yield _row("SHADOW", one_line(found.shown.effects.outcome))
+    if decision.trial:
+        yield _row("SHADOW", one_line(str(decision.trial)))
     for name, text in (("OWNER", rule.owner), ("NOTE", rule.note)):
         if text:
             yield _row(name, text)
@@ -262,6 +263,8 @@ def _steps(found: Trace) -> Iterator[str]:
         if step.matched:
             held = " and ".join(map(str, step.rule.matchers)) or "it matches everything"
             text = click.style(f"+ {one_line(held)}  <- chosen ({step.rule.place})", fg="green")
+        elif step.shadow:
+            text = click.style(f"+ {one_line(in_shadow(found.shown))}", fg="yellow")
         elif step.matched is None:
             text = "  not evaluated: the first match decides; would match too"
         else:

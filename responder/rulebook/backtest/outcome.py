@@ -29,7 +29,7 @@ class Kind(StrEnum):
 class Outcome:
     """What people would have noticed of a notification.
 
-    ``severity`` is empty and ``rank`` 0 where nobody is told, whatever happens (a heartbeat, a rule in shadow).
+    ``severity`` is empty and ``rank`` 0 where nobody is told, whatever happens (a heartbeat).
     ``told`` are the channels that hear of an incident for the first time, or again after its end. ``pages`` says
     whether somebody is woken. ``begins`` marks a new incident and one that returns.
     """
@@ -67,7 +67,7 @@ def outcome(effects: Effects, pager: str) -> Outcome:
         return NOTHING
     told = dict.fromkeys(draft.channel for draft in effects.drafts if draft.report.moment in _BEGINNINGS)
     returns = any(draft.report.moment is Moment.AGAIN for draft in effects.drafts)
-    notified = decision.rule.action is Action.NOTIFY and not decision.rule.shadow
+    notified = decision.rule.action is Action.NOTIFY
     return Outcome(
         rule=decision.rule.id,
         severity=decision.severity.name if notified else "",

@@ -24,8 +24,9 @@ from responder.rulebook.draft import Draft, Surroundings
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
-    """Rules below the first one without matchers."""
-    first = next((number for number, entry in enumerate(draft.rules) if not entry.value.match), None)
+    """Rules below the first one without matchers that is not in shadow."""
+    rules = enumerate(draft.rules)
+    first = next((number for number, entry in rules if not entry.value.match and entry.value.enabled), None)
     if first is None:
         return
     catch_all = draft.rules[first]

@@ -1,6 +1,6 @@
 """The last rule matches everything, so that no alert is ever dropped.
 
-An alert that no rule knows is the one that nobody expected.
+An alert that no rule knows is the one that nobody expected. A rule in shadow takes no alert, so it cannot be that rule.
 
 Bad:
 
@@ -22,14 +22,20 @@ from responder.model.problem import Place, Problem
 from responder.rulebook.draft import Draft, Surroundings
 
 _HINT = "end the last file with a rule that has match: []"
+_TAKEN_BACK = "remove enabled: shadow from it, or end the last file with another rule that has match: []"
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
-    """No rule at all, or a last one that has matchers."""
+    """No rule at all, or a last one that has matchers or is in shadow."""
     last = draft.rules[-1] if draft.rules else None
-    if any(not entry.value.match for entry in draft.rules) or "rules" in draft.spoiled.get("parts", set()):
+    everything = [entry for entry in draft.rules if not entry.value.match]
+    if any(entry.value.enabled for entry in everything) or "rules" in draft.spoiled.get("parts", set()):
         return
     if draft.spoiled.get("rules") and last is None:
+        return
+    if everything:
+        said = f"'{everything[-1].name}' is in shadow: an alert that no other rule matches would be lost"
+        yield Problem(everything[-1].at("enabled"), "no-catch-all", said, _TAKEN_BACK)
         return
     place = last.at("match") if last else Place(draft.documents[-1].name, 1, 1)
     yield Problem(place, "no-catch-all", "an alert that no rule matches would be lost", _HINT)

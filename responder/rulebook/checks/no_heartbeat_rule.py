@@ -1,6 +1,7 @@
 """A heartbeat is expected, and no rule says which alerts are one.
 
-The Watchdog needs a rule with `action: heartbeat`; without it every expected cluster would be reported as silent.
+The Watchdog needs a rule with `action: heartbeat` that is not in shadow; without it every expected cluster would be
+reported as silent.
 
 Bad:
 
@@ -20,14 +21,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.draft import Draft, Entry, Surroundings
+from responder.rulebook.schema import RuleShape
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
     """Heartbeats, and no rule that records any."""
     if draft.spoiled.get("rules") or "rules" in draft.spoiled.get("parts", set()):
         return
-    if draft.heartbeats and not any(entry.value.action == "heartbeat" for entry in draft.rules):
+    if draft.heartbeats and not any(map(_records, draft.rules)):
         said = "heartbeats are expected, and no rule records any"
         hint = 'write a rule for alertname="Watchdog" with action: heartbeat'
         yield Problem(draft.heartbeats[0].at("cluster"), "no-heartbeat-rule", said, hint)
+
+
+def _records(entry: Entry[RuleShape]) -> bool:
+    return entry.value.action == "heartbeat" and entry.value.enabled

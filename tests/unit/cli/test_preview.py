@@ -97,7 +97,22 @@ def test_probes_really_run_when_asked_for() -> None:
 
 def test_the_trace_names_each_rule() -> None:
     """Why this rule, and why not the others."""
-    assert element(FIRING)["explain"] == [{"rule": "everything", "matched": True, "failed": None, "got": None}]
+    chosen = {"rule": "everything", "matched": True, "failed": None, "got": None, "shadow": False}
+    assert element(FIRING)["explain"] == [chosen]
+
+
+def test_a_rule_in_shadow_is_shown_beside_the_one_that_decides() -> None:
+    """Whoever tries a rule sees what it would have decided, and that the other one still does."""
+    found = element(FIRING, above=(replace(EVERYTHING, id="on-trial", shadow=True, severity="P2"),))
+    assert (found["rule"], found["severity"], found["page"]) == ("everything", "P1", True)
+    assert found["shadow"] == "in shadow, rule on-trial would decide: P2 fixed by the rule"
+    steps = found["explain"]
+    assert isinstance(steps, list)
+    assert [(step["rule"], step["matched"], step["shadow"]) for step in steps] == [
+        ("on-trial", False, True),
+        ("everything", True, False),
+    ]
+    assert "on-trial" not in json.dumps([found["slack"], found["pagerduty"]])
 
 
 def test_without_channels_the_page_is_shown_as_printed() -> None:

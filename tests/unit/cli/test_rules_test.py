@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -212,7 +213,7 @@ tests:
   - name: the hour
     now: "2026-03-01T02:00:00Z"
     alert: {alertname: CertificateExpiry, service: plato, severity: critical}
-    expect: {severity: P2, page: false, shadow: false, reason: "*not paged outside of business-hours*"}
+    expect: {severity: P2, page: false, shadow: null, reason: "*not paged outside of business-hours*"}
 """
     done = _test(tmp_path, cases)
     assert done.exit_code == 0, done.output
@@ -223,3 +224,28 @@ tests:
     assert "'unknwon' is no finding (did you mean 'unknown'?)" in said.output
     nobody = _test(tmp_path, cases.replace("volume-eta", "volume-age"))
     assert "nothing asks volume-age" in nobody.output
+
+
+ON_TRIAL = """\
+rules:
+  - {id: trial, match: 'alertname="ServiceDown"', severity: P2, first_step: Look., channels: [slack], enabled: shadow}
+"""
+
+
+def test_a_rule_in_shadow_is_tested_explained_and_counted(tmp_path: Path) -> None:
+    """A case promises what a rule on trial would decide, while the rule below it still decides and pages."""
+    copy = tmp_path / "rules"
+    shutil.copytree(ROOT / "rules", copy)
+    (copy / "01-trial.yaml").write_text(ON_TRIAL)
+    where = ("--rules", str(copy), "--runbooks", str(ROOT / "runbooks"))
+    path = tmp_path / "cases.yaml"
+    good = GOOD.replace("action: notify", "shadow: trial")
+    path.write_text(good)
+    done = CliRunner().invoke(rules, ["test", *where, str(path), "--coverage"])
+    assert done.exit_code == 0, done.output
+    assert "trial (" not in done.output
+    path.write_text(good.replace("shadow: trial", "shadow: null"))
+    wrong = CliRunner().invoke(rules, ["test", *where, str(path)])
+    assert wrong.exit_code == 1
+    assert "in shadow: would have decided P2 fixed by the rule" in wrong.output
+    assert "SHADOW    in shadow, rule trial would decide: P2 fixed by the rule" in wrong.output

@@ -18,7 +18,7 @@ from responder.model.delivery import Delivery, Effects
 from responder.model.finding import Verdict
 from responder.model.problem import Place
 from responder.model.report import Moment, Status
-from responder.model.rule import Action, ProbeSpec, RuleBook, SeverityFrom
+from responder.model.rule import Action, ProbeSpec, Rule, SeverityFrom
 from responder.model.secret import Secret
 from responder.model.window import Span, Window
 from responder.notify.channels import CHANNELS
@@ -54,9 +54,9 @@ EVERYTHING = replace(
 )
 
 
-def a_desk(rule: object = EVERYTHING, channels: dict[str, Channel] = CHANNELS_USED) -> Desk:
-    """One rule for everything, a tcp probe, PagerDuty and Slack."""
-    book: RuleBook = replace(a_book(), rules=(rule,), probes={"tcp": TCP})  # type: ignore[arg-type]
+def a_desk(rule: Rule = EVERYTHING, channels: dict[str, Channel] = CHANNELS_USED, above: tuple[Rule, ...] = ()) -> Desk:
+    """One rule for everything below those ``above``, a tcp probe, PagerDuty and Slack."""
+    book = replace(a_book(), rules=(*above, rule), probes={"tcp": TCP})
     return Desk(
         book=book,
         matching=Matching(book.rules),
@@ -234,44 +234,43 @@ def test_what_still_fires_when_the_window_opens_pages_then() -> None:
     assert told(following(monday, a_group(), desk, 4, 2 * 86400 + 8 * 3600)) == []
 
 
-SHADOW = replace(EVERYTHING, shadow=True)
+SHADOW = replace(
+    EVERYTHING, id="on-trial", shadow=True, severity="P2", probes=(), channels=("log",), gather=("service",)
+)
 
 
-def test_a_rule_in_shadow_records_and_tells_nobody() -> None:
-    """What it would have done is written down, from the first alert to the last."""
-    desk = a_desk(SHADOW)
+def test_a_rule_in_shadow_takes_nobodys_page() -> None:
+    """With a rule on trial above it the old rule pages as if that were not there: the same incident and messages."""
+    without, tried = a_desk(), a_desk(above=(SHADOW,))
+    effects = begun(tried)
+    assert effects.drafts == begun(without).drafts
+    assert (effects.work, effects.due_at) == (begun(without).work, begun(without).due_at)
+    assert ("pagerduty", "trigger") in told(effects)
+    incident = effects.incident
+    assert incident is not None
+    assert (incident.rule, incident.channels, incident.severity) == ("everything", ("pagerduty", "slack"), "P1")
+    assert replace(incident, reason="") == replace(begun(without).incident, reason="")  # type: ignore[type-var]
+
+
+def test_what_a_rule_in_shadow_would_have_decided_is_recorded() -> None:
+    """Whoever tries a rule reads on the incident, and on each delivery, what it would have made of the alert."""
+    desk = a_desk(above=(SHADOW,))
     effects = begun(desk)
-    assert told(effects) == []
     assert effects.incident is not None
-    assert (effects.incident.channels, effects.incident.severity) == ((), "P1")
-    assert "in shadow, nobody is told; it would tell pagerduty, slack and wake somebody" in effects.outcome
-    assert effects.incident.reason == effects.outcome
-    more = following(effects, a_group(an_alert(), an_alert(labels={"instance": "2"})), desk)
-    assert told(more) == []
-    ended = a_group(a_resolved_alert(), a_resolved_alert(labels={"instance": "2"}))
-    over = following(more, ended, desk, 3)
-    assert told(over) == []
-    assert over.incident is not None
-    assert not over.incident.open
+    said = "; in shadow, rule on-trial would decide: P2 fixed by the rule"
+    assert effects.incident.reason.endswith(said)
+    assert effects.outcome.endswith(said)
+    assert following(effects, a_group(an_alert()), desk).outcome.endswith(said)
+    assert "on-trial" not in str([draft.report for draft in effects.drafts])
 
 
-def test_what_a_rule_in_shadow_recorded_is_told_when_another_rule_decides() -> None:
-    """A rule that leaves the shadow, or an alert of another one, opens the page that nobody had."""
-    first = begun(a_desk(SHADOW))
-    mild = an_alert(labels={"severity": "warning", "instance": "2"})
-    real = following(first, a_group(an_alert(), mild), a_desk(EVERYTHING))
-    assert ("pagerduty", "trigger") in told(real)
-    assert ("slack", "post") in told(real)
-
-
-def test_a_rule_in_shadow_changes_nothing_of_what_people_were_told() -> None:
-    """Where only the shadow's alert is left, the incident keeps the severity people know."""
-    first = begun(a_desk(EVERYTHING), an_alert(labels={"severity": "warning"}))
-    desk = a_desk(replace(SHADOW, severity="P1"))
-    after = following(first, a_group(an_alert(labels={"severity": "warning"}), an_alert()), desk)
-    assert after.incident is not None
-    assert after.incident.severity == "P3"
-    assert "pagerduty" not in {channel for channel, _ in told(after)}
+def test_an_incident_that_nobody_heard_of_is_told_when_it_grows() -> None:
+    """Whatever kept people from hearing of an incident, the next news of it opens the page."""
+    first = begun(a_desk())
+    assert first.incident is not None
+    unheard = replace(first, incident=replace(first.incident, channels=()))
+    real = following(unheard, a_group(an_alert(), an_alert(labels={"instance": "2"})), a_desk())
+    assert {("pagerduty", "trigger"), ("slack", "post")} <= set(told(real))
 
 
 def test_without_any_channel_the_page_is_printed() -> None:

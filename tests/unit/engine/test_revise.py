@@ -230,11 +230,3 @@ def test_a_study_that_another_worker_took_over_changes_nothing(shop: Shop) -> No
         time.sleep(0.01)
     assert incident(shop) == ("P3", "slack")
     assert shop.rows("SELECT count(*) FROM messages WHERE channel = 'pagerduty'") == [(0,)]
-
-
-def test_a_rule_in_shadow_is_raised_in_silence(shop: Shop) -> None:
-    """What its findings would have made of it is recorded; nobody hears of it."""
-    opened(shop, replace(RAISED, shadow=True))
-    diagnosed(shop)
-    assert incident(shop) == ("P1", "")
-    assert shop.rows("SELECT count(*) FROM messages") == [(0,)]

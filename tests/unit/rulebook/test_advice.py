@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import product
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from responder.bootstrap import surroundings
-from responder.rulebook.checks import ADVICE, impossible_match
+from responder.rulebook.checks import ADVICE, impossible_match, shadowed_value
 from responder.rulebook.cover import covered
 from responder.rulebook.draft import Draft, Surroundings
 from responder.rulebook.load import gather, required
@@ -27,10 +28,14 @@ rules:
 VALUES = ("", "a", "b", "ab", "abc", "ba", "c\n")
 
 
-def drafted(folder: Path, matches: list[str]) -> tuple[Draft, Surroundings]:
-    """A draft of one rule for each of these matchers, and a catch-all."""
+def drafted(folder: Path, matches: list[str], shadows: Collection[int] = ()) -> tuple[Draft, Surroundings]:
+    """A draft of one rule for each of these matchers, those of ``shadows`` in shadow, and a catch-all."""
     folder.mkdir(exist_ok=True)
-    rules = [f"  - {{id: r{n}, match: '{text}', severity: P3, first_step: x}}" for n, text in enumerate(matches)]
+    live = ["shadow" if number in shadows else "true" for number in range(len(matches))]
+    rules = [
+        f"  - {{id: r{number}, match: '{text}', severity: P3, first_step: x, enabled: {live[number]}}}"
+        for number, text in enumerate(matches)
+    ]
     rules.append("  - {id: unknown, match: [], severity: P3, first_step: x}")
     (folder / "all.yaml").write_text(HEAD + "\n".join(rules) + "\n")
     draft, around = gather(folder), surroundings(str(folder / "none"))
@@ -84,6 +89,15 @@ def test_dead_rules_are_found(tmp_path: Path, matches: list[str], dead: set[int]
     """A rule that an earlier one keeps from ever deciding is named, whatever way the two are written."""
     draft, around = drafted(tmp_path / "rules", matches)
     assert {each.number for each in covered(draft, around) if each.whole} == dead
+
+
+def test_a_rule_in_shadow_keeps_none_below_it_from_deciding(tmp_path: Path) -> None:
+    """A rule on trial above the one it is to replace is no mistake; what is on trial below a rule never is tried."""
+    draft, around = drafted(tmp_path / "rules", ['a=~"x|y"', 'a="x"'], shadows={0})
+    assert covered(draft, around) == ()
+    assert not list(shadowed_value.check(draft, around))
+    draft, around = drafted(tmp_path / "others", ['a=~"x|y"', 'a="x"'], shadows={1})
+    assert {each.number for each in covered(draft, around)} == {1}
 
 
 @pytest.mark.parametrize(

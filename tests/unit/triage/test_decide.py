@@ -111,15 +111,42 @@ def test_a_window_of_one_severity_leaves_the_others_alone() -> None:
     assert decided(rule, now=SUNDAY, tier="gold").pages
 
 
-def test_a_rule_in_shadow_never_speaks_for_one_that_tells_people() -> None:
-    """A shadow P1 beside a real P3 is a P3: people are told what the real rule says."""
-    shadow = a_rule(id="shadow", shadow=True, matchers=(Matcher("instance", Op.EQUAL, "0"),), severity="P1")
-    real = a_rule(severity="P3")
-    beat = a_rule(id="beat", matchers=(Matcher("instance", Op.EQUAL, "2"),), action=Action.HEARTBEAT, severity="P1")
-    found = decided(shadow, beat, real, alerts=3)
+FIRST = (Matcher("instance", Op.EQUAL, "0"),)
+REAL = a_rule(severity="P3")
+
+
+def test_a_heartbeat_never_speaks_for_what_people_are_told() -> None:
+    """A heartbeat beside a P3 is a P3, however bad the heartbeat's severity."""
+    beat = a_rule(id="beat", matchers=FIRST, action=Action.HEARTBEAT, severity="P1")
+    found = decided(beat, REAL, alerts=2)
     assert (found.rule.id, found.severity.name) == ("service-down", "P3")
-    alone = decided(shadow, real)
-    assert (alone.rule.id, alone.rule.shadow) == ("shadow", True)
+
+
+def test_a_rule_in_shadow_only_adds_what_it_would_have_decided() -> None:
+    """A P1 on trial above a real P3 is a P3: the decision is that of the rules without it, with a few words more."""
+    found, without = decided(a_rule(id="trial", shadow=True, severity="P1"), REAL), decided(REAL)
+    assert (found.rule.id, found.severity.name, found.ruling.reason) == ("service-down", "P3", without.ruling.reason)
+    assert found.reason == f"{without.reason}; in shadow, rule trial would decide: P1 fixed by the rule"
+    assert (found.turns, found.key, found.pages) == (without.turns, without.key, without.pages)
+
+
+def test_of_rules_in_shadow_the_first_above_the_deciding_one_counts() -> None:
+    """It is the one that would decide if all left the shadow; one below the deciding rule never would."""
+    first = a_rule(id="first", shadow=True, severity="P4")
+    second = a_rule(id="second", shadow=True, severity="P1")
+    assert str(decided(first, second, REAL).trial) == "in shadow, rule first would decide: P4 fixed by the rule"
+    assert decided(REAL, first, second).trial is None
+    assert decided(replace(first, matchers=(GOLD,)), REAL).trial is None
+
+
+def test_the_worst_of_a_group_on_trial_is_told_with_its_window() -> None:
+    """Of several alerts the worst counts, as it does for the rules that decide; a shut window is part of the answer."""
+    mild = a_rule(id="mild", shadow=True, severity="P4")
+    bad = a_p2(id="bad", shadow=True, matchers=FIRST, pages_in={"P2": OFFICE})
+    found = decided(bad, mild, REAL, alerts=2, now=SUNDAY)
+    assert str(found.trial).startswith("in shadow, rule bad would decide: P2 fixed by the rule; not paged outside of")
+    beat = a_rule(id="beat", shadow=True, action=Action.HEARTBEAT, severity="P1")
+    assert str(decided(beat, REAL).trial) == "in shadow, rule beat would decide: heartbeat, nobody would be told"
 
 
 @pytest.mark.parametrize(
