@@ -110,6 +110,9 @@ class CoverageShape(Shape):
     """What the cases must reach."""
 
     min_rules: Annotated[float, BeforeValidator(_percent)] = Field(default=0.0, description="Share of the rules: 100%.")
+    min_matchers: Annotated[float, BeforeValidator(_percent)] = Field(
+        default=0.0, description="Share of the matchers that some case depends on: 100%."
+    )
 
 
 class CaseFile(Shape):
@@ -145,11 +148,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class CaseSet:
-    """The cases of a file, and the share of rules, in percent, that it wants reached."""
+    """The cases of a file, and the shares of rules and matchers, in percent, that it wants reached."""
 
     path: Path
     cases: tuple[Case, ...]
     min_rules: float
+    min_matchers: float
 
 
 def load_cases(path: Path) -> CaseSet:
@@ -174,7 +178,8 @@ def load_cases(path: Path) -> CaseSet:
     ]
     if problems := tuple(each for each in found if isinstance(each, Problem)):
         raise BadRules(problems)
-    return CaseSet(path, tuple(each for each in found if isinstance(each, Case)), file.coverage.min_rules)
+    cases = tuple(each for each in found if isinstance(each, Case))
+    return CaseSet(path, cases, file.coverage.min_rules, file.coverage.min_matchers)
 
 
 def _problem(found: Problem) -> Problem:

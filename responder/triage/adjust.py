@@ -18,11 +18,16 @@ from responder.triage.windows import is_open, opening
 
 def adjusted(rule: Rule, labels: Labels, severity: Severity, firing: int, book: RuleBook) -> tuple[Severity, str]:
     """The severity once labels and the number of firing alerts are considered, and why; empty where it stays."""
-    for each in rule.adjust:
-        if not each.findings and _holds(each, labels, firing):
-            moved = move(each, severity, book)
-            return moved, _said(each, severity, moved, firing) if moved is not severity else ""
-    return severity, ""
+    entry = applying(rule, labels, firing)
+    if entry is None:
+        return severity, ""
+    moved = move(entry, severity, book)
+    return moved, _said(entry, severity, moved, firing) if moved is not severity else ""
+
+
+def applying(rule: Rule, labels: Labels, firing: int) -> Adjustment | None:
+    """The entry on labels and numbers that applies: the first that holds."""
+    return next((each for each in rule.adjust if not each.findings and _holds(each, labels, firing)), None)
 
 
 def turns(

@@ -1,4 +1,4 @@
-"""Which rules, and which of their matchers, test cases have tried."""
+"""Which rules, and which of their matchers and changes of the severity, test cases have tried."""
 
 from __future__ import annotations
 
@@ -7,34 +7,71 @@ from dataclasses import dataclass
 
 from responder.cli.rules.trace import Trace
 from responder.model.alert import Labels
-from responder.model.rule import Matcher, Rule
+from responder.model.rule import Adjustment, Matcher, Rule
+from responder.triage.adjust import applying
 from responder.triage.matchers import holds
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """``unreached`` are rules that no case ends at; ``untried`` are matchers that never decided, with their rules.
+    """What no case has tried.
 
-    A matcher decides where it does not hold and all others of its rule do: only then does the rule depend on it.
+    ``unreached`` are rules that no case ends at; ``untried`` are matchers that never decided, with their rules;
+    ``idle`` are entries of ``adjust`` that never applied. ``rules`` and ``matchers`` count what there is. A matcher
+    decides where it does not hold and all others of its rule do: only then does the rule depend on it.
     """
 
     rules: int
     unreached: tuple[Rule, ...]
     untried: tuple[tuple[Rule, Matcher], ...]
+    matchers: int
+    idle: tuple[tuple[Rule, Adjustment], ...] = ()
 
     @property
     def share(self) -> float:
         """The rules that some case ends at, in percent."""
         return 100.0 * (self.rules - len(self.unreached)) / self.rules
 
+    @property
+    def matcher_share(self) -> float:
+        """The matchers that some case depends on, in percent; all of them where there are none."""
+        return 100.0 * (self.matchers - len(self.untried)) / self.matchers if self.matchers else 100.0
+
 
 def reach(rules: tuple[Rule, ...], traces: Iterable[Trace]) -> Reach:
     """What the cases have reached. Every alert of a body counts; a rule in shadow is reached where it would decide."""
+    traces = list(traces)
     rulings = [ruling for each in traces if each.decision for ruling in each.decision.rulings]
     ends = {each.rule.id for ruling in rulings for each in (ruling, ruling.trial) if each}
     alerts = [ruling.alert.labels for ruling in rulings]
     untried = tuple((rule, matcher) for rule in rules for matcher in _untried(rule, alerts))
-    return Reach(len(rules), tuple(rule for rule in rules if rule.id not in ends), untried)
+    applied = [found for each in traces for found in _applied(each)]
+    return Reach(
+        rules=len(rules),
+        unreached=tuple(rule for rule in rules if rule.id not in ends),
+        untried=untried,
+        matchers=sum(len(rule.matchers) for rule in rules),
+        idle=tuple(
+            (rule, entry)
+            for rule in rules
+            for entry in rule.adjust
+            if (rule.id, entry) not in applied and not (rule.shadow and entry.findings)  # probes of those are not asked
+        ),
+    )
+
+
+def _applied(found: Trace) -> Iterator[tuple[str, Adjustment]]:
+    """The entries of ``adjust`` that applied, with the ids of their rules: of each alert, and once findings are in."""
+    if found.decision is None:
+        return
+    firing = sum(ruling.alert.firing for ruling in found.decision.rulings)
+    for ruling in found.decision.rulings:
+        for rule in (ruling.rule, *([ruling.trial.rule] if ruling.trial else [])):
+            if entry := applying(rule, ruling.alert.labels, firing):
+                yield rule.id, entry
+    if turned := found.shown.turned:
+        rule = found.decision.rule
+        yield from ((rule.id, entry) for entry in rule.adjust if entry.findings == turned.turn.findings)
 
 
 def _untried(rule: Rule, alerts: list[Labels]) -> Iterator[Matcher]:

@@ -29,6 +29,12 @@ class _Outcome:
     proofs: Mapping[Path, Sequence[Proof]]
     reach: Reach
     wanted: float
+    wanted_matchers: float
+
+    @property
+    def short(self) -> bool:
+        """Whether the cases reach less than their files want."""
+        return self.reach.share < self.wanted or self.reach.matcher_share < self.wanted_matchers
 
     def count(self, verdict: str) -> int:
         return sum(proof.verdict == verdict for proofs in self.proofs.values() for proof in proofs)
@@ -38,7 +44,7 @@ class _Outcome:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--run", "only", metavar="REGEX", help="Run only the cases whose name matches.")
 @click.option("--junit", "report", type=click.Path(path_type=Path), help="Write a JUnit report to this file.")
-@click.option("--coverage", is_flag=True, help="Show rules and matchers never tried; fail below the files' min_rules.")
+@click.option("--coverage", is_flag=True, help="Show rules and matchers never tried; fail below the files' minimum.")
 @click.option("--update", is_flag=True, help="Write what came into the files, for review.")
 @click.option("--rules", "folder", help="Folder of the rule files. [default: RESPONDER_RULES]")
 @click.option("--runbooks", help="Folder of the runbooks. [default: RESPONDER_RUNBOOKS]")
@@ -70,8 +76,7 @@ def test(
         if update:
             for line in _update(found):
                 click.echo(line)
-    short = coverage and found.reach.share < found.wanted
-    sys.exit(FAILED if (found.count("FAIL") and not update) or short else 0)
+    sys.exit(FAILED if (found.count("FAIL") and not update) or (coverage and found.short) else 0)
 
 
 def _pattern(only: str | None) -> re.Pattern[str]:
@@ -93,7 +98,8 @@ def _run(files: tuple[Path, ...], only: re.Pattern[str], folder: str | None, run
     proofs = {each.path: [prove(case, desk, anchors) for case in each.cases if only.search(case.name)] for each in sets}
     traces = [trace for several in proofs.values() for proof in several for trace in proof.traces]
     wanted = max((each.min_rules for each in sets), default=0.0)
-    return _Outcome(proofs, reach(desk.book.rules, traces), wanted)
+    matchers = max((each.min_matchers for each in sets), default=0.0)
+    return _Outcome(proofs, reach(desk.book.rules, traces), wanted, matchers)
 
 
 def _desk(folder: str, runbooks: str) -> tuple[Desk, Runbooks]:
@@ -144,13 +150,18 @@ def _differences(proof: Proof) -> Iterator[str]:
 
 
 def _coverage(found: _Outcome) -> Iterator[str]:
+    from responder.cli.rules.trace import entry_text
+
     reach = found.reach
     yield f"coverage: {reach.share:.1f} % of the rules, {found.wanted:g} % wanted"
+    yield f"coverage: {reach.matcher_share:.1f} % of the matchers, {found.wanted_matchers:g} % wanted"
     for rule in reach.unreached:
         yield f"  no case ends at rule {rule.id} ({rule.place})"
     for rule, matcher in reach.untried:
         said = str(matcher) if len(str(matcher)) <= 72 else f"{str(matcher)[:69]}..."
         yield f"  in rule {rule.id} no case depends on {said}"
+    for rule, entry in reach.idle:
+        yield f"  in rule {rule.id} no case has an alert for which adjust {entry_text(entry)}"
 
 
 def _update(found: _Outcome) -> Iterator[str]:

@@ -207,8 +207,7 @@ def lines(found: Trace) -> Iterator[str]:
     yield _row("SEVERITY", f"{decision.severity.name}  from rule {rule.id}, {one_line(decision.ruling.reason)}")
     for entry in rule.adjust if found.shown.turned is None else ():
         if entry.findings:
-            way = "raises" if entry.raises else "lowers"
-            yield _row("", f"    {way} it {_whither(entry)} where {' and '.join(map(str, entry.findings))}")
+            yield _row("", f"    {entry_text(entry)}")
     if found.shown.turned is not None:
         yield _row("FINDINGS", one_line(found.shown.turned.reason))
     if decision.held:
@@ -241,6 +240,13 @@ def _gathered(found: Trace) -> str:
         return f"sha256({of})"
     labels = ", ".join(f'{name}="{value}"' for name, value in found.gathered.items())
     return f"incident_key {{{labels}}} gathers all groups that share it"
+
+
+def entry_text(entry: Adjustment) -> str:
+    """What an entry of ``adjust`` does, and where."""
+    where = [*map(str, entry.matchers), *([f"{entry.firing} alerts fire"] if entry.firing else [])]
+    where += map(str, entry.findings)
+    return f"{'raises' if entry.raises else 'lowers'} it {_whither(entry)} where {' and '.join(where)}"
 
 
 def _whither(adjustment: Adjustment) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -44,7 +45,8 @@ def test_the_shipped_cases_pass_and_reach_every_rule() -> None:
     done = CliRunner().invoke(rules, ["test", *HERE, "--coverage"])
     assert done.exit_code == 0, done.output
     assert "coverage: 100.0 % of the rules, 100 % wanted\n" in done.output
-    assert "depends on" not in done.output
+    assert "coverage: 100.0 % of the matchers, 100 % wanted\n" in done.output
+    assert "  in rule " not in done.output
 
 
 def test_what_is_as_expected_passes(tmp_path: Path) -> None:
@@ -137,6 +139,51 @@ def test_coverage_below_the_wish_fails(tmp_path: Path) -> None:
     assert '  in rule target-down-service no case depends on service=~"capsule|' in done.output
 
 
+MATCHERS = """\
+tests:
+  - {name: the watchdog, alert: {alertname: Watchdog}, expect: {rule: watchdog}}
+  - {name: no watchdog, alert: {alertname: Other}, expect: {rule: unknown}}
+coverage: {min_matchers: 1%}
+"""
+
+
+def test_matchers_have_a_minimum_of_their_own(tmp_path: Path) -> None:
+    """A matcher that no case depends on can be taken out by mistake: a file may forbid that."""
+    done = _test(tmp_path, MATCHERS, "--coverage")
+    assert done.exit_code == 0, done.output
+    share = re.search(r"coverage: (\d+\.\d) % of the matchers, 1 % wanted\n", done.output)
+    assert share
+    assert 1 < float(share[1]) < 99
+    wanted = MATCHERS.replace("1%", "99%")
+    assert _test(tmp_path, wanted, "--coverage").exit_code == 1
+    assert _test(tmp_path, wanted).exit_code == 0
+
+
+def test_a_change_of_severity_that_no_case_makes_is_named(tmp_path: Path) -> None:
+    """What findings and numbers make of a severity is shown where nobody has tried it, and only there."""
+    said = "  in rule {} no case has an alert for which adjust raises it to P1 where {}\n"
+    disk = said.format("volume-filling", "volume-eta is bad")
+    nodes = said.format("node-not-ready", "3 alerts fire")
+    cases = """\
+tests:
+  - name: findings
+    alert: {alertname: KubePersistentVolumeFillingUp, persistentvolumeclaim: data-capsule-0, severity: warning}
+    findings: {volume-eta: bad}
+    expect: {severity: P1}
+  - name: numbers
+    alert: {alertname: KubeNodeNotReady, severity: warning}
+    alerts: [{node: a}, {node: b}, {node: c}]
+    expect: {severity: P1}
+"""
+    tried = _test(tmp_path, cases, "--coverage").output
+    assert disk not in tried
+    assert nodes not in tried
+    less = cases.replace("volume-eta: bad", "volume-eta: ok").replace(", {node: c}", "").replace("P1", "P3", 1)
+    untried = _test(tmp_path, less, "--coverage").output
+    assert disk in untried
+    assert nodes in untried
+
+
 def test_ci_reads_the_report(tmp_path: Path) -> None:
     """CI shows which case failed and why."""
     text = GOOD.replace("severity: P1", "severity: P2") + ROWS.partition("tests:\n")[2]
@@ -173,6 +220,7 @@ def test_expectations_can_be_rewritten(tmp_path: Path) -> None:
         ("tests: [{name: x, alert: {a: 1}, expect: {}}]", "a text is expected, not the number 1"),
         ("tests: [{name: x, now: soon, alert: {a: b}, expect: {}}]", "a time looks like"),
         ("coverage: {min_rules: 101}", "whole number of percent"),
+        ("coverage: {min_matchers: most}", "whole number of percent"),
         ("tests: [", "tests.yaml:2:1"),
         ("- a", "error[bad-value]"),
     ],
