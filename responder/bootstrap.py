@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from responder.notify.contract import Channel
     from responder.notify.deliver import Deliverer
     from responder.outgoing import Outgoing
+    from responder.outgoing.mail import Mailer
     from responder.rulebook.draft import Surroundings
     from responder.rulebook.examine import Examined
     from responder.rulebook.watch import Looks
@@ -198,9 +199,19 @@ def outgoing(settings: Settings, clock: Clock) -> Outgoing:
 def deliverer(settings: Settings, clock: Clock) -> Deliverer:
     """What puts messages on the wire: HTTP, standard output for the log, SMTP where a mail server is configured."""
     from responder.notify.deliver import Deliverer
-    from responder.outgoing.mail import Mailer, MailServer
 
     way_out = outgoing(settings, clock)
+    return Deliverer(
+        way_out, clock, print_page=print_page, secrets=settings.secrets(), mailer=mailer(settings, clock, way_out)
+    )
+
+
+def mailer(settings: Settings, clock: Clock, way_out: Outgoing) -> Mailer | None:
+    """What hands in mails, None where no mail server is configured."""
+    from responder.outgoing.mail import Mailer, MailServer
+
+    if not settings.smtp_host:
+        return None
     server = MailServer(
         host=settings.smtp_host,
         port=settings.smtp_port,
@@ -208,8 +219,7 @@ def deliverer(settings: Settings, clock: Clock) -> Deliverer:
         user=settings.smtp_user,
         password=settings.smtp_password,
     )
-    mailer = Mailer(way_out, clock, server) if settings.smtp_host else None
-    return Deliverer(way_out, clock, print_page=print_page, secrets=settings.secrets(), mailer=mailer)
+    return Mailer(way_out, clock, server)
 
 
 def prober(settings: Settings, clock: Clock) -> Prober:

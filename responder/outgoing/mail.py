@@ -7,7 +7,7 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from responder.model.clock import Clock, Deadline
@@ -43,6 +43,13 @@ class Mailer:
 
         ``request`` has the envelope in the headers From and To. Raises CouldNotReach where no word comes in time.
         """
+        return self._converse(lambda session: _hand_in(session, request), deadline, cap)
+
+    def look(self, deadline: Deadline, cap: int) -> Response:
+        """The same up to the login and a NOOP: whether mails could be handed in. None is."""
+        return self._converse(_noop, deadline, cap)
+
+    def _converse(self, say: Callable[[_Session], bytes], deadline: Deadline, cap: int) -> Response:
         left = deadline.left(self._clock.monotonic())
         connection = self._outgoing.connect(self._server.host, self._server.port, deadline)
         # The time-out of a socket is for each wait, and a server may drip: at the deadline the connection is cut.
@@ -51,10 +58,10 @@ class Mailer:
         cutter.daemon = True
         cutter.start()
         try:
-            refused = self._hand_in(connection, request)
+            said = self._open(connection, say)
         except smtplib.SMTPRecipientsRefused as error:
-            code, said = max(error.recipients.values())
-            return _answer(code, said, cap)
+            code, why = max(error.recipients.values())
+            return _answer(code, why, cap)
         except smtplib.SMTPResponseException as error:
             if not 400 <= error.smtp_code < 600:  # half an answer, or none that SMTP knows
                 raise self._named(error, left, deadline) from error
@@ -65,10 +72,10 @@ class Mailer:
             cutter.cancel()
             spare.close()
             connection.close()
-        return Response(200, f"accepted, but not for {', '.join(sorted(refused))}".encode() if refused else b"accepted")
+        return Response(200, said)
 
-    def _hand_in(self, connection: socket.socket, request: Request) -> Collection[str]:
-        """One conversation; the recipients that the server does not know, of several. Raises OSError."""
+    def _open(self, connection: socket.socket, say: Callable[[_Session], bytes]) -> bytes:
+        """One conversation, in which ``say`` comes after TLS and login. Raises OSError."""
         server = self._server
         session = _Session(connection, server.host, self._outgoing.tls if server.tls == "tls" else None)
         try:
@@ -77,8 +84,7 @@ class Mailer:
                 session.starttls(context=self._outgoing.tls)
             if server.user:
                 session.login(server.user, server.password.reveal())
-            recipients = request.headers["To"].split(", ")
-            return session.sendmail(request.headers["From"], recipients, request.body)
+            return say(session)
         finally:
             with contextlib.suppress(OSError):
                 session.putcmd("quit")  # nothing waits for its answer: the mail was taken, or was not
@@ -109,6 +115,20 @@ class _Session(smtplib.SMTP):
         if self._tls is None:
             return self._connection
         return self._tls.wrap_socket(self._connection, server_hostname=host)
+
+
+def _hand_in(session: _Session, request: Request) -> bytes:
+    """One mail; of several recipients the server may not know some. Raises OSError."""
+    recipients = request.headers["To"].split(", ")
+    refused = session.sendmail(request.headers["From"], recipients, request.body)
+    return f"accepted, but not for {', '.join(sorted(refused))}".encode() if refused else b"accepted"
+
+
+def _noop(session: _Session) -> bytes:
+    code, said = session.noop()
+    if code != 250:
+        raise smtplib.SMTPResponseException(code, said)
+    return said
 
 
 def _answer(code: int, said: bytes | str, cap: int) -> Response:

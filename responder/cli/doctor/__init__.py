@@ -41,7 +41,7 @@ def doctor(*, timeout: float, send: bool, output: str) -> None:
 
 def checks() -> dict[str, Check]:
     """The checks by name, in the order in which they are shown. Adding one: a function, a line here, a test."""
-    from responder.cli.doctor import channels, monitoring, own
+    from responder.cli.doctor import channels, monitoring, own, reserves
 
     return {
         "settings": own.settings,
@@ -50,6 +50,10 @@ def checks() -> dict[str, Check]:
         "clock": channels.clocks,
         "pagerduty": channels.pagerduty,
         "slack": channels.slack,
+        "fallback": reserves.another_way,
+        "second": reserves.second_key,
+        "group": reserves.oncall_group,
+        "mail": reserves.mail,
         "send": channels.test_messages,
         "prometheus": monitoring.prometheus,
         "alertmanager": monitoring.alertmanager,

@@ -11,8 +11,8 @@ from responder.cli.doctor.result import Patient, Result, bad, ok, skipped, warn
 from responder.notify.wire import decoded, text_of
 from responder.outgoing import CouldNotReach
 
-_KEY = re.compile(r"[0-9a-zA-Z]{32}")
-_REACH = "see the network: DNS, egress rules, a proxy (responder uses none)"
+KEY = re.compile(r"[0-9a-zA-Z]{32}")
+REACH = "see the network: DNS, egress rules, a proxy (responder uses none)"
 _SCOPE = "chat:write"
 
 
@@ -22,13 +22,13 @@ def pagerduty(patient: Patient) -> tuple[Result, ...]:
     if not key:
         return (bad("pagerduty", "nobody is woken: there is no key", "set RESPONDER_PAGERDUTY_ROUTING_KEY"),)
     results = []
-    if not _KEY.fullmatch(key):
+    if not KEY.fullmatch(key):
         text = f"the key has {len(key)} characters and not 32 letters and digits"
         results.append(warn("pagerduty", text, "copy the integration key of an Events API v2 service"))
     try:
         response = patient.get(patient.settings.pagerduty_url)
     except CouldNotReach as error:
-        return (*results, bad("pagerduty", str(error), _REACH))
+        return (*results, bad("pagerduty", str(error), REACH))
     if response.status >= 500:
         results.append(bad("pagerduty", f"answers HTTP {response.status}", "see status.pagerduty.com"))
     return tuple(results) or (ok("pagerduty", "answers; --send proves the key"),)
@@ -45,7 +45,7 @@ def slack(patient: Patient) -> tuple[Result, ...]:
     try:
         response = patient.get(f"{given.slack_api_url.rstrip('/')}/auth.test", headers, "POST")
     except CouldNotReach as error:
-        return (bad("slack", str(error), _REACH),)
+        return (bad("slack", str(error), REACH),)
     answer = decoded(response)
     if answer.get("ok") is not True:
         said = text_of(answer.get("error")) or f"HTTP {response.status}"
@@ -61,7 +61,7 @@ def _hook(patient: Patient, url: str) -> tuple[Result, ...]:
     try:
         patient.get(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}/")
     except CouldNotReach as error:
-        return (bad("slack", str(error), _REACH),)
+        return (bad("slack", str(error), REACH),)
     return (ok("slack", "the incoming webhook's host answers; --send proves the address"),)
 
 
@@ -84,7 +84,11 @@ def _sent(patient: Patient, name: str) -> tuple[Result, ...]:
 
     channel = bootstrap.channels(patient.settings)[name]
     deliverer = Deliverer(
-        patient.outgoing, patient.clock, print_page=lambda _page: None, secrets=patient.settings.secrets()
+        patient.outgoing,
+        patient.clock,
+        print_page=lambda _page: None,
+        secrets=patient.settings.secrets(),
+        mailer=bootstrap.mailer(patient.settings, patient.clock, patient.outgoing),
     )
     assert patient.book is not None
     previous: dict[str, str] = {}

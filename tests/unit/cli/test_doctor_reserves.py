@@ -1,0 +1,206 @@
+"""What doctor says of the ways that are taken when PagerDuty does not take a page."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from responder import bootstrap
+from responder.bootstrap import SystemClock
+from responder.cli.doctor import channels
+from responder.cli.doctor.reserves import another_way, mail, oncall_group, second_key
+from responder.cli.doctor.result import Level, Patient, Result
+from responder.model.clock import Deadline
+from responder.model.message import Request, Response
+from responder.model.secret import Secret
+from responder.outgoing import CouldNotReach, Outgoing
+from responder.settings import Settings
+from responder.standins.mail import MailStandIn
+from tests.unit.diagnose.test_tls import Authority
+
+ROOT = Path(__file__).parents[3]
+KEY, SECOND = "k" * 32, "s" * 32
+PASSWORD = "hunter2hunter2"
+
+
+class Wire:
+    """Answers every request the same way, and keeps it."""
+
+    def __init__(self, answer: Mapping[str, object] | None = None, status: int = 200) -> None:
+        self._response = Response(status, json.dumps(answer or {}).encode())
+        self.asked: list[Request] = []
+
+    def send(self, request: Request, _deadline: Deadline, _cap: int = 0) -> Response:
+        """The answer; nobody is there where its status is 0."""
+        self.asked.append(request)
+        if not self._response.status:
+            raise CouldNotReach("connection refused")
+        return self._response
+
+
+def a_patient(wire: object, given: Settings, seconds: float = 5.0) -> Patient:
+    """Somebody with these settings."""
+    return Patient(
+        settings=given,
+        environment={},
+        book=None,
+        outgoing=wire,  # type: ignore[arg-type]
+        clock=SystemClock(),
+        deadline=Deadline(time.monotonic() + seconds),
+        send=False,
+    )
+
+
+def paged(**settings: object) -> Settings:
+    """PagerDuty and what else is given."""
+    return replace(Settings(pagerduty_routing_key=Secret(KEY)), **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "level", "said"),
+    [
+        ({}, Level.WARN, "wakes nobody"),
+        ({"slack_bot_token": Secret("xoxb-1")}, Level.WARN, "wakes nobody"),
+        ({"pagerduty_fallback_url": "https://eu.example.com"}, Level.OK, "goes by PagerDuty's second key"),
+        ({"slack_oncall_group": "S0123ABCD", "smtp_host": "m"}, Level.OK, "Slack's on-call group, then mail"),
+    ],
+)
+def test_having_no_other_way_is_told(settings: dict[str, object], level: Level, said: str) -> None:
+    """Whoever depends on PagerDuty alone hears of it before PagerDuty is down."""
+    [found] = another_way(a_patient(Wire(), paged(**settings)))
+    assert (found.level, said in found.what) == (level, True), found
+    assert bool(found.change) is (level is Level.WARN)
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "levels"),
+    [
+        (SECOND, 404, [Level.OK]),
+        ("short", 404, [Level.WARN]),
+        (SECOND, 503, [Level.BAD]),
+        (SECOND, 0, [Level.BAD]),
+        ("short", 0, [Level.WARN, Level.BAD]),
+    ],
+)
+def test_the_second_region_is_asked(key: str, status: int, levels: list[Level]) -> None:
+    """The second key's own address is looked at, and nothing is sent there."""
+    wire = Wire(status=status)
+    given = paged(pagerduty_fallback_routing_key=Secret(key), pagerduty_fallback_url="https://eu.example.com")
+    assert [each.level for each in second_key(a_patient(wire, given))] == levels
+    assert [(each.url, each.method, each.body) for each in wire.asked] == [("https://eu.example.com", "GET", b"")]
+
+
+def test_what_is_not_configured_is_not_looked_at() -> None:
+    """Nobody is asked about ways that are not there."""
+    wire = Wire()
+    patient = a_patient(wire, paged())
+    assert {each.level for check in (second_key, oncall_group, mail) for each in check(patient)} == {Level.SKIPPED}
+    assert wire.asked == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "level", "said"),
+    [
+        ({"ok": True, "usergroups": [{"id": "S0123ABCD"}]}, Level.OK, "is a group of Slack's"),
+        ({"ok": True, "usergroups": [{"id": "S9999ZZZZ"}]}, Level.BAD, "Slack has no group S0123ABCD"),
+        ({"ok": False, "error": "missing_scope"}, Level.OK, "not checked: the bot has no scope usergroups:read"),
+        ({}, Level.OK, "not checked: Slack did not list the groups"),
+    ],
+)
+def test_a_group_that_slack_does_not_know_is_bad(answer: dict[str, object], level: Level, said: str) -> None:
+    """A mention of a group that is gone would wake nobody; what could not be looked up is said to be unchecked."""
+    given = paged(slack_bot_token=Secret("xoxb-1"), slack_oncall_group="S0123ABCD")
+    wire = Wire(answer)
+    [found] = oncall_group(a_patient(wire, given))
+    assert (found.level, said in found.what) == (level, True), found
+    assert [each.url for each in wire.asked] == ["https://slack.com/api/usergroups.list"]
+
+
+def test_a_webhook_cannot_look_for_the_group() -> None:
+    """Without a token nothing is asked, and that is said."""
+    wire = Wire()
+    given = paged(slack_webhook_url=Secret("https://hooks.slack.com/x"), slack_oncall_group="S0123ABCD")
+    [found] = oncall_group(a_patient(wire, given))
+    assert (found.level, "not checked" in found.what, wire.asked) == (Level.OK, True, [])
+
+
+def mails(server: MailStandIn, authority: Authority | None = None, seconds: float = 5.0, **more: object) -> Patient:
+    """Somebody with this mail server."""
+    context = ssl.create_default_context(cafile=str(authority.root)) if authority else None
+    given = {
+        "smtp_host": "127.0.0.1",
+        "smtp_port": server.port,
+        "smtp_from": "a@example.com",
+        "smtp_to": "b@example.com",
+    }
+    return a_patient(Outgoing(SystemClock(), tls=context), paged(**(given | more)), seconds)
+
+
+def levels(found: tuple[Result, ...]) -> list[Level]:
+    """How bad each is."""
+    return [each.level for each in found]
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """Whom the client trusts."""
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def context(authority: Authority) -> ssl.SSLContext:
+    """Of a server with a certificate that is good."""
+    found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    found.load_cert_chain(authority.certificate((-1, 80), "127.0.0.1"))
+    return found
+
+
+def test_a_mail_server_is_proved_without_a_mail(authority: Authority, context: ssl.SSLContext) -> None:
+    """Address, certificate and password of the mail server are known to be right before the night they are needed."""
+    login: dict[str, Any] = {"smtp_user": "responder", "smtp_password": Secret(PASSWORD)}
+    with MailStandIn(tls=context, login=("responder", PASSWORD)) as server:
+        [well] = mail(mails(server, authority, **login))
+        [stranger] = mail(mails(server, None, **login))
+        [wrong] = mail(mails(server, authority, **login | {"smtp_password": Secret("another-one")}))
+        assert server.mails == []
+    assert (well.level, "over verified TLS and takes the login" in well.what) == (Level.OK, True), well
+    assert (stranger.level, "TLS" in stranger.what) == (Level.BAD, True), stranger
+    assert (wrong.level, "wrong user or password" in wrong.what) == (Level.BAD, True), wrong
+    assert "another-one" not in wrong.what
+
+
+def test_a_mail_server_that_is_not_there_or_hangs_is_bad() -> None:
+    """A wrong port, and a server that drips, are told in time."""
+    with MailStandIn() as server:
+        gone = mails(server, smtp_tls="none")
+    assert levels(mail(gone)) == [Level.BAD]
+    with MailStandIn(drip=0.5) as server:
+        began = time.monotonic()
+        assert levels(mail(mails(server, seconds=0.3, smtp_tls="none"))) == [Level.BAD]
+        assert time.monotonic() - began < 3
+
+
+def test_mail_in_the_clear_is_told() -> None:
+    """A page names hosts and customers: whoever sends it in the clear should know."""
+    with MailStandIn() as server:
+        assert levels(mail(mails(server, smtp_tls="none"))) == [Level.OK, Level.WARN]
+        [without] = mail(mails(server))
+    assert (without.level, "STARTTLS" in without.what) == (Level.BAD, True), without
+
+
+def test_a_test_mail_is_sent_where_it_is_asked_for() -> None:
+    """With --send the mail server shows that it takes a page and its end."""
+    book = bootstrap.load_rules(str(ROOT / "rules"), str(ROOT / "runbooks"))
+    with MailStandIn() as server:
+        patient = replace(mails(server, smtp_tls="none", pagerduty_routing_key=Secret("")), book=book, send=True)
+        [found] = channels.test_messages(patient)
+        assert (found.level, found.what) == (Level.OK, "smtp took a test page and its end")
+        assert len(server.mails) == 2
+        assert "a test by responder doctor" in str(server.mails[0].message["Subject"])
