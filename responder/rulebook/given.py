@@ -23,6 +23,11 @@ def probes_of(rule: Entry[RuleShape], draft: Draft) -> Iterator[tuple[str, Place
             yield probe, place
 
 
+def probe_names(rule: Entry[RuleShape], draft: Draft) -> tuple[str, ...]:
+    """The same without the places, which cost more to find than the names."""
+    return expanded(rule.value, _defaults(rule, draft), draft.pack_lists())
+
+
 def expanded(rule: RuleShape, defaults: Defaults, packs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """The names of a rule's probes, each once: its own or the default, those added, and the baseline."""
     own = defaults.probes if rule.probes is None else rule.probes

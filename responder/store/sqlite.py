@@ -82,6 +82,7 @@ class Sqlite:
             module=DRIVER,
             pool_size=20,
             max_overflow=20,
+            pool_use_lifo=True,
             connect_args={"timeout": timeout, "check_same_thread": False},
         )
 

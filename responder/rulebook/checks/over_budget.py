@@ -34,7 +34,7 @@ from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
 from responder.rulebook.draft import Draft, Surroundings
-from responder.rulebook.given import probes_of, severities_of
+from responder.rulebook.given import probe_names, probes_of, severities_of
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
@@ -46,6 +46,8 @@ def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
         if not known:
             continue
         severity = min(known, key=lambda name: known[name])
+        if all(timeouts.get(name, 0.0) <= known[severity] for name in probe_names(entry, draft)):
+            continue
         for name, place in probes_of(entry, draft):
             if timeouts.get(name, 0.0) > known[severity]:
                 said = (

@@ -37,7 +37,7 @@ from collections.abc import Iterator
 from responder.model.problem import Level, Problem
 from responder.rulebook.constraints import profile
 from responder.rulebook.draft import Draft, Surroundings
-from responder.rulebook.given import probes_of
+from responder.rulebook.given import probe_names, probes_of
 from responder.rulebook.schema import ProbeShape
 
 _PLACEHOLDER = re.compile(r"\$\{([a-zA-Z_][a-zA-Z0-9_]*)\}")
@@ -48,9 +48,9 @@ def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
     """Rules with a probe whose labels neither their matchers nor their `labels` promise."""
     wanted = {entry.name: _asked(entry.value) for entry in draft.probes}
     for number, entry in enumerate(draft.rules):
-        asking = [(name, place) for name, place in probes_of(entry, draft) if wanted.get(name)]
-        if not asking or entry.value.action != "notify":
+        if entry.value.action != "notify" or not any(wanted.get(name) for name in probe_names(entry, draft)):
             continue
+        asking = [(name, place) for name, place in probes_of(entry, draft) if wanted.get(name)]
         constraints = profile(draft.matchers.get(number, ()), around.predicate)
         sure = {name for name, each in constraints.items() if not each.accepts("", around.predicate)}
         for name, place in asking:

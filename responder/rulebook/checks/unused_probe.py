@@ -24,12 +24,12 @@ from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
 from responder.rulebook.draft import Draft, Surroundings
-from responder.rulebook.given import probes_of
+from responder.rulebook.given import probe_names
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
     """Probes that neither a rule nor a default in use names."""
-    used = {name for entry in draft.told if entry.value.action == "notify" for name, _ in probes_of(entry, draft)}
+    used = {name for entry in draft.told if entry.value.action == "notify" for name in probe_names(entry, draft)}
     for entry in draft.probes:
         if entry.name not in used:
             said = f"no rule runs the probe '{entry.name}'"
