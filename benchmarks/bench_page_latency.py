@@ -3,7 +3,8 @@
 The clock starts when the client sends the webhook and stops when the stand-in PagerDuty has read the request; 500 ms
 are taken off. So it holds receiving, the commit, triage, the probes' own overhead, the enriched page and its way out.
 Every incident is about a service of its own with three dependencies of its own, since a question asked a moment ago is
-not asked again; and floods are switched off, since a hundred pages a minute would be one.
+not asked again: their addresses differ in the path only, so connections are kept as they are in operation. Floods are
+switched off, since a hundred pages a minute would be one.
 The peer is sequential.py: thirty lines, nothing durable, the same three probes one after the other. One webhook at a
 time, then four at once; every webhook opens a new incident. The stand-ins live in the process that measures.
 """
@@ -41,7 +42,8 @@ rules:
 services:
 """
 _SERVICE = (
-    "  {name}: {{health: 'http://{host}:8080/actuator/health', owner: team, impact: none, depends_on: [{needs}]}}"
+    "  {name}: {{health: 'http://{host}:8080/{host}/{name}/actuator/health', owner: team, impact: none,"
+    " depends_on: [{needs}]}}"
 )
 
 
@@ -51,16 +53,16 @@ def rules(folder: Path, count: int) -> Path:
     place.mkdir()
     lines = [_RULES.rstrip()]
     for number in range(count):
-        needed = {f"{name}-{number}": f"{name}.n{number}" for name in PROBED}
+        needed = {f"{name}-{number}": name for name in PROBED}
         lines.extend(_SERVICE.format(name=name, host=host, needs="") for name, host in needed.items())
         lines.append(_SERVICE.format(name=_service(number), host=_service(number), needs=", ".join(needed)))
     (place / "all.yaml").write_text("\n".join(lines) + "\n")
     return place
 
 
-def connections(count: int, port: int) -> str:
+def connections(port: int) -> str:
     """Where the hosts of those services are."""
-    return ",".join(f"{name}.n{number}:8080=127.0.0.1:{port}" for number in range(count) for name in PROBED)
+    return ",".join(f"{name}:8080=127.0.0.1:{port}" for name in PROBED)
 
 
 def _service(number: int | str) -> str:
@@ -117,7 +119,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
             harness.responder(
                 ours_in,
                 rules=rules(ours_in, count),
-                connect_to=connections(count, butterfly.port),
+                connect_to=connections(butterfly.port),
                 pagerduty_routing_key="benchmark",
                 pagerduty_url=pagerduty.url,
                 pagerduty_events_per_minute=100_000,  # the peer keeps no limit either

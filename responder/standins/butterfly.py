@@ -101,10 +101,10 @@ class ButterflyStandIn(StandIn):
 
 
 def _asked(call: Call) -> tuple[str, str]:
-    """The part of the path behind the service, and the service, which the Host header names where the path does not."""
+    """The end of the path, and the service: the path's first part, or the Host header's where the path has no other."""
     path = call.path.partition("?")[0].rstrip("/")
     end = next((each for each in (_PATH, _METRICS) if path.endswith(each)), "")
-    named = path.removesuffix(end).removeprefix("/") if end else ""
+    named = path.removesuffix(end).removeprefix("/").partition("/")[0] if end else ""
     return end, named if named or not end else call.headers.get("host", "").partition(":")[0].partition(".")[0]
 
 

@@ -27,7 +27,11 @@ class Standing:
 
 
 _COLUMNS = (lanes.c.full_at, lanes.c.paused_until, lanes.c.failing_since)
-_LOOK = select(*_COLUMNS).where(lanes.c.channel == bindparam("name"))
+_OURS = lanes.c.channel == bindparam("name")
+_LOOK = select(*_COLUMNS).where(_OURS)
+_HOLD = _LOOK.with_for_update()
+_SPENT = update(lanes).where(_OURS).values(full_at=bindparam("full"))
+_WELL = update(lanes).where(_OURS, lanes.c.failing_since.is_not(None)).values(failing_since=None)
 
 
 def prepare(database: Database, channels: Iterable[str]) -> None:
@@ -51,13 +55,13 @@ def look(connection: Connection, channel: str) -> Standing:
 
 def hold(connection: Connection, channel: str) -> Standing:
     """The same, and nobody else claims on this channel until our transaction ends."""
-    row = connection.execute(select(*_COLUMNS).where(lanes.c.channel == channel).with_for_update()).first()
+    row = connection.execute(_HOLD, {"name": channel}).first()
     return Standing(*row) if row else Standing()
 
 
 def spend(connection: Connection, channel: str, full_at: float) -> None:
     """Remember what was claimed."""
-    connection.execute(update(lanes).where(lanes.c.channel == channel).values(full_at=full_at))
+    connection.execute(_SPENT, {"name": channel, "full": full_at})
 
 
 def failed(connection: Connection, channel: str, now: datetime, pause: float) -> None:
@@ -72,9 +76,7 @@ def failed(connection: Connection, channel: str, now: datetime, pause: float) ->
 
 def answered(connection: Connection, channel: str) -> bool:
     """The channel takes messages, or says why not one of them. Whether that is news."""
-    failing = lanes.c.failing_since.is_not(None)
-    well = update(lanes).where(lanes.c.channel == channel, failing).values(failing_since=None)
-    return bool(connection.execute(well).rowcount)
+    return bool(connection.execute(_WELL, {"name": channel}).rowcount)
 
 
 def standings(connection: Connection) -> dict[str, Standing]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     Row,
     Select,
+    Text,
     and_,
     bindparam,
     exists,
@@ -199,16 +200,19 @@ def _chosen(connection: Connection, lane: Lane, now: datetime, most: int, spare:
 _OF_A_LETTER = ("id", "incident", "channel", "step", "rank", "report", "due_at", "attempt", "plain", "written_at")
 
 
+_ACCEPTED = (
+    select(messages.c.incident, messages.c.channel, messages.c.ref)
+    .where(messages.c.incident.in_(bindparam("of", expanding=True)), messages.c.ref.is_not(None))
+    .order_by(messages.c.id.desc())
+)
+
+
 def _references(connection: Connection, of: list[str]) -> dict[tuple[str, str], dict[str, str]]:
     """What the first accepted message of each incident and channel returned."""
     if not of:
         return {}
-    found = (
-        select(messages.c.incident, messages.c.channel, messages.c.ref)
-        .where(messages.c.incident.in_(of), messages.c.ref.is_not(None))
-        .order_by(messages.c.id.desc())
-    )
-    return {(incident, channel): to_noun(dict[str, str], ref) for incident, channel, ref in connection.execute(found)}
+    rows = connection.execute(_ACCEPTED, {"of": of})
+    return {(incident, channel): to_noun(dict[str, str], ref) for incident, channel, ref in rows}
 
 
 def peek(connection: Connection, number: int) -> Letter | None:
@@ -275,7 +279,7 @@ def dead(connection: Connection, letter: Letter, reason: str, now: datetime) -> 
     return _finish(connection, _held(letter), state="dead", error=reason, ended_at=to_seconds(now))
 
 
-def _untouched(incident: str) -> ColumnElement[bool]:
+def _untouched(incident: str | ColumnElement[str]) -> ColumnElement[bool]:
     """The pages of an incident that nobody has tried to send."""
     return and_(messages.c.incident == incident, _WAITING, messages.c.enrich, messages.c.attempt == 0)
 
@@ -295,6 +299,15 @@ def withdraw(connection: Connection, incident: str, channels: Collection[str], r
     connection.execute(update(messages).where(mine).values(**values))
 
 
+_ENRICHED = (
+    update(messages)
+    .where(_untouched(bindparam("of", type_=Text)))
+    .values(report=bindparam("better"), due_at=bindparam("at"), enrich=False)
+    .returning(messages.c.channel)
+)
+_RANKED = _ENRICHED.values(rank=bindparam("now_ranks"))
+
+
 def enrich(
     connection: Connection, incident: str, report: Report, now: datetime, rank: int | None = None
 ) -> frozenset[str]:
@@ -303,11 +316,11 @@ def enrich(
     ``rank`` is that of the severity where it has changed. Returns the channels it reached: from the others the page has
     left, and the findings are late.
     """
-    values = {"report": to_bytes(report), "due_at": to_seconds(now), "enrich": False}
-    if rank is not None:
-        values["rank"] = rank
-    statement = update(messages).where(_untouched(incident)).values(**values).returning(messages.c.channel)
-    reached = frozenset(connection.execute(statement).scalars())
+    values = {"of": incident, "better": to_bytes(report), "at": to_seconds(now)}
+    if rank is None:
+        reached = frozenset(connection.execute(_ENRICHED, values).scalars())
+    else:
+        reached = frozenset(connection.execute(_RANKED, {**values, "now_ranks": rank}).scalars())
     news.tell(connection, news.MESSAGES)
     return reached
 
