@@ -274,7 +274,15 @@ def import_for_workers() -> None:
     import gunicorn.workers.gthread  # noqa: F401
 
     import responder.engine.engine
+    import responder.engine.fallback
+    import responder.engine.heartbeat
+    import responder.engine.lifeline
+    import responder.engine.reconcile
+    import responder.engine.retention
+    import responder.engine.review
+    import responder.outgoing.mail
     import responder.outgoing.transport
+    import responder.web.app
     import responder.web.ops
     import responder.web.webhook  # noqa: F401
 

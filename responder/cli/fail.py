@@ -24,7 +24,7 @@ class Fatal(Exception):
 def named_failures() -> Iterator[None]:
     """Turn the failures we have names for into messages and an exit status; all others are bugs and stay tracebacks."""
     from responder.rulebook.load import BadRules
-    from responder.store.database import CannotStore
+    from responder.store.failures import CannotStore
 
     try:
         yield

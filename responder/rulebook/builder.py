@@ -46,7 +46,7 @@ class Builder:
         """One event. False says that the rest of the file is not worth reading."""
         if isinstance(event, yaml.ScalarEvent):
             self._scalar(event)
-        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+        elif isinstance(event, yaml.CollectionStartEvent):
             return self._start(event)
         elif isinstance(event, yaml.CollectionEndEvent):
             self._open.pop()
@@ -86,7 +86,7 @@ class Builder:
             return
         self.keys[path] = self._place(event)
 
-    def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> bool:
+    def _start(self, event: yaml.CollectionStartEvent) -> bool:
         if len(self._open) >= DEEPEST:
             self._problem(event, "too-deep", f"nested more than {DEEPEST} deep", "rule files need five levels")
             return False

@@ -38,9 +38,10 @@ def compare(group: AlertGroup, incident: Incident | None, delivery: int, now: da
 def _opened(group: AlertGroup, incident: Incident | None, now: datetime) -> Change:
     """No incident is open: whatever fires opens one, or the one that was resolved a moment ago."""
     returns = incident is not None and flapping.returns(incident, now)
+    doubtful = incident is not None and any(known.doubted_at is not None for known in incident.alerts.values())
     # What was hidden when people heard the end is over for them: should it still fire, that is news.
     ended = {each: known for each, known in incident.alerts.items() if known.ends_at is not None} if incident else {}
-    seen = look(group, ended if returns or group.outdated else {}, now)
+    seen = look(group, ended if returns or doubtful or group.outdated else {}, now)
     if seen.firing and incident is not None and returns:
         flaps = flapping.counted(incident, now)
         since = _minutes(now - (incident.resolved_at or now))
@@ -49,8 +50,9 @@ def _opened(group: AlertGroup, incident: Incident | None, now: datetime) -> Chan
     if seen.firing:
         again = "" if incident is None else f" again, after {incident.id} was resolved"
         return _change(ChangeKind.NEW, f"{_alerts(len(seen.firing))} began to fire{again}", seen)
-    if incident is not None and seen.doubts:
-        return _change(ChangeKind.DOUBTED, _in_doubt(seen), seen, flaps=incident.flaps)
+    if incident is not None and (seen.doubts or doubtful):
+        reason = _in_doubt(seen) if seen.doubts else "what was said to fire after its end is said to be over"
+        return _change(ChangeKind.DOUBTED, reason, seen, flaps=incident.flaps)
     missed = f"{_alerts(len(seen.missed))} began and ended before we heard of it; " if seen.missed else ""
     return _change(ChangeKind.STALE, f"{missed}nothing fires, and no incident is open for this group", seen)
 
