@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Table, and_, update
 
 from responder.store.codec import to_seconds
-from responder.store.tables import messages, studies
+from responder.store.tables import lanes, messages, studies
 
 _LONGEST = timedelta(minutes=10)
-"""No page waits longer for its diagnosis; a message that waits longer after a refusal is tried once too often."""
+"""No page waits longer for its diagnosis; what waits longer by a vendor's wish is tried once too often."""
 _NOISE = timedelta(seconds=2)
 """Replicas' clocks differ by less than this."""
 
@@ -19,12 +19,14 @@ _NOISE = timedelta(seconds=2)
 def end(connection: Connection, now: datetime) -> None:
     """The clock was put back a moment ago: every message that waits is due, since nobody knows how long it should."""
     _release(connection, messages.c.due_at > to_seconds(now), now)
+    _resume(connection, now, now)
 
 
 def end_impossible(connection: Connection, now: datetime) -> None:
     """The clock may have been put back some time ago: end the waits that no clock like ours can have set."""
     ahead = messages.c.written_at > to_seconds(now + _NOISE)
     _release(connection, (messages.c.due_at > to_seconds(now + _LONGEST)) | ahead, now)
+    _resume(connection, now + _LONGEST, now)
 
 
 def _release(connection: Connection, untrue: ColumnElement[bool], now: datetime) -> None:
@@ -32,6 +34,13 @@ def _release(connection: Connection, untrue: ColumnElement[bool], now: datetime)
     connection.execute(
         update(messages).where(waiting, messages.c.due_at > to_seconds(now), untrue).values(due_at=to_seconds(now))
     )
+
+
+def _resume(connection: Connection, beyond: datetime, now: datetime) -> None:
+    """End the vendors' pauses that last beyond a moment; what fails, fails since now at the latest."""
+    paused, failing = lanes.c.paused_until > to_seconds(beyond), lanes.c.failing_since > to_seconds(now)
+    connection.execute(update(lanes).where(paused).values(paused_until=0.0))
+    connection.execute(update(lanes).where(failing).values(failing_since=to_seconds(now)))
 
 
 def shorten(

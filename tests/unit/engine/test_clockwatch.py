@@ -11,7 +11,7 @@ from responder.engine.clockwatch import LOOK_SECONDS, ClockWatch
 from responder.engine.courier import CLAIM, LEASE
 from responder.model.message import Draft
 from responder.standins.builders import a_report
-from responder.store import outbox
+from responder.store import lanes, outbox
 from responder.store.database import Database
 from responder.store.tables import messages
 from tests.conftest import HandClock
@@ -113,3 +113,40 @@ def test_small_corrections_and_jumps_ahead_change_nothing(
     clock.put_back(-HOUR)
     watch.step()
     assert due_in(database, clock) == 9 - HOUR
+
+
+def paused(database: Database, clock: HandClock) -> lanes.Standing:
+    """Slack asks for a pause of a second, as it does when it gets too much."""
+    lanes.prepare(database, ["slack"])
+    with database.work() as connection:
+        lanes.failed(connection, "slack", clock.now(), 1.0)
+        return lanes.look(connection, "slack")
+
+
+def test_a_vendors_pause_of_a_second_does_not_become_an_hour(
+    database: Database, clock: HandClock, watch: ClockWatch
+) -> None:
+    """A channel that was told to wait for a moment tells people again soon after the clock was corrected."""
+    paused(database, clock)
+    clock.put_back(HOUR)
+    watch.step()
+    with database.read() as connection:
+        standing = lanes.look(connection, "slack")
+    assert (standing.paused_until, standing.failing_since) == (0.0, clock.now().timestamp())
+
+
+def test_a_pause_from_before_the_start_that_no_vendor_asked_for_ends(database: Database, clock: HandClock) -> None:
+    """A process that starts after the clock was corrected does not inherit the pause."""
+    paused(database, clock)
+    clock.put_back(HOUR / 2)
+    ClockWatch(database, clock).step()
+    with database.read() as connection:
+        assert lanes.look(connection, "slack").paused_until == 0.0
+
+
+def test_a_pause_that_a_vendor_asked_for_goes_on(database: Database, clock: HandClock) -> None:
+    """A restart does not make us ignore what Slack asked for."""
+    before = paused(database, clock)
+    ClockWatch(database, clock).step()
+    with database.read() as connection:
+        assert lanes.look(connection, "slack") == before
