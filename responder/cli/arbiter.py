@@ -11,8 +11,9 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter as Master
+from gunicorn.workers import gthread  # noqa: F401 - gunicorn would import it in each worker
 
-from responder import bootstrap
+from responder.bootstrap import workers
 from responder.engine.reload import Loaded
 from responder.settings import Settings
 
@@ -29,7 +30,7 @@ class Arbiter(BaseApplication):
     def __init__(self, settings: Settings, first: Loaded) -> None:
         self._settings = settings
         self._first = first
-        self._worker: bootstrap.Worker | None = None
+        self._worker: workers.Worker | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -53,7 +54,6 @@ class Arbiter(BaseApplication):
 
     def run(self) -> None:
         """Serve until told to stop. All modules are here before the fork, where the collector leaves them alone."""
-        bootstrap.import_for_workers()
         gc.collect()
         gc.freeze()
         _Master(self).run()
@@ -62,7 +62,7 @@ class Arbiter(BaseApplication):
         """Called in each worker after the fork."""
         sys.setswitchinterval(_SWITCH_SECONDS)
         gc.set_threshold(_COLLECT_AFTER)
-        self._worker = bootstrap.worker(self._settings, self._first, on_fatal=lambda: os._exit(_BROKEN))
+        self._worker = workers.worker(self._settings, self._first, on_fatal=lambda: os._exit(_BROKEN))
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._reload())
         return self._worker.app
 

@@ -83,14 +83,13 @@ def _serve(settings: Settings, *, check: bool) -> None:
             "serve.no_runbook_links",
             reason="RESPONDER_RUNBOOK_BASE_URL is not set: pages name the runbook without a link",
         )
-    if not check:
-        bootstrap.import_for_workers()
-    bootstrap.prepare_store_aside(settings)
     if check:
+        bootstrap.prepare_store_aside(settings)
         click.echo(f"ready to serve: {len(book.rules)} rules, channels {', '.join(told)}")
         return
     from responder.cli.arbiter import Arbiter
 
+    bootstrap.prepare_store_aside(settings)
     log.info(
         "serve.start", listen=settings.listen, rules=len(book.rules), revision=book.revision[:12], channels=list(told)
     )

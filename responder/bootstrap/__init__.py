@@ -1,13 +1,14 @@
-"""The only place that builds things and joins them: time, environment, randomness and paths come in here."""
+"""The only place that builds things and joins them: time, environment, randomness and paths come in here.
+
+This is what commands need; ``workers.py`` builds the workers of ``responder serve``.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,17 +19,11 @@ from responder.model.secret import Secret
 from responder.settings import Settings, addresses, read
 
 if TYPE_CHECKING:
-    from flask import Flask
-
     from responder.diagnose.contract import Tools
     from responder.diagnose.run import Prober
     from responder.engine.desk import Desk
-    from responder.engine.engine import Engine
-    from responder.engine.ledger import Ledger
-    from responder.engine.loop import Loop
-    from responder.engine.reload import Loaded, Rules
+    from responder.engine.reload import Loaded
     from responder.engine.retention import Retention
-    from responder.engine.timers import Job
     from responder.notify.contract import Channel
     from responder.notify.deliver import Deliverer
     from responder.outgoing import Outgoing
@@ -38,10 +33,6 @@ if TYPE_CHECKING:
     from responder.rulebook.watch import Looks
     from responder.store.database import Database
     from responder.store.inbox import Inbox
-    from responder.web.metrics import InForce
-
-DRAIN_SECONDS = 8.0
-"""How long a stopping worker may take to finish what it is sending."""
 
 MIGRATE_SECONDS = 60.0
 """How long a start waits for another process that migrates the database."""
@@ -245,158 +236,6 @@ def rule_files(settings: Settings) -> Looks:
     from responder.rulebook.watch import look
 
     return look([settings.rules, settings.runbooks])
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """One worker process: the web application and, unless the role is web, the engine."""
-
-    app: Flask
-    engine: Engine | None
-    database: Database
-    counting: Loop
-
-    def reload(self) -> None:
-        """Read the rule files now."""
-        if self.engine is not None:
-            self.engine.reload()
-
-    def stop(self) -> None:
-        """Drain and close: nothing is acknowledged after it."""
-        if self.engine is not None:
-            self.engine.stop(DRAIN_SECONDS)
-        self.counting.stop(1.0)
-        self.database.close()
-
-
-def import_for_workers() -> None:
-    """Import what ``worker`` needs, so that processes forked after it share the memory of the modules."""
-    import gunicorn.workers.gthread  # noqa: F401
-
-    import responder.engine.engine
-    import responder.engine.fallback
-    import responder.engine.heartbeat
-    import responder.engine.lifeline
-    import responder.engine.reconcile
-    import responder.engine.retention
-    import responder.engine.review
-    import responder.outgoing.mail
-    import responder.outgoing.transport
-    import responder.web.app
-    import responder.web.ops
-    import responder.web.webhook  # noqa: F401
-
-
-def worker(settings: Settings, first: Loaded, *, on_fatal: Callable[[], None]) -> Worker:
-    """Build a worker and start its engine. Call it after the fork: it opens connections and starts threads."""
-    from responder.engine.counting import Counting
-    from responder.engine.loop import Loop
-    from responder.store.database import Database
-    from responder.store.inbox import Inbox
-    from responder.tally import TALLY
-    from responder.web import ops, webhook
-    from responder.web.app import create_app
-    from responder.web.auth import guard
-
-    clock = SystemClock()
-    database = Database(settings.database_url.reveal())
-    inbox = Inbox(database)
-    engine = _engine(settings, database, first, clock, on_fatal) if settings.role != "web" else None
-    counting = Loop("counting", Counting(database, TALLY).step, on_fatal)
-    given = ops.Ops(
-        database=database,
-        clock=clock,
-        limit=settings.max_database_bytes,
-        alive=lambda: counting.alive and (engine is None or engine.alive),
-        rules=lambda: _in_force(engine.rules) if engine else None,
-    )
-    parts = [ops.blueprint(given)]
-    if settings.role != "engine":
-        door = webhook.Door(
-            inbox=inbox,
-            guard=guard(settings.webhook_token, settings.webhook_basic_auth),
-            clock=clock,
-            max_body_bytes=settings.max_body_bytes,
-            on_kept=engine.wake if engine else lambda: None,
-        )
-        parts.append(webhook.blueprint(door))
-    counting.start()
-    if engine:
-        engine.start()
-    return Worker(create_app(*parts), engine, database, counting)
-
-
-def _in_force(rules: Rules) -> InForce:
-    from responder.web.metrics import InForce
-
-    state, told = rules.state, rules.desk()
-    return InForce(
-        revision=state.revision,
-        since=state.since,
-        refused=state.refused,
-        heartbeats=told.book.heartbeats,
-        severities=tuple(told.book.severities),
-        channels=tuple(told.channels),
-    )
-
-
-def _engine(
-    settings: Settings,
-    database: Database,
-    first: Loaded,
-    clock: Clock,
-    on_fatal: Callable[[], None],
-) -> Engine:
-    from responder.engine.engine import Engine
-    from responder.engine.reload import Rules
-
-    rules = Rules(first, lambda: loaded(settings, dict(first.desk.channels)).desk, lambda: rule_files(settings), clock)
-    engine = Engine(
-        database=database,
-        rules=rules,
-        prober=prober(settings, clock),
-        deliverer=deliverer(settings, clock),
-        clock=clock,
-        chance=random.SystemRandom().random,
-        on_fatal=on_fatal,
-        jobs=lambda ledger: jobs(settings, database, ledger, rules.desk, clock, lambda: engine.alive),
-    )
-    return engine
-
-
-def jobs(
-    settings: Settings,
-    database: Database,
-    ledger: Ledger,
-    decisions: Callable[[], Desk],
-    clock: Clock,
-    alive: Callable[[], bool] = lambda: True,
-) -> dict[str, Job]:
-    """What the engine does on a schedule, by name: one line a job. Each turn is taken by one process of all."""
-    from responder.engine import fallback, flood, heartbeat, lifeline, review
-    from responder.engine.alertmanager import Alertmanagers
-    from responder.engine.reconcile import Reconcile
-    from responder.engine.retention import EVERY as RETENTION_EVERY
-    from responder.engine.timers import Job
-
-    grace = timedelta(seconds=settings.reconcile_grace)
-    asking = Alertmanagers(outgoing(settings, clock), clock)
-    ways = fallback.Fallback(database, ledger, decisions, clock, settings.fallback_seconds)
-    work: dict[str, tuple[timedelta, Callable[[], None]]] = {
-        "heartbeats": (heartbeat.EVERY, heartbeat.Watch(ledger, decisions, clock).run),
-        "review": (review.EVERY, review.Review(database, ledger, decisions, clock).run),
-        "floods": (flood.EVERY, flood.Watch(database, ledger, decisions, clock).run),
-        "retention": (RETENTION_EVERY, retention(settings, database, clock).run),
-        "fallback": (fallback.EVERY, ways.run),
-    }
-    if settings.alertmanager_url:
-        compare = Reconcile(database, ledger, decisions, clock, asking, settings.alertmanager_url, grace)
-        work["reconcile"] = (timedelta(seconds=settings.reconcile_every), compare.run)
-    if settings.heartbeat_url.reveal():
-        urls = {"url": settings.heartbeat_url, "fail_url": settings.heartbeat_fail_url}
-        line = lifeline.Lifeline(database, decisions, outgoing(settings, clock), clock, **urls, alive=alive)
-        work["lifeline"] = (lifeline.EVERY, line.run)
-    return {name: Job(name=name, every=every, run=run) for name, (every, run) in work.items()}
 
 
 def retention(settings: Settings, database: Database, clock: Clock) -> Retention:

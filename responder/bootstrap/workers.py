@@ -1,0 +1,149 @@
+"""Build the workers of ``responder serve``. Imported before the fork, so that they share the memory of its modules."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import Flask
+
+from responder import bootstrap
+from responder.engine import fallback, flood, heartbeat, lifeline, reconcile, retention, review
+from responder.engine.alertmanager import Alertmanagers
+from responder.engine.counting import Counting
+from responder.engine.desk import Desk
+from responder.engine.engine import Engine
+from responder.engine.ledger import Ledger
+from responder.engine.loop import Loop
+from responder.engine.reload import Loaded, Rules
+from responder.engine.timers import Job
+from responder.model.clock import Clock
+from responder.outgoing import mail, transport  # noqa: F401 - or each worker would import them with what it sends first
+from responder.settings import Settings
+from responder.store.database import Database
+from responder.store.inbox import Inbox
+from responder.tally import TALLY
+from responder.web import ops, webhook
+from responder.web.app import create_app
+from responder.web.auth import guard
+from responder.web.metrics import InForce
+
+DRAIN_SECONDS = 8.0
+"""How long a stopping worker may take to finish what it is sending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker process: the web application and, unless the role is web, the engine."""
+
+    app: Flask
+    engine: Engine | None
+    database: Database
+    counting: Loop
+
+    def reload(self) -> None:
+        """Read the rule files now."""
+        if self.engine is not None:
+            self.engine.reload()
+
+    def stop(self) -> None:
+        """Drain and close: nothing is acknowledged after it."""
+        if self.engine is not None:
+            self.engine.stop(DRAIN_SECONDS)
+        self.counting.stop(1.0)
+        self.database.close()
+
+
+def worker(settings: Settings, first: Loaded, *, on_fatal: Callable[[], None]) -> Worker:
+    """Build a worker and start its engine. Call it after the fork: it opens connections and starts threads."""
+    clock = bootstrap.SystemClock()
+    database = Database(settings.database_url.reveal())
+    inbox = Inbox(database)
+    engine = _engine(settings, database, first, clock, on_fatal) if settings.role != "web" else None
+    counting = Loop("counting", Counting(database, TALLY).step, on_fatal)
+    given = ops.Ops(
+        database=database,
+        clock=clock,
+        limit=settings.max_database_bytes,
+        alive=lambda: counting.alive and (engine is None or engine.alive),
+        rules=lambda: _in_force(engine.rules) if engine else None,
+    )
+    parts = [ops.blueprint(given)]
+    if settings.role != "engine":
+        door = webhook.Door(
+            inbox=inbox,
+            guard=guard(settings.webhook_token, settings.webhook_basic_auth),
+            clock=clock,
+            max_body_bytes=settings.max_body_bytes,
+            on_kept=engine.wake if engine else lambda: None,
+        )
+        parts.append(webhook.blueprint(door))
+    counting.start()
+    if engine:
+        engine.start()
+    return Worker(create_app(*parts), engine, database, counting)
+
+
+def _in_force(rules: Rules) -> InForce:
+    state, told = rules.state, rules.desk()
+    return InForce(
+        revision=state.revision,
+        since=state.since,
+        refused=state.refused,
+        heartbeats=told.book.heartbeats,
+        severities=tuple(told.book.severities),
+        channels=tuple(told.channels),
+    )
+
+
+def _engine(
+    settings: Settings,
+    database: Database,
+    first: Loaded,
+    clock: Clock,
+    on_fatal: Callable[[], None],
+) -> Engine:
+    told = dict(first.desk.channels)
+    rules = Rules(first, lambda: bootstrap.loaded(settings, told).desk, lambda: bootstrap.rule_files(settings), clock)
+    engine = Engine(
+        database=database,
+        rules=rules,
+        prober=bootstrap.prober(settings, clock),
+        deliverer=bootstrap.deliverer(settings, clock),
+        clock=clock,
+        chance=random.SystemRandom().random,
+        on_fatal=on_fatal,
+        jobs=lambda ledger: jobs(settings, database, ledger, rules.desk, clock, lambda: engine.alive),
+    )
+    return engine
+
+
+def jobs(
+    settings: Settings,
+    database: Database,
+    ledger: Ledger,
+    decisions: Callable[[], Desk],
+    clock: Clock,
+    alive: Callable[[], bool] = lambda: True,
+) -> dict[str, Job]:
+    """What the engine does on a schedule, by name: one line a job. Each turn is taken by one process of all."""
+    grace = timedelta(seconds=settings.reconcile_grace)
+    asking = Alertmanagers(bootstrap.outgoing(settings, clock), clock)
+    ways = fallback.Fallback(database, ledger, decisions, clock, settings.fallback_seconds)
+    work: dict[str, tuple[timedelta, Callable[[], None]]] = {
+        "heartbeats": (heartbeat.EVERY, heartbeat.Watch(ledger, decisions, clock).run),
+        "review": (review.EVERY, review.Review(database, ledger, decisions, clock).run),
+        "floods": (flood.EVERY, flood.Watch(database, ledger, decisions, clock).run),
+        "retention": (retention.EVERY, bootstrap.retention(settings, database, clock).run),
+        "fallback": (fallback.EVERY, ways.run),
+    }
+    if settings.alertmanager_url:
+        compare = reconcile.Reconcile(database, ledger, decisions, clock, asking, settings.alertmanager_url, grace)
+        work["reconcile"] = (timedelta(seconds=settings.reconcile_every), compare.run)
+    if settings.heartbeat_url.reveal():
+        urls = {"url": settings.heartbeat_url, "fail_url": settings.heartbeat_fail_url}
+        line = lifeline.Lifeline(database, decisions, bootstrap.outgoing(settings, clock), clock, **urls, alive=alive)
+        work["lifeline"] = (lifeline.EVERY, line.run)
+    return {name: Job(name=name, every=every, run=run) for name, (every, run) in work.items()}
