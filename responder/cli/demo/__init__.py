@@ -59,8 +59,13 @@ def _play(bodies: list[Path], folder: Path, *, once: bool, port: int | None) -> 
     book = bootstrap.load_rules(str(rules), str(runbooks))
     try:
         with stage(folder, rules=rules, runbooks=runbooks, on_event=watch.hear, port=port) as scene:
-            desk = bootstrap.desk(scene.read_settings(), book, bootstrap.channels(scene.read_settings()))
-            return Show(scene, watch, desk, clock, bodies).run(once=once)
+            settings = scene.read_settings()
+            desk = bootstrap.desk(settings, book, bootstrap.channels(settings))
+            prober = bootstrap.prober(settings, clock)
+            try:
+                return Show(scene, watch, desk, prober, clock, bodies).run(once=once)
+            finally:
+                prober.close()
     except (DidNotStart, ServeEnded) as error:
         click.echo(f"error: {error}", err=True)
         return FAILED

@@ -16,12 +16,14 @@ from responder.cli.demo.cards import SEVERITY_COLOURS
 from responder.cli.demo.scenery import set_the_scene
 from responder.cli.demo.watch import Watch
 from responder.cli.fail import FAILED
+from responder.diagnose.run import Prober
 from responder.engine import process
 from responder.engine.desk import Desk
 from responder.engine.follow import History
 from responder.engine.recall import history_of
-from responder.model.clock import Clock
-from responder.model.delivery import Delivery, Effects
+from responder.engine.revise import improved
+from responder.model.clock import Clock, Deadline
+from responder.model.delivery import Delivery, Diagnosed, Effects
 from responder.model.rule import Action
 from responder.model.text import one_line
 from responder.receive.alertmanager import BadBody
@@ -40,11 +42,15 @@ _NO_LIMIT = {"pagerduty_events_per_minute": "6000", "slack_messages_per_minute":
 
 @dataclass(slots=True)
 class Show:
-    """One run. It decides every body itself, with the functions that ``serve`` uses, to know which pages to expect."""
+    """One run. It decides every body itself, with the functions that ``serve`` uses, to know which pages to expect.
+
+    It runs the probes too: what they find can change the severity, and with it who is paged.
+    """
 
     stage: Stage
     watch: Watch
     desk: Desk
+    prober: Prober
     clock: Clock
     bodies: list[Path]
     sent: int = 0
@@ -86,18 +92,20 @@ class Show:
         self.watch.began()
         self.sent += 1
         try:
-            effects = self._decide(body)
+            effects, diagnosed = self._decide(body)
         except BadBody as error:
             screen.say(f"  {answer.status}: {error}", "red")
             return
         decision = effects.decision
         assert decision is not None
-        name = decision.severity.name
-        if effects.work:
-            self.watch.count_for(name)
+        severity = decision.severity
         why = f"by rule {decision.rule.id}, {decision.ruling.reason}; {decision.change.kind}: {decision.change.reason}"
-        style = SEVERITY_COLOURS.get(name, "bold")
-        screen.console.print(Text.assemble(("  → ", "dim"), (name, style), f" {one_line(why)}"))
+        self._verdict(severity.name, why)
+        if diagnosed and diagnosed.turned:
+            severity = diagnosed.turned.turn.severity
+            self._verdict(severity.name, diagnosed.turned.reason)
+        if diagnosed:
+            self.watch.count_for(severity.name)
         if answer.status != 202:
             self.missing.append(f"{path.name}: the receiver answered {answer.status} {answer.text.strip()}")
             return
@@ -111,15 +119,29 @@ class Show:
         late = self.watch.expect(wanted, budget + _GRACE, program, waiting)
         self.missing += [f"{path.name}: {channel} got less than expected" for channel in late]
 
-    def _decide(self, body: bytes) -> Effects:
+    def _verdict(self, name: str, why: str) -> None:
+        style = SEVERITY_COLOURS.get(name, "bold")
+        self.watch.screen.console.print(Text.assemble(("  → ", "dim"), (name, style), f" {one_line(why)}"))
+
+    def _decide(self, body: bytes) -> tuple[Effects, Diagnosed | None]:
         delivery = Delivery(id=self.sent, received_at=self.clock.now(), cluster="", body=body)
         group = process.read(delivery)
         before = history_of(group, self.desk, lambda key: self._known.get(key, History()), "")
         effects = process.triage(group, delivery, before, self.desk)
+        diagnosed = self._diagnose(effects)
+        if effects.work and diagnosed:
+            effects = improved(effects, effects.work, diagnosed, self.desk, self.clock.now())
         report = effects.drafts[-1].report if effects.drafts else before.report
         incident = effects.incident or before.incident
         self._known[incident.dedup_key if incident else group.dedup_key] = History(incident, report)
-        return effects
+        return effects, diagnosed
+
+    def _diagnose(self, effects: Effects) -> Diagnosed | None:
+        if effects.work is None or effects.decision is None:
+            return None
+        asks = self.desk.asks(effects.work.probes, effects.work.subject)
+        deadline = Deadline(self.clock.monotonic() + effects.decision.severity.page_budget)
+        return process.diagnose(effects.work, self.prober.run(asks, deadline), self.clock.now())
 
     def _summary(self) -> None:
         screen, kinds = self.watch.screen, self.watch.kinds
