@@ -20,6 +20,7 @@ def answer(
     detail: str = "",
     duration: float = 0.0,
     warning: bool = False,
+    judged: bool = True,
     points: Sequence[tuple[float, float]] = (),
 ) -> Finding:
     """The finding for ``ask``: its headline is the target and ``fact``, which should begin with what matters."""
@@ -34,6 +35,7 @@ def answer(
         duration=duration,
         link=ask.link,
         warning=warning,
+        judged=judged,
         points=tuple(points),
     )
 

@@ -1,4 +1,4 @@
-"""From findings to one sentence: what is likely, what changed, what it is not, and what nobody could see."""
+"""From findings to a few words: what is likely, seen and changed, what it is not, and what nobody could see."""
 
 from __future__ import annotations
 
@@ -33,11 +33,13 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     told = [finding for finding in changes if finding.verdict in {Verdict.OK, Verdict.BAD}]
     # What changed has its own place; only where it could not be seen it counts among the unknown.
     others = tuple(finding for finding in ranked if finding not in told)
+    well = [finding for finding in others if finding.verdict is Verdict.OK]
     return Conclusion(
         likely=_likely([finding for finding in others if finding.verdict is Verdict.BAD], subject),
         changed=told[0].headline if told else "",
-        ruled_out=_ruled_out([finding for finding in others if finding.verdict is Verdict.OK], subject),
+        ruled_out=_ruled_out([finding for finding in well if finding.judged], subject),
         unknown=_unknown(others),
+        seen=cut("; ".join(_evidence(finding) for finding in well if not finding.judged), _LIMIT),
     )
 
 
@@ -46,9 +48,13 @@ def _likely(bad: list[Finding], subject: Subject) -> str:
         return ""
     # Within a rank, evidence about the subject itself comes before that about its neighbours.
     own = sorted(bad, key=lambda finding: (_rank(finding), not _is_about(finding, subject)))
-    text = "; ".join(f"{finding.headline} ({finding.probe})" for finding in own[:_NAMED])
+    text = "; ".join(_evidence(finding) for finding in own[:_NAMED])
     more = f"; and {len(own) - _NAMED} more" if len(own) > _NAMED else ""
     return cut(text + more, _LIMIT)
+
+
+def _evidence(finding: Finding) -> str:
+    return f"{finding.headline} ({finding.probe})"
 
 
 def _is_about(finding: Finding, subject: Subject) -> bool:

@@ -26,6 +26,7 @@ class Finding:
     ``headline`` is one line of at most 120 characters with a number in it; ``detail`` at most 2,048 characters.
     ``duration`` is seconds. ``question`` is exactly what was asked, fit to be pasted. ``points`` are (epoch seconds,
     value) pairs for a sparkline. ``warning`` marks a bad finding that crossed only the lower of two thresholds.
+    ``judged`` is false where no threshold was given: such a figure tells something, and rules nothing out.
     All text is untrusted and was cleaned and redacted, not escaped.
     """
 
@@ -39,14 +40,19 @@ class Finding:
     duration: float = 0.0
     link: str = ""
     warning: bool = False
+    judged: bool = True
     points: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """What the findings say together, in people's words. ``likely`` is one sentence, or empty."""
+    """What the findings say together, in people's words. ``likely`` is one sentence, or empty.
+
+    ``seen`` are the figures that nothing judged: where errors come from, how a container ended.
+    """
 
     likely: str
     changed: str
     ruled_out: str
     unknown: str
+    seen: str = ""

@@ -51,6 +51,7 @@ def _story(report: Report) -> Iterator[tuple[str, str]]:
     yield "01 What", _sentence(report.what, f"({report.severity_reason})" if report.severity_reason else "")
     yield "02 Impact", report.impact
     yield "03 Likely", said.likely
+    yield "03 Seen", said.seen
     yield "04 Changed", said.changed
     yield "05 Ruled out", said.ruled_out
     yield "06 Unknown", "; ".join(filter(None, (said.unknown, pending)))

@@ -58,6 +58,7 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
         yield "Resolution", report.resolution
         yield "Post-mortem", f"due {at(report.postmortem_due)} (within 48 hours)" if report.postmortem_due else ""
     yield "Likely", report.conclusion.likely
+    yield "Seen", report.conclusion.seen
     yield "Changed", report.conclusion.changed
     yield "Ruled out", report.conclusion.ruled_out
     yield "Unknown", report.conclusion.unknown
@@ -85,7 +86,8 @@ def _row(name: str, text: str) -> Iterator[str]:
 
 
 def _finding(finding: Finding) -> Iterator[str]:
-    yield from _row("Finding", f"[{_SIGNS[finding.verdict]}] {finding.probe}: {finding.headline}")
+    sign = _SIGNS[finding.verdict] if finding.judged else "seen"
+    yield from _row("Finding", f"[{sign}] {finding.probe}: {finding.headline}")
     for line in clean(finding.detail[:4000]).splitlines()[:10]:
         yield f"{'':<{_MARGIN}}  {_tidied(line)}"
 

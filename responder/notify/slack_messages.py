@@ -16,6 +16,7 @@ from responder.notify.words import at, between, brief
 
 SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Verdict.OK: "✅"}
 WARNING = "⚠️"
+FIGURE = "📎"
 MOST_FINDINGS = 40
 BURST = 6
 # https://docs.slack.dev/apis/web-api/rate-limits: one message a second and channel, short bursts are allowed.
@@ -201,13 +202,16 @@ def _diagnosis(report: Report) -> Iterator[Block]:
 
 
 def _conclusion(report: Report) -> list[Block]:
-    told = (("Likely", report.conclusion.likely), ("Changed", report.conclusion.changed))
+    said_so = report.conclusion
+    told = (("Likely", said_so.likely), ("Seen", said_so.seen), ("Changed", said_so.changed))
     return _paragraph(blocks.lines([f"*{name}:* {said(text)}" for name, text in told if text]))
 
 
 def _ruled_out(report: Report) -> str:
     """What was looked at and is well, on one line."""
-    well = ", ".join(dict.fromkeys(each.probe for each in report.findings if each.verdict is Verdict.OK))
+    well = ", ".join(
+        dict.fromkeys(each.probe for each in report.findings if each.verdict is Verdict.OK and each.judged)
+    )
     text = report.conclusion.ruled_out or (f"{well} ok" if well else "")
     return f"{SIGNS[Verdict.OK]} *Ruled out:* {said(text)}" if text else ""
 
@@ -219,10 +223,16 @@ def _finding(finding: Finding) -> Iterator[Block]:
 
 
 def _one(finding: Finding) -> str:
-    sign = WARNING if finding.verdict is Verdict.BAD and finding.warning else SIGNS[finding.verdict]
+    sign = _sign(finding)
     name = said(finding.probe, 80)
     looked = "could not look: " if finding.verdict is Verdict.UNKNOWN else ""
     return f"{sign} *{name}* {looked}{said(finding.headline, 300)}"
+
+
+def _sign(finding: Finding) -> str:
+    if finding.verdict is Verdict.OK and not finding.judged:
+        return FIGURE
+    return WARNING if finding.verdict is Verdict.BAD and finding.warning else SIGNS[finding.verdict]
 
 
 def _worst_first(report: Report) -> list[Finding]:

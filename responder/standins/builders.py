@@ -197,7 +197,7 @@ def a_finding(verdict: Verdict = Verdict.BAD, **changes: Any) -> Finding:
 
 
 def some_findings() -> tuple[Finding, ...]:
-    """One finding of each verdict, the worst first."""
+    """One finding of each verdict, the worst first, and a figure that nothing judged."""
     return (
         a_finding(),
         a_finding(
@@ -206,6 +206,9 @@ def some_findings() -> tuple[Finding, ...]:
         a_finding(Verdict.SKIPPED, probe="kafka-lag", kind="promql", headline="0 of 1 labels known: no consumergroup"),
         a_finding(
             Verdict.OK, probe="dns", kind="dns", headline="plato: 1 address in 2 ms", question="A plato", detail=""
+        ),
+        a_finding(
+            Verdict.OK, probe="exit-code", kind="promql", judged=False, headline="plato: last exit code 137", detail=""
         ),
     )
 
@@ -217,6 +220,7 @@ def a_conclusion(**changes: Any) -> Conclusion:
         changed="",
         ruled_out="dns ok",
         unknown="certificate: no handshake within 3.0 s",
+        seen="plato: last exit code 137 (exit-code)",
     )
     return replace(usual, **changes)
 

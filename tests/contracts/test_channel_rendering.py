@@ -189,7 +189,7 @@ def _hostile_reports() -> list[Report]:
             severity_reason=text,
             labels={text: text},
             findings=(_hostile_finding(text),),
-            conclusion=a_conclusion(likely=text, changed=text, ruled_out=text, unknown=text),
+            conclusion=a_conclusion(likely=text, changed=text, ruled_out=text, unknown=text, seen=text),
             runbook=Link(text, text),
             links=(Link(text, text), Link(text, f"https://a.example.com/{text}")),
             pending=(text,),

@@ -23,7 +23,16 @@ COLOURS = {"critical": "red", "error": "yellow", "warning": "cyan", "info": "blu
 SEVERITY_COLOURS = {"P1": "bold red", "P2": "bold yellow", "P3": "bold cyan", "P4": "bold blue"}
 _WIDTH = 110
 # What a person reads first; the rest of the details stays in the event.
-_STORY = ("02 Impact", "03 Likely", "04 Changed", "05 Ruled out", "06 Unknown", "07 Do first", "08 Related")
+_STORY = (
+    "02 Impact",
+    "03 Likely",
+    "03 Seen",
+    "04 Changed",
+    "05 Ruled out",
+    "06 Unknown",
+    "07 Do first",
+    "08 Related",
+)
 _MRKDWN = re.compile(
     r"```\n?(?P<fence>.*?)\n?```|`(?P<code>[^`]+)`|<(?P<href>https?://[^|>]*)\|(?P<text>[^>]*)>"
     r"|\*(?P<bold>[^*\n]+)\*|(?<!\w)_(?P<italic>[^_\n]+)_(?!\w)",

@@ -174,7 +174,8 @@ def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
         return answer(ask, Verdict.UNKNOWN, fact, detail=detail, duration=took, points=points)
     verdict, warning, limit = _judge(worst.latest, wire.spec)
     fact = _fact(wire, ranked, limit)
-    return answer(ask, verdict, fact, detail=detail, duration=took, warning=warning, points=points)
+    judged = wire.spec.warn is not None or wire.spec.bad is not None
+    return answer(ask, verdict, fact, detail=detail, duration=took, warning=warning, judged=judged, points=points)
 
 
 def _request(wire: Wire, now: float, left: float) -> Request:

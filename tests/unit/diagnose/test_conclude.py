@@ -33,6 +33,19 @@ def test_the_conclusion_names_its_evidence() -> None:
     )
 
 
+def test_a_figure_that_nothing_judged_rules_nothing_out() -> None:
+    """Where the errors come from is shown as it was seen; only what was held against a limit counts as ruled out."""
+    where = a_finding(
+        Verdict.OK,
+        probe="error-where",
+        kind="promql",
+        judged=False,
+        headline="nexus: errors a second 11.3, POST /plans",
+    )
+    said = conclude((DNS, where), a_subject())
+    assert (said.ruled_out, said.seen) == ("dns ok", "nexus: errors a second 11.3, POST /plans (error-where)")
+
+
 def test_without_findings_nothing_is_claimed() -> None:
     """No evidence, no conclusion."""
     assert conclude((), a_subject()) == Conclusion(likely="", changed="", ruled_out="", unknown="")

@@ -71,10 +71,12 @@ def test_below_turns_the_thresholds_round(canned: Canned, look: Look) -> None:
 
 
 def test_a_value_without_thresholds_is_a_fact(canned: Canned, look: Look) -> None:
-    """An expression without thresholds informs and never alarms."""
+    """An expression without thresholds informs, never alarms and rules nothing out."""
     canned.body = b'{"status":"success","data":{"resultType":"scalar","result":[1,"7"]}}'
     (finding,) = look("promql", PromqlSpec(expr="up"), a_scene(canned.address))
-    assert (finding.verdict, finding.headline) == (Verdict.OK, "plato: it 7")
+    assert (finding.verdict, finding.judged, finding.headline) == (Verdict.OK, False, "plato: it 7")
+    (finding,) = look("promql", PromqlSpec(expr="up", warn=9), a_scene(canned.address))
+    assert finding.judged
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_the_worst_number_goes_to_the_title() -> None:
     assert report.status is Status.IDENTIFIED
     assert report.conclusion == a_conclusion()
     assert report.pending == ()
-    assert report.made_by.endswith("5 probes in 0.0 s (1 unknown)")
+    assert report.made_by.endswith("6 probes in 0.0 s (1 unknown)")
     assert report.what == _opening().what
 
 
