@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from responder.model.message import Request
     from responder.store.postbox import Row
 
-_STATES = ("waiting", "sent", "dead", "merged")
-_COLOURS = {"waiting": "yellow", "sent": "green", "dead": "red", "merged": "white"}
+COLOURS = {"waiting": "yellow", "sent": "green", "dead": "red", "merged": "white", "withdrawn": "white"}
+"""The states of messages, which are those of ``responder.store.postbox``, with how they are shown."""
 _LIST = "`responder messages list` shows them"
 
 
@@ -28,7 +28,7 @@ def messages() -> None:
 
 
 @messages.command("list")
-@click.option("--state", type=click.Choice(_STATES), help="Only those in this state.")
+@click.option("--state", type=click.Choice(list(COLOURS)), help="Only those in this state.")
 @click.option("--channel", help="Only those of this channel.")
 @click.option("--limit", default=50, show_default=True, help="How many, the newest first.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -44,7 +44,7 @@ def list_them(state: str | None, channel: str | None, limit: int, output: str) -
         click.echo(json.dumps([_fields(row) for row in rows], indent=2, ensure_ascii=False))
         return
     for row in rows:
-        shown = click.style(f"{row.state:<8}", fg=_COLOURS[row.state])
+        shown = click.style(f"{row.state:<9}", fg=COLOURS[row.state])
         where = f"{row.channel} {row.step}"
         begin = f"{row.id:>6}  {shown} {_at(row.written_at)}  {where:<26}"
         click.echo(f"{begin} {row.incident}  tries {row.attempt:<3} {_last(row)}")
@@ -145,7 +145,7 @@ def _story(row: Row) -> Iterator[tuple[str, str]]:
         yield "Due", _at(row.due_at)
     yield "Attempts", f"{row.attempt}{', the last in the minimal form' if row.plain else ''}"
     if row.error:
-        yield "Last error", row.error
+        yield "Taken back" if row.state == "withdrawn" else "Last error", row.error
     if row.merged_into:
         yield "Merged into", f"message {row.merged_into}, a newer update of the same incident"
     if row.origin:

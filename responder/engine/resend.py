@@ -34,6 +34,8 @@ def refusal(row: Row | None, *, told_over: bool) -> str:
         return "it still waits and is sent by itself"
     if row.state == "merged":
         return f"message {row.merged_into} took its place"
+    if row.state == "withdrawn":
+        return f"it was taken back before it left: {row.error}"
     if row.state != "dead":
         return "it was accepted: sending it again would tell people twice"
     if told_over and row.moment != _ENDS:

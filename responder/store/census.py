@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, case, func, literal, select
+from sqlalchemy import Connection, Table, Text, case, func, literal, select
 
 from responder.store.codec import to_time
 from responder.store.retention import SHELVES
@@ -49,7 +49,8 @@ def _count(connection: Connection, table: Table) -> Count:
 
 
 def _states(connection: Connection, table: Table) -> dict[str, int]:
-    if table is not incidents and "state" not in table.c:
+    named = "state" in table.c and isinstance(table.c.state.type, Text)  # that of a flood is a whole record
+    if table is not incidents and not named:
         return {}
     state = case((incidents.c.open, "open"), else_="resolved") if table is incidents else table.c.state
     by = select(state.label("state"), func.count()).group_by("state").order_by("state")

@@ -13,12 +13,13 @@ from responder.store import news
 from responder.store.codec import to_noun, to_seconds, to_time
 from responder.store.tables import messages
 
-STATES = ("waiting", "sent", "dead", "merged")
+STATES = ("waiting", "sent", "dead", "merged", "withdrawn")
+"""``merged`` into a newer update; ``withdrawn`` before it left, since findings made the severity one that wakes nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One message. ``error`` is what its last attempt ended in, empty where that was well or has not been.
+    """One message. ``error`` is what its last attempt ended in, or why it was withdrawn; empty where all is well.
 
     ``merged_into`` took its place; ``origin`` is the one it stands in for.
     """

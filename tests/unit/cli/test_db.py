@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from responder.cli.db import db
-from responder.store import inbox
+from responder.model.flood import Flood
+from responder.store import floods, inbox
 from responder.store.database import Database
 from responder.store.inbox import Inbox
 from tests.contracts.test_retention import an_old_incident
@@ -42,10 +43,13 @@ def test_stats_shows_every_table_and_how_full_it_is(database: Database, database
 def test_stats_can_be_read_by_programs(database: Database, database_url: str) -> None:
     """A script can watch the size."""
     an_old_incident(database, at=LONG_AGO, over=False)
+    with database.write() as connection:
+        floods.save(connection, [Flood(severity="P1", arrivals={1: 3})])
     found = json.loads(run(database_url, "stats", "--output", "json").output)
     tables = {each["table"]: each for each in found["tables"]}
     assert found["files"] > 0
     assert tables["incidents"]["states"] == {"open": 1}
+    assert (tables["floods"]["rows"], tables["floods"]["states"]) == (1, {})
     assert tables["bodies"]["bytes"] >= 5000
 
 

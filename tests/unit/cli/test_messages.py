@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from responder.cli import main
+from responder.cli.messages import COLOURS
 from responder.model.message import Draft
 from responder.model.report import Moment
 from responder.standins.builders import NOW, a_report
@@ -88,6 +89,24 @@ def test_what_was_given_up_is_listed_with_its_reason(office: Office) -> None:
         (2, "waiting", ""),
         (1, "dead", "HTTP 400: Invalid routing key"),
     ]
+
+
+def test_a_page_that_was_taken_back_is_listed_with_its_reason(office: Office) -> None:
+    """A page that findings made needless is no riddle, and sending it again is refused with what became of it."""
+    office.write(enrich=True)
+    with office.database.write() as connection:
+        outbox.withdraw(connection, "INC-1", ["pagerduty"], "lowered to P3 because health is ok", NOW)
+    listed = office.run("messages", "list", "--state", "withdrawn")
+    assert listed.exit_code == 0, listed.output
+    assert "lowered to P3 because health is ok" in listed.stdout
+    assert "Taken back  lowered to P3 because health is ok" in office.run("messages", "show", "1").stdout
+    refused = office.run("messages", "resend", "1").stderr
+    assert "message 1: not sent again: it was taken back before it left: lowered to P3" in refused
+
+
+def test_every_state_can_be_listed() -> None:
+    """No message is in a state that the list cannot show."""
+    assert tuple(COLOURS) == postbox.STATES
 
 
 def test_a_message_is_shown_as_it_is_sent_and_without_its_secrets(office: Office) -> None:
