@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 MIGRATE_SECONDS = 60.0
 """How long a start waits for another process that migrates the database."""
 
-COUNT_SECONDS = 60.0
-"""How long a command may take to count what a database holds."""
+LOOK_SECONDS = 60.0
+"""How long a command may take to look at what a database holds, and waits for others that write."""
 
 
 class SystemClock:
@@ -281,25 +281,12 @@ def prepare_store_aside(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def store(settings: Settings) -> Iterator[Database]:
-    """The database, for commands that only look. Raises CannotStore."""
-    from responder.store.database import Database
-
-    prepare_store(settings)
-    database = Database(settings.database_url.reveal())
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-@contextlib.contextmanager
 def database(settings: Settings) -> Iterator[Database]:
     """The database as it is, for commands that must neither make nor migrate one. Raises CannotStore."""
     from responder.store.database import Database
     from responder.store.migrate import require
 
-    found = Database(settings.database_url.reveal(), busy_seconds=COUNT_SECONDS)
+    found = Database(settings.database_url.reveal(), busy_seconds=LOOK_SECONDS)
     try:
         require(found)
         yield found
@@ -320,8 +307,8 @@ def back_up(settings: Settings, target: Path, seconds: float) -> None:
 
 @contextlib.contextmanager
 def inbox(settings: Settings) -> Iterator[Inbox]:
-    """The kept bodies, for commands that only look. Raises CannotStore."""
+    """The kept bodies of a database that is there. Raises CannotStore."""
     from responder.store.inbox import Inbox
 
-    with store(settings) as database:
-        yield Inbox(database)
+    with database(settings) as found:
+        yield Inbox(found)

@@ -38,7 +38,7 @@ def list_them(state: str | None, channel: str | None, limit: int, output: str) -
 
     with named_failures():
         settings = bootstrap.settings_from_environment()
-        with bootstrap.store(settings) as database, database.read() as connection:
+        with bootstrap.database(settings) as database, database.read() as connection:
             rows = postbox.newest(connection, limit, state, channel)
     if output == "json":
         click.echo(json.dumps([_fields(row) for row in rows], indent=2, ensure_ascii=False))
@@ -61,7 +61,7 @@ def show(number: int, *, raw: bool) -> None:
     with named_failures():
         settings = bootstrap.settings_from_environment()
         channels = bootstrap.masked_channels(settings)
-        with bootstrap.store(settings) as database, database.read() as connection:
+        with bootstrap.database(settings) as database, database.read() as connection:
             row, letter = postbox.find(connection, number), outbox.peek(connection, number)
         if row is None or letter is None:
             raise Fatal(f"there is no message {number}; {_LIST}")
@@ -94,7 +94,7 @@ def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_over: bool) -> N
     now = bootstrap.SystemClock().now()
     with named_failures():
         settings = bootstrap.settings_from_environment()
-        with bootstrap.store(settings) as database, database.work() as connection:
+        with bootstrap.database(settings) as database, database.work() as connection:
             chosen = postbox.dead(connection) if all_dead else numbers
             answers = put_back(connection, chosen, now, even_if_over=even_if_over)
     for answer in answers:

@@ -38,7 +38,7 @@ def replay(number: int | None, *, rejected: bool, cluster: str, dry_run: bool, l
 
     with named_failures():
         settings = bootstrap.settings_from_environment()
-        with bootstrap.store(settings) as database:
+        with bootstrap.database(settings) as database:
             inbox = Inbox(database)
             if number is None:
                 _list(inbox, limit)

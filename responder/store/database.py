@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoneFree
 
+from responder.model.secret import without_passwords
 from responder.store.failures import CannotStore
 from responder.store.news import Listener
 from responder.store.postgres import Postgres
@@ -34,13 +35,14 @@ class Database:
     """One database. Open it after a fork: connections must not be shared between processes.
 
     ``url`` is ``sqlite:///FILE`` or whatever libpq takes after ``postgresql://``. ``read``, ``write`` and ``work`` each
-    give a connection, and raise CannotStore for whatever the database refuses.
+    give a connection, and raise CannotStore for whatever the database refuses. ``name`` is what people may read of it.
     """
 
     def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
         scheme = url.partition(":")[0].partition("+")[0]
         self.is_sqlite = scheme not in {"postgresql", "postgres"}
         self._kind = Sqlite(url, busy_seconds) if self.is_sqlite else Postgres(url, busy_seconds)
+        self.name = str(Path(self._kind.file).absolute()) if isinstance(self._kind, Sqlite) else without_passwords(url)
         self._closed = False
 
     @contextlib.contextmanager

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, inspect, text
 from responder.store.database import CannotStore, Database
 from responder.store.tables import HEAD
 
+_ELSEWHERE = "set RESPONDER_DATABASE_URL as the service has it; `responder serve` makes one at its first start"
+
 
 def migrate(database: Database) -> None:
     """Run what is missing. Raises CannotStore where the database refuses. Safe to call at every start, by everyone."""
@@ -28,15 +30,15 @@ def is_newest(database: Database) -> bool:
 def require(database: Database) -> None:
     """Raise CannotStore unless the database is there and has the schema of this program."""
     if not database.exists():
-        raise CannotStore(
-            "there is no database yet: set RESPONDER_DATABASE_URL, or start `responder serve`, which makes it"
-        )
+        raise CannotStore(f"there is no database {database.name}: {_ELSEWHERE}")
     with database.read() as connection:
         found = revision(connection)
+    if found is None:
+        raise CannotStore(f"the database {database.name} holds nothing of responder: {_ELSEWHERE}")
     if found != HEAD:
         raise CannotStore(
-            f"the database has the schema {found or 'of something else'} and this program needs {HEAD}: "
-            "start `responder serve` of this version, which brings an older one up to date"
+            f"the database {database.name} has the schema {found} and this program needs {HEAD}: "
+            "use the version that serves, or start `responder serve` of this one, which brings an older one up to date"
         )
 
 

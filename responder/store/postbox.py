@@ -14,7 +14,7 @@ from responder.store.codec import to_noun, to_seconds, to_time
 from responder.store.tables import messages
 
 STATES = ("waiting", "sent", "dead", "merged", "withdrawn")
-"""``merged`` into a newer update; ``withdrawn`` before it left, since findings made the severity one that wakes nobody."""
+"""``merged`` into a newer update; ``withdrawn`` before it left, since findings gave a severity that wakes nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from responder.store.database import Database
+from responder.store.migrate import migrate
+
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 SCRIPTS = sorted(HERE.glob("*.txt"))
@@ -41,7 +44,10 @@ def settled(text: str) -> str:
 
 
 def run(command: str, folder: Path) -> str:
-    """The transcript of a command line: ``NAME=value`` words before it are settings, ``< file`` is its input."""
+    """The transcript of a command line: ``NAME=value`` words before it are settings, ``< file`` is its input.
+
+    ``folder`` holds the database.
+    """
     line, _, source = command.partition(" < ")
     words = shlex.split(line)
     settings = dict(word.split("=", 1) for word in words if re.match(r"RESPONDER_\w+=", word))
@@ -61,16 +67,26 @@ def run(command: str, folder: Path) -> str:
     )
     parts = [f"$ {command}", f"exit status {done.returncode}"]
     for name, text in (("stdout", done.stdout), ("stderr", done.stderr)):
-        parts += [f"--- {name}", settled(text)] if text else []
+        parts += [f"--- {name}", settled(text.replace(f"{ROOT}/", "HERE/"))] if text else []
     return "\n".join(parts) + "\n"
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where an empty database is."""
+    found = tmp_path_factory.mktemp("scripts")
+    database = Database(f"sqlite:///{found / 'responder.db'}")
+    migrate(database)
+    database.close()
+    return found
+
+
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.stem))
-def test_a_command_prints_what_its_script_says(path: Path, tmp_path: Path) -> None:
+def test_a_command_prints_what_its_script_says(path: Path, folder: Path) -> None:
     """What a person or a script sees of a command does not change by accident."""
     expected = path.read_text()
     command = expected.splitlines()[0].removeprefix("$ ")
-    found = run(command, tmp_path)
+    found = run(command, folder)
     if os.environ.get("UPDATE_SCRIPTS"):
         path.write_text(found)
         return

@@ -148,7 +148,7 @@ def _past(asked: Asked, settings: Settings) -> Iterator[Past]:
     elif asked.paths:
         yield history.of_files(asked.paths, sys.stdin.buffer, now, since, asked.receivers)
     else:
-        with bootstrap.store(settings) as database:
+        with bootstrap.database(settings) as database:
             yield history.of_store(database, since)
 
 

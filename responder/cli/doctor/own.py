@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from responder import bootstrap
 from responder.cli.doctor.result import Patient, Result, bad, ok, skipped, warn
 from responder.model.problem import Level as ProblemLevel
 from responder.settings import strangers
+
+if TYPE_CHECKING:
+    from responder.store.database import Database
 
 _SHOWN = 5
 _LEAST_FREE = 500_000_000
@@ -70,15 +74,14 @@ def database(patient: Patient) -> tuple[Result, ...]:
     """Reachable, writable, of the right schema, on a sound version, and with room."""
     from responder.store.database import CannotStore, Database
 
-    url = patient.settings.database_url.reveal()
-    path = Path(url.removeprefix("sqlite:///"))
-    if url.startswith("sqlite:") and not path.exists():
-        return (skipped("database", f"{path} does not exist yet", "`responder serve` makes it at its first start"),)
     try:
-        opened = Database(url)
+        opened = Database(patient.settings.database_url.reveal())
     except CannotStore as error:
         return (bad("database", str(error), "see RESPONDER_DATABASE_URL"),)
     try:
+        if not opened.exists():
+            what = f"{opened.name} does not exist yet"
+            return (skipped("database", what, "`responder serve` makes it at its first start"),)
         return tuple(_examined(opened))
     except CannotStore as error:
         return (bad("database", str(error), "see RESPONDER_DATABASE_URL; without it nothing is acknowledged"),)
@@ -86,15 +89,13 @@ def database(patient: Patient) -> tuple[Result, ...]:
         opened.close()
 
 
-def _examined(opened: object) -> list[Result]:
+def _examined(opened: Database) -> list[Result]:
     from sqlalchemy import text
 
     from responder.store import space
-    from responder.store.database import Database
     from responder.store.migrate import revision
     from responder.store.tables import HEAD
 
-    assert isinstance(opened, Database)
     opened.check()
     with opened.read() as connection:
         schema = revision(connection)

@@ -28,7 +28,7 @@ class Stored:
 
 def find(name: str, settings: Settings) -> Stored:
     """The stored incident of that id. Raises Fatal where there is none, or its webhooks are not kept any more."""
-    with bootstrap.store(settings) as database, database.read() as connection:
+    with bootstrap.database(settings) as database, database.read() as connection:
         incident = incidents.find(connection, name.strip().upper())
         if incident is None:
             raise Fatal(f"the store knows no incident {name}")

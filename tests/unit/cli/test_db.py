@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import text
 
+from responder.cli import main
 from responder.cli.db import db
 from responder.model.flood import Flood
 from responder.store import floods, inbox
 from responder.store.database import Database
 from responder.store.inbox import Inbox
+from responder.store.migrate import migrate, revision
 from tests.contracts.test_retention import an_old_incident
 
 NOW = datetime.now(UTC)
@@ -116,18 +119,46 @@ def test_a_backup_to_nowhere_is_refused(database_url: str, tmp_path: Path) -> No
     assert "No such file or directory" in refused.output
 
 
-@pytest.mark.parametrize("arguments", [("stats",), ("prune",), ("backup", "copy.db")])
-def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    """A slip in the URL is said, and leaves no empty file that looks like a database."""
-    refused = run(f"sqlite:///{tmp_path / 'missing.db'}", *arguments)
+LOOKS = [
+    "db stats",
+    "db prune",
+    "db backup copy.db",
+    "messages list",
+    "messages show 1",
+    "messages resend 1",
+    "replay --list",
+    "replay 1",
+    "rejects list",
+    "rejects show 1",
+    "rules explain --incident INC-1",
+    "backtest --against rules",
+]
+"""Every command that needs the database of a service."""
+
+
+@pytest.mark.parametrize("command", LOOKS)
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, command: str) -> None:
+    """Who looks in the wrong place is told so, and never that there is nothing: no empty database is left behind."""
+    env = {"RESPONDER_DATABASE_URL": f"sqlite:///{tmp_path / 'missing.db'}"}
+    refused = CliRunner().invoke(main, command.split(), env=env)
     assert refused.exit_code == 1
-    assert "there is no database" in refused.output
+    assert f"there is no database {tmp_path / 'missing.db'}: set RESPONDER_DATABASE_URL" in refused.output
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_database_of_another_version_is_left_alone(tmp_path: Path) -> None:
     """Looking at a database never changes its schema under a running program."""
-    Database(f"sqlite:///{tmp_path / 'old.db'}").check()
-    refused = run(f"sqlite:///{tmp_path / 'old.db'}", "stats")
+    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
+    other.check()
+    refused = run(f"sqlite:///{tmp_path / 'other.db'}", "stats")
     assert refused.exit_code == 1
+    assert "other.db holds nothing of responder: set RESPONDER_DATABASE_URL" in refused.output
+    migrate(other)
+    with other.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    refused = run(f"sqlite:///{tmp_path / 'other.db'}", "stats")
+    assert refused.exit_code == 1
+    assert "other.db has the schema 0001 and this program needs" in refused.output
     assert "start `responder serve`" in refused.output
+    with other.read() as connection:
+        assert revision(connection) == "0001"

@@ -170,7 +170,8 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     desk = bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
     firing = json.loads((ROOT / "examples" / "alerts" / "service-down.json").read_text())
     over = json.loads(json.dumps(firing).replace('"firing"', '"resolved"').replace("0001-01-01", "2026-11-23"))
-    with bootstrap.store(settings) as database:
+    bootstrap.prepare_store(settings)
+    with bootstrap.database(settings) as database:
         for body in (firing, firing, over):
             Inbox(database).keep(json.dumps(body).encode(), "prod-eu", NOW)
         Triage(database, lambda: desk, HandClock(), lambda _begun, _told: None).step()

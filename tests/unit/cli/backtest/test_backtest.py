@@ -102,6 +102,7 @@ def test_our_own_store_is_the_usual_history(run: Run, sets: Path) -> None:
     """Without anything to name, the webhooks of the running installation are replayed, as far back as wanted."""
     settings = Settings(database_url=Secret(f"sqlite:///{sets}/responder.db"))
     now = bootstrap.SystemClock().now()
+    bootstrap.prepare_store(settings)
     with bootstrap.inbox(settings) as inbox:
         for number, body in enumerate(HISTORY):
             inbox.keep(_bytes(body), "", now - timedelta(hours=len(HISTORY) - number))
@@ -119,6 +120,7 @@ def _bytes(body: dict[str, Any]) -> bytes:
 
 def test_a_gate_that_looked_at_nothing_fails(run: Run) -> None:
     """An empty history is no proof, so a gate does not pass on it."""
+    bootstrap.prepare_store(bootstrap.settings_from_environment())
     done = run("--max-new-pages", "0")
     assert done.exit_code == 1
     assert "the store holds no notification: nothing was compared" in done.stderr
