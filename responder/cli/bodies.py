@@ -38,14 +38,18 @@ def samples(names: Iterable[str], stdin: BinaryIO, now: datetime) -> Iterator[Sa
             if not found:
                 yield Sample(name, b"", "the folder has no .json file")
             for path in found:
-                yield from _of(str(path), path.read_bytes(), now)
+                yield from _of_file(str(path), now)
         else:
-            try:
-                data = Path(name).read_bytes()
-            except OSError as error:
-                yield Sample(name, b"", f"cannot be read: {error.strerror}")
-                continue
-            yield from _of(name, data, now)
+            yield from _of_file(name, now)
+
+
+def _of_file(name: str, now: datetime) -> Iterator[Sample]:
+    try:
+        data = Path(name).read_bytes()
+    except OSError as error:
+        yield Sample(name, b"", f"cannot be read: {error.strerror}")
+        return
+    yield from _of(name, data, now)
 
 
 def _of(source: str, data: bytes, now: datetime) -> Iterator[Sample]:

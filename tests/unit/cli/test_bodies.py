@@ -106,3 +106,12 @@ def test_a_missing_file_and_an_empty_folder_are_problems(tmp_path: Path) -> None
     """A slip in a path is not silence."""
     found = list(samples([str(tmp_path / "none.json"), str(tmp_path)], NO_INPUT, NOW))
     assert [bool(sample.problem) for sample in found] == [True, True]
+
+
+def test_a_file_of_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    """One bad file of a folder is named, and the others are shown all the same."""
+    (tmp_path / "a.json").mkdir()
+    (tmp_path / "b.json").write_text("{}")
+    bad, good = samples([str(tmp_path)], NO_INPUT, NOW)
+    assert (Path(bad.source).name, bad.problem) == ("a.json", "cannot be read: Is a directory")
+    assert (Path(good.source).name, good.problem) == ("b.json", "")
