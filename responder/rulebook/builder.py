@@ -18,29 +18,49 @@ LONGEST_TEXT: Final = 64 * 1024
 
 
 @dataclass(slots=True)
+class Spot:
+    """Where a list or a mapping begins, and where what is in it stands: keys, and values by their key or number.
+
+    What has nothing in it is its beginning alone. The reader's own marks are kept, since a large rule set has 200,000.
+    """
+
+    begins: Any
+    keys: dict[str | int, Any] = field(default_factory=dict)
+    values: dict[str | int, Spot | Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class _Open:
     """A list or a mapping that is being filled. ``key`` is the mapping's pending key, None where a key comes next.
 
     ``dropped`` says that the pending key is a problem already, and its value goes nowhere.
     """
 
-    path: Path
     into: list[Any] | dict[str, Any]
+    spot: Spot
     key: str | None = None
     dropped: bool = False
 
 
 @dataclass(slots=True)
 class Builder:
-    """Takes events in turn. Afterwards it holds the data, the place of each key and value, and the problems."""
+    """Takes events in turn. Afterwards it holds the data, where everything stands, and the problems."""
 
     name: str
-    data: Any = None
-    keys: dict[Path, Place] = field(default_factory=dict)
-    values: dict[Path, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    _open: list[_Open] = field(default_factory=list)
+    _open: list[_Open] = field(default_factory=lambda: [_Open([], Spot(None))])
     _documents: int = 0
+
+    @property
+    def data(self) -> Any:
+        """The value of the file; None where it has none."""
+        into = self._open[0].into
+        return into[0] if into else None
+
+    @property
+    def spot(self) -> Spot | Any | None:
+        """Where that value stands."""
+        return self._open[0].spot.values.get(0)
 
     def take(self, event: yaml.Event) -> bool:
         """One event. False says that the rest of the file is not worth reading."""
@@ -52,7 +72,7 @@ class Builder:
             self._open.pop()
         elif isinstance(event, yaml.AliasEvent):
             self._problem(event, "alias", "aliases are not read here", "write the value out, or use `defaults`")
-            self._place_value(event, None)
+            self._put(None, event.start_mark)
         elif isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
@@ -65,71 +85,65 @@ class Builder:
         if len(text) > LONGEST_TEXT:
             self._problem(event, "too-big", f"a text of {len(text):,} characters", "at most 65,536 are read")
             text = ""
-        holder = self._open[-1] if self._open else None
-        if holder is not None and isinstance(holder.into, dict) and holder.key is None:
+        holder = self._open[-1]
+        if holder.key is None and isinstance(holder.into, dict):
             self._key(event, holder, text)
             return
-        self._refuse_tag(event)
-        self._place_value(event, resolve(text) if event.style in {None, ""} else text)
+        if event.tag:
+            self._refuse_tag(event, event.tag)
+        self._put(text if event.style else resolve(text), event.start_mark)
 
     def _key(self, event: yaml.ScalarEvent, holder: _Open, text: str) -> None:
         holder.key, holder.dropped = text, False
         if text == "<<" and not event.style:
             self._problem(event, "alias", "merge keys are not read here", "write the keys out, or use `defaults`")
             holder.dropped = True
-            return
-        path = (*holder.path, text)
-        if first := self.keys.get(path):
+        elif first := holder.spot.keys.get(text):
             said = f"the key '{text}' stands here a second time"
-            self._problem(event, "duplicate-key", said, f"the first is on line {first.line}: keep one")
+            self._problem(event, "duplicate-key", said, f"the first is on line {first.line + 1}: keep one")
             holder.dropped = True
-            return
-        self.keys[path] = self._place(event)
+        else:
+            holder.spot.keys[text] = event.start_mark
 
     def _start(self, event: yaml.CollectionStartEvent) -> bool:
-        if len(self._open) >= DEEPEST:
+        if len(self._open) > DEEPEST:
             self._problem(event, "too-deep", f"nested more than {DEEPEST} deep", "rule files need five levels")
             return False
-        self._refuse_tag(event)
+        if event.tag:
+            self._refuse_tag(event, event.tag)
         into: list[Any] | dict[str, Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
-        holder = self._open[-1] if self._open else None
-        if holder is not None and isinstance(holder.into, dict) and holder.key is None:
+        holder = self._open[-1]
+        if holder.key is None and isinstance(holder.into, dict):
             self._problem(event, "bad-value", "a key must be a word", "put it on the right of a key")
-        self._open.append(_Open(self._place_value(event, into), into))
+        spot = Spot(event.start_mark)
+        self._put(into, spot)
+        self._open.append(_Open(into, spot))
         return True
 
-    def _place_value(self, event: yaml.NodeEvent, value: Any) -> Path:
-        """Put a value where it belongs, and return its path."""
-        if not self._open:
-            self.data = value
-            self.values[()] = self._place(event)
-            return ()
+    def _put(self, value: Any, spot: Spot | Any) -> None:
+        """Put a value where it belongs."""
         holder = self._open[-1]
-        if isinstance(holder.into, list):
-            path: Path = (*holder.path, len(holder.into))
-            holder.into.append(value)
+        into = holder.into
+        if isinstance(into, list):
+            holder.spot.values[len(into)] = spot
+            into.append(value)
         elif holder.key is None:
             # An alias or a collection where a key should stand: a problem already, and so is what it leads to.
             holder.key, holder.dropped = "", True
-            return (*holder.path, "dropped", len(self.problems))
         else:
-            path = (*holder.path, holder.key)
-            if holder.dropped:
-                path = (*path, "dropped", len(self.problems))
-            else:
-                holder.into[holder.key] = value
+            if not holder.dropped:
+                holder.spot.values[holder.key] = spot
+                into[holder.key] = value
             holder.key = None
-        self.values[path] = self._place(event)
-        return path
 
-    def _refuse_tag(self, event: yaml.NodeEvent) -> None:
-        tag = getattr(event, "tag", None)
-        if tag and tag != "!":
+    def _refuse_tag(self, event: yaml.NodeEvent, tag: str) -> None:
+        if tag != "!":
             self._problem(event, "tag", f"the tag {tag} is not read here", "remove it; quote a value to make it a text")
 
     def _problem(self, event: yaml.Event, code: str, message: str, hint: str) -> None:
-        self.problems.append(Problem(self._place(event), code, message, hint))
+        self.problems.append(Problem(place(self.name, event.start_mark), code, message, hint))
 
-    def _place(self, event: yaml.Event) -> Place:
-        mark = event.start_mark
-        return Place(self.name, mark.line + 1, mark.column + 1) if mark else Place(self.name, 1, 1)
+
+def place(name: str, mark: Any) -> Place:
+    """A mark of the reader, which counts from 0, as a place in the file of this name."""
+    return Place(name, mark.line + 1, mark.column + 1)

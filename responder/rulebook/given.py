@@ -66,7 +66,7 @@ def condition_places(rule: Entry[RuleShape]) -> Iterator[tuple[Place, str]]:
     for number, adjust in enumerate(rule.value.adjust):
         for at, when in enumerate(adjust.when):
             alone: Path = ("adjust", number, "when", "probe")
-            path = alone if (*rule.path, *alone) in rule.document.values else (*alone[:3], at, "probe")
+            path = alone if rule.document.has((*rule.path, *alone)) else (*alone[:3], at, "probe")
             if when.probe is not None:
                 yield rule.at(*path), when.probe
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +13,7 @@ import yaml
 from yaml.reader import ReaderError
 
 from responder.model.problem import Place, Problem
-from responder.rulebook.builder import Builder, Path
+from responder.rulebook.builder import Builder, Path, Spot, place
 
 LARGEST_FILE: Final = 16 * 1024 * 1024
 """Bytes. 10,000 rules take about 4 MB."""
@@ -28,27 +28,40 @@ class Document:
     name: str
     lines: Sequence[str]
     data: Any
-    keys: Mapping[Path, Place]
-    values: Mapping[Path, Place]
+    spot: Spot | Any | None
     problems: tuple[Problem, ...]
 
     def at(self, path: Path) -> Place:
         """Where the value of a path stands, or the nearest thing around it."""
-        return self._nearest(self.values, path)
+        spot = self._walk(path)[0]
+        if spot is None:
+            return Place(self.name, 1, 1)
+        return place(self.name, spot.begins if isinstance(spot, Spot) else spot)
 
     def key(self, path: Path) -> Place:
         """Where the key of a path stands; for an element of a list, the element."""
-        return self.keys.get(path) or self.at(path)
+        around, whole = self._walk(path[:-1])
+        if whole and path and isinstance(around, Spot) and (mark := around.keys.get(path[-1])):
+            return place(self.name, mark)
+        return self.at(path)
+
+    def has(self, path: Path) -> bool:
+        """Whether the file has a value at a path."""
+        return self._walk(path)[1]
 
     def line(self, number: int) -> str:
         """A line of the file, counted from 1; empty where the file has none of this number."""
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
-    def _nearest(self, places: Mapping[Path, Place], path: Path) -> Place:
-        for length in range(len(path), -1, -1):
-            if place := places.get(path[:length]):
-                return place
-        return Place(self.name, 1, 1)
+    def _walk(self, path: Path) -> tuple[Spot | Any | None, bool]:
+        """The spot of a path or of the nearest thing around it, and whether it is that of the whole path."""
+        here = self.spot
+        for part in path:
+            inner = here.values.get(part) if isinstance(here, Spot) else None
+            if inner is None:
+                return here, False
+            here = inner
+        return here, here is not None
 
 
 def read(name: str, raw: bytes) -> Document:
@@ -72,7 +85,7 @@ def _built(name: str, text: str) -> Document:
     try:
         # Events, not `yaml.compose`: composing recurses in C and dies on deep nesting; events also take half the time.
         with no_collection():
-            for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            for event in iter(yaml.CSafeLoader(text).get_event, None):
                 if not builder.take(event):
                     break
     except yaml.MarkedYAMLError as error:
@@ -80,17 +93,17 @@ def _built(name: str, text: str) -> Document:
     except ReaderError as error:
         problem = (Problem(_place(name, text[: error.position]), "encoding", str(error.reason), "remove it"),)
     data = builder.data if not problem else None
-    return Document(name, text.splitlines(), data, builder.keys, builder.values, (*builder.problems, *problem))
+    return Document(name, text.splitlines(), data, builder.spot, (*builder.problems, *problem))
 
 
 def _syntax(name: str, error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
-    place = Place(name, mark.line + 1, mark.column + 1) if mark else Place(name, 1, 1)
+    where = place(name, mark) if mark else Place(name, 1, 1)
     said = ", ".join(part for part in (error.context, error.problem) if part) or "this is not YAML"
     hint = "see whether the line before is complete and indented as its neighbours"
     if "cannot start any token" in said or "tab" in said:
         hint = "indent with spaces, and put a text that begins with a special sign inside quotes"
-    return Problem(place, "syntax", said, hint)
+    return Problem(where, "syntax", said, hint)
 
 
 @contextmanager
@@ -106,7 +119,7 @@ def no_collection() -> Iterator[None]:
 
 
 def _unread(name: str, problem: Problem) -> Document:
-    return Document(name, (), None, {}, {}, (problem,))
+    return Document(name, (), None, None, (problem,))
 
 
 def _place(name: str, before: str) -> Place:

@@ -13,6 +13,8 @@ LONGEST_NUMBER: Final = 300
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
+_FIRST = frozenset("~ntfNTF0123456789+-.")
+"""What a scalar that is not a text begins with; most begin otherwise."""
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _ENDLESS = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
@@ -20,6 +22,8 @@ _ENDLESS = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
 
 def resolve(text: str) -> Scalar:
     """The value of an unquoted scalar (YAML 1.2.2, section 10.3.2, "Tag Resolution")."""
+    if text and text[0] not in _FIRST:
+        return text
     if text in _NULLS:
         return None
     if text in _TRUE or text in _FALSE:

@@ -61,7 +61,7 @@ def _inside(entry: Entry[RuleShape], adjust: int, at: int, line: int) -> Path:
     """The path of a condition's matcher, whether conditions stand in a list or one stands alone."""
     path: Path = ("adjust", adjust, "when", at, "match", line)
     alone: Path = ("adjust", adjust, "when", "match", line)
-    return alone if (*entry.path, *alone[:-1]) in entry.document.values else path
+    return alone if entry.document.has((*entry.path, *alone[:-1])) else path
 
 
 def _place(entry: Entry[RuleShape], path: Path, text: str, offset: int) -> Place:
