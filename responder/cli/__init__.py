@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-import importlib
 from collections.abc import Mapping
 
 import click
 
 from responder import __version__
+from responder.cli.lazy import LazyGroup
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("responder.cli.serve:serve", "Receive webhooks, triage, diagnose and page."),
@@ -29,25 +29,11 @@ _COLLECT_AFTER = 50_000
 """New objects before the collector looks for cycles: most commands build one large tree of rules and end."""
 
 
-class _Lazy(click.Group):
-    """A group that knows the names and one-line helps of its commands without importing them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, name = _COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+class _Commands(LazyGroup):
+    known = _COMMANDS
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="responder")
 def main() -> None:
     """The triage engine between Prometheus Alertmanager and the people on call.

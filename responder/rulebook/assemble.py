@@ -130,7 +130,7 @@ def _rule(number: int, entry: Entry[RuleShape], draft: Draft, windows: Mapping[s
         place=entry.at(),
         adjust=tuple(adjust),
         subject=_subject_from(shape),
-        pages_in={severity: windows[name] for severity, name in windows_of(entry, draft)[0].items() if windows},
+        pages_in={severity: windows[name] for severity, name in windows_of(entry, draft).items() if windows},
         gather=tuple(dict.fromkeys(shape.incident_key)),
         shadow=not shape.enabled,
         owner=shape.owner or defaults.owner or "",

@@ -55,7 +55,7 @@ class Builder:
     def data(self) -> Any:
         """The value of the file; None where it has none."""
         into = self._open[0].into
-        return into[0] if into else None
+        return into[0] if isinstance(into, list) and into else None
 
     @property
     def spot(self) -> Spot | Any | None:

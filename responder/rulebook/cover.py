@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +14,13 @@ PAIRS: Final = 300_000
 """So many pairs of rules are compared; nothing is said about the rest."""
 
 
+def profiles(draft: Draft, around: Surroundings) -> Mapping[int, Profile]:
+    """What each rule asks of its labels, by its number, as far as its matchers can be read."""
+    if draft.profiles is None:
+        draft.profiles = {number: profile(each, around.predicate) for number, each in draft.matchers.items()}
+    return draft.profiles
+
+
 def covered(draft: Draft, around: Surroundings) -> tuple[Covered, ...]:
     """Every rule that certainly loses something to the rules above it. Nothing uncertain is in it.
 
@@ -21,9 +28,9 @@ def covered(draft: Draft, around: Surroundings) -> tuple[Covered, ...]:
     Rules in shadow take nothing away.
     """
     if draft.covered is None:
-        profiles = {n: profile(matchers, around.predicate) for n, matchers in draft.matchers.items() if matchers}
-        shadows = frozenset(number for number in profiles if not draft.rules[number].value.enabled)
-        draft.covered = tuple(_Search(profiles, around.predicate, shadows).run())
+        asking = {number: each for number, each in profiles(draft, around).items() if each}
+        shadows = frozenset(number for number in asking if not draft.rules[number].value.enabled)
+        draft.covered = tuple(_Search(asking, around.predicate, shadows).run())
     return draft.covered
 
 
@@ -53,6 +60,8 @@ class _Search:
                 self._enter(number, rule)
 
     def _judge(self, number: int, rule: Profile) -> Covered | None:
+        if self._alone(rule):
+            return None
         label, constraint = max(rule.items(), key=lambda item: len(item[1].values or ()))
         if constraint.values is None:
             by = self._taker(rule)
@@ -62,6 +71,11 @@ class _Search:
             if (by := self._taker({**rule, label: only(value)})) is not None:
                 taken[value] = by
         return Covered(number, label, taken, len(taken) == len(constraint.values)) if taken else None
+
+    def _alone(self, rule: Profile) -> bool:
+        """Whether no rule above is kept under anything that this one asks."""
+        named = ((name, value) for name, constraint in rule.items() for value in constraint.values or ())
+        return not self.loose and self.listed.keys().isdisjoint(named)
 
     def _taker(self, rule: Profile) -> int | None:
         """The first rule above that holds whenever this one does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from responder.model.problem import Place, Problem
 from responder.model.rule import Matcher
@@ -12,6 +12,9 @@ from responder.rulebook import schema
 from responder.rulebook.builder import Path
 from responder.rulebook.reader import Document
 from responder.rulebook.shape import Shaped
+
+if TYPE_CHECKING:
+    from responder.rulebook.constraints import Profile
 
 Part = TypeVar("Part")
 
@@ -86,7 +89,8 @@ class Draft:
 
     ``matchers``, ``conditions`` and ``specs`` are filled by the checks that read matchers and probes: by the rule's
     number, by those of the rule and of its entry of ``adjust``, and by the probe's name. ``problems`` are those of
-    reading; ``whole`` says whether all files could be read at all.
+    reading; ``whole`` says whether all files could be read at all. ``profiles`` and ``covered`` are what ``cover.py``
+    has worked out, once for all checks.
     """
 
     documents: tuple[Document, ...] = ()
@@ -109,6 +113,7 @@ class Draft:
     problems: list[Problem] = field(default_factory=list)
     whole: bool = True
     revision: str = ""
+    profiles: Mapping[int, Profile] | None = None
     covered: tuple[Covered, ...] | None = None
     _by_file: dict[str, schema.Defaults] = field(default_factory=dict)
     _packs: dict[str, list[str]] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from responder.model.problem import Level, Problem
 from responder.model.rule import RuleBook
 from responder.rulebook.assemble import assemble
 from responder.rulebook.checks import ADVICE
-from responder.rulebook.draft import Surroundings
+from responder.rulebook.draft import Draft, Surroundings
 from responder.rulebook.ignores import silence
 from responder.rulebook.load import BadRules, gather, required
 from responder.rulebook.reader import no_collection
@@ -19,16 +19,20 @@ from responder.rulebook.reader import no_collection
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """``problems`` in the order of the files. ``book`` is None where the files make none; ``lines`` are theirs."""
+    """``problems`` in the order of the files. ``draft`` is None where they make no rule book; ``lines`` are theirs."""
 
     problems: tuple[Problem, ...]
-    book: RuleBook | None = None
+    draft: Draft | None = None
     lines: Mapping[str, Sequence[str]] | None = None
 
     @property
     def errors(self) -> int:
         """How many of the problems are errors."""
         return sum(problem.level is Level.ERROR for problem in self.problems)
+
+    def book(self) -> RuleBook | None:
+        """The rule book, put together now: who only looks for problems need not wait for it."""
+        return assemble(self.draft, self.draft.revision) if self.draft is not None else None
 
 
 def examine(folder: Path | str, around: Surroundings, today: date) -> Examined:
@@ -50,4 +54,4 @@ def _examine(folder: Path | str, around: Surroundings, today: date) -> Examined:
         return Examined(problems, None, lines)
     found = {problem for check in ADVICE.values() for problem in check(draft, around)}
     left = silence(sorted(found), draft.documents, ADVICE, today)
-    return Examined(tuple(sorted(set(left))), assemble(draft, draft.revision), lines)
+    return Examined(tuple(sorted(set(left))), draft, lines)

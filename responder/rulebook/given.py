@@ -35,18 +35,19 @@ def expanded(rule: RuleShape, defaults: Defaults, packs: Mapping[str, Sequence[s
     return tuple(dict.fromkeys(probe for name in names for probe in packs.get(name, (name,))))
 
 
-def windows_of(rule: Entry[RuleShape], draft: Draft) -> tuple[Mapping[str, str], Place]:
-    """The window of each severity, those of the default where the rule names none, and where they stand."""
+def windows_of(rule: Entry[RuleShape], draft: Draft) -> Mapping[str, str]:
+    """The window of each severity; those of the default where the rule names none."""
     own = rule.value.pages_in
     wanted = _defaults(rule, draft).pages_in if own is None else own
-    place = rule.at("id") if own is None else rule.at("pages_in")
     if isinstance(wanted, str):
-        return {entry.name: wanted for entry in draft.severities}, place
-    return wanted or {}, place
+        return {entry.name: wanted for entry in draft.severities}
+    return wanted or {}
 
 
 def severities_of(rule: RuleShape, draft: Draft) -> set[str]:
     """Every severity that a rule can give, by its conditions too."""
+    if not rule.adjust:
+        return base_of(rule)
     order = [entry.name for entry in draft.severities]
     found = base_of(rule)
     for findings in (False, True):

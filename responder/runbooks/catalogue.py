@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
@@ -48,6 +49,8 @@ def sections(markdown: str) -> tuple[Section, ...]:
     The rule: lower case, punctuation other than ``-`` and ``_`` dropped, spaces to dashes, and ``-1``, ``-2`` after the
     second and third of the same name (GitHub Docs, "Basic writing and formatting syntax", section links).
     """
+    from markdown_it import MarkdownIt
+
     tokens = MarkdownIt("commonmark").parse(markdown)
     found: list[Section] = []
     taken: dict[str, int] = {}

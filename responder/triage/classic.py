@@ -8,6 +8,8 @@ from responder.model.rule import Matcher, MatcherError, Op
 
 _SPACE = "\t\n\f\r "
 _HEAD = re.compile(r"[\t\n\f\r ]*([a-zA-Z_:][a-zA-Z0-9_:]*)[\t\n\f\r ]*(=~|!=|!~|=)[\t\n\f\r ]*")
+_USUAL = re.compile(_HEAD.pattern + r'"([^"\\]*)"[\t\n\f\r ]*(?:,|\Z)')
+_OPS = {op.value: op for op in Op}
 _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
 
 
@@ -17,6 +19,22 @@ def parse(text: str) -> tuple[Matcher, ...]:
     A leading brace and a trailing brace are each optional; a value may stand without quotes and may be empty. Raises
     MatcherError. Regexes are not compiled here.
     """
+    return _usual(text) or _spelt(text)
+
+
+def _usual(text: str) -> tuple[Matcher, ...]:
+    """What :func:`_spelt` says of values in quotes without escapes, at a tenth of its cost; nothing for all others."""
+    found: list[Matcher] = []
+    at = 0
+    while at < len(text):
+        if (one := _USUAL.match(text, at)) is None:
+            return ()
+        found.append(Matcher(one[1], _OPS[one[2]], one[3]))
+        at = one.end()
+    return tuple(found)
+
+
+def _spelt(text: str) -> tuple[Matcher, ...]:
     start, stop = int(text.startswith("{")), len(text) - int(text.endswith("}") and len(text) > text.startswith("{"))
     return tuple(_one(text[begin:end], begin) for begin, end in _spans(text, start, stop))
 

@@ -59,9 +59,10 @@ def test_the_dead_mans_switch_can_be_switched_on(tmp_path: Path) -> None:
     for path in FILES:
         (folder / path.name).write_text(path.read_text().replace("#> ", ""))
     examined = examine_rules(str(folder), str(ROOT / "runbooks"))
-    assert (examined.problems, examined.book is not None) == ((), True)
-    assert examined.book is not None
-    [heartbeat] = examined.book.heartbeats
+    assert examined.problems == ()
+    found = examined.book()
+    assert found is not None
+    [heartbeat] = found.heartbeats
     assert (heartbeat.cluster, heartbeat.rule.severity, len(heartbeat.rule.probes)) == (book().environment, "P1", 5)
 
 

@@ -78,7 +78,7 @@ def _examine(timeout: float, *, send: bool) -> tuple[Result, ...]:
     patient = Patient(
         settings=settings,
         environment=bootstrap.environment(),
-        book=bootstrap.examine_rules(settings.rules, settings.runbooks).book,
+        book=bootstrap.examine_rules(settings.rules, settings.runbooks).book(),
         outgoing=bootstrap.outgoing(settings, clock),
         clock=clock,
         deadline=Deadline(clock.monotonic() + timeout),

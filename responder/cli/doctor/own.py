@@ -54,9 +54,9 @@ def rules(patient: Patient) -> tuple[Result, ...]:
     """What `rules check` finds in the rule files and in what they say of runbooks."""
     where = patient.settings.rules
     examined = bootstrap.examine_rules(where, patient.settings.runbooks)
-    if not examined.problems and examined.book is not None:
-        number = len(examined.book.rules)
-        return (ok("rules", f"{number} rules, revision {examined.book.revision[:12]}"),)
+    if not examined.problems and examined.draft is not None:
+        number = len(examined.draft.rules)
+        return (ok("rules", f"{number} rules, revision {examined.draft.revision[:12]}"),)
     results = [
         (bad if problem.level is ProblemLevel.ERROR else warn)(
             "rules",

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
-from responder.cli.rules.check import check
-from responder.cli.rules.coverage import coverage
-from responder.cli.rules.explain import explain
-from responder.cli.rules.schema import schema
-from responder.cli.rules.test import test
+from responder.cli.lazy import LazyGroup
+
+_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "check": ("responder.cli.rules.check:check", "Print every problem of the rule files."),
+    "coverage": ("responder.cli.rules.coverage:coverage", "Show the rule of every alert of Prometheus rule files."),
+    "explain": ("responder.cli.rules.explain:explain", "Show each step from labels to the people who are told."),
+    "schema": ("responder.cli.rules.schema:schema", "Print the JSON Schema that editors use."),
+    "test": ("responder.cli.rules.test:test", "Run test cases against the rules."),
+}
 
 
-@click.group()
+class _Commands(LazyGroup):
+    known = _COMMANDS
+
+
+@click.group(cls=_Commands)
 def rules() -> None:
     """Check, explain and prove the rule files."""
-
-
-for _command in (check, coverage, explain, schema, test):
-    rules.add_command(_command)

@@ -28,10 +28,10 @@ def as_text(found: Examined, _folder: Path) -> str:
         several = [f"{number} {level.value}{'s'[: number != 1]}" for level, number in sorted(counted.items())]
         total = f"{' and '.join(several)} in {len(names)} file{'s'[: len(names) != 1]}"
         blocks.append(click.style(total, fg="red" if found.errors else "yellow", bold=True))
-    if found.book is not None and not found.errors:
-        book = found.book
-        said = f"{len(book.rules)} rules, {len(book.probes)} probes, {len(book.services)} services"
-        blocks.append(click.style("ok", fg="green", bold=True) + f"  {said}, revision {book.revision[:12]}")
+    if found.draft is not None and not found.errors:
+        draft = found.draft
+        said = f"{len(draft.rules)} rules, {len(draft.probes)} probes, {len(draft.services)} services"
+        blocks.append(click.style("ok", fg="green", bold=True) + f"  {said}, revision {draft.revision[:12]}")
     return "\n".join(blocks)
 
 
@@ -49,7 +49,7 @@ def as_json(found: Examined, _folder: Path) -> str:
         }
         for problem in found.problems
     ]
-    rules = len(found.book.rules) if found.book and not found.errors else None
+    rules = len(found.draft.rules) if found.draft and not found.errors else None
     return json.dumps({"problems": listed, "rules": rules}, indent=2)
 
 

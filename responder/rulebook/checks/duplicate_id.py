@@ -18,29 +18,29 @@ Good:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from responder.model.problem import Place, Problem
-from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.draft import Draft, Entry, Surroundings
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
     """A name that an earlier file, or an earlier element of a list, has taken."""
     for entry in draft.platforms[1:]:
         yield _problem(entry.key(), "platform", draft.platforms[0].key())
-    yield from _taken((entry.name, entry.at("id")) for entry in draft.rules)
-    yield from _taken((entry.name, entry.at("cluster")) for entry in draft.heartbeats)
+    yield from _taken(draft.rules, lambda entry: entry.at("id"))
+    yield from _taken(draft.heartbeats, lambda entry: entry.at("cluster"))
     for section in ("severities", "services", "windows", "contacts"):
-        yield from _taken((entry.name, entry.key()) for entry in getattr(draft, section))
-    probes = [(entry.name, entry.key()) for entry in draft.probes]
-    yield from _taken(iter(probes + [(entry.name, entry.key()) for entry in draft.packs]))
+        yield from _taken(getattr(draft, section), lambda entry: entry.key())
+    yield from _taken([*draft.probes, *draft.packs], lambda entry: entry.key())
 
 
-def _taken(named: Iterator[tuple[str, Place]]) -> Iterator[Problem]:
-    first: dict[str, Place] = {}
-    for name, place in named:
-        if (earlier := first.setdefault(name, place)) != place:
-            yield _problem(place, name, earlier)
+def _taken(entries: Iterable[Entry[Any]], place: Callable[[Entry[Any]], Place]) -> Iterator[Problem]:
+    first: dict[str, Entry[Any]] = {}
+    for entry in entries:
+        if (earlier := first.setdefault(entry.name, entry)) is not entry:
+            yield _problem(place(entry), entry.name, place(earlier))
 
 
 def _problem(place: Place, name: str, earlier: Place) -> Problem:

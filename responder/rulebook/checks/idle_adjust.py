@@ -34,6 +34,8 @@ def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
     """Changes that leave each severity as it is that they can meet."""
     order = [entry.name for entry in draft.severities]
     for entry in draft.rules:
+        if not entry.value.adjust:
+            continue
         met = base_of(entry.value)
         for findings in (False, True):
             after = set(met)

@@ -26,16 +26,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.constraints import impossible, profile
+from responder.rulebook.constraints import impossible
+from responder.rulebook.cover import profiles
 from responder.rulebook.draft import Draft, Surroundings
 
 
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
     """Rules with a label for which no value satisfies all their matchers."""
-    for number, matchers in draft.matchers.items():
-        entry = draft.rules[number]
-        for name, constraint in profile(matchers, around.predicate).items():
+    for number, asked in profiles(draft, around).items():
+        for name, constraint in asked.items():
             if impossible(constraint):
+                entry = draft.rules[number]
                 said = f"'{entry.name}' never matches: no value of {name} satisfies " + " and ".join(
                     str(matcher) for matcher in constraint.matchers
                 )

@@ -40,8 +40,9 @@ from responder.rulebook.given import probe_names, probes_of, severities_of
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
     """Rules with a probe whose timeout is above the shortest page budget of their severities."""
     budgets = {entry.name: entry.value.page_budget for entry in draft.severities}
-    timeouts = {entry.name: entry.value.timeout for entry in draft.probes}
-    for entry in draft.told:
+    least = min(budgets.values(), default=0.0)
+    timeouts = {entry.name: entry.value.timeout for entry in draft.probes if entry.value.timeout > least}
+    for entry in draft.told if timeouts else ():
         known = {name: budgets[name] for name in severities_of(entry.value, draft) if name in budgets}
         if not known:
             continue

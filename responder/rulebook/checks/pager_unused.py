@@ -34,9 +34,8 @@ def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
     """Rules with a pager among their own channels that it never reaches."""
     paging = {entry.name for entry in draft.severities if entry.value.pages}
     for entry in draft.told:
-        severities = severities_of(entry.value, draft)
         for number, name in enumerate(entry.value.channels or ()):
-            if name in around.pagers and not severities & paging:
+            if name in around.pagers and not (severities := severities_of(entry.value, draft)) & paging:
                 said = f"'{entry.name}' never reaches {name}: {', '.join(sorted(severities))} does not page"
                 hint = f"remove {name}, or give the rule a severity that pages"
                 yield Problem(entry.at("channels", number), "pager-unused", said, hint, Level.WARNING)

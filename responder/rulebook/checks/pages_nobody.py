@@ -31,10 +31,12 @@ from responder.rulebook.given import channels_of, severities_of
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
     """Rules with a severity that pages, and channels that only write."""
     paging = {entry.name for entry in draft.severities if entry.value.pages}
+    pagers = frozenset(around.pagers)
     for entry in draft.told:
         given = channels_of(entry, draft)
-        wakes = sorted(paging & severities_of(entry.value, draft))
-        if entry.value.action == "notify" and wakes and given and not set(given) & set(around.pagers):
+        if entry.value.action != "notify" or not given or not pagers.isdisjoint(given):
+            continue
+        if wakes := sorted(paging & severities_of(entry.value, draft)):
             place = entry.at("channels") if entry.value.channels is not None else entry.at("id")
             said = f"'{entry.name}' may be {wakes[0]}, which pages, and no channel of it pages"
             hint = f"add {', '.join(sorted(around.pagers))} to channels, or give it a severity that does not page"

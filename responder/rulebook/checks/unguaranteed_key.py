@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
-from responder.rulebook.constraints import profile
+from responder.rulebook.cover import profiles
 from responder.rulebook.draft import Draft, Surroundings
 
 
@@ -38,7 +38,7 @@ def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
     for number, entry in enumerate(draft.rules):
         if not entry.value.incident_key:
             continue
-        constraints = profile(draft.matchers.get(number, ()), around.predicate)
+        constraints = profiles(draft, around)[number]
         sure = {name for name, each in constraints.items() if not each.accepts("", around.predicate)}
         for at, label in enumerate(entry.value.incident_key):
             if label not in sure | set(entry.value.labels):

@@ -35,7 +35,7 @@ import re
 from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
-from responder.rulebook.constraints import profile
+from responder.rulebook.cover import profiles
 from responder.rulebook.draft import Draft, Surroundings
 from responder.rulebook.given import probe_names, probes_of
 from responder.rulebook.schema import ProbeShape
@@ -47,11 +47,11 @@ _KNOWN = frozenset({"namespace", "service", "selector", "health"})
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
     """Rules with a probe whose labels neither their matchers nor their `labels` promise."""
     wanted = {entry.name: _asked(entry.value) for entry in draft.probes}
-    for number, entry in enumerate(draft.rules):
+    for number, entry in enumerate(draft.rules) if any(wanted.values()) else ():
         if entry.value.action != "notify" or not any(wanted.get(name) for name in probe_names(entry, draft)):
             continue
         asking = [(name, place) for name, place in probes_of(entry, draft) if wanted.get(name)]
-        constraints = profile(draft.matchers.get(number, ()), around.predicate)
+        constraints = profiles(draft, around)[number]
         sure = {name for name, each in constraints.items() if not each.accepts("", around.predicate)}
         for name, place in asking:
             for label in sorted(wanted[name] - sure - set(entry.value.labels)):

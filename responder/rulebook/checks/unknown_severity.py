@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from responder.model.problem import Problem
+from responder.model.problem import Place, Problem
 from responder.rulebook.builder import Path
 from responder.rulebook.draft import Draft, Surroundings
 from responder.rulebook.hints import nearest
@@ -31,13 +31,16 @@ def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
         return
     for entry in draft.rules_and_defaults():
         windows = entry.value.pages_in
-        uses = [(entry.key("pages_in", name), name) for name in windows] if isinstance(windows, dict) else []
-        if isinstance(entry.value, RuleShape):
-            uses += [(entry.at(*path), name) for path, name in _uses(entry.value)]
-        for place, name in uses:
+        for name in windows if isinstance(windows, dict) else ():
             if name not in names:
-                said = f"there is no severity '{name}'"
-                yield Problem(place, "unknown-severity", said, nearest(name, names))
+                yield _problem(entry.key("pages_in", name), name, names)
+        for path, name in _uses(entry.value) if isinstance(entry.value, RuleShape) else ():
+            if name not in names:
+                yield _problem(entry.at(*path), name, names)
+
+
+def _problem(place: Place, name: str, names: set[str]) -> Problem:
+    return Problem(place, "unknown-severity", f"there is no severity '{name}'", nearest(name, names))
 
 
 def _uses(rule: RuleShape) -> Iterator[tuple[Path, str]]:

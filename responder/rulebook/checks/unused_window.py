@@ -24,7 +24,7 @@ from responder.rulebook.given import windows_of
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
     """Windows that neither a rule nor a default in use names."""
-    used = {name for entry in draft.rules for name in windows_of(entry, draft)[0].values()}
+    used = {name for entry in draft.rules for name in windows_of(entry, draft).values()}
     for entry in draft.windows:
         if entry.name not in used:
             said = f"no rule pages in the window '{entry.name}'"

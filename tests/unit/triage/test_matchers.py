@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responder.model.rule import Matcher, MatcherError, Op
-from responder.triage import utf8
+from responder.triage import classic, utf8
 from responder.triage.matchers import holds, literals, parse
 
 READ = [
@@ -54,6 +54,23 @@ READ = [
 def test_a_matcher_means_what_alertmanager_reads(text: str, expected: list[tuple[str, str, str]]) -> None:
     """A matcher copied from Alertmanager's configuration means the same here."""
     assert [(m.name, m.op.value, m.value) for m in parse(text)] == expected
+
+
+_PIECES = st.sampled_from(
+    ["a", "_b9", "=", "!=", "=~", "!~", '"', '"x|y"', '"a,b"', ",", " ", "\n", "\\", "{", "}", "🙂"]
+)
+
+
+@given(st.lists(_PIECES, max_size=12).map("".join))
+def test_what_is_read_quickly_is_read_right(text: str) -> None:
+    """The short way that most matchers of a rule file take reads each as the long way does, or leaves it alone."""
+    if found := classic._usual(text):
+        assert found == classic._spelt(text)
+
+
+def test_ordinary_matchers_take_the_short_way() -> None:
+    """The short way is taken at all."""
+    assert classic._usual('a="b", c=~"d|e",') == (Matcher("a", Op.EQUAL, "b"), Matcher("c", Op.REGEX, "d|e"))
 
 
 REFUSED = [
