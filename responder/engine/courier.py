@@ -16,7 +16,7 @@ from responder.model.clock import Clock, Deadline
 from responder.model.message import Letter
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import Moment
-from responder.notify.backoff import LONGEST_WISH, next_attempt, pause
+from responder.notify.backoff import LONGEST_WISH, next_attempt, rest
 from responder.notify.deliver import Deliverer
 from responder.notify.pace import Pace, Room
 from responder.notify.route import PAGERS
@@ -200,7 +200,7 @@ class Courier:
                 return partial(event.info, "message.sent", attempt=letter.attempt, title=letter.report.title)
             case TryLater(reason):
                 at = next_attempt(letter.attempt, outcome, rank=letter.rank, now=now, jitter=self._chance())
-                lanes.failed(connection, letter.channel, now, pause(outcome))
+                self._fail(connection, letter.channel, outcome, now)
                 outbox.again(connection, letter, at, reason, plain=letter.plain)
                 return partial(event.warning, "message.later", attempt=letter.attempt, reason=reason, at=at.isoformat())
             case Refused(reason) if not letter.plain:
@@ -215,6 +215,18 @@ class Courier:
                 return partial(
                     event.error, "message.dead", attempt=letter.attempt, reason=reason, title=letter.report.title
                 )
+
+    def _fail(self, connection: Connection, name: str, outcome: TryLater, now: datetime) -> None:
+        """Write down that a channel does not take messages. One over its limit is left alone by all of them."""
+        standing, moment = lanes.hold(connection, name), now.timestamp()
+        lanes.failed(connection, name, now)
+        quiet = rest(outcome, moment - (standing.failing_since or moment))
+        if not quiet:
+            return
+        known = standing.paused_until if standing.paused_until - moment <= LONGEST_WISH else 0.0
+        until, pace = max(known, moment + quiet), self._pace()
+        full_at = pace.emptied(standing.full_at, moment, until) if pace and outcome.limited else standing.full_at
+        lanes.pause(connection, name, until, full_at)
 
 
 def _count(letter: Letter, outcome: Outcome, now: datetime) -> None:

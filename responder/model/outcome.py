@@ -14,10 +14,14 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class TryLater:
-    """Not accepted now. ``retry_after`` is the server's own wish in seconds, None where it named none."""
+    """Not accepted now. ``retry_after`` is the server's own wish in seconds, None where it named none.
+
+    ``limited`` says that the server takes no more of anything for now: any other message would meet the same.
+    """
 
     reason: str
     retry_after: float | None = None
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ PATIENT = 10  # attempts: a vendor that is away for some seconds gets the page w
 LONGEST = 300.0
 LONGEST_WORST = 60.0  # rank 1: nobody waits five minutes for an outage's page
 LONGEST_WISH = 3600.0  # a Retry-After of a day would mean that nobody is told
+LONGEST_REST = 10.0  # for a server over its limit that named no time: PagerDuty never does
 
 
 def next_attempt(attempt: int, outcome: TryLater, *, rank: int, now: datetime, jitter: float) -> datetime:
@@ -28,3 +29,12 @@ def next_attempt(attempt: int, outcome: TryLater, *, rank: int, now: datetime, j
 def pause(outcome: TryLater) -> float:
     """Seconds for which the server asked to be left alone: by this message, and by all others of the channel."""
     return min(LONGEST_WISH, max(0.0, outcome.retry_after or 0.0))
+
+
+def rest(outcome: TryLater, failing: float) -> float:
+    """Seconds in which the channel gets nothing at all; ``failing`` is for how many it has accepted nothing.
+
+    Where the server is over its limit and named no time the pauses double, since each is as long as it has failed.
+    """
+    wish = pause(outcome)
+    return wish if wish or not outcome.limited else min(LONGEST_REST, max(FIRST, failing))

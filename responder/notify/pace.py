@@ -44,6 +44,10 @@ class Pace:
         """When the bucket is full again after ``count`` more messages."""
         return now + self._used(full_at, now) + count * self.interval
 
+    def emptied(self, full_at: float, now: float, at: float) -> float:
+        """The same where the vendor takes no more until ``at``: then one of the worst severity may try."""
+        return max(now + self._used(full_at, now), at + (self.burst - 1) * self.interval)
+
     def wait(self, full_at: float, now: float) -> float:
         """Seconds until one more message fits that is not of the worst severity, 0 where it does."""
         return max(0.0, self._used(full_at, now) - (self.burst - self.reserve - 1) * self.interval)

@@ -16,7 +16,8 @@ from responder.model.text import tidy_line
 
 REASON_LIMIT = 300
 # 408 and 425 are the client's to repeat (RFC 9110, RFC 8470), 429 says so itself (RFC 6585).
-AGAIN = frozenset({408, 425, 429})
+TOO_MANY = 429
+AGAIN = frozenset({408, 425, TOO_MANY})
 
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
@@ -47,7 +48,7 @@ def judged(
     reason = told(f"{of} {response.status}", said, secrets)
     if 400 <= response.status < 500 and response.status not in AGAIN:
         return Refused(reason)
-    return TryLater(reason, retry_after(letter, response))
+    return TryLater(reason, retry_after(letter, response), limited=response.status == TOO_MANY)
 
 
 def told(what: str, said: str, secrets: tuple[Secret, ...]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from responder.store.codec import to_seconds
@@ -64,14 +64,15 @@ def spend(connection: Connection, channel: str, full_at: float) -> None:
     connection.execute(_SPENT, {"name": channel, "full": full_at})
 
 
-def failed(connection: Connection, channel: str, now: datetime, pause: float) -> None:
-    """An attempt was not accepted; nothing more leaves for ``pause`` seconds."""
-    ours = lanes.c.channel == channel
-    moment = to_seconds(now)
-    first = lanes.c.failing_since.is_(None)
-    connection.execute(update(lanes).where(ours, first).values(failing_since=moment))
-    if pause > 0:
-        connection.execute(update(lanes).where(ours).values(paused_until=moment + pause))
+def failed(connection: Connection, channel: str, now: datetime) -> None:
+    """An attempt was not accepted."""
+    ours = and_(lanes.c.channel == channel, lanes.c.failing_since.is_(None))
+    connection.execute(update(lanes).where(ours).values(failing_since=to_seconds(now)))
+
+
+def pause(connection: Connection, channel: str, until: float, full_at: float) -> None:
+    """Nothing more leaves before ``until``, and then only what the bucket holds. Both are seconds since the epoch."""
+    connection.execute(update(lanes).where(lanes.c.channel == channel).values(paused_until=until, full_at=full_at))
 
 
 def answered(connection: Connection, channel: str) -> bool:

@@ -458,10 +458,12 @@ def test_the_standing_of_a_channel_is_shared(database: Database) -> None:
     with database.work() as connection:
         assert lanes.hold(connection, "slack") == lanes.Standing()
         lanes.spend(connection, "slack", 17.5)
-        lanes.failed(connection, "slack", NOW, 30)
-        lanes.failed(connection, "slack", LATER, 0)
+        lanes.failed(connection, "slack", NOW)
+        lanes.failed(connection, "slack", LATER)
         now = NOW.timestamp()
-        assert lanes.look(connection, "slack") == lanes.Standing(17.5, now + 30, now)
+        assert lanes.look(connection, "slack") == lanes.Standing(17.5, 0.0, now)
+        lanes.pause(connection, "slack", now + 30, 18.5)
+        assert lanes.look(connection, "slack") == lanes.Standing(18.5, now + 30, now)
         lanes.answered(connection, "slack")
         assert lanes.look(connection, "slack").failing_since is None
         assert lanes.standings(connection)["pagerduty"] == lanes.Standing()

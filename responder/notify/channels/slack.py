@@ -15,10 +15,9 @@ from responder.notify.slack_messages import PACE, alarm, details, parent, plain,
 from responder.notify.wire import decoded, encoded, judged, retry_after, text_of, told
 
 # https://docs.slack.dev/reference/methods/chat.postMessage and chat.update, "Errors": those that may pass.
-PASSING = frozenset(
+LIMITED = frozenset({"ratelimited", "rate_limited"})
+PASSING = LIMITED | frozenset(
     {
-        "ratelimited",
-        "rate_limited",
         "internal_error",
         "fatal_error",
         "service_unavailable",
@@ -91,7 +90,9 @@ class Slack:
         metadata = answer.get("response_metadata")
         more = text_of(metadata.get("messages")) if isinstance(metadata, dict) else ""
         reason = told(f"Slack: {error}", more, (self.token,))
-        return TryLater(reason, retry_after(letter, response)) if error in PASSING else Refused(reason)
+        if error not in PASSING:
+            return Refused(reason)
+        return TryLater(reason, retry_after(letter, response), limited=error in LIMITED)
 
     def _request(self, method: str, place: dict[str, Any], letter: Letter) -> Request:
         return Request(

@@ -119,7 +119,8 @@ def paused(database: Database, clock: HandClock) -> lanes.Standing:
     """Slack asks for a pause of a second, as it does when it gets too much."""
     lanes.prepare(database, ["slack"])
     with database.work() as connection:
-        lanes.failed(connection, "slack", clock.now(), 1.0)
+        lanes.failed(connection, "slack", clock.now())
+        lanes.pause(connection, "slack", clock.now().timestamp() + 1.0, 0.0)
         return lanes.look(connection, "slack")
 
 

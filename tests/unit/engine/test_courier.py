@@ -298,6 +298,62 @@ def test_a_pause_that_was_asked_for_holds_for_the_whole_channel(slack: Office, w
     assert slack.step() == 2
 
 
+@pytest.fixture
+def pager(database: Database, clock: HandClock, wire: Wire) -> Iterator[Office]:
+    """A courier for PagerDuty alone, with PagerDuty's limit."""
+    found = Office(database, clock, wire, a_desk(), outbox.Lane(("pagerduty",)))
+    yield found
+    found.courier.close(5)
+
+
+def test_a_pager_over_its_limit_is_not_asked_by_every_message(pager: Office, wire: Wire) -> None:
+    """PagerDuty says 429 and names no time: the lane probes with one message now and then, the worst one first."""
+    wire.usual = Response(429, b"")
+    for number in range(30):
+        pager.write(stream=f"s{number}", incident=f"INC-{number}", rank=2, report=a_report(title=f"P2 {number}"))
+    pager.step()
+    at_once = len(wire.sent)
+    assert at_once <= 4
+    pager.write(stream="worst", incident="INC-P1", report=a_report(title="[P1] all is down"))
+    for _ in range(60):
+        pager.clock.move(1)
+        pager.step()
+    tries = wire.sent[at_once:]
+    assert 6 <= len(tries) <= 12
+    assert all("all is down" in str(each) for each in tries), "the worst page is what a free place is tried with"
+
+
+def test_a_pager_that_takes_pages_again_gets_all_of_them_at_its_pace(pager: Office, wire: Wire) -> None:
+    """After a minute over the limit nothing waits for a long pause of its own: the worst first, then the rest."""
+    wire.usual = Response(429, b"")
+    for number in range(30):
+        pager.write(stream=f"s{number}", incident=f"INC-{number}", rank=2)
+    for _ in range(60):
+        pager.step()
+        pager.clock.move(1)
+    wire.usual, tried = Response(202, b"{}"), len(wire.sent)
+    pager.write(stream="worst", incident="INC-P1", report=a_report(title="[P1] all is down"))
+    for _ in range(11):
+        pager.step()
+        pager.clock.move(1)
+    assert "all is down" in str(wire.sent[tried])
+    for _ in range(40):
+        pager.step()
+        pager.clock.move(1)
+    assert pager.states() == {("pagerduty", "sent"): 31}
+
+
+def test_a_wish_is_not_shortened_by_an_answer_that_names_none(slack: Office, wire: Wire) -> None:
+    """Of messages that were under way together the longest pause that one was told holds."""
+    wire.answers = [Response(429, b"", {"Retry-After": "30"}), Response(429, b""), Response(429, b"")]
+    for number in range(3):
+        slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}")
+    slack.step()
+    assert len(wire.sent) == 3
+    slack.clock.move(29)
+    assert slack.step() == 0
+
+
 def test_updates_that_wait_become_the_newest_one(slack: Office, wire: Wire) -> None:
     """People read where an incident stands now; its beginning, its end and their order are always told."""
     slack.write("post", "slack", report=a_report(title="began"))

@@ -67,7 +67,7 @@ class Night:
         if dead:
             outbox.dead(connection, letter, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
             return
-        lanes.failed(connection, letter.channel, now, 0)  # type: ignore[arg-type]
+        lanes.failed(connection, letter.channel, now)  # type: ignore[arg-type]
         outbox.again(connection, letter, now, "HTTP 503", plain=False)  # type: ignore[arg-type]
 
     def told(self) -> list[tuple[str, str]]:

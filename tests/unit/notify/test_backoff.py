@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from responder.model.outcome import TryLater
-from responder.notify.backoff import next_attempt
+from responder.notify.backoff import next_attempt, rest
 from responder.standins.builders import NOW
 
 
@@ -38,3 +38,11 @@ def test_the_servers_wish_is_a_floor() -> None:
     assert _wait(30, 5.0, jitter=0.5) == 45
     assert _wait(1, 86_400.0) == 3600
     assert _wait(1, -3.0) == 0.5
+
+
+def test_a_server_over_its_limit_is_left_alone_ever_longer_and_never_for_long() -> None:
+    """Without a wish of its own the pauses double to ten seconds; one message that fails pauses nobody else."""
+    over = TryLater("HTTP 429", limited=True)
+    assert [rest(over, failing) for failing in (0.0, 1.0, 2.0, 4.0, 8.0, 3600.0)] == [1.0, 1.0, 2.0, 4.0, 8.0, 10.0]
+    assert rest(TryLater("HTTP 429", 30.0, limited=True), 0.0) == 30.0
+    assert rest(TryLater("HTTP 503"), 3600.0) == 0.0

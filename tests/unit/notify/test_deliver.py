@@ -136,7 +136,7 @@ def test_retry_after_arrives(wire: Wire) -> None:
         slack.faults.append(server.status(429, Retry_After="17"))
         letter = a_letter(channel="slack", step="post")
         assert wire.deliverer.deliver(Slack(TOKEN, "#x", slack.url), letter, wire.deadline()) == TryLater(
-            "HTTP 429", 17.0
+            "HTTP 429", 17.0, limited=True
         )
 
 
