@@ -17,7 +17,7 @@ from responder.model.delivery import Effects
 from responder.model.incident import Incident
 from responder.model.report import Moment, Report
 from responder.notify.contract import Channel
-from responder.notify.fallback import CHAIN, Step, Stuck, after, next_step, told_so_far
+from responder.notify.fallback import CHAIN, SILENT, Step, Stuck, after, next_step, told_so_far
 from responder.notify.route import PAGER
 from responder.store import incidents, outbox, stuck
 from responder.store.database import Database
@@ -114,9 +114,9 @@ class Fallback:
                 )
 
     def _taken(self, connection: Connection) -> list[Detour]:
-        usable = ways(self._desk().channels)
+        usable = every_way(self._desk().channels)
         # A page on the last way has nowhere to go: it must not stand before those that have.
-        stations = [name for name in CHAIN if after(name, usable)]
+        stations = [name for name in dict.fromkeys((*CHAIN, *SILENT)) if after(name, usable)]
         return detours(stuck.pages(connection, PAGER, stations), usable, self._limit, self._clock.now())
 
     def _decide(self, connection: Connection) -> Decided:
@@ -130,6 +130,12 @@ class Fallback:
 def ways(channels: Mapping[str, Channel]) -> tuple[str, ...]:
     """The channels that can wake people, in order: Slack only where there is a group to mention."""
     return tuple(name for name in CHAIN if name in channels and channels[name].wakes)
+
+
+def every_way(channels: Mapping[str, Channel]) -> tuple[str, ...]:
+    """The same, then those where a page is at least to be read: it must be somewhere, and say that nobody was woken."""
+    waking = ways(channels)
+    return (*waking, *(name for name in SILENT if name in channels and name not in waking))
 
 
 def _stuck(page: Page) -> Stuck:

@@ -16,7 +16,7 @@ class Moment(StrEnum):
 
     ``again`` reopens an incident that people had heard the end of. ``late`` carries findings that came after the page
     had left. ``fallback`` is a page that comes this way because another channel did not take it: ``Report.detour`` says
-    why.
+    why. ``unclosed`` says that the pager refused the end, so that somebody must close it there by hand.
     """
 
     START = "start"
@@ -25,6 +25,7 @@ class Moment(StrEnum):
     RESOLUTION = "resolution"
     LATE = "late"
     FALLBACK = "fallback"
+    UNCLOSED = "unclosed"
 
 
 class Status(StrEnum):

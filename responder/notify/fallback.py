@@ -11,6 +11,8 @@ from responder.notify.words import lasted
 
 CHAIN = ("pagerduty", "pagerduty_fallback", "slack", "slack_webhook", "smtp")
 """The ways to wake people, in the order they are tried. Those that are not configured are left out."""
+SILENT = ("slack", "slack_webhook", "log")
+"""Where a page is at least to be read that wakes nobody any more. Those that wake people are none of them."""
 NAMES = {
     "pagerduty": "PagerDuty",
     "pagerduty_fallback": "PagerDuty's second key",
@@ -77,9 +79,16 @@ def next_step(stuck: Stuck, usable: Sequence[str], limit: float, now: datetime) 
 
 
 def after(channel: str, usable: Sequence[str]) -> str:
-    """The next way after ``channel`` of those that can be used, empty where there is none."""
-    place = CHAIN.index(channel) if channel in CHAIN else -1
-    return next((name for name in CHAIN[place + 1 :] if name in usable), "")
+    """The next way after ``channel`` of those that can be used, in their order; empty where there is none.
+
+    A channel that is not configured any more is followed by what would follow it in the chain.
+    """
+    if channel in usable:
+        left = usable[usable.index(channel) + 1 :]
+    else:
+        passed = CHAIN[: CHAIN.index(channel)] if channel in CHAIN else ()
+        left = [name for name in usable if name not in passed]
+    return next(iter(left), "")
 
 
 def told_so_far(before: str, reason: str) -> str:

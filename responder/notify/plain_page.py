@@ -39,12 +39,13 @@ def title(report: Report) -> str:
         Moment.RESOLUTION: "INCIDENT RESOLVED",
         Moment.LATE: "DIAGNOSIS",
         Moment.FALLBACK: "INCIDENT STARTED",
+        Moment.UNCLOSED: "TO BE CLOSED BY HAND",
     }[report.moment]
     return f"{words}  {_tidied(report.title)}"
 
 
 def _rows(report: Report) -> Iterator[tuple[str, str]]:
-    over = report.moment is Moment.RESOLUTION
+    over = report.moment in {Moment.RESOLUTION, Moment.UNCLOSED}
     yield "Told here", f"because {report.detour}" if report.detour else ""
     yield "Update", report.update
     yield "Severity", f"{report.severity} ({report.severity_reason})"

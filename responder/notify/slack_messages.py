@@ -150,6 +150,7 @@ _STATES: Mapping[Moment, Callable[[Report], Message]] = {
     Moment.RESOLUTION: _resolution,
     Moment.LATE: details,
     Moment.FALLBACK: _start,
+    Moment.UNCLOSED: reply,
 }
 
 
@@ -162,6 +163,7 @@ def _headline(report: Report) -> str:
         Moment.RESOLUTION: "✅ INCIDENT RESOLVED",
         Moment.LATE: "🔎 Diagnosis",
         Moment.FALLBACK: "🚨 INCIDENT STARTED",
+        Moment.UNCLOSED: "✋ TO BE CLOSED BY HAND",
     }[report.moment]
     took = f"after {_duration(report)}" if report.moment is Moment.RESOLUTION else ""
     return " · ".join(filter(None, (words, took, report.title)))
@@ -177,6 +179,8 @@ def _template(report: Report) -> list[Block]:
             ("Resolution", said(report.resolution or "not recorded yet")),
             ("Post-mortem", due),
         ]
+    elif report.moment is Moment.UNCLOSED:
+        rows = [("Status", said(report.status)), ("To do", said(report.update))]
     else:
         rows = [
             ("Status", said(report.status)),
@@ -270,7 +274,7 @@ def _small_print(report: Report) -> str:
 
 def _message(report: Report, body: list[Block]) -> Message:
     small = [] if body[-1]["type"] == "context" else [blocks.context(_small_print(report))]
-    first = report.update if report.moment in {Moment.UPDATE, Moment.AGAIN} else report.impact
+    first = report.update if report.moment in {Moment.UPDATE, Moment.AGAIN, Moment.UNCLOSED} else report.impact
     return Message(
         _fallback(f"{_headline(report)}: {first}" if first else _headline(report)), blocks.fitted(body + small)
     )

@@ -1,4 +1,4 @@
-"""Pages that have not been accepted and that nothing stands in for yet."""
+"""Pages that have not been accepted and that nothing stands in for yet, and ends that a pager refused."""
 
 from __future__ import annotations
 
@@ -73,3 +73,38 @@ def _looked_for(pager: str, stations: Collection[str], state: ColumnElement[bool
         .order_by(messages.c.rank, messages.c.written_at, messages.c.id)
         .limit(_MOST)
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unclosed:
+    """An end that a pager refused for good, though it had taken the beginning. ``error`` is what it said."""
+
+    id: int
+    incident: str
+    channel: str
+    rank: int
+    report: Report
+    error: str
+
+
+def unclosed(connection: Connection, pagers: Collection[str]) -> list[Unclosed]:
+    """Those that nobody has been told of, the oldest first, at most 100; not of incidents that are open again."""
+    begun = exists().where(
+        _stand_in.c.incident == messages.c.incident,
+        _stand_in.c.channel == messages.c.channel,
+        _stand_in.c.state == "sent",
+        _stand_in.c.moment.in_(("start", "again", "fallback")),
+    )
+    open_again = exists().where(incidents.c.id == messages.c.incident, incidents.c.open)
+    names = ("id", "incident", "channel", "rank", "report", "error")
+    ended = and_(messages.c.moment == "resolution", messages.c.channel.in_(list(pagers)))
+    rows = connection.execute(
+        select(*(messages.c[name] for name in names))
+        .where(messages.c.state == "dead", ended, begun, ~open_again, ~_ANSWERED_FOR)
+        .order_by(messages.c.id)
+        .limit(_MOST)
+    ).mappings()
+    return [
+        Unclosed(**{**row, "report": to_noun(Report, row["report"]), "error": row["error"] or "no reason"})
+        for row in rows
+    ]

@@ -58,6 +58,7 @@ HOSTILE = (
     "&lt;!here&gt;",
 )
 WHY = "PagerDuty has not accepted this page for 1 minute: HTTP 503"
+UNCLOSED = "PagerDuty refused the end of this incident for good (HTTP 400): close it there by hand"
 LINKS = LinkMaker(
     runbook_base_url="https://runbooks.butterfly.example.com",
     alertmanager_urls={"": ("https://am.butterfly.example.com",)},
@@ -234,7 +235,8 @@ def _assert_inert_in_slack(body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "moment", ["start-P1", "start-P2", "start-P3", "start-P4", "again", "update", "late", "resolution", "fallback"]
+    "moment",
+    ["start-P1", "start-P2", "start-P3", "start-P4", "again", "update", "late", "resolution", "fallback", "unclosed"],
 )
 @every
 def test_golden(name: str, moment: str) -> None:
@@ -298,6 +300,7 @@ def _stories() -> dict[str, Report]:
         a_decision(ChangeKind.RESOLVED), a_group(a_resolved_alert()), an_incident(), a_book(), now=later, links=LINKS
     )
     stories["fallback"] = replace(found, moment=Moment.FALLBACK, detour=WHY)
+    stories["unclosed"] = replace(stories["resolution"], moment=Moment.UNCLOSED, update=UNCLOSED)
     return stories
 
 

@@ -49,6 +49,7 @@ class PagerDuty:
         Moment.LATE: ("trigger",),
         Moment.FALLBACK: ("trigger",),
         Moment.RESOLUTION: (_RESOLVE,),
+        Moment.UNCLOSED: (),
     }
     wakes: ClassVar[bool] = True
 

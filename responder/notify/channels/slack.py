@@ -53,6 +53,7 @@ class Slack:
         Moment.RESOLUTION: (_EDIT, _REPLY),
         Moment.LATE: (_REPLY,),
         Moment.FALLBACK: (_ALARM,),
+        Moment.UNCLOSED: (_ALOUD,),
     }
 
     @property

@@ -17,6 +17,7 @@ from responder.model.incident import Incident
 from responder.model.message import Letter
 from responder.model.report import Moment
 from responder.model.secret import Secret
+from responder.notify.channels.log import Log
 from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
 from responder.notify.channels.slack import Slack
 from responder.notify.channels.smtp import Smtp
@@ -33,6 +34,7 @@ CHANNELS: dict[str, Channel] = {
     "slack": Slack(Secret("token"), "#incidents", group="S0123ABCD"),
     "smtp": Smtp("responder@example.com", ("oncall@example.com",)),
 }
+LOG = Log()
 EVERY = outbox.Lane((), rest=True)
 
 
@@ -167,6 +169,29 @@ def test_without_a_group_to_mention_slack_is_no_way(database: Database, clock: H
     silent: dict[str, Channel] = {**CHANNELS, "slack": Slack(Secret("token"), "#incidents")}
     night = Night(database, clock, silent)
     assert ways(night.desk.channels) == ("pagerduty", "pagerduty_fallback", "smtp")
+
+
+def test_a_page_of_a_pager_that_is_configured_away_is_read_elsewhere(night: Night) -> None:
+    """The key was taken out while a P1 waited: the page takes the next way, and says that PagerDuty is gone."""
+    night.desk = replace(night.desk, channels={"slack": CHANNELS["slack"], "log": LOG})
+    night.fail(dead=True)
+    night.fallback.run()
+    assert night.told() == [("pagerduty", "start"), ("slack", "fallback")]
+
+
+def test_a_page_that_can_wake_nobody_is_at_least_read(database: Database, clock: HandClock) -> None:
+    """Without any other way people read in Slack, and if that fails in the log, that PagerDuty woke nobody."""
+    silent: dict[str, Channel] = {
+        "pagerduty": CHANNELS["pagerduty"],
+        "slack": Slack(Secret("token"), "#incidents"),
+        "log": LOG,
+    }
+    night = Night(database, clock, silent)
+    for number in range(1, 5):
+        night.fail(dead=True)
+        night.fallback.run()
+        assert len(night.told()) == min(number + 1, 3)
+    assert night.told() == [("pagerduty", "start"), ("slack", "fallback"), ("log", "fallback")]
 
 
 def test_two_that_decide_at_once_page_once(night: Night) -> None:

@@ -74,6 +74,11 @@ def test_a_lesser_page_is_given_more_time() -> None:
         ("slack", ("pagerduty", "slack"), ""),
         ("smtp", CHAIN, ""),
         ("pigeon", CHAIN, "pagerduty"),
+        ("pagerduty", ("pagerduty", "smtp", "slack", "log"), "smtp"),
+        ("smtp", ("pagerduty", "smtp", "slack", "log"), "slack"),
+        ("pagerduty", ("slack", "log"), "slack"),
+        ("smtp", ("pagerduty", "log"), "log"),
+        ("log", ("pagerduty", "log"), ""),
     ],
 )
 def test_the_ways_are_taken_in_order(channel: str, usable: tuple[str, ...], following: str) -> None:
