@@ -75,12 +75,8 @@ def _drafts(report: Report, incident: Incident, desk: Desk, now: datetime) -> tu
 
 def _effects(incident: Incident, outcome: str, drafts: tuple[Draft, ...], now: datetime) -> Effects:
     return Effects(
-        delivery=None,
-        state="decided",
         outcome=outcome,
-        decision=None,
         incident=incident,
         drafts=drafts,
-        work=None,
         due_at=now,
     )

@@ -72,13 +72,9 @@ def follow(
         drafts = messages(report, [channel], rank=page.rank, due_at=now)
         effects.append(
             Effects(
-                delivery=None,
-                state="decided",
                 outcome=each.step.reason,
-                decision=None,
                 incident=incident,
                 drafts=tuple(replace(draft, origin=page.id) for draft in drafts),
-                work=None,
                 due_at=now,
             )
         )

@@ -172,12 +172,6 @@ class Watch:
 def _of_nobody(drafts: tuple[Draft, ...], now: datetime) -> Effects:
     """Messages that follow from no delivery."""
     return Effects(
-        delivery=None,
-        state="decided",
-        outcome="",
-        decision=None,
-        incident=None,
         drafts=drafts,
-        work=None,
         due_at=now,
     )

@@ -184,7 +184,6 @@ def _opened(
     )
     return Effects(
         delivery=delivery.id,
-        state="decided",
         outcome=decision.reason,
         decision=decision,
         incident=replace(incident, title=report.title),
@@ -323,11 +322,8 @@ def _hides(decision: Decision) -> bool:
 def _recorded(decision: Decision, delivery: Delivery, incident: Incident | None, outcome: str) -> Effects:
     return Effects(
         delivery=delivery.id,
-        state="decided",
         outcome=outcome,
         decision=decision,
         incident=incident,
-        drafts=(),
-        work=None,
         due_at=delivery.received_at,
     )

@@ -79,7 +79,7 @@ class Study:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """All that follows from one delivery: the shell commits it, a dry-run prints it.
+    """All that follows from one delivery, or from something else: the shell commits it, a dry-run prints it.
 
     ``delivery`` is None where something else than a delivery led to it: a timer, an operator.
     ``state`` is "decided", or "failed" where triage broke and a plain page says so. ``due_at`` is when the page leaves
@@ -87,13 +87,13 @@ class Effects:
     ``flood`` what is remembered of its severity's new incidents from now on; None where it is none of them.
     """
 
-    delivery: int | None
-    state: str
-    outcome: str
-    decision: Decision | None
-    incident: Incident | None
-    drafts: tuple[Draft, ...]
-    work: Work | None
+    delivery: int | None = None
+    state: str = "decided"
+    outcome: str = ""
+    decision: Decision | None = None
+    incident: Incident | None = None
+    drafts: tuple[Draft, ...] = ()
+    work: Work | None = None
     due_at: datetime
     beats: tuple[Beat, ...] = ()
     flood: Flood | None = None

@@ -51,8 +51,12 @@ class Conclusion:
     ``seen`` are the figures that nothing judged: where errors come from, how a container ended.
     """
 
-    likely: str
-    changed: str
-    ruled_out: str
-    unknown: str
+    likely: str = ""
+    changed: str = ""
+    ruled_out: str = ""
+    unknown: str = ""
     seen: str = ""
+
+
+NOTHING = Conclusion()
+"""Where nothing was asked, or nothing answered yet."""

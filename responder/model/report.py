@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from responder.model.finding import Conclusion, Finding
+from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.rule import Link
 
 
@@ -43,7 +43,7 @@ class Report:
 
     ``severity`` is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. Times are UTC.
     ``labels`` are those all alerts of the group share; ``note`` is what the rule wants people to know. ``pending``
-    names the probes that have not answered yet.
+    names the probes that have not answered yet. What nobody has anything to say about stays empty.
     """
 
     moment: Moment
@@ -61,32 +61,32 @@ class Report:
     alertname: str
     what: str
     impact: str
-    update: str
-    conclusion: Conclusion
-    first_step: str
-    related: str
-    history: str
-    clock: str
-    owner: str
-    lead: str
-    escalation: str
-    room: str
-    runbook: Link | None
-    links: tuple[Link, ...]
-    findings: tuple[Finding, ...]
-    pending: tuple[str, ...]
+    update: str = ""
+    conclusion: Conclusion = NOTHING
+    first_step: str = ""
+    related: str = ""
+    history: str = ""
+    clock: str = ""
+    owner: str = ""
+    lead: str = ""
+    escalation: str = ""
+    room: str = ""
+    runbook: Link | None = None
+    links: tuple[Link, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    pending: tuple[str, ...] = ()
     firing: int
-    resolved: int
-    truncated: int
-    labels: Mapping[str, str]
+    resolved: int = 0
+    truncated: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
     rule: str
     made_by: str
     started_at: datetime
-    ended_at: datetime | None
+    ended_at: datetime | None = None
     written_at: datetime
-    next_update: datetime | None
-    root_cause: str
-    resolution: str
-    postmortem_due: datetime | None
+    next_update: datetime | None = None
+    root_cause: str = ""
+    resolution: str = ""
+    postmortem_due: datetime | None = None
     note: str = ""
     detour: str = ""

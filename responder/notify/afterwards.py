@@ -10,7 +10,7 @@ from responder.model.report import Moment, Report, Status
 from responder.model.rule import RuleBook
 from responder.model.text import tidy_line
 from responder.notify import facts
-from responder.notify.compose import LINE_LIMIT, NOTHING, POSTMORTEM_WITHIN
+from responder.notify.compose import LINE_LIMIT, POSTMORTEM_WITHIN
 
 
 def news(before: Report | None, incident: Incident, update: str, book: RuleBook, *, now: datetime) -> Report:
@@ -90,31 +90,12 @@ def _bare(incident: Incident, book: RuleBook, now: datetime) -> Report:
         alertname="",
         what=incident.title,
         impact="",
-        update="",
-        conclusion=NOTHING,
-        first_step="",
-        related="",
-        history="",
-        clock="",
-        owner="",
         lead=facts.lead(book),
         escalation=facts.escalation(book),
         room=facts.room(incident.opened_at, incident.service),
-        runbook=None,
-        links=(),
-        findings=(),
-        pending=(),
         firing=0,
-        resolved=0,
-        truncated=0,
-        labels={},
         rule=incident.rule,
         made_by=f"responder, rule {incident.rule}",
         started_at=incident.opened_at,
-        ended_at=None,
         written_at=now,
-        next_update=None,
-        root_cause="",
-        resolution="",
-        postmortem_due=None,
     )

@@ -18,7 +18,6 @@ from responder.notify import facts
 from responder.notify.links import LinkMaker
 from responder.notify.words import lasted
 
-NOTHING = Conclusion(likely="", changed="", ruled_out="", unknown="")
 POSTMORTEM_WITHIN = timedelta(hours=48)  # BUTTERFLY's resolution template
 TITLE_LIMIT = 120
 LINE_LIMIT = 500
@@ -55,11 +54,8 @@ def opening(
         alertname=tidy_line(decision.ruling.alert.name, 120),
         what=facts.what(decision, group, incident, started, now),
         impact=rule.impact or facts.impact(service, book),
-        update="",
-        conclusion=NOTHING,
         first_step=rule.first_step,
         related=facts.related(decision),
-        history="",
         clock=facts.clock(severity, incident.reopened_at or incident.opened_at, now),
         owner=rule.owner or (service.owner if service else "unknown: the service is not in the catalogue"),
         lead=facts.lead(book),
@@ -67,7 +63,6 @@ def opening(
         room=facts.room(incident.opened_at, name),
         runbook=links.runbook(rule.runbook),
         links=links.around(group, service, since=started, now=now),
-        findings=(),
         pending=pending,
         firing=len(group.firing),
         resolved=len(group.alerts) - len(group.firing),
@@ -76,12 +71,8 @@ def opening(
         rule=rule.id,
         made_by=f"responder {responder.__version__}, rules {book.revision[:12]}, rule {rule.id}",
         started_at=started,
-        ended_at=None,
         written_at=now,
         next_update=now + timedelta(seconds=severity.next_update),
-        root_cause="",
-        resolution="",
-        postmortem_due=None,
         note=rule.note,
     )
 

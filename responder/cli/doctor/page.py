@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 
 import responder
-from responder.model.finding import Conclusion
 from responder.model.message import Letter
 from responder.model.report import Moment, Report, Status
 from responder.model.rule import RuleBook
@@ -48,31 +47,11 @@ def report(book: RuleBook, now: datetime) -> Report:
         alertname="ResponderDoctor",
         what="Somebody ran `responder doctor --send`. This message shows that pages arrive here.",
         impact="none",
-        update="",
-        conclusion=Conclusion(likely="", changed="", ruled_out="", unknown=""),
         first_step="Nothing: it resolves by itself.",
-        related="",
-        history="",
-        clock="",
-        owner="",
-        lead="",
-        escalation="",
-        room="",
-        runbook=None,
-        links=(),
-        findings=(),
-        pending=(),
         firing=1,
-        resolved=0,
-        truncated=0,
         labels={"alertname": "ResponderDoctor"},
         rule="none",
         made_by=f"responder {responder.__version__}, doctor",
         started_at=now,
-        ended_at=None,
         written_at=now,
-        next_update=None,
-        root_cause="",
-        resolution="",
-        postmortem_due=None,
     )

@@ -18,13 +18,8 @@ def opened(_connection: Connection) -> Decided:
     """An incident that nobody sent a webhook for."""
     incident = an_incident()
     effects = Effects(
-        delivery=None,
-        state="decided",
         outcome="no heartbeat",
-        decision=None,
         incident=incident,
-        drafts=(),
-        work=None,
         due_at=NOW,
     )
     return Decided(effects=[effects], added=[incident])
