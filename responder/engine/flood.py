@@ -20,6 +20,7 @@ from responder.model.flood import Flood
 from responder.model.incident import Incident
 from responder.model.message import Draft
 from responder.model.report import Moment, Report
+from responder.model.text import tidy_line
 from responder.notify.digest import digest, receded
 from responder.notify.route import PAGER
 from responder.store import floods, inbox, incidents
@@ -113,7 +114,7 @@ def _page_plainly(incident: Incident, error: Exception, desk: Desk, now: datetim
             incident=incident.id,
             stream=incident.dedup_key,
             report=replace(
-                draft.report, incident=incident.id, dedup_key=incident.dedup_key, title=incident.title, what=str(error)
+                draft.report, incident=incident.id, dedup_key=incident.dedup_key, title=incident.title, what=tidy_line(str(error), 200)
             ),
         )
         for draft in plain.drafts

@@ -11,6 +11,7 @@ from responder.model.delivery import Delivery, Effects
 from responder.model.finding import Conclusion
 from responder.model.report import Moment, Report, Status
 from responder.model.text import tidy_line
+from responder.notify import facts
 from responder.notify.route import FALLBACK, RESERVES
 
 
@@ -55,7 +56,7 @@ def _report(
         first_step="Look the alert up in Alertmanager, then report the error in responder's log to its owners.",
         firing=len(group.firing) if group else 0,
         truncated=group.truncated if group else 0,
-        labels=group.common_labels if group else {},
+        labels=facts.labels(group.common_labels) if group else {},
         rule="none",
         made_by=f"responder, delivery {delivery.id}",
         started_at=delivery.received_at,

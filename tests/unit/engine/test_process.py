@@ -314,6 +314,13 @@ def test_a_delivery_that_breaks_triage_still_reaches_people(group: AlertGroup | 
         assert "KeyError" in draft.report.severity_reason
 
 
+def test_the_page_of_a_delivery_that_breaks_triage_shows_no_secret() -> None:
+    """A password in a label does not reach PagerDuty or Slack because of a bug of ours."""
+    group = a_group(an_alert(labels={"url": "https://bob:hunter22@db.example.com"}))
+    report = mishap(a_delivery(17), group, KeyError("x"), a_desk()).drafts[0].report
+    assert report.labels["url"] == "https://[REDACTED:userinfo]@db.example.com"
+
+
 def lived(desk: Desk, *notifications: tuple[float, Alert]) -> list[Effects]:
     """What each notification does, received so many minutes after NOW; the last of a group that has one alert."""
     history, told = History(), []
