@@ -65,7 +65,6 @@ class Report:
     conclusion: Conclusion = NOTHING
     first_step: str = ""
     related: str = ""
-    history: str = ""
     clock: str = ""
     owner: str = ""
     lead: str = ""
