@@ -114,7 +114,11 @@ def _page_plainly(incident: Incident, error: Exception, desk: Desk, now: datetim
             incident=incident.id,
             stream=incident.dedup_key,
             report=replace(
-                draft.report, incident=incident.id, dedup_key=incident.dedup_key, title=incident.title, what=tidy_line(str(error), 200)
+                draft.report,
+                incident=incident.id,
+                dedup_key=incident.dedup_key,
+                title=incident.title,
+                what=tidy_line(str(error), 200),
             ),
         )
         for draft in plain.drafts
