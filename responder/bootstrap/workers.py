@@ -10,7 +10,7 @@ from datetime import timedelta
 from flask import Flask
 
 from responder import bootstrap
-from responder.engine import fallback, flood, heartbeat, lifeline, reconcile, retention, review, unclosed
+from responder.engine import fallback, flood, heartbeat, lifeline, reconcile, retention, review, unclosed, windows
 from responder.engine.alertmanager import Alertmanagers
 from responder.engine.counting import Counting
 from responder.engine.desk import Desk
@@ -138,6 +138,7 @@ def jobs(
         "floods": (flood.EVERY, flood.Watch(database, ledger, decisions, clock).run),
         "retention": (retention.EVERY, bootstrap.retention(settings, database, clock).run),
         "fallback": (fallback.EVERY, ways.run),
+        "windows": (windows.EVERY, windows.Opening(database, ledger, decisions, clock).run),
         "unclosed": (unclosed.EVERY, unclosed.Unclosing(database, ledger, decisions, clock).run),
     }
     if settings.alertmanager_url:

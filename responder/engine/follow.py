@@ -58,7 +58,7 @@ def _effects(
         return _begun(decision, group, delivery, desk, tide)
     if incident is None or kind is ChangeKind.STALE:
         return _recorded(decision, delivery, None, decision.reason)
-    urgent = _worse(decision, incident, desk) or _owed(decision, incident, desk)
+    urgent = _worse(decision, incident, desk) or bool(_owed(decision, incident, desk))
     if kind is ChangeKind.DOUBTED or (kind is ChangeKind.REPEATED and not urgent):
         return _recorded(decision, delivery, _moved(incident, decision, delivery, desk), decision.reason)
     if kind is ChangeKind.RESOLVED:
@@ -155,16 +155,56 @@ def page_after(decision: Decision, group: AlertGroup, delivery: Delivery, incide
     return replace(page, delivery=None, outcome=f"{incident.id} still fires after {incident.digest}: paged by itself")
 
 
+def page_late(
+    decision: Decision, group: AlertGroup, delivery: Delivery, history: History, why: str, desk: Desk
+) -> Effects | None:
+    """The page of an open incident that is owed one, and an update for those who know of it; ``why`` it comes now.
+
+    Where none is owed by the rules of today, their judgement of it is all that is remembered; None without an incident.
+    """
+    incident = history.incident
+    if incident is None:
+        return None
+    still = Change(
+        kind=ChangeKind.REPEATED,
+        reason=why,
+        added=(),
+        resolved=(),
+        alerts=incident.alerts,
+        hold=incident.hold,
+        held_until=incident.held_until,
+        review_at=incident.review_at,
+        flaps=incident.flaps,
+    )
+    decision = replace(decision, change=still)
+    if _owed(decision, incident, desk):
+        told = _told(decision, group, delivery, incident, history.report, desk, None)
+        return replace(told, delivery=None, outcome=why)
+    moved = _moved(incident, decision, delivery, desk)
+    return replace(_recorded(decision, delivery, moved, "judged anew by the rules of today"), delivery=None)
+
+
 def _opened(
-    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, to: tuple[str, ...], desk: Desk
+    decision: Decision,
+    group: AlertGroup,
+    delivery: Delivery,
+    incident: Incident,
+    to: tuple[str, ...],
+    desk: Desk,
+    why: str = "",
 ) -> Effects:
-    """Open pages on the channels ``to``: they leave when the diagnosis is done, at the page budget at the latest."""
+    """Open pages on the channels ``to``: they leave when the diagnosis is done, at the page budget at the latest.
+
+    ``why`` says what brought them where it is not the notification.
+    """
     now = delivery.received_at
     askable = {ask.probe for ask in desk.asks(decision.rule.probes, decision.subject) if not ask.skip}
     pending = tuple(name for name in decision.rule.probes if name in askable)
     report = opening(decision, group, incident, desk.book, now=now, links=desk.links, pending=pending)
     if decision.change.kind is ChangeKind.AGAIN:
         report = again(report, decision.change.reason)
+    if why:
+        report = replace(report, update="; ".join(filter(None, (report.update, why))))
     budget = min(each.page_budget for each in (decision.severity, *(turn.severity for turn in decision.turns)))
     due_at = now + timedelta(seconds=budget) if pending else now
     rank = decision.severity.rank
@@ -222,7 +262,8 @@ def _told(
     worse = _worse(decision, incident, desk)
     fires = decision.ruling.alert.firing
     unheard = not incident.channels and not _in_digest(incident, tide)
-    concerns = fires and (worse or unheard or _owed(decision, incident, desk))
+    owed = _owed(decision, incident, desk) if fires else ""
+    concerns = fires and (worse or unheard or owed)
     wanted = _wanted(decision, desk) if concerns else ()
     added = tuple(name for name in wanted if name not in incident.channels)
     moved = replace(_moved(incident, decision, delivery, desk), channels=incident.channels + added)
@@ -234,7 +275,7 @@ def _told(
         return replace(
             _recorded(decision, delivery, replace(moved, title=report.title), decision.reason), drafts=update
         )
-    page = _opened(decision, group, delivery, moved, added, desk)
+    page = _opened(decision, group, delivery, moved, added, desk, owed)
     return replace(page, drafts=update + page.drafts)
 
 
@@ -265,11 +306,22 @@ def _worse(decision: Decision, incident: Incident, desk: Desk) -> bool:
     return known is None or decision.severity.rank < known.rank
 
 
-def _owed(decision: Decision, incident: Incident, desk: Desk) -> bool:
-    """Whether nobody was woken because a window was shut, which is open now while it still fires."""
-    if decision.severity.name not in decision.rule.pages_in or not decision.pages or not incident.channels:
-        return False
-    return PAGER in _wanted(decision, desk) and PAGER not in incident.channels
+def _owed(decision: Decision, incident: Incident, desk: Desk) -> str:
+    """Why people are woken only now, while it still fires; empty where they are not.
+
+    A window was shut that is open now; or the rules, or the settings, had no pager for it when it began.
+    """
+    if not decision.pages or not decision.ruling.alert.firing or not incident.channels or PAGER in incident.channels:
+        return ""
+    if PAGER not in _wanted(decision, desk):
+        return ""
+    window = decision.rule.pages_in.get(decision.severity.name)
+    return still_fires(window.name) if window else "nobody was paged before by the rules or settings in force then"
+
+
+def still_fires(window: str) -> str:
+    """Why a page comes when nothing new was notified: its window has opened."""
+    return f"not paged outside of {window}, which is open now: it still fires"
 
 
 def _hears(channel: Channel, change: Change) -> bool:

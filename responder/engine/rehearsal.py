@@ -11,11 +11,13 @@ from responder.diagnose.contract import Ask
 from responder.engine import process
 from responder.engine.afterwards import changed
 from responder.engine.desk import Desk
-from responder.engine.follow import History
+from responder.engine.follow import History, still_fires
 from responder.engine.recall import history_of
+from responder.engine.windows import held_by, opens_for, paged, windows_of
 from responder.model.alert import AlertGroup
 from responder.model.decision import Subject
 from responder.model.delivery import Delivery, Effects
+from responder.model.incident import Incident
 from responder.model.problem import Place
 from responder.model.rule import Rule, RuleBook
 from responder.triage.review import review
@@ -77,16 +79,17 @@ class Rehearsal:
     def __init__(self, desk: Desk) -> None:
         parts = {item.name: getattr(desk, item.name) for item in fields(Desk)}
         self._desk = _Desk(**parts, asked=Recent(_SUBJECTS))
+        self._windows = windows_of(desk.book)
         self._known: Recent[History] = Recent()
         self._homes: Recent[str] = Recent()
 
     def decide(self, group: AlertGroup, delivery: Delivery) -> Effects:
-        """What follows from a delivery of ``group``, after those decided before."""
-        history = self._reviewed(self.known(group), delivery.received_at)
+        """What follows from a delivery of ``group``, after those decided before, and what time has brought since."""
+        history, brought = self._reviewed(self.known(group), delivery.received_at)
         effects = process.triage(group, delivery, history, self._desk)
-        if effects.incident is not None:
-            self._keep(group, History(effects.incident))
-        return effects
+        if effects.incident is not None or brought:
+            self._keep(group, History(effects.incident or history.incident))
+        return _with(brought, effects) if brought else effects
 
     def _keep(self, group: AlertGroup, history: History) -> None:
         incident = history.incident
@@ -103,13 +106,35 @@ class Rehearsal:
         """Take what another knows of the group for what we know."""
         self._keep(group, other.known(group))
 
-    def _reviewed(self, history: History, now: datetime) -> History:
-        """The history with what time has decided until ``now``: an end that was held back, for example."""
-        incident = history.incident
-        while incident is not None and incident.review_at is not None and incident.review_at <= now:
-            moment = incident.review_at
-            incident = changed(incident, review(incident, moment), None, self._desk, moment).incident
-        return History(incident)
+    def _reviewed(self, history: History, now: datetime) -> tuple[History, list[Effects]]:
+        """The history with what time has decided until ``now``, and what of that people heard of.
+
+        An end that was held back, for example, or the page that a window held back which has opened.
+        """
+        incident, heard = history.incident, []
+        while incident is not None and (due := self._due(incident)) is not None and due <= now:
+            effects = self._timely(incident, due)
+            incident = effects.incident
+            heard += [effects] if effects.drafts else []
+        return History(incident), heard
+
+    def _due(self, incident: Incident) -> datetime | None:
+        """When time alone changes something about an incident."""
+        return min(filter(None, (incident.review_at, opens_for(incident, self._windows))), default=None)
+
+    def _timely(self, incident: Incident, moment: datetime) -> Effects:
+        if incident.review_at is not None and incident.review_at <= moment:
+            return changed(incident, review(incident, moment), None, self._desk, moment)
+        window = held_by(incident, self._windows)
+        return paged(incident, None, still_fires(window.name if window else ""), self._desk, moment)
+
+
+def _with(brought: list[Effects], effects: Effects) -> Effects:
+    """What followed from a delivery, and before it from time alone."""
+    drafts = tuple(draft for each in brought for draft in each.drafts)
+    before = f"before it, by time alone: {'; '.join(each.outcome for each in brought)}"
+    decision = effects.decision and replace(effects.decision, reason=f"{effects.decision.reason}; {before}")
+    return replace(effects, drafts=drafts + effects.drafts, decision=decision)
 
 
 class Comparison:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, select, text, update
 
 from responder.model.incident import Found, Incident, Known, Member
 from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
@@ -75,6 +75,33 @@ def unpaged(connection: Connection, severity: str, current: str, limit: int) -> 
     mine = and_(_UNPAGED, incidents.c.severity == severity, incidents.c.silenced == "")
     waiting = select(incidents).where(mine, incidents.c.digest != current).order_by(incidents.c.opened_at).limit(limit)
     return [_incident(row) for row in connection.execute(waiting).mappings()]
+
+
+def unwoken_kinds(connection: Connection, pager: str) -> list[tuple[str, str]]:
+    """The rules and severities of the open incidents that fire, are told of, and are not known to the pager."""
+    return [(row.rule, row.severity) for row in connection.execute(_kinds(pager))]
+
+
+def unwoken(connection: Connection, pager: str, kinds: Iterable[tuple[str, str]], limit: int) -> list[Incident]:
+    """Of these the ones of the rules and severities given, kind by kind in their order, then the oldest first."""
+    found: list[Incident] = []
+    for rule, severity in kinds:
+        mine = and_(_unwoken(pager), incidents.c.rule == rule, incidents.c.severity == severity)
+        oldest = select(incidents).where(mine).order_by(incidents.c.opened_at).limit(limit - len(found))
+        found += [_incident(row) for row in connection.execute(oldest).mappings()]
+        if len(found) >= limit:
+            break
+    return found
+
+
+def _kinds(pager: str) -> Select[tuple[str, str]]:
+    return select(incidents.c.rule, incidents.c.severity).where(_unwoken(pager)).distinct()
+
+
+def _unwoken(pager: str) -> ColumnElement[bool]:
+    """One that is silenced is none of them: whoever silenced it has heard. Nor are those no notification opened."""
+    told = and_(incidents.c.channels != "", incidents.c.channels.not_like(f"%{pager}%"))
+    return and_(_OPEN, told, incidents.c.silenced == "", incidents.c.hold == "", incidents.c.delivery > 0)
 
 
 def open_in(connection: Connection, severity: str, digest: str) -> int:

@@ -1,0 +1,164 @@
+"""Pages that a shut window held back leave when it opens, diagnosed anew, and say why they come now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from responder.engine import process
+from responder.engine.afterwards import decided
+from responder.engine.desk import Desk
+from responder.engine.follow import History, messages, page_late, still_fires
+from responder.engine.ledger import Decided, Ledger
+from responder.model.clock import Clock, Deadline
+from responder.model.delivery import Delivery, Effects
+from responder.model.incident import Incident
+from responder.model.report import Moment, Report
+from responder.model.rule import RuleBook
+from responder.model.window import Window
+from responder.notify import afterwards
+from responder.notify.route import PAGER
+from responder.store import inbox, incidents, outbox
+from responder.store.database import Database
+from responder.triage.decide import decide
+from responder.triage.truth import believe
+from responder.triage.windows import is_open, opens
+
+_log = structlog.get_logger()
+
+EVERY = timedelta(seconds=10)
+BATCH = 10
+"""Pages of one turn: a night's worth of them leaves within minutes and not at once, the worst first."""
+_TURN_SECONDS = 5.0
+
+Windows = Mapping[str, Mapping[str, Window]]
+"""The windows of rules that page, by the rule's id and the severity's name."""
+
+
+def windows_of(book: RuleBook) -> Windows:
+    """Those of a rule book. A rule that names no pager is told in its channels whatever the time."""
+    return {rule.id: rule.pages_in for rule in book.rules if rule.pages_in and PAGER in rule.channels}
+
+
+def held_by(incident: Incident, windows: Windows) -> Window | None:
+    """The window that an incident nobody was woken for waits for; None where it waits for none."""
+    fires = incident.open and not incident.hold and any(known.ends_at is None for known in incident.alerts.values())
+    if not fires or incident.silenced or not incident.channels or PAGER in incident.channels:
+        return None
+    return windows.get(incident.rule, {}).get(incident.severity)
+
+
+def opens_for(incident: Incident, windows: Windows) -> datetime | None:
+    """When that window opens next after the incident was last heard of, None where it waits for none."""
+    window = held_by(incident, windows)
+    return opens(window, incident.changed_at) if window else None
+
+
+def due(kinds: Collection[tuple[str, str]], windows: Windows, book: RuleBook, now: datetime) -> list[tuple[str, str]]:
+    """Of the rules and severities of incidents nobody was woken for, those to look at now, the worst first. Pure.
+
+    A rule that is not there any more is looked at too: the one that has its place by now may have a window.
+    """
+    known = {rule.id for rule in book.rules}
+    paging = {name: severity.rank for name, severity in book.severities.items() if severity.pages}
+    found = [
+        (rule, name)
+        for rule, name in kinds
+        if name in paging
+        and (rule not in known or ((window := windows.get(rule, {}).get(name)) and is_open(window, now)))
+    ]
+    return sorted(found, key=lambda kind: (paging[kind[1]], kind))
+
+
+def page_now(
+    incident: Incident, delivery: Delivery | None, before: Report | None, desk: Desk, now: datetime
+) -> Effects | None:
+    """The page of an incident whose window has opened, made of the last notification that was heard of it.
+
+    Where that does not lead to a page (it is gone, names only what is over, or stops triage) the last report does.
+    None where a rule that is gone held it back, and the rules of today say nothing else. Pure.
+    """
+    window = held_by(incident, windows_of(desk.book))
+    if window is None and any(rule.id == incident.rule for rule in desk.book.rules):
+        return None
+    why = still_fires(window.name) if window else "the rule that held the page back is gone: it still fires"
+    told = _judged_anew(incident, delivery, before, why, desk, now)
+    if told is not None and told.incident is not None and PAGER in told.incident.channels:
+        return told
+    if window is not None:
+        return paged(incident, before, why, desk, now)
+    moved = told is not None and told.incident is not None and told.incident.rule != incident.rule
+    return told if moved else None
+
+
+def _judged_anew(
+    incident: Incident, delivery: Delivery | None, before: Report | None, why: str, desk: Desk, now: datetime
+) -> Effects | None:
+    if delivery is None or incident.gathered:
+        return None
+    try:
+        group = believe(process.read(delivery), incident, now)
+        decision = decide(group, desk.book, desk.matching, incident, delivery.id, now)
+        return page_late(decision, group, replace(delivery, received_at=now), History(incident, before), why, desk)
+    except Exception as error:  # noqa: BLE001 - as in triage: whatever it is, people are still paged
+        _log.error("window.cannot_judge", incident=incident.id, exc_info=error)
+        return None
+
+
+def paged(incident: Incident, before: Report | None, why: str, desk: Desk, now: datetime) -> Effects:
+    """The page of an incident made of the last report about it, without new findings. Pure."""
+    severity = desk.book.severities.get(incident.severity)
+    told = replace(incident, channels=(*incident.channels, PAGER), changed_at=now)
+    alarm = afterwards.alarm(before, told, why, desk.book, now=now)
+    report = replace(alarm, moment=Moment.START, pages=True)
+    pager = [desk.channels[PAGER]] if PAGER in desk.channels else []
+    return Effects(
+        delivery=None,
+        state="decided",
+        outcome=why,
+        decision=None,
+        incident=told,
+        drafts=messages(report, pager, rank=severity.rank if severity else 1, due_at=now),
+        work=None,
+        due_at=now,
+    )
+
+
+class Opening:
+    """A job for the timers. It remembers nothing: an incident that fires and nobody was woken for is found again."""
+
+    def __init__(self, database: Database, ledger: Ledger, desk: Callable[[], Desk], clock: Clock) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._desk = desk
+        self._clock = clock
+
+    def run(self) -> None:
+        """One look. Raises CannotStore."""
+        desk = self._desk()
+        if PAGER not in desk.channels or not windows_of(desk.book):
+            return
+        with self._database.read() as connection:
+            if not self._due(connection, desk):
+                return
+        done = self._ledger.record(self._decide, Deadline(self._clock.monotonic() + _TURN_SECONDS))
+        for each in done.effects:
+            if each.incident is not None and each.drafts:
+                _log.info("incident.window_opened", incident=each.incident.id, why=each.outcome)
+
+    def _due(self, connection: Connection, desk: Desk) -> list[tuple[str, str]]:
+        kinds = incidents.unwoken_kinds(connection, PAGER)
+        return due(kinds, windows_of(desk.book), desk.book, self._clock.now())
+
+    def _decide(self, connection: Connection) -> Decided:
+        desk, now = self._desk(), self._clock.now()
+        waiting = incidents.unwoken(connection, PAGER, self._due(connection, desk), BATCH)
+        reports = outbox.last_reports(connection, [each.id for each in waiting]) if waiting else {}
+        effects = (
+            page_now(each, inbox.kept(connection, each.delivery), reports.get(each.id), desk, now) for each in waiting
+        )
+        return decided([each for each in effects if each is not None])
