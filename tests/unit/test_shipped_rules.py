@@ -150,7 +150,7 @@ CLASSIC = [
     ({"alertname": "HikariConnectionsExhausted", "severity": "critical"}, "database-connections-exhausted", "P1"),
     ({"alertname": "HighHeapUsage", "severity": "warning"}, "high-heap", "P3"),
     ({"alertname": "CertManagerCertExpirySoon", "severity": "warning"}, "certificate-expiry", "P3"),
-    ({"alertname": "SslCertificateExpiry(<7Days)", "severity": "critical"}, "certificate-expiry", "P2"),
+    ({"alertname": "SslCertificateExpiry(<7Days)", "severity": "critical"}, "certificate-expires-soon", "P2"),
     ({"alertname": "KafkaConsumerGroupLag", "severity": "warning"}, "kafka-lag", "P3"),
     ({"alertname": "KafkaTopicsReplicas", "severity": "critical"}, "kafka-trouble", "P1"),
     ({"alertname": "KubeHpaMaxedOut", "severity": "warning"}, "autoscaler-at-its-limit", "P3"),

@@ -67,6 +67,9 @@ def explain(
 
     if sum(map(bool, (files, labels, url, incident))) != 1:
         raise click.UsageError("give FILES, labels with --label NAME=VALUE, --alertmanager or --incident")
+    for name in files:
+        if "=" in name and not Path(name).exists():
+            raise click.UsageError(f"there is no file '{name}'; for a label write --label {name}")
     if matchers and not url:
         raise click.UsageError("--filter goes with --alertmanager")
     given, answers, at = labels_of(labels), _answers(answered), _time(moment)

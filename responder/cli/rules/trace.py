@@ -59,13 +59,20 @@ class Trace:
         return self.shown.severity
 
     @property
+    def held(self) -> str:
+        """Why nobody is woken at this hour, empty where a window is open or there is none."""
+        turned = self.shown.turned
+        if turned is not None:
+            return turned.turn.held
+        return self.decision.held if self.decision else ""
+
+    @property
     def reason(self) -> str:
         """Why it has that severity, and why nobody is woken where that is so."""
         if self.decision is None:
             return ""
         turned, ruling = self.shown.turned, self.decision.ruling.reason
-        held = turned.turn.held if turned else self.decision.held
-        return "; ".join(filter(None, (ruling, turned.reason if turned else "", held)))
+        return "; ".join(filter(None, (ruling, turned.reason if turned else "", self.held)))
 
     @property
     def page(self) -> bool:
@@ -144,7 +151,7 @@ def as_json(found: Trace) -> dict[str, Any]:
         "severity": decision.severity.name,
         "severity_reason": decision.ruling.reason,
         "findings": _turned(found),
-        "held": decision.held or None,
+        "held": found.held or None,
         "shadow": str(decision.trial) if decision.trial else None,
         "owner": rule.owner or None,
         "note": rule.note or None,
@@ -210,8 +217,8 @@ def lines(found: Trace) -> Iterator[str]:
             yield _row("", f"    {entry_text(entry)}")
     if found.shown.turned is not None:
         yield _row("FINDINGS", one_line(found.shown.turned.reason))
-    if decision.held:
-        yield _row("WINDOW", one_line(decision.held))
+    if found.held:
+        yield _row("WINDOW", one_line(found.held))
     if decision.trial:
         yield _row("SHADOW", one_line(str(decision.trial)))
     for name, text in (("OWNER", rule.owner), ("NOTE", rule.note)):

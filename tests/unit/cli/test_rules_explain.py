@@ -79,7 +79,7 @@ def test_every_sample_can_be_explained(path: Path) -> None:
     done = _explain(str(path))
     assert done.exit_code == 0, done.output
     assert all(sign.isprintable() or sign == "\n" for sign in done.output)
-    assert len(_element(str(path))["rules"]) == 33
+    assert len(_element(str(path))["rules"]) == 35
 
 
 def test_a_body_may_come_on_standard_input() -> None:
@@ -245,6 +245,13 @@ def test_it_says_what_findings_would_make_of_it() -> None:
     assert found["title"].startswith("[P1] plato has fewer replicas")
 
 
+def test_a_label_in_the_place_of_a_file_is_understood() -> None:
+    """Whoever is used to amtool and leaves out --label is told how it is written here."""
+    done = _explain("alertname=ServiceDown")
+    assert done.exit_code == 2
+    assert "write --label alertname=ServiceDown" in done.output
+
+
 def test_a_finding_that_nobody_asks_for_is_a_problem() -> None:
     """A misspelt probe does not look like a finding without effect."""
     assert "nothing asks replicas-redy" in _explain(*SHORT_OF_REPLICAS, "--finding", "replicas-redy=bad").output
@@ -255,7 +262,7 @@ def test_a_finding_that_nobody_asks_for_is_a_problem() -> None:
 @pytest.mark.parametrize(("moment", "page"), [("2026-03-01T02:00:00Z", False), ("2026-03-02T10:00:00", True)])
 def test_it_says_what_another_time_makes_of_it(moment: str, *, page: bool) -> None:
     """Whether a certificate wakes somebody on a Sunday night can be asked on a Tuesday."""
-    labels = _labels(alertname="CertificateExpiry", service="plato", severity="critical")
-    found = _element(*labels, "--at", moment)
+    labels = _labels(alertname="CertificateExpiry", service="plato", severity="warning")
+    found = _element(*labels, "--finding", "certificate-days=bad", "--at", moment)
     assert found["page"] is page
     assert ("opens Mon 2026-03-02 08:00 (UTC)" in (found["held"] or "")) is not page
