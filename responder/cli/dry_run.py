@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -119,7 +120,12 @@ def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
 def _row(name: str, text: str, **style: Any) -> str:
     """One line; the text may come from an alert and must not steer the terminal."""
     shown = clean(text).replace("\n", " ")
-    return f"  {click.style(f'{name:<10}', fg='cyan')} {click.style(shown, **style)}"
+    return f"  {_name(name)} {click.style(shown, **style) if style else shown}"
+
+
+@cache
+def _name(name: str) -> str:
+    return click.style(f"{name:<10}", fg="cyan")
 
 
 def _colour(severity: str) -> dict[str, Any]:

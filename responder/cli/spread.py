@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,6 +28,7 @@ def spread(make: Callable[[_Piece], _Result], pieces: Iterable[_Piece]) -> Itera
     if len(first) < FEW or (os.cpu_count() or 1) == 1:
         yield from map(make, chain(first, rest))
         return
+    gc.freeze()  # what the processes share is not copied to look for garbage in it
     with ProcessPoolExecutor(os.cpu_count(), get_context("fork"), _remember, (make,)) as pool:
         for made in pool.map(_make_all, _chunks(chain(first, rest))):
             yield from made

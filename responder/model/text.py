@@ -46,7 +46,7 @@ def clean(text: str) -> str:
     Line breaks of any style become ``\n``, a tab becomes a space, a lone surrogate becomes U+FFFD: what is left can be
     encoded as UTF-8.
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # nothing of what is taken away or changed below is
         return text
     return _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n").translate(_TABLE)
 

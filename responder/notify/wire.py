@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import msgspec
+
 from responder.model.message import Letter, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.secret import Secret, scrub
@@ -24,7 +26,10 @@ _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 def encoded(value: object) -> bytes:
     """JSON in UTF-8 without spaces. A lone surrogate, which UTF-8 cannot hold, becomes a question mark."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def decoded(response: Response) -> Mapping[str, Any]:

@@ -31,5 +31,5 @@ def between(start: datetime, end: datetime) -> str:
 
 def at(moment: datetime, *, seen_from: datetime | None = None) -> str:
     """``02:41Z``; with the date where ``seen_from`` lies on another day or is not given."""
-    clock = f"{moment:%H:%M}Z"
+    clock = f"{moment.hour:02}:{moment.minute:02}Z"
     return clock if seen_from and moment.date() == seen_from.date() else f"{moment.date().isoformat()} {clock}"

@@ -31,6 +31,12 @@ _WORD_OR_LIST: Final[JsonSchemaValue] = {"anyOf": [_WORDS, {"type": "array", "it
 _TEXT_OR_LIST: Final[JsonSchemaValue] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 
+def _none(description: str, most: int | None = None) -> Any:
+    """A list that may be missing, without the copy of it that pydantic makes of a default for each rule."""
+    kept: dict[str, Any] = {"default": []}
+    return Field(default_factory=list, max_length=most, description=description, json_schema_extra=kept)
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -203,16 +209,12 @@ class RuleShape(Shape):
     match: Annotated[list[str], BeforeValidator(_listed), WithJsonSchema(_TEXT_OR_LIST)] = Field(
         description='Matchers in Alertmanager\'s syntax, all of which must hold: alertname="X". [] matches everything.'
     )
-    labels: Names = Field(
-        default=[], description="Labels that its alerts may carry beyond those matched, for its probes."
-    )
+    labels: Names = _none("Labels that its alerts may carry beyond those matched, for its probes.")
     severity: Annotated[
         Annotated[SeverityName, Tag("<name>")] | Annotated[SeverityFromShape, Tag("<map>")], Discriminator(_which)
     ] = Field(description="A severity's name, or where to read it from.")
-    adjust: list[AdjustShape] = Field(
-        default=[],
-        max_length=32,
-        description="Conditions that raise or lower it; the first that holds, and then the first on findings.",
+    adjust: list[AdjustShape] = _none(
+        "Conditions that raise or lower it; the first that holds, and then the first on findings.", 32
     )
     subject: (
         Annotated[Annotated[Text, Tag("<name>")] | Annotated[SubjectFromShape, Tag("<map>")], Discriminator(_which)]
@@ -224,12 +226,10 @@ class RuleShape(Shape):
     probes: Names | None = Field(
         default=None, description="Probes and packs, most telling first; the file's default where missing."
     )
-    more_probes: Names = Field(default=[], description="Probes and packs that are added to those, or to the default.")
+    more_probes: Names = _none("Probes and packs that are added to those, or to the default.")
     channels: Names | None = Field(default=None, description="Where to tell people; the file's default where missing.")
     pages_in: Text | dict[SeverityName, Text] | None = Field(default=None, description=_PAGES_IN)
-    incident_key: Labels = Field(
-        default=[], description="Labels whose values gather several Alertmanager groups into one incident."
-    )
+    incident_key: Labels = _none("Labels whose values gather several Alertmanager groups into one incident.")
     enabled: Annotated[bool, BeforeValidator(_live), WithJsonSchema({"enum": [True, "shadow"]})] = Field(
         default=True, description="shadow takes no alert; what it would have decided is recorded."
     )

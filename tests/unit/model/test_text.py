@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from responder.model import text as texts
 from responder.model.text import clean, cut, one_line, redact, tidy, tidy_line
 
 SECRETS = {
@@ -36,6 +37,12 @@ SECRETS = {
     "GET /blob?sv=1&sig=hunter2&se=2": "hunter2",
     "pass\u200bword=hunter2": "hunter2",
 }
+
+
+def test_text_that_is_left_alone_holds_nothing_that_would_be_taken_away() -> None:
+    """Text that can be printed is shown as it is: nothing invisible, or that steers a terminal, counts as that."""
+    assert [code for code in texts._TABLE if chr(code).isprintable()] == []
+    assert clean("plato is down — 🚨 Größe") == "plato is down — 🚨 Größe"
 
 
 @pytest.mark.parametrize(("text", "secret"), SECRETS.items())
