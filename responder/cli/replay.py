@@ -99,7 +99,7 @@ def _rejected(inbox: Inbox, number: int, cluster: str) -> Delivery:
 
 def _explained(delivery: Delivery, database: Database, settings: Settings) -> Iterator[str]:
     """What it will do by the rules in force and what is known now, in a few lines."""
-    from responder.engine.worker import foreseen
+    from responder.engine.triage import foreseen
 
     desk = bootstrap.desk(
         settings, bootstrap.load_rules(settings.rules, settings.runbooks), bootstrap.channels(settings)

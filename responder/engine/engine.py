@@ -9,12 +9,13 @@ import structlog
 from responder.diagnose.run import Prober
 from responder.engine.clockwatch import ClockWatch
 from responder.engine.courier import Courier
+from responder.engine.diagnosis import Diagnosis
 from responder.engine.gather import Gathering
 from responder.engine.ledger import Ledger
 from responder.engine.loop import Loop
 from responder.engine.reload import Rules
 from responder.engine.timers import Job, Timer
-from responder.engine.worker import Diagnosis, Triage
+from responder.engine.triage import Triage
 from responder.model.clock import Clock
 from responder.model.delivery import Study
 from responder.notify.deliver import Deliverer

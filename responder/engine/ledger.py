@@ -21,7 +21,7 @@ from responder.store.database import CannotStore, Database, Turn
 
 LEASE = timedelta(seconds=5)
 """How long a diagnosis stays ours without a sign of life."""
-_LOOK = 0.01
+TURN = 0.01
 """Seconds between looks whether another process has ended its turn."""
 
 
@@ -89,7 +89,7 @@ class Ledger:
             with self._database.alone("triage") as turn:
                 if turn:
                     return self._record(decide, turn)
-            pause.wait(_LOOK)
+            pause.wait(TURN)
         raise CannotStore("another process kept the turn to write incidents for too long")
 
     def _record(self, decide: Callable[[Connection], Decided], turn: Turn) -> Decided:

@@ -3,7 +3,8 @@
     delivery --read--> group --triage--> Effects   committed in one transaction: incident, pages due later, work to do
     work --probes--> findings --diagnose--> Report   improves those pages, or follows them where they have left already
 
-The shell is ``worker.py`` (takes deliveries, runs probes) and ``courier.py`` (sends what is due).
+The shell is ``web/webhook.py`` (keeps bodies), ``triage.py`` (commits Effects), ``diagnosis.py`` (runs probes) and
+``courier.py`` (sends what is due).
 """
 
 from __future__ import annotations

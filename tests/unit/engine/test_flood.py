@@ -16,7 +16,7 @@ from responder.store.codec import to_noun
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.unit.engine.test_process import a_desk
-from tests.unit.engine.test_worker import Shop
+from tests.unit.engine.test_shell import Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert
 
 LIMIT = 4

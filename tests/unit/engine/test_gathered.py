@@ -12,7 +12,7 @@ from responder.model.rule import SeverityFrom
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.unit.engine.test_process import EVERYTHING, a_desk
-from tests.unit.engine.test_worker import Shop
+from tests.unit.engine.test_shell import Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert, to_bytes
 
 BY = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P3"}, otherwise="P3")

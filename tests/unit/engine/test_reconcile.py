@@ -19,7 +19,7 @@ from responder.outgoing import Outgoing
 from responder.store.database import Database
 from responder.triage.reconcile import NoView, View
 from tests.conftest import HandClock
-from tests.unit.engine.test_worker import FIRING, OVER, Shop
+from tests.unit.engine.test_shell import FIRING, OVER, Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert
 
 FINGERPRINT = FIRING["fingerprint"]

@@ -17,7 +17,7 @@ from responder.standins.builders import an_alert as a_noun
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.unit.engine.test_process import a_delivery, a_desk
-from tests.unit.engine.test_worker import FIRING, LABELS, OVER, Shop
+from tests.unit.engine.test_shell import FIRING, LABELS, OVER, Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert
 
 TWO = an_alert(labels={**LABELS, "instance": "2"}, fingerprint="2222222222222222")

@@ -16,7 +16,7 @@ from responder.store import outbox
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.unit.engine.test_process import EVERYTHING, a_desk
-from tests.unit.engine.test_worker import FIRING, LABELS, OVER, Shop
+from tests.unit.engine.test_shell import FIRING, LABELS, OVER, Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert
 
 BY_SEVERITY = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P3"}, otherwise="P3")

@@ -20,7 +20,7 @@ from responder.store import incidents, outbox
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.unit.engine.test_process import IN_OFFICE_HOURS, a_delivery, a_desk
-from tests.unit.engine.test_worker import FIRING, LABELS, OVER, Shop
+from tests.unit.engine.test_shell import FIRING, LABELS, OVER, Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert
 
 MONDAY = datetime(2026, 3, 2, 9, 0, 5, tzinfo=UTC)

@@ -1,139 +1,39 @@
-"""The shell of triage and diagnosis: it commits what the story decides, and runs the probes the story asks for."""
+"""The shell of diagnosis: it runs the probes the story asks for, and puts what they found into the pages."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from sqlalchemy import Connection
 
 from responder.diagnose.run import Prober
-from responder.engine import flood, process
-from responder.engine.counting import count
+from responder.engine import process
 from responder.engine.desk import Desk
 from responder.engine.follow import messages
-from responder.engine.ledger import LEASE, Decided, write
-from responder.engine.mishap import mishap
-from responder.engine.recall import Recall
+from responder.engine.ledger import LEASE, TURN
 from responder.engine.revise import revise
-from responder.model.alert import AlertGroup
 from responder.model.clock import Clock, Deadline
-from responder.model.delivery import Delivery, Diagnosed, Effects, Study
+from responder.model.delivery import Diagnosed, Study
 from responder.model.finding import Finding
-from responder.model.flood import Flood, Tide
 from responder.notify.route import PAGERS
-from responder.store import floods, inbox, incidents, outbox, studies
-from responder.store.database import Database, Turn
+from responder.store import incidents, outbox, studies
+from responder.store.database import Database
 
 _log = structlog.get_logger()
 
-BATCH = 32
-"""Deliveries decided in one transaction."""
-POLL = 0.5
-"""Seconds between looks for what another process left behind; our own work wakes us."""
-TURN = 0.01
-"""Seconds until we ask again whether another process has ended its batch."""
 RENEW_SECONDS = 1.0
+"""Seconds between signs of life to those who wait for our claims to run out."""
 MARGIN = timedelta(milliseconds=200)
 """How long before the page is due the findings are written into it, answered or not."""
 AT_ONCE = 8
 """Incidents that one worker diagnoses at a time. The others wait in the table, where any worker finds them."""
 LATE_SECONDS = 10.0
 """How long a diagnosis may take whose page has left already."""
-
-
-class Triage:
-    """Decides deliveries, one process at a time.
-
-    One transaction a batch holds the incidents, the pages and the work: the second invariant.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        desk: Callable[[], Desk],
-        clock: Clock,
-        on_effects: Callable[[list[Study], Collection[str]], None],
-        room: Callable[[], int] = lambda: AT_ONCE,
-    ) -> None:
-        """``on_effects`` gets the studies to begin at once, at most ``room`` of them, and the channels to tell."""
-        self._database = database
-        self._desk = desk
-        self._clock = clock
-        self._on_effects = on_effects
-        self._room = room
-
-    def step(self) -> float:
-        """Decide what is waiting. Returns the seconds to rest."""
-        with self._database.alone("triage") as turn:
-            return self._batch(turn) if turn else TURN
-
-    def _batch(self, turn: Turn) -> float:
-        """Decide a batch while others write, then commit what was decided."""
-        with self._database.read() as connection:
-            batch = [_not_later(delivery, self._clock.now()) for delivery in inbox.take(connection, BATCH)]
-            if not batch:
-                return POLL
-            decided = self._decide(connection, batch)
-        with turn.work() as connection:
-            if not inbox.undecided(connection, batch):
-                return TURN
-            started = write(connection, decided, self._clock.now(), self._room())
-        count(decided.effects)
-        self._on_effects(started, {draft.channel for each in decided.effects for draft in each.drafts})
-        return 0.0 if len(batch) == BATCH else POLL
-
-    def _decide(self, connection: Connection, batch: Sequence[Delivery]) -> Decided:
-        """Decide a batch one after the other: what one delivery opens, the next of the same group finds open."""
-        desk, now = self._desk(), self._clock.now()
-        groups = [_read(delivery) for delivery in batch]
-        known = Recall(connection, [group for group in groups if isinstance(group, AlertGroup)], desk)
-        tide = floods.known(connection)
-        swollen: dict[str, Flood] = {}
-        effects = []
-        for delivery, group in zip(batch, groups, strict=True):
-            each = _triage(group, delivery, known, desk, Tide(now, tide))
-            if each.flood is not None:
-                tide[each.flood.severity] = swollen[each.flood.severity] = each.flood
-            known.learn(each)
-            effects.append(each)
-        news = flood.told(swollen.values(), desk, now)
-        return replace(news, effects=[*effects, *news.effects], added=known.added, changed=known.changed)
-
-
-def _not_later(delivery: Delivery, now: datetime) -> Delivery:
-    """A delivery from the future came before the clock was put back: its page is due from now, not from then."""
-    return replace(delivery, received_at=now) if delivery.received_at > now else delivery
-
-
-def foreseen(connection: Connection, delivery: Delivery, desk: Desk) -> Effects:
-    """What a delivery would lead to if it came now. Nothing is written."""
-    group = _read(delivery)
-    known = Recall(connection, [group] if isinstance(group, AlertGroup) else [], desk)
-    return _triage(group, delivery, known, desk, Tide(delivery.received_at, floods.known(connection)))
-
-
-def _read(delivery: Delivery) -> AlertGroup | Exception:
-    try:
-        return process.read(delivery)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a page and not a stopped queue
-        return error
-
-
-def _triage(group: AlertGroup | Exception, delivery: Delivery, known: Recall, desk: Desk, tide: Tide) -> Effects:
-    """Triage that always answers: one delivery that breaks it must neither be lost nor stop those behind it."""
-    if isinstance(group, Exception):
-        _log.error("triage.unreadable", delivery=delivery.id, exc_info=group)
-        return mishap(delivery, None, group, desk)
-    try:
-        return process.triage(group, delivery, known.of(group), desk, tide)
-    except Exception as error:  # noqa: BLE001 - as above: people are told, and told that nobody judged it
-        _log.error("triage.broken", delivery=delivery.id, exc_info=error)
-        return mishap(delivery, group, error, desk)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from responder.diagnose.contract import Ask
 from responder.engine.desk import Desk
-from responder.engine.worker import BATCH, Diagnosis, Triage
+from responder.engine.diagnosis import Diagnosis
+from responder.engine.triage import BATCH, Triage
 from responder.model.clock import Deadline
 from responder.model.delivery import Study
 from responder.model.finding import Finding, Verdict
@@ -40,8 +41,11 @@ class Shop:
         self.desk: Desk = a_desk()
         self.begun: list[Study] = []
         self.asked: list[tuple[Ask, ...]] = []
-        self.triage = Triage(database, lambda: self.desk, clock, lambda begun, _told: self.begun.extend(begun))
         self.diagnosis = Diagnosis(database, lambda: self.desk, self, clock)  # type: ignore[arg-type]
+        self.triage = Triage(database, lambda: self.desk, clock, self._follow, self.diagnosis.room)
+
+    def _follow(self, begun: list[Study], _told: Collection[str]) -> None:
+        self.begun.extend(begun)
 
     def deliver(self, *bodies: dict[str, Any]) -> None:
         """Keep bodies and decide all of them."""
