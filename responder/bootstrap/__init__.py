@@ -6,9 +6,12 @@ This is what commands need; ``workers.py`` builds the workers of ``responder ser
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from responder.notify.deliver import Deliverer
     from responder.outgoing import Outgoing
     from responder.outgoing.mail import Mailer
+    from responder.rulebook.apart import Reading
     from responder.rulebook.draft import Surroundings
     from responder.rulebook.examine import Examined
     from responder.rulebook.watch import Looks
@@ -61,6 +65,22 @@ def settings_from_environment() -> Settings:
 def environment() -> Mapping[str, str]:
     """The process's environment."""
     return os.environ
+
+
+def import_undrawn() -> None:
+    """Import httpx and structlog without rich, which both draw with where they find it.
+
+    Nobody looks at a server, and its start takes 40 ms of a processor and 3 MB less. A None in ``sys.modules`` is how
+    Python is told that a module cannot be imported (Python Language Reference, 5.3.1 "The module cache").
+    """
+    drawing = {"rich", "pygments"} - sys.modules.keys()
+    sys.modules.update(dict.fromkeys(drawing))  # type: ignore[arg-type]
+    try:
+        import httpx  # noqa: F401
+        import structlog  # noqa: F401
+    finally:
+        for name in drawing:
+            del sys.modules[name]
 
 
 def load_rules(folder: str, runbooks: str) -> RuleBook:
@@ -223,12 +243,39 @@ def prober(settings: Settings, clock: Clock) -> Prober:
     return Prober(PROBES, tools)
 
 
-def loaded(settings: Settings, told: dict[str, Channel]) -> Loaded:
-    """The rules of the settings' folder, ready to decide with. Raises BadRules with every problem at once."""
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Rules that are being read, and how their files looked before: a change in between is read again."""
+
+    looks: Looks
+    reading: Reading
+
+
+def begin_reading(settings: Settings) -> Begun:
+    """Begin to read the rules of the settings' folder, in a process of its own."""
+    from responder.rulebook.apart import Reading
+
+    home = Path(__file__).parents[2]
+    path = os.pathsep.join(filter(None, (str(home), os.environ.get("PYTHONPATH"))))
+    statement = "import sys; from responder import bootstrap; bootstrap.tell_rules(*sys.argv[1:])"
+    looks = rule_files(settings)
+    reading = Reading(statement, settings.rules, settings.runbooks, env={**os.environ, "PYTHONPATH": path})
+    return Begun(looks, reading)
+
+
+def tell_rules(folder: str, runbooks: str) -> None:
+    """What that process does: it writes the rule book to its standard output, or all that is wrong."""
+    from responder.rulebook.apart import tell
+
+    gc.disable()
+    tell(lambda: load_rules(folder, runbooks), sys.stdout.buffer)
+
+
+def loaded(settings: Settings, told: dict[str, Channel], begun: Begun) -> Loaded:
+    """The rules, ready to decide with. Raises BadRules with every problem at once, and NotRead."""
     from responder.engine.reload import Loaded
 
-    looks = rule_files(settings)  # before they are read: a change in between is read again
-    return Loaded(desk(settings, load_rules(settings.rules, settings.runbooks), told), looks)
+    return Loaded(desk(settings, begun.reading.book(), told), begun.looks)
 
 
 def rule_files(settings: Settings) -> Looks:

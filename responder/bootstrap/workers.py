@@ -80,10 +80,11 @@ def worker(settings: Settings, first: Loaded, *, on_fatal: Callable[[], None]) -
             on_kept=engine.wake if engine else lambda: None,
         )
         parts.append(webhook.blueprint(door))
+    app = create_app(*parts)
     counting.start()
     if engine:
         engine.start()
-    return Worker(create_app(*parts), engine, database, counting)
+    return Worker(app, engine, database, counting)
 
 
 def _in_force(rules: Rules) -> InForce:
@@ -106,7 +107,12 @@ def _engine(
     on_fatal: Callable[[], None],
 ) -> Engine:
     told = dict(first.desk.channels)
-    rules = Rules(first, lambda: bootstrap.loaded(settings, told).desk, lambda: bootstrap.rule_files(settings), clock)
+    rules = Rules(
+        first,
+        lambda: bootstrap.loaded(settings, told, bootstrap.begin_reading(settings)).desk,
+        lambda: bootstrap.rule_files(settings),
+        clock,
+    )
     engine = Engine(
         database=database,
         rules=rules,

@@ -53,9 +53,9 @@ class Arbiter(BaseApplication):
             self.cfg.set(name, value)
 
     def run(self) -> None:
-        """Serve until told to stop. All modules are here before the fork, where the collector leaves them alone."""
-        gc.collect()
+        """Serve until told to stop. What is here before the fork is shared: the collector leaves it alone."""
         gc.freeze()
+        gc.enable()
         _Master(self).run()
 
     def load(self) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import click
 
+from responder.model.problem import BadRules
 from responder.settings import BadSettings
 
 FAILED = 1
@@ -23,7 +24,7 @@ class Fatal(Exception):
 @contextlib.contextmanager
 def named_failures() -> Iterator[None]:
     """Turn the failures we have names for into messages and an exit status; all others are bugs and stay tracebacks."""
-    from responder.rulebook.load import BadRules
+    from responder.rulebook.apart import NotRead
     from responder.store.failures import CannotStore
 
     try:
@@ -32,7 +33,7 @@ def named_failures() -> Iterator[None]:
         _end([f"error: {problem}" for problem in error.problems])
     except BadRules as error:
         _end([*(str(problem) for problem in error.problems), f"error: {len(error.problems)} problems in the rules"])
-    except (Fatal, CannotStore) as error:
+    except (Fatal, CannotStore, NotRead) as error:
         _end([f"error: {error}"])
 
 

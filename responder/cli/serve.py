@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
@@ -66,6 +68,11 @@ def _refuse_open_doors(settings: Settings, *, insecure: bool) -> None:
 
 
 def _serve(settings: Settings, *, check: bool) -> None:
+    begun = bootstrap.begin_reading(settings)
+    bootstrap.import_undrawn()
+    if not check:
+        gc.disable()  # until the arbiter has frozen what the workers share: none of it is garbage
+        import_module("responder.cli.arbiter")  # while the rules are read
     import structlog
 
     from responder import telemetry
@@ -75,7 +82,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
     for sentence in strangers(bootstrap.environment()):
         log.warning("settings.unknown", reason=sentence)
     told = bootstrap.channels(settings)
-    first = bootstrap.loaded(settings, told)
+    first = bootstrap.loaded(settings, told, begun)
     book = first.desk.book
     _say_who_is_told(told)
     if not settings.runbook_base_url:
@@ -83,13 +90,12 @@ def _serve(settings: Settings, *, check: bool) -> None:
             "serve.no_runbook_links",
             reason="RESPONDER_RUNBOOK_BASE_URL is not set: pages name the runbook without a link",
         )
+    bootstrap.prepare_store_aside(settings)
     if check:
-        bootstrap.prepare_store_aside(settings)
         click.echo(f"ready to serve: {len(book.rules)} rules, channels {', '.join(told)}")
         return
     from responder.cli.arbiter import Arbiter
 
-    bootstrap.prepare_store_aside(settings)
     log.info(
         "serve.start", listen=settings.listen, rules=len(book.rules), revision=book.revision[:12], channels=list(told)
     )

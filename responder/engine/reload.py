@@ -11,7 +11,7 @@ import structlog
 
 from responder.engine.desk import Desk
 from responder.model.clock import Clock
-from responder.rulebook.load import BadRules
+from responder.model.problem import BadRules
 from responder.rulebook.watch import Looks
 
 _log = structlog.get_logger()

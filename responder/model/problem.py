@@ -38,3 +38,11 @@ class Problem:
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
         return f"{self.place}: {self.level.value}[{self.code}] {self.message}{hint}"
+
+
+class BadRules(Exception):
+    """The rule files cannot be used. ``problems`` are all of them, in the order of the files."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems

@@ -12,10 +12,9 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from responder.model.problem import Place, Problem
+from responder.model.problem import BadRules, Place, Problem
 from responder.rulebook.builder import Path as Keys
 from responder.rulebook.hints import nearest
-from responder.rulebook.load import BadRules
 from responder.rulebook.reader import Document, read
 from responder.rulebook.schema import Shape
 from responder.rulebook.shape import explain

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from responder.model.problem import Level, Problem
+from responder.model.problem import BadRules, Level, Problem
 from responder.model.rule import RuleBook
 from responder.rulebook.assemble import assemble
 from responder.rulebook.checks import ADVICE
 from responder.rulebook.draft import Draft, Surroundings
 from responder.rulebook.ignores import silence
-from responder.rulebook.load import BadRules, gather, required
+from responder.rulebook.load import gather, required
 from responder.rulebook.reader import no_collection
 
 

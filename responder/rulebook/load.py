@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from responder.model.problem import Place, Problem
+from responder.model.problem import BadRules, Place, Problem
 from responder.model.rule import Matcher, RuleBook
 from responder.rulebook.assemble import assemble
 from responder.rulebook.checks import REQUIRED
@@ -14,15 +14,9 @@ from responder.rulebook.draft import Draft, ProbeKindLike, Surroundings
 from responder.rulebook.reader import read
 from responder.rulebook.shape import validate
 
+__all__ = ["SUFFIXES", "BadRules", "gather", "load", "required"]
+
 SUFFIXES = frozenset({".yaml", ".yml"})
-
-
-class BadRules(Exception):
-    """The rule files cannot be used. ``problems`` are all of them, in the order of the files."""
-
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
 
 
 def load(

@@ -126,7 +126,7 @@ def _compare(wanted: str, asked: Asked, rules: str | None, runbooks: str | None,
 
 def _desk(rules: RuleSet, settings: Settings) -> Desk:
     """Every channel counts as configured, so that the answer is the same on a laptop and in CI."""
-    from responder.rulebook.load import BadRules
+    from responder.model.problem import BadRules
 
     try:
         book = bootstrap.load_rules(str(rules.rules), str(rules.runbooks))
