@@ -309,6 +309,18 @@ def prepare_store(settings: Settings) -> None:
         database.close()
 
 
+def reach_store(settings: Settings) -> None:
+    """Look whether the database lets us in. Raises Away, and CannotStore for what does not pass by itself."""
+    from responder.store.database import Database
+
+    found = Database(settings.database_url.reveal())
+    try:
+        with found.read():
+            pass
+    finally:
+        found.close()
+
+
 def prepare_store_aside(settings: Settings) -> None:
     """The same, in a child where Alembic is needed, to get its memory back. Only for a process without threads."""
     from concurrent.futures import ProcessPoolExecutor

@@ -76,6 +76,8 @@ def _serve(settings: Settings, *, check: bool) -> None:
     import structlog
 
     from responder import telemetry
+    from responder.cli.await_store import await_store
+    from responder.store.failures import Away
 
     telemetry.configure(settings.log_format, settings.secrets())
     log = structlog.get_logger()
@@ -90,7 +92,13 @@ def _serve(settings: Settings, *, check: bool) -> None:
             "serve.no_runbook_links",
             reason="RESPONDER_RUNBOOK_BASE_URL is not set: pages name the runbook without a link",
         )
-    bootstrap.prepare_store_aside(settings)
+    try:
+        bootstrap.prepare_store_aside(settings)
+    except Away as error:
+        if check:
+            raise
+        await_store(settings, str(error))
+        bootstrap.prepare_store_aside(settings)
     if check:
         click.echo(f"ready to serve: {len(book.rules)} rules, channels {', '.join(told)}")
         return

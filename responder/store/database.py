@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoneFree
 
 from responder.model.secret import without_passwords
-from responder.store.failures import CannotStore
+from responder.store.failures import CannotStore, first_line
 from responder.store.news import Listener
 from responder.store.postgres import Postgres
 from responder.store.sqlite import Sqlite
@@ -145,10 +145,6 @@ class Database:
         except NoneFree:
             raise CannotStore("database: no connection became free in time") from None
         except DatabaseError as error:
-            raise CannotStore(f"database: {_first_line(error.orig)}") from error
+            raise CannotStore(f"database: {first_line(error.orig)}") from error
         except self._kind.errors as error:
-            raise CannotStore(f"database: {_first_line(error)}") from error
-
-
-def _first_line(error: BaseException | None) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise CannotStore(f"database: {first_line(error)}") from error

@@ -1,7 +1,16 @@
-"""The one failure of the store that everybody must expect."""
+"""The one failure of the store that everybody must expect, and the kind of it that may pass by itself."""
 
 from __future__ import annotations
 
 
 class CannotStore(Exception):
     """The database took nothing: full, locked, gone or closed. The text is one line that holds no secret."""
+
+
+class Away(CannotStore):
+    """The database's server lets nobody in: it is down, starts up, or does not know us. It may later."""
+
+
+def first_line(error: BaseException | None) -> str:
+    """What a driver's error says, in one line."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, func, se
 from sqlalchemy.engine.interfaces import ExceptionContext
 
 from responder.store import news
-from responder.store.failures import CannotStore
+from responder.store.failures import Away, CannotStore, first_line
 
 CONNECT_SECONDS = 3
 """For each host of the URL."""
@@ -96,10 +96,15 @@ class Postgres:
         return engine
 
     def connect(self, **more: Any) -> Any:
-        """A connection of the driver's own."""
+        """A connection of the driver's own. Raises Away where the server gives none."""
+        from psycopg import OperationalError
+
         from responder.store.patient import Patient, WithoutNul
 
-        connection = Patient.connect(**self._parameters, **more)
+        try:
+            connection = Patient.connect(**self._parameters, **more)
+        except OperationalError as error:
+            raise Away(f"database: {first_line(error)}") from error
         connection.adapters.register_dumper(str, WithoutNul)
         connection.patience = self._patience + _SLACK_SECONDS
         return connection
