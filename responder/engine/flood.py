@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from responder.engine.desk import Desk
 from responder.engine.follow import messages, page_after
 from responder.engine.ledger import Decided, Ledger
-from responder.engine.mishap import mishap
+from responder.engine.mishap import bare
 from responder.engine.process import read
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Delivery, Effects
@@ -107,7 +107,7 @@ def page_now(incident: Incident, delivery: Delivery | None, desk: Desk, now: dat
 def _page_plainly(incident: Incident, error: Exception, desk: Desk, now: datetime) -> Effects:
     """The least that wakes people, under the incident's own name, so that its resolution finds it."""
     lost = Delivery(id=incident.delivery, received_at=now, cluster=incident.cluster, body=b"")
-    plain = mishap(lost, None, error, desk)
+    plain = bare(lost, None, error, desk)
     drafts = tuple(
         replace(
             draft,

@@ -25,6 +25,10 @@ from responder.triage.heartbeat import beats
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing in it is mistaken for something else at 3 a.m.
 
 
+UNJUDGED = "(none)"
+"""Stands for the rule of an incident on which triage broke; no rule can be called so."""
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """The latest incident of a group, open or resolved, and the last report about it; None where there is none."""
@@ -52,13 +56,16 @@ def _effects(
 ) -> Effects:
     incident = history.incident
     kind = decision.change.kind
+    unjudged = incident is not None and incident.open and incident.rule == UNJUDGED
     if decision.rule.action is Action.HEARTBEAT:
+        if unjudged and incident is not None:
+            return _ended(_as_heartbeat(decision), group, delivery, incident, history.report, desk)
         return _recorded(decision, delivery, None, f"heartbeat: {decision.reason}")
     if kind is ChangeKind.NEW:
         return _begun(decision, group, delivery, desk, tide)
     if incident is None or kind is ChangeKind.STALE:
         return _recorded(decision, delivery, None, decision.reason)
-    urgent = _worse(decision, incident, desk) or bool(_owed(decision, incident, desk))
+    urgent = unjudged or _worse(decision, incident, desk) or bool(_owed(decision, incident, desk))
     if kind is ChangeKind.DOUBTED or (kind is ChangeKind.REPEATED and not urgent):
         return _recorded(decision, delivery, _moved(incident, decision, delivery, desk), decision.reason)
     if kind is ChangeKind.RESOLVED:
@@ -66,6 +73,12 @@ def _effects(
     if kind is ChangeKind.AGAIN and not incident.open:
         return _returned(decision, group, delivery, incident, desk, tide)
     return _told(decision, group, delivery, incident, history.report, desk, tide)
+
+
+def _as_heartbeat(decision: Decision) -> Decision:
+    """What was paged while triage broke on it turns out to be no alert."""
+    why = "triage has judged it now: it is a heartbeat, and no alert"
+    return replace(decision, change=replace(decision.change, kind=ChangeKind.RESOLVED, reason=why))
 
 
 def incident_id(dedup_key: str, delivery: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+import structlog
 from sqlalchemy import Connection
 
 from responder.engine.desk import Desk
@@ -14,6 +15,8 @@ from responder.model.incident import Incident
 from responder.store import incidents, outbox
 from responder.triage.gather import key_of
 
+_log = structlog.get_logger()
+
 NOTHING = History()
 
 
@@ -23,12 +26,17 @@ def history_of(group: AlertGroup, desk: Desk, get: Callable[[str], History], hom
     It stays with an open incident, its own or a gathered one, whatever its rules say by now. ``get`` gives the history
     of a dedup key.
     """
-    for key in (home, group.dedup_key):
-        known = get(key) if key else NOTHING
-        if known.incident is not None and known.incident.open:
-            return known
+    known = open_of(group, get, home)
+    if known.incident is not None:
+        return known
     key = key_of(group, desk.matching) if desk.book.gathers else ""
     return get(key or group.dedup_key)
+
+
+def open_of(group: AlertGroup, get: Callable[[str], History], home: str) -> History:
+    """The history of the open incident that a group is in, whatever its rules say; nothing where there is none."""
+    known = (get(key) for key in (home, group.dedup_key) if key)
+    return next((each for each in known if each.incident is not None and each.incident.open), NOTHING)
 
 
 class Recall:
@@ -37,7 +45,7 @@ class Recall:
     def __init__(self, connection: Connection, groups: Collection[AlertGroup], desk: Desk) -> None:
         own = {group.dedup_key for group in groups}
         joined = incidents.gathering(connection, own)
-        keys = {key for group in groups if (key := key_of(group, desk.matching))} if desk.book.gathers else set()
+        keys = {key for group in groups if (key := _key(group, desk))} if desk.book.gathers else set()
         latest = incidents.latest(connection, own | keys) | {each.dedup_key: each for each in joined.values()}
         reports = outbox.last_reports(connection, [each.id for each in latest.values() if each.open]) if latest else {}
         self._desk = desk
@@ -50,6 +58,10 @@ class Recall:
         """What is known of a group."""
         home = self._homes.get(group.dedup_key, "")
         return history_of(group, self._desk, lambda key: self._known.get(key, NOTHING), home)
+
+    def own(self, group: AlertGroup) -> History:
+        """The open incident that a group is in, found without any rule."""
+        return open_of(group, lambda key: self._known.get(key, NOTHING), self._homes.get(group.dedup_key, ""))
 
     def learn(self, effects: Effects) -> None:
         """What one delivery opens or changes, the next of the same incident finds."""
@@ -71,3 +83,12 @@ class Recall:
     def changed(self) -> list[Incident]:
         """Those that were there before."""
         return [incident for incident in self._touched.values() if incident.id in self._stored]
+
+
+def _key(group: AlertGroup, desk: Desk) -> str:
+    """The key of what a group is gathered into. One that breaks it is paged by itself; the batch must not break."""
+    try:
+        return key_of(group, desk.matching)
+    except Exception as error:  # noqa: BLE001 - its own triage meets the same, and is told as a mishap
+        _log.error("triage.broken_key", group=group.dedup_key, exc_info=error)
+        return ""

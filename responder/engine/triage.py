@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -12,13 +12,15 @@ from sqlalchemy import Connection
 from responder.engine import flood, process
 from responder.engine.counting import count
 from responder.engine.desk import Desk
+from responder.engine.follow import History
 from responder.engine.ledger import TURN, Decided, write
-from responder.engine.mishap import mishap
+from responder.engine.mishap import bare, mishap
 from responder.engine.recall import Recall
 from responder.model.alert import AlertGroup
 from responder.model.clock import Clock
 from responder.model.delivery import Delivery, Effects, Study
 from responder.model.flood import Flood, Tide
+from responder.receive.salvage import salvage
 from responder.store import floods, inbox
 from responder.store.database import Database, Turn
 
@@ -74,13 +76,13 @@ class Triage:
     def _decide(self, connection: Connection, batch: Sequence[Delivery]) -> Decided:
         """Decide a batch one after the other: what one delivery opens, the next of the same group finds open."""
         desk, now = self._desk(), self._clock.now()
-        groups = [_read(delivery) for delivery in batch]
-        known = Recall(connection, [group for group in groups if isinstance(group, AlertGroup)], desk)
+        read = [_read(delivery) for delivery in batch]
+        known = Recall(connection, [each.group for each in read if each.group], desk)
         tide = floods.known(connection)
         swollen: dict[str, Flood] = {}
         effects = []
-        for delivery, group in zip(batch, groups, strict=True):
-            each = _triage(group, delivery, known, desk, Tide(now, tide))
+        for delivery, what in zip(batch, read, strict=True):
+            each = _triage(what, delivery, known, desk, Tide(now, tide))
             if each.flood is not None:
                 tide[each.flood.severity] = swollen[each.flood.severity] = each.flood
             known.learn(each)
@@ -96,25 +98,39 @@ def _not_later(delivery: Delivery, now: datetime) -> Delivery:
 
 def foreseen(connection: Connection, delivery: Delivery, desk: Desk) -> Effects:
     """What a delivery would lead to if it came now. Nothing is written."""
-    group = _read(delivery)
-    known = Recall(connection, [group] if isinstance(group, AlertGroup) else [], desk)
-    return _triage(group, delivery, known, desk, Tide(delivery.received_at, floods.known(connection)))
+    read = _read(delivery)
+    known = Recall(connection, [read.group] if read.group else [], desk)
+    return _triage(read, delivery, known, desk, Tide(delivery.received_at, floods.known(connection)))
 
 
-def _read(delivery: Delivery) -> AlertGroup | Exception:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A delivery's group, or what is left of it with the error that stopped the reading."""
+
+    group: AlertGroup | None
+    error: Exception | None = None
+
+
+def _read(delivery: Delivery) -> _Read:
     try:
-        return process.read(delivery)
+        return _Read(process.read(delivery))
     except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a page and not a stopped queue
-        return error
+        _log.error("triage.unreadable", delivery=delivery.id, exc_info=error)
+        return _Read(salvage(delivery.body, delivery.cluster), error)
 
 
-def _triage(group: AlertGroup | Exception, delivery: Delivery, known: Recall, desk: Desk, tide: Tide) -> Effects:
+def _triage(read: _Read, delivery: Delivery, known: Recall, desk: Desk, tide: Tide) -> Effects:
     """Triage that always answers: one delivery that breaks it must neither be lost nor stop those behind it."""
-    if isinstance(group, Exception):
-        _log.error("triage.unreadable", delivery=delivery.id, exc_info=group)
-        return mishap(delivery, None, group, desk)
+    group, error = read.group, read.error
+    if group is not None and error is None:
+        try:
+            return process.triage(group, delivery, known.of(group), desk, tide)
+        except Exception as broken:  # noqa: BLE001 - as above: people are told, and told that nobody judged it
+            _log.error("triage.broken", delivery=delivery.id, exc_info=broken)
+            error = broken
+    error = error or LookupError("nothing was read")
     try:
-        return process.triage(group, delivery, known.of(group), desk, tide)
-    except Exception as error:  # noqa: BLE001 - as above: people are told, and told that nobody judged it
-        _log.error("triage.broken", delivery=delivery.id, exc_info=error)
-        return mishap(delivery, group, error, desk)
+        return mishap(delivery, group, error, desk, known.own(group) if group else History())
+    except Exception as worse:  # noqa: BLE001 - what broke triage may break the incident too; the page leaves all the same
+        _log.error("triage.broken_twice", delivery=delivery.id, exc_info=worse)
+        return bare(delivery, group, error, desk)

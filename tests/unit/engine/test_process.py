@@ -306,7 +306,7 @@ def test_what_the_probes_found_stays_on_the_page() -> None:
 @pytest.mark.parametrize("group", [None, a_group()], ids=["unreadable", "readable"])
 def test_a_delivery_that_breaks_triage_still_reaches_people(group: AlertGroup | None) -> None:
     """A bug of ours is a page, not a lost alert."""
-    effects = mishap(a_delivery(17), group, KeyError("x"), a_desk())
+    effects = mishap(a_delivery(17), group, KeyError("x"), a_desk(), History())
     assert effects.state == "failed"
     assert {draft.channel for draft in effects.drafts} == {"pagerduty", "slack"}
     for draft in effects.drafts:
@@ -317,7 +317,7 @@ def test_a_delivery_that_breaks_triage_still_reaches_people(group: AlertGroup | 
 def test_the_page_of_a_delivery_that_breaks_triage_shows_no_secret() -> None:
     """A password in a label does not reach PagerDuty or Slack because of a bug of ours."""
     group = a_group(an_alert(labels={"url": "https://bob:hunter22@db.example.com"}))
-    report = mishap(a_delivery(17), group, KeyError("x"), a_desk()).drafts[0].report
+    report = mishap(a_delivery(17), group, KeyError("x"), a_desk(), History()).drafts[0].report
     assert report.labels["url"] == "https://[REDACTED:userinfo]@db.example.com"
 
 
