@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -36,6 +37,13 @@ class HandClock:
     def put_back(self, seconds: float) -> None:
         """Set the wall clock alone, as an administrator or NTP may."""
         self._now -= timedelta(seconds=seconds)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has RESPONDER_... variables for a service of their own gets the same results."""
+    for name in [name for name in os.environ if name.startswith("RESPONDER_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +12,15 @@ import click
 
 from responder import bootstrap
 from responder.cli.fail import named_failures
+from responder.cli.options import OUTPUT, TIMEOUT
 from responder.cli.spans import SPAN
+from responder.cli.table import Column, moment, table
 
 if TYPE_CHECKING:
     from responder.store.census import Count
     from responder.store.retention import Portion
 
 _HOURS = 3600.0
-_OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
 @click.group()
@@ -28,7 +29,7 @@ def db() -> None:
 
 
 @db.command()
-@_OUTPUT
+@OUTPUT
 def stats(*, output: str) -> None:
     """Show what each table holds.
 
@@ -46,7 +47,8 @@ def stats(*, output: str) -> None:
             json.dumps({"files": files, "limit": settings.max_database_bytes, "tables": _rows(counts)}, indent=2)
         )
         return
-    _table(counts)
+    for line in _table(counts):
+        click.echo(line)
     share = files / settings.max_database_bytes
     click.echo(
         f"{_size(files)} on the disk, {share:.0%} of RESPONDER_MAX_DATABASE_BYTES "
@@ -68,21 +70,24 @@ def _rows(counts: Iterable[Count]) -> list[dict[str, object]]:
     ]
 
 
-def _table(counts: Iterable[Count]) -> None:
-    head = f"{'TABLE':<12} {'ROWS':>9} {'BYTES':>9}  {'OLDEST':<20}  {'NEWEST':<20}  STATES"
-    click.echo(click.style(head, bold=True))
-    for count in counts:
-        ages = [f"{at:%Y-%m-%d %H:%M:%SZ}" if at else "-" for at in (count.oldest, count.newest)]
-        states = ", ".join(f"{rows} {name}" for name, rows in count.states.items())
-        line = f"{count.table:<12} {count.rows:>9} {_size(count.bytes):>9}  {ages[0]:<20}  {ages[1]:<20}  {states}"
-        click.echo(line.rstrip())
+def _table(counts: Iterable[Count]) -> Iterator[str]:
+    columns = (
+        *(Column("TABLE"), Column("ROWS", right=True), Column("BYTES", right=True)),
+        *(Column("OLDEST"), Column("NEWEST"), Column("STATES")),
+    )
+    return table(columns, map(_cells, counts))
+
+
+def _cells(count: Count) -> tuple[str, ...]:
+    states = ", ".join(f"{rows:,} {name}" for name, rows in count.states.items())
+    return count.table, f"{count.rows:,}", _size(count.bytes), moment(count.oldest), moment(count.newest), states
 
 
 @db.command()
-@click.option("--older-than", type=SPAN, metavar="SPAN", help="Instead of RESPONDER_RETENTION_DAYS: 30d, 12w; from 1d.")
-@click.option("--show", is_flag=True, help="Only show what would go.")
-@_OUTPUT
-def prune(*, older_than: timedelta | None, show: bool, output: str) -> None:
+@click.option("--older-than", type=SPAN, help="Instead of RESPONDER_RETENTION_DAYS: 30d, 12w; from 1d.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and do nothing.")
+@OUTPUT
+def prune(*, older_than: timedelta | None, dry_run: bool, output: str) -> None:
     """Delete now what is old and over.
 
     More of it where the database is too large. Open incidents, unsent messages and undecided deliveries stay,
@@ -101,13 +106,13 @@ def prune(*, older_than: timedelta | None, show: bool, output: str) -> None:
             retention = bootstrap.retention(settings, database, clock)
             before = clock.now() - (older_than or timedelta(days=settings.retention_days))
             until = Deadline(clock.monotonic() + _HOURS)
-            gone = retention.would(before) if show else retention.prune(before, until)
+            gone = retention.would(before) if dry_run else retention.prune(before, until)
             portions = _said(gone, quiet=output == "json")
     if output == "json":
         click.echo(json.dumps([{"table": p.table, "rows": p.rows, "bytes": p.bytes} for p in portions], indent=2))
         return
     total = sum(portion.bytes for portion in portions)
-    done = "would go" if show else "are gone; new rows take their room, the files keep their size"
+    done = "would go" if dry_run else "are gone; new rows take their room, the files keep their size"
     click.echo(f"{sum(portion.rows for portion in portions)} rows, {_size(total)}, {done}")
 
 
@@ -122,7 +127,9 @@ def _said(gone: Iterable[Portion], *, quiet: bool) -> list[Portion]:
 
 @db.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--timeout", default=3600.0, show_default=True, help="Seconds that pg_dump may take.")
+@click.option(
+    "--timeout", metavar="SECONDS", type=TIMEOUT, default=3600.0, show_default=True, help="What pg_dump may take."
+)
 def backup(*, file: Path, timeout: float) -> None:
     """Write a whole copy to FILE.
 

@@ -12,6 +12,7 @@ import click
 
 from responder import bootstrap
 from responder.cli.fail import FAILED, named_failures
+from responder.cli.options import OUTPUT, RULES, RUNBOOKS
 from responder.model.text import clean, one_line
 
 if TYPE_CHECKING:
@@ -26,19 +27,23 @@ _SLACK_BLOCKS = 50  # Block Kit
 @click.argument("files", nargs=-1, required=True)
 @click.option("--probe", is_flag=True, help="Really run the read-only probes.")
 @click.option("--explain", is_flag=True, help="Show every rule that was tried, and why it was passed over.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--rules", "folder", help="Folder of the rule files. [default: RESPONDER_RULES]")
-def dry_run(files: tuple[str, ...], *, probe: bool, explain: bool, output: str, folder: str | None) -> None:
+@OUTPUT
+@RULES
+@RUNBOOKS
+def dry_run(
+    files: tuple[str, ...], *, probe: bool, explain: bool, output: str, rules: str | None, runbooks: str | None
+) -> None:
     """Show what each sample would do: rule, severity and why, runbook, probes, the exact messages.
 
     FILES are webhook bodies, folders of them, or - for standard input; a bare list of alerts or a single alert will do.
-    Nothing is stored or sent. Exit status: 0 when every body was decided, 1 when one was not, 2 for a wrong command
-    line.
+    Nothing is stored or sent.
+
+    Exit status: 0 when every body was decided, 1 when one was not, 2 for a wrong command line.
     """
     well = True
     as_json, opening = output == "json", "[\n  "
     with named_failures():
-        for text, right in _shown(files, probe=probe, explain=explain, folder=folder, as_json=as_json):
+        for text, right in _shown(files, rules, runbooks, probe=probe, explain=explain, as_json=as_json):
             click.echo(f"{opening}{text}" if as_json else text, nl=not as_json)
             opening, well = ",\n  ", well and right
     if as_json:
@@ -48,7 +53,7 @@ def dry_run(files: tuple[str, ...], *, probe: bool, explain: bool, output: str, 
 
 
 def _shown(
-    files: tuple[str, ...], *, probe: bool, explain: bool, folder: str | None, as_json: bool
+    files: tuple[str, ...], rules: str | None, runbooks: str | None, *, probe: bool, explain: bool, as_json: bool
 ) -> Iterator[tuple[str, bool]]:
     """What to print of each sample, and whether it was decided: the first is seen before the last is read."""
     from responder.cli import preview
@@ -57,7 +62,7 @@ def _shown(
     from responder.model.clock import Deadline
 
     settings = bootstrap.settings_from_environment()
-    book = bootstrap.load_rules(folder or settings.rules, settings.runbooks)
+    book = bootstrap.load_rules(rules or settings.rules, runbooks or settings.runbooks)
     desk = bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
     clock = bootstrap.SystemClock()
     prober = bootstrap.prober(settings, clock) if probe else None

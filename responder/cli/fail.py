@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import click
 
 from responder.model.problem import BadRules
+from responder.model.text import number_of
 from responder.settings import BadSettings
 
 FAILED = 1
@@ -32,7 +33,8 @@ def named_failures() -> Iterator[None]:
     except BadSettings as error:
         _end([f"error: {problem}" for problem in error.problems])
     except BadRules as error:
-        _end([*(str(problem) for problem in error.problems), f"error: {len(error.problems)} problems in the rules"])
+        count = number_of(len(error.problems), "problem")
+        _end([*(str(problem) for problem in error.problems), f"error: {count} in the rules"])
     except (Fatal, CannotStore, NotRead) as error:
         _end([f"error: {error}"])
 

@@ -10,6 +10,8 @@ import click
 
 from responder import bootstrap
 from responder.cli.fail import FAILED, named_failures
+from responder.cli.options import OUTPUT, TIMEOUT
+from responder.cli.table import Column, table, terminal
 
 if TYPE_CHECKING:
     from responder.model.finding import Finding
@@ -18,8 +20,10 @@ _COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "skipped": "white"
 
 
 @click.command()
-@click.option("--timeout", default=5.0, show_default=True, help="Seconds to wait for all of them together.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--timeout", metavar="SECONDS", type=TIMEOUT, default=5.0, show_default=True, help="For all of them together."
+)
+@OUTPUT
 def health(*, timeout: float, output: str) -> None:
     """Ask every service of the catalogue how it is, all at once.
 
@@ -68,10 +72,16 @@ def _ask_all(timeout: float) -> tuple[Finding, ...]:
 
 
 def _table(findings: tuple[Finding, ...]) -> None:
-    width = max([len(found.target) for found in findings] + [7])
-    click.echo(click.style(f"{'SERVICE':<{width}}  {'STATUS':<8} {'SECONDS':>7}  FINDING", bold=True))
-    for found in findings:
-        status = click.style(f"{found.verdict.value:<8}", fg=_COLOURS[found.verdict.value])
-        click.echo(f"{found.target:<{width}}  {status} {found.duration:>7.2f}  {found.headline}")
+    columns = (
+        *(Column("SERVICE"), Column("STATUS", colours=_COLOURS), Column("SECONDS", right=True)),
+        Column("FINDING"),
+    )
+    for line in table(columns, map(_cells, findings), terminal()):
+        click.echo(line)
     well = sum(found.verdict.value == "ok" for found in findings)
     click.echo(f"{well} of {len(findings)} services are well", err=True)
+
+
+def _cells(found: Finding) -> tuple[str, ...]:
+    headline = found.headline.removeprefix(f"{found.target}: ")
+    return found.target, found.verdict.value, f"{found.duration:.2f}", headline

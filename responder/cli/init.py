@@ -17,8 +17,9 @@ from responder.cli.fail import Fatal, named_failures
 def init(folder: Path) -> None:
     """Write a commented starting set into DIR: platform, severities, services, probes, rules, a runbook, tests.
 
-    It passes `responder rules check` and `responder rules test` as it is. Nothing that is there is overwritten. Exit
-    status: 0 when it was written, 1 when one of its files is there already, 2 for a wrong command line.
+    It passes `responder rules check` and `responder rules test` as it is. Nothing that is there is overwritten.
+
+    Exit status: 0 when it was written, 1 when one of its files is there already, 2 for a wrong command line.
     """
     with named_failures():
         _write(folder, dict(starter()))

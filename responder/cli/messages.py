@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from responder import bootstrap
 from responder.cli.fail import FAILED, Fatal, named_failures
+from responder.cli.options import LIMIT, OUTPUT
+from responder.cli.table import Column, moment, table, terminal
+from responder.model.text import number_of
 
 if TYPE_CHECKING:
     from responder.model.message import Request
@@ -27,11 +29,11 @@ def messages() -> None:
     """List, show and resend the messages to people. All of it may be done while `serve` runs."""
 
 
-@messages.command("list")
+@messages.command("list", short_help="List the newest, with what became of each.")
 @click.option("--state", type=click.Choice(list(COLOURS)), help="Only those in this state.")
-@click.option("--channel", help="Only those of this channel.")
-@click.option("--limit", default=50, show_default=True, help="How many, the newest first.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--channel", metavar="NAME", help="Only those of this channel.")
+@LIMIT
+@OUTPUT
 def list_them(state: str | None, channel: str | None, limit: int, output: str) -> None:
     """Show number, state, channel, incident, attempts and what it said or why it failed."""
     from responder.store import postbox
@@ -43,15 +45,22 @@ def list_them(state: str | None, channel: str | None, limit: int, output: str) -
     if output == "json":
         click.echo(json.dumps([_fields(row) for row in rows], indent=2, ensure_ascii=False))
         return
-    for row in rows:
-        shown = click.style(f"{row.state:<9}", fg=COLOURS[row.state])
-        where = f"{row.channel} {row.step}"
-        begin = f"{row.id:>6}  {shown} {_at(row.written_at)}  {where:<26}"
-        click.echo(f"{begin} {row.incident}  tries {row.attempt:<3} {_last(row)}")
-    click.echo(f"{len(rows)} messages{f' in state {state}' if state else ''}", err=True)
+    columns = (
+        *(Column("ID", right=True), Column("STATE", colours=COLOURS), Column("WRITTEN"), Column("CHANNEL AND STEP")),
+        *(Column("INCIDENT"), Column("TRIES", right=True), Column("WHAT, OR WHY NOT")),
+    )
+    for line in table(columns, map(_cells, rows), terminal()):
+        click.echo(line)
+    narrowed = (f" in state {state}" if state else "") + (f" of channel {channel}" if channel else "")
+    click.echo(f"{number_of(len(rows), 'message')}{narrowed}", err=True)
 
 
-@messages.command("show")
+def _cells(row: Row) -> tuple[str, ...]:
+    where = f"{row.channel} {row.step}"
+    return str(row.id), row.state, moment(row.written_at), where, row.incident, str(row.attempt), _last(row)
+
+
+@messages.command("show", short_help="Show one, and the request as it is sent.")
 @click.argument("number", type=int)
 @click.option("--raw", is_flag=True, help="The request's body alone, byte for byte but for the secrets.")
 def show(number: int, *, raw: bool) -> None:
@@ -77,7 +86,7 @@ def show(number: int, *, raw: bool) -> None:
         click.echo(line)
 
 
-@messages.command("resend")
+@messages.command("resend", short_help="Send again what was given up.")
 @click.argument("numbers", type=int, nargs=-1)
 @click.option("--all-dead", is_flag=True, help="Every message that was given up.")
 @click.option("--even-if-over", is_flag=True, help="Also where the channel has heard since that the incident is over.")
@@ -138,11 +147,11 @@ def _story(row: Row) -> Iterator[tuple[str, str]]:
     yield "Message", f"{row.id}, {row.state}"
     yield "Channel", f"{row.channel}, step {row.step} ({row.moment})"
     yield "Incident", f"{row.incident}  {row.report.title}"
-    yield "Written", _at(row.written_at)
+    yield "Written", moment(row.written_at)
     if row.ended_at:
-        yield "Ended", _at(row.ended_at)
+        yield "Ended", moment(row.ended_at)
     else:
-        yield "Due", _at(row.due_at)
+        yield "Due", moment(row.due_at)
     yield "Attempts", f"{row.attempt}{', the last in the minimal form' if row.plain else ''}"
     if row.error:
         yield "Taken back" if row.state == "withdrawn" else "Last error", row.error
@@ -179,7 +188,3 @@ def _request(request: Request | None, channel: str) -> Iterator[str]:
 
 def _masked(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: "***" if name.lower() == "authorization" else value for name, value in headers.items()}
-
-
-def _at(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%SZ")

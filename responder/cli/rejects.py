@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from responder import bootstrap
-from responder.cli.fail import FAILED, named_failures
+from responder.cli.fail import Fatal, named_failures
+from responder.cli.options import LIMIT, OUTPUT
+from responder.cli.table import Column, moment, table, terminal
+from responder.model.text import number_of
+
+if TYPE_CHECKING:
+    from responder.store.inbox import Reject
 
 
 @click.group()
@@ -15,25 +23,47 @@ def rejects() -> None:
     """Read the bodies that were refused, and why."""
 
 
-@rejects.command("list")
-@click.option("--limit", default=50, show_default=True, help="How many, the newest first.")
-def list_them(limit: int) -> None:
+@rejects.command("list", short_help="List the newest, with the reason of each.")
+@LIMIT
+@OUTPUT
+def list_them(limit: int, output: str) -> None:
     """Show number, time, sender, status and reason of each."""
     with named_failures(), bootstrap.inbox(bootstrap.settings_from_environment()) as inbox:
         found = inbox.rejected(limit)
-    for reject in found:
-        when = reject.received_at.strftime("%Y-%m-%d %H:%M:%SZ")
-        click.echo(f"{reject.id:>6}  {when}  {reject.status}  {reject.size:>9} bytes  {reject.remote}  {reject.error}")
-    click.echo(f"{len(found)} rejected bodies", err=True)
+    if output == "json":
+        click.echo(json.dumps([_fields(each) for each in found], indent=2, ensure_ascii=False))
+        return
+    columns = (
+        *(Column("ID", right=True), Column("RECEIVED"), Column("STATUS"), Column("BYTES", right=True)),
+        *(Column("FROM"), Column("WHY")),
+    )
+    for line in table(columns, map(_cells, found), terminal()):
+        click.echo(line)
+    click.echo(number_of(len(found), "rejected body", "rejected bodies"), err=True)
 
 
-@rejects.command("show")
+def _cells(each: Reject) -> tuple[str, ...]:
+    return str(each.id), moment(each.received_at), str(each.status), str(each.size), each.remote, each.error
+
+
+def _fields(each: Reject) -> dict[str, Any]:
+    """An element of ``list --output json``. Its keys are relied upon by others: add, never rename."""
+    return {
+        "id": each.id,
+        "received_at": each.received_at.isoformat(),
+        "status": each.status,
+        "bytes": each.size,
+        "from": each.remote,
+        "error": each.error,
+    }
+
+
+@rejects.command("show", short_help="Write the body of one to standard output.")
 @click.argument("number", type=int)
 def show(number: int) -> None:
     """Write the body of one to standard output, byte for byte (at most its first 256 KiB)."""
     with named_failures(), bootstrap.inbox(bootstrap.settings_from_environment()) as inbox:
         found = inbox.reject(number)
-    if found is None:
-        click.echo(f"error: there is no rejected body {number}; `responder rejects list` shows them", err=True)
-        sys.exit(FAILED)
+        if found is None:
+            raise Fatal(f"there is no rejected body {number}; `responder rejects list` shows them")
     sys.stdout.buffer.write(found.body)

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from responder import bootstrap
 from responder.cli.fail import Fatal, named_failures
+from responder.cli.options import LIMIT, OUTPUT
+from responder.cli.table import Column, moment, table, terminal
+from responder.model.text import number_of
 
 if TYPE_CHECKING:
     from responder.model.delivery import Delivery, Effects
     from responder.settings import Settings
     from responder.store.database import Database
-    from responder.store.inbox import Inbox
+    from responder.store.inbox import Inbox, Kept
 
+_COLOURS = {"new": "yellow", "decided": "green", "failed": "red"}
 _LIST = "`responder replay --list` shows the kept ones"
 
 
 @click.command()
 @click.argument("number", type=int, required=False)
 @click.option("--rejected", is_flag=True, help="NUMBER is that of a rejected body, see `responder rejects list`.")
-@click.option("--cluster", default="", help="The cluster that a rejected body came from, where its URL named one.")
+@click.option(
+    "--cluster", metavar="NAME", default="", help="The cluster that a rejected body came from, where its URL named one."
+)
 @click.option("--dry-run", is_flag=True, help="Say what it would do, and do nothing.")
 @click.option("--list", "listed", is_flag=True, help="List the newest kept deliveries.")
-@click.option("--limit", default=50, show_default=True, help="How many to list.")
-def replay(number: int | None, *, rejected: bool, cluster: str, dry_run: bool, listed: bool, limit: int) -> None:
+@LIMIT
+@OUTPUT
+def replay(
+    number: int | None, *, rejected: bool, cluster: str, dry_run: bool, listed: bool, limit: int, output: str
+) -> None:
     """Put a kept webhook body through again: as if Alertmanager had sent it now, by the rules in force.
 
     It is compared with what is known of its group, as every delivery is: what people know already is not told again, so
@@ -41,27 +51,50 @@ def replay(number: int | None, *, rejected: bool, cluster: str, dry_run: bool, l
         with bootstrap.database(settings) as database:
             inbox = Inbox(database)
             if number is None:
-                _list(inbox, limit)
+                _list(inbox, limit, output)
                 return
             found = _rejected(inbox, number, cluster) if rejected else _kept(inbox, number)
             delivery = _as_the_next(found, inbox)
-            for line in _explained(delivery, database, settings):
-                click.echo(line)
-            if dry_run:
-                click.echo("nothing was done: --dry-run", err=True)
-                return
-            again = inbox.keep(delivery.body, delivery.cluster, delivery.received_at)
-    click.echo(f"kept as delivery {again}: `serve` decides it now; `responder messages list` shows what it tells")
+            effects = _foreseen(delivery, database, settings)
+            if output == "text":
+                click.echo("\n".join(_explained(effects)))
+            again = None if dry_run else inbox.keep(delivery.body, delivery.cluster, delivery.received_at)
+    if output == "json":
+        click.echo(json.dumps(_as_json(effects, again), indent=2, ensure_ascii=False))
+    elif again is None:
+        click.echo("nothing was done: --dry-run", err=True)
+    else:
+        click.echo(f"kept as delivery {again}: `serve` decides it now; `responder messages list` shows what it tells")
 
 
-def _list(inbox: Inbox, limit: int) -> None:
+def _list(inbox: Inbox, limit: int, output: str) -> None:
     rows = inbox.newest(limit)
-    for row in rows:
-        when = row.received_at.strftime("%Y-%m-%d %H:%M:%SZ")
-        click.echo(
-            f"{row.id:>6}  {when}  {row.state:<8} {row.cluster or '-':<12} {row.incident or '-':<14} {row.outcome}"
-        )
-    click.echo(f"{len(rows)} deliveries", err=True)
+    if output == "json":
+        click.echo(json.dumps([_fields(row) for row in rows], indent=2, ensure_ascii=False))
+        return
+    columns = (
+        *(Column("ID", right=True), Column("RECEIVED"), Column("STATE", colours=_COLOURS), Column("CLUSTER")),
+        *(Column("INCIDENT"), Column("OUTCOME")),
+    )
+    for line in table(columns, map(_cells, rows), terminal()):
+        click.echo(line)
+    click.echo(number_of(len(rows), "delivery", "deliveries"), err=True)
+
+
+def _cells(row: Kept) -> tuple[str, ...]:
+    return str(row.id), moment(row.received_at), row.state, row.cluster or "-", row.incident or "-", row.outcome
+
+
+def _fields(row: Kept) -> dict[str, Any]:
+    """An element of ``--list --output json``. Its keys are relied upon by others: add, never rename."""
+    return {
+        "id": row.id,
+        "received_at": row.received_at.isoformat(),
+        "state": row.state,
+        "cluster": row.cluster,
+        "incident": row.incident or None,
+        "outcome": row.outcome,
+    }
 
 
 def _as_the_next(found: Delivery, inbox: Inbox) -> Delivery:
@@ -97,24 +130,34 @@ def _rejected(inbox: Inbox, number: int, cluster: str) -> Delivery:
     return Delivery(id=0, received_at=bootstrap.SystemClock().now(), cluster=cluster, body=found.body)
 
 
-def _explained(delivery: Delivery, database: Database, settings: Settings) -> Iterator[str]:
-    """What it will do by the rules in force and what is known now, in a few lines."""
+def _foreseen(delivery: Delivery, database: Database, settings: Settings) -> Effects:
+    """What it will do by the rules in force and what is known now."""
     from responder.engine.triage import foreseen
 
     desk = bootstrap.desk(
         settings, bootstrap.load_rules(settings.rules, settings.runbooks), bootstrap.channels(settings)
     )
     with database.read() as connection:
-        effects = foreseen(connection, delivery, desk)
+        return foreseen(connection, delivery, desk)
+
+
+def _explained(effects: Effects) -> Iterator[str]:
+    decision = effects.decision
     yield f"Outcome     {effects.outcome}"
-    yield (
-        f"Rule        {effects.decision.rule.id}, {effects.decision.severity.name}"
-        if effects.decision
-        else "Rule        -"
-    )
-    yield f"Tells       {_told(effects)}"
+    yield f"Rule        {f'{decision.rule.id}, {decision.severity.name}' if decision else '-'}"
+    yield f"Tells       {', '.join(_told(effects)) or 'nobody: there is nothing that people do not know'}"
 
 
-def _told(effects: Effects) -> str:
-    told = dict.fromkeys(f"{draft.channel} {draft.step}" for draft in effects.drafts)
-    return ", ".join(told) or "nobody: there is nothing that people do not know"
+def _as_json(effects: Effects, again: int | None) -> dict[str, Any]:
+    """What ``--output json`` writes of one. Its keys are relied upon by others: add, never rename."""
+    return {
+        "outcome": effects.outcome,
+        "rule": effects.decision.rule.id if effects.decision else None,
+        "severity": effects.decision.severity.name if effects.decision else None,
+        "tells": _told(effects),
+        "kept_as": again,
+    }
+
+
+def _told(effects: Effects) -> list[str]:
+    return list(dict.fromkeys(f"{draft.channel} {draft.step}" for draft in effects.drafts))

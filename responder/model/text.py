@@ -56,6 +56,11 @@ def one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def number_of(count: int, noun: str, plural: str = "") -> str:
+    """A count and what is counted: "1 alert", "2 alerts", "1,200 bodies"; ``plural`` where it is not ``noun`` and s."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 def cut(text: str, limit: int) -> str:
     """``text`` in at most ``limit`` characters, ending with an ellipsis where something was cut off.
 

@@ -15,7 +15,9 @@ import click
 
 from responder import bootstrap
 from responder.cli.fail import FAILED, Fatal, named_failures
+from responder.cli.options import OUTPUT, RULES, RUNBOOKS
 from responder.cli.spans import SPAN
+from responder.model.text import number_of
 
 if TYPE_CHECKING:
     from responder.cli.backtest.against import RuleSet
@@ -38,22 +40,27 @@ _OF_PROMETHEUS = timedelta(days=30)
     metavar="FOLDER|REVISION",
     help="The rules before the change: a folder, or a git revision of the repository that holds the rules.",
 )
-@click.option("--prometheus", "url", help="Replay what this Prometheus remembers of its alerts.")
+@click.option("--prometheus", "url", metavar="URL", help="Replay what this Prometheus remembers of its alerts.")
 @click.option("--since", type=SPAN, help="How far back: 12h, 30d, 4w. [default: everything; 30d of a Prometheus]")
 @click.option("--step", type=SPAN, default="60s", show_default=True, help="How finely a Prometheus is asked.")
 @click.option(
     "--group-by",
+    metavar="LABEL,...",
     default="alertname,cluster,service",
     show_default=True,
     help="Labels by which Alertmanager groups what a Prometheus fires.",
 )
-@click.option("--receiver", "receivers", multiple=True, help="Of the event recorder, take what went to it only.")
-@click.option("--max-new-pages", type=click.IntRange(0), help="Fail where more pages are new.")
-@click.option("--max-lost-pages", type=click.IntRange(0), help="Fail where more pages are lost.")
-@click.option("--cases", type=click.IntRange(0), default=5, show_default=True, help="Cases shown of a kind and rule.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--rules", help="Folder of the rule files after the change. [default: RESPONDER_RULES]")
-@click.option("--runbooks", help="Folder of the runbooks. [default: RESPONDER_RUNBOOKS]")
+@click.option(
+    "--receiver", "receivers", metavar="NAME", multiple=True, help="Of the event recorder, take what went to it only."
+)
+@click.option("--max-new-pages", metavar="N", type=click.IntRange(0), help="Fail where more pages are new.")
+@click.option("--max-lost-pages", metavar="N", type=click.IntRange(0), help="Fail where more pages are lost.")
+@click.option(
+    "--cases", metavar="N", type=click.IntRange(0), default=5, show_default=True, help="Cases shown of a kind and rule."
+)
+@OUTPUT
+@RULES
+@RUNBOOKS
 def backtest(
     paths: tuple[str, ...],
     before: str,
@@ -75,8 +82,8 @@ def backtest(
     - for such lines on standard input. Without PATHS the deliveries in our own store are replayed. Nothing is stored,
     asked or sent.
 
-    Exit status: 0, 1 when more pages are new or lost than allowed or something could not be read, 2 for a wrong command
-    line.
+    Exit status: 0 when the change is within what is allowed, 1 when more pages are new or lost or something could not
+    be read, 2 for a wrong command line.
     """
     if paths and url:
         raise click.UsageError("give PATHS or --prometheus, not both")
@@ -173,8 +180,7 @@ def _exceeded(tally: Tally, new: int | None, lost: int | None) -> Iterator[str]:
 
     for kind, most in ((Kind.NEW_PAGE, new), (Kind.LOST_PAGE, lost)):
         if most is not None and tally.totals[kind] > most:
-            number = tally.totals[kind]
-            yield f"{number:,} {kind.value}{'s'[: number != 1]}, and at most {most:,} are allowed"
+            yield f"{number_of(tally.totals[kind], kind.value)}, and at most {most:,} are allowed"
 
 
 def _print(found: Result, output: str) -> None:

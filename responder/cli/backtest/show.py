@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from responder.model.text import one_line
+from responder.model.text import number_of, one_line
 from responder.rulebook.backtest.outcome import Kind, Outcome
 from responder.rulebook.backtest.tally import Case, Pile, Tally
 
@@ -43,7 +43,7 @@ def lines(found: Result) -> Iterator[str]:
     """The counts, per rule and per day, and then the cases; the sums come first, since a gate is about them."""
     tally = found.tally
     span = f", {tally.first:%Y-%m-%d} to {tally.last:%Y-%m-%d}" if tally.first and tally.last else ""
-    yield f"{tally.notifications:,} notification{'s'[: tally.notifications != 1]} of {found.history}{span}"
+    yield f"{number_of(tally.notifications, 'notification')} of {found.history}{span}"
     yield f"  before  {found.before}, revision {found.revisions[0][:12]}"
     yield f"  after   {found.after}, revision {found.revisions[1][:12]}"
     if tally.unread:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from responder.cli.fail import FAILED
+from responder.cli.options import OUTPUT, TIMEOUT
 
 if TYPE_CHECKING:
     from responder.cli.doctor.result import Check, Result
@@ -17,13 +18,17 @@ _COLOURS = {"ok": "green", "warn": "yellow", "bad": "red", "skipped": "white"}
 
 
 @click.command()
-@click.option("--timeout", default=10.0, show_default=True, help="Seconds for all checks together.")
+@click.option(
+    "--timeout", metavar="SECONDS", type=TIMEOUT, default=10.0, show_default=True, help="For all checks together."
+)
 @click.option("--send", is_flag=True, help="Also send a test page to each channel, and its end.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@OUTPUT
 def doctor(*, timeout: float, send: bool, output: str) -> None:
     """Check settings, rules, database, clock, channels, Prometheus, Alertmanager and probe targets, all at once.
 
-    Nothing is sent and nothing is changed without --send. Exit status: 0 when nothing is bad (warnings may be there),
+    Nothing is sent and nothing is changed without --send.
+
+    Exit status: 0 when nothing is bad (warnings may be there),
     1 when something is, 2 for a wrong command line.
     """
     results = _examine(timeout, send=send)

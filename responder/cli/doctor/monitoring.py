@@ -9,6 +9,7 @@ from typing import Any
 from responder.cli.doctor.receiver import judge
 from responder.cli.doctor.result import Patient, Result, bad, ok, skipped, warn
 from responder.model.finding import Finding, Verdict
+from responder.model.text import number_of
 from responder.notify.wire import decoded, text_of
 from responder.outgoing import CouldNotReach
 
@@ -114,4 +115,4 @@ def _target(name: str, findings: Sequence[Finding]) -> Result:
     if unwell:
         what = f"{name} is not well for {probes}: {unwell[0].headline.removeprefix(f'{name}: ')}"
         return warn("targets", what, "is it really so, or is the probe wrong?")
-    return ok("targets", f"{name} answers {len(findings)} probe{'s'[: len(findings) != 1]}")
+    return ok("targets", f"{name} answers {number_of(len(findings), 'probe')}")

@@ -16,6 +16,7 @@ import click
 from responder import bootstrap
 from responder.cli.ask import get_json, plain
 from responder.cli.fail import FAILED, Fatal, named_failures
+from responder.cli.options import RULES, RUNBOOKS
 from responder.cli.spans import SPAN, shown
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ _LINKS_SECONDS = 60.0
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--prometheus", "url", help="Weigh each alert by how often it fired there. Without PATHS: read its rules."
+    "--prometheus",
+    "url",
+    metavar="URL",
+    help="Weigh each alert by how often it fired there. Without PATHS: read its rules.",
 )
 @click.option("--since", type=SPAN, default="7d", show_default=True, help="How far back a Prometheus counts.")
 @click.option(
@@ -43,8 +47,8 @@ _LINKS_SECONDS = 60.0
 @click.option("--check-links", is_flag=True, help="Ask every http(s) runbook_url whether it is there.")
 @click.option("--all", "everything", is_flag=True, help="List also what falls to the catch-all or names no runbook.")
 @click.option("--output", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
-@click.option("--rules", "folder", help="Folder of the rule files. [default: RESPONDER_RULES]")
-@click.option("--runbooks", help="Folder of the runbooks. [default: RESPONDER_RUNBOOKS]")
+@RULES
+@RUNBOOKS
 def coverage(
     paths: tuple[Path, ...],
     url: str | None,
@@ -54,13 +58,14 @@ def coverage(
     check_links: bool,
     everything: bool,
     output: str,
-    folder: str | None,
+    rules: str | None,
     runbooks: str | None,
 ) -> None:
     """Show the rule, the severity and the runbook of every alert in PATHS, and what no rule of its own takes.
 
-    PATHS are Prometheus rule files, PrometheusRule manifests, or folders of them. Exit status: 0 when all could be
-    read, 1 when one could not.
+    PATHS are Prometheus rule files, PrometheusRule manifests, or folders of them.
+
+    Exit status: 0 when all could be read, 1 when one could not, 2 for a wrong command line.
     """
     from responder.cli.rules.explain import labels_of
     from responder.cli.rules.mapping import Mapped, rows
@@ -70,7 +75,7 @@ def coverage(
     extra = labels_of(labels)
     with named_failures():
         settings = bootstrap.settings_from_environment()
-        book = bootstrap.load_rules(folder or settings.rules, runbooks or settings.runbooks)
+        book = bootstrap.load_rules(rules or settings.rules, runbooks or settings.runbooks)
         alerts, sources, problems = _alerts(paths, url, settings)
         judge = _judge(runbooks or settings.runbooks, settings)
         found = Mapped(rows(alerts, book, extra, judge), book, sources, tuple(problems))

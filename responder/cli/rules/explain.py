@@ -15,6 +15,7 @@ import click
 from responder import bootstrap
 from responder.cli.bodies import Sample, of_labels, samples
 from responder.cli.fail import FAILED, Fatal, named_failures
+from responder.cli.options import OUTPUT, RULES, RUNBOOKS
 
 if TYPE_CHECKING:
     from responder.cli.rules.trace import Trace
@@ -43,9 +44,9 @@ CONFIGURED = "configured"
     "--finding", "answered", multiple=True, metavar="PROBE=WORD", help="What a probe would answer: bad, ok, ..."
 )
 @click.option("--at", "moment", metavar="TIME", help="When it comes: 2026-03-01T12:00:00Z. [default: now]")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--rules", "folder", help="Folder of the rule files. [default: RESPONDER_RULES]")
-@click.option("--runbooks", help="Folder of the runbooks. [default: RESPONDER_RUNBOOKS]")
+@OUTPUT
+@RULES
+@RUNBOOKS
 def explain(
     files: tuple[str, ...],
     labels: tuple[str, ...],
@@ -55,14 +56,15 @@ def explain(
     answered: tuple[str, ...],
     moment: str | None,
     output: str,
-    folder: str | None,
+    rules: str | None,
     runbooks: str | None,
 ) -> None:
     """Show each step from an alert's labels to the people who are told, and every rule passed over with the reason.
 
     FILES are webhook bodies, bare alerts, folders of them, or - for standard input; or give the labels with --label,
-    a live Alertmanager with --alertmanager, or a stored incident. Exit status: 0 when every alert was decided, 1 when
-    one could not be read.
+    a live Alertmanager with --alertmanager, or a stored incident.
+
+    Exit status: 0 when every alert was decided, 1 when one could not be read, 2 for a wrong command line.
     """
     from responder.cli.rules import trace
 
@@ -76,7 +78,7 @@ def explain(
     given, answers, at = labels_of(labels), _answers(answered), _time(moment)
     with named_failures():
         settings = bootstrap.settings_from_environment()
-        tracer = _tracer(settings, folder, runbooks or settings.runbooks, answers)
+        tracer = _tracer(settings, rules or settings.rules, runbooks or settings.runbooks, answers)
         now = at or bootstrap.SystemClock().now()
         if incident:
             traces = [_stored(incident, settings, tracer)]
@@ -91,13 +93,13 @@ def explain(
         sys.exit(FAILED)
 
 
-def _tracer(settings: Settings, folder: str | None, runbooks: str, answers: dict[str, str]) -> Tracer:
+def _tracer(settings: Settings, rules: str, runbooks: str, answers: dict[str, str]) -> Tracer:
     from responder.cli.rules.trace import trace
 
     if answers and not settings.prometheus_url:
         # Where answers are given nobody is asked, so it does not matter that there is no Prometheus here.
         settings = replace(settings, prometheus_url="http://prometheus.invalid")
-    book = bootstrap.load_rules(folder or settings.rules, runbooks)
+    book = bootstrap.load_rules(rules, runbooks)
     desk = bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
     anchors = bootstrap.surroundings(runbooks).runbooks or {}
     return lambda sample, now: trace(sample, desk, anchors, now, answers)

@@ -12,6 +12,7 @@ import click
 
 from responder import __version__
 from responder.model.problem import Level, Problem
+from responder.model.text import number_of
 from responder.rulebook.examine import Examined
 from responder.rulebook.pages import CODES, page
 
@@ -25,8 +26,8 @@ def as_text(found: Examined, _folder: Path) -> str:
     if found.problems:
         names = {problem.place.path for problem in found.problems}
         counted = Counter(problem.level for problem in found.problems)
-        several = [f"{number} {level.value}{'s'[: number != 1]}" for level, number in sorted(counted.items())]
-        total = f"{' and '.join(several)} in {len(names)} file{'s'[: len(names) != 1]}"
+        several = [number_of(number, level.value) for level, number in sorted(counted.items())]
+        total = f"{' and '.join(several)} in {number_of(len(names), 'file')}"
         blocks.append(click.style(total, fg="red" if found.errors else "yellow", bold=True))
     if found.draft is not None and not found.errors:
         draft = found.draft

@@ -13,6 +13,7 @@ import click
 
 from responder import bootstrap
 from responder.cli.fail import FAILED, Fatal, named_failures
+from responder.cli.options import RULES, RUNBOOKS
 
 if TYPE_CHECKING:
     from responder.cli.rules.proof import Proof
@@ -46,8 +47,8 @@ class _Outcome:
 @click.option("--junit", "report", type=click.Path(path_type=Path), help="Write a JUnit report to this file.")
 @click.option("--coverage", is_flag=True, help="Show rules and matchers never tried; fail below the files' minimum.")
 @click.option("--update", is_flag=True, help="Write what came into the files, for review.")
-@click.option("--rules", "folder", help="Folder of the rule files. [default: RESPONDER_RULES]")
-@click.option("--runbooks", help="Folder of the runbooks. [default: RESPONDER_RUNBOOKS]")
+@RULES
+@RUNBOOKS
 def test(
     files: tuple[Path, ...],
     only: str | None,
@@ -55,18 +56,20 @@ def test(
     *,
     coverage: bool,
     update: bool,
-    folder: str | None,
+    rules: str | None,
     runbooks: str | None,
 ) -> None:
     """Run the cases of FILES against the rules.
 
     Without FILES these are all of the folder tests inside that of the rules. A failure shows each field that differs
     and the steps that led to it. Nothing is asked or sent, and the environment only names the folders: the result is
-    the same everywhere. Exit status: 0 all as expected, 1 not, 2 for a wrong command line.
+    the same everywhere.
+
+    Exit status: 0 all as expected, 1 not, 2 for a wrong command line.
     """
     pattern = _pattern(only)
     with named_failures():
-        found = _run(files, pattern, folder, runbooks)
+        found = _run(files, pattern, rules, runbooks)
         for line in _lines(found, coverage=coverage):
             click.echo(line)
         if report:
@@ -86,15 +89,15 @@ def _pattern(only: str | None) -> re.Pattern[str]:
         raise click.BadParameter(f"this is not a regex: {error}", param_hint="--run") from error
 
 
-def _run(files: tuple[Path, ...], only: re.Pattern[str], folder: str | None, runbooks: str | None) -> _Outcome:
+def _run(files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runbooks: str | None) -> _Outcome:
     from responder.cli.rules.proof import prove
     from responder.cli.rules.reach import reach
     from responder.rulebook.cases import load_cases
 
     settings = bootstrap.settings_from_environment()
-    folder, runbooks = folder or settings.rules, runbooks or settings.runbooks
-    desk, anchors = _desk(folder, runbooks)
-    sets: list[CaseSet] = [load_cases(path) for path in files or _default(Path(folder) / "tests")]
+    rules, runbooks = rules or settings.rules, runbooks or settings.runbooks
+    desk, anchors = _desk(rules, runbooks)
+    sets: list[CaseSet] = [load_cases(path) for path in files or _default(Path(rules) / "tests")]
     proofs = {each.path: [prove(case, desk, anchors) for case in each.cases if only.search(case.name)] for each in sets}
     traces = [trace for several in proofs.values() for proof in several for trace in proof.traces]
     wanted = max((each.min_rules for each in sets), default=0.0)
@@ -102,12 +105,12 @@ def _run(files: tuple[Path, ...], only: re.Pattern[str], folder: str | None, run
     return _Outcome(proofs, reach(desk.book.rules, traces), wanted, matchers)
 
 
-def _desk(folder: str, runbooks: str) -> tuple[Desk, Runbooks]:
+def _desk(rules: str, runbooks: str) -> tuple[Desk, Runbooks]:
     """A desk with every channel and some Prometheus, whatever is configured here."""
     from responder.settings import Settings
 
     settings = Settings(prometheus_url="http://prometheus.invalid")
-    book = bootstrap.load_rules(folder, runbooks)
+    book = bootstrap.load_rules(rules, runbooks)
     desk = bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
     return desk, bootstrap.surroundings(runbooks).runbooks or {}
 

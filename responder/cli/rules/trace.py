@@ -20,7 +20,7 @@ from responder.engine.desk import Desk
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery
 from responder.model.rule import Adjustment, Severity
-from responder.model.text import one_line
+from responder.model.text import number_of, one_line
 from responder.triage.matchers import holds
 from responder.triage.matching import Step
 
@@ -259,7 +259,7 @@ def entry_text(entry: Adjustment) -> str:
 def _whither(adjustment: Adjustment) -> str:
     if adjustment.to:
         return f"to {adjustment.to}"
-    return f"by {adjustment.steps} step{'s'[: adjustment.steps != 1]}"
+    return f"by {number_of(adjustment.steps, 'step')}"
 
 
 def _about(service: str | None, name: str) -> str:

@@ -60,9 +60,9 @@ def test_prune_shows_first_and_then_does_the_same(database: Database, database_u
     """An operator sees what would go before it goes; what is needed stays."""
     an_old_incident(database, at=LONG_AGO)
     Inbox(database).keep(b"{}", "", LONG_AGO)
-    first = run(database_url, "prune", "--show", "--output", "json")
+    first = run(database_url, "prune", "--dry-run", "--output", "json")
     second = run(database_url, "prune", "--output", "json")
-    third = run(database_url, "prune", "--show")
+    third = run(database_url, "prune", "--dry-run")
     assert json.loads(first.output) == json.loads(second.output)
     assert {each["table"]: each["rows"] for each in json.loads(first.output)}["messages"] == 3
     assert third.output == "0 rows, 0 B, would go\n"

@@ -81,7 +81,8 @@ def test_what_was_given_up_is_listed_with_its_reason(office: Office) -> None:
     office.write(stream="other", incident="INC-2")
     done = office.run("messages", "list", "--state", "dead")
     assert done.exit_code == 0, done.output
-    (line,) = done.stdout.splitlines()
+    head, line = done.stdout.splitlines()
+    assert head.split()[:3] == ["ID", "STATE", "WRITTEN"]
     assert [line.split()[0], line.split()[1], line.split()[6]] == ["1", "dead", "INC-1"]
     assert "Invalid routing key" in line
     rows = json.loads(office.run("messages", "list", "--output", "json").stdout)
@@ -194,6 +195,9 @@ def test_a_replay_says_what_it_will_do_and_keeps_the_body_anew(office: Office) -
     assert looked.exit_code == 0, looked.output
     assert "Rule        service-down, P1" in looked.stdout
     assert "Tells       pagerduty trigger, slack post, slack details" in looked.stdout
+    told = json.loads(office.run("replay", str(number), "--dry-run", "--output", "json").stdout)
+    assert (told["rule"], told["severity"], told["kept_as"]) == ("service-down", "P1", None)
+    assert told["tells"] == ["pagerduty trigger", "slack post", "slack details"]
     assert Inbox(office.database).find(number + 1) is None
     done = office.run("replay", str(number))
     assert f"kept as delivery {number + 1}" in done.stdout
@@ -205,7 +209,13 @@ def test_a_replay_says_what_it_will_do_and_keeps_the_body_anew(office: Office) -
 def test_deliveries_are_listed(office: Office) -> None:
     """Whoever looks for the number of a delivery finds it."""
     Inbox(office.database).keep(SERVICE_DOWN, "prod-eu", NOW)
+    Inbox(office.database).set_aside(b"{", 1, "10.0.0.1", 400, "not JSON", NOW)
     assert "prod-eu" in office.run("replay", "--list").stdout
+    (row,) = json.loads(office.run("replay", "--list", "--output", "json").stdout)
+    assert (row["id"], row["state"], row["cluster"], row["incident"]) == (1, "new", "prod-eu", None)
+    assert "not JSON" in office.run("rejects", "list").stdout
+    (refused,) = json.loads(office.run("rejects", "list", "--output", "json").stdout)
+    assert (refused["id"], refused["status"], refused["error"], refused["from"]) == (1, 400, "not JSON", "10.0.0.1")
     assert office.run("replay").exit_code == 2
     assert office.run("replay", "1", "--list").exit_code == 2
 

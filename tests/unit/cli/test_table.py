@@ -1,0 +1,47 @@
+"""Tables as people see them, on a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import click
+
+from responder.cli.table import Column, moment, table
+from responder.standins.builders import NOW
+
+COLUMNS = (Column("ID", right=True), Column("STATE", colours={"dead": "red"}), Column("WHY"))
+ROWS = [("7", "dead", "no such channel in this workspace"), ("12", "sent", "")]
+
+
+def test_columns_are_as_wide_as_they_need_to_be() -> None:
+    """Whatever stands in a column, what follows it is aligned; a pipe gets all of it, a line a row."""
+    assert list(map(click.unstyle, table(COLUMNS, ROWS))) == [
+        "ID  STATE  WHY",
+        " 7  dead   no such channel in this workspace",
+        "12  sent",
+    ]
+    assert click.style("dead ", fg="red") in list(table(COLUMNS, ROWS))[1]
+
+
+def test_a_terminal_is_never_overrun() -> None:
+    """On a terminal the last text is cut to what is left, and where that is little it has a line of its own."""
+    wide = list(map(click.unstyle, table(COLUMNS, ROWS, 42)))
+    assert wide[1] == " 7  dead   no such channel in this worksp…"
+    narrow = list(map(click.unstyle, table(COLUMNS, ROWS, 30)))
+    assert narrow[1:] == [" 7  dead \n      no such channel in this…", "12  sent"]
+    assert max(len(line) for text in (*wide, *narrow) for line in text.splitlines()) <= 42
+
+
+def test_a_hostile_text_does_not_steer_the_terminal() -> None:
+    """What a vendor or an alert says stays on its line and has no colours of its own."""
+    (_, line) = table(COLUMNS, [("1", "sent", "red\x1b[31m\nand more")])
+    assert click.unstyle(line) == line
+    assert line.endswith("red and more")
+
+
+def test_nothing_has_no_heading() -> None:
+    """An empty list is no table."""
+    assert list(table(COLUMNS, [])) == []
+
+
+def test_a_time_is_in_utc_to_the_second() -> None:
+    """Times of all tables look the same."""
+    assert (moment(NOW), moment(None)) == (f"{NOW:%Y-%m-%d %H:%M:%SZ}", "-")
