@@ -12,18 +12,21 @@ from responder.model.rule import Rule
 from responder.model.text import one_line
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8881; --bad: #c62828; --warn: #b26a00; --good: #2e7d32; }
+:root { color-scheme: light dark; --line: #8884; --soft: #8881; --bar: #1976d233;
+  --bad: #c62828; --warn: #b26a00; --good: #2e7d32; }
 @media (prefers-color-scheme: dark) { :root { --bad: #ef9a9a; --warn: #ffcc80; --good: #a5d6a7; } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 96rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); overflow-wrap: break-word; }
+th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 th { white-space: nowrap; }
 thead th { position: sticky; top: 0; background: Canvas; }
 td.n, th.n { text-align: right; }
-dl { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; margin: 1rem 0 2rem; }
+td:nth-child(1) { min-width: 2rem; } td:nth-child(2) { min-width: 12rem; } td:nth-child(n+3) { min-width: 5rem; }
+dl { display: flex; flex-wrap: wrap; gap: .8rem 2.2rem; margin: 1rem 0 1.6rem; }
 dt { opacity: .7; } dd { margin: 0; font-size: 1.6rem; }
 details { border: 1px solid var(--line); border-radius: .4rem; margin: .4rem 0; }
-summary { padding: .4rem .7rem; cursor: pointer; background: var(--soft); }
+summary { padding: .4rem .7rem; cursor: pointer;
+  background: linear-gradient(90deg, var(--bar) var(--share), var(--soft) 0); }
 summary small { opacity: .7; margin-left: .6rem; }
 .bad { color: var(--bad); } .warn { color: var(--warn); } .good { color: var(--good); }
 .view { display: none; }
@@ -34,15 +37,31 @@ input[name="view"]:focus-visible + label.tab { outline: 2px solid; }
 input[name="view"]:checked + label.tab { background: CanvasText; color: Canvas; }
 #by-rule:checked ~ .by-rule, #by-name:checked ~ .by-name, #by-severity:checked ~ .by-severity,
 #by-source:checked ~ .by-source, #by-times:checked ~ .by-times { display: block; }
+@media (max-width: 48rem) { dl { display: grid; grid-template-columns: 1fr 1fr 1fr; gap: .6rem; }
+  dt { font-size: .8rem; } dd { font-size: 1.3rem; } thead { display: none; }
+  tr { display: block; padding: .4rem 0; border-bottom: 1px solid var(--line); }
+  td, td.n { display: block; border: 0; padding: 0 .4rem; text-align: left; min-width: 0; } td:empty { display: none; }
+  td:nth-child(1), td:nth-child(2) { display: inline; font-weight: bold; }
+  td:nth-child(n+3)::before { opacity: .7; }
+  td:nth-child(3)::before { content: "its label: "; } td:nth-child(4)::before { content: "rule: "; }
+  td:nth-child(8)::before { content: "times: "; } td:nth-child(9)::before { content: "hours: "; } }
 @media print { body { max-width: none; margin: 0; font-size: 9pt; } label.tab { display: none; }
   thead th { position: static; } tr, summary { break-inside: avoid; } details { border: 0; } }
 """
 _HEAD = (
-    "<th>alert</th><th>its label</th><th>severity</th><th>rule</th><th>runbook</th><th>its runbook_url</th>"
+    "<th>severity</th><th>alert</th><th>its label</th><th>rule</th><th>runbook</th><th>its runbook_url</th>"
     "<th>defined in</th>"
 )
 _OFTEN = "<th class=n>times</th><th class=n>hours</th>"
 _MARKS = {Leads.OK: "good", Leads.MISSING: "warn", Leads.NOWHERE: "bad", Leads.UNCHECKED: ""}
+_BAD = {
+    "fall to the catch-all": "bad",
+    "rules that meet none": "warn",
+    "runbook_url leads nowhere": "bad",
+    "no runbook_url": "warn",
+    "by the catch-all": "bad",
+}
+"""Numbers that had better be zero."""
 _VIEWS = {
     "by-rule": "by rule",
     "by-name": "by name",
@@ -70,8 +89,9 @@ def _page(found: Mapped) -> Iterator[str]:
         checked = "" if number else " checked"
         yield f'<input type="radio" name="view" id="{name}"{checked}><label class="tab" for="{name}">{words}</label>'
     yield '<section class="view by-rule">'
-    for rule, taken in sorted(found.by_rule(), key=lambda item: not item[1]):
-        yield from _group(rule, taken)
+    most = max((len(taken) for _, taken in found.by_rule()), default=1)
+    for rule, taken in sorted(found.by_rule(), key=_urgent):
+        yield from _group(rule, taken, most)
     yield "</section>"
     rows = found.rows
     yield from _view("by-name", sorted(rows, key=lambda row: (row.alert.name.lower(), row.alert.source)))
@@ -88,7 +108,7 @@ def _numbers(found: Mapped) -> Iterator[str]:
         "alerts": numbers["alerts"],
         "meet a rule of their own": numbers["matched"],
         "fall to the catch-all": numbers["caught"],
-        "page": numbers["paging"],
+        "may page": numbers["paging"],
         **numbers["severities"],
         "rules that meet none": len(numbers["idle"]),
         "runbook_url leads nowhere": numbers["runbook_urls"]["nowhere"],
@@ -96,13 +116,27 @@ def _numbers(found: Mapped) -> Iterator[str]:
     }
     if found.lately:
         shown |= {f"times fired in {found.lately}": numbers["fired"], "by the catch-all": numbers["fired_caught"]}
-    yield f"<dl>{''.join(f'<div><dt>{_text(name)}</dt><dd>{count}</dd></div>' for name, count in shown.items())}</dl>"
+    yield f"<dl>{''.join(_number(name, count) for name, count in shown.items())}</dl>"
 
 
-def _group(rule: Rule, rows: tuple[Row, ...]) -> Iterator[str]:
+def _number(name: str, count: int) -> str:
+    mark = f' class="{_BAD[name]}"' if count and name in _BAD else ""
+    return f"<div><dt>{_text(name)}</dt><dd{mark}>{count:,}</dd></div>"
+
+
+def _urgent(group: tuple[Rule, tuple[Row, ...]]) -> tuple[bool, bool]:
+    """What no rule of its own takes comes first, for there is work to do; rules that meet nothing come last."""
+    rule, rows = group
+    return not rows, bool(rule.matchers)
+
+
+def _group(rule: Rule, rows: tuple[Row, ...], most: int) -> Iterator[str]:
+    """A rule with its alerts, and a bar as long as there are many of them; ``most`` make a whole one."""
     mark = "bad" if rows and not rule.matchers else "good" if rows else "warn"
     runbook = _text(str(rule.runbook)) if rule.runbook else "no runbook"
-    yield f'<details><summary><b class="{mark}">{_text(rule.id)}</b> {len(rows)}<small>{runbook}</small></summary>'
+    share = 100 * len(rows) / max(1, most)
+    name = f'<b class="{mark}">{_text(rule.id)}</b> {len(rows):,}<small>{runbook}</small>'
+    yield f'<details><summary style="--share: {share:.1f}%">{name}</summary>'
     if rows:
         yield from _table(sorted(rows, key=lambda row: row.alert.name))
     yield "</details>"
@@ -123,8 +157,8 @@ def _table(rows: Iterable[Row]) -> Iterator[str]:
         leads, why = row.leads
         often = f"<td class=n>{row.weight.times:.0f}</td><td class=n>{row.weight.hours:.1f}</td>" if row.weight else ""
         yield (
-            f"<tr><td>{_name(row)}</td><td>{_text(row.alert.labels.get('severity', ''))}</td>"
-            f'<td class="{mark}">{_text(row.severity.name)}</td><td>{_text(row.rule.id)}</td>'
+            f'<tr><td class="{mark}">{_text(row.severity.name)}</td><td>{_name(row)}</td>'
+            f"<td>{_text(row.alert.labels.get('severity', ''))}</td><td>{_text(row.rule.id)}</td>"
             f'<td>{_text(str(row.rule.runbook or ""))}</td><td class="{_MARKS[leads]}">{_text(why)}</td>'
             f"<td>{_text(where(row))}</td>{often}</tr>"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,16 @@ def test_the_page_stands_alone_and_is_inert(folder: Path) -> None:
     assert 'href="https://example.com/&lt;b&gt;"' in page
     assert "prefers-color-scheme: dark" in page
     assert page.count("NobodyKnows") == 4
+
+
+def test_the_page_begins_with_what_no_rule_knows(folder: Path) -> None:
+    """Who opens the page sees first what there is to do, as a bar as long as there is much of it."""
+    page = _coverage(str(folder), "--output", "html").output
+    names = re.findall(r'<summary style="--share: ([0-9.]+)%"><b class="(bad|good|warn)">([a-z-]+)</b>', page)
+    assert names[0] == ("100.0", "bad", "unknown")
+    assert {mark for _, mark, _ in names[1:4]} == {"good"}
+    assert names[-1][0] == "0.0"
+    assert '<dt>fall to the catch-all</dt><dd class="bad">2</dd>' in page
 
 
 def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
