@@ -49,6 +49,9 @@ def lines(found: Result) -> Iterator[str]:
     if tally.unread:
         yield click.style(f"{tally.unread:,} could not be read:", fg="red")
         yield from (f"  {one_line(problem)}" for problem in tally.problems)
+    if not tally.notifications:
+        yield "nothing was compared"
+        return
     yield ""
     yield from _sums(tally)
     if not tally.totals:

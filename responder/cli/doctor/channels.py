@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 from responder import bootstrap
 from responder.cli.doctor.result import Patient, Result, bad, ok, skipped, warn
+from responder.model.rule import RuleBook
+from responder.notify.contract import Channel
 from responder.notify.wire import decoded, text_of
 from responder.outgoing import CouldNotReach
 
@@ -71,18 +75,17 @@ def test_messages(patient: Patient) -> tuple[Result, ...]:
         return (skipped("send", "no test message was sent", "try --send: it opens and resolves an event"),)
     if patient.book is None:
         return (skipped("send", "the rules cannot be used"),)
-    told = {name: channel for name, channel in bootstrap.channels(patient.settings).items() if name != "log"}
-    return tuple(result for name in told for result in _sent(patient, name)) or (
+    told = [channel for name, channel in bootstrap.channels(patient.settings).items() if name != "log"]
+    return tuple(_sent(patient, patient.book, channel) for channel in told) or (
         bad("send", "no channel is configured", "see pagerduty and slack above"),
     )
 
 
-def _sent(patient: Patient, name: str) -> tuple[Result, ...]:
+def _sent(patient: Patient, book: RuleBook, channel: Channel) -> Result:
     from responder.cli.doctor.page import letters
     from responder.model.outcome import Delivered
     from responder.notify.deliver import Deliverer
 
-    channel = bootstrap.channels(patient.settings)[name]
     deliverer = Deliverer(
         patient.outgoing,
         patient.clock,
@@ -90,15 +93,14 @@ def _sent(patient: Patient, name: str) -> tuple[Result, ...]:
         secrets=patient.settings.secrets(),
         mailer=bootstrap.mailer(patient.settings, patient.clock, patient.outgoing),
     )
-    assert patient.book is not None
-    previous: dict[str, str] = {}
-    for letter in letters(channel, patient.book, patient.clock.now()):
-        outcome = deliverer.deliver(channel, letter(previous), patient.deadline)
+    accepted: Mapping[str, str] = {}
+    for letter in letters(channel, book, patient.clock.now()):
+        outcome = deliverer.deliver(channel, replace(letter, previous=accepted), patient.deadline)
         if not isinstance(outcome, Delivered):
-            step = letter(previous).step
-            return (bad("send", f"{name} did not take the {step}: {outcome.reason}", f"see the settings of {name}"),)
-        previous = previous or outcome.ref
-    return (ok("send", f"{name} took a test page and its end"),)
+            what = f"{channel.name} did not take the {letter.step}: {outcome.reason}"
+            return bad("send", what, f"see the settings of {channel.name}")
+        accepted = accepted or outcome.ref
+    return ok("send", f"{channel.name} took a test page and its end")
 
 
 def clocks(patient: Patient) -> tuple[Result, ...]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 _LEAST_FREE = 500_000_000
 _FIRST_BUG, _LAST_BUG = (3, 7, 0), (3, 51, 2)  # https://sqlite.org/wal.html#walresetbug
-_OLDEST_POSTGRES = 13
+_OLDEST_POSTGRES = 15  # the oldest that our tests run on
 
 
 def settings(patient: Patient) -> tuple[Result, ...]:

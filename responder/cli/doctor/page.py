@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,19 +12,17 @@ from responder.model.rule import RuleBook
 from responder.notify.contract import Channel
 
 
-def letters(channel: Channel, book: RuleBook, now: datetime) -> Iterator[Callable[[Mapping[str, str]], Letter]]:
-    """The messages of a page and of its end; each is completed with what the first one's acceptance returned."""
+def letters(channel: Channel, book: RuleBook, now: datetime) -> list[Letter]:
+    """The messages of a page and of its end; all but the first lack what the acceptance of the first returns."""
     opening = report(book, now)
     closing = replace(
         opening, moment=Moment.RESOLUTION, status=Status.RESOLVED, ended_at=now, next_update=None, resolution="a test"
     )
-    for number, (told, step) in enumerate(
-        [(each, step) for each in (opening, closing) for step in channel.steps[each.moment]], 1
-    ):
-        letter = Letter(
-            id=number, channel=channel.name, step=step, rank=4, report=told, due_at=now, attempt=1, plain=False
-        )
-        yield lambda previous, letter=letter: replace(letter, previous=previous)  # type: ignore[misc]
+    steps = [(told, step) for told in (opening, closing) for step in channel.steps[told.moment]]
+    return [
+        Letter(id=number, channel=channel.name, step=step, rank=4, report=told, due_at=now, attempt=1, plain=False)
+        for number, (told, step) in enumerate(steps, 1)
+    ]
 
 
 def report(book: RuleBook, now: datetime) -> Report:

@@ -95,6 +95,9 @@ def _alerts(paths: tuple[Path, ...], url: str | None, settings: Settings) -> tup
     problems: list[str] = []
     sources = 0
     for path in _files(paths):
+        if path.is_dir():
+            problems.append(f"{path}: the folder has no .yaml or .yml file")
+            continue
         try:
             read = read_file(path.as_posix(), path.read_bytes())
         except (NotReadableError, OSError) as error:
@@ -109,11 +112,10 @@ def _alerts(paths: tuple[Path, ...], url: str | None, settings: Settings) -> tup
 
 
 def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
+    """The files, and those of folders and all below; a folder without any stays itself."""
     for path in paths:
-        if path.is_dir():
-            yield from sorted(each for each in path.rglob("*.y*ml") if each.is_file())
-        else:
-            yield path
+        inside = sorted(each for each in path.rglob("*.y*ml") if each.is_file()) if path.is_dir() else []
+        yield from inside or [path]
 
 
 def _live(url: str, settings: Settings) -> tuple[AlertRule, ...]:

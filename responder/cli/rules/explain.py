@@ -64,7 +64,8 @@ def explain(
     FILES are webhook bodies, bare alerts, folders of them, or - for standard input; or give the labels with --label,
     a live Alertmanager with --alertmanager, or a stored incident.
 
-    Exit status: 0 when every alert was decided, 1 when one could not be read, 2 for a wrong command line.
+    Exit status: 0 when every alert was decided, 1 when one could not be read or a --finding is
+    one that nothing asks, 2 for a wrong command line.
     """
     from responder.cli.rules import trace
 
@@ -89,7 +90,7 @@ def explain(
         click.echo(json.dumps([trace.as_json(each) for each in traces], indent=2, ensure_ascii=False))
     else:
         click.echo("\n\n".join("\n".join(trace.lines(each)) for each in traces))
-    if any(each.decision is None for each in traces):
+    if any(each.shown.problems for each in traces):
         sys.exit(FAILED)
 
 

@@ -238,6 +238,7 @@ def test_a_secret_that_others_can_read_is_told(tmp_path: Path) -> None:
         ("3.46.1", True, Level.WARN),
         ("3.51.3", True, Level.OK),
         ("15.6 (Debian 15.6-0+deb12u1)", False, Level.OK),
+        ("14.11", False, Level.BAD),
         ("9.6.24", False, Level.BAD),
     ],
 )

@@ -152,10 +152,12 @@ def test_the_page_begins_with_what_no_rule_knows(folder: Path) -> None:
 def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
     """A broken file does not hide the others, and does not pass unnoticed."""
     (folder / "broken.yaml").write_text("groups: [")
-    done = _coverage(str(folder), str(folder / "missing.yaml"))
+    (folder / "empty").mkdir()
+    done = _coverage(str(folder), str(folder / "missing.yaml"), str(folder / "empty"))
     assert done.exit_code == 1
     assert "broken.yaml: line " in done.output
     assert "missing.yaml: No such file or directory" in done.output
+    assert "empty: the folder has no .yaml or .yml file" in done.output
     assert "5 alerts of 2 sources" in done.output
     assert _coverage().exit_code == 2
 

@@ -254,7 +254,9 @@ def test_a_label_in_the_place_of_a_file_is_understood() -> None:
 
 def test_a_finding_that_nobody_asks_for_is_a_problem() -> None:
     """A misspelt probe does not look like a finding without effect."""
-    assert "nothing asks replicas-redy" in _explain(*SHORT_OF_REPLICAS, "--finding", "replicas-redy=bad").output
+    unasked = _explain(*SHORT_OF_REPLICAS, "--finding", "replicas-redy=bad")
+    assert "nothing asks replicas-redy" in unasked.output
+    assert unasked.exit_code == 1
     assert _explain(*SHORT_OF_REPLICAS, "--finding", "health=down").exit_code == 2
     assert _explain(*SHORT_OF_REPLICAS, "--at", "tonight").exit_code == 2
 
