@@ -41,13 +41,9 @@ def _told(each: Unclosed, incident: Incident | None, desk: Desk, now: datetime) 
     to = heard or [name for name in READ if name in desk.channels][:1]
     drafts = messages(report, (desk.channels[name] for name in to), rank=each.rank, due_at=now)
     return Effects(
-        delivery=None,
-        state="decided",
         outcome=report.update,
-        decision=None,
         incident=incident,
         drafts=tuple(replace(draft, origin=None if place else each.id) for place, draft in enumerate(drafts)),
-        work=None,
         due_at=now,
     )
 

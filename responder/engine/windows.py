@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 import structlog
 from sqlalchemy import Connection
@@ -116,16 +117,8 @@ def paged(incident: Incident, before: Report | None, why: str, desk: Desk, now: 
     alarm = afterwards.alarm(before, told, why, desk.book, now=now)
     report = replace(alarm, moment=Moment.START, pages=True)
     pager = [desk.channels[PAGER]] if PAGER in desk.channels else []
-    return Effects(
-        delivery=None,
-        state="decided",
-        outcome=why,
-        decision=None,
-        incident=told,
-        drafts=messages(report, pager, rank=severity.rank if severity else 1, due_at=now),
-        work=None,
-        due_at=now,
-    )
+    drafts = messages(report, pager, rank=severity.rank if severity else 1, due_at=now)
+    return Effects(outcome=why, incident=told, drafts=drafts, due_at=now)
 
 
 class Opening:
@@ -156,9 +149,15 @@ class Opening:
 
     def _decide(self, connection: Connection) -> Decided:
         desk, now = self._desk(), self._clock.now()
-        waiting = incidents.unwoken(connection, PAGER, self._due(connection, desk), BATCH)
-        reports = outbox.last_reports(connection, [each.id for each in waiting]) if waiting else {}
-        effects = (
-            page_now(each, inbox.kept(connection, each.delivery), reports.get(each.id), desk, now) for each in waiting
+        waiting = incidents.unwoken(connection, PAGER, self._due(connection, desk))
+        found = (
+            page_now(
+                each,
+                inbox.kept(connection, each.delivery),
+                outbox.last_reports(connection, [each.id]).get(each.id),
+                desk,
+                now,
+            )
+            for each in waiting
         )
-        return decided([each for each in effects if each is not None])
+        return decided(list(islice((each for each in found if each is not None), BATCH)))

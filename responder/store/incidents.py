@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -82,16 +82,12 @@ def unwoken_kinds(connection: Connection, pager: str) -> list[tuple[str, str]]:
     return [(row.rule, row.severity) for row in connection.execute(_kinds(pager))]
 
 
-def unwoken(connection: Connection, pager: str, kinds: Iterable[tuple[str, str]], limit: int) -> list[Incident]:
+def unwoken(connection: Connection, pager: str, kinds: Iterable[tuple[str, str]]) -> Iterator[Incident]:
     """Of these the ones of the rules and severities given, kind by kind in their order, then the oldest first."""
-    found: list[Incident] = []
     for rule, severity in kinds:
         mine = and_(_unwoken(pager), incidents.c.rule == rule, incidents.c.severity == severity)
-        oldest = select(incidents).where(mine).order_by(incidents.c.opened_at).limit(limit - len(found))
-        found += [_incident(row) for row in connection.execute(oldest).mappings()]
-        if len(found) >= limit:
-            break
-    return found
+        oldest = select(incidents).where(mine).order_by(incidents.c.opened_at)
+        yield from map(_incident, connection.execute(oldest).mappings())
 
 
 def _kinds(pager: str) -> Select[tuple[str, str]]:

@@ -159,6 +159,18 @@ def test_a_night_of_incidents_does_not_page_all_at_once(shop: Shop) -> None:
     assert len(pager(shop)) == 25
 
 
+def test_what_cannot_be_judged_any_more_does_not_keep_others_from_being_paged(shop: Shop) -> None:
+    """Incidents of a rule that is gone, whose notifications are gone too, wait for the next one: the others do not."""
+    shop.desk = a_desk(replace(IN_OFFICE_HOURS, id="a-rule-that-is-gone"))
+    shop.deliver(*(a_body(alerts=[FIRING], groupKey=f"g{number}") for number in range(10)))
+    with shop.database.write() as connection:
+        connection.execute(text("DELETE FROM bodies"))
+    shop.desk = a_desk(IN_OFFICE_HOURS)
+    shop.deliver(a_body(alerts=[FIRING]))
+    at(shop, MONDAY)
+    assert pager(shop) == ["trigger"]
+
+
 def rehearsed(*notifications: tuple[float, bool], rule: Rule = IN_OFFICE_HOURS) -> list[bool]:
     """Whether each notification of a history (hours after NOW, whether it fires) wakes somebody in a backtest."""
     rehearsal = Rehearsal(a_desk(rule))
