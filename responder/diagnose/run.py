@@ -189,18 +189,23 @@ class Prober:
         now = self._tools.clock.monotonic()
         with self._lock:
             waiting = [each for each in (job, *job.followers) if not each.abandoned]
+            if not waiting:
+                self._ask_anew(job)
+                return
             for each in waiting:
                 each.start(now)
             job.started = True
-        finding = self._look(job, max((each.deadline.at for each in waiting), default=0.0)) if waiting else None
+        finding = self._look(job, max(each.deadline.at for each in waiting))
         with self._lock:
-            if self._asked.get(same(job.ask)) is job:
-                del self._asked[same(job.ask)]
-        if finding is None:
-            return
+            self._ask_anew(job)
         self._remember(job, finding)
         for each in (job, *job.followers):
             each.news.put((each.number, finding if each is job else told_again(finding, each.ask, 0.0)))
+
+    def _ask_anew(self, job: _Job) -> None:
+        """Nobody can follow this job from now on. Call it with the lock held."""
+        if self._asked.get(same(job.ask)) is job:
+            del self._asked[same(job.ask)]
 
     def _remember(self, job: _Job, finding: Finding) -> None:
         now = self._tools.clock.monotonic()
