@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from responder.model.decision import Subject
-from responder.model.finding import Conclusion, Finding, Verdict
+from responder.model.finding import Conclusion, Finding, Verdict, rank, worst_first
 from responder.model.text import cut
 
 RECENT_CHANGES = "recent-changes"
@@ -15,20 +15,9 @@ _LIMIT = 500
 _NAMED = 2
 
 
-def order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Bad first, then warnings, unknown, skipped and ok; findings of one rank keep their order."""
-    return tuple(sorted(findings, key=_rank))
-
-
-def _rank(finding: Finding) -> int:
-    if finding.verdict is Verdict.BAD:
-        return 1 if finding.warning else 0
-    return {Verdict.UNKNOWN: 2, Verdict.SKIPPED: 3, Verdict.OK: 4}[finding.verdict]
-
-
 def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     """What the findings say together about ``subject``. Each part is empty where there is nothing to say."""
-    ranked = order(findings)
+    ranked = worst_first(findings)
     changes = [finding for finding in ranked if finding.probe == RECENT_CHANGES]
     told = [finding for finding in changes if finding.verdict in {Verdict.OK, Verdict.BAD}]
     # What changed has its own place; only where it could not be seen it counts among the unknown.
@@ -47,7 +36,7 @@ def _likely(bad: list[Finding], subject: Subject) -> str:
     if not bad:
         return ""
     # Within a rank, evidence about the subject itself comes before that about its neighbours.
-    own = sorted(bad, key=lambda finding: (_rank(finding), not _is_about(finding, subject)))
+    own = sorted(bad, key=lambda finding: (rank(finding), not _is_about(finding, subject)))
     text = "; ".join(_evidence(finding) for finding in own[:_NAMED])
     more = f"; and {len(own) - _NAMED} more" if len(own) > _NAMED else ""
     return cut(text + more, _LIMIT)

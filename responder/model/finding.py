@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,6 +43,19 @@ class Finding:
     warning: bool = False
     judged: bool = True
     points: tuple[tuple[float, float], ...] = ()
+
+
+_ORDER = (Verdict.BAD, Verdict.UNKNOWN, Verdict.SKIPPED, Verdict.OK)
+
+
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Bad first, then warnings, unknown, skipped and ok; findings of one rank keep their order."""
+    return tuple(sorted(findings, key=rank))
+
+
+def rank(finding: Finding) -> tuple[int, bool]:
+    """The smallest for the worst."""
+    return _ORDER.index(finding.verdict), finding.warning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

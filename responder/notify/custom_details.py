@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from responder.model.finding import Finding, Verdict
+from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.report import Report
 from responder.model.text import clean, one_line
 from responder.notify.wire import within
@@ -87,7 +87,7 @@ def _cut_alerts(report: Report) -> str:
 def _findings(report: Report, shed: int, cut: list[str]) -> dict[str, str]:
     lines: dict[str, str] = {}
     shortened: list[str] = []
-    kept = [each for each in _worst_first(report.findings) if _kept(each, shed)]
+    kept = [each for each in worst_first(report.findings) if _kept(each, shed)]
     for number, finding in enumerate(kept if shed < len(SHED) else kept[:MOST_HEADLINES], 1):
         probe = within(one_line(finding.probe), 80)
         text = one_line(finding.headline)
@@ -98,11 +98,6 @@ def _findings(report: Report, shed: int, cut: list[str]) -> dict[str, str]:
         more = f" and {len(shortened) - 1} more" if len(shortened) > 1 else ""
         cut.append(f"the detail of {shortened[0]}{more}")
     return lines
-
-
-def _worst_first(findings: tuple[Finding, ...]) -> list[Finding]:
-    order = (Verdict.BAD, Verdict.UNKNOWN, Verdict.SKIPPED, Verdict.OK)
-    return sorted(findings, key=lambda each: order.index(each.verdict))
 
 
 def _bare(finding: Finding, shed: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import wrap
 
-from responder.model.finding import Finding, Verdict
+from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.report import Moment, Report
 from responder.model.text import clean, one_line
 from responder.notify.words import at, between
@@ -22,7 +22,7 @@ def page(report: Report) -> Iterator[str]:
     yield "-" * WIDTH
     for name, text in _rows(report):
         yield from _row(name, text)
-    for finding in report.findings:
+    for finding in worst_first(report.findings):
         yield from _finding(finding)
     for link in filter(None, (report.runbook, *report.links)):
         if link.href:  # not wrapped: an address on two lines cannot be clicked

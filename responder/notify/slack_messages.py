@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from responder.model.finding import Finding, Verdict
+from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.report import Moment, Report
 from responder.model.rule import Link
 from responder.notify import blocks
@@ -64,7 +64,7 @@ def mention(group: str) -> str:
 
 def details(report: Report) -> Message:
     """Every finding with its detail and the question asked, for the thread."""
-    told = [each for finding in _worst_first(report)[:MOST_FINDINGS] for each in _finding(finding)]
+    told = [each for finding in worst_first(report.findings)[:MOST_FINDINGS] for each in _finding(finding)]
     left = len(report.findings) - MOST_FINDINGS
     more = [blocks.context(f"Cut: {left} more findings left out.")] if left > 0 else []
     said_so = report.update if report.moment is Moment.LATE else ""
@@ -194,7 +194,7 @@ def _template(report: Report) -> list[Block]:
 def _diagnosis(report: Report) -> Iterator[Block]:
     yield from _conclusion(report)
     yield from _paragraph(
-        blocks.lines([_one(finding) for finding in _worst_first(report) if finding.verdict is not Verdict.OK])
+        blocks.lines([_one(finding) for finding in worst_first(report.findings) if finding.verdict is not Verdict.OK])
     )
     yield from _paragraph(_ruled_out(report))
     yield from _paragraph(f"⏳ Still asking: {said(', '.join(report.pending))}" if report.pending else "")
@@ -237,11 +237,6 @@ def _sign(finding: Finding) -> str:
     if finding.verdict is Verdict.OK and not finding.judged:
         return FIGURE
     return WARNING if finding.verdict is Verdict.BAD and finding.warning else SIGNS[finding.verdict]
-
-
-def _worst_first(report: Report) -> list[Finding]:
-    order = list(SIGNS)
-    return sorted(report.findings, key=lambda each: (order.index(each.verdict), each.warning))
 
 
 def _links(report: Report) -> str:

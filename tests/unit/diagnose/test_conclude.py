@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from responder.diagnose.conclude import conclude, order
-from responder.model.finding import Conclusion, Verdict
+from responder.diagnose.conclude import conclude
+from responder.model.finding import Conclusion, Verdict, worst_first
 from responder.standins.builders import a_finding, a_subject
 
 HEALTH = a_finding(Verdict.BAD)
@@ -19,7 +19,7 @@ CHANGE = a_finding(Verdict.OK, probe="recent-changes", kind="promql", headline="
 
 def test_the_worst_comes_first() -> None:
     """People read what is bad before what is fine."""
-    assert order((DNS, SKIPPED, SILENT, WARNING, HEALTH)) == (HEALTH, WARNING, SILENT, SKIPPED, DNS)
+    assert worst_first((DNS, SKIPPED, SILENT, WARNING, HEALTH)) == (HEALTH, WARNING, SILENT, SKIPPED, DNS)
 
 
 def test_the_conclusion_names_its_evidence() -> None:
