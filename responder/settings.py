@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -71,9 +72,11 @@ class Settings:
     smtp_from: str = _setting("", "address that mails come from")
     smtp_to: str = _setting("", "addresses that mails go to, separated by commas")
     prometheus_url: str = _setting("", "Prometheus that promql probes ask")
+    prometheus_token: Secret = _setting(Secret(""), "bearer token for Prometheus; no other address gets it")
     alertmanager_url: Mapping[str, tuple[str, ...]] = _setting(
         dict, "Alertmanager, to ask about open incidents; a pair: URL URL; by cluster: prod-eu=URL URL, prod-us=URL"
     )
+    alertmanager_token: Secret = _setting(Secret(""), "bearer token for all of these; no other address gets it")
     reconcile_every: int = _setting(30, "seconds between comparisons of open incidents with Alertmanager's list")
     reconcile_grace: int = _setting(
         600, "seconds an alert must be gone, and Alertmanager up, to be over without a resolve; above group_interval"
@@ -97,6 +100,12 @@ class Settings:
         values = (getattr(self, item.name) for item in fields(self) if item.name != "database_url")
         plain = tuple(value for value in values if isinstance(value, Secret) and value.reveal())
         return plain + passwords_in(self.database_url.reveal())
+
+    def tokens(self) -> Mapping[str, Secret]:
+        """The bearer tokens of Prometheus and Alertmanager, by the address each is for."""
+        servers = {url: self.alertmanager_token for urls in self.alertmanager_url.values() for url in urls}
+        servers[self.prometheus_url] = self.prometheus_token
+        return {url: token for url, token in servers.items() if url and token.reveal()}
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """Name, shown value and help of each setting, secrets masked."""
@@ -164,6 +173,8 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+# RFC 6750, section 2.1, and what else fits into a header: a token is one word of printable ASCII.
+_TOKEN = re.compile(r"[!-~]+")
 _GROUP = re.compile(r"S[A-Z0-9]{4,20}")
 # Deliberately narrow: what can be written into a mail's header without any quoting.
 _MAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
@@ -190,6 +201,8 @@ def _problem(name: str, value: str) -> str:
         return f"is '{value}': write the id of a user group as Slack shows it, for example S0123ABCD"
     if name in {"smtp_from", "smtp_to"} and (wrong := [each for each in addresses(value) if not _MAIL.fullmatch(each)]):
         return f"has '{wrong[0]}': write plain addresses, for example oncall@example.com"
+    if name in {"prometheus_token", "alertmanager_token"} and not _TOKEN.fullmatch(value):
+        return "has a line break, a space or another sign that no bearer token has: write the token alone"
     if name == "listen" and not value.rpartition(":")[2].isdigit():
         return f"is '{value}': write address:port, for example 127.0.0.1:8080"
     return ""
@@ -229,6 +242,8 @@ def _joint_problems(settings: Settings) -> Iterator[str]:
         yield "RESPONDER_SMTP_USER and RESPONDER_SMTP_PASSWORD go together: set both or none"
     if settings.smtp_password.reveal() and settings.smtp_tls == "none":
         yield "RESPONDER_SMTP_TLS is none: the password would be sent in the clear; write starttls or tls"
+    yield from _token_problems("PROMETHEUS", settings.prometheus_token, (settings.prometheus_url,))
+    yield from _token_problems("ALERTMANAGER", settings.alertmanager_token, chain(*settings.alertmanager_url.values()))
     first, second = settings.pagerduty_routing_key.reveal(), settings.pagerduty_fallback_routing_key.reveal()
     if (second or settings.pagerduty_fallback_url) and not first:
         yield "RESPONDER_PAGERDUTY_ROUTING_KEY is not set: a fallback needs something to stand in for"
@@ -236,6 +251,14 @@ def _joint_problems(settings: Settings) -> Iterator[str]:
         yield "RESPONDER_PAGERDUTY_FALLBACK_ROUTING_KEY is the first key: write another key, or another region's URL"
     if settings.slack_oncall_group and not (settings.slack_bot_token.reveal() or settings.slack_webhook_url.reveal()):
         yield "RESPONDER_SLACK_ONCALL_GROUP needs RESPONDER_SLACK_BOT_TOKEN or RESPONDER_SLACK_WEBHOOK_URL"
+
+
+def _token_problems(server: str, token: Secret, urls: Iterable[str]) -> Iterator[str]:
+    known = [url for url in urls if url]
+    if token.reveal() and not known:
+        yield f"RESPONDER_{server}_TOKEN needs RESPONDER_{server}_URL: the token goes to no other address"
+    if token.reveal() and any("@" in url.partition("://")[2].partition("/")[0] for url in known):
+        yield f"RESPONDER_{server}_URL holds a password and RESPONDER_{server}_TOKEN is set: keep one of them"
 
 
 def _text(env: Mapping[str, str], name: str, *, secret: bool) -> str:

@@ -204,7 +204,7 @@ def outgoing(settings: Settings, clock: Clock) -> Outgoing:
     """The way out."""
     from responder.outgoing import Outgoing
 
-    return Outgoing(clock, connect_to=settings.connect_to)
+    return Outgoing(clock, connect_to=settings.connect_to, tokens=settings.tokens())
 
 
 def deliverer(settings: Settings, clock: Clock) -> Deliverer:

@@ -14,6 +14,10 @@ from responder.settings import Settings
 CAP = 64 * 1024 * 1024
 """Bytes of one answer."""
 SECONDS = 30.0
+_ACCESS = (
+    "it wants to know who asks: write http://USER:PASSWORD@HOST, or set RESPONDER_PROMETHEUS_TOKEN or"
+    " RESPONDER_ALERTMANAGER_TOKEN, which go only to the address of RESPONDER_PROMETHEUS_URL or _ALERTMANAGER_URL"
+)
 
 
 def plain(url: str) -> str:
@@ -28,7 +32,8 @@ def plain(url: str) -> str:
 def get_json(url: str, settings: Settings) -> Any:
     """The decoded answer to a GET. Raises Fatal where there is none, it is no JSON, or its status is not 200.
 
-    ``user:password@`` before the host of ``url`` is sent as basic authentication.
+    ``user:password@`` before the host of ``url`` is sent as basic authentication. A server of the settings gets its
+    bearer token.
     """
     from responder.model.clock import Deadline
     from responder.model.message import Request
@@ -38,11 +43,13 @@ def get_json(url: str, settings: Settings) -> Any:
     outgoing = bootstrap.outgoing(settings, clock)
     where = plain(url.partition("?")[0])
     try:
-        answer = outgoing.send(Request(url, b"", method="GET"), Deadline(clock.monotonic() + SECONDS), CAP)
+        answer = outgoing.ask(Request(url, b"", method="GET"), Deadline(clock.monotonic() + SECONDS), CAP)
     except CouldNotReach as error:
         raise Fatal(f"{where}: {error}") from error
     finally:
         outgoing.close()
+    if answer.status in {401, 403}:
+        raise Fatal(f"{where}: status {answer.status}: {_ACCESS}")
     try:
         value = json.loads(answer.body)
     except ValueError as error:

@@ -101,7 +101,7 @@ class Alertmanagers:
 
     def _get(self, url: str, path: str, shape: msgspec.json.Decoder[_Shape], deadline: Deadline) -> _Shape:
         request = Request(url=url.rstrip("/") + path, body=b"", headers={"Accept": "application/json"}, method="GET")
-        response = self.outgoing.send(request, deadline, CAP)
+        response = self.outgoing.ask(request, deadline, CAP)
         if response.status != 200:
             raise NoAnswerError(f"HTTP {response.status} for {path}")
         if len(response.body) >= CAP:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from responder import __version__
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Request, Response
+from responder.model.secret import Secret
+from responder.outgoing.bearer import masked, token_for, with_token
 from responder.outgoing.dial import CouldNotReach, Dialer
 
 if TYPE_CHECKING:
@@ -29,15 +31,21 @@ class Outgoing:
     """
 
     def __init__(
-        self, clock: Clock, connect_to: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None
+        self,
+        clock: Clock,
+        connect_to: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        tokens: Mapping[str, Secret] | None = None,
     ) -> None:
         """``connect_to`` maps ``host:port`` to the ``host:port`` to call in its place; Host header and SNI stay.
 
-        ``tls`` is the context that verifies the other side; by default it trusts the system's authorities.
+        ``tls`` is the context that verifies the other side; by default it trusts the system's authorities. ``tokens``
+        are the bearer tokens by the base address of the server that may hear each.
         """
         self._clock = clock
         self._dialer = Dialer(clock, dict(connect_to or {}))
         self._tls = tls
+        self._tokens = tokens or {}
         self._lock = threading.Lock()
         # One pool an origin: httpcore's pool can close a connection it has just handed out (encode/httpcore#1110).
         self._clients: dict[_Origin, httpx.Client] = {}
@@ -79,6 +87,16 @@ class Outgoing:
                     continue
                 raise transport.named(error, seconds) from error
         raise CouldNotReach(f"timed out after {seconds:.1f} s")
+
+    def ask(self, request: Request, deadline: Deadline, cap: int = 65536) -> Response:
+        """The same for a question to Prometheus or Alertmanager: with the token of that server, where it has one.
+
+        Nothing but such questions carries a token, and no redirect is followed with one.
+        """
+        token = token_for(request.url, self._tokens)
+        if token is None:
+            return self.send(request, deadline, cap)
+        return masked(self.send(with_token(request, token), deadline, cap), token)
 
     def connect(self, host: str, port: int, deadline: Deadline) -> socket.socket:
         """A connected TCP socket, its time-out set to what is left. Raises CouldNotReach."""

@@ -85,6 +85,16 @@ def well(_call: Call) -> Fault:
     return Fault()
 
 
+def demanding(token: str) -> Callable[[Call], Fault]:
+    """The manner of a server with a bearer token: whoever does not bring it gets 401, and hears what was brought."""
+
+    def manner(call: Call) -> Fault:
+        brought = call.headers.get("authorization", "nothing")
+        return Fault() if brought == f"Bearer {token}" else status(401, f"not {brought}\n".encode())
+
+    return manner
+
+
 class StandIn:
     """A server on 127.0.0.1 that calls ``answer`` for each request, in a thread each. Use it as a context manager.
 

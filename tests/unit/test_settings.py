@@ -171,3 +171,58 @@ def test_a_fallback_that_can_work_is_taken() -> None:
         }
     )
     assert addresses(settings.smtp_to) == ("c@d.example", "e@f.g")
+
+
+TOKENS = {
+    "RESPONDER_PROMETHEUS_URL": "https://prometheus/base",
+    "RESPONDER_PROMETHEUS_TOKEN": "for-prometheus",
+    "RESPONDER_ALERTMANAGER_URL": "http://a:9093 http://b:9093, prod-eu=https://eu",
+    "RESPONDER_ALERTMANAGER_TOKEN": "for-alertmanager",
+}
+
+
+def test_each_server_has_its_token() -> None:
+    """The token of Prometheus is Prometheus' alone; that of Alertmanager is for each of them; neither is ever shown."""
+    settings = read(TOKENS)
+    assert {url: token.reveal() for url, token in settings.tokens().items()} == {
+        "https://prometheus/base": "for-prometheus",
+        "http://a:9093": "for-alertmanager",
+        "http://b:9093": "for-alertmanager",
+        "https://eu": "for-alertmanager",
+    }
+    assert read({}).tokens() == {}
+    assert "for-" not in f"{settings!r} {list(settings.rows())}"
+    assert {"for-prometheus", "for-alertmanager"} <= {secret.reveal() for secret in settings.secrets()}
+
+
+def test_a_token_may_stand_in_a_file(tmp_path: Path) -> None:
+    """A mounted token works as it is, trailing newline and all."""
+    (tmp_path / "token").write_text("from-a-file\n")
+    path = str(tmp_path / "token")
+    given = {name: text for name, text in TOKENS.items() if name != "RESPONDER_PROMETHEUS_TOKEN"}
+    assert read(given | {"RESPONDER_PROMETHEUS_TOKEN_FILE": path}).prometheus_token.reveal() == "from-a-file"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"RESPONDER_PROMETHEUS_TOKEN": "hush-1\nhush-2"},
+            "PROMETHEUS_TOKEN has a line break, a space",
+        ),
+        (
+            {"RESPONDER_ALERTMANAGER_TOKEN": "Bearer hush-1"},
+            "ALERTMANAGER_TOKEN has a line break, a space",
+        ),
+        ({"RESPONDER_PROMETHEUS_URL": ""}, "PROMETHEUS_TOKEN needs RESPONDER_PROMETHEUS_URL"),
+        ({"RESPONDER_ALERTMANAGER_URL": ""}, "ALERTMANAGER_TOKEN needs RESPONDER_ALERTMANAGER_URL"),
+        ({"RESPONDER_PROMETHEUS_URL": "https://u:hush-1@p"}, "PROMETHEUS_URL holds a password and"),
+        ({"RESPONDER_ALERTMANAGER_URL": "http://a, eu=http://u:hush-1@b"}, "ALERTMANAGER_URL holds a password and"),
+    ],
+)
+def test_a_token_that_would_not_work_is_said_and_not_shown(given: dict[str, str], said: str) -> None:
+    """A slip in a token is found at the start, not when probes come back empty at night."""
+    with pytest.raises(BadSettings) as caught:
+        read(TOKENS | given)
+    assert f"RESPONDER_{said}" in str(caught.value)
+    assert "hush" not in str(caught.value)

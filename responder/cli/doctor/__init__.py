@@ -80,19 +80,23 @@ def _examine(timeout: float, *, send: bool) -> tuple[Result, ...]:
         change = "see `responder serve --settings`; the other checks need settings that can be read"
         return tuple(bad("settings", problem, change) for problem in error.problems)
     clock = bootstrap.SystemClock()
+    outgoing = bootstrap.outgoing(settings, clock)
     patient = Patient(
         settings=settings,
         environment=bootstrap.environment(),
         book=bootstrap.examine_rules(settings.rules, settings.runbooks).book(),
-        outgoing=bootstrap.outgoing(settings, clock),
+        outgoing=outgoing,
         clock=clock,
         deadline=Deadline(clock.monotonic() + timeout),
         send=send,
     )
     secrets: tuple[Secret, ...] = settings.secrets()
+    try:
+        found = run(checks(), patient)
+    finally:
+        outgoing.close()
     return tuple(
-        type(each)(each.about, each.level, scrub(each.what, secrets), scrub(each.change, secrets))
-        for each in run(checks(), patient)
+        type(each)(each.about, each.level, scrub(each.what, secrets), scrub(each.change, secrets)) for each in found
     )
 
 

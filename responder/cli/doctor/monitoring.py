@@ -20,12 +20,13 @@ def prometheus(patient: Patient) -> tuple[Result, ...]:
     if not url:
         return (warn("prometheus", "is not configured: promql probes are skipped", "set RESPONDER_PROMETHEUS_URL"),)
     try:
-        response = patient.get(f"{url}/api/v1/query?query=vector(1)")
-        build = decoded(patient.get(f"{url}/api/v1/status/buildinfo"))
+        response = patient.ask(f"{url}/api/v1/query?query=vector(1)")
+        build = decoded(patient.ask(f"{url}/api/v1/status/buildinfo"))
     except CouldNotReach as error:
         return (bad("prometheus", str(error), "see RESPONDER_PROMETHEUS_URL and the network"),)
     if decoded(response).get("status") != "success":
-        return (bad("prometheus", f"does not answer a query: HTTP {response.status}", "is it the base address?"),)
+        change = _change(response.status, "RESPONDER_PROMETHEUS_TOKEN")
+        return (bad("prometheus", f"does not answer a query: HTTP {response.status}", change),)
     data = build.get("data")
     version = text_of(data.get("version")) if isinstance(data, dict) else ""
     return (ok("prometheus", f"answers queries{f', version {version}' if version else ''}"),)
@@ -44,7 +45,7 @@ def _alertmanager(patient: Patient, url: str) -> tuple[Result, ...]:
     from responder.triage.matchers import parse, predicate
 
     try:
-        response = patient.get(f"{url}/api/v2/status")
+        response = patient.ask(f"{url}/api/v2/status")
     except CouldNotReach as error:
         return (bad("alertmanager", str(error), "see RESPONDER_ALERTMANAGER_URL and the network"),)
     answer = _whole(response.body)
@@ -52,7 +53,8 @@ def _alertmanager(patient: Patient, url: str) -> tuple[Result, ...]:
     text = config.get("original") if isinstance(config, dict) else None
     data = read("alertmanager", text.encode()).data if isinstance(text, str) else None
     if not isinstance(data, dict):
-        return (bad("alertmanager", f"HTTP {response.status} without a configuration", "is it the base address?"),)
+        change = _change(response.status, "RESPONDER_ALERTMANAGER_TOKEN")
+        return (bad("alertmanager", f"HTTP {response.status} without a configuration", change),)
     told = answer.get("versionInfo")
     version = text_of(told.get("version")) if isinstance(told, dict) else ""
     heartbeats = patient.book.heartbeats if patient.book else ()
@@ -61,6 +63,12 @@ def _alertmanager(patient: Patient, url: str) -> tuple[Result, ...]:
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         return (warn("alertmanager", f"its configuration has a part we cannot read: {error}", "compare it by hand"),)
     return (ok("alertmanager", f"answers, version {version}"), *found)
+
+
+def _change(status: int, token: str) -> str:
+    return (
+        f"set {token}, or write USER:PASSWORD@ before the host" if status in {401, 403} else "is it the base address?"
+    )
 
 
 def _whole(body: bytes) -> dict[str, Any]:

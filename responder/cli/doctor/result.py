@@ -51,6 +51,10 @@ class Patient:
         """The answer to a request without a body. Raises CouldNotReach by the deadline."""
         return self.outgoing.send(Request(url, b"", headers or {}, method), self.deadline, ANSWER_LIMIT)
 
+    def ask(self, url: str) -> Response:
+        """The same from Prometheus or Alertmanager, which may want their token."""
+        return self.outgoing.ask(Request(url, b"", {}, "GET"), self.deadline, ANSWER_LIMIT)
+
 
 Check = Callable[[Patient], tuple[Result, ...]]
 

@@ -153,7 +153,7 @@ def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
     began = tools.clock.monotonic()
     now = tools.clock.now().timestamp()
     try:
-        response = tools.outgoing.send(_request(wire, now, deadline.left(began)), deadline, _CAP)
+        response = tools.outgoing.ask(_request(wire, now, deadline.left(began)), deadline, _CAP)
         found, warnings = series.read(response.status, response.body, _CAP)
     except CouldNotReach as error:
         return unreachable(ask, CouldNotReach(f"Prometheus: {error}"), tools.clock.monotonic() - began)
