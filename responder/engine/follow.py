@@ -16,6 +16,7 @@ from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.message import Draft
 from responder.model.report import Moment, Report
 from responder.model.rule import Action
+from responder.notify import facts
 from responder.notify.compose import again, changed, closing, headed, opening
 from responder.notify.contract import Channel
 from responder.notify.route import PAGER, PAGERS, RESERVES, route
@@ -31,10 +32,14 @@ UNJUDGED = "(none)"
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The latest incident of a group, open or resolved, and the last report about it; None where there is none."""
+    """The latest incident of a group, open or resolved, and the last report about it; None where there is none.
+
+    ``times`` is how many incidents of it began in the last HISTORY_DAYS.
+    """
 
     incident: Incident | None = None
     report: Report | None = None
+    times: int = 0
 
 
 def follow(
@@ -62,7 +67,7 @@ def _effects(
             return _ended(_as_heartbeat(decision), group, delivery, incident, history.report, desk)
         return _recorded(decision, delivery, None, f"heartbeat: {decision.reason}")
     if kind is ChangeKind.NEW:
-        return _begun(decision, group, delivery, desk, tide)
+        return _begun(decision, group, delivery, history, desk, tide)
     if incident is None or kind is ChangeKind.STALE:
         return _recorded(decision, delivery, None, decision.reason)
     urgent = unjudged or _worse(decision, incident, desk) or bool(_owed(decision, incident, desk))
@@ -111,7 +116,9 @@ def messages(
     )
 
 
-def _begun(decision: Decision, group: AlertGroup, delivery: Delivery, desk: Desk, tide: Tide | None) -> Effects:
+def _begun(
+    decision: Decision, group: AlertGroup, delivery: Delivery, history: History, desk: Desk, tide: Tide | None
+) -> Effects:
     channels = _wanted(decision, desk)
     blank = Incident(
         id=incident_id(decision.key or group.dedup_key, delivery.id),
@@ -134,18 +141,28 @@ def _begun(decision: Decision, group: AlertGroup, delivery: Delivery, desk: Desk
         alerts=decision.change.alerts,
         gathered=decision.gathered,
     )
-    return _weighed(decision, group, delivery, blank, desk, tide)
+    before = facts.history(history.incident, history.times, delivery.received_at)
+    return _weighed(decision, group, delivery, blank, desk, tide, before)
 
 
 def _weighed(
-    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk, tide: Tide | None
+    decision: Decision,
+    group: AlertGroup,
+    delivery: Delivery,
+    incident: Incident,
+    desk: Desk,
+    tide: Tide | None,
+    before: str = "",
 ) -> Effects:
-    """An incident that begins to fire has its page, unless the digest of a flood tells of it."""
+    """An incident that begins to fire has its page, unless the digest of a flood tells of it.
+
+    ``before`` says how often the same happened.
+    """
     channels = incident.channels
     weighed = weigh(decision, group.common_labels, channels, tide, delivery.id) if tide and channels else None
     if weighed is not None and weighed.held:
         return replace(_held(decision, delivery, incident, weighed, desk), flood=weighed.flood)
-    page = _opened(decision, group, delivery, incident, channels, desk)
+    page = _opened(decision, group, delivery, incident, channels, desk, before=before)
     if weighed is None:
         return page
     return replace(page, flood=weighed.flood, outcome="; ".join(filter(None, (page.outcome, weighed.why))))
@@ -205,15 +222,16 @@ def _opened(
     to: tuple[str, ...],
     desk: Desk,
     why: str = "",
+    before: str = "",
 ) -> Effects:
     """Open pages on the channels ``to``: they leave when the diagnosis is done, at the page budget at the latest.
 
-    ``why`` says what brought them where it is not the notification.
+    ``why`` says what brought them where it is not the notification, ``before`` how often the same happened.
     """
     now = delivery.received_at
     askable = {ask.probe for ask in desk.asks(decision.rule.probes, decision.subject) if not ask.skip}
     pending = tuple(name for name in decision.rule.probes if name in askable)
-    report = opening(decision, group, incident, desk.book, now=now, links=desk.links, pending=pending)
+    report = opening(decision, group, incident, desk.book, now=now, links=desk.links, pending=pending, history=before)
     if decision.change.kind is ChangeKind.AGAIN:
         report = again(report, decision.change.reason)
     if why:

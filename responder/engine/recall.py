@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
@@ -12,6 +14,7 @@ from responder.engine.follow import History
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
+from responder.notify.facts import HISTORY_DAYS
 from responder.store import incidents, outbox
 from responder.triage.gather import key_of
 
@@ -42,15 +45,19 @@ def open_of(group: AlertGroup, get: Callable[[str], History], home: str) -> Hist
 class Recall:
     """The histories of a batch, as the database has them and as each decision of the batch changes them."""
 
-    def __init__(self, connection: Connection, groups: Collection[AlertGroup], desk: Desk) -> None:
+    def __init__(self, connection: Connection, groups: Collection[AlertGroup], desk: Desk, now: datetime) -> None:
         own = {group.dedup_key for group in groups}
         joined = incidents.gathering(connection, own)
         keys = {key for group in groups if (key := _key(group, desk))} if desk.book.gathers else set()
         latest = incidents.latest(connection, own | keys) | {each.dedup_key: each for each in joined.values()}
         reports = outbox.last_reports(connection, [each.id for each in latest.values() if each.open]) if latest else {}
+        over = [key for key, each in latest.items() if not each.open]
+        times = incidents.often(connection, over, now - timedelta(days=HISTORY_DAYS)) if over else {}
         self._desk = desk
         self._homes = {group: incident.dedup_key for group, incident in joined.items()}
-        self._known = {key: History(incident, reports.get(incident.id)) for key, incident in latest.items()}
+        self._known = {
+            key: History(incident, reports.get(incident.id), times.get(key, 0)) for key, incident in latest.items()
+        }
         self._stored = {incident.id for incident in latest.values()}
         self._touched: dict[str, Incident] = {}
 
@@ -69,7 +76,8 @@ class Recall:
         if incident is None:
             return
         key, report = incident.dedup_key, effects.drafts[-1].report if effects.drafts else None
-        self._known[key] = History(incident, report or self._known.get(key, NOTHING).report)
+        before = self._known.get(key, NOTHING)
+        self._known[key] = replace(before, incident=incident, report=report or before.report)
         self._touched[incident.id] = incident
         for member in incident.gathered.values():
             self._homes[member.group] = key

@@ -77,7 +77,7 @@ class Triage:
         """Decide a batch one after the other: what one delivery opens, the next of the same group finds open."""
         desk, now = self._desk(), self._clock.now()
         read = [_read(delivery) for delivery in batch]
-        known = Recall(connection, [each.group for each in read if each.group], desk)
+        known = Recall(connection, [each.group for each in read if each.group], desk, now)
         tide = floods.known(connection)
         swollen: dict[str, Flood] = {}
         effects = []
@@ -99,7 +99,7 @@ def _not_later(delivery: Delivery, now: datetime) -> Delivery:
 def foreseen(connection: Connection, delivery: Delivery, desk: Desk) -> Effects:
     """What a delivery would lead to if it came now. Nothing is written."""
     read = _read(delivery)
-    known = Recall(connection, [read.group] if read.group else [], desk)
+    known = Recall(connection, [read.group] if read.group else [], desk, delivery.received_at)
     return _triage(read, delivery, known, desk, Tide(delivery.received_at, floods.known(connection)))
 
 

@@ -88,4 +88,5 @@ class Report:
     resolution: str = ""
     postmortem_due: datetime | None = None
     note: str = ""
+    history: str = ""
     detour: str = ""

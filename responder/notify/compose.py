@@ -32,8 +32,12 @@ def opening(
     now: datetime,
     links: LinkMaker,
     pending: tuple[str, ...],
+    history: str = "",
 ) -> Report:
-    """The page of a new incident, complete before any probe has answered; ``pending`` names the probes to come."""
+    """The page of a new incident, complete before any probe has answered; ``pending`` names the probes to come.
+
+    ``history`` says how often the same happened before.
+    """
     severity, rule, subject = decision.severity, decision.rule, decision.subject
     service = book.services.get(subject.service) if subject.service else None
     started = facts.started(decision, group, incident)
@@ -74,6 +78,7 @@ def opening(
         written_at=now,
         next_update=now + timedelta(seconds=severity.next_update),
         note=rule.note,
+        history=history,
     )
 
 
@@ -102,7 +107,8 @@ def changed(
     """An update: the group grew or partly resolved. ``before`` is the last report: its findings stay on the page."""
     if decision.joins and before is not None:
         return _joined(before, decision, incident, now)
-    report = opening(decision, group, incident, book, now=now, links=links, pending=())
+    history = before.history if before else ""
+    report = opening(decision, group, incident, book, now=now, links=links, pending=(), history=history)
     easing = decision.change.kind in {ChangeKind.PARTLY_RESOLVED, ChangeKind.HELD}
     report = replace(
         report,

@@ -60,6 +60,7 @@ def _story(report: Report) -> Iterator[tuple[str, str]]:
         _sentence(report.first_step, runbook, _noted(report)),
     )
     yield "08 Related", report.related
+    yield "09 History", report.history
     yield "10 Clock", " · ".join(filter(None, (report.clock, _named("owner", report.owner), _escalation(report))))
     yield "11 Made by", " · ".join(filter(None, (report.made_by, f"{report.firing} firing", _cut_alerts(report))))
 

@@ -11,8 +11,9 @@ from responder.model.decision import Decision
 from responder.model.incident import Incident
 from responder.model.rule import RuleBook, Service, Severity
 from responder.model.text import tidy_line
-from responder.notify.words import at, brief
+from responder.notify.words import at, between, brief
 
+HISTORY_DAYS = 30
 UNKNOWN_IMPACT = "Unknown: the alert names no service of the catalogue."
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\sA-Za-z0-9_\-]+")
@@ -51,6 +52,15 @@ def in_words(alertname: str) -> str:
     """``KubePodCrashLooping`` -> ``kube pod crash looping``; acronyms stay as they are."""
     parts = _WORD.findall(tidy_line(alertname, 100))
     return " ".join(part if part.isupper() and len(part) > 1 else part.lower() for part in parts)
+
+
+def history(earlier: Incident | None, times: int, now: datetime) -> str:
+    """How often the same happened in the last HISTORY_DAYS, and the last time; empty where it never did."""
+    if earlier is None:
+        return ""
+    often = {0: "", 1: f"once in {HISTORY_DAYS} days, "}.get(times, f"{times} times in {HISTORY_DAYS} days, ")
+    took = f" for {between(earlier.opened_at, earlier.resolved_at)}" if earlier.resolved_at else ""
+    return f"{often}last {earlier.id} at {at(earlier.opened_at, seen_from=now)}{took}"
 
 
 def summary(decision: Decision, group: AlertGroup) -> str:

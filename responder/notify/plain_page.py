@@ -69,6 +69,7 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
         yield "Note", report.note
         yield "Runbook", report.runbook.text.removeprefix("Runbook: ") if report.runbook else ""
         yield "Related", report.related
+        yield "History", report.history
         yield "Clock", report.clock
         yield "Owner", report.owner
         yield "Lead", report.lead

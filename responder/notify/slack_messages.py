@@ -201,7 +201,7 @@ def _diagnosis(report: Report) -> Iterator[Block]:
     yield from _paragraph(f"*First step:* {said(report.first_step)}" if report.first_step else "")
     yield from _paragraph(f"*Note:* {said(report.note)}" if report.note else "")
     yield from _paragraph(_links(report))
-    told = (("Related", report.related), ("Escalation", report.escalation))
+    told = (("Related", report.related), ("History", report.history), ("Escalation", report.escalation))
     yield from _paragraph(blocks.lines([f"*{name}:* {said(text)}" for name, text in told if text]))
 
 

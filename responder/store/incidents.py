@@ -22,6 +22,11 @@ _newest = (
 _OPEN = text("incidents.open")
 _UNPAGED = text("incidents.open AND incidents.digest <> '' AND incidents.channels = ''")
 _LATEST = select(_newest).where(_newest.c.age == 1)
+_OFTEN = (
+    select(incidents.c.dedup_key, func.count())
+    .where(incidents.c.dedup_key.in_(bindparam("keys", expanding=True)), incidents.c.opened_at >= bindparam("since"))
+    .group_by(incidents.c.dedup_key)
+)
 
 
 def latest(connection: Connection, dedup_keys: Iterable[str]) -> dict[str, Incident]:
@@ -31,6 +36,12 @@ def latest(connection: Connection, dedup_keys: Iterable[str]) -> dict[str, Incid
     """
     rows = connection.execute(_LATEST, {"keys": list(dedup_keys)}).mappings()
     return {row["dedup_key"]: _incident(row) for row in rows}
+
+
+def often(connection: Connection, dedup_keys: Iterable[str], since: datetime) -> dict[str, int]:
+    """How many incidents of each key began at ``since`` or later; keys without any are not among them."""
+    given = {"keys": list(dedup_keys), "since": since.timestamp()}
+    return {row[0]: row[1] for row in connection.execute(_OFTEN, given)}
 
 
 def find(connection: Connection, incident: str) -> Incident | None:

@@ -281,6 +281,7 @@ def _stories() -> dict[str, Report]:
             now=NOW,
             links=LINKS,
             pending=("health", "dns"),
+            history="2 times in 30 days, last INC-102 at 2026-02-14 02:41Z for 42 minutes",
         )
         stories[f"start-{severity}"] = page
     found = compose.enriched(stories["start-P1"], some_findings(), a_conclusion(), now=NOW + timedelta(seconds=2))

@@ -208,6 +208,20 @@ def test_the_open_incident_is_the_latest_whatever_the_clock_said(database: Datab
         assert incidents.latest(connection, [after.dedup_key]) == {after.dedup_key: after}
 
 
+def test_what_happened_before_is_counted(database: Database) -> None:
+    """How often an incident began lately is known for each key, and what is long past does not count."""
+    past = [
+        an_incident(id=f"INC-{age}", open=False, delivery=100 - age, opened_at=NOW - timedelta(days=age))
+        for age in (1, 20, 40)
+    ]
+    other = an_incident(id="INC-other", open=False, dedup_key="other", opened_at=NOW)
+    with database.write() as connection:
+        incidents.save(connection, [*past, other], [])
+    key = past[0].dedup_key
+    with database.read() as connection:
+        assert incidents.often(connection, [key, "never"], NOW - timedelta(days=30)) == {key: 2}
+
+
 def test_text_that_no_database_should_hold_loses_no_alert(database: Database) -> None:
     """A label value with the character NUL in it, in whatever column it ends up, is stored like any other."""
     box = Inbox(database)

@@ -18,7 +18,9 @@ from responder.engine.triage import BATCH, Triage
 from responder.model.clock import Deadline
 from responder.model.delivery import Study
 from responder.model.finding import Finding, Verdict
+from responder.model.report import Report
 from responder.store import outbox, studies
+from responder.store.codec import to_noun
 from responder.store.database import Database
 from responder.store.inbox import Inbox
 from tests.conftest import HandClock
@@ -129,6 +131,25 @@ def test_an_incident_may_end_and_another_begin_in_one_batch(shop: Shop) -> None:
     shop.clock.move(3600)
     shop.deliver(a_body(alerts=[ANEW]))
     assert shop.rows("SELECT open FROM incidents ORDER BY delivery") == [(0,), (1,)]
+
+
+def test_the_page_says_when_it_happened_before(shop: Shop) -> None:
+    """Whoever is woken a third time by the same thing reads so on the page, with the incident to look up."""
+    for day in range(3):
+        alert = an_alert(labels=LABELS, startsAt=f"{shop.clock.now():%FT%TZ}")
+        shop.deliver(a_body(alerts=[alert]))
+        shop.clock.move(42 * 60)
+        over = alert | {"status": "resolved", "endsAt": f"{shop.clock.now():%FT%TZ}"}
+        shop.deliver(a_body(alerts=[over], status="resolved"))
+        shop.clock.move(86400 * (day + 1))
+    first, second, third = (row[0] for row in shop.rows("SELECT id FROM incidents ORDER BY delivery"))
+    pages = shop.rows("SELECT incident, report FROM messages WHERE step = 'trigger' ORDER BY id")
+    said = {incident: to_noun(Report, report).history for incident, report in pages}
+    assert said == {
+        first: "",
+        second: f"once in 30 days, last {first} at 2026-02-28 02:41Z for 42 minutes",
+        third: f"2 times in 30 days, last {second} at 2026-03-01 03:23Z for 42 minutes",
+    }
 
 
 def test_a_doubt_survives_a_restart(shop: Shop) -> None:
