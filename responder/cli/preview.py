@@ -51,6 +51,11 @@ class Preview:
     turned: Turned | None = None
 
     @property
+    def page(self) -> bool:
+        """Whether somebody is woken."""
+        return self.pagerduty is not None and self.pagerduty.get("event_action") == "trigger"
+
+    @property
     def severity(self) -> Severity | None:
         """The severity in the end: what the findings made of the one decided."""
         if self.turned is not None:
@@ -138,7 +143,7 @@ def as_json(shown: Preview, *, explain: bool) -> dict[str, Any]:
         "subject": _subject(decision.subject) if decision else None,
         "runbook": str(decision.rule.runbook) if decision and decision.rule.runbook else None,
         "probes": [_ask(ask, shown.findings) for ask in shown.asks],
-        "page": shown.pagerduty is not None and shown.pagerduty.get("event_action") == "trigger",
+        "page": shown.page,
         "pagerduty": shown.pagerduty,
         "slack": shown.slack,
         "problems": list(shown.problems),

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
+Runbooks = Mapping[str, frozenset[str]]
+"""The anchors of each runbook, by file."""
+
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
 
@@ -25,7 +28,7 @@ class Section:
     line: int
 
 
-def read(folder: Path | str) -> Mapping[str, frozenset[str]]:
+def read(folder: Path | str) -> Runbooks:
     """The anchors of each ``*.md`` file of a folder, by the file's name. Empty where the folder is not there.
 
     Bytes that are not UTF-8 are replaced: a spoiled runbook is still one people can open. Raises OSError where a file

@@ -67,7 +67,7 @@ def explain(
     Exit status: 0 when every alert was decided, 1 when one could not be read or a --finding is
     one that nothing asks, 2 for a wrong command line.
     """
-    from responder.cli.rules import trace
+    from responder.cli.rules import trace_json, trace_text
 
     if sum(map(bool, (files, labels, url, incident))) != 1:
         raise click.UsageError("give FILES, labels with --label NAME=VALUE, --alertmanager or --incident")
@@ -87,9 +87,9 @@ def explain(
             source = _live(url, matchers, settings, now) if url else samples(files, sys.stdin.buffer, now)
             traces = [tracer(each, now) for each in ([of_labels([given], {}, now)] if given else source)]
     if output == "json":
-        click.echo(json.dumps([trace.as_json(each) for each in traces], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([trace_json.as_json(each) for each in traces], indent=2, ensure_ascii=False))
     else:
-        click.echo("\n\n".join("\n".join(trace.lines(each)) for each in traces))
+        click.echo("\n\n".join("\n".join(trace_text.lines(each)) for each in traces))
     if any(each.shown.problems for each in traces):
         sys.exit(FAILED)
 

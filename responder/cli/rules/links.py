@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from urllib.parse import unquote, urldefrag, urlsplit
 
-Runbooks = Mapping[str, frozenset[str]]
-"""The anchors of each runbook, by file."""
+from responder.runbooks.catalogue import Runbooks
 
 AT_ONCE = 8
 """Pages asked for at a time."""

@@ -10,10 +10,11 @@ from functools import lru_cache
 from typing import Any
 
 from responder.cli.bodies import Sample, of_labels, samples
-from responder.cli.rules.trace import Runbooks, Trace, trace
+from responder.cli.rules.trace import Trace, trace
 from responder.engine.desk import Desk
 from responder.model.rule import Matcher, MatcherError, Op
 from responder.rulebook.cases import Case
+from responder.runbooks.catalogue import Runbooks
 from responder.triage.matchers import predicate
 
 

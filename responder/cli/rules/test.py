@@ -18,9 +18,9 @@ from responder.cli.options import RULES, RUNBOOKS
 if TYPE_CHECKING:
     from responder.cli.rules.proof import Proof
     from responder.cli.rules.reach import Reach
-    from responder.cli.rules.trace import Runbooks
     from responder.engine.desk import Desk
     from responder.rulebook.cases import CaseSet
+    from responder.runbooks.catalogue import Runbooks
 
 _COLOURS = {"ok": "green", "FAIL": "red", "todo": "yellow"}
 
@@ -123,7 +123,7 @@ def _default(folder: Path) -> list[Path]:
 
 
 def _lines(found: _Outcome, *, coverage: bool) -> Iterator[str]:
-    from responder.cli.rules.trace import lines
+    from responder.cli.rules.trace_text import lines
 
     for proofs in found.proofs.values():
         for proof in proofs:
@@ -153,7 +153,7 @@ def _differences(proof: Proof) -> Iterator[str]:
 
 
 def _coverage(found: _Outcome) -> Iterator[str]:
-    from responder.cli.rules.trace import entry_text
+    from responder.cli.rules.trace_text import entry_text
 
     reach = found.reach
     yield f"coverage: {reach.share:.1f} % of the rules, {found.wanted:g} % wanted"

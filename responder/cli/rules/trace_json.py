@@ -1,0 +1,75 @@
+"""A trace as scripts read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from responder.cli.rules import stored as then
+from responder.cli.rules.trace import Trace
+from responder.triage.matching import Step
+
+
+def as_json(found: Trace) -> dict[str, Any]:
+    """The element of ``rules explain --output json``. Its keys are relied upon: add, never rename."""
+    decision = found.decision
+    if decision is None:
+        return {"source": found.shown.source, "problems": list(found.shown.problems)}
+    rule, subject, alert = decision.rule, decision.subject, decision.ruling.alert
+    return {
+        "source": found.shown.source,
+        "problems": list(found.shown.problems),
+        "alert": {"labels": dict(alert.labels), "firing": alert.firing, "starts_at": alert.starts_at.isoformat()},
+        "alerts": len(decision.rulings),
+        "subject": {
+            "service": subject.service,
+            "name": subject.name,
+            "namespace": subject.namespace,
+            "why": subject.why,
+            "rejected": list(subject.rejected),
+        },
+        "rules": [_step(step, found) for step in found.shown.steps],
+        "rule": rule.id,
+        "place": str(rule.place),
+        "action": rule.action.value,
+        "severity": decision.severity.name,
+        "severity_reason": decision.ruling.reason,
+        "findings": _turned(found),
+        "held": found.held or None,
+        "shadow": str(decision.trial) if decision.trial else None,
+        "owner": rule.owner or None,
+        "note": rule.note or None,
+        "runbook": {"target": str(rule.runbook) if rule.runbook else None, "found": found.runbook},
+        "probes": [
+            {"name": ask.probe, "kind": ask.kind, "target": ask.target, "question": ask.question, "skip": ask.skip}
+            for ask in found.asks
+        ],
+        "page_budget": found.budget,
+        "route": list(found.route),
+        "page": found.page,
+        "dedup": {
+            "group_key": found.group_key,
+            "key": found.dedup,
+            "cluster": found.cluster,
+            "gathered": dict(found.gathered),
+        },
+        "title": found.title,
+        "reason": decision.reason,
+        **({"stored": then.as_json(found.stored)} if found.stored else {}),
+    }
+
+
+def _turned(found: Trace) -> dict[str, str] | None:
+    turned = found.shown.turned
+    return {"severity": turned.turn.severity.name, "reason": turned.reason} if turned else None
+
+
+def _step(step: Step, found: Trace) -> dict[str, Any]:
+    return {
+        "rule": step.rule.id,
+        "place": str(step.rule.place),
+        "matched": step.matched,
+        "failed": str(step.failed) if step.failed else None,
+        "got": step.got if step.failed else None,
+        "would_match": step.rule.id in found.also if step.matched is None else step.matched or step.shadow,
+        "shadow": step.shadow,
+    }

@@ -1,0 +1,130 @@
+"""A trace as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from responder.cli.preview import in_shadow
+from responder.cli.rules import stored as then
+from responder.cli.rules.trace import Trace
+from responder.model.rule import Adjustment
+from responder.model.text import number_of, one_line
+
+
+def lines(found: Trace) -> Iterator[str]:
+    """The trace as people read it."""
+    decision = found.decision
+    yield click.style(one_line(found.shown.source), bold=True)
+    for problem in found.shown.problems:
+        yield _row("PROBLEM", one_line(problem))
+    if decision is None:
+        return
+    alert, subject, rule = decision.ruling.alert, decision.subject, decision.rule
+    labels = " ".join(f"{name}={value}" for name, value in sorted(alert.labels.items()) if name != "alertname")
+    more = f"  and {len(decision.rulings) - 1} more in its group" if len(decision.rulings) > 1 else ""
+    state = "firing" if alert.firing else "resolved"
+    name = alert.name or "an alert without a name"
+    yield _row("ALERT", one_line(f"{name}  {{{labels}}}  {state} since {alert.starts_at:%H:%M:%SZ}{more}"))
+    yield _row("SUBJECT", one_line(f"{_about(subject.service, subject.name)}  {subject.why}"))
+    for rejected in subject.rejected:
+        yield _row("", one_line(f"rejected {rejected}"))
+    yield _row("RULES", "the first that matches decides")
+    yield from _steps(found)
+    yield _row("SEVERITY", f"{decision.severity.name}  from rule {rule.id}, {one_line(decision.ruling.reason)}")
+    for entry in rule.adjust if found.shown.turned is None else ():
+        if entry.findings:
+            yield _row("", f"    {entry_text(entry)}")
+    if found.shown.turned is not None:
+        yield _row("FINDINGS", one_line(found.shown.turned.reason))
+    if found.held:
+        yield _row("WINDOW", one_line(found.held))
+    if decision.trial:
+        yield _row("SHADOW", one_line(str(decision.trial)))
+    for name, text in (("OWNER", rule.owner), ("NOTE", rule.note)):
+        if text:
+            yield _row(name, text)
+    yield _row("RUNBOOK", f"{rule.runbook or ''}  {found.runbook}".strip())
+    yield from _probes(found)
+    yield _row("ROUTE", _route(found))
+    yield _row("DEDUP", one_line(f"{_gathered(found)} = {found.dedup[:16]}..."))
+    if found.title:
+        yield _row("TITLE", f"{found.title}  ({len(found.title)} characters)")
+    yield _row("WHY", one_line(decision.reason))
+    for heading, text in then.lines(found.stored) if found.stored else ():
+        yield _row(heading, one_line(text))
+
+
+def _gathered(found: Trace) -> str:
+    """What makes deliveries the same incident."""
+    if not found.gathered:
+        of = f"{found.cluster} and {found.group_key}" if found.cluster else found.group_key
+        return f"sha256({of})"
+    labels = ", ".join(f'{name}="{value}"' for name, value in found.gathered.items())
+    return f"incident_key {{{labels}}} gathers all groups that share it"
+
+
+def entry_text(entry: Adjustment) -> str:
+    """What an entry of ``adjust`` does, and where."""
+    where = [*map(str, entry.matchers), *([f"{entry.firing} alerts fire"] if entry.firing else [])]
+    where += map(str, entry.findings)
+    return f"{'raises' if entry.raises else 'lowers'} it {_whither(entry)} where {' and '.join(where)}"
+
+
+def _whither(adjustment: Adjustment) -> str:
+    if adjustment.to:
+        return f"to {adjustment.to}"
+    return f"by {number_of(adjustment.steps, 'step')}"
+
+
+def _about(service: str | None, name: str) -> str:
+    return f"service={service}" if service else f"{name} (no service of the catalogue)"
+
+
+def _steps(found: Trace) -> Iterator[str]:
+    width = max(len(step.rule.id) for step in found.shown.steps)
+    skipped = 0
+    for number, step in enumerate(found.shown.steps, 1):
+        if step.matched is None and step.rule.id not in found.also:
+            skipped += 1
+            continue
+        if step.matched:
+            held = " and ".join(map(str, step.rule.matchers)) or "it matches everything"
+            text = click.style(f"+ {one_line(held)}  <- chosen ({step.rule.place})", fg="green")
+        elif step.shadow:
+            text = click.style(f"+ {one_line(in_shadow(found.shown))}", fg="yellow")
+        elif step.matched is None:
+            text = "  not evaluated: the first match decides; would match too"
+        else:
+            text = f"- {_short(str(step.failed))}  got {_short(one_line(step.got))!r}"
+        yield _row("", f"{number:>3} {step.rule.id:<{width}} {text}")
+    if skipped:
+        yield _row("", f"    {skipped} more not evaluated, and would not match")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 72 else text[:69] + "..."
+
+
+def _probes(found: Trace) -> Iterator[str]:
+    if not found.asks:
+        yield _row("PROBES", "none")
+    for number, ask in enumerate(found.asks):
+        what = f"{ask.probe:<20} {ask.kind:<7} {one_line(ask.question or ask.target)}"
+        yield _row("" if number else "PROBES", what + (f"  [skipped: {ask.skip}]" if ask.skip else ""))
+
+
+def _route(found: Trace) -> str:
+    decision = found.decision
+    if decision is None or not found.route:
+        return "nobody is told"
+    severity = found.severity or decision.severity
+    pager = {"pagerduty": f"pagerduty {severity.pagerduty}"}
+    told = ", ".join(pager.get(name, name) for name in found.route)
+    woken = "somebody is woken" if found.page else "nobody is woken"
+    return f"{told}; {woken}; the page waits {found.budget:g} s at most"
+
+
+def _row(name: str, text: str) -> str:
+    return f"{click.style(f'{name:<9}', fg='cyan')} {text}".rstrip()
