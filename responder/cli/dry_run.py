@@ -13,6 +13,7 @@ import click
 from responder import bootstrap
 from responder.cli.fail import FAILED, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
+from responder.cli.rehearse import desk_of
 from responder.model.text import clean, one_line
 
 if TYPE_CHECKING:
@@ -62,11 +63,10 @@ def _shown(
     from responder.model.clock import Deadline
 
     settings = bootstrap.settings_from_environment()
-    book = bootstrap.load_rules(rules or settings.rules, runbooks or settings.runbooks)
-    desk = bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
+    desk = desk_of(rules or settings.rules, runbooks or settings.runbooks, settings)
     clock = bootstrap.SystemClock()
     prober = bootstrap.prober(settings, clock) if probe else None
-    budget = max(severity.page_budget for severity in book.severities.values())
+    budget = max(severity.page_budget for severity in desk.book.severities.values())
     run = (lambda asks: prober.run(asks, Deadline(clock.monotonic() + budget))) if prober else None
 
     def show(sample: Sample) -> tuple[str, bool]:

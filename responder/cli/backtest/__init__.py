@@ -16,6 +16,7 @@ import click
 from responder import bootstrap
 from responder.cli.fail import FAILED, Fatal, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
+from responder.cli.rehearse import desk_of
 from responder.cli.spans import SPAN
 from responder.model.text import number_of
 
@@ -132,15 +133,14 @@ def _compare(wanted: str, asked: Asked, rules: str | None, runbooks: str | None,
 
 
 def _desk(rules: RuleSet, settings: Settings) -> Desk:
-    """Every channel counts as configured, so that the answer is the same on a laptop and in CI."""
+    """Raises BadRules, once it is said which of the two sets has them."""
     from responder.model.problem import BadRules
 
     try:
-        book = bootstrap.load_rules(str(rules.rules), str(rules.runbooks))
+        return desk_of(str(rules.rules), str(rules.runbooks), settings)
     except BadRules:
         click.echo(f"error: the rules of {rules.name} cannot be used:", err=True)
         raise
-    return bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
 
 
 @contextlib.contextmanager

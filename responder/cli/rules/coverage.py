@@ -180,7 +180,7 @@ def _ask(url: str, outgoing: Outgoing, deadline: Deadline) -> Verdict:
 
 
 def _print(found: Mapped, output: str, *, everything: bool) -> None:
-    from responder.cli.rules import mapping
+    from responder.cli.rules import mapping, mapping_text
 
     if output == "json":
         click.echo(json.dumps(mapping.as_json(found), indent=2, ensure_ascii=False))
@@ -189,5 +189,5 @@ def _print(found: Mapped, output: str, *, everything: bool) -> None:
 
         click.echo(sheet(found), nl=False)
     else:
-        for line in mapping.lines(found, everything=everything):
+        for line in mapping_text.lines(found, everything=everything):
             click.echo(line)

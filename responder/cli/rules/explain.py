@@ -16,6 +16,7 @@ from responder import bootstrap
 from responder.cli.bodies import Sample, of_labels, samples
 from responder.cli.fail import FAILED, Fatal, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
+from responder.cli.rehearse import ANY_PROMETHEUS, desk_of
 
 if TYPE_CHECKING:
     from responder.cli.rules.trace import Trace
@@ -98,10 +99,8 @@ def _tracer(settings: Settings, rules: str, runbooks: str, answers: dict[str, st
     from responder.cli.rules.trace import trace
 
     if answers and not settings.prometheus_url:
-        # Where answers are given nobody is asked, so it does not matter that there is no Prometheus here.
-        settings = replace(settings, prometheus_url="http://prometheus.invalid")
-    book = bootstrap.load_rules(rules, runbooks)
-    desk = bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
+        settings = replace(settings, prometheus_url=ANY_PROMETHEUS)
+    desk = desk_of(rules, runbooks, settings)
     anchors = bootstrap.surroundings(runbooks).runbooks or {}
     return lambda sample, now: trace(sample, desk, anchors, now, answers)
 

@@ -14,6 +14,7 @@ import click
 from responder import bootstrap
 from responder.cli.fail import FAILED, Fatal, named_failures
 from responder.cli.options import RULES, RUNBOOKS
+from responder.cli.rehearse import ANY_PROMETHEUS, desk_of
 
 if TYPE_CHECKING:
     from responder.cli.rules.proof import Proof
@@ -109,9 +110,7 @@ def _desk(rules: str, runbooks: str) -> tuple[Desk, Runbooks]:
     """A desk with every channel and some Prometheus, whatever is configured here."""
     from responder.settings import Settings
 
-    settings = Settings(prometheus_url="http://prometheus.invalid")
-    book = bootstrap.load_rules(rules, runbooks)
-    desk = bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
+    desk = desk_of(rules, runbooks, Settings(prometheus_url=ANY_PROMETHEUS))
     return desk, bootstrap.surroundings(runbooks).runbooks or {}
 
 

@@ -1,0 +1,76 @@
+"""Which rule each alert of Prometheus meets, as people read it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import click
+
+from responder.cli.rules.links import Leads
+from responder.cli.rules.mapping import Mapped, Row, summary, where
+from responder.cli.rules.weight import NOTHING
+from responder.model.text import number_of, one_line
+
+
+def lines(found: Mapped, *, everything: bool) -> Iterator[str]:
+    """The alerts by rule, those that fall to the catch-all, the rules that meet none, and the numbers."""
+    for rule, rows in found.by_rule():
+        if rows and (rule.matchers or everything):
+            yield click.style(f"{rule.id}  {len(rows)}  {rule.runbook or ''}".rstrip(), bold=True)
+            yield from map(_line, _sorted(rows))
+    caught = [row for row in found.rows if row.caught]
+    if caught and not everything:
+        yield click.style(f"{caught[0].rule.id}  {len(caught)}  (--all lists them)", bold=True)
+        sources = Counter(row.alert.source for row in caught)
+        yield from (f"  {count:>5}  {one_line(source)}" for source, count in sources.most_common())
+    if found.idle:
+        yield click.style("rules that meet none of these alerts", bold=True)
+        yield from (f"  {rule.id}  ({rule.place})" for rule in found.idle)
+    yield from _nowhere(found, everything=everything)
+    yield from (click.style(one_line(f"not read: {problem}"), fg="red") for problem in found.problems)
+    yield from _numbers(summary(found), found.lately)
+
+
+def _sorted(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (-(row.weight or NOTHING).times, row.alert.name, row.severity.rank))
+
+
+def _line(row: Row) -> str:
+    often = f"{row.weight.times:>8.0f} x {row.weight.hours:>7.1f} h" if row.weight else ""
+    label = row.alert.labels.get("severity", "")
+    return f"{one_line(row.severity.name):>4}{often}  {one_line(row.alert.name):<48} {one_line(label):<9} {where(row)}"
+
+
+def _nowhere(found: Mapped, *, everything: bool) -> Iterator[str]:
+    """The alerts whose own runbook nobody can open; those that name none are many, and only counted."""
+    wanted = {Leads.NOWHERE, Leads.MISSING} if everything else {Leads.NOWHERE}
+    lost = [row for row in found.rows if row.leads[0] in wanted]
+    if lost:
+        yield click.style("alerts whose runbook_url leads nowhere", bold=True)
+    for row in lost:
+        url = one_line(row.alert.annotations.get("runbook_url", ""))
+        yield f"  {one_line(row.alert.name):<48} {url} ({row.leads[1]})  {where(row)}"
+
+
+def _numbers(numbers: Mapping[str, Any], lately: str) -> Iterator[str]:
+    alerts = numbers["alerts"]
+    share = f" ({100 * numbers['matched'] / alerts:.0f} %)" if alerts else ""
+    severities = ", ".join(f"{count} {name}" for name, count in numbers["severities"].items())
+    used = sum(count > 0 for count in numbers["rules"].values())
+    yield ""
+    whose = f"{numbers['matched']} meet a rule of their own{share}, {numbers['caught']} fall to the catch-all"
+    yield f"{number_of(alerts, 'alert')} of {number_of(numbers['sources'], 'source')}: {whose}"
+    yield f"severities: {severities}; {numbers['paging']} may page"
+    yield f"rules: {used} of {len(numbers['rules'])} meet an alert"
+    urls = numbers["runbook_urls"]
+    yield (
+        f"runbook_url: {urls['ok']} lead to a runbook, {urls['unchecked']} to something that was not checked, "
+        f"{urls['nowhere']} nowhere, {urls['missing']} are missing"
+    )
+    if lately:
+        caught = f"{numbers['fired_caught']} times and {numbers['hours_caught']} h of it fell to the catch-all"
+        yield f"fired in {lately}: {numbers['fired']} times, {numbers['hours']} h; {caught}"
+    if lately and numbers["fired_strange"]:
+        yield f"and {numbers['fired_strange']} times, {numbers['hours_strange']} h, what is none of these alerts"
