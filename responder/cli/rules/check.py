@@ -8,24 +8,27 @@ from pathlib import Path
 
 import click
 
-from responder.cli.fail import FAILED, MISUSED
+from responder.cli.fail import FAILED, MISUSED, named_failures
 
 FORMATS = ("text", "json", "sarif", "github")
 
 
 @click.command()
-@click.argument("folder", default="rules", type=click.Path(path_type=Path))
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--runbooks",
     default=None,
     type=click.Path(path_type=Path),
+    metavar="DIR",
     help="Folder of the runbooks that rules lead to. [default: runbooks, beside FOLDER]",
 )
 @click.option("--output", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--strict", is_flag=True, help="Fail on warnings as well.")
 @click.option("--explain", "code", metavar="CODE", help="Print what a code means, with an example, and end.")
-def check(folder: Path, runbooks: Path | None, output: str, *, strict: bool, code: str | None) -> None:
+def check(folder: Path | None, runbooks: Path | None, output: str, *, strict: bool, code: str | None) -> None:
     """Print every problem of the rule files in FOLDER as file:line:column.
+
+    Without FOLDER these are RESPONDER_RULES and RESPONDER_RUNBOOKS, as for `serve`.
 
     A warning, and an error about rules that work, can be silenced by a comment on its line or the one above:
     # responder: ignore CODE until=2027-01-31 reason="...".
@@ -36,10 +39,14 @@ def check(folder: Path, runbooks: Path | None, output: str, *, strict: bool, cod
     if code is not None:
         _explain(code)
         return
-    from responder.bootstrap import examine_rules
+    from responder.bootstrap import examine_rules, settings_from_environment
     from responder.cli.rules import findings
     from responder.rulebook.reader import no_collection
 
+    if folder is None:
+        with named_failures():
+            settings = settings_from_environment()
+        folder, runbooks = Path(settings.rules), runbooks or Path(settings.runbooks)
     with no_collection():
         found = examine_rules(str(folder), str(runbooks or folder.resolve().parent / "runbooks"))
         gc.freeze()  # They stay until the process ends: looking for garbage in them would take a sixth of the time.

@@ -34,6 +34,17 @@ def test_good_rules_end_with_zero(folder: Path) -> None:
     assert json.loads(_check(str(folder), "--output", "json").output)["problems"] == []
 
 
+def test_without_a_folder_the_rules_of_the_service_are_checked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside a container, what is checked is what `serve` reads there."""
+    monkeypatch.chdir(folder / "tests")
+    monkeypatch.setenv("RESPONDER_RULES", str(folder))
+    assert "no runbooks were found" in _check().output
+    monkeypatch.setenv("RESPONDER_RUNBOOKS", str(folder.parent / "runbooks"))
+    assert _check().exit_code == 0
+    monkeypatch.setenv("RESPONDER_THREADS", "none")
+    assert "error: RESPONDER_THREADS is not a whole number above zero" in _check().stderr
+
+
 def test_a_problem_is_shown_with_its_line(folder: Path) -> None:
     """People see the line, the place in it and the word that was meant."""
     (folder / "50-mine.yaml").write_text('rules:\n  - id: mine\n    match: alertname="Mine"\n    sevrity: P1\n')
