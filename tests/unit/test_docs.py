@@ -9,12 +9,14 @@ from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
+import click
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from responder.cli import _COMMANDS
+from responder.cli import _COMMANDS, main
 from responder.diagnose.probes import PROBES
 from responder.model.rule import Heartbeat
 from responder.rulebook.schema import (
@@ -34,6 +36,7 @@ from responder.rulebook.schema import (
     WhenShape,
     WindowShape,
 )
+from responder.runbooks.catalogue import anchors
 from responder.settings import Settings
 from responder.standins.builders import NOW, a_book, a_rule
 from responder.store.database import Database
@@ -100,6 +103,42 @@ def test_the_readme_names_every_command() -> None:
     """A newcomer finds each command in the README."""
     readme = (ROOT / "README.md").read_text()
     assert [name for name in _COMMANDS if f"responder {name}" not in readme] == []
+
+
+PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+COMMAND = re.compile(r"(?:`|^|/)responder ([a-z][^`\n|]*)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_of_the_docs_leads_somewhere(page: Path) -> None:
+    """Who follows a link finds a file that is there, and the heading that was meant."""
+    for file, section in LINK.findall(page.read_text()):
+        target = (page.parent / file) if file else page
+        assert target.exists(), f"{file} of {page.name}"
+        assert not section or section in anchors(target.read_text()), f"{file}#{section} of {page.name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_command_of_the_docs_can_be_typed(page: Path) -> None:
+    """No page names a command or an option that is not there, or not any more."""
+    for line in COMMAND.findall(page.read_text()):
+        command, options = _command_line(line)
+        known = {name for parameter in command.params for name in parameter.opts}
+        known |= {"--help"} if command is not main else {"--help", "--version"}
+        assert options <= known, f"responder {line} in {page.name}"
+
+
+def _command_line(line: str) -> tuple[click.Command, set[str]]:
+    """The command that a line calls, and the options it names."""
+    command: click.Command = main
+    words = line.split()
+    while isinstance(command, click.Group) and words and words[0] in command.list_commands(click.Context(command)):
+        found = command.get_command(click.Context(command), words.pop(0))
+        assert found is not None
+        command = found
+    assert command is not main, f"there is no command 'responder {line}'"
+    return command, {word.partition("=")[0].rstrip(",.;:") for word in words if word.startswith("--")}
 
 
 SHAPES: dict[str, type[BaseModel]] = {

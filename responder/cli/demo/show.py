@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,11 @@ _GRACE = 3.0
 """How much later than the page budget a page may be before the demo calls it missing."""
 
 
+_NEXT = {
+    "dry-run --explain examples/alerts/crash-loop.json": "why this rule, and the exact page",
+    "rules check": "every problem of the rules at once",
+    "serve --settings": "what to set to page for real",
+}
 _NO_LIMIT = {"pagerduty_events_per_minute": "6000", "slack_messages_per_minute": "6000"}
 """The stand-ins take as much as comes, and nobody wants to wait for limits that are not theirs."""
 
@@ -167,11 +173,9 @@ class Show:
             screen.say(f"MISSING  {sentence}", "bold red")
         screen.console.print()
         screen.say("What to try next")
-        screen.say(
-            "  responder dry-run --explain examples/alerts/crash-loop.json   why this rule, and the exact page\n"
-            "  responder rules check                                         every problem of the rules at once\n"
-            "  responder serve --settings                                    what to set to page for real"
-        )
+        program = "responder" if shutil.which("responder") else ".venv/bin/responder"
+        for arguments, why in _NEXT.items():
+            screen.say(f"  {program} {arguments:<49}  {why}")
 
     def _stay(self, program: Program) -> None:
         """Keep running, for people to send alerts of their own."""
