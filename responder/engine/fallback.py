@@ -81,24 +81,22 @@ def follow(
     return Decided(effects=effects, changed=list(moved.values()))
 
 
+@dataclass(frozen=True, slots=True)
 class Fallback:
     """Looks for pages that are stuck. ``limit`` is the patience in seconds with one of the worst severity."""
 
-    def __init__(
-        self, database: Database, ledger: Ledger, desk: Callable[[], Desk], clock: Clock, limit: float
-    ) -> None:
-        self._database = database
-        self._ledger = ledger
-        self._desk = desk
-        self._clock = clock
-        self._limit = limit
+    database: Database
+    ledger: Ledger
+    desk: Callable[[], Desk]
+    clock: Clock
+    limit: float
 
     def run(self) -> None:
         """One look. The turn of triage is taken only where there is something to do. Raises CannotStore."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             if not self._taken(connection):
                 return
-        decided = self._ledger.record(self._decide, Deadline(self._clock.monotonic() + _TURN_SECONDS))
+        decided = self.ledger.record(self._decide, Deadline(self.clock.monotonic() + _TURN_SECONDS))
         for each in decided.effects:
             for draft in each.drafts:
                 _log.error(
@@ -110,17 +108,17 @@ class Fallback:
                 )
 
     def _taken(self, connection: Connection) -> list[Detour]:
-        usable = every_way(self._desk().channels)
+        usable = every_way(self.desk().channels)
         # A page on the last way has nowhere to go: it must not stand before those that have.
         stations = [name for name in dict.fromkeys((*CHAIN, *SILENT)) if after(name, usable)]
-        return detours(stuck.pages(connection, PAGER, stations), usable, self._limit, self._clock.now())
+        return detours(stuck.pages(connection, PAGER, stations), usable, self.limit, self.clock.now())
 
     def _decide(self, connection: Connection) -> Decided:
         taken = self._taken(connection)
         named = {each.page.incident for each in taken}
         known = {name: found for name in named if (found := incidents.find(connection, name))}
         reports = outbox.last_reports(connection, named) if named else {}
-        return follow(taken, known, reports, self._desk(), self._clock.now())
+        return follow(taken, known, reports, self.desk(), self.clock.now())
 
 
 def ways(channels: Mapping[str, Channel]) -> tuple[str, ...]:

@@ -127,26 +127,26 @@ def _page_plainly(incident: Incident, error: Exception, desk: Desk, now: datetim
     return replace(plain, delivery=None, drafts=drafts, incident=replace(incident, channels=channels))
 
 
+@dataclass(frozen=True, slots=True)
 class Watch:
     """Looks at the floods when nothing arrives: a job of the engine's timers."""
 
-    def __init__(self, database: Database, ledger: Ledger, desk: Callable[[], Desk], clock: Clock) -> None:
-        self._database = database
-        self._ledger = ledger
-        self._desk = desk
-        self._clock = clock
+    database: Database
+    ledger: Ledger
+    desk: Callable[[], Desk]
+    clock: Clock
 
     def run(self) -> None:
         """One turn. Raises CannotStore."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             idle = not any(
                 flood.digest or self._unpaged(connection, flood) for flood in floods.known(connection).values()
             )
         if not idle:
-            self._ledger.record(self._look, Deadline(self._clock.monotonic() + _TURN_SECONDS))
+            self.ledger.record(self._look, Deadline(self.clock.monotonic() + _TURN_SECONDS))
 
     def _look(self, connection: Connection) -> Decided:
-        desk, now = self._desk(), self._clock.now()
+        desk, now = self.desk(), self.clock.now()
         still, effects, ends = [], list[Effects](), []
         for flood in floods.known(connection).values():
             if over(flood, desk.book.severities.get(flood.severity), now):
@@ -165,8 +165,8 @@ class Watch:
 
     def _unpaged(self, connection: Connection, flood: Flood) -> list[Incident]:
         """Those whose turn to be paged it is now."""
-        severity = self._desk().book.severities.get(flood.severity)
-        room = may_follow(flood, severity, self._clock.now()) if severity else 0
+        severity = self.desk().book.severities.get(flood.severity)
+        room = may_follow(flood, severity, self.clock.now()) if severity else 0
         return incidents.unpaged(connection, flood.severity, flood.digest, room) if room else []
 
     @staticmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -56,17 +56,17 @@ def watch(
     )
 
 
+@dataclass(frozen=True, slots=True)
 class Watch:
     """Looks at the heartbeats of the rules in force, and writes what follows in the turn of triage."""
 
-    def __init__(self, ledger: Ledger, desk: Callable[[], Desk], clock: Clock) -> None:
-        self._ledger = ledger
-        self._desk = desk
-        self._clock = clock
+    ledger: Ledger
+    desk: Callable[[], Desk]
+    clock: Clock
 
     def run(self) -> None:
         """One look. Raises CannotStore."""
-        decided = self._ledger.record(self._decide, Deadline(self._clock.monotonic() + _TURN_SECONDS))
+        decided = self.ledger.record(self._decide, Deadline(self.clock.monotonic() + _TURN_SECONDS))
         for each in decided.effects:
             if each.incident is not None:
                 say = _log.error if each.incident.open else _log.info
@@ -74,9 +74,9 @@ class Watch:
                 say(event, cluster=each.incident.cluster, incident=each.incident.id, reason=each.outcome)
 
     def _decide(self, connection: Connection) -> Decided:
-        now = self._clock.now()
+        now = self.clock.now()
         known = heartbeats.pulses(connection)
-        desk = self._desk()
+        desk = self.desk()
         clusters = {*known, *(each.cluster for each in desk.book.heartbeats)}
         return watch(known, _histories(connection, clusters), desk, now, inbox.oldest_new(connection) or now)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -62,6 +62,7 @@ def doubts(facts: Facts, now: datetime) -> tuple[str, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
 class Lifeline:
     """Pings ``url`` while nothing speaks against it, and ``fail_url``, where there is one, while something does.
 
@@ -69,51 +70,41 @@ class Lifeline:
     just written to the database.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        desk: Callable[[], Desk],
-        outgoing: Outgoing,
-        clock: Clock,
-        *,
-        url: Secret,
-        fail_url: Secret,
-        alive: Callable[[], bool],
-    ) -> None:
-        self._database = database
-        self._desk = desk
-        self._outgoing = outgoing
-        self._clock = clock
-        self._url = url
-        self._fail_url = fail_url
-        self._alive = alive
+    database: Database
+    desk: Callable[[], Desk]
+    outgoing: Outgoing
+    clock: Clock
+    _: KW_ONLY
+    url: Secret
+    fail_url: Secret
+    alive: Callable[[], bool]
 
     def run(self) -> None:
         """One ping, or none. Raises CannotStore: then nobody is pinged, which is what the other side waits for."""
-        found = doubts(self._facts(), self._clock.now())
-        if not self._alive():
+        found = doubts(self._facts(), self.clock.now())
+        if not self.alive():
             found = (*found, "an engine thread has ended")
         if found:
             _log.warning("lifeline.withheld", reasons=list(found))
             TALLY.add("responder_outbound_heartbeats", "withheld")
-            if self._fail_url.reveal():
-                self._ping(self._fail_url)
+            if self.fail_url.reveal():
+                self._ping(self.fail_url)
             return
-        refusal = self._ping(self._url)
+        refusal = self._ping(self.url)
         TALLY.add("responder_outbound_heartbeats", "failed" if refusal else "accepted")
         if refusal:
             _log.warning("lifeline.refused", reason=refusal)
             return
         name = "responder_outbound_heartbeat_last_success_timestamp_seconds"
-        TALLY.latest(name, value=self._clock.now().timestamp())
+        TALLY.latest(name, value=self.clock.now().timestamp())
 
     def _facts(self) -> Facts:
-        desk = self._desk()
-        with self._database.read() as connection:
+        desk = self.desk()
+        with self.database.read() as connection:
             sums = tallies.read(connection)
             return Facts(
                 oldest_delivery=inbox.oldest_new(connection),
-                backlogs=backlog.backlogs(connection, self._clock.now()),
+                backlogs=backlog.backlogs(connection, self.clock.now()),
                 failures={labels[0]: value for (name, labels), value in sums.items() if name == _FAILURE},
                 successes={labels[0]: value for (name, labels), value in sums.items() if name == _SUCCESS},
                 pulses=heartbeats.pulses(connection),
@@ -123,9 +114,9 @@ class Lifeline:
 
     def _ping(self, url: Secret) -> str:
         """Why the ping was not accepted, without the address; empty where it was."""
-        deadline = Deadline(self._clock.monotonic() + _PING_SECONDS)
+        deadline = Deadline(self.clock.monotonic() + _PING_SECONDS)
         try:
-            response = self._outgoing.send(Request(url.reveal(), b"", method="GET"), deadline)
+            response = self.outgoing.send(Request(url.reveal(), b"", method="GET"), deadline)
         except CouldNotReach as error:
             return scrub(str(error), (url,))
         return "" if 200 <= response.status < 300 else f"HTTP {response.status}"

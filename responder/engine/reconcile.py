@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -53,51 +53,42 @@ def _unheld(incident: Incident) -> Incident:
     return replace(incident, hold="", held_until=None, review_at=next_look(incident.alerts, None))
 
 
+@dataclass(frozen=True, slots=True)
 class Reconcile:
     """A job for the timers. ``servers`` are the Alertmanagers by cluster, under the empty name those of all others."""
 
-    def __init__(
-        self,
-        database: Database,
-        ledger: Ledger,
-        desk: Callable[[], Desk],
-        clock: Clock,
-        alertmanagers: Alertmanagers,
-        servers: Mapping[str, tuple[str, ...]],
-        grace: timedelta,
-    ) -> None:
-        self._database = database
-        self._ledger = ledger
-        self._desk = desk
-        self._clock = clock
-        self._alertmanagers = alertmanagers
-        self._servers = servers
-        self._grace = grace
-        self._said: dict[str, str] = {}
+    database: Database
+    ledger: Ledger
+    desk: Callable[[], Desk]
+    clock: Clock
+    alertmanagers: Alertmanagers
+    servers: Mapping[str, tuple[str, ...]]
+    grace: timedelta
+    _said: dict[str, str] = field(default_factory=dict, init=False)
 
     def run(self) -> None:
         """Ask, then decide in the turn of triage. Raises CannotStore."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             asked = self._asked(incidents.open_ones(connection))
         if not asked:
             return
         answers = {name: self._ask(name, fingerprints) for name, fingerprints in asked.items()}
-        done = self._ledger.record(
-            lambda connection: self._decide(connection, answers), Deadline(self._clock.monotonic() + _TURN_SECONDS)
+        done = self.ledger.record(
+            lambda connection: self._decide(connection, answers), Deadline(self.clock.monotonic() + _TURN_SECONDS)
         )
         for each in done.effects:
             if each.incident is not None and each.outcome:
                 _log.info("incident.reconciled", incident=each.incident.id, open=each.incident.open, why=each.outcome)
 
     def _decide(self, connection: Connection, answers: Answers) -> Decided:
-        now, desk = self._clock.now(), self._desk()
+        now, desk = self.clock.now(), self.desk()
         open_ones = [each for each in incidents.open_ones(connection) if asked_about(each)]
         reports = outbox.last_reports(connection, [each.id for each in open_ones]) if open_ones else {}
         count = Counter(self._name(each) for each in open_ones)
         effects = []
         for incident in open_ones:
             name = self._name(incident)
-            verdict = reconcile(incident, answers.get(name, ()), now, self._grace, count[name])
+            verdict = reconcile(incident, answers.get(name, ()), now, self.grace, count[name])
             effects.append(followed(incident, verdict, reports.get(incident.id), desk, now))
         return decided([each for each in effects if each is not None])
 
@@ -106,13 +97,13 @@ class Reconcile:
         for incident in open_ones:
             if fingerprints := asked_about(incident):
                 asked.setdefault(self._name(incident), set()).update(fingerprints)
-        return {name: fingerprints for name, fingerprints in asked.items() if name in self._servers}
+        return {name: fingerprints for name, fingerprints in asked.items() if name in self.servers}
 
     def _name(self, incident: Incident) -> str:
-        return incident.cluster if incident.cluster in self._servers else ""
+        return incident.cluster if incident.cluster in self.servers else ""
 
     def _ask(self, name: str, fingerprints: set[str]) -> list[View | NoView]:
-        answers = [self._alertmanagers.view(url, fingerprints) for url in self._servers[name]]
+        answers = [self.alertmanagers.view(url, fingerprints) for url in self.servers[name]]
         for answer in answers:
             self._say(answer.server, answer.reason if isinstance(answer, NoView) else "")
         return answers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -24,28 +25,28 @@ BATCH = 100
 _TURN_SECONDS = 5.0
 
 
+@dataclass(frozen=True, slots=True)
 class Review:
     """A job for the timers. What it cannot decide in this turn it finds again in the next: the time is in the row."""
 
-    def __init__(self, database: Database, ledger: Ledger, desk: Callable[[], Desk], clock: Clock) -> None:
-        self._database = database
-        self._ledger = ledger
-        self._desk = desk
-        self._clock = clock
+    database: Database
+    ledger: Ledger
+    desk: Callable[[], Desk]
+    clock: Clock
 
     def run(self) -> None:
         """Decide what is due. Raises CannotStore."""
-        with self._database.read() as connection:
-            due = incidents.to_review(connection, self._clock.now(), 1)
+        with self.database.read() as connection:
+            due = incidents.to_review(connection, self.clock.now(), 1)
         if not due:
             return
-        done = self._ledger.record(self._decide, Deadline(self._clock.monotonic() + _TURN_SECONDS))
+        done = self.ledger.record(self._decide, Deadline(self.clock.monotonic() + _TURN_SECONDS))
         for each in done.effects:
             if each.incident is not None and each.drafts:
                 _log.info("incident.reviewed", incident=each.incident.id, open=each.incident.open, why=each.outcome)
 
     def _decide(self, connection: Connection) -> Decided:
-        now, desk = self._clock.now(), self._desk()
+        now, desk = self.clock.now(), self.desk()
         due = incidents.to_review(connection, now, BATCH)
         reports = outbox.last_reports(connection, [each.id for each in due]) if due else {}
         return decided([changed(each, review(each, now), reports.get(each.id), desk, now) for each in due])

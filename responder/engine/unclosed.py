@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -56,21 +56,21 @@ def _to_do(each: Unclosed) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
 class Unclosing:
     """A job for the timers: looks for ends that a pager refused."""
 
-    def __init__(self, database: Database, ledger: Ledger, desk: Callable[[], Desk], clock: Clock) -> None:
-        self._database = database
-        self._ledger = ledger
-        self._desk = desk
-        self._clock = clock
+    database: Database
+    ledger: Ledger
+    desk: Callable[[], Desk]
+    clock: Clock
 
     def run(self) -> None:
         """One look. The turn of triage is taken only where there is something to tell. Raises CannotStore."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             if not stuck.unclosed(connection, PAGERS):
                 return
-        done = self._ledger.record(self._decide, Deadline(self._clock.monotonic() + _TURN_SECONDS))
+        done = self.ledger.record(self._decide, Deadline(self.clock.monotonic() + _TURN_SECONDS))
         for each in done.effects:
             incident = each.drafts[0].incident if each.drafts else ""
             _log.error("incident.unclosed", incident=incident, told=[d.channel for d in each.drafts], why=each.outcome)
@@ -79,4 +79,4 @@ class Unclosing:
         refused = stuck.unclosed(connection, PAGERS)
         known = {each.incident: incidents.find(connection, each.incident) for each in refused}
         found = {name: incident for name, incident in known.items() if incident is not None}
-        return tell(refused, found, self._desk(), self._clock.now())
+        return tell(refused, found, self.desk(), self.clock.now())

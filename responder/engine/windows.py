@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -121,34 +121,34 @@ def paged(incident: Incident, before: Report | None, why: str, desk: Desk, now: 
     return Effects(outcome=why, incident=told, drafts=drafts, due_at=now)
 
 
+@dataclass(frozen=True, slots=True)
 class Opening:
     """A job for the timers. It remembers nothing: an incident that fires and nobody was woken for is found again."""
 
-    def __init__(self, database: Database, ledger: Ledger, desk: Callable[[], Desk], clock: Clock) -> None:
-        self._database = database
-        self._ledger = ledger
-        self._desk = desk
-        self._clock = clock
+    database: Database
+    ledger: Ledger
+    desk: Callable[[], Desk]
+    clock: Clock
 
     def run(self) -> None:
         """One look. Raises CannotStore."""
-        desk = self._desk()
+        desk = self.desk()
         if PAGER not in desk.channels or not windows_of(desk.book):
             return
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             if not self._due(connection, desk):
                 return
-        done = self._ledger.record(self._decide, Deadline(self._clock.monotonic() + _TURN_SECONDS))
+        done = self.ledger.record(self._decide, Deadline(self.clock.monotonic() + _TURN_SECONDS))
         for each in done.effects:
             if each.incident is not None and each.drafts:
                 _log.info("incident.window_opened", incident=each.incident.id, why=each.outcome)
 
     def _due(self, connection: Connection, desk: Desk) -> list[tuple[str, str]]:
         kinds = incidents.unwoken_kinds(connection, PAGER)
-        return due(kinds, windows_of(desk.book), desk.book, self._clock.now())
+        return due(kinds, windows_of(desk.book), desk.book, self.clock.now())
 
     def _decide(self, connection: Connection) -> Decided:
-        desk, now = self._desk(), self._clock.now()
+        desk, now = self.desk(), self.clock.now()
         waiting = incidents.unwoken(connection, PAGER, self._due(connection, desk))
         found = (
             page_now(
