@@ -17,14 +17,14 @@ def salvage(body: bytes, cluster: str = "") -> AlertGroup | None:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(value, dict) or not isinstance(value.get("groupKey"), str) or not value["groupKey"]:
+    if not isinstance(value, dict) or not (group_key := _text(value.get("groupKey"))):
         return None
     alerts = value.get("alerts")
     cut = value.get("truncatedAlerts")
     return AlertGroup(
-        group_key=value["groupKey"],
+        group_key=group_key,
         cluster=cluster,
-        receiver=str(value.get("receiver", "")),
+        receiver=_text(value.get("receiver")),
         group_labels=_texts(value.get("groupLabels")),
         common_labels=_texts(value.get("commonLabels")),
         common_annotations={},
@@ -35,7 +35,7 @@ def salvage(body: bytes, cluster: str = "") -> AlertGroup | None:
 
 
 def _alert(value: Any) -> Alert | None:
-    if not isinstance(value, dict) or not isinstance(value.get("fingerprint"), str) or not value["fingerprint"]:
+    if not isinstance(value, dict) or not (fingerprint := _text(value.get("fingerprint"))):
         return None
     over = value.get("status") == "resolved"
     return Alert(
@@ -45,13 +45,18 @@ def _alert(value: Any) -> Alert | None:
         starts_at=_time(value.get("startsAt")),
         ends_at=_time(value.get("endsAt")) if over else None,
         generator_url="",
-        fingerprint=value["fingerprint"],
+        fingerprint=fingerprint,
     )
 
 
 def _texts(value: Any) -> dict[str, str]:
     pairs = value.items() if isinstance(value, dict) else ()
-    return {name: text for name, text in pairs if isinstance(text, str)}
+    return {_text(name): _text(text) for name, text in pairs if isinstance(text, str)}
+
+
+def _text(value: Any) -> str:
+    """The value as text that can be stored, empty where it is none: JSON can write half a character, UTF-8 cannot."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _time(value: Any) -> datetime:

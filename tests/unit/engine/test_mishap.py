@@ -142,6 +142,16 @@ def test_what_can_be_read_of_an_unreadable_body_is_enough(shop: Shop) -> None:
     assert sent(shop) == ["trigger", "resolve"]
 
 
+def test_half_a_character_in_a_body_does_not_stop_the_queue(shop: Shop) -> None:
+    """A lone surrogate can be written in JSON and nowhere else: people are paged, and so is what comes behind it."""
+    shop.desk = a_desk()
+    half = to_bytes(a_body(alerts=[FIRING], groupKey="half")).replace(b"half", b"\\ud800")
+    shop.inbox.keep(half, "", shop.clock.now())
+    shop.deliver(a_body(alerts=[FIRING], groupKey="another"))
+    assert shop.rows("SELECT state FROM deliveries ORDER BY id") == [("failed",), ("decided",)]
+    assert shop.rows("SELECT count(*) FROM messages WHERE channel = 'pagerduty'") == [(2,)]
+
+
 def test_a_body_of_which_nothing_can_be_read_is_closed_after_a_day(shop: Shop) -> None:
     """Nothing will ever tell its end: it has paged, and it does not stay at PagerDuty for ever."""
     shop.inbox.keep(b"\x00 nothing", "", shop.clock.now())
