@@ -73,6 +73,7 @@ class Courier:
         self._ended: list[tuple[Letter, Outcome]] = []
         self._guard = threading.Lock()
         self._prepared = lane.rest
+        self._expecting = False
         self.on_free: Callable[[], None] = lambda: None
 
     def step(self) -> float:
@@ -82,9 +83,11 @@ class Courier:
         now = self._clock.now()
         with self._guard:
             ended, free = list(self._ended), self._senders - self._busy
-        rest = self._rest(now) if free else POLL
-        if not ended and rest > 0:
-            return rest
+        expecting, self._expecting = self._expecting and free > 0, False
+        if not ended and not expecting:
+            rest = self._rest(now) if free else POLL
+            if rest > 0:
+                return rest
         with self._database.work() as connection:
             now = self._clock.now()  # it may have taken a while to be the one who writes
             news = self._mark(connection, ended, now)
@@ -99,7 +102,11 @@ class Courier:
             self._pool.submit(self._carry, letter)
         for tell in news:
             tell()
-        return 0.0 if letters else POLL
+        return 0.0 if letters or ended else POLL
+
+    def expect(self) -> None:
+        """A message was released just now: the next step claims it without looking for it first."""
+        self._expecting = True
 
     def close(self, patience: float) -> None:
         """Let the attempts at hand end, for at most ``patience`` seconds; what they do not mark is sent again."""

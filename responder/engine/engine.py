@@ -64,7 +64,7 @@ class Engine:
         listener = database.listener(self._hear)
         self._hearing = [Loop("listener", listener.step, on_fatal)] if listener else []
         self._watching = Loop("clock", ClockWatch(database, clock).step, on_fatal)
-        self._diagnosis.on_page = self._send
+        self._diagnosis.on_page = self._release
         self._diagnosis.on_end = self._diagnosing.wake
         for name, courier in self._couriers.items():
             courier.on_free = self._sending[name].wake
@@ -113,6 +113,12 @@ class Engine:
         concerned = {news.DELIVERIES: [self._triaging], news.STUDIES: [self._diagnosing]}
         for loop in concerned.get(topic, self._sending.values()):
             loop.wake()
+
+    def _release(self, told: Collection[str]) -> None:
+        for name in told:
+            if name in self._couriers:
+                self._couriers[name].expect()
+        self._send(told)
 
     def _send(self, told: Collection[str]) -> None:
         for name, loop in self._sending.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -63,6 +63,11 @@ def write(connection: Connection, decided: Decided, now: datetime, room: int) ->
     return studies.write(connection, due, now, now + LEASE, room)
 
 
+def to_tell(effects: Iterable[Effects], now: datetime) -> frozenset[str]:
+    """The channels that have something to send now. What is due later their couriers find in time by themselves."""
+    return frozenset(draft.channel for each in effects for draft in each.drafts if draft.due_at <= now)
+
+
 class Ledger:
     """Writes what others than triage decide about incidents: reconciliation, heartbeats, an operator.
 
@@ -100,5 +105,5 @@ class Ledger:
         with turn.work() as connection:
             started = write(connection, decided, self._clock.now(), self._room())
         count(decided.effects)
-        self._on_effects(started, {draft.channel for each in decided.effects for draft in each.drafts})
+        self._on_effects(started, to_tell(decided.effects, self._clock.now()))
         return decided

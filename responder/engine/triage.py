@@ -13,7 +13,7 @@ from responder.engine import flood, process
 from responder.engine.counting import count
 from responder.engine.desk import Desk
 from responder.engine.follow import History
-from responder.engine.ledger import TURN, Decided, write
+from responder.engine.ledger import TURN, Decided, to_tell, write
 from responder.engine.mishap import bare, mishap
 from responder.engine.recall import Recall
 from responder.model.alert import AlertGroup
@@ -70,7 +70,7 @@ class Triage:
                 return TURN
             started = write(connection, decided, self._clock.now(), self._room())
         count(decided.effects)
-        self._on_effects(started, {draft.channel for each in decided.effects for draft in each.drafts})
+        self._on_effects(started, to_tell(decided.effects, self._clock.now()))
         return 0.0 if len(batch) == BATCH else POLL
 
     def _decide(self, connection: Connection, batch: Sequence[Delivery]) -> Decided:

@@ -27,6 +27,11 @@ _OFTEN = (
     .where(incidents.c.dedup_key.in_(bindparam("keys", expanding=True)), incidents.c.opened_at >= bindparam("since"))
     .group_by(incidents.c.dedup_key)
 )
+_GATHERING = (
+    select(gathered_groups.c.dedup_key.label("member"), incidents)
+    .join(incidents, incidents.c.id == gathered_groups.c.incident)
+    .where(gathered_groups.c.dedup_key.in_(bindparam("groups", expanding=True)), incidents.c.open)
+)
 
 
 def latest(connection: Connection, dedup_keys: Iterable[str]) -> dict[str, Incident]:
@@ -52,12 +57,8 @@ def find(connection: Connection, incident: str) -> Incident | None:
 
 def gathering(connection: Connection, groups: Iterable[str]) -> dict[str, Incident]:
     """The open incident that each of these groups was gathered into, by the group's dedup key."""
-    found = (
-        select(gathered_groups.c.dedup_key.label("member"), incidents)
-        .join(incidents, incidents.c.id == gathered_groups.c.incident)
-        .where(gathered_groups.c.dedup_key.in_(list(groups)), incidents.c.open)
-    )
-    return {row["member"]: _incident(row) for row in connection.execute(found).mappings()}
+    rows = connection.execute(_GATHERING, {"groups": list(groups)}).mappings()
+    return {row["member"]: _incident(row) for row in rows}
 
 
 def still_open(connection: Connection, incident: str) -> bool:

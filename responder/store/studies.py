@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Float, and_, bindparam, insert, or_, select, update
 
 from responder.model.delivery import Study, Work
 from responder.model.finding import Finding
@@ -24,8 +24,8 @@ ATTEMPTS = 3
 """How many workers may die or break on one diagnosis before it is left alone; its page leaves all the same."""
 
 
-def _free(now: datetime) -> ColumnElement[bool]:
-    return and_(_WAITING, studies.c.claimed_until <= to_seconds(now), studies.c.attempt < ATTEMPTS)
+_FREE = and_(_WAITING, studies.c.claimed_until <= bindparam("now", type_=Float), studies.c.attempt < ATTEMPTS)
+_ANY_FREE = select(studies.c.id).where(_FREE).limit(1)
 
 
 def write(
@@ -59,7 +59,7 @@ def write(
 
 def claim(connection: Connection, now: datetime, until: datetime, limit: int) -> list[Study]:
     """Take over diagnoses whose worker is gone: its claim has run out."""
-    free = select(studies.c.id).where(_free(now)).order_by(studies.c.due_at).limit(limit)
+    free = select(studies.c.id).where(_FREE).order_by(studies.c.due_at).limit(limit)
     found = free.with_for_update(skip_locked=True).cte("found")
     taken = (
         update(studies)
@@ -69,14 +69,13 @@ def claim(connection: Connection, now: datetime, until: datetime, limit: int) ->
     )
     return [
         Study(id=number, attempt=attempt, due_at=to_time(due_at), work=to_noun(Work, work))
-        for number, attempt, due_at, work in connection.execute(taken)
+        for number, attempt, due_at, work in connection.execute(taken, {"now": to_seconds(now)})
     ]
 
 
 def any_free(connection: Connection, now: datetime) -> bool:
     """Whether a diagnosis waits that nobody works on."""
-    free = select(studies.c.id).where(_free(now)).limit(1)
-    return connection.execute(free).first() is not None
+    return connection.execute(_ANY_FREE, {"now": to_seconds(now)}).first() is not None
 
 
 def renew(connection: Connection, held: Iterable[Study], until: datetime) -> None:

@@ -128,6 +128,28 @@ def test_what_is_accepted_is_marked_and_not_sent_again(office: Office, wire: Wir
     assert len(wire.sent) == 1
 
 
+def test_what_was_just_released_is_not_looked_for(database: Database, clock: HandClock, wire: Wire) -> None:
+    """A page whose diagnosis has ended leaves with the first look at the outbox, not with the second."""
+    office = Office(database, clock, wire, a_desk())
+    office.write()
+    office.courier.expect()
+    database.read = lambda: pytest.fail("it was looked for")  # type: ignore[method-assign]
+    assert office.courier.step() == 0.0
+    assert office.idle.acquire(timeout=10)
+    office.courier.close(5)
+    assert len(wire.sent) == 1
+
+
+def test_what_falls_due_while_another_is_marked_leaves_in_time(office: Office) -> None:
+    """Nothing that is due in a moment waits for the next look, a fifth of a second later."""
+    office.write()
+    office.write(stream="other", due_at=office.clock.now() + timedelta(seconds=0.05))
+    assert office.courier.step() == 0.0
+    assert office.idle.acquire(timeout=10)
+    assert office.courier.step() == 0.0
+    assert office.courier.step() == pytest.approx(0.05, abs=0.001)
+
+
 @pytest.mark.parametrize("answer", [Response(500, b""), Response(429, b""), CouldNotReach("connection refused")])
 def test_what_fails_is_tried_until_it_is_accepted(office: Office, wire: Wire, answer: Response | CouldNotReach) -> None:
     """An outage of PagerDuty delays a page and never loses it."""

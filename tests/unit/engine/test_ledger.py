@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import Connection
 
-from responder.engine.ledger import Decided, Ledger
+from responder.engine.ledger import Decided, Ledger, to_tell
 from responder.model.clock import Deadline
 from responder.model.delivery import Effects
-from responder.standins.builders import NOW, an_incident
+from responder.model.message import Draft
+from responder.standins.builders import NOW, a_report, an_incident
 from responder.store import incidents
 from responder.store.database import CannotStore, Database
 from tests.conftest import HandClock
@@ -43,3 +47,14 @@ def test_nothing_is_decided_while_triage_has_the_turn(database: Database) -> Non
     ledger = Ledger(database, Ticking())
     with database.alone("triage"), pytest.raises(CannotStore, match="turn"):
         ledger.record(opened, Deadline(0.05))
+
+
+def test_only_what_is_due_wakes_a_courier() -> None:
+    """While the probes of a page begin, nobody looks whether it may leave already: its time is written with it."""
+    page = Draft(
+        incident="INC-1", stream="key", channel="pagerduty", step="trigger", rank=1, due_at=NOW, report=a_report()
+    )
+    later = replace(page, channel="slack", due_at=NOW + timedelta(seconds=8))
+    effects = Effects(outcome="new", due_at=NOW, drafts=(page, later))
+    assert to_tell([effects], NOW) == {"pagerduty"}
+    assert to_tell([effects], later.due_at) == {"pagerduty", "slack"}
