@@ -4,8 +4,9 @@ The database holds 10,000 webhooks that were acknowledged and not decided, each 
 them P1. Every round begins with a copy of it: `serve` starts, takes more webhooks from a client, and all of its
 processes are killed at once, at a random moment of its first three seconds. Then it is started again, and the clock
 runs from there. What the client was told is kept must be there in the end, decided, in one incident for each group.
-PagerDuty runs in this process; Slack and the health endpoints answer after 0.2 s. The goal names twenty rounds, which
-take some minutes: `--rounds 20`.
+PagerDuty runs in this process; Slack and the health endpoints answer after 0.2 s. The digest of a flood leaves 3 s
+after it began: where the kill left nothing else to page, the page counts from when it is due. The goal names twenty
+rounds, which take some minutes: `--rounds 20`.
 """
 
 from __future__ import annotations
@@ -39,13 +40,22 @@ LOUD = {"severity": "critical", "alertname": "ServiceDown"}
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Seconds from the second start; ``killed`` is how long the first one lived, ``undecided`` what it left."""
+    """Seconds from the second start; ``killed`` is how long the first one lived, ``undecided`` what it left.
+
+    ``due`` is when the first page that waited for PagerDuty may leave, 0 where one may at once or none waited.
+    """
 
     killed: float
     undecided: int
+    due: float
     first_202: float
     first_page: float
     decided: float
+
+    @property
+    def page_late(self) -> float:
+        """Seconds from when a page could leave, which is the start unless all that waited were due later."""
+        return self.first_page - self.due if self.first_page >= self.due else self.first_page
 
 
 class Client(threading.Thread):
@@ -106,7 +116,8 @@ def measure(whole: Path, killed: float, tag: str) -> Round:
         client.start()
         time.sleep(killed)
         first.kill()
-        kept, undecided = client.stop(), count(database, "new")
+        kept, undecided, due_at = client.stop(), count(database, "new"), due(database)
+        started_at = time.time()
         with harness.responder(folder, **settings) as second:
             harness.post(second.url, harness.a_body(1, **QUIET).replace(harness.NUMBER.encode(), b"first-hook"))
             first_202 = time.monotonic() - second.began
@@ -115,12 +126,18 @@ def measure(whole: Path, killed: float, tag: str) -> Round:
             harness.wait_for("the first page", lambda: paged(pagerduty, second.began))
             first_page = min(paged(pagerduty, second.began)) - second.began
         check(database, pagerduty, kept)
-        return Round(killed, undecided, first_202, first_page, decided)
+        return Round(killed, undecided, max(0.0, due_at - started_at), first_202, first_page, decided)
 
 
 def paged(pagerduty: PagerDutyStandIn, since: float) -> list[float]:
     with pagerduty.lock:
         return [each.arrived for each in pagerduty.events if each.arrived > since]
+
+
+def due(database: Path) -> float:
+    """When the first page that waits for PagerDuty may leave, in epoch seconds; 0 where none waits."""
+    waiting = "SELECT min(due_at) FROM messages WHERE state = 'waiting' AND channel = 'pagerduty'"
+    return float(harness.rows(database, waiting)[0][0] or 0.0)
 
 
 def count(database: Path, state: str) -> int:
@@ -148,14 +165,15 @@ def main() -> None:
     with harness.folder() as place:
         whole = backlog(Path(place))
         found = [measure(whole, chance.uniform(0, FIRST_SECONDS), f"k{number:02}") for number in range(wanted.rounds)]
-    head = ("killed after s", "left undecided", "first 202 s", "first page s", "all decided s")
+    head = ("killed after s", "left undecided", "first 202 s", "page due s", "first page s", "all decided s")
     show = (
-        (f"{e.killed:.2f}", e.undecided, f"{e.first_202:.2f}", f"{e.first_page:.2f}", f"{e.decided:.1f}") for e in found
+        (f"{e.killed:.2f}", e.undecided, *(f"{s:.2f}" for s in (e.first_202, e.due, e.first_page, e.decided)))
+        for e in found
     )
     harness.table(head, list(show))
     print(f"  {len(found)} kills: nothing acknowledged was lost, and no group has a second incident")
     harness.goal("first 202 after the start", max(each.first_202 for each in found), unit="s", below=1)
-    harness.goal("first page after the start", max(each.first_page for each in found), unit="s", below=1.5)
+    harness.goal("first page after it was due", max(each.page_late for each in found), unit="s", below=1.5)
     harness.goal("all decided after the start", max(each.decided for each in found), unit="s", below=10)
 
 

@@ -321,6 +321,22 @@ def reach_store(settings: Settings) -> None:
         found.close()
 
 
+def join_store(settings: Settings) -> None:
+    """Before the workers are forked. What the dead had claimed is free at once, where certainly nobody else lives."""
+    from responder.store import tables, waits
+    from responder.store.database import Database
+
+    found = Database(settings.database_url.reveal())
+    try:
+        with found.joining() as alone:
+            if alone:
+                with found.work() as connection:
+                    for table in (tables.messages, tables.studies):
+                        waits.shorten(connection, table, SystemClock().now(), timedelta())
+    finally:
+        found.close()
+
+
 def prepare_store_aside(settings: Settings) -> None:
     """The same, in a child where Alembic is needed, to get its memory back. Only for a process without threads."""
     from concurrent.futures import ProcessPoolExecutor

@@ -104,6 +104,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
         return
     from responder.cli.arbiter import Arbiter
 
+    bootstrap.join_store(settings)
     log.info(
         "serve.start", listen=settings.listen, rules=len(book.rules), revision=book.revision[:12], channels=list(told)
     )

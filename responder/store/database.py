@@ -88,6 +88,15 @@ class Database:
             yield Turn(lambda: self._refusing(work)) if work else None
 
     @contextlib.contextmanager
+    def joining(self) -> Iterator[bool]:
+        """Use the database from now on, this process and all it forks. Whether certainly nobody else does.
+
+        Nobody joins during the block.
+        """
+        with self._named(), self._kind.joining() as alone:
+            yield alone
+
+    @contextlib.contextmanager
     def migrating(self) -> Iterator[Connection]:
         """A durable transaction that one process has at a time; the others wait for it."""
         with self._named(), self._kind.migrating() as connection:

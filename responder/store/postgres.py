@@ -160,6 +160,11 @@ class Postgres:
             yield (lambda: _ended(connection)) if ours else None
 
     @contextlib.contextmanager
+    def joining(self) -> Iterator[bool]:
+        """Who else uses it is not known: there may be other machines."""
+        yield False
+
+    @contextlib.contextmanager
     def migrating(self) -> Iterator[Connection]:
         """An advisory lock: the others wait, and find that nothing is left to do."""
         with self.write() as connection:

@@ -149,6 +149,18 @@ class Sqlite:
             yield self.work if ours else None
 
     @contextlib.contextmanager
+    def joining(self) -> Iterator[bool]:
+        """A lock that all who use the file share. It ends with the last process that inherited it."""
+        descriptor = os.open(f"{self.file}-serve", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+    @contextlib.contextmanager
     def migrating(self) -> Iterator[Connection]:
         """SQLite has one writer: the transaction is itself the lock."""
         with self.write() as connection:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from responder.engine.ledger import LEASE
 from responder.standins import butterfly
 from responder.standins.server import hang, swallow
 from responder.standins.stage import Stage
@@ -74,6 +75,19 @@ def test_in_the_middle_of_the_probes(stage: Stage) -> None:
         for child in children(program.process.pid):
             os.kill(child, signal.SIGKILL)
         one_incident(stage)
+
+
+def test_a_restart_waits_for_nobody_who_is_dead(stage: Stage) -> None:
+    """Where all of us died in the middle of the probes, the next start begins them at once; the page is complete."""
+    stage.butterfly.set("plato", butterfly.slow(30))
+    with stage.serve() as program:
+        assert stage.post(example("service-down")).status == 202
+        until(lambda: [call for call in stage.butterfly.calls if "plato" in f"{call.path}{call.headers.get('host')}"])
+        program.kill()
+    stage.butterfly.set("plato", butterfly.down())
+    with stage.serve():
+        until(lambda: stage.pagerduty.events, LEASE.total_seconds() / 2)
+    assert "db" in stage.pagerduty.events[0].summary
 
 
 def test_between_send_and_mark(stage: Stage) -> None:
