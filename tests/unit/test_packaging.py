@@ -6,9 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
+
+from responder import __version__
+from responder.bootstrap.workers import DRAIN_SECONDS
+from responder.settings import Settings, env_name
 
 ROOT = Path(__file__).parents[2]
 # Put together from parts, so that this file does not hold what it looks for.
@@ -75,6 +81,25 @@ def test_the_builder_gets_what_the_dockerfile_copies() -> None:
         for source in sources.split():
             assert f"!{source}" in ignore, source
             assert (ROOT / source).exists(), source
+
+
+def test_the_manifest_for_kubernetes_fits_what_we_are() -> None:
+    """Whoever applies it gets replicas that start: settings that exist, addresses that answer, the image's user."""
+    parts = {part["kind"]: part for part in yaml.safe_load_all((ROOT / "deploy/kubernetes/responder.yaml").read_text())}
+    pod = parts["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    known = {env_name(item.name) for item in fields(Settings)}
+    given = {each["name"] for each in container["env"]}
+    assert {name.removesuffix("_FILE") for name in given} <= known
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["image"].endswith(f":{__version__}")
+    assert pod["terminationGracePeriodSeconds"] > DRAIN_SECONDS
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    user = f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}"
+    assert f"USER {user}" in dockerfile
+    for mount in container["volumeMounts"][1:]:
+        assert f" {mount['mountPath']}\n" in dockerfile or f'["{mount["mountPath"]}"]' in dockerfile
 
 
 def test_make_help_lists_every_target() -> None:
