@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 from responder.model.problem import BadRules, Level, Problem
 from responder.model.rule import RuleBook
@@ -35,10 +36,17 @@ class Examined:
         return assemble(self.draft, self.draft.revision) if self.draft is not None else None
 
 
+APART: Final = frozenset(
+    {"unknown-runbook", "unknown-section", "unknown-contact", "unknown-service", "no-catch-all", "no-heartbeat-rule"}
+)
+"""Errors that change nothing of what the checks of ``ADVICE`` look at: they have their say beside these."""
+
+
 def examine(folder: Path | str, around: Surroundings, today: date) -> Examined:
     """Every problem of the files in a folder, less those that a comment silences on this day. Raises nothing.
 
-    The checks of ``ADVICE`` look only at files that make a rule book: what they would say of others is an echo.
+    The checks of ``ADVICE`` look only at files that make a rule book, or would but for what is ``APART``: what they
+    would say of others is an echo.
     """
     with no_collection():
         return _examine(folder, around, today)
@@ -50,8 +58,9 @@ def _examine(folder: Path | str, around: Surroundings, today: date) -> Examined:
     except BadRules as error:
         return Examined(error.problems)
     lines = {document.name: document.lines for document in draft.documents}
-    if problems := required(draft, around):
+    problems = required(draft, around)
+    if not APART.issuperset(problem.code for problem in problems):
         return Examined(problems, None, lines)
     found = {problem for check in ADVICE.values() for problem in check(draft, around)}
     left = silence(sorted(found), draft.documents, ADVICE, today)
-    return Examined(tuple(sorted(set(left))), draft, lines)
+    return Examined(tuple(sorted({*problems, *left})), None if problems else draft, lines)

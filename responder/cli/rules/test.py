@@ -100,6 +100,8 @@ def _run(files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runb
     desk, anchors = _desk(rules, runbooks)
     sets: list[CaseSet] = [load_cases(path) for path in files or _default(Path(rules) / "tests")]
     proofs = {each.path: [prove(case, desk, anchors) for case in each.cases if only.search(case.name)] for each in sets}
+    if only.pattern and not any(proofs.values()):
+        raise click.BadParameter(f"no case has a name that matches '{only.pattern}'", param_hint="--run")
     traces = [trace for several in proofs.values() for proof in several for trace in proof.traces]
     wanted = max((each.min_rules for each in sets), default=0.0)
     matchers = max((each.min_matchers for each in sets), default=0.0)

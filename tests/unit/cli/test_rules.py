@@ -79,6 +79,17 @@ def test_missing_runbooks_are_told(folder: Path, tmp_path: Path) -> None:
     assert "--runbooks" in done.output
 
 
+def test_what_is_most_likely_wrong_is_said_beside_a_missing_runbook(folder: Path, tmp_path: Path) -> None:
+    """Nobody mends a link to a runbook first to hear of a shadowed rule only then: all problems come at once."""
+    mine = 'rules:\n  - {id: mine, match: alertname="Watchdog", severity: P3, first_step: Look., channels: [slack]}\n'
+    (folder / "50-mine.yaml").write_text(mine)
+    done = _check(str(folder), "--runbooks", str(tmp_path / "nowhere"), "--output", "json")
+    found = json.loads(done.output)
+    assert {each["code"] for each in found["problems"]} == {"unknown-runbook", "shadowed-rule"}
+    assert found["rules"] is None
+    assert done.exit_code == 1
+
+
 UNUSED = '# Mine.\nprobes:\n  spare: {kind: tcp, target: "${health}"}\n'
 
 

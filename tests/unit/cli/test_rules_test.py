@@ -127,6 +127,9 @@ def test_some_cases_can_be_chosen(tmp_path: Path) -> None:
     """While working on one rule one runs its cases only."""
     assert "2 ok, 0 FAIL, 0 todo" in _test(tmp_path, ROWS, "--run", "rows.*Watchdog").output
     assert _test(tmp_path, ROWS, "--run", "(").exit_code == 2
+    nothing = _test(tmp_path, ROWS, "--run", "nobody wrote this")
+    assert nothing.exit_code == 2
+    assert "no case has a name that matches 'nobody wrote this'" in nothing.output
 
 
 def test_coverage_below_the_wish_fails(tmp_path: Path) -> None:
