@@ -25,7 +25,7 @@ def lines(found: Mapped, *, everything: bool) -> Iterator[str]:
         yield click.style(f"{caught[0].rule.id}  {len(caught)}  (--all lists them)", bold=True)
         sources = Counter(row.alert.source for row in caught)
         yield from (f"  {count:>5}  {one_line(source)}" for source, count in sources.most_common())
-    if found.idle:
+    if found.idle and found.rows:
         yield click.style("rules that meet none of these alerts", bold=True)
         yield from (f"  {rule.id}  ({rule.place})" for rule in found.idle)
     yield from _nowhere(found, everything=everything)

@@ -28,12 +28,14 @@ class Trace:
     ``asks`` are the questions of the rule's probes, also those that are skipped, and where nothing is asked any more.
     ``runbook`` says what was found of the runbook: ok, no such file, no such section, or none. ``dedup`` is the key,
     and ``gathered`` the labels it covers where several groups are gathered.
-    ``revision`` is that of the rules, ``stored`` what was decided of a stored incident, and whether it would be again.
+    ``truncated`` is how many alerts of the group max_alerts has cut off. ``revision`` is that of the rules, ``stored``
+    what was decided of a stored incident, and whether it would be again.
     """
 
     shown: Preview
     decision: Decision | None
     group_key: str = ""
+    truncated: int = 0
     dedup: str = ""
     cluster: str = ""
     gathered: Mapping[str, str] = field(default_factory=dict)
@@ -100,6 +102,7 @@ def trace(
         shown=shown,
         decision=decision,
         group_key=group.group_key,
+        truncated=group.truncated,
         dedup=decision.key or group.dedup_key,
         gathered={name: decision.ruling.alert.labels.get(name, "") for name in decision.rule.gather if decision.key},
         cluster=group.cluster,

@@ -20,6 +20,7 @@ def as_json(found: Trace) -> dict[str, Any]:
         "problems": list(found.shown.problems),
         "alert": {"labels": dict(alert.labels), "firing": alert.firing, "starts_at": alert.starts_at.isoformat()},
         "alerts": len(decision.rulings),
+        "truncated": found.truncated,
         "subject": {
             "service": subject.service,
             "name": subject.name,

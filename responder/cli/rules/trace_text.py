@@ -24,6 +24,7 @@ def lines(found: Trace) -> Iterator[str]:
     alert, subject, rule = decision.ruling.alert, decision.subject, decision.rule
     labels = " ".join(f"{name}={value}" for name, value in sorted(alert.labels.items()) if name != "alertname")
     more = f"  and {len(decision.rulings) - 1} more in its group" if len(decision.rulings) > 1 else ""
+    more += f"  and {found.truncated} that max_alerts has cut off" if found.truncated else ""
     state = "firing" if alert.firing else "resolved"
     name = alert.name or "an alert without a name"
     yield _row("ALERT", one_line(f"{name}  {{{labels}}}  {state} since {alert.starts_at:%H:%M:%SZ}{more}"))

@@ -294,6 +294,13 @@ def test_a_prometheus_that_does_not_answer_is_named() -> None:
     assert "http://127.0.0.1:1" in done.output
 
 
+def test_a_path_that_is_not_there_is_not_hidden_by_a_list() -> None:
+    """A slip in a path is the answer, not a list of rules that meet none of no alerts."""
+    done = _coverage("nowhere.yaml")
+    assert done.exit_code == 1
+    assert done.output.startswith("not read: nowhere.yaml: No such file")
+
+
 @settings(deadline=None, max_examples=150)
 @given(st.one_of(st.binary(max_size=60), st.text(alphabet="ab:-[]{}&*!#|>\n ", max_size=60).map(str.encode)))
 def test_no_file_breaks_the_reader(raw: bytes) -> None:

@@ -40,6 +40,14 @@ def _element(*arguments: str) -> dict[str, Any]:
     return found
 
 
+def test_alerts_that_were_cut_off_are_counted() -> None:
+    """Whoever reads an explanation knows that there is more in the group than the body shows."""
+    body = str(ROOT / "examples" / "alerts" / "truncated.json")
+    assert "and 1 that max_alerts has cut off" in _explain(body).output
+    assert (_element(body)["alerts"], _element(body)["truncated"]) == (1, 1)
+    assert "cut off" not in _explain(*_labels(alertname="X")).output.partition("SUBJECT")[0]
+
+
 def test_an_explanation_has_every_step() -> None:
     """One command answers which rule, how bad, which runbook, who is asked and who is told, and why."""
     done = _explain(
