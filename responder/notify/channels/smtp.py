@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.message import EmailMessage
-from email.policy import SMTP
 from typing import ClassVar
 
 from responder.model.message import Letter, Request, Response
@@ -38,6 +36,9 @@ class Smtp:
 
         The mails of an incident refer to one another, so that clients show them as one thread.
         """
+        from email.message import EmailMessage
+        from email.policy import SMTP
+
         report = letter.report
         domain = self.sender.rpartition("@")[2]
         thread = f"<{report.incident}@{domain}>"
