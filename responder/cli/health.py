@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from responder import bootstrap
 from responder.cli.fail import FAILED, named_failures
 from responder.cli.options import OUTPUT, TIMEOUT
-from responder.cli.table import Column, table, terminal
+from responder.cli.table import Column, print_rows
 
 if TYPE_CHECKING:
     from responder.model.finding import Finding
@@ -31,14 +30,13 @@ def health(*, timeout: float, output: str) -> None:
     """
     with named_failures():
         findings = _ask_all(timeout)
-    if output == "json":
-        rows = [
-            {"service": f.target, "verdict": f.verdict.value, "headline": f.headline, "seconds": round(f.duration, 3)}
-            for f in findings
-        ]
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-    else:
-        _table(findings)
+    columns = (
+        *(Column("SERVICE"), Column("STATUS", colours=_COLOURS), Column("SECONDS", right=True)),
+        Column("FINDING"),
+    )
+    print_rows(findings, output, columns, _cells, _fields)
+    well = sum(found.verdict.value == "ok" for found in findings)
+    click.echo(f"{well} of {len(findings)} services are well", err=True)
     if any(found.verdict.value != "ok" for found in findings):
         sys.exit(FAILED)
 
@@ -71,17 +69,16 @@ def _ask_all(timeout: float) -> tuple[Finding, ...]:
         prober.close()
 
 
-def _table(findings: tuple[Finding, ...]) -> None:
-    columns = (
-        *(Column("SERVICE"), Column("STATUS", colours=_COLOURS), Column("SECONDS", right=True)),
-        Column("FINDING"),
-    )
-    for line in table(columns, map(_cells, findings), terminal()):
-        click.echo(line)
-    well = sum(found.verdict.value == "ok" for found in findings)
-    click.echo(f"{well} of {len(findings)} services are well", err=True)
-
-
 def _cells(found: Finding) -> tuple[str, ...]:
     headline = found.headline.removeprefix(f"{found.target}: ")
     return found.target, found.verdict.value, f"{found.duration:.2f}", headline
+
+
+def _fields(found: Finding) -> dict[str, Any]:
+    """An element of ``--output json``. Its keys are relied upon by others: add, never rename."""
+    return {
+        "service": found.target,
+        "verdict": found.verdict.value,
+        "headline": found.headline,
+        "seconds": round(found.duration, 3),
+    }

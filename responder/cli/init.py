@@ -25,9 +25,10 @@ def init(folder: Path) -> None:
         _write(folder, dict(starter()))
     click.echo(f"Written to {folder}. Now:\n")
     rules, runbooks = folder / "rules", folder / "runbooks"
+    where = f"--rules {rules} --runbooks {runbooks}"
     click.echo(f"  responder rules check {rules} --strict")
-    click.echo(f"  responder rules test --rules {rules} --runbooks {runbooks} --coverage")
-    click.echo(f"  responder rules explain --rules {rules} --runbooks {runbooks} --label alertname=ServiceDown")
+    click.echo(f"  responder rules test {where} --coverage")
+    click.echo(f"  responder rules explain {where} --label alertname=ServiceDown --label service=cart")
     click.echo("\nThen put in your services (02-services.yaml), and one rule for each alert you have.")
 
 

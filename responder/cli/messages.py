@@ -12,7 +12,7 @@ import click
 from responder import bootstrap
 from responder.cli.fail import FAILED, Fatal, named_failures
 from responder.cli.options import LIMIT, OUTPUT
-from responder.cli.table import Column, moment, table, terminal
+from responder.cli.table import Column, moment, print_rows
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
@@ -42,15 +42,11 @@ def list_them(state: str | None, channel: str | None, limit: int, output: str) -
         settings = bootstrap.settings_from_environment()
         with bootstrap.database(settings) as database, database.read() as connection:
             rows = postbox.newest(connection, limit, state, channel)
-    if output == "json":
-        click.echo(json.dumps([_fields(row) for row in rows], indent=2, ensure_ascii=False))
-        return
     columns = (
         *(Column("ID", right=True), Column("STATE", colours=COLOURS), Column("WRITTEN"), Column("CHANNEL AND STEP")),
         *(Column("INCIDENT"), Column("TRIES", right=True), Column("WHAT, OR WHY NOT")),
     )
-    for line in table(columns, map(_cells, rows), terminal()):
-        click.echo(line)
+    print_rows(rows, output, columns, _cells, _fields)
     narrowed = (f" in state {state}" if state else "") + (f" of channel {channel}" if channel else "")
     click.echo(f"{number_of(len(rows), 'message')}{narrowed}", err=True)
 

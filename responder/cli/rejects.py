@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import click
 from responder import bootstrap
 from responder.cli.fail import Fatal, named_failures
 from responder.cli.options import LIMIT, OUTPUT
-from responder.cli.table import Column, moment, table, terminal
+from responder.cli.table import Column, moment, print_rows
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
@@ -30,15 +29,11 @@ def list_them(limit: int, output: str) -> None:
     """Show number, time, sender, status and reason of each."""
     with named_failures(), bootstrap.inbox(bootstrap.settings_from_environment()) as inbox:
         found = inbox.rejected(limit)
-    if output == "json":
-        click.echo(json.dumps([_fields(each) for each in found], indent=2, ensure_ascii=False))
-        return
     columns = (
         *(Column("ID", right=True), Column("RECEIVED"), Column("STATUS"), Column("BYTES", right=True)),
         *(Column("FROM"), Column("WHY")),
     )
-    for line in table(columns, map(_cells, found), terminal()):
-        click.echo(line)
+    print_rows(found, output, columns, _cells, _fields)
     click.echo(number_of(len(found), "rejected body", "rejected bodies"), err=True)
 
 

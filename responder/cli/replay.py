@@ -11,7 +11,7 @@ import click
 from responder import bootstrap
 from responder.cli.fail import Fatal, named_failures
 from responder.cli.options import LIMIT, OUTPUT
-from responder.cli.table import Column, moment, table, terminal
+from responder.cli.table import Column, moment, print_rows
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
@@ -69,15 +69,11 @@ def replay(
 
 def _list(inbox: Inbox, limit: int, output: str) -> None:
     rows = inbox.newest(limit)
-    if output == "json":
-        click.echo(json.dumps([_fields(row) for row in rows], indent=2, ensure_ascii=False))
-        return
     columns = (
         *(Column("ID", right=True), Column("RECEIVED"), Column("STATE", colours=_COLOURS), Column("CLUSTER")),
         *(Column("INCIDENT"), Column("OUTCOME")),
     )
-    for line in table(columns, map(_cells, rows), terminal()):
-        click.echo(line)
+    print_rows(rows, output, columns, _cells, _fields)
     click.echo(number_of(len(rows), "delivery", "deliveries"), err=True)
 
 

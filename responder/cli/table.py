@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, TypeVar
 
 import click
 
@@ -16,6 +19,8 @@ _GAP = "  "
 _INDENT = "      "
 _LEAST = 30
 """Characters that the last column must have left to stand beside the others."""
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int |
     used = sum(widths) + len(_GAP) * len(widths)
     below = width is not None and width - used < _LEAST
     between, before = (f"\n{_INDENT}", len(_INDENT)) if below else (_GAP, used)
-    yield click.style(_GAP.join([*_filled(columns, heads, widths), heads[-1]]), bold=True)
+    yield click.style(f"{_GAP.join(_filled(columns, heads, widths))}{between}{heads[-1]}", bold=True)
     for row in texts:
         beside = _GAP.join(map(_coloured, columns, row, _filled(columns, row, widths)))
         last = row[-1] if width is None else cut(row[-1], width - before)
@@ -58,9 +63,36 @@ def _coloured(column: Column, text: str, filled: str) -> str:
     return click.style(filled, fg=column.colours[text]) if text in column.colours else filled
 
 
+def print_rows(
+    rows: Sequence[Row],
+    output: str,
+    columns: Sequence[Column],
+    cells: Callable[[Row], Sequence[str]],
+    fields: Callable[[Row], Mapping[str, Any]],
+) -> None:
+    """Print rows: their ``fields`` for ``--output json``, else their ``cells`` as a table."""
+    if output == "json":
+        click.echo(json.dumps(list(map(fields, rows)), indent=2, ensure_ascii=False))
+        return
+    for line in table(columns, map(cells, rows), terminal()):
+        click.echo(line)
+
+
 def terminal() -> int | None:
-    """How many columns the terminal has; None where standard output is none."""
+    """How many characters a line of the terminal has; None where standard output is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def wrapped(text: str, indent: int) -> str:
+    """A text that begins ``indent`` characters from the left, and goes on there where a terminal's line ends."""
+    width = terminal()
+    if width is None or width - indent < _LEAST:
+        return text
+    left = " " * indent
+    left = " " * indent
+    # A long word stays whole, so that it can be copied: a query, an address.
+    whole = textwrap.TextWrapper(width, left, left, break_long_words=False, break_on_hyphens=False)
+    return whole.fill(text)[indent:]
 
 
 def moment(at: datetime | None) -> str:

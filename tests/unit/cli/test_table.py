@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import click
+import sys
 
-from responder.cli.table import Column, moment, table
+import click
+import pytest
+
+from responder.cli.table import Column, moment, table, wrapped
 from responder.standins.builders import NOW
 
 COLUMNS = (Column("ID", right=True), Column("STATE", colours={"dead": "red"}), Column("WHY"))
@@ -26,8 +29,20 @@ def test_a_terminal_is_never_overrun() -> None:
     wide = list(map(click.unstyle, table(COLUMNS, ROWS, 42)))
     assert wide[1] == " 7  dead   no such channel in this worksp…"
     narrow = list(map(click.unstyle, table(COLUMNS, ROWS, 30)))
+    assert narrow[0] == "ID  STATE\n      WHY"
     assert narrow[1:] == [" 7  dead \n      no such channel in this…", "12  sent"]
     assert max(len(line) for text in (*wide, *narrow) for line in text.splitlines()) <= 42
+
+
+def test_a_long_text_goes_on_under_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal what is long stays in its column, and what is indented stays so; a pipe gets it on one line."""
+    text = "  is a finding that somebody has to read to its end"
+    assert wrapped(text, 10) == text
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "46")
+    assert wrapped(text, 10) == "  is a finding that somebody has to\n          read to its end"
+    assert wrapped(text, 30) == text
+    assert wrapped("x" * 99, 10) == "x" * 99
 
 
 def test_a_hostile_text_does_not_steer_the_terminal() -> None:
