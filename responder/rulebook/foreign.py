@@ -35,6 +35,15 @@ class _Mapping(dict[str, Any]):
 
     line = 0
 
+    def put(self, key: str, value: Any) -> None:
+        """Set a key; ``<<`` takes over what a mapping, or each of several, says and this one does not (YAML 1.1)."""
+        if key != "<<":
+            self[key] = value
+            return
+        for other in value if isinstance(value, list) else [value]:
+            for name, text in list(other.items()) if isinstance(other, dict) else ():
+                self.setdefault(name, text)
+
 
 @dataclass(slots=True)
 class _Reader:
@@ -71,7 +80,7 @@ class _Reader:
         if isinstance(into, list):
             into.append(value)
         elif keys:
-            into[keys.pop()] = value
+            into.put(keys.pop(), value)
         else:
             keys.append(value if isinstance(value, str) else "")
 
@@ -110,16 +119,13 @@ def read_answer(source: str, answer: Any) -> tuple[AlertRule, ...]:
 
 
 def _of_document(source: str, document: Any) -> Iterator[AlertRule]:
-    if not isinstance(document, dict):
-        return
-    if isinstance(document.get("items"), list):
-        for item in document["items"]:
-            yield from _of_document(source, item)
-    inner = document.get("spec") if document.get("kind") == "PrometheusRule" else document
-    for group in _list(inner, "groups"):
-        for rule in _list(group, "rules"):
-            if isinstance(rule, dict) and rule.get("alert"):
-                yield _alert(source, rule, group)
+    """Those of a manifest or a plain file, or of each manifest of a Kubernetes list."""
+    for each in (document, *_list(document, "items")):
+        manifest = isinstance(each, dict) and each.get("kind") == "PrometheusRule"
+        for group in _list(each.get("spec") if manifest else each, "groups"):
+            for rule in _list(group, "rules"):
+                if isinstance(rule, dict) and rule.get("alert"):
+                    yield _alert(source, rule, group)
 
 
 def _alert(source: str, rule: Mapping[str, Any], group: Any) -> AlertRule:

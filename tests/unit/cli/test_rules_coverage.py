@@ -126,6 +126,19 @@ def test_labels_that_series_bring_can_be_given(tmp_path: Path) -> None:
     ]
 
 
+def test_what_yaml_can_do_with_anchors_is_read_as_prometheus_reads_it(tmp_path: Path) -> None:
+    """Labels that are merged in count, a list of manifests is read, and a file that holds itself does no harm."""
+    (tmp_path / "merged.yaml").write_text(
+        "common: &common {severity: critical, team: core}\n"
+        "groups: [{name: a, rules: [{alert: ServiceDown, expr: x, labels: {<<: *common, team: ours}}]}]\n"
+    )
+    inside = "kind: PrometheusRule, spec: {groups: [{name: a, rules: [{alert: TargetDown, expr: x}]}]}"
+    (tmp_path / "list.yaml").write_text(f"kind: List\nitems: [{{{inside}}}, 7]\n")
+    (tmp_path / "itself.yaml").write_text("&all\nitems: [*all]\ngroups: &groups [{name: a, rules: *groups}]\n")
+    found = {each["alert"]: each["severity_label"] for each in _json(str(tmp_path))["alerts"]}
+    assert found == {"ServiceDown": "critical", "TargetDown": None}
+
+
 def test_the_page_stands_alone_and_is_inert(folder: Path) -> None:
     """The HTML page can be mailed and opened anywhere: it loads nothing, and runs nothing out of a rule file."""
     page = _coverage(str(folder), "--output", "html").output
