@@ -203,9 +203,15 @@ def _problem(name: str, value: str) -> str:
         return f"has '{wrong[0]}': write plain addresses, for example oncall@example.com"
     if name in {"prometheus_token", "alertmanager_token"} and not _TOKEN.fullmatch(value):
         return "has a line break, a space or another sign that no bearer token has: write the token alone"
-    if name == "listen" and not value.rpartition(":")[2].isdigit():
+    if name == "listen" and not _is_port(value.rpartition(":")[2]):
         return f"is '{value}': write address:port, for example 127.0.0.1:8080"
+    if name == "smtp_port" and not _is_port(value):
+        return f"is {value}: a port is between 1 and 65535"
     return ""
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
 
 
 def read(env: Mapping[str, str]) -> Settings:
@@ -268,10 +274,13 @@ def _text(env: Mapping[str, str], name: str, *, secret: bool) -> str:
     if not path:
         return direct
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        found = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ValueError(f"cannot be read from {name}_FILE={path}: {why}") from None
+    if not found:
+        raise ValueError(f"cannot be read from {name}_FILE={path}: the file is empty")
+    return found
 
 
 def _known_names() -> set[str]:

@@ -26,6 +26,24 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
     assert [secret.reveal() for secret in settings.secrets()] == ["s3cret"]
 
 
+def test_an_empty_file_is_no_secret(tmp_path: Path) -> None:
+    """A secret that was mounted empty stops the start: nobody serves for weeks with pages that wake nobody."""
+    path = tmp_path / "key"
+    path.write_text("\n")
+    with pytest.raises(BadSettings) as caught:
+        read({"RESPONDER_PAGERDUTY_ROUTING_KEY_FILE": str(path)})
+    (problem,) = caught.value.problems
+    assert problem.endswith(f"cannot be read from RESPONDER_PAGERDUTY_ROUTING_KEY_FILE={path}: the file is empty")
+
+
+@pytest.mark.parametrize("port", ["0", "99999", "http"])
+def test_a_port_is_one(port: str) -> None:
+    """A slip in a port is said before anything starts."""
+    with pytest.raises(BadSettings) as caught:
+        read({"RESPONDER_LISTEN": f"127.0.0.1:{port}", "RESPONDER_SMTP_PORT": port})
+    assert [problem.split()[0] for problem in caught.value.problems] == ["RESPONDER_LISTEN", "RESPONDER_SMTP_PORT"]
+
+
 def test_no_secret_is_shown() -> None:
     """Listing the settings, or printing them by accident, shows no key."""
     settings = read({"RESPONDER_PAGERDUTY_ROUTING_KEY": "R0UT1NG", "RESPONDER_SLACK_BOT_TOKEN": "xoxb-1"})
