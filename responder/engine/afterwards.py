@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from responder.engine.desk import Desk
-from responder.engine.follow import messages
 from responder.engine.ledger import Decided
+from responder.engine.messages import messages
 from responder.model.delivery import Effects
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.message import Draft

@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 from responder.diagnose.run import Prober
 from responder.engine import process
 from responder.engine.desk import Desk
-from responder.engine.follow import messages
 from responder.engine.ledger import LEASE, TURN
+from responder.engine.messages import messages
 from responder.engine.revise import revise
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Diagnosed, Study

@@ -10,8 +10,8 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.desk import Desk
-from responder.engine.follow import messages
 from responder.engine.ledger import Decided, Ledger
+from responder.engine.messages import messages
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Effects
 from responder.model.incident import Incident

@@ -10,9 +10,10 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.desk import Desk
-from responder.engine.follow import messages, page_after
 from responder.engine.ledger import Decided, Ledger
+from responder.engine.messages import messages
 from responder.engine.mishap import bare
+from responder.engine.page import page_after
 from responder.engine.process import read
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Delivery, Effects

@@ -12,7 +12,9 @@ from datetime import timedelta
 
 from responder.engine.afterwards import resolved
 from responder.engine.desk import Desk
-from responder.engine.follow import UNJUDGED, History, incident_id, messages
+from responder.engine.follow import History
+from responder.engine.messages import messages
+from responder.engine.state import UNJUDGED, incident_id
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery, Effects
 from responder.model.finding import Conclusion

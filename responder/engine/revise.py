@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from responder.engine.desk import Desk
-from responder.engine.follow import messages
+from responder.engine.messages import messages
 from responder.model.decision import Turn
 from responder.model.delivery import Diagnosed, Effects, Turned, Work
 from responder.model.incident import Found, Incident

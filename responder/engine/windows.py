@@ -13,8 +13,10 @@ from sqlalchemy import Connection
 from responder.engine import process
 from responder.engine.afterwards import decided
 from responder.engine.desk import Desk
-from responder.engine.follow import History, messages, page_late, still_fires
+from responder.engine.follow import History, page_late
 from responder.engine.ledger import Decided, Ledger
+from responder.engine.messages import messages
+from responder.engine.state import still_fires
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Delivery, Effects
 from responder.model.incident import Incident

@@ -11,8 +11,9 @@ import pytest
 from responder.diagnose.probes import PROBES
 from responder.engine import process
 from responder.engine.desk import Desk
-from responder.engine.follow import History, incident_id
+from responder.engine.follow import History
 from responder.engine.mishap import mishap
+from responder.engine.state import incident_id
 from responder.model.alert import Alert, AlertGroup
 from responder.model.delivery import Delivery, Effects
 from responder.model.finding import Verdict
