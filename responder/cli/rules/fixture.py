@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from responder.cli.preview import Probe
 from responder.diagnose.contract import Ask
 from responder.model.finding import Finding, Verdict
+from responder.rulebook.hints import nearest
 
 
 def answering(given: Mapping[str, str]) -> Probe:
@@ -18,7 +19,10 @@ def unasked(given: Mapping[str, str], asks: tuple[Ask, ...]) -> str:
     """Which of the answers nobody asked for, as a sentence; empty where each was."""
     asked = {ask.probe for ask in asks if not ask.skip}
     left = [name for name in given if name not in asked]
-    return f"nothing asks {', '.join(left)}, so there is no such finding" if left else ""
+    if not left:
+        return ""
+    hint = nearest(left[0], asked)
+    return f"nothing asks {', '.join(left)}, so there is no such finding" + (f": {hint}" if hint else "")
 
 
 def _finding(ask: Ask, word: str) -> Finding:

@@ -264,6 +264,7 @@ def test_a_finding_that_nobody_asks_for_is_a_problem() -> None:
     """A misspelt probe does not look like a finding without effect."""
     unasked = _explain(*SHORT_OF_REPLICAS, "--finding", "replicas-redy=bad")
     assert "nothing asks replicas-redy" in unasked.output
+    assert "did you mean 'replicas-ready'?" in unasked.output
     assert unasked.exit_code == 1
     assert _explain(*SHORT_OF_REPLICAS, "--finding", "health=down").exit_code == 2
     assert _explain(*SHORT_OF_REPLICAS, "--at", "tonight").exit_code == 2
