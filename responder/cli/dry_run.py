@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -18,11 +17,12 @@ from responder.cli.table import wrapped
 from responder.model.text import clean, one_line
 
 if TYPE_CHECKING:
-    from responder.cli.preview import Preview
+    from responder.cli.preview import Body, Preview
 
 _PAGERDUTY_BYTES = 512_000  # Events API v2
 _PAGERDUTY_SUMMARY = 1_024
 _SLACK_BLOCKS = 50  # Block Kit
+_MARGIN = " " * 13
 
 
 @click.command("dry-run")
@@ -86,11 +86,11 @@ def _shown(
             prober.close()
 
 
-def _pretty(value: object) -> str:
+def _pretty(raw: bytes) -> str:
     """JSON on indented lines, ten times faster than the standard library writes it."""
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    return msgspec.json.format(raw, indent=2).decode()
 
 
 def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
@@ -169,24 +169,25 @@ def _messages(shown: Preview) -> Iterator[str]:
     if shown.pagerduty is None:
         yield _row("PAGERDUTY", "nothing is sent")
     else:
-        size = len(json.dumps(shown.pagerduty).encode())
-        summary = len(shown.pagerduty.get("payload", {}).get("summary", ""))
+        event, size = shown.pagerduty.value(), len(shown.pagerduty.raw)
+        summary = len(event.get("payload", {}).get("summary", ""))
         limits = f"{size:,} of {_PAGERDUTY_BYTES:,} bytes, summary {summary} of {_PAGERDUTY_SUMMARY:,} characters"
-        yield _row("PAGERDUTY", f"{shown.pagerduty['event_action']}: {limits}")
+        yield _row("PAGERDUTY", f"{event['event_action']}: {limits}")
         yield from _indented(shown.pagerduty)
     if shown.slack is None:
         yield _row("SLACK", "nothing is sent")
     else:
-        blocks = len(shown.slack.get("blocks", ()))
+        message = shown.slack.value()
+        blocks = len(message.get("blocks", ()))
         thread = f", {len(shown.slack_thread)} more in its thread" if shown.slack_thread else ""
-        yield _row(
-            "SLACK", f"{blocks} of {_SLACK_BLOCKS} blocks, {len(shown.slack.get('text', ''))} characters{thread}"
-        )
+        yield _row("SLACK", f"{blocks} of {_SLACK_BLOCKS} blocks, {len(message.get('text', ''))} characters{thread}")
         yield from _indented(shown.slack)
     if shown.printed:
         yield _row("LOG", "no channel is configured for this severity: the page is printed to the log")
 
 
-def _indented(message: object) -> Iterator[str]:
-    for line in _pretty(message).split("\n"):
-        yield f"             {clean(line)}"
+def _indented(message: Body) -> Iterator[str]:
+    lines = _pretty(message.raw).split("\n")
+    if not "".join(lines).isprintable():
+        lines = [clean(line) for line in lines]
+    yield _MARGIN + f"\n{_MARGIN}".join(lines)

@@ -31,6 +31,18 @@ _HIDDEN = "***"
 _JSON = msgspec.json.Decoder()
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A message as its channel writes it, JSON in UTF-8, but for the routing key, which is a secret."""
+
+    raw: bytes
+
+    def value(self) -> dict[str, Any]:
+        """The same decoded: of ten thousand messages few are looked into."""
+        found: dict[str, Any] = _JSON.decode(self.raw)
+        return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """What a body would do. ``effects`` is None where the body could not be read; ``problems`` says why then.
@@ -43,9 +55,9 @@ class Preview:
     asks: tuple[Ask, ...] = ()
     findings: tuple[Finding, ...] = ()
     steps: tuple[Step, ...] = ()
-    pagerduty: dict[str, Any] | None = None
-    slack: dict[str, Any] | None = None
-    slack_thread: tuple[dict[str, Any], ...] = ()
+    pagerduty: Body | None = None
+    slack: Body | None = None
+    slack_thread: tuple[Body, ...] = ()
     printed: str = ""
     problems: tuple[str, ...] = ()
     turned: Turned | None = None
@@ -53,7 +65,7 @@ class Preview:
     @property
     def page(self) -> bool:
         """Whether somebody is woken."""
-        return self.pagerduty is not None and self.pagerduty.get("event_action") == "trigger"
+        return self.pagerduty is not None and self.pagerduty.value().get("event_action") == "trigger"
 
     @property
     def severity(self) -> Severity | None:
@@ -85,9 +97,9 @@ def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, e
         diagnosed = process.diagnose(effects.work, findings, now)
         effects, turned = improved(effects, effects.work, diagnosed, desk, now), diagnosed.turned
     sent = [(draft, _rendered(draft, desk)) for draft in effects.drafts]
-    slack = [body for draft, body in sent if draft.channel.startswith("slack")]
-    pager = [body for draft, body in sent if draft.channel == PAGER]
-    printed = [body for draft, body in sent if draft.channel == "log"]
+    slack = [Body(raw) for draft, raw in sent if draft.channel.startswith("slack")]
+    pager = [Body(_masked(raw)) for draft, raw in sent if draft.channel == PAGER]
+    printed = [raw.decode() for draft, raw in sent if draft.channel == "log"]
     return Preview(
         source=sample.source,
         effects=effects,
@@ -97,7 +109,7 @@ def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, e
         pagerduty=pager[0] if pager else None,
         slack=slack[0] if slack else None,
         slack_thread=tuple(slack[1:]),
-        printed=printed[0]["text"] if printed else "",
+        printed=printed[0] if printed else "",
         turned=turned,
     )
 
@@ -112,8 +124,8 @@ def _before(group: AlertGroup, delivery: Delivery, desk: Desk) -> History:
     return History(begun.incident, begun.drafts[0].report if begun.drafts else None)
 
 
-def _rendered(draft: Draft, desk: Desk) -> dict[str, Any]:
-    """The exact body a channel would send, but for the routing key, which is a secret."""
+def _rendered(draft: Draft, desk: Desk) -> bytes:
+    """The exact body a channel would send."""
     letter = Letter(
         id=0,
         channel=draft.channel,
@@ -125,15 +137,20 @@ def _rendered(draft: Draft, desk: Desk) -> dict[str, Any]:
         plain=False,
         previous={"channel": "C0000000000", "ts": "0000000000.000000"} if draft.step != "post" else {},
     )
-    body = desk.channels[draft.channel].render(letter).body
-    if draft.channel == "log":
-        return {"text": body.decode()}
-    found: dict[str, Any] = _JSON.decode(body)
-    return found | {"routing_key": _HIDDEN} if "routing_key" in found else found
+    return desk.channels[draft.channel].render(letter).body
 
 
-def as_json(shown: Preview, *, explain: bool) -> dict[str, Any]:
+def _masked(raw: bytes) -> bytes:
+    found = _JSON.decode(raw)
+    return msgspec.json.encode(found | {"routing_key": _HIDDEN}) if "routing_key" in found else raw
+
+
+def as_json(shown: Preview, *, explain: bool) -> bytes:
     """The element of ``dry-run --output json``. Its keys are relied upon by others: add, never rename."""
+    return msgspec.json.encode(_element(shown, explain=explain))
+
+
+def _element(shown: Preview, *, explain: bool) -> dict[str, Any]:
     decision = shown.effects.decision if shown.effects else None
     element: dict[str, Any] = {
         "source": shown.source,
@@ -144,8 +161,8 @@ def as_json(shown: Preview, *, explain: bool) -> dict[str, Any]:
         "runbook": str(decision.rule.runbook) if decision and decision.rule.runbook else None,
         "probes": [_ask(ask, shown.findings) for ask in shown.asks],
         "page": shown.page,
-        "pagerduty": shown.pagerduty,
-        "slack": shown.slack,
+        "pagerduty": msgspec.Raw(shown.pagerduty.raw) if shown.pagerduty else None,
+        "slack": msgspec.Raw(shown.slack.raw) if shown.slack else None,
         "problems": list(shown.problems),
     }
     if shown.turned is not None:
@@ -153,7 +170,7 @@ def as_json(shown: Preview, *, explain: bool) -> dict[str, Any]:
     if decision is not None and decision.trial:
         element["shadow"] = str(decision.trial)
     if shown.slack_thread:
-        element["slack_thread"] = list(shown.slack_thread)
+        element["slack_thread"] = [msgspec.Raw(each.raw) for each in shown.slack_thread]
     if explain:
         element["explain"] = [_step(step) for step in shown.steps]
     return element

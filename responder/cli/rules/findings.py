@@ -31,8 +31,8 @@ def as_text(found: Examined, _folder: Path) -> str:
         blocks.append(click.style(total, fg="red" if found.errors else "yellow", bold=True))
     if found.draft is not None and not found.errors:
         draft = found.draft
-        parts = {"rule": draft.rules, "probe": draft.probes, "service": draft.services}
-        said = ", ".join(number_of(len(entries), word) for word, entries in parts.items())
+        counts = {"rule": len(draft.rules), "probe": len(draft.probes), "service": len(draft.services)}
+        said = ", ".join(number_of(count, word) for word, count in counts.items())
         blocks.append(click.style("ok", fg="green", bold=True) + f"  {said}, revision {draft.revision[:12]}")
     return "\n".join(blocks)
 

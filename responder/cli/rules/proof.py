@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -131,7 +130,7 @@ def _asked(found: Trace) -> list[str]:
 
 def _slack(found: Trace) -> str:
     texts = [found.shown.slack, *found.shown.slack_thread]
-    return "\n".join(json.dumps(text, ensure_ascii=False) for text in texts if text is not None)
+    return "\n".join(text.raw.decode() for text in texts if text is not None)
 
 
 FIELDS: Mapping[str, Callable[[Trace], Any]] = {
