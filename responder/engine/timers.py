@@ -10,6 +10,8 @@ from responder.model.clock import Clock
 from responder.store import timers
 from responder.store.database import Database
 
+SETTLE_SECONDS = 1.0
+"""How long after a start the first look is taken: what waited to be received, decided and sent comes first."""
 LOOK_SECONDS = 5.0
 """The longest rest between looks at a timer: another process may have died that took the last turn."""
 
@@ -30,9 +32,13 @@ class Timer:
         self._job = job
         self._database = database
         self._clock = clock
+        self._settled = False
 
     def step(self) -> float:
         """Run the job where its turn has come and nobody else took it. Returns the seconds to rest."""
+        if not self._settled:
+            self._settled = True
+            return SETTLE_SECONDS
         job, now = self._job, self._clock.now()
         with self._database.read() as connection:
             left = timers.next_due(connection, job.name, now, job.every)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,15 +37,11 @@ _WELL = update(lanes).where(_OURS, lanes.c.failing_since.is_not(None)).values(fa
 
 def prepare(database: Database, channels: Iterable[str]) -> None:
     """Give each channel its row. Several processes may do so at once. Raises CannotStore."""
-    for channel in channels:
-        try:
-            with database.work() as connection:
-                known = connection.execute(select(lanes.c.channel).where(lanes.c.channel == channel)).first()
-                if known is None:
-                    row = {"channel": channel, "full_at": 0.0, "paused_until": 0.0}
-                    connection.execute(insert(lanes).values(row))
-        except IntegrityError:
-            continue  # another process was faster
+    with database.read() as connection:
+        known = set(connection.execute(select(lanes.c.channel)).scalars())
+    for channel in set(channels) - known:
+        with contextlib.suppress(IntegrityError), database.work() as connection:  # unless another process was faster
+            connection.execute(insert(lanes).values(channel=channel, full_at=0.0, paused_until=0.0))
 
 
 def look(connection: Connection, channel: str) -> Standing:

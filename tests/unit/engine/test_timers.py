@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from responder.engine.timers import Job, Timer
+from responder.engine.timers import SETTLE_SECONDS, Job, Timer
 from responder.store.database import Database
 from tests.conftest import HandClock
 
 
 def two_timers(database: Database, clock: HandClock) -> tuple[list[str], Timer, Timer]:
-    """Two processes with the same job, a minute apart."""
+    """Two processes with the same job, a turn a minute. They have just started, and let all else come first."""
     done: list[str] = []
     jobs = (
         Job(name="sweep", every=timedelta(minutes=1), run=lambda: done.append("first")),
         Job(name="sweep", every=timedelta(minutes=1), run=lambda: done.append("second")),
     )
     first, second = (Timer(job, database, clock) for job in jobs)
+    assert [each.step() for each in (first, second)] == [SETTLE_SECONDS] * 2
+    assert done == []
     return done, first, second
 
 
