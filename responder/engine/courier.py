@@ -102,7 +102,7 @@ class Courier:
             self._pool.submit(self._carry, letter)
         for tell in news:
             tell()
-        return 0.0 if letters or ended else POLL
+        return 0.0 if letters or ended or expecting else POLL
 
     def expect(self) -> None:
         """A message was released just now: the next step claims it without looking for it first."""
