@@ -77,6 +77,10 @@ class Settings:
         dict, "Alertmanager, to ask about open incidents; a pair: URL URL; by cluster: prod-eu=URL URL, prod-us=URL"
     )
     alertmanager_token: Secret = _setting(Secret(""), "bearer token for all of these; no other address gets it")
+    group_interval: int = _setting(
+        300,
+        "longest group_interval of the Alertmanager routes that lead here, in seconds; a peer that lags has so long",
+    )
     reconcile_every: int = _setting(30, "seconds between comparisons of open incidents with Alertmanager's list")
     reconcile_grace: int = _setting(
         600, "seconds an alert must be gone, and Alertmanager up, to be over without a resolve; above group_interval"
@@ -250,6 +254,11 @@ def _joint_problems(settings: Settings) -> Iterator[str]:
         yield "RESPONDER_SMTP_TLS is none: the password would be sent in the clear; write starttls or tls"
     yield from _token_problems("PROMETHEUS", settings.prometheus_token, (settings.prometheus_url,))
     yield from _token_problems("ALERTMANAGER", settings.alertmanager_token, chain(*settings.alertmanager_url.values()))
+    if settings.alertmanager_url and settings.reconcile_grace <= settings.group_interval:
+        yield (
+            f"RESPONDER_RECONCILE_GRACE is {settings.reconcile_grace}: write more than"
+            f" RESPONDER_GROUP_INTERVAL, {settings.group_interval}; an end is notified so late"
+        )
     first, second = settings.pagerduty_routing_key.reveal(), settings.pagerduty_fallback_routing_key.reveal()
     if (second or settings.pagerduty_fallback_url) and not first:
         yield "RESPONDER_PAGERDUTY_ROUTING_KEY is not set: a fallback needs something to stand in for"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from responder.model.clock import Clock
+from responder.model.patience import Patience
 from responder.model.rule import RuleBook
 from responder.model.secret import Secret
 from responder.settings import Settings, addresses, read
@@ -197,6 +198,7 @@ def desk(settings: Settings, book: RuleBook, told: dict[str, Channel]) -> Desk:
             prometheus_url=settings.prometheus_url,
         ),
         prometheus_url=settings.prometheus_url,
+        patience=Patience(timedelta(seconds=settings.group_interval)),
     )
 
 

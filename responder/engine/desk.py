@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from responder.diagnose.contract import Ask, ProbeKind, Scene
 from responder.diagnose.plan import plan
 from responder.model.decision import Subject
+from responder.model.patience import USUAL, Patience
 from responder.model.rule import RuleBook
 from responder.notify.contract import Channel
 from responder.notify.links import LinkMaker
@@ -24,6 +25,7 @@ class Desk:
     channels: Mapping[str, Channel]
     links: LinkMaker
     prometheus_url: str
+    patience: Patience = USUAL
 
     def asks(self, names: tuple[str, ...], subject: Subject) -> tuple[Ask, ...]:
         """The questions that the named probes ask about a subject."""

@@ -98,7 +98,7 @@ def page_now(incident: Incident, delivery: Delivery | None, desk: Desk, now: dat
         return _page_plainly(incident, LookupError("its last notification is not kept any more"), desk, now)
     try:
         group = read(delivery)
-        decision = decide(group, desk.book, desk.matching, incident, delivery.id, now)
+        decision = decide(group, desk.book, desk.matching, incident, delivery.id, now, desk.patience)
         return page_after(decision, group, replace(delivery, received_at=now), incident, desk)
     except Exception as error:  # noqa: BLE001 - as in triage: whatever it is, it becomes a page and not a stopped queue
         _log.error("flood.cannot_page", incident=incident.id, exc_info=error)

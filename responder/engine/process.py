@@ -33,8 +33,10 @@ def read(delivery: Delivery) -> AlertGroup:
 
 def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk, tide: Tide | None = None) -> Effects:
     """What follows from a delivery of ``group``, given what is known of the group so far and of floods that are on."""
-    believed = believe(group, history.incident, delivery.received_at)
-    decision = decide(believed, desk.book, desk.matching, history.incident, delivery.id, delivery.received_at)
+    believed = believe(group, history.incident, delivery.received_at, desk.patience)
+    decision = decide(
+        believed, desk.book, desk.matching, history.incident, delivery.id, delivery.received_at, desk.patience
+    )
     return follow(decision, believed, delivery, history, desk, tide)
 
 

@@ -38,19 +38,19 @@ def followed(incident: Incident, verdict: Verdict, before: Report | None, desk: 
         case Standing.GONE:
             moved, news = replace(incident, gone_since=incident.gone_since or now), ""
         case Standing.SUPPRESSED:
-            moved = replace(_unheld(incident), gone_since=None, silenced=verdict.reason)
+            moved = replace(_unheld(incident, desk), gone_since=None, silenced=verdict.reason)
             news = f"still firing, {verdict.reason}" if verdict.reason != incident.silenced else ""
         case Standing.FIRING:
-            moved = replace(_unheld(incident), gone_since=None, silenced="")
+            moved = replace(_unheld(incident, desk), gone_since=None, silenced="")
             news = "still firing, and not silenced any more" if incident.silenced else ""
         case Standing.UNKNOWN:
             moved, news = replace(incident, gone_since=None), ""
     return noted(moved, before, news, desk, now) if moved != incident else None
 
 
-def _unheld(incident: Incident) -> Incident:
+def _unheld(incident: Incident, desk: Desk) -> Incident:
     """Whatever an Alertmanager lists is not over, though notifications do not name it any more."""
-    return replace(incident, hold="", held_until=None, review_at=next_look(incident.alerts, None))
+    return replace(incident, hold="", held_until=None, review_at=next_look(incident.alerts, None, desk.patience))
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ class Rehearsal:
 
     def _timely(self, incident: Incident, moment: datetime) -> Effects:
         if incident.review_at is not None and incident.review_at <= moment:
-            return changed(incident, review(incident, moment), None, self._desk, moment)
+            return changed(incident, review(incident, moment, self._desk.patience), None, self._desk, moment)
         window = held_by(incident, self._windows)
         return paged(incident, None, still_fires(window.name if window else ""), self._desk, moment)
 

@@ -49,4 +49,6 @@ class Review:
         now, desk = self.clock.now(), self.desk()
         due = incidents.to_review(connection, now, BATCH)
         reports = outbox.last_reports(connection, [each.id for each in due]) if due else {}
-        return decided([changed(each, review(each, now), reports.get(each.id), desk, now) for each in due])
+        return decided(
+            [changed(each, review(each, now, desk.patience), reports.get(each.id), desk, now) for each in due]
+        )

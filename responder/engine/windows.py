@@ -104,8 +104,8 @@ def _judged_anew(
     if delivery is None or incident.gathered:
         return None
     try:
-        group = believe(process.read(delivery), incident, now)
-        decision = decide(group, desk.book, desk.matching, incident, delivery.id, now)
+        group = believe(process.read(delivery), incident, now, desk.patience)
+        decision = decide(group, desk.book, desk.matching, incident, delivery.id, now, desk.patience)
         return page_late(decision, group, replace(delivery, received_at=now), History(incident, before), why, desk)
     except Exception as error:  # noqa: BLE001 - as in triage: whatever it is, people are still paged
         _log.error("window.cannot_judge", incident=incident.id, exc_info=error)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from responder.model.alert import Alert, AlertGroup
 from responder.model.decision import Decision, Ruling, Trial
 from responder.model.incident import Incident, Member
+from responder.model.patience import USUAL, Patience
 from responder.model.rule import Action, Rule, RuleBook, Severity
 from responder.model.text import tidy_line
 from responder.triage.adjust import adjusted, held, standing, turns
@@ -19,7 +20,13 @@ from responder.triage.subject import subject
 
 
 def decide(
-    group: AlertGroup, book: RuleBook, matching: Matching, incident: Incident | None, delivery: int, now: datetime
+    group: AlertGroup,
+    book: RuleBook,
+    matching: Matching,
+    incident: Incident | None,
+    delivery: int,
+    now: datetime,
+    patience: Patience = USUAL,
 ) -> Decision:
     """What to do about a delivery of this group, as ``truth.believe`` made it; ``now`` is when it was received.
 
@@ -35,11 +42,11 @@ def decide(
     known = incident.found if incident is not None and incident.open else None
     worst, found = standing(worst, known, book) if known else (worst, None)
     key = key_of(group, matching) if book.gathers else ""
-    change = compare(group, view(incident, group), delivery, now)
+    change = compare(group, view(incident, group), delivery, now, patience)
     gathered: Mapping[str, Member] = {}
     joins = False
     if (incident is not None and incident.gathered) or (key and (incident is None or not incident.open)):
-        change = merged(change, incident, group, now)
+        change = merged(change, incident, group, now, patience)
         gathered = members(change, incident, group, rulings, worst.severity.name)
         other = louder(worst, change, gathered, group, book)
         joins = _joins(worst, other, incident, book)

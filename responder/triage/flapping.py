@@ -5,34 +5,27 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from responder.model.incident import Incident
-
-SAME = timedelta(minutes=30)
-"""What fires again this soon after its end is the same incident."""
-STEADY = timedelta(hours=2)
-"""What has fired for so long without a pause does not flap any more."""
-QUIET = timedelta(minutes=10)
-"""How long nothing may fire before the second end is told; doubled with every time it fires again."""
-LONGEST = timedelta(hours=1)
+from responder.model.patience import USUAL, Patience
 
 
-def returns(incident: Incident, now: datetime) -> bool:
+def returns(incident: Incident, now: datetime, patience: Patience = USUAL) -> bool:
     """Whether something that fires now continues an incident that was resolved."""
-    return incident.resolved_at is not None and now - incident.resolved_at <= SAME
+    return incident.resolved_at is not None and now - incident.resolved_at <= patience.same
 
 
-def flapping(incident: Incident, now: datetime) -> bool:
+def flapping(incident: Incident, now: datetime, patience: Patience = USUAL) -> bool:
     """Whether it fired again lately, so that its next end is most likely not the last one."""
-    return incident.reopened_at is not None and now - incident.reopened_at < STEADY
+    return incident.reopened_at is not None and now - incident.reopened_at < patience.steady
 
 
-def counted(incident: Incident, now: datetime) -> int:
+def counted(incident: Incident, now: datetime, patience: Patience = USUAL) -> int:
     """How often it has fired again, with this time."""
-    return incident.flaps + 1 if flapping(incident, now) else 1
+    return incident.flaps + 1 if flapping(incident, now, patience) else 1
 
 
-def quiet_period(flaps: int) -> timedelta:
+def quiet_period(flaps: int, patience: Patience = USUAL) -> timedelta:
     """How long nothing may fire before the end is told: 10, 20, 40 and then 60 minutes."""
-    return min(LONGEST, QUIET * (1 << min(flaps - 1, 10)))
+    return min(patience.quiet_at_most, patience.quiet * (1 << min(flaps - 1, 10)))
 
 
 def worth_telling(flaps: int) -> bool:

@@ -15,6 +15,7 @@ from json import dumps
 from responder.model.alert import AlertGroup
 from responder.model.decision import Ruling
 from responder.model.incident import Change, ChangeKind, Incident, Known, Member
+from responder.model.patience import USUAL, Patience
 from responder.model.rule import RuleBook
 from responder.triage.matching import Matching
 from responder.triage.truth import next_look
@@ -56,7 +57,9 @@ def view(incident: Incident | None, group: AlertGroup) -> Incident | None:
     return replace(incident, alerts=own)
 
 
-def merged(change: Change, incident: Incident | None, group: AlertGroup, now: datetime) -> Change:
+def merged(
+    change: Change, incident: Incident | None, group: AlertGroup, now: datetime, patience: Patience = USUAL
+) -> Change:
     """What a change of one group means for the incident: it is over only where no other group of it fires."""
     others = _others(incident, group, change)
     alerts = {**others, **change.alerts}
@@ -76,7 +79,7 @@ def merged(change: Change, incident: Incident | None, group: AlertGroup, now: da
         alerts = {**others, **ended}
     elif others and change.kind is ChangeKind.GROWN and not view_has(incident, group):
         change = replace(change, reason=f"another group joined: {change.reason}")
-    return replace(change, alerts=alerts, review_at=next_look(alerts, change.held_until))
+    return replace(change, alerts=alerts, review_at=next_look(alerts, change.held_until, patience))
 
 
 def members(

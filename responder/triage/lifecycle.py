@@ -6,18 +6,15 @@ from datetime import datetime, timedelta
 
 from responder.model.alert import AlertGroup
 from responder.model.incident import Change, ChangeKind, Incident
+from responder.model.patience import USUAL, Patience
 from responder.triage import flapping
 from responder.triage.seen import Seen, look
 from responder.triage.truth import next_look
 
-UNTOLD = timedelta(minutes=6)
-"""How long an incident stays open for alerts that a notification in which nothing fires does not name.
 
-The other Alertmanager of a pair, which may know them, tells its own view within a ``group_interval`` (5 minutes).
-"""
-
-
-def compare(group: AlertGroup, incident: Incident | None, delivery: int, now: datetime) -> Change:
+def compare(
+    group: AlertGroup, incident: Incident | None, delivery: int, now: datetime, patience: Patience = USUAL
+) -> Change:
     """What a notification changes, with the reason.
 
     ``group`` is what ``truth.believe`` made of it, ``incident`` the latest of the group's dedup key, open or resolved,
@@ -28,88 +25,93 @@ def compare(group: AlertGroup, incident: Incident | None, delivery: int, now: da
     if incident is not None and delivery <= incident.delivery:
         reason = f"delivery {delivery} is older than delivery {incident.delivery}, which was applied already"
         seen = look(group, incident.alerts, now)
-        return _change(ChangeKind.STALE, reason, seen, incident)
+        return _change(ChangeKind.STALE, reason, seen, patience, incident)
     if incident is None or not incident.open:
-        return _opened(group, incident, now)
+        return _opened(group, incident, now, patience)
     seen = look(group, incident.alerts, now)
-    return _fires(seen, incident, now) if seen.firing else _eased(group, seen, incident, now)
+    return _fires(seen, incident, now, patience) if seen.firing else _eased(group, seen, incident, now, patience)
 
 
-def _opened(group: AlertGroup, incident: Incident | None, now: datetime) -> Change:
+def _opened(group: AlertGroup, incident: Incident | None, now: datetime, patience: Patience) -> Change:
     """No incident is open: whatever fires opens one, or the one that was resolved a moment ago."""
-    returns = incident is not None and flapping.returns(incident, now)
+    returns = incident is not None and flapping.returns(incident, now, patience)
     doubtful = incident is not None and any(known.doubted_at is not None for known in incident.alerts.values())
     # What was hidden when people heard the end is over for them: should it still fire, that is news.
     ended = {each: known for each, known in incident.alerts.items() if known.ends_at is not None} if incident else {}
     seen = look(group, ended if returns or doubtful or group.outdated else {}, now)
     if seen.firing and incident is not None and returns:
-        flaps = flapping.counted(incident, now)
+        flaps = flapping.counted(incident, now, patience)
         since = _minutes(now - (incident.resolved_at or now))
         reason = f"{_alerts(len(seen.firing))} fire again, {since} after {incident.id} was resolved{_times(flaps)}"
-        return _change(ChangeKind.AGAIN, reason, seen, flaps=flaps)
+        return _change(ChangeKind.AGAIN, reason, seen, patience, flaps=flaps)
     if seen.firing:
         again = "" if incident is None else f" again, after {incident.id} was resolved"
-        return _change(ChangeKind.NEW, f"{_alerts(len(seen.firing))} began to fire{again}", seen)
+        return _change(ChangeKind.NEW, f"{_alerts(len(seen.firing))} began to fire{again}", seen, patience)
     if incident is not None and (seen.doubts or doubtful):
         reason = _in_doubt(seen) if seen.doubts else "what was said to fire after its end is said to be over"
-        return _change(ChangeKind.DOUBTED, reason, seen, flaps=incident.flaps)
+        return _change(ChangeKind.DOUBTED, reason, seen, patience, flaps=incident.flaps)
     missed = f"{_alerts(len(seen.missed))} began and ended before we heard of it; " if seen.missed else ""
-    return _change(ChangeKind.STALE, f"{missed}nothing fires, and no incident is open for this group", seen)
+    return _change(ChangeKind.STALE, f"{missed}nothing fires, and no incident is open for this group", seen, patience)
 
 
-def _fires(seen: Seen, incident: Incident, now: datetime) -> Change:
+def _fires(seen: Seen, incident: Incident, now: datetime, patience: Patience) -> Change:
     """Something fires of an open incident: the same, more of it, or less."""
     count, added = len(seen.firing), seen.added
     silent = f"; {_untold(seen)}" if seen.missing else ""
     if incident.hold and added:
-        flaps = flapping.counted(incident, now)
+        flaps = flapping.counted(incident, now, patience)
         reason = f"{_alerts(len(added))} fire again before the end was told{_times(flaps)}{silent}"
         quiet = not flapping.worth_telling(flaps)
-        return _change(ChangeKind.AGAIN, reason, seen, flaps=flaps, quiet=quiet)
+        return _change(ChangeKind.AGAIN, reason, seen, patience, flaps=flaps, quiet=quiet)
     if added:
         less = f", {len(seen.ended)} resolved" if seen.ended else ""
         reason = f"{_alerts(len(added))} more began to fire{less}; {count} fire now{silent}"
-        return _change(ChangeKind.GROWN, reason, seen, flaps=incident.flaps, quiet=seen.told_often)
+        return _change(ChangeKind.GROWN, reason, seen, patience, flaps=incident.flaps, quiet=seen.told_often)
     if seen.ended:
         reason = f"{_alerts(len(seen.ended))} resolved; {count} still fire{silent}"
-        return _change(ChangeKind.PARTLY_RESOLVED, reason, seen, flaps=incident.flaps, quiet=seen.told_often)
-    return _change(ChangeKind.REPEATED, f"the same {_alerts(count)} still fire{silent}", seen, flaps=incident.flaps)
+        return _change(ChangeKind.PARTLY_RESOLVED, reason, seen, patience, flaps=incident.flaps, quiet=seen.told_often)
+    return _change(
+        ChangeKind.REPEATED, f"the same {_alerts(count)} still fire{silent}", seen, patience, flaps=incident.flaps
+    )
 
 
-def _eased(group: AlertGroup, seen: Seen, incident: Incident, now: datetime) -> Change:
+def _eased(group: AlertGroup, seen: Seen, incident: Incident, now: datetime, patience: Patience) -> Change:
     """Nothing of the notification fires: that is the end only where nothing else is known to fire."""
     ended = f"{_alerts(len(seen.ended))} resolved"
     some = ChangeKind.PARTLY_RESOLVED if seen.ended else ChangeKind.REPEATED
     if group.truncated:
         reason = f"all shown are resolved, but {_alerts(group.truncated)} cut off by max_alerts may still fire"
-        return _change(some, reason, seen, flaps=incident.flaps)
+        return _change(some, reason, seen, patience, flaps=incident.flaps)
     if not seen.ended and (seen.still or incident.hold or not group.alerts):
         kind, reason = ChangeKind.REPEATED, "nothing that was not known"
         if seen.doubts:
             kind, reason = ChangeKind.DOUBTED, _in_doubt(seen)
-        return _change(kind, reason, seen, incident)
+        return _change(kind, reason, seen, patience, incident)
     if seen.still > len(seen.missing):
-        return _change(some, f"{ended}; {seen.still} still fire", seen, flaps=incident.flaps)
+        return _change(some, f"{ended}; {seen.still} still fire", seen, patience, flaps=incident.flaps)
     if seen.still:
-        end = now + UNTOLD
+        end = now + patience.peer
         reason = f"{ended}; {_untold(seen)}: resolved at {_at(end)} unless one is said to fire"
-        return _change(some, reason, seen, flaps=incident.flaps, hold=_untold(seen), held_until=end)
-    if flapping.flapping(incident, now):
-        quiet = flapping.quiet_period(incident.flaps)
+        return _change(some, reason, seen, patience, flaps=incident.flaps, hold=_untold(seen), held_until=end)
+    if flapping.flapping(incident, now, patience):
+        quiet = flapping.quiet_period(incident.flaps, patience)
         end = now + quiet
         reason = f"all is resolved, and told at {_at(end)} if it stays so: it flaps{_times(incident.flaps)}"
         hold = f"it stayed quiet for {_minutes(quiet)} after it had fired again{_times(incident.flaps)}"
         often = not flapping.worth_telling(incident.flaps)
-        return _change(ChangeKind.HELD, reason, seen, flaps=incident.flaps, hold=hold, held_until=end, quiet=often)
+        return _change(
+            ChangeKind.HELD, reason, seen, patience, flaps=incident.flaps, hold=hold, held_until=end, quiet=often
+        )
     count = len(seen.after)
     reason = "the only alert is resolved" if count == 1 else f"all {count} alerts are resolved"
-    return _change(ChangeKind.RESOLVED, reason, seen, flaps=incident.flaps)
+    return _change(ChangeKind.RESOLVED, reason, seen, patience, flaps=incident.flaps)
 
 
 def _change(
     kind: ChangeKind,
     reason: str,
     seen: Seen,
+    patience: Patience,
     kept: Incident | None = None,
     *,
     flaps: int = 0,
@@ -129,7 +131,7 @@ def _change(
         flaps=flaps,
         hold=hold,
         held_until=held_until,
-        review_at=next_look(seen.after, held_until),
+        review_at=next_look(seen.after, held_until, patience),
         quiet=quiet,
     )
 

@@ -9,26 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.incident import Incident, Known
-
-LAG = timedelta(minutes=15)
-"""How long after the end of an alert a notification that says otherwise is most likely an old one.
-
-A flush is tried for ``group_interval`` at most (5 minutes by default), and a peer waits 15 seconds a position.
-"""
-DOUBT = timedelta(minutes=6)
-"""How long one Alertmanager may contradict another until we believe it: the lagging one ends the alert with its next
-flush, one ``group_interval`` later. If it does not, the alert fires."""
+from responder.model.patience import USUAL, Patience
 
 
-def believe(group: AlertGroup, incident: Incident | None, now: datetime) -> AlertGroup:
+def believe(group: AlertGroup, incident: Incident | None, now: datetime, patience: Patience = USUAL) -> AlertGroup:
     """The group with one entry an alert, and those that tell an older truth than we know moved to ``outdated``.
 
     ``incident`` is the latest of the group, open or resolved. A firing alert is outdated where we know an end of it
-    that is not before its start, and have known it for less than LAG; a resolved one where it has begun anew since.
+    that is not before its start, and have known it for less than ``patience.late``; a resolved one where it has begun
+    anew since.
     """
     newest: dict[str, Alert] = {}
     for alert in group.alerts:
@@ -36,7 +29,9 @@ def believe(group: AlertGroup, incident: Incident | None, now: datetime) -> Aler
         if other is None or (other.starts_at, other.firing) < (alert.starts_at, alert.firing):
             newest[alert.fingerprint] = alert
     known = incident.alerts if incident is not None else {}
-    outdated = tuple(alert for alert in newest.values() if _outdated(known.get(alert.fingerprint), alert, now))
+    outdated = tuple(
+        alert for alert in newest.values() if _outdated(known.get(alert.fingerprint), alert, now, patience)
+    )
     if not outdated and len(newest) == len(group.alerts):
         return group
     return replace(group, alerts=tuple(each for each in newest.values() if each not in outdated), outdated=outdated)
@@ -48,14 +43,14 @@ def end(alert: Alert) -> float:
     return max(began, alert.ends_at.timestamp()) if alert.ends_at else began
 
 
-def _outdated(known: Known | None, alert: Alert, now: datetime) -> bool:
+def _outdated(known: Known | None, alert: Alert, now: datetime, patience: Patience) -> bool:
     if known is None:
         return False
     if not alert.firing:
         return known.ends_at is None and end(alert) < known.starts_at
     if known.ends_at is None or alert.starts_at.timestamp() > known.ends_at:
         return False
-    return now.timestamp() - known.ends_at < LAG.total_seconds()
+    return now.timestamp() - known.ends_at < patience.late.total_seconds()
 
 
 def heard(known: Known | None, alert: Alert) -> Known:
@@ -76,17 +71,17 @@ def doubted(known: Known, now: datetime) -> Known:
     return known if known.ends_at is None or known.doubted_at else replace(known, doubted_at=now.timestamp())
 
 
-def believed_after_all(known: Known, now: datetime) -> bool:
+def believed_after_all(known: Known, now: datetime, patience: Patience = USUAL) -> bool:
     """Whether an alert was said to fire after its end, and nobody has taken that back in time."""
-    return known.doubted_at is not None and now >= _settled_at(known.doubted_at)
+    return known.doubted_at is not None and now >= _settled_at(known.doubted_at, patience)
 
 
-def next_look(alerts: Mapping[str, Known], held_until: datetime | None) -> datetime | None:
+def next_look(alerts: Mapping[str, Known], held_until: datetime | None, patience: Patience = USUAL) -> datetime | None:
     """When the incident must be looked at again without a notification; None where nothing waits for a time."""
     doubts = [known.doubted_at for known in alerts.values() if known.doubted_at is not None]
-    moments = [_settled_at(min(doubts))] if doubts else []
+    moments = [_settled_at(min(doubts), patience)] if doubts else []
     return min([*moments, *([held_until] if held_until else [])], default=None)
 
 
-def _settled_at(doubted_at: float) -> datetime:
-    return datetime.fromtimestamp(doubted_at, UTC) + DOUBT
+def _settled_at(doubted_at: float, patience: Patience) -> datetime:
+    return datetime.fromtimestamp(doubted_at, UTC) + patience.peer

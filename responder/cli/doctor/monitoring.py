@@ -59,7 +59,7 @@ def _alertmanager(patient: Patient, url: str) -> tuple[Result, ...]:
     version = text_of(told.get("version")) if isinstance(told, dict) else ""
     heartbeats = patient.book.heartbeats if patient.book else ()
     try:
-        found = judge("alertmanager", data, heartbeats, parse, predicate)
+        found = judge("alertmanager", data, heartbeats, parse, predicate, patient.settings)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         return (warn("alertmanager", f"its configuration has a part we cannot read: {error}", "compare it by hand"),)
     return (ok("alertmanager", f"answers, version {version}"), *found)

@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 from responder.cli.doctor.result import Result, bad, ok, warn
 from responder.model.rule import Heartbeat, Matcher, Op
 from responder.rulebook.values import seconds
+from responder.settings import Settings
 
 PATH: Final = "/webhook/alertmanager"
 HIDDEN: Final = "<secret>"
+_USUAL_GROUP: Final = 300.0
 _LONG_GROUP: Final = 600.0
 _LONG_REPEAT: Final = 24 * 3600.0
 
@@ -28,15 +30,23 @@ class Route:
     matchers: tuple[Matcher, ...] = ()
     goes_on: bool = False
     group_by: tuple[str, ...] = ()
-    group_interval: float = 300.0
+    group_interval: float = _USUAL_GROUP
     repeat_interval: float = 4 * 3600.0
     children: tuple[Route, ...] = field(default=())
 
 
 def judge(
-    about: str, config: Mapping[str, Any], heartbeats: Sequence[Heartbeat], parse: Parse, predicate: Predicate
+    about: str,
+    config: Mapping[str, Any],
+    heartbeats: Sequence[Heartbeat],
+    parse: Parse,
+    predicate: Predicate,
+    given: Settings,
 ) -> tuple[Result, ...]:
-    """Everything that is wrong with the configuration for us. ``config`` is the YAML of /api/v2/status as data."""
+    """Everything that is wrong with the configuration for us. ``config`` is the YAML of /api/v2/status as data.
+
+    ``given`` are our own settings, of which two must suit its routes.
+    """
     receivers = [each for each in config.get("receivers") or [] if isinstance(each, dict)]
     ours = {str(each.get("name")): hooks for each in receivers if (hooks := _hooks(each))}
     if not ours:
@@ -49,6 +59,7 @@ def judge(
         change = f"name the receiver {min(ours)} in a route"
         return (*results, bad(about, "no route leads to our receiver", change))
     results += [result for each in used for result in _times(about, each)]
+    results += _awaited(about, used, given)
     results += _watchdog(about, root, set(ours), heartbeats, predicate)
     if not any(each.receiver in ours for each in follow(root, {"alertname": "Any", "severity": "critical"}, predicate)):
         what = "an alert that no route names does not reach us"
@@ -136,6 +147,24 @@ def _times(about: str, here: Route) -> Iterator[Result]:
     if here.repeat_interval > _LONG_REPEAT:
         what = f"a route to {here.receiver} has a repeat_interval of {here.repeat_interval / 3600:.0f} h"
         yield warn(about, what, "use a few hours: a notification that was lost comes again only then")
+
+
+def _awaited(about: str, used: list[Route], given: Settings) -> Iterator[Result]:
+    """Whether we wait as long as a peer that lags needs to tell its own view, and not much longer."""
+    longest = max(used, key=lambda each: each.group_interval)
+    interval, ours = longest.group_interval, given.group_interval
+    has = f"a route to {longest.receiver} has a group_interval of {interval:.0f} s"
+    if interval > ours:
+        change = f"set RESPONDER_GROUP_INTERVAL={interval:.0f}, or a lagging Alertmanager of a pair pages once more"
+        yield warn(about, f"{has}, and RESPONDER_GROUP_INTERVAL is {ours}", change)
+    elif interval < ours and ours > _USUAL_GROUP:
+        what = f"no route to us has a group_interval over {interval:.0f} s, and RESPONDER_GROUP_INTERVAL is {ours}"
+        yield warn(
+            about, what, f"set RESPONDER_GROUP_INTERVAL={max(interval, _USUAL_GROUP):.0f}: contradictions wait so long"
+        )
+    if interval >= given.reconcile_grace:
+        what = f"{has}, and RESPONDER_RECONCILE_GRACE is {given.reconcile_grace}"
+        yield warn(about, what, f"set RESPONDER_RECONCILE_GRACE={2 * interval:.0f}: an end is notified so late")
 
 
 def _watchdog(

@@ -33,6 +33,7 @@ from tests.conftest import HandClock
 
 ROOT = Path(__file__).parents[3]
 PROD = Heartbeat(cluster="prod", max_gap=600.0, rule=a_rule())
+GIVEN = Settings()
 GOOD = """\
 route:
   receiver: responder
@@ -55,10 +56,11 @@ receivers:
 """
 
 
-def judged(text: str, *expected: Heartbeat) -> list[tuple[Level, str]]:
+def judged(text: str, *expected: Heartbeat, given: Settings = GIVEN) -> list[tuple[Level, str]]:
     """Level and finding of each result for a configuration."""
     data: Any = read("alertmanager", text.encode()).data
-    return [(each.level, each.what) for each in judge("alertmanager", data, expected or (PROD,), parse, predicate)]
+    results = judge("alertmanager", data, expected or (PROD,), parse, predicate, given)
+    return [(each.level, each.what) for each in results]
 
 
 def test_a_configuration_that_suits_us_is_fine() -> None:
@@ -97,6 +99,26 @@ def test_each_slip_is_found(old: str, new: str, level: Level, said: str) -> None
     assert [each for each in found if each[0] is level and said in each[1]], found
 
 
+@pytest.mark.parametrize(
+    ("interval", "group_interval", "grace", "said"),
+    [
+        ("5m", 300, 600, ""),
+        ("10m", 600, 900, ""),
+        ("8m", 300, 600, "has a group_interval of 480 s, and RESPONDER_GROUP_INTERVAL is 300"),
+        ("1m", 900, 1200, "no route to us has a group_interval over 60 s, and RESPONDER_GROUP_INTERVAL is 900"),
+        ("10m", 600, 600, "has a group_interval of 600 s, and RESPONDER_RECONCILE_GRACE is 600"),
+    ],
+)
+def test_what_we_wait_for_a_peer_suits_its_routes(interval: str, group_interval: int, grace: int, said: str) -> None:
+    """A wait that is too short believes a lagging peer and pages once more; one that is too long is late."""
+    given = Settings(group_interval=group_interval, reconcile_grace=grace)
+    text = GOOD.replace("group_interval: 1m", f"group_interval: {interval}", 1)
+    text = text.replace("    repeat_interval: 1m", "    repeat_interval: 1m\n    group_interval: 1m")
+    found = judged(text, given=given)
+    assert [level for level, _what in found] == [Level.WARN if said else Level.OK]
+    assert said in found[0][1]
+
+
 def test_a_hidden_address_is_known_by_the_name_of_its_receiver() -> None:
     """Newer Alertmanagers hide the address of a webhook."""
     assert judged(GOOD.replace("http://responder:8080/webhook/alertmanager/prod", "<secret>")) == [
@@ -107,7 +129,7 @@ def test_a_hidden_address_is_known_by_the_name_of_its_receiver() -> None:
 def test_a_watchdog_that_nobody_expects_is_a_slip() -> None:
     """The dead man's switch is of use only where it is switched on."""
     data: Any = read("alertmanager", GOOD.encode()).data
-    [found] = judge("alertmanager", data, (), parse, predicate)
+    [found] = judge("alertmanager", data, (), parse, predicate, GIVEN)
     assert (found.level, found.what) == (Level.WARN, "the Watchdog arrives, and the rules expect none")
 
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 from responder.engine import process
 from responder.engine.follow import History
 from responder.model.incident import ChangeKind, Incident
+from responder.model.patience import USUAL
 from responder.standins.builders import NOW, a_group, an_alert
 from responder.triage.review import review
-from responder.triage.truth import DOUBT
 from tests.unit.engine.test_process import a_delivery, a_desk, begun
 
 OVER = an_alert(firing=False, ends_at=NOW + timedelta(minutes=2))
@@ -38,7 +38,7 @@ def contradicted() -> Incident:
 def test_what_a_lagging_peer_takes_back_pages_nobody() -> None:
     """Nobody is woken six minutes after the end for a peer of Alertmanager that was a few seconds late."""
     doubted = contradicted()
-    assert doubted.review_at == NOW + timedelta(seconds=130) + DOUBT
+    assert doubted.review_at == NOW + timedelta(seconds=130) + USUAL.peer
     settled = heard(doubted, OVER, number=4, after=140)
     assert (settled.open, settled.review_at) == (False, None)
     assert review(settled, NOW + timedelta(hours=1)).kind is ChangeKind.REPEATED
@@ -53,4 +53,4 @@ def test_it_may_be_taken_back_late() -> None:
 
 def test_what_is_not_taken_back_pages() -> None:
     """A peer that goes on saying so may be the only one that still sees it."""
-    assert review(contradicted(), NOW + timedelta(seconds=130) + DOUBT).kind is ChangeKind.AGAIN
+    assert review(contradicted(), NOW + timedelta(seconds=130) + USUAL.peer).kind is ChangeKind.AGAIN

@@ -9,9 +9,10 @@ import pytest
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.incident import Change, ChangeKind, Incident
+from responder.model.patience import USUAL
 from responder.standins.builders import STARTED, a_group, a_resolved_alert, an_alert, an_incident
-from responder.triage.lifecycle import UNTOLD, compare
-from responder.triage.truth import DOUBT, LAG, believe
+from responder.triage.lifecycle import compare
+from responder.triage.truth import believe
 
 MINUTE = timedelta(minutes=1)
 
@@ -133,7 +134,7 @@ def test_an_alert_that_is_not_named_keeps_the_incident_open_for_a_while() -> Non
     change = story.hears(TWO_OVER, at=6)
     assert change.kind is ChangeKind.PARTLY_RESOLVED
     assert "silenced or inhibited" in change.reason
-    assert change.held_until == change.review_at == STARTED + 6 * MINUTE + UNTOLD
+    assert change.held_until == change.review_at == STARTED + 6 * MINUTE + USUAL.peer
     again = story.hears(TWO_OVER, at=7)
     assert (again.kind, again.held_until) == (ChangeKind.REPEATED, change.held_until)
 
@@ -186,7 +187,7 @@ def test_a_lagging_peer_does_not_reopen_what_is_over() -> None:
     assert change.kind is ChangeKind.DOUBTED
     assert story.incident is not None
     assert not story.incident.open
-    assert change.review_at == STARTED + 6.2 * MINUTE + DOUBT
+    assert change.review_at == STARTED + 6.2 * MINUTE + USUAL.peer
     assert story.hears(over(ended=5), at=8).review_at is None
 
 
@@ -197,7 +198,7 @@ def test_a_lagging_peer_does_not_bring_back_a_part_that_is_over() -> None:
     story.hears(ONE_OVER, TWO)
     change = story.hears(ONE, TWO, at=6)
     assert (change.kind, change.added) == (ChangeKind.REPEATED, ())
-    assert change.review_at == STARTED + 6 * MINUTE + DOUBT
+    assert change.review_at == STARTED + 6 * MINUTE + USUAL.peer
 
 
 def test_a_peer_with_a_slightly_later_start_is_no_new_fire() -> None:
@@ -222,7 +223,7 @@ def test_what_still_fires_long_after_its_end_was_told_is_believed() -> None:
     story = Story()
     story.hears(ONE)
     story.hears(ONE_OVER, at=6)
-    late = 5 + LAG / MINUTE
+    late = 5 + USUAL.late / MINUTE
     assert story.hears(ONE, at=late - 0.1).kind is ChangeKind.DOUBTED
     assert story.hears(ONE, at=late).kind is ChangeKind.AGAIN
 

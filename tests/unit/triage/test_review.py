@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from responder.model.incident import ChangeKind, Incident
+from responder.model.patience import USUAL
 from responder.standins.builders import STARTED
 from responder.triage.flapping import quiet_period
-from responder.triage.lifecycle import UNTOLD
 from responder.triage.review import review
-from responder.triage.truth import DOUBT
 from tests.unit.triage.test_lifecycle import MINUTE, ONE, ONE_OVER, TWO, TWO_OVER, Story, flaps, over
 
 
@@ -35,9 +34,9 @@ def test_what_was_not_named_any_more_is_resolved_in_the_end() -> None:
     story = Story()
     story.hears(ONE, TWO)
     story.hears(TWO_OVER, at=6)
-    early = review(known(story), STARTED + 6 * MINUTE + UNTOLD / 2)
-    assert (early.kind, early.held_until) == (ChangeKind.REPEATED, STARTED + 6 * MINUTE + UNTOLD)
-    change = review(known(story), STARTED + 6 * MINUTE + UNTOLD)
+    early = review(known(story), STARTED + 6 * MINUTE + USUAL.peer / 2)
+    assert (early.kind, early.held_until) == (ChangeKind.REPEATED, STARTED + 6 * MINUTE + USUAL.peer)
+    change = review(known(story), STARTED + 6 * MINUTE + USUAL.peer)
     assert (change.kind, change.review_at, change.hold) == (ChangeKind.RESOLVED, None, "")
     assert "1 alert known to fire not notified any more (silenced or inhibited)" in change.reason
 
@@ -48,8 +47,8 @@ def test_what_a_peer_keeps_saying_is_believed() -> None:
     story.hears(ONE)
     story.hears(ONE_OVER, at=6)
     story.hears(ONE, at=7)
-    assert review(known(story), STARTED + 7 * MINUTE + DOUBT / 2).kind is ChangeKind.REPEATED
-    change = review(known(story), STARTED + 7 * MINUTE + DOUBT)
+    assert review(known(story), STARTED + 7 * MINUTE + USUAL.peer / 2).kind is ChangeKind.REPEATED
+    change = review(known(story), STARTED + 7 * MINUTE + USUAL.peer)
     assert (change.kind, change.added, change.flaps) == (ChangeKind.AGAIN, (ONE.fingerprint,), 1)
     assert (change.firing, change.review_at) == (1, None)
 
@@ -60,5 +59,5 @@ def test_a_doubt_about_a_part_is_settled_as_growth() -> None:
     story.hears(ONE, TWO)
     story.hears(ONE_OVER, TWO)
     story.hears(ONE, TWO, at=6)
-    change = review(known(story), STARTED + 6 * MINUTE + DOUBT)
+    change = review(known(story), STARTED + 6 * MINUTE + USUAL.peer)
     assert (change.kind, change.firing, change.flaps) == (ChangeKind.GROWN, 2, 0)
