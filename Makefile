@@ -35,8 +35,8 @@ check: setup-dev  ## the fast part, without network: lint, types, architecture, 
 bench: setup-dev  ## run every benchmark; each prints its ratio and its goal
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
-faults: setup-dev servers  ## break everything while alerts come (SEED=17: that seed; SEEDS=100: so many, and the figures)
-	@$(BIN)/python -m tests.faults $(foreach name,SEED SEEDS FIRST JOBS,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) $($(name))))
+faults: setup-dev servers  ## break everything while alerts come (SEED=17: that seed; SEEDS=100: so many, and the figures; FLOODS=1: in a flood)
+	@$(BIN)/python -m tests.faults $(foreach name,SEED SEEDS FIRST JOBS,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) $($(name)))) $(if $(filter-out 0,$(FLOODS)),--floods)
 
 lock: setup-dev  ## write both requirements files anew from pyproject.toml (UPGRADE=1: with the newest versions)
 	@echo "== locking (asks the package index, a minute or so)"

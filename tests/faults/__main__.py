@@ -27,7 +27,8 @@ _SEED = click.IntRange(min=1)
 @click.option("--seeds", type=_SEED, default=10, show_default=True, help="Play so many seeds.")
 @click.option("--first", type=_SEED, default=1, show_default=True, help="The first of them.")
 @click.option("--jobs", type=_SEED, default=2, show_default=True, help="Seeds played at once.")
-def main(seed: int | None, seeds: int, first: int, jobs: int) -> None:
+@click.option("--floods", is_flag=True, help="Let each seed be a flood: digests in place of most pages.")
+def main(seed: int | None, seeds: int, first: int, jobs: int, *, floods: bool) -> None:
     """Send a known stream of alerts through a real pair of Alertmanagers while things break.
 
     A hundred seeds or more are written into docs/reliability.md. Exit status: 0 where every seed kept the promise, 1
@@ -38,11 +39,12 @@ def main(seed: int | None, seeds: int, first: int, jobs: int) -> None:
     with small_disk(folder / "try") as granted:
         if not granted:
             click.echo("left out: disk full (mounting a small disk takes root)")
-    results = _play([seed] if seed else range(first, first + seeds), jobs, folder, verbose=bool(seed))
-    if len(results) >= page.ENOUGH:
+    chosen = [seed] if seed else range(first, first + seeds)
+    results = _play(chosen, jobs, folder, verbose=bool(seed), floods=floods)
+    if len(results) >= page.ENOUGH and not floods:
         page.write(results, datetime.now(UTC).date())
         click.echo(f"figures: {page.PAGE}")
-    sys.exit(_sum_up(results))
+    sys.exit(_sum_up(results, " FLOODS=1" if floods else ""))
 
 
 def _need_servers() -> None:
@@ -52,11 +54,11 @@ def _need_servers() -> None:
         raise click.ClickException(f"these Debian packages are missing: sudo apt install {' '.join(packages)}")
 
 
-def _play(seeds: Sequence[int], jobs: int, folder: Path, *, verbose: bool) -> list[Result]:
+def _play(seeds: Sequence[int], jobs: int, folder: Path, *, verbose: bool, floods: bool) -> list[Result]:
     """Each seed in a process of its own kind, so that one that measures is not held up by another."""
     results: list[Result] = []
     with ProcessPoolExecutor(min(jobs, len(seeds)), mp_context=get_context("spawn")) as pool:
-        running = [pool.submit(play, seed, folder / f"seed-{seed}") for seed in seeds]
+        running = [pool.submit(play, seed, folder / f"seed-{seed}", floods=floods) for seed in seeds]
         for ended in as_completed(running):
             results.append(ended.result())
             _tell(results[-1], f"{len(results)}/{len(seeds)}", folder, verbose=verbose)
@@ -82,11 +84,11 @@ def _tell(result: Result, progress: str, folder: Path, *, verbose: bool) -> None
         click.secho(f"  PROBLEM  {problem}", fg="red")
 
 
-def _sum_up(results: Sequence[Result]) -> int:
+def _sum_up(results: Sequence[Result], more: str) -> int:
     failed = sorted(result.seed for result in results if result.problems)
     click.echo(f"{len(results) - len(failed)} of {len(results)} seeds passed")
     for seed in failed:
-        click.echo(f"again: make faults SEED={seed}")
+        click.echo(f"again: make faults SEED={seed}{more}")
     return 1 if failed else 0
 
 

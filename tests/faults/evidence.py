@@ -23,7 +23,8 @@ from tests.faults.world import World
 class StoredIncident:
     """An incident as the database holds it, the latest last; ``alerts`` are fingerprints, with whether each fires.
 
-    ``held`` is one that flapped: nothing of it fires, and its end is told when it has lasted.
+    ``held`` is one that flapped: nothing of it fires, and its end is told when it has lasted. ``digest`` is the flood
+    whose digest told of it first, and ``alone`` says whether it was told by itself.
     """
 
     id: str
@@ -31,6 +32,8 @@ class StoredIncident:
     open: bool
     alerts: Mapping[str, bool]
     held: bool = False
+    digest: str = ""
+    alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class Records:
             whole = select(deliveries.c.id, deliveries.c.state, bodies.c.body)
             found = connection.execute(whole.join(bodies, bodies.c.delivery == deliveries.c.id))
             stored = {number: (state, bytes(body)) for number, state, body in found}
-            of_an_incident = ("id", "dedup_key", "open", "alerts", "hold")
+            of_an_incident = ("id", "dedup_key", "open", "alerts", "hold", "digest", "channels")
             whole_incidents = select(*(incidents.c[name] for name in of_an_incident))
             opened = connection.execute(whole_incidents.order_by(incidents.c.delivery)).all()
             of_a_message = ("id", "incident", "channel", "state", "error", "origin")
@@ -111,7 +114,8 @@ class Records:
                 spans=list(world.timeline.spans),
                 deliveries=stored,
                 incidents=[
-                    StoredIncident(i, key, is_open, _alerts(data), bool(hold)) for i, key, is_open, data, hold in opened
+                    StoredIncident(i, key, is_open, _alerts(data), bool(hold), digest, bool(channels))
+                    for i, key, is_open, data, hold, digest, channels in opened
                 ],
                 messages=[
                     StoredMessage(number, incident, channel, state, error or "", origin)

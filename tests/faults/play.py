@@ -13,11 +13,12 @@ from tests.faults.catalogue import FAULTS, NEEDS_DISK, Fault
 from tests.faults.door import SILENCE_SECONDS
 from tests.faults.driver import Driver
 from tests.faults.evidence import Evidence, Records
+from tests.faults.floods import flood, rules
 from tests.faults.schedule import Planned, Schedule, schedule
 from tests.faults.stream import Group, stream
 from tests.faults.timeline import Timeline
 from tests.faults.verdict import Page, judge, pages
-from tests.faults.world import World, world
+from tests.faults.world import RULES, World, world
 
 PLAY_SECONDS = 60.0
 """How long the stream may take to be acknowledged whole, with all its faults."""
@@ -41,13 +42,13 @@ class Result:
     pages: Sequence[Page] = ()
 
 
-def play(seed: int, folder: Path) -> Result:
-    """Play a seed in a new folder, where all logs stay."""
+def play(seed: int, folder: Path, *, floods: bool = False) -> Result:
+    """Play a seed in a new folder, where all logs stay; with ``floods`` its flood, and the same faults."""
     began, timeline, engine = time.monotonic(), Timeline(), engine_of(seed)
-    planned, groups = schedule(seed, possible(engine)), stream(seed)
+    planned, groups = schedule(seed, possible(engine)), flood(seed) if floods else stream(seed)
     folder.mkdir(exist_ok=True)
     try:
-        with world(folder, timeline, engine=engine) as around:
+        with world(folder, timeline, engine=engine, rules=rules(folder) if floods else RULES) as around:
             if around.disk is None:
                 planned = tuple(each for each in planned if each.name != NEEDS_DISK)
             found, failed = _broken(seed, planned, groups, around)

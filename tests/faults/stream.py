@@ -31,17 +31,24 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Alerts that Alertmanager gathers, the first of which fires from the group's beginning to its end."""
+    """Alerts that Alertmanager gathers, the first of which fires from the group's beginning to its end.
+
+    ``budget`` is how many seconds its page may wait for its diagnosis, None where its severity wakes nobody.
+    ``unlike`` is one that must be paged by itself, whatever flood is on.
+    """
 
     name: str
     severity: str
     service: str
     alerts: tuple[Alert, ...]
+    budget: float | None = None
+    alertname: str = "Fault"
+    unlike: bool = False
 
     @property
     def pages(self) -> bool:
         """Whether somebody must be woken."""
-        return self.severity in BUDGETS
+        return self.budget is not None
 
     @property
     def ends(self) -> bool:
@@ -56,12 +63,12 @@ class Group:
     @property
     def group_key(self) -> str:
         """The key that Alertmanager will give it."""
-        return f'{{}}:{{alertname="Fault", shard="{self.name}"}}'
+        return f'{{}}:{{alertname="{self.alertname}", shard="{self.name}"}}'
 
     def labels(self, alert: Alert) -> dict[str, str]:
         """What the alert looks like to Alertmanager."""
         return {
-            "alertname": "Fault",
+            "alertname": self.alertname,
             "shard": self.name,
             "service": self.service,
             "severity": self.severity,
@@ -91,6 +98,7 @@ def _group(dice: Random, name: str, severity: str) -> Group:
         name=name,
         severity=severity,
         service=dice.choice(SERVICES),
+        budget=BUDGETS.get(severity),
         alerts=tuple(Alert(name=f"{name}-{place}", episodes=each) for place, each in enumerate(members)),
     )
 

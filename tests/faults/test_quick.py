@@ -18,3 +18,11 @@ def test_nothing_is_lost_and_nothing_is_late_while_things_break(seed: int, tmp_p
     need("prometheus-alertmanager")
     result = play(seed, tmp_path)
     assert not result.problems, f"make faults SEED={seed}\n{result.timeline}\n" + "\n".join(result.problems)
+
+
+@pytest.mark.parametrize("seed", [7])
+def test_in_a_flood_the_digest_and_what_is_unlike_it_are_in_time_while_things_break(seed: int, tmp_path: Path) -> None:
+    """Dozens of alerts alike are a digest and few pages; each has its incident, and a P1 unlike them its own page."""
+    need("prometheus-alertmanager")
+    result = play(seed, tmp_path, floods=True)
+    assert not result.problems, f"make faults SEED={seed} FLOODS=1\n{result.timeline}\n" + "\n".join(result.problems)

@@ -10,11 +10,13 @@ from hashlib import sha256
 from responder.notify.route import PAGER
 from tests.faults.door import Acknowledged
 from tests.faults.evidence import Evidence
-from tests.faults.stream import BUDGETS, TOLD_IN_SLACK, Group
+from tests.faults.stream import TOLD_IN_SLACK, Group
 from tests.faults.timeline import reachable_seconds
 
 GRACE = 1.0
 """Seconds a page may be later than its budget."""
+MOST_SINGLE = 11
+"""Pages of one severity in a flood: those below its limit of 6, three of the name that floods, and what is unlike."""
 
 Check = Callable[[Evidence], Iterator[str]]
 
@@ -34,18 +36,31 @@ def judge(evidence: Evidence) -> list[str]:
 
 
 def pages(evidence: Evidence) -> Iterator[Page]:
-    """When the page of each episode left; none where PagerDuty refused something about the group for good."""
+    """When the page of each episode left; none where PagerDuty refused something about the group for good.
+
+    What the digest of a flood told of has the page of that digest, due since the first of them was acknowledged.
+    """
+    drowned: dict[str, list[tuple[float, float]]] = {}
     for group in evidence.groups:
-        if group.pages and not _refused(evidence, group):
-            for nth, kept in enumerate(_openings(evidence, group)):
-                yield Page(group.name, BUDGETS[group.severity], _paged(evidence, group, nth, kept))
+        if group.budget is None or _refused(evidence, dedup_key(group)):
+            continue
+        digest = _digest(evidence, group)
+        for nth, kept in enumerate(_openings(evidence, group)):
+            if digest:
+                drowned.setdefault(digest, []).append((kept.answered, group.budget))
+            else:
+                yield Page(group.name, group.budget, _paged(evidence, dedup_key(group), nth, kept.answered))
+    for digest, told in drowned.items():
+        if not _given_up(evidence, {digest}):
+            answered, budget = min(told)
+            yield Page(digest, budget, _paged(evidence, key_of_digest(digest), 0, answered))
 
 
-def _paged(evidence: Evidence, group: Group, nth: int, kept: Acknowledged) -> float | None:
-    opened = [each.opened for each in evidence.pager if each.dedup_key == dedup_key(group)]
+def _paged(evidence: Evidence, key: str, nth: int, answered: float) -> float | None:
+    opened = [each.opened for each in evidence.pager if each.dedup_key == key]
     if nth >= len(opened):
         return None
-    return reachable_seconds(kept.answered, max(opened[nth], kept.answered), list(evidence.spans))
+    return reachable_seconds(answered, max(opened[nth], answered), list(evidence.spans))
 
 
 def _openings(evidence: Evidence, group: Group) -> Iterator[Acknowledged]:
@@ -59,6 +74,17 @@ def _openings(evidence: Evidence, group: Group) -> Iterator[Acknowledged]:
 def dedup_key(group: Group) -> str:
     """The dedup key of a group: what Alertmanager's own notifier uses."""
     return sha256(group.group_key.encode()).hexdigest()
+
+
+def key_of_digest(digest: str) -> str:
+    """The dedup key of a digest, by its id."""
+    return sha256(f"responder/{digest}".encode()).hexdigest()
+
+
+def _digest(evidence: Evidence, group: Group) -> str:
+    """The digest that told of a group first, empty where none did."""
+    key = dedup_key(group)
+    return next((each.digest for each in evidence.incidents if each.dedup_key == key and each.digest), "")
 
 
 def _acknowledged(evidence: Evidence) -> Iterator[str]:
@@ -102,8 +128,11 @@ def _once(evidence: Evidence) -> Iterator[str]:
     groups = {dedup_key(group): group for group in evidence.groups}
     stored = Counter(each.dedup_key for each in evidence.incidents)
     paged = Counter(each.dedup_key for each in evidence.pager)
+    digests = {key_of_digest(each.digest) for each in evidence.incidents if each.digest}
     for key, number in [*stored.items(), *paged.items()]:
         group = groups.get(key)
+        if key in digests:
+            continue
         if group is None:
             yield f"an incident that no group of the stream has: {key}"
         elif number > len(group.alerts[0].episodes) + evidence.jumped:
@@ -125,9 +154,10 @@ def _right_in_the_end(evidence: Evidence) -> Iterator[str]:
         key = dedup_key(group)
         stored = [each for each in evidence.incidents if each.dedup_key == key]
         places = {"in the database": any(each.open for each in stored)}
-        if group.pages and not _refused(evidence, group):
+        alone = any(each.alone for each in stored)
+        if group.pages and alone and not _refused(evidence, key):
             places["at PagerDuty"] = any(each.open for each in evidence.pager if each.dedup_key == key)
-        if group.severity in TOLD_IN_SLACK and stored:
+        if group.severity in TOLD_IN_SLACK and alone and stored:
             places["in Slack"] = not _said_resolved(evidence, stored[-1].id)
         held = (group.flaps or evidence.jumped) and any(each.held for each in stored)
         for place, is_open in places.items():
@@ -135,10 +165,13 @@ def _right_in_the_end(evidence: Evidence) -> Iterator[str]:
                 yield f"{group.name}: {'is over' if group.ends else 'fires'} and is not so {place}"
 
 
-def _refused(evidence: Evidence, group: Group) -> bool:
+def _refused(evidence: Evidence, key: str) -> bool:
     """Whether PagerDuty refused a message about a group for good: then it cannot know how the group is."""
-    ours = {each.id for each in evidence.incidents if each.dedup_key == dedup_key(group)}
-    return any(each.incident in ours and each.state == "dead" for each in evidence.messages)
+    return _given_up(evidence, {each.id for each in evidence.incidents if each.dedup_key == key})
+
+
+def _given_up(evidence: Evidence, incidents: set[str]) -> bool:
+    return any(each.incident in incidents and each.state == "dead" for each in evidence.messages)
 
 
 def _said_resolved(evidence: Evidence, incident: str) -> bool:
@@ -151,10 +184,25 @@ def _told_in_slack(evidence: Evidence) -> Iterator[str]:
     """Every incident whose rule names Slack was told there."""
     for group in evidence.groups:
         for each in evidence.incidents:
-            if each.dedup_key != dedup_key(group) or group.severity not in TOLD_IN_SLACK:
+            if each.dedup_key != dedup_key(group) or group.severity not in TOLD_IN_SLACK or not each.alone:
                 continue
             if not any(each.id in " ".join([message.text, *message.lines]) for message in evidence.slack):
                 yield f"{group.name}: Slack was never told of {each.id}"
+
+
+def _few_pages(evidence: Evidence) -> Iterator[str]:
+    """In a flood there are few single pages, and what is unlike it has one. A clock that jumps ends a flood early."""
+    drowned = [group for group in evidence.groups if _digest(evidence, group)]
+    for group in drowned:
+        if group.unlike:
+            yield f"{group.name}: unlike the flood, and told in {_digest(evidence, group)} only"
+    paged = {each.dedup_key for each in evidence.pager}
+    for severity in sorted({group.severity for group in drowned if group.pages}):
+        single = sum(dedup_key(each) in paged for each in evidence.groups if each.severity == severity)
+        if single > MOST_SINGLE and not evidence.jumped:
+            yield f"{single} single pages of {severity} in a flood, {MOST_SINGLE} at most are worth reading"
+    if any(group.unlike for group in evidence.groups) and not drowned:
+        yield "no digest told of anything: there was no flood"
 
 
 def _in_time(evidence: Evidence) -> Iterator[str]:
@@ -186,6 +234,7 @@ CHECKS: dict[str, Check] = {
     "none is open twice": _once,
     "resolved and firing as the stream is": _right_in_the_end,
     "told in Slack": _told_in_slack,
+    "few pages in a flood": _few_pages,
     "every page in time": _in_time,
     "nothing left": _nothing_left,
 }

@@ -53,7 +53,7 @@ class World:
 
 
 @contextlib.contextmanager
-def world(folder: Path, timeline: Timeline, *, engine: str) -> Iterator[World]:
+def world(folder: Path, timeline: Timeline, *, engine: str, rules: Path = RULES) -> Iterator[World]:
     """Start everything in an empty folder: two replicas on PostgreSQL, or one on SQLite."""
 
     def on_event(kind: str, record: Any) -> None:
@@ -64,7 +64,7 @@ def world(folder: Path, timeline: Timeline, *, engine: str) -> Iterator[World]:
         server = stack.enter_context(postgres()) if engine == "postgres" else None
         disk = folder / "disk"
         has_disk = stack.enter_context(small_disk(disk))
-        around = stack.enter_context(stage(folder, rules=RULES, runbooks=RUNBOOKS, on_event=on_event))
+        around = stack.enter_context(stage(folder, rules=rules, runbooks=RUNBOOKS, on_event=on_event))
         database_url = server.create("responder") if server else f"sqlite:///{disk / 'responder.db'}"
         settings = {**around.settings, "RESPONDER_DATABASE_URL": database_url, **_SETTINGS}
         servers = [_replica(f"replica-{n}", settings, folder, timeline) for n in range(2 if server else 1)]

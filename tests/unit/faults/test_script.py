@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 from tests.faults.catalogue import FAULTS
+from tests.faults.floods import LIMIT, flood, rules
 from tests.faults.play import engine_of, possible
 from tests.faults.schedule import Planned, schedule
 from tests.faults.stream import stream
@@ -19,6 +23,7 @@ def test_a_seed_always_means_the_same() -> None:
     """A seed that failed last night fails for the same reason this morning."""
     for seed in SEEDS:
         assert stream(seed) == stream(seed)
+        assert flood(seed) == flood(seed)
         assert planned(seed) == planned(seed)
 
 
@@ -46,3 +51,14 @@ def test_a_group_is_over_when_its_first_alert_is() -> None:
             assert first.until is None or all(
                 (each.episodes[0].until or 1e9) <= first.until for each in group.alerts[1:]
             )
+
+
+def test_a_flood_is_one_of_two_severities_with_one_unlike_it(tmp_path: Path) -> None:
+    """Every seed has more alike than its rules page one by one, and exactly one that no digest may hide."""
+    for seed in SEEDS:
+        groups = flood(seed)
+        alike = Counter(group.severity for group in groups if group.alertname == "Storm")
+        assert min(alike.values()) >= 2 * LIMIT
+        assert set(alike) == {"P1", "P2"}
+        assert [group.severity for group in groups if group.unlike] == ["P1"]
+    assert f"flood_above: {LIMIT}" in (rules(tmp_path) / "all.yaml").read_text()

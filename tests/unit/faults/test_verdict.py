@@ -11,9 +11,9 @@ from responder.standins.pagerduty import PagerEvent
 from responder.standins.slack import SlackMessage
 from tests.faults.door import Acknowledged
 from tests.faults.evidence import Evidence, PagerRecord, StoredIncident, StoredMessage
-from tests.faults.stream import Alert, Episode, Group
+from tests.faults.stream import BUDGETS, Alert, Episode, Group
 from tests.faults.timeline import Span, reachable_seconds
-from tests.faults.verdict import dedup_key, judge
+from tests.faults.verdict import MOST_SINGLE, dedup_key, judge, key_of_digest
 
 NAME, PRINT, STARTED = "9-0-0", "fingerprint", 1000.0
 
@@ -21,7 +21,7 @@ NAME, PRINT, STARTED = "9-0-0", "fingerprint", 1000.0
 def a_group(until: float | None = None, severity: str = "P1") -> Group:
     """One alert, which fires to the end unless told otherwise."""
     alert = Alert(name=NAME, episodes=(Episode(1.0, until),))
-    return Group(name="9-0", severity=severity, service="plato", alerts=(alert,))
+    return Group(name="9-0", severity=severity, service="plato", alerts=(alert,), budget=BUDGETS.get(severity))
 
 
 def a_webhook(group: Group, **changes: Any) -> Acknowledged:
@@ -133,3 +133,63 @@ def test_time_is_counted_only_while_a_page_could_leave() -> None:
     late = evidence(pager=[PagerRecord(KEY, True, 15.5)])
     assert judge(late) != []
     assert judge(replace(late, spans=spans)) == []
+
+
+DIGEST = "FLOOD-P1-01234567"
+ODD_ALERT = Alert(name="9-odd-0", episodes=(Episode(1.0, None),))
+ODD = replace(a_group(), name="9-odd", alertname="Odd", unlike=True, alerts=(ODD_ALERT,))
+
+
+def a_flood(**changes: Any) -> Evidence:
+    """What a run leaves in which the digest told of one alert, and the one unlike it was paged by itself."""
+    odd = a_webhook(ODD, number=2, firing=frozenset({("9-odd-0", STARTED)}), fingerprints={"9-odd-0": "other"})
+    usual = evidence(
+        groups=[GROUP, ODD],
+        starts={NAME: [STARTED], "9-odd-0": [STARTED]},
+        kept=[a_webhook(GROUP), odd],
+        deliveries={1: ("decided", b"{}"), 2: ("decided", b"{}")},
+        incidents=[
+            StoredIncident("INC-1", KEY, True, {PRINT: True}, digest=DIGEST, alone=False),
+            StoredIncident("INC-2", dedup_key(ODD), True, {"other": True}),
+        ],
+        messages=[StoredMessage(1, DIGEST, "pagerduty", "sent", "")],
+        pager=[PagerRecord(key_of_digest(DIGEST), True, 11.5), PagerRecord(dedup_key(ODD), True, 11.0)],
+        slack=[SlackMessage("C1", "1", "", "INCIDENT STARTED INC-2", [], 11.0)],
+    )
+    return replace(usual, **changes)
+
+
+def test_a_flood_without_fault_is_judged_well() -> None:
+    """The digest stands for the page of what it tells, and for its message in Slack."""
+    assert judge(a_flood()) == []
+
+
+DROWNED: dict[str, tuple[dict[str, Any], str]] = {
+    "no digest": ({"pager": a_flood().pager[1:]}, f"{DIGEST}: never paged"),
+    "a late digest": (
+        {"pager": [PagerRecord(key_of_digest(DIGEST), True, 14.0), a_flood().pager[1]]},
+        f"{DIGEST}: paged after 4.00 s",
+    ),
+    "the odd one out": (
+        {"incidents": [replace(each, digest=DIGEST, alone=False) for each in a_flood().incidents]},
+        "9-odd: unlike the flood",
+    ),
+    "no flood": ({"incidents": [replace(each, digest="", alone=True) for each in a_flood().incidents]}, "no flood"),
+    "an alert without its incident": ({"incidents": a_flood().incidents[1:]}, "in no incident of its group"),
+}
+
+
+@pytest.mark.parametrize("name", DROWNED)
+def test_each_broken_promise_of_a_flood_is_noticed(name: str) -> None:
+    """A digest that does not come, that comes late, or that hides what is unlike it, is no success."""
+    changes, problem = DROWNED[name]
+    assert [found for found in judge(a_flood(**changes)) if problem in found]
+
+
+def test_a_page_for_each_alert_of_a_flood_is_noticed() -> None:
+    """A digest that keeps nobody from being woken a dozen times was for nothing."""
+    many = [replace(GROUP, name=f"8-{number}") for number in range(MOST_SINGLE)]
+    told = [PagerRecord(dedup_key(each), True, 11.0) for each in many]
+    flood = a_flood()
+    found = judge(replace(flood, groups=[*flood.groups, *many], pager=[*flood.pager, *told]))
+    assert f"{MOST_SINGLE + 1} single pages of P1 in a flood, {MOST_SINGLE} at most are worth reading" in found
