@@ -97,6 +97,8 @@ def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
     yield click.style(one_line(shown.source), bold=True)
     for problem in shown.problems:
         yield _row("PROBLEM", problem, fg="red")
+    from responder.cli import preview
+
     effects = shown.effects
     if effects is None or effects.decision is None:
         yield ""
@@ -106,6 +108,8 @@ def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
     severity = decision.severity.name
     yield _row("SEVERITY", f"{severity}  {decision.ruling.reason}", **_colour(severity))
     yield _row("WHY", decision.reason)
+    if shown.truncated:
+        yield _row("CUT OFF", preview.cut_off(shown.truncated), fg="yellow")
     yield _row("SUBJECT", f"{decision.subject.name} in {decision.subject.namespace}  {decision.subject.why}")
     for rejected in decision.subject.rejected:
         yield _row("", f"not {rejected}")

@@ -47,7 +47,8 @@ class Body:
 class Preview:
     """What a body would do. ``effects`` is None where the body could not be read; ``problems`` says why then.
 
-    ``turned`` is what the findings make of the severity, None where they leave it.
+    ``turned`` is what the findings make of the severity, None where they leave it. ``truncated`` counts the alerts that
+    ``max_alerts`` cut off.
     """
 
     source: str
@@ -61,6 +62,7 @@ class Preview:
     printed: str = ""
     problems: tuple[str, ...] = ()
     turned: Turned | None = None
+    truncated: int = 0
 
     @property
     def page(self) -> bool:
@@ -111,6 +113,16 @@ def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, e
         slack_thread=tuple(slack[1:]),
         printed=printed[0] if printed else "",
         turned=turned,
+        truncated=group.truncated,
+    )
+
+
+def cut_off(count: int) -> str:
+    """What it means for a decision that alerts of a notification were cut off."""
+    were = "1 alert was" if count == 1 else f"{count:,} alerts were"
+    return (
+        f"{were} cut off by Alertmanager's max_alerts: decided on those that are named, though what is missing may be "
+        "worse or another rule's; such a notification never resolves its incident"
     )
 
 
@@ -165,6 +177,8 @@ def _element(shown: Preview, *, explain: bool) -> dict[str, Any]:
         "slack": msgspec.Raw(shown.slack.raw) if shown.slack else None,
         "problems": list(shown.problems),
     }
+    if shown.truncated:
+        element["truncated"] = shown.truncated
     if shown.turned is not None:
         element["findings"] = {"severity": shown.turned.turn.severity.name, "reason": shown.turned.reason}
     if decision is not None and decision.trial:

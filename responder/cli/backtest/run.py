@@ -48,6 +48,7 @@ class Replay:
         except BadBody as error:
             self.tally.could_not_read(f"{source}: {error}")
             return
+        self.tally.was_cut_off(group.truncated)
         before, after = (outcome(each, PAGER) for each in self._comparison.decide(group, delivery))
         kinds = {*moment_differences(before, after), *self._lasting(group, before, after)}
         self.tally.add(_case(source, delivery, group, before, after), tuple(kind for kind in Kind if kind in kinds))

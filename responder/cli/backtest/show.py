@@ -52,6 +52,8 @@ def lines(found: Result) -> Iterator[str]:
     if not tally.notifications:
         yield "nothing was compared"
         return
+    if tally.cut_off:
+        yield click.style(_cut_off(tally), fg="yellow")
     yield ""
     yield from _sums(tally)
     if not tally.totals:
@@ -67,6 +69,13 @@ def lines(found: Result) -> Iterator[str]:
     for (differences, rule), pile in sorted(tally.piles.items(), key=_order):
         yield ""
         yield from _pile(differences, rule, pile)
+
+
+def _cut_off(tally: Tally) -> str:
+    return (
+        f"{tally.cut_off:,} named only some of their alerts (max_alerts in Alertmanager): {tally.missing:,} are missing"
+        ", and what either set of rules says of them is not counted"
+    )
 
 
 def _sums(tally: Tally) -> Iterator[str]:
@@ -126,6 +135,8 @@ def as_json(found: Result) -> dict[str, Any]:
         "summary": {
             "notifications": tally.notifications,
             "unread": tally.unread,
+            "cut_off": tally.cut_off,
+            "missing_alerts": tally.missing,
             "first": tally.first.isoformat() if tally.first else None,
             "last": tally.last.isoformat() if tally.last else None,
             "pages_before": tally.before,

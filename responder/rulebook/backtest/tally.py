@@ -46,11 +46,16 @@ class Day:
 
 @dataclass(slots=True)
 class Tally:
-    """The counts. Of each pile the first ``most`` cases are kept: memory does not grow with history."""
+    """The counts. Of each pile the first ``most`` cases are kept: memory does not grow with history.
+
+    ``cut_off`` counts the notifications that named only some of their alerts, ``missing`` the alerts they left out.
+    """
 
     most: int = 20
     notifications: int = 0
     unread: int = 0
+    cut_off: int = 0
+    missing: int = 0
     problems: list[str] = field(default_factory=list)
     first: datetime | None = None
     last: datetime | None = None
@@ -66,6 +71,11 @@ class Tally:
         self.unread += 1
         if len(self.problems) < self.most:
             self.problems.append(problem)
+
+    def was_cut_off(self, missing: int) -> None:
+        """Count a notification that names only some of its alerts: what both rules say of the others is not known."""
+        self.cut_off += missing > 0
+        self.missing += missing
 
     def add(self, case: Case, kinds: tuple[Kind, ...]) -> None:
         """Count a notification and its differences."""
@@ -91,6 +101,8 @@ class Tally:
         """Add what was counted of other groups of the same history."""
         self.notifications += other.notifications
         self.unread += other.unread
+        self.cut_off += other.cut_off
+        self.missing += other.missing
         self.problems = (self.problems + other.problems)[: self.most]
         self.first = min(filter(None, (self.first, other.first)), default=None)
         self.last = max(filter(None, (self.last, other.last)), default=None)

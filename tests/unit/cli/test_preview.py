@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from responder.cli.bodies import Sample
-from responder.cli.preview import as_json, preview
+from responder.cli.preview import as_json, cut_off, preview
 from responder.diagnose.contract import Ask
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import Action
@@ -61,6 +61,15 @@ def test_a_resolved_body_shows_the_resolution() -> None:
     event = shown["pagerduty"]
     assert isinstance(event, dict)
     assert (shown["page"], event["event_action"]) == (False, "resolve")
+
+
+def test_alerts_that_were_cut_off_are_spoken_of() -> None:
+    """Whoever tries a body that Alertmanager has shortened knows that the decision is about a part of it."""
+    body = to_bytes(a_body(alerts=[an_alert(labels=LABELS)], truncatedAlerts=3))
+    assert element(body)["truncated"] == 3
+    assert "truncated" not in element(FIRING)
+    assert cut_off(3).startswith("3 alerts were cut off by Alertmanager's max_alerts")
+    assert cut_off(1).startswith("1 alert was cut off")
 
 
 def test_a_heartbeat_sends_nothing() -> None:

@@ -212,3 +212,16 @@ def test_the_shipped_rules_and_examples_agree_with_themselves(run: Run) -> None:
     done = run(str(ROOT / "examples" / "alerts"), *shipped, against=str(ROOT / "rules"))
     assert done.exit_code == 0, done.output
     assert "nothing would have been different" in done.output
+
+
+def test_alerts_that_were_cut_off_are_not_thought_to_be_judged(run: Run, tmp_path: Path) -> None:
+    """A gate that saw a part of the alerts only says how many it did not see."""
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    for number, cut in enumerate((0, 3, 4), 1):
+        body = a_body("Down", number) | {"truncatedAlerts": cut}
+        (folder / f"{number}.json").write_text(json.dumps(body))
+    numbers = as_found(run(str(folder), "--output", "json"))["summary"]
+    assert (numbers["notifications"], numbers["cut_off"], numbers["missing_alerts"]) == (3, 2, 7)
+    shown = run(str(folder)).output
+    assert "2 named only some of their alerts (max_alerts in Alertmanager): 7 are missing" in shown
