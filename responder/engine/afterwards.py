@@ -8,7 +8,7 @@ from datetime import datetime
 
 from responder.engine.desk import Desk
 from responder.engine.ledger import Decided
-from responder.engine.messages import messages
+from responder.engine.messages import left_open, messages
 from responder.model.delivery import Effects
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.message import Draft
@@ -50,6 +50,7 @@ def resolved(incident: Incident, before: Report | None, why: str, desk: Desk, no
         gone_since=None,
     )
     report = afterwards.ending(before, over, why, desk.book, now=now)
+    report = left_open(report, over.channels, desk.channels)
     return _effects(over, why, _drafts(report, over, desk, now), now)
 
 

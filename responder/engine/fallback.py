@@ -18,7 +18,7 @@ from responder.model.incident import Incident
 from responder.model.report import Moment, Report
 from responder.notify.contract import Channel
 from responder.notify.fallback import CHAIN, SILENT, Step, Stuck, after, next_step, told_so_far
-from responder.notify.route import PAGER
+from responder.notify.route import PAGER, PAGERS
 from responder.store import incidents, outbox, stuck
 from responder.store.database import Database
 from responder.store.stuck import Page
@@ -39,8 +39,14 @@ class Detour:
 
 def detours(pages: Sequence[Page], usable: Sequence[str], limit: float, now: datetime) -> list[Detour]:
     """Those pages for which it is time to take another way. Pure."""
-    steps = ((page, next_step(_stuck(page), usable, limit, now)) for page in pages)
+    steps = ((page, next_step(_stuck(page), _ways_of(page, usable), limit, now)) for page in pages)
     return [Detour(page=page, step=step) for page, step in steps if isinstance(step, Step)]
+
+
+def _ways_of(page: Page, usable: Sequence[str]) -> Sequence[str]:
+    """What no pager was to carry wakes nobody on its way either."""
+    wakes = page.channel in PAGERS or page.report.moment is Moment.FALLBACK
+    return usable if wakes else [name for name in usable if name in SILENT]
 
 
 def follow(
@@ -108,10 +114,11 @@ class Fallback:
                 )
 
     def _taken(self, connection: Connection) -> list[Detour]:
-        usable = every_way(self.desk().channels)
+        channels = self.desk().channels
+        usable = every_way(channels)
         # A page on the last way has nowhere to go: it must not stand before those that have.
         stations = [name for name in dict.fromkeys((*CHAIN, *SILENT)) if after(name, usable)]
-        return detours(stuck.pages(connection, PAGER, stations), usable, self.limit, self.clock.now())
+        return detours(stuck.pages(connection, PAGER, stations, channels), usable, self.limit, self.clock.now())
 
     def _decide(self, connection: Connection) -> Decided:
         taken = self._taken(connection)

@@ -21,6 +21,7 @@ from responder.model.flood import Flood
 from responder.model.incident import Incident
 from responder.model.message import Draft
 from responder.model.report import Moment, Report
+from responder.model.rule import Severity
 from responder.model.text import tidy_line
 from responder.notify.digest import digest, receded
 from responder.notify.route import PAGER
@@ -52,8 +53,8 @@ def tell(flood: Flood, desk: Desk, now: datetime) -> Told:
     Each channel it concerns has one page, which waits a moment for more of the flood, and then updates, fewer and
     fewer. The pager gets none of those: a trigger on an open incident wakes nobody.
     """
-    severity = desk.book.severities.get(flood.severity)
-    if severity is None or not flood.held:
+    severity = _severity(flood, desk)
+    if not flood.held:
         return Told(flood=flood)
     seconds = now.timestamp()
     heard = replace(flood, told=flood.channels, told_held=flood.held)
@@ -84,8 +85,8 @@ def told(changed: Iterable[Flood], desk: Desk, now: datetime) -> Decided:
 
 def end(flood: Flood, open_now: int, desk: Desk, now: datetime) -> tuple[Flood, tuple[Draft, ...]]:
     """What is remembered of a flood that is over, and how people hear of its end. Pure."""
-    severity = desk.book.severities.get(flood.severity)
-    if severity is None or not flood.told:
+    severity = _severity(flood, desk)
+    if not flood.told:
         return ended(flood), ()
     report = receded(flood, severity, desk.book, open_now=open_now, rate=rate(flood, now), now=now)
     to = (desk.channels[name] for name in flood.told if name in desk.channels)
@@ -166,13 +167,18 @@ class Watch:
 
     def _unpaged(self, connection: Connection, flood: Flood) -> list[Incident]:
         """Those whose turn to be paged it is now."""
-        severity = self.desk().book.severities.get(flood.severity)
-        room = may_follow(flood, severity, self.clock.now()) if severity else 0
+        room = may_follow(flood, _severity(flood, self.desk()), self.clock.now())
         return incidents.unpaged(connection, flood.severity, flood.digest, room) if room else []
 
     @staticmethod
     def _page(connection: Connection, incident: Incident, desk: Desk, now: datetime) -> Effects:
         return page_now(incident, inbox.kept(connection, incident.delivery), desk, now)
+
+
+def _severity(flood: Flood, desk: Desk) -> Severity:
+    """That of a flood; the worst where rules that were changed meanwhile know it no more: people wait for its end."""
+    severities = desk.book.severities
+    return severities.get(flood.severity) or min(severities.values(), key=lambda severity: severity.rank)
 
 
 def _of_nobody(drafts: tuple[Draft, ...], now: datetime) -> Effects:

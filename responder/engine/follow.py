@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from responder.engine.desk import Desk
-from responder.engine.messages import messages
+from responder.engine.messages import left_open, messages
 from responder.engine.page import opened, paged_or_held, recorded
 from responder.engine.state import UNJUDGED, hears, in_digest, incident_id, is_worse, next_state, whom, why_owed
 from responder.model.alert import AlertGroup
@@ -158,6 +158,7 @@ def _ended(
         next_state(incident, decision, delivery, desk), open=False, resolved_at=now, silenced="", gone_since=None
     )
     report = closing(decision, group, over, desk.book, now=now, links=desk.links, before=before)
+    report = left_open(report, over.channels, desk.channels)
     told = (desk.channels[name] for name in incident.channels if name in desk.channels)
     drafts = messages(report, told, rank=decision.severity.rank, due_at=now)
     return replace(recorded(decision, delivery, over, decision.reason), drafts=drafts)

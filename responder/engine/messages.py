@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from responder.model.message import Draft
 from responder.model.report import Moment, Report
 from responder.notify.contract import Channel
+from responder.notify.fallback import NAMES
+from responder.notify.route import PAGERS
 
 
 def messages(
@@ -32,3 +35,12 @@ def messages(
         for channel in channels
         for place, step in enumerate(channel.steps[report.moment])
     )
+
+
+def left_open(report: Report, told: Collection[str], configured: Collection[str]) -> Report:
+    """The end of an incident, with the pagers that were ``told`` of it and cannot be told any more."""
+    gone = [NAMES[name] for name in told if name in PAGERS and name not in configured]
+    if not gone:
+        return report
+    by_hand = f"close it by hand in {' and '.join(gone)}, which is not configured here any more"
+    return replace(report, resolution=f"{report.resolution}; {by_hand}")

@@ -16,6 +16,8 @@ from responder.notify.route import PAGER, PAGERS, route
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing in it is mistaken for something else at 3 a.m.
 
 
+UNPAGED = "nobody was paged before by the rules or settings that were in force"
+"""Why a page comes now that has no other reason."""
 UNJUDGED = "(none)"
 """Stands for the rule of an incident on which triage broke; no rule can be called so."""
 
@@ -77,7 +79,7 @@ def why_owed(decision: Decision, incident: Incident, desk: Desk) -> str:
     if PAGER not in whom(decision, desk):
         return ""
     window = decision.rule.pages_in.get(decision.severity.name)
-    return still_fires(window.name) if window else "nobody was paged before by the rules or settings in force then"
+    return still_fires(window.name) if window else UNPAGED
 
 
 def still_fires(window: str) -> str:

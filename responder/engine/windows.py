@@ -16,7 +16,7 @@ from responder.engine.desk import Desk
 from responder.engine.follow import History, page_late
 from responder.engine.ledger import Decided, Ledger
 from responder.engine.messages import messages
-from responder.engine.state import still_fires
+from responder.engine.state import UNPAGED, still_fires
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Delivery, Effects
 from responder.model.incident import Incident
@@ -39,12 +39,12 @@ BATCH = 10
 _TURN_SECONDS = 5.0
 
 Windows = Mapping[str, Mapping[str, Window]]
-"""The windows of rules that page, by the rule's id and the severity's name."""
+"""The windows of rules that page, by the rule's id and the severity's name; a severity without one pages always."""
 
 
 def windows_of(book: RuleBook) -> Windows:
     """Those of a rule book. A rule that names no pager is told in its channels whatever the time."""
-    return {rule.id: rule.pages_in for rule in book.rules if rule.pages_in and PAGER in rule.channels}
+    return {rule.id: rule.pages_in for rule in book.rules if PAGER in rule.channels}
 
 
 def held_by(incident: Incident, windows: Windows) -> Window | None:
@@ -64,17 +64,25 @@ def opens_for(incident: Incident, windows: Windows) -> datetime | None:
 def due(kinds: Collection[tuple[str, str]], windows: Windows, book: RuleBook, now: datetime) -> list[tuple[str, str]]:
     """Of the rules and severities of incidents nobody was woken for, those to look at now, the worst first. Pure.
 
-    A rule that is not there any more is looked at too: the one that has its place by now may have a window.
+    A rule or a severity that is not there any more is looked at too: what has its place by now may page.
     """
     known = {rule.id for rule in book.rules}
-    paging = {name: severity.rank for name, severity in book.severities.items() if severity.pages}
     found = [
         (rule, name)
         for rule, name in kinds
-        if name in paging
-        and (rule not in known or ((window := windows.get(rule, {}).get(name)) and is_open(window, now)))
+        if name not in book.severities
+        or (book.severities[name].pages and (rule not in known or _pages_now(windows.get(rule), name, now)))
     ]
-    return sorted(found, key=lambda kind: (paging[kind[1]], kind))
+    rank = {name: severity.rank for name, severity in book.severities.items()}
+    return sorted(found, key=lambda kind: (rank.get(kind[1], 0), kind))
+
+
+def _pages_now(windows: Mapping[str, Window] | None, severity: str, now: datetime) -> bool:
+    """Whether a rule with these windows wakes somebody now; None for one that names no pager."""
+    if windows is None:
+        return False
+    window = windows.get(severity)
+    return window is None or is_open(window, now)
 
 
 def page_now(
@@ -83,18 +91,22 @@ def page_now(
     """The page of an incident whose window has opened, made of the last notification that was heard of it.
 
     Where that does not lead to a page (it is gone, names only what is over, or stops triage) the last report does.
-    None where a rule that is gone held it back, and the rules of today say nothing else. Pure.
+    The same where rules, or settings, without a pager were in force when it began. None where rules that are gone held
+    it back, and those of today say nothing else. Pure.
     """
-    window = held_by(incident, windows_of(desk.book))
-    if window is None and any(rule.id == incident.rule for rule in desk.book.rules):
+    windows = windows_of(desk.book)
+    known = incident.severity in desk.book.severities and any(rule.id == incident.rule for rule in desk.book.rules)
+    if known and incident.rule not in windows:
         return None
-    why = still_fires(window.name) if window else "the rule that held the page back is gone: it still fires"
+    window = held_by(incident, windows)
+    why = still_fires(window.name) if window else f"{UNPAGED}: it still fires"
     told = _judged_anew(incident, delivery, before, why, desk, now)
     if told is not None and told.incident is not None and PAGER in told.incident.channels:
         return told
-    if window is not None:
+    if known:
         return paged(incident, before, why, desk, now)
-    moved = told is not None and told.incident is not None and told.incident.rule != incident.rule
+    after = told.incident if told is not None else None
+    moved = after is not None and (after.rule, after.severity) != (incident.rule, incident.severity)
     return told if moved else None
 
 
@@ -135,7 +147,7 @@ class Opening:
     def run(self) -> None:
         """One look. Raises CannotStore."""
         desk = self.desk()
-        if PAGER not in desk.channels or not windows_of(desk.book):
+        if PAGER not in desk.channels:
             return
         with self.database.read() as connection:
             if not self._due(connection, desk):

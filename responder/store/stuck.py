@@ -16,6 +16,15 @@ _MOST = 100
 
 _stand_in = messages.alias("stand_in")
 _ANSWERED_FOR = exists().where(_stand_in.c.origin == messages.c.id)
+_BEGINNINGS = ("start", "again")
+# A beginning may be several messages on one channel, such as its details: the first of them is what people miss.
+_SAID_BEFORE = exists().where(
+    _stand_in.c.incident == messages.c.incident,
+    _stand_in.c.channel == messages.c.channel,
+    _stand_in.c.moment == messages.c.moment,
+    _stand_in.c.written_at == messages.c.written_at,
+    _stand_in.c.id < messages.c.id,
+)
 _OVER = exists().where(incidents.c.id == messages.c.incident, ~incidents.c.open)
 
 
@@ -34,14 +43,17 @@ class Page:
     failing_since: datetime | None
 
 
-def pages(connection: Connection, pager: str, stations: Collection[str]) -> list[Page]:
+def pages(connection: Connection, pager: str, stations: Collection[str], configured: Collection[str]) -> list[Page]:
     """Those of ``pager``, and those on ``stations`` that stand in for one, the worst and oldest first, at most 100.
 
-    A page that waits on a channel which takes messages, and that was not tried yet, is not among them.
+    A page that waits on a channel which takes messages, and that was not tried yet, is not among them. A beginning on
+    any other channel is where that is not ``configured`` any more: nobody could read it.
     """
     troubled = or_(messages.c.error.is_not(None), lanes.c.failing_since.is_not(None))
-    dead = _looked_for(pager, stations, messages.c.state == "dead")
-    waiting = _looked_for(pager, stations, and_(messages.c.state == "waiting", troubled))
+    of_pagers = _of_pagers(pager, stations)
+    gone = and_(messages.c.channel.not_in(list(configured)), messages.c.moment.in_(_BEGINNINGS), ~_SAID_BEFORE)
+    dead = _looked_for(or_(of_pagers, gone), messages.c.state == "dead")
+    waiting = _looked_for(of_pagers, and_(messages.c.state == "waiting", troubled))
     rows = [row for statement in (dead, waiting) for row in connection.execute(statement).mappings()]
     found = [
         Page(
@@ -60,12 +72,15 @@ def pages(connection: Connection, pager: str, stations: Collection[str]) -> list
     return sorted(found, key=lambda page: (page.rank, page.written_at, page.id))[:_MOST]
 
 
-def _looked_for(pager: str, stations: Collection[str], state: ColumnElement[bool]) -> Select[tuple[object, ...]]:
-    names = ("id", "incident", "channel", "state", "rank", "report", "written_at", "error")
-    is_page = or_(
-        and_(messages.c.channel == pager, messages.c.moment.in_(("start", "again"))),
+def _of_pagers(pager: str, stations: Collection[str]) -> ColumnElement[bool]:
+    return or_(
+        and_(messages.c.channel == pager, messages.c.moment.in_(_BEGINNINGS)),
         and_(messages.c.channel.in_(list(stations)), messages.c.moment == "fallback"),
     )
+
+
+def _looked_for(is_page: ColumnElement[bool], state: ColumnElement[bool]) -> Select[tuple[object, ...]]:
+    names = ("id", "incident", "channel", "state", "rank", "report", "written_at", "error")
     return (
         select(*(messages.c[name] for name in names), lanes.c.failing_since)
         .join(lanes, lanes.c.channel == messages.c.channel, isouter=True)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Table, and_, update
 
 from responder.store.codec import to_seconds
-from responder.store.tables import lanes, messages, studies
+from responder.store.tables import incidents, lanes, messages, studies
 
 _LONGEST = timedelta(minutes=10)
 """No page waits longer for its diagnosis; what waits longer by a vendor's wish is tried once too often."""
@@ -20,6 +20,7 @@ def end(connection: Connection, now: datetime) -> None:
     """The clock was put back a moment ago: every message that waits is due, since nobody knows how long it should."""
     _release(connection, messages.c.due_at > to_seconds(now), now)
     _resume(connection, now, now)
+    _look_again(connection, now)
 
 
 def end_impossible(connection: Connection, now: datetime) -> None:
@@ -27,6 +28,16 @@ def end_impossible(connection: Connection, now: datetime) -> None:
     ahead = messages.c.written_at > to_seconds(now + _NOISE)
     _release(connection, (messages.c.due_at > to_seconds(now + _LONGEST)) | ahead, now)
     _resume(connection, now + _LONGEST, now)
+    _look_again(connection, now)
+
+
+def _look_again(connection: Connection, now: datetime) -> None:
+    """Every incident that waits for a time is looked at now: what is not due yet is given its time anew.
+
+    It needs no turn of triage: whatever else is written of an incident meanwhile, one look too many changes nothing.
+    """
+    waiting = incidents.c.review_at > to_seconds(now)
+    connection.execute(update(incidents).where(waiting).values(review_at=to_seconds(now)))
 
 
 def _release(connection: Connection, untrue: ColumnElement[bool], now: datetime) -> None:

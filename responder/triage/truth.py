@@ -15,6 +15,9 @@ from responder.model.alert import Alert, AlertGroup
 from responder.model.incident import Incident, Known
 from responder.model.patience import USUAL, Patience
 
+AHEAD = 60.0
+"""Seconds by which a doubt may be ahead of us for the clocks of two replicas; more, and the clock was put back."""
+
 
 def believe(group: AlertGroup, incident: Incident | None, now: datetime, patience: Patience = USUAL) -> AlertGroup:
     """The group with one entry an alert, and those that tell an older truth than we know moved to ``outdated``.
@@ -72,8 +75,13 @@ def doubted(known: Known, now: datetime) -> Known:
 
 
 def believed_after_all(known: Known, now: datetime, patience: Patience = USUAL) -> bool:
-    """Whether an alert was said to fire after its end, and nobody has taken that back in time."""
-    return known.doubted_at is not None and now >= _settled_at(known.doubted_at, patience)
+    """Whether an alert was said to fire after its end, and nobody has taken that back in time.
+
+    A doubt from the future was written before the clock was put back: nobody can tell how long it has lasted.
+    """
+    if known.doubted_at is None:
+        return False
+    return now >= _settled_at(known.doubted_at, patience) or known.doubted_at > now.timestamp() + AHEAD
 
 
 def next_look(alerts: Mapping[str, Known], held_until: datetime | None, patience: Patience = USUAL) -> datetime | None:

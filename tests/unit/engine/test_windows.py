@@ -19,7 +19,7 @@ from responder.standins.builders import NOW, a_group, a_resolved_alert
 from responder.store import incidents, outbox
 from responder.store.database import Database
 from tests.conftest import HandClock
-from tests.unit.engine.test_process import IN_OFFICE_HOURS, a_delivery, a_desk
+from tests.unit.engine.test_process import CHANNELS_USED, IN_OFFICE_HOURS, a_delivery, a_desk
 from tests.unit.engine.test_shell import FIRING, LABELS, OVER, Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert
 
@@ -131,10 +131,25 @@ def test_a_rule_that_was_renamed_meanwhile_keeps_its_promise(shop: Shop, first_l
 
 
 def test_a_window_that_is_taken_away_does_not_silence_what_waited_for_it(shop: Shop) -> None:
-    """The rule pages at any time from now on: so does its incident, with the next notification."""
-    shop.deliver(a_body(alerts=[FIRING]))
+    """The rule pages at any time from now on: so does its incident, at the next look or with its next notification."""
+    shop.deliver(a_body(alerts=[FIRING]), a_body(alerts=[FIRING], groupKey="other"))
     shop.desk = a_desk(replace(IN_OFFICE_HOURS, pages_in={}))
     shop.deliver(a_body(alerts=[FIRING]))
+    assert pager(shop) == ["trigger"]
+    at(shop, NOW.replace(hour=20))
+    assert pager(shop) == ["trigger", "trigger"]
+
+
+def test_a_key_that_is_added_pages_what_is_open(shop: Shop) -> None:
+    """PagerDuty was configured while a P1 was open: whoever is on call from now on hears of it, once."""
+    without = {name: channel for name, channel in CHANNELS_USED.items() if name != "pagerduty"}
+    shop.desk = a_desk(channels=without)
+    shop.deliver(a_body(alerts=[FIRING]))
+    at(shop, NOW.replace(hour=20))
+    assert pager(shop) == []
+    shop.desk = a_desk()
+    at(shop, NOW.replace(hour=20, minute=1))
+    at(shop, NOW.replace(hour=20, minute=2))
     assert pager(shop) == ["trigger"]
 
 
