@@ -16,7 +16,7 @@ from responder.model.report import Moment
 from responder.model.rule import Rule
 from responder.rulebook.backtest.outcome import outcome
 from responder.standins.builders import NOW, a_group, a_resolved_alert
-from responder.store import incidents, outbox
+from responder.store import outbox
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.unit.engine.test_process import CHANNELS_USED, IN_OFFICE_HOURS, a_delivery, a_desk
@@ -214,11 +214,3 @@ def test_a_page_of_the_window_is_counted_once_whatever_comes_after_it() -> None:
     assert stale[0].decision.reason.endswith(
         "by time alone: not paged outside of office, which is open now: it still fires"
     )
-
-
-def test_it_is_looked_for_in_the_open_incidents_alone(shop: Shop) -> None:
-    """With a hundred thousand incidents that are over the look costs no more: it reads the open ones' index."""
-    with shop.database.read() as connection:
-        statement = incidents._kinds("pagerduty").compile(connection, compile_kwargs={"literal_binds": True})
-        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {statement}")).all()
-    assert "incidents_one_open" in str(plan)

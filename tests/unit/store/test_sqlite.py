@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from responder.standins.builders import NOW
+from responder.store import incidents
 from responder.store.database import CannotStore, Database
 from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
@@ -44,3 +45,11 @@ def test_a_locked_database_refuses_within_its_patience(database: Database, datab
     with database.write(), pytest.raises(CannotStore, match="locked"):
         Inbox(impatient).keep(b"{}", "", NOW)
     impatient.close()
+
+
+def test_incidents_nobody_was_woken_for_are_looked_for_among_the_open_alone(database: Database) -> None:
+    """With a hundred thousand incidents that are over the look costs no more: it reads the open ones' index."""
+    with database.read() as connection:
+        statement = incidents._kinds("pagerduty").compile(connection, compile_kwargs={"literal_binds": True})
+        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {statement}")).all()
+    assert "incidents_one_open" in str(plan)
