@@ -73,8 +73,8 @@ def lines(found: Result) -> Iterator[str]:
 
 def _cut_off(tally: Tally) -> str:
     return (
-        f"{tally.cut_off:,} named only some of their alerts (max_alerts in Alertmanager): {tally.missing:,} are missing"
-        ", and what either set of rules says of them is not counted"
+        f"{number_of(tally.cut_off, 'notification')} named only some alerts (max_alerts in Alertmanager): "
+        f"{number_of(tally.missing, 'alert')} left out, of which neither set of rules says anything here"
     )
 
 

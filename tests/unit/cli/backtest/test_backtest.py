@@ -224,4 +224,4 @@ def test_alerts_that_were_cut_off_are_not_thought_to_be_judged(run: Run, tmp_pat
     numbers = as_found(run(str(folder), "--output", "json"))["summary"]
     assert (numbers["notifications"], numbers["cut_off"], numbers["missing_alerts"]) == (3, 2, 7)
     shown = run(str(folder)).output
-    assert "2 named only some of their alerts (max_alerts in Alertmanager): 7 are missing" in shown
+    assert "2 notifications named only some alerts (max_alerts in Alertmanager): 7 alerts left out" in shown
