@@ -7,24 +7,14 @@ Bad:
     windows:
       office: {zone: Europe/Berlin, days: [mon], hours: 09:00-17:00}
     rules:
-      - id: down
-        match: alertname="ServiceDown"
-        severity: P1
-        first_step: Look.
-        channels: [pagerduty]
-        pages_in: {P3: office}
+      - {id: a, match: 'alertname="A"', severity: P1, first_step: Look., channels: [pagerduty], pages_in: {P3: office}}
 
 Good:
 
     windows:
       office: {zone: Europe/Berlin, days: [mon], hours: 09:00-17:00}
     rules:
-      - id: down
-        match: alertname="ServiceDown"
-        severity: P1
-        first_step: Look.
-        channels: [pagerduty]
-        pages_in: {P1: office}
+      - {id: a, match: 'alertname="A"', severity: P1, first_step: Look., channels: [pagerduty], pages_in: {P1: office}}
 """
 
 from __future__ import annotations

@@ -12,12 +12,7 @@ Good:
     windows:
       office: {zone: Europe/Berlin, days: [mon], hours: 09:00-17:00}
     rules:
-      - id: down
-        match: alertname="ServiceDown"
-        severity: P1
-        first_step: Look.
-        channels: [pagerduty]
-        pages_in: office
+      - {id: down, match: 'alertname="A"', severity: P1, first_step: Look., channels: [pagerduty], pages_in: office}
 """
 
 from __future__ import annotations
