@@ -102,6 +102,8 @@ def _run(files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runb
     proofs = {each.path: [prove(case, desk, anchors) for case in each.cases if only.search(case.name)] for each in sets}
     if only.pattern and not any(proofs.values()):
         raise click.BadParameter(f"no case has a name that matches '{only.pattern}'", param_hint="--run")
+    if not any(proofs.values()):
+        raise Fatal("there are no cases: the files hold none")
     traces = [trace for several in proofs.values() for proof in several for trace in proof.traces]
     wanted = max((each.min_rules for each in sets), default=0.0)
     matchers = max((each.min_matchers for each in sets), default=0.0)

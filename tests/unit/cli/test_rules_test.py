@@ -132,6 +132,13 @@ def test_some_cases_can_be_chosen(tmp_path: Path) -> None:
     assert "no case has a name that matches 'nobody wrote this'" in nothing.output
 
 
+def test_to_have_run_nothing_is_no_success(tmp_path: Path) -> None:
+    """A file that was emptied does not pass a gate."""
+    empty = _test(tmp_path, "tests: []\n")
+    assert (empty.exit_code, empty.stderr) == (1, "error: there are no cases: the files hold none\n")
+
+
+
 def test_coverage_below_the_wish_fails(tmp_path: Path) -> None:
     """A rule without a case, or a matcher that no case depends on, is named."""
     text = GOOD + "coverage: {min_rules: 100%}\n"
