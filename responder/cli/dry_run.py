@@ -13,7 +13,7 @@ from responder import bootstrap
 from responder.cli.fail import FAILED, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
 from responder.cli.rehearse import desk_of
-from responder.cli.table import wrapped
+from responder.cli.table import terminal, wrapped
 from responder.model.text import clean, one_line
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
 
 def _row(name: str, text: str, **style: Any) -> str:
     """One line; the text may come from an alert and must not steer the terminal."""
-    shown = wrapped(clean(text).replace("\n", " "), 13)
+    shown = wrapped(clean(text).replace("\n", " "), 13, terminal())
     return f"  {_name(name)} {click.style(shown, **style) if style else shown}"
 
 

@@ -12,7 +12,7 @@ import click
 
 from responder import bootstrap
 from responder.cli.fail import Fatal, named_failures
-from responder.cli.table import wrapped
+from responder.cli.table import terminal, wrapped
 from responder.settings import Settings, strangers
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _list(settings: Settings) -> None:
     for name, value, text in rows:
         click.echo(f"{name:<{width}}  {value or '-'}")
         if sys.stdout.isatty():
-            click.secho(f"{'':<{width}}  {wrapped(text, width + 2)}", dim=True)
+            click.secho(f"{'':<{width}}  {wrapped(text, width + 2, terminal())}", dim=True)
 
 
 def _refuse_open_doors(settings: Settings, *, insecure: bool) -> None:

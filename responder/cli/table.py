@@ -83,9 +83,11 @@ def terminal() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def wrapped(text: str, indent: int) -> str:
-    """A text that begins ``indent`` characters from the left, and goes on there where a terminal's line ends."""
-    width = terminal()
+def wrapped(text: str, indent: int, width: int | None) -> str:
+    """A text that begins ``indent`` characters from the left, and goes on there where the line of a terminal ends.
+
+    ``width`` is that of the terminal, None for a pipe, which gets it on one line.
+    """
     if width is None or width - indent < _LEAST:
         return text
     left = " " * indent

@@ -10,7 +10,7 @@ import click
 
 from responder.cli.fail import FAILED
 from responder.cli.options import OUTPUT, TIMEOUT
-from responder.cli.table import wrapped
+from responder.cli.table import terminal, wrapped
 
 if TYPE_CHECKING:
     from responder.cli.doctor.result import Check, Result
@@ -106,8 +106,8 @@ def _table(results: tuple[Result, ...]) -> None:
     click.secho(f"{'ABOUT':<{width}}  {'STATUS':<7}  FINDING", bold=True)
     for each in results:
         status = click.style(f"{each.level.value:<7}", fg=_COLOURS[each.level.value], bold=each.level.value == "bad")
-        click.echo(f"{each.about:<{width}}  {status}  {wrapped(each.what, width + 11)}")
+        click.echo(f"{each.about:<{width}}  {status}  {wrapped(each.what, width + 11, terminal())}")
         if each.change:
-            click.echo(f"{'':<{width}}  {'':<7}  -> {wrapped(each.change, width + 14)}")
+            click.echo(f"{'':<{width}}  {'':<7}  -> {wrapped(each.change, width + 14, terminal())}")
     counts = {name: sum(each.level.value == name for each in results) for name in _COLOURS}
     click.echo(", ".join(f"{count} {name}" for name, count in counts.items() if count), err=True)

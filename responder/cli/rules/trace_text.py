@@ -9,7 +9,7 @@ import click
 from responder.cli.preview import in_shadow
 from responder.cli.rules import stored as then
 from responder.cli.rules.trace import Trace
-from responder.cli.table import wrapped
+from responder.cli.table import terminal, wrapped
 from responder.model.rule import Adjustment
 from responder.model.text import number_of, one_line
 
@@ -129,4 +129,4 @@ def _route(found: Trace) -> str:
 
 
 def _row(name: str, text: str) -> str:
-    return f"{click.style(f'{name:<9}', fg='cyan')} {wrapped(text, 10)}".rstrip()
+    return f"{click.style(f'{name:<9}', fg='cyan')} {wrapped(text, 10, terminal())}".rstrip()

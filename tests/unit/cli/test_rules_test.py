@@ -138,7 +138,6 @@ def test_to_have_run_nothing_is_no_success(tmp_path: Path) -> None:
     assert (empty.exit_code, empty.stderr) == (1, "error: there are no cases: the files hold none\n")
 
 
-
 def test_coverage_below_the_wish_fails(tmp_path: Path) -> None:
     """A rule without a case, or a matcher that no case depends on, is named."""
     text = GOOD + "coverage: {min_rules: 100%}\n"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
-import pytest
 
 from responder.cli.table import Column, moment, table, wrapped
 from responder.standins.builders import NOW
@@ -34,15 +31,13 @@ def test_a_terminal_is_never_overrun() -> None:
     assert max(len(line) for text in (*wide, *narrow) for line in text.splitlines()) <= 42
 
 
-def test_a_long_text_goes_on_under_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_text_goes_on_under_its_beginning() -> None:
     """On a terminal what is long stays in its column, and what is indented stays so; a pipe gets it on one line."""
     text = "  is a finding that somebody has to read to its end"
-    assert wrapped(text, 10) == text
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "46")
-    assert wrapped(text, 10) == "  is a finding that somebody has to\n          read to its end"
-    assert wrapped(text, 30) == text
-    assert wrapped("x" * 99, 10) == "x" * 99
+    assert wrapped(text, 10, None) == text
+    assert wrapped(text, 10, 46) == "  is a finding that somebody has to\n          read to its end"
+    assert wrapped(text, 30, 46) == text
+    assert wrapped("x" * 99, 10, 46) == "x" * 99
 
 
 def test_a_hostile_text_does_not_steer_the_terminal() -> None:
