@@ -13,6 +13,7 @@ from responder import bootstrap
 from responder.cli.fail import FAILED, Fatal, named_failures
 from responder.cli.options import LIMIT, OUTPUT
 from responder.cli.table import Column, moment, print_rows
+from responder.cli.table import raw as printable
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def show(number: int, *, raw: bool) -> None:
         if raw and request is None:
             raise Fatal(f"channel {row.channel} is not configured: its request cannot be built")
     if raw and request is not None:
-        sys.stdout.buffer.write(request.body)
+        sys.stdout.buffer.write(printable(request.body, to_terminal=sys.stdout.isatty()))
         return
     for name, text in _story(row):
         click.echo(f"{name:<12}{text}")

@@ -10,7 +10,7 @@ import click
 from responder import bootstrap
 from responder.cli.fail import Fatal, named_failures
 from responder.cli.options import LIMIT, OUTPUT
-from responder.cli.table import Column, moment, print_rows
+from responder.cli.table import Column, moment, print_rows, raw
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
@@ -56,9 +56,12 @@ def _fields(each: Reject) -> dict[str, Any]:
 @rejects.command("show", short_help="Write the body of one to standard output.")
 @click.argument("number", type=int)
 def show(number: int) -> None:
-    """Write the body of one to standard output, byte for byte (at most its first 256 KiB)."""
+    """Write the body of one to standard output, byte for byte (at most its first 256 KiB).
+
+    A terminal gets it without the characters that would steer it.
+    """
     with named_failures(), bootstrap.inbox(bootstrap.settings_from_environment()) as inbox:
         found = inbox.reject(number)
         if found is None:
             raise Fatal(f"there is no rejected body {number}; `responder rejects list` shows them")
-    sys.stdout.buffer.write(found.body)
+    sys.stdout.buffer.write(raw(found.body, to_terminal=sys.stdout.isatty()))

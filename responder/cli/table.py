@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from responder.model.text import cut, one_line
+from responder.model.text import clean, cut, one_line
 
 _GAP = "  "
 _INDENT = "      "
@@ -95,6 +95,11 @@ def wrapped(text: str, indent: int, width: int | None) -> str:
     # A long word stays whole, so that it can be copied: a query, an address.
     whole = textwrap.TextWrapper(width, left, left, break_long_words=False, break_on_hyphens=False)
     return whole.fill(text)[indent:]
+
+
+def raw(body: bytes, *, to_terminal: bool) -> bytes:
+    """Bytes as they are written out: byte for byte into a pipe or file, and so that they cannot steer a terminal."""
+    return f"{clean(body.decode('utf-8', 'replace'))}\n".encode() if to_terminal else body
 
 
 def moment(at: datetime | None) -> str:

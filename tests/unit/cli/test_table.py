@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from responder.cli.table import Column, moment, table, wrapped
+from responder.cli.table import Column, moment, raw, table, wrapped
 from responder.standins.builders import NOW
 
 COLUMNS = (Column("ID", right=True), Column("STATE", colours={"dead": "red"}), Column("WHY"))
@@ -45,6 +45,13 @@ def test_a_hostile_text_does_not_steer_the_terminal() -> None:
     (_, line) = table(COLUMNS, [("1", "sent", "red\x1b[31m\nand more")])
     assert click.unstyle(line) == line
     assert line.endswith("red and more")
+
+
+def test_a_body_is_written_byte_for_byte_but_to_a_terminal() -> None:
+    """A refused body can be kept as it came, and looked at without harm."""
+    body = b"\xff\x1b[2J{}"
+    assert raw(body, to_terminal=False) == body
+    assert raw(body, to_terminal=True) == "\N{REPLACEMENT CHARACTER}{}\n".encode()
 
 
 def test_nothing_has_no_heading() -> None:
