@@ -70,7 +70,7 @@ def decided(effects: list[Effects]) -> Decided:
 
 def _drafts(report: Report, incident: Incident, desk: Desk, now: datetime) -> tuple[Draft, ...]:
     severities: Mapping[str, int] = {name: severity.rank for name, severity in desk.book.severities.items()}
-    told = (desk.channels[name] for name in incident.channels if name in desk.channels)
+    told = desk.configured(incident.channels)
     return messages(report, told, rank=severities.get(incident.severity, 1), due_at=now)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from responder.diagnose.contract import Ask, ProbeKind, Scene
@@ -26,6 +26,10 @@ class Desk:
     links: LinkMaker
     prometheus_url: str
     patience: Patience = USUAL
+
+    def configured(self, names: Iterable[str]) -> tuple[Channel, ...]:
+        """The channels of these names, in their order, but for those that are not configured (any more)."""
+        return tuple(self.channels[name] for name in names if name in self.channels)
 
     def asks(self, names: tuple[str, ...], subject: Subject) -> tuple[Ask, ...]:
         """The questions that the named probes ask about a subject."""

@@ -142,7 +142,7 @@ class Diagnosis:
             return ()
         outbox.withdraw(connection, work.incident, revision.withdrawn, turned.reason, now)
         outbox.enrich(connection, work.incident, turned.page, now, revision.rank)
-        told = (desk.channels[name] for name in revision.follows if name in desk.channels)
+        told = desk.configured(revision.follows)
         after = messages(turned.after, told, rank=revision.rank, due_at=now)
         outbox.write(connection, (*after, *revision.drafts), now)
         incidents.save(connection, (), (revision.incident,))

@@ -60,7 +60,7 @@ def tell(flood: Flood, desk: Desk, now: datetime) -> Told:
     heard = replace(flood, told=flood.channels, told_held=flood.held)
     if added := [name for name in flood.channels if name not in flood.told]:
         page = digest(flood, severity, desk.book, Moment.START, now=now)
-        to = (desk.channels[name] for name in added if name in desk.channels)
+        to = desk.configured(added)
         drafts = messages(page, to, rank=severity.rank, due_at=now + GATHER, enrich=True)
         return Told(flood=replace(heard, told_at=seconds), drafts=drafts)
     if flood.held > flood.told_held and seconds - flood.told_at < GATHER.total_seconds():
@@ -68,7 +68,7 @@ def tell(flood: Flood, desk: Desk, now: datetime) -> Told:
     if not due(flood, now):
         return Told(flood=flood)
     update = digest(flood, severity, desk.book, Moment.UPDATE, now=now)
-    to = (desk.channels[name] for name in flood.told if name in desk.channels and name != PAGER)
+    to = desk.configured(name for name in flood.told if name != PAGER)
     drafts = messages(update, to, rank=severity.rank, due_at=now)
     return Told(flood=replace(heard, told_at=seconds, updates=flood.updates + 1), drafts=drafts)
 
@@ -89,7 +89,7 @@ def end(flood: Flood, open_now: int, desk: Desk, now: datetime) -> tuple[Flood, 
     if not flood.told:
         return ended(flood), ()
     report = receded(flood, severity, desk.book, open_now=open_now, rate=rate(flood, now), now=now)
-    to = (desk.channels[name] for name in flood.told if name in desk.channels)
+    to = desk.configured(flood.told)
     return ended(flood), messages(report, to, rank=severity.rank, due_at=now)
 
 

@@ -141,7 +141,7 @@ def _told(
     added = tuple(name for name in wanted if name not in incident.channels)
     moved = replace(next_state(incident, decision, delivery, desk), channels=incident.channels + added)
     report = changed(decision, group, moved, desk.book, now=now, links=desk.links, before=before)
-    informed = (desk.channels[name] for name in incident.channels if name in desk.channels)
+    informed = desk.configured(incident.channels)
     heard = (channel for channel in informed if worse or hears(channel, decision.change))
     update = messages(report, heard, rank=decision.severity.rank, due_at=now)
     if not added:
@@ -159,7 +159,7 @@ def _ended(
     )
     report = closing(decision, group, over, desk.book, now=now, links=desk.links, before=before)
     report = left_open(report, over.channels, desk.channels)
-    told = (desk.channels[name] for name in incident.channels if name in desk.channels)
+    told = desk.configured(incident.channels)
     drafts = messages(report, told, rank=decision.severity.rank, due_at=now)
     return replace(recorded(decision, delivery, over, decision.reason), drafts=drafts)
 

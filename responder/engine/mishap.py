@@ -100,9 +100,9 @@ def _told(delivery: Delivery, before: Incident, moved: Incident, report: Report,
     if before.rule == UNJUDGED and not more:
         return _effects(delivery, moved, _reason(report, "people know"))
     added = [channel for channel in _everybody(desk) if channel.name not in before.channels]
-    informed = [desk.channels[name] for name in before.channels if name in desk.channels]
+    informed = desk.configured(before.channels)
     if before.rule == UNJUDGED:
-        informed = [channel for channel in informed if channel.name not in PAGERS]
+        informed = tuple(channel for channel in informed if channel.name not in PAGERS)
     update = replace(report, moment=Moment.UPDATE, update=f"its newest notification was not judged: {report.what}")
     rank, now = _worst(desk).rank, delivery.received_at
     drafts = messages(update, informed, rank=rank, due_at=now) + messages(report, added, rank=rank, due_at=now)
@@ -160,10 +160,8 @@ def _effects(delivery: Delivery, incident: Incident | None, outcome: str, drafts
         delivery=delivery.id,
         state="failed",
         outcome=outcome,
-        decision=None,
         incident=incident,
         drafts=drafts,
-        work=None,
         due_at=delivery.received_at,
     )
 

@@ -130,7 +130,7 @@ def paged(incident: Incident, before: Report | None, why: str, desk: Desk, now: 
     told = replace(incident, channels=(*incident.channels, PAGER), changed_at=now)
     alarm = afterwards.alarm(before, told, why, desk.book, now=now)
     report = replace(alarm, moment=Moment.START, pages=True)
-    pager = [desk.channels[PAGER]] if PAGER in desk.channels else []
+    pager = desk.configured([PAGER])
     drafts = messages(report, pager, rank=severity.rank if severity else 1, due_at=now)
     return Effects(outcome=why, incident=told, drafts=drafts, due_at=now)
 
