@@ -25,7 +25,7 @@ from responder.model.rule import Severity
 from responder.model.text import tidy_line
 from responder.notify import facts
 from responder.notify.contract import Channel
-from responder.notify.route import FALLBACK, PAGERS, RESERVES
+from responder.notify.route import LOG, PAGERS, RESERVES
 from responder.triage.truth import end
 
 UNREADABLE = timedelta(days=1)
@@ -151,7 +151,7 @@ def _worst(desk: Desk) -> Severity:
 
 
 def _everybody(desk: Desk) -> list[Channel]:
-    quiet = {FALLBACK, *RESERVES}
+    quiet = {LOG, *RESERVES}
     return [channel for name, channel in desk.channels.items() if name not in quiet] or list(desk.channels.values())
 
 

@@ -17,7 +17,7 @@ from responder.model.delivery import Effects
 from responder.model.incident import Incident
 from responder.model.report import Moment
 from responder.notify.fallback import NAMES
-from responder.notify.route import FALLBACK, PAGERS
+from responder.notify.route import LOG, PAGERS
 from responder.store import incidents, stuck
 from responder.store.database import Database
 from responder.store.stuck import Unclosed
@@ -25,7 +25,7 @@ from responder.store.stuck import Unclosed
 _log = structlog.get_logger()
 
 EVERY = timedelta(seconds=5)
-READ = ("slack", "slack_webhook", "smtp", FALLBACK)
+READ = ("slack", "slack_webhook", "smtp", LOG)
 """Where people read of it who were told of the incident by the pager alone: the first of these that there is."""
 _TURN_SECONDS = 10.0
 

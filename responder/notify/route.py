@@ -8,7 +8,8 @@ PAGER = "pagerduty"
 RESERVES = frozenset({"pagerduty_fallback", "smtp"})
 """What is told only where it stands in for another channel. Rules cannot name it."""
 PAGERS = frozenset({PAGER, "pagerduty_fallback"})
-FALLBACK = "log"
+LOG = "log"
+"""Where a page goes that nothing else takes."""
 _STANDS_IN = {"slack": "slack_webhook"}
 
 
@@ -20,4 +21,4 @@ def route(wished: Collection[str], pages: bool, configured: Collection[str]) -> 
     """
     names = (name for name in wished if pages or name != PAGER)
     able = (name if name in configured else _STANDS_IN.get(name, "") for name in names)
-    return tuple(name for name in able if name in configured) or (FALLBACK,)
+    return tuple(name for name in able if name in configured) or (LOG,)
