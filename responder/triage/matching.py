@@ -63,18 +63,18 @@ class Matching:
     """The rules, ready to be asked. The answers equal trying each rule in turn, all matchers of each.
 
     Rules in shadow never answer. Of the others the last must match everything (no matchers), so that no alert is ever
-    dropped: ValueError otherwise.
+    dropped: ValueError otherwise. ``remembered`` bounds the memory: so many values, and answers, are kept.
     """
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], remembered: int = REMEMBERED) -> None:
         live = tuple(rule for rule in rules if not rule.shadow)
         shadows = tuple(rule for rule in rules if rule.shadow)
         if not live or live[-1].matchers:
             raise ValueError("the last rule must have no matchers, so that every alert has a rule")
         self._rules = tuple(rules)
         self._places = {rule.id: place for place, rule in enumerate(rules)}
-        self._live = _Table(live)
-        self._shadows = _Table((*shadows, live[-1])) if shadows else None
+        self._live = _Table(live, remembered)
+        self._shadows = _Table((*shadows, live[-1]), remembered) if shadows else None
 
     def first(self, labels: Labels) -> Rule:
         """The first rule, from the top, that is not in shadow and whose matchers all hold."""
@@ -99,8 +99,9 @@ class Matching:
 class _Table:
     """Some of the rules, the last of which matches everything, by what they ask of each label."""
 
-    def __init__(self, rules: tuple[Rule, ...]) -> None:
+    def __init__(self, rules: tuple[Rule, ...], remembered: int) -> None:
         self._rules = rules
+        self._remembered = remembered
         self._columns = _columns(self._rules)
         self._names = tuple(column.name for column in self._columns)
         self._memo: dict[tuple[str, str], int] = {}
@@ -117,7 +118,7 @@ class _Table:
             left &= self._ask(column, value or "")
         found = self._rules[(left & -left).bit_length() - 1]
         if sum(map(len, filter(None, values))) <= LONG:
-            if len(self._answers) >= REMEMBERED:
+            if len(self._answers) >= self._remembered:
                 self._answers.clear()
             self._answers[values] = found
         return found
@@ -128,7 +129,7 @@ class _Table:
         key = (column.name, value)
         known = self._memo.get(key)
         if known is None:
-            if len(self._memo) >= REMEMBERED:
+            if len(self._memo) >= self._remembered:
                 self._memo.clear()
             known = self._memo[key] = column.rules(value)
         return known

@@ -84,11 +84,10 @@ def test_rules_without_a_catch_all_are_refused() -> None:
             Matching(rules)
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_remembered_is_bounded() -> None:
     """A flood of new pod names does not fill the memory, and still gets the right rule."""
-    monkeypatch.setattr(matching, "REMEMBERED", 10)
     rules = _rules((Matcher("pod", Op.REGEX, "p[0-9]*5"),))
-    index = Matching(rules)
+    index = Matching(rules, remembered=10)
     for number in range(100):
         assert index.first({"pod": f"p{number}"}) is rules[0 if number % 10 == 5 else 1]
         assert len(index._live._memo) <= 10
