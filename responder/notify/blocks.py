@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from responder.model.rule import Link
-from responder.model.text import clean, one_line
+from responder.model.text import clean, number_of, one_line
 from responder.notify import href
 
 # https://docs.slack.dev/reference/block-kit/blocks
@@ -98,7 +98,7 @@ def fitted(blocks: Sequence[Block]) -> list[Block]:
     while kept and (len(kept) + len(last) + 1 > MOST_BLOCKS or sum(map(weight, kept + last)) + note_room > TOTAL_LIMIT):
         kept.pop()
         left_out += 1
-    return [*kept, context(f"Cut to fit Slack: {left_out} more part{'s'[: left_out != 1]} left out."), *last]
+    return [*kept, context(f"Cut to fit Slack: {number_of(left_out, 'more part')} left out."), *last]
 
 
 def weight(block: Block) -> int:

@@ -13,7 +13,7 @@ from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.incident import ChangeKind, Incident
 from responder.model.report import Moment, Report, Status
 from responder.model.rule import RuleBook, Severity
-from responder.model.text import tidy_line
+from responder.model.text import number_of, tidy_line
 from responder.notify import facts
 from responder.notify.links import LinkMaker
 from responder.notify.words import lasted
@@ -237,5 +237,5 @@ def _probed(findings: Sequence[Finding]) -> str:
     if not findings:
         return ""
     unknown = sum(each.verdict is Verdict.UNKNOWN for each in findings)
-    count = f"{len(findings)} probe{'s'[: len(findings) != 1]} in {max(each.duration for each in findings):.1f} s"
+    count = f"{number_of(len(findings), 'probe')} in {max(each.duration for each in findings):.1f} s"
     return f", {count} ({unknown} unknown)" if unknown else f", {count}"

@@ -12,7 +12,7 @@ from responder.model.finding import Conclusion
 from responder.model.flood import Flood
 from responder.model.report import Moment, Report, Status
 from responder.model.rule import RuleBook, Severity
-from responder.model.text import cut
+from responder.model.text import cut, number_of
 from responder.notify import facts
 from responder.notify.words import between, brief
 
@@ -94,7 +94,7 @@ def _title(flood: Flood, severity: Severity, book: RuleBook, now: datetime) -> s
 
 
 def _incidents(count: int, severity: Severity) -> str:
-    return f"{count} {severity.name} incident{'s'[: count != 1]}"
+    return number_of(count, f"{severity.name} incident")
 
 
 def _counts(counts: Mapping[str, int], most: int) -> str:

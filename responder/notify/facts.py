@@ -10,7 +10,7 @@ from responder.model.alert import Alert, AlertGroup
 from responder.model.decision import Decision
 from responder.model.incident import Incident
 from responder.model.rule import RuleBook, Service, Severity
-from responder.model.text import tidy_line
+from responder.model.text import number_of, tidy_line
 from responder.notify.words import at, between, brief
 
 HISTORY_DAYS = 30
@@ -83,9 +83,9 @@ def flapped(incident: Incident) -> str:
 def what(decision: Decision, group: AlertGroup, incident: Incident, since: datetime, now: datetime) -> str:
     """The summary, how long it has been so, how many alerts say so, and how often it came back."""
     firing = len(group.firing)
-    count = f"{firing} alert{'s'[: firing != 1]} firing"
+    count = f"{number_of(firing, 'alert')} firing"
     cut = f" (+{group.truncated} alerts cut by max_alerts)" if group.truncated else ""
-    flaps = f" It flaps: it fired again {incident.flaps} time{'s'[: incident.flaps != 1]}." if incident.flaps else ""
+    flaps = f" It flaps: it fired again {number_of(incident.flaps, 'time')}." if incident.flaps else ""
     return f"{summary(decision, group)}. For {brief((now - since).total_seconds())}, {count}{cut}.{flaps}"
 
 
@@ -106,7 +106,7 @@ def related(decision: Decision) -> str:
         return ""
     more = f" and {len(told) - _TOP} more" if len(told) > _TOP else ""
     names = ", ".join(tidy_line(name, 80) or "alert without a name" for name in told[:_TOP])
-    return f"{len(others)} more alert{'s'[: len(others) != 1]}: {names}{more}"
+    return f"{number_of(len(others), 'more alert')}: {names}{more}"
 
 
 def _differs(alert: Alert, main: Alert) -> str:

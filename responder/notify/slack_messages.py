@@ -83,7 +83,8 @@ def details(report: Report) -> Message:
 def plain(report: Report, group: str = "") -> str:
     """The minimal form: one short text without any character outside ASCII. An alarm mentions ``group``."""
     called = mention(group) if report.moment is Moment.FALLBACK else ""
-    runbook = f"Runbook: {report.runbook.href or report.runbook.text}" if report.runbook else ""
+    where = (report.runbook.href or report.runbook.text.removeprefix("Runbook: ")) if report.runbook else ""
+    runbook = f"Runbook: {where}" if where else ""
     headline = _headline(report).partition(" ")[2]  # without its sign
     because = f"You are told here because {report.detour}." if report.detour else ""
     rows = (headline, because, report.update or report.what, f"Impact: {report.impact}", report.clock, runbook)

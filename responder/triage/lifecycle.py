@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from responder.model.alert import AlertGroup
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.patience import USUAL, Patience
+from responder.model.text import number_of
 from responder.triage import flapping
 from responder.triage.seen import Seen, look
 from responder.triage.truth import next_look
@@ -42,7 +43,7 @@ def _opened(group: AlertGroup, incident: Incident | None, now: datetime, patienc
     if seen.firing and incident is not None and returns:
         flaps = flapping.counted(incident, now, patience)
         since = _minutes(now - (incident.resolved_at or now))
-        reason = f"{_alerts(len(seen.firing))} fire again, {since} after {incident.id} was resolved{_times(flaps)}"
+        reason = f"{_alerts_fire(len(seen.firing))} again, {since} after {incident.id} was resolved{_times(flaps)}"
         return _change(ChangeKind.AGAIN, reason, seen, patience, flaps=flaps)
     if seen.firing:
         again = "" if incident is None else f" again, after {incident.id} was resolved"
@@ -60,18 +61,22 @@ def _fires(seen: Seen, incident: Incident, now: datetime, patience: Patience) ->
     silent = f"; {_untold(seen)}" if seen.missing else ""
     if incident.hold and added:
         flaps = flapping.counted(incident, now, patience)
-        reason = f"{_alerts(len(added))} fire again before the end was told{_times(flaps)}{silent}"
+        reason = f"{_alerts_fire(len(added))} again before the end was told{_times(flaps)}{silent}"
         quiet = not flapping.worth_telling(flaps)
         return _change(ChangeKind.AGAIN, reason, seen, patience, flaps=flaps, quiet=quiet)
     if added:
         less = f", {len(seen.ended)} resolved" if seen.ended else ""
-        reason = f"{_alerts(len(added))} more began to fire{less}; {count} fire now{silent}"
+        reason = f"{_alerts(len(added))} more began to fire{less}; {count} {_fire(count)} now{silent}"
         return _change(ChangeKind.GROWN, reason, seen, patience, flaps=incident.flaps, quiet=seen.told_often)
     if seen.ended:
-        reason = f"{_alerts(len(seen.ended))} resolved; {count} still fire{silent}"
+        reason = f"{_alerts(len(seen.ended))} resolved; {count} still {_fire(count)}{silent}"
         return _change(ChangeKind.PARTLY_RESOLVED, reason, seen, patience, flaps=incident.flaps, quiet=seen.told_often)
     return _change(
-        ChangeKind.REPEATED, f"the same {_alerts(count)} still fire{silent}", seen, patience, flaps=incident.flaps
+        ChangeKind.REPEATED,
+        f"the same {_alerts(count)} still {_fire(count)}{silent}",
+        seen,
+        patience,
+        flaps=incident.flaps,
     )
 
 
@@ -88,7 +93,7 @@ def _eased(group: AlertGroup, seen: Seen, incident: Incident, now: datetime, pat
             kind, reason = ChangeKind.DOUBTED, _in_doubt(seen)
         return _change(kind, reason, seen, patience, incident)
     if seen.still > len(seen.missing):
-        return _change(some, f"{ended}; {seen.still} still fire", seen, patience, flaps=incident.flaps)
+        return _change(some, f"{ended}; {seen.still} still {_fire(seen.still)}", seen, patience, flaps=incident.flaps)
     if seen.still:
         end = now + patience.peer
         reason = f"{ended}; {_untold(seen)}: resolved at {_at(end)} unless one is said to fire"
@@ -145,7 +150,15 @@ def _in_doubt(seen: Seen) -> str:
 
 
 def _alerts(count: int) -> str:
-    return f"{count} alert" if count == 1 else f"{count} alerts"
+    return number_of(count, "alert")
+
+
+def _fire(count: int) -> str:
+    return "fires" if count == 1 else "fire"
+
+
+def _alerts_fire(count: int) -> str:
+    return f"{_alerts(count)} {_fire(count)}"
 
 
 def _times(flaps: int) -> str:

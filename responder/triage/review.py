@@ -6,6 +6,7 @@ from datetime import datetime
 
 from responder.model.incident import Change, ChangeKind, Incident, Known
 from responder.model.patience import USUAL, Patience
+from responder.model.text import number_of
 from responder.triage import flapping
 from responder.triage.truth import believed_after_all, next_look
 
@@ -25,7 +26,7 @@ def _fires_after_all(incident: Incident, fire: tuple[str, ...], now: datetime, p
     alerts = {
         each: Known(known.starts_at, flaps=known.flaps) for each, known in incident.alerts.items() if each in fire
     }
-    count = f"{len(fire)} alert{'s'[: len(fire) != 1]}"
+    count = number_of(len(fire), "alert")
     minutes = int(patience.peer.total_seconds()) // 60
     reason = f"{count} said to fire after the end was told, and nobody took that back within {minutes} minutes"
     again = not incident.open or bool(incident.hold)
