@@ -15,6 +15,11 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
     SKIPPED = "skipped"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Verdict | None:
+        """A newer replica's verdict, met while a rollout is under way: we cannot say what it means."""
+        return cls.UNKNOWN if isinstance(value, str) else None
+
 
 HEADLINE_LIMIT = 120
 DETAIL_LIMIT = 2048

@@ -27,6 +27,11 @@ class Moment(StrEnum):
     FALLBACK = "fallback"
     UNCLOSED = "unclosed"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Moment | None:
+        """The moment of a newer replica, met while a rollout is under way: told as an update rather than not at all."""
+        return cls.UPDATE if isinstance(value, str) else None
+
 
 class Status(StrEnum):
     """The words of the communication templates."""
@@ -35,6 +40,11 @@ class Status(StrEnum):
     IDENTIFIED = "Identified"
     MONITORING = "Monitoring"
     RESOLVED = "Resolved"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Status | None:
+        """The same for a newer replica's status."""
+        return cls.INVESTIGATING if isinstance(value, str) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
