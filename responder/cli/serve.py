@@ -70,7 +70,6 @@ def _refuse_open_doors(settings: Settings, *, insecure: bool) -> None:
 
 def _serve(settings: Settings, *, check: bool) -> None:
     begun = bootstrap.begin_reading(settings)
-    bootstrap.import_undrawn()
     if not check:
         gc.disable()  # until the arbiter has frozen what the workers share: none of it is garbage
         import_module("responder.cli.arbiter")  # while the rules are read
