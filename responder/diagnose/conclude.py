@@ -25,11 +25,15 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     well = [finding for finding in others if finding.verdict is Verdict.OK]
     return Conclusion(
         likely=_likely([finding for finding in others if finding.verdict is Verdict.BAD], subject),
-        changed=told[0].headline if told else "",
+        changed=_changed(told[0]) if told else "",
         ruled_out=_ruled_out([finding for finding in well if finding.judged], subject),
         unknown=_unknown(others),
         seen=cut("; ".join(_evidence(finding) for finding in well if not finding.judged), _LIMIT),
     )
+
+
+def _changed(finding: Finding) -> str:
+    return finding.headline if finding.verdict is Verdict.BAD else f"nothing lately; {finding.headline}"
 
 
 def _likely(bad: list[Finding], subject: Subject) -> str:

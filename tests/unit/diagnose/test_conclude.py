@@ -14,7 +14,9 @@ SKIPPED = a_finding(Verdict.SKIPPED, probe="kafka-lag", kind="promql")
 DNS = a_finding(Verdict.OK, probe="dns", kind="dns")
 ODYSSEY = a_finding(Verdict.OK, probe="dependencies", target="odyssey")
 NEXUS = a_finding(Verdict.OK, probe="dependencies", target="nexus")
-CHANGE = a_finding(Verdict.OK, probe="recent-changes", kind="promql", headline="plato: last rollout 22 min ago")
+CHANGE = a_finding(
+    Verdict.BAD, warning=True, probe="recent-changes", kind="promql", headline="plato: last rollout 22 min ago"
+)
 
 
 def test_the_worst_comes_first() -> None:
@@ -49,6 +51,12 @@ def test_a_figure_that_nothing_judged_rules_nothing_out() -> None:
 def test_without_findings_nothing_is_claimed() -> None:
     """No evidence, no conclusion."""
     assert conclude((), a_subject()) == Conclusion(likely="", changed="", ruled_out="", unknown="")
+
+
+def test_no_change_is_said_as_such() -> None:
+    """That nothing was rolled out lately is news, and read at a glance."""
+    old = a_finding(Verdict.OK, probe="recent-changes", kind="promql", headline="plato: last rollout 9.0 days ago")
+    assert conclude((old,), a_subject()).changed == "nothing lately; plato: last rollout 9.0 days ago"
 
 
 def test_a_change_that_could_not_be_seen_is_unknown() -> None:
