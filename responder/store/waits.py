@@ -1,4 +1,7 @@
-"""Waits that were measured by a clock which has been put back since: they would last as long again as it was moved."""
+"""Waits that were measured by a clock which has been put back since: they would last as long again as it was moved.
+
+Lanes come before messages, as a courier locks them: whoever has the one must not wait for the other.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,16 @@ _NOISE = timedelta(seconds=2)
 
 def end(connection: Connection, now: datetime) -> None:
     """The clock was put back a moment ago: every message that waits is due, since nobody knows how long it should."""
-    _release(connection, messages.c.due_at > to_seconds(now), now)
     _resume(connection, now, now)
+    _release(connection, messages.c.due_at > to_seconds(now), now)
     _look_again(connection, now)
 
 
 def end_impossible(connection: Connection, now: datetime) -> None:
     """The clock may have been put back some time ago: end the waits that no clock like ours can have set."""
     ahead = messages.c.written_at > to_seconds(now + _NOISE)
-    _release(connection, (messages.c.due_at > to_seconds(now + _LONGEST)) | ahead, now)
     _resume(connection, now + _LONGEST, now)
+    _release(connection, (messages.c.due_at > to_seconds(now + _LONGEST)) | ahead, now)
     _look_again(connection, now)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from responder.engine.clockwatch import LOOK_SECONDS, ClockWatch
+from responder.engine.clockwatch import LOOK_SECONDS, TURN, ClockWatch
 from responder.engine.courier import CLAIM, LEASE
 from responder.model.message import Draft
 from responder.standins.builders import a_report
@@ -46,6 +46,20 @@ def due_in(database: Database, clock: HandClock) -> float:
     """Seconds until the page is due."""
     with database.read() as connection:
         return float(connection.execute(select(messages.c.due_at)).scalar_one()) - clock.now().timestamp()
+
+
+def test_clocks_that_are_put_back_together_do_not_wait_for_each_other(
+    database: Database, clock: HandClock, watch: ClockWatch
+) -> None:
+    """Where every replica's clock is corrected at once, each sets right what it wrote, one after the other."""
+    write(database, clock, due_in=8)
+    clock.put_back(HOUR)
+    with database.alone("clock") as another:
+        assert another
+        assert watch.step() == TURN
+    assert due_in(database, clock) > HOUR
+    watch.step()
+    assert due_in(database, clock) == 0
 
 
 def test_a_page_leaves_at_once_when_the_clock_is_put_back(
