@@ -58,7 +58,7 @@ def test_a_silenced_alert_is_told_and_ends_without_a_resolve(stage: Stage) -> No
     began = datetime.now(UTC)
     with (
         alertmanager(stage.folder, config) as server,
-        stage.serve(alertmanager_url=server.url, reconcile_every="1", reconcile_grace=str(GRACE)),
+        stage.serve(alertmanager_url=server.url, reconcile_every="1", reconcile_grace=str(GRACE), group_interval="1"),
     ):
         fires(server, began)
         until(stage.pagerduty.open)
@@ -79,7 +79,7 @@ def test_an_alertmanager_that_is_down_or_comes_back_empty_ends_nothing(stage: St
     """While it does not answer, and while it does not know its alerts again, the incident stays open."""
     config = alertmanager_config(stage.webhook_url, stage.token)
     began, port = datetime.now(UTC), free_port()
-    settings = {"reconcile_every": "1", "reconcile_grace": str(GRACE)}
+    settings = {"reconcile_every": "1", "reconcile_grace": str(GRACE), "group_interval": "1"}
     with stage.serve(alertmanager_url=f"http://127.0.0.1:{port}", **settings) as program:
         with alertmanager(stage.folder, config, port=port, name="first") as server:
             fires(server, began)

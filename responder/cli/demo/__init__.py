@@ -41,7 +41,8 @@ def demo(*, once: bool, port: int | None, examples: Path) -> None:
             f"error: there are no webhook bodies (*.json) in {examples}: name a folder with --examples", err=True
         )
         sys.exit(MISUSED)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell that starts it in the background has SIGINT ignored
+        signal.signal(number, _interrupt)
     with named_failures(), tempfile.TemporaryDirectory(prefix="responder-demo-") as folder:
         sys.exit(_play(bodies, Path(folder), once=once, port=port))
 
