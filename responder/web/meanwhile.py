@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import socketserver
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 _PATIENCE = 5.0
 """Seconds a client may take for its request."""
@@ -18,6 +20,28 @@ _DRAIN_BYTES = 64 * 1024 * 1024
 class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = False  # they are waited for: nothing but the first thread may be there when workers are forked
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):  # who has gone away needs no answer
+            super().handle_error(request, client_address)
+
+    def cut(self) -> None:
+        """End every connection, so that nobody who drips a byte at a time holds up the start."""
+        for each in tuple(self._open):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
 
 class _Answer(BaseHTTPRequestHandler):
@@ -59,7 +83,7 @@ class Meanwhile:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         answer = type("_Reasoned", (_Answer,), {"reason": reason})
         server = type("_OfFamily", (_Server,), {"address_family": family})
-        self._server: socketserver.BaseServer = server((host, int(port)), answer)
+        self._server: _Server = server((host, int(port)), answer)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="meanwhile", daemon=True)
 
     def __enter__(self) -> Self:
@@ -70,5 +94,6 @@ class Meanwhile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.shutdown()
+        self._server.cut()
         self._server.server_close()
         self._thread.join()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import urllib.error
 import urllib.request
 
@@ -53,3 +55,26 @@ def test_an_address_that_another_has_is_refused() -> None:
     listen = f"127.0.0.1:{free_port()}"
     with Meanwhile(listen, "away"), pytest.raises(OSError, match="in use"):
         Meanwhile(listen, "away")
+
+
+def test_nobody_who_drips_a_byte_at_a_time_holds_up_the_start() -> None:
+    """When the database is back we serve at once, whoever is still sending to what stood in for us."""
+    port = free_port()
+    over, cut = threading.Event(), threading.Event()
+
+    def drip(client: socket.socket) -> None:
+        try:
+            while not over.wait(0.05):
+                client.sendall(b"x")
+        except OSError:
+            cut.set()
+
+    with Meanwhile(f"127.0.0.1:{port}", "away"):
+        client = socket.create_connection(("127.0.0.1", port), 5)
+        client.sendall(b"POST /webhook/alertmanager HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n")
+        dripping = threading.Thread(target=drip, args=(client,), daemon=True)
+        dripping.start()
+    assert cut.wait(10)
+    over.set()
+    dripping.join(5)
+    client.close()
