@@ -11,11 +11,11 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter as Master
-from gunicorn.workers import gthread  # noqa: F401 - gunicorn would import it in each worker
 
 from responder.bootstrap import workers
 from responder.engine.reload import Loaded
 from responder.settings import Settings
+from responder.web.fair import Fair
 
 _BROKEN = 70  # EX_SOFTWARE of sysexits.h
 _SWITCH_SECONDS = 0.0002
@@ -39,7 +39,7 @@ class Arbiter(BaseApplication):
             "bind": self._settings.listen,
             "workers": self._settings.workers,
             "threads": self._settings.threads,
-            "worker_class": "gthread",
+            "worker_class": Fair,
             "keepalive": 75,
             "timeout": 30,
             "graceful_timeout": 15,

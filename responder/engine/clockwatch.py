@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+
 import structlog
+from sqlalchemy import Connection
 
 from responder.engine import courier
 from responder.engine.courier import CLAIM
@@ -10,13 +14,13 @@ from responder.engine.ledger import LEASE
 from responder.model.clock import Clock
 from responder.notify.route import PAGERS
 from responder.store import tables, waits
-from responder.store.database import Database
+from responder.store.database import BUSY_SECONDS, Database
 
 _log = structlog.get_logger()
 
 LOOK_SECONDS = 0.2
-TURN = 0.05
-"""Seconds until the next try where another process has the turn."""
+SOON = 0.02
+"""Seconds until the next try where another transaction held some of what has to be set right."""
 STEP_SECONDS = 2.0
 """A clock that is put back by less is not noticed, and makes a page late by no more."""
 
@@ -32,26 +36,34 @@ class ClockWatch:
         self._database = database
         self._clock = clock
         self._ahead: float | None = None
+        self._doubt_until = clock.monotonic()
 
     def step(self) -> float:
         """Set right what a jump has spoilt, one from before our start included. Returns the seconds to rest.
 
-        The clocks of several processes are put back together. One at a time sets it right: all of them touch the same
-        rows, and PostgreSQL needs a second to see that two wait for each other.
+        For as long as a transaction can last after it, somebody may still write what they timed before it.
         """
-        now = self._clock.now()
-        ahead = now.timestamp() - self._clock.monotonic()
+        now, ticks = self._clock.now(), self._clock.monotonic()
+        ahead = now.timestamp() - ticks
         back = 0.0 if self._ahead is None else self._ahead - ahead
-        if self._ahead is None or back > STEP_SECONDS:
-            with self._database.alone("clock") as turn:
-                if turn is None:
-                    return TURN
-                with turn.work() as connection:
-                    (waits.end_impossible if self._ahead is None else waits.end)(connection, now)
-                    waits.shorten(connection, tables.messages, now, CLAIM)
-                    waits.shorten(connection, tables.messages, now, courier.LEASE, PAGERS)
-                    waits.shorten(connection, tables.studies, now, LEASE)
+        if self._ahead is None:
+            held = self._set_right(waits.end_impossible, now)
+        elif back > STEP_SECONDS:
+            held = self._set_right(waits.end, now)
+        else:
+            held = self._set_right(waits.end_ahead, now) if ticks < self._doubt_until else 0
+        if held:
+            return SOON
         if back > STEP_SECONDS:
             _log.warning("clock.put_back", seconds=round(back), reason="whatever waited is sent now")
+            self._doubt_until = ticks + BUSY_SECONDS
         self._ahead = ahead
         return LOOK_SECONDS
+
+    def _set_right(self, end: Callable[[Connection, datetime], int], now: datetime) -> int:
+        """Returns how many rows another transaction held, which are still wrong."""
+        with self._database.work() as connection:
+            held = end(connection, now)
+            held += waits.shorten(connection, tables.messages, now, CLAIM)
+            held += waits.shorten(connection, tables.messages, now, courier.LEASE, PAGERS)
+            return held + waits.shorten(connection, tables.studies, now, LEASE)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from responder.model.delivery import Effects
 from responder.model.incident import ChangeKind
@@ -37,16 +38,24 @@ class Counting:
 
 def count(effects: Iterable[Effects]) -> None:
     """Add what was committed to the counts of this process."""
+    found = Counter[tuple[str, ...]]()
     for each in effects:
-        if each.delivery is not None:
-            TALLY.add("responder_deliveries_done", each.state)
-        if each.decision is None:
-            continue
-        for ruling in each.decision.rulings if each.delivery is not None else ():
-            TALLY.add("responder_alerts", "firing" if ruling.alert.firing else "resolved")
-            TALLY.add("responder_rule_matches", ruling.rule.id)
-            if not ruling.rule.matchers:
-                TALLY.add("responder_unmatched_alerts")
-        kind = each.decision.change.kind
-        if each.incident is not None and kind in {ChangeKind.NEW, ChangeKind.RESOLVED}:
-            TALLY.add("responder_incidents", each.incident.severity, "opened" if each.incident.open else "resolved")
+        found.update(_counts(each))
+    for (name, *labels), number in found.items():
+        TALLY.add(name, *labels, by=number)
+
+
+def _counts(effects: Effects) -> Iterator[tuple[str, ...]]:
+    """The metrics that count these effects, with their labels."""
+    if effects.delivery is not None:
+        yield "responder_deliveries_done", effects.state
+    if effects.decision is None:
+        return
+    for ruling in effects.decision.rulings if effects.delivery is not None else ():
+        yield "responder_alerts", "firing" if ruling.alert.firing else "resolved"
+        yield "responder_rule_matches", ruling.rule.id
+        if not ruling.rule.matchers:
+            yield ("responder_unmatched_alerts",)
+    kind = effects.decision.change.kind
+    if effects.incident is not None and kind in {ChangeKind.NEW, ChangeKind.RESOLVED}:
+        yield "responder_incidents", effects.incident.severity, "opened" if effects.incident.open else "resolved"

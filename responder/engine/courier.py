@@ -193,7 +193,7 @@ class Courier:
 
     def _mark(self, connection: Connection, ended: Iterable[tuple[Letter, Outcome]], now: datetime) -> list[News]:
         """Write down what became of the attempts. Returns what to log and count once that is committed."""
-        ended = list(ended)
+        ended = sorted(ended, key=lambda each: each[0].id)  # two that mark the same must not wait for each other
         news = [self._mark_one(connection, letter, outcome, now) for letter, outcome in ended]
         return news + [partial(_count, letter, outcome, now) for letter, outcome in ended]
 

@@ -57,7 +57,7 @@ _HELD_UP = (
         messages.c.stream == bindparam("of"),
         messages.c.channel == bindparam("to"),
         _WAITING,
-        messages.c.rank > bindparam("best"),
+        messages.c.rank + 0 > bindparam("best"),  # or SQLite looks through all that wait with a lower rank
     )
     .with_for_update(skip_locked=True)
     .cte("held_up")

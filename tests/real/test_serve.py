@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from statistics import median
 
 import pytest
 
-from responder.standins.processes import free_port
+from responder.standins.processes import Program, free_port
 from responder.standins.stage import Answer, Stage
 from tests.real.conftest import example, until
 from tests.real.test_sigkill import children, rows
@@ -154,6 +157,32 @@ def test_a_worker_that_dies_is_replaced(stage: Stage) -> None:
         until(lambda: [child for child in children(program.process.pid) if child != worker])
         until(lambda: stage.post(example("service-down")).status == 202)
         until(lambda: stage.pagerduty.events)
+
+
+def test_connections_are_shared_out_among_the_workers(stage: Stage) -> None:
+    """When Alertmanager opens many connections at once, one worker does not take them all while the other idles."""
+    with stage.serve(workers="2") as program:
+        until(lambda: min(shares(stage, program, 4)) > 0)  # both have begun
+        smaller = [min(shares(stage, program, 16)) for _ in range(11)]
+    assert median(smaller) >= 6
+
+
+def shares(stage: Stage, program: Program, count: int) -> list[int]:
+    """How many of so many connections, opened at once, each worker takes."""
+    host, _, port = stage.settings["RESPONDER_LISTEN"].rpartition(":")
+    with contextlib.ExitStack() as opened:
+        burst = [opened.enter_context(socket.create_connection((host, int(port)), 10)) for _ in range(count)]
+        for connection in burst:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: responder\r\n\r\n")
+        assert all(connection.recv(4096) for connection in burst)
+        return [connections(worker, int(port)) for worker in children(program.process.pid)]
+
+
+def connections(pid: int, port: int) -> int:
+    """How many connections to our port a process holds."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ours = {f"socket:[{fields[9]}]" for fields in lines if fields[1].endswith(f":{port:04X}") and fields[3] == "01"}
+    return len(ours & {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()})
 
 
 def test_web_and_engine_can_be_separate(stage: Stage, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from responder.standins.builders import NOW
-from responder.store import incidents
+from responder.store import incidents, outbox
 from responder.store.database import CannotStore, Database
 from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
@@ -53,3 +53,13 @@ def test_incidents_nobody_was_woken_for_are_looked_for_among_the_open_alone(data
         statement = incidents._kinds("pagerduty").compile(connection, compile_kwargs={"literal_binds": True})
         plan = connection.execute(text(f"EXPLAIN QUERY PLAN {statement}")).all()
     assert "incidents_one_open" in str(plan)
+
+
+def test_an_alert_in_a_storm_looks_at_its_own_messages_alone(database: Database) -> None:
+    """With thousands of messages waiting a new one costs no more: those before it are found by their stream."""
+    values = {"of": "key", "to": "slack", "best": 1}
+    with database.read() as connection:
+        statement = outbox._LIFT.compile(connection)
+        asked = [(statement.params | values)[name] for name in statement.positiontup or ()]
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(asked)).all()
+    assert "messages_order (stream=? AND channel=?)" in str(plan)
