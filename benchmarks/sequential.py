@@ -7,17 +7,17 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
+import httpcore
 
 PAGERDUTY, *PROBES = sys.argv[2:]
-CLIENT = httpx.Client()
+CLIENT = httpcore.ConnectionPool()
 
 
 def page(group: dict[str, object]) -> None:
-    found = [f"{address}: {CLIENT.get(address).status_code}" for address in PROBES]
+    found = [f"{address}: {CLIENT.request('GET', address).status}" for address in PROBES]
     payload = {"summary": "; ".join(found), "source": "sequential", "severity": "critical"}
     event = {"routing_key": "x", "event_action": "trigger", "dedup_key": group["groupKey"], "payload": payload}
-    CLIENT.post(f"{PAGERDUTY}/v2/enqueue", json=event)
+    CLIENT.request("POST", f"{PAGERDUTY}/v2/enqueue", content=json.dumps(event).encode())
 
 
 class Handler(BaseHTTPRequestHandler):

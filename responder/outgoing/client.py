@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from responder import __version__
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Request, Response
 from responder.model.secret import Secret
@@ -17,7 +16,7 @@ from responder.outgoing.bearer import masked, token_for, with_token
 from responder.outgoing.dial import CouldNotReach, Dialer
 
 if TYPE_CHECKING:
-    import httpx
+    import httpcore
 
 _READ_ONLY = frozenset({"GET", "HEAD"})
 _Origin = tuple[str, str, int]
@@ -48,7 +47,7 @@ class Outgoing:
         self._tokens = tokens or {}
         self._lock = threading.Lock()
         # One pool an origin: httpcore's pool can close a connection it has just handed out (encode/httpcore#1110).
-        self._clients: dict[_Origin, httpx.Client] = {}
+        self._pools: dict[_Origin, httpcore.ConnectionPool] = {}
         self._errand: Any = None
 
     @property
@@ -68,7 +67,7 @@ class Outgoing:
         from responder.outgoing import transport
 
         origin = _origin(request.url)
-        client = self._client(origin)
+        pool = self._pool(origin)
         errand = self._errand
         errand.deadline = deadline
         for again in (request.method in _READ_ONLY, False):
@@ -78,9 +77,7 @@ class Outgoing:
                 break
             try:
                 return Response(
-                    *transport.fetch(
-                        client, request.method, request.url, dict(request.headers), request.body, cap, left
-                    )
+                    *transport.fetch(pool, request.method, request.url, request.headers, request.body, cap, left)
                 )
             except transport.ERRORS as error:
                 if again and not errand.opened and transport.is_stale(error):
@@ -115,20 +112,20 @@ class Outgoing:
     def close(self) -> None:
         """Close what is idle. Requests under way fail or finish."""
         with self._lock:
-            clients, self._clients = self._clients, {}
-        for client in clients.values():
-            client.close()
+            pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            pool.close()
 
-    def _client(self, origin: _Origin) -> httpx.Client:
+    def _pool(self, origin: _Origin) -> httpcore.ConnectionPool:
         from responder.outgoing import transport
 
         with self._lock:
             if self._errand is None:
                 self._errand = transport.Errand()
-            if origin not in self._clients:
+            if origin not in self._pools:
                 tls = self.tls if origin[0] == "https" else None
-                self._clients[origin] = transport.client(self._dialer, self._errand, tls, f"responder/{__version__}")
-            return self._clients[origin]
+                self._pools[origin] = transport.pool(self._dialer, self._errand, tls)
+            return self._pools[origin]
 
 
 def _origin(url: str) -> _Origin:
@@ -139,4 +136,6 @@ def _origin(url: str) -> _Origin:
         raise CouldNotReach("the address cannot be used") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise CouldNotReach("the address cannot be used: it is not http(s)")
+    if not parts.hostname.isascii():
+        raise CouldNotReach("the address cannot be used: write the name of its host in ASCII (xn--...)")
     return parts.scheme, parts.hostname, port

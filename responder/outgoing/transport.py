@@ -1,26 +1,36 @@
-"""httpx over sockets that know the deadline: whatever the other side drips, no wait outlives it."""
+"""httpcore over sockets that know the deadline: whatever the other side drips, no wait outlives it."""
 
 from __future__ import annotations
 
 import logging
+import re
 import select
 import socket
 import ssl
 import threading
-from collections.abc import Iterable, Iterator
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import httpcore
-import httpx
 
+from responder import __version__
 from responder.model.clock import Clock, Deadline
 from responder.outgoing.dial import CouldNotReach, Dialer, reason
 
 _CONNECTIONS = 20
 
-# httpx logs every address it calls, and an address may be a secret (Slack's webhooks are).
-logging.getLogger("httpx").setLevel(logging.WARNING)
+_ALWAYS = {
+    "User-Agent": f"responder/{__version__}",
+    "Accept": "*/*",
+    # The cap counts bytes, and a small compressed body can become a huge one.
+    "Accept-Encoding": "identity",
+}
+_ILLEGAL = re.compile(r"""%(?![0-9A-Fa-f]{2})|[^!-~]|["<>\\^`{|}]""")
+"""What RFC 3986 does not allow in a path or query."""
+
+# It logs every address it calls, and an address may be a secret (Slack's webhooks are).
 logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 
@@ -31,22 +41,14 @@ class Errand(threading.local):
     opened: bool = False
 
 
-def client(dialer: Dialer, errand: Errand, tls: ssl.SSLContext | None, agent: str) -> httpx.Client:
-    """A client for one origin: no redirects, no proxies, no cookies, and no time beyond the errand's."""
-    pool = httpcore.ConnectionPool(
+def pool(dialer: Dialer, errand: Errand, tls: ssl.SSLContext | None) -> httpcore.ConnectionPool:
+    """Connections to one origin, which know no time but the errand's."""
+    return httpcore.ConnectionPool(
         ssl_context=tls,
         max_connections=_CONNECTIONS,
         max_keepalive_connections=_CONNECTIONS,
         keepalive_expiry=30.0,
         network_backend=_Backend(dialer, errand),
-    )
-    return httpx.Client(
-        transport=_Transport(pool),
-        trust_env=False,
-        follow_redirects=False,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        # identity: the cap counts bytes, and a small compressed body can become a huge one.
-        headers={"User-Agent": agent, "Accept-Encoding": "identity"},
     )
 
 
@@ -132,51 +134,46 @@ def _readable(connection: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-class _Transport(httpx.BaseTransport):
-    def __init__(self, pool: httpcore.ConnectionPool) -> None:
-        self._pool = pool
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        answer = self._pool.handle_request(
-            httpcore.Request(
-                method=request.method,
-                url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-                headers=request.headers.raw,
-                content=request.stream,
-                extensions=request.extensions,
-            )
-        )
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions)
-
-    def close(self) -> None:
-        self._pool.close()
-
-
-class _Body(httpx.SyncByteStream):
-    def __init__(self, answer: httpcore.Response) -> None:
-        self._answer = answer
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._answer.iter_stream()
-
-    def close(self) -> None:
-        self._answer.close()
-
-
 def fetch(
-    origin: httpx.Client, method: str, url: str, headers: dict[str, str], body: bytes, cap: int, left: float
+    pool: httpcore.ConnectionPool, method: str, url: str, headers: Mapping[str, str], body: bytes, cap: int, left: float
 ) -> tuple[int, bytes, dict[str, str]]:
-    """Status, at most ``cap`` bytes of the body, headers in lower case. Raises CouldNotReach and what is in ERRORS."""
-    # Of httpx's own limits only the wait for a free connection is left to it.
-    timeout = httpx.Timeout(None, pool=left)
+    """Status, at most ``cap`` bytes of the body, headers in lower case. Raises CouldNotReach and what is in ERRORS.
+
+    No redirects, no proxies, no cookies. A name and password in the address are sent as basic authentication.
+    """
+    parts = urlsplit(url)
+    told = {"Host": parts.netloc.rpartition("@")[2], **_ALWAYS, **_basic(parts), **headers}
+    wire = [(name.encode(), value.encode()) for name, value in told.items()]
+    # Of httpcore's own limits only the wait for a free connection is left to it.
+    limits = {"timeout": {"pool": left}}
     kept = bytearray()
-    with origin.stream(method, url, headers=headers, content=body or None, timeout=timeout) as response:
-        for chunk in response.iter_raw():
+    with pool.stream(method, _address(parts), headers=wire, content=body or None, extensions=limits) as answer:
+        for chunk in answer.iter_stream():
             kept += chunk
             if len(kept) >= cap:
                 break
-        return response.status_code, bytes(kept[:cap]), dict(response.headers)
+        return answer.status, bytes(kept[:cap]), _readable_headers(answer.headers)
+
+
+def _address(parts: SplitResult) -> httpcore.URL:
+    host, target = (parts.hostname or "").encode("ascii"), parts.path or "/"
+    asked = _ILLEGAL.sub(lambda found: quote(found[0], safe=""), f"{target}?{parts.query}" if parts.query else target)
+    return httpcore.URL(scheme=parts.scheme.encode(), host=host, port=parts.port, target=asked.encode())
+
+
+def _basic(parts: SplitResult) -> dict[str, str]:
+    if parts.username is None:
+        return {}
+    who = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Authorization": f"Basic {b64encode(who.encode()).decode()}"}
+
+
+def _readable_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for raw, value in headers:
+        name, text = raw.decode("latin-1").lower(), value.decode("latin-1")
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
 
 
 def is_stale(error: Exception) -> bool:
@@ -185,7 +182,7 @@ def is_stale(error: Exception) -> bool:
 
 
 def named(error: Exception, seconds: float) -> CouldNotReach:
-    """What an httpcore or httpx error means, in a few words that hold nothing of the address."""
+    """What an error of httpcore means, in a few words that hold nothing of the address."""
     if isinstance(error, httpcore.TimeoutException):
         return reason(TimeoutError(), seconds)
     # The pool drops the cause of what it raises again; our streams keep it as the argument.
@@ -196,8 +193,6 @@ def named(error: Exception, seconds: float) -> CouldNotReach:
         return CouldNotReach("hung up before the answer was complete" if hung_up else "the answer is not HTTP")
     if isinstance(error, httpcore.LocalProtocolError):
         return CouldNotReach("the request cannot be sent as HTTP")
-    if isinstance(error, httpx.InvalidURL):
-        return CouldNotReach("the address cannot be used")
     return CouldNotReach("connection lost")
 
 
@@ -205,5 +200,4 @@ ERRORS: tuple[type[Exception], ...] = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
     httpcore.ProtocolError,
-    httpx.InvalidURL,
 )

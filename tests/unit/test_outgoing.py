@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
@@ -39,6 +40,9 @@ class _Echo(BaseHTTPRequestHandler):
         self.send_header("X-Asked-Host", self.headers.get("Host", ""))
         self.send_header("X-Asked-Cookie", self.headers.get("Cookie", ""))
         self.send_header("X-Asked-Agent", self.headers.get("User-Agent", ""))
+        self.send_header("X-Asked-Authorization", self.headers.get("Authorization", ""))
+        self.send_header("X-Twice", "one")
+        self.send_header("X-Twice", "two")
         self.end_headers()
         with contextlib.suppress(OSError):  # the client hangs up at its cap
             self.wfile.write(body)
@@ -126,6 +130,37 @@ def test_an_answer_is_handed_over_whatever_its_status(outgoing: Outgoing, server
     assert len({port for _, _, port in _Echo.seen}) == 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "heard"),
+    [
+        ("", "/"),
+        ("?a=1", "/?a=1"),
+        ("/a%20b/c;d?q=x%2Fy&r=(1+2)#part", "/a%20b/c;d?q=x%2Fy&r=(1+2)"),
+        ("/a b/ü?q=100%&r={x}", "/a%20b/%C3%BC?q=100%25&r=%7Bx%7D"),
+    ],
+)
+def test_an_address_is_asked_for_as_it_is_written(outgoing: Outgoing, server: str, asked: str, heard: str) -> None:
+    """What may stand in an address is sent as it is, and what may not is escaped, once."""
+    outgoing.send(Request(f"http://{server}{asked}", b"", {}, "GET"), within(5))
+    assert [path for _, path, _ in _Echo.seen] == [heard]
+
+
+def test_a_name_and_password_in_an_address_are_basic_authentication(outgoing: Outgoing, server: str) -> None:
+    """Prometheus behind a password is asked with it, and its name does not show in the Host header."""
+    response = outgoing.send(Request(f"http://ann%40ops:s%3Ae@{server}/", b"", {}, "GET"), within(5))
+    assert response.headers["x-asked-authorization"] == f"Basic {b64encode(b'ann@ops:s:e').decode()}"
+    assert response.headers["x-asked-host"] == server
+    assert response.headers["x-twice"] == "one, two"
+
+
+def test_an_ipv6_address_is_named_in_brackets(server: str) -> None:
+    """A server that looks at the Host header finds the one that RFC 9110 wants."""
+    outgoing = Outgoing(SystemClock(), {"[fd00::1]:8080": server})
+    response = outgoing.send(Request("http://[fd00::1]:8080/", b"", {}, "GET"), within(5))
+    assert response.headers["x-asked-host"] == "[fd00::1]:8080"
+    outgoing.close()
+
+
 def test_a_body_is_capped(outgoing: Outgoing, server: str) -> None:
     """A huge answer costs no more memory than the cap."""
     assert len(outgoing.send(Request(f"http://{server}/big", b"", {}, "GET"), within(5)).body) == 65536
@@ -177,7 +212,15 @@ def test_which_addresses_are_out_of_bounds() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["javascript:alert(1)", "file:///etc/passwd", "http://", "http://[::1", "http://x:99999/"]
+    "url",
+    [
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "http://",
+        "http://[::1",
+        "http://x:99999/",
+        "http://bücher.example/",
+    ],
 )
 def test_an_address_that_is_none_is_refused_in_words(outgoing: Outgoing, url: str) -> None:
     """A broken address is a reason, not a crash."""
