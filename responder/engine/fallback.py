@@ -18,7 +18,7 @@ from responder.model.incident import Incident
 from responder.model.report import Moment, Report
 from responder.notify.contract import Channel
 from responder.notify.fallback import CHAIN, SILENT, Step, Stuck, after, next_step, told_so_far
-from responder.notify.route import PAGER, PAGERS
+from responder.notify.route import LOG, PAGER, PAGERS
 from responder.store import incidents, outbox, stuck
 from responder.store.database import Database
 from responder.store.stuck import Page
@@ -37,16 +37,31 @@ class Detour:
     step: Step
 
 
-def detours(pages: Sequence[Page], usable: Sequence[str], limit: float, now: datetime) -> list[Detour]:
+def detours(pages: Sequence[Page], desk: Desk, limit: float, now: datetime) -> list[Detour]:
     """Those pages for which it is time to take another way. Pure."""
-    steps = ((page, next_step(_stuck(page), _ways_of(page, usable), limit, now)) for page in pages)
+    usable = every_way(desk.channels)
+    steps = ((page, next_step(_stuck(page), _ways_of(page, usable, desk), limit, now)) for page in pages)
     return [Detour(page=page, step=step) for page, step in steps if isinstance(step, Step)]
 
 
-def _ways_of(page: Page, usable: Sequence[str]) -> Sequence[str]:
-    """What no pager was to carry wakes nobody on its way either."""
-    wakes = page.channel in PAGERS or page.report.moment is Moment.FALLBACK
-    return usable if wakes else [name for name in usable if name in SILENT]
+def _ways_of(page: Page, usable: Sequence[str], desk: Desk) -> Sequence[str]:
+    """What no pager was to carry wakes nobody on its way either.
+
+    A beginning that was in no chain yet may go each way but the one that refused it, whatever their order.
+    """
+    if page.channel not in PAGERS and page.report.moment is not Moment.FALLBACK:
+        usable = [name for name in usable if name != page.channel]
+    return usable if _wakes(page, desk) else [name for name in usable if name in SILENT]
+
+
+def _wakes(page: Page, desk: Desk) -> bool:
+    """Whether somebody is to be woken by it; a stand-in knows. Without a pager that is what its rule would have had."""
+    if page.channel in PAGERS:
+        return True
+    if page.report.moment is Moment.FALLBACK or not page.report.pages:
+        return page.report.pages
+    quiet = any(rule.id == page.report.rule and PAGER not in rule.channels for rule in desk.book.rules)
+    return PAGER not in desk.channels and not quiet
 
 
 def follow(
@@ -72,6 +87,7 @@ def follow(
         report = replace(
             page.report if newest.moment is Moment.RESOLUTION else newest,
             moment=Moment.FALLBACK,
+            pages=_wakes(page, desk),
             detour=told_so_far(page.report.detour, each.step.reason),
             update="",
         )
@@ -114,11 +130,12 @@ class Fallback:
                 )
 
     def _taken(self, connection: Connection) -> list[Detour]:
-        channels = self.desk().channels
-        usable = every_way(channels)
+        desk = self.desk()
+        usable = every_way(desk.channels)
         # A page on the last way has nowhere to go: it must not stand before those that have.
         stations = [name for name in dict.fromkeys((*CHAIN, *SILENT)) if after(name, usable)]
-        return detours(stuck.pages(connection, PAGER, stations, channels), usable, self.limit, self.clock.now())
+        last = [LOG] if LOG in desk.channels else list(desk.channels)
+        return detours(stuck.pages(connection, PAGER, stations, last), desk, self.limit, self.clock.now())
 
     def _decide(self, connection: Connection) -> Decided:
         taken = self._taken(connection)

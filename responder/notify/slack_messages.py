@@ -48,13 +48,14 @@ def reply(report: Report) -> Message:
 def alarm(report: Report, group: str) -> Message:
     """The page that another channel did not take: the start template, with why it came and who is called.
 
-    The group's id comes from the settings only, so that no alert can mention anybody.
+    The group's id comes from the settings only, so that no alert can mention anybody. It is called where somebody is to
+    be woken, and not for what was to be read only.
     """
-    page = _start(report)
+    page, called = _start(report), mention(group) if report.pages else ""
     because = f"*You are told here because* {said(report.detour)}." if report.detour else ""
-    called = _paragraph(blocks.lines([line for line in (mention(group), because) if line]))
-    text = within(" ".join(filter(None, (mention(group), page.text))), blocks.TEXT_LIMIT)
-    return Message(text, blocks.fitted([page.blocks[0], *called, *page.blocks[1:]]))
+    why = _paragraph(blocks.lines([line for line in (called, because) if line]))
+    text = within(" ".join(filter(None, (called, page.text))), blocks.TEXT_LIMIT)
+    return Message(text, blocks.fitted([page.blocks[0], *why, *page.blocks[1:]]))
 
 
 def mention(group: str) -> str:
@@ -81,8 +82,8 @@ def details(report: Report) -> Message:
 
 
 def plain(report: Report, group: str = "") -> str:
-    """The minimal form: one short text without any character outside ASCII. An alarm mentions ``group``."""
-    called = mention(group) if report.moment is Moment.FALLBACK else ""
+    """The minimal form: one short text without any character outside ASCII. An alarm that wakes mentions ``group``."""
+    called = mention(group) if report.moment is Moment.FALLBACK and report.pages else ""
     where = (report.runbook.href or report.runbook.text.removeprefix("Runbook: ")) if report.runbook else ""
     runbook = f"Runbook: {where}" if where else ""
     headline = _headline(report).partition(" ")[2]  # without its sign

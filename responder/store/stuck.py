@@ -43,16 +43,16 @@ class Page:
     failing_since: datetime | None
 
 
-def pages(connection: Connection, pager: str, stations: Collection[str], configured: Collection[str]) -> list[Page]:
+def pages(connection: Connection, pager: str, stations: Collection[str], last: Collection[str]) -> list[Page]:
     """Those of ``pager``, and those on ``stations`` that stand in for one, the worst and oldest first, at most 100.
 
     A page that waits on a channel which takes messages, and that was not tried yet, is not among them. A beginning on
-    any other channel is where that is not ``configured`` any more: nobody could read it.
+    any other channel is where it is dead, for nobody could read it; but for the ``last``, after which nothing comes.
     """
     troubled = or_(messages.c.error.is_not(None), lanes.c.failing_since.is_not(None))
     of_pagers = _of_pagers(pager, stations)
-    gone = and_(messages.c.channel.not_in(list(configured)), messages.c.moment.in_(_BEGINNINGS), ~_SAID_BEFORE)
-    dead = _looked_for(or_(of_pagers, gone), messages.c.state == "dead")
+    unread = and_(messages.c.channel.not_in(list(last)), messages.c.moment.in_(_BEGINNINGS), ~_SAID_BEFORE)
+    dead = _looked_for(or_(of_pagers, unread), messages.c.state == "dead")
     waiting = _looked_for(of_pagers, and_(messages.c.state == "waiting", troubled))
     rows = [row for statement in (dead, waiting) for row in connection.execute(statement).mappings()]
     found = [

@@ -20,13 +20,15 @@ from responder.model.secret import Secret
 from responder.notify.channels.log import Log
 from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
 from responder.notify.channels.slack import Slack
+from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
 from responder.notify.contract import Channel
+from responder.notify.slack_messages import alarm, plain
 from responder.standins.builders import NOW, a_group, a_resolved_alert
 from responder.store import incidents, lanes, outbox
 from responder.store.database import Database
 from tests.conftest import HandClock
-from tests.unit.engine.test_process import a_delivery, a_desk, begun
+from tests.unit.engine.test_process import EVERYTHING, a_delivery, a_desk, begun
 
 CHANNELS: dict[str, Channel] = {
     "pagerduty": PagerDuty(Secret("first")),
@@ -35,6 +37,7 @@ CHANNELS: dict[str, Channel] = {
     "smtp": Smtp("responder@example.com", ("oncall@example.com",)),
 }
 LOG = Log()
+SLACK_ONLY = replace(EVERYTHING, id="slack-only", channels=("slack",))
 EVERY = outbox.Lane((), rest=True)
 
 
@@ -202,3 +205,72 @@ def test_two_that_decide_at_once_page_once(night: Night) -> None:
     night.fallback.run()
     other.run()
     assert night.told() == [("pagerduty", "start"), ("pagerduty_fallback", "fallback")]
+
+
+class Bar(Night):
+    """A beginning in Slack, of a severity that wakes nobody unless it ``pages``, without a page at PagerDuty."""
+
+    def __init__(
+        self, database: Database, clock: HandClock, channels: dict[str, Channel], *, pages: bool, rule: str = "x"
+    ) -> None:
+        super().__init__(database, clock, channels)
+        with database.work() as connection:
+            connection.execute(text("UPDATE messages SET state = 'withdrawn'"))
+            draft = replace(
+                self.begun.drafts[0],
+                channel="slack",
+                step="post",
+                report=replace(self.begun.drafts[0].report, pages=pages, rule=rule),
+            )
+            outbox.write(connection, [draft], NOW)
+
+    def refused(self, times: int) -> list[tuple[str, str]]:
+        """What was told after every channel has refused what it had for good."""
+        for _ in range(times):
+            self.fail(dead=True)
+            self.fallback.run()
+        return self.told()[1:]
+
+    def mentions(self) -> bool:
+        """Whether the newest message calls the group."""
+        with self.database.read() as connection:
+            report = outbox.last_reports(connection, [self.incident().id])[self.incident().id]
+        said = [alarm(report, "S0123ABCD").text, plain(report, "S0123ABCD")]
+        return any("subteam" in each for each in said)
+
+
+HOOK = SlackWebhook(Secret("https://hooks.example.com/x"), group="S0123ABCD")
+
+
+def test_what_slack_alone_was_to_say_is_read_another_way(database: Database, clock: HandClock) -> None:
+    """Slack's channel was archived: a P3 is read by its webhook, then in the log, and nobody is called or mailed."""
+    bar = Bar(database, clock, {**CHANNELS, "slack_webhook": HOOK, "log": LOG}, pages=False)
+    assert bar.refused(1) == [("slack", "start"), ("slack_webhook", "fallback")]
+    assert not bar.mentions()
+    assert bar.refused(4) == [("slack", "start"), ("slack_webhook", "fallback"), ("log", "fallback")]
+    assert list(bar.incident().channels) == ["pagerduty", "slack_webhook", "log"]
+
+
+def test_a_p1_that_pagerduty_has_is_not_mailed_because_slack_refused_it(database: Database, clock: HandClock) -> None:
+    """Whoever was called by PagerDuty is not called once more: the message is in the log."""
+    bar = Bar(database, clock, {**CHANNELS, "log": LOG}, pages=True)
+    assert bar.refused(3) == [("slack", "start"), ("log", "fallback")]
+
+
+def test_without_pagerduty_a_p1_that_slack_refuses_wakes_by_mail(database: Database, clock: HandClock) -> None:
+    """Where Slack is all there is, a P1 that it refuses for good has been heard by nobody."""
+    slack = Slack(Secret("token"), "#incidents")
+    channels: dict[str, Channel] = {"slack": slack, "smtp": CHANNELS["smtp"], "log": LOG}
+    bar = Bar(database, clock, channels, pages=True)
+    assert bar.refused(1) == [("slack", "start"), ("smtp", "fallback")]
+
+
+def test_without_pagerduty_what_its_rule_keeps_from_the_pager_is_not_mailed(
+    database: Database, clock: HandClock
+) -> None:
+    """A rule that names Slack alone wakes nobody, however bad its severity is."""
+    slack = Slack(Secret("token"), "#incidents")
+    channels: dict[str, Channel] = {"slack": slack, "smtp": CHANNELS["smtp"], "log": LOG}
+    bar = Bar(database, clock, channels, pages=True, rule=SLACK_ONLY.id)
+    bar.desk = replace(a_desk(SLACK_ONLY), channels=channels)
+    assert bar.refused(3) == [("slack", "start"), ("log", "fallback")]
