@@ -19,7 +19,26 @@ WAIT_SECONDS = 300.0
 _LOOK_SECONDS = 0.5
 _SAY_SECONDS = 10.0
 
+_ADVICE = {
+    "28P01": "write the right user and password in {}",
+    "28000": "write a user that may log in here in {}, or let this one in (LOGIN, pg_hba.conf)",
+    "3D000": "write the name of a database that is there in {}, or create this one",
+}
+"""By the SQLSTATE of what does not pass by itself."""
+
 _log = structlog.get_logger()
+
+
+def end_if_refused(settings: Settings, reason: str) -> None:
+    """Raise Fatal where the database's server is there and will never let us in; it says what to change."""
+    if code := bootstrap.refusal(settings):
+        raise Fatal(f"{reason}: {_ADVICE[code].format(_place())}")
+
+
+def _place() -> str:
+    """Where the database's URL is written."""
+    file = bootstrap.environment().get("RESPONDER_DATABASE_URL_FILE", "").strip()
+    return f"the file {file} (RESPONDER_DATABASE_URL_FILE)" if file else "RESPONDER_DATABASE_URL"
 
 
 def await_store(settings: Settings, reason: str, seconds: float = WAIT_SECONDS) -> None:
@@ -48,4 +67,5 @@ def _wait(settings: Settings, reason: str, seconds: float) -> None:
             return bootstrap.reach_store(settings)
         except Away as error:
             reason = str(error)
+            end_if_refused(settings, reason)
     raise Away(f"{reason}; it was waited for {seconds:g} s")

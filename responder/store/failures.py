@@ -8,7 +8,7 @@ class CannotStore(Exception):
 
 
 class Away(CannotStore):
-    """The database's server lets nobody in: it is down, starts up, or does not know us. It may later."""
+    """The database's server does not let us in: it is down, starts up, or does not know us. It may later."""
 
 
 def first_line(error: BaseException | None) -> str:
