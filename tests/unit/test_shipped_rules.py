@@ -134,6 +134,8 @@ def test_an_unknown_alert_falls_to_the_last_rule(labels: dict[str, str], severit
     assert book().rules[-1].probes
 
 
+WORDS = ("critical", "page", "info")
+
 CLASSIC = [
     ({"alertname": "ServiceDown", "service": "plato", "severity": "critical"}, "service-down", "P1"),
     ({"alertname": "TargetDown", "service": "plato", "severity": "warning"}, "target-down-service", "P2"),
@@ -152,7 +154,7 @@ CLASSIC = [
     ({"alertname": "CertManagerCertExpirySoon", "severity": "warning"}, "certificate-expiry", "P3"),
     ({"alertname": "SslCertificateExpiry(<7Days)", "severity": "critical"}, "certificate-expires-soon", "P2"),
     ({"alertname": "KafkaConsumerGroupLag", "severity": "warning"}, "kafka-lag", "P3"),
-    ({"alertname": "KafkaTopicsReplicas", "severity": "critical"}, "kafka-trouble", "P1"),
+    ({"alertname": "KafkaTopicsReplicas", "severity": "critical"}, "kafka-trouble", "P2"),
     ({"alertname": "KubeHpaMaxedOut", "severity": "warning"}, "autoscaler-at-its-limit", "P3"),
     ({"alertname": "PrometheusRuleFailures", "severity": "critical"}, "monitoring", "P2"),
     ({"alertname": "CPUThrottlingHigh", "severity": "info"}, "throttling", "P4"),
@@ -163,6 +165,19 @@ CLASSIC = [
 def test_the_classic_alerts_have_their_rules(labels: dict[str, str], rule: str, severity: str) -> None:
     """The alerts that Kubernetes and Spring Boot installations really have meet the rule written for them."""
     assert decide(**labels) == (rule, severity)
+
+
+def test_what_asks_to_page_pages_and_what_only_informs_wakes_nobody() -> None:
+    """Every rule takes severity="page" as it takes "critical", and severity="info" never wakes anybody by itself."""
+    mapped = [rule for rule in book().rules if isinstance(rule.severity, SeverityFrom)]
+    found = {
+        rule.id: [severity_of(rule, replace(an_alert(), labels={"severity": word}), book())[0] for word in WORDS]
+        for rule in mapped
+    }
+    assert len(mapped) > 20
+    for name, (critical, page, info) in found.items():
+        assert critical == page, name
+        assert not info.pages, name
 
 
 def test_every_rule_tells_people_what_to_do() -> None:
