@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from responder.model.decision import Subject
 from responder.model.finding import Conclusion, Finding, Verdict, rank, worst_first
@@ -26,7 +27,7 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     return Conclusion(
         likely=_likely([finding for finding in others if finding.verdict is Verdict.BAD], subject),
         changed=_changed(told[0]) if told else "",
-        ruled_out=_ruled_out([finding for finding in well if finding.judged], subject),
+        ruled_out=_ruled_out(others, subject),
         unknown=_unknown(others),
         seen=cut("; ".join(_evidence(finding) for finding in well if not finding.judged), _LIMIT),
     )
@@ -54,11 +55,15 @@ def _is_about(finding: Finding, subject: Subject) -> bool:
     return finding.target in {subject.service, subject.name}
 
 
-def _ruled_out(good: list[Finding], subject: Subject) -> str:
+def _ruled_out(findings: Sequence[Finding], subject: Subject) -> str:
+    """Probes by their names, and what one of several answers was about by its own: the probe as a whole is not ok."""
     names: list[str] = []
     neighbours: list[str] = []
-    for finding in good:
-        if finding.kind == "http" and not _is_about(finding, subject):
+    answers = Counter(finding.probe for finding in findings)
+    for finding in findings:
+        if finding.verdict is not Verdict.OK or not finding.judged:
+            continue
+        if finding.kind == "http" and (answers[finding.probe] > 1 or not _is_about(finding, subject)):
             neighbours.append(finding.target)
         else:
             names.append(finding.probe)

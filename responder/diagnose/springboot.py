@@ -25,13 +25,26 @@ def judge(status: int, body: Any, took: str) -> tuple[Verdict, str, str]:
     leaves = _unwell(components)
     fact = f"{status} {tidy_line(word, 30)} in {took}"
     lines = [f"{name}: {state}" + (f", {error}" if error else "") for name, state, error in leaves]
-    if word == "UP":
-        return Verdict.OK, fact, "\n".join(lines)
-    verdict = Verdict.BAD if word in _DOWN else Verdict.UNKNOWN
-    if not components:
+    verdict = _verdict(status, word, leaves)
+    if verdict is Verdict.OK:
+        return verdict, fact, "\n".join(lines)
+    if not components and word != "UP":
         lines.append(_HIDDEN)
+    if word == "UP" and status >= 400:
+        fact += ", which contradict each other"
     causes = ", ".join(f"{name} {state}" + (f" ({error})" if error else "") for name, state, error in leaves)
     return verdict, f"{fact}, {causes}" if causes else fact, "\n".join(lines)
+
+
+def _verdict(status: int, word: str, leaves: list[tuple[str, str, str]]) -> Verdict:
+    """UP is believed unless a component is down all the same, or the status code says that something failed."""
+    if word in _DOWN:
+        return Verdict.BAD
+    if word != "UP":
+        return Verdict.UNKNOWN
+    if any(state in _DOWN for _, state, _ in leaves):
+        return Verdict.BAD
+    return Verdict.OK if status < 400 else Verdict.UNKNOWN
 
 
 def _components(body: dict[str, Any]) -> dict[str, Any]:

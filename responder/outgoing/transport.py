@@ -10,7 +10,7 @@ import ssl
 import threading
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import httpcore
@@ -41,10 +41,24 @@ class Errand(threading.local):
     opened: bool = False
 
 
+class _Shared:
+    """The context as httpcore sees it: httpcore names its protocol (ALPN) in the context before every handshake.
+
+    Mail servers and probes shake hands with the same one, and a mail server that hears of HTTP hangs up (Exim does).
+    Nor may a context change while another thread begins a handshake with it. Without ALPN HTTP/1.1 is spoken.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.context = context
+
+    def set_alpn_protocols(self, protocols: list[str]) -> None:
+        """Leave it as it is."""
+
+
 def pool(dialer: Dialer, errand: Errand, tls: ssl.SSLContext | None) -> httpcore.ConnectionPool:
     """Connections to one origin, which know no time but the errand's."""
     return httpcore.ConnectionPool(
-        ssl_context=tls,
+        ssl_context=cast("ssl.SSLContext", _Shared(tls)) if tls else None,
         max_connections=_CONNECTIONS,
         max_keepalive_connections=_CONNECTIONS,
         keepalive_expiry=30.0,
@@ -113,7 +127,8 @@ class _Stream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         try:
             self._arm()
-            wrapped = ssl_context.wrap_socket(self._socket, server_hostname=server_hostname)
+            context = cast("_Shared", ssl_context).context
+            wrapped = context.wrap_socket(self._socket, server_hostname=server_hostname)
         except OSError as error:
             self.close()
             raise httpcore.ConnectError(error) from error
@@ -146,8 +161,10 @@ def fetch(
     wire = [(name.encode(), value.encode()) for name, value in told.items()]
     # Of httpcore's own limits only the wait for a free connection is left to it.
     limits = {"timeout": {"pool": left}}
+    # A POST says how long its body is, also where it is empty: some servers answer 411 otherwise (RFC 9110, 8.6).
+    content = body if body or method == "POST" else None
     kept = bytearray()
-    with pool.stream(method, _address(parts), headers=wire, content=body or None, extensions=limits) as answer:
+    with pool.stream(method, _address(parts), headers=wire, content=content, extensions=limits) as answer:
         for chunk in answer.iter_stream():
             kept += chunk
             if len(kept) >= cap:

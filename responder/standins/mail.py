@@ -14,7 +14,9 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
+
+_NO_MAIL: Final = "http/1.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ class MailStandIn:
 
     ``refusals`` are the answers to the next mails, one each, in place of accepting them (``"451 try later"``).
     ``unknown`` are addresses it does not take. With ``tls`` it offers STARTTLS, or speaks TLS from the first byte where
-    ``implicit`` says so. With ``login`` (user, password) it takes mails from nobody else. ``drip`` answers a byte at a
-    time, with so many seconds between two.
+    ``implicit`` says so, and hangs up on a client that offers HTTP there, as Exim does. With ``login`` (user, password)
+    it takes mails from nobody else. ``drip`` answers a byte at a time, with so many seconds between two.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class MailStandIn:
         self.refusals: deque[str] = deque()
         self.unknown: set[str] = set()
         self.tls, self.implicit, self.login, self.drip = tls, implicit, login, drip
+        if tls:
+            tls.set_alpn_protocols([_NO_MAIL])  # chosen only where it is offered
         self.stopping = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Conversation)
         self._server.stand_in = self
@@ -168,6 +172,8 @@ class _Conversation(socketserver.BaseRequestHandler):
     def _encrypt(self) -> None:
         assert self._stand_in.tls is not None
         self.request = self._stand_in.tls.wrap_socket(self.request, server_side=True)
+        if self.request.selected_alpn_protocol() == _NO_MAIL:
+            raise ConnectionAbortedError
         self._encrypted = True
 
     def _say(self, text: str) -> None:

@@ -21,7 +21,7 @@ from responder.outgoing.mail import Mailer, MailServer
 from responder.standins.builders import a_letter, a_report
 from responder.standins.faulty import Fault, faulty
 from responder.standins.mail import MailStandIn
-from tests.unit.diagnose.test_tls import Authority
+from tests.unit.diagnose.test_tls import Authority, serving
 
 CHANNEL = Smtp("responder@example.com", ("oncall@example.com", "lead@example.com"))
 LETTER = a_letter(a_report(title="[P1] plato is down"), channel="smtp", step="mail")
@@ -34,7 +34,7 @@ class Post:
     def __init__(self, port: int, tls: str = "none", authority: Authority | None = None, user: str = "") -> None:
         clock = SystemClock()
         context = ssl.create_default_context(cafile=str(authority.root)) if authority else None
-        outgoing = Outgoing(clock, tls=context)
+        self.outgoing = outgoing = Outgoing(clock, tls=context)
         password = Secret(PASSWORD if user else "")
         server = MailServer(host="127.0.0.1", port=port, tls=tls, user=user, password=password)
         self.mailer = Mailer(outgoing, clock, server)
@@ -74,6 +74,19 @@ def test_a_login_goes_over_verified_tls(tmp_path: Path, mode: str, implicit: boo
         assert isinstance(stranger, TryLater)
         assert "TLS" in stranger.reason
         assert len(server.mails) == 1
+
+
+def test_a_mail_server_hears_nothing_of_http(tmp_path: Path) -> None:
+    """Mail still leaves after Slack or PagerDuty was called: a server that is offered HTTP's protocol hangs up."""
+    authority = Authority(tmp_path)
+    path = authority.certificate((-1, 80), "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    with serving(path) as web, MailStandIn(tls=context, implicit=True) as server:
+        post = Post(server.port, "tls", authority)
+        with pytest.raises(CouldNotReach, match="hung up"):  # after a handshake: it speaks no HTTP
+            post.outgoing.send(Request(f"https://{web}/", b"", {}, "GET"), Deadline(time.monotonic() + 5))
+        assert post.send() == Delivered()
 
 
 def test_a_wrong_password_is_refused_without_showing_it(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ class _Echo(BaseHTTPRequestHandler):
         self.send_header("X-Asked-Cookie", self.headers.get("Cookie", ""))
         self.send_header("X-Asked-Agent", self.headers.get("User-Agent", ""))
         self.send_header("X-Asked-Authorization", self.headers.get("Authorization", ""))
+        self.send_header("X-Asked-Length", self.headers.get("Content-Length", ""))
         self.send_header("X-Twice", "one")
         self.send_header("X-Twice", "two")
         self.end_headers()
@@ -159,6 +160,14 @@ def test_an_ipv6_address_is_named_in_brackets(server: str) -> None:
     response = outgoing.send(Request("http://[fd00::1]:8080/", b"", {}, "GET"), within(5))
     assert response.headers["x-asked-host"] == "[fd00::1]:8080"
     outgoing.close()
+
+
+def test_an_empty_body_says_that_it_is_empty(outgoing: Outgoing, server: str) -> None:
+    """A question without a body is answered by servers that want to know a body's length, too."""
+    answer = outgoing.send(Request(f"http://{server}/", b""), within(5))
+    assert answer.headers["x-asked-length"] == "0"
+    answer = outgoing.send(Request(f"http://{server}/", b"", {}, "GET"), within(5))
+    assert answer.headers["x-asked-length"] == ""
 
 
 def test_a_body_is_capped(outgoing: Outgoing, server: str) -> None:

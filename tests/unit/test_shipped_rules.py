@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from responder.bootstrap import examine_rules, load_rules
+from responder.diagnose.probes.promql import PromqlSpec
 from responder.model.rule import Action, Op, Rule, RuleBook, SeverityFrom
 from responder.standins.builders import an_alert
 from responder.triage.decide import severity_of
@@ -206,3 +207,9 @@ def test_each_file_says_what_it_is_for(path: Path) -> None:
     """A reader of a rule file learns on its first line what is in it."""
     assert re.match(r"# [A-Z].+", path.read_text())
     assert max(map(len, path.read_text().splitlines())) <= 120
+
+
+def test_no_shipped_probe_reads_missing_data_as_well() -> None:
+    """Where kube-state-metrics is gone, nobody reads that all nodes are ready and no pod waits."""
+    specs = {name: probe.spec for name, probe in book().probes.items() if isinstance(probe.spec, PromqlSpec)}
+    assert not [name for name, spec in specs.items() if re.search(r"or vector\(\d+\)\s*$", spec.expr)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from responder.diagnose.conclude import conclude
 from responder.model.finding import Conclusion, Verdict, worst_first
 from responder.standins.builders import a_finding, a_subject
@@ -46,6 +48,14 @@ def test_a_figure_that_nothing_judged_rules_nothing_out() -> None:
     )
     said = conclude((DNS, where), a_subject())
     assert (said.ruled_out, said.seen) == ("dns ok", "nexus: errors a second 11.3, POST /plans (error-where)")
+
+
+@pytest.mark.parametrize("other", [Verdict.BAD, Verdict.UNKNOWN])
+def test_a_probe_with_several_answers_is_not_ok_as_a_whole(other: Verdict) -> None:
+    """Where everybody was asked, each who is well is named: nobody reads "all ok" while one of them is down."""
+    own = a_finding(Verdict.OK, probe="all-health")
+    said = conclude((own, a_finding(other, probe="all-health", target="capsule")), a_subject())
+    assert said.ruled_out == "plato healthy"
 
 
 def test_without_findings_nothing_is_claimed() -> None:

@@ -36,6 +36,9 @@ DOWN = {
         (200, {"status": "DOWN"}, Verdict.BAD, "200 DOWN in"),
         (503, {"status": "OUT_OF_SERVICE"}, Verdict.BAD, "OUT_OF_SERVICE"),
         (200, {"status": "UNKNOWN"}, Verdict.UNKNOWN, "200 UNKNOWN"),
+        (503, {"status": "UP"}, Verdict.UNKNOWN, "503 UP in"),
+        (200, {"status": "UP", "components": {"db": {"status": "DOWN"}}}, Verdict.BAD, "db DOWN"),
+        (200, {"status": "UP", "components": {"db": {"status": "UNKNOWN"}}}, Verdict.OK, "200 UP in"),
         (200, {"status": "FATAL"}, Verdict.UNKNOWN, "200 FATAL"),
         (404, {"status": 404, "error": "Not Found"}, Verdict.UNKNOWN, "404 in"),
         (200, ["UP"], Verdict.UNKNOWN, "no health status"),
@@ -45,7 +48,7 @@ DOWN = {
 def test_health_is_judged_by_its_body(
     canned: Canned, look: Look, status: int, body: object, verdict: Verdict, words: str
 ) -> None:
-    """The status in the body decides, whatever the status code, and words we do not know are unknown."""
+    """The body decides; unknown words are unknown, and UP is not believed against a 503 or a part that is down."""
     canned.status, canned.body = status, json.dumps(body).encode()
     (finding,) = look("http", HttpSpec(health=True), a_scene(canned.address))
     assert finding.verdict is verdict

@@ -99,9 +99,11 @@ def serving(certificate: Path) -> Iterator[str]:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield f"127.0.0.1:{server.getsockname()[1]}"
-        stop.set()
-        thread.join()
+        try:
+            yield f"127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            stop.set()
+            thread.join()
 
 
 def look(address: str, trusted: Path | None) -> Finding:
