@@ -27,6 +27,7 @@ class Series:
 
     labels: Mapping[str, str]
     points: tuple[tuple[float, float], ...]
+    infinite: bool = False
 
     @property
     def latest(self) -> float:
@@ -41,7 +42,10 @@ class Series:
 
 
 def read(status: int, body: bytes, cap: int) -> tuple[tuple[Series, ...], str]:
-    """The series of an answer of /api/v1/query or query_range, and Prometheus's warnings, a line each.
+    """The series of an answer of /api/v1/query or query_range, and why they may not be all there is, a line each.
+
+    That is what Prometheus warns of, such as a part that did not answer, and series that are infinite now. NaN, which
+    is 0 divided by 0 where nothing happens, is left out.
 
     Raises NoSeries for anything but a success with at least one finite number: no data is not zero. A body that fills
     ``cap`` was cut off there.
@@ -66,8 +70,11 @@ def read(status: int, body: bytes, cap: int) -> tuple[tuple[Series, ...], str]:
     finite = tuple(series for series in found if series.points)
     if not finite:
         raise NoSeries(f"no number in {len(found)} series (NaN, Inf or histograms)")
+    infinite = sum(series.infinite for series in found)
+    endless = [f"{infinite} of {len(found)} series infinite"] if infinite else []
     warnings = envelope.get("warnings")
-    return finite, "\n".join(str(each) for each in warnings) if isinstance(warnings, list) else ""
+    warned = [f"Prometheus warns: {each}" for each in warnings] if isinstance(warnings, list) else []
+    return finite, "\n".join([*endless, *warned])
 
 
 def _series(data: Mapping[str, Any]) -> tuple[Series, ...]:
@@ -84,7 +91,9 @@ def _series(data: Mapping[str, Any]) -> tuple[Series, ...]:
 def _one(labels: Mapping[str, Any], samples: list[Any]) -> Series:
     # The latest value decides: where it is no number, an older one must not stand in for it.
     numbers = [(float(when), float(value)) for when, value in samples]
+    infinite = bool(numbers) and math.isinf(numbers[-1][1])
     if numbers and not math.isfinite(numbers[-1][1]):
         numbers = []
     points = tuple(point for point in numbers if all(map(math.isfinite, point)))
-    return Series(labels={str(key): str(value) for key, value in labels.items()}, points=points)
+    named = {str(key): str(value) for key, value in labels.items()}
+    return Series(labels=named, points=points, infinite=infinite)

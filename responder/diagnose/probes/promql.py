@@ -148,13 +148,13 @@ def _link(base: str, expr: str, window: str) -> str:
 
 
 def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
-    """The worst series decides. No data, NaN and errors are unknown, never zero."""
+    """The worst series decides. No data, NaN and errors are unknown, never zero; so is what is well as far as seen."""
     wire: Wire = ask.wire
     began = tools.clock.monotonic()
     now = tools.clock.now().timestamp()
     try:
         response = tools.outgoing.ask(_request(wire, now, deadline.left(began)), deadline, _CAP)
-        found, warnings = series.read(response.status, response.body, _CAP)
+        found, doubts = series.read(response.status, response.body, _CAP)
     except CouldNotReach as error:
         return unreachable(ask, CouldNotReach(f"Prometheus: {error}"), tools.clock.monotonic() - began)
     except NoSeries as error:
@@ -165,17 +165,38 @@ def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
     lines = [_line(each, wire.spec.unit) for each in ranked[:_SHOWN]]
     if len(ranked) > _SHOWN:
         lines.append(f"and {len(ranked) - _SHOWN} more")
-    detail = "\n".join([*lines, *([warnings] if warnings else [])])
+    detail = "\n".join([*lines, *([doubts] if doubts else [])])
+    ranked = _speaking(ranked, wire, now)
     worst = ranked[0]
     points = worst.points[-_KEPT_POINTS:] if wire.window else ()
-    silent = now - worst.points[-1][0] if wire.window else 0.0
-    if silent > 2 * wire.step + 60:
+    silent = _silent(worst, wire, now)
+    if silent:
         fact = f"{wire.words}: no data for {span(silent)}, last was {figure(worst.latest, wire.spec.unit)}"
         return answer(ask, Verdict.UNKNOWN, fact, detail=detail, duration=took, points=points)
     verdict, warning, limit = _judge(worst.latest, wire.spec)
     fact = _fact(wire, ranked, limit)
     judged = wire.spec.warn is not None or wire.spec.bad is not None
+    if verdict is Verdict.OK and judged and doubts:
+        verdict, fact = Verdict.UNKNOWN, f"{fact}, but {doubts}"
     return answer(ask, verdict, fact, detail=detail, duration=took, warning=warning, judged=judged, points=points)
+
+
+def _silent(found: Series, wire: Wire, now: float) -> float:
+    """For how many seconds a series of a range has said nothing, 0 where it speaks for now."""
+    silent = now - found.points[-1][0] if wire.window else 0.0
+    return silent if silent > 2 * wire.step + 60 else 0.0
+
+
+def _speaking(ranked: list[Series], wire: Wire, now: float) -> list[Series]:
+    """The series that speak for now, where they settle it: pods that a rollout replaced have series that ended.
+
+    All of them where one that ended was beyond a threshold and none of those that go on is: it may still be so.
+    """
+    living = [each for each in ranked if not _silent(each, wire, now)]
+    if not living:
+        return ranked
+    verdicts = _judge(living[0].latest, wire.spec)[0], _judge(ranked[0].latest, wire.spec)[0]
+    return ranked if verdicts == (Verdict.OK, Verdict.BAD) else living
 
 
 def _request(wire: Wire, now: float, left: float) -> Request:

@@ -44,6 +44,9 @@ def vector(*values: str, **more: object) -> bytes:
         (("NaN",), Verdict.UNKNOWN, False, "no number"),
         (("+Inf", "NaN"), Verdict.UNKNOWN, False, "no number"),
         (("NaN", "0.9"), Verdict.BAD, False, "90%"),
+        (("NaN", "0.001"), Verdict.OK, False, "0.1%"),
+        (("+Inf", "0.001"), Verdict.UNKNOWN, False, '1%), pod="plato-1", but 1 of 2 series infinite'),
+        (("+Inf", "0.9"), Verdict.BAD, False, "90%"),
     ],
 )
 def test_the_worst_series_is_judged_by_two_thresholds(
@@ -138,6 +141,39 @@ def test_a_range_that_stopped_is_unknown(canned: Canned, look: Look) -> None:
     (finding,) = look("promql", PromqlSpec(expr="up", range="1h", step="1m"), a_scene(canned.address))
     assert finding.verdict is Verdict.UNKNOWN
     assert "no data for 20 min" in finding.headline
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict", "words"),
+    [
+        ("0.04", "0.001", Verdict.UNKNOWN, "no data for 40 min, last was 4%"),
+        ("0.9", "0.2", Verdict.BAD, "20%"),
+        ("0.004", "0.001", Verdict.OK, "0.1%"),
+    ],
+)
+def test_pods_that_a_rollout_replaced_hide_nothing(
+    canned: Canned, look: Look, old: str, new: str, verdict: Verdict, words: str
+) -> None:
+    """Of several pods those that still report decide; one that fell silent in trouble leaves the answer open."""
+    now = time.time()
+    values = {"old": [[now - 2400, old]], "new": [[now - 30, new]]}
+    result = [{"metric": {"pod": pod}, "values": points} for pod, points in values.items()]
+    canned.body = json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}}).encode()
+    spec = dataclasses.replace(ERRORS, range="1h", step="1m")
+    (finding,) = look("promql", spec, a_scene(canned.address))
+    assert finding.verdict is verdict
+    assert words in finding.headline
+
+
+@pytest.mark.parametrize(("value", "verdict"), [("0.001", Verdict.UNKNOWN), ("0.9", Verdict.BAD)])
+def test_an_answer_with_a_part_missing_rules_nothing_out(
+    canned: Canned, look: Look, value: str, verdict: Verdict
+) -> None:
+    """Where a part of Prometheus did not answer, what is bad is bad, and what looks well is not known to be."""
+    canned.body = vector(value, warnings=["store b: no answer"])
+    (finding,) = look("promql", ERRORS, a_scene(canned.address))
+    assert finding.verdict is verdict
+    assert "store b: no answer" in finding.detail
 
 
 def test_a_long_query_is_posted_as_a_form(canned: Canned, look: Look) -> None:
