@@ -90,14 +90,16 @@ def webhook(
     alerts: list[dict[str, Any]], group_labels: Mapping[str, str], *, group_key: str = "", receiver: str = "dry-run"
 ) -> dict[str, Any]:
     """The body in which a group would come; without ``group_key`` it is that of a root route without matchers."""
-    shared = set(alerts[0]["labels"].items()).intersection(*(alert["labels"].items() for alert in alerts))
+    first = alerts[0]["labels"]
+    # Values are compared, never hashed: what is no text in a label is for the receiver's own parser to name.
+    shared = {name for name in first if all(alert["labels"].get(name) == first[name] for alert in alerts)}
     named = ", ".join(f"{key}={json.dumps(value)}" for key, value in sorted(group_labels.items()))
     return {
         "receiver": receiver,
         "status": "firing" if any(alert["status"] == "firing" for alert in alerts) else "resolved",
         "alerts": alerts,
         "groupLabels": dict(group_labels),
-        "commonLabels": dict(sorted(shared)),
+        "commonLabels": {name: first[name] for name in sorted(shared)},
         "commonAnnotations": {},
         "externalURL": "",
         "version": "4",

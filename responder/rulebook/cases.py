@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -24,6 +25,9 @@ FIXED_NOW: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
 FINDINGS: Final = ("ok", "warning", "bad", "unknown")
 """What a probe may have found, in a word."""
+
+MOST: Final = 10_000
+"""So many cases may be made of one."""
 
 _VARIABLE = re.compile(r"\$\{([a-zA-Z_][a-zA-Z0-9_-]*)\}")
 
@@ -194,6 +198,10 @@ def _problem(found: Problem) -> Problem:
 def _spread(
     shape: CaseShape, defaults: CaseDefaults, document: Document, keys: Keys, folder: Path
 ) -> Iterator[Case | Problem]:
+    if prod(map(len, shape.matrix.values())) * max(1, len(shape.rows)) > MOST:
+        said = f"matrix and rows make more than {MOST:,} cases of this one"
+        yield Problem(document.at((*keys, "matrix")), "bad-value", said, "give fewer values, or several cases")
+        return
     rows = [dict(zip(shape.matrix, values, strict=True)) for values in product(*shape.matrix.values())]
     rows = [{**combined, **row} for combined in rows for row in shape.rows or [{}]]
     for row in rows:

@@ -124,19 +124,19 @@ def _of_document(source: str, document: Any) -> Iterator[AlertRule]:
         manifest = isinstance(each, dict) and each.get("kind") == "PrometheusRule"
         for group in _list(each.get("spec") if manifest else each, "groups"):
             for rule in _list(group, "rules"):
-                if isinstance(rule, dict) and rule.get("alert"):
+                if isinstance(rule, dict) and _text(rule.get("alert", "")):
                     yield _alert(source, rule, group)
 
 
 def _alert(source: str, rule: Mapping[str, Any], group: Any) -> AlertRule:
-    name = str(rule.get("alert"))
+    name = _text(rule.get("alert"))
     shared = _texts(group.get("labels")) if isinstance(group, dict) else {}
     fixed = {key: text for key, text in {**shared, **_texts(rule.get("labels"))}.items() if "{{" not in text}
     return AlertRule(
         name=name,
         source=source,
         line=getattr(rule, "line", 0),
-        group=str(group.get("name", "")),
+        group=_text(group.get("name", "")),
         labels={**fixed, "alertname": name},
         annotations=_texts(rule.get("annotations")),
     )
@@ -148,4 +148,9 @@ def _list(holder: Any, key: str) -> list[Any]:
 
 
 def _texts(value: Any) -> dict[str, str]:
-    return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}
+    return {str(key): _text(text) for key, text in value.items()} if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    """A scalar as text. Lists and mappings are none: aliases make of a few lines one that no memory holds."""
+    return "" if isinstance(value, dict | list) else str(value)

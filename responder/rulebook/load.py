@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from errno import EINVAL
 from hashlib import sha256
 from pathlib import Path
+from stat import S_ISREG
 
 from responder.model.problem import BadRules, Place, Problem
 from responder.model.rule import Matcher, RuleBook
@@ -47,10 +49,10 @@ def gather(folder: Path | str) -> Draft:
     for path in _files(folder):
         name = f"{folder.resolve().name}/{path.name}"
         try:
-            raw = path.read_bytes()
+            raw = _bytes(path)
         except OSError as error:
-            said = Problem(Place(name, 1, 1), "unreadable", str(error.strerror), "see its permissions")
-            draft.problems.append(said)
+            hint = "see its permissions" if isinstance(error, PermissionError) else "put a file there, or remove it"
+            draft.problems.append(Problem(Place(name, 1, 1), "unreadable", str(error.strerror), hint))
             draft.whole = False
             continue
         revision.update(f"{path.name}\n{len(raw)}\n".encode("utf-8", "surrogateescape") + raw)
@@ -76,6 +78,13 @@ def required(draft: Draft, around: Surroundings) -> tuple[Problem, ...]:
     return tuple(sorted(set(problems)))
 
 
+def _bytes(path: Path) -> bytes:
+    """What a file holds. Raises OSError, also for a link that leads nowhere and for a pipe, which nobody may fill."""
+    if not S_ISREG(path.stat().st_mode):
+        raise OSError(EINVAL, "it is not a regular file")
+    return path.read_bytes()
+
+
 def _files(folder: Path) -> list[Path]:
     place = Place(str(folder), 1, 1)
     try:
@@ -83,7 +92,7 @@ def _files(folder: Path) -> list[Path]:
             (path for path in folder.iterdir() if path.suffix in SUFFIXES and not path.name.startswith(".")),
             key=lambda path: path.name,
         )
-        files = [path for path in found if path.is_file()]
+        files = [path for path in found if not path.is_dir()]
     except OSError as error:
         said = f"the rule folder cannot be read: {error.strerror}"
         raise BadRules((Problem(place, "no-rules", said, "name the folder that holds the rule files"),)) from error

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from responder.cli.bodies import samples
-from responder.receive.alertmanager import parse
+from responder.receive.alertmanager import BadBody, parse
 from responder.standins.builders import NOW
 from tests.unit.receive.test_alertmanager import a_body
 
@@ -100,6 +100,15 @@ def test_what_is_no_alert_is_named(path: Path) -> None:
     path.write_text(json.dumps([{"labels": {"alertname": "A"}}, 7]))
     (sample,) = samples([str(path)], NO_INPUT, NOW)
     assert sample.problem.startswith("$[1] is not an alert")
+
+
+@pytest.mark.parametrize("value", [["a"], {"a": "b"}, None])
+def test_a_label_that_is_no_text_is_named(path: Path, value: object) -> None:
+    """A slip in a sample ends no rehearsal of the others: the receiver says which label of which alert it is."""
+    path.write_text(json.dumps([{"labels": {"alertname": "A", "n": "1"}}, {"labels": {"alertname": "A", "n": value}}]))
+    (sample,) = samples([str(path)], NO_INPUT, NOW)
+    with pytest.raises(BadBody, match=r"alerts\[1\].labels.n"):
+        parse(sample.body)
 
 
 def test_a_missing_file_and_an_empty_folder_are_problems(tmp_path: Path) -> None:

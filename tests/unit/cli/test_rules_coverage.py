@@ -322,6 +322,21 @@ def test_no_file_breaks_the_reader(raw: bytes) -> None:
         assert isinstance(read_file("x", raw), tuple)
 
 
+BOMB = [
+    "a0: &a0 [lol, lol]",
+    *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]" for n in range(1, 60)),
+    "groups: [{name: *a59, rules: [{alert: *a59}, {alert: A, labels: {x: *a59}, annotations: {y: *a59}}]}]",
+]
+
+
+def test_aliases_that_hold_one_another_are_never_written_out() -> None:
+    """A file of sixty lines that would fill every memory as text, or go deeper than Python can, is read in no time."""
+    (found,) = read_file("x", "\n".join(BOMB).encode())
+    assert (found.name, found.group, found.annotations) == ("A", "", {"y": ""})
+    chain = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 3_000))
+    assert read_file("x", (chain + "groups: [{rules: [{alert: A, labels: {x: *a2999}}]}]").encode())
+
+
 def test_deep_nesting_is_refused() -> None:
     """A file made to break readers is refused."""
     with pytest.raises(NotReadableError, match="nested"):

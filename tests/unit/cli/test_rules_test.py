@@ -34,6 +34,9 @@ tests:
 """
 
 
+MANY = {name: [str(number) for number in range(30)] for name in "abc"}
+
+
 def _test(tmp_path: Path, text: str, *arguments: str) -> Result:
     path = tmp_path / "cases.yaml"
     path.write_text(text)
@@ -232,6 +235,7 @@ def test_expectations_can_be_rewritten(tmp_path: Path) -> None:
         ("coverage: {min_matchers: most}", "whole number of percent"),
         ("tests: [", "tests.yaml:2:1"),
         ("- a", "error[bad-value]"),
+        (f"tests: [{{name: x, alert: {{}}, matrix: {MANY}, expect: {{}}}}]", "more than 10,000 cases"),
     ],
 )
 def test_a_mistake_in_a_case_is_shown_where_it_is(tmp_path: Path, text: str, said: str) -> None:

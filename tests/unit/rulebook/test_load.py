@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, time
@@ -393,6 +394,24 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     with pytest.raises(BadRules) as caught:
         _load(folder)
     assert [(problem.code, problem.place.path) for problem in caught.value.problems] == [("syntax", "rules/00.yaml")]
+
+
+@pytest.mark.parametrize("what", ["link to nothing", "link to itself", "pipe"])
+def test_rules_that_are_not_there_any_more_are_missed(tmp_path: Path, what: str) -> None:
+    """A link that leads nowhere takes no rules out of force unnoticed: the files are refused, and nothing waits."""
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "00.yaml").write_text(GOOD)
+    file = folder / "10.yaml"
+    if what == "pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to("10.yaml" if what == "link to itself" else "gone.yaml")
+    with pytest.raises(BadRules) as caught:
+        _load(folder)
+    assert [(problem.code, problem.place.path) for problem in caught.value.problems] == [
+        ("unreadable", "rules/10.yaml")
+    ]
 
 
 def test_without_a_catalogue_runbooks_are_not_checked(tmp_path: Path) -> None:
