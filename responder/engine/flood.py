@@ -9,19 +9,20 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
+from responder.engine.afterwards import resolved
 from responder.engine.desk import Desk
 from responder.engine.ledger import Decided, Ledger
 from responder.engine.messages import messages
-from responder.engine.mishap import bare
 from responder.engine.page import page_after
+from responder.engine.plainly import bare
 from responder.engine.process import read
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Delivery, Effects
 from responder.model.flood import Flood
-from responder.model.incident import Incident
+from responder.model.incident import UNJUDGED, Incident
 from responder.model.message import Draft
 from responder.model.report import Moment, Report
-from responder.model.rule import Severity
+from responder.model.rule import Action, Severity
 from responder.model.text import tidy_line
 from responder.notify.digest import digest, receded
 from responder.notify.route import PAGER
@@ -100,6 +101,8 @@ def page_now(incident: Incident, delivery: Delivery | None, desk: Desk, now: dat
     try:
         group = read(delivery)
         decision = decide(group, desk.book, desk.matching, incident, delivery.id, now, desk.patience)
+        if incident.rule == UNJUDGED and decision.rule.action is Action.HEARTBEAT:
+            return resolved(incident, None, "triage has judged it now: it is a heartbeat, and no alert", desk, now)
         return page_after(decision, group, replace(delivery, received_at=now), incident, desk)
     except Exception as error:  # noqa: BLE001 - as in triage: whatever it is, it becomes a page and not a stopped queue
         _log.error("flood.cannot_page", incident=incident.id, exc_info=error)
@@ -124,9 +127,10 @@ def _page_plainly(incident: Incident, error: Exception, desk: Desk, now: datetim
             ),
         )
         for draft in plain.drafts
+        if draft.channel not in incident.channels
     )
-    channels = tuple(dict.fromkeys(draft.channel for draft in drafts))
-    return replace(plain, delivery=None, drafts=drafts, incident=replace(incident, channels=channels))
+    channels = tuple(dict.fromkeys((*incident.channels, *(draft.channel for draft in drafts))))
+    return replace(plain, delivery=None, drafts=drafts, incident=replace(incident, channels=channels, digest=""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,9 @@ class Watch:
         still, effects, ends = [], list[Effects](), []
         for flood in floods.known(connection).values():
             if over(flood, desk.book.severities.get(flood.severity), now):
-                after, drafts = end(flood, incidents.open_in(connection, flood.severity, flood.digest), desk, now)
+                after, drafts = end(
+                    flood, incidents.open_in(connection, flood.severity, flood.digest, PAGER), desk, now
+                )
                 _log.warning("flood.over", flood=flood.digest, incidents=flood.counted, held=flood.held)
                 ends.append(after)
                 effects.append(_of_nobody(drafts, now))
@@ -168,7 +174,7 @@ class Watch:
     def _unpaged(self, connection: Connection, flood: Flood) -> list[Incident]:
         """Those whose turn to be paged it is now."""
         room = may_follow(flood, _severity(flood, self.desk()), self.clock.now())
-        return incidents.unpaged(connection, flood.severity, flood.digest, room) if room else []
+        return incidents.unpaged(connection, flood.severity, flood.digest, room, PAGER) if room else []
 
     @staticmethod
     def _page(connection: Connection, incident: Incident, desk: Desk, now: datetime) -> Effects:

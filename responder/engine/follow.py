@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from responder.engine.desk import Desk
 from responder.engine.messages import left_open, messages
 from responder.engine.page import opened, paged_or_held, recorded
-from responder.engine.state import UNJUDGED, hears, in_digest, incident_id, is_worse, next_state, whom, why_owed
+from responder.engine.state import hears, in_digest, incident_id, is_worse, next_state, whom, why_owed
 from responder.model.alert import AlertGroup
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery, Effects
 from responder.model.flood import Tide
-from responder.model.incident import Change, ChangeKind, Incident
+from responder.model.incident import UNJUDGED, Change, ChangeKind, Incident
 from responder.model.report import Report
 from responder.model.rule import Action
 from responder.notify import facts
@@ -68,6 +68,11 @@ def _effects(
         return _ended(decision, group, delivery, incident, history.report, desk)
     if kind is ChangeKind.AGAIN and not incident.open:
         return _returned(decision, group, delivery, incident, desk, tide)
+    if unjudged and not incident.channels and decision.ruling.alert.firing:
+        judged = next_state(incident, decision, delivery, desk)
+        if not in_digest(judged, tide):
+            judged = replace(judged, channels=whom(decision, desk), digest="")
+            return paged_or_held(decision, group, delivery, judged, desk, tide)
     return _told(decision, group, delivery, incident, history.report, desk, tide)
 
 

@@ -14,58 +14,62 @@ from responder.engine.afterwards import resolved
 from responder.engine.desk import Desk
 from responder.engine.follow import History
 from responder.engine.messages import messages
-from responder.engine.state import UNJUDGED, incident_id
+from responder.engine.plainly import everybody, failed, report_of, worst
+from responder.engine.state import in_digest
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery, Effects
-from responder.model.finding import Conclusion
-from responder.model.incident import Incident, Known, Member
-from responder.model.message import Draft
-from responder.model.report import Moment, Report, Status
-from responder.model.rule import Severity
+from responder.model.flood import UNTRIAGED, Tide
+from responder.model.incident import UNJUDGED, Incident, Known, Member
+from responder.model.report import Moment, Report
 from responder.model.text import tidy_line
-from responder.notify import facts
-from responder.notify.contract import Channel
-from responder.notify.route import LOG, PAGERS, RESERVES
+from responder.notify.route import PAGERS
+from responder.triage.flood import Arrival, Weighed, admit
 from responder.triage.truth import end
 
 UNREADABLE = timedelta(days=1)
 """How long an incident stays open whose delivery does not even name its group: nothing will ever tell its end."""
 
 
-def bare(delivery: Delivery, group: AlertGroup | None, error: Exception, desk: Desk) -> Effects:
-    """The least that can follow from a delivery on which ``error`` stopped triage: every channel is paged.
-
-    It is the worst severity, and no incident: for where that could not be written either.
-    """
-    worst, report = _worst(desk), _report(delivery, group, error, desk)
-    drafts = messages(report, _everybody(desk), rank=worst.rank, due_at=delivery.received_at)
-    return _effects(delivery, None, report.severity_reason, drafts)
-
-
-def mishap(delivery: Delivery, group: AlertGroup | None, error: Exception, desk: Desk, known: History) -> Effects:
+def mishap(
+    delivery: Delivery,
+    group: AlertGroup | None,
+    error: Exception,
+    desk: Desk,
+    known: History,
+    tide: Tide | None = None,
+) -> Effects:
     """Effects of a delivery on which ``error`` stopped triage: every channel is told, as the worst severity.
 
     ``group`` is what can be read of it, None for nothing, and ``known`` what was known of the group. People hear of it
-    once: while triage stays broken for the group, only of more that fires, and of its end.
+    once: while triage stays broken for the group, only of more that fires, and of its end. Where triage breaks for many
+    groups a digest tells of them, as of any flood; without a ``tide`` nothing is one.
     """
     before = known.incident if known.incident is not None and known.incident.open else None
     alerts = _read_plainly(before, group)
     fires = group is None or group.truncated > 0 or any(each.ends_at is None for each in alerts.values())
-    report = _report(delivery, group, error, desk)
+    report = report_of(delivery, group, error, desk)
     if before is None:
-        return _begun(delivery, group, alerts, report, desk) if fires else _effects(delivery, None, _reason(report, ""))
+        if not fires:
+            return failed(delivery, None, _reason(report, ""))
+        return _begun(delivery, group, alerts, report, desk, tide)
     moved = _moved(before, delivery, group, alerts, report)
     if not fires:
         why = _reason(report, "all that is known of it is resolved")
         over = resolved(moved, known.report, why, desk, delivery.received_at)
         return replace(over, delivery=delivery.id, state="failed")
-    return _told(delivery, before, moved, replace(report, incident=before.id, dedup_key=before.dedup_key), desk)
+    report = replace(report, incident=before.id, dedup_key=before.dedup_key)
+    return _told(delivery, group, before, moved, report, desk, tide)
 
 
 def _begun(
-    delivery: Delivery, group: AlertGroup | None, alerts: Mapping[str, Known], report: Report, desk: Desk
+    delivery: Delivery,
+    group: AlertGroup | None,
+    alerts: Mapping[str, Known],
+    report: Report,
+    desk: Desk,
+    tide: Tide | None,
 ) -> Effects:
-    to, now = _everybody(desk), delivery.received_at
+    to, now = everybody(desk), delivery.received_at
     incident = Incident(
         id=report.incident,
         dedup_key=report.dedup_key,
@@ -90,24 +94,70 @@ def _begun(
         until = now + UNREADABLE
         hold = "the delivery could not be read, so nothing tells its end; it is closed after a day"
         incident = replace(incident, hold=hold, held_until=until, review_at=until)
-    drafts = messages(report, to, rank=_worst(desk).rank, due_at=now)
-    return _effects(delivery, incident, incident.reason, drafts)
+    weighed = _weighed(delivery, group, report, incident.channels, desk, tide)
+    if weighed is not None and weighed.held:
+        return _held(delivery, replace(incident, channels=()), weighed)
+    drafts = messages(report, to, rank=worst(desk).rank, due_at=now)
+    return _with(weighed, failed(delivery, incident, incident.reason, drafts))
 
 
-def _told(delivery: Delivery, before: Incident, moved: Incident, report: Report, desk: Desk) -> Effects:
+def _weighed(
+    delivery: Delivery,
+    group: AlertGroup | None,
+    report: Report,
+    channels: tuple[str, ...],
+    desk: Desk,
+    tide: Tide | None,
+) -> Weighed | None:
+    """Whether its page is one too many. What triage broke on is all alike to a flood: the cause is one bug of ours."""
+    severity, kind = worst(desk), f"{tidy_line(report.alertname, 63)}, not judged"
+    if tide is None or not severity.pages:
+        return None  # whom a flood holds of a severity that wakes nobody, nobody pages when it is over
+    arrival = Arrival(severity=severity, pages=severity.pages, name=UNTRIAGED, kind=kind)
+    return admit(arrival, group.common_labels if group else {}, channels, tide, delivery.id)
+
+
+def _held(delivery: Delivery, incident: Incident, weighed: Weighed) -> Effects:
+    """The digest tells of it, and nothing else does."""
+    why = f"{incident.reason}; {weighed.held}"
+    quiet = replace(incident, reason=why, digest=weighed.flood.digest)
+    return replace(failed(delivery, quiet, why), flood=weighed.flood)
+
+
+def _with(weighed: Weighed | None, effects: Effects) -> Effects:
+    if weighed is None:
+        return effects
+    return replace(effects, flood=weighed.flood, outcome="; ".join(filter(None, (effects.outcome, weighed.why))))
+
+
+def _told(
+    delivery: Delivery,
+    group: AlertGroup | None,
+    before: Incident,
+    moved: Incident,
+    report: Report,
+    desk: Desk,
+    tide: Tide | None,
+) -> Effects:
     """A page for those who do not know of the incident, and an update for those who do."""
     more = [each for each in moved.alerts if each not in before.alerts]
-    if before.rule == UNJUDGED and not more:
-        return _effects(delivery, moved, _reason(report, "people know"))
-    added = [channel for channel in _everybody(desk) if channel.name not in before.channels]
+    if before.rule == UNJUDGED and (not more or in_digest(before, tide)):
+        return failed(delivery, moved, _reason(report, "people know"))
+    added = [channel for channel in everybody(desk) if channel.name not in before.channels]
+    weighed = None
+    if added and PAGERS.isdisjoint(before.channels):
+        names = tuple(channel.name for channel in added)
+        weighed = _weighed(delivery, group, report, names, desk, tide)
+    if weighed is not None and weighed.held:
+        return _held(delivery, moved, weighed)
     informed = desk.configured(before.channels)
     if before.rule == UNJUDGED:
         informed = tuple(channel for channel in informed if channel.name not in PAGERS)
     update = replace(report, moment=Moment.UPDATE, update=f"its newest notification was not judged: {report.what}")
-    rank, now = _worst(desk).rank, delivery.received_at
+    rank, now = worst(desk).rank, delivery.received_at
     drafts = messages(update, informed, rank=rank, due_at=now) + messages(report, added, rank=rank, due_at=now)
     channels = (*before.channels, *(channel.name for channel in added))
-    return _effects(delivery, replace(moved, channels=channels), moved.reason, drafts)
+    return _with(weighed, failed(delivery, replace(moved, channels=channels), moved.reason, drafts))
 
 
 def _moved(
@@ -144,58 +194,3 @@ def _read_plainly(before: Incident | None, group: AlertGroup | None) -> dict[str
 
 def _reason(report: Report, more: str) -> str:
     return "; ".join(filter(None, (report.severity_reason, "a plain reading: " + (more or "nothing fires"))))
-
-
-def _worst(desk: Desk) -> Severity:
-    return min(desk.book.severities.values(), key=lambda severity: severity.rank)
-
-
-def _everybody(desk: Desk) -> list[Channel]:
-    quiet = {LOG, *RESERVES}
-    return [channel for name, channel in desk.channels.items() if name not in quiet] or list(desk.channels.values())
-
-
-def _effects(delivery: Delivery, incident: Incident | None, outcome: str, drafts: tuple[Draft, ...] = ()) -> Effects:
-    return Effects(
-        delivery=delivery.id,
-        state="failed",
-        outcome=outcome,
-        incident=incident,
-        drafts=drafts,
-        due_at=delivery.received_at,
-    )
-
-
-def _report(delivery: Delivery, group: AlertGroup | None, error: Exception, desk: Desk) -> Report:
-    severity = _worst(desk)
-    names = sorted({alert.name for alert in group.firing}) if group else []
-    what = tidy_line(", ".join(names) or "an unreadable notification", 200)
-    key = group.dedup_key if group else f"responder-delivery-{delivery.id}"
-    return Report(
-        moment=Moment.START,
-        status=Status.INVESTIGATING,
-        incident=incident_id(key, delivery.id),
-        dedup_key=key,
-        title=f"[{severity.name}] responder could not triage {what}",
-        severity=severity.name,
-        severity_reason=f"triage stopped with {type(error).__name__}; how bad it really is, nobody has judged",
-        pagerduty_severity=severity.pagerduty,
-        pages=True,
-        service=tidy_line(group.common_labels.get("service", ""), 60) if group else "unknown",
-        environment=desk.book.environment,
-        namespace=desk.book.namespace,
-        alertname=what,
-        what=f"Delivery {delivery.id} was kept but could not be triaged. It reports: {what}",
-        impact="unknown: read the alert in Alertmanager",
-        conclusion=Conclusion(unknown="everything: no probe was run"),
-        first_step="Look the alert up in Alertmanager, then report the error in responder's log to its owners.",
-        firing=len(group.firing) if group else 0,
-        resolved=len(group.alerts) - len(group.firing) if group else 0,
-        truncated=group.truncated if group else 0,
-        labels=facts.labels(group.common_labels) if group else {},
-        rule=UNJUDGED,
-        made_by=f"responder, delivery {delivery.id}",
-        started_at=delivery.received_at,
-        written_at=delivery.received_at,
-        next_update=delivery.received_at + timedelta(minutes=30),
-    )

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from responder.engine.desk import Desk
 from responder.engine.messages import messages
-from responder.engine.state import whom
+from responder.engine.state import next_state, whom
 from responder.model.alert import AlertGroup
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery, Effects, Work
 from responder.model.flood import Tide
-from responder.model.incident import ChangeKind, Incident
+from responder.model.incident import UNJUDGED, ChangeKind, Incident
 from responder.notify.compose import again, headed, opening
 from responder.triage.flood import Weighed, weigh
 
@@ -50,11 +50,19 @@ def _held(decision: Decision, delivery: Delivery, incident: Incident, weighed: W
 
 
 def page_after(decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk) -> Effects:
-    """The page of an open incident that only the digest of a flood has told of, now that the flood is over."""
-    channels = whom(decision, desk)
-    told = replace(incident, channels=channels, digest=incident.digest if channels else "")
-    page = opened(decision, group, delivery, told, channels, desk)
-    return replace(page, delivery=None, outcome=f"{incident.id} still fires after {incident.digest}: paged by itself")
+    """The page of an open incident that only the digest of a flood has told of, now that the flood is over.
+
+    One on which triage broke may be known to some, and is judged by this, so that it does not come up again.
+    """
+    why = f"{incident.id} still fires after {incident.digest}: paged by itself"
+    if incident.rule == UNJUDGED:
+        incident = replace(next_state(incident, decision, delivery, desk), digest="")
+    added = tuple(name for name in whom(decision, desk) if name not in incident.channels)
+    if not added:
+        why = f"{incident.id} is judged now, and known to all whom it concerns"
+        return replace(recorded(decision, delivery, incident, why), delivery=None)
+    told = replace(incident, channels=(*incident.channels, *added))
+    return replace(opened(decision, group, delivery, told, added, desk), delivery=None, outcome=why)
 
 
 def opened(

@@ -18,8 +18,6 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing in it is 
 
 UNPAGED = "nobody was paged before by the rules or settings that were in force"
 """Why a page comes now that has no other reason."""
-UNJUDGED = "(none)"
-"""Stands for the rule of an incident on which triage broke; no rule can be called so."""
 
 
 def incident_id(dedup_key: str, delivery: int) -> str:

@@ -14,7 +14,8 @@ from responder.engine.counting import count
 from responder.engine.desk import Desk
 from responder.engine.follow import History
 from responder.engine.ledger import TURN, Decided, to_tell, write
-from responder.engine.mishap import bare, mishap
+from responder.engine.mishap import mishap
+from responder.engine.plainly import bare
 from responder.engine.recall import Recall
 from responder.model.alert import AlertGroup
 from responder.model.clock import Clock
@@ -130,7 +131,7 @@ def _triage(read: _Read, delivery: Delivery, known: Recall, desk: Desk, tide: Ti
             error = broken
     error = error or LookupError("nothing was read")
     try:
-        return mishap(delivery, group, error, desk, known.own(group) if group else History())
+        return mishap(delivery, group, error, desk, known.own(group) if group else History(), tide)
     except Exception as worse:  # noqa: BLE001 - what broke triage may break the incident too; the page leaves all the same
         _log.error("triage.broken_twice", delivery=delivery.id, exc_info=worse)
         return bare(delivery, group, error, desk)

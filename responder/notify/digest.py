@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import responder
 from responder.model.finding import Conclusion
-from responder.model.flood import Flood
+from responder.model.flood import UNTRIAGED, Flood
 from responder.model.report import Moment, Report, Status
 from responder.model.rule import RuleBook, Severity
 from responder.model.text import cut, number_of
@@ -42,7 +42,7 @@ def digest(flood: Flood, severity: Severity, book: RuleBook, moment: Moment, *, 
         namespace=book.namespace,
         alertname=next(iter(sorted(flood.names, key=lambda name: -flood.names[name])), ""),
         what=f"{_incidents(flood.held, severity)} began since {began:%H:%M:%S}Z, too many to page one by one. "
-        f"Biggest groups: {biggest}.{_alone(flood)}",
+        f"Biggest groups: {biggest}.{_alone(flood)}{_unjudged(flood)}",
         impact=_impact(flood, book),
         update=f"{_incidents(flood.held, severity)} now, for {between(began, now)}" if moment is Moment.UPDATE else "",
         conclusion=Conclusion(unknown="no probe was asked about the incidents of this digest"),
@@ -89,7 +89,8 @@ def receded(flood: Flood, severity: Severity, book: RuleBook, *, open_now: int, 
 def _title(flood: Flood, severity: Severity, book: RuleBook, now: datetime) -> str:
     lasted = brief(now.timestamp() - flood.began_at)
     tail = f" ({book.environment})" if book.environment else ""
-    stem = f"[{severity.name}] Flood: {flood.held} new incidents in {lasted}, most {_counts(flood.kinds, 1)}"
+    broken = "responder could not triage " if _mostly_unjudged(flood) else ""
+    stem = f"[{severity.name}] Flood: {broken}{flood.held} new incidents in {lasted}, most {_counts(flood.kinds, 1)}"
     return f"{cut(stem, _TITLE_LIMIT - len(tail))}{tail}"
 
 
@@ -106,6 +107,15 @@ def _counts(counts: Mapping[str, int], most: int) -> str:
 def _alone(flood: Flood) -> str:
     alone = flood.counted - flood.held
     return f" {alone} unlike the others had {'pages' if alone > 1 else 'a page'} of their own." if alone else ""
+
+
+def _unjudged(flood: Flood) -> str:
+    count = flood.names.get(UNTRIAGED, 0)
+    return f" Triage itself broke on {count} of {flood.counted}: how bad these are, nobody has judged." if count else ""
+
+
+def _mostly_unjudged(flood: Flood) -> bool:
+    return 0 < flood.counted * _MOST_OF <= flood.names.get(UNTRIAGED, 0)
 
 
 def _shared(flood: Flood) -> str:
@@ -136,7 +146,12 @@ def _impact(flood: Flood, book: RuleBook) -> str:
 
 
 def _first_step(flood: Flood) -> str:
-    """The narrowest thing that all or most of them have in common is where to look first."""
+    """The narrowest thing that all or most of them have in common is where to look first, ourselves included."""
+    if _mostly_unjudged(flood):
+        return (
+            "Look the alerts up in Alertmanager: responder judged none of them. Its log says why (triage.broken);"
+            " take back its newest rules or version."
+        )
     for telling in ("node", "instance", "cluster", "namespace"):
         often = [
             pair

@@ -6,9 +6,22 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
-from responder.model.incident import Found, Incident, Known, Member
+from responder.model.incident import UNJUDGED, Found, Incident, Known, Member
 from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
 from responder.store.tables import gathered_groups, incidents
 
@@ -79,14 +92,24 @@ def to_review(connection: Connection, now: datetime, limit: int) -> list[Inciden
     return [_incident(row) for row in connection.execute(due.limit(limit)).mappings()]
 
 
-def unpaged(connection: Connection, severity: str, current: str, limit: int) -> list[Incident]:
+def unpaged(connection: Connection, severity: str, current: str, limit: int, pager: str) -> list[Incident]:
     """Open incidents that only the digest of a flood has told of, and not of the ``current`` one; the oldest first.
 
-    One that is silenced is none of them: whoever silenced it has heard.
+    After them those on which triage broke and of which only a digest has told the ``pager``. One that is silenced is
+    none of them: whoever silenced it has heard.
     """
-    mine = and_(_UNPAGED, incidents.c.severity == severity, incidents.c.silenced == "")
-    waiting = select(incidents).where(mine, incidents.c.digest != current).order_by(incidents.c.opened_at).limit(limit)
-    return [_incident(row) for row in connection.execute(waiting).mappings()]
+    found: list[Incident] = []
+    for held in (_UNPAGED, _unjudged(pager)):
+        mine = and_(held, incidents.c.severity == severity, incidents.c.silenced == "", incidents.c.digest != current)
+        waiting = select(incidents).where(mine).order_by(incidents.c.opened_at).limit(limit - len(found))
+        found += [_incident(row) for row in connection.execute(waiting).mappings()]
+    return found
+
+
+def _unjudged(pager: str) -> ColumnElement[bool]:
+    """Those on which triage broke, known to others before, of which only a digest has told the pager."""
+    channels = and_(incidents.c.channels != "", incidents.c.channels.not_like(f"%{pager}%"))
+    return and_(_OPEN, incidents.c.digest != "", incidents.c.rule == UNJUDGED, channels)
 
 
 def unwoken_kinds(connection: Connection, pager: str) -> list[tuple[str, str]]:
@@ -107,15 +130,20 @@ def _kinds(pager: str) -> Select[tuple[str, str]]:
 
 
 def _unwoken(pager: str) -> ColumnElement[bool]:
-    """One that is silenced is none of them: whoever silenced it has heard. Nor are those no notification opened."""
+    """One that is silenced is none of them: whoever silenced it has heard. Nor are those no notification opened.
+
+    Nor is one on which triage broke and of which a digest told the pager: it is paged when that flood is over.
+    """
     told = and_(incidents.c.channels != "", incidents.c.channels.not_like(f"%{pager}%"))
+    told = and_(told, or_(incidents.c.rule != UNJUDGED, incidents.c.digest == ""))
     return and_(_OPEN, told, incidents.c.silenced == "", incidents.c.hold == "", incidents.c.delivery > 0)
 
 
-def open_in(connection: Connection, severity: str, digest: str) -> int:
-    """How many incidents are open that only this digest has told of."""
-    mine = and_(_UNPAGED, incidents.c.severity == severity, incidents.c.digest == digest)
-    return int(connection.execute(select(func.count()).where(mine)).scalar_one())
+def open_in(connection: Connection, severity: str, digest: str, pager: str) -> int:
+    """How many incidents are open that only this digest has told of, or has told the ``pager`` of."""
+    mine = and_(incidents.c.severity == severity, incidents.c.digest == digest)
+    counts = (select(func.count()).where(held, mine) for held in (_UNPAGED, _unjudged(pager)))
+    return sum(int(connection.execute(count).scalar_one()) for count in counts)
 
 
 def save(connection: Connection, added: Collection[Incident], changed: Collection[Incident]) -> None:

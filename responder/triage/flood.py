@@ -35,14 +35,30 @@ class Weighed:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A new incident, as a flood sees it. ``kind`` is how a digest calls it; ``service`` is one of the catalogue."""
+
+    severity: Severity
+    pages: bool
+    name: str
+    kind: str
+    service: str = ""
+
+
 def weigh(decision: Decision, shared: Labels, channels: tuple[str, ...], tide: Tide, delivery: int) -> Weighed | None:
-    """Whether a new incident has a page of its own; None where its severity knows no floods.
+    """Whether a new incident that was decided has a page of its own; None where its severity knows no floods."""
+    return admit(_arrival(decision), shared, channels, tide, delivery)
+
+
+def admit(arrival: Arrival, shared: Labels, channels: tuple[str, ...], tide: Tide, delivery: int) -> Weighed | None:
+    """The same for whatever has come.
 
     Below the limit everything has. Beyond it, an incident of a severity that wakes people still has where it is unlike
     the flood: fewer than ALIKE incidents of the flood have its alert name, or none is about its service of the
     catalogue. Of the former as many as the limit are paged a minute, of the latter half as many.
     """
-    severity = decision.severity
+    severity = arrival.severity
     if not severity.flood_above:
         return None
     now = tide.now.timestamp()
@@ -53,8 +69,8 @@ def weigh(decision: Decision, shared: Labels, channels: tuple[str, ...], tide: T
     if not flood.digest and rate <= severity.flood_above:
         return Weighed(flood=replace(flood, arrivals=arrivals, alone=alone))
     begun: dict[str, Any] = {} if flood.digest else {"digest": _digest(severity.name, delivery), "began_at": now}
-    counted = begun | _counted(flood, decision, shared)
-    if unlike := _unlike(decision, flood, sum(alone.values())):
+    counted = begun | _counted(flood, arrival, shared)
+    if unlike := _unlike(arrival, flood, sum(alone.values())):
         flood = replace(flood, arrivals=arrivals, alone=_more(alone, second), **counted)
         return Weighed(flood=flood, why=f"not left to digest {flood.digest}: {unlike}")
     heard = tuple(dict.fromkeys((*flood.channels, *channels)))
@@ -101,34 +117,41 @@ def ended(flood: Flood) -> Flood:
     return Flood(severity=flood.severity, arrivals=flood.arrivals, alone=flood.alone)
 
 
-def _unlike(decision: Decision, flood: Flood, paged: int) -> str:
+def _unlike(arrival: Arrival, flood: Flood, paged: int) -> str:
     """Why an incident is no part of the flood, empty where it is. ``paged`` were told apart within the last minute."""
-    if not decision.pages:
+    if not arrival.pages:
         return ""
-    name, service, limit = _name(decision), decision.subject.service, decision.severity.flood_above
-    if paged < limit and flood.names.get(name, 0) < ALIKE:
-        return f"fewer than {ALIKE} of its incidents are {name}"
-    if paged < limit // 2 and service is not None and service not in flood.services:
-        return f"none of its incidents is about {service}"
+    limit = arrival.severity.flood_above
+    if paged < limit and flood.names.get(arrival.name, 0) < ALIKE:
+        return f"fewer than {ALIKE} of its incidents are {arrival.name}"
+    if paged < limit // 2 and arrival.service and arrival.service not in flood.services:
+        return f"none of its incidents is about {arrival.service}"
     return ""
 
 
-def _counted(flood: Flood, decision: Decision, shared: Labels) -> dict[str, Any]:
+def _counted(flood: Flood, arrival: Arrival, shared: Labels) -> dict[str, Any]:
     """The counts of a flood with one more incident in it."""
-    name, subject = _name(decision), decision.subject
-    about = tidy_line(subject.service or subject.name or subject.namespace, 63)
     pairs = (tidy_line(f"{key}={value}", 120) for key, value in shared.items() if key not in _TOLD_ELSEWHERE)
     return {
         "counted": flood.counted + 1,
-        "kinds": _add(flood.kinds, (f"{name} of {about}" if about else name,)),
-        "names": _add(flood.names, (name,)),
-        "services": _add(flood.services, (subject.service,)) if subject.service else flood.services,
+        "kinds": _add(flood.kinds, (arrival.kind,)),
+        "names": _add(flood.names, (arrival.name,)),
+        "services": _add(flood.services, (arrival.service,)) if arrival.service else flood.services,
         "labels": _add(flood.labels, pairs),
     }
 
 
-def _name(decision: Decision) -> str:
-    return tidy_line(decision.ruling.alert.name, 100) or "an alert without a name"
+def _arrival(decision: Decision) -> Arrival:
+    name = tidy_line(decision.ruling.alert.name, 100) or "an alert without a name"
+    subject = decision.subject
+    about = tidy_line(subject.service or subject.name or subject.namespace, 63)
+    return Arrival(
+        severity=decision.severity,
+        pages=decision.pages,
+        name=name,
+        kind=f"{name} of {about}" if about else name,
+        service=subject.service or "",
+    )
 
 
 def _digest(severity: str, delivery: int) -> str:

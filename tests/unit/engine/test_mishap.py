@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from responder.engine.ledger import Ledger
-from responder.engine.mishap import UNREADABLE, bare
+from responder.engine.mishap import UNREADABLE
+from responder.engine.plainly import bare
 from responder.engine.review import Review
 from responder.model.alert import AlertGroup
 from responder.model.incident import Incident
