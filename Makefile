@@ -30,7 +30,7 @@ check: setup-dev  ## the fast part, without network: lint, types, architecture, 
 	@report=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$report"; exit 1; }
 	@$(BIN)/hadolint Dockerfile
 	@echo "== unit and contract tests"
-	@$(BIN)/pytest tests/unit tests/contracts
+	@$(BIN)/pytest --numprocesses auto --dist worksteal tests/unit tests/contracts
 
 bench: setup-dev  ## run every benchmark; each prints its ratio and its goal
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done

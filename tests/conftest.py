@@ -8,10 +8,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 
 from responder.standins.builders import NOW
 from responder.store.database import Database
 from responder.store.migrate import migrate
+
+# Outside of `serve` structlog draws tracebacks with all their variables, which takes a second each.
+_PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLAIN])
 
 
 class HandClock:

@@ -50,7 +50,7 @@ class Answers:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        Thread(target=self._server.serve_forever, daemon=True).start()
+        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def listed(self, fingerprint: str, state: str = "active", name: str = "ServiceDown", **by: Any) -> dict[str, Any]:
         """An alert as API v2 lists it."""
