@@ -94,7 +94,9 @@ def _findings(report: Report, shed: int, cut: list[str]) -> dict[str, str]:
         text = one_line(finding.headline)
         if finding.detail and not _bare(finding, shed):
             text += f"\n{finding.detail}"
-        lines[f"F{number:03} {finding.verdict.value} {probe}"] = _fitted(probe, text, shortened)
+        # A figure that nothing judged is not ok: it may be the exit code 137.
+        word = "seen" if finding.verdict is Verdict.OK and not finding.judged else finding.verdict.value
+        lines[f"F{number:03} {word} {probe}"] = _fitted(probe, text, shortened)
     if shortened:
         more = f" and {len(shortened) - 1} more" if len(shortened) > 1 else ""
         cut.append(f"the detail of {shortened[0]}{more}")

@@ -88,7 +88,8 @@ def plain(report: Report, group: str = "") -> str:
     runbook = f"Runbook: {where}" if where else ""
     headline = _headline(report).partition(" ")[2]  # without its sign
     because = f"You are told here because {report.detour}." if report.detour else ""
-    rows = (headline, because, report.update or report.what, f"Impact: {report.impact}", report.clock, runbook)
+    clock = "" if report.moment is Moment.RESOLUTION else report.clock  # nobody has to respond to what is over
+    rows = (headline, because, report.update or report.what, f"Impact: {report.impact}", clock, runbook)
     return "\n".join(filter(None, (called, *(said(ascii_only(row), 600) for row in rows if row))))
 
 
