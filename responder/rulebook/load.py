@@ -21,6 +21,9 @@ __all__ = ["SUFFIXES", "BadRules", "gather", "load", "required"]
 SUFFIXES = frozenset({".yaml", ".yml"})
 
 
+_FOLDER = "name the folder that holds the rule files, or set RESPONDER_RULES to it"
+
+
 def load(
     folder: Path | str,
     *,
@@ -95,8 +98,8 @@ def _files(folder: Path) -> list[Path]:
         files = [path for path in found if not path.is_dir()]
     except OSError as error:
         said = f"the rule folder cannot be read: {error.strerror}"
-        raise BadRules((Problem(place, "no-rules", said, "name the folder that holds the rule files"),)) from error
+        raise BadRules((Problem(place, "no-rules", said, _FOLDER),)) from error
     if not files:
         said = "the rule folder holds no *.yaml file"
-        raise BadRules((Problem(place, "no-rules", said, "name the folder that holds the rule files"),))
+        raise BadRules((Problem(place, "no-rules", said, _FOLDER),))
     return files

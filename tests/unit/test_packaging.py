@@ -102,6 +102,13 @@ def test_the_manifest_for_kubernetes_fits_what_we_are() -> None:
         assert f" {mount['mountPath']}\n" in dockerfile or f'["{mount["mountPath"]}"]' in dockerfile
 
 
+def test_the_manifest_is_applied_where_the_services_are() -> None:
+    """The rules ask services by short names, which no other namespace knows: each page would say that all are gone."""
+    manifest = (ROOT / "deploy/kubernetes/responder.yaml").read_text()
+    platform = yaml.safe_load((ROOT / "rules" / "00-platform.yaml").read_text())["platform"]
+    assert set(re.findall(r"kubectl -n (\S+)", manifest)) == {platform["namespace"]}
+
+
 def test_make_help_lists_every_target() -> None:
     """Typing ``make`` shows everything one can do."""
     makefile = (ROOT / "Makefile").read_text()
