@@ -1,0 +1,37 @@
+"""What comes from the machine: its clocks, its environment, its standard output."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from responder.settings import Settings, read
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        """The wall clock, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return time.monotonic()
+
+
+def settings_from_environment() -> Settings:
+    """The settings of this process. Raises BadSettings."""
+    return read(os.environ)
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment."""
+    return os.environ
+
+
+def print_page(page: str) -> None:
+    """The log channel's page goes to standard output, whole and in one write."""
+    os.write(1, (page.rstrip("\n") + "\n\n").encode())

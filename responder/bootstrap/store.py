@@ -1,0 +1,135 @@
+"""The database: made ready for a start, and as it is for commands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from responder.bootstrap.machine import SystemClock
+from responder.model.clock import Clock
+from responder.settings import Settings
+
+if TYPE_CHECKING:
+    from responder.engine.retention import Retention
+    from responder.store.database import Database
+    from responder.store.inbox import Inbox
+
+MIGRATE_SECONDS = 60.0
+"""How long a start waits for another process that migrates the database."""
+
+LOOK_SECONDS = 60.0
+"""How long a command may take to look at what a database holds, and waits for others that write."""
+
+
+def prepare_store(settings: Settings) -> None:
+    """Bring the database to the newest schema, then let go of it. Raises CannotStore."""
+    from responder.store.database import Database
+    from responder.store.migrate import migrate
+
+    database = Database(settings.database_url.reveal(), busy_seconds=MIGRATE_SECONDS)
+    try:
+        migrate(database)
+    finally:
+        database.close()
+
+
+def reach_store(settings: Settings) -> None:
+    """Look whether the database lets us in. Raises Away, and CannotStore for what does not pass by itself."""
+    from responder.store.database import Database
+
+    found = Database(settings.database_url.reveal())
+    try:
+        with found.read():
+            pass
+    finally:
+        found.close()
+
+
+def refusal(settings: Settings) -> str:
+    """The SQLSTATE with which PostgreSQL refuses us for what the URL says; empty where waiting may help."""
+    from responder.store.database import Database
+
+    found = Database(settings.database_url.reveal())
+    try:
+        return found.refusal(SystemClock())
+    finally:
+        found.close()
+
+
+def join_store(settings: Settings) -> None:
+    """Before the workers are forked. What the dead had claimed is free at once, where certainly nobody else lives."""
+    from responder.store import tables, waits
+    from responder.store.database import Database
+
+    found = Database(settings.database_url.reveal())
+    try:
+        with found.joining() as alone:
+            if alone:
+                with found.work() as connection:
+                    for table in (tables.messages, tables.studies):
+                        waits.shorten(connection, table, SystemClock().now(), timedelta())
+    finally:
+        found.close()
+
+
+def prepare_store_aside(settings: Settings) -> None:
+    """The same, in a child where Alembic is needed, to get its memory back. Only for a process without threads."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    from responder.store.database import Database
+    from responder.store.migrate import is_newest
+
+    database = Database(settings.database_url.reveal())
+    try:
+        if is_newest(database):
+            return
+    finally:
+        database.close()
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
+        child.submit(prepare_store, settings).result()
+
+
+@contextlib.contextmanager
+def database(settings: Settings) -> Iterator[Database]:
+    """The database as it is, for commands that must neither make nor migrate one. Raises CannotStore."""
+    from responder.store.database import Database
+    from responder.store.migrate import require
+
+    found = Database(settings.database_url.reveal(), busy_seconds=LOOK_SECONDS)
+    try:
+        require(found)
+        yield found
+    finally:
+        found.close()
+
+
+def back_up(settings: Settings, target: Path, seconds: float) -> None:
+    """Copy the database, whatever its version, to a new file within so many seconds. Raises CannotStore."""
+    from responder.store.database import Database
+
+    found = Database(settings.database_url.reveal())
+    try:
+        found.back_up(target, os.environ, seconds)
+    finally:
+        found.close()
+
+
+@contextlib.contextmanager
+def inbox(settings: Settings) -> Iterator[Inbox]:
+    """The kept bodies of a database that is there. Raises CannotStore."""
+    from responder.store.inbox import Inbox
+
+    with database(settings) as found:
+        yield Inbox(found)
+
+
+def retention(settings: Settings, database: Database, clock: Clock) -> Retention:
+    """What deletes the old."""
+    from responder.engine.retention import Retention
+
+    return Retention(database, clock, timedelta(days=settings.retention_days), settings.max_database_bytes)

@@ -1,0 +1,32 @@
+"""Variables that look like a setting and are none."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import get_type_hints
+
+from responder.model.secret import Secret
+from responder.settings.every import PREFIX, Settings, env_name
+
+
+def _known_names() -> set[str]:
+    names = {env_name(item.name) for item in fields(Settings)}
+    kinds = get_type_hints(Settings)
+    return names | {f"{env_name(item.name)}_FILE" for item in fields(Settings) if kinds[item.name] is Secret}
+
+
+# Kubernetes gives every pod such variables for a Service that happens to be called "responder".
+_OF_KUBERNETES = re.compile(r"RESPONDER(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_.*)?)")
+
+
+def strangers(env: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each variable that looks like one of ours and is none: most often a slip of the keyboard."""
+    known = _known_names()
+    for name in sorted(env):
+        if name.startswith(PREFIX) and name not in known and not _OF_KUBERNETES.fullmatch(name):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "`responder serve --settings` lists them"
+            yield f"{name} is not a setting: {hint}"
