@@ -46,8 +46,8 @@ def samples(names: Iterable[str], stdin: BinaryIO, now: datetime) -> Iterator[Sa
 def _of_file(name: str, now: datetime) -> Iterator[Sample]:
     try:
         data = Path(name).read_bytes()
-    except OSError as error:
-        yield Sample(name, b"", f"cannot be read: {error.strerror}")
+    except (OSError, ValueError) as error:  # ValueError: the name cannot be that of a file
+        yield Sample(name, b"", f"cannot be read: {error.strerror if isinstance(error, OSError) else error}")
         return
     yield from _of(name, data, now)
 

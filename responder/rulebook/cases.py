@@ -29,6 +29,10 @@ FINDINGS: Final = ("ok", "warning", "bad", "unknown")
 MOST: Final = 10_000
 """So many cases may be made of one."""
 
+_NONE: Final = frozenset({"runbook", "shadow"})
+"""What may be expected to be missing, and is null then."""
+_SUBJECT: Final = frozenset({"service", "name", "namespace"})
+
 _VARIABLE = re.compile(r"\$\{([a-zA-Z_][a-zA-Z0-9_-]*)\}")
 
 
@@ -37,6 +41,8 @@ def _time(value: object) -> datetime:
         found = datetime.fromisoformat(str(value))
     except ValueError as error:
         raise ValueError('a time looks like "2026-02-28T02:41:00Z"') from error
+    if not 1970 < found.year < 9000:
+        raise ValueError("a time has a year that alerts can have")
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
@@ -71,6 +77,15 @@ class Expect(Shape):
     title: str | None = Field(default=None, description="The title, with * and ?; or ~ and a regex.")
     slack_not_contains: list[str] | None = Field(default=None, description="What Slack's message must not hold.")
     action: Literal["notify", "heartbeat"] | None = Field(default=None, description="What the rule does.")
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        for name in sorted(self.model_fields_set - _NONE):
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} has no value: write what is expected, or remove it")
+        if isinstance(self.subject, dict) and (strange := set(self.subject) - _SUBJECT):
+            raise ValueError(f"a subject has service, name and namespace, and no '{min(strange)}'")
+        return self
 
     def given(self) -> Mapping[str, Any]:
         """The fields that were written, with what they hold."""

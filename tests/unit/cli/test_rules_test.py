@@ -235,6 +235,10 @@ def test_expectations_can_be_rewritten(tmp_path: Path) -> None:
         ("coverage: {min_matchers: most}", "whole number of percent"),
         ("tests: [", "tests.yaml:2:1"),
         ("- a", "error[bad-value]"),
+        ("tests: [{name: x, alert: {a: b}, expect: {title: }}]", "title has no value"),
+        ("tests: [{name: x, alert: {a: b}, expect: {subject: {servce: plato}}}]", "and no 'servce'"),
+        ('tests: [{name: x, alert: {a: b}, now: "0001-01-01T00:00:00Z", expect: {}}]', "a time has a year"),
+        ('tests: [{name: x, body: "a\\0b", expect: {rule: x}}]', "cannot be read: embedded null byte"),
         (f"tests: [{{name: x, alert: {{}}, matrix: {MANY}, expect: {{}}}}]", "more than 10,000 cases"),
     ],
 )
