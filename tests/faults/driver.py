@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from tests.faults.door import Door
+from tests.faults.door import SILENCE_SECONDS, Door
 from tests.faults.stream import Alert, Episode, Group
 from tests.faults.timeline import Timeline
 
@@ -102,6 +102,13 @@ class Driver:
         return self._heard(each, firing=False) and self._door.nothing_pending(each.group.name)
 
     def _may_end(self, each: _Running) -> bool:
+        """One that came again fires until both Alertmanagers know it.
+
+        Prometheus goes on to tell of its earlier end. An Alertmanager that has heard of nothing else yet sends that end
+        after its peer's new "firing", and so the pair believes that the new end has been told.
+        """
+        if each.episode and time.time() - each.started < SILENCE_SECONDS:
+            return False
         others = [other for other in self._running if other.group is each.group and other is not each]
         is_first = each.alert is each.group.alerts[0]
         return self._heard(each, firing=True) and not (is_first and not all(other.ended for other in others))
