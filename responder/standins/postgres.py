@@ -124,22 +124,24 @@ class Postgres:
 
     def kill(self) -> None:
         """SIGKILL the server and all its sessions at once, as when the machine loses power."""
-        for pid in self._family():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait(_STOP_SECONDS)
         self._process = None
 
     def freeze(self) -> None:
         """SIGSTOP all of it: connections stay open, and nobody answers."""
-        for pid in self._family():
-            os.kill(pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        """To the server and all its sessions, of which some may end meanwhile."""
         for pid in self._family():
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def close(self) -> None:
         """End it for good and remove its data."""
