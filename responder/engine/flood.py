@@ -14,7 +14,7 @@ from responder.engine.desk import Desk
 from responder.engine.ledger import Decided, Ledger
 from responder.engine.messages import messages
 from responder.engine.page import page_after
-from responder.engine.plainly import bare
+from responder.engine.plainly import bare, worst
 from responder.engine.process import read
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Delivery, Effects
@@ -183,8 +183,7 @@ class Watch:
 
 def _severity(flood: Flood, desk: Desk) -> Severity:
     """That of a flood; the worst where rules that were changed meanwhile know it no more: people wait for its end."""
-    severities = desk.book.severities
-    return severities.get(flood.severity) or min(severities.values(), key=lambda severity: severity.rank)
+    return desk.book.severities.get(flood.severity) or worst(desk)
 
 
 def _of_nobody(drafts: tuple[Draft, ...], now: datetime) -> Effects:

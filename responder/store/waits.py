@@ -19,7 +19,7 @@ _LONGEST = timedelta(minutes=10)
 """No page waits longer for its diagnosis; what waits longer by a vendor's wish is tried once too often."""
 _NOISE = timedelta(seconds=2)
 """Replicas' clocks differ by less than this."""
-_HELD = messages.c.state == "waiting"
+_WAITING = messages.c.state == "waiting"
 
 
 def end(connection: Connection, now: datetime) -> int:
@@ -32,17 +32,20 @@ def end(connection: Connection, now: datetime) -> int:
 def end_impossible(connection: Connection, now: datetime) -> int:
     """The clock may have been put back some time ago: end the waits that no clock like ours can have set."""
     held = _resume(connection, now + _LONGEST, now)
-    held += _release(connection, messages.c.due_at > to_seconds(now + _LONGEST), now)
+    held += _release(connection, (messages.c.due_at > to_seconds(now + _LONGEST)) | _written_ahead(now), now)
     return held + _look_again(connection, incidents.c.review_at > to_seconds(now), now)
 
 
 def end_ahead(connection: Connection, now: datetime) -> int:
     """End the waits of what was written by a clock ahead of ours, as by a transaction that it was put back in."""
-    later = to_seconds(now + _NOISE)
     held = _resume(connection, now + _LONGEST, now)
-    held += _release(connection, messages.c.written_at > later, now)
-    changed = and_(incidents.c.changed_at > later, incidents.c.review_at > to_seconds(now))
+    held += _release(connection, _written_ahead(now), now)
+    changed = and_(incidents.c.changed_at > to_seconds(now + _NOISE), incidents.c.review_at > to_seconds(now))
     return held + _look_again(connection, changed, now)
+
+
+def _written_ahead(now: datetime) -> ColumnElement[bool]:
+    return messages.c.written_at > to_seconds(now + _NOISE)
 
 
 def _look_again(connection: Connection, waiting: ColumnElement[bool], now: datetime) -> int:
@@ -55,7 +58,7 @@ def _look_again(connection: Connection, waiting: ColumnElement[bool], now: datet
 
 def _release(connection: Connection, untrue: ColumnElement[bool], now: datetime) -> int:
     later = messages.c.due_at > to_seconds(now)
-    return _correct(connection, messages, and_(_HELD, later, untrue), due_at=to_seconds(now))
+    return _correct(connection, messages, and_(_WAITING, later, untrue), due_at=to_seconds(now))
 
 
 def _resume(connection: Connection, beyond: datetime, now: datetime) -> int:

@@ -114,10 +114,11 @@ def test_a_dead_workers_claim_ends_in_time(database: Database, clock: HandClock,
     }
 
 
-def test_a_jump_while_nobody_ran_is_noticed_at_the_start(database: Database, clock: HandClock) -> None:
+@pytest.mark.parametrize("seconds", [5.0, 300.0, HOUR])
+def test_a_jump_while_nobody_ran_is_noticed_at_the_start(database: Database, clock: HandClock, seconds: float) -> None:
     """A process that starts after the clock was put back finds the pages of the one before it, and sends them."""
     write(database, clock, due_in=8)
-    clock.put_back(HOUR)
+    clock.put_back(seconds)
     ClockWatch(database, clock).step()
     assert due_in(database, clock) == 0
 
