@@ -28,6 +28,8 @@ _log = structlog.get_logger()
 
 RENEW_SECONDS = 1.0
 """Seconds between signs of life to those who wait for our claims to run out."""
+LATER = 0.2
+"""Seconds after a page got its findings until we look for other work: first the page leaves."""
 MARGIN = timedelta(milliseconds=200)
 """How long before the page is due the findings are written into it, answered or not."""
 AT_ONCE = 8
@@ -62,7 +64,7 @@ class Diagnosis:
         self._clock = clock
         self.on_page: Callable[[Collection[str]], None] = lambda _channels: None
         self.on_end: Callable[[], None] = lambda: None
-        self._renewed = clock.monotonic()
+        self._renewed = self._looked = clock.monotonic()
         self._at_once = at_once
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="diagnosis")
         self._held: dict[int, Study] = {}
@@ -83,8 +85,12 @@ class Diagnosis:
 
     def step(self) -> float:
         """Write what was found into the pages, renew our claims, begin what waits. Returns the seconds to rest."""
+        with self._guard:
+            ended, full = bool(self._ended), len(self._held) >= self._at_once
         rest = self._keep()
         self._renew()
+        if ended and not full and self._clock.monotonic() - self._looked < RENEW_SECONDS:
+            return min(rest, LATER)
         if self.room():
             self._take_waiting()
         return rest
@@ -158,7 +164,7 @@ class Diagnosis:
             self._renewed = ticks
 
     def _take_waiting(self) -> None:
-        now = self._clock.now()
+        now, self._looked = self._clock.now(), self._clock.monotonic()
         with self._database.read() as connection:
             if not studies.any_free(connection, now):
                 return

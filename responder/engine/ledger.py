@@ -16,7 +16,7 @@ from responder.model.flood import Flood
 from responder.model.heartbeat import Pulse
 from responder.model.incident import Incident
 from responder.model.report import Report
-from responder.store import floods, heartbeats, inbox, incidents, outbox, studies
+from responder.store import floods, heartbeats, incidents, outbox, studies
 from responder.store.database import CannotStore, Database, Turn
 
 LEASE = timedelta(seconds=5)
@@ -45,14 +45,6 @@ def write(connection: Connection, decided: Decided, now: datetime, room: int) ->
     """The second invariant: incidents, deliveries, pages and work in one transaction. Returns the studies to begin."""
     effects = decided.effects
     incidents.save(connection, decided.added, decided.changed)
-    inbox.settle(
-        connection,
-        (
-            (e.delivery, e.state, e.incident.id if e.incident else None, e.outcome)
-            for e in effects
-            if e.delivery is not None
-        ),
-    )
     outbox.write(connection, (draft for each in effects for draft in each.drafts), now)
     for report in decided.better:
         outbox.improve(connection, report)

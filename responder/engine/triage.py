@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 
 BATCH = 32
 """Deliveries decided in one transaction."""
-POLL = 0.5
+POLL = 0.7
 """Seconds between looks for what another process left behind; our own work wakes us."""
 
 
@@ -67,11 +67,12 @@ class Triage:
                 return POLL
             decided = self._decide(connection, batch)
         with turn.work() as connection:
-            if not inbox.undecided(connection, batch):
+            if not inbox.settle(connection, _settled(decided.effects)):
+                connection.rollback()
                 return TURN
             started = write(connection, decided, self._clock.now(), self._room())
-        count(decided.effects)
         self._on_effects(started, to_tell(decided.effects, self._clock.now()))
+        count(decided.effects)
         return 0.0 if len(batch) == BATCH else POLL
 
     def _decide(self, connection: Connection, batch: Sequence[Delivery]) -> Decided:
@@ -90,6 +91,13 @@ class Triage:
             effects.append(each)
         news = flood.told(swollen.values(), desk, now)
         return replace(news, effects=[*effects, *news.effects], added=known.added, changed=known.changed)
+
+
+def _settled(effects: Iterable[Effects]) -> Iterator[tuple[int, str, str | None, str]]:
+    """What becomes of the deliveries: id, state, incident, outcome."""
+    for each in effects:
+        if each.delivery is not None:
+            yield each.delivery, each.state, each.incident.id if each.incident else None, each.outcome
 
 
 def _not_later(delivery: Delivery, now: datetime) -> Delivery:

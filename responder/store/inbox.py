@@ -23,10 +23,11 @@ REJECT_BYTES = 256 * 1024
 _NEW = deliveries.c.state == "new"
 _WHOLE = select(deliveries, bodies.c.body).join(bodies, bodies.c.delivery == deliveries.c.id)
 _OLDEST_NEW = _WHOLE.where(_NEW).order_by(deliveries.c.id).limit(bindparam("most", type_=Integer))
-_STILL_NEW = (
-    select(deliveries.c.id).where(deliveries.c.id.in_(bindparam("keys", expanding=True)), _NEW).with_for_update()
+_SETTLE = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("key"), _NEW)
+    .values(state=bindparam("now"), incident=bindparam("incident"), outcome=bindparam("outcome"))
 )
-_SETTLE = update(deliveries).where(deliveries.c.id == bindparam("key"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,19 +200,13 @@ def oldest_new(connection: Connection) -> datetime | None:
     return None if found is None else to_time(found)
 
 
-def undecided(connection: Connection, batch: Iterable[Delivery]) -> bool:
-    """Whether all of these deliveries still are: the fence of a decision that was made outside the transaction."""
-    numbers = {delivery.id for delivery in batch}
-    return len(connection.execute(_STILL_NEW, {"keys": list(numbers)}).all()) == len(numbers)
+def settle(connection: Connection, settled: Iterable[tuple[int, str, str | None, str]]) -> bool:
+    """Mark deliveries as done: id, state, incident, outcome. False where one of them was: then roll back.
 
-
-def settle(connection: Connection, settled: Iterable[tuple[int, str, str | None, str]]) -> None:
-    """Mark deliveries as done: id, state, incident, outcome."""
-    rows = [
-        {"key": key, "state": state, "incident": incident, "outcome": text} for key, state, incident, text in settled
-    ]
-    if rows:
-        connection.execute(_SETTLE, rows)
+    That is the fence of a decision that was made outside the transaction.
+    """
+    rows = [{"key": key, "now": state, "incident": incident, "outcome": text} for key, state, incident, text in settled]
+    return not rows or connection.execute(_SETTLE, rows).rowcount == len(rows)
 
 
 def _reject(row: Any) -> Reject:

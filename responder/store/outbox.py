@@ -134,9 +134,25 @@ def _later(lane: Lane) -> Select[float]:
     return select(func.min(messages.c.due_at)).where(_WAITING, lane.holds(), messages.c.due_at > _NOW)
 
 
+_accepted = messages.alias("accepted")
+# What the first accepted message of the same incident and channel returned.
+_REF = (
+    select(_accepted.c.ref)
+    .where(
+        _accepted.c.incident == messages.c.incident,
+        _accepted.c.channel == messages.c.channel,
+        _accepted.c.ref.is_not(None),
+    )
+    .order_by(_accepted.c.id)
+    .limit(1)
+    .scalar_subquery()
+    .label("previous")
+)
+
+
 @lru_cache
 def _candidates(lane: Lane) -> Select[Any]:
-    columns = (messages.c[name] for name in ("id", "incident", "channel", "step", "moment", "rank"))
+    columns = (*(messages.c[name] for name in ("id", "incident", "channel", "step", "moment", "rank")), _REF)
     chosen = select(*columns).where(_free(lane)).order_by(*_WORST_FIRST).limit(bindparam("most", type_=Integer))
     return chosen.with_for_update(skip_locked=True)
 
@@ -185,8 +201,8 @@ def claim(
         return []
     values = {"ids": [row.id for row in chosen], "until": to_seconds(until)}
     rows = connection.execute(_taken(), values).mappings().all()
-    refs = _references(connection, [row["incident"] for row in rows])
-    letters = [_letter(row, refs.get((row["incident"], row["channel"]), {})) for row in rows]
+    previous = {row.id: row.previous for row in chosen}
+    letters = [_letter(row, previous[row["id"]]) for row in rows]
     return sorted(letters, key=lambda letter: letter.id)
 
 
@@ -200,32 +216,14 @@ def _chosen(connection: Connection, lane: Lane, now: datetime, most: int, spare:
 _OF_A_LETTER = ("id", "incident", "channel", "step", "rank", "report", "due_at", "attempt", "plain", "written_at")
 
 
-_ACCEPTED = (
-    select(messages.c.incident, messages.c.channel, messages.c.ref)
-    .where(messages.c.incident.in_(bindparam("of", expanding=True)), messages.c.ref.is_not(None))
-    .order_by(messages.c.id.desc())
-)
-
-
-def _references(connection: Connection, of: list[str]) -> dict[tuple[str, str], dict[str, str]]:
-    """What the first accepted message of each incident and channel returned."""
-    if not of:
-        return {}
-    rows = connection.execute(_ACCEPTED, {"of": of})
-    return {(incident, channel): to_noun(dict[str, str], ref) for incident, channel, ref in rows}
-
-
 def peek(connection: Connection, number: int) -> Letter | None:
     """A message as the courier would get it, without claiming it."""
-    found = select(*(messages.c[name] for name in _OF_A_LETTER)).where(messages.c.id == number)
+    found = select(*(messages.c[name] for name in _OF_A_LETTER), _REF).where(messages.c.id == number)
     row = connection.execute(found).mappings().first()
-    if row is None:
-        return None
-    refs = _references(connection, [row["incident"]])
-    return _letter(row, refs.get((row["incident"], row["channel"]), {}))
+    return _letter(row, row["previous"]) if row else None
 
 
-def _letter(row: Mapping[Any, Any], previous: dict[str, str]) -> Letter:
+def _letter(row: Mapping[Any, Any], previous: bytes | None) -> Letter:
     return Letter(
         id=row["id"],
         channel=row["channel"],
@@ -235,7 +233,7 @@ def _letter(row: Mapping[Any, Any], previous: dict[str, str]) -> Letter:
         due_at=to_time(row["due_at"]),
         attempt=row["attempt"],
         plain=row["plain"],
-        previous=previous,
+        previous=to_noun(dict[str, str], previous) if previous else {},
         written_at=to_time(row["written_at"]),
     )
 

@@ -400,13 +400,15 @@ def test_only_one_process_triages_at_a_time(database: Database, database_url: st
 
 def test_a_decision_about_a_settled_delivery_is_noticed(database: Database) -> None:
     """What was decided outside the transaction is committed only if nobody else was faster."""
-    Inbox(database).keep(b"{}", "", NOW)
+    box = Inbox(database)
+    box.keep(b"{}", "", NOW)
     with database.read() as connection:
         batch = inbox.take(connection, 10)
+    box.keep(b"{}", "", NOW)
     with database.work() as connection:
-        assert inbox.undecided(connection, batch)
-        inbox.settle(connection, [(batch[0].id, "decided", None, "")])
-        assert not inbox.undecided(connection, batch)
+        batch += inbox.take(connection, 10)[1:]
+        assert inbox.settle(connection, [(each.id, "decided", None, "") for each in batch])
+        assert not inbox.settle(connection, [(each.id, "failed", None, "") for each in batch])
 
 
 def test_a_diagnosis_that_kills_its_workers_is_left_alone(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -13,13 +14,13 @@ from sqlalchemy import text
 
 from responder.diagnose.contract import Ask
 from responder.engine.desk import Desk
-from responder.engine.diagnosis import Diagnosis
+from responder.engine.diagnosis import LATER, Diagnosis
 from responder.engine.triage import BATCH, Triage
 from responder.model.clock import Deadline
 from responder.model.delivery import Study
 from responder.model.finding import Finding, Verdict
 from responder.model.report import Report
-from responder.store import outbox, studies
+from responder.store import inbox, outbox, studies
 from responder.store.codec import to_noun
 from responder.store.database import Database
 from responder.store.inbox import Inbox
@@ -254,6 +255,41 @@ def test_a_living_workers_diagnosis_is_left_to_it(shop: Shop) -> None:
             studies.renew(connection, [mine], shop.clock.now() + timedelta(seconds=5))
         shop.diagnosis.step()
     assert shop.asked == []
+
+
+def test_a_page_with_its_findings_leaves_before_we_look_for_other_work(shop: Shop) -> None:
+    """What another worker left behind waits a moment for a page that is ready, and no longer."""
+    ended = threading.Semaphore(0)
+    shop.diagnosis.on_end = ended.release
+    shop.diagnosis.step()
+    shop.deliver(a_body(alerts=[FIRING]))
+    (mine,), now = shop.begun, shop.clock.now()
+    with shop.database.write() as connection:
+        studies.write(connection, [(mine.work, now)], now, now, claims=0)
+    shop.diagnosis.begin([mine])
+    assert ended.acquire(timeout=10)
+    assert shop.diagnosis.step() == LATER
+    assert shop.rows("SELECT DISTINCT enrich FROM messages WHERE channel = 'pagerduty'") == [(0,)]
+    assert len(shop.asked) == 1
+    shop.diagnosis.step()
+    assert ended.acquire(timeout=10)
+    assert len(shop.asked) == 2
+
+
+def test_a_decision_that_another_process_was_faster_with_leaves_nothing(shop: Shop) -> None:
+    """Nobody is paged twice for a delivery that two processes decided."""
+    number = shop.inbox.keep(to_bytes(a_body(alerts=[FIRING])), "", shop.clock.now())
+    desk = shop.desk
+
+    def meanwhile() -> Desk:
+        with shop.database.write() as connection:
+            inbox.settle(connection, [(number, "decided", None, "by the other one")])
+        return desk
+
+    Triage(shop.database, meanwhile, shop.clock, shop._follow, shop.diagnosis.room).step()
+    assert shop.rows("SELECT outcome FROM deliveries") == [("by the other one",)]
+    assert [shop.rows(f"SELECT id FROM {table}") for table in ("incidents", "messages", "studies")] == [[], [], []]
+    assert shop.begun == []
 
 
 def test_a_delivery_from_before_the_clock_was_put_back_is_due_as_if_it_came_now(shop: Shop) -> None:
