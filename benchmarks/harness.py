@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from responder.standins.server import StandIn
 
@@ -233,11 +235,25 @@ def storm(server: Server, body: Path, seconds: float, tag: str, connections: int
 
 def post(url: str, body: bytes) -> None:
     """One webhook, accepted."""
+    with contextlib.closing(connected(url)) as connection:
+        post_on(connection, body)
+
+
+def connected(url: str) -> http.client.HTTPConnection:
+    """A connection to the server at ``url``, as Alertmanager holds one."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection.connect()
+    return connection
+
+
+def post_on(connection: http.client.HTTPConnection, body: bytes) -> None:
+    """One webhook, accepted, on a connection that is open already."""
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
-    request = urllib.request.Request(f"{url}/webhook/alertmanager", body, headers, method="POST")
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        if answer.status != 202:
-            raise Missing(f"the webhook was answered {answer.status}")
+    connection.request("POST", "/webhook/alertmanager", body, headers)
+    answer = connection.getresponse()
+    answer.read()
+    if answer.status != 202:
+        raise Missing(f"the webhook was answered {answer.status}")
 
 
 def wait_for(what: str, holds: Any, seconds: float = 60.0, pause: float = 0.02) -> float:

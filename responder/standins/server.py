@@ -20,7 +20,7 @@ OnEvent = Callable[[str, Any], None]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as it arrived; header names are in lower case, ``arrived`` is on the monotonic clock."""
+    """A request; header names are in lower case, ``arrived`` is when its first line came, on the monotonic clock."""
 
     method: str
     path: str
@@ -206,12 +206,17 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
         wbufsize = 1 << 16  # head and body leave in one write
+        arrived = 0.0
+
+        def parse_request(self) -> bool:
+            self.arrived = time.monotonic()
+            return super().parse_request()
 
         def _serve(self) -> None:
             length = self.headers.get("Content-Length", "")
             body = self.rfile.read(int(length) if length.isdigit() else 0)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            call = Call(self.command, self.path, headers, body, time.monotonic())
+            call = Call(self.command, self.path, headers, body, self.arrived)
             with stand_in.lock:
                 stand_in.calls.append(call)
                 fault = stand_in.faults.popleft() if stand_in.faults else stand_in.manner(call)
