@@ -199,7 +199,8 @@ def _diagnosis(report: Report) -> Iterator[Block]:
     yield from _paragraph(
         blocks.lines([_one(finding) for finding in worst_first(report.findings) if finding.verdict is not Verdict.OK])
     )
-    yield from _paragraph(_ruled_out(report))
+    well = report.conclusion.ruled_out
+    yield from _paragraph(f"{SIGNS[Verdict.OK]} *Ruled out:* {said(well)}" if well else "")
     yield from _paragraph(f"⏳ Still asking: {said(', '.join(report.pending))}" if report.pending else "")
     yield from _paragraph(f"*First step:* {said(report.first_step)}" if report.first_step else "")
     yield from _paragraph(f"*Note:* {said(report.note)}" if report.note else "")
@@ -212,15 +213,6 @@ def _conclusion(report: Report) -> list[Block]:
     said_so = report.conclusion
     told = (("Likely", said_so.likely), ("Seen", said_so.seen), ("Changed", said_so.changed))
     return _paragraph(blocks.lines([f"*{name}:* {said(text)}" for name, text in told if text]))
-
-
-def _ruled_out(report: Report) -> str:
-    """What was looked at and is well, on one line."""
-    well = ", ".join(
-        dict.fromkeys(each.probe for each in report.findings if each.verdict is Verdict.OK and each.judged)
-    )
-    text = report.conclusion.ruled_out or (f"{well} ok" if well else "")
-    return f"{SIGNS[Verdict.OK]} *Ruled out:* {said(text)}" if text else ""
 
 
 def _finding(finding: Finding) -> Iterator[Block]:

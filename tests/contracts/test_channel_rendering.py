@@ -16,6 +16,7 @@ import pytest
 from slack_sdk.models.blocks import Block
 
 from responder import __version__
+from responder.diagnose.conclude import conclude
 from responder.model.finding import Finding, Verdict
 from responder.model.incident import ChangeKind
 from responder.model.message import Letter, Request
@@ -35,6 +36,7 @@ from responder.standins.builders import (
     a_letter,
     a_report,
     a_resolved_alert,
+    a_subject,
     an_incident,
     some_findings,
 )
@@ -315,6 +317,16 @@ def test_only_the_configured_group_is_mentioned_and_only_by_an_alarm(name: str) 
             shown = channel.render(letter).body.decode()
             assert (mention in shown) is (letter.report.moment is Moment.FALLBACK)
             assert "<!" not in shown.replace(mention, "")
+
+
+@every
+def test_what_is_told_as_changed_is_not_ruled_out_as_well(name: str) -> None:
+    """That nothing was rolled out lately is said once, as what changed: it is no probe that found something well."""
+    channel = CASES[name].make()
+    old = a_finding(Verdict.OK, probe="recent-changes", kind="promql", headline="plato: last rollout 9.0 days ago")
+    report = a_report(findings=(old,), conclusion=conclude((old,), a_subject()))
+    for letter in letters(channel, report):
+        assert "Ruled out" not in _shown(name, channel.render(letter))
 
 
 @every
