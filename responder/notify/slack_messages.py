@@ -18,6 +18,8 @@ SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Ver
 WARNING = "⚠️"
 FIGURE = "📎"
 MOST_FINDINGS = 40
+LIST_LIMIT = 2000
+"""Characters for what is bad, and as many for what nobody could see: they leave room for the first step below."""
 BURST = 6
 # https://docs.slack.dev/apis/web-api/rate-limits: one message a second and channel, short bursts are allowed.
 PACE = per_minute(60, BURST)
@@ -195,24 +197,38 @@ def _template(report: Report) -> list[Block]:
 
 
 def _diagnosis(report: Report) -> Iterator[Block]:
-    yield from _conclusion(report)
-    yield from _paragraph(
-        blocks.lines([_one(finding) for finding in worst_first(report.findings) if finding.verdict is not Verdict.OK])
-    )
+    """What the findings come to, each told once: the thread has the probes one by one."""
+    yield from _paragraph(_likely(report))
+    yield from _paragraph(_told(("Seen", report.conclusion.seen), ("Changed", report.conclusion.changed)))
+    unseen = [each for each in worst_first(report.findings) if each.verdict in {Verdict.UNKNOWN, Verdict.SKIPPED}]
+    yield from _paragraph(blocks.lines([_one(finding) for finding in unseen], LIST_LIMIT))
     well = report.conclusion.ruled_out
     yield from _paragraph(f"{SIGNS[Verdict.OK]} *Ruled out:* {said(well)}" if well else "")
     yield from _paragraph(f"⏳ Still asking: {said(', '.join(report.pending))}" if report.pending else "")
     yield from _paragraph(f"*First step:* {said(report.first_step)}" if report.first_step else "")
     yield from _paragraph(f"*Note:* {said(report.note)}" if report.note else "")
     yield from _paragraph(_links(report))
-    told = (("Related", report.related), ("History", report.history), ("Escalation", report.escalation))
-    yield from _paragraph(blocks.lines([f"*{name}:* {said(text)}" for name, text in told if text]))
+    yield from _paragraph(
+        _told(("Related", report.related), ("History", report.history), ("Escalation", report.escalation))
+    )
+
+
+def _likely(report: Report) -> str:
+    """All that is bad, a line each with its sign, the service's own first; not a change, which is told as such."""
+    bad = [each for each in report.findings if each.verdict is Verdict.BAD]
+    bad = [each for each in bad if each.headline != report.conclusion.changed]
+    bad.sort(key=lambda each: (each.warning, each.target != report.service))
+    return blocks.lines(["*Likely:*", *map(_one, bad)], LIST_LIMIT) if bad else ""
 
 
 def _conclusion(report: Report) -> list[Block]:
     said_so = report.conclusion
-    told = (("Likely", said_so.likely), ("Seen", said_so.seen), ("Changed", said_so.changed))
-    return _paragraph(blocks.lines([f"*{name}:* {said(text)}" for name, text in told if text]))
+    return _paragraph(_told(("Likely", said_so.likely), ("Seen", said_so.seen), ("Changed", said_so.changed)))
+
+
+def _told(*rows: tuple[str, str]) -> str:
+    """The rows that say something, each with its name in bold."""
+    return blocks.lines([f"*{name}:* {said(text)}" for name, text in rows if text])
 
 
 def _finding(finding: Finding) -> Iterator[Block]:

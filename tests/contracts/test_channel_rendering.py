@@ -329,6 +329,26 @@ def test_what_is_told_as_changed_is_not_ruled_out_as_well(name: str) -> None:
         assert "Ruled out" not in _shown(name, channel.render(letter))
 
 
+@pytest.mark.parametrize("moment", [Moment.START, Moment.UPDATE, Moment.FALLBACK])
+@pytest.mark.parametrize("name", ["slack", "slack_webhook"])
+def test_the_first_message_says_each_fact_once(name: str, moment: Moment) -> None:
+    """Who reads Slack at night reads everything that is bad, the service's own first, and nothing a second time."""
+    bad = [
+        a_finding(probe="dependencies-health", target="capsule", headline="capsule: 503 DOWN in 9 ms"),
+        a_finding(headline="plato: 503 DOWN in 3 ms, db DOWN"),
+        a_finding(probe="replicas-ready", headline="plato: replicas available 67%", warning=True),
+        a_finding(probe="recent-changes", headline="plato: last rollout 14 min ago", warning=True),
+    ]
+    findings = (*bad, *some_findings()[1:])
+    report = a_report(moment=moment, findings=findings, conclusion=conclude(findings, a_subject()))
+    channel = CASES[name].make()
+    letter = a_letter(report, channel=name, step=channel.steps[moment][0], previous={"channel": "C1", "ts": "1.2"})
+    shown = _shown(name, channel.render(letter))
+    told = [each.headline for each in findings if each.verdict is not Verdict.OK or not each.judged]
+    assert {headline: shown.count(headline) for headline in told} == dict.fromkeys(told, 1)
+    assert sorted((each.headline for each in bad), key=shown.index) == [bad[n].headline for n in (1, 0, 2, 3)]
+
+
 @every
 def test_a_page_that_came_another_way_says_why(name: str) -> None:
     """Whoever is called by a fallback knows at once that the usual way is broken."""
