@@ -5,19 +5,27 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-import httpcore
+from urllib.parse import urlsplit
 
 PAGERDUTY, *PROBES = sys.argv[2:]
-CLIENT = httpcore.ConnectionPool()
+
+
+def ask(method: str, address: str, body: bytes | None = None) -> int:
+    parts = urlsplit(address)
+    connection = HTTPConnection(parts.netloc)
+    connection.request(method, parts.path, body)
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def page(group: dict[str, object]) -> None:
-    found = [f"{address}: {CLIENT.request('GET', address).status}" for address in PROBES]
+    found = [f"{address}: {ask('GET', address)}" for address in PROBES]
     payload = {"summary": "; ".join(found), "source": "sequential", "severity": "critical"}
     event = {"routing_key": "x", "event_action": "trigger", "dedup_key": group["groupKey"], "payload": payload}
-    CLIENT.request("POST", f"{PAGERDUTY}/v2/enqueue", content=json.dumps(event).encode())
+    ask("POST", f"{PAGERDUTY}/v2/enqueue", json.dumps(event).encode())
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -6,7 +6,6 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from responder.model.clock import Clock, Deadline
@@ -14,9 +13,7 @@ from responder.model.message import Request, Response
 from responder.model.secret import Secret
 from responder.outgoing.bearer import masked, token_for, with_token
 from responder.outgoing.dial import CouldNotReach, Dialer
-
-if TYPE_CHECKING:
-    import httpcore
+from responder.outgoing.line import Kept, Line
 
 _READ_ONLY = frozenset({"GET", "HEAD"})
 _Origin = tuple[str, str, int]
@@ -46,9 +43,7 @@ class Outgoing:
         self._tls = tls
         self._tokens = tokens or {}
         self._lock = threading.Lock()
-        # One pool an origin: httpcore's pool can close a connection it has just handed out (encode/httpcore#1110).
-        self._pools: dict[_Origin, httpcore.ConnectionPool] = {}
-        self._errand: Any = None
+        self._kept: dict[_Origin, Kept] = {}
 
     @property
     def tls(self) -> ssl.SSLContext:
@@ -63,27 +58,35 @@ class Outgoing:
         Raises CouldNotReach, by the deadline, where there is none. A read-only request that met a dead kept-alive
         connection is repeated once; anything else is for the caller to repeat.
         """
-        seconds = deadline.left(self._clock.monotonic())
         from responder.outgoing import transport
 
+        seconds = deadline.left(self._clock.monotonic())
         origin = _origin(request.url)
-        pool = self._pool(origin)
-        errand = self._errand
-        errand.deadline = deadline
-        for again in (request.method in _READ_ONLY, False):
-            errand.opened = False
-            left = deadline.left(self._clock.monotonic())
-            if left <= 0:
-                break
+        kept = self._kept_to(origin)
+        line = kept.take()
+        if line is not None:
             try:
-                return Response(
-                    *transport.fetch(pool, request.method, request.url, request.headers, request.body, cap, left)
-                )
-            except transport.ERRORS as error:
-                if again and not errand.opened and transport.is_stale(error):
-                    continue
-                raise transport.named(error, seconds) from error
-        raise CouldNotReach(f"timed out after {seconds:.1f} s")
+                return self._exchange(line, kept, request, deadline, cap)
+            except transport.BROKEN as error:
+                if isinstance(error, TimeoutError) or request.method not in _READ_ONLY:
+                    raise transport.named(error, seconds) from error
+        try:
+            return self._exchange(self._dial(origin, deadline), kept, request, deadline, cap)
+        except transport.BROKEN as error:
+            raise transport.named(error, seconds) from error
+
+    def _exchange(self, line: Line, kept: Kept, request: Request, deadline: Deadline, cap: int) -> Response:
+        from responder.outgoing import transport
+
+        line.deadline, again = deadline, False
+        try:
+            response, again = transport.exchange(line, request, cap)
+            return response
+        finally:
+            if again:
+                kept.give_back(line)
+            else:
+                line.hang_up()
 
     def ask(self, request: Request, deadline: Deadline, cap: int = 65536) -> Response:
         """The same for a question to Prometheus or Alertmanager: with the token of that server, where it has one.
@@ -110,22 +113,27 @@ class Outgoing:
         return self._dialer.mapped(host, port)
 
     def close(self) -> None:
-        """Close what is idle. Requests under way fail or finish."""
+        """Close what is idle. Requests under way finish."""
         with self._lock:
-            pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            pool.close()
+            kept, self._kept = self._kept, {}
+        for each in kept.values():
+            each.close()
 
-    def _pool(self, origin: _Origin) -> httpcore.ConnectionPool:
-        from responder.outgoing import transport
-
+    def _kept_to(self, origin: _Origin) -> Kept:
         with self._lock:
-            if self._errand is None:
-                self._errand = transport.Errand()
-            if origin not in self._pools:
-                tls = self.tls if origin[0] == "https" else None
-                self._pools[origin] = transport.pool(self._dialer, self._errand, tls)
-            return self._pools[origin]
+            return self._kept.setdefault(origin, Kept(self._clock))
+
+    def _dial(self, origin: _Origin, deadline: Deadline) -> Line:
+        scheme, host, port = origin
+        connection = self._dialer.dial(host, port, deadline)
+        if scheme == "https":
+            connection.settimeout(max(0.001, deadline.left(self._clock.monotonic())))
+            try:
+                connection = self.tls.wrap_socket(connection, server_hostname=host)
+            except BaseException:
+                connection.close()
+                raise
+        return Line(connection, self._clock)
 
 
 def _origin(url: str) -> _Origin:

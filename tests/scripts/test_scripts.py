@@ -95,7 +95,7 @@ def test_a_command_prints_what_its_script_says(path: Path, folder: Path) -> None
 
 def test_help_imports_nothing_heavy() -> None:
     """`responder --help` answers at once, since it loads none of the libraries that take their time."""
-    heavy = ("flask", "sqlalchemy", "httpcore", "pydantic", "re2", "structlog", "gunicorn", "msgspec", "yaml")
+    heavy = ("flask", "sqlalchemy", "http.client", "pydantic", "re2", "structlog", "gunicorn", "msgspec", "yaml")
     code = (
         "import sys, contextlib\n"
         "from responder.cli import main\n"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -18,6 +20,8 @@ from responder.model.clock import Deadline
 from responder.model.message import Request
 from responder.outgoing import CouldNotReach, Outgoing, is_forbidden
 from responder.standins.faulty import Fault, faulty, refused_address
+from tests.conftest import HandClock
+from tests.unit.diagnose.test_tls import Authority
 
 SLACK = 0.5
 
@@ -266,6 +270,144 @@ def test_a_dead_kept_alive_connection_is_replaced_for_reads_only() -> None:
         assert outgoing.send(get, within(5)).body == b"ok"
         outgoing.close()
         thread.join(5)
+
+
+def test_https_is_verified_and_its_connection_is_used_again(tmp_path: Path, server: str) -> None:
+    """A handshake is paid once, and nobody without a certificate that we trust hears what we ask."""
+    authority = Authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.certificate((-1, 80), "127.0.0.1"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as https:
+        https.daemon_threads = True
+        https.socket = context.wrap_socket(https.socket, server_side=True)
+        threading.Thread(target=https.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        ours = Outgoing(SystemClock(), tls=ssl.create_default_context(cafile=str(authority.root)))
+        url = f"https://127.0.0.1:{https.server_port}"
+        for path in ("/", "/", "/"):
+            assert ours.send(Request(f"{url}{path}", b"", {}, "GET"), within(5)).body == b"hello"
+        assert len({port for _, _, port in _Echo.seen}) == 1
+        assert len(ours.send(Request(f"{url}/big", b"", {}, "GET"), within(5)).body) == 65536
+        with pytest.raises(CouldNotReach, match="TLS"):
+            Outgoing(SystemClock()).send(Request(f"{url}/", b"", {}, "GET"), within(5))
+        with pytest.raises(CouldNotReach, match="TLS"):
+            ours.send(Request(f"https://{server}/", b"", {}, "GET"), within(5))
+        ours.close()
+        https.shutdown()
+
+
+@contextlib.contextmanager
+def saying(answer: bytes, *, hears: int = 65536) -> Iterator[str]:
+    """A server that takes ``hears`` bytes, says just this on each connection and hangs up, as host:port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.recv(hears)
+                        connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", "hung up before the answer was complete"),
+        (b"HTTP/1.1 200", "hung up before the answer was complete"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n", "hung up before the answer was complete"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhell", "hung up before the answer was complete"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhell", "hung up before the answer was complete"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfive\r\nhello",
+            "hung up before the answer was complete",
+        ),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\nhello", "the answer is not HTTP"),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "the answer is not HTTP"),
+        (b"HTTP/1.1 OK\r\n\r\n", "the answer is not HTTP"),
+        (b"HTTP/2 200\r\n\r\n", "the answer is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", "the answer is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 101 + b"\r\n", "the answer is not HTTP"),
+    ],
+)
+def test_half_an_answer_is_none(outgoing: Outgoing, answer: bytes, reason: str) -> None:
+    """A service that dies in the middle of its answer is never taken for one that is well."""
+    with saying(answer) as address, pytest.raises(CouldNotReach) as caught:
+        outgoing.send(Request(f"http://{address}/", b"", {}, "GET"), within(5))
+    assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nX: y\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\nhello",
+        b"HTTP/1.0 200 OK\r\n\r\nhello",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
+    ],
+)
+def test_every_way_to_end_an_answer_is_understood(outgoing: Outgoing, answer: bytes) -> None:
+    """Old servers, proxies and streams are read whole, one after the other."""
+    with saying(answer) as address:
+        for _ in range(3):
+            response = outgoing.send(Request(f"http://{address}/", b"", {}, "GET"), within(5))
+            assert (response.status, response.body) == (200, b"hello")
+
+
+def test_a_chunk_without_an_end_fills_no_memory(outgoing: Outgoing) -> None:
+    """A server that claims a chunk of -1 bytes is not read for ever."""
+    endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n" + b"x" * 3_000_000
+    with saying(endless) as address, pytest.raises(CouldNotReach, match="no end"):
+        outgoing.send(Request(f"http://{address}/", b"", {}, "GET"), within(5))
+
+
+def test_an_answer_that_comes_before_the_whole_request_is_read(outgoing: Outgoing) -> None:
+    """A proxy that refuses a body as too large, and hangs up, is heard: the message is made smaller."""
+    refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            connection.recv(100)
+            connection.sendall(refusal)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65536):
+                pass
+            connection.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert outgoing.send(Request(f"http://{address}/", b"x" * 8_000_000), within(5)).status == 413
+
+
+def test_a_folded_header_is_one_line(outgoing: Outgoing) -> None:
+    """What a server says in a header cannot break a line of a page or a log."""
+    with saying(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Long: one\r\n two\r\n\r\n") as address:
+        headers = outgoing.send(Request(f"http://{address}/", b"", {}, "GET"), within(5)).headers
+    assert headers["x-long"] == "one two"
+
+
+@pytest.mark.parametrize("headers", [{"X": "a\r\nEvil: b"}, {"X\r\nY": "a"}, {"X": "\u20ac"}])
+def test_a_header_cannot_carry_another_one(outgoing: Outgoing, server: str, headers: dict[str, str]) -> None:
+    """A line break in a value sends nothing at all."""
+    with pytest.raises(CouldNotReach, match="cannot be sent as HTTP"):
+        outgoing.send(Request(f"http://{server}/", b"", headers, "GET"), within(5))
+    assert _Echo.seen == []
+
+
+def test_connections_that_were_not_used_for_long_are_not_trusted(server: str) -> None:
+    """Many firewalls forget a connection after a while without a word; a page must not find that out."""
+    clock = HandClock()
+    outgoing = Outgoing(clock)
+    for _ in range(2):
+        outgoing.send(Request(f"http://{server}/", b"", {}, "GET"), Deadline(clock.monotonic() + 5))
+        clock.move(31)
+    assert len({port for _, _, port in _Echo.seen}) == 2
+    outgoing.close()
 
 
 def test_many_threads_share_one_outgoing(outgoing: Outgoing, server: str) -> None:
