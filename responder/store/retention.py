@@ -7,8 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, not_, or_, select, text, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    text,
+    true,
+)
 
+from responder.store import floods
 from responder.store.codec import to_seconds
 from responder.store.studies import ATTEMPTS
 from responder.store.tables import bodies, deliveries, incidents, messages, rejects, studies
@@ -44,13 +59,19 @@ class Portion:
         return Portion(self.table, self.rows + other.rows, self.bytes + other.bytes)
 
 
+_DIGESTS: ColumnElement[str] = bindparam("digests", expanding=True)
+"""The digests of floods that are on. A flood's row is a whole value, in which no query looks: see ``_known``."""
+
+
 def _open(incident: ColumnElement[str]) -> ColumnElement[bool]:
     return exists().where(incidents.c.id == incident, incidents.c.open)
 
 
 def _of_messages() -> ColumnElement[bool]:
-    """Sent and dead ones; of an open incident not what its next message builds upon or answers to."""
-    newer, first = messages.alias(), messages.alias()
+    """Sent and dead ones; of what is on or has more to tell not what its next message builds upon or answers to."""
+    newer, first, unsent = messages.alias(), messages.alias(), messages.alias()
+    waits = exists().where(unsent.c.incident == messages.c.incident, unsent.c.state == "waiting")
+    on = or_(_open(messages.c.incident), messages.c.incident.in_(_DIGESTS), waits)
     replaced = exists().where(newer.c.incident == messages.c.incident, newer.c.id > messages.c.id)
     answered = exists().where(
         first.c.incident == messages.c.incident,
@@ -59,7 +80,7 @@ def _of_messages() -> ColumnElement[bool]:
         first.c.ref.is_not(None),
     )
     spare = and_(replaced, or_(messages.c.ref.is_(None), answered))
-    return and_(messages.c.state != "waiting", or_(not_(_open(messages.c.incident)), spare))
+    return and_(messages.c.state != "waiting", or_(not_(on), spare))
 
 
 def _of_studies() -> ColumnElement[bool]:
@@ -108,11 +129,17 @@ SMALL = frozenset({"floods", "gathered_groups", "heartbeats", "lanes", "tallies"
 """Tables that do not grow with time: a row a severity, a cluster, a channel, a count, a job, an open group."""
 
 
+def _known(connection: Connection) -> dict[str, list[str]]:
+    """What the conditions of the shelves ask for. A digest is no incident: it is on as long as its flood says so."""
+    return {"digests": [flood.digest for flood in floods.known(connection).values() if flood.digest]}
+
+
 def may_go(connection: Connection, shelf: Shelf, before: datetime) -> Portion:
     """What ``clear`` would delete of everything older than ``before``."""
     old = and_(shelf.at < to_seconds(before), shelf.free)
     sizes = _sized(connection, shelf, old).subquery()
-    rows, size = connection.execute(select(func.count(), func.coalesce(func.sum(sizes.c.size), 0))).one()
+    total = select(func.count(), func.coalesce(func.sum(sizes.c.size), 0))
+    rows, size = connection.execute(total, _known(connection)).one()
     return Portion(shelf.table.name, rows, int(size))
 
 
@@ -132,9 +159,9 @@ def page(
 def clear(connection: Connection, shelf: Shelf, keys: Iterable[Any]) -> Portion:
     """Delete those of the rows that nobody needs."""
     own = shelf.table.primary_key.columns[0]
-    wanted = and_(own.in_(list(keys)), shelf.free)
-    sizes: dict[Any, int] = dict(connection.execute(_sized(connection, shelf, wanted)).all())
-    gone = connection.execute(delete(shelf.table).where(wanted).returning(own)).scalars().all()
+    wanted, known = and_(own.in_(list(keys)), shelf.free), _known(connection)
+    sizes: dict[Any, int] = dict(connection.execute(_sized(connection, shelf, wanted), known).all())
+    gone = connection.execute(delete(shelf.table).where(wanted).returning(own), known).scalars().all()
     if shelf.beside is not None and gone:
         beside = shelf.beside.primary_key.columns[0]
         connection.execute(delete(shelf.beside).where(beside.in_(gone)))

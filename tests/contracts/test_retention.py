@@ -12,8 +12,10 @@ from sqlalchemy import text
 
 from responder.engine.retention import Retention
 from responder.model.clock import Deadline
+from responder.model.flood import Flood
+from responder.model.message import Letter
 from responder.standins.builders import NOW, a_finding, a_report, an_incident
-from responder.store import inbox, incidents, outbox, studies
+from responder.store import floods, inbox, incidents, outbox, studies
 from responder.store.database import Database
 from responder.store.inbox import Inbox
 from responder.store.outbox import Lane
@@ -46,14 +48,20 @@ def an_old_incident(database: Database, name: str = "INC-1", *, at: datetime = L
     incident = replace(
         an_incident(), id=name, dedup_key=name, open=not over, resolved_at=at if over else None, delivery=number
     )
-    drafts = [replace(a_draft(step, stream=name), incident=name, due_at=at) for step in ("post", "edit", "reply")]
     with database.work() as connection:
         inbox.settle(connection, [(number, "decided", name, "new")])
         incidents.save(connection, [incident], [])
-        outbox.write(connection, drafts, at)
         work = replace(a_work(), incident=name)
         for study in studies.write(connection, [(work, at)] * 2, at, at, claims=2):
             studies.finish(connection, study, (a_finding(),), at)
+    told(database, name, at)
+
+
+def told(database: Database, name: str, at: datetime) -> None:
+    """Three sent messages, the first of which the others answer to."""
+    drafts = [replace(a_draft(step, stream=name), incident=name, due_at=at) for step in ("post", "edit", "reply")]
+    with database.work() as connection:
+        outbox.write(connection, drafts, at)
     for n in range(len(drafts)):
         with database.work() as connection:
             for letter in outbox.claim(connection, EVERY, at, at, 10):
@@ -92,6 +100,44 @@ def test_an_open_incident_keeps_what_its_next_message_needs(database: Database, 
         outbox.write(connection, [replace(a_draft("edit", stream="INC-1"), incident="INC-1")], NOW)
         (letter,) = outbox.claim(connection, EVERY, NOW, NOW, 10)
     assert letter.previous == {"ts": "17.5"}
+
+
+def the_next(database: Database, name: str) -> Letter:
+    """One more message of it, claimed by a courier."""
+    with database.write() as connection:
+        outbox.write(connection, [replace(a_draft("edit", stream=name), incident=name)], NOW)
+        (letter,) = outbox.claim(connection, EVERY, NOW, NOW + timedelta(minutes=1), 10)
+    return letter
+
+
+@pytest.mark.parametrize("most_bytes", [1, 10**12])
+def test_a_digest_that_is_on_keeps_what_its_next_message_needs(
+    database: Database, clock: HandClock, most_bytes: int
+) -> None:
+    """However long a flood lasts, its updates and its end find the thread that its digest began."""
+    for name in ("FLOOD-P1-ON", "FLOOD-P1-OVER"):
+        told(database, name, LONG_AGO)
+    with database.write() as connection:
+        floods.save(connection, [Flood(severity="P1", digest="FLOOD-P1-ON"), Flood(severity="P2")])
+    assert swept(database, clock, most_bytes) == {"messages": 4}
+    kept = rows(database, "SELECT incident, step FROM messages ORDER BY id")
+    assert kept == [("FLOOD-P1-ON", "post"), ("FLOOD-P1-ON", "reply")]
+    assert the_next(database, "FLOOD-P1-ON").previous == {"ts": "17.5"}
+
+
+def test_an_end_that_was_not_told_yet_keeps_what_it_answers_to(database: Database, clock: HandClock) -> None:
+    """What was on for months and ends while Slack is down is told in its thread when Slack is back, and then goes."""
+    an_old_incident(database)
+    told(database, "FLOOD-P1-OVER", LONG_AGO)
+    ends = [the_next(database, name) for name in ("INC-1", "FLOOD-P1-OVER")]
+    assert swept(database, clock)["messages"] == 4
+    with database.write() as connection:
+        for end in ends:
+            letter = outbox.peek(connection, end.id)
+            assert letter is not None
+            assert letter.previous == {"ts": "17.5"}
+            outbox.sent(connection, letter, {}, NOW)
+    assert swept(database, clock)["messages"] == 2
 
 
 def test_nothing_undecided_unsent_or_under_study_goes(database: Database, clock: HandClock) -> None:
