@@ -12,9 +12,9 @@ LONGEST = 0.002
 """Seconds; how much later a new connection may be answered where every worker has many."""
 
 
-def patience(connections: int) -> float:
-    """Seconds for which a worker with so many open connections leaves the next one to others."""
-    return min(connections * STEP, LONGEST)
+def patience(connections: int, workers: int) -> float:
+    """Seconds for which one of ``workers`` that has so many open connections leaves the next one to the others."""
+    return min(connections * STEP, LONGEST) if workers > 1 else 0.0
 
 
 class Fair(ThreadWorker):
@@ -27,6 +27,6 @@ class Fair(ThreadWorker):
 
     def accept(self, listener: Any) -> None:
         """Take a new connection, if it is still there."""
-        if wait := patience(self.nr_conns):
+        if wait := patience(self.nr_conns, self.cfg.workers):
             Event().wait(wait)
         super().accept(listener)
