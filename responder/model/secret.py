@@ -40,7 +40,7 @@ _PASSWORD_IN_URL = re.compile(
 
 
 def passwords_in(url: str) -> tuple[Secret, ...]:
-    """The passwords that a database URL holds, as they are written and as they are meant."""
+    """The passwords that a URL holds, as they are written and as they are meant."""
     found = [match["password"] or match["value"] or "" for match in _PASSWORD_IN_URL.finditer(url)]
     return tuple(Secret(text) for text in dict.fromkeys([*found, *map(unquote, found)]) if text)
 

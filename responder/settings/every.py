@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from itertools import chain
 from typing import Any
 
 from responder.model.secret import Secret, passwords_in, without_passwords
@@ -91,7 +92,8 @@ class Settings:
         """Every secret that is set, for the scrubber."""
         values = (getattr(self, item.name) for item in fields(self) if item.name != "database_url")
         plain = tuple(value for value in values if isinstance(value, Secret) and value.reveal())
-        return plain + passwords_in(self.database_url.reveal())
+        urls = (self.database_url.reveal(), self.prometheus_url, *chain(*self.alertmanager_url.values()))
+        return plain + tuple(chain.from_iterable(map(passwords_in, urls)))
 
     def tokens(self) -> Mapping[str, Secret]:
         """The bearer tokens of Prometheus and Alertmanager, by the address each is for."""
@@ -109,6 +111,8 @@ class Settings:
                 value = without_passwords(value.reveal())
             elif isinstance(value, Secret):
                 value = str(value) if value.reveal() else ""
+            elif item.name.endswith("_url"):
+                value = without_passwords(value)
             yield env_name(item.name), str(value), item.metadata["help"]
 
 
@@ -118,4 +122,4 @@ def env_name(name: str) -> str:
 
 
 def _joined(value: str | tuple[str, ...]) -> str:
-    return value if isinstance(value, str) else " ".join(value)
+    return value if isinstance(value, str) else " ".join(map(without_passwords, value))

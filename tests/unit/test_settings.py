@@ -53,6 +53,20 @@ def test_no_secret_is_shown() -> None:
     assert ("RESPONDER_PAGERDUTY_ROUTING_KEY", "***") in [row[:2] for row in settings.rows()]
 
 
+def test_a_password_in_an_address_is_not_shown_either() -> None:
+    """Who logs in to Prometheus and Alertmanager by password may list the settings, and logs hold none of them."""
+    settings = read(
+        {
+            "RESPONDER_PROMETHEUS_URL": "http://reader:first@prometheus:9090",
+            "RESPONDER_ALERTMANAGER_URL": "prod=http://am:second@am-0:9093 http://am:third@am-1:9093",
+        }
+    )
+    shown = {name: value for name, value, _ in settings.rows()}
+    assert shown["RESPONDER_PROMETHEUS_URL"] == "http://reader:***@prometheus:9090"
+    assert shown["RESPONDER_ALERTMANAGER_URL"] == "prod=http://am:***@am-0:9093 http://am:***@am-1:9093"
+    assert scrub("first second third", settings.secrets()) == "*** *** ***"
+
+
 def test_every_problem_is_reported_at_once() -> None:
     """One start shows all that must be mended."""
     with pytest.raises(BadSettings) as caught:
