@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -12,6 +12,8 @@ from responder.model.alert import Alert, AlertGroup
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _YEAR_ONE = 1
 """The year of ``endsAt`` while an alert fires: Go's zero time (Alertmanager dispatch.go)."""
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+"""The ends of what we can reckon with; the last day is left out, since a float rounds its end into the year 10000."""
 
 
 class BadBody(Exception):
@@ -77,11 +79,19 @@ def _alert(wire: _WireAlert) -> Alert:
         firing=firing,
         labels=wire.labels,
         annotations=wire.annotations,
-        starts_at=wire.starts_at,
-        ends_at=None if firing or wire.ends_at.year == _YEAR_ONE else wire.ends_at,
+        starts_at=_reckoned(wire.starts_at),
+        ends_at=None if firing or wire.ends_at.year == _YEAR_ONE else _reckoned(wire.ends_at),
         generator_url=wire.generator_url,
         fingerprint=wire.fingerprint,
     )
+
+
+def _reckoned(told: datetime) -> datetime:
+    """The same in UTC, and the end of the calendar for what lies beyond it: an absurd date must not break triage."""
+    try:
+        return min(told.astimezone(UTC), _LAST)
+    except OverflowError:
+        return _FIRST if told.year == _YEAR_ONE else _LAST
 
 
 def _decode(body: bytes) -> _Wire:

@@ -123,3 +123,19 @@ def test_a_bad_body_is_refused_with_the_path_of_the_field(body: bytes, path: str
 def test_a_group_without_alerts_is_understood() -> None:
     """An empty list is odd, and no reason to fail."""
     assert parse(to_bytes(a_body(alerts=[]))).alerts == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("0001-01-01T00:00:00+14:00", datetime.min.replace(tzinfo=UTC)),
+        ("9999-12-31T23:59:59-14:00", datetime(9999, 12, 31, tzinfo=UTC)),
+        ("9999-12-31T23:59:59.999999Z", datetime(9999, 12, 31, tzinfo=UTC)),
+    ],
+)
+def test_a_time_at_the_edge_of_the_calendar_is_one_that_can_be_reckoned_with(told: str, kept: datetime) -> None:
+    """One alert with an absurd date is paged as any other, and does not break its group for ever."""
+    (alert,) = parse(to_bytes(a_body(alerts=[an_alert(startsAt=told, endsAt=told, status="resolved")]))).alerts
+    assert alert.starts_at == kept
+    assert datetime.fromtimestamp(alert.starts_at.timestamp(), UTC) == kept
+    assert alert.ends_at in {None, kept}
