@@ -44,6 +44,8 @@ class Database:
         self.is_sqlite = scheme not in {"postgresql", "postgres"}
         self._kind = Sqlite(url, busy_seconds) if self.is_sqlite else Postgres(url, busy_seconds)
         self.name = str(Path(self._kind.file).absolute()) if isinstance(self._kind, Sqlite) else without_passwords(url)
+        # PostgreSQL's errors name the server themselves, SQLite's do not name the file.
+        self._who = f"database {self.name}" if self.is_sqlite else "database"
         self._closed = False
 
     @contextlib.contextmanager
@@ -159,6 +161,6 @@ class Database:
         except NoneFree:
             raise CannotStore("database: no connection became free in time") from None
         except DatabaseError as error:
-            raise CannotStore(f"database: {first_line(error.orig)}") from error
+            raise CannotStore(f"{self._who}: {first_line(error.orig)}") from error
         except self._kind.errors as error:
-            raise CannotStore(f"database: {first_line(error)}") from error
+            raise CannotStore(f"{self._who}: {first_line(error)}") from error

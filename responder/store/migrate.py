@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from responder.store.database import CannotStore, Database
-from responder.store.tables import HEAD
+from responder.store.tables import HEAD, metadata
 
 _ELSEWHERE = "set RESPONDER_DATABASE_URL as the service has it; `responder serve` makes one at its first start"
 
@@ -17,8 +17,11 @@ def migrate(database: Database) -> None:
     if is_newest(database):
         return
     with database.migrating() as connection:
-        if revision(connection) != HEAD:
-            _upgrade(connection)
+        found = revision(connection)
+        if found is None:
+            _refuse_strangers(connection, database.name)
+        if found != HEAD:
+            _upgrade(connection, database.name, found)
 
 
 def is_newest(database: Database) -> bool:
@@ -49,11 +52,28 @@ def revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _upgrade(connection: Connection) -> None:
+def _refuse_strangers(connection: Connection, name: str) -> None:
+    """Another program's tables would be in the way of ours half-way through."""
+    taken = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
+    if taken:
+        raise CannotStore(
+            f"the database {name} has a table {taken[0]} that responder did not make: name another in "
+            "RESPONDER_DATABASE_URL"
+        )
+
+
+def _upgrade(connection: Connection, name: str, found: str | None) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
+    known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
+    if found is not None and found not in known:
+        raise CannotStore(
+            f"the database {name} has the schema {found}, which this program does not know; its own is {HEAD}: "
+            "start the version that made it, or name another database in RESPONDER_DATABASE_URL"
+        )
     command.upgrade(config, HEAD)

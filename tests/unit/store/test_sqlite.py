@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,54 @@ from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
 
 
+def _schema(path: Path) -> list[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        return file.execute("SELECT name, sql FROM sqlite_master").fetchall()
+
+
 def test_a_vanished_database_refuses_with_a_reason(tmp_path: Path) -> None:
     """A database that is gone is a 503 and not a traceback."""
     with pytest.raises(CannotStore, match="unable to open"):
         migrate(Database(f"sqlite:///{tmp_path / 'missing' / 'responder.db'}"))
+
+
+@pytest.mark.parametrize(
+    ("statements", "said"),
+    [
+        (
+            ("CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('9999')"),
+            "has the schema 9999, which this program does not know; its own is",
+        ),
+        (("CREATE TABLE deliveries (parcel TEXT)",), "has a table deliveries that responder did not make"),
+    ],
+)
+def test_a_database_of_another_version_or_program_is_left_alone(
+    tmp_path: Path, statements: tuple[str, ...], said: str
+) -> None:
+    """After a rollback, or with the wrong database named, the start says so in one line and changes nothing."""
+    path = tmp_path / "other.db"
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        for statement in statements:
+            other.execute(statement)
+        other.commit()
+    before = _schema(path)
+    found = Database(f"sqlite:///{path}")
+    with pytest.raises(CannotStore, match=f"^the database {path} {said}"):
+        migrate(found)
+    found.close()
+    assert _schema(path) == before
+
+
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    """Whoever reads that the database cannot be opened reads which file that is, and what it takes."""
+    path = tmp_path / "notes.txt"
+    path.write_text("these are notes, and no database at all" * 100)
+    for url, said in (
+        (f"sqlite:///{path}", f"database {path}: file is not a database"),
+        (f"sqlite:///{path.parent}/none/x.db", f"database {path.parent}/none/x.db: unable to open database file"),
+    ):
+        with pytest.raises(CannotStore, match=f"^{said}"):
+            migrate(Database(url))
 
 
 def test_a_full_disk_refuses_and_recovers(database: Database) -> None:
