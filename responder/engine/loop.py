@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 import structlog
@@ -12,6 +13,8 @@ from responder.store.database import CannotStore
 _log = structlog.get_logger()
 _PAUSE = 0.25
 """Seconds to wait after the database refused something."""
+_TRIES_A_LINE = 240
+"""A line of the log for so many refusals of one reason, a minute of them: the log may be on the disk that is full."""
 
 
 class Loop:
@@ -25,6 +28,7 @@ class Loop:
         self._name = name
         self._step = step
         self._on_fatal = on_fatal
+        self._refusals: Counter[str] = Counter()
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -61,7 +65,13 @@ class Loop:
 
     def _once(self) -> float:
         try:
-            return self._step()
+            rest = self._step()
         except CannotStore as error:
-            _log.error("engine.cannot_store", loop=self._name, reason=str(error))
+            self._refusals[str(error)] += 1
+            if self._refusals[str(error)] % _TRIES_A_LINE == 1:
+                _log.error("engine.cannot_store", loop=self._name, reason=str(error))
             return _PAUSE
+        if self._refusals:
+            _log.info("engine.stores_again", loop=self._name, refusals=self._refusals.total())
+            self._refusals.clear()
+        return rest
