@@ -30,6 +30,8 @@ News = Callable[[], None]
 
 POLL = 0.2
 """Seconds between looks at the outbox: how late a page may be that a dead process left behind."""
+REST_POLL = 1.0
+"""The same for channels that are not configured any more: nothing new is written for them."""
 SEND_SECONDS = 5.0
 """The deadline of one attempt."""
 CLAIM = timedelta(seconds=SEND_SECONDS + 1)
@@ -68,6 +70,7 @@ class Courier:
         self._pool = ThreadPoolExecutor(senders, thread_name_prefix="courier")
         self._senders = senders
         self._busy = 0
+        self._poll = REST_POLL if lane.rest else POLL
         self._lease = LEASE if self._channel in PAGERS else None
         self._out: dict[int, tuple[Letter, float]] = {}
         self._ended: list[tuple[Letter, Outcome]] = []
@@ -77,7 +80,7 @@ class Courier:
         self.on_free: Callable[[], None] = lambda: None
 
     def step(self) -> float:
-        """Mark what has ended and send what is due. Returns the seconds until the next message is, at most POLL."""
+        """Mark what has ended and send what is due. Returns the seconds until the next one is, at most its poll."""
         self._prepare()
         self._renew()
         now = self._clock.now()
@@ -85,7 +88,7 @@ class Courier:
             ended, free = list(self._ended), self._senders - self._busy
         expecting, self._expecting = self._expecting and free > 0, False
         if not ended and not expecting:
-            rest = self._rest(now) if free else POLL
+            rest = self._rest(now) if free else self._poll
             if rest > 0:
                 return rest
         with self._database.work() as connection:
@@ -102,7 +105,7 @@ class Courier:
             self._pool.submit(self._carry, letter)
         for tell in news:
             tell()
-        return 0.0 if letters or ended or expecting else POLL
+        return 0.0 if letters or ended or expecting else self._poll
 
     def expect(self) -> None:
         """A message was released just now: the next step claims it without looking for it first."""
@@ -140,15 +143,17 @@ class Courier:
                 self._out |= {letter.id: (letter, ticks) for letter in old}
 
     def _rest(self, now: datetime) -> float:
-        """Seconds until a message may leave, at most POLL; 0 where one may now."""
+        """Seconds until a message may leave, at most its poll; 0 where one may now."""
+        if not outbox.anything(self._database, self._lane):
+            return self._poll
         with self._database.read() as connection:
             due = outbox.next_due(connection, self._lane, now)
             if due is None:
-                return POLL
+                return self._poll
             if due.at > now.timestamp():
-                return min(POLL, due.at - now.timestamp())
+                return min(self._poll, due.at - now.timestamp())
             room = self._room(lanes.look(connection, self._channel), now)
-        return 0.0 if (room.urgent if due.worst else room.other) else POLL
+        return 0.0 if (room.urgent if due.worst else room.other) else self._poll
 
     def _room(self, standing: lanes.Standing, now: datetime) -> Room:
         """How many messages the vendor takes now: none while it asked for a pause."""

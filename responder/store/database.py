@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Select, Table, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoneFree
 
@@ -111,6 +111,11 @@ class Database:
             kind = self._kind
             return Listener(lambda: kind.connect(autocommit=True), on_news, self._named)
         return None
+
+    def finds(self, looked_for: Select[Any]) -> bool:
+        """Whether there is such a row now. For what is asked all the time: on SQLite it costs a fifth of ``read``."""
+        with self._named():
+            return self._kind.finds(looked_for)
 
     def tidy(self) -> None:
         """After rows were deleted: on SQLite write the log into the file and cut it, where nobody is in the way."""

@@ -31,6 +31,7 @@ from responder.model.message import Draft, Letter
 from responder.model.report import Report
 from responder.store import merge, news
 from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
+from responder.store.database import Database
 from responder.store.tables import messages
 
 _earlier = messages.alias("earlier")
@@ -125,6 +126,11 @@ def _free(lane: Lane) -> ColumnElement[bool]:
 
 
 @lru_cache
+def _any(lane: Lane) -> Select[int]:
+    return select(messages.c.id).where(_WAITING, lane.holds()).limit(1)
+
+
+@lru_cache
 def _ready(lane: Lane) -> Select[Any]:
     return select(messages.c.due_at, messages.c.rank).where(_free(lane)).order_by(*_WORST_FIRST).limit(1)
 
@@ -173,6 +179,11 @@ class Due:
 
     at: float
     worst: bool = False
+
+
+def anything(database: Database, lane: Lane) -> bool:
+    """Whether any message of the lane waits, due or not. Nearly every look finds none, so it is cheap to ask."""
+    return database.finds(_any(lane))
 
 
 def next_due(connection: Connection, lane: Lane, now: datetime) -> Due | None:

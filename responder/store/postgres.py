@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, func, select
 from sqlalchemy.engine.interfaces import ExceptionContext
 
 from responder.model.clock import Clock
@@ -129,6 +129,11 @@ class Postgres:
         """Looks only."""
         with self._readers.connect() as connection:
             yield connection
+
+    def finds(self, looked_for: Select[Any]) -> bool:
+        """One trip to the server."""
+        with self.read() as connection:
+            return connection.execute(looked_for).first() is not None
 
     def append(
         self, rows: Sequence[Mapping[str, Any]], table: Table, blobs: Sequence[bytes], beside: Table

@@ -244,6 +244,19 @@ def test_nothing_leaves_before_it_is_due(database: Database) -> None:
     assert len(claimed(database, 8)) == 1
 
 
+def test_what_waits_is_seen_at_the_first_look(database: Database) -> None:
+    """The look that couriers take all the time finds every message that waits, due or not, on its own lane alone."""
+    slack, others = outbox.Lane(("slack",)), outbox.Lane(("pagerduty", "slack"), rest=True)
+    assert not outbox.anything(database, slack)
+    written(database, a_draft("post", "slack", due=8))
+    seen = [outbox.anything(database, lane) for lane in (slack, EVERY, outbox.Lane(("pagerduty",)), others)]
+    assert seen == [True, True, False, False]
+    (letter,) = claimed(database, 8)
+    with database.write() as connection:
+        outbox.sent(connection, letter, {}, LATER)
+    assert not outbox.anything(database, slack)
+
+
 def test_a_claim_is_exclusive_until_it_runs_out(database: Database) -> None:
     """Two workers do not send the same message, and a dead one does not keep it."""
     written(database, a_draft())

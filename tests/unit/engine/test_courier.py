@@ -134,10 +134,23 @@ def test_what_was_just_released_is_not_looked_for(database: Database, clock: Han
     office.write()
     office.courier.expect()
     database.read = lambda: pytest.fail("it was looked for")  # type: ignore[method-assign]
+    database.finds = lambda _any: pytest.fail("it was looked for")  # type: ignore[method-assign, assignment]
     assert office.courier.step() == 0.0
     assert office.idle.acquire(timeout=10)
     office.courier.close(5)
     assert len(wire.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("lane", "seconds"), [(outbox.Lane(("pagerduty",)), 0.2), (outbox.Lane(("pagerduty",), rest=True), 1.0)]
+)
+def test_idle_couriers_look_seldom_where_no_page_can_come(
+    database: Database, clock: HandClock, wire: Wire, lane: outbox.Lane, seconds: float
+) -> None:
+    """A page left by a dead process waits a fifth of a second; nothing new comes for a channel configured away."""
+    office = Office(database, clock, wire, a_desk(), lane)
+    assert office.courier.step() == seconds
+    office.courier.close(5)
 
 
 def test_what_falls_due_while_another_is_marked_leaves_in_time(office: Office) -> None:

@@ -14,6 +14,7 @@ from responder.store import incidents, outbox
 from responder.store.database import CannotStore, Database
 from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
+from responder.store.sqlite import _in_words
 
 
 def _schema(path: Path) -> list[tuple[str, str]]:
@@ -109,6 +110,14 @@ def test_an_alert_in_a_storm_looks_at_its_own_messages_alone(database: Database)
         asked = [(statement.params | values)[name] for name in statement.positiontup or ()]
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(asked)).all()
     assert "messages_order (stream=? AND channel=?)" in str(plan)
+
+
+def test_an_idle_look_reads_what_waits_alone(database: Database) -> None:
+    """A look that finds nothing costs the same with a hundred thousand sent messages in the table as with none."""
+    for lane in (outbox.Lane(("slack",)), outbox.Lane(("slack",), rest=True)):
+        with database.read() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {_in_words(outbox._any(lane))}").all()
+        assert "USING COVERING INDEX" in str(plan)  # only those that hold nothing but what waits know its state
 
 
 def test_what_a_letter_follows_is_looked_for_in_its_incident_alone(database: Database) -> None:
