@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from responder.engine.desk import Desk
 from responder.engine.messages import left_open, messages
@@ -148,7 +149,9 @@ def _told(
     report = changed(decision, group, moved, desk.book, now=now, links=desk.links, before=before)
     informed = desk.configured(incident.channels)
     heard = (channel for channel in informed if worse or hears(channel, decision.change))
-    update = messages(report, heard, rank=decision.severity.rank, due_at=now)
+    # Their first page may still wait for its diagnosis, as long as the milder severity allows.
+    within = now + timedelta(seconds=decision.severity.page_budget) if worse else None
+    update = messages(report, heard, rank=decision.severity.rank, due_at=now, within=within)
     if not added:
         return replace(recorded(decision, delivery, replace(moved, title=report.title), decision.reason), drafts=update)
     page = opened(decision, group, delivery, moved, added, desk, owed)

@@ -14,11 +14,18 @@ from responder.notify.route import PAGERS
 
 
 def messages(
-    report: Report, channels: Iterable[Channel], *, rank: int, due_at: datetime, enrich: bool = False
+    report: Report,
+    channels: Iterable[Channel],
+    *,
+    rank: int,
+    due_at: datetime,
+    enrich: bool = False,
+    within: datetime | None = None,
 ) -> tuple[Draft, ...]:
     """The messages that a report becomes on each channel, in the order they must leave.
 
-    What follows a beginning (its details in the thread) is a rank less urgent: in a flood every page leaves before it.
+    Pages that wait before them for their diagnosis leave ``within`` that time. What follows a beginning (its details in
+    the thread) is a rank less urgent: in a flood every page leaves before it.
     """
     began = report.moment is Moment.START
     return tuple(
@@ -31,6 +38,7 @@ def messages(
             due_at=due_at,
             report=report,
             enrich=enrich,
+            within=within,
         )
         for channel in channels
         for place, step in enumerate(channel.steps[report.moment])

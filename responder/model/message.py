@@ -15,7 +15,8 @@ class Draft:
 
     Messages of one ``stream`` (the dedup key) and channel leave in the order they were written. ``rank`` is the
     severity's, 1 first. ``enrich`` marks a page that the diagnosis may still improve until it is due. ``origin`` is the
-    id of the message that could not be delivered and that this one stands in for.
+    id of the message that could not be delivered and that this one stands in for. Pages that wait before this message
+    leave at ``within`` at the latest, where it says so.
     """
 
     incident: str
@@ -27,6 +28,7 @@ class Draft:
     report: Report
     enrich: bool = False
     origin: int | None = None
+    within: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

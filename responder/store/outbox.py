@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    case,
     exists,
     func,
     insert,
@@ -36,6 +37,7 @@ from responder.store.tables import messages
 
 _earlier = messages.alias("earlier")
 _WAITING = messages.c.state == "waiting"
+_NEVER = float("inf")
 WORST = 1
 """The rank that leaves before all others, and whose messages may use up what a channel takes at once."""
 
@@ -63,12 +65,17 @@ _HELD_UP = (
     .with_for_update(skip_locked=True)
     .cte("held_up")
 )
-_LIFT = update(messages).where(messages.c.id.in_(select(_HELD_UP.c.id))).values(rank=bindparam("best"))
+_UNTRIED = and_(messages.c.enrich, messages.c.attempt == 0, messages.c.due_at > bindparam("within", type_=Float))
+_LIFT = (
+    update(messages)
+    .where(messages.c.id.in_(select(_HELD_UP.c.id)))
+    .values(rank=bindparam("best"), due_at=case((_UNTRIED, bindparam("within", type_=Float)), else_=messages.c.due_at))
+)
 
 
 def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> None:
     """Add messages, in order. Nothing is sent before ``due_at``, and nothing waits for anyone after it."""
-    drafts = list(drafts)
+    drafts = _unhindered(drafts)
     reports = {id(draft.report): to_bytes(draft.report) for draft in drafts}
     rows = [
         {
@@ -91,9 +98,29 @@ def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> Non
         for draft in drafts
     ]
     if rows:
-        connection.execute(_LIFT, [{"of": d.stream, "to": d.channel, "best": d.rank} for d in _leading(drafts)])
+        lifted = [
+            {"of": d.stream, "to": d.channel, "best": d.rank, "within": to_seconds(d.within) if d.within else _NEVER}
+            for d in _leading(drafts)
+        ]
+        connection.execute(_LIFT, lifted)
         connection.execute(insert(messages), rows)
         news.tell(connection, news.MESSAGES)
+
+
+def _unhindered(drafts: Iterable[Draft]) -> list[Draft]:
+    """The drafts, where one stands before a worse one of its stream and channel as urgent as that one."""
+    worst: dict[tuple[str, str], Draft] = {}
+    found = []
+    for draft in reversed(list(drafts)):
+        key = draft.stream, draft.channel
+        behind = worst.get(key)
+        if behind is not None and behind.rank < draft.rank:
+            due_at = min(draft.due_at, behind.within) if draft.enrich and behind.within else draft.due_at
+            found.append(replace(draft, rank=behind.rank, due_at=due_at))
+        else:
+            worst[key] = draft
+            found.append(draft)
+    return found[::-1]
 
 
 def _leading(drafts: Iterable[Draft]) -> list[Draft]:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from responder.model.clock import Deadline
 from responder.model.delivery import Study
 from responder.model.finding import Finding, Verdict
 from responder.model.report import Report
+from responder.model.rule import SeverityFrom
 from responder.store import inbox, outbox, studies
 from responder.store.codec import to_noun
 from responder.store.database import Database
@@ -290,6 +291,31 @@ def test_a_decision_that_another_process_was_faster_with_leaves_nothing(shop: Sh
     assert shop.rows("SELECT outcome FROM deliveries") == [("by the other one",)]
     assert [shop.rows(f"SELECT id FROM {table}") for table in ("incidents", "messages", "studies")] == [[], [], []]
     assert shop.begun == []
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["later", "in the same batch"])
+def test_what_becomes_a_p1_is_told_within_the_budget_of_a_p1(shop: Shop, apart: bool) -> None:
+    """Nobody waits for a page's diagnosis as long as its first, milder severity allowed."""
+    by_label = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P2"}, otherwise="P4")
+    shop.desk = a_desk(replace(EVERYTHING, severity=by_label))
+    mild = an_alert(labels={**LABELS, "severity": "warning"})
+    worse = an_alert(labels={**LABELS, "pod": "plato-2"}, fingerprint="c0ffee")
+    began = shop.clock.now()
+    shop.inbox.keep(to_bytes(a_body(alerts=[mild])), "", began)
+    if apart:
+        shop.triage.step()
+        assert {name: rank for name, rank, _ in pages(shop, began)}["pagerduty"] == 2
+    shop.clock.move(1)
+    shop.inbox.keep(to_bytes(a_body(alerts=[mild, worse])), "", shop.clock.now())
+    shop.triage.step()
+    assert {due for _, _, due in pages(shop, began)} == {9.0}
+    assert ("pagerduty", 1, 9.0) in pages(shop, began)
+
+
+def pages(shop: Shop, began: datetime) -> list[tuple[str, int, float]]:
+    """The pages that wait for their diagnosis: channel, rank, seconds from ``began`` until they are due."""
+    rows = shop.rows("SELECT channel, rank, due_at FROM messages WHERE enrich AND attempt = 0 ORDER BY id")
+    return [(channel, rank, round(due_at - began.timestamp(), 3)) for channel, rank, due_at in rows]
 
 
 def test_a_delivery_from_before_the_clock_was_put_back_is_due_as_if_it_came_now(shop: Shop) -> None:

@@ -104,7 +104,7 @@ def test_incidents_nobody_was_woken_for_are_looked_for_among_the_open_alone(data
 
 def test_an_alert_in_a_storm_looks_at_its_own_messages_alone(database: Database) -> None:
     """With thousands of messages waiting a new one costs no more: those before it are found by their stream."""
-    values = {"of": "key", "to": "slack", "best": 1}
+    values = {"of": "key", "to": "slack", "best": 1, "within": 0.0}
     with database.read() as connection:
         statement = outbox._LIFT.compile(connection)
         asked = [(statement.params | values)[name] for name in statement.positiontup or ()]
