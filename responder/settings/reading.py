@@ -93,6 +93,8 @@ def _problem(name: str, value: str) -> str:
         return f"is '{value}': write the id of a user group as Slack shows it, for example S0123ABCD"
     if name in {"smtp_from", "smtp_to"} and (wrong := [each for each in addresses(value) if not _MAIL.fullmatch(each)]):
         return f"has '{wrong[0]}': write plain addresses, for example oncall@example.com"
+    if name == "webhook_basic_auth" and not all(":" in login for login in value.split()):
+        return "is not user:password: write both, and no space in either; two logins are separated by a space"
     if name in {"prometheus_token", "alertmanager_token"} and not _TOKEN.fullmatch(value):
         return "has a line break, a space or another sign that no bearer token has: write the token alone"
     if name == "listen" and not _is_port(value.rpartition(":")[2]):

@@ -95,6 +95,17 @@ def test_every_problem_is_reported_at_once() -> None:
         assert f"RESPONDER_{name}" in text
 
 
+def test_a_login_without_a_password_is_refused() -> None:
+    """A slip in the webhook's login is said at the start, where every alert would be refused for it later."""
+    assert read({"RESPONDER_WEBHOOK_BASIC_AUTH": "am:old am:new"}).webhook_basic_auth.reveal() == "am:old am:new"
+    for given in ("s3cret", "am:old s3cret", "am:my s3cret"):
+        with pytest.raises(BadSettings) as caught:
+            read({"RESPONDER_WEBHOOK_BASIC_AUTH": given})
+        (problem,) = caught.value.problems
+        assert problem.startswith("RESPONDER_WEBHOOK_BASIC_AUTH is not user:password")
+        assert "s3cret" not in problem
+
+
 def test_a_bad_secret_is_not_quoted() -> None:
     """An error about a secret does not print it."""
     with pytest.raises(BadSettings) as caught:
