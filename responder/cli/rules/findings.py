@@ -17,6 +17,8 @@ from responder.rulebook.examine import Examined
 from responder.rulebook.pages import CODES, page
 
 _WITHOUT_LINE = frozenset({"no-rules", "unreadable", "encoding", "too-big"})
+_WIDEST = 160
+"""Characters of a line that are shown, those around the place: a file may be one line."""
 _COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow"}
 
 
@@ -126,8 +128,9 @@ def _block(problem: Problem, lines_of_file: Sequence[str]) -> str:
     lines = [f"{click.style(str(problem.place), bold=True)}: {code} {problem.message}"]
     if source := _source(problem, lines_of_file):
         number = str(problem.place.line)
+        source, before = _window(source, problem.place.column - 1)
         # Tabs stay tabs before the caret, so that it stands under its place whatever a tab's width is.
-        indent = "".join("\t" if sign == "\t" else " " for sign in source[: problem.place.column - 1])
+        indent = "".join("\t" if sign == "\t" else " " for sign in source[:before])
         lines.append(f"  {number} | {source}")
         lines.append(f"  {' ' * len(number)} | {indent}{click.style('^', fg=colour, bold=True)}")
     if problem.hint:
@@ -141,3 +144,11 @@ def _source(problem: Problem, lines: Sequence[str]) -> str:
         return ""
     line = lines[problem.place.line - 1]
     return "".join(sign if sign.isprintable() or sign == "\t" else "\N{REPLACEMENT CHARACTER}" for sign in line)
+
+
+def _window(line: str, place: int) -> tuple[str, int]:
+    """What is shown of a line, and how many characters of that are before the place."""
+    begin = max(0, min(place - _WIDEST // 2, len(line) - _WIDEST))
+    end = begin + _WIDEST
+    head, tail = "…" if begin else "", "…" if end < len(line) else ""
+    return f"{head}{line[begin:end]}{tail}", place - begin + len(head)

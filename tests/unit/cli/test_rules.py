@@ -57,6 +57,20 @@ def test_a_problem_is_shown_with_its_line(folder: Path) -> None:
     assert [(each["line"], each["code"]) for each in found] == [(2, "missing-key"), (4, "unknown-key")]
 
 
+def test_a_very_long_line_is_shown_around_the_place(folder: Path) -> None:
+    """A regex of a thousand names, or a file on one line, leaves the problem readable."""
+    line = "  - {id: mine, match: 'alertname=~\"" + "Name|" * 1000 + "\"', sevrity: P1, note: '" + "so " * 1000 + "'}"
+    (folder / "50-mine.yaml").write_text(f"rules:\n{line}\n")
+    shown = _check(str(folder)).output.splitlines()
+    (at,) = [number for number, each in enumerate(shown) if "unknown key 'sevrity'" in each]
+    assert shown[at].startswith(f"rules/50-mine.yaml:2:{line.index('sevrity') + 1}: ")
+    excerpt, caret = shown[at + 1], shown[at + 2]
+    assert excerpt.startswith("  2 | …")
+    assert excerpt.endswith("…")
+    assert max(map(len, shown)) < 200
+    assert excerpt[caret.index("^") :].startswith("sevrity")
+
+
 def test_control_characters_of_a_file_do_not_reach_the_terminal(folder: Path) -> None:
     """A rule file from somebody else cannot play tricks on the terminal."""
     (folder / "50-mine.yaml").write_text('rules: ["\x85\u202e", 7]\n')
