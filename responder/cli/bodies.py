@@ -62,7 +62,9 @@ def _of(source: str, data: bytes, now: datetime) -> Iterator[Sample]:
         value = [value]
     if not isinstance(value, list):
         yield Sample(source, data)
-    elif value and all(isinstance(each, dict) and "alerts" in each for each in value):
+    elif not value:
+        yield Sample(source, b"", "the list is empty: it holds no alert")
+    elif all(isinstance(each, dict) and "alerts" in each for each in value):
         for number, each in enumerate(value):
             yield Sample(f"{source}[{number}]", json.dumps(each).encode())
     else:

@@ -117,6 +117,13 @@ def test_a_missing_file_and_an_empty_folder_are_problems(tmp_path: Path) -> None
     assert [bool(sample.problem) for sample in found] == [True, True]
 
 
+def test_an_empty_list_is_a_problem(path: Path) -> None:
+    """A list from which everything was filtered out does not pass for one in which all is well."""
+    path.write_text("[]")
+    (sample,) = samples([str(path)], NO_INPUT, NOW)
+    assert sample.problem == "the list is empty: it holds no alert"
+
+
 def test_a_file_of_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     """One bad file of a folder is named, and the others are shown all the same."""
     (tmp_path / "a.json").mkdir()
