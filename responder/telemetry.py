@@ -12,8 +12,11 @@ from responder.model.secret import Secret
 from responder.model.text import clean
 
 
-def configure(log_format: str, secrets: Iterable[Secret] = ()) -> None:
-    """Send events to standard error. ``secrets`` are replaced by their mask wherever they would appear."""
+def configure(log_format: str, secrets: Iterable[Secret] = (), *, for_good: bool = True) -> None:
+    """Send events to standard error. ``secrets`` are replaced by their mask wherever they would appear.
+
+    ``for_good`` makes each logger keep this, which is faster, and then it cannot be changed any more.
+    """
     hidden = [secret.reveal() for secret in secrets]
     as_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     renderer = (
@@ -28,7 +31,7 @@ def configure(log_format: str, secrets: Iterable[Secret] = ()) -> None:
             renderer,
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=for_good,
     )
 
 

@@ -128,8 +128,10 @@ def _rejected(inbox: Inbox, number: int, cluster: str) -> Delivery:
 
 def _foreseen(delivery: Delivery, database: Database, settings: Settings) -> Effects:
     """What it will do by the rules in force and what is known now."""
+    from responder import telemetry
     from responder.engine.triage import foreseen
 
+    telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
     desk = bootstrap.desk(
         settings, bootstrap.load_rules(settings.rules, settings.runbooks), bootstrap.channels(settings)
     )

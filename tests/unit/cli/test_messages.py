@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from click.testing import CliRunner, Result
 
 from responder.cli import main
@@ -69,9 +70,10 @@ class Office:
 
 
 @pytest.fixture
-def office(database: Database, database_url: str) -> Office:
+def office(database: Database, database_url: str) -> Iterator[Office]:
     """With PagerDuty and Slack configured."""
-    return Office(database, database_url)
+    yield Office(database, database_url)
+    structlog.reset_defaults()
 
 
 def test_what_was_given_up_is_listed_with_its_reason(office: Office) -> None:
@@ -204,6 +206,14 @@ def test_a_replay_says_what_it_will_do_and_keeps_the_body_anew(office: Office) -
     again = Inbox(office.database).find(number + 1)
     assert again is not None
     assert (again.body, again.cluster) == (SERVICE_DOWN, "prod-eu")
+
+
+def test_a_replay_that_breaks_triage_keeps_to_its_output(office: Office) -> None:
+    """What triage has to log does not end up between the lines that a script reads."""
+    number = Inbox(office.database).keep(b"{", "", NOW)
+    done = office.run("replay", str(number), "--dry-run", "--output", "json")
+    assert "triage stopped" in json.loads(done.stdout)["outcome"]
+    assert json.loads(done.stderr.splitlines()[0])["event"] == "triage.unreadable"
 
 
 def test_deliveries_are_listed(office: Office) -> None:
