@@ -109,7 +109,14 @@ def opened(
         outcome=decision.reason,
         decision=decision,
         incident=replace(incident, title=report.title),
-        drafts=messages(report, (desk.channels[name] for name in to), rank=rank, due_at=due_at, enrich=bool(pending)),
+        drafts=messages(
+            report,
+            (desk.channels[name] for name in to),
+            rank=rank,
+            due_at=due_at,
+            enrich=bool(pending),
+            within=due_at,
+        ),
         work=work if pending else None,
         due_at=due_at,
     )

@@ -312,6 +312,22 @@ def test_what_becomes_a_p1_is_told_within_the_budget_of_a_p1(shop: Shop, apart: 
     assert ("pagerduty", 1, 9.0) in pages(shop, began)
 
 
+def test_what_comes_back_as_a_p1_is_told_within_the_budget_of_a_p1(shop: Shop) -> None:
+    """A page that waits for its diagnosis though its incident is over holds up nobody who must be woken."""
+    by_label = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P2"}, otherwise="P4")
+    shop.desk = a_desk(replace(EVERYTHING, severity=by_label))
+    mild = an_alert(labels={**LABELS, "severity": "warning"})
+    began = shop.clock.now()
+    shop.deliver(a_body(alerts=[mild]))
+    shop.clock.move(1)
+    over = {**mild, "status": "resolved", "endsAt": shop.clock.now().isoformat()}
+    shop.deliver(a_body(alerts=[over], status="resolved"))
+    shop.clock.move(1)
+    again = shop.clock.now().isoformat()
+    shop.deliver(a_body(alerts=[{**ANEW, "fingerprint": "c0ffee", "startsAt": again}]))
+    assert {(rank, due) for channel, rank, due in pages(shop, began) if channel == "pagerduty"} == {(1, 10.0)}
+
+
 def pages(shop: Shop, began: datetime) -> list[tuple[str, int, float]]:
     """The pages that wait for their diagnosis: channel, rank, seconds from ``began`` until they are due."""
     rows = shop.rows("SELECT channel, rank, due_at FROM messages WHERE enrich AND attempt = 0 ORDER BY id")
