@@ -45,11 +45,11 @@ class _Refusal(Exception):
 
 
 def blueprint(door: Door) -> Blueprint:
-    """The routes. The optional last segment names the cluster the alerts come from."""
+    """The routes. The optional last segment names the cluster the alerts come from; a slash may follow it."""
     routes = Blueprint("webhook", __name__)
 
-    @routes.post("/webhook/alertmanager")
-    @routes.post("/webhook/alertmanager/<cluster>")
+    @routes.post("/webhook/alertmanager", strict_slashes=False)
+    @routes.post("/webhook/alertmanager/<cluster>", strict_slashes=False)
     def receive(cluster: str = "") -> Response:
         if not door.guard.admits(request.headers.get("Authorization", "")):
             _log.warning("webhook.unauthorized", remote=request.remote_addr)

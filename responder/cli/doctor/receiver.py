@@ -127,8 +127,6 @@ def _hook(about: str, name: str, hook: Mapping[str, Any], used: list[Route]) -> 
     if hook.get("max_alerts"):
         what = f"receiver {name} sends at most {hook['max_alerts']} alerts"
         yield warn(about, what, "write max_alerts: 0; a truncated group cannot be resolved")
-    if str(hook.get("url", "")).endswith("/"):
-        yield bad(about, f"the address of receiver {name} ends with a slash", "remove it")
     if "http_config" not in hook or not {"authorization", "basic_auth"} & set(hook["http_config"] or {}):
         yield bad(about, f"receiver {name} sends no credentials", "give it http_config.authorization with our token")
 

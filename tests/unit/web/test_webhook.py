@@ -72,6 +72,15 @@ def test_a_body_is_kept_before_it_is_acknowledged(post: Post, inbox: Inbox, kept
     assert (delivery.body, delivery.cluster, kept) == (BODY, "prod-eu", [1])
 
 
+@pytest.mark.parametrize(("path", "cluster"), [("/", ""), ("/prod-eu/", "prod-eu")])
+def test_a_slash_at_the_end_of_the_address_loses_no_alert(post: Post, inbox: Inbox, path: str, cluster: str) -> None:
+    """Alertmanager never sends again what it hears 404 for, so a slip in its address must not be one."""
+    assert post(path=path) == (202, '{"id": 1}\n')
+    delivery = inbox.find(1)
+    assert delivery is not None
+    assert delivery.cluster == cluster
+
+
 @pytest.mark.parametrize(
     "header",
     ["Bearer old", "bearer  new", "Basic " + base64.b64encode("am:pässword".encode()).decode()],
