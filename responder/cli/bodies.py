@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,6 +54,7 @@ def _of_file(name: str, now: datetime) -> Iterator[Sample]:
 
 
 def _of(source: str, data: bytes, now: datetime) -> Iterator[Sample]:
+    data = data.removeprefix(BOM_UTF8)
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):

@@ -37,6 +37,13 @@ def test_a_webhook_body_is_taken_byte_for_byte(path: Path) -> None:
     assert sample.body == b' {"version": "4", "alerts": [] } '
 
 
+def test_a_byte_order_mark_is_passed_over(path: Path) -> None:
+    """A body that an editor on Windows saved is read as the same body."""
+    path.write_bytes(b'\xef\xbb\xbf{"version": "4", "alerts": []}')
+    (sample,) = samples([str(path)], NO_INPUT, NOW)
+    assert sample.body == b'{"version": "4", "alerts": []}'
+
+
 def test_a_single_alert_is_enough(path: Path) -> None:
     """Somebody who only knows the labels can ask what would happen."""
     assert groups(path, {"labels": {"alertname": "A"}}) == [('{}:{alertname="A"}', ["A"])]
