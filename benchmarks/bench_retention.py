@@ -28,7 +28,7 @@ from responder.model.clock import Deadline
 from responder.model.delivery import Work
 from responder.model.message import Draft
 from responder.standins.builders import NOW, a_finding, a_report, a_subject, an_incident
-from responder.store import inbox, incidents, outbox, studies
+from responder.store import attempts, claims, inbox, incidents, outbox, studies
 from responder.store.database import Database
 from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
@@ -37,7 +37,7 @@ DELIVERIES = 25
 STORM = 10
 LIMIT = 25_000_000
 DAYS = 365
-LANE = outbox.Lane((), rest=True)
+LANE = claims.Lane((), rest=True)
 
 
 class HandClock:
@@ -104,8 +104,8 @@ class Past:
             for study in studies.write(connection, [(work, now)], now, now):
                 studies.finish(connection, study, (a_finding(),), now)
             for _ in drafts:
-                for letter in outbox.claim(connection, LANE, now, now, 10):
-                    outbox.sent(connection, letter, {"ts": "17.5"}, now)
+                for letter in claims.claim(connection, LANE, now, now, 10):
+                    attempts.sent(connection, letter, {"ts": "17.5"}, now)
 
     def day(self, deliveries: int, *, over: bool = True) -> None:
         """One day's webhooks."""

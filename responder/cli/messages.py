@@ -62,13 +62,13 @@ def _cells(row: Row) -> tuple[str, ...]:
 @click.option("--raw", is_flag=True, help="The request's body alone, byte for byte but for the secrets.")
 def show(number: int, *, raw: bool) -> None:
     """Show one message: what became of it and why, and the request as it is sent, secrets masked."""
-    from responder.store import outbox, postbox
+    from responder.store import claims, postbox
 
     with named_failures():
         settings = bootstrap.settings_from_environment()
         channels = bootstrap.masked_channels(settings)
         with bootstrap.database(settings) as database, database.read() as connection:
-            row, letter = postbox.find(connection, number), outbox.peek(connection, number)
+            row, letter = postbox.find(connection, number), claims.peek(connection, number)
         if row is None or letter is None:
             raise Fatal(f"there is no message {number}; {_LIST}")
         request = channels[row.channel].render(letter) if row.channel in channels else None

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from functools import partial
 
 import structlog
 from sqlalchemy import Connection
 
 from responder.engine.desk import Desk
+from responder.engine.marking import Marking
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Letter
-from responder.model.outcome import Delivered, Outcome, Refused, TryLater
-from responder.model.report import Moment
-from responder.notify.backoff import LONGEST_WISH, next_attempt, rest
+from responder.model.outcome import Outcome, Refused
+from responder.notify.backoff import LONGEST_WISH
 from responder.notify.deliver import Deliverer
 from responder.notify.pace import Pace, Room
 from responder.notify.route import PAGERS
-from responder.store import lanes, outbox
+from responder.store import attempts, claims, lanes
 from responder.store.database import CannotStore, Database
-from responder.tally import TALLY
 
 _log = structlog.get_logger()
-
-News = Callable[[], None]
 
 POLL = 0.2
 """Seconds between looks at the outbox: how late a page may be that a dead process left behind."""
@@ -53,7 +49,7 @@ class Courier:
     def __init__(
         self,
         database: Database,
-        lane: outbox.Lane,
+        lane: claims.Lane,
         desk: Callable[[], Desk],
         deliverer: Deliverer,
         clock: Clock,
@@ -66,7 +62,7 @@ class Courier:
         self._desk = desk
         self._deliverer = deliverer
         self._clock = clock
-        self._chance = chance
+        self._marking = Marking(self._pace, chance)
         self._pool = ThreadPoolExecutor(senders, thread_name_prefix="courier")
         self._senders = senders
         self._busy = 0
@@ -93,7 +89,7 @@ class Courier:
                 return rest
         with self._database.work() as connection:
             now = self._clock.now()  # it may have taken a while to be the one who writes
-            news = self._mark(connection, ended, now)
+            news = self._marking.mark(connection, ended, now)
             letters = self._claim(connection, now, free) if free else []
         with self._guard:
             del self._ended[: len(ended)]
@@ -120,7 +116,7 @@ class Courier:
             ended, self._ended = self._ended, []
         try:
             with self._database.work() as connection:
-                news = self._mark(connection, ended, self._clock.now())
+                news = self._marking.mark(connection, ended, self._clock.now())
             for tell in news:
                 tell()
         except CannotStore as error:
@@ -138,16 +134,16 @@ class Courier:
             old = [letter for letter, renewed in self._out.values() if ticks - renewed >= RENEW_SECONDS]
         if old and self._lease:
             with self._database.work() as connection:
-                outbox.renew(connection, old, self._clock.now() + self._lease)
+                attempts.renew(connection, old, self._clock.now() + self._lease)
             with self._guard:
                 self._out |= {letter.id: (letter, ticks) for letter in old}
 
     def _rest(self, now: datetime) -> float:
         """Seconds until a message may leave, at most its poll; 0 where one may now."""
-        if not outbox.anything(self._database, self._lane):
+        if not claims.anything(self._database, self._lane):
             return self._poll
         with self._database.read() as connection:
-            due = outbox.next_due(connection, self._lane, now)
+            due = claims.next_due(connection, self._lane, now)
             if due is None:
                 return self._poll
             if due.at > now.timestamp():
@@ -169,11 +165,11 @@ class Courier:
     def _claim(self, connection: Connection, now: datetime, free: int) -> list[Letter]:
         """Claim what the vendor's limit allows, and count it. The lane's row keeps all replicas in turn."""
         if self._lane.rest:
-            return outbox.claim(connection, self._lane, now, now + CLAIM, free)
+            return claims.claim(connection, self._lane, now, now + CLAIM, free)
         standing = lanes.hold(connection, self._channel)
         room = self._room(standing, now).within(free)
         until = now + (self._lease or CLAIM)
-        letters = outbox.claim(connection, self._lane, now, until, room.urgent, room.other)
+        letters = claims.claim(connection, self._lane, now, until, room.urgent, room.other)
         if letters and (pace := self._pace()):
             full_at = pace.spent(standing.full_at, now.timestamp(), len(letters))
             lanes.spend(connection, self._channel, full_at)
@@ -195,63 +191,3 @@ class Courier:
         except Exception as error:  # noqa: BLE001 - a message we cannot even build must still be tried plain, then shown
             _log.exception("courier.broken", message=letter.id)
             return Refused(f"building it failed with {type(error).__name__}")
-
-    def _mark(self, connection: Connection, ended: Iterable[tuple[Letter, Outcome]], now: datetime) -> list[News]:
-        """Write down what became of the attempts. Returns what to log and count once that is committed."""
-        ended = sorted(ended, key=lambda each: each[0].id)  # two that mark the same must not wait for each other
-        news = [self._mark_one(connection, letter, outcome, now) for letter, outcome in ended]
-        return news + [partial(_count, letter, outcome, now) for letter, outcome in ended]
-
-    def _mark_one(self, connection: Connection, letter: Letter, outcome: Outcome, now: datetime) -> News:
-        event = _log.bind(message=letter.id, incident=letter.report.incident, channel=letter.channel, step=letter.step)
-        match outcome:
-            case Delivered(ref):
-                if lanes.answered(connection, letter.channel):
-                    outbox.retry_now(connection, letter.channel, now)
-                outbox.sent(connection, letter, ref, now)
-                return partial(event.info, "message.sent", attempt=letter.attempt, title=letter.report.title)
-            case TryLater(reason):
-                at = next_attempt(letter.attempt, outcome, rank=letter.rank, now=now, jitter=self._chance())
-                self._fail(connection, letter.channel, outcome, now)
-                outbox.again(connection, letter, at, reason, plain=letter.plain)
-                return partial(event.warning, "message.later", attempt=letter.attempt, reason=reason, at=at.isoformat())
-            case Refused(reason) if not letter.plain:
-                lanes.answered(connection, letter.channel)
-                outbox.again(connection, letter, now, reason, plain=True)
-                return partial(
-                    event.warning, "message.refused", attempt=letter.attempt, reason=f"{reason}; trying a plain page"
-                )
-            case Refused(reason):
-                lanes.answered(connection, letter.channel)
-                outbox.dead(connection, letter, reason, now)
-                return partial(
-                    event.error, "message.dead", attempt=letter.attempt, reason=reason, title=letter.report.title
-                )
-
-    def _fail(self, connection: Connection, name: str, outcome: TryLater, now: datetime) -> None:
-        """Write down that a channel does not take messages. One over its limit is left alone by all of them."""
-        standing, moment = lanes.hold(connection, name), now.timestamp()
-        lanes.failed(connection, name, now)
-        quiet = rest(outcome, moment - (standing.failing_since or moment))
-        if not quiet:
-            return
-        known = standing.paused_until if standing.paused_until - moment <= LONGEST_WISH else 0.0
-        until, pace = max(known, moment + quiet), self._pace()
-        full_at = pace.emptied(standing.full_at, moment, until) if pace and outcome.limited else standing.full_at
-        lanes.pause(connection, name, until, full_at)
-
-
-def _count(letter: Letter, outcome: Outcome, now: datetime) -> None:
-    """Add one attempt to the counts of this process."""
-    result = {Delivered: "sent", TryLater: "later", Refused: "dead" if letter.plain else "plain"}[type(outcome)]
-    TALLY.add("responder_attempts", letter.channel, result)
-    if result != "sent":
-        TALLY.latest("responder_channel_last_failure_timestamp_seconds", letter.channel, value=now.timestamp())
-        return
-    TALLY.latest("responder_channel_last_success_timestamp_seconds", letter.channel, value=now.timestamp())
-    if letter.report.moment is Moment.START:
-        since = {"responder_notification_latency_seconds": letter.report.started_at}
-        if letter.written_at is not None:
-            since["responder_page_delay_seconds"] = letter.written_at
-        for name, began in since.items():
-            TALLY.observe(name, letter.channel, value=max(0.0, (now - began).total_seconds()))

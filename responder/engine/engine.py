@@ -20,8 +20,8 @@ from responder.model.clock import Clock
 from responder.model.delivery import Study
 from responder.notify.deliver import Deliverer
 from responder.store import news
+from responder.store.claims import Lane
 from responder.store.database import CannotStore, Database
-from responder.store.outbox import Lane
 
 _log = structlog.get_logger()
 

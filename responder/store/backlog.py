@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, func, or_, select, text
 
+from responder.store.claims import WORST
 from responder.store.codec import to_seconds, to_time
-from responder.store.outbox import WORST
 from responder.store.tables import deliveries, incidents, messages, studies
 
 _UNSENT = messages.c.state == "waiting"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -21,8 +20,9 @@ from sqlalchemy import (
     update,
 )
 
-from responder.model.incident import UNJUDGED, Found, Incident, Known, Member
-from responder.store.codec import to_bytes, to_noun, to_seconds, to_time
+from responder.model.incident import UNJUDGED, Incident
+from responder.store.codec import to_seconds
+from responder.store.incident_row import from_row, to_row
 from responder.store.tables import gathered_groups, incidents
 
 _LATEST_FIRST = (incidents.c.open.desc(), incidents.c.delivery.desc(), incidents.c.opened_at.desc())
@@ -53,7 +53,7 @@ def latest(connection: Connection, dedup_keys: Iterable[str]) -> dict[str, Incid
     Not the one with the latest times: a clock that was put back makes a new incident look older than its predecessor.
     """
     rows = connection.execute(_LATEST, {"keys": list(dedup_keys)}).mappings()
-    return {row["dedup_key"]: _incident(row) for row in rows}
+    return {row["dedup_key"]: from_row(row) for row in rows}
 
 
 def often(connection: Connection, dedup_keys: Iterable[str], since: datetime) -> dict[str, int]:
@@ -65,13 +65,13 @@ def often(connection: Connection, dedup_keys: Iterable[str], since: datetime) ->
 def find(connection: Connection, incident: str) -> Incident | None:
     """One incident by its id."""
     row = connection.execute(select(incidents).where(incidents.c.id == incident)).mappings().first()
-    return _incident(row) if row else None
+    return from_row(row) if row else None
 
 
 def gathering(connection: Connection, groups: Iterable[str]) -> dict[str, Incident]:
     """The open incident that each of these groups was gathered into, by the group's dedup key."""
     rows = connection.execute(_GATHERING, {"groups": list(groups)}).mappings()
-    return {row["member"]: _incident(row) for row in rows}
+    return {row["member"]: from_row(row) for row in rows}
 
 
 def still_open(connection: Connection, incident: str) -> bool:
@@ -83,13 +83,13 @@ def still_open(connection: Connection, incident: str) -> bool:
 def open_ones(connection: Connection) -> list[Incident]:
     """Every open incident."""
     rows = connection.execute(select(incidents).where(_OPEN)).mappings()
-    return [_incident(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def to_review(connection: Connection, now: datetime, limit: int) -> list[Incident]:
     """Incidents that are due to be looked at again, those that wait longest first."""
     due = select(incidents).where(incidents.c.review_at <= to_seconds(now)).order_by(incidents.c.review_at)
-    return [_incident(row) for row in connection.execute(due.limit(limit)).mappings()]
+    return [from_row(row) for row in connection.execute(due.limit(limit)).mappings()]
 
 
 def unpaged(connection: Connection, severity: str, current: str, limit: int, pager: str) -> list[Incident]:
@@ -102,7 +102,7 @@ def unpaged(connection: Connection, severity: str, current: str, limit: int, pag
     for held in (_UNPAGED, _unjudged(pager)):
         mine = and_(held, incidents.c.severity == severity, incidents.c.silenced == "", incidents.c.digest != current)
         waiting = select(incidents).where(mine).order_by(incidents.c.opened_at).limit(limit - len(found))
-        found += [_incident(row) for row in connection.execute(waiting).mappings()]
+        found += [from_row(row) for row in connection.execute(waiting).mappings()]
     return found
 
 
@@ -122,7 +122,7 @@ def unwoken(connection: Connection, pager: str, kinds: Iterable[tuple[str, str]]
     for rule, severity in kinds:
         mine = and_(_unwoken(pager), incidents.c.rule == rule, incidents.c.severity == severity)
         oldest = select(incidents).where(mine).order_by(incidents.c.opened_at)
-        yield from map(_incident, connection.execute(oldest).mappings())
+        yield from map(from_row, connection.execute(oldest).mappings())
 
 
 def _kinds(pager: str) -> Select[tuple[str, str]]:
@@ -148,10 +148,10 @@ def open_in(connection: Connection, severity: str, digest: str, pager: str) -> i
 
 def save(connection: Connection, added: Collection[Incident], changed: Collection[Incident]) -> None:
     """Write incidents that changed, then those that are new: one may end for another to begin with its dedup key."""
-    rows = [{**_row(incident), "key": incident.id} for incident in changed]
+    rows = [{**to_row(incident), "key": incident.id} for incident in changed]
     if rows:
         connection.execute(update(incidents).where(incidents.c.id == bindparam("key")), rows)
-    rows = [_row(incident) for incident in added]
+    rows = [to_row(incident) for incident in added]
     if rows:
         connection.execute(insert(incidents), rows)
     _gather(connection, [incident for incident in (*changed, *added) if incident.gathered])
@@ -172,83 +172,3 @@ def _gather(connection: Connection, several: list[Incident]) -> None:
     connection.execute(delete(gathered_groups).where(gone | moved))
     if rows:
         connection.execute(insert(gathered_groups), rows)
-
-
-def _row(incident: Incident) -> dict[str, Any]:
-    return {
-        "id": incident.id,
-        "dedup_key": incident.dedup_key,
-        "group_key": incident.group_key,
-        "cluster": incident.cluster,
-        "open": incident.open,
-        "severity": incident.severity,
-        "rule": incident.rule,
-        "service": incident.service,
-        "title": incident.title,
-        "runbook": incident.runbook,
-        "reason": incident.reason,
-        "channels": " ".join(incident.channels),
-        "opened_at": to_seconds(incident.opened_at),
-        "changed_at": to_seconds(incident.changed_at),
-        "resolved_at": _seconds(incident.resolved_at),
-        "delivery": incident.delivery,
-        "revision": incident.revision,
-        "alerts": to_bytes(incident.alerts),
-        "flaps": incident.flaps,
-        "hold": incident.hold,
-        "held_until": _seconds(incident.held_until),
-        "review_at": _seconds(incident.review_at),
-        "reopened_at": _seconds(incident.reopened_at),
-        "silenced": incident.silenced,
-        "gone_since": _seconds(incident.gone_since),
-        "digest": incident.digest,
-        "found": to_bytes(incident.found) if incident.found else None,
-        "gathered": to_bytes(incident.gathered) if incident.gathered else None,
-    }
-
-
-def _seconds(when: datetime | None) -> float | None:
-    return to_seconds(when) if when else None
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return to_time(seconds) if seconds is not None else None
-
-
-def _incident(row: Mapping[Any, Any]) -> Incident:
-    values = {name: row[name] for name in _PLAIN}
-    return Incident(
-        **values,
-        channels=tuple(row["channels"].split()),
-        opened_at=to_time(row["opened_at"]),
-        changed_at=to_time(row["changed_at"]),
-        resolved_at=_time(row["resolved_at"]),
-        held_until=_time(row["held_until"]),
-        review_at=_time(row["review_at"]),
-        reopened_at=_time(row["reopened_at"]),
-        gone_since=_time(row["gone_since"]),
-        alerts=to_noun(dict[str, Known], row["alerts"]),
-        found=to_noun(Found, row["found"]) if row["found"] else None,
-        gathered=to_noun(dict[str, Member], row["gathered"]) if row["gathered"] else {},
-    )
-
-
-_PLAIN = (
-    "id",
-    "dedup_key",
-    "group_key",
-    "cluster",
-    "open",
-    "severity",
-    "rule",
-    "service",
-    "title",
-    "runbook",
-    "reason",
-    "delivery",
-    "revision",
-    "flaps",
-    "hold",
-    "silenced",
-    "digest",
-)

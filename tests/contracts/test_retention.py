@@ -15,10 +15,10 @@ from responder.model.clock import Deadline
 from responder.model.flood import Flood
 from responder.model.message import Letter
 from responder.standins.builders import NOW, a_finding, a_report, an_incident
-from responder.store import floods, inbox, incidents, outbox, studies
+from responder.store import attempts, claims, floods, inbox, incidents, outbox, studies
+from responder.store.claims import Lane
 from responder.store.database import Database
 from responder.store.inbox import Inbox
-from responder.store.outbox import Lane
 from responder.store.retention import SHELVES, SMALL, used
 from responder.store.tables import metadata
 from tests.conftest import HandClock
@@ -64,8 +64,8 @@ def told(database: Database, name: str, at: datetime) -> None:
         outbox.write(connection, drafts, at)
     for n in range(len(drafts)):
         with database.work() as connection:
-            for letter in outbox.claim(connection, EVERY, at, at, 10):
-                outbox.sent(connection, letter, {"ts": "17.5"} if n == 0 else {}, at)
+            for letter in claims.claim(connection, EVERY, at, at, 10):
+                attempts.sent(connection, letter, {"ts": "17.5"} if n == 0 else {}, at)
 
 
 def test_every_table_that_grows_is_pruned() -> None:
@@ -98,7 +98,7 @@ def test_an_open_incident_keeps_what_its_next_message_needs(database: Database, 
         assert outbox.last_reports(connection, ["INC-1"]) == {"INC-1": a_report()}
         assert studies.findings_of(connection, "INC-1") == (a_finding(),)
         outbox.write(connection, [replace(a_draft("edit", stream="INC-1"), incident="INC-1")], NOW)
-        (letter,) = outbox.claim(connection, EVERY, NOW, NOW, 10)
+        (letter,) = claims.claim(connection, EVERY, NOW, NOW, 10)
     assert letter.previous == {"ts": "17.5"}
 
 
@@ -106,7 +106,7 @@ def the_next(database: Database, name: str) -> Letter:
     """One more message of it, claimed by a courier."""
     with database.write() as connection:
         outbox.write(connection, [replace(a_draft("edit", stream=name), incident=name)], NOW)
-        (letter,) = outbox.claim(connection, EVERY, NOW, NOW + timedelta(minutes=1), 10)
+        (letter,) = claims.claim(connection, EVERY, NOW, NOW + timedelta(minutes=1), 10)
     return letter
 
 
@@ -133,10 +133,10 @@ def test_an_end_that_was_not_told_yet_keeps_what_it_answers_to(database: Databas
     assert swept(database, clock)["messages"] == 4
     with database.write() as connection:
         for end in ends:
-            letter = outbox.peek(connection, end.id)
+            letter = claims.peek(connection, end.id)
             assert letter is not None
             assert letter.previous == {"ts": "17.5"}
-            outbox.sent(connection, letter, {}, NOW)
+            attempts.sent(connection, letter, {}, NOW)
     assert swept(database, clock)["messages"] == 2
 
 
@@ -154,8 +154,8 @@ def test_a_message_and_a_diagnosis_that_were_given_up_go(database: Database, clo
     """Dead messages and diagnoses that killed their workers are shown for 90 days, not for ever."""
     with database.write() as connection:
         outbox.write(connection, [a_draft()], LONG_AGO)
-        (letter,) = outbox.claim(connection, EVERY, NOW, NOW, 10)
-        outbox.dead(connection, letter, "invalid_blocks", LONG_AGO)
+        (letter,) = claims.claim(connection, EVERY, NOW, NOW, 10)
+        attempts.dead(connection, letter, "invalid_blocks", LONG_AGO)
         studies.write(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
         for _ in range(2):
             studies.claim(connection, NOW, NOW, 10)

@@ -20,14 +20,14 @@ from responder.model.delivery import Work
 from responder.model.finding import Finding
 from responder.model.message import Draft, Letter
 from responder.standins.builders import NOW, a_finding, a_report, a_subject, an_incident
-from responder.store import inbox, incidents, lanes, outbox, past, studies
+from responder.store import attempts, claims, inbox, incidents, lanes, outbox, past, studies
 from responder.store.database import CannotStore, Database
 from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
 from responder.store.tables import metadata
 
 LATER = NOW + timedelta(seconds=6)
-EVERY = outbox.Lane((), rest=True)
+EVERY = claims.Lane((), rest=True)
 
 
 def a_draft(step: str = "post", stream: str = "key", channel: str = "slack", rank: int = 1, due: float = 0.0) -> Draft:
@@ -54,7 +54,7 @@ def claimed(database: Database, after: float = 0.0, limit: int = 10) -> list[Let
     """Claim what is due ``after`` seconds from now."""
     now = NOW + timedelta(seconds=after)
     with database.write() as connection:
-        return outbox.claim(connection, EVERY, now, now + timedelta(seconds=6), limit)
+        return claims.claim(connection, EVERY, now, now + timedelta(seconds=6), limit)
 
 
 def test_the_migrations_make_exactly_the_tables_the_code_uses(database: Database) -> None:
@@ -239,22 +239,22 @@ def test_nothing_leaves_before_it_is_due(database: Database) -> None:
     written(database, a_draft(due=8))
     assert claimed(database, 7.9) == []
     with database.read() as connection:
-        due = outbox.next_due(connection, EVERY, NOW)
-    assert due == outbox.Due((NOW + timedelta(seconds=8)).timestamp())
+        due = claims.next_due(connection, EVERY, NOW)
+    assert due == claims.Due((NOW + timedelta(seconds=8)).timestamp())
     assert len(claimed(database, 8)) == 1
 
 
 def test_what_waits_is_seen_at_the_first_look(database: Database) -> None:
     """The look that couriers take all the time finds every message that waits, due or not, on its own lane alone."""
-    slack, others = outbox.Lane(("slack",)), outbox.Lane(("pagerduty", "slack"), rest=True)
-    assert not outbox.anything(database, slack)
+    slack, others = claims.Lane(("slack",)), claims.Lane(("pagerduty", "slack"), rest=True)
+    assert not claims.anything(database, slack)
     written(database, a_draft("post", "slack", due=8))
-    seen = [outbox.anything(database, lane) for lane in (slack, EVERY, outbox.Lane(("pagerduty",)), others)]
+    seen = [claims.anything(database, lane) for lane in (slack, EVERY, claims.Lane(("pagerduty",)), others)]
     assert seen == [True, True, False, False]
     (letter,) = claimed(database, 8)
     with database.write() as connection:
-        outbox.sent(connection, letter, {}, LATER)
-    assert not outbox.anything(database, slack)
+        attempts.sent(connection, letter, {}, LATER)
+    assert not claims.anything(database, slack)
 
 
 def test_a_claim_is_exclusive_until_it_runs_out(database: Database) -> None:
@@ -272,9 +272,9 @@ def test_a_worker_that_lost_its_claim_cannot_give_up_or_put_back(database: Datab
     (first,) = claimed(database)
     (second,) = claimed(database, 6.1)
     with database.write() as connection:
-        assert not outbox.again(connection, first, LATER, "HTTP 500", plain=False)
-        assert not outbox.dead(connection, first, "HTTP 400", LATER)
-        assert outbox.sent(connection, second, {"ts": "2"}, LATER)
+        assert not attempts.again(connection, first, LATER, "HTTP 500", plain=False)
+        assert not attempts.dead(connection, first, "HTTP 400", LATER)
+        assert attempts.sent(connection, second, {"ts": "2"}, LATER)
 
 
 def test_what_was_accepted_is_marked_whoever_holds_it_now(database: Database) -> None:
@@ -283,8 +283,8 @@ def test_what_was_accepted_is_marked_whoever_holds_it_now(database: Database) ->
     (first,) = claimed(database)
     (second,) = claimed(database, 6.1)
     with database.write() as connection:
-        assert outbox.sent(connection, first, {"ts": "1"}, LATER)
-        assert not outbox.sent(connection, second, {"ts": "2"}, LATER)
+        assert attempts.sent(connection, first, {"ts": "1"}, LATER)
+        assert not attempts.sent(connection, second, {"ts": "2"}, LATER)
     assert claimed(database, 100) == []
 
 
@@ -293,7 +293,7 @@ def test_a_claim_lasts_while_it_is_renewed(database: Database) -> None:
     written(database, a_draft())
     (mine,) = claimed(database)
     with database.write() as connection:
-        outbox.renew(connection, [mine], NOW + timedelta(seconds=9))
+        attempts.renew(connection, [mine], NOW + timedelta(seconds=9))
     assert claimed(database, 8.9) == []
     assert len(claimed(database, 9.1)) == 1
 
@@ -305,12 +305,12 @@ def test_messages_of_one_incident_and_channel_keep_their_order(database: Databas
     assert [(letter.channel, letter.step) for letter in letters] == [("slack", "post"), ("pagerduty", "trigger")]
     post, trigger = letters
     with database.write() as connection:
-        outbox.sent(connection, trigger, {}, NOW)
-        outbox.again(connection, post, NOW + timedelta(seconds=30), "HTTP 500", plain=False)
+        attempts.sent(connection, trigger, {}, NOW)
+        attempts.again(connection, post, NOW + timedelta(seconds=30), "HTTP 500", plain=False)
     assert claimed(database, 20) == []
     (retried,) = claimed(database, 30)
     with database.write() as connection:
-        outbox.sent(connection, retried, {"ts": "17.5", "channel": "C1"}, LATER)
+        attempts.sent(connection, retried, {"ts": "17.5", "channel": "C1"}, LATER)
     (edit,) = claimed(database, 31)
     assert (edit.step, dict(edit.previous)) == ("edit", {"ts": "17.5", "channel": "C1"})
 
@@ -320,7 +320,7 @@ def test_a_dead_message_does_not_block_those_behind_it(database: Database) -> No
     written(database, a_draft("post"), a_draft("edit"))
     (post,) = claimed(database)
     with database.write() as connection:
-        outbox.dead(connection, post, "invalid_blocks", LATER)
+        attempts.dead(connection, post, "invalid_blocks", LATER)
     assert [letter.step for letter in claimed(database, 1)] == ["edit"]
     with database.read() as connection:
         assert outbox.counts(connection)["slack", "dead"] == 1
@@ -329,9 +329,9 @@ def test_a_dead_message_does_not_block_those_behind_it(database: Database) -> No
 def test_each_channel_has_a_lane_of_its_own(database: Database) -> None:
     """A channel that hangs does not keep the messages of another one waiting."""
     written(database, a_draft(), a_draft("trigger", channel="pagerduty"), a_draft(channel="pigeon"))
-    lanes = (outbox.Lane(("slack",)), outbox.Lane(("pagerduty",)), outbox.Lane(("slack", "pagerduty"), rest=True))
+    lanes = (claims.Lane(("slack",)), claims.Lane(("pagerduty",)), claims.Lane(("slack", "pagerduty"), rest=True))
     with database.write() as connection:
-        taken = [[letter.channel for letter in outbox.claim(connection, lane, NOW, LATER, 10)] for lane in lanes]
+        taken = [[letter.channel for letter in claims.claim(connection, lane, NOW, LATER, 10)] for lane in lanes]
     assert taken == [["slack"], ["pagerduty"], ["pigeon"]]
 
 
@@ -520,9 +520,9 @@ def test_what_is_not_of_the_worst_severity_takes_only_what_is_spared(database: D
     """A limit leaves room for a P1 that has not happened yet."""
     written(database, *(a_draft(stream=f"s{n}", rank=3) for n in range(4)), a_draft(stream="p1", rank=1))
     with database.work() as connection:
-        taken = outbox.claim(connection, EVERY, NOW, LATER, 4, 2)
+        taken = claims.claim(connection, EVERY, NOW, LATER, 4, 2)
         assert sorted(letter.rank for letter in taken) == [1, 3]
-        assert outbox.claim(connection, EVERY, NOW, LATER, 0, 0) == []
+        assert claims.claim(connection, EVERY, NOW, LATER, 0, 0) == []
 
 
 def test_what_was_received_can_be_read_again(database: Database) -> None:

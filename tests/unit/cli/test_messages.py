@@ -17,7 +17,7 @@ from responder.cli.messages import COLOURS
 from responder.model.message import Draft
 from responder.model.report import Moment
 from responder.standins.builders import NOW, a_report
-from responder.store import outbox, postbox
+from responder.store import attempts, claims, outbox, postbox
 from responder.store.database import Database
 from responder.store.inbox import Inbox
 
@@ -56,11 +56,11 @@ class Office:
     def end(self, *, dead: bool = True) -> None:
         """Try all that waits once: given up, or accepted."""
         with self.database.write() as connection:
-            for letter in outbox.claim(connection, outbox.Lane((), rest=True), LATER, LATER, 10):
+            for letter in claims.claim(connection, claims.Lane((), rest=True), LATER, LATER, 10):
                 if dead:
-                    outbox.dead(connection, letter, "HTTP 400: Invalid routing key", NOW)
+                    attempts.dead(connection, letter, "HTTP 400: Invalid routing key", NOW)
                 else:
-                    outbox.sent(connection, letter, {}, NOW)
+                    attempts.sent(connection, letter, {}, NOW)
 
     def state(self, number: int) -> str:
         """What became of a message."""
@@ -180,7 +180,7 @@ def test_all_that_was_given_up_is_sent_again_in_order(office: Office) -> None:
     office.end()
     assert office.run("messages", "resend", "--all-dead").exit_code == 0
     with office.database.write() as connection:
-        (first,) = outbox.claim(connection, outbox.Lane((), rest=True), LATER, LATER, 10)
+        (first,) = claims.claim(connection, claims.Lane((), rest=True), LATER, LATER, 10)
     assert first.step == "trigger"
 
 

@@ -19,7 +19,7 @@ from responder.model.secret import Secret
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.contract import Channel
 from responder.standins.builders import a_severity
-from responder.store import lanes, outbox
+from responder.store import claims, lanes
 from responder.store.database import Database
 from responder.triage.matching import Matching
 from tests.conftest import HandClock
@@ -30,7 +30,7 @@ from tests.unit.receive.test_alertmanager import a_body, an_alert
 
 MILD = an_alert(labels={**LABELS, "severity": "warning"})
 MONDAY = datetime(2026, 3, 2, 9, 0, 5, tzinfo=UTC)
-REST = outbox.Lane(("slack_webhook", "log"), rest=True)
+REST = claims.Lane(("slack_webhook", "log"), rest=True)
 
 
 @pytest.fixture

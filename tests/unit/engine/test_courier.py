@@ -21,12 +21,12 @@ from responder.notify.channels.slack import Slack
 from responder.notify.deliver import Deliverer
 from responder.outgoing import CouldNotReach
 from responder.standins.builders import NOW, a_report
-from responder.store import lanes, outbox
+from responder.store import claims, lanes, outbox
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.unit.engine.test_process import a_desk
 
-LANE = outbox.Lane((), rest=True)
+LANE = claims.Lane((), rest=True)
 
 
 class Wire:
@@ -70,7 +70,7 @@ def wire() -> Wire:
 class Office:
     """A courier whose steps a test takes by hand."""
 
-    def __init__(self, database: Database, clock: HandClock, wire: Wire, desk: Desk, lane: outbox.Lane = LANE) -> None:
+    def __init__(self, database: Database, clock: HandClock, wire: Wire, desk: Desk, lane: claims.Lane = LANE) -> None:
         self.database = database
         self.clock = clock
         self.idle = threading.Semaphore(0)
@@ -142,10 +142,10 @@ def test_what_was_just_released_is_not_looked_for(database: Database, clock: Han
 
 
 @pytest.mark.parametrize(
-    ("lane", "seconds"), [(outbox.Lane(("pagerduty",)), 0.2), (outbox.Lane(("pagerduty",), rest=True), 1.0)]
+    ("lane", "seconds"), [(claims.Lane(("pagerduty",)), 0.2), (claims.Lane(("pagerduty",), rest=True), 1.0)]
 )
 def test_idle_couriers_look_seldom_where_no_page_can_come(
-    database: Database, clock: HandClock, wire: Wire, lane: outbox.Lane, seconds: float
+    database: Database, clock: HandClock, wire: Wire, lane: claims.Lane, seconds: float
 ) -> None:
     """A page left by a dead process waits a fifth of a second; nothing new comes for a channel configured away."""
     office = Office(database, clock, wire, a_desk(), lane)
@@ -179,7 +179,7 @@ def test_what_waits_leaves_as_soon_as_the_channel_takes_messages_again(
     database: Database, clock: HandClock, wire: Wire
 ) -> None:
     """After a long outage the first page that gets through takes the others along, whatever their pauses."""
-    office = Office(database, clock, wire, a_desk(), outbox.Lane(("pagerduty",)))
+    office = Office(database, clock, wire, a_desk(), claims.Lane(("pagerduty",)))
     wire.answers = [Response(500, b"")] * 20
     office.write()
     while wire.answers:
@@ -196,7 +196,7 @@ def test_what_waits_leaves_as_soon_as_the_channel_takes_messages_again(
 
 def test_a_dead_senders_page_is_taken_over_within_a_second(database: Database, clock: HandClock, wire: Wire) -> None:
     """A worker that is killed while it sends a page delays it by a second, and one that lives is left alone."""
-    lane, stuck = outbox.Lane(("pagerduty",)), Stuck()
+    lane, stuck = claims.Lane(("pagerduty",)), Stuck()
     alive, other = Office(database, clock, stuck, a_desk(), lane), Office(database, clock, wire, a_desk(), lane)
     alive.write()
     alive.courier.step()
@@ -271,7 +271,7 @@ def test_a_claim_left_by_a_dead_worker_is_taken_over(office: Office, wire: Wire)
     office.write()
     now = office.clock.now()
     with office.database.write() as connection:
-        outbox.claim(connection, LANE, now, now + timedelta(seconds=6), 10)
+        claims.claim(connection, LANE, now, now + timedelta(seconds=6), 10)
     office.clock.move(5.9)
     assert office.step() == 0
     office.clock.move(0.2)
@@ -284,7 +284,7 @@ def test_a_claim_left_by_a_dead_worker_is_taken_over(office: Office, wire: Wire)
 def slack(database: Database, clock: HandClock, wire: Wire) -> Iterator[Office]:
     """A courier for Slack alone, with Slack's limit."""
     wire.usual = Response(200, b'{"ok": true, "channel": "C1", "ts": "1.1"}')
-    found = Office(database, clock, wire, a_desk(), outbox.Lane(("slack",)))
+    found = Office(database, clock, wire, a_desk(), claims.Lane(("slack",)))
     yield found
     found.courier.close(5)
 
@@ -303,7 +303,7 @@ def test_a_flood_leaves_at_the_pace_the_vendor_allows(slack: Office, wire: Wire)
 
 def test_a_second_replica_shares_the_limit(database: Database, slack: Office, wire: Wire) -> None:
     """Two engines on one database send together what one may."""
-    other = Office(database, slack.clock, wire, a_desk(), outbox.Lane(("slack",)))
+    other = Office(database, slack.clock, wire, a_desk(), claims.Lane(("slack",)))
     for number in range(10):
         slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}", rank=3)
     assert slack.step() + other.step() == 3
@@ -336,7 +336,7 @@ def test_a_pause_that_was_asked_for_holds_for_the_whole_channel(slack: Office, w
 @pytest.fixture
 def pager(database: Database, clock: HandClock, wire: Wire) -> Iterator[Office]:
     """A courier for PagerDuty alone, with PagerDuty's limit."""
-    found = Office(database, clock, wire, a_desk(), outbox.Lane(("pagerduty",)))
+    found = Office(database, clock, wire, a_desk(), claims.Lane(("pagerduty",)))
     yield found
     found.courier.close(5)
 

@@ -25,7 +25,7 @@ from responder.notify.channels.smtp import Smtp
 from responder.notify.contract import Channel
 from responder.notify.slack_messages import alarm, plain
 from responder.standins.builders import NOW, a_group, a_resolved_alert
-from responder.store import incidents, lanes, outbox
+from responder.store import attempts, claims, incidents, lanes, outbox
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.unit.engine.test_process import EVERYTHING, a_delivery, a_desk, begun
@@ -38,7 +38,7 @@ CHANNELS: dict[str, Channel] = {
 }
 LOG = Log()
 SLACK_ONLY = replace(EVERYTHING, id="slack-only", channels=("slack",))
-EVERY = outbox.Lane((), rest=True)
+EVERY = claims.Lane((), rest=True)
 
 
 class Night:
@@ -62,7 +62,7 @@ class Night:
         """Let every message that is due be tried in vain; their channels."""
         now = self.clock.now()
         with self.database.work() as connection:
-            letters = outbox.claim(connection, EVERY, now, now + timedelta(seconds=6), 10)
+            letters = claims.claim(connection, EVERY, now, now + timedelta(seconds=6), 10)
             for letter in letters:
                 self._fail(connection, letter, dead=dead)
         return [letter.channel for letter in letters]
@@ -70,10 +70,10 @@ class Night:
     def _fail(self, connection: object, letter: Letter, *, dead: bool) -> None:
         now = self.clock.now()
         if dead:
-            outbox.dead(connection, letter, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
+            attempts.dead(connection, letter, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
             return
         lanes.failed(connection, letter.channel, now)  # type: ignore[arg-type]
-        outbox.again(connection, letter, now, "HTTP 503", plain=False)  # type: ignore[arg-type]
+        attempts.again(connection, letter, now, "HTTP 503", plain=False)  # type: ignore[arg-type]
 
     def told(self) -> list[tuple[str, str]]:
         """Channel and moment of all messages, in order."""
@@ -160,8 +160,8 @@ def test_a_page_that_was_accepted_takes_no_other_way(night: Night) -> None:
     """PagerDuty answers on the third attempt: nobody is called twice."""
     night.fail()
     with night.database.work() as connection:
-        (letter,) = outbox.claim(connection, EVERY, NOW, NOW, 10)
-        outbox.sent(connection, letter, {}, NOW)
+        (letter,) = claims.claim(connection, EVERY, NOW, NOW, 10)
+        attempts.sent(connection, letter, {}, NOW)
     night.clock.move(3600)
     night.fallback.run()
     assert night.told() == [("pagerduty", "start")]

@@ -12,7 +12,7 @@ import pytest
 
 from responder.model.message import Letter
 from responder.model.rule import Adjustment, Rule, SeverityFrom, Sought
-from responder.store import outbox
+from responder.store import attempts, claims
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.unit.engine.test_process import EVERYTHING, a_desk
@@ -56,7 +56,7 @@ def claimed(shop: Shop, *channels: str) -> list[Letter]:
     """What the couriers of these channels would send now."""
     now = shop.clock.now()
     with shop.database.write() as connection:
-        return outbox.claim(connection, outbox.Lane(channels), now, now + timedelta(seconds=6), 10)
+        return claims.claim(connection, claims.Lane(channels), now, now + timedelta(seconds=6), 10)
 
 
 def sent(shop: Shop, *channels: str) -> list[Letter]:
@@ -64,7 +64,7 @@ def sent(shop: Shop, *channels: str) -> list[Letter]:
     letters = claimed(shop, *channels)
     with shop.database.write() as connection:
         for letter in letters:
-            outbox.sent(connection, letter, {}, shop.clock.now())
+            attempts.sent(connection, letter, {}, shop.clock.now())
     return letters
 
 
@@ -124,7 +124,7 @@ def test_a_page_that_has_left_is_never_taken_back(shop: Shop) -> None:
     diagnosed(shop)
     assert incident(shop) == ("P3", "pagerduty slack")
     with shop.database.write() as connection:
-        outbox.sent(connection, page, {}, shop.clock.now())
+        attempts.sent(connection, page, {}, shop.clock.now())
     assert claimed(shop, "pagerduty") == []
     shop.deliver(a_body(alerts=[OVER], status="resolved"))
     assert [letter.step for letter in claimed(shop, "pagerduty")] == ["resolve"]

@@ -21,7 +21,7 @@ from responder.model.delivery import Study
 from responder.model.finding import Finding, Verdict
 from responder.model.report import Report
 from responder.model.rule import SeverityFrom
-from responder.store import inbox, outbox, studies
+from responder.store import claims, inbox, studies
 from responder.store.codec import to_noun
 from responder.store.database import Database
 from responder.store.inbox import Inbox
@@ -201,7 +201,7 @@ def test_the_findings_are_in_the_page_and_release_it(shop: Shop) -> None:
     finished(shop)
     with shop.database.write() as connection:
         now = shop.clock.now()
-        letters = outbox.claim(connection, outbox.Lane(("pagerduty",)), now, now + timedelta(seconds=6), 10)
+        letters = claims.claim(connection, claims.Lane(("pagerduty",)), now, now + timedelta(seconds=6), 10)
     assert "refused after 1 ms" in letters[0].report.conclusion.likely
     assert letters[0].due_at == now
 
@@ -212,7 +212,7 @@ def test_findings_that_are_late_follow_the_page(shop: Shop) -> None:
     shop.clock.move(8)
     with shop.database.write() as connection:
         now = shop.clock.now()
-        outbox.claim(connection, outbox.Lane((), rest=True), now, now + timedelta(seconds=6), 10)
+        claims.claim(connection, claims.Lane((), rest=True), now, now + timedelta(seconds=6), 10)
     shop.diagnosis.begin(shop.begun)
     finished(shop)
     assert shop.rows("SELECT channel, step FROM messages WHERE attempt = 0 ORDER BY id") == [
@@ -227,7 +227,7 @@ def test_late_findings_open_nothing_at_pagerduty_that_is_over(shop: Shop) -> Non
     shop.clock.move(8)
     with shop.database.write() as connection:
         now = shop.clock.now()
-        outbox.claim(connection, outbox.Lane((), rest=True), now, now + timedelta(seconds=6), 10)
+        claims.claim(connection, claims.Lane((), rest=True), now, now + timedelta(seconds=6), 10)
     shop.deliver(a_body(alerts=[OVER], status="resolved"))
     shop.diagnosis.begin(shop.begun)
     finished(shop)

@@ -20,12 +20,12 @@ from responder.model.secret import Secret
 from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.contract import Channel
 from responder.standins.builders import a_group, a_resolved_alert
-from responder.store import incidents, lanes, outbox
+from responder.store import attempts, claims, incidents, lanes, outbox
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.unit.engine.test_process import CHANNELS_USED, EVERYTHING, a_delivery, a_desk, begun
 
-EVERY = outbox.Lane((), rest=True)
+EVERY = claims.Lane((), rest=True)
 ONLY: dict[str, Channel] = {"pagerduty": PagerDuty(Secret("key")), "log": CHANNELS_USED["log"]}
 
 
@@ -53,12 +53,12 @@ class Morning:
         now = self.clock.now()
         while True:
             with self.database.work() as connection:
-                letters = outbox.claim(connection, EVERY, now, now + timedelta(seconds=6), 10)
+                letters = claims.claim(connection, EVERY, now, now + timedelta(seconds=6), 10)
                 for letter in letters:
                     if refused(letter):
-                        outbox.dead(connection, letter, "HTTP 400: Invalid routing key", now)
+                        attempts.dead(connection, letter, "HTTP 400: Invalid routing key", now)
                     else:
-                        outbox.sent(connection, letter, {}, now)
+                        attempts.sent(connection, letter, {}, now)
             if not letters:
                 return
 

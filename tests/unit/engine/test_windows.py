@@ -16,7 +16,7 @@ from responder.model.report import Moment
 from responder.model.rule import Rule
 from responder.rulebook.backtest.outcome import outcome
 from responder.standins.builders import NOW, a_group, a_resolved_alert
-from responder.store import outbox
+from responder.store import claims
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.unit.engine.test_process import CHANNELS_USED, IN_OFFICE_HOURS, a_delivery, a_desk
@@ -61,7 +61,7 @@ def test_what_still_fires_pages_when_the_window_opens(shop: Shop) -> None:
     assert shop.rows("SELECT state FROM studies ORDER BY id") == [("waiting",), ("waiting",)]
     ((number,),) = shop.rows("SELECT id FROM messages WHERE channel = 'pagerduty'")
     with shop.database.read() as connection:
-        letter = outbox.peek(connection, number)
+        letter = claims.peek(connection, number)
     assert letter is not None
     assert letter.report.update == "not paged outside of office, which is open now: it still fires"
     assert (letter.report.moment, letter.report.pages, letter.report.pending) == (Moment.START, True, ("tcp",))

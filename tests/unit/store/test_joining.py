@@ -13,7 +13,7 @@ from responder import bootstrap
 from responder.model.message import Draft
 from responder.settings import read
 from responder.standins.builders import NOW, a_report
-from responder.store import outbox
+from responder.store import claims, outbox
 from responder.store.database import Database
 from responder.store.migrate import migrate
 
@@ -55,16 +55,16 @@ def test_claims_of_the_dead_are_free_at_once(url: str) -> None:
     """Slack's message that a dead process was sending leaves when we are back, and not six seconds later."""
     database, settings = Database(url), read({"RESPONDER_DATABASE_URL": url})
     migrate(database)
-    lane, now = outbox.Lane(("slack",)), bootstrap.SystemClock().now()
+    lane, now = claims.Lane(("slack",)), bootstrap.SystemClock().now()
     draft = Draft(incident="INC-1", stream="key", channel="slack", step="post", rank=1, due_at=NOW, report=a_report())
     with database.write() as connection:
         outbox.write(connection, [draft], NOW)
-        assert outbox.claim(connection, lane, now, now + timedelta(hours=1), 1)
+        assert claims.claim(connection, lane, now, now + timedelta(hours=1), 1)
     bootstrap.join_store(settings)
     with database.write() as connection:
         later = now + timedelta(seconds=5)
-        assert outbox.claim(connection, lane, later, later + timedelta(hours=1), 1)
+        assert claims.claim(connection, lane, later, later + timedelta(hours=1), 1)
     bootstrap.join_store(settings)  # not alone any more: this process has joined
     with database.write() as connection:
-        assert not outbox.claim(connection, lane, later, later + timedelta(hours=1), 1)
+        assert not claims.claim(connection, lane, later, later + timedelta(hours=1), 1)
     database.close()

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from responder.standins.builders import NOW
-from responder.store import incidents, outbox
+from responder.store import claims, incidents, outbox
 from responder.store.database import CannotStore, Database
 from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
@@ -114,9 +114,9 @@ def test_an_alert_in_a_storm_looks_at_its_own_messages_alone(database: Database)
 
 def test_an_idle_look_reads_what_waits_alone(database: Database) -> None:
     """A look that finds nothing costs the same with a hundred thousand sent messages in the table as with none."""
-    for lane in (outbox.Lane(("slack",)), outbox.Lane(("slack",), rest=True)):
+    for lane in (claims.Lane(("slack",)), claims.Lane(("slack",), rest=True)):
         with database.read() as connection:
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {_in_words(outbox._any(lane))}").all()
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {_in_words(claims._any(lane))}").all()
         assert "USING COVERING INDEX" in str(plan)  # only those that hold nothing but what waits know its state
 
 
@@ -124,7 +124,7 @@ def test_what_a_letter_follows_is_looked_for_in_its_incident_alone(database: Dat
     """With a hundred thousand messages in the table a courier is as fast as with ten."""
     values = {"now": 0.0, "most": 4}
     with database.read() as connection:
-        statement = outbox._candidates(outbox.Lane(("slack",))).compile(connection)
+        statement = claims._candidates(claims.Lane(("slack",))).compile(connection)
         asked = [(statement.params | values)[name] for name in statement.positiontup or ()]
         plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(asked)).all())
     assert "accepted USING INDEX messages_of_incident (incident=? AND channel=?)" in plan
