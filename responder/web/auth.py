@@ -25,6 +25,8 @@ class Guard:
 
     def admits(self, authorization: str) -> bool:
         """Whether an Authorization header names a valid credential. Takes the same time wherever it first differs."""
+        if self.open:
+            return True
         scheme, _, given = authorization.strip().partition(" ")
         if scheme.lower() == "bearer":
             return _any_equal(given.strip().encode(), self.tokens)
@@ -33,7 +35,7 @@ class Guard:
                 return _any_equal(base64.b64decode(given.strip(), validate=True), self.logins)
             except (binascii.Error, ValueError):
                 return False
-        return self.open
+        return False
 
 
 def guard(token: Secret, basic_auth: Secret) -> Guard:

@@ -18,6 +18,7 @@ from responder.tally import TALLY
 from responder.web.auth import Guard
 
 _log = structlog.get_logger()
+_WHO = "unauthorized: send a token of RESPONDER_WEBHOOK_TOKEN or a login of RESPONDER_WEBHOOK_BASIC_AUTH"
 _DRAIN_BYTES = 64 * 1024 * 1024
 """How much of a too large body is read and dropped, so that the sender hears our answer and not a reset."""
 
@@ -53,7 +54,7 @@ def blueprint(door: Door) -> Blueprint:
     def receive(cluster: str = "") -> Response:
         if not door.guard.admits(request.headers.get("Authorization", "")):
             _log.warning("webhook.unauthorized", remote=request.remote_addr)
-            answer = _say(401, "unauthorized: send the token of RESPONDER_WEBHOOK_TOKEN as a bearer token")
+            answer = _say(401, _WHO)
             answer.headers["WWW-Authenticate"] = 'Bearer realm="responder", Basic realm="responder"'
             return answer
         try:
