@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
+from responder.standins.monitoring import missing
 from responder.standins.postgres import PACKAGE, programs
-from responder.standins.processes import missing
 from tests.faults import page
 from tests.faults.disk import small_disk
 from tests.faults.play import Result, play

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from responder.standins.butterfly import ButterflyStandIn
+from responder.standins.monitoring import alertmanager_config, alertmanager_pair
 from responder.standins.pagerduty import PagerDutyStandIn, PagerEvent
 from responder.standins.postgres import Postgres, postgres
-from responder.standins.processes import alertmanager_config, alertmanager_pair, free_port
+from responder.standins.processes import free_port
 from responder.standins.slack import SlackStandIn
 from responder.standins.stage import stage
 from tests.faults.disk import small_disk

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from responder.standins import butterfly
-from responder.standins.processes import (
+from responder.standins.monitoring import (
     alerting_rule,
     alertmanager,
     alertmanager_config,

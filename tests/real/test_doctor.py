@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from responder.standins.processes import alertmanager, alertmanager_config, prometheus, prometheus_config
+from responder.standins.monitoring import alertmanager, alertmanager_config, prometheus, prometheus_config
 from responder.standins.stage import Stage
 from tests.real.conftest import need
 

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 import pytest
 
-from responder.standins.processes import Program, alertmanager, alertmanager_config, prometheus, prometheus_config
+from responder.standins.monitoring import alertmanager, alertmanager_config, prometheus, prometheus_config
+from responder.standins.processes import Program
 from tests.real.conftest import ROOT, need, until
 
 pytestmark = pytest.mark.real

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from responder.standins.processes import Program, alertmanager, alertmanager_config, free_port
+from responder.standins.monitoring import alertmanager, alertmanager_config
+from responder.standins.processes import Program, free_port
 from responder.standins.stage import Stage
 from tests.real.conftest import need, until
 from tests.real.test_sigkill import rows

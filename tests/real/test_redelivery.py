@@ -12,14 +12,14 @@ from hashlib import sha256
 import pytest
 
 from responder.standins import butterfly
-from responder.standins.processes import (
-    Program,
+from responder.standins.monitoring import (
     alerting_rule,
     alertmanager,
     alertmanager_config,
     prometheus,
     prometheus_config,
 )
+from responder.standins.processes import Program
 from responder.standins.stage import Stage
 from tests.real.conftest import need, until
 from tests.real.test_sigkill import rows

@@ -9,9 +9,7 @@ from urllib.parse import quote
 
 from responder.cli.demo.watch import Watch
 from responder.standins import butterfly
-from responder.standins.processes import (
-    DidNotStart,
-    Program,
+from responder.standins.monitoring import (
     alerting_rule,
     alertmanager,
     alertmanager_config,
@@ -19,6 +17,7 @@ from responder.standins.processes import (
     prometheus,
     prometheus_config,
 )
+from responder.standins.processes import DidNotStart, Program
 from responder.standins.stage import Stage
 
 _SERVICE = "nexus"

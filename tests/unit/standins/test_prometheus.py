@@ -13,7 +13,8 @@ import pytest
 
 from responder.standins import butterfly
 from responder.standins.butterfly import ButterflyStandIn
-from responder.standins.processes import alertmanager_config, free_port, prometheus_config
+from responder.standins.monitoring import alertmanager_config, prometheus_config
+from responder.standins.processes import free_port
 from responder.standins.prometheus import PrometheusStandIn, Sample
 
 
