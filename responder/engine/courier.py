@@ -142,6 +142,7 @@ class Courier:
         """Seconds until a message may leave, at most its poll; 0 where one may now."""
         if not claims.anything(self._database, self._lane):
             return self._poll
+        now -= self._lane.grace
         with self._database.read() as connection:
             due = claims.next_due(connection, self._lane, now)
             if due is None:
@@ -165,7 +166,7 @@ class Courier:
     def _claim(self, connection: Connection, now: datetime, free: int) -> list[Letter]:
         """Claim what the vendor's limit allows, and count it. The lane's row keeps all replicas in turn."""
         if self._lane.rest:
-            return claims.claim(connection, self._lane, now, now + CLAIM, free)
+            return claims.claim(connection, self._lane, now - self._lane.grace, now + CLAIM, free)
         standing = lanes.hold(connection, self._channel)
         room = self._room(standing, now).within(free)
         until = now + (self._lease or CLAIM)

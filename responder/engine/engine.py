@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import timedelta
 
 import structlog
 
@@ -24,6 +25,10 @@ from responder.store.claims import Lane
 from responder.store.database import CannotStore, Database
 
 _log = structlog.get_logger()
+
+
+GRACE = timedelta(seconds=30)
+"""How long messages of a channel we do not know are left to a newer process, which may know it: in a rolling update."""
 
 
 class Engine:
@@ -129,4 +134,4 @@ class Engine:
 def lanes(channels: Iterable[str]) -> dict[str, Lane]:
     """One lane a channel, and one without a name for messages of channels that are not configured any more."""
     names = tuple(channels)
-    return {**{name: Lane((name,)) for name in names}, "": Lane(names, rest=True)}
+    return {**{name: Lane((name,)) for name in names}, "": Lane(names, rest=True, grace=GRACE)}

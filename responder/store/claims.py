@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -49,10 +49,14 @@ _BLOCKED = exists().where(
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The messages one courier carries: those of one channel, or with ``rest`` those of every channel but these."""
+    """The messages one courier carries: those of one channel, or with ``rest`` those of every channel but these.
+
+    It leaves a message alone for ``grace`` after it was due.
+    """
 
     channels: tuple[str, ...]
     rest: bool = False
+    grace: timedelta = timedelta()
 
     def holds(self) -> ColumnElement[bool]:
         """The condition on the table."""

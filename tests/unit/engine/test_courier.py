@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from responder.engine.courier import LEASE, RENEW_SECONDS, Courier
 from responder.engine.desk import Desk
+from responder.engine.engine import lanes as lanes_of
 from responder.model.clock import Deadline
 from responder.model.message import Draft, Letter, Request, Response
 from responder.model.report import Moment
@@ -151,6 +152,25 @@ def test_idle_couriers_look_seldom_where_no_page_can_come(
     office = Office(database, clock, wire, a_desk(), lane)
     assert office.courier.step() == seconds
     office.courier.close(5)
+
+
+def test_a_process_that_does_not_know_a_channel_leaves_its_pages_to_one_that_does(
+    database: Database, clock: HandClock, wire: Wire
+) -> None:
+    """While a new channel is rolled out replica by replica, no old one gives up the pages of the new ones."""
+    old = Office(database, clock, wire, replace(a_desk(), channels={}), lanes_of(())[""])
+    old.write()
+    assert old.step() == 0
+    clock.move(29)
+    assert old.step() == 0
+    new = Office(database, clock, wire, a_desk(), lanes_of(("pagerduty",))["pagerduty"])
+    assert new.step() == 1
+    assert old.states() == {("pagerduty", "sent"): 1}
+    old.write()
+    clock.move(31)
+    assert old.step() == 1
+    for office in (old, new):
+        office.courier.close(5)
 
 
 def test_what_falls_due_while_another_is_marked_leaves_in_time(office: Office) -> None:
