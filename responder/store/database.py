@@ -141,7 +141,7 @@ class Database:
         return self._kind.refusal(clock) if isinstance(self._kind, Postgres) else ""
 
     def check(self) -> None:
-        """Raise CannotStore unless a write transaction can be had now."""
+        """Raise CannotStore unless a write transaction can be had now; that the disk is full shows in none so empty."""
         with self.write() as connection:
             connection.execute(text("SELECT 1"))
 

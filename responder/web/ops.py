@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from responder.model.clock import Clock
 from responder.store.database import CannotStore, Database
+from responder.store.trial import try_to_keep
 from responder.tally import TALLY
 from responder.web.metrics import InForce, StoreCollector
 
@@ -46,7 +47,7 @@ def blueprint(given: Ops) -> Blueprint:
         if not given.alive():
             return _say("an engine thread has ended", 503)
         try:
-            given.database.check()
+            try_to_keep(given.database)
         except CannotStore as error:
             return _say(str(error), 503)
         return _say("ok")

@@ -25,6 +25,7 @@ from responder.store.database import CannotStore, Database
 from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
 from responder.store.tables import metadata
+from responder.store.trial import try_to_keep, write_and_take_away
 
 LATER = NOW + timedelta(seconds=6)
 EVERY = claims.Lane((), rest=True)
@@ -186,6 +187,27 @@ def test_rejected_bodies_are_counted_and_readable(database: Database) -> None:
     assert found == box.rejected(10)[0]
     assert found is not None
     assert (found.body, found.status, found.error) == (b'{"version": "3"}', 400, "$.version: is not 4")
+
+
+def test_whoever_asks_whether_a_body_could_be_kept_leaves_none(database: Database) -> None:
+    """Kubernetes asks every few seconds for years: nobody reads of it, and a rejected body has the next number."""
+    box = Inbox(database)
+    first = box.set_aside(b"{}", 2, "10.0.0.1", 400, "no", NOW)
+    for _ in range(5):
+        try_to_keep(database)
+    assert [each.id for each in box.rejected(10)] == [first]
+    assert box.set_aside(b"{}", 2, "10.0.0.1", 400, "no", NOW) == first + 1
+
+
+def test_replicas_ask_at_once_whether_a_body_could_be_kept(database: Database, database_url: str) -> None:
+    """One that hangs in the middle of asking makes no other one unready."""
+    if database.is_sqlite:
+        pytest.skip("SQLite has one writer, whose transactions end by themselves")
+    other = Database(database_url, busy_seconds=0.2)
+    with database.write() as connection:
+        write_and_take_away(connection)
+        try_to_keep(other)
+    other.close()
 
 
 def test_an_incident_comes_back_as_it_was_saved(database: Database) -> None:

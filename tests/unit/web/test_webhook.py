@@ -142,6 +142,25 @@ def test_health_does_not_depend_on_the_outside(client: FlaskClient, database: Da
     assert client.get("/readyz").text == "shutting down\n"
 
 
+def _limit_pages(database: Database, more: int) -> None:
+    """As on a disk that has room for so many more pages."""
+    with database._kind.writers.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + more}")
+        connection.rollback()
+
+
+def test_a_full_disk_is_not_ready_and_alive(client: FlaskClient, database: Database) -> None:
+    """Where no webhook can be kept Kubernetes sends them to another pod, and restarts nothing: that makes no room."""
+    _limit_pages(database, 0)
+    refused = client.get("/readyz")
+    assert (refused.status_code, refused.text.count("\n")) == (503, 1)
+    assert "full" in refused.text
+    assert client.get("/healthz").status_code == 200
+    _limit_pages(database, 1000)
+    assert client.get("/readyz").status_code == 200
+
+
 def test_rejected_bodies_show_in_the_metrics(client: FlaskClient, post: Post, database: Database) -> None:
     """A graph can alert on bodies that we could not take, and on those that nobody decides."""
     TALLY.take()
