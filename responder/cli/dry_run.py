@@ -58,12 +58,15 @@ def _shown(
     files: tuple[str, ...], rules: str | None, runbooks: str | None, *, probe: bool, explain: bool, as_json: bool
 ) -> Iterator[tuple[str, bool]]:
     """What to print of each sample, and whether it was decided: the first is seen before the last is read."""
+    from responder import telemetry
     from responder.cli import preview
     from responder.cli.bodies import Sample, samples
     from responder.cli.spread import spread
     from responder.model.clock import Deadline
 
     settings = bootstrap.settings_from_environment()
+    if probe:
+        telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
     desk = desk_of(rules or settings.rules, runbooks or settings.runbooks, settings)
     clock = bootstrap.SystemClock()
     prober = bootstrap.prober(settings, clock) if probe else None

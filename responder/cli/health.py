@@ -42,6 +42,7 @@ def health(*, timeout: float, output: str) -> None:
 
 
 def _ask_all(timeout: float) -> tuple[Finding, ...]:
+    from responder import telemetry
     from responder.diagnose.contract import Scene
     from responder.diagnose.probes import PROBES
     from responder.diagnose.probes.http import HttpSpec
@@ -51,6 +52,7 @@ def _ask_all(timeout: float) -> tuple[Finding, ...]:
     from responder.model.rule import ProbeSpec
 
     settings = bootstrap.settings_from_environment()
+    telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
     book = bootstrap.load_rules(settings.rules, settings.runbooks)
     clock = bootstrap.SystemClock()
     spec = ProbeSpec(

@@ -68,7 +68,7 @@ def checks() -> dict[str, Check]:
 
 
 def _examine(timeout: float, *, send: bool) -> tuple[Result, ...]:
-    from responder import bootstrap
+    from responder import bootstrap, telemetry
     from responder.cli.doctor.result import Patient, bad
     from responder.cli.doctor.run import run
     from responder.model.clock import Deadline
@@ -80,6 +80,7 @@ def _examine(timeout: float, *, send: bool) -> tuple[Result, ...]:
     except BadSettings as error:
         change = "see `responder serve --settings`; the other checks need settings that can be read"
         return tuple(bad("settings", problem, change) for problem in error.problems)
+    telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
     clock = bootstrap.SystemClock()
     outgoing = bootstrap.outgoing(settings, clock)
     patient = Patient(
