@@ -6,6 +6,7 @@ This is what commands need; ``workers.py`` builds the workers of ``responder ser
 from responder.bootstrap.machine import (
     SystemClock,
     environment,
+    folders_from_environment,
     print_page,
     settings_from_environment,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "desk",
     "environment",
     "examine_rules",
+    "folders_from_environment",
     "inbox",
     "join_store",
     "load_rules",

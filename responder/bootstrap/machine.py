@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from responder.settings import Settings, read
+from responder.settings import Settings, env_name, read
 
 
 class SystemClock:
@@ -25,6 +25,12 @@ class SystemClock:
 def settings_from_environment() -> Settings:
     """The settings of this process. Raises BadSettings."""
     return read(os.environ)
+
+
+def folders_from_environment() -> Settings:
+    """The same, but only the folders of rules and runbooks are read: what else is wrong does not matter to them."""
+    wanted = (env_name("rules"), env_name("runbooks"))
+    return read({name: os.environ[name] for name in wanted if name in os.environ})
 
 
 def environment() -> Mapping[str, str]:

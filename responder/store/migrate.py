@@ -19,7 +19,7 @@ def migrate(database: Database) -> None:
     with database.migrating() as connection:
         found = revision(connection)
         if found is None:
-            _refuse_strangers(connection, database.name)
+            refuse_strangers(connection, database.name)
         if found != HEAD:
             _upgrade(connection, database.name, found)
 
@@ -36,12 +36,16 @@ def require(database: Database) -> None:
         raise CannotStore(f"there is no database {database.name}: {_ELSEWHERE}")
     with database.read() as connection:
         found = revision(connection)
+        if found is None:
+            refuse_strangers(connection, database.name)
     if found is None:
         raise CannotStore(f"the database {database.name} holds nothing of responder: {_ELSEWHERE}")
+    if found > HEAD:  # they are numbered: no later one, nor one of another program, can be brought up to date
+        raise _unknown(database.name, found)
     if found != HEAD:
         raise CannotStore(
             f"the database {database.name} has the schema {found} and this program needs {HEAD}: "
-            "use the version that serves, or start `responder serve` of this one, which brings an older one up to date"
+            "use the version that serves, or start `responder serve` of this one, which brings it up to date"
         )
 
 
@@ -52,8 +56,8 @@ def revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _refuse_strangers(connection: Connection, name: str) -> None:
-    """Another program's tables would be in the way of ours half-way through."""
+def refuse_strangers(connection: Connection, name: str) -> None:
+    """Raise CannotStore for another program's tables that would be in the way of ours half-way through."""
     taken = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
     if taken:
         raise CannotStore(
@@ -72,8 +76,12 @@ def _upgrade(connection: Connection, name: str, found: str | None) -> None:
     config.attributes["connection"] = connection
     known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
-        raise CannotStore(
-            f"the database {name} has the schema {found}, which this program does not know; its own is {HEAD}: "
-            "start the version that made it, or name another database in RESPONDER_DATABASE_URL"
-        )
+        raise _unknown(name, found)
     command.upgrade(config, HEAD)
+
+
+def _unknown(name: str, found: str) -> CannotStore:
+    return CannotStore(
+        f"the database {name} has the schema {found}, which this program does not know; its own is {HEAD}: "
+        "start the version that made it, or name another database in RESPONDER_DATABASE_URL"
+    )

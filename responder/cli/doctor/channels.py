@@ -18,6 +18,7 @@ from responder.outgoing import CouldNotReach
 KEY = re.compile(r"[0-9a-zA-Z]{32}")
 REACH = "see the network: DNS, egress rules, a proxy (responder uses none)"
 _SCOPE = "chat:write"
+_MADE = 2026  # the year of the first release: no clock that was ever set is behind it
 
 
 def pagerduty(patient: Patient) -> tuple[Result, ...]:
@@ -104,9 +105,10 @@ def _sent(patient: Patient, book: RuleBook, channel: Channel) -> Result:
 
 
 def clocks(patient: Patient) -> tuple[Result, ...]:
-    """Our clock against the Date header of whoever answers."""
+    """Our clock against the Date header of whoever answers; where nobody does, it can still be plainly wrong."""
     from responder.notify.wire import date
 
+    change = "let chrony or systemd-timesyncd keep the time"
     found = []
     for name, url in _timekeepers(patient):
         before = patient.clock.now()
@@ -119,13 +121,14 @@ def clocks(patient: Patient) -> tuple[Result, ...]:
             continue
         ours = before + (patient.clock.now() - before) / 2
         away = max(timedelta(0), abs(ours - theirs) - timedelta(seconds=1)).total_seconds()  # Date has whole seconds
-        change = "let chrony or systemd-timesyncd keep the time"
         if away > 60:
             found.append(bad("clock", f"{away:.0f} s away from {name}'s", change))
         elif away > 5:
             found.append(warn("clock", f"{away:.0f} s away from {name}'s", change))
         else:
             found.append(ok("clock", f"agrees with {name}'s"))
+    if not found and (now := patient.clock.now()).year < _MADE:
+        return (bad("clock", f"says {now:%Y-%m-%d}, before this release was made", change),)
     return tuple(found) or (skipped("clock", "nobody to compare with answered"),)
 
 

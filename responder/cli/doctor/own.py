@@ -93,19 +93,25 @@ def _examined(opened: Database) -> list[Result]:
     from sqlalchemy import text
 
     from responder.store import space
-    from responder.store.migrate import revision
+    from responder.store.migrate import refuse_strangers, revision
     from responder.store.tables import HEAD
 
     opened.check()
     with opened.read() as connection:
         schema = revision(connection)
+        if schema is None:
+            refuse_strangers(connection, opened.name)
         left = space.free(connection)
         version = str(
             connection.execute(text("SELECT sqlite_version()" if opened.is_sqlite else "SHOW server_version")).scalar()
         )
     results = [version_of(version, sqlite=opened.is_sqlite)]
     if schema is None:
-        results.append(skipped("database", "is empty", "`responder serve` makes the tables at its first start"))
+        results.append(
+            skipped(
+                "database", "holds nothing of responder yet", "`responder serve` makes the tables at its first start"
+            )
+        )
     elif schema < HEAD:
         results.append(warn("database", f"schema {schema}, this version needs {HEAD}", "the next start migrates it"))
     elif schema > HEAD:

@@ -95,7 +95,7 @@ def _run(files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runb
     from responder.cli.rules.reach import reach
     from responder.rulebook.cases import load_cases
 
-    settings = bootstrap.settings_from_environment()
+    settings = bootstrap.folders_from_environment()
     rules, runbooks = rules or settings.rules, runbooks or settings.runbooks
     desk, anchors = _desk(rules, runbooks)
     sets: list[CaseSet] = [load_cases(path) for path in files or _default(Path(rules) / "tests")]

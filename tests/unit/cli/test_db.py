@@ -162,3 +162,26 @@ def test_a_database_of_another_version_is_left_alone(tmp_path: Path) -> None:
     assert "start `responder serve`" in refused.output
     with other.read() as connection:
         assert revision(connection) == "0001"
+
+
+@pytest.mark.parametrize(
+    ("statements", "said"),
+    [
+        (
+            ("CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('9999')"),
+            "other.db has the schema 9999, which this program does not know; its own is",
+        ),
+        (("CREATE TABLE deliveries (parcel TEXT)",), "other.db has a table deliveries that responder did not make"),
+    ],
+)
+def test_nobody_is_sent_to_a_start_that_is_refused(tmp_path: Path, statements: tuple[str, ...], said: str) -> None:
+    """After a rollback, or with the wrong database named, commands that look say what `serve` says."""
+    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
+    with other.write() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    other.close()
+    refused = run(f"sqlite:///{tmp_path / 'other.db'}", "stats")
+    assert refused.exit_code == 1
+    assert said in refused.output
+    assert "responder serve" not in refused.output

@@ -59,6 +59,17 @@ def test_what_is_as_expected_passes(tmp_path: Path) -> None:
     assert done.output.startswith("ok   plato is down\n1 ok, 0 FAIL, 0 todo; 1 of 36 rules reached")
 
 
+def test_only_the_folders_are_read_from_the_environment(tmp_path: Path) -> None:
+    """Rules are tested where a secret of the service is named and cannot be read, as on a laptop or in CI."""
+    env = {
+        "RESPONDER_RULES": str(ROOT / "rules"),
+        "RESPONDER_RUNBOOKS": str(ROOT / "runbooks"),
+        "RESPONDER_SLACK_BOT_TOKEN_FILE": str(tmp_path / "missing"),
+    }
+    done = CliRunner().invoke(rules, ["test"], env=env)
+    assert done.exit_code == 0, done.output
+
+
 @pytest.mark.parametrize(
     ("old", "new", "field", "expected", "got"),
     [

@@ -1,0 +1,77 @@
+"""What doctor says of our own database and clock."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from responder.bootstrap import SystemClock
+from responder.cli.doctor.channels import clocks
+from responder.cli.doctor.own import database
+from responder.cli.doctor.result import Level, Patient, Result
+from responder.model.clock import Clock, Deadline
+from responder.model.message import Request, Response
+from responder.model.secret import Secret
+from responder.outgoing import CouldNotReach
+from responder.settings import Settings
+from tests.conftest import HandClock
+
+
+class Unreachable:
+    """Nobody answers."""
+
+    def send(self, request: Request, _deadline: Deadline, _cap: int = 0) -> Response:
+        """Never."""
+        raise CouldNotReach(f"{request.url} does not answer")
+
+
+def a_patient(settings: Settings, clock: Clock) -> Patient:
+    """Whose network is down."""
+    return Patient(
+        settings=settings,
+        environment={},
+        book=None,
+        outgoing=Unreachable(),  # type: ignore[arg-type]
+        clock=clock,
+        deadline=Deadline(clock.monotonic() + 5),
+        send=False,
+    )
+
+
+def _examined(path: Path, *statements: str) -> Sequence[Result]:
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        for statement in statements:
+            file.execute(statement)
+        file.commit()
+    return database(a_patient(Settings(database_url=Secret(f"sqlite:///{path}")), SystemClock()))
+
+
+def test_a_database_of_another_program_is_bad(tmp_path: Path) -> None:
+    """Doctor does not promise a start that `serve` then refuses: tables of another program in the way are told."""
+    [found] = _examined(tmp_path / "shop.db", "CREATE TABLE deliveries (parcel TEXT)")
+    assert found.level is Level.BAD
+    assert "shop.db has a table deliveries that responder did not make" in found.what
+
+
+def test_a_database_that_serve_can_use_is_no_trouble(tmp_path: Path) -> None:
+    """Before the first start there is nothing to mend, whatever else the database holds."""
+    found = _examined(tmp_path / "shop.db", "CREATE TABLE parcels (parcel TEXT)")
+    assert (found[-1].level, found[-1].what) == (Level.SKIPPED, "holds nothing of responder yet")
+
+
+@pytest.mark.parametrize(
+    ("year", "level", "said"),
+    [
+        (1970, Level.BAD, "says 1970-01-01, before this release was made"),
+        (2027, Level.SKIPPED, "nobody to compare with"),
+    ],
+)
+def test_a_clock_that_never_was_set_is_bad(year: int, level: Level, said: str) -> None:
+    """A machine that believes it is 1970 is found even where nobody can be asked for the time."""
+    [found] = clocks(a_patient(Settings(), HandClock(datetime(year, 1, 1, tzinfo=UTC))))
+    assert (found.level, said in found.what) == (level, True), found
