@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
+
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+"""The ends of what we can reckon with; the last day is left out, since a float rounds its end into the year 10000."""
+
+
+def moment(seconds: float) -> datetime:
+    """The time of epoch seconds that an alert brought; the end of the calendar for what lies beyond it."""
+    return datetime.fromtimestamp(min(max(seconds, EARLIEST.timestamp()), LATEST.timestamp()), UTC)
 
 
 class Clock(Protocol):

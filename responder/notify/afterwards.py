@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from responder.model.clock import moment as moment_of
 from responder.model.incident import Incident
 from responder.model.report import Moment, Report, Status
 from responder.model.rule import RuleBook
@@ -29,7 +30,7 @@ def ending(before: Report | None, incident: Incident, why: str, book: RuleBook, 
     """The resolution of an incident of whose end no notification told; ``why`` says how we know."""
     report = _renewed(before, incident, Moment.RESOLUTION, Status.RESOLVED, why, book, now)
     last = max((known.ends_at or known.starts_at for known in incident.alerts.values()), default=now.timestamp())
-    ended = min(now, max(report.started_at, datetime.fromtimestamp(last, now.tzinfo)))
+    ended = min(now, max(report.started_at, moment_of(last)))
     cause = report.conclusion.likely
     return replace(
         report,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from responder.model.alert import Alert, AlertGroup
+from responder.model.clock import moment
 from responder.model.decision import Decision
 from responder.model.incident import Incident
 from responder.model.rule import RuleBook, Service, Severity
@@ -28,6 +29,8 @@ _TELLING = (
     "consumergroup",
     "name",
 )
+_NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
+"""A start before it is no date: somebody's zero, or a field that was never filled."""
 _TOP = 5
 _MOST_LABELS = 200
 
@@ -86,7 +89,9 @@ def what(decision: Decision, group: AlertGroup, incident: Incident, since: datet
     count = f"{number_of(firing, 'alert')} firing"
     cut = f" (+{group.truncated} alerts cut by max_alerts)" if group.truncated else ""
     flaps = f" It flaps: it fired again {number_of(incident.flaps, 'time')}." if incident.flaps else ""
-    return f"{summary(decision, group)}. For {brief((now - since).total_seconds())}, {count}{cut}.{flaps}"
+    undated = group.alerts and all(alert.starts_at < _NO_DATE for alert in group.alerts)
+    long = "" if undated else f"For {brief((now - since).total_seconds())}, "
+    return f"{summary(decision, group)}. {long}{count}{cut}.{flaps}"
 
 
 def impact(service: Service | None, book: RuleBook) -> str:
@@ -160,19 +165,14 @@ def labels(common: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def started(decision: Decision, group: AlertGroup, incident: Incident) -> datetime:
-    """When the first alert of the incident began."""
-    known = (
-        datetime.fromtimestamp(each.starts_at, incident.opened_at.tzinfo) for each in decision.change.alerts.values()
-    )
-    return min((incident.opened_at, *known, *(alert.starts_at for alert in group.alerts)))
+    """When the first alert of the incident began; what is no date does not count."""
+    told = [moment(each.starts_at) for each in decision.change.alerts.values()]
+    told += [alert.starts_at for alert in group.alerts]
+    return min((incident.opened_at, *(each for each in told if each >= _NO_DATE)))
 
 
 def ended(decision: Decision, group: AlertGroup, began: datetime, now: datetime) -> datetime:
     """When the last alert ended: never in the future, never before the beginning."""
     ends = [alert.ends_at for alert in group.alerts if alert.ends_at]
-    ends += [
-        datetime.fromtimestamp(each.ends_at, now.tzinfo)
-        for each in decision.change.alerts.values()
-        if each.ends_at is not None
-    ]
+    ends += [moment(each.ends_at) for each in decision.change.alerts.values() if each.ends_at is not None]
     return max(began, min(now, max(ends, default=now)))

@@ -8,12 +8,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from responder.model.alert import Alert, AlertGroup
+from responder.model.clock import EARLIEST, LATEST
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _YEAR_ONE = 1
 """The year of ``endsAt`` while an alert fires: Go's zero time (Alertmanager dispatch.go)."""
-_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
-"""The ends of what we can reckon with; the last day is left out, since a float rounds its end into the year 10000."""
 
 
 class BadBody(Exception):
@@ -89,9 +88,9 @@ def _alert(wire: _WireAlert) -> Alert:
 def _reckoned(told: datetime) -> datetime:
     """The same in UTC, and the end of the calendar for what lies beyond it: an absurd date must not break triage."""
     try:
-        return min(told.astimezone(UTC), _LAST)
+        return min(told.astimezone(UTC), LATEST)
     except OverflowError:
-        return _FIRST if told.year == _YEAR_ONE else _LAST
+        return EARLIEST if told.year == _YEAR_ONE else LATEST
 
 
 def _decode(body: bytes) -> _Wire:

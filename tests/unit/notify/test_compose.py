@@ -13,6 +13,7 @@ from responder.model.decision import Decision
 from responder.model.finding import Verdict
 from responder.model.incident import ChangeKind, Known
 from responder.model.report import Moment, Report, Status
+from responder.notify.afterwards import ending
 from responder.notify.compose import changed, closing, enriched, late, opening
 from responder.notify.facts import in_words
 from responder.notify.links import LinkMaker
@@ -206,13 +207,31 @@ def test_secrets_and_tricks_in_labels_do_not_reach_the_report() -> None:
 
 
 def test_absurd_times_do_not_break_a_page() -> None:
-    """An alert that claims to have begun in the year 1 is still paged."""
+    """An alert that claims to have begun in the year 1 is paged, and nobody reads that it fires for 2000 years."""
     old = datetime(1, 1, 1, tzinfo=UTC)
-    known = {"a": Known(old.timestamp())}
-    decision = a_decision(change=a_change(alerts=known))
+    decision = a_decision(change=a_change(alerts={"a": Known(old.timestamp())}))
     report = _opening(decision, a_group(an_alert(starts_at=old)))
-    assert report.started_at == old
-    assert "1 alert firing" in report.what
+    assert report.started_at == an_incident().opened_at
+    assert ". 1 alert firing" in report.what
+    assert "For " not in report.what
+
+
+def test_one_absurd_time_hides_no_real_one() -> None:
+    """How long the others of the group have been firing is told as ever."""
+    group = a_group(an_alert(starts_at=datetime(1, 1, 1, tzinfo=UTC)), an_alert())
+    assert _opening(group=group).started_at == STARTED
+    assert "For 30 seconds, 2 alerts firing" in _opening(group=group).what
+
+
+@pytest.mark.parametrize("absurd", [-62135733600.0, 253402351199.0], ids=["before the year 1", "after the year 9999"])
+def test_absurd_times_that_an_older_version_stored_do_not_break_a_page(absurd: float) -> None:
+    """An incident that was written down before such times were caught is paged and ends as any other."""
+    known = {"a": Known(absurd, absurd)}
+    over = a_decision(ChangeKind.RESOLVED, change=a_change(ChangeKind.RESOLVED, alerts=known))
+    assert _opening(over).started_at == STARTED
+    closed = closing(over, a_group(a_resolved_alert()), an_incident(), a_book(), now=NOW, links=LINKS)
+    unheard = ending(None, an_incident(alerts=known), "it is gone", a_book(), now=NOW)
+    assert [report.ended_at and STARTED <= report.ended_at <= NOW for report in (closed, unheard)] == [True, True]
 
 
 def test_a_group_without_labels_or_annotations_is_paged() -> None:
