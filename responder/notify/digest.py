@@ -41,10 +41,12 @@ def digest(flood: Flood, severity: Severity, book: RuleBook, moment: Moment, *, 
         environment=book.environment,
         namespace=book.namespace,
         alertname=next(iter(sorted(flood.names, key=lambda name: -flood.names[name])), ""),
-        what=f"{_incidents(flood.held, severity)} began since {began:%H:%M:%S}Z, too many to page one by one. "
+        what=f"{_incidents(flood.counted, severity)} began since {began:%H:%M:%S}Z, too many to page one by one. "
         f"Biggest groups: {biggest}.{_alone(flood)}{_unjudged(flood)}",
         impact=_impact(flood, book),
-        update=f"{_incidents(flood.held, severity)} now, for {between(began, now)}" if moment is Moment.UPDATE else "",
+        update=f"{_incidents(flood.counted, severity)} now, for {between(began, now)}"
+        if moment is Moment.UPDATE
+        else "",
         conclusion=Conclusion(unknown="no probe was asked about the incidents of this digest"),
         first_step=_first_step(flood),
         related=f"they share: {shared}" if shared else "they share no label that we can see",
@@ -52,7 +54,7 @@ def digest(flood: Flood, severity: Severity, book: RuleBook, moment: Moment, *, 
         lead=facts.lead(book),
         escalation=facts.escalation(book),
         room=facts.room(began, "flood"),
-        firing=flood.held,
+        firing=flood.counted,
         labels=_all_have(flood),
         rule="flood",
         made_by=f"responder {responder.__version__}, rules {book.revision[:12]}, flood_above {severity.flood_above}",
@@ -72,7 +74,8 @@ def receded(flood: Flood, severity: Severity, book: RuleBook, *, open_now: int, 
         left = f"{open_now} still open, each of which gets its own page, at most {pace} a minute"
     else:
         left = f"{open_now} still open, which nobody is told of one by one"
-    update = f"the flood is over: {rate} new within the last minute; {_incidents(flood.held, severity)}, {left}"
+    every = f"{_incidents(flood.counted, severity)}, {_elsewhere(flood)}{left}"
+    update = f"the flood is over: {rate} new within the last minute; {every}"
     return replace(
         report,
         status=Status.RESOLVED,
@@ -87,10 +90,11 @@ def receded(flood: Flood, severity: Severity, book: RuleBook, *, open_now: int, 
 
 
 def _title(flood: Flood, severity: Severity, book: RuleBook, now: datetime) -> str:
-    lasted = brief(now.timestamp() - flood.began_at)
+    seconds = now.timestamp() - flood.began_at
+    lasted = f"in {brief(seconds)}" if seconds >= 1 else "within a second"
     tail = f" ({book.environment})" if book.environment else ""
     broken = "responder could not triage " if _mostly_unjudged(flood) else ""
-    stem = f"[{severity.name}] Flood: {broken}{flood.held} new incidents in {lasted}, most {_counts(flood.kinds, 1)}"
+    stem = f"[{severity.name}] Flood: {broken}{flood.counted} new incidents {lasted}, most {_counts(flood.kinds, 1)}"
     return f"{cut(stem, _TITLE_LIMIT - len(tail))}{tail}"
 
 
@@ -106,7 +110,17 @@ def _counts(counts: Mapping[str, int], most: int) -> str:
 
 def _alone(flood: Flood) -> str:
     alone = flood.counted - flood.held
-    return f" {alone} unlike the others had {'pages' if alone > 1 else 'a page'} of their own." if alone else ""
+    return f" {alone} of them, unlike the others, had {_own(alone)}." if alone else ""
+
+
+def _elsewhere(flood: Flood) -> str:
+    """Those of whom the rest of the sentence does not speak: their own pages tell what becomes of them."""
+    alone = flood.counted - flood.held
+    return f"of which {alone} had {_own(alone)}; the other {flood.held}: " if alone else ""
+
+
+def _own(count: int) -> str:
+    return "pages of their own" if count > 1 else "a page of its own"
 
 
 def _unjudged(flood: Flood) -> str:

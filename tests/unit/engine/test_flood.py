@@ -86,8 +86,9 @@ def test_the_digest_names_the_biggest_groups_and_what_they_share(coast: Coast) -
     coast.storm(100)
     [page] = coast.digests()
     assert page.moment is Moment.START
-    assert "Flood: 93 new incidents" in page.title
-    assert "PodDown of worker-7 (96)" in page.what
+    assert "Flood: 96 new incidents within a second" in page.title
+    assert page.what.startswith("96 P1 incidents began")
+    assert "PodDown of worker-7 (96). 3 of them, unlike the others, had pages of their own." in page.what
     assert "node=worker-7 (all)" in page.related
     assert "node worker-7" in page.first_step
     due = coast.rows("SELECT due_at FROM messages WHERE incident LIKE 'FLOOD%'")
@@ -135,7 +136,7 @@ def test_when_the_flood_is_over_people_are_told_and_open_p1s_are_paged(coast: Co
     coast.calm()
     end = coast.digests()[-1]
     assert end.moment is Moment.RESOLUTION
-    assert "3 still open" in end.update
+    assert "16 P1 incidents, of which 3 had pages of their own; the other 13: 3 still open" in end.update
     assert len(coast.pages()) == before + 1 + LIMIT // 2
     coast.calm(minutes=5)
     assert len(coast.pages()) == before + 1 + 3
