@@ -25,7 +25,7 @@ from responder.settings import Settings
 from responder.store.database import Database
 from responder.store.inbox import Inbox
 from responder.tally import TALLY
-from responder.web import ops, webhook
+from responder.web import astray, ops, webhook
 from responder.web.app import create_app
 from responder.web.auth import guard
 from responder.web.metrics import InForce
@@ -70,7 +70,7 @@ def worker(settings: Settings, first: Loaded, *, on_fatal: Callable[[], None]) -
         alive=lambda: counting.alive and (engine is None or engine.alive),
         rules=lambda: _in_force(engine.rules) if engine else None,
     )
-    parts = [ops.blueprint(given)]
+    parts = [ops.blueprint(given), astray.blueprint(clock, takes_webhooks=settings.role != "engine")]
     if settings.role != "engine":
         door = webhook.Door(
             inbox=inbox,

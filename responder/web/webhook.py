@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +20,10 @@ from responder.web.auth import Guard
 
 _log = structlog.get_logger()
 _WHO = "unauthorized: send a token of RESPONDER_WEBHOOK_TOKEN or a login of RESPONDER_WEBHOOK_BASIC_AUTH"
+_CLUSTER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_NO_CLUSTER = (
+    'the address names no cluster: at most 100 letters, digits, "_", "-" and ".", as in /webhook/alertmanager/prod-eu'
+)
 _DRAIN_BYTES = 64 * 1024 * 1024
 """How much of a too large body is read and dropped, so that the sender hears our answer and not a reset."""
 
@@ -59,6 +64,7 @@ def blueprint(door: Door) -> Blueprint:
             return answer
         try:
             body = _read(request, door.max_body_bytes)
+            _require_name(cluster, body)
             number = door.inbox.keep(body, cluster, door.clock.now())
         except _Refusal as refusal:
             return _refuse(door, refusal)
@@ -87,6 +93,12 @@ def _read(incoming: Request, limit: int) -> bytes:
     except BadBody as error:
         raise _Refusal(400, tidy_line(str(error), 300), body, len(body)) from None
     return body
+
+
+def _require_name(cluster: str, body: bytes) -> None:
+    """It goes into keys, pages and the log: raises _Refusal for what is no name."""
+    if cluster and not _CLUSTER.fullmatch(cluster):
+        raise _Refusal(400, _NO_CLUSTER, body, len(body))
 
 
 def _drain(incoming: Request) -> int:

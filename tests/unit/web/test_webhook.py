@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
+from structlog.testing import capture_logs
 
 from responder.engine.counting import Counting
 from responder.model.secret import Secret
 from responder.store.database import Database
 from responder.store.inbox import Inbox
 from responder.tally import TALLY
-from responder.web import ops, webhook
+from responder.web import astray, ops, webhook
 from responder.web.app import create_app
 from responder.web.auth import guard
 from tests.conftest import HandClock
@@ -46,7 +47,9 @@ def client(database: Database, inbox: Inbox, clock: HandClock, kept: list[int]) 
         max_body_bytes=LIMIT,
         on_kept=lambda: kept.append(1),
     )
-    return create_app(webhook.blueprint(door), ops.blueprint(ops.Ops(database=database, clock=clock))).test_client()
+    given = ops.Ops(database=database, clock=clock)
+    parts = (webhook.blueprint(door), ops.blueprint(given), astray.blueprint(clock, takes_webhooks=True))
+    return create_app(*parts).test_client()
 
 
 Post = Callable[..., tuple[int, str]]
@@ -124,6 +127,63 @@ def test_a_refused_body_is_set_aside(
     assert answer[1].count("\n") == 1
     (reject,) = inbox.rejected(10)
     assert (reject.status, reject.size, reject.body) == (status, len(body), body)
+
+
+@pytest.mark.parametrize("name", ["a" * 101, "%2E%2E", "a%20b%0A", "prod%0A", "-x", "%C3%BC"])
+def test_an_address_that_names_no_cluster_is_refused_and_its_body_kept(post: Post, inbox: Inbox, name: str) -> None:
+    """What cannot be a cluster's name is on no page and in no key; the alerts that came so can be read and replayed."""
+    status, text = post(path=f"/{name}")
+    assert (status, text.count("\n")) == (400, 1)
+    assert "the address names no cluster" in text
+    (reject,) = inbox.rejected(10)
+    assert (reject.status, reject.body) == (400, BODY)
+
+
+@pytest.mark.parametrize("name", ["prod-eu", "Prod_1.eu", "_x", "9", "a" * 100])
+def test_whatever_a_cluster_may_be_called_is_taken(post: Post, name: str) -> None:
+    """Every name that a heartbeat in the rules can have is one that an address can have."""
+    assert post(path=f"/{name}")[0] == 202
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "why"),
+    [
+        ("POST", "/webhook/alertmanger", 404, "there is nothing here"),
+        ("POST", "/webhook/alertmanager/prod/eu", 404, "there is nothing here"),
+        ("POST", "/healthz", 405, "the method is not allowed here"),
+        ("GET", "/webhook/alertmanager", 405, "the method is not allowed here"),
+    ],
+)
+def test_a_wrong_address_is_told_the_right_one(
+    client: FlaskClient, method: str, path: str, status: int, why: str
+) -> None:
+    """Whoever mistyped the address reads in one line, in Alertmanager's log, what to write instead."""
+    answer = client.open(path, method=method)
+    assert (answer.status_code, answer.mimetype) == (status, "text/plain")
+    assert answer.text == f"{why}: use POST /webhook/alertmanager\n"
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+def test_a_wrong_address_in_alertmanager_is_in_our_log(client: FlaskClient, clock: HandClock) -> None:
+    """Alerts that go astray are seen on our side, too: once a minute a path, however many come, and cut to a line."""
+    with capture_logs() as log:
+        for _ in range(3):
+            client.post("/alerts", data=BODY)
+        client.post("/a%0Ab" + "c" * 3000)
+        client.get("/favicon.ico")
+        clock.move(60)
+        client.post("/alerts", data=BODY)
+    told = [(each["log_level"], each["path"][:7], each["remote"]) for each in log]
+    assert told == [("warning", path, "127.0.0.1") for path in ("/alerts", "/a bccc", "/alerts")]
+    assert max(len(each["path"]) for each in log) <= 100
+
+
+def test_whoever_asks_for_many_paths_fills_neither_log_nor_memory(client: FlaskClient) -> None:
+    """A scanner of the network costs us a hundred lines a minute at most."""
+    with capture_logs() as log:
+        for number in range(300):
+            client.post(f"/scan/{number}")
+    assert len(log) == 100
 
 
 def test_a_full_store_is_a_503_that_alertmanager_retries(post: Post, database: Database) -> None:
