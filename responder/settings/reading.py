@@ -77,6 +77,10 @@ def addresses(text: str) -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, text.split(","))))
 
 
+_MOST = {"workers": 64, "threads": 256}
+"""Beyond it a slip of the keyboard would take the machine."""
+
+
 def _problem(name: str, value: str) -> str:
     """What is wrong with one value beyond its type, empty where nothing is."""
     choices = _CHOICES.get(name)
@@ -99,6 +103,8 @@ def _problem(name: str, value: str) -> str:
         return "has a line break, a space or another sign that no bearer token has: write the token alone"
     if name == "listen" and not _is_port(value.rpartition(":")[2]):
         return f"is '{value}': write address:port, for example 127.0.0.1:8080"
+    if name in _MOST and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MOST[name]):
+        return f"is {value}: write a number from 1 to {_MOST[name]}"
     if name == "smtp_port" and not _is_port(value):
         return f"is {value}: a port is between 1 and 65535"
     return ""

@@ -15,6 +15,9 @@ from responder.store.trial import try_to_keep
 from responder.tally import TALLY
 from responder.web.metrics import InForce, StoreCollector
 
+_TRY_SECONDS = 1.0
+"""For so long /readyz believes that the disk still has room."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ops:
@@ -33,7 +36,7 @@ class Ops:
 def blueprint(given: Ops) -> Blueprint:
     """``/healthz``, ``/readyz`` and ``/metrics``. None of them depends on PagerDuty, Slack or a probe target."""
     routes = Blueprint("ops", __name__)
-    registry = CollectorRegistry()
+    registry, keeping = CollectorRegistry(), _Keeping(given.database, given.clock)
     registry.register(StoreCollector(database=given.database, clock=given.clock, limit=given.limit, rules=given.rules))
 
     @routes.get("/healthz")
@@ -46,11 +49,8 @@ def blueprint(given: Ops) -> Blueprint:
     def readyz() -> Response:
         if not given.alive():
             return _say("an engine thread has ended", 503)
-        try:
-            try_to_keep(given.database)
-        except CannotStore as error:
-            return _say(str(error), 503)
-        return _say("ok")
+        reason = keeping.reason()
+        return _say(reason, 503) if reason else _say("ok")
 
     @routes.get("/metrics")
     def metrics() -> Response:
@@ -65,6 +65,26 @@ def blueprint(given: Ops) -> Blueprint:
         return response
 
     return routes
+
+
+class _Keeping:
+    """Whether webhooks can be kept. Anybody may ask, so the disk is written to once a second at most."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._kept_at = float("-inf")
+
+    def reason(self) -> str:
+        """Why not; empty where they can."""
+        try:
+            self._database.check()
+            if self._clock.monotonic() - self._kept_at >= _TRY_SECONDS:
+                try_to_keep(self._database)
+                self._kept_at = self._clock.monotonic()
+        except CannotStore as error:
+            return str(error)
+        return ""
 
 
 def _say(text: str, status: int = 200) -> Response:

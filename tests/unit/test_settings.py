@@ -67,6 +67,14 @@ def test_a_password_in_an_address_is_not_shown_either() -> None:
     assert scrub("first second third", settings.secrets()) == "*** *** ***"
 
 
+@pytest.mark.parametrize("number", ["0", "-1", "99999999999999999999"])
+def test_a_slip_of_the_keyboard_starts_no_million_of_workers(number: str) -> None:
+    """It is said at the start, with what to write."""
+    with pytest.raises(BadSettings) as caught:
+        read({"RESPONDER_WORKERS": number, "RESPONDER_THREADS": number})
+    assert [problem.split()[0] for problem in caught.value.problems] == ["RESPONDER_WORKERS", "RESPONDER_THREADS"]
+
+
 def test_every_problem_is_reported_at_once() -> None:
     """One start shows all that must be mended."""
     with pytest.raises(BadSettings) as caught:

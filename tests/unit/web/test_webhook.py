@@ -221,6 +221,20 @@ def test_a_full_disk_is_not_ready_and_alive(client: FlaskClient, database: Datab
     assert client.get("/readyz").status_code == 200
 
 
+def test_whoever_asks_all_the_time_does_not_wear_out_the_disk(
+    client: FlaskClient, database: Database, clock: HandClock
+) -> None:
+    """A thousand questions a second cost one write, and a disk that fills up is noticed within a second."""
+    versions = []
+    with database._kind.writers.connect() as watcher:
+        for seconds in (0.0, 0.0, 0.5, 0.5):
+            clock.move(seconds)
+            assert client.get("/readyz").status_code == 200
+            versions.append(watcher.exec_driver_sql("PRAGMA data_version").scalar_one())
+            watcher.rollback()
+    assert [versions.index(version) for version in versions] == [0, 0, 0, 3]
+
+
 def test_rejected_bodies_show_in_the_metrics(client: FlaskClient, post: Post, database: Database) -> None:
     """A graph can alert on bodies that we could not take, and on those that nobody decides."""
     TALLY.take()
