@@ -10,13 +10,11 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from responder.model.message import Letter
 from responder.store.codec import to_bytes, to_seconds
-from responder.store.tables import messages
-
-_WAITING = messages.c.state == "waiting"
+from responder.store.tables import WAITING, messages
 
 
 def _finish(connection: Connection, ours: ColumnElement[bool], **values: Any) -> bool:
-    return bool(connection.execute(update(messages).where(ours, _WAITING).values(claimed_until=0.0, **values)).rowcount)
+    return bool(connection.execute(update(messages).where(ours, WAITING).values(claimed_until=0.0, **values)).rowcount)
 
 
 def _held(letter: Letter) -> ColumnElement[bool]:
@@ -34,7 +32,7 @@ def sent(connection: Connection, letter: Letter, ref: Mapping[str, str], now: da
 def renew(connection: Connection, held: Iterable[Letter], until: datetime) -> None:
     """Say that we still send these."""
     ours = or_(*(_held(letter) for letter in held))
-    connection.execute(update(messages).where(_WAITING, ours).values(claimed_until=to_seconds(until)))
+    connection.execute(update(messages).where(WAITING, ours).values(claimed_until=to_seconds(until)))
 
 
 def again(connection: Connection, letter: Letter, at: datetime, reason: str, *, plain: bool) -> bool:
@@ -44,7 +42,7 @@ def again(connection: Connection, letter: Letter, at: datetime, reason: str, *, 
 
 def retry_now(connection: Connection, channel: str, now: datetime) -> None:
     """The channel takes messages again: what waits for its next attempt need not. What others hold is left alone."""
-    failed = and_(_WAITING, messages.c.channel == channel, messages.c.attempt > 0, messages.c.due_at > to_seconds(now))
+    failed = and_(WAITING, messages.c.channel == channel, messages.c.attempt > 0, messages.c.due_at > to_seconds(now))
     free = select(messages.c.id).where(failed).with_for_update(skip_locked=True)
     connection.execute(update(messages).where(messages.c.id.in_(free.scalar_subquery())).values(due_at=to_seconds(now)))
 

@@ -29,10 +29,9 @@ from responder.model.report import Report
 from responder.store import merge
 from responder.store.codec import to_noun, to_seconds, to_time
 from responder.store.database import Database
-from responder.store.tables import messages
+from responder.store.tables import WAITING, messages
 
 _earlier = messages.alias("earlier")
-_WAITING = messages.c.state == "waiting"
 WORST = 1
 """The rank that leaves before all others, and whose messages may use up what a channel takes at once."""
 
@@ -72,12 +71,12 @@ _NOW = bindparam("now", type_=Float)
 
 
 def _free(lane: Lane) -> ColumnElement[bool]:
-    return and_(_WAITING, lane.holds(), messages.c.due_at <= _NOW, messages.c.claimed_until <= _NOW, ~_BLOCKED)
+    return and_(WAITING, lane.holds(), messages.c.due_at <= _NOW, messages.c.claimed_until <= _NOW, ~_BLOCKED)
 
 
 @lru_cache
 def _any(lane: Lane) -> Select[int]:
-    return select(messages.c.id).where(_WAITING, lane.holds()).limit(1)
+    return select(messages.c.id).where(WAITING, lane.holds()).limit(1)
 
 
 @lru_cache
@@ -87,7 +86,7 @@ def _ready(lane: Lane) -> Select[Any]:
 
 @lru_cache
 def _later(lane: Lane) -> Select[float]:
-    return select(func.min(messages.c.due_at)).where(_WAITING, lane.holds(), messages.c.due_at > _NOW)
+    return select(func.min(messages.c.due_at)).where(WAITING, lane.holds(), messages.c.due_at > _NOW)
 
 
 _accepted = messages.alias("accepted")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Float, Text, and_, bindparam, case, func, insert, select, update
 
@@ -12,9 +13,8 @@ from responder.model.message import Draft
 from responder.model.report import Report
 from responder.store import news
 from responder.store.codec import to_bytes, to_noun, to_seconds
-from responder.store.tables import messages
+from responder.store.tables import WAITING, messages
 
-_WAITING = messages.c.state == "waiting"
 _NEVER = float("inf")
 
 # What stands before a worse message must not hold it up: it leaves with the same urgency.
@@ -24,7 +24,7 @@ _HELD_UP = (
     .where(
         messages.c.stream == bindparam("of"),
         messages.c.channel == bindparam("to"),
-        _WAITING,
+        WAITING,
         messages.c.rank + 0 > bindparam("best"),  # or SQLite looks through all that wait with a lower rank
     )
     .with_for_update(skip_locked=True)
@@ -63,11 +63,7 @@ def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> Non
         for draft in drafts
     ]
     if rows:
-        lifted = [
-            {"of": d.stream, "to": d.channel, "best": d.rank, "within": to_seconds(d.within) if d.within else _NEVER}
-            for d in _leading(drafts)
-        ]
-        connection.execute(_LIFT, lifted)
+        connection.execute(_LIFT, _lifts(drafts))
         connection.execute(insert(messages), rows)
         news.tell(connection, news.MESSAGES)
 
@@ -88,14 +84,19 @@ def _unhindered(drafts: Iterable[Draft]) -> list[Draft]:
     return found[::-1]
 
 
-def _leading(drafts: Iterable[Draft]) -> list[Draft]:
-    """The worst draft of each stream and channel."""
-    return list({(d.stream, d.channel): d for d in sorted(drafts, key=lambda each: -each.rank)}.values())
+def _lifts(drafts: Iterable[Draft]) -> list[dict[str, Any]]:
+    """What drafts mean for those that wait before them: the worst rank and the earliest end, a stream and channel."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for draft in drafts:
+        own = {"best": draft.rank, "within": to_seconds(draft.within) if draft.within else _NEVER}
+        known = found.setdefault((draft.stream, draft.channel), {"of": draft.stream, "to": draft.channel, **own})
+        known |= {name: min(value, known[name]) for name, value in own.items()}
+    return list(found.values())
 
 
 def _untouched(incident: str | ColumnElement[str]) -> ColumnElement[bool]:
     """The pages of an incident that nobody has tried to send."""
-    return and_(messages.c.incident == incident, _WAITING, messages.c.enrich, messages.c.attempt == 0)
+    return and_(messages.c.incident == incident, WAITING, messages.c.enrich, messages.c.attempt == 0)
 
 
 def untouched(connection: Connection, incident: str) -> frozenset[str]:

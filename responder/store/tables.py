@@ -154,6 +154,7 @@ messages = Table(
     Column("origin", _Id),  # the message that this one stands in for
     sqlite_autoincrement=True,
 )
+WAITING = messages.c.state == "waiting"
 Index(
     "messages_due",
     messages.c.channel,

@@ -13,13 +13,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, update
 
 from responder.store.codec import to_seconds
-from responder.store.tables import incidents, lanes, messages, studies
+from responder.store.tables import WAITING, incidents, lanes, messages, studies
 
 _LONGEST = timedelta(minutes=10)
 """No page waits longer for its diagnosis; what waits longer by a vendor's wish is tried once too often."""
 _NOISE = timedelta(seconds=2)
 """Replicas' clocks differ by less than this."""
-_WAITING = messages.c.state == "waiting"
 
 
 def end(connection: Connection, now: datetime) -> int:
@@ -58,7 +57,7 @@ def _look_again(connection: Connection, waiting: ColumnElement[bool], now: datet
 
 def _release(connection: Connection, untrue: ColumnElement[bool], now: datetime) -> int:
     later = messages.c.due_at > to_seconds(now)
-    return _correct(connection, messages, and_(_WAITING, later, untrue), due_at=to_seconds(now))
+    return _correct(connection, messages, and_(WAITING, later, untrue), due_at=to_seconds(now))
 
 
 def _resume(connection: Connection, beyond: datetime, now: datetime) -> int:

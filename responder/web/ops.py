@@ -78,8 +78,9 @@ class _Keeping:
     def reason(self) -> str:
         """Why not; empty where they can."""
         try:
-            self._database.check()
-            if self._clock.monotonic() - self._kept_at >= _TRY_SECONDS:
+            if self._clock.monotonic() - self._kept_at < _TRY_SECONDS:
+                self._database.check()
+            else:
                 try_to_keep(self._database)
                 self._kept_at = self._clock.monotonic()
         except CannotStore as error:

@@ -312,6 +312,19 @@ def test_what_becomes_a_p1_is_told_within_the_budget_of_a_p1(shop: Shop, apart: 
     assert ("pagerduty", 1, 9.0) in pages(shop, began)
 
 
+def test_what_follows_a_p1_at_once_does_not_give_it_more_time(shop: Shop) -> None:
+    """Two notifications decided together, the first a rise to P1: the page before them leaves as the P1 demands."""
+    by_label = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P2"}, otherwise="P4")
+    shop.desk = a_desk(replace(EVERYTHING, severity=by_label))
+    mild = an_alert(labels={**LABELS, "severity": "warning"})
+    worse = [an_alert(labels={**LABELS, "pod": pod}, fingerprint=pod) for pod in ("a", "b")]
+    began = shop.clock.now()
+    shop.deliver(a_body(alerts=[mild]))
+    shop.clock.move(1)
+    shop.deliver(a_body(alerts=[mild, worse[0]]), a_body(alerts=[mild, *worse]))
+    assert {due for _, _, due in pages(shop, began)} == {9.0}
+
+
 def test_what_comes_back_as_a_p1_is_told_within_the_budget_of_a_p1(shop: Shop) -> None:
     """A page that waits for its diagnosis though its incident is over holds up nobody who must be woken."""
     by_label = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P2"}, otherwise="P4")
