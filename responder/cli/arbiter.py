@@ -34,7 +34,7 @@ class Arbiter(BaseApplication):
         super().__init__()
 
     def load_config(self) -> None:
-        """The settings of gunicorn; each that is not the default says why in docs/decisions.md."""
+        """The settings of gunicorn; each that is not the default says why in docs/decisions."""
         options: dict[str, Any] = {
             "bind": self._settings.listen,
             "workers": self._settings.workers,
