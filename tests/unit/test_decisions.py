@@ -11,7 +11,7 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "docs" / "decisions"
 RECORDS = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
 TITLE = re.compile(r"# (\d+)\. (.+)\n\nStatus: (in force(?:; amends \d+(?:, \d+)*)?)\n\n## ")
-SECTIONS = ["Decision"]
+SECTIONS = ["Context", "Decision", "Consequences"]
 FIRST = "<!-- written by tests/unit/test_decisions.py -->\n"
 LAST = "<!-- end -->\n"
 
