@@ -27,11 +27,11 @@ from responder.engine.retention import Retention
 from responder.model.clock import Deadline
 from responder.model.delivery import Work
 from responder.model.message import Draft
-from responder.standins.builders import NOW, a_finding, a_report, a_subject, an_incident
 from responder.store import attempts, claims, inbox, incidents, outbox, studies
 from responder.store.database import Database
 from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
+from tests.support.builders import NOW, a_finding, a_report, a_subject, an_incident
 
 DELIVERIES = 25
 STORM = 10

@@ -29,6 +29,7 @@ from responder.standins.server import StandIn
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = Path(__file__).resolve().parent
+sys.path.append(str(ROOT))  # for tests.support: it is not installed
 TOKEN = "benchmark-token"
 NUMBER = "@" * 10
 """Stands in a body where every request has a number of its own, ten characters long."""

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from responder.standins.builders import NOW
 from responder.store.database import Database
 from responder.store.migrate import migrate
+from tests.support.builders import NOW
 
 # Outside of `serve` structlog draws tracebacks with all their variables, which takes a second each.
 _PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)

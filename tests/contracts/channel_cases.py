@@ -16,7 +16,7 @@ from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
 from responder.notify.contract import Channel
-from responder.standins.builders import a_letter
+from tests.support.builders import a_letter
 
 KEY = "0123456789abcdef0123456789abcdef"
 TOKEN = "xoxb-111111111111-example-token"

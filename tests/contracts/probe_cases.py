@@ -12,8 +12,8 @@ from responder.diagnose.probes.promql import PromqlSpec
 from responder.diagnose.probes.tcp import TcpSpec
 from responder.diagnose.probes.tls import TlsSpec
 from responder.model.finding import Verdict
-from responder.standins.builders import a_service, a_subject
-from responder.standins.faulty import Fault
+from tests.support.builders import a_service, a_subject
+from tests.support.faulty import Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,11 @@ from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import Moment
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel
-from responder.standins.builders import (
+from tests.contracts.channel_cases import CASES, letters
+from tests.support.builders import (
     a_letter,
     a_report,
 )
-from tests.contracts.channel_cases import CASES, letters
 
 every = pytest.mark.parametrize("name", CHANNELS)
 

@@ -26,7 +26,10 @@ from responder.notify import compose
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel
 from responder.notify.links import LinkMaker
-from responder.standins.builders import (
+from responder.standins.pagerduty import read_event
+from responder.standins.slack import refusal
+from tests.contracts.channel_cases import CASES, letters
+from tests.support.builders import (
     NOW,
     a_book,
     a_conclusion,
@@ -40,9 +43,6 @@ from responder.standins.builders import (
     an_incident,
     some_findings,
 )
-from responder.standins.pagerduty import read_event
-from responder.standins.slack import refusal
-from tests.contracts.channel_cases import CASES, letters
 
 GOLDEN = Path(__file__).parent / "golden"
 UPDATE = bool(os.environ.get("UPDATE_GOLDEN"))  # UPDATE_GOLDEN=1 pytest tests/contracts/test_channel_rendering.py

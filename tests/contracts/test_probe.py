@@ -18,8 +18,8 @@ from responder.model.finding import DETAIL_LIMIT, HEADLINE_LIMIT, Finding, Verdi
 from responder.model.problem import Place
 from responder.model.rule import ProbeSpec
 from responder.outgoing import Outgoing
-from responder.standins.faulty import Fault, faulty, refused_address
 from tests.contracts.probe_cases import CASES, a_scene
+from tests.support.faulty import Fault, faulty, refused_address
 
 BUDGET = 0.4
 SLACK = 0.5

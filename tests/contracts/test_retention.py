@@ -14,7 +14,6 @@ from responder.engine.retention import Retention
 from responder.model.clock import Deadline
 from responder.model.flood import Flood
 from responder.model.message import Letter
-from responder.standins.builders import NOW, a_finding, a_report, an_incident
 from responder.store import attempts, claims, floods, inbox, incidents, outbox, studies
 from responder.store.claims import Lane
 from responder.store.database import Database
@@ -23,6 +22,7 @@ from responder.store.retention import SHELVES, SMALL, used
 from responder.store.tables import metadata
 from tests.conftest import HandClock
 from tests.contracts.test_store import a_draft, a_work
+from tests.support.builders import NOW, a_finding, a_report, an_incident
 
 LONG_AGO = NOW - timedelta(days=100)
 EVERY = Lane((), rest=True)

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from responder.standins.builders import NOW
 from responder.store import backlog, inbox, incidents
 from responder.store.database import Database
+from tests.support.builders import NOW
 
 
 def plans(database: Database, ask: Callable[[Connection], object]) -> list[str]:

@@ -19,13 +19,13 @@ from sqlalchemy import text
 from responder.model.delivery import Work
 from responder.model.finding import Finding
 from responder.model.message import Draft, Letter
-from responder.standins.builders import NOW, a_finding, a_report, a_subject, an_incident
 from responder.store import attempts, claims, inbox, incidents, lanes, outbox, past, studies
 from responder.store.database import CannotStore, Database
 from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
 from responder.store.tables import metadata
 from responder.store.trial import try_to_keep, write_and_take_away
+from tests.support.builders import NOW, a_finding, a_report, a_subject, an_incident
 
 LATER = NOW + timedelta(seconds=6)
 EVERY = claims.Lane((), rest=True)

@@ -14,10 +14,10 @@ from pathlib import Path
 import click
 
 from responder.standins.monitoring import missing
-from responder.standins.postgres import PACKAGE, programs
 from tests.faults import page
 from tests.faults.disk import small_disk
 from tests.faults.play import Result, play
+from tests.support.postgres import PACKAGE, programs
 
 _SEED = click.IntRange(min=1)
 

@@ -11,7 +11,6 @@ from typing import Any
 from responder.standins.butterfly import ButterflyStandIn
 from responder.standins.monitoring import alertmanager_config, alertmanager_pair
 from responder.standins.pagerduty import PagerDutyStandIn, PagerEvent
-from responder.standins.postgres import Postgres, postgres
 from responder.standins.processes import free_port
 from responder.standins.slack import SlackStandIn
 from responder.standins.stage import stage
@@ -19,6 +18,7 @@ from tests.faults.disk import small_disk
 from tests.faults.door import Door
 from tests.faults.replica import Replica
 from tests.faults.timeline import Timeline
+from tests.support.postgres import Postgres, postgres
 
 RULES = Path(__file__).parent / "rules"
 RUNBOOKS = Path(__file__).parents[2] / "runbooks"

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import pytest
 
 from responder.standins import butterfly
-from responder.standins.mail import MailStandIn
 from responder.standins.pagerduty import PagerDutyStandIn
 from responder.standins.server import StandIn, status
 from responder.standins.stage import Stage
 from tests.real.conftest import example, until
 from tests.real.test_sigkill import rows
+from tests.support.mail import MailStandIn
 
 pytestmark = pytest.mark.real
 

@@ -38,11 +38,11 @@ from responder.rulebook.schema import (
 )
 from responder.runbooks.catalogue import anchors
 from responder.settings import Settings
-from responder.standins.builders import NOW, a_book, a_rule
 from responder.store.database import Database
 from responder.tally import METRICS
 from responder.web.metrics import InForce, StoreCollector
 from tests.conftest import HandClock
+from tests.support.builders import NOW, a_book, a_rule
 
 ROOT = Path(__file__).parents[2]
 

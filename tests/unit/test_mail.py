@@ -18,9 +18,9 @@ from responder.notify.channels.smtp import Smtp
 from responder.notify.deliver import Deliverer
 from responder.outgoing import CouldNotReach, Outgoing
 from responder.outgoing.mail import Mailer, MailServer
-from responder.standins.builders import a_letter, a_report
-from responder.standins.faulty import Fault, faulty
-from responder.standins.mail import MailStandIn
+from tests.support.builders import a_letter, a_report
+from tests.support.faulty import Fault, faulty
+from tests.support.mail import MailStandIn
 from tests.unit.diagnose.test_tls import Authority, serving
 
 CHANNEL = Smtp("responder@example.com", ("oncall@example.com", "lead@example.com"))

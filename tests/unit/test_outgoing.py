@@ -19,8 +19,8 @@ from responder.bootstrap import SystemClock
 from responder.model.clock import Deadline
 from responder.model.message import Request
 from responder.outgoing import CouldNotReach, Outgoing, is_forbidden
-from responder.standins.faulty import Fault, faulty, refused_address
 from tests.conftest import HandClock
+from tests.support.faulty import Fault, faulty, refused_address
 from tests.unit.diagnose.test_tls import Authority
 
 SLACK = 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -129,3 +130,19 @@ def test_ci_runs_the_developers_command() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
     assert script.read_text().rstrip().endswith("exec make test")
+
+
+def test_every_stand_in_that_ships_is_used_by_the_demo() -> None:
+    """Stand-ins that only tests use live in tests/support and are not installed."""
+    needed: set[str] = set()
+    waiting = sorted((ROOT / "responder/cli/demo").glob("*.py"))
+    while waiting:
+        tree = ast.parse(waiting.pop().read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("responder.standins"):
+                names = {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+                found = {name.split(".")[2] for name in names if name.count(".") > 1} - needed
+                found = {name for name in found if (ROOT / f"responder/standins/{name}.py").is_file()}
+                needed |= found
+                waiting += [ROOT / f"responder/standins/{name}.py" for name in found]
+    assert {path.stem for path in (ROOT / "responder/standins").glob("*.py")} - {"__init__"} == needed

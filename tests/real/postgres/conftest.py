@@ -8,9 +8,9 @@ from itertools import count
 
 import pytest
 
-from responder.standins.postgres import PACKAGE, Postgres, postgres, programs
 from responder.store.database import Database
 from responder.store.migrate import migrate
+from tests.support.postgres import PACKAGE, Postgres, postgres, programs
 
 _number = count()
 

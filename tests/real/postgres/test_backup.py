@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from responder.cli.db import db
-from responder.standins.builders import NOW
-from responder.standins.postgres import Postgres, programs
 from responder.store import inbox
 from responder.store.database import Database
 from responder.store.inbox import Inbox
+from tests.support.builders import NOW
+from tests.support.postgres import Postgres, programs
 from tests.unit.cli.test_db import run
 
 pytestmark = pytest.mark.real

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from responder.standins.builders import NOW
-from responder.standins.postgres import Postgres, postgres
 from responder.store import inbox
 from responder.store.database import CannotStore, Database
 from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
 from tests.real.conftest import until
+from tests.support.builders import NOW
+from tests.support.postgres import Postgres, postgres
 
 pytestmark = pytest.mark.real
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from responder.standins import butterfly
-from responder.standins.postgres import Postgres, postgres
 from responder.standins.processes import Program, free_port, responder_serve
 from responder.standins.stage import Stage, stage
 from tests.real.conftest import ROOT, example, until
+from tests.support.postgres import Postgres, postgres
 
 pytestmark = pytest.mark.real
 

@@ -19,11 +19,11 @@ from responder.bootstrap import refusal
 from responder.cli.await_store import await_store
 from responder.cli.fail import Fatal
 from responder.settings import Settings, read
-from responder.standins.postgres import Postgres, postgres
 from responder.standins.processes import free_port
 from responder.standins.stage import Stage
 from responder.store.failures import Away
 from tests.real.conftest import example, until
+from tests.support.postgres import Postgres, postgres
 
 pytestmark = pytest.mark.real
 

@@ -11,7 +11,7 @@ import pytest
 
 from responder.cli.bodies import samples
 from responder.receive.alertmanager import BadBody, parse
-from responder.standins.builders import NOW
+from tests.support.builders import NOW
 from tests.unit.receive.test_alertmanager import a_body
 
 NO_INPUT = io.BytesIO()

@@ -27,9 +27,9 @@ from responder.model.rule import Heartbeat
 from responder.model.secret import Secret
 from responder.rulebook.reader import read
 from responder.settings import Settings
-from responder.standins.builders import NOW, a_rule
 from responder.triage.matchers import parse, predicate
 from tests.conftest import HandClock
+from tests.support.builders import NOW, a_rule
 
 ROOT = Path(__file__).parents[3]
 PROD = Heartbeat(cluster="prod", max_gap=600.0, rule=a_rule())

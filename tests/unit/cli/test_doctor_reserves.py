@@ -22,7 +22,7 @@ from responder.model.message import Request, Response
 from responder.model.secret import Secret
 from responder.outgoing import CouldNotReach, Outgoing
 from responder.settings import Settings
-from responder.standins.mail import MailStandIn
+from tests.support.mail import MailStandIn
 from tests.unit.diagnose.test_tls import Authority
 
 ROOT = Path(__file__).parents[3]

@@ -16,10 +16,10 @@ from responder.cli import main
 from responder.cli.messages import COLOURS
 from responder.model.message import Draft
 from responder.model.report import Moment
-from responder.standins.builders import NOW, a_report
 from responder.store import attempts, claims, outbox, postbox
 from responder.store.database import Database
 from responder.store.inbox import Inbox
+from tests.support.builders import NOW, a_report
 
 ROOT = Path(__file__).parents[3]
 SERVICE_DOWN = (ROOT / "examples" / "alerts" / "service-down.json").read_bytes()

@@ -10,7 +10,7 @@ from responder.cli.preview import as_json, cut_off, preview
 from responder.diagnose.contract import Ask
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import Action
-from responder.standins.builders import NOW
+from tests.support.builders import NOW
 from tests.unit.engine.test_process import CHANNELS_USED, EVERYTHING, a_desk
 from tests.unit.receive.test_alertmanager import a_body, an_alert, to_bytes
 

@@ -15,12 +15,12 @@ from sqlalchemy import delete, select
 from responder import bootstrap
 from responder.cli.rules import rules
 from responder.engine.triage import Triage
-from responder.standins.builders import NOW
 from responder.standins.server import Call, Reply, StandIn, as_json
 from responder.store.database import Database
 from responder.store.inbox import Inbox
 from responder.store.tables import bodies, incidents
 from tests.conftest import HandClock
+from tests.support.builders import NOW
 
 ROOT = Path(__file__).parents[3]
 HERE = ("--rules", str(ROOT / "rules"), "--runbooks", str(ROOT / "runbooks"))

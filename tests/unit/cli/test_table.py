@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from responder.cli.table import Column, moment, raw, table, wrapped
-from responder.standins.builders import NOW
+from tests.support.builders import NOW
 
 COLUMNS = (Column("ID", right=True), Column("STATE", colours={"dead": "red"}), Column("WHY"))
 ROWS = [("7", "dead", "no such channel in this workspace"), ("12", "sent", "")]

@@ -19,7 +19,7 @@ from responder.model.finding import Finding
 from responder.model.problem import Place
 from responder.model.rule import ProbeSpec
 from responder.outgoing import Outgoing
-from responder.standins.builders import a_service, a_subject
+from tests.support.builders import a_service, a_subject
 
 Look = Callable[[str, object, Scene], tuple[Finding, ...]]
 

@@ -8,7 +8,7 @@ from responder.diagnose.breaker import PAUSE, TIMES, Breaker
 from responder.diagnose.contract import Ask
 from responder.diagnose.memory import FRESH, Memory
 from responder.model.finding import HEADLINE_LIMIT, Verdict
-from responder.standins.builders import a_finding
+from tests.support.builders import a_finding
 
 ASK = Ask(probe="health", kind="http", target="plato", question="GET http://plato", timeout=3.0)
 

@@ -6,7 +6,7 @@ import pytest
 
 from responder.diagnose.conclude import conclude
 from responder.model.finding import Conclusion, Verdict, worst_first
-from responder.standins.builders import a_finding, a_subject
+from tests.support.builders import a_finding, a_subject
 
 HEALTH = a_finding(Verdict.BAD)
 WARNING = a_finding(Verdict.BAD, probe="heap", kind="promql", warning=True, headline="plato: heap 91%")

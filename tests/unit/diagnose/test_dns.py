@@ -21,7 +21,7 @@ from responder.diagnose.probes.dns import DnsSpec
 from responder.model.clock import Deadline
 from responder.model.finding import Verdict
 from responder.outgoing import Outgoing
-from responder.standins.builders import a_service
+from tests.support.builders import a_service
 from tests.unit.diagnose.conftest import Look, a_probe, a_scene
 
 

@@ -8,7 +8,7 @@ from responder.diagnose.judge import judge, word
 from responder.model.decision import Turn
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import Sought
-from responder.standins.builders import a_finding, a_severity
+from tests.support.builders import a_finding, a_severity
 
 BAD = a_finding(headline="plato: refused")
 WARNING = a_finding(warning=True)

@@ -8,7 +8,7 @@ from responder.diagnose.plan import plan
 from responder.diagnose.probes import PROBES
 from responder.diagnose.probes.http import HttpSpec
 from responder.diagnose.probes.tcp import TcpSpec
-from responder.standins.builders import a_book
+from tests.support.builders import a_book
 from tests.unit.diagnose.conftest import a_probe, a_scene
 
 BOOK = a_book(

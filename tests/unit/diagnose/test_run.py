@@ -18,7 +18,7 @@ from responder.diagnose.run import Prober
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.outgoing import Outgoing
-from responder.standins.builders import a_finding
+from tests.support.builders import a_finding
 
 CLOCK = SystemClock()
 TOOLS = Tools(outgoing=Outgoing(CLOCK), clock=CLOCK)

@@ -18,11 +18,11 @@ from responder.model.rule import Rule, Severity
 from responder.model.secret import Secret
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.contract import Channel
-from responder.standins.builders import a_severity
 from responder.store import claims, lanes
 from responder.store.database import Database
 from responder.triage.matching import Matching
 from tests.conftest import HandClock
+from tests.support.builders import a_severity
 from tests.unit.engine.test_courier import Office, Wire
 from tests.unit.engine.test_process import BY_SEVERITY, CHANNELS_USED, EVERYTHING, IN_OFFICE_HOURS, a_desk
 from tests.unit.engine.test_shell import FIRING, LABELS, OVER, Shop

@@ -10,11 +10,11 @@ from sqlalchemy import select, update
 from responder.engine.clockwatch import LOOK_SECONDS, ClockWatch
 from responder.engine.courier import CLAIM, LEASE
 from responder.model.message import Draft
-from responder.standins.builders import a_report
 from responder.store import lanes, outbox
 from responder.store.database import Database
 from responder.store.tables import messages
 from tests.conftest import HandClock
+from tests.support.builders import a_report
 
 HOUR = 3600.0
 

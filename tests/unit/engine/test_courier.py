@@ -21,10 +21,10 @@ from responder.model.report import Moment
 from responder.notify.channels.slack import Slack
 from responder.notify.deliver import Deliverer
 from responder.outgoing import CouldNotReach
-from responder.standins.builders import NOW, a_report
 from responder.store import claims, lanes, outbox
 from responder.store.database import Database
 from tests.conftest import HandClock
+from tests.support.builders import NOW, a_report
 from tests.unit.engine.test_process import a_desk
 
 LANE = claims.Lane((), rest=True)

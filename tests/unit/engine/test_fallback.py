@@ -24,10 +24,10 @@ from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
 from responder.notify.contract import Channel
 from responder.notify.slack_messages import alarm, plain
-from responder.standins.builders import NOW, a_group, a_resolved_alert
 from responder.store import attempts, claims, incidents, lanes, outbox
 from responder.store.database import Database
 from tests.conftest import HandClock
+from tests.support.builders import NOW, a_group, a_resolved_alert
 from tests.unit.engine.test_process import EVERYTHING, a_delivery, a_desk, begun
 
 CHANNELS: dict[str, Channel] = {

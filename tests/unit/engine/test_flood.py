@@ -11,10 +11,10 @@ import pytest
 from responder.engine.flood import EVERY, GATHER, Watch, page_now
 from responder.engine.ledger import Ledger
 from responder.model.report import Moment, Report
-from responder.standins.builders import NOW, an_incident
 from responder.store.codec import to_noun
 from responder.store.database import Database
 from tests.conftest import HandClock
+from tests.support.builders import NOW, an_incident
 from tests.unit.engine.test_process import a_desk
 from tests.unit.engine.test_shell import Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert

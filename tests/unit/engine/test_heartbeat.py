@@ -17,7 +17,6 @@ from responder.model.delivery import Delivery, Study
 from responder.model.heartbeat import Pulse
 from responder.model.incident import Incident
 from responder.model.rule import Action, Heartbeat
-from responder.standins.builders import NOW, a_group, an_alert
 from responder.store import heartbeats, inbox, incidents
 from responder.store.database import Database
 from responder.store.inbox import Inbox
@@ -25,6 +24,7 @@ from responder.store.tables import messages
 from responder.triage.heartbeat import group_of
 from responder.triage.matching import Matching
 from tests.conftest import HandClock
+from tests.support.builders import NOW, a_group, an_alert
 from tests.unit.engine.test_process import EVERYTHING, TCP, a_desk
 
 PROBE = replace(TCP, spec=replace(TCP.spec, target="prometheus:9090"))  # type: ignore[type-var]

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from responder.engine import process
 from responder.engine.follow import History
-from responder.standins.builders import NOW, a_group, an_alert
+from tests.support.builders import NOW, a_group, an_alert
 from tests.unit.engine.test_process import EVERYTHING, a_delivery, a_desk, begun, following, told
 
 MILD = an_alert(labels={"severity": "warning", "instance": "2"})

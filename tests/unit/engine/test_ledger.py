@@ -12,10 +12,10 @@ from responder.engine.ledger import Decided, Ledger, to_tell
 from responder.model.clock import Deadline
 from responder.model.delivery import Effects
 from responder.model.message import Draft
-from responder.standins.builders import NOW, a_report, an_incident
 from responder.store import incidents
 from responder.store.database import CannotStore, Database
 from tests.conftest import HandClock
+from tests.support.builders import NOW, a_report, an_incident
 
 
 def opened(_connection: Connection) -> Decided:

@@ -22,9 +22,9 @@ from responder.engine.reconcile import followed
 from responder.model.alert import Alert, AlertGroup
 from responder.model.delivery import Delivery, Effects
 from responder.model.incident import ChangeKind
-from responder.standins.builders import STARTED, a_group, an_alert
 from responder.triage.reconcile import Listed, View, asked_about, reconcile
 from responder.triage.review import review
+from tests.support.builders import STARTED, a_group, an_alert
 from tests.unit.engine.test_process import a_desk
 
 STEP = 15

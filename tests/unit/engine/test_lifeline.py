@@ -16,11 +16,11 @@ from responder.model.message import Request, Response
 from responder.model.rule import Heartbeat
 from responder.model.secret import Secret
 from responder.outgoing import CouldNotReach
-from responder.standins.builders import NOW, a_rule
 from responder.store.backlog import Backlog
 from responder.store.database import Database
 from responder.tally import TALLY
 from tests.conftest import HandClock
+from tests.support.builders import NOW, a_rule
 from tests.unit.engine.test_process import a_desk
 
 MINUTE = timedelta(minutes=1)

@@ -25,7 +25,8 @@ from responder.model.window import Span, Window
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel
 from responder.notify.links import LinkMaker
-from responder.standins.builders import (
+from responder.triage.matching import Matching
+from tests.support.builders import (
     NOW,
     STARTED,
     a_book,
@@ -35,7 +36,6 @@ from responder.standins.builders import (
     a_rule,
     an_alert,
 )
-from responder.triage.matching import Matching
 
 TCP = ProbeSpec(
     name="tcp",

@@ -12,10 +12,10 @@ from responder.engine.ledger import Ledger
 from responder.engine.rehearsal import Rehearsal
 from responder.engine.review import Review
 from responder.model.incident import ChangeKind
-from responder.standins.builders import a_group, a_resolved_alert
-from responder.standins.builders import an_alert as a_noun
 from responder.store.database import Database
 from tests.conftest import HandClock
+from tests.support.builders import a_group, a_resolved_alert
+from tests.support.builders import an_alert as a_noun
 from tests.unit.engine.test_process import a_delivery, a_desk
 from tests.unit.engine.test_shell import FIRING, LABELS, OVER, Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert

@@ -9,8 +9,8 @@ from responder.engine import process
 from responder.engine.follow import History
 from responder.model.incident import ChangeKind, Incident
 from responder.model.patience import USUAL
-from responder.standins.builders import NOW, a_group, an_alert
 from responder.triage.review import review
+from tests.support.builders import NOW, a_group, an_alert
 from tests.unit.engine.test_process import a_delivery, a_desk, begun
 
 OVER = an_alert(firing=False, ends_at=NOW + timedelta(minutes=2))

@@ -19,10 +19,10 @@ from responder.model.message import Letter
 from responder.model.secret import Secret
 from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.contract import Channel
-from responder.standins.builders import a_group, a_resolved_alert
 from responder.store import attempts, claims, incidents, lanes, outbox
 from responder.store.database import Database
 from tests.conftest import HandClock
+from tests.support.builders import a_group, a_resolved_alert
 from tests.unit.engine.test_process import CHANNELS_USED, EVERYTHING, a_delivery, a_desk, begun
 
 EVERY = claims.Lane((), rest=True)

@@ -15,10 +15,10 @@ from responder.engine.windows import Opening
 from responder.model.report import Moment
 from responder.model.rule import Rule
 from responder.rulebook.backtest.outcome import outcome
-from responder.standins.builders import NOW, a_group, a_resolved_alert
 from responder.store import claims
 from responder.store.database import Database
 from tests.conftest import HandClock
+from tests.support.builders import NOW, a_group, a_resolved_alert
 from tests.unit.engine.test_process import CHANNELS_USED, IN_OFFICE_HOURS, a_delivery, a_desk
 from tests.unit.engine.test_shell import FIRING, LABELS, OVER, Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert

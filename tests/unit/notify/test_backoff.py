@@ -6,7 +6,7 @@ import pytest
 
 from responder.model.outcome import TryLater
 from responder.notify.backoff import next_attempt, rest
-from responder.standins.builders import NOW
+from tests.support.builders import NOW
 
 
 def _wait(attempt: int, retry_after: float | None = None, *, rank: int = 1, jitter: float = 0.0) -> float:

@@ -17,7 +17,7 @@ from responder.notify.afterwards import ending
 from responder.notify.compose import changed, closing, enriched, late, opening
 from responder.notify.facts import in_words
 from responder.notify.links import LinkMaker
-from responder.standins.builders import (
+from tests.support.builders import (
     NOW,
     STARTED,
     a_book,

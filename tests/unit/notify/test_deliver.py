@@ -20,9 +20,9 @@ from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.deliver import Deliverer
 from responder.outgoing import Outgoing
 from responder.standins import server
-from responder.standins.builders import NOW, a_letter, a_report
 from responder.standins.pagerduty import PagerDutyStandIn
 from responder.standins.slack import SlackStandIn
+from tests.support.builders import NOW, a_letter, a_report
 
 KEY = Secret("0123456789abcdef0123456789abcdef")
 TOKEN = Secret("xoxb-111111111111-example-token")

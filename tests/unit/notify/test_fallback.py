@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from responder.notify.fallback import CHAIN, Stay, Step, Stuck, after, next_step, told_so_far
-from responder.standins.builders import NOW
+from tests.support.builders import NOW
 
 LIMIT = 60.0
 

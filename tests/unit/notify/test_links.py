@@ -10,7 +10,7 @@ import pytest
 from responder.model.rule import Link, RunbookRef
 from responder.notify import href
 from responder.notify.links import LinkMaker
-from responder.standins.builders import NOW, STARTED, a_book, a_group, a_service, an_alert
+from tests.support.builders import NOW, STARTED, a_book, a_group, a_service, an_alert
 
 MAKER = LinkMaker(
     runbook_base_url="https://runbooks.example.com/main/",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from responder.notify.route import route
-from responder.standins.builders import a_severity
+from tests.support.builders import a_severity
 
 BOTH = ("pagerduty", "slack")
 ALL = ("pagerduty", "slack", "log")

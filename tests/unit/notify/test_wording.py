@@ -12,7 +12,7 @@ from responder.notify import blocks
 from responder.notify.channels.log import Log
 from responder.notify.wire import ascii_only, encoded, within
 from responder.notify.words import lasted
-from responder.standins.builders import STARTED, a_letter, a_report
+from tests.support.builders import STARTED, a_letter, a_report
 
 
 @pytest.mark.parametrize(

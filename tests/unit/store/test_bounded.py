@@ -6,10 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from responder.engine.retention import Retention
-from responder.standins.builders import NOW
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.contracts.test_retention import an_old_incident
+from tests.support.builders import NOW
 
 
 def test_once_the_retention_time_is_over_the_file_grows_no_more(

@@ -7,8 +7,8 @@ import sys
 
 from responder.model.finding import Verdict
 from responder.model.report import Moment, Report, Status
-from responder.standins.builders import a_report
 from responder.store.codec import to_bytes, to_noun
+from tests.support.builders import a_report
 
 CROWD = """
 import dataclasses, sys, threading

@@ -12,10 +12,10 @@ import pytest
 from responder import bootstrap
 from responder.model.message import Draft
 from responder.settings import read
-from responder.standins.builders import NOW, a_report
 from responder.store import claims, outbox
 from responder.store.database import Database
 from responder.store.migrate import migrate
+from tests.support.builders import NOW, a_report
 
 _LOOK = """
 import sys

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from responder.standins.builders import NOW
 from responder.store import claims, incidents, outbox
 from responder.store.database import CannotStore, Database
 from responder.store.inbox import Inbox
 from responder.store.migrate import migrate
 from responder.store.sqlite import _in_words
+from tests.support.builders import NOW
 
 
 def _schema(path: Path) -> list[tuple[str, str]]:

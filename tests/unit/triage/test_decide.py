@@ -12,9 +12,9 @@ import pytest
 from responder.model.decision import Decision
 from responder.model.rule import Action, Adjustment, Matcher, Op, Rule, Sought, SubjectFrom
 from responder.model.window import Span, Window
-from responder.standins.builders import a_book, a_group, a_rule, an_alert
 from responder.triage.decide import decide
 from responder.triage.matching import Matching
+from tests.support.builders import a_book, a_group, a_rule, an_alert
 
 GOLD = Matcher("tier", Op.EQUAL, "gold")
 OFFICE = Window(

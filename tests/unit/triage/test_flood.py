@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from responder.model.decision import Decision
 from responder.model.flood import Flood, Tide
 from responder.model.rule import Severity
-from responder.standins.builders import NOW, a_decision, a_ruling, a_severity, a_subject, an_alert
 from responder.triage.flood import (
     ALIKE,
     FIRST_UPDATE,
@@ -24,6 +23,7 @@ from responder.triage.flood import (
     rate,
     weigh,
 )
+from tests.support.builders import NOW, a_decision, a_ruling, a_severity, a_subject, an_alert
 
 LIMIT = 10
 P1 = a_severity("P1", flood_above=LIMIT)

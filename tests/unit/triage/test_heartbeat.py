@@ -11,10 +11,10 @@ from responder.model.alert import Alert
 from responder.model.heartbeat import Beat, Pulse
 from responder.model.incident import ChangeKind, Incident
 from responder.model.rule import Action, Heartbeat
-from responder.standins.builders import NOW, a_book, a_group, a_rule, an_alert, an_incident
 from responder.triage.decide import decide
 from responder.triage.heartbeat import beats, judge, watched
 from responder.triage.matching import Matching
+from tests.support.builders import NOW, a_book, a_group, a_rule, an_alert, an_incident
 
 MINUTE = timedelta(minutes=1)
 EU = Heartbeat(cluster="prod-eu", max_gap=600.0, rule=a_rule(id="heartbeat-prod-eu", matchers=()))

@@ -10,9 +10,9 @@ import pytest
 from responder.model.alert import Alert, AlertGroup
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.patience import USUAL
-from responder.standins.builders import STARTED, a_group, a_resolved_alert, an_alert, an_incident
 from responder.triage.lifecycle import compare
 from responder.triage.truth import believe
+from tests.support.builders import STARTED, a_group, a_resolved_alert, an_alert, an_incident
 
 MINUTE = timedelta(minutes=1)
 

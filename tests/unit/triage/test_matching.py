@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responder.model.rule import Matcher, Op, Rule
-from responder.standins.builders import a_rule
 from responder.triage import matching
 from responder.triage.matchers import holds
 from responder.triage.matching import Matching
+from tests.support.builders import a_rule
 
 _WORDS = ["", "a", "b", "ab", "a.b", "aab"]
 _PATTERNS = ["", "a", "a|b", "a|", ".*", ".+", "a.*", "a.b", "(?i)A", "ab?", "ab*a.*", "a{2}.*", "a[.]b"]

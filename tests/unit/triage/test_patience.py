@@ -13,8 +13,8 @@ from responder.engine.rehearsal import Rehearsal
 from responder.model.incident import ChangeKind
 from responder.model.patience import USUAL, Patience
 from responder.settings import BadSettings, read
-from responder.standins.builders import NOW, a_group, a_resolved_alert, an_alert
 from responder.triage.review import review
+from tests.support.builders import NOW, a_group, a_resolved_alert, an_alert
 from tests.unit.engine.test_process import a_delivery, a_desk
 
 LONG = Patience(timedelta(minutes=15))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from responder.model.incident import Incident, Known
-from responder.standins.builders import NOW, STARTED, an_incident
 from responder.triage.reconcile import Listed, NoView, Silence, Standing, Verdict, View, asked_about, reconcile
+from tests.support.builders import NOW, STARTED, an_incident
 
 ONE, TWO = "00000000000000a1", "00000000000000b2"
 GRACE = timedelta(minutes=10)

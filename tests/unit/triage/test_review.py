@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from responder.model.incident import ChangeKind, Incident
 from responder.model.patience import USUAL
-from responder.standins.builders import STARTED
 from responder.triage.flapping import quiet_period
 from responder.triage.review import review
+from tests.support.builders import STARTED
 from tests.unit.triage.test_lifecycle import MINUTE, ONE, ONE_OVER, TWO, TWO_OVER, Story, flaps, over
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from responder.standins.builders import a_book
 from responder.triage.subject import subject
+from tests.support.builders import a_book
 
 BOOK = a_book(exporters=("kube-state-metrics*", "node-exporter*", "prometheus*", "blackbox*", "kafka-exporter*"))
 

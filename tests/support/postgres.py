@@ -100,7 +100,7 @@ class Postgres:
         options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         command = [str(self._programs / "postgres"), "-D", str(self._home / "data"), "-p", str(self._port), *options]
         with self.log.open("ab") as sink:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
+            self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, cwd="/",
                 user=self._user, group=self._user, extra_groups=[] if self._user else None, start_new_session=True,
             )  # fmt: skip
@@ -172,7 +172,7 @@ class Postgres:
     def _run(self, program: str, *arguments: str) -> None:
         """One of PostgreSQL's programs on our data. Raises DidNotStart."""
         command = [str(self._programs / program), "-D", str(self._home / "data"), *arguments]
-        done = subprocess.run(  # noqa: S603 - our own command line, no shell
+        done = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=60, cwd="/",
             user=self._user, group=self._user, extra_groups=[] if self._user else None,
         )  # fmt: skip

@@ -14,7 +14,7 @@ from responder.model.incident import Change, ChangeKind, Incident, Known
 from responder.model.message import Letter
 from responder.model.report import Moment, Report, Status
 from responder.model.rule import Link
-from responder.standins.platform import SEVERITIES, a_book, a_rule, a_service, a_severity
+from tests.support.platform import SEVERITIES, a_book, a_rule, a_service, a_severity
 
 __all__ = [
     "GROUP_KEY",

@@ -1,0 +1,1 @@
+"""Stand-ins and builders that only tests, fault runs and benchmarks use."""
