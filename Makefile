@@ -22,13 +22,14 @@ test: setup-dev servers check  ## everything CI runs: set-up, check, command and
 	@echo "== command, real-server and fault tests"
 	@$(BIN)/pytest tests/scripts tests/real tests/faults
 
-check: setup-dev  ## the fast part, without network: lint, types, architecture, unit and contract tests
-	@echo "== lint, types, architecture"
+check: setup-dev  ## the fast part, without network: lint, types, architecture, spelling, unit and contract tests
+	@echo "== lint, types, architecture, spelling"
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo "Not formatted: run $(BIN)/ruff format"; exit 1; }
 	@$(BIN)/mypy
 	@report=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$report"; exit 1; }
 	@$(BIN)/hadolint Dockerfile
+	@$(BIN)/codespell
 	@echo "== unit and contract tests"
 	@$(BIN)/pytest --numprocesses auto --dist worksteal tests/unit tests/contracts
 
