@@ -21,7 +21,7 @@ from responder.model.finding import Finding
 from responder.model.message import Draft, Letter
 from responder.model.rule import Severity
 from responder.notify.route import PAGER
-from responder.receive.alertmanager import BadBody
+from responder.receive.alertmanager import BadBody, read
 from responder.triage.matching import Step
 
 Probe = Callable[[tuple[Ask, ...]], tuple[Finding, ...]]
@@ -86,7 +86,7 @@ def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, e
         return Preview(source=sample.source, effects=None, problems=(sample.problem,))
     delivery = Delivery(id=2, received_at=now, cluster=sample.cluster, body=sample.body)
     try:
-        group = process.read(delivery)
+        group = read(delivery)
     except BadBody as error:
         return Preview(source=sample.source, effects=None, problems=(str(error),))
     effects = process.triage(group, delivery, _before(group, delivery, desk), desk)

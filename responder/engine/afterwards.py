@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from responder.engine.desk import Desk
-from responder.engine.ledger import Decided
 from responder.engine.messages import left_open, messages
 from responder.model.delivery import Effects
 from responder.model.incident import Change, ChangeKind, Incident
@@ -61,11 +60,6 @@ def noted(incident: Incident, before: Report | None, update: str, desk: Desk, no
     report = afterwards.news(before, incident, update, desk.book, now=now)
     drafts = tuple(each for each in _drafts(report, incident, desk, now) if each.channel != PAGER)
     return _effects(incident, update, drafts, now)
-
-
-def decided(effects: list[Effects]) -> Decided:
-    """For the ledger: all these incidents were there before."""
-    return Decided(effects=effects, changed=[each.incident for each in effects if each.incident is not None])
 
 
 def _drafts(report: Report, incident: Incident, desk: Desk, now: datetime) -> tuple[Draft, ...]:

@@ -10,8 +10,9 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.desk import Desk
+from responder.engine.effects.decided import Decided
 from responder.engine.follow import History, follow
-from responder.engine.ledger import Decided, Ledger
+from responder.engine.ledger import Ledger
 from responder.model.alert import AlertGroup
 from responder.model.clock import Clock, Deadline
 from responder.model.decision import Decision

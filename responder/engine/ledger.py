@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from responder.engine.counting import count
+from responder.engine.effects.decided import Decided, to_tell
 from responder.model.clock import Clock, Deadline
-from responder.model.delivery import Effects, Study
-from responder.model.flood import Flood
-from responder.model.heartbeat import Pulse
-from responder.model.incident import Incident
-from responder.model.report import Report
+from responder.model.delivery import Study
 from responder.store import floods, heartbeats, incidents, outbox, studies
 from responder.store.database import CannotStore, Database, Turn
 
@@ -23,22 +19,6 @@ LEASE = timedelta(seconds=5)
 """How long a diagnosis stays ours without a sign of life."""
 TURN = 0.01
 """Seconds between looks whether another process has ended its turn."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
-    """What some decisions lead to; ``added`` and ``changed`` have each incident once, in its last state.
-
-    ``pulses`` is what is known of the expected heartbeats from now on, ``floods`` of each severity's new incidents, and
-    ``better`` has reports to put into pages that wait.
-    """
-
-    effects: Sequence[Effects]
-    added: Sequence[Incident] = ()
-    changed: Sequence[Incident] = ()
-    pulses: Sequence[Pulse] = ()
-    floods: Sequence[Flood] = ()
-    better: Sequence[Report] = ()
 
 
 def write(connection: Connection, decided: Decided, now: datetime, room: int) -> list[Study]:
@@ -53,11 +33,6 @@ def write(connection: Connection, decided: Decided, now: datetime, room: int) ->
     heartbeats.beat(connection, (beat for each in effects for beat in each.beats))
     due = [(each.work, each.due_at) for each in effects if each.work]
     return studies.write(connection, due, now, now + LEASE, room)
-
-
-def to_tell(effects: Iterable[Effects], now: datetime) -> frozenset[str]:
-    """The channels that have something to send now. What is due later their couriers find in time by themselves."""
-    return frozenset(draft.channel for each in effects for draft in each.drafts if draft.due_at <= now)
 
 
 class Ledger:

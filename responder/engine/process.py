@@ -21,14 +21,8 @@ from responder.model.delivery import Delivery, Diagnosed, Effects, Work
 from responder.model.finding import Finding
 from responder.model.flood import Tide
 from responder.notify.compose import enriched, late
-from responder.receive.alertmanager import parse
 from responder.triage.decide import decide
 from responder.triage.truth import believe
-
-
-def read(delivery: Delivery) -> AlertGroup:
-    """The group that a kept body describes. Raises BadBody for one that the receiver should not have let through."""
-    return parse(delivery.body, delivery.cluster)
 
 
 def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk, tide: Tide | None = None) -> Effects:

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.afterwards import decided, noted, resolved
+from responder.engine.afterwards import noted, resolved
 from responder.engine.alertmanager import Alertmanagers
 from responder.engine.desk import Desk
-from responder.engine.ledger import Decided, Ledger
+from responder.engine.effects.decided import Decided
+from responder.engine.ledger import Ledger
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
@@ -90,7 +91,7 @@ class Reconcile:
             name = self._name(incident)
             verdict = reconcile(incident, answers.get(name, ()), now, self.grace, count[name])
             effects.append(followed(incident, verdict, reports.get(incident.id), desk, now))
-        return decided([each for each in effects if each is not None])
+        return Decided.of([each for each in effects if each is not None])
 
     def _asked(self, open_ones: Sequence[Incident]) -> dict[str, set[str]]:
         asked: dict[str, set[str]] = {}

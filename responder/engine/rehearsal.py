@@ -11,10 +11,10 @@ from responder.diagnose.contract import Ask
 from responder.engine import process
 from responder.engine.afterwards import changed
 from responder.engine.desk import Desk
+from responder.engine.effects.held_page import held_by, opens_for, paged, windows_of
 from responder.engine.follow import History
 from responder.engine.recall import history_of
 from responder.engine.state import still_fires
-from responder.engine.windows import held_by, opens_for, paged, windows_of
 from responder.model.alert import AlertGroup
 from responder.model.decision import Subject
 from responder.model.delivery import Delivery, Effects

@@ -9,9 +9,10 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.afterwards import changed, decided
+from responder.engine.afterwards import changed
 from responder.engine.desk import Desk
-from responder.engine.ledger import Decided, Ledger
+from responder.engine.effects.decided import Decided
+from responder.engine.ledger import Ledger
 from responder.model.clock import Clock, Deadline
 from responder.store import incidents, outbox
 from responder.store.database import Database
@@ -49,6 +50,6 @@ class Review:
         now, desk = self.clock.now(), self.desk()
         due = incidents.to_review(connection, now, BATCH)
         reports = outbox.last_reports(connection, [each.id for each in due]) if due else {}
-        return decided(
+        return Decided.of(
             [changed(each, review(each, now, desk.patience), reports.get(each.id), desk, now) for each in due]
         )

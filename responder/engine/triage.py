@@ -9,11 +9,13 @@ from datetime import datetime
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine import flood, process
+from responder.engine import process
 from responder.engine.counting import count
 from responder.engine.desk import Desk
+from responder.engine.effects import flood
+from responder.engine.effects.decided import Decided, to_tell
 from responder.engine.follow import History
-from responder.engine.ledger import TURN, Decided, to_tell, write
+from responder.engine.ledger import TURN, write
 from responder.engine.mishap import mishap
 from responder.engine.plainly import bare
 from responder.engine.recall import Recall
@@ -21,6 +23,7 @@ from responder.model.alert import AlertGroup
 from responder.model.clock import Clock
 from responder.model.delivery import Delivery, Effects, Study
 from responder.model.flood import Flood, Tide
+from responder.receive import alertmanager
 from responder.receive.salvage import salvage
 from responder.store import floods, inbox
 from responder.store.database import Database, Turn
@@ -122,7 +125,7 @@ class _Read:
 
 def _read(delivery: Delivery) -> _Read:
     try:
-        return _Read(process.read(delivery))
+        return _Read(alertmanager.read(delivery))
     except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a page and not a stopped queue
         _log.error("triage.unreadable", delivery=delivery.id, exc_info=error)
         return _Read(salvage(delivery.body, delivery.cluster), error)

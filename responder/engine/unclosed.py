@@ -10,7 +10,8 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.desk import Desk
-from responder.engine.ledger import Decided, Ledger
+from responder.engine.effects.decided import Decided
+from responder.engine.ledger import Ledger
 from responder.engine.messages import messages
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Effects

@@ -1,138 +1,30 @@
-"""Pages that a shut window held back leave when it opens, diagnosed anew, and say why they come now."""
+"""Sends pages that a paging window held back when the window opens, with a new diagnosis and the reason."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine import process
-from responder.engine.afterwards import decided
 from responder.engine.desk import Desk
-from responder.engine.follow import History, page_late
-from responder.engine.ledger import Decided, Ledger
-from responder.engine.messages import messages
-from responder.engine.state import UNPAGED, still_fires
+from responder.engine.effects.decided import Decided
+from responder.engine.effects.held_page import due, page_now, windows_of
+from responder.engine.ledger import Ledger
 from responder.model.clock import Clock, Deadline
-from responder.model.delivery import Delivery, Effects
-from responder.model.incident import Incident
-from responder.model.report import Moment, Report
-from responder.model.rule import RuleBook
-from responder.model.window import Window
-from responder.notify import afterwards
 from responder.notify.route import PAGER
 from responder.store import inbox, incidents, outbox
 from responder.store.database import Database
-from responder.triage.decide import decide
-from responder.triage.truth import believe
-from responder.triage.windows import is_open, opens
 
 _log = structlog.get_logger()
 
 EVERY = timedelta(seconds=10)
+#: Pages of one turn: a night's worth of them leaves within minutes and not at once, the worst first.
 BATCH = 10
-"""Pages of one turn: a night's worth of them leaves within minutes and not at once, the worst first."""
 _TURN_SECONDS = 5.0
-
-Windows = Mapping[str, Mapping[str, Window]]
-"""The windows of rules that page, by the rule's id and the severity's name; a severity without one pages always."""
-
-
-def windows_of(book: RuleBook) -> Windows:
-    """Those of a rule book. A rule that names no pager is told in its channels whatever the time."""
-    return {rule.id: rule.pages_in for rule in book.rules if PAGER in rule.channels}
-
-
-def held_by(incident: Incident, windows: Windows) -> Window | None:
-    """The window that an incident nobody was woken for waits for; None where it waits for none."""
-    fires = incident.open and not incident.hold and any(known.ends_at is None for known in incident.alerts.values())
-    if not fires or incident.silenced or not incident.channels or PAGER in incident.channels:
-        return None
-    return windows.get(incident.rule, {}).get(incident.severity)
-
-
-def opens_for(incident: Incident, windows: Windows) -> datetime | None:
-    """When that window opens next after the incident was last heard of, None where it waits for none."""
-    window = held_by(incident, windows)
-    return opens(window, incident.changed_at) if window else None
-
-
-def due(kinds: Collection[tuple[str, str]], windows: Windows, book: RuleBook, now: datetime) -> list[tuple[str, str]]:
-    """Of the rules and severities of incidents nobody was woken for, those to look at now, the worst first. Pure.
-
-    A rule or a severity that is not there any more is looked at too: what has its place by now may page.
-    """
-    known = {rule.id for rule in book.rules}
-    found = [
-        (rule, name)
-        for rule, name in kinds
-        if name not in book.severities
-        or (book.severities[name].pages and (rule not in known or _pages_now(windows.get(rule), name, now)))
-    ]
-    rank = {name: severity.rank for name, severity in book.severities.items()}
-    return sorted(found, key=lambda kind: (rank.get(kind[1], 0), kind))
-
-
-def _pages_now(windows: Mapping[str, Window] | None, severity: str, now: datetime) -> bool:
-    """Whether a rule with these windows wakes somebody now; None for one that names no pager."""
-    if windows is None:
-        return False
-    window = windows.get(severity)
-    return window is None or is_open(window, now)
-
-
-def page_now(
-    incident: Incident, delivery: Delivery | None, before: Report | None, desk: Desk, now: datetime
-) -> Effects | None:
-    """The page of an incident whose window has opened, made of the last notification that was heard of it.
-
-    Where that does not lead to a page (it is gone, names only what is over, or stops triage) the last report does.
-    The same where rules, or settings, without a pager were in force when it began. None where rules that are gone held
-    it back, and those of today say nothing else. Pure.
-    """
-    windows = windows_of(desk.book)
-    known = incident.severity in desk.book.severities and any(rule.id == incident.rule for rule in desk.book.rules)
-    if known and incident.rule not in windows:
-        return None
-    window = held_by(incident, windows)
-    why = still_fires(window.name) if window else f"{UNPAGED}: it still fires"
-    told = _judged_anew(incident, delivery, before, why, desk, now)
-    if told is not None and told.incident is not None and PAGER in told.incident.channels:
-        return told
-    if known:
-        return paged(incident, before, why, desk, now)
-    after = told.incident if told is not None else None
-    moved = after is not None and (after.rule, after.severity) != (incident.rule, incident.severity)
-    return told if moved else None
-
-
-def _judged_anew(
-    incident: Incident, delivery: Delivery | None, before: Report | None, why: str, desk: Desk, now: datetime
-) -> Effects | None:
-    if delivery is None or incident.gathered:
-        return None
-    try:
-        group = believe(process.read(delivery), incident, now, desk.patience)
-        decision = decide(group, desk.book, desk.matching, incident, delivery.id, now, desk.patience)
-        return page_late(decision, group, replace(delivery, received_at=now), History(incident, before), why, desk)
-    except Exception as error:  # noqa: BLE001 - as in triage: whatever it is, people are still paged
-        _log.error("window.cannot_judge", incident=incident.id, exc_info=error)
-        return None
-
-
-def paged(incident: Incident, before: Report | None, why: str, desk: Desk, now: datetime) -> Effects:
-    """The page of an incident made of the last report about it, without new findings. Pure."""
-    severity = desk.book.severities.get(incident.severity)
-    told = replace(incident, channels=(*incident.channels, PAGER), changed_at=now)
-    alarm = afterwards.alarm(before, told, why, desk.book, now=now)
-    report = replace(alarm, moment=Moment.START, pages=True)
-    pager = desk.configured([PAGER])
-    drafts = messages(report, pager, rank=severity.rank if severity else 1, due_at=now)
-    return Effects(outcome=why, incident=told, drafts=drafts, due_at=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,4 +66,4 @@ class Opening:
             )
             for each in waiting
         )
-        return decided(list(islice((each for each in found if each is not None), BATCH)))
+        return Decided.of(list(islice((each for each in found if each is not None), BATCH)))

@@ -9,6 +9,7 @@ import msgspec
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.clock import EARLIEST, LATEST
+from responder.model.delivery import Delivery
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _YEAR_ONE = 1
@@ -70,6 +71,11 @@ def parse(body: bytes, cluster: str = "") -> AlertGroup:
         truncated=wire.truncated_alerts,
         alerts=tuple(_alert(alert) for alert in wire.alerts),
     )
+
+
+def read(delivery: Delivery) -> AlertGroup:
+    """The group that a stored notification describes. Raises BadBody for a body that ``check`` would refuse."""
+    return parse(delivery.body, delivery.cluster)
 
 
 def _alert(wire: _WireAlert) -> Alert:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from responder.cli.backtest.history import Recorded
-from responder.engine import process
 from responder.engine.desk import Desk
 from responder.engine.rehearsal import Comparison, Recent
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery
 from responder.model.text import tidy_line
 from responder.notify.route import PAGER
-from responder.receive.alertmanager import BadBody
+from responder.receive.alertmanager import BadBody, read
 from responder.rulebook.backtest.outcome import (
     Kind,
     Outcome,
@@ -44,7 +43,7 @@ class Replay:
 
     def _decide(self, source: str, delivery: Delivery) -> None:
         try:
-            group = process.read(delivery)
+            group = read(delivery)
         except BadBody as error:
             self.tally.could_not_read(f"{source}: {error}")
             return

@@ -27,7 +27,7 @@ from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Delivery, Diagnosed, Effects
 from responder.model.rule import Action
 from responder.model.text import one_line
-from responder.receive.alertmanager import BadBody
+from responder.receive.alertmanager import BadBody, read
 from responder.standins.processes import Program
 from responder.standins.stage import Stage
 
@@ -131,7 +131,7 @@ class Show:
 
     def _decide(self, body: bytes) -> tuple[Effects, Diagnosed | None]:
         delivery = Delivery(id=self.sent, received_at=self.clock.now(), cluster="", body=body)
-        group = process.read(delivery)
+        group = read(delivery)
         before = history_of(group, self.desk, lambda key: self._known.get(key, History()), "")
         effects = process.triage(group, delivery, before, self.desk)
         diagnosed = self._diagnose(effects)

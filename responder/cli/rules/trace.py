@@ -11,11 +11,11 @@ from responder.cli.preview import Preview, preview
 from responder.cli.rules.fixture import answering, unasked
 from responder.cli.rules.stored import Then
 from responder.diagnose.contract import Ask
-from responder.engine import process
 from responder.engine.desk import Desk
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery
 from responder.model.rule import Severity
+from responder.receive.alertmanager import read
 from responder.runbooks.catalogue import Runbooks
 from responder.triage.matchers import holds
 from responder.triage.matching import Step
@@ -96,7 +96,7 @@ def trace(
     if effects is None or effects.decision is None:
         return Trace(shown=shown, decision=None)
     decision = effects.decision
-    group = process.read(Delivery(id=1, received_at=now, cluster=sample.cluster, body=sample.body))
+    group = read(Delivery(id=1, received_at=now, cluster=sample.cluster, body=sample.body))
     drafts = effects.drafts
     return Trace(
         shown=shown,

@@ -10,9 +10,10 @@ from sqlalchemy import text
 
 from responder.engine import process
 from responder.engine.desk import Desk
+from responder.engine.effects.decided import Decided
 from responder.engine.fallback import Fallback, ways
 from responder.engine.follow import History
-from responder.engine.ledger import Decided, Ledger, write
+from responder.engine.ledger import Ledger, write
 from responder.model.incident import Incident
 from responder.model.message import Letter
 from responder.model.report import Moment

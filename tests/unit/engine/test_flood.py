@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from responder.engine.flood import EVERY, GATHER, Watch, page_now
+from responder.engine.effects.flood import GATHER, page_now
+from responder.engine.flood import EVERY, Watch
 from responder.engine.ledger import Ledger
 from responder.model.report import Moment, Report
 from responder.store.codec import to_noun

@@ -9,9 +9,10 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from responder.engine.desk import Desk
+from responder.engine.effects.decided import Decided
 from responder.engine.follow import History
 from responder.engine.heartbeat import Watch
-from responder.engine.ledger import Decided, Ledger, write
+from responder.engine.ledger import Ledger, write
 from responder.engine.process import triage
 from responder.model.delivery import Delivery, Study
 from responder.model.heartbeat import Pulse

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection
 
-from responder.engine.ledger import Decided, Ledger, to_tell
+from responder.engine.effects.decided import Decided, to_tell
+from responder.engine.ledger import Ledger
 from responder.model.clock import Deadline
 from responder.model.delivery import Effects
 from responder.model.message import Draft

@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from responder.engine import process
+from responder.engine.effects.decided import Decided
 from responder.engine.follow import History
-from responder.engine.ledger import Decided, Ledger, write
+from responder.engine.ledger import Ledger, write
 from responder.engine.resend import resend
 from responder.engine.unclosed import Unclosing
 from responder.model.incident import Incident

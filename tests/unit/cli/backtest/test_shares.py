@@ -18,10 +18,10 @@ from responder.cli.backtest.history import Recorded
 from responder.cli.backtest.run import Replay
 from responder.cli.backtest.shares import FEW, Shares, processes
 from responder.cli.fail import Fatal
-from responder.engine import process
 from responder.engine.desk import Desk
 from responder.engine.rehearsal import Comparison, Rehearsal
 from responder.model.delivery import Delivery
+from responder.receive.alertmanager import read
 from responder.rulebook.backtest.outcome import outcome
 from responder.settings import Settings
 from tests.unit.cli.backtest.conftest import BEGAN, a_body
@@ -97,7 +97,7 @@ def test_what_is_decided_once_is_what_would_be_decided_twice(sets: Path) -> None
     for event in events(600):
         if event.delivery is None:
             continue
-        group = process.read(event.delivery)
+        group = read(event.delivery)
         together = comparison.decide(group, event.delivery)
         spared += together[0] is together[1]
         for effects, alone in zip(together, apart, strict=True):
