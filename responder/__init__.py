@@ -9,4 +9,4 @@ The way an alert goes, and the folder each step lives in:
 Start reading at ``responder/engine/process.py``: it tells the whole story on one screen.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

@@ -266,8 +266,8 @@ def _readable(request: Request) -> Any:
     if request.url == "smtp:":
         mail = _mail(request)
         head = [f"{name}: {value}" for name, value in mail.items()]
-        return [*head, "", *mail.get_content().replace(__version__, "VERSION").splitlines()]
-    text = request.body.decode().replace(__version__, "VERSION")
+        return [*head, "", *mail.get_content().splitlines()]
+    text = request.body.decode()
     return json.loads(text) if text.startswith("{") else text.split("\n")
 
 
@@ -304,7 +304,8 @@ def _stories() -> dict[str, Report]:
     )
     stories["fallback"] = replace(found, moment=Moment.FALLBACK, detour=WHY)
     stories["unclosed"] = replace(stories["resolution"], moment=Moment.UNCLOSED, update=UNCLOSED)
-    return stories
+    # Lines are wrapped, so a version of another length would change them.
+    return {name: replace(each, made_by=each.made_by.replace(__version__, "VERSION")) for name, each in stories.items()}
 
 
 @pytest.mark.parametrize("name", ["slack", "slack_webhook"])

@@ -30,7 +30,7 @@ CHANGING = (
     (re.compile(r"\b\d+ (d \d+ h|h \d+ min|minutes?|seconds?)( \(\d+ (d \d+ h|h \d+ min)\))?"), "AWHILE"),
     (re.compile(r"rules [0-9a-f]{12}|revision [0-9a-f]{12}"), "rules REVISION"),
     (re.compile(r"INC-[0-9A-Z]{10}"), "INC-ID"),
-    (re.compile(r"responder \d+\.\d+\.\d+|version \d+\.\d+\.\d+"), "responder VERSION"),
+    (re.compile(r"(responder|version) \d+\.\d+\.\d+(\.dev\d+)?"), "responder VERSION"),
     (re.compile(r"\d[\d,]* of 512,000 bytes"), "SOME of 512,000 bytes"),
     (re.compile(r"blocks, \d+ characters"), "blocks, SOME characters"),
 )
