@@ -139,7 +139,7 @@ def jobs(
     asking = Alertmanagers(bootstrap.outgoing(settings, clock), clock)
     ways = fallback.Fallback(database, ledger, decisions, clock, settings.fallback_seconds)
     work: dict[str, tuple[timedelta, Callable[[], None]]] = {
-        "heartbeats": (heartbeat.EVERY, heartbeat.Watch(ledger, decisions, clock).run),
+        "heartbeats": (heartbeat.EVERY, heartbeat.Watch(database, ledger, decisions, clock).run),
         "review": (review.EVERY, review.Review(database, ledger, decisions, clock).run),
         "floods": (flood.EVERY, flood.Watch(database, ledger, decisions, clock).run),
         "retention": (retention.EVERY, bootstrap.retention(settings, database, clock).run),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,9 +11,8 @@ from sqlalchemy import Connection
 
 from responder.engine.desk import Desk
 from responder.engine.effects.decided import Decided
-from responder.engine.ledger import Ledger
 from responder.engine.messages import messages
-from responder.model.clock import Clock, Deadline
+from responder.engine.timers import IncidentJob
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
 from responder.model.report import Moment, Report
@@ -21,13 +20,11 @@ from responder.notify.contract import Channel
 from responder.notify.fallback import CHAIN, SILENT, Step, Stuck, after, next_step, told_so_far
 from responder.notify.route import LOG, PAGER, PAGERS
 from responder.store import incidents, outbox, stuck
-from responder.store.database import Database
 from responder.store.stuck import Page
 
 _log = structlog.get_logger()
 
 EVERY = timedelta(seconds=2)
-_TURN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,30 +102,33 @@ def follow(
 
 
 @dataclass(frozen=True, slots=True)
-class Fallback:
-    """Looks for pages that are stuck. ``limit`` is the patience in seconds with one of the worst severity."""
+class Fallback(IncidentJob):
+    """Sends stuck pages another way. ``limit`` is how many seconds a page of the worst severity may be stuck."""
 
-    database: Database
-    ledger: Ledger
-    desk: Callable[[], Desk]
-    clock: Clock
     limit: float
 
-    def run(self) -> None:
-        """One look. The turn of triage is taken only where there is something to do. Raises CannotStore."""
-        with self.database.read() as connection:
-            if not self._taken(connection):
-                return
-        decided = self.ledger.record(self._decide, Deadline(self.clock.monotonic() + _TURN_SECONDS))
-        for each in decided.effects:
-            for draft in each.drafts:
-                _log.error(
-                    "page.fallback",
-                    incident=draft.incident,
-                    channel=draft.channel,
-                    stands_in_for=draft.origin,
-                    reason=each.outcome,
-                )
+    def is_due(self, connection: Connection) -> bool:
+        """Whether a page is to be sent another way now."""
+        return bool(self._taken(connection))
+
+    def decide(self, connection: Connection) -> Decided:
+        """Write the messages of each detour."""
+        taken = self._taken(connection)
+        named = {each.page.incident for each in taken}
+        known = {name: found for name in named if (found := incidents.find(connection, name))}
+        reports = outbox.last_reports(connection, named) if named else {}
+        return follow(taken, known, reports, self.desk(), self.clock.now())
+
+    def log(self, effects: Effects) -> None:
+        """Log each stand-in."""
+        for draft in effects.drafts:
+            _log.error(
+                "page.fallback",
+                incident=draft.incident,
+                channel=draft.channel,
+                stands_in_for=draft.origin,
+                reason=effects.outcome,
+            )
 
     def _taken(self, connection: Connection) -> list[Detour]:
         desk = self.desk()
@@ -137,13 +137,6 @@ class Fallback:
         stations = [name for name in dict.fromkeys((*CHAIN, *SILENT)) if after(name, usable)]
         last = [LOG] if LOG in desk.channels else list(desk.channels)
         return detours(stuck.pages(connection, PAGER, stations, last), desk, self.limit, self.clock.now())
-
-    def _decide(self, connection: Connection) -> Decided:
-        taken = self._taken(connection)
-        named = {each.page.incident for each in taken}
-        known = {name: found for name in named if (found := incidents.find(connection, name))}
-        reports = outbox.last_reports(connection, named) if named else {}
-        return follow(taken, known, reports, self.desk(), self.clock.now())
 
 
 def ways(channels: Mapping[str, Channel]) -> tuple[str, ...]:

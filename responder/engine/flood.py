@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.desk import Desk
 from responder.engine.effects.decided import Decided
 from responder.engine.effects.flood import end, page_now, severity_of, told, without_delivery
-from responder.engine.ledger import Ledger
-from responder.model.clock import Clock, Deadline
+from responder.engine.timers import IncidentJob
 from responder.model.delivery import Effects
 from responder.model.flood import Flood
 from responder.model.incident import Incident
 from responder.notify.route import PAGER
 from responder.store import floods, inbox, incidents
-from responder.store.database import Database
 from responder.triage.flood import followed, may_follow, over
 
 _log = structlog.get_logger()
 
 EVERY = timedelta(seconds=5)
-_TURN_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Looks at the floods when nothing arrives: a job of the engine's timers."""
+class Watch(IncidentJob):
+    """Updates and ends digests, and pages the incidents that still fire after a flood."""
 
-    database: Database
-    ledger: Ledger
-    desk: Callable[[], Desk]
-    clock: Clock
+    def is_due(self, connection: Connection) -> bool:
+        """Whether a flood is on, or incidents of one are still to be paged."""
+        return any(flood.digest or self._unpaged(connection, flood) for flood in floods.known(connection).values())
 
-    def run(self) -> None:
-        """One turn. Raises CannotStore."""
-        with self.database.read() as connection:
-            idle = not any(
-                flood.digest or self._unpaged(connection, flood) for flood in floods.known(connection).values()
-            )
-        if not idle:
-            self.ledger.record(self._look, Deadline(self.clock.monotonic() + _TURN_SECONDS))
-
-    def _look(self, connection: Connection) -> Decided:
+    def decide(self, connection: Connection) -> Decided:
+        """Decide about each known flood."""
         desk, now = self.desk(), self.clock.now()
         still, effects, ends = [], list[Effects](), []
         for flood in floods.known(connection).values():
@@ -68,6 +53,11 @@ class Watch:
         news = told(still, desk, now)
         changed = [each.incident for each in effects if each.incident]
         return replace(news, effects=[*effects, *news.effects], floods=[*ends, *news.floods], changed=changed)
+
+    def log(self, effects: Effects) -> None:
+        """Log an incident that is paged after a flood."""
+        if effects.incident is not None:
+            _log.info("incident.paged_after_flood", incident=effects.incident.id, why=effects.outcome)
 
     def _unpaged(self, connection: Connection, flood: Flood) -> list[Incident]:
         """Those whose turn to be paged it is now."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -12,9 +12,8 @@ from sqlalchemy import Connection
 from responder.engine.desk import Desk
 from responder.engine.effects.decided import Decided
 from responder.engine.follow import History, follow
-from responder.engine.ledger import Ledger
+from responder.engine.timers import IncidentJob
 from responder.model.alert import AlertGroup
-from responder.model.clock import Clock, Deadline
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery, Effects
 from responder.model.heartbeat import Pulse
@@ -26,7 +25,6 @@ from responder.triage.heartbeat import group_of, judge, unexpected, watched
 _log = structlog.get_logger()
 
 EVERY = timedelta(seconds=15)
-_TURN_SECONDS = 10.0
 
 
 def watch(
@@ -57,24 +55,22 @@ def watch(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Looks at the heartbeats of the rules in force, and writes what follows in the turn of triage."""
+class Watch(IncidentJob):
+    """Compares the heartbeats that arrived with those that the rules in force expect."""
 
-    ledger: Ledger
-    desk: Callable[[], Desk]
-    clock: Clock
+    def is_due(self, _connection: Connection) -> bool:
+        """Heartbeats are compared at each run."""
+        return True
 
-    def run(self) -> None:
-        """One look. Raises CannotStore."""
-        decided = self.ledger.record(self._decide, Deadline(self.clock.monotonic() + _TURN_SECONDS))
-        for each in decided.effects:
-            if each.incident is not None:
-                say = _log.error if each.incident.open else _log.info
-                event = "heartbeat.missing" if each.incident.open else "heartbeat.back"
-                say(event, cluster=each.incident.cluster, incident=each.incident.id, reason=each.outcome)
+    def log(self, effects: Effects) -> None:
+        """Log an incident that began or ended."""
+        if effects.incident is not None:
+            say = _log.error if effects.incident.open else _log.info
+            event = "heartbeat.missing" if effects.incident.open else "heartbeat.back"
+            say(event, cluster=effects.incident.cluster, incident=effects.incident.id, reason=effects.outcome)
 
-    def _decide(self, connection: Connection) -> Decided:
+    def decide(self, connection: Connection) -> Decided:
+        """Decide about each cluster that has or had a heartbeat."""
         now = self.clock.now()
         known = heartbeats.pulses(connection)
         desk = self.desk()

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from responder.engine.counting import count
 from responder.engine.effects.decided import Decided, to_tell
-from responder.model.clock import Clock, Deadline
+from responder.model.clock import Clock
 from responder.model.delivery import Study
 from responder.store import floods, heartbeats, incidents, outbox, studies
 from responder.store.database import CannotStore, Database, Turn
@@ -19,6 +19,8 @@ LEASE = timedelta(seconds=5)
 """How long a diagnosis stays ours without a sign of life."""
 TURN = 0.01
 """Seconds between looks whether another process has ended its turn."""
+#: How long a write waits for its turn. A job that gets none tries again at its next run.
+TURN_SECONDS = 10.0
 
 
 def write(connection: Connection, decided: Decided, now: datetime, room: int) -> list[Study]:
@@ -54,10 +56,11 @@ class Ledger:
         self._on_effects = on_effects
         self._room = room
 
-    def record(self, decide: Callable[[Connection], Decided], deadline: Deadline) -> Decided:
-        """Take the turn, let ``decide`` look and decide, commit it. Raises CannotStore where no turn comes in time."""
+    def record(self, decide: Callable[[Connection], Decided]) -> Decided:
+        """Take the turn, call ``decide`` and commit its result. Raises CannotStore without a turn in TURN_SECONDS."""
         pause = threading.Event()
-        while self._clock.monotonic() < deadline.at:
+        until = self._clock.monotonic() + TURN_SECONDS
+        while self._clock.monotonic() < until:
             with self._database.alone("triage") as turn:
                 if turn:
                     return self._record(decide, turn)

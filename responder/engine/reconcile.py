@@ -15,7 +15,7 @@ from responder.engine.alertmanager import Alertmanagers
 from responder.engine.desk import Desk
 from responder.engine.effects.decided import Decided
 from responder.engine.ledger import Ledger
-from responder.model.clock import Clock, Deadline
+from responder.model.clock import Clock
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
 from responder.model.report import Report
@@ -25,7 +25,6 @@ from responder.triage.reconcile import NoView, Standing, Verdict, View, asked_ab
 from responder.triage.truth import next_look
 
 _log = structlog.get_logger()
-_TURN_SECONDS = 10.0
 
 Answers = Mapping[str, Sequence[View | NoView]]
 """What the Alertmanagers of each cluster said, by the cluster's name in the settings."""
@@ -74,9 +73,7 @@ class Reconcile:
         if not asked:
             return
         answers = {name: self._ask(name, fingerprints) for name, fingerprints in asked.items()}
-        done = self.ledger.record(
-            lambda connection: self._decide(connection, answers), Deadline(self.clock.monotonic() + _TURN_SECONDS)
-        )
+        done = self.ledger.record(lambda connection: self._decide(connection, answers))
         for each in done.effects:
             if each.incident is not None and each.outcome:
                 _log.info("incident.reconciled", incident=each.incident.id, open=each.incident.open, why=each.outcome)

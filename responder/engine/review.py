@@ -2,54 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 from sqlalchemy import Connection
 
 from responder.engine.afterwards import changed
-from responder.engine.desk import Desk
 from responder.engine.effects.decided import Decided
-from responder.engine.ledger import Ledger
-from responder.model.clock import Clock, Deadline
+from responder.engine.timers import IncidentJob
+from responder.model.delivery import Effects
 from responder.store import incidents, outbox
-from responder.store.database import Database
 from responder.triage.review import review
 
 _log = structlog.get_logger()
 
 EVERY = timedelta(seconds=10)
+#: Incidents decided in one turn.
 BATCH = 100
-"""Incidents decided in one turn."""
-_TURN_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
-    """A job for the timers. What it cannot decide in this turn it finds again in the next: the time is in the row."""
+class Review(IncidentJob):
+    """Decides about incidents whose review time has come; the time is in the incident's row."""
 
-    database: Database
-    ledger: Ledger
-    desk: Callable[[], Desk]
-    clock: Clock
+    def is_due(self, connection: Connection) -> bool:
+        """Whether an incident is to be reviewed."""
+        return bool(incidents.to_review(connection, self.clock.now(), 1))
 
-    def run(self) -> None:
-        """Decide what is due. Raises CannotStore."""
-        with self.database.read() as connection:
-            due = incidents.to_review(connection, self.clock.now(), 1)
-        if not due:
-            return
-        done = self.ledger.record(self._decide, Deadline(self.clock.monotonic() + _TURN_SECONDS))
-        for each in done.effects:
-            if each.incident is not None and each.drafts:
-                _log.info("incident.reviewed", incident=each.incident.id, open=each.incident.open, why=each.outcome)
-
-    def _decide(self, connection: Connection) -> Decided:
+    def decide(self, connection: Connection) -> Decided:
+        """Review a batch of incidents."""
         now, desk = self.clock.now(), self.desk()
         due = incidents.to_review(connection, now, BATCH)
         reports = outbox.last_reports(connection, [each.id for each in due]) if due else {}
         return Decided.of(
             [changed(each, review(each, now, desk.patience), reports.get(each.id), desk, now) for each in due]
         )
+
+    def log(self, effects: Effects) -> None:
+        """Log an incident that has messages."""
+        if effects.incident is not None and effects.drafts:
+            _log.info(
+                "incident.reviewed", incident=effects.incident.id, open=effects.incident.open, why=effects.outcome
+            )

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy import Connection
+
+from responder.engine.desk import Desk
+from responder.engine.effects.decided import Decided
+from responder.engine.ledger import Ledger
 from responder.model.clock import Clock
+from responder.model.delivery import Effects
 from responder.store import timers
 from responder.store.database import Database
 
@@ -23,6 +30,39 @@ class Job:
     name: str
     every: timedelta
     run: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentJob(ABC):
+    """A job that finds incidents that are due, decides about them and writes the result in the turn of triage.
+
+    A job keeps no state: what one run leaves undone, the next run finds again.
+    """
+
+    database: Database
+    ledger: Ledger
+    desk: Callable[[], Desk]
+    clock: Clock
+
+    def run(self) -> None:
+        """One run. Takes the turn of triage only if something is due. Raises CannotStore."""
+        with self.database.read() as connection:
+            if not self.is_due(connection):
+                return
+        for effects in self.ledger.record(self.decide).effects:
+            self.log(effects)
+
+    @abstractmethod
+    def is_due(self, connection: Connection) -> bool:
+        """Whether ``decide`` would find something to do."""
+
+    @abstractmethod
+    def decide(self, connection: Connection) -> Decided:
+        """Read what is due again and decide. Runs in the turn of triage."""
+
+    @abstractmethod
+    def log(self, effects: Effects) -> None:
+        """Log effects that were committed."""
 
 
 class Timer:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -11,16 +11,14 @@ from sqlalchemy import Connection
 
 from responder.engine.desk import Desk
 from responder.engine.effects.decided import Decided
-from responder.engine.ledger import Ledger
 from responder.engine.messages import messages
-from responder.model.clock import Clock, Deadline
+from responder.engine.timers import IncidentJob
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
 from responder.model.report import Moment
 from responder.notify.fallback import NAMES
 from responder.notify.route import LOG, PAGERS
 from responder.store import incidents, stuck
-from responder.store.database import Database
 from responder.store.stuck import Unclosed
 
 _log = structlog.get_logger()
@@ -28,7 +26,6 @@ _log = structlog.get_logger()
 EVERY = timedelta(seconds=5)
 READ = ("slack", "slack_webhook", "smtp", LOG)
 """Where people read of it who were told of the incident by the pager alone: the first of these that there is."""
-_TURN_SECONDS = 10.0
 
 
 def tell(refused: Sequence[Unclosed], known: Mapping[str, Incident], desk: Desk, now: datetime) -> Decided:
@@ -57,27 +54,21 @@ def _to_do(each: Unclosed) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Unclosing:
-    """A job for the timers: looks for ends that a pager refused."""
+class Unclosing(IncidentJob):
+    """Sends a message about each resolve that a pager refused."""
 
-    database: Database
-    ledger: Ledger
-    desk: Callable[[], Desk]
-    clock: Clock
+    def is_due(self, connection: Connection) -> bool:
+        """Whether a pager refused a resolve and there is no message about it yet."""
+        return bool(stuck.unclosed(connection, PAGERS))
 
-    def run(self) -> None:
-        """One look. The turn of triage is taken only where there is something to tell. Raises CannotStore."""
-        with self.database.read() as connection:
-            if not stuck.unclosed(connection, PAGERS):
-                return
-        done = self.ledger.record(self._decide, Deadline(self.clock.monotonic() + _TURN_SECONDS))
-        for each in done.effects:
-            incident = each.drafts[0].incident if each.drafts else ""
-            _log.error("incident.unclosed", incident=incident, told=[d.channel for d in each.drafts], why=each.outcome)
-
-    def _decide(self, connection: Connection) -> Decided:
+    def decide(self, connection: Connection) -> Decided:
+        """Write a message about each of them."""
         refused = stuck.unclosed(connection, PAGERS)
         known = {each.incident: incidents.find(connection, each.incident) for each in refused}
         found = {name: incident for name, incident in known.items() if incident is not None}
         return tell(refused, found, self.desk(), self.clock.now())
+
+    def log(self, effects: Effects) -> None:
+        """Log the refused resolve."""
+        incident, told = effects.drafts[0].incident if effects.drafts else "", [each.channel for each in effects.drafts]
+        _log.error("incident.unclosed", incident=incident, told=told, why=effects.outcome)

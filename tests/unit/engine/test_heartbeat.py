@@ -49,7 +49,7 @@ class Scene:
         self.clock = clock
         self.desk = desk_of(EU)
         self.began: list[Study] = []
-        self.watch = Watch(Ledger(database, clock, self._on_effects, lambda: 8), lambda: self.desk, clock)
+        self.watch = Watch(database, Ledger(database, clock, self._on_effects, lambda: 8), lambda: self.desk, clock)
 
     def _on_effects(self, started: list[Study], _told: Collection[str]) -> None:
         self.began += started

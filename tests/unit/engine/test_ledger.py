@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from responder.engine.effects.decided import Decided, to_tell
 from responder.engine.ledger import Ledger
-from responder.model.clock import Deadline
 from responder.model.delivery import Effects
 from responder.model.message import Draft
 from responder.store import incidents
@@ -32,7 +31,7 @@ def opened(_connection: Connection) -> Decided:
 
 def test_an_incident_without_a_delivery_is_written(database: Database, clock: HandClock) -> None:
     """A missing heartbeat opens an incident as a webhook does."""
-    Ledger(database, clock).record(opened, Deadline(1.0))
+    Ledger(database, clock).record(opened)
     with database.read() as connection:
         assert incidents.find(connection, an_incident().id) == an_incident()
 
@@ -42,12 +41,12 @@ def test_nothing_is_decided_while_triage_has_the_turn(database: Database) -> Non
 
     class Ticking(HandClock):
         def monotonic(self) -> float:
-            self.move(0.01)
+            self.move(1.0)
             return super().monotonic()
 
     ledger = Ledger(database, Ticking())
     with database.alone("triage"), pytest.raises(CannotStore, match="turn"):
-        ledger.record(opened, Deadline(0.05))
+        ledger.record(opened)
 
 
 def test_only_what_is_due_wakes_a_courier() -> None:
