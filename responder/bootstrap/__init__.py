@@ -11,15 +11,15 @@ from responder.bootstrap.machine import (
     settings_from_environment,
 )
 from responder.bootstrap.rulebook import (
-    Begun,
-    begin_reading,
+    READ_SECONDS,
     desk,
     examine_rules,
     load_rules,
     loaded,
+    reread,
     rule_files,
     surroundings,
-    tell_rules,
+    try_rules,
 )
 from responder.bootstrap.store import (
     back_up,
@@ -42,10 +42,9 @@ from responder.bootstrap.ways import (
 )
 
 __all__ = [
-    "Begun",
+    "READ_SECONDS",
     "SystemClock",
     "back_up",
-    "begin_reading",
     "channels",
     "database",
     "deliverer",
@@ -66,9 +65,10 @@ __all__ = [
     "prober",
     "reach_store",
     "refusal",
+    "reread",
     "retention",
     "rule_files",
     "settings_from_environment",
     "surroundings",
-    "tell_rules",
+    "try_rules",
 ]

@@ -1,17 +1,18 @@
-"""Rules: read and checked, here or in a process of their own, and the desk that decides with them."""
+"""Read and check rule files, and build the desk that decides with them."""
 
 from __future__ import annotations
 
-import gc
+import contextlib
 import os
+import subprocess
 import sys
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from responder.bootstrap.machine import SystemClock
 from responder.model.patience import Patience
+from responder.model.problem import BadRules
 from responder.model.rule import RuleBook
 from responder.settings import Settings
 
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from responder.engine.desk import Desk
     from responder.engine.reload import Loaded
     from responder.notify.contract import Channel
-    from responder.rulebook.apart import Reading
     from responder.rulebook.draft import Surroundings
     from responder.rulebook.examine import Examined
     from responder.rulebook.watch import Looks
+
+#: Time after which a child process that reads rule files is killed. 10,000 rules take 2 s.
+READ_SECONDS = 60.0
+_TRY = "import sys; from responder import bootstrap; bootstrap.try_rules(*sys.argv[1:])"
 
 
 def load_rules(folder: str, runbooks: str) -> RuleBook:
@@ -90,39 +94,38 @@ def desk(settings: Settings, book: RuleBook, told: dict[str, Channel]) -> Desk:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """Rules that are being read, and how their files looked before: a change in between is read again."""
-
-    looks: Looks
-    reading: Reading
-
-
-def begin_reading(settings: Settings) -> Begun:
-    """Begin to read the rules of the settings' folder, in a process of its own."""
-    from responder.rulebook.apart import Reading
-
-    home = Path(__file__).parents[2]
-    path = os.pathsep.join(filter(None, (str(home), os.environ.get("PYTHONPATH"))))
-    statement = "import sys; from responder import bootstrap; bootstrap.tell_rules(*sys.argv[1:])"
-    looks = rule_files(settings)
-    reading = Reading(statement, settings.rules, settings.runbooks, env={**os.environ, "PYTHONPATH": path})
-    return Begun(looks, reading)
-
-
-def tell_rules(folder: str, runbooks: str) -> None:
-    """What that process does: it writes the rule book to its standard output, or all that is wrong."""
-    from responder.rulebook.apart import tell
-
-    gc.disable()
-    tell(lambda: load_rules(folder, runbooks), sys.stdout.buffer)
-
-
-def loaded(settings: Settings, told: dict[str, Channel], begun: Begun) -> Loaded:
-    """The rules, ready to decide with. Raises BadRules with every problem at once, and NotRead."""
+def loaded(settings: Settings, told: dict[str, Channel]) -> Loaded:
+    """The rules, ready to decide with. Raises BadRules with every problem at once, and OSError for unreadable files."""
     from responder.engine.reload import Loaded
 
-    return Loaded(desk(settings, begun.reading.book(), told), begun.looks)
+    looks = rule_files(settings)
+    return Loaded(desk(settings, load_rules(settings.rules, settings.runbooks), told), looks)
+
+
+def reread(settings: Settings, seconds: float = READ_SECONDS) -> RuleBook:
+    """The rule book of files that changed. Raises BadRules, and OSError where reading them crashes or hangs.
+
+    A child process reads the files first: only files that it read within ``seconds`` are read in this process.
+    """
+    looks = rule_files(settings)
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+    command = [sys.executable, "-P", "-c", _TRY, settings.rules, settings.runbooks]
+    environment = {**os.environ, "PYTHONPATH": path}
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, timeout=seconds, check=False)  # noqa: S603 - this Python, and a statement of ours
+    except subprocess.TimeoutExpired:
+        raise OSError(f"reading the rule files took longer than {seconds:g} s") from None
+    if done.returncode:
+        raise OSError(f"the process that reads the rule files ended with status {done.returncode}")
+    if rule_files(settings) != looks:
+        raise OSError("the rule files changed while they were read")
+    return load_rules(settings.rules, settings.runbooks)
+
+
+def try_rules(folder: str, runbooks: str) -> None:
+    """Read the rule files and drop the result: what the child process of ``reread`` does."""
+    with contextlib.suppress(BadRules):
+        load_rules(folder, runbooks)
 
 
 def rule_files(settings: Settings) -> Looks:

@@ -109,7 +109,7 @@ def _engine(
     told = dict(first.desk.channels)
     rules = Rules(
         first,
-        lambda: bootstrap.loaded(settings, told, bootstrap.begin_reading(settings)).desk,
+        lambda: bootstrap.desk(settings, bootstrap.reread(settings), told),
         lambda: bootstrap.rule_files(settings),
         clock,
     )

@@ -25,7 +25,6 @@ class Fatal(Exception):
 @contextlib.contextmanager
 def named_failures() -> Iterator[None]:
     """Turn the failures we have names for into messages and an exit status; all others are bugs and stay tracebacks."""
-    from responder.rulebook.apart import NotRead
     from responder.store.failures import CannotStore
 
     try:
@@ -35,7 +34,7 @@ def named_failures() -> Iterator[None]:
     except BadRules as error:
         count = number_of(len(error.problems), "problem")
         _end([*(str(problem) for problem in error.problems), f"error: {count} in the rules"])
-    except (Fatal, CannotStore, NotRead) as error:
+    except (Fatal, CannotStore) as error:
         _end([f"error: {error}"])
 
 

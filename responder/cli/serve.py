@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import sys
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +16,7 @@ from responder.cli.table import terminal, wrapped
 from responder.settings import Settings, strangers
 
 if TYPE_CHECKING:
+    from responder.engine.reload import Loaded
     from responder.notify.contract import Channel
 
 _NOBODY = """
@@ -69,10 +70,8 @@ def _refuse_open_doors(settings: Settings, *, insecure: bool) -> None:
 
 
 def _serve(settings: Settings, *, check: bool) -> None:
-    begun = bootstrap.begin_reading(settings)
     if not check:
-        gc.disable()  # until the arbiter has frozen what the workers share: none of it is garbage
-        import_module("responder.cli.arbiter")  # while the rules are read
+        gc.disable()  # until the arbiter has frozen what the workers share: almost none of it is garbage
     import structlog
 
     from responder import telemetry
@@ -84,7 +83,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
     for sentence in strangers(bootstrap.environment()):
         log.warning("settings.unknown", reason=sentence)
     told = bootstrap.channels(settings)
-    first = bootstrap.loaded(settings, told, begun)
+    first = _rules(settings, told)
     book = first.desk.book
     _say_who_is_told(told)
     if not settings.runbook_base_url:
@@ -110,6 +109,17 @@ def _serve(settings: Settings, *, check: bool) -> None:
         "serve.start", listen=settings.listen, rules=len(book.rules), revision=book.revision[:12], channels=list(told)
     )
     Arbiter(settings, first).run()
+
+
+def _rules(settings: Settings, told: dict[str, Channel]) -> Loaded:
+    """The rules to start with. A file that hangs the parser ends the process after ``READ_SECONDS``."""
+    faulthandler.dump_traceback_later(bootstrap.READ_SECONDS, exit=True)
+    try:
+        return bootstrap.loaded(settings, told)
+    except OSError as error:
+        raise Fatal(str(error)) from error
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _say_who_is_told(channels: Mapping[str, Channel]) -> None:
