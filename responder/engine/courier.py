@@ -54,8 +54,11 @@ class Courier:
         deliverer: Deliverer,
         clock: Clock,
         chance: Callable[[], float],
+        *,
+        on_free: Callable[[], None],
         senders: int = 4,
     ) -> None:
+        """``on_free`` is called when an attempt has ended, in the thread that sent it."""
         self._database = database
         self._lane = lane
         self._channel = "" if lane.rest else lane.channels[0]
@@ -73,7 +76,7 @@ class Courier:
         self._guard = threading.Lock()
         self._prepared = lane.rest
         self._expecting = False
-        self.on_free: Callable[[], None] = lambda: None
+        self._on_free = on_free
 
     def step(self) -> float:
         """Mark what has ended and send what is due. Returns the seconds until the next one is, at most its poll."""
@@ -181,7 +184,7 @@ class Courier:
         with self._guard:
             self._ended.append((letter, outcome))
             self._busy -= 1
-        self.on_free()
+        self._on_free()
 
     def _send(self, letter: Letter) -> Outcome:
         channel = self._desk().channels.get(letter.channel)

@@ -56,14 +56,21 @@ class Diagnosis:
         desk: Callable[[], Desk],
         prober: Prober,
         clock: Clock,
+        *,
+        on_end: Callable[[], None],
+        on_page: Callable[[Collection[str]], None],
         at_once: int = AT_ONCE,
     ) -> None:
+        """``on_end`` is called when the probes of one study have ended, in the thread that ran them.
+
+        ``on_page`` is called with the channels whose pages got their findings and may be sent now.
+        """
         self._database = database
         self._desk = desk
         self._prober = prober
         self._clock = clock
-        self.on_page: Callable[[Collection[str]], None] = lambda _channels: None
-        self.on_end: Callable[[], None] = lambda: None
+        self._on_end = on_end
+        self._on_page = on_page
         self._renewed = self._looked = clock.monotonic()
         self._at_once = at_once
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="diagnosis")
@@ -120,7 +127,7 @@ class Diagnosis:
             for each in ended:
                 self._ended.remove(each)
                 self._held.pop(each.study.id, None)
-        self.on_page({name for names in told for name in names})
+        self._on_page({name for names in told for name in names})
 
     def _improve(self, connection: Connection, ended: Ended) -> Collection[str]:
         """Write the findings into the pages, and after those that have left. Returns the channels to wake."""
@@ -192,7 +199,7 @@ class Diagnosis:
             raise
         with self._guard:
             self._ended.append(ended)
-        self.on_end()
+        self._on_end()
 
     def _diagnose(self, study: Study) -> Ended:
         work = study.work

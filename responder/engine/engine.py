@@ -1,9 +1,28 @@
-"""The engine of one worker process: loops over the database, woken by each other."""
+"""The loops of one worker process and the calls by which they wake each other.
+
+The database is the only queue between the loops. A wake-up cuts a loop's rest short; without one the loop finds the
+same work at its next look, after at most the time in brackets.
+
+    loop         does                                                    is woken by
+    triage       decides stored notifications [0.7 s]                    ``wake``: the web stored one; listener
+    diagnosis    runs probes, writes findings into pages [1 s]           ``_probed``: probes have ended; listener
+    courier      sends the messages of one channel [0.2 s]               ``_sent``: an attempt ended; ``_send``: triage
+                                                                         or a job wrote a message that is due;
+                                                                         ``_release``: a page got its findings; listener
+    timer NAME   runs one job at its interval                            nothing
+    rules        reads changed rule files                                ``reload``: SIGHUP
+    clock        notices a wall clock that was set back [0.2 s]          nothing
+    listener     hears what other processes committed (PostgreSQL only)  the database
+
+Triage and the jobs write incidents in turns (``Database.alone("triage")``) and end in ``_follow``: it hands new studies
+to diagnosis, at most as many as it has room for, and wakes the couriers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -27,8 +46,8 @@ from responder.store.database import CannotStore, Database
 _log = structlog.get_logger()
 
 
+#: How long messages of an unknown channel are left to newer processes, which may know it: for a rolling update.
 GRACE = timedelta(seconds=30)
-"""How long messages of a channel we do not know are left to a newer process, which may know it: in a rolling update."""
 
 
 class Engine:
@@ -53,10 +72,10 @@ class Engine:
         self._prober = prober
         self.rules = rules
         self._reading = Loop("rules", rules.step, on_fatal)
-        self._diagnosis = Diagnosis(database, desk, prober, clock)
+        self._diagnosis = Diagnosis(database, desk, prober, clock, on_end=self._probed, on_page=self._release)
         self._triage = Triage(database, desk, clock, on_effects=self._follow, room=self._diagnosis.room)
         self._couriers = {
-            name: Courier(database, lane, desk, deliverer, clock, chance)
+            name: Courier(database, lane, desk, deliverer, clock, chance, on_free=partial(self._sent, name))
             for name, lane in lanes(desk().channels).items()
         }
         self._triaging = Loop("triage", Gathering(self._triage.step, clock).step, on_fatal)
@@ -69,10 +88,6 @@ class Engine:
         listener = database.listener(self._hear)
         self._hearing = [Loop("listener", listener.step, on_fatal)] if listener else []
         self._watching = Loop("clock", ClockWatch(database, clock).step, on_fatal)
-        self._diagnosis.on_page = self._release
-        self._diagnosis.on_end = self._diagnosing.wake
-        for name, courier in self._couriers.items():
-            courier.on_free = self._sending[name].wake
 
     def start(self) -> None:
         """Begin."""
@@ -110,16 +125,26 @@ class Engine:
         return [*serving, *self._timing, *self._hearing, self._watching, self._reading]
 
     def _follow(self, started: list[Study], told: Collection[str]) -> None:
+        """Triage or a job has committed: begin its studies, and send what is due."""
         self._diagnosis.begin(started)
         self._send(told)
 
     def _hear(self, topic: str) -> None:
-        """Another process has committed something that anybody may do."""
+        """Another process has committed work that any process may take."""
         concerned = {news.DELIVERIES: [self._triaging], news.STUDIES: [self._diagnosing]}
         for loop in concerned.get(topic, self._sending.values()):
             loop.wake()
 
+    def _probed(self) -> None:
+        """The probes of a study have ended: diagnosis commits their findings."""
+        self._diagnosing.wake()
+
+    def _sent(self, name: str) -> None:
+        """An attempt on a channel has ended: its courier marks it and may claim the next message."""
+        self._sending[name].wake()
+
     def _release(self, told: Collection[str]) -> None:
+        """Pages got their findings: their couriers claim them without looking for them first."""
         for name in told:
             if name in self._couriers:
                 self._couriers[name].expect()

@@ -76,8 +76,9 @@ class Office:
         self.clock = clock
         self.idle = threading.Semaphore(0)
         deliverer = Deliverer(wire, clock, print_page=lambda _page: None)
-        self.courier = Courier(database, lane, lambda: desk, deliverer, clock, chance=lambda: 0.5)
-        self.courier.on_free = self.idle.release
+        self.courier = Courier(
+            database, lane, lambda: desk, deliverer, clock, chance=lambda: 0.5, on_free=self.idle.release
+        )
 
     def write(self, step: str = "trigger", channel: str = "pagerduty", **changes: Any) -> None:
         """Put a message into the outbox."""

@@ -44,8 +44,16 @@ class Shop:
         self.inbox = Inbox(database)
         self.desk: Desk = a_desk()
         self.begun: list[Study] = []
+        self.ended = threading.Semaphore(0)
         self.asked: list[tuple[Ask, ...]] = []
-        self.diagnosis = Diagnosis(database, lambda: self.desk, self, clock)  # type: ignore[arg-type]
+        self.diagnosis = Diagnosis(
+            database,
+            lambda: self.desk,
+            self,  # type: ignore[arg-type]
+            clock,
+            on_end=self.ended.release,
+            on_page=lambda _channels: None,
+        )
         self.triage = Triage(database, lambda: self.desk, clock, self._follow, self.diagnosis.room)
 
     def _follow(self, begun: list[Study], _told: Collection[str]) -> None:
@@ -260,20 +268,18 @@ def test_a_living_workers_diagnosis_is_left_to_it(shop: Shop) -> None:
 
 def test_a_page_with_its_findings_leaves_before_we_look_for_other_work(shop: Shop) -> None:
     """What another worker left behind waits a moment for a page that is ready, and no longer."""
-    ended = threading.Semaphore(0)
-    shop.diagnosis.on_end = ended.release
     shop.diagnosis.step()
     shop.deliver(a_body(alerts=[FIRING]))
     (mine,), now = shop.begun, shop.clock.now()
     with shop.database.write() as connection:
         studies.write(connection, [(mine.work, now)], now, now, claims=0)
     shop.diagnosis.begin([mine])
-    assert ended.acquire(timeout=10)
+    assert shop.ended.acquire(timeout=10)
     assert shop.diagnosis.step() == LATER
     assert shop.rows("SELECT DISTINCT enrich FROM messages WHERE channel = 'pagerduty'") == [(0,)]
     assert len(shop.asked) == 1
     shop.diagnosis.step()
-    assert ended.acquire(timeout=10)
+    assert shop.ended.acquire(timeout=10)
     assert len(shop.asked) == 2
 
 
