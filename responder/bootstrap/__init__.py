@@ -29,7 +29,6 @@ from responder.bootstrap.store import (
     prepare_store,
     prepare_store_aside,
     reach_store,
-    refusal,
     retention,
 )
 from responder.bootstrap.ways import (
@@ -64,7 +63,6 @@ __all__ = [
     "print_page",
     "prober",
     "reach_store",
-    "refusal",
     "reread",
     "retention",
     "rule_files",

@@ -49,17 +49,6 @@ def reach_store(settings: Settings) -> None:
         found.close()
 
 
-def refusal(settings: Settings) -> str:
-    """The SQLSTATE with which PostgreSQL refuses us for what the URL says; empty where waiting may help."""
-    from responder.store.database import Database
-
-    found = Database(settings.database_url.reveal())
-    try:
-        return found.refusal(SystemClock())
-    finally:
-        found.close()
-
-
 def join_store(settings: Settings) -> None:
     """Before the workers are forked. What the dead had claimed is free at once, where certainly nobody else lives."""
     from responder.store import tables, waits

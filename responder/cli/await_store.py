@@ -19,26 +19,12 @@ WAIT_SECONDS = 300.0
 _LOOK_SECONDS = 0.5
 _SAY_SECONDS = 10.0
 
-_ADVICE = {
-    "28P01": "write the right user and password in {}",
-    "28000": "write a user that may log in here in {}, or let this one in (LOGIN, pg_hba.conf)",
-    "3D000": "write the name of a database that is there in {}, or create this one",
-}
-"""By the SQLSTATE of what does not pass by itself."""
+_ADVICE = (
+    "see that PostgreSQL runs and accepts connections from here, and that user, password and name of the database are "
+    "right in RESPONDER_DATABASE_URL (or the file of RESPONDER_DATABASE_URL_FILE)"
+)
 
 _log = structlog.get_logger()
-
-
-def end_if_refused(settings: Settings, reason: str) -> None:
-    """Raise Fatal where the database's server is there and will never let us in; it says what to change."""
-    if code := bootstrap.refusal(settings):
-        raise Fatal(f"{reason}: {_ADVICE[code].format(_place())}")
-
-
-def _place() -> str:
-    """Where the database's URL is written."""
-    file = bootstrap.environment().get("RESPONDER_DATABASE_URL_FILE", "").strip()
-    return f"the file {file} (RESPONDER_DATABASE_URL_FILE)" if file else "RESPONDER_DATABASE_URL"
 
 
 def await_store(settings: Settings, reason: str, seconds: float = WAIT_SECONDS) -> None:
@@ -60,12 +46,11 @@ def _wait(settings: Settings, reason: str, seconds: float) -> None:
     end, next_said = ticks() + seconds, ticks()
     while ticks() < end:
         if ticks() >= next_said:
-            _log.warning("serve.waiting", reason=reason, gives_up_in_seconds=round(end - ticks()))
+            _log.warning("serve.waiting", reason=reason, advice=_ADVICE, gives_up_in_seconds=round(end - ticks()))
             next_said += _SAY_SECONDS
         pause.wait(_LOOK_SECONDS)
         try:
             return bootstrap.reach_store(settings)
         except Away as error:
             reason = str(error)
-            end_if_refused(settings, reason)
     raise Away(f"{reason}; it was waited for {seconds:g} s")

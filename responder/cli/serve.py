@@ -75,7 +75,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
     import structlog
 
     from responder import telemetry
-    from responder.cli.await_store import await_store, end_if_refused
+    from responder.cli.await_store import await_store
     from responder.store.failures import Away
 
     telemetry.configure(settings.log_format, settings.secrets())
@@ -94,7 +94,6 @@ def _serve(settings: Settings, *, check: bool) -> None:
     try:
         bootstrap.prepare_store_aside(settings)
     except Away as error:
-        end_if_refused(settings, str(error))
         if check:
             raise
         await_store(settings, str(error))

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Select, Table, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoneFree
 
-from responder.model.clock import Clock
 from responder.model.secret import without_passwords
 from responder.store.failures import CannotStore, first_line
 from responder.store.news import Listener
@@ -135,10 +134,6 @@ class Database:
         """Write a consistent copy to a new file, while everybody goes on. ``env`` is for the programs it takes."""
         with self._named():
             self._kind.back_up(target, env, seconds)
-
-    def refusal(self, clock: Clock) -> str:
-        """The SQLSTATE with which PostgreSQL refuses us for what the URL says; empty where waiting may help."""
-        return self._kind.refusal(clock) if isinstance(self._kind, Postgres) else ""
 
     def check(self) -> None:
         """Raise CannotStore unless a write transaction can be had now; that the disk is full shows in none so empty."""

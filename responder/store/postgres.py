@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, func, select
 from sqlalchemy.engine.interfaces import ExceptionContext
 
-from responder.model.clock import Clock
 from responder.store import news
 from responder.store.failures import Away, CannotStore, first_line
 
@@ -109,12 +108,6 @@ class Postgres:
         connection.adapters.register_dumper(str, WithoutNul)
         connection.patience = self._patience + _SLACK_SECONDS
         return connection
-
-    def refusal(self, clock: Clock) -> str:
-        """The SQLSTATE with which the server refuses us for what the URL says; empty where it may let us in."""
-        from responder.store.refusal import refusal
-
-        return refusal(self._parameters, clock, CONNECT_SECONDS)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
