@@ -105,7 +105,7 @@ def test_the_readme_names_every_command() -> None:
     assert [name for name in _COMMANDS if f"responder {name}" not in readme] == []
 
 
-PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "examples" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 COMMAND = re.compile(r"(?:`|^|/)responder ([a-z][^`\n|]*)", re.MULTILINE)
 
