@@ -20,7 +20,7 @@ from responder.engine.loop import Loop
 from responder.engine.reload import Loaded, Rules
 from responder.engine.timers import Job
 from responder.model.clock import Clock
-from responder.outgoing import mail, transport  # noqa: F401 - or each worker would import them with what it sends first
+from responder.outgoing import mail, session  # noqa: F401 - or each worker would import them with what it sends first
 from responder.settings import Settings
 from responder.store.database import Database
 from responder.store.inbox import Inbox

@@ -33,8 +33,8 @@ class Post:
 
     def __init__(self, port: int, tls: str = "none", authority: Authority | None = None, user: str = "") -> None:
         clock = SystemClock()
-        context = ssl.create_default_context(cafile=str(authority.root)) if authority else None
-        self.outgoing = outgoing = Outgoing(clock, tls=context)
+        ca_file = str(authority.root) if authority else ""
+        self.outgoing = outgoing = Outgoing(clock, ca_file=ca_file)
         password = Secret(PASSWORD if user else "")
         server = MailServer(host="127.0.0.1", port=port, tls=tls, user=user, password=password)
         self.mailer = Mailer(outgoing, clock, server)

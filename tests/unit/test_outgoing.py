@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import ssl
 import threading
@@ -18,7 +19,7 @@ import pytest
 from responder.bootstrap import SystemClock
 from responder.model.clock import Deadline
 from responder.model.message import Request
-from responder.outgoing import CouldNotReach, Outgoing, is_forbidden
+from responder.outgoing import CouldNotReach, Outgoing, is_forbidden, session  # noqa: F401 - loads httpx beforehand
 from tests.conftest import HandClock
 from tests.support.faulty import Fault, faulty, refused_address
 from tests.unit.diagnose.test_tls import Authority
@@ -281,7 +282,7 @@ def test_https_is_verified_and_its_connection_is_used_again(tmp_path: Path, serv
         https.daemon_threads = True
         https.socket = context.wrap_socket(https.socket, server_side=True)
         threading.Thread(target=https.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        ours = Outgoing(SystemClock(), tls=ssl.create_default_context(cafile=str(authority.root)))
+        ours = Outgoing(SystemClock(), ca_file=str(authority.root))
         url = f"https://127.0.0.1:{https.server_port}"
         for path in ("/", "/", "/"):
             assert ours.send(Request(f"{url}{path}", b"", {}, "GET"), within(5)).body == b"hello"
@@ -320,16 +321,15 @@ def saying(answer: bytes, *, hears: int = 65536) -> Iterator[str]:
         (b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n", "hung up before the answer was complete"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhell", "hung up before the answer was complete"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhell", "hung up before the answer was complete"),
-        (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfive\r\nhello",
-            "hung up before the answer was complete",
-        ),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfive\r\nhello", "the answer is not HTTP"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\nhello", "the answer is not HTTP"),
-        (b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "the answer is not HTTP"),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n", "hung up before the answer was complete"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "the answer is not HTTP"),
         (b"HTTP/1.1 OK\r\n\r\n", "the answer is not HTTP"),
         (b"HTTP/2 200\r\n\r\n", "the answer is not HTTP"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", "the answer is not HTTP"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 101 + b"\r\n", "the answer is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000 + b"\r\n\r\n", "the head of the answer is larger than 100 KB"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 50_000 + b"\r\n", "the head of the answer is larger than 100 KB"),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 50_000, "the answer is too large"),
     ],
 )
 def test_half_an_answer_is_none(outgoing: Outgoing, answer: bytes, reason: str) -> None:
@@ -347,6 +347,9 @@ def test_half_an_answer_is_none(outgoing: Outgoing, answer: bytes, reason: str) 
         b"HTTP/1.1 200 OK\r\n\r\nhello",
         b"HTTP/1.0 200 OK\r\n\r\nhello",
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 2 + b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: " + b"x" * 90_000 + b"\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n" + b"X: x\r\n" * 1000 + b"\r\nhello",
         b"HTTP/1.1 200\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
     ],
 )
@@ -358,11 +361,29 @@ def test_every_way_to_end_an_answer_is_understood(outgoing: Outgoing, answer: by
             assert (response.status, response.body) == (200, b"hello")
 
 
+def test_a_redirect_to_an_invalid_address_is_no_crash(outgoing: Outgoing) -> None:
+    """Location is read even if httpx follows no redirect: the outcome is a status or a reason."""
+    with saying(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: http://x:port/\r\n\r\n") as address:
+        try:
+            said = str(outgoing.send(Request(f"http://{address}/", b"", {}, "GET"), within(5)).status)
+        except CouldNotReach as error:
+            said = str(error)
+    assert said in {"302", "the answer redirects to an address that cannot be used"}
+
+
 def test_a_chunk_without_an_end_fills_no_memory(outgoing: Outgoing) -> None:
     """A server that claims a chunk of -1 bytes is not read for ever."""
     endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n" + b"x" * 3_000_000
-    with saying(endless) as address, pytest.raises(CouldNotReach, match="no end"):
+    with saying(endless) as address, pytest.raises(CouldNotReach, match="not HTTP"):
         outgoing.send(Request(f"http://{address}/", b"", {}, "GET"), within(5))
+
+
+def test_a_url_appears_in_no_log(outgoing: Outgoing, server: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Libraries log URLs, and the URL of a Slack webhook or a heartbeat is a secret."""
+    caplog.set_level(logging.DEBUG)
+    outgoing.send(Request(f"http://{server}/hunter2", b"{}"), within(5))
+    assert "hunter2" not in caplog.text
+    assert server not in caplog.text
 
 
 def test_an_answer_that_comes_before_the_whole_request_is_read(outgoing: Outgoing) -> None:

@@ -133,14 +133,14 @@ def test_a_webhook_cannot_look_for_the_group() -> None:
 
 def mails(server: MailStandIn, authority: Authority | None = None, seconds: float = 5.0, **more: object) -> Patient:
     """Somebody with this mail server."""
-    context = ssl.create_default_context(cafile=str(authority.root)) if authority else None
+    ca_file = str(authority.root) if authority else ""
     given = {
         "smtp_host": "127.0.0.1",
         "smtp_port": server.port,
         "smtp_from": "a@example.com",
         "smtp_to": "b@example.com",
     }
-    return a_patient(Outgoing(SystemClock(), tls=context), paged(**(given | more)), seconds)
+    return a_patient(Outgoing(SystemClock(), ca_file=ca_file), paged(**(given | more)), seconds)
 
 
 def levels(found: tuple[Result, ...]) -> list[Level]:

@@ -109,8 +109,7 @@ def serving(certificate: Path) -> Iterator[str]:
 def look(address: str, trusted: Path | None) -> Finding:
     """What the probe finds at an address, trusting the system's authorities or the one given."""
     clock = SystemClock()
-    context = ssl.create_default_context(cafile=str(trusted)) if trusted else None
-    tools = Tools(outgoing=Outgoing(clock, tls=context), clock=clock)
+    tools = Tools(outgoing=Outgoing(clock, ca_file=str(trusted or "")), clock=clock)
     (ask,) = PROBES["tls"].asks(a_probe("tls", TlsSpec(target=address)), a_scene())
     return PROBES["tls"].look(ask, Deadline(clock.monotonic() + 5), tools)
 

@@ -1,0 +1,244 @@
+"""HTTP requests over httpx: one attempt each, with a total deadline, a byte cap and named reasons for failure."""
+
+from __future__ import annotations
+
+import logging
+import re
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final
+from urllib.parse import SplitResult, quote, urlsplit
+
+from responder import __version__
+from responder.model.clock import Deadline
+from responder.model.message import Request, Response
+from responder.outgoing.dial import CouldNotReach, Dialer, reason
+from responder.outgoing.library import httpcore, httpx
+from responder.outgoing.network import DeadlineBackend, Exchange, limited
+
+#: Bytes that an answer may take beside its body: heads (also of 1xx responses), and what chunks are wrapped in.
+_OVERHEAD_BYTES: Final = 1024 * 1024
+_HEADERS: Final = {
+    "User-Agent": f"responder/{__version__}",
+    "Accept": "*/*",
+    # The cap counts bytes, and a small compressed body can become a huge one.
+    "Accept-Encoding": "identity",
+}
+_READ_ONLY: Final = frozenset({"GET", "HEAD"})
+#: What RFC 3986 does not allow in a path or query.
+_ILLEGAL: Final = re.compile(r"""%(?![0-9A-Fa-f]{2})|[^!-~]|["<>\\^`{|}]""")
+#: h11 hints at this status (RFC 6585) if a head exceeds the 100 KB that httpcore allows.
+_HEAD_TOO_LARGE: Final = 431
+
+_Origin = tuple[bytes, bytes, int | None]
+
+# Both log whole URLs, and some URLs are secrets.
+for _name in (httpx.__name__, httpcore.__name__):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+class Session:
+    """An httpx client for all origins. Safe to share between threads; follows no redirect and keeps no cookie."""
+
+    def __init__(self, dialer: Dialer, tls: Callable[[], ssl.SSLContext]) -> None:
+        """``tls`` makes the context for HTTPS. httpcore sets its ALPN protocols, so nothing else may use it."""
+        self._clock = dialer.clock
+        self._pools = _Pools(dialer, tls)
+        self._client = httpx.Client(
+            transport=self._pools,
+            headers=_HEADERS,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=None,
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    def send(self, request: Request, deadline: Deadline, cap: int) -> Response:
+        """Return the response with at most ``cap`` bytes of its body. Raises CouldNotReach.
+
+        A read-only request that failed on a kept-alive connection is repeated once, on a new one.
+        """
+        seconds = deadline.left(self._clock.monotonic())
+        built = self._built(request)
+        exchange = Exchange(deadline, cap + _OVERHEAD_BYTES)
+        try:
+            return self._exchange(built, exchange, cap)
+        except _BROKEN as error:
+            if exchange.dialled or isinstance(error, TimeoutError) or request.method not in _READ_ONLY:
+                raise _named(error, exchange, seconds) from error
+        built.extensions["fresh"] = True
+        exchange = Exchange(deadline, cap + _OVERHEAD_BYTES)
+        try:
+            return self._exchange(built, exchange, cap)
+        except _BROKEN as error:
+            raise _named(error, exchange, seconds) from error
+
+    def close(self) -> None:
+        """Close idle connections; requests under way finish."""
+        self._pools.retire()
+
+    def _built(self, request: Request) -> httpx.Request:
+        parts = _parts(request.url)
+        try:
+            return self._client.build_request(
+                request.method,
+                request.url,
+                content=request.body or None,
+                headers=dict(request.headers),
+                extensions={"target": _target(parts)},
+            )
+        except httpx.InvalidURL:
+            raise CouldNotReach("the address cannot be used") from None
+        except UnicodeEncodeError:
+            raise CouldNotReach("the request cannot be sent as HTTP") from None
+
+    def _exchange(self, built: httpx.Request, exchange: Exchange, cap: int) -> Response:
+        with limited(exchange):
+            response = self._client.send(built, stream=True)
+            try:
+                if response.status_code < 200:  # 101: a switch of protocols that was not requested
+                    raise httpcore.RemoteProtocolError("not a final response")
+                body = b"".join(_capped(response.iter_raw(), cap))
+            finally:
+                response.close()
+        return Response(response.status_code, body, _readable(response.headers))
+
+
+class _Pools(httpx.BaseTransport):
+    """A connection pool for each origin.
+
+    One pool for all of them may close a connection that it has just assigned (httpcore issue 1110). The number of
+    connections is bounded by the number of threads; the age of idle ones by DeadlineStream.
+    """
+
+    def __init__(self, dialer: Dialer, tls: Callable[[], ssl.SSLContext]) -> None:
+        self._backend = DeadlineBackend(dialer)
+        self._make_tls = tls
+        self._tls: ssl.SSLContext | None = None
+        self._lock = threading.Lock()
+        self._by_origin: dict[_Origin, httpcore.ConnectionPool] = {}
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request; ``fresh`` in its extensions asks for a new connection. Raises what httpcore raises."""
+        url = request.url
+        origin: _Origin = url.raw_scheme, url.raw_host, url.port
+        if "fresh" in request.extensions:
+            self._drop(origin)
+        pool = self._pool(origin)
+        answer = pool.handle_request(
+            httpcore.Request(
+                request.method,
+                httpcore.URL(scheme=origin[0], host=origin[1], port=origin[2], target=request.extensions["target"]),
+                headers=request.headers.raw,
+                content=request.stream,
+            )
+        )
+        stream = _Stream(answer, lambda: self._finished(origin, pool))
+        return httpx.Response(answer.status, headers=answer.headers, stream=stream)
+
+    def retire(self) -> None:
+        """Close idle connections now, and the others when their requests are finished."""
+        for origin in tuple(self._by_origin):
+            self._drop(origin)
+
+    def _drop(self, origin: _Origin) -> None:
+        with self._lock:
+            pool = self._by_origin.pop(origin, None)
+        if pool is not None:
+            _close_idle(pool)
+
+    def _finished(self, origin: _Origin, pool: httpcore.ConnectionPool) -> None:
+        if self._by_origin.get(origin) is not pool:
+            _close_idle(pool)
+
+    def _pool(self, origin: _Origin) -> httpcore.ConnectionPool:
+        with self._lock:
+            pool = self._by_origin.get(origin)
+            if pool is None:
+                if origin[0] == b"https" and self._tls is None:
+                    self._tls = self._make_tls()
+                pool = httpcore.ConnectionPool(
+                    ssl_context=self._tls, max_connections=None, network_backend=self._backend
+                )
+                self._by_origin[origin] = pool
+            return pool
+
+
+class _Stream(httpx.SyncByteStream):
+    """Body of a response, as httpx wants it."""
+
+    def __init__(self, answer: httpcore.Response, after: Callable[[], None]) -> None:
+        self._answer = answer
+        self._after = after
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._answer.iter_stream()
+
+    def close(self) -> None:
+        self._answer.close()
+        self._after()
+
+
+_BROKEN: Final[tuple[type[Exception], ...]] = (
+    OSError,
+    httpcore.RemoteProtocolError,
+    httpcore.LocalProtocolError,
+    httpx.RemoteProtocolError,
+)
+
+
+def _named(error: Exception, exchange: Exchange, seconds: float) -> CouldNotReach:
+    """Return what an error in _BROKEN means, in a few words without anything of the address."""
+    if isinstance(error, OSError):
+        return reason(error, seconds)
+    if isinstance(error, httpcore.LocalProtocolError):
+        return CouldNotReach("the request cannot be sent as HTTP")
+    if isinstance(error, httpx.RemoteProtocolError):  # httpx reads Location though it follows no redirect
+        return CouldNotReach("the answer redirects to an address that cannot be used")
+    if getattr(error.__context__, "error_status_hint", None) == _HEAD_TOO_LARGE:
+        return CouldNotReach("the head of the answer is larger than 100 KB")
+    if exchange.ended:
+        return CouldNotReach("hung up before the answer was complete")
+    return CouldNotReach("the answer is not HTTP")
+
+
+def _parts(url: str) -> SplitResult:
+    """Return the parts of an address that can be called. Raises CouldNotReach."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises ValueError
+    except ValueError:
+        raise CouldNotReach("the address cannot be used") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise CouldNotReach("the address cannot be used: it is not http(s)")
+    if not parts.hostname.isascii():
+        raise CouldNotReach("the address cannot be used: write the name of its host in ASCII (xn--...)")
+    return parts
+
+
+def _target(parts: SplitResult) -> bytes:
+    """Return path and query as they are written, with what is not allowed in them escaped."""
+    path = parts.path or "/"
+    target = f"{path}?{parts.query}" if parts.query else path
+    return _ILLEGAL.sub(lambda found: quote(found[0], safe=""), target).encode("ascii")
+
+
+def _capped(chunks: Iterator[bytes], cap: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk[:cap]
+        cap -= len(chunk)
+        if cap <= 0:
+            return
+
+
+def _readable(headers: httpx.Headers) -> dict[str, str]:
+    """Return headers with lower-case names and normalized white space; repeated ones are joined by a comma."""
+    return {name: " ".join(value.split()) for name, value in headers.items()}
+
+
+def _close_idle(pool: httpcore.ConnectionPool) -> None:
+    for connection in pool.connections:
+        if connection.is_idle():
+            connection.close()
