@@ -28,7 +28,6 @@ from responder.bootstrap.store import (
     join_store,
     prepare_store,
     prepare_store_aside,
-    reach_store,
     retention,
 )
 from responder.bootstrap.ways import (
@@ -62,7 +61,6 @@ __all__ = [
     "prepare_store_aside",
     "print_page",
     "prober",
-    "reach_store",
     "reread",
     "retention",
     "rule_files",

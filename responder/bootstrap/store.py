@@ -37,18 +37,6 @@ def prepare_store(settings: Settings) -> None:
         database.close()
 
 
-def reach_store(settings: Settings) -> None:
-    """Look whether the database lets us in. Raises Away, and CannotStore for what does not pass by itself."""
-    from responder.store.database import Database
-
-    found = Database(settings.database_url.reveal())
-    try:
-        with found.read():
-            pass
-    finally:
-        found.close()
-
-
 def join_store(settings: Settings) -> None:
     """Before the workers are forked. What the dead had claimed is free at once, where certainly nobody else lives."""
     from responder.store import tables, waits

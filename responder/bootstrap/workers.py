@@ -22,7 +22,7 @@ from responder.engine.timers import Job
 from responder.model.clock import Clock
 from responder.outgoing import mail, session  # noqa: F401 - or each worker would import them with what it sends first
 from responder.settings import Settings
-from responder.store.database import Database
+from responder.store.database import CannotStore, Database
 from responder.store.inbox import Inbox
 from responder.tally import TALLY
 from responder.web import astray, ops, webhook
@@ -32,6 +32,8 @@ from responder.web.metrics import InForce
 
 DRAIN_SECONDS = 8.0
 """How long a stopping worker may take to finish what it is sending."""
+#: Rest of a loop that has nothing left to do.
+_REST_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Worker:
     engine: Engine | None
     database: Database
     counting: Loop
+    opening: Loop
 
     def reload(self) -> None:
         """Read the rule files now."""
@@ -52,22 +55,49 @@ class Worker:
         """Drain and close: nothing is acknowledged after it."""
         if self.engine is not None:
             self.engine.stop(DRAIN_SECONDS)
+        self.opening.stop(1.0)
         self.counting.stop(1.0)
         self.database.close()
 
 
-def worker(settings: Settings, first: Loaded, *, on_fatal: Callable[[], None]) -> Worker:
-    """Build a worker and start its engine. Call it after the fork: it opens connections and starts threads."""
+class Opening:
+    """Brings a database that was away at the start to the newest schema, and refuses everything until then."""
+
+    def __init__(self, settings: Settings, database: Database, away: str) -> None:
+        self._settings = settings
+        self._database = database
+        self._waiting = bool(away)
+        database.refuse(away)
+
+    def step(self) -> float:
+        """Try once. One process migrates, the others wait for it. Returns the seconds to rest."""
+        if self._waiting:
+            try:
+                bootstrap.prepare_store(self._settings)
+            except CannotStore as error:
+                self._database.refuse(str(error))
+                raise
+            self._waiting = False
+            self._database.refuse("")
+        return _REST_SECONDS
+
+
+def worker(settings: Settings, first: Loaded, *, away: str, on_fatal: Callable[[], None]) -> Worker:
+    """Build a worker and start its engine. Call it after the fork: it opens connections and starts threads.
+
+    ``away`` is not empty where the database could not be reached before the fork.
+    """
     clock = bootstrap.SystemClock()
     database = Database(settings.database_url.reveal())
     inbox = Inbox(database)
     engine = _engine(settings, database, first, clock, on_fatal) if settings.role != "web" else None
+    opening = Loop("opening", Opening(settings, database, away).step, on_fatal)
     counting = Loop("counting", Counting(database, TALLY).step, on_fatal)
     given = ops.Ops(
         database=database,
         clock=clock,
         limit=settings.max_database_bytes,
-        alive=lambda: counting.alive and (engine is None or engine.alive),
+        alive=lambda: opening.alive and counting.alive and (engine is None or engine.alive),
         rules=lambda: _in_force(engine.rules) if engine else None,
     )
     parts = [ops.blueprint(given), astray.blueprint(clock, takes_webhooks=settings.role != "engine")]
@@ -81,10 +111,11 @@ def worker(settings: Settings, first: Loaded, *, on_fatal: Callable[[], None]) -
         )
         parts.append(webhook.blueprint(door))
     app = create_app(*parts)
+    opening.start()
     counting.start()
     if engine:
         engine.start()
-    return Worker(app, engine, database, counting)
+    return Worker(app, engine, database, counting, opening)
 
 
 def _in_force(rules: Rules) -> InForce:

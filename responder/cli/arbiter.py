@@ -25,11 +25,15 @@ _COLLECT_AFTER = 20_000
 
 
 class Arbiter(BaseApplication):
-    """The master process. It holds the first rules, so that workers share their memory, and restarts what dies."""
+    """The master process. It holds the first rules, so that workers share their memory, and restarts what dies.
 
-    def __init__(self, settings: Settings, first: Loaded) -> None:
+    ``away`` says why the database could not be reached yet; it is empty for a database that is ready.
+    """
+
+    def __init__(self, settings: Settings, first: Loaded, away: str) -> None:
         self._settings = settings
         self._first = first
+        self._away = away
         self._worker: workers.Worker | None = None
         super().__init__()
 
@@ -62,7 +66,7 @@ class Arbiter(BaseApplication):
         """Called in each worker after the fork."""
         sys.setswitchinterval(_SWITCH_SECONDS)
         gc.set_threshold(_COLLECT_AFTER)
-        self._worker = workers.worker(self._settings, self._first, on_fatal=lambda: os._exit(_BROKEN))
+        self._worker = workers.worker(self._settings, self._first, away=self._away, on_fatal=lambda: os._exit(_BROKEN))
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._reload())
         return self._worker.app
 

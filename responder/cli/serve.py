@@ -23,6 +23,10 @@ _NOBODY = """
   NOBODY WILL BE PAGED: no PagerDuty key and no Slack token is configured.
   Every page is printed here instead. Set RESPONDER_PAGERDUTY_ROUTING_KEY and RESPONDER_SLACK_BOT_TOKEN.
 """
+_ADVICE = (
+    "see that PostgreSQL runs and accepts connections from here, and that user, password and name of the database are "
+    "right in RESPONDER_DATABASE_URL (or the file of RESPONDER_DATABASE_URL_FILE)"
+)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
@@ -75,7 +79,6 @@ def _serve(settings: Settings, *, check: bool) -> None:
     import structlog
 
     from responder import telemetry
-    from responder.cli.await_store import await_store
     from responder.store.failures import Away
 
     telemetry.configure(settings.log_format, settings.secrets())
@@ -91,13 +94,14 @@ def _serve(settings: Settings, *, check: bool) -> None:
             "serve.no_runbook_links",
             reason="RESPONDER_RUNBOOK_BASE_URL is not set: pages name the runbook without a link",
         )
+    away = ""
     try:
         bootstrap.prepare_store_aside(settings)
     except Away as error:
         if check:
             raise
-        await_store(settings, str(error))
-        bootstrap.prepare_store_aside(settings)
+        away = str(error)
+        log.warning("serve.waiting", reason=away, advice=_ADVICE)
     if check:
         click.echo(f"ready to serve: {len(book.rules)} rules, channels {', '.join(told)}")
         return
@@ -107,7 +111,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
     log.info(
         "serve.start", listen=settings.listen, rules=len(book.rules), revision=book.revision[:12], channels=list(told)
     )
-    Arbiter(settings, first).run()
+    Arbiter(settings, first, away).run()
 
 
 def _rules(settings: Settings, told: dict[str, Channel]) -> Loaded:

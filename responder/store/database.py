@@ -45,6 +45,7 @@ class Database:
         self.name = str(Path(self._kind.file).absolute()) if isinstance(self._kind, Sqlite) else without_passwords(url)
         # PostgreSQL's errors name the server themselves, SQLite's do not name the file.
         self._who = f"database {self.name}" if self.is_sqlite else "database"
+        self._refused = ""
         self._closed = False
 
     @contextlib.contextmanager
@@ -140,6 +141,10 @@ class Database:
         with self.write() as connection:
             connection.execute(text("SELECT 1"))
 
+    def refuse(self, reason: str) -> None:
+        """Raise CannotStore with ``reason`` for everything from now on; an empty reason admits everything again."""
+        self._refused = reason
+
     def close(self) -> None:
         """Refuse everything from now on."""
         self._closed = True
@@ -152,8 +157,8 @@ class Database:
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
-        if self._closed:
-            raise CannotStore("shutting down")
+        if self._closed or self._refused:
+            raise CannotStore("shutting down" if self._closed else self._refused)
         try:
             yield
         except (IntegrityError, ProgrammingError):

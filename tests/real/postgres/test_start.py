@@ -13,11 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from responder.cli.await_store import await_store
-from responder.settings import Settings, read
-from responder.standins.processes import free_port
 from responder.standins.stage import Stage
-from responder.store.failures import Away
 from tests.real.conftest import example, until
 from tests.support.postgres import Postgres, postgres
 
@@ -32,10 +28,10 @@ def own(server: Postgres) -> Iterator[Postgres]:  # noqa: ARG001 - it says wheth
 
 
 @contextmanager
-def serving(stage: Stage, url: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def serving(stage: Stage, url: str, *arguments: str, workers: str = "1") -> Iterator[subprocess.Popen[bytes]]:
     """`serve` with a log, ready or not."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("RESPONDER_")}
-    env |= {**stage.settings, "RESPONDER_DATABASE_URL": url}
+    env |= {**stage.settings, "RESPONDER_DATABASE_URL": url, "RESPONDER_WORKERS": workers}
     with (stage.folder / "serve.log").open("wb") as log:
         command = [sys.executable, "-m", "responder", "serve", *arguments]
         process = subprocess.Popen(command, env=env, cwd=stage.folder, stdout=log, stderr=log)
@@ -59,9 +55,9 @@ def status(url: str) -> int:
 
 
 def test_a_start_waits_for_the_database(stage: Stage, own: Postgres) -> None:
-    """Webhooks hear 503 until PostgreSQL is back, and are kept from then on: nobody has to start us again."""
+    """Webhooks get 503 until PostgreSQL is up, then one worker makes the tables and both accept."""
     own.stop()
-    with serving(stage, own.url) as process:
+    with serving(stage, own.url, workers="2") as process:
         until(lambda: status(f"{stage.url}/healthz") == 200)
         answer = stage.post(example("service-down"))
         assert answer.status == 503
@@ -123,14 +119,16 @@ def test_what_the_server_refuses_is_logged_in_its_words(
     assert own.password not in first
 
 
-def settings_of(url: str) -> Settings:
-    """The settings with this database."""
-    return read({"RESPONDER_DATABASE_URL": url, "RESPONDER_LISTEN": f"127.0.0.1:{free_port()}"})
-
-
-def test_the_wait_has_an_end() -> None:
-    """A database that never comes ends the start with the reason: whoever supervises us sees that we do not run."""
-    url = f"postgresql://responder:s3cret@127.0.0.1:{free_port()}/responder"
-    settings = settings_of(url)
-    with pytest.raises(Away, match=r"refused.*waited for 0\.2 s"):
-        await_store(settings, "database: away", 0.2)
+def test_a_newer_schema_is_named(stage: Stage, own: Postgres) -> None:
+    """A database that comes up with the schema of a newer version takes no webhook; the answer says why."""
+    own.restart()
+    url = own.create("newer")
+    own.execute("CREATE TABLE alembic_version AS SELECT '9999' AS version_num", url)
+    own.stop()
+    with serving(stage, url):
+        until(lambda: status(f"{stage.url}/healthz") == 200)
+        own.start()
+        until(
+            lambda: "has the schema 9999, which this program does not know" in stage.post(example("service-down")).text
+        )
+        assert status(f"{stage.url}/readyz") == 503
