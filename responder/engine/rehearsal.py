@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from responder.diagnose.contract import Ask
 from responder.engine import process
 from responder.engine.afterwards import changed
 from responder.engine.desk import Desk
@@ -16,7 +15,6 @@ from responder.engine.follow import History
 from responder.engine.recall import history_of
 from responder.engine.state import still_fires
 from responder.model.alert import AlertGroup
-from responder.model.decision import Subject
 from responder.model.delivery import Delivery, Effects
 from responder.model.incident import Incident
 from responder.model.problem import Place
@@ -25,9 +23,6 @@ from responder.triage.review import review
 
 REMEMBERED = 10_000
 """So many groups are remembered. A longer history forgets those that were silent longest: memory stays flat."""
-
-_SUBJECTS = 2_000
-"""So many subjects are remembered with what would be asked about them."""
 
 _Value = TypeVar("_Value")
 
@@ -51,23 +46,6 @@ class Recent(Generic[_Value]):
             self._kept.popitem(last=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Desk(Desk):
-    """A desk that remembers its questions: over weeks the same subjects come again and again."""
-
-    asked: Recent[tuple[Ask, ...] | None]
-
-    def asks(self, names: tuple[str, ...], subject: Subject) -> tuple[Ask, ...]:
-        """The questions that the named probes ask about a subject."""
-        about = subject.service, subject.namespace, subject.name, sorted(subject.values.items())
-        key = repr((names, about))
-        known = self.asked.get(key, None)
-        if known is None:
-            known = Desk.asks(self, names, subject)
-            self.asked.put(key, known)
-        return known
-
-
 _UNKNOWN = History()
 
 
@@ -78,8 +56,7 @@ class Rehearsal:
     """
 
     def __init__(self, desk: Desk) -> None:
-        parts = {item.name: getattr(desk, item.name) for item in fields(Desk)}
-        self._desk = _Desk(**parts, asked=Recent(_SUBJECTS))
+        self._desk = desk
         self._windows = windows_of(desk.book)
         self._known: Recent[History] = Recent()
         self._homes: Recent[str] = Recent()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from responder.diagnose.contract import Ask
+from responder.diagnose.contract import Ask, Scene
 from responder.engine.desk import Desk
 from responder.engine.diagnosis import LATER, Diagnosis
 from responder.engine.triage import BATCH, Triage
@@ -20,7 +20,7 @@ from responder.model.clock import Deadline
 from responder.model.delivery import Study
 from responder.model.finding import Finding, Verdict
 from responder.model.report import Report
-from responder.model.rule import SeverityFrom
+from responder.model.rule import ProbeSpec, SeverityFrom
 from responder.store import claims, inbox, studies
 from responder.store.codec import to_noun
 from responder.store.database import Database
@@ -281,6 +281,23 @@ def test_a_page_with_its_findings_leaves_before_we_look_for_other_work(shop: Sho
     shop.diagnosis.step()
     assert shop.ended.acquire(timeout=10)
     assert len(shop.asked) == 2
+
+
+def test_the_probes_of_a_page_are_planned_once(shop: Shop) -> None:
+    """Triage needs the names of the probes that can be asked; diagnosis asks the same plan, not one of its own."""
+    planned: list[str] = []
+    tcp = shop.desk.probe_kinds["tcp"]
+
+    def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
+        planned.append(scene.subject.name)
+        return tcp.asks(probe, scene)
+
+    shop.desk = replace(shop.desk, probe_kinds={"tcp": replace(tcp, asks=asks)})
+    shop.deliver(a_body(alerts=[FIRING]))
+    shop.diagnosis.begin(shop.begun)
+    assert shop.ended.acquire(timeout=10)
+    assert len(shop.asked) == 1
+    assert planned == ["plato"]
 
 
 def test_a_decision_that_another_process_was_faster_with_leaves_nothing(shop: Shop) -> None:
