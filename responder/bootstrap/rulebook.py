@@ -55,8 +55,7 @@ def examine_rules(folder: str, runbooks: str) -> Examined:
 def surroundings(runbooks: str) -> Surroundings:
     """What rule files may refer to: the probes and channels we have, the runbooks of a folder."""
     from responder.diagnose.probes import PROBES
-    from responder.notify.channels import CHANNELS
-    from responder.notify.route import RESERVES
+    from responder.notify.route import named_by_rules, pagers
     from responder.rulebook.draft import Surroundings
     from responder.runbooks.catalogue import read as read_catalogue
     from responder.triage.matchers import parse, predicate
@@ -64,7 +63,8 @@ def surroundings(runbooks: str) -> Surroundings:
     return Surroundings(
         probe_kinds=PROBES,
         runbooks=read_catalogue(Path(runbooks)),
-        channels=set(CHANNELS) - {"slack_webhook", "log"} - RESERVES,
+        channels=named_by_rules(),
+        pagers=named_by_rules() & pagers({}),
         parse=parse,
         predicate=predicate,
     )

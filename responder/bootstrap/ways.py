@@ -23,8 +23,10 @@ def channels(settings: Settings, *, show_unconfigured: bool = False) -> dict[str
 
     ``show_unconfigured`` adds the others and masks all keys: a dry-run shows every message and no secret.
     """
-    from responder.notify.channels import CHANNELS
     from responder.notify.channels import pagerduty as pager
+    from responder.notify.channels.log import Log
+    from responder.notify.channels.slack import Slack
+    from responder.notify.channels.slack_webhook import SlackWebhook
     from responder.notify.pace import per_minute
     from responder.notify.slack_messages import BURST
 
@@ -35,16 +37,16 @@ def channels(settings: Settings, *, show_unconfigured: bool = False) -> dict[str
     found: dict[str, Channel] = {}
     if settings.pagerduty_routing_key.reveal() or show_unconfigured:
         key = mask if show_unconfigured else settings.pagerduty_routing_key
-        found["pagerduty"] = CHANNELS["pagerduty"](key, settings.pagerduty_url, settings.public_url, events)
+        found["pagerduty"] = pager.PagerDuty(key, settings.pagerduty_url, settings.public_url, events)
     if settings.slack_bot_token.reveal() or (show_unconfigured and not settings.slack_webhook_url.reveal()):
         token = mask if show_unconfigured else settings.slack_bot_token
-        found["slack"] = CHANNELS["slack"](token, settings.slack_channel, settings.slack_api_url, posts, group)
+        found["slack"] = Slack(token, settings.slack_channel, settings.slack_api_url, posts, group)
     elif settings.slack_webhook_url.reveal():
         hook = mask if show_unconfigured else settings.slack_webhook_url
-        found["slack_webhook"] = CHANNELS["slack_webhook"](hook, posts, group)
+        found["slack_webhook"] = SlackWebhook(hook, posts, group)
     if not show_unconfigured:
         found |= _reserves(settings)
-    found["log"] = CHANNELS["log"]()
+    found["log"] = Log()
     return found
 
 
@@ -55,8 +57,8 @@ def masked_channels(settings: Settings) -> dict[str, Channel]:
 
 def _reserves(settings: Settings, mask: Secret | None = None) -> dict[str, Channel]:
     """The channels that stand in for others, where they are configured."""
-    from responder.notify.channels import CHANNELS
     from responder.notify.channels import pagerduty as pager
+    from responder.notify.channels.smtp import Smtp
     from responder.notify.pace import per_minute
 
     found: dict[str, Channel] = {}
@@ -65,9 +67,9 @@ def _reserves(settings: Settings, mask: Secret | None = None) -> dict[str, Chann
         key = mask or (second if second.reveal() else settings.pagerduty_routing_key)
         url = settings.pagerduty_fallback_url or settings.pagerduty_url
         events = per_minute(settings.pagerduty_events_per_minute, pager.BURST)
-        found["pagerduty_fallback"] = CHANNELS["pagerduty_fallback"](key, url, settings.public_url, events)
+        found["pagerduty_fallback"] = pager.PagerDutyFallback(key, url, settings.public_url, events)
     if settings.smtp_host:
-        found["smtp"] = CHANNELS["smtp"](settings.smtp_from, addresses(settings.smtp_to))
+        found["smtp"] = Smtp(settings.smtp_from, addresses(settings.smtp_to))
     return found
 
 

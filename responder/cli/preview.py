@@ -20,7 +20,6 @@ from responder.model.delivery import Delivery, Effects, Turned
 from responder.model.finding import Finding
 from responder.model.message import Draft, Letter
 from responder.model.rule import Severity
-from responder.notify.route import PAGER
 from responder.receive.alertmanager import BadBody, read
 from responder.triage.matching import Step
 
@@ -100,7 +99,7 @@ def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, e
         effects, turned = improved(effects, effects.work, diagnosed, desk, now), diagnosed.turned
     sent = [(draft, _rendered(draft, desk)) for draft in effects.drafts]
     slack = [Body(raw) for draft, raw in sent if draft.channel.startswith("slack")]
-    pager = [Body(_masked(raw)) for draft, raw in sent if draft.channel == PAGER]
+    pager = [Body(_masked(raw)) for draft, raw in sent if draft.channel in desk.pagers]
     printed = [raw.decode() for draft, raw in sent if draft.channel == "log"]
     return Preview(
         source=sample.source,

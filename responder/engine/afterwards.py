@@ -13,7 +13,6 @@ from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.message import Draft
 from responder.model.report import Report
 from responder.notify import afterwards
-from responder.notify.route import PAGER
 
 
 def changed(incident: Incident, change: Change, before: Report | None, desk: Desk, now: datetime) -> Effects:
@@ -58,7 +57,7 @@ def noted(incident: Incident, before: Report | None, update: str, desk: Desk, no
     if not update:
         return _effects(incident, "", (), now)
     report = afterwards.news(before, incident, update, desk.book, now=now)
-    drafts = tuple(each for each in _drafts(report, incident, desk, now) if each.channel != PAGER)
+    drafts = tuple(each for each in _drafts(report, incident, desk, now) if each.channel not in desk.pagers)
     return _effects(incident, update, drafts, now)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 import structlog
@@ -12,7 +12,6 @@ from responder.engine import courier
 from responder.engine.courier import CLAIM
 from responder.engine.ledger import LEASE
 from responder.model.clock import Clock
-from responder.notify.route import PAGERS
 from responder.store import tables, waits
 from responder.store.database import BUSY_SECONDS, Database
 
@@ -32,8 +31,9 @@ class ClockWatch:
     for an hour and 8 s where the clock is put back by an hour.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, pagers: Callable[[], Collection[str]]) -> None:
         self._database = database
+        self._pagers = pagers
         self._clock = clock
         self._ahead: float | None = None
         self._doubt_until = clock.monotonic()
@@ -65,5 +65,5 @@ class ClockWatch:
         with self._database.work() as connection:
             held = end(connection, now)
             held += waits.shorten(connection, tables.messages, now, CLAIM)
-            held += waits.shorten(connection, tables.messages, now, courier.LEASE, PAGERS)
+            held += waits.shorten(connection, tables.messages, now, courier.LEASE, self._pagers())
             return held + waits.shorten(connection, tables.studies, now, LEASE)

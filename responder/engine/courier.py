@@ -18,7 +18,6 @@ from responder.model.outcome import Outcome, Refused
 from responder.notify.backoff import LONGEST_WISH
 from responder.notify.deliver import Deliverer
 from responder.notify.pace import Pace, Room
-from responder.notify.route import PAGERS
 from responder.store import attempts, claims, lanes
 from responder.store.database import CannotStore, Database
 
@@ -70,7 +69,7 @@ class Courier:
         self._senders = senders
         self._busy = 0
         self._poll = REST_POLL if lane.rest else POLL
-        self._lease = LEASE if self._channel in PAGERS else None
+        self._lease = LEASE if not lane.rest and desk().channels[self._channel].pages else None
         self._out: dict[int, tuple[Letter, float]] = {}
         self._ended: list[tuple[Letter, Outcome]] = []
         self._guard = threading.Lock()

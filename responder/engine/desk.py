@@ -1,4 +1,4 @@
-"""What every decision is made with. ``serve``, ``dry-run``, the demo and the tests build the same."""
+"""Everything a decision depends on. ``serve``, ``dry-run``, the demo and the tests build the same."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from responder.model.patience import USUAL, Patience
 from responder.model.rule import RuleBook
 from responder.notify.contract import Channel
 from responder.notify.links import LinkMaker
+from responder.notify.route import pagers
 from responder.triage.matching import Matching
 
 #: Plans kept by a Desk. When there are more, all are forgotten: planning again takes under 1 ms.
@@ -30,6 +31,11 @@ class Desk:
     prometheus_url: str
     patience: Patience = USUAL
     _plans: dict[str, tuple[Ask, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def pagers(self) -> frozenset[str]:
+        """The names of the channels that page, also of those that are not configured any more."""
+        return pagers(self.channels)
 
     def configured(self, names: Iterable[str]) -> tuple[Channel, ...]:
         """The channels of these names, in their order, but for those that are not configured (any more)."""

@@ -20,7 +20,6 @@ from responder.engine.revise import revise
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Diagnosed, Study
 from responder.model.finding import Finding
-from responder.notify.route import PAGERS
 from responder.store import incidents, outbox, studies
 from responder.store.database import Database
 
@@ -131,14 +130,15 @@ class Diagnosis:
 
     def _improve(self, connection: Connection, ended: Ended) -> Collection[str]:
         """Write the findings into the pages, and after those that have left. Returns the channels to wake."""
-        work, channels, now = ended.study.work, self._desk().channels, self._clock.now()
+        work, desk, now = ended.study.work, self._desk(), self._clock.now()
+        channels = desk.channels
         if not studies.finish(connection, ended.study, ended.findings, now):
             return ()
         reached = outbox.enrich(connection, work.incident, ended.diagnosed.page, now)
         missed = [name for name in work.channels if name not in reached and name in channels]
-        if not PAGERS.isdisjoint(missed) and not incidents.still_open(connection, work.incident):
+        if not desk.pagers.isdisjoint(missed) and not incidents.still_open(connection, work.incident):
             # PagerDuty would open a new incident for it, which nobody ever resolves.
-            missed = [name for name in missed if name not in PAGERS]
+            missed = [name for name in missed if name not in desk.pagers]
         after = messages(ended.diagnosed.after, [channels[name] for name in missed], rank=work.rank, due_at=now)
         outbox.write(connection, after, now)
         return work.channels

@@ -87,7 +87,7 @@ class Engine:
         ]
         listener = database.listener(self._hear)
         self._hearing = [Loop("listener", listener.step, on_fatal)] if listener else []
-        self._watching = Loop("clock", ClockWatch(database, clock).step, on_fatal)
+        self._watching = Loop("clock", ClockWatch(database, clock, lambda: desk().pagers).step, on_fatal)
 
     def start(self) -> None:
         """Begin."""

@@ -16,9 +16,9 @@ from responder.engine.timers import IncidentJob
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
 from responder.model.report import Moment, Report
-from responder.notify.contract import Channel
-from responder.notify.fallback import CHAIN, SILENT, Step, Stuck, after, next_step, told_so_far
-from responder.notify.route import LOG, PAGER, PAGERS
+from responder.notify.contract import Channel, Use
+from responder.notify.fallback import Step, Stuck, after, next_step, told_so_far
+from responder.notify.route import in_order, last_resort, title
 from responder.store import incidents, outbox, stuck
 from responder.store.stuck import Page
 
@@ -37,8 +37,8 @@ class Detour:
 
 def detours(pages: Sequence[Page], desk: Desk, limit: float, now: datetime) -> list[Detour]:
     """Those pages for which it is time to take another way. Pure."""
-    usable = every_way(desk.channels)
-    steps = ((page, next_step(_stuck(page), _ways_of(page, usable, desk), limit, now)) for page in pages)
+    usable, order = every_way(desk.channels), in_order(desk.channels)
+    steps = ((page, next_step(_stuck(page, desk), _ways_of(page, usable, desk), order, limit, now)) for page in pages)
     return [Detour(page=page, step=step) for page, step in steps if isinstance(step, Step)]
 
 
@@ -47,19 +47,22 @@ def _ways_of(page: Page, usable: Sequence[str], desk: Desk) -> Sequence[str]:
 
     A beginning that was in no chain yet may go each way but the one that refused it, whatever their order.
     """
-    if page.channel not in PAGERS and page.report.moment is not Moment.FALLBACK:
+    if page.channel not in desk.pagers and page.report.moment is not Moment.FALLBACK:
         usable = [name for name in usable if name != page.channel]
-    return usable if _wakes(page, desk) else [name for name in usable if name in SILENT]
+    if _wakes(page, desk):
+        return usable
+    return [each.name for each in desk.configured(usable) if not each.pages and each.use is not Use.FALLBACK]
 
 
 def _wakes(page: Page, desk: Desk) -> bool:
     """Whether somebody is to be woken by it; a stand-in knows. Without a pager that is what its rule would have had."""
-    if page.channel in PAGERS:
+    pagers = desk.pagers
+    if page.channel in pagers:
         return True
     if page.report.moment is Moment.FALLBACK or not page.report.pages:
         return page.report.pages
-    quiet = any(rule.id == page.report.rule and PAGER not in rule.channels for rule in desk.book.rules)
-    return PAGER not in desk.channels and not quiet
+    quiet = any(rule.id == page.report.rule and pagers.isdisjoint(rule.channels) for rule in desk.book.rules)
+    return pagers.isdisjoint(desk.channels) and not quiet
 
 
 def follow(
@@ -132,27 +135,28 @@ class Fallback(IncidentJob):
 
     def _taken(self, connection: Connection) -> list[Detour]:
         desk = self.desk()
-        usable = every_way(desk.channels)
+        usable, order = every_way(desk.channels), in_order(desk.channels)
         # A page on the last way has nowhere to go: it must not stand before those that have.
-        stations = [name for name in dict.fromkeys((*CHAIN, *SILENT)) if after(name, usable)]
-        last = [LOG] if LOG in desk.channels else list(desk.channels)
-        return detours(stuck.pages(connection, PAGER, stations, last), desk, self.limit, self.clock.now())
+        stations = [name for name in order if after(name, usable, order)]
+        last = last_resort(desk.channels)
+        return detours(stuck.pages(connection, desk.pagers, stations, last), desk, self.limit, self.clock.now())
 
 
 def ways(channels: Mapping[str, Channel]) -> tuple[str, ...]:
-    """The channels that can wake people, in order: Slack only where there is a group to mention."""
-    return tuple(name for name in CHAIN if name in channels and channels[name].wakes)
+    """Return the channels that call on-call, in the fallback order."""
+    return tuple(name for name in in_order(channels) if name in channels and channels[name].wakes)
 
 
 def every_way(channels: Mapping[str, Channel]) -> tuple[str, ...]:
-    """The same, then those where a page is at least to be read: it must be somewhere, and say that nobody was woken."""
+    """Return the same, then the channels where a page is at least read: it must be somewhere."""
     waking = ways(channels)
-    return (*waking, *(name for name in SILENT if name in channels and name not in waking))
+    return (*waking, *(name for name in in_order(channels) if name in channels and name not in waking))
 
 
-def _stuck(page: Page) -> Stuck:
+def _stuck(page: Page, desk: Desk) -> Stuck:
     return Stuck(
         channel=page.channel,
+        title=title(page.channel, desk.channels),
         dead=page.dead,
         rank=page.rank,
         written_at=page.written_at,

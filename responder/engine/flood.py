@@ -14,7 +14,6 @@ from responder.engine.timers import IncidentJob
 from responder.model.delivery import Effects
 from responder.model.flood import Flood
 from responder.model.incident import Incident
-from responder.notify.route import PAGER
 from responder.store import floods, inbox, incidents
 from responder.triage.flood import followed, may_follow, over
 
@@ -37,7 +36,7 @@ class Watch(IncidentJob):
         for flood in floods.known(connection).values():
             if over(flood, desk.book.severities.get(flood.severity), now):
                 after, drafts = end(
-                    flood, incidents.open_in(connection, flood.severity, flood.digest, PAGER), desk, now
+                    flood, incidents.open_in(connection, flood.severity, flood.digest, desk.pagers), desk, now
                 )
                 _log.warning("flood.over", flood=flood.digest, incidents=flood.counted, held=flood.held)
                 ends.append(after)
@@ -61,5 +60,6 @@ class Watch(IncidentJob):
 
     def _unpaged(self, connection: Connection, flood: Flood) -> list[Incident]:
         """Those whose turn to be paged it is now."""
-        room = may_follow(flood, severity_of(flood, self.desk()), self.clock.now())
-        return incidents.unpaged(connection, flood.severity, flood.digest, room, PAGER) if room else []
+        desk = self.desk()
+        room = may_follow(flood, severity_of(flood, desk), self.clock.now())
+        return incidents.unpaged(connection, flood.severity, flood.digest, room, desk.pagers) if room else []

@@ -18,7 +18,7 @@ from responder.model.report import Report
 from responder.model.rule import Action
 from responder.notify import facts
 from responder.notify.compose import changed, closing
-from responder.notify.route import PAGER, RESERVES
+from responder.notify.contract import Channel, Use
 from responder.triage.heartbeat import beats
 
 
@@ -120,11 +120,16 @@ def _returned(
     What stood in for another channel is not among them: each page goes the usual way first.
     """
     wanted = whom(decision, desk)
-    others = (name for name in incident.channels if name not in {*wanted, PAGER, *RESERVES} and name in desk.channels)
+    others = (channel.name for channel in desk.configured(incident.channels) if _again(channel, wanted))
     moved = replace(
         next_state(incident, decision, delivery, desk), open=True, resolved_at=None, channels=(*wanted, *others)
     )
     return paged_or_held(decision, group, delivery, moved, desk, tide)
+
+
+def _again(channel: Channel, wanted: tuple[str, ...]) -> bool:
+    """True if a channel that was notified before is notified of the return too, though it is not wanted."""
+    return channel.name not in wanted and channel.use is not Use.FALLBACK and not channel.pages
 
 
 def _told(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from responder.model.message import Draft
 from responder.model.report import Moment, Report
 from responder.notify.contract import Channel
-from responder.notify.fallback import NAMES
-from responder.notify.route import PAGERS
+from responder.notify.route import pagers, title
 
 
 def messages(
@@ -45,9 +44,10 @@ def messages(
     )
 
 
-def left_open(report: Report, told: Collection[str], configured: Collection[str]) -> Report:
-    """The end of an incident, with the pagers that were ``told`` of it and cannot be told any more."""
-    gone = [NAMES[name] for name in told if name in PAGERS and name not in configured]
+def left_open(report: Report, told: Collection[str], configured: Mapping[str, Channel]) -> Report:
+    """Return the resolve, with the paging channels that were notified and are not configured any more."""
+    paging = pagers(configured)
+    gone = [title(name, configured) for name in told if name in paging and name not in configured]
     if not gone:
         return report
     by_hand = f"close it by hand in {' and '.join(gone)}, which is not configured here any more"

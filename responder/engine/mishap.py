@@ -22,7 +22,6 @@ from responder.model.flood import UNTRIAGED, Tide
 from responder.model.incident import UNJUDGED, Incident, Known, Member
 from responder.model.report import Moment, Report
 from responder.model.text import tidy_line
-from responder.notify.route import PAGERS
 from responder.triage.flood import Arrival, Weighed, admit
 from responder.triage.truth import end
 
@@ -145,14 +144,14 @@ def _told(
         return failed(delivery, moved, _reason(report, "people know"))
     added = [channel for channel in everybody(desk) if channel.name not in before.channels]
     weighed = None
-    if added and PAGERS.isdisjoint(before.channels):
+    if added and desk.pagers.isdisjoint(before.channels):
         names = tuple(channel.name for channel in added)
         weighed = _weighed(delivery, group, report, names, desk, tide)
     if weighed is not None and weighed.held:
         return _held(delivery, moved, weighed)
     informed = desk.configured(before.channels)
     if before.rule == UNJUDGED:
-        informed = tuple(channel for channel in informed if channel.name not in PAGERS)
+        informed = tuple(channel for channel in informed if not channel.pages)
     update = replace(report, moment=Moment.UPDATE, update=f"its newest notification was not judged: {report.what}")
     rank, now = worst(desk).rank, delivery.received_at
     drafts = messages(update, informed, rank=rank, due_at=now) + messages(report, added, rank=rank, due_at=now)

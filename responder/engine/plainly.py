@@ -16,8 +16,7 @@ from responder.model.report import Moment, Report, Status
 from responder.model.rule import Severity
 from responder.model.text import tidy_line
 from responder.notify import facts
-from responder.notify.contract import Channel
-from responder.notify.route import LOG, RESERVES
+from responder.notify.contract import Channel, Use
 
 
 def bare(delivery: Delivery, group: AlertGroup | None, error: Exception, desk: Desk) -> Effects:
@@ -36,9 +35,9 @@ def worst(desk: Desk) -> Severity:
 
 
 def everybody(desk: Desk) -> list[Channel]:
-    """Every channel that people read; the reserves stand in later where one of these fails."""
-    quiet = {LOG, *RESERVES}
-    return [channel for name, channel in desk.channels.items() if name not in quiet] or list(desk.channels.values())
+    """Return every channel that rules may name; the others are used later, where one of these fails."""
+    every = list(desk.channels.values())
+    return [channel for channel in every if channel.use is Use.RULES] or every
 
 
 def failed(delivery: Delivery, incident: Incident | None, outcome: str, drafts: tuple[Draft, ...] = ()) -> Effects:

@@ -57,7 +57,7 @@ class Rehearsal:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._windows = windows_of(desk.book)
+        self._windows, self._pagers = windows_of(desk), desk.pagers
         self._known: Recent[History] = Recent()
         self._homes: Recent[str] = Recent()
 
@@ -98,12 +98,12 @@ class Rehearsal:
 
     def _due(self, incident: Incident) -> datetime | None:
         """When time alone changes something about an incident."""
-        return min(filter(None, (incident.review_at, opens_for(incident, self._windows))), default=None)
+        return min(filter(None, (incident.review_at, opens_for(incident, self._windows, self._pagers))), default=None)
 
     def _timely(self, incident: Incident, moment: datetime) -> Effects:
         if incident.review_at is not None and incident.review_at <= moment:
             return changed(incident, review(incident, moment, self._desk.patience), None, self._desk, moment)
-        window = held_by(incident, self._windows)
+        window = held_by(incident, self._windows, self._pagers)
         return paged(incident, None, still_fires(window.name if window else ""), self._desk, moment)
 
 

@@ -14,7 +14,7 @@ from responder.model.incident import Found, Incident
 from responder.model.message import Draft
 from responder.model.report import Moment, Report
 from responder.notify.compose import toned
-from responder.notify.route import PAGER, route
+from responder.notify.route import route, with_a_reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def revise(
         rank=turn.severity.rank,
         drafts=pages,
         withdrawn=withdrawn,
-        follows=tuple(name for name in kept if name not in waiting and (worse or name != PAGER)),
+        follows=tuple(name for name in kept if name not in waiting and (worse or name not in desk.pagers)),
     )
 
 
@@ -100,5 +100,5 @@ def improved(effects: Effects, work: Work, diagnosed: Diagnosed, desk: Desk, now
 
 
 def _wanted(work: Work, turn: Turn, desk: Desk) -> tuple[str, ...]:
-    wished = dict.fromkeys((*work.wished, "slack") if turn.held else work.wished)
+    wished = with_a_reader(work.wished, desk.channels) if turn.held else work.wished
     return route(wished, turn.severity.pages and not turn.held, desk.channels)

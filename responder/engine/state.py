@@ -11,7 +11,7 @@ from responder.model.delivery import Delivery
 from responder.model.flood import Tide
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.notify.contract import Channel
-from responder.notify.route import PAGER, PAGERS, route
+from responder.notify.route import route, with_a_reader
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing in it is mistaken for something else at 3 a.m.
 
@@ -72,9 +72,10 @@ def why_owed(decision: Decision, incident: Incident, desk: Desk) -> str:
 
     A window was shut that is open now; or the rules, or the settings, had no pager for it when it began.
     """
-    if not decision.pages or not decision.ruling.alert.firing or not incident.channels or PAGER in incident.channels:
+    pagers = desk.pagers
+    if not decision.pages or not decision.ruling.alert.firing or not incident.channels:
         return ""
-    if PAGER not in whom(decision, desk):
+    if not pagers.isdisjoint(incident.channels) or pagers.isdisjoint(whom(decision, desk)):
         return ""
     window = decision.rule.pages_in.get(decision.severity.name)
     return still_fires(window.name) if window else UNPAGED
@@ -86,8 +87,9 @@ def still_fires(window: str) -> str:
 
 
 def whom(decision: Decision, desk: Desk) -> tuple[str, ...]:
-    """The channels to tell. One that no window holds back is among them: who sleeps reads it in the morning."""
-    wished = dict.fromkeys((*decision.rule.channels, "slack") if decision.held else decision.rule.channels)
+    """Return the channels to notify; one that is read is among them if a window holds the page back."""
+    wished = decision.rule.channels
+    wished = with_a_reader(wished, desk.channels) if decision.held else wished
     return route(wished, decision.pages, desk.channels)
 
 
@@ -96,7 +98,7 @@ def hears(channel: Channel, change: Change) -> bool:
 
     The pager hears of what fires again even while the incident is open: somebody may have resolved it there by hand.
     """
-    return change.kind is ChangeKind.AGAIN if channel.name in PAGERS else not change.quiet
+    return change.kind is ChangeKind.AGAIN if channel.pages else not change.quiet
 
 
 def in_digest(incident: Incident, tide: Tide | None) -> bool:

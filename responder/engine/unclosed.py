@@ -16,16 +16,13 @@ from responder.engine.timers import IncidentJob
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
 from responder.model.report import Moment
-from responder.notify.fallback import NAMES
-from responder.notify.route import LOG, PAGERS
+from responder.notify.route import readable, title
 from responder.store import incidents, stuck
 from responder.store.stuck import Unclosed
 
 _log = structlog.get_logger()
 
 EVERY = timedelta(seconds=5)
-READ = ("slack", "slack_webhook", "smtp", LOG)
-"""Where people read of it who were told of the incident by the pager alone: the first of these that there is."""
 
 
 def tell(refused: Sequence[Unclosed], known: Mapping[str, Incident], desk: Desk, now: datetime) -> Decided:
@@ -34,10 +31,11 @@ def tell(refused: Sequence[Unclosed], known: Mapping[str, Incident], desk: Desk,
 
 
 def _told(each: Unclosed, incident: Incident | None, desk: Desk, now: datetime) -> Effects:
-    report = replace(each.report, moment=Moment.UNCLOSED, update=_to_do(each), written_at=now)
-    heard = [name for name in (incident.channels if incident else ()) if name in desk.channels and name not in PAGERS]
-    to = heard or [name for name in READ if name in desk.channels][:1]
-    drafts = messages(report, (desk.channels[name] for name in to), rank=each.rank, due_at=now)
+    update = _to_do(each, title(each.channel, desk.channels))
+    report = replace(each.report, moment=Moment.UNCLOSED, update=update, written_at=now)
+    notified = desk.configured(incident.channels if incident else ())
+    to = [channel for channel in notified if not channel.pages] or desk.configured(readable(desk.channels)[:1])
+    drafts = messages(report, to, rank=each.rank, due_at=now)
     return Effects(
         outcome=report.update,
         incident=incident,
@@ -46,8 +44,7 @@ def _told(each: Unclosed, incident: Incident | None, desk: Desk, now: datetime) 
     )
 
 
-def _to_do(each: Unclosed) -> str:
-    name = NAMES.get(each.channel, each.channel)
+def _to_do(each: Unclosed, name: str) -> str:
     return (
         f"{name} refused the end of this incident for good ({each.error}) and still calls people: close it there by "
         f"hand. Once the cause is mended, `responder messages resend {each.id}` closes it too"
@@ -59,11 +56,11 @@ class Unclosing(IncidentJob):
 
     def is_due(self, connection: Connection) -> bool:
         """Whether a pager refused a resolve and there is no message about it yet."""
-        return bool(stuck.unclosed(connection, PAGERS))
+        return bool(stuck.unclosed(connection, self.desk().pagers))
 
     def decide(self, connection: Connection) -> Decided:
         """Write a message about each of them."""
-        refused = stuck.unclosed(connection, PAGERS)
+        refused = stuck.unclosed(connection, self.desk().pagers)
         known = {each.incident: incidents.find(connection, each.incident) for each in refused}
         found = {name: incident for name, incident in known.items() if incident is not None}
         return tell(refused, found, self.desk(), self.clock.now())

@@ -13,7 +13,6 @@ from responder.engine.effects.decided import Decided
 from responder.engine.effects.held_page import due, page_now, windows_of
 from responder.engine.timers import IncidentJob
 from responder.model.delivery import Effects
-from responder.notify.route import PAGER
 from responder.store import inbox, incidents, outbox
 
 _log = structlog.get_logger()
@@ -28,12 +27,13 @@ class Opening(IncidentJob):
 
     def is_due(self, connection: Connection) -> bool:
         """Whether an incident that was not paged may be paged now."""
-        return PAGER in self.desk().channels and bool(self._due(connection, self.desk()))
+        desk = self.desk()
+        return not desk.pagers.isdisjoint(desk.channels) and bool(self._due(connection, desk))
 
     def decide(self, connection: Connection) -> Decided:
         """Page a batch of them, the worst first."""
         desk, now = self.desk(), self.clock.now()
-        waiting = incidents.unwoken(connection, PAGER, self._due(connection, desk))
+        waiting = incidents.unwoken(connection, desk.pagers, self._due(connection, desk))
         found = (
             page_now(
                 each,
@@ -52,5 +52,5 @@ class Opening(IncidentJob):
             _log.info("incident.window_opened", incident=effects.incident.id, why=effects.outcome)
 
     def _due(self, connection: Connection, desk: Desk) -> list[tuple[str, str]]:
-        kinds = incidents.unwoken_kinds(connection, PAGER)
-        return due(kinds, windows_of(desk.book), desk.book, self.clock.now())
+        kinds = incidents.unwoken_kinds(connection, desk.pagers)
+        return due(kinds, windows_of(desk), desk.book, self.clock.now())

@@ -1,9 +1,12 @@
-"""What a channel is. It does no I/O: it renders a request and reads the response; ``deliver.py`` owns the wire."""
+"""The contract of a channel. A channel does no I/O: it renders requests and reads responses; ``deliver.py`` sends."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import ClassVar
 
 from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Outcome
@@ -11,31 +14,54 @@ from responder.model.report import Moment
 from responder.notify.pace import Pace
 
 
-class Channel(Protocol):
-    """A place people read.
+class Use(Enum):
+    """When messages go to a channel."""
 
-    ``steps`` says which messages a moment becomes on this channel, in order; each step is a word of the channel's own
-    that comes back in ``Letter.step``.
+    #: Rules name it.
+    RULES = "rules"
+    #: Only instead of a channel that does not take a page; rules cannot name it.
+    FALLBACK = "fallback"
+    #: Only where no other channel is left; rules cannot name it.
+    LAST_RESORT = "last resort"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel(ABC):
+    """A destination of messages: an instance of a kind, which is the class, under a name of its own.
+
+    Everything that other modules need to know of a channel is declared here; none of them knows a channel's name.
     """
 
-    @property
-    def name(self) -> str:
-        """The name rules use: the registry's key."""
+    #: The name that rules, the outbox and the metrics use.
+    name: str = field(default="")
+
+    #: What people call it in a sentence.
+    title: ClassVar[str]
+    #: True if a message opens an incident at the vendor that calls on-call. The vendor merges messages of one dedup
+    #: key, calls nobody for an update, and keeps the incident open until it is resolved.
+    pages: ClassVar[bool] = False
+    #: Place among the channels that are tried one after the other for a page that was not accepted; None for never.
+    fallback_order: ClassVar[int | None]
+    use: ClassVar[Use] = Use.RULES
+    #: The name of the channel whose messages it gets where that one is not configured; empty for none.
+    stands_in_for: ClassVar[str] = ""
+    #: The messages that a moment becomes, in order; a step is the channel's own word and returns in ``Letter.step``.
+    steps: ClassVar[Mapping[Moment, tuple[str, ...]]]
 
     @property
-    def steps(self) -> Mapping[Moment, tuple[str, ...]]:
-        """Which steps each moment takes."""
-
-    @property
+    @abstractmethod
     def pace(self) -> Pace | None:
-        """How fast it may be sent to, all replicas together; None for as fast as we can."""
+        """Rate limit for all replicas together; None for no limit."""
 
     @property
     def wakes(self) -> bool:
-        """Whether a page that comes this way calls somebody."""
+        """True if a page that is sent here as a fallback calls on-call."""
+        return self.pages
 
+    @abstractmethod
     def render(self, letter: Letter) -> Request:
-        """The request for one message, within the vendor's limits; the minimal form where ``letter.plain``."""
+        """Return the request for a message, within the vendor's limits; the minimal form if ``letter.plain``."""
 
+    @abstractmethod
     def read(self, letter: Letter, response: Response) -> Outcome:
-        """What the response means. Never raises, whatever came back."""
+        """Return the meaning of a response. Never raises, whatever came back."""

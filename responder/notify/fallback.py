@@ -1,4 +1,4 @@
-"""What to do with a page that its channel does not take: wait on, or tell people another way. Pure."""
+"""Decide what happens to a page that its channel does not take: wait on, or use the next channel. Pure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,6 @@ from datetime import datetime
 from responder.model.text import tidy_line
 from responder.notify.words import lasted
 
-CHAIN = ("pagerduty", "pagerduty_fallback", "slack", "slack_webhook", "smtp")
-"""The ways to wake people, in the order they are tried. Those that are not configured are left out."""
-SILENT = ("slack", "slack_webhook", "log")
-"""Where a page is at least to be read that wakes nobody any more. Those that wake people are none of them."""
-NAMES = {
-    "pagerduty": "PagerDuty",
-    "pagerduty_fallback": "PagerDuty's second key",
-    "slack": "Slack",
-    "slack_webhook": "Slack's webhook",
-    "smtp": "the mail server",
-}
 LESSER = 5.0
 """How many times as long a page waits that is not of the worst severity."""
 REASON_LIMIT = 500
@@ -27,13 +16,14 @@ REASON_LIMIT = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stuck:
-    """A page that has not been accepted. ``dead`` is one that was refused for good.
+    """A page that has not been accepted. ``title`` is its channel's; ``dead`` is a page that was refused for good.
 
     ``error`` is what the last attempt ended in, empty where none has ended. ``failing_since`` is the channel's first
     failure after which it accepted nothing, None while it accepts.
     """
 
     channel: str
+    title: str
     dead: bool
     rank: int
     written_at: datetime
@@ -56,14 +46,14 @@ class Stay:
     reason: str
 
 
-def next_step(stuck: Stuck, usable: Sequence[str], limit: float, now: datetime) -> Step | Stay:
+def next_step(stuck: Stuck, usable: Sequence[str], order: Sequence[str], limit: float, now: datetime) -> Step | Stay:
     """The next way for a page, if it is time. ``limit`` is the patience in seconds with one of the worst severity.
 
     A channel that is known to be down is not waited for again: the first failed attempt is enough then. A page that
     only waits for its turn behind others, on a channel that accepts them, stays where it is.
     """
     limit = limit if stuck.rank <= 1 else limit * LESSER
-    name, said = NAMES.get(stuck.channel, stuck.channel), tidy_line(stuck.error, 200) or "no answer"
+    name, said = stuck.title, tidy_line(stuck.error, 200) or "no answer"
     waited = (now - stuck.written_at).total_seconds()
     down = (now - stuck.failing_since).total_seconds() if stuck.failing_since else 0.0
     if stuck.dead:
@@ -74,19 +64,19 @@ def next_step(stuck: Stuck, usable: Sequence[str], limit: float, now: datetime) 
         reason = f"{name} has accepted nothing for {lasted(down)}: {said}"
     else:
         return Stay(f"{name} still has {lasted(limit - max(waited, down))}" if stuck.error else "not tried yet")
-    following = after(stuck.channel, usable)
+    following = after(stuck.channel, usable, order)
     return Step(following, reason) if following else Stay(f"{reason}; there is no other way")
 
 
-def after(channel: str, usable: Sequence[str]) -> str:
-    """The next way after ``channel`` of those that can be used, in their order; empty where there is none.
+def after(channel: str, usable: Sequence[str], order: Sequence[str]) -> str:
+    """Return the channel of ``usable``, which are in their order, that follows ``channel``; empty for none.
 
-    A channel that is not configured any more is followed by what would follow it in the chain.
+    A channel that is not configured any more is followed by what would follow it in the whole ``order``.
     """
     if channel in usable:
         left = usable[usable.index(channel) + 1 :]
     else:
-        passed = CHAIN[: CHAIN.index(channel)] if channel in CHAIN else ()
+        passed = order[: order.index(channel)] if channel in order else ()
         left = [name for name in usable if name not in passed]
     return next(iter(left), "")
 

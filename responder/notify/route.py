@@ -1,24 +1,75 @@
-"""Which channels a decision reaches: what the rule wishes, what the severity allows, what is configured."""
+"""The parts that channels play: which of them page, which a decision reaches, and their fallback order. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-PAGER = "pagerduty"
-RESERVES = frozenset({"pagerduty_fallback", "smtp"})
-"""What is told only where it stands in for another channel. Rules cannot name it."""
-PAGERS = frozenset({PAGER, "pagerduty_fallback"})
-LOG = "log"
-"""Where a page goes that nothing else takes."""
-_STANDS_IN = {"slack": "slack_webhook"}
+from responder.notify.channels import CHANNELS
+from responder.notify.contract import Channel, Use
+
+Channels = Mapping[str, Channel]
 
 
-def route(wished: Collection[str], pages: bool, configured: Collection[str]) -> tuple[str, ...]:
-    """The channels to tell, in the rule's order.
+def known(configured: Channels) -> Mapping[str, Channel | type[Channel]]:
+    """Return the configured channels and, by their usual names, the kinds that are not configured (any more)."""
+    return {**CHANNELS, **configured}
 
-    Only what ``pages`` reaches the pager. Slack's incoming webhook stands in for the bot where only it is
-    configured. Where nothing is left the log gets the page: it must be somewhere.
+
+def pagers(configured: Channels) -> frozenset[str]:
+    """Return the names of the channels that page, also of those that are not configured any more."""
+    return frozenset(name for name, channel in known(configured).items() if channel.pages)
+
+
+def named_by_rules() -> frozenset[str]:
+    """Return the names that rules may give."""
+    return frozenset(name for name, kind in CHANNELS.items() if kind.use is Use.RULES and not kind.stands_in_for)
+
+
+def title(name: str, configured: Channels) -> str:
+    """Return what people call a channel."""
+    channel = known(configured).get(name)
+    return channel.title if channel else name
+
+
+def in_order(configured: Channels) -> tuple[str, ...]:
+    """Return all channels that are in the fallback order, also those that are not configured (any more)."""
+    places = {name: channel.fallback_order for name, channel in known(configured).items()}
+    found = [(place, name) for name, place in places.items() if place is not None]
+    return tuple(name for _place, name in sorted(found))
+
+
+def readable(configured: Channels) -> tuple[str, ...]:
+    """Return the configured channels that are read and page nobody, in the fallback order."""
+    return tuple(name for name in in_order(configured) if name in configured and not configured[name].pages)
+
+
+def last_resort(configured: Channels) -> tuple[str, ...]:
+    """Return where a page goes that no other channel takes: everywhere, if no channel is meant for it."""
+    found = tuple(name for name, channel in configured.items() if channel.use is Use.LAST_RESORT)
+    return found or tuple(configured)
+
+
+def route(wished: Collection[str], pages: bool, configured: Channels) -> tuple[str, ...]:
+    """Return the channels that get a message, in the order of the rule that wishes for them.
+
+    Channels that page are left out unless ``pages``. Another channel may stand in for one that is not configured. The
+    last resort gets what would reach nothing.
     """
-    names = (name for name in wished if pages or name != PAGER)
-    able = (name if name in configured else _STANDS_IN.get(name, "") for name in names)
-    return tuple(name for name in able if name in configured) or (LOG,)
+    reached = tuple(name for name in _able(wished, configured) if pages or not configured[name].pages)
+    return reached or last_resort(configured)
+
+
+def with_a_reader(wished: Collection[str], configured: Channels) -> tuple[str, ...]:
+    """Return the wished channels and, if on-call could read none of them, the first that can be read.
+
+    A page that a window holds back is read there in the morning.
+    """
+    if any(not configured[name].pages for name in _able(wished, configured)):
+        return tuple(wished)
+    return (*wished, *[name for name in readable(configured) if configured[name].use is Use.RULES][:1])
+
+
+def _able(wished: Collection[str], configured: Channels) -> tuple[str, ...]:
+    stand_ins = {channel.stands_in_for: name for name, channel in configured.items()}
+    able = (name if name in configured else stand_ins.get(name, "") for name in wished)
+    return tuple(dict.fromkeys(name for name in able if name))

@@ -40,7 +40,7 @@ class Surroundings:
     """What rule files refer to and do not define.
 
     ``runbooks`` maps files to anchors; None leaves them unchecked. ``predicate`` is the test that a matcher makes of a
-    value; only the checks in ``ADVICE`` need it. ``pagers`` are the channels that wake somebody.
+    value; only the checks in ``ADVICE`` need it. ``pagers`` are those of ``channels`` that page.
     """
 
     probe_kinds: Mapping[str, ProbeKindLike]
@@ -48,7 +48,7 @@ class Surroundings:
     channels: Collection[str]
     parse: Callable[[str], tuple[Matcher, ...]]
     predicate: Callable[[Matcher], Callable[[str], bool]] = _no_predicate
-    pagers: Collection[str] = frozenset({"pagerduty"})
+    pagers: Collection[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

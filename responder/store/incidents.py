@@ -12,8 +12,10 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    false,
     func,
     insert,
+    literal,
     or_,
     select,
     text,
@@ -92,57 +94,63 @@ def to_review(connection: Connection, now: datetime, limit: int) -> list[Inciden
     return [from_row(row) for row in connection.execute(due.limit(limit)).mappings()]
 
 
-def unpaged(connection: Connection, severity: str, current: str, limit: int, pager: str) -> list[Incident]:
+def unpaged(connection: Connection, severity: str, current: str, limit: int, pagers: Collection[str]) -> list[Incident]:
     """Open incidents that only the digest of a flood has told of, and not of the ``current`` one; the oldest first.
 
-    After them those on which triage broke and of which only a digest has told the ``pager``. One that is silenced is
+    After them those on which triage broke and of which only a digest has told the ``pagers``. One that is silenced is
     none of them: whoever silenced it has heard.
     """
     found: list[Incident] = []
-    for held in (_UNPAGED, _unjudged(pager)):
+    for held in (_UNPAGED, _unjudged(pagers)):
         mine = and_(held, incidents.c.severity == severity, incidents.c.silenced == "", incidents.c.digest != current)
         waiting = select(incidents).where(mine).order_by(incidents.c.opened_at).limit(limit - len(found))
         found += [from_row(row) for row in connection.execute(waiting).mappings()]
     return found
 
 
-def _unjudged(pager: str) -> ColumnElement[bool]:
+def _unjudged(pagers: Collection[str]) -> ColumnElement[bool]:
     """Those on which triage broke, known to others before, of which only a digest has told the pager."""
-    channels = and_(incidents.c.channels != "", incidents.c.channels.not_like(f"%{pager}%"))
+    channels = and_(incidents.c.channels != "", ~_names(pagers))
     return and_(_OPEN, incidents.c.digest != "", incidents.c.rule == UNJUDGED, channels)
 
 
-def unwoken_kinds(connection: Connection, pager: str) -> list[tuple[str, str]]:
-    """The rules and severities of the open incidents that fire, are told of, and are not known to the pager."""
-    return [(row.rule, row.severity) for row in connection.execute(_kinds(pager))]
+def _names(channels: Collection[str]) -> ColumnElement[bool]:
+    """True for incidents that one of the channels was notified of: names are whole words of the column."""
+    words = literal(" ") + incidents.c.channels + literal(" ")
+    return or_(false(), *(words.contains(f" {name} ", autoescape=True) for name in sorted(channels)))
 
 
-def unwoken(connection: Connection, pager: str, kinds: Iterable[tuple[str, str]]) -> Iterator[Incident]:
+def unwoken_kinds(connection: Connection, pagers: Collection[str]) -> list[tuple[str, str]]:
+    """The rules and severities of the open incidents that fire, are told of, and are not known to ``pagers``."""
+    return [(row.rule, row.severity) for row in connection.execute(_kinds(pagers))]
+
+
+def unwoken(connection: Connection, pagers: Collection[str], kinds: Iterable[tuple[str, str]]) -> Iterator[Incident]:
     """Of these the ones of the rules and severities given, kind by kind in their order, then the oldest first."""
     for rule, severity in kinds:
-        mine = and_(_unwoken(pager), incidents.c.rule == rule, incidents.c.severity == severity)
+        mine = and_(_unwoken(pagers), incidents.c.rule == rule, incidents.c.severity == severity)
         oldest = select(incidents).where(mine).order_by(incidents.c.opened_at)
         yield from map(from_row, connection.execute(oldest).mappings())
 
 
-def _kinds(pager: str) -> Select[tuple[str, str]]:
-    return select(incidents.c.rule, incidents.c.severity).where(_unwoken(pager)).distinct()
+def _kinds(pagers: Collection[str]) -> Select[tuple[str, str]]:
+    return select(incidents.c.rule, incidents.c.severity).where(_unwoken(pagers)).distinct()
 
 
-def _unwoken(pager: str) -> ColumnElement[bool]:
+def _unwoken(pagers: Collection[str]) -> ColumnElement[bool]:
     """One that is silenced is none of them: whoever silenced it has heard. Nor are those no notification opened.
 
     Nor is one on which triage broke and of which a digest told the pager: it is paged when that flood is over.
     """
-    told = and_(incidents.c.channels != "", incidents.c.channels.not_like(f"%{pager}%"))
+    told = and_(incidents.c.channels != "", ~_names(pagers))
     told = and_(told, or_(incidents.c.rule != UNJUDGED, incidents.c.digest == ""))
     return and_(_OPEN, told, incidents.c.silenced == "", incidents.c.hold == "", incidents.c.delivery > 0)
 
 
-def open_in(connection: Connection, severity: str, digest: str, pager: str) -> int:
-    """How many incidents are open that only this digest has told of, or has told the ``pager`` of."""
+def open_in(connection: Connection, severity: str, digest: str, pagers: Collection[str]) -> int:
+    """How many incidents are open that only this digest has told of, or has told the ``pagers`` of."""
     mine = and_(incidents.c.severity == severity, incidents.c.digest == digest)
-    counts = (select(func.count()).where(held, mine) for held in (_UNPAGED, _unjudged(pager)))
+    counts = (select(func.count()).where(held, mine) for held in (_UNPAGED, _unjudged(pagers)))
     return sum(int(connection.execute(count).scalar_one()) for count in counts)
 
 

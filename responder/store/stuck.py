@@ -43,14 +43,16 @@ class Page:
     failing_since: datetime | None
 
 
-def pages(connection: Connection, pager: str, stations: Collection[str], last: Collection[str]) -> list[Page]:
-    """Those of ``pager``, and those on ``stations`` that stand in for one, the worst and oldest first, at most 100.
+def pages(
+    connection: Connection, pagers: Collection[str], stations: Collection[str], last: Collection[str]
+) -> list[Page]:
+    """Those of ``pagers``, and those on ``stations`` that stand in for one, the worst and oldest first, at most 100.
 
     A page that waits on a channel which takes messages, and that was not tried yet, is not among them. A beginning on
     any other channel is where it is dead, for nobody could read it; but for the ``last``, after which nothing comes.
     """
     troubled = or_(messages.c.error.is_not(None), lanes.c.failing_since.is_not(None))
-    of_pagers = _of_pagers(pager, stations)
+    of_pagers = _of_pagers(pagers, stations)
     unread = and_(messages.c.channel.not_in(list(last)), messages.c.moment.in_(_BEGINNINGS), ~_SAID_BEFORE)
     dead = _looked_for(or_(of_pagers, unread), messages.c.state == "dead")
     waiting = _looked_for(of_pagers, and_(messages.c.state == "waiting", troubled))
@@ -72,9 +74,9 @@ def pages(connection: Connection, pager: str, stations: Collection[str], last: C
     return sorted(found, key=lambda page: (page.rank, page.written_at, page.id))[:_MOST]
 
 
-def _of_pagers(pager: str, stations: Collection[str]) -> ColumnElement[bool]:
+def _of_pagers(pagers: Collection[str], stations: Collection[str]) -> ColumnElement[bool]:
     return or_(
-        and_(messages.c.channel == pager, messages.c.moment.in_(_BEGINNINGS)),
+        and_(messages.c.channel.in_(list(pagers)), messages.c.moment.in_(_BEGINNINGS)),
         and_(messages.c.channel.in_(list(stations)), messages.c.moment == "fallback"),
     )
 

@@ -312,7 +312,7 @@ def _stories() -> dict[str, Report]:
 def test_only_the_configured_group_is_mentioned_and_only_by_an_alarm(name: str) -> None:
     """The page that PagerDuty did not take calls the on-call group; nothing else mentions anybody, whatever it says."""
     mention = "<!subteam^S0123ABCD>"
-    channel = replace(CASES[name].make(), group="S0123ABCD")  # type: ignore[type-var]
+    channel = replace(CASES[name].make(), group="S0123ABCD")  # type: ignore[call-arg]
     for report in (*_hostile_reports(), a_report(detour="<!channel> <!subteam^S0EVIL>")):
         for letter in letters(channel, report):
             shown = channel.render(letter).body.decode()

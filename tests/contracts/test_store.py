@@ -244,6 +244,24 @@ def test_what_happened_before_is_counted(database: Database) -> None:
         assert incidents.often(connection, [key, "never"], NOW - timedelta(days=30)) == {key: 2}
 
 
+def test_a_paging_channel_is_found_by_its_whole_name(database: Database) -> None:
+    """An incident is known to a paging channel if that very name is among its channels, not one that contains it."""
+    told = {"INC-1": ("slack",), "INC-2": ("slack", "pager"), "INC-3": ("pager-2", "a_pager"), "INC-4": ("pagerx",)}
+    every = [
+        replace(an_incident(), id=name, dedup_key=name, rule=name, channels=channels) for name, channels in told.items()
+    ]
+    with database.write() as connection:
+        incidents.save(connection, every, [])
+    with database.read() as connection:
+        for pagers, unwoken in (
+            (("pager",), {"INC-1", "INC-3", "INC-4"}),
+            (("pager", "pagerx"), {"INC-1", "INC-3"}),
+            (("a%pager",), set(told)),
+            ((), set(told)),
+        ):
+            assert {rule for rule, _severity in incidents.unwoken_kinds(connection, pagers)} == unwoken
+
+
 def test_text_that_no_database_should_hold_loses_no_alert(database: Database) -> None:
     """A label value with the character NUL in it, in whatever column it ends up, is stored like any other."""
     box = Inbox(database)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
-from responder.notify.route import PAGER
+from responder.notify.route import pagers
 from tests.faults.door import Acknowledged
 from tests.faults.evidence import Evidence
 from tests.faults.stream import TOLD_IN_SLACK, Group
@@ -220,7 +220,7 @@ def _nothing_left(evidence: Evidence) -> Iterator[str]:
     paged = {each.dedup_key for each in evidence.pager}
     known = {each.id for each in evidence.incidents if each.dedup_key in paged}
     for each in evidence.messages:
-        refused = each.state == "dead" and each.channel == PAGER
+        refused = each.state == "dead" and each.channel in pagers({})
         if refused and (each.number in stood_in_for or each.incident in known):
             continue
         if each.state not in {"sent", "merged"}:

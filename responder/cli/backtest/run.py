@@ -10,7 +10,6 @@ from responder.engine.rehearsal import Comparison, Recent
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery
 from responder.model.text import tidy_line
-from responder.notify.route import PAGER
 from responder.receive.alertmanager import BadBody, read
 from responder.rulebook.backtest.outcome import (
     Kind,
@@ -29,6 +28,7 @@ class Replay:
 
     def __init__(self, before: Desk, after: Desk, most: int) -> None:
         self._comparison = Comparison(before, after)
+        self._pagers = before.pagers | after.pagers
         self._judged: Recent[_Judged | None] = Recent()
         self.tally = Tally(most=most)
 
@@ -48,7 +48,7 @@ class Replay:
             self.tally.could_not_read(f"{source}: {error}")
             return
         self.tally.was_cut_off(group.truncated)
-        before, after = (outcome(each, PAGER) for each in self._comparison.decide(group, delivery))
+        before, after = (outcome(each, self._pagers) for each in self._comparison.decide(group, delivery))
         kinds = {*moment_differences(before, after), *self._lasting(group, before, after)}
         self.tally.add(_case(source, delivery, group, before, after), tuple(kind for kind in Kind if kind in kinds))
 

@@ -22,7 +22,6 @@ from responder.model.report import Moment, Report
 from responder.model.rule import Action, Severity
 from responder.model.text import tidy_line
 from responder.notify.digest import digest, receded
-from responder.notify.route import PAGER
 from responder.receive.alertmanager import read
 from responder.triage.decide import decide
 from responder.triage.flood import due, ended, rate
@@ -63,7 +62,7 @@ def tell(flood: Flood, desk: Desk, now: datetime) -> Told:
     if not due(flood, now):
         return Told(flood=flood)
     update = digest(flood, severity, desk.book, Moment.UPDATE, now=now)
-    to = desk.configured(name for name in flood.told if name != PAGER)
+    to = desk.configured(name for name in flood.told if name not in desk.pagers)
     drafts = messages(update, to, rank=severity.rank, due_at=now)
     return Told(flood=replace(heard, told_at=seconds, updates=flood.updates + 1), drafts=drafts)
 

@@ -18,7 +18,7 @@ from responder.model.report import Moment, Report
 from responder.model.rule import RuleBook
 from responder.model.window import Window
 from responder.notify import afterwards
-from responder.notify.route import PAGER
+from responder.notify.contract import Channel, Use
 from responder.receive.alertmanager import read
 from responder.triage.decide import decide
 from responder.triage.truth import believe
@@ -30,22 +30,23 @@ Windows = Mapping[str, Mapping[str, Window]]
 """The windows of rules that page, by the rule's id and the severity's name; a severity without one pages always."""
 
 
-def windows_of(book: RuleBook) -> Windows:
+def windows_of(desk: Desk) -> Windows:
     """Those of a rule book. A rule that names no pager is told in its channels whatever the time."""
-    return {rule.id: rule.pages_in for rule in book.rules if PAGER in rule.channels}
+    pagers = desk.pagers
+    return {rule.id: rule.pages_in for rule in desk.book.rules if not pagers.isdisjoint(rule.channels)}
 
 
-def held_by(incident: Incident, windows: Windows) -> Window | None:
+def held_by(incident: Incident, windows: Windows, pagers: Collection[str]) -> Window | None:
     """The window that an incident nobody was woken for waits for; None where it waits for none."""
     fires = incident.open and not incident.hold and any(known.ends_at is None for known in incident.alerts.values())
-    if not fires or incident.silenced or not incident.channels or PAGER in incident.channels:
+    if not fires or incident.silenced or not incident.channels or any(name in pagers for name in incident.channels):
         return None
     return windows.get(incident.rule, {}).get(incident.severity)
 
 
-def opens_for(incident: Incident, windows: Windows) -> datetime | None:
+def opens_for(incident: Incident, windows: Windows, pagers: Collection[str]) -> datetime | None:
     """When that window opens next after the incident was last heard of, None where it waits for none."""
-    window = held_by(incident, windows)
+    window = held_by(incident, windows, pagers)
     return opens(window, incident.changed_at) if window else None
 
 
@@ -82,14 +83,14 @@ def page_now(
     The same where rules, or settings, without a pager were in force when it began. None where rules that are gone held
     it back, and those of today say nothing else. Pure.
     """
-    windows = windows_of(desk.book)
+    windows = windows_of(desk)
     known = incident.severity in desk.book.severities and any(rule.id == incident.rule for rule in desk.book.rules)
     if known and incident.rule not in windows:
         return None
-    window = held_by(incident, windows)
+    window = held_by(incident, windows, desk.pagers)
     why = still_fires(window.name) if window else f"{UNPAGED}: it still fires"
     told = _judged_anew(incident, delivery, before, why, desk, now)
-    if told is not None and told.incident is not None and PAGER in told.incident.channels:
+    if told is not None and told.incident is not None and not desk.pagers.isdisjoint(told.incident.channels):
         return told
     if known:
         return paged(incident, before, why, desk, now)
@@ -115,9 +116,16 @@ def _judged_anew(
 def paged(incident: Incident, before: Report | None, why: str, desk: Desk, now: datetime) -> Effects:
     """The page of an incident made of the last report about it, without new findings. Pure."""
     severity = desk.book.severities.get(incident.severity)
-    told = replace(incident, channels=(*incident.channels, PAGER), changed_at=now)
+    pagers = _pagers_of(incident, desk)
+    told = replace(incident, channels=(*incident.channels, *(pager.name for pager in pagers)), changed_at=now)
     alarm = afterwards.alarm(before, told, why, desk.book, now=now)
     report = replace(alarm, moment=Moment.START, pages=True)
-    pager = desk.configured([PAGER])
-    drafts = messages(report, pager, rank=severity.rank if severity else 1, due_at=now)
+    drafts = messages(report, pagers, rank=severity.rank if severity else 1, due_at=now)
     return Effects(outcome=why, incident=told, drafts=drafts, due_at=now)
+
+
+def _pagers_of(incident: Incident, desk: Desk) -> list[Channel]:
+    """Return the channels that page and that the incident's rule names, or all that rules may name."""
+    named = next((rule.channels for rule in desk.book.rules if rule.id == incident.rule), ())
+    pagers = [channel for channel in desk.channels.values() if channel.pages]
+    return [each for each in pagers if each.name in named] or [each for each in pagers if each.use is Use.RULES]

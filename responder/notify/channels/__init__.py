@@ -1,4 +1,4 @@
-"""The channels by the names that rules use. Adding one: a file here, a line below, a case in the contract tests."""
+"""The kinds of channels by their usual names. To add one: a file here, a line below, a case in the contract tests."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
 from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
+from responder.notify.contract import Channel
 
-CHANNELS: dict[str, type] = {
+CHANNELS: dict[str, type[Channel]] = {
     "pagerduty": PagerDuty,
     "pagerduty_fallback": PagerDutyFallback,
     "slack": Slack,

@@ -9,6 +9,7 @@ from typing import ClassVar
 from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import Moment
+from responder.notify.contract import Channel, Use
 from responder.notify.plain_page import page, title
 from responder.notify.wire import judged
 
@@ -17,13 +18,15 @@ _STEPS = ("print",)
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class Log(Channel):
     """Prints each message. It has no settings and nothing to keep secret."""
 
-    name: ClassVar[str] = "log"
+    name: str = "log"
+    title: ClassVar[str] = "the log"
+    fallback_order: ClassVar[int] = 100
+    use: ClassVar[Use] = Use.LAST_RESORT
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
     pace: ClassVar[None] = None
-    wakes: ClassVar[bool] = False
 
     def render(self, letter: Letter) -> Request:
         """The page as text; its title alone in the minimal form."""

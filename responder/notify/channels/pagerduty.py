@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from responder.model.message import Letter, Request, Response
@@ -12,6 +12,7 @@ from responder.model.report import Moment, Report
 from responder.model.secret import Secret
 from responder.model.text import one_line
 from responder.notify import href
+from responder.notify.contract import Channel, Use
 from responder.notify.custom_details import SHED, details
 from responder.notify.pace import Pace, per_minute
 from responder.notify.wire import ascii_only, decoded, encoded, judged, text_of, within
@@ -34,14 +35,17 @@ _RESOLVE = "resolve"
 
 
 @dataclass(frozen=True, slots=True)
-class PagerDuty:
+class PagerDuty(Channel):
     """Sends to ``<base_url>/v2/enqueue``; ``client_url`` is where people read responder itself."""
 
     routing_key: Secret
     base_url: str = "https://events.pagerduty.com"
     client_url: str = ""
     pace: Pace = PACE
-    name: ClassVar[str] = "pagerduty"
+    name: str = field(default="pagerduty", kw_only=True)
+    title: ClassVar[str] = "PagerDuty"
+    pages: ClassVar[bool] = True
+    fallback_order: ClassVar[int] = 10
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = {
         Moment.START: ("trigger",),
         Moment.AGAIN: ("trigger",),
@@ -51,7 +55,6 @@ class PagerDuty:
         Moment.RESOLUTION: (_RESOLVE,),
         Moment.UNCLOSED: (),
     }
-    wakes: ClassVar[bool] = True
 
     def render(self, letter: Letter) -> Request:
         """One event: a resolve with only what it needs, or a trigger that fits the vendor's limits."""
@@ -120,9 +123,12 @@ class PagerDuty:
 
 @dataclass(frozen=True, slots=True)
 class PagerDutyFallback(PagerDuty):
-    """The second key, or the second region, that pages when the first does not take them. Rules cannot name it."""
+    """A second key or region of PagerDuty, for pages that the first does not take."""
 
-    name: ClassVar[str] = "pagerduty_fallback"
+    name: str = field(default="pagerduty_fallback", kw_only=True)
+    title: ClassVar[str] = "PagerDuty's second key"
+    fallback_order: ClassVar[int] = 20
+    use: ClassVar[Use] = Use.FALLBACK
 
 
 def _summary(report: Report) -> str:

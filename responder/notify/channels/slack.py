@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import Moment
 from responder.model.secret import Secret
+from responder.notify.contract import Channel
 from responder.notify.pace import Pace
 from responder.notify.slack_messages import PACE, alarm, details, parent, plain, reply
 from responder.notify.wire import decoded, encoded, judged, retry_after, text_of, told
@@ -34,7 +35,7 @@ _SHOWN = frozenset({_ALOUD, _ALARM})
 
 
 @dataclass(frozen=True, slots=True)
-class Slack:
+class Slack(Channel):
     """Posts to ``channel`` (a name or id) as the bot of ``token``; ``base_url`` is the base of /chat.postMessage.
 
     ``group`` is the id of the user group that an alarm mentions: the page that PagerDuty did not take.
@@ -45,7 +46,9 @@ class Slack:
     base_url: str = "https://slack.com/api"
     pace: Pace = PACE
     group: str = ""
-    name: ClassVar[str] = "slack"
+    name: str = field(default="slack", kw_only=True)
+    title: ClassVar[str] = "Slack"
+    fallback_order: ClassVar[int] = 30
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = {
         Moment.START: (_POST, _DETAILS),
         Moment.AGAIN: (_EDIT, _ALOUD),
@@ -58,7 +61,7 @@ class Slack:
 
     @property
     def wakes(self) -> bool:
-        """Only with a group to mention: a message among others wakes nobody."""
+        """True if there is a group to mention: a message among others calls nobody."""
         return bool(self.group)
 
     def render(self, letter: Letter) -> Request:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Delivered, Outcome, TryLater
 from responder.model.report import Moment
 from responder.model.secret import Secret
+from responder.notify.contract import Channel
 from responder.notify.pace import Pace
 from responder.notify.slack_messages import PACE, alarm, parent, plain
 from responder.notify.wire import decoded, encoded, judged
@@ -18,18 +19,21 @@ _STEPS = ("post",)
 
 
 @dataclass(frozen=True, slots=True)
-class SlackWebhook:
+class SlackWebhook(Channel):
     """Posts to ``url``, which is itself the secret. ``group`` is the user group that an alarm mentions."""
 
     url: Secret
     pace: Pace = PACE
     group: str = ""
-    name: ClassVar[str] = "slack_webhook"
+    name: str = field(default="slack_webhook", kw_only=True)
+    title: ClassVar[str] = "Slack's webhook"
+    fallback_order: ClassVar[int] = 40
+    stands_in_for: ClassVar[str] = "slack"
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
 
     @property
     def wakes(self) -> bool:
-        """Only with a group to mention: a message among others wakes nobody."""
+        """True if there is a group to mention: a message among others calls nobody."""
         return bool(self.group)
 
     def render(self, letter: Letter) -> Request:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import Moment, Report
 from responder.model.text import one_line
+from responder.notify.contract import Channel, Use
 from responder.notify.pace import Pace, per_minute
 from responder.notify.plain_page import page, title
 from responder.notify.wire import ascii_only, judged
@@ -21,12 +22,15 @@ _STEPS = ("mail",)
 
 
 @dataclass(frozen=True, slots=True)
-class Smtp:
+class Smtp(Channel):
     """Mails from ``sender`` to ``recipients``, plain addresses both. Server and password are the deliverer's."""
 
     sender: str
     recipients: tuple[str, ...]
-    name: ClassVar[str] = "smtp"
+    name: str = field(default="smtp", kw_only=True)
+    title: ClassVar[str] = "the mail server"
+    fallback_order: ClassVar[int] = 60
+    use: ClassVar[Use] = Use.FALLBACK
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
     pace: ClassVar[Pace] = per_minute(60, 10)
     wakes: ClassVar[bool] = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -56,8 +57,8 @@ NOTHING = Outcome(rule="", severity="", rank=0, runbook="", told=(), pages=False
 _BEGINNINGS = frozenset({Moment.START, Moment.AGAIN})
 
 
-def outcome(effects: Effects, pager: str) -> Outcome:
-    """The outcome of a delivery; ``pager`` names the channel that wakes people.
+def outcome(effects: Effects, pagers: Collection[str]) -> Outcome:
+    """The outcome of a delivery; ``pagers`` names the channels that page.
 
     Somebody is woken when the pager hears of an incident for the first time, or that it fires again after its end. What
     it is told about one that is open wakes nobody.
@@ -74,7 +75,7 @@ def outcome(effects: Effects, pager: str) -> Outcome:
         rank=decision.severity.rank if notified else 0,
         runbook=str(decision.rule.runbook or "") if notified else "",
         told=tuple(told),
-        pages=pager in told,
+        pages=any(name in pagers for name in told),
         begins=effects.incident is not None and (returns or decision.change.kind is ChangeKind.NEW),
         reason=decision.reason,
     )

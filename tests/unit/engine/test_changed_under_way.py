@@ -18,6 +18,7 @@ from responder.model.rule import Rule, Severity
 from responder.model.secret import Secret
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.contract import Channel
+from responder.notify.route import pagers
 from responder.store import claims, lanes
 from responder.store.database import Database
 from responder.triage.matching import Matching
@@ -154,7 +155,7 @@ def test_an_end_that_the_pager_cannot_be_told_of_any_more_says_so(shop: Shop) ->
 
 def test_a_clock_that_is_put_back_does_not_keep_a_contradiction_for_an_hour(shop: Shop) -> None:
     """An Alertmanager says that it fires after all; the clock is corrected: people are woken now and not much later."""
-    watch = ClockWatch(shop.database, shop.clock)
+    watch = ClockWatch(shop.database, shop.clock, lambda: pagers({}))
     watch.step()
     ended = shop.clock.now() - timedelta(minutes=1)
     began = {**FIRING, "startsAt": (ended - timedelta(minutes=5)).isoformat()}
@@ -172,6 +173,6 @@ def test_an_end_that_is_held_back_outlives_a_look_too_many(shop: Shop) -> None:
     two = an_alert(labels={**LABELS, "instance": "2"}, fingerprint="2222222222222222")
     shop.deliver(a_body(alerts=[FIRING, two]), a_body(alerts=[OVER], status="resolved"))
     before = shop.rows("SELECT open, held_until, review_at FROM incidents")
-    ClockWatch(shop.database, shop.clock).step()
+    ClockWatch(shop.database, shop.clock, lambda: pagers({})).step()
     Review(shop.database, Ledger(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
     assert shop.rows("SELECT open, held_until, review_at FROM incidents") == before

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from responder.engine.clockwatch import LOOK_SECONDS, ClockWatch
 from responder.engine.courier import CLAIM, LEASE
 from responder.model.message import Draft
+from responder.notify.route import pagers
 from responder.store import lanes, outbox
 from responder.store.database import Database
 from responder.store.tables import messages
@@ -22,7 +23,7 @@ HOUR = 3600.0
 @pytest.fixture(name="watch")
 def a_watch(database: Database, clock: HandClock) -> ClockWatch:
     """A watch that has looked once."""
-    watch = ClockWatch(database, clock)
+    watch = ClockWatch(database, clock, lambda: pagers({}))
     assert watch.step() == LOOK_SECONDS
     return watch
 
@@ -119,14 +120,14 @@ def test_a_jump_while_nobody_ran_is_noticed_at_the_start(database: Database, clo
     """A process that starts after the clock was put back finds the pages of the one before it, and sends them."""
     write(database, clock, due_in=8)
     clock.put_back(seconds)
-    ClockWatch(database, clock).step()
+    ClockWatch(database, clock, lambda: pagers({})).step()
     assert due_in(database, clock) == 0
 
 
 def test_a_start_leaves_honest_waits_alone(database: Database, clock: HandClock) -> None:
     """A page that waits for its findings still does when another worker starts."""
     write(database, clock, due_in=8)
-    ClockWatch(database, clock).step()
+    ClockWatch(database, clock, lambda: pagers({})).step()
     assert due_in(database, clock) == 8
 
 
@@ -168,7 +169,7 @@ def test_a_pause_from_before_the_start_that_no_vendor_asked_for_ends(database: D
     """A process that starts after the clock was corrected does not inherit the pause."""
     paused(database, clock)
     clock.put_back(HOUR / 2)
-    ClockWatch(database, clock).step()
+    ClockWatch(database, clock, lambda: pagers({})).step()
     with database.read() as connection:
         assert lanes.look(connection, "slack").paused_until == 0.0
 
@@ -176,6 +177,6 @@ def test_a_pause_from_before_the_start_that_no_vendor_asked_for_ends(database: D
 def test_a_pause_that_a_vendor_asked_for_goes_on(database: Database, clock: HandClock) -> None:
     """A restart does not make us ignore what Slack asked for."""
     before = paused(database, clock)
-    ClockWatch(database, clock).step()
+    ClockWatch(database, clock, lambda: pagers({})).step()
     with database.read() as connection:
         assert lanes.look(connection, "slack") == before

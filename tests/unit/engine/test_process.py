@@ -22,7 +22,9 @@ from responder.model.report import Moment, Status
 from responder.model.rule import Action, ProbeSpec, Rule, SeverityFrom
 from responder.model.secret import Secret
 from responder.model.window import Span, Window
-from responder.notify.channels import CHANNELS
+from responder.notify.channels.log import Log
+from responder.notify.channels.pagerduty import PagerDuty
+from responder.notify.channels.slack import Slack
 from responder.notify.contract import Channel
 from responder.notify.links import LinkMaker
 from responder.triage.matching import Matching
@@ -45,9 +47,9 @@ TCP = ProbeSpec(
     place=Place("rules/probes.yaml", 1, 1),
 )
 CHANNELS_USED: dict[str, Channel] = {
-    "pagerduty": CHANNELS["pagerduty"](Secret("key")),
-    "slack": CHANNELS["slack"](Secret("token"), "#incidents"),
-    "log": CHANNELS["log"](),
+    "pagerduty": PagerDuty(Secret("key")),
+    "slack": Slack(Secret("token"), "#incidents"),
+    "log": Log(),
 }
 BY_SEVERITY = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P3"}, otherwise="P4")
 EVERYTHING = replace(

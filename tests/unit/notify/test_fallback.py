@@ -7,16 +7,20 @@ from typing import Any
 
 import pytest
 
-from responder.notify.fallback import CHAIN, Stay, Step, Stuck, after, next_step, told_so_far
+from responder.notify.fallback import Stay, Step, Stuck, after, next_step, told_so_far
+from responder.notify.route import in_order, title
 from tests.support.builders import NOW
 
 LIMIT = 60.0
+CHAIN = ("pagerduty", "pagerduty_fallback", "slack", "slack_webhook", "smtp")
+ORDER = in_order({})
 
 
 def stuck(**changes: Any) -> Stuck:
     """A P1 page at PagerDuty that was just written."""
     usual = {"channel": "pagerduty", "dead": False, "rank": 1, "written_at": NOW, "error": "", "failing_since": None}
-    return Stuck(**{**usual, **changes})
+    given = {**usual, **changes}
+    return Stuck(**given, title=title(given["channel"], {}))
 
 
 def ago(seconds: float) -> datetime:
@@ -26,7 +30,7 @@ def ago(seconds: float) -> datetime:
 
 def decided(page: Stuck, usable: tuple[str, ...] = CHAIN) -> Step | Stay:
     """What is done with the page now."""
-    return next_step(page, usable, LIMIT, NOW)
+    return next_step(page, usable, ORDER, LIMIT, NOW)
 
 
 def test_a_page_has_its_minute() -> None:
@@ -83,7 +87,7 @@ def test_a_lesser_page_is_given_more_time() -> None:
 )
 def test_the_ways_are_taken_in_order(channel: str, usable: tuple[str, ...], following: str) -> None:
     """Second key, then Slack with the group mentioned, then mail; what is not configured is passed over."""
-    assert after(channel, usable) == following
+    assert after(channel, usable, ORDER) == following
 
 
 def test_the_last_way_is_kept_on_trying() -> None:
