@@ -1,34 +1,46 @@
-"""What is counted: every metric that cannot be read from rows, its labels, and the counts of this process."""
+"""Counters: every metric that cannot be read from the database, its labels, and how this process counts it."""
 
 from __future__ import annotations
 
-import threading
-from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import structlog
+
+_log = structlog.get_logger()
+
 Key = tuple[str, tuple[str, ...]]
-Counts = Mapping[Key, float]
+Write = Callable[[float], None]
+Open = Callable[["Metric", str, tuple[str, ...]], Write]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric. Label values come from our own words and from the configuration, never from an alert.
+    """One metric. Label values are fixed words or come from the configuration, never from an alert.
 
-    ``latest`` keeps the greatest value ever said, as a timestamp; ``buckets`` are a histogram's upper bounds. ``known``
-    are label values that are shown from the start, with zero: Prometheus sees no increase in a series that begins at 1.
+    ``buckets`` are a histogram's upper bounds. ``known`` are label values that are shown from the start, with zero:
+    Prometheus sees no increase in a series that begins at 1.
     """
 
-    kind: Literal["counter", "histogram", "latest"]
+    kind: Literal["counter", "histogram", "gauge"]
     text: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
     known: tuple[tuple[str, ...], ...] = ()
 
+    @property
+    def help(self) -> str:
+        """The HELP text, which says how to aggregate over replicas."""
+        return f"{self.text} {MAX if self.kind == 'gauge' else SUM}"
 
+
+SUM: Final = "Sum across replicas."
+MAX: Final = "Take the maximum across replicas."
+MIN: Final = "Take the minimum across replicas."
+
+#: Results of an attempt to send a message: accepted, retried later, retried in the plain form, given up.
 RESULTS: Final = ("sent", "later", "plain", "dead")
-"""How an attempt to deliver a message may end: accepted, to be repeated, to be repeated plainly, given up."""
 
 METRICS: Final[Mapping[str, Metric]] = {
     "responder_http_requests": Metric(
@@ -52,12 +64,6 @@ METRICS: Final[Mapping[str, Metric]] = {
     "responder_attempts": Metric(
         "counter", "Attempts to deliver a message: sent, later, plain or dead.", ("channel", "result")
     ),
-    "responder_channel_last_success_timestamp_seconds": Metric(
-        "latest", "When a channel last accepted a message.", ("channel",)
-    ),
-    "responder_channel_last_failure_timestamp_seconds": Metric(
-        "latest", "When an attempt on a channel last failed.", ("channel",)
-    ),
     "responder_notification_latency_seconds": Metric(
         "histogram",
         "From an alert's start to the acceptance of the first page.",
@@ -77,62 +83,68 @@ METRICS: Final[Mapping[str, Metric]] = {
         (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
     ),
     "responder_redactions": Metric("counter", "Secrets taken out of messages that were sent.", ("type",)),
-    "responder_outbound_heartbeats": Metric("counter", "Pings of the outbound heartbeat, by result.", ("result",)),
+    "responder_outbound_heartbeats": Metric(
+        "counter",
+        "Pings of the outbound heartbeat, by result.",
+        ("result",),
+        known=(("accepted",), ("failed",), ("withheld",)),
+    ),
     "responder_outbound_heartbeat_last_success_timestamp_seconds": Metric(
-        "latest", "When the outbound heartbeat was last accepted."
+        "gauge", "When the outbound heartbeat was last accepted."
     ),
 }
 
 
 class Tally:
-    """Counts of one process since they were last taken. Adding costs a microsecond and waits for nobody."""
+    """The counters of this process, until ``open`` without effect: only ``serve`` has a scrape that reads them.
+
+    Counting raises neither for a full disk nor for a deleted directory: paging goes on. ``failure`` is the reason why
+    something is not counted, empty while everything is.
+    """
 
     def __init__(self) -> None:
-        self._counts: dict[Key, float] = {}
-        self._lock = threading.Lock()
+        self.failure = ""
+        self._opened: Open | None = None
+        self._writes: dict[Key, Write] = {}
 
-    def add(self, name: str, *labels: str, by: float = 1.0) -> None:
-        """Count. Raises KeyError for a name that ``METRICS`` does not have."""
-        self._put(METRICS[name], (name, labels), by)
+    def open(self, opened: Open) -> None:
+        """Count with what ``opened`` returns for a name and its label values. Call it before threads start."""
+        self.failure, self._opened, self._writes = "", opened, {}
+        for name, metric in METRICS.items():
+            for labels in metric.known:
+                self.add(name, *labels, value=0.0)
 
-    def observe(self, name: str, *labels: str, value: float) -> None:
-        """Put a value into a histogram's bucket; only the bucket it falls into counts it, a scrape sums up."""
-        metric = METRICS[name]
-        place = bisect_left(metric.buckets, value)
-        bound = f"{metric.buckets[place]:g}" if place < len(metric.buckets) else "+Inf"
-        self._put(metric, (f"{name}_bucket", (*labels, bound)), 1.0)
-        self._put(metric, (f"{name}_sum", labels), value)
+    def close(self) -> None:
+        """Count nothing any more."""
+        self.failure, self._opened, self._writes = "", None, {}
 
-    def latest(self, name: str, *labels: str, value: float) -> None:
-        """Say a value of which only the greatest is kept."""
-        METRICS[name]
-        with self._lock:
-            self._counts[name, labels] = max(value, self._counts.get((name, labels), value))
+    def add(self, name: str, *labels: str, value: float = 1.0) -> None:
+        """Add to a counter, observe a histogram's value, or set a gauge. Raises KeyError for an unknown name."""
+        write = self._writes.get((name, labels))
+        if write is None:
+            write = self._writes[name, labels] = self._write(METRICS[name], name, labels)
+        write(value)
 
-    def take(self) -> Counts:
-        """All counts, which are zero afterwards."""
-        with self._lock:
-            taken, self._counts = self._counts, {}
-        return taken
+    def fail(self, reason: str) -> None:
+        """Log why the counters are incomplete, once for each reason."""
+        if reason != self.failure:
+            _log.error("counters.failed", reason=f"{reason}; free the space or restore the directory, then restart")
+        self.failure = reason
 
-    def give_back(self, counts: Counts) -> None:
-        """Counts that could not be kept."""
-        for (name, labels), value in counts.items():
-            if is_latest(name):
-                self.latest(name, *labels, value=value)
-            else:
-                with self._lock:
-                    self._counts[name, labels] = self._counts.get((name, labels), 0.0) + value
-
-    def _put(self, metric: Metric, key: Key, by: float) -> None:
-        with self._lock:
-            self._counts[key] = self._counts.get(key, 0.0) + by
+    def _write(self, metric: Metric, name: str, labels: tuple[str, ...]) -> Write:
+        """Reserve the space of one series. What finds none is not counted by this process."""
+        if self._opened is None:
+            return _drop
+        try:
+            return self._opened(metric, name, labels)
+        except OSError as error:
+            self.fail(f"{name} is not counted: {error}")
+            return _drop
 
 
-def is_latest(name: str) -> bool:
-    """Whether the greatest value is kept rather than the sum."""
-    return name in METRICS and METRICS[name].kind == "latest"
+def _drop(_value: float) -> None:
+    """Count nothing."""
 
 
+#: The counters of this process. They are global, as the log is.
 TALLY: Final = Tally()
-"""The counts of this process, which are everybody's as the log is."""

@@ -98,7 +98,7 @@ def record() -> dict[str, set[CodeType]]:
         threading.setprofile(recorder)
         sys.setprofile(recorder)
         try:
-            worker = workers.worker(settings, first, on_fatal=lambda: None)
+            worker = workers.worker(settings, first, folder, 0, away="", on_fatal=lambda: None)
             recorder.on = True
             _page(worker, around)
             recorder.on = False

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry, generate_latest, values
 
 from responder.store.database import Database
 from responder.store.migrate import migrate
+from responder.tally import TALLY
+from responder.web.multiprocess import Files
 from tests.support.builders import NOW
 
 # Outside of `serve` structlog draws tracebacks with all their variables, which takes a second each.
@@ -58,6 +63,30 @@ def clock() -> HandClock:
     return HandClock()
 
 
+Counted = Callable[[str], float | None]
+
+
+@pytest.fixture
+def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
+    """Count, as a worker does; the value of a sample as a scrape shows it, None where it shows none."""
+    folder = tmp_path / "counters"
+    folder.mkdir()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
+    files = Files(folder, 0)
+    TALLY.open(files.open)
+    yield lambda sample: sampled(files, sample)
+    TALLY.close()
+    values.close_all_multiprocess_files()  # type: ignore[no-untyped-call]
+
+
+def sampled(files: Files, sample: str) -> float | None:
+    """The value of a sample in the text of a scrape."""
+    registry = CollectorRegistry()
+    registry.register(files)
+    found = [line for line in generate_latest(registry).decode().splitlines() if line.startswith(f"{sample} ")]
+    return float(found[0].rpartition(" ")[2]) if found else None
+
+
 @pytest.fixture
 def database_url(tmp_path: Path) -> str:
     """Where a database of this test's own may be."""
@@ -71,6 +100,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     new = Database(f"sqlite:///{path}")
     migrate(new)
     new.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM")  # tables dropped by migrations leave free pages, which a full disk has not
     return path
 
 

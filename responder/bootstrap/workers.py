@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from flask import Flask
 
 from responder import bootstrap
 from responder.engine import fallback, flood, heartbeat, lifeline, reconcile, retention, review, unclosed, windows
 from responder.engine.alertmanager import Alertmanagers
-from responder.engine.counting import Counting
 from responder.engine.desk import Desk
 from responder.engine.engine import Engine
 from responder.engine.ledger import Ledger
@@ -29,6 +33,7 @@ from responder.web import astray, ops, webhook
 from responder.web.app import create_app
 from responder.web.auth import guard
 from responder.web.metrics import InForce
+from responder.web.multiprocess import Files
 
 DRAIN_SECONDS = 8.0
 """How long a stopping worker may take to finish what it is sending."""
@@ -43,7 +48,6 @@ class Worker:
     app: Flask
     engine: Engine | None
     database: Database
-    counting: Loop
     opening: Loop
 
     def reload(self) -> None:
@@ -56,7 +60,6 @@ class Worker:
         if self.engine is not None:
             self.engine.stop(DRAIN_SECONDS)
         self.opening.stop(1.0)
-        self.counting.stop(1.0)
         self.database.close()
 
 
@@ -82,22 +85,54 @@ class Opening:
         return _REST_SECONDS
 
 
-def worker(settings: Settings, first: Loaded, *, away: str, on_fatal: Callable[[], None]) -> Worker:
+@contextlib.contextmanager
+def counters_directory() -> Iterator[Path | None]:
+    """Make the directory of the counters of one instance; None, with an error in the log, where that fails.
+
+    It is PROMETHEUS_MULTIPROC_DIR, emptied, or a private temporary directory that is removed at the end.
+    """
+    made, owner = "", os.getpid()
+    try:
+        if given := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            Path(given).mkdir(mode=0o700, parents=True, exist_ok=True)
+            for old in Path(given).glob("*.db"):
+                old.unlink()
+        else:
+            given = made = tempfile.mkdtemp(prefix="responder-counters-")
+    except OSError as error:
+        TALLY.fail(f"no directory for counters: {error}")
+        given = None
+    try:
+        yield Path(given) if given else None
+    finally:
+        if made and os.getpid() == owner:  # a forked worker that exits unwinds this frame, too
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def worker(
+    settings: Settings, first: Loaded, counters: Path | None, slot: int, *, away: str, on_fatal: Callable[[], None]
+) -> Worker:
     """Build a worker and start its engine. Call it after the fork: it opens connections and starts threads.
 
+    ``counters`` is the directory of this instance's counters, if there is one; ``slot`` is this worker's alone.
     ``away`` is not empty where the database could not be reached before the fork.
     """
+    files = None
+    if counters:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counters)  # prometheus-client reads it when a file is opened
+        files = Files(counters, slot)
+        TALLY.open(files.open)
     clock = bootstrap.SystemClock()
     database = Database(settings.database_url.reveal())
     inbox = Inbox(database)
     engine = _engine(settings, database, first, clock, on_fatal) if settings.role != "web" else None
     opening = Loop("opening", Opening(settings, database, away).step, on_fatal)
-    counting = Loop("counting", Counting(database, TALLY).step, on_fatal)
     given = ops.Ops(
         database=database,
         clock=clock,
         limit=settings.max_database_bytes,
-        alive=lambda: opening.alive and counting.alive and (engine is None or engine.alive),
+        alive=lambda: opening.alive and (engine is None or engine.alive),
+        counters=files.collect if files else tuple,
         rules=lambda: _in_force(engine.rules) if engine else None,
     )
     parts = [ops.blueprint(given), astray.blueprint(clock, takes_webhooks=settings.role != "engine")]
@@ -112,10 +147,9 @@ def worker(settings: Settings, first: Loaded, *, away: str, on_fatal: Callable[[
         parts.append(webhook.blueprint(door))
     app = create_app(*parts)
     opening.start()
-    counting.start()
     if engine:
         engine.start()
-    return Worker(app, engine, database, counting, opening)
+    return Worker(app, engine, database, opening)
 
 
 def _in_force(rules: Rules) -> InForce:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import signal
 import sys
@@ -35,6 +36,8 @@ class Arbiter(BaseApplication):
         self._first = first
         self._away = away
         self._worker: workers.Worker | None = None
+        self._counters: Path | None = None
+        self._slot = 0
         super().__init__()
 
     def load_config(self) -> None:
@@ -51,6 +54,7 @@ class Arbiter(BaseApplication):
             "proc_name": "responder",
             "control_socket_disable": True,
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - a heartbeat file of gunicorn's
+            "pre_fork": self._give_slot,
             "worker_exit": lambda _server, _worker: self._drain(),
         }
         for name, value in options.items():
@@ -60,13 +64,26 @@ class Arbiter(BaseApplication):
         """Serve until told to stop. What is here before the fork is shared: the collector leaves it alone."""
         gc.freeze()
         gc.enable()
-        _Master(self).run()
+        with workers.counters_directory() as self._counters:
+            _Master(self).run()
+
+    def _give_slot(self, server: Any, worker: Any) -> None:
+        """Give a new worker the lowest number that no living one has. It continues the counters of the last holder."""
+        taken = {each.slot for each in server.WORKERS.values()}
+        self._slot = worker.slot = next(slot for slot in itertools.count() if slot not in taken)
 
     def load(self) -> Any:
         """Called in each worker after the fork."""
         sys.setswitchinterval(_SWITCH_SECONDS)
         gc.set_threshold(_COLLECT_AFTER)
-        self._worker = workers.worker(self._settings, self._first, away=self._away, on_fatal=lambda: os._exit(_BROKEN))
+        self._worker = workers.worker(
+            self._settings,
+            self._first,
+            self._counters,
+            self._slot,
+            away=self._away,
+            on_fatal=lambda: os._exit(_BROKEN),
+        )
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._reload())
         return self._worker.app
 

@@ -87,7 +87,7 @@ class Prober:
             findings[number] = finding
             if finding.verdict is not Verdict.SKIPPED:
                 labels = (finding.probe, finding.verdict.value)
-                TALLY.observe("responder_probe_duration_seconds", *labels, value=finding.duration)
+                TALLY.add("responder_probe_duration_seconds", *labels, value=finding.duration)
             if on_each is not None:
                 on_each(finding)
 

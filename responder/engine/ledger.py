@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from responder.engine.counting import count
 from responder.engine.effects.decided import Decided, to_tell
 from responder.model.clock import Clock
-from responder.model.delivery import Study
+from responder.model.delivery import Effects, Study
+from responder.model.incident import ChangeKind
 from responder.store import floods, heartbeats, incidents, outbox, studies
 from responder.store.database import CannotStore, Database, Turn
+from responder.tally import TALLY
 
 LEASE = timedelta(seconds=5)
 """How long a diagnosis stays ours without a sign of life."""
@@ -35,6 +37,31 @@ def write(connection: Connection, decided: Decided, now: datetime, room: int) ->
     heartbeats.beat(connection, (beat for each in effects for beat in each.beats))
     due = [(each.work, each.due_at) for each in effects if each.work]
     return studies.write(connection, due, now, now + LEASE, room)
+
+
+def count(effects: Iterable[Effects]) -> None:
+    """Add what was committed to the counters."""
+    found = Counter[tuple[str, ...]]()
+    for each in effects:
+        found.update(_counts(each))
+    for (name, *labels), number in found.items():
+        TALLY.add(name, *labels, value=number)
+
+
+def _counts(effects: Effects) -> Iterator[tuple[str, ...]]:
+    """The counters of these effects, with their labels."""
+    if effects.delivery is not None:
+        yield "responder_deliveries_done", effects.state
+    if effects.decision is None:
+        return
+    for ruling in effects.decision.rulings if effects.delivery is not None else ():
+        yield "responder_alerts", "firing" if ruling.alert.firing else "resolved"
+        yield "responder_rule_matches", ruling.rule.id
+        if not ruling.rule.matchers:
+            yield ("responder_unmatched_alerts",)
+    kind = effects.decision.change.kind
+    if effects.incident is not None and kind in {ChangeKind.NEW, ChangeKind.RESOLVED}:
+        yield "responder_incidents", effects.incident.severity, "opened" if effects.incident.open else "resolved"
 
 
 class Ledger:

@@ -16,9 +16,10 @@ from responder.model.message import Request
 from responder.model.rule import Heartbeat
 from responder.model.secret import Secret, scrub
 from responder.outgoing import CouldNotReach, Outgoing
-from responder.store import backlog, heartbeats, inbox, tallies
+from responder.store import backlog, heartbeats, inbox, lanes
 from responder.store.backlog import Backlog
 from responder.store.database import Database
+from responder.store.lanes import Standing
 from responder.tally import TALLY
 
 _log = structlog.get_logger()
@@ -27,18 +28,15 @@ EVERY: Final = timedelta(minutes=1)
 LATE: Final = timedelta(minutes=2)
 """A message or a delivery that is so long overdue says that pages do not leave."""
 _PING_SECONDS: Final = 10.0
-_SUCCESS: Final = "responder_channel_last_success_timestamp_seconds"
-_FAILURE: Final = "responder_channel_last_failure_timestamp_seconds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the database says of the way to people. ``failures`` and ``successes`` are epoch seconds by channel."""
+    """What the database says about the path of a page."""
 
     oldest_delivery: datetime | None
     backlogs: Mapping[str, Backlog]
-    failures: Mapping[str, float]
-    successes: Mapping[str, float]
+    standings: Mapping[str, Standing]
     pulses: Mapping[str, Pulse]
     expected: tuple[Heartbeat, ...]
     channels: tuple[str, ...]
@@ -50,10 +48,11 @@ def doubts(facts: Facts, now: datetime) -> tuple[str, ...]:
     if facts.oldest_delivery is not None and now - facts.oldest_delivery > LATE:
         found.append("deliveries wait to be decided")
     for channel in facts.channels:
+        standing = facts.standings.get(channel, Standing())
         urgent = facts.backlogs.get(channel, Backlog()).urgent
         if urgent is not None and now - urgent > LATE:
             found.append(f"messages for {channel} do not leave")
-        elif facts.failures.get(channel, 0.0) > facts.successes.get(channel, 0.0):
+        elif (standing.failed_at or 0.0) > (standing.accepted_at or 0.0):
             found.append(f"{channel} did not accept the last message")
     for heartbeat in facts.expected:
         pulse = facts.pulses.get(heartbeat.cluster)
@@ -96,17 +95,15 @@ class Lifeline:
             _log.warning("lifeline.refused", reason=refusal)
             return
         name = "responder_outbound_heartbeat_last_success_timestamp_seconds"
-        TALLY.latest(name, value=self.clock.now().timestamp())
+        TALLY.add(name, value=self.clock.now().timestamp())
 
     def _facts(self) -> Facts:
         desk = self.desk()
         with self.database.read() as connection:
-            sums = tallies.read(connection)
             return Facts(
                 oldest_delivery=inbox.oldest_new(connection),
                 backlogs=backlog.backlogs(connection, self.clock.now()),
-                failures={labels[0]: value for (name, labels), value in sums.items() if name == _FAILURE},
-                successes={labels[0]: value for (name, labels), value in sums.items() if name == _SUCCESS},
+                standings=lanes.standings(connection),
                 pulses=heartbeats.pulses(connection),
                 expected=desk.book.heartbeats,
                 channels=tuple(desk.channels),

@@ -35,6 +35,9 @@ class Marking:
     def mark(self, connection: Connection, ended: Iterable[tuple[Letter, Outcome]], now: datetime) -> list[News]:
         """Write down what became of the attempts. Returns what to log and count once that is committed."""
         ended = sorted(ended, key=lambda each: each[0].id)  # two that mark the same must not wait for each other
+        for channel in sorted({letter.channel for letter, _ in ended}):
+            results = {isinstance(outcome, Delivered) for letter, outcome in ended if letter.channel == channel}
+            lanes.tried(connection, channel, now, accepted=True in results, failed=False in results)
         news = [self._mark_one(connection, letter, outcome, now) for letter, outcome in ended]
         return news + [partial(_count, letter, outcome, now) for letter, outcome in ended]
 
@@ -78,16 +81,14 @@ class Marking:
 
 
 def _count(letter: Letter, outcome: Outcome, now: datetime) -> None:
-    """Add one attempt to the counts of this process."""
+    """Add one attempt to the counters."""
     result = {Delivered: "sent", TryLater: "later", Refused: "dead" if letter.plain else "plain"}[type(outcome)]
     TALLY.add("responder_attempts", letter.channel, result)
     if result != "sent":
-        TALLY.latest("responder_channel_last_failure_timestamp_seconds", letter.channel, value=now.timestamp())
         return
-    TALLY.latest("responder_channel_last_success_timestamp_seconds", letter.channel, value=now.timestamp())
     if letter.report.moment is Moment.START:
         since = {"responder_notification_latency_seconds": letter.report.started_at}
         if letter.written_at is not None:
             since["responder_page_delay_seconds"] = letter.written_at
         for name, began in since.items():
-            TALLY.observe(name, letter.channel, value=max(0.0, (now - began).total_seconds()))
+            TALLY.add(name, letter.channel, value=max(0.0, (now - began).total_seconds()))

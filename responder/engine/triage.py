@@ -10,12 +10,11 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine import process
-from responder.engine.counting import count
 from responder.engine.desk import Desk
 from responder.engine.effects import flood
 from responder.engine.effects.decided import Decided, to_tell
 from responder.engine.follow import History
-from responder.engine.ledger import TURN, write
+from responder.engine.ledger import TURN, count, write
 from responder.engine.mishap import mishap
 from responder.engine.plainly import bare
 from responder.engine.recall import Recall

@@ -20,14 +20,17 @@ class Standing:
     """Seconds since the epoch. ``full_at`` is the state of the bucket (see notify/pace.py).
 
     Nothing leaves before ``paused_until``. ``failing_since`` is the first failure after which nothing was accepted.
+    ``accepted_at`` and ``failed_at`` are the newest attempts that were and were not accepted.
     """
 
     full_at: float = 0.0
     paused_until: float = 0.0
     failing_since: float | None = None
+    accepted_at: float | None = None
+    failed_at: float | None = None
 
 
-_COLUMNS = (lanes.c.full_at, lanes.c.paused_until, lanes.c.failing_since)
+_COLUMNS = (lanes.c.full_at, lanes.c.paused_until, lanes.c.failing_since, lanes.c.accepted_at, lanes.c.failed_at)
 _OURS = lanes.c.channel == bindparam("name")
 _LOOK = select(*_COLUMNS).where(_OURS)
 _HOLD = _LOOK.with_for_update()
@@ -70,6 +73,13 @@ def failed(connection: Connection, channel: str, now: datetime) -> None:
 def pause(connection: Connection, channel: str, until: float, full_at: float) -> None:
     """Nothing more leaves before ``until``, and then only what the bucket holds. Both are seconds since the epoch."""
     connection.execute(update(lanes).where(lanes.c.channel == channel).values(paused_until=until, full_at=full_at))
+
+
+def tried(connection: Connection, channel: str, now: datetime, *, accepted: bool, failed: bool) -> None:
+    """Remember when attempts were accepted and when they failed."""
+    moments = {lanes.c.accepted_at: accepted, lanes.c.failed_at: failed}
+    values = {column: to_seconds(now) for column, happened in moments.items() if happened}
+    connection.execute(update(lanes).where(lanes.c.channel == channel).values(values))
 
 
 def answered(connection: Connection, channel: str) -> bool:

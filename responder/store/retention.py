@@ -125,8 +125,8 @@ SHELVES: Mapping[str, Shelf] = {
         ),
     )
 }
-SMALL = frozenset({"floods", "gathered_groups", "heartbeats", "lanes", "tallies", "timers"})
-"""Tables that do not grow with time: a row a severity, a cluster, a channel, a count, a job, an open group."""
+SMALL = frozenset({"floods", "gathered_groups", "heartbeats", "lanes", "timers"})
+"""Tables that do not grow with time: a row a severity, a cluster, a channel, a job, an open group."""
 
 
 def _known(connection: Connection) -> dict[str, list[str]]:

@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """The migration this code needs; a database that says so is not looked at further."""
 
 metadata = MetaData()
@@ -54,15 +54,6 @@ rejects = Table(
     Column("error", Text, nullable=False),
     Column("size", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
-)
-
-# Counts that no row holds: METRICS of responder/tally.py. ``labels`` are the values, in the metric's order.
-tallies = Table(
-    "tallies",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("labels", Text, primary_key=True),
-    Column("value", Float, nullable=False),
 )
 
 incidents = Table(
@@ -237,4 +228,6 @@ lanes = Table(
     Column("full_at", Float, nullable=False),
     Column("paused_until", Float, nullable=False),
     Column("failing_since", Float),
+    Column("accepted_at", Float),
+    Column("failed_at", Float),
 )

@@ -61,9 +61,11 @@ def _release(connection: Connection, untrue: ColumnElement[bool], now: datetime)
 
 
 def _resume(connection: Connection, beyond: datetime, now: datetime) -> int:
-    """End the vendors' pauses that last beyond a moment; what fails, fails since now at the latest."""
+    """Clear rate-limit pauses later than ``beyond``; clamp the times of attempts to now."""
     held = _correct(connection, lanes, lanes.c.paused_until > to_seconds(beyond), paused_until=0.0)
-    return held + _correct(connection, lanes, lanes.c.failing_since > to_seconds(now), failing_since=to_seconds(now))
+    for column in (lanes.c.failing_since, lanes.c.accepted_at, lanes.c.failed_at):
+        held += _correct(connection, lanes, column > to_seconds(now), **{column.name: to_seconds(now)})
+    return held
 
 
 def shorten(

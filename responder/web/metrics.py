@@ -1,22 +1,21 @@
-"""``/metrics``: sums from the database, gauges from its indexes, and what this process knows of its rules."""
+"""``/metrics``: counters of this instance, gauges from the database's indexes, and the rules of this process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
 from responder import __version__
 from responder.model.clock import Clock
 from responder.model.rule import Heartbeat
-from responder.store import backlog, heartbeats, inbox, retention, space, tallies
+from responder.store import backlog, heartbeats, inbox, lanes, retention, space
 from responder.store.database import Database
-from responder.tally import METRICS, RESULTS
-from responder.tally import Metric as Counted
+from responder.tally import MAX, MIN, RESULTS, TALLY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,16 +32,18 @@ class InForce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreCollector(Collector):
-    """Reads the metrics when asked: the same numbers for every worker and replica, and after every restart.
+    """Reads the metrics when asked.
 
-    ``rules`` is None in a process without an engine; ``limit`` is what the database may take, in bytes. Nothing here
-    looks at rows that are finished: a scrape costs as much after a year as on the first day.
+    ``counters`` reads those of all workers of this instance, and raises OSError. ``rules`` is None in a process without
+    an engine; ``limit`` is the most bytes the database may take. No query looks at finished rows: a scrape costs as
+    much after a year as on the first day.
     """
 
     database: Database
     clock: Clock
     limit: int = 8 * 1024**3
     rules: Callable[[], InForce | None] = field(default=lambda: None)
+    counters: Callable[[], Iterable[Metric]] = tuple
 
     def describe(self) -> list[Metric]:
         """Nothing: registering must not ask the database."""
@@ -52,10 +53,8 @@ class StoreCollector(Collector):
         """The metrics, named as docs/metrics.md lists them."""
         now, rules = self.clock.now(), self.rules()
         yield _gauge("responder_build_info", "1, with the version.", {(__version__,): 1.0}, "version")
+        yield from self._counted(rules)
         with self.database.read() as connection:
-            channels = rules.channels if rules is not None else ()
-            attempts = {("responder_attempts", (name, result)): 0.0 for name in channels for result in RESULTS}
-            yield from _summed(attempts | tallies.read(connection))
             yield from _waiting(connection, now, rules)
             yield from _space(connection, self.limit)
             if rules is not None:
@@ -63,39 +62,26 @@ class StoreCollector(Collector):
         if rules is not None:
             yield from _rules(rules)
 
+    def _counted(self, rules: InForce | None) -> Iterable[Metric]:
+        """The counters. Where they cannot be read, the gauges of the database are served without them."""
+        for channel in rules.channels if rules is not None else ():
+            for result in RESULTS:
+                TALLY.add("responder_attempts", channel, result, value=0.0)
+        found: list[Metric] = []
+        try:
+            found = list(self.counters())
+        except OSError as error:
+            TALLY.fail(str(error))
+        text = "0 while counters cannot be written or read (see counters.failed in the log), 1 otherwise."
+        return *found, _gauge("responder_counters_ok", text, {(): 0.0 if TALLY.failure else 1.0}, across=MIN)
 
-def _gauge(name: str, text: str, values: Mapping[tuple[str, ...], float], *labels: str) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, text, labels=labels)
+
+def _gauge(
+    name: str, text: str, values: Mapping[tuple[str, ...], float], *labels: str, across: str = MAX
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, f"{text} {across}", labels=labels)
     for given, value in sorted(values.items()):
         family.add_metric(given, value)
-    return family
-
-
-def _summed(sums: Mapping[tuple[str, tuple[str, ...]], float]) -> Iterator[Metric]:
-    for name, metric in METRICS.items():
-        if metric.kind == "histogram":
-            yield _histogram(name, metric, sums)
-            continue
-        values = dict.fromkeys(metric.known, 0.0)
-        values |= {labels: value for (found, labels), value in sums.items() if found == name}
-        if metric.kind == "latest":
-            yield _gauge(name, metric.text, values, *metric.labels)
-            continue
-        family = CounterMetricFamily(name, metric.text, labels=metric.labels)
-        for labels, value in sorted(values.items()):
-            family.add_metric(labels, value)
-        yield family
-
-
-def _histogram(name: str, metric: Counted, sums: Mapping[tuple[str, tuple[str, ...]], float]) -> Metric:
-    family = HistogramMetricFamily(name, metric.text, labels=metric.labels)
-    bounds = [*(f"{bound:g}" for bound in metric.buckets), "+Inf"]
-    for labels in sorted({labels for found, labels in sums if found == f"{name}_sum"}):
-        total, buckets = 0.0, []
-        for bound in bounds:
-            total += sums.get((f"{name}_bucket", (*labels, bound)), 0.0)
-            buckets.append((bound, total))
-        family.add_metric(labels, buckets, sums[f"{name}_sum", labels])
     return family
 
 
@@ -118,6 +104,17 @@ def _waiting(connection: Connection, now: datetime, rules: InForce | None) -> It
     channels = dict.fromkeys(rules.channels if rules else (), backlog.Backlog()) | backlog.backlogs(connection, now)
     yield _by_channel("responder_messages_waiting", "Messages not sent yet.", channels, lambda each: each.waiting)
     yield _by_channel("responder_messages_dead", "Messages that were given up.", channels, lambda each: each.dead)
+    standings = lanes.standings(connection)
+    accepted: dict[tuple[str, ...], float] = {
+        (name,): each.accepted_at for name, each in standings.items() if each.accepted_at is not None
+    }
+    text = "When a channel last accepted a message."
+    yield _gauge("responder_channel_last_success_timestamp_seconds", text, accepted, "channel")
+    failed: dict[tuple[str, ...], float] = {
+        (name,): each.failed_at for name, each in standings.items() if each.failed_at is not None
+    }
+    text = "When an attempt on a channel last failed."
+    yield _gauge("responder_channel_last_failure_timestamp_seconds", text, failed, "channel")
     text = "How long the oldest message is overdue; 0 for none."
     yield _by_channel("responder_oldest_message_age_seconds", text, channels, lambda each: _age(each.oldest, now))
 
@@ -139,7 +136,7 @@ def _space(connection: Connection, limit: int) -> Iterator[Metric]:
     yield _gauge("responder_database_limit_bytes", text, {(): float(limit)})
     if (left := space.free(connection)) is not None:
         text = "Space left for it on its disk (SQLite)."
-        yield _gauge("responder_database_free_bytes", text, {(): float(left)})
+        yield _gauge("responder_database_free_bytes", text, {(): float(left)}, across=MIN)
 
 
 def _heartbeats(connection: Connection, rules: InForce) -> Iterator[Metric]:
@@ -159,6 +156,6 @@ def _rules(rules: InForce) -> Iterator[Metric]:
     text = "1, with the revision of the rules in force in the process asked."
     yield _gauge("responder_rules_info", text, {(rules.revision[:12],): 1.0}, "revision")
     text = "0 while newer rule files are refused, 1 otherwise."
-    yield _gauge("responder_rules_last_reload_success", text, {(): 0.0 if rules.refused else 1.0})
+    yield _gauge("responder_rules_last_reload_success", text, {(): 0.0 if rules.refused else 1.0}, across=MIN)
     text = "Since when these rules are in force."
     yield _gauge("responder_rules_last_reload_timestamp_seconds", text, {(): rules.since.timestamp()})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Response, request
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import Metric
 
 from responder.model.clock import Clock
 from responder.store.database import CannotStore, Database
@@ -23,7 +25,8 @@ _TRY_SECONDS = 1.0
 class Ops:
     """What the routes look at.
 
-    ``alive`` says whether every loop of this process runs; ``limit`` is what the database may take, in bytes.
+    ``alive`` is true while every loop of this process runs; ``limit`` is the most bytes the database may take;
+    ``counters`` reads those of all workers of this instance.
     """
 
     database: Database
@@ -31,13 +34,23 @@ class Ops:
     limit: int = 8 * 1024**3
     alive: Callable[[], bool] = field(default=lambda: True)
     rules: Callable[[], InForce | None] = field(default=lambda: None)
+    counters: Callable[[], Iterable[Metric]] = tuple
 
 
 def blueprint(given: Ops) -> Blueprint:
     """``/healthz``, ``/readyz`` and ``/metrics``. None of them depends on PagerDuty, Slack or a probe target."""
     routes = Blueprint("ops", __name__)
     registry, keeping = CollectorRegistry(), _Keeping(given.database, given.clock)
-    registry.register(StoreCollector(database=given.database, clock=given.clock, limit=given.limit, rules=given.rules))
+    ProcessCollector(pid=os.getppid, registry=registry)  # the gunicorn master
+    registry.register(
+        StoreCollector(
+            database=given.database,
+            clock=given.clock,
+            limit=given.limit,
+            rules=given.rules,
+            counters=given.counters,
+        )
+    )
 
     @routes.get("/healthz")
     def healthz() -> Response:

@@ -535,7 +535,11 @@ def test_the_standing_of_a_channel_is_shared(database: Database) -> None:
         assert lanes.look(connection, "slack") == lanes.Standing(18.5, now + 30, now)
         lanes.answered(connection, "slack")
         assert lanes.look(connection, "slack").failing_since is None
-        assert lanes.standings(connection)["pagerduty"] == lanes.Standing()
+        lanes.tried(connection, "slack", NOW, accepted=False, failed=True)
+        lanes.tried(connection, "slack", LATER, accepted=True, failed=False)
+        found = lanes.standings(connection)
+        assert (found["slack"].failed_at, found["slack"].accepted_at) == (now, LATER.timestamp())
+        assert found["pagerduty"] == lanes.Standing()
 
 
 def test_two_replicas_give_a_channel_its_row_at_the_same_moment(database: Database) -> None:

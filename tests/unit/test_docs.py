@@ -78,16 +78,20 @@ def test_the_metrics_page_lists_every_metric(database: Database) -> None:
     registry.register(collector)
     labels = {family.name: _labels(family) for family in collector.collect()}
     text = generate_latest(registry).decode()
-    rows = []
+    rows = [
+        f"| `{name}{'_total' if each.kind == 'counter' else ''}` | {each.kind} | "
+        f"{', '.join(f'`{label}`' for label in each.labels)} | {each.help} |"
+        for name, each in METRICS.items()
+    ]
     for name, help_text in re.findall(r"^# HELP (\S+) (.+)$", text, re.MULTILINE):
         kind = re.search(rf"^# TYPE {name} (\S+)$", text, re.MULTILINE)
         assert kind is not None
-        found = labels[name.removesuffix("_total")]
-        rows.append(f"| `{name}` | {kind[1]} | {found} | {help_text} |")
+        rows.append(f"| `{name}` | {kind[1]} | {labels[name]} | {help_text} |")
     head = (
-        "# Metrics\n\n`GET /metrics`. The numbers are kept in the database: every worker and replica says the same,\n"
-        "after every restart too. Take `max without (instance, pod)` of them, never the sum. Counts are at most five\n"
-        "seconds old. Label values are words of responder and of its configuration, never what an alert says.\n"
+        "# Metrics\n\n`GET /metrics`. Counters and histograms belong to one instance, all its workers together: take\n"
+        "`sum without (instance, pod)` of their `rate()` or `increase()`. Gauges read from the database are the same\n"
+        "on all replicas: take `max without (instance, pod)`. Each text says which. Label values are fixed words or\n"
+        "come from the configuration, never from an alert. `process_*` are those of the gunicorn master.\n"
         "`deploy/prometheus/responder.rules.yml` alerts on them, `deploy/grafana/responder.json` draws them.\n\n"
         "| metric | type | labels | what it says |\n|---|---|---|---|\n"
     )
@@ -95,8 +99,7 @@ def test_the_metrics_page_lists_every_metric(database: Database) -> None:
 
 
 def _labels(family: Metric) -> str:
-    named = METRICS[family.name].labels if family.name in METRICS else getattr(family, "_labelnames", ())
-    return ", ".join(f"`{name}`" for name in named)
+    return ", ".join(f"`{name}`" for name in getattr(family, "_labelnames", ()))
 
 
 def test_the_readme_names_every_command() -> None:

@@ -1,4 +1,4 @@
-"""The dead man's switch, the outbound heartbeat and the counts, on PostgreSQL."""
+"""The Watchdog, the outbound heartbeat and the scrape, on PostgreSQL."""
 
 import pytest
 
@@ -6,6 +6,5 @@ import pytest
 from tests.contracts.test_scrape import *  # noqa: F403
 from tests.unit.engine.test_heartbeat import *  # noqa: F403
 from tests.unit.engine.test_lifeline import *  # noqa: F403
-from tests.unit.test_tally import *  # noqa: F403
 
 pytestmark = pytest.mark.real

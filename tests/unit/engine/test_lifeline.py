@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 
-from responder.engine.counting import Counting
 from responder.engine.lifeline import Facts, Lifeline, doubts
 from responder.model.clock import Deadline
 from responder.model.heartbeat import Pulse
@@ -16,10 +15,11 @@ from responder.model.message import Request, Response
 from responder.model.rule import Heartbeat
 from responder.model.secret import Secret
 from responder.outgoing import CouldNotReach
+from responder.store import lanes
 from responder.store.backlog import Backlog
 from responder.store.database import Database
-from responder.tally import TALLY
-from tests.conftest import HandClock
+from responder.store.lanes import Standing
+from tests.conftest import Counted, HandClock
 from tests.support.builders import NOW, a_rule
 from tests.unit.engine.test_process import a_desk
 
@@ -27,8 +27,7 @@ MINUTE = timedelta(minutes=1)
 WELL = Facts(
     oldest_delivery=NOW - MINUTE,
     backlogs={"slack": Backlog(waiting=3, urgent=NOW - MINUTE), "gone": Backlog(waiting=1, urgent=NOW - 9 * MINUTE)},
-    failures={"pagerduty": 100.0},
-    successes={"pagerduty": 101.0},
+    standings={"pagerduty": Standing(failed_at=100.0, accepted_at=101.0)},
     pulses={"prod": Pulse(cluster="prod", seen_at=NOW - 5 * MINUTE, since=NOW, watched_at=NOW)},
     expected=(Heartbeat(cluster="prod", max_gap=600.0, rule=a_rule()),),
     channels=("pagerduty", "slack"),
@@ -42,7 +41,10 @@ NEVER = Pulse(cluster="prod", seen_at=None, since=NOW, watched_at=NOW)
         ({}, ()),
         ({"oldest_delivery": NOW - 3 * MINUTE}, ("deliveries wait to be decided",)),
         ({"backlogs": {"slack": Backlog(waiting=1, urgent=NOW - 3 * MINUTE)}}, ("messages for slack do not leave",)),
-        ({"failures": {"pagerduty": 102.0}}, ("pagerduty did not accept the last message",)),
+        (
+            {"standings": {"pagerduty": Standing(failed_at=102.0, accepted_at=101.0)}},
+            ("pagerduty did not accept the last message",),
+        ),
         ({"pulses": {"prod": NEVER}}, ("no Watchdog from prod",)),
         ({"pulses": {}}, ("no Watchdog from prod",)),
         ({"pulses": {"prod": replace(NEVER, seen_at=NOW - 11 * MINUTE)}}, ("no Watchdog from prod",)),
@@ -69,7 +71,6 @@ class Wire:
 
 def pinged(database: Database, clock: HandClock, *, alive: bool = True, status: int = 200) -> list[str]:
     """Run once; the addresses that were asked."""
-    TALLY.take()
     wire = Wire(lambda: Response(status, b"OK"))
     urls = {"url": Secret("https://ping/up"), "fail_url": Secret("https://ping/fail")}
     line = Lifeline(database, a_desk, wire, clock, **urls, alive=lambda: alive)  # type: ignore[arg-type]
@@ -77,24 +78,36 @@ def pinged(database: Database, clock: HandClock, *, alive: bool = True, status: 
     return wire.asked
 
 
-def test_it_is_pinged_while_all_is_well(database: Database, clock: HandClock) -> None:
+def test_it_is_pinged_while_all_is_well(database: Database, clock: HandClock, counted: Counted) -> None:
     """A service that could page says so, and the moment is a metric."""
     assert pinged(database, clock) == ["https://ping/up"]
-    counts = TALLY.take()
-    assert counts["responder_outbound_heartbeats", ("accepted",)] == 1
-    assert counts["responder_outbound_heartbeat_last_success_timestamp_seconds", ()] == NOW.timestamp()
+    assert counted('responder_outbound_heartbeats_total{result="accepted"}') == 1
+    assert counted("responder_outbound_heartbeat_last_success_timestamp_seconds") == NOW.timestamp()
 
 
-def test_a_thread_that_has_ended_withholds_it(database: Database, clock: HandClock) -> None:
+def test_a_thread_that_has_ended_withholds_it(database: Database, clock: HandClock, counted: Counted) -> None:
     """The other address hears of it where there is one."""
     assert pinged(database, clock, alive=False) == ["https://ping/fail"]
-    assert TALLY.take()["responder_outbound_heartbeats", ("withheld",)] == 1
+    assert counted('responder_outbound_heartbeats_total{result="withheld"}') == 1
 
 
-def test_a_refused_ping_is_no_success(database: Database, clock: HandClock) -> None:
+def test_a_refused_ping_is_no_success(database: Database, clock: HandClock, counted: Counted) -> None:
     """A wrong address shows in the metrics."""
     assert pinged(database, clock, status=404) == ["https://ping/up"]
-    assert dict(TALLY.take()) == {("responder_outbound_heartbeats", ("failed",)): 1.0}
+    assert counted('responder_outbound_heartbeats_total{result="failed"}') == 1
+    assert counted("responder_outbound_heartbeat_last_success_timestamp_seconds") is None
+
+
+def test_a_channel_that_refused_its_last_message_withholds_it(database: Database, clock: HandClock) -> None:
+    """The newest attempt of any replica counts: they share it through the database."""
+    lanes.prepare(database, ["slack"])
+    with database.work() as connection:
+        lanes.tried(connection, "slack", clock.now(), accepted=False, failed=True)
+    assert pinged(database, clock) == ["https://ping/fail"]
+    clock.move(1.0)
+    with database.work() as connection:
+        lanes.tried(connection, "slack", clock.now(), accepted=True, failed=False)
+    assert pinged(database, clock) == ["https://ping/up"]
 
 
 def test_the_address_is_never_logged(database: Database, clock: HandClock, capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,17 +129,3 @@ def test_the_address_is_never_logged(database: Database, clock: HandClock, capsy
     said = capsys.readouterr().out
     assert "lifeline.refused" in said
     assert "s3cret" not in said
-
-
-def test_counts_that_cannot_be_kept_are_kept_for_later(database: Database) -> None:
-    """A database that is away loses no count."""
-    TALLY.take()
-    TALLY.add("responder_redactions", "jwt")
-    TALLY.latest("responder_channel_last_success_timestamp_seconds", "slack", value=5.0)
-    database.close()
-    with pytest.raises(Exception, match="shutting down"):
-        Counting(database, TALLY).step()
-    assert TALLY.take() == {
-        ("responder_redactions", ("jwt",)): 1.0,
-        ("responder_channel_last_success_timestamp_seconds", ("slack",)): 5.0,
-    }

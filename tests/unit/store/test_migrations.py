@@ -1,0 +1,48 @@
+"""A database of an earlier version becomes one of this version, with what it holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, text
+
+from responder.store import lanes, migrate, tables
+from responder.store.database import Database
+
+VERSION_0_1_0 = "0002"
+
+
+def test_a_database_of_0_1_0_loses_its_counters_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counters are no longer in the database; when a channel last accepted and failed is kept with the channel."""
+    database = Database(f"sqlite:///{tmp_path / 'responder.db'}")
+    with monkeypatch.context() as old:
+        old.setattr(migrate, "HEAD", VERSION_0_1_0)
+        migrate.migrate(database)
+    with database.write() as connection:
+        assert "tallies" in inspect(connection).get_table_names()
+        for channel in ("slack", "pagerduty"):
+            connection.execute(
+                text("INSERT INTO lanes (channel, full_at, paused_until, failing_since) VALUES (:name, 1, 2, 3)"),
+                {"name": channel},
+            )
+        for name, labels, value in (
+            ("responder_channel_last_success_timestamp_seconds", "slack", 17.5),
+            ("responder_channel_last_failure_timestamp_seconds", "slack", 18.5),
+            ("responder_incidents", "P1\x1fopened", 4.0),
+        ):
+            connection.execute(
+                text("INSERT INTO tallies (name, labels, value) VALUES (:name, :labels, :value)"),
+                {"name": name, "labels": labels, "value": value},
+            )
+    migrate.migrate(database)
+    with database.read() as connection:
+        assert migrate.revision(connection) == tables.HEAD
+        assert "tallies" not in inspect(connection).get_table_names()
+        assert lanes.standings(connection) == {
+            "slack": lanes.Standing(1.0, 2.0, 3.0, accepted_at=17.5, failed_at=18.5),
+            "pagerduty": lanes.Standing(1.0, 2.0, 3.0),
+        }
+    database.close()
