@@ -7,6 +7,8 @@ import re
 import shutil
 import signal
 import stat
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -101,3 +103,35 @@ def test_the_given_directory_is_emptied_at_the_start(
             until(lambda: scrape(stage)[KEPT] == 1)
             program.kill()
     assert list(directory.glob("counter_*.db")) != []
+
+
+_FULL = """
+import os, sys
+from pathlib import Path
+from responder.tally import TALLY
+from responder.web.multiprocess import Files
+
+folder = Path(sys.argv[1])
+TALLY.open(Files(folder, 0).open)
+hog = os.open(folder / "hog", os.O_CREAT | os.O_WRONLY)
+try:
+    while True:
+        os.write(hog, bytes(4096))
+except OSError:
+    pass
+for number in range(2000):
+    TALLY.add("responder_rule_matches", f"rule-{number}")
+print(TALLY.failure)
+"""
+
+
+def test_a_full_disk_kills_no_process(tmp_path: Path) -> None:
+    """A file mapped beyond the room of its disk would end the process with SIGBUS, and with it the paging."""
+    inside = f'mount -t tmpfs -o size=512k none "{tmp_path}" && exec "{sys.executable}" -c "$0" "{tmp_path}"'
+    env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    command = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside, _FULL)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    if "unshare failed" in done.stderr:
+        pytest.skip("this kernel lets no user make a mount namespace")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "responder_rule_matches is not counted: [Errno 28] No space left on device" in done.stdout
