@@ -9,12 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import not_
 from pathlib import Path
+
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from responder.outgoing import CouldNotReach
+from responder.standins import loopback
 
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
@@ -117,22 +120,23 @@ def started(
 
 
 def _await(program: Program, url: str, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not _answers(url):
+    def ready() -> bool:
         if not program.running:
             raise DidNotStart(
                 f"{program.name} ended with status {program.process.returncode}. It said:\n{program.said()}"
             )
-        if time.monotonic() > end:
-            raise DidNotStart(f"{program.name} was not ready within {seconds:g} s. It said:\n{program.said()}")
-        time.sleep(_POLL)
+        return _answers(url)
+
+    try:
+        Retrying(retry=retry_if_result(not_), stop=stop_after_delay(seconds), wait=wait_fixed(_POLL))(ready)
+    except RetryError:
+        raise DidNotStart(f"{program.name} was not ready within {seconds:g} s. It said:\n{program.said()}") from None
 
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=1) as response:  # noqa: S310 - always http://127.0.0.1
-            return bool(response.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return loopback.get(url, 1.0).status == 200
+    except CouldNotReach:
         return False
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from responder.outgoing import CouldNotReach
 from responder.settings import Settings, read
+from responder.standins import loopback
 from responder.standins.butterfly import ButterflyStandIn
 from responder.standins.pagerduty import PagerDutyStandIn
 from responder.standins.processes import Program, free_port, responder_serve
@@ -73,15 +73,11 @@ class Stage:
     def post(self, body: bytes, *, timeout: float = 30.0) -> Answer:
         """Send a webhook body as Alertmanager does."""
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
-        request = urllib.request.Request(self.webhook_url, body, headers)  # noqa: S310 - always http://127.0.0.1
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
-                return Answer(response.status, response.read().decode())
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, error.read().decode("utf-8", "replace"))
-        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+            response = loopback.post(self.webhook_url, body, headers, timeout)
+        except CouldNotReach as error:
             return Answer(0, str(error))
+        return Answer(response.status, response.body.decode("utf-8", "replace"))
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TESTS = ("tests/unit/test_outgoing.py", "tests/unit/test_bearer.py")
-CLIENTS = {"httpx", "httpcore", "httpx2", "httpcore2", "h11", "requests", "urllib3"}
+CLIENTS = {"httpx", "httpcore", "httpx2", "httpcore2", "http.client", "urllib.request"}
 
 
 def _imports(path: Path) -> set[str]:

@@ -10,9 +10,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from responder.standins.processes import DidNotStart, free_port
 
@@ -191,18 +192,21 @@ class Postgres:
     def _await(self) -> None:
         import psycopg
 
-        end = time.monotonic() + _START_SECONDS
-        while True:
-            try:
-                self.execute("SELECT 1")
-            except psycopg.OperationalError as error:
-                ended = self._process is None or self._process.poll() is not None
-                if ended or time.monotonic() > end:
-                    said = self.log.read_text("utf-8", "replace")[-2000:]
-                    raise DidNotStart(f"PostgreSQL takes no connections ({error}). It said:\n{said}") from error
-                time.sleep(_POLL)
-            else:
-                return
+        def failed(error: BaseException) -> bool:
+            alive = self._process is not None and self._process.poll() is None
+            return alive and isinstance(error, psycopg.OperationalError)
+
+        attempts = Retrying(
+            retry=retry_if_exception(failed),
+            stop=stop_after_delay(_START_SECONDS),
+            wait=wait_fixed(_POLL),
+            reraise=True,
+        )
+        try:
+            attempts(self.execute, "SELECT 1")
+        except psycopg.OperationalError as error:
+            said = self.log.read_text("utf-8", "replace")[-2000:]
+            raise DidNotStart(f"PostgreSQL takes no connections ({error}). It said:\n{said}") from error
 
 
 @contextlib.contextmanager

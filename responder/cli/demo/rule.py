@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections.abc import Callable
 from urllib.parse import quote
 
 from responder.cli.demo.watch import Watch
-from responder.standins import butterfly
+from responder.standins import butterfly, loopback
 from responder.standins.monitoring import (
     alerting_rule,
     alertmanager,
@@ -80,11 +79,10 @@ def _fail_and_recover(stage: Stage, watch: Watch, program: Program, source: Prog
 
 
 def _true(source: Program, query: str) -> Callable[[], bool]:
-    """Whether Prometheus has a result for ``query`` now."""
+    """True if Prometheus has a result for ``query`` now."""
     url = f"{source.url}/api/v1/query?query={quote(query)}"
 
     def ask() -> bool:
-        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - always http://127.0.0.1
-            return bool(json.load(response)["data"]["result"])
+        return bool(json.loads(loopback.get(url, 5.0).body)["data"]["result"])
 
     return ask
