@@ -32,7 +32,7 @@ from responder.tally import TALLY
 from responder.web import astray, ops, webhook
 from responder.web.app import create_app
 from responder.web.auth import guard
-from responder.web.metrics import InForce
+from responder.web.metrics import InForce, StoreCollector
 from responder.web.multiprocess import Files
 
 DRAIN_SECONDS = 8.0
@@ -127,13 +127,18 @@ def worker(
     inbox = Inbox(database)
     engine = _engine(settings, database, first, clock, on_fatal) if settings.role != "web" else None
     opening = Loop("opening", Opening(settings, database, away).step, on_fatal)
-    given = ops.Ops(
+    metrics = StoreCollector(
         database=database,
         clock=clock,
         limit=settings.max_database_bytes,
-        alive=lambda: opening.alive and (engine is None or engine.alive),
-        counters=files.collect if files else tuple,
         rules=lambda: _in_force(engine.rules) if engine else None,
+        counters=files.collect if files else tuple,
+    )
+    given = ops.Ops(
+        database=database,
+        clock=clock,
+        metrics=metrics,
+        alive=lambda: opening.alive and (engine is None or engine.alive),
     )
     parts = [ops.blueprint(given), astray.blueprint(clock, takes_webhooks=settings.role != "engine")]
     if settings.role != "engine":

@@ -19,6 +19,8 @@ from responder.tally import Metric, Write
 _FIRST_BYTES = 1 << 16
 #: Bytes of an entry beside its key: length, padding, value and timestamp.
 _ENTRY_BYTES = 32
+#: What prometheus-client raises for a file that it cannot read.
+_DAMAGED = (ValueError, RuntimeError, struct.error)
 
 
 class _Reserved(MmapedDict):
@@ -34,7 +36,11 @@ class _Reserved(MmapedDict):
             with new.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, _FIRST_BYTES)
             new.rename(filename)
-        super().__init__(filename)  # type: ignore[no-untyped-call]
+        try:
+            super().__init__(filename)  # type: ignore[no-untyped-call]
+        except _DAMAGED as error:
+            self._f.close()
+            raise OSError(f"cannot read {filename}: {error}") from error
 
     def _init_value(self, key: str) -> None:
         if self._used + len(key.encode()) + _ENTRY_BYTES > self._capacity:
@@ -74,7 +80,7 @@ class Files(Collector):
         self._own.stat()
         try:
             return list(MultiProcessCollector(None, str(self._folder)).collect())  # type: ignore[no-untyped-call]
-        except (ValueError, RuntimeError, struct.error) as error:
+        except _DAMAGED as error:
             raise OSError(f"cannot read the counters in {self._folder}: {error}") from error
 
 

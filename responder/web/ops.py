@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.metrics_core import Metric
 
 from responder.model.clock import Clock
 from responder.store.database import CannotStore, Database
 from responder.store.trial import try_to_keep
 from responder.tally import TALLY
-from responder.web.metrics import InForce, StoreCollector
+from responder.web.metrics import StoreCollector
 
 _TRY_SECONDS = 1.0
 """For so long /readyz believes that the disk still has room."""
@@ -23,18 +22,12 @@ _TRY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ops:
-    """What the routes look at.
-
-    ``alive`` is true while every loop of this process runs; ``limit`` is the most bytes the database may take;
-    ``counters`` reads those of all workers of this instance.
-    """
+    """What the routes read. ``alive`` is true while every loop of this process runs."""
 
     database: Database
     clock: Clock
-    limit: int = 8 * 1024**3
+    metrics: StoreCollector
     alive: Callable[[], bool] = field(default=lambda: True)
-    rules: Callable[[], InForce | None] = field(default=lambda: None)
-    counters: Callable[[], Iterable[Metric]] = tuple
 
 
 def blueprint(given: Ops) -> Blueprint:
@@ -42,15 +35,7 @@ def blueprint(given: Ops) -> Blueprint:
     routes = Blueprint("ops", __name__)
     registry, keeping = CollectorRegistry(), _Keeping(given.database, given.clock)
     ProcessCollector(pid=os.getppid, registry=registry)  # the gunicorn master
-    registry.register(
-        StoreCollector(
-            database=given.database,
-            clock=given.clock,
-            limit=given.limit,
-            rules=given.rules,
-            counters=given.counters,
-        )
-    )
+    registry.register(given.metrics)
 
     @routes.get("/healthz")
     def healthz() -> Response:

@@ -117,6 +117,19 @@ def test_a_deleted_directory_is_named(tmp_path: Path, database: Database) -> Non
     assert "responder_deliveries_waiting 0.0" in text
 
 
+@pytest.mark.usefixtures("counted")
+def test_a_damaged_file_is_named(tmp_path: Path, database: Database) -> None:
+    """A worker that finds a file it cannot continue starts all the same, and a scrape serves the gauges."""
+    (tmp_path / "counters" / "counter_1.db").write_bytes(b"\xff\x00" * 4096)
+    files = Files(tmp_path / "counters", 1)
+    with capture_logs() as said:
+        TALLY.open(files.open)
+        text = scraped(database, files)
+    assert "counter_1.db" in said[0]["reason"]
+    assert "responder_counters_ok 0.0" in text
+    assert "responder_deliveries_waiting 0.0" in text
+
+
 def test_nothing_is_counted_outside_of_serve() -> None:
     """A command needs no directory; a name that no metric has is still an error."""
     tally = Tally()

@@ -15,6 +15,7 @@ from responder.store.inbox import Inbox
 from responder.web import astray, ops, webhook
 from responder.web.app import create_app
 from responder.web.auth import guard
+from responder.web.metrics import StoreCollector
 from tests.conftest import Counted, HandClock
 from tests.unit.receive.test_alertmanager import a_body, to_bytes
 
@@ -45,7 +46,7 @@ def client(database: Database, inbox: Inbox, clock: HandClock, kept: list[int]) 
         max_body_bytes=LIMIT,
         on_kept=lambda: kept.append(1),
     )
-    given = ops.Ops(database=database, clock=clock)
+    given = ops.Ops(database=database, clock=clock, metrics=StoreCollector(database=database, clock=clock))
     parts = (webhook.blueprint(door), ops.blueprint(given), astray.blueprint(clock, takes_webhooks=True))
     return create_app(*parts).test_client()
 
