@@ -21,8 +21,8 @@ from typing import Any
 import harness
 
 from responder.store.database import Database
-from responder.store.migrate import migrate
-from responder.store.tables import bodies, deliveries
+from responder.store.schema.migrate import migrate
+from responder.store.schema.tables import bodies, deliveries
 
 SIZES = (10_000, 100_000)
 GROUPS = 2_000

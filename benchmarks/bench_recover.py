@@ -29,8 +29,8 @@ from harness import Missing, Server
 
 from responder.standins.pagerduty import PagerDutyStandIn
 from responder.store.database import Database
-from responder.store.migrate import migrate
-from responder.store.tables import bodies, deliveries
+from responder.store.schema.migrate import migrate
+from responder.store.schema.tables import bodies, deliveries
 
 WEBHOOKS, BATCH, LOUD_EACH = 10_000, 500, 100
 FIRST_SECONDS = 3.0

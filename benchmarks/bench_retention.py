@@ -23,14 +23,16 @@ import harness
 import structlog
 from sqlalchemy import text
 
-from responder.engine.retention import Retention
+from responder.engine.jobs.retention import Retention
 from responder.model.clock import Deadline
 from responder.model.delivery import Work
 from responder.model.message import Draft
-from responder.store import attempts, claims, inbox, incidents, outbox, studies
 from responder.store.database import Database
-from responder.store.inbox import Inbox
-from responder.store.migrate import migrate
+from responder.store.inbox import inbox
+from responder.store.inbox.inbox import Inbox
+from responder.store.incidents import diagnoses, incidents
+from responder.store.outbox import attempts, claims, outbox
+from responder.store.schema.migrate import migrate
 from tests.support.builders import NOW, a_finding, a_report, a_subject, an_incident
 
 DELIVERIES = 25
@@ -101,8 +103,8 @@ class Past:
         with self._database.work() as connection:
             incidents.save(connection, [incident], [])
             outbox.write(connection, drafts, now)
-            for study in studies.write(connection, [(work, now)], now, now):
-                studies.finish(connection, study, (a_finding(),), now)
+            for study in diagnoses.write(connection, [(work, now)], now, now):
+                diagnoses.finish(connection, study, (a_finding(),), now)
             for _ in drafts:
                 for letter in claims.claim(connection, LANE, now, now, 10):
                     attempts.sent(connection, letter, {"ts": "17.5"}, now)

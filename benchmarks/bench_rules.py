@@ -25,7 +25,7 @@ import harness
 
 from responder.model.problem import Place
 from responder.model.rule import Action, Matcher, Op, Rule
-from responder.triage.matching import Matching
+from responder.triage.rule_index import Matching
 
 SIZES = (100, 1_000, 10_000)
 ALERTS = 2_000

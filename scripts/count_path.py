@@ -25,10 +25,10 @@ import structlog
 from responder import bootstrap
 from responder.bootstrap import SystemClock, workers
 from responder.cli.demo.scenery import set_the_scene
-from responder.engine.engine import Engine
-from responder.engine.gather import Gathering
-from responder.engine.loop import Loop
-from responder.engine.reload import Rules
+from responder.engine.runtime import Engine
+from responder.engine.workers.batching import Gathering
+from responder.engine.workers.loop import Loop
+from responder.engine.workers.rule_reloader import Rules
 from responder.settings import read
 from responder.standins.stage import Stage, stage
 

@@ -14,9 +14,9 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry, generate_latest, values
 
+from responder.counters import TALLY
 from responder.store.database import Database
-from responder.store.migrate import migrate
-from responder.tally import TALLY
+from responder.store.schema.migrate import migrate
 from responder.web.multiprocess import Files
 from tests.support.builders import NOW
 

@@ -3,7 +3,8 @@
 This is what commands need; ``workers.py`` builds the workers of ``responder serve``.
 """
 
-from responder.bootstrap.machine import (
+from responder.bootstrap.channels import channels, deliverer, mailer, masked_channels, outgoing, prober
+from responder.bootstrap.environment import (
     SystemClock,
     environment,
     folders_from_environment,
@@ -29,14 +30,6 @@ from responder.bootstrap.store import (
     prepare_store,
     prepare_store_aside,
     retention,
-)
-from responder.bootstrap.ways import (
-    channels,
-    deliverer,
-    mailer,
-    masked_channels,
-    outgoing,
-    prober,
 )
 
 __all__ = [

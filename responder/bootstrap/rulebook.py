@@ -10,19 +10,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from responder.bootstrap.machine import SystemClock
-from responder.model.patience import Patience
+from responder.bootstrap.environment import SystemClock
 from responder.model.problem import BadRules
 from responder.model.rule import RuleBook
+from responder.model.timing import Patience
 from responder.settings import Settings
 
 if TYPE_CHECKING:
-    from responder.engine.desk import Desk
-    from responder.engine.reload import Loaded
+    from responder.engine.effects.context import Desk
+    from responder.engine.workers.rule_reloader import Loaded
     from responder.notify.contract import Channel
-    from responder.rulebook.draft import Surroundings
-    from responder.rulebook.examine import Examined
-    from responder.rulebook.watch import Looks
+    from responder.rulebook.file_state import Looks
+    from responder.rulebook.lint import Examined
+    from responder.rulebook.rule_files import Surroundings
 
 #: Time after which a child process that reads rule files is killed. 10,000 rules take 2 s.
 READ_SECONDS = 60.0
@@ -32,7 +32,7 @@ _TRY = "import sys; from responder import bootstrap; bootstrap.try_rules(*sys.ar
 def load_rules(folder: str, runbooks: str) -> RuleBook:
     """The checked rule book of a folder. Raises BadRules with every problem at once."""
     from responder.rulebook.load import load
-    from responder.rulebook.reader import no_collection
+    from responder.rulebook.yaml.reader import no_collection
 
     around = surroundings(runbooks)
     with no_collection():
@@ -47,7 +47,7 @@ def load_rules(folder: str, runbooks: str) -> RuleBook:
 
 def examine_rules(folder: str, runbooks: str) -> Examined:
     """All that can be said about the rule files of a folder today."""
-    from responder.rulebook.examine import examine
+    from responder.rulebook.lint import examine
 
     return examine(Path(folder), surroundings(runbooks), SystemClock().now().date())
 
@@ -55,8 +55,8 @@ def examine_rules(folder: str, runbooks: str) -> Examined:
 def surroundings(runbooks: str) -> Surroundings:
     """What rule files may refer to: the probes and channels we have, the runbooks of a folder."""
     from responder.diagnose.probes import PROBES
-    from responder.notify.route import named_by_rules, pagers
-    from responder.rulebook.draft import Surroundings
+    from responder.notify.delivery.route import named_by_rules, pagers
+    from responder.rulebook.rule_files import Surroundings
     from responder.runbooks.catalogue import read as read_catalogue
     from responder.triage.matchers import parse, predicate
 
@@ -73,9 +73,9 @@ def surroundings(runbooks: str) -> Surroundings:
 def desk(settings: Settings, book: RuleBook, told: dict[str, Channel]) -> Desk:
     """What decisions are made with."""
     from responder.diagnose.probes import PROBES
-    from responder.engine.desk import Desk
-    from responder.notify.links import LinkMaker
-    from responder.triage.matching import Matching
+    from responder.engine.effects.context import Desk
+    from responder.notify.report.links import LinkMaker
+    from responder.triage.rule_index import Matching
 
     return Desk(
         book=book,
@@ -96,7 +96,7 @@ def desk(settings: Settings, book: RuleBook, told: dict[str, Channel]) -> Desk:
 
 def loaded(settings: Settings, told: dict[str, Channel]) -> Loaded:
     """The rules, ready to decide with. Raises BadRules with every problem at once, and OSError for unreadable files."""
-    from responder.engine.reload import Loaded
+    from responder.engine.workers.rule_reloader import Loaded
 
     looks = rule_files(settings)
     return Loaded(desk(settings, load_rules(settings.rules, settings.runbooks), told), looks)
@@ -130,6 +130,6 @@ def try_rules(folder: str, runbooks: str) -> None:
 
 def rule_files(settings: Settings) -> Looks:
     """How the files that rules are made of look now."""
-    from responder.rulebook.watch import look
+    from responder.rulebook.file_state import look
 
     return look([settings.rules, settings.runbooks])

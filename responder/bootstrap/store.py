@@ -9,14 +9,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from responder.bootstrap.machine import SystemClock
+from responder.bootstrap.environment import SystemClock
 from responder.model.clock import Clock
 from responder.settings import Settings
 
 if TYPE_CHECKING:
-    from responder.engine.retention import Retention
+    from responder.engine.jobs.retention import Retention
     from responder.store.database import Database
-    from responder.store.inbox import Inbox
+    from responder.store.inbox.inbox import Inbox
 
 MIGRATE_SECONDS = 60.0
 """How long a start waits for another process that migrates the database."""
@@ -28,7 +28,7 @@ LOOK_SECONDS = 60.0
 def prepare_store(settings: Settings) -> None:
     """Bring the database to the newest schema, then let go of it. Raises CannotStore."""
     from responder.store.database import Database
-    from responder.store.migrate import migrate
+    from responder.store.schema.migrate import migrate
 
     database = Database(settings.database_url.reveal(), busy_seconds=MIGRATE_SECONDS)
     try:
@@ -39,8 +39,9 @@ def prepare_store(settings: Settings) -> None:
 
 def join_store(settings: Settings) -> None:
     """Before the workers are forked. What the dead had claimed is free at once, where certainly nobody else lives."""
-    from responder.store import tables, waits
     from responder.store.database import Database
+    from responder.store.maintenance import clock_correction
+    from responder.store.schema import tables
 
     found = Database(settings.database_url.reveal())
     try:
@@ -48,7 +49,7 @@ def join_store(settings: Settings) -> None:
             if alone:
                 with found.work() as connection:
                     for table in (tables.messages, tables.studies):
-                        waits.shorten(connection, table, SystemClock().now(), timedelta())
+                        clock_correction.shorten(connection, table, SystemClock().now(), timedelta())
     finally:
         found.close()
 
@@ -59,7 +60,7 @@ def prepare_store_aside(settings: Settings) -> None:
     from multiprocessing import get_context
 
     from responder.store.database import Database
-    from responder.store.migrate import is_newest
+    from responder.store.schema.migrate import is_newest
 
     database = Database(settings.database_url.reveal())
     try:
@@ -75,7 +76,7 @@ def prepare_store_aside(settings: Settings) -> None:
 def database(settings: Settings) -> Iterator[Database]:
     """The database as it is, for commands that must neither make nor migrate one. Raises CannotStore."""
     from responder.store.database import Database
-    from responder.store.migrate import require
+    from responder.store.schema.migrate import require
 
     found = Database(settings.database_url.reveal(), busy_seconds=LOOK_SECONDS)
     try:
@@ -99,7 +100,7 @@ def back_up(settings: Settings, target: Path, seconds: float) -> None:
 @contextlib.contextmanager
 def inbox(settings: Settings) -> Iterator[Inbox]:
     """The kept bodies of a database that is there. Raises CannotStore."""
-    from responder.store.inbox import Inbox
+    from responder.store.inbox.inbox import Inbox
 
     with database(settings) as found:
         yield Inbox(found)
@@ -107,6 +108,6 @@ def inbox(settings: Settings) -> Iterator[Inbox]:
 
 def retention(settings: Settings, database: Database, clock: Clock) -> Retention:
     """What deletes the old."""
-    from responder.engine.retention import Retention
+    from responder.engine.jobs.retention import Retention
 
     return Retention(database, clock, timedelta(days=settings.retention_days), settings.max_database_bytes)

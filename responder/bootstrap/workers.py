@@ -15,21 +15,31 @@ from pathlib import Path
 from flask import Flask
 
 from responder import bootstrap
-from responder.engine import fallback, flood, heartbeat, lifeline, reconcile, retention, review, unclosed, windows
-from responder.engine.alertmanager import Alertmanagers
-from responder.engine.desk import Desk
-from responder.engine.engine import Engine
-from responder.engine.ledger import Ledger
-from responder.engine.loop import Loop
-from responder.engine.reload import Loaded, Rules
-from responder.engine.timers import Job
+from responder.counters import TALLY
+from responder.engine.effects.context import Desk
+from responder.engine.jobs import (
+    fallback,
+    flood,
+    heartbeat,
+    outbound_heartbeat,
+    paging_windows,
+    recheck,
+    reconcile,
+    retention,
+    unresolved_pages,
+)
+from responder.engine.jobs.alertmanager_client import Alertmanagers
+from responder.engine.jobs.scheduler import Job
+from responder.engine.runtime import Engine
+from responder.engine.workers.incident_writer import Ledger
+from responder.engine.workers.loop import Loop
+from responder.engine.workers.rule_reloader import Loaded, Rules
 from responder.model.clock import Clock
-from responder.outgoing import mail, session  # noqa: F401 - or each worker would import them with what it sends first
+from responder.outgoing import session, smtp  # noqa: F401 - or each worker would import them with what it sends first
 from responder.settings import Settings
 from responder.store.database import CannotStore, Database
-from responder.store.inbox import Inbox
-from responder.tally import TALLY
-from responder.web import astray, ops, webhook
+from responder.store.inbox.inbox import Inbox
+from responder.web import health, not_found, webhook
 from responder.web.app import create_app
 from responder.web.auth import guard
 from responder.web.metrics import InForce, StoreCollector
@@ -134,13 +144,13 @@ def worker(
         rules=lambda: _in_force(engine.rules) if engine else None,
         counters=files.collect if files else tuple,
     )
-    given = ops.Ops(
+    given = health.Ops(
         database=database,
         clock=clock,
         metrics=metrics,
         alive=lambda: opening.alive and (engine is None or engine.alive),
     )
-    parts = [ops.blueprint(given), astray.blueprint(clock, takes_webhooks=settings.role != "engine")]
+    parts = [health.blueprint(given), not_found.blueprint(clock, takes_webhooks=settings.role != "engine")]
     if settings.role != "engine":
         door = webhook.Door(
             inbox=inbox,
@@ -210,18 +220,20 @@ def jobs(
     ways = fallback.Fallback(database, ledger, decisions, clock, settings.fallback_seconds)
     work: dict[str, tuple[timedelta, Callable[[], None]]] = {
         "heartbeats": (heartbeat.EVERY, heartbeat.Watch(database, ledger, decisions, clock).run),
-        "review": (review.EVERY, review.Review(database, ledger, decisions, clock).run),
+        "review": (recheck.EVERY, recheck.Review(database, ledger, decisions, clock).run),
         "floods": (flood.EVERY, flood.Watch(database, ledger, decisions, clock).run),
         "retention": (retention.EVERY, bootstrap.retention(settings, database, clock).run),
         "fallback": (fallback.EVERY, ways.run),
-        "windows": (windows.EVERY, windows.Opening(database, ledger, decisions, clock).run),
-        "unclosed": (unclosed.EVERY, unclosed.Unclosing(database, ledger, decisions, clock).run),
+        "windows": (paging_windows.EVERY, paging_windows.Opening(database, ledger, decisions, clock).run),
+        "unclosed": (unresolved_pages.EVERY, unresolved_pages.Unclosing(database, ledger, decisions, clock).run),
     }
     if settings.alertmanager_url:
         compare = reconcile.Reconcile(database, ledger, decisions, clock, asking, settings.alertmanager_url, grace)
         work["reconcile"] = (timedelta(seconds=settings.reconcile_every), compare.run)
     if settings.heartbeat_url.reveal():
         urls = {"url": settings.heartbeat_url, "fail_url": settings.heartbeat_fail_url}
-        line = lifeline.Lifeline(database, decisions, bootstrap.outgoing(settings, clock), clock, **urls, alive=alive)
-        work["lifeline"] = (lifeline.EVERY, line.run)
+        line = outbound_heartbeat.Lifeline(
+            database, decisions, bootstrap.outgoing(settings, clock), clock, **urls, alive=alive
+        )
+        work["lifeline"] = (outbound_heartbeat.EVERY, line.run)
     return {name: Job(name=name, every=every, run=run) for name, (every, run) in work.items()}

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from responder import bootstrap
-from responder.cli.fail import named_failures
+from responder.cli.durations import SPAN
+from responder.cli.errors import named_failures
 from responder.cli.options import OUTPUT, TIMEOUT
-from responder.cli.spans import SPAN
 from responder.cli.table import Column, moment, table
 
 if TYPE_CHECKING:
-    from responder.store.census import Count
-    from responder.store.retention import Portion
+    from responder.store.maintenance.retention import Portion
+    from responder.store.maintenance.stats import Count
 
 _HOURS = 3600.0
 
@@ -38,7 +38,7 @@ def stats(*, output: str) -> None:
     with named_failures():
         settings = bootstrap.settings_from_environment()
         with bootstrap.database(settings) as database, database.read() as connection:
-            from responder.store.census import census
+            from responder.store.maintenance.stats import census
 
             counts = census(connection)
             files = database.files()

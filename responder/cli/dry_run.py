@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from responder import bootstrap
-from responder.cli.fail import FAILED, named_failures
+from responder.cli.decision_context import desk_of
+from responder.cli.errors import FAILED, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
-from responder.cli.rehearse import desk_of
 from responder.cli.table import terminal, wrapped
 from responder.model.text import clean, one_line
 
@@ -60,8 +60,8 @@ def _shown(
     """What to print of each sample, and whether it was decided: the first is seen before the last is read."""
     from responder import telemetry
     from responder.cli import preview
-    from responder.cli.bodies import Sample, samples
-    from responder.cli.spread import spread
+    from responder.cli.parallel import spread
+    from responder.cli.samples import Sample, samples
     from responder.model.clock import Deadline
 
     settings = bootstrap.settings_from_environment()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from responder import bootstrap
-from responder.cli.fail import FAILED, named_failures
+from responder.cli.errors import FAILED, named_failures
 from responder.cli.options import OUTPUT, TIMEOUT
 from responder.cli.table import Column, print_rows
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from responder.cli.fail import Fatal, named_failures
+from responder.cli.errors import Fatal, named_failures
 
 
 @click.command()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from responder import bootstrap
-from responder.cli.fail import FAILED, Fatal, named_failures
+from responder.cli.errors import FAILED, Fatal, named_failures
 from responder.cli.options import LIMIT, OUTPUT
 from responder.cli.table import Column, moment, print_rows
 from responder.cli.table import raw as printable
@@ -18,10 +18,10 @@ from responder.model.text import number_of
 
 if TYPE_CHECKING:
     from responder.model.message import Request
-    from responder.store.postbox import Row
+    from responder.store.outbox.dead_letters import Row
 
 COLOURS = {"waiting": "yellow", "sent": "green", "dead": "red", "merged": "white", "withdrawn": "white"}
-"""The states of messages, which are those of ``responder.store.postbox``, with how they are shown."""
+"""The states of messages, which are those of ``responder.store.outbox.dead_letters``, with how they are shown."""
 _LIST = "`responder messages list` shows them"
 
 
@@ -37,12 +37,12 @@ def messages() -> None:
 @OUTPUT
 def list_them(state: str | None, channel: str | None, limit: int, output: str) -> None:
     """Show number, state, channel, incident, attempts and what it said or why it failed."""
-    from responder.store import postbox
+    from responder.store.outbox import dead_letters
 
     with named_failures():
         settings = bootstrap.settings_from_environment()
         with bootstrap.database(settings) as database, database.read() as connection:
-            rows = postbox.newest(connection, limit, state, channel)
+            rows = dead_letters.newest(connection, limit, state, channel)
     columns = (
         *(Column("ID", right=True), Column("STATE", colours=COLOURS), Column("WRITTEN"), Column("CHANNEL AND STEP")),
         *(Column("INCIDENT"), Column("TRIES", right=True), Column("WHAT, OR WHY NOT")),
@@ -62,13 +62,13 @@ def _cells(row: Row) -> tuple[str, ...]:
 @click.option("--raw", is_flag=True, help="The request's body alone, byte for byte but for the secrets.")
 def show(number: int, *, raw: bool) -> None:
     """Show one message: what became of it and why, and the request as it is sent, secrets masked."""
-    from responder.store import claims, postbox
+    from responder.store.outbox import claims, dead_letters
 
     with named_failures():
         settings = bootstrap.settings_from_environment()
         channels = bootstrap.masked_channels(settings)
         with bootstrap.database(settings) as database, database.read() as connection:
-            row, letter = postbox.find(connection, number), claims.peek(connection, number)
+            row, letter = dead_letters.find(connection, number), claims.peek(connection, number)
         if row is None or letter is None:
             raise Fatal(f"there is no message {number}; {_LIST}")
         request = channels[row.channel].render(letter) if row.channel in channels else None
@@ -92,8 +92,8 @@ def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_over: bool) -> N
 
     Exit status: 0 when all were put back, 1 when one was not.
     """
-    from responder.engine.resend import resend as put_back
-    from responder.store import postbox
+    from responder.engine.workers.resend import resend as put_back
+    from responder.store.outbox import dead_letters
 
     if bool(numbers) == all_dead:
         raise click.UsageError("give the NUMBERS of messages, or --all-dead")
@@ -101,7 +101,7 @@ def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_over: bool) -> N
     with named_failures():
         settings = bootstrap.settings_from_environment()
         with bootstrap.database(settings) as database, database.work() as connection:
-            chosen = postbox.dead(connection) if all_dead else numbers
+            chosen = dead_letters.dead(connection) if all_dead else numbers
             answers = put_back(connection, chosen, now, even_if_over=even_if_over)
     for answer in answers:
         said = f"not sent again: {answer.refused}" if answer.refused else "waits again, due now"

@@ -9,19 +9,19 @@ from typing import Any
 
 import msgspec
 
-from responder.cli.bodies import Sample
+from responder.cli.samples import Sample
 from responder.diagnose.contract import Ask
-from responder.engine import process
-from responder.engine.desk import Desk
-from responder.engine.follow import History
-from responder.engine.revise import improved
+from responder.engine import pipeline
+from responder.engine.effects.context import Desk
+from responder.engine.effects.on_notification import History
+from responder.engine.effects.severity_change import improved
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery, Effects, Turned
 from responder.model.finding import Finding
 from responder.model.message import Draft, Letter
 from responder.model.rule import Severity
 from responder.receive.alertmanager import BadBody, read
-from responder.triage.matching import Step
+from responder.triage.rule_index import Step
 
 Probe = Callable[[tuple[Ask, ...]], tuple[Finding, ...]]
 """Runs questions for real; None where a preview asks nothing."""
@@ -88,14 +88,14 @@ def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, e
         group = read(delivery)
     except BadBody as error:
         return Preview(source=sample.source, effects=None, problems=(str(error),))
-    effects = process.triage(group, delivery, _before(group, delivery, desk), desk)
+    effects = pipeline.triage(group, delivery, _before(group, delivery, desk), desk)
     decision = effects.decision
     assert decision is not None
     asks = desk.asks(decision.rule.probes, decision.subject) if effects.work else ()
     findings = probe(asks) if probe and asks else ()
     turned = None
     if findings and effects.work:
-        diagnosed = process.diagnose(effects.work, findings, now)
+        diagnosed = pipeline.diagnose(effects.work, findings, now)
         effects, turned = improved(effects, effects.work, diagnosed, desk, now), diagnosed.turned
     sent = [(draft, _rendered(draft, desk)) for draft in effects.drafts]
     slack = [Body(raw) for draft, raw in sent if draft.channel.startswith("slack")]
@@ -131,7 +131,7 @@ def _before(group: AlertGroup, delivery: Delivery, desk: Desk) -> History:
         return History()
     earlier = replace(delivery, id=1)
     fired = replace(group, truncated=0, alerts=tuple(replace(each, firing=True, ends_at=None) for each in group.alerts))
-    begun = process.triage(fired, earlier, History(), desk)
+    begun = pipeline.triage(fired, earlier, History(), desk)
     return History(begun.incident, begun.drafts[0].report if begun.drafts else None)
 
 

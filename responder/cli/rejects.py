@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from responder import bootstrap
-from responder.cli.fail import Fatal, named_failures
+from responder.cli.errors import Fatal, named_failures
 from responder.cli.options import LIMIT, OUTPUT
 from responder.cli.table import Column, moment, print_rows, raw
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
-    from responder.store.inbox import Reject
+    from responder.store.inbox.inbox import Reject
 
 
 @click.group()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from responder import bootstrap
-from responder.cli.fail import Fatal, named_failures
+from responder.cli.errors import Fatal, named_failures
 from responder.cli.options import LIMIT, OUTPUT
 from responder.cli.table import Column, moment, print_rows
 from responder.model.text import number_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from responder.model.delivery import Delivery, Effects
     from responder.settings import Settings
     from responder.store.database import Database
-    from responder.store.inbox import Inbox, Kept
+    from responder.store.inbox.inbox import Inbox, Kept
 
 _COLOURS = {"new": "yellow", "decided": "green", "failed": "red"}
 _LIST = "`responder replay --list` shows the kept ones"
@@ -44,7 +44,7 @@ def replay(
     """
     if listed == (number is not None):
         raise click.UsageError("give the NUMBER of a delivery, or --list")
-    from responder.store.inbox import Inbox
+    from responder.store.inbox.inbox import Inbox
 
     with named_failures():
         settings = bootstrap.settings_from_environment()
@@ -129,7 +129,7 @@ def _rejected(inbox: Inbox, number: int, cluster: str) -> Delivery:
 def _foreseen(delivery: Delivery, database: Database, settings: Settings) -> Effects:
     """What it will do by the rules in force and what is known now."""
     from responder import telemetry
-    from responder.engine.triage import foreseen
+    from responder.engine.workers.triage import foreseen
 
     telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
     desk = bootstrap.desk(

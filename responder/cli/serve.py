@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from responder import bootstrap
-from responder.cli.fail import Fatal, named_failures
+from responder.cli.errors import Fatal, named_failures
 from responder.cli.table import terminal, wrapped
 from responder.settings import Settings, strangers
 
 if TYPE_CHECKING:
-    from responder.engine.reload import Loaded
+    from responder.engine.workers.rule_reloader import Loaded
     from responder.notify.contract import Channel
 
 _NOBODY = """
@@ -79,7 +79,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
     import structlog
 
     from responder import telemetry
-    from responder.store.failures import Away
+    from responder.store.backends.errors import Away
 
     telemetry.configure(settings.log_format, settings.secrets())
     log = structlog.get_logger()
@@ -105,7 +105,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
     if check:
         click.echo(f"ready to serve: {len(book.rules)} rules, channels {', '.join(told)}")
         return
-    from responder.cli.arbiter import Arbiter
+    from responder.cli.gunicorn_app import Arbiter
 
     bootstrap.join_store(settings)
     log.info(
@@ -128,7 +128,7 @@ def _rules(settings: Settings, told: dict[str, Channel]) -> Loaded:
 def _say_who_is_told(channels: Mapping[str, Channel]) -> None:
     import structlog
 
-    from responder.engine.fallback import ways
+    from responder.engine.jobs.fallback import ways
 
     log = structlog.get_logger()
     if set(channels) == {"log"}:

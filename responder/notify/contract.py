@@ -11,7 +11,7 @@ from typing import ClassVar
 from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import Moment
-from responder.notify.pace import Pace
+from responder.notify.rate_limit import Pace
 
 
 class Use(Enum):

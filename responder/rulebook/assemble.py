@@ -23,8 +23,9 @@ from responder.model.rule import (
     SubjectFrom,
 )
 from responder.model.window import Span, Window
-from responder.rulebook.draft import Draft, Entry
-from responder.rulebook.given import channels_of, expanded, windows_of
+from responder.rulebook.defaults import channels_of, expanded, windows_of
+from responder.rulebook.field_types import DAYS, span, zone
+from responder.rulebook.rule_files import Draft, Entry
 from responder.rulebook.schema import (
     AdjustShape,
     Platform,
@@ -34,7 +35,6 @@ from responder.rulebook.schema import (
     SeverityShape,
     WindowShape,
 )
-from responder.rulebook.values import DAYS, span, zone
 
 
 def assemble(draft: Draft, revision: str) -> RuleBook:

@@ -14,11 +14,11 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from responder.model.problem import BadRules, Place, Problem
-from responder.rulebook.builder import Path as Keys
-from responder.rulebook.hints import nearest
-from responder.rulebook.reader import Document, read
 from responder.rulebook.schema import Shape
-from responder.rulebook.shape import explain
+from responder.rulebook.suggestions import nearest
+from responder.rulebook.validate import explain
+from responder.rulebook.yaml.builder import Path as Keys
+from responder.rulebook.yaml.reader import Document, read
 
 FIXED_NOW: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 """When a case without a time of its own takes place: the answer is the same on every day."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from responder.rulebook.draft import ProbeKindLike
+from responder.rulebook.rule_files import ProbeKindLike
 from responder.rulebook.schema import File
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -12,9 +12,9 @@ from responder.model.problem import BadRules, Place, Problem
 from responder.model.rule import Matcher, RuleBook
 from responder.rulebook.assemble import assemble
 from responder.rulebook.checks import REQUIRED
-from responder.rulebook.draft import Draft, ProbeKindLike, Surroundings
-from responder.rulebook.reader import read
-from responder.rulebook.shape import validate
+from responder.rulebook.rule_files import Draft, ProbeKindLike, Surroundings
+from responder.rulebook.validate import validate
+from responder.rulebook.yaml.reader import read
 
 __all__ = ["SUFFIXES", "BadRules", "gather", "load", "required"]
 

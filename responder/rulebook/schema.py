@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic.json_schema import JsonSchemaValue
 
-from responder.rulebook.values import (
+from responder.rulebook.field_types import (
     Address,
     ClusterName,
     Day,

@@ -13,10 +13,10 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoneFree
 
 from responder.model.secret import without_passwords
-from responder.store.failures import CannotStore, first_line
-from responder.store.news import Listener
-from responder.store.postgres import Postgres
-from responder.store.sqlite import Sqlite
+from responder.store.backends.errors import CannotStore, first_line
+from responder.store.backends.notifications import Listener
+from responder.store.backends.postgres import Postgres
+from responder.store.backends.sqlite import Sqlite
 
 __all__ = ["BUSY_SECONDS", "CannotStore", "Database", "Turn"]
 

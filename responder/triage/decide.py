@@ -9,13 +9,13 @@ from functools import lru_cache
 from responder.model.alert import Alert, AlertGroup
 from responder.model.decision import Decision, Ruling, Trial
 from responder.model.incident import Incident, Member
-from responder.model.patience import USUAL, Patience
 from responder.model.rule import Action, Rule, RuleBook, Severity
 from responder.model.text import tidy_line
-from responder.triage.adjust import adjusted, held, standing, turns
-from responder.triage.gather import key_of, louder, members, merged, view
+from responder.model.timing import USUAL, Patience
+from responder.triage.incident_key import key_of, louder, members, merged, view
 from responder.triage.lifecycle import compare
-from responder.triage.matching import Matching
+from responder.triage.rule_index import Matching
+from responder.triage.severity_adjustment import adjusted, held, standing, turns
 from responder.triage.subject import subject
 
 

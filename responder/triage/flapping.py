@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from responder.model.incident import Incident
-from responder.model.patience import USUAL, Patience
+from responder.model.timing import USUAL, Patience
 
 
 def returns(incident: Incident, now: datetime, patience: Patience = USUAL) -> bool:

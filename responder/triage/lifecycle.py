@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from responder.model.alert import AlertGroup
 from responder.model.incident import Change, ChangeKind, Incident
-from responder.model.patience import USUAL, Patience
 from responder.model.text import number_of
+from responder.model.timing import USUAL, Patience
 from responder.triage import flapping
-from responder.triage.seen import Seen, look
-from responder.triage.truth import next_look
+from responder.triage.group_diff import Seen, look
+from responder.triage.stale_alerts import next_look
 
 
 def compare(

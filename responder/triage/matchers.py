@@ -11,7 +11,7 @@ import re2
 
 from responder.model.alert import Labels
 from responder.model.rule import Matcher, MatcherError, Op
-from responder.triage import classic, utf8
+from responder.triage import matchers_classic, matchers_utf8
 
 __all__ = ["MatcherError", "holds", "literals", "parse", "predicate"]
 
@@ -33,10 +33,10 @@ def parse(text: str) -> tuple[Matcher, ...]:
     MatcherError with the offset of the first character that cannot be read.
     """
     try:
-        return _compiled(classic.parse(text), text)
+        return _compiled(matchers_classic.parse(text), text)
     except MatcherError as error:
         try:
-            return _compiled(utf8.parse(text), text)
+            return _compiled(matchers_utf8.parse(text), text)
         except MatcherError as strict:
             raise (error if strict.offset < error.offset else strict) from None
 

@@ -11,11 +11,14 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
 from responder import __version__
+from responder.counters import MAX, MIN, RESULTS, TALLY
 from responder.model.clock import Clock
 from responder.model.rule import Heartbeat
-from responder.store import backlog, heartbeats, inbox, lanes, retention, space
 from responder.store.database import Database
-from responder.tally import MAX, MIN, RESULTS, TALLY
+from responder.store.inbox import inbox
+from responder.store.incidents import heartbeats
+from responder.store.maintenance import disk, retention
+from responder.store.outbox import backlog, channel_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +107,7 @@ def _waiting(connection: Connection, now: datetime, rules: InForce | None) -> It
     channels = dict.fromkeys(rules.channels if rules else (), backlog.Backlog()) | backlog.backlogs(connection, now)
     yield _by_channel("responder_messages_waiting", "Messages not sent yet.", channels, lambda each: each.waiting)
     yield _by_channel("responder_messages_dead", "Messages that were given up.", channels, lambda each: each.dead)
-    standings = lanes.standings(connection)
+    standings = channel_state.standings(connection)
     accepted: dict[tuple[str, ...], float] = {
         (name,): each.accepted_at for name, each in standings.items() if each.accepted_at is not None
     }
@@ -134,7 +137,7 @@ def _space(connection: Connection, limit: int) -> Iterator[Metric]:
     yield _gauge("responder_database_size_bytes", "Bytes that the rows of the database take.", size)
     text = "RESPONDER_MAX_DATABASE_BYTES: above it the oldest rows go early."
     yield _gauge("responder_database_limit_bytes", text, {(): float(limit)})
-    if (left := space.free(connection)) is not None:
+    if (left := disk.free(connection)) is not None:
         text = "Space left for it on its disk (SQLite)."
         yield _gauge("responder_database_free_bytes", text, {(): float(left)}, across=MIN)
 

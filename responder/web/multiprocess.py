@@ -13,7 +13,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from responder.tally import Metric, Write
+from responder.counters import Metric, Write
 
 #: Size of a new file in bytes, as prometheus-client has it. A file doubles when it is full.
 _FIRST_BYTES = 1 << 16

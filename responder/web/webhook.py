@@ -10,12 +10,12 @@ import structlog
 from flask import Blueprint, Request, Response, request
 from werkzeug.exceptions import ClientDisconnected
 
+from responder.counters import TALLY
 from responder.model.clock import Clock
 from responder.model.text import tidy_line
 from responder.receive.alertmanager import BadBody, check
 from responder.store.database import CannotStore
-from responder.store.inbox import REJECT_BYTES, Inbox
-from responder.tally import TALLY
+from responder.store.inbox.inbox import REJECT_BYTES, Inbox
 from responder.web.auth import Guard
 
 _log = structlog.get_logger()

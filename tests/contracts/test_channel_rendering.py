@@ -22,10 +22,10 @@ from responder.model.incident import ChangeKind
 from responder.model.message import Letter, Request
 from responder.model.report import Moment, Report
 from responder.model.rule import Link
-from responder.notify import compose
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel
-from responder.notify.links import LinkMaker
+from responder.notify.report import compose
+from responder.notify.report.links import LinkMaker
 from responder.standins.pagerduty import read_event
 from responder.standins.slack import refusal
 from tests.contracts.channel_cases import CASES, letters

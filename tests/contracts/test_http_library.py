@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TESTS = ("tests/unit/test_outgoing.py", "tests/unit/test_bearer.py")
+TESTS = ("tests/unit/outgoing/test_outgoing.py", "tests/unit/outgoing/test_bearer.py")
 CLIENTS = {"httpx", "httpcore", "httpx2", "httpcore2", "http.client", "urllib.request"}
 
 

@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from responder.engine.retention import Retention
+from responder.engine.jobs.retention import Retention
 from responder.model.clock import Deadline
 from responder.model.flood import Flood
 from responder.model.message import Letter
-from responder.store import attempts, claims, floods, inbox, incidents, outbox, studies
-from responder.store.claims import Lane
 from responder.store.database import Database
-from responder.store.inbox import Inbox
-from responder.store.retention import SHELVES, SMALL, used
-from responder.store.tables import metadata
+from responder.store.inbox import inbox
+from responder.store.inbox.inbox import Inbox
+from responder.store.incidents import diagnoses, floods, incidents
+from responder.store.maintenance.retention import SHELVES, SMALL, used
+from responder.store.outbox import attempts, claims, outbox
+from responder.store.outbox.claims import Lane
+from responder.store.schema.tables import metadata
 from tests.conftest import HandClock
 from tests.contracts.test_store import a_draft, a_work
 from tests.support.builders import NOW, a_finding, a_report, an_incident
@@ -52,8 +54,8 @@ def an_old_incident(database: Database, name: str = "INC-1", *, at: datetime = L
         inbox.settle(connection, [(number, "decided", name, "new")])
         incidents.save(connection, [incident], [])
         work = replace(a_work(), incident=name)
-        for study in studies.write(connection, [(work, at)] * 2, at, at, claims=2):
-            studies.finish(connection, study, (a_finding(),), at)
+        for study in diagnoses.write(connection, [(work, at)] * 2, at, at, claims=2):
+            diagnoses.finish(connection, study, (a_finding(),), at)
     told(database, name, at)
 
 
@@ -96,7 +98,7 @@ def test_an_open_incident_keeps_what_its_next_message_needs(database: Database, 
     with database.write() as connection:
         assert set(incidents.latest(connection, ["INC-1"])) == {"INC-1"}
         assert outbox.last_reports(connection, ["INC-1"]) == {"INC-1": a_report()}
-        assert studies.findings_of(connection, "INC-1") == (a_finding(),)
+        assert diagnoses.findings_of(connection, "INC-1") == (a_finding(),)
         outbox.write(connection, [replace(a_draft("edit", stream="INC-1"), incident="INC-1")], NOW)
         (letter,) = claims.claim(connection, EVERY, NOW, NOW, 10)
     assert letter.previous == {"ts": "17.5"}
@@ -146,7 +148,7 @@ def test_nothing_undecided_unsent_or_under_study_goes(database: Database, clock:
     with database.write() as connection:
         incidents.save(connection, [replace(an_incident(), id="INC-1", open=False, resolved_at=LONG_AGO)], [])
         outbox.write(connection, [a_draft()], LONG_AGO)
-        studies.write(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
+        diagnoses.write(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
     assert swept(database, clock, most_bytes=1) == {}
 
 
@@ -156,9 +158,9 @@ def test_a_message_and_a_diagnosis_that_were_given_up_go(database: Database, clo
         outbox.write(connection, [a_draft()], LONG_AGO)
         (letter,) = claims.claim(connection, EVERY, NOW, NOW, 10)
         attempts.dead(connection, letter, "invalid_blocks", LONG_AGO)
-        studies.write(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
+        diagnoses.write(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
         for _ in range(2):
-            studies.claim(connection, NOW, NOW, 10)
+            diagnoses.claim(connection, NOW, NOW, 10)
     assert swept(database, clock) == {"studies": 1, "messages": 1}
 
 

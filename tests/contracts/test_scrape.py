@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from responder.store import backlog, inbox, incidents
 from responder.store.database import Database
+from responder.store.inbox import inbox
+from responder.store.incidents import incidents
+from responder.store.outbox import backlog
 from tests.support.builders import NOW
 
 

@@ -19,12 +19,14 @@ from sqlalchemy import text
 from responder.model.delivery import Work
 from responder.model.finding import Finding
 from responder.model.message import Draft, Letter
-from responder.store import attempts, claims, inbox, incidents, lanes, outbox, past, studies
 from responder.store.database import CannotStore, Database
-from responder.store.inbox import Inbox
-from responder.store.migrate import migrate
-from responder.store.tables import metadata
-from responder.store.trial import try_to_keep, write_and_take_away
+from responder.store.inbox import history, inbox
+from responder.store.inbox.inbox import Inbox
+from responder.store.inbox.write_check import try_to_keep, write_and_take_away
+from responder.store.incidents import diagnoses, incidents
+from responder.store.outbox import attempts, channel_state, claims, outbox
+from responder.store.schema.migrate import migrate
+from responder.store.schema.tables import metadata
 from tests.support.builders import NOW, a_finding, a_report, a_subject, an_incident
 
 LATER = NOW + timedelta(seconds=6)
@@ -418,24 +420,24 @@ def a_work() -> Work:
 def test_a_diagnosis_survives_its_worker(database: Database) -> None:
     """When a worker dies in the middle of its probes another one begins them again."""
     with database.write() as connection:
-        (mine,) = studies.write(connection, [(a_work(), LATER)], NOW, NOW + timedelta(seconds=5))
-        assert not studies.any_free(connection, NOW)
-        assert studies.claim(connection, NOW, LATER, 10) == []
-        studies.renew(connection, [mine], NOW + timedelta(seconds=9))
-        assert studies.claim(connection, LATER, LATER, 10) == []
-        (taken,) = studies.claim(connection, NOW + timedelta(seconds=9), NOW + timedelta(seconds=14), 10)
+        (mine,) = diagnoses.write(connection, [(a_work(), LATER)], NOW, NOW + timedelta(seconds=5))
+        assert not diagnoses.any_free(connection, NOW)
+        assert diagnoses.claim(connection, NOW, LATER, 10) == []
+        diagnoses.renew(connection, [mine], NOW + timedelta(seconds=9))
+        assert diagnoses.claim(connection, LATER, LATER, 10) == []
+        (taken,) = diagnoses.claim(connection, NOW + timedelta(seconds=9), NOW + timedelta(seconds=14), 10)
         assert (taken.work, taken.attempt, taken.due_at) == (mine.work, 2, LATER)
-        assert not studies.finish(connection, mine, (), LATER)
-        assert studies.finish(connection, taken, (a_finding(),), LATER)
-        assert studies.findings_of(connection, "INC-1") == (a_finding(),)
+        assert not diagnoses.finish(connection, mine, (), LATER)
+        assert diagnoses.finish(connection, taken, (a_finding(),), LATER)
+        assert diagnoses.findings_of(connection, "INC-1") == (a_finding(),)
 
 
 def test_a_flood_of_diagnoses_is_not_hoarded_by_one_worker(database: Database) -> None:
     """What a worker has no room for is there for any other, the most urgent first."""
     with database.work() as connection:
         due = [(a_work(), NOW + timedelta(seconds=seconds)) for seconds in (30, 8, 15)]
-        (mine,) = studies.write(connection, due, NOW, LATER, claims=1)
-        taken = studies.claim(connection, NOW, LATER, 10)
+        (mine,) = diagnoses.write(connection, due, NOW, LATER, claims=1)
+        taken = diagnoses.claim(connection, NOW, LATER, 10)
     assert mine.due_at == NOW + timedelta(seconds=8)
     assert {study.due_at for study in taken} == {NOW + timedelta(seconds=15), NOW + timedelta(seconds=30)}
 
@@ -467,8 +469,8 @@ def test_a_decision_about_a_settled_delivery_is_noticed(database: Database) -> N
 def test_a_diagnosis_that_kills_its_workers_is_left_alone(database: Database) -> None:
     """A probe that crashes the process does not do so for ever; the page has left anyway."""
     with database.write() as connection:
-        studies.write(connection, [(a_work(), LATER)], NOW, NOW)
-        taken = [len(studies.claim(connection, NOW, NOW, 10)) for _ in range(5)]
+        diagnoses.write(connection, [(a_work(), LATER)], NOW, NOW)
+        taken = [len(diagnoses.claim(connection, NOW, NOW, 10)) for _ in range(5)]
     assert taken == [1, 1, 0, 0, 0]
 
 
@@ -476,7 +478,7 @@ KEEPER = """
 import sys
 from datetime import UTC, datetime
 from responder.store.database import Database
-from responder.store.inbox import Inbox
+from responder.store.inbox.inbox import Inbox
 box = Inbox(Database(sys.argv[1]))
 n = 0
 while True:
@@ -515,31 +517,31 @@ def test_findings_come_back_whole(database: Database) -> None:
     finding = a_finding(points=((1.0, 2.5), (2.0, 3.5)))
     assert isinstance(finding, Finding)
     with database.write() as connection:
-        (study,) = studies.write(connection, [(a_work(), LATER)], NOW, LATER)
-        studies.finish(connection, study, (finding,), LATER)
-        assert studies.findings_of(connection, "INC-1") == (finding,)
+        (study,) = diagnoses.write(connection, [(a_work(), LATER)], NOW, LATER)
+        diagnoses.finish(connection, study, (finding,), LATER)
+        assert diagnoses.findings_of(connection, "INC-1") == (finding,)
 
 
 def test_the_standing_of_a_channel_is_shared(database: Database) -> None:
     """What one replica has sent, and that a vendor does not answer, every other replica knows."""
-    lanes.prepare(database, ["slack", "pagerduty"])
-    lanes.prepare(database, ["slack"])
+    channel_state.prepare(database, ["slack", "pagerduty"])
+    channel_state.prepare(database, ["slack"])
     with database.work() as connection:
-        assert lanes.hold(connection, "slack") == lanes.Standing()
-        lanes.spend(connection, "slack", 17.5)
-        lanes.failed(connection, "slack", NOW)
-        lanes.failed(connection, "slack", LATER)
+        assert channel_state.hold(connection, "slack") == channel_state.Standing()
+        channel_state.spend(connection, "slack", 17.5)
+        channel_state.failed(connection, "slack", NOW)
+        channel_state.failed(connection, "slack", LATER)
         now = NOW.timestamp()
-        assert lanes.look(connection, "slack") == lanes.Standing(17.5, 0.0, now)
-        lanes.pause(connection, "slack", now + 30, 18.5)
-        assert lanes.look(connection, "slack") == lanes.Standing(18.5, now + 30, now)
-        lanes.answered(connection, "slack")
-        assert lanes.look(connection, "slack").failing_since is None
-        lanes.tried(connection, "slack", NOW, accepted=False, failed=True)
-        lanes.tried(connection, "slack", LATER, accepted=True, failed=False)
-        found = lanes.standings(connection)
+        assert channel_state.look(connection, "slack") == channel_state.Standing(17.5, 0.0, now)
+        channel_state.pause(connection, "slack", now + 30, 18.5)
+        assert channel_state.look(connection, "slack") == channel_state.Standing(18.5, now + 30, now)
+        channel_state.answered(connection, "slack")
+        assert channel_state.look(connection, "slack").failing_since is None
+        channel_state.tried(connection, "slack", NOW, accepted=False, failed=True)
+        channel_state.tried(connection, "slack", LATER, accepted=True, failed=False)
+        found = channel_state.standings(connection)
         assert (found["slack"].failed_at, found["slack"].accepted_at) == (now, LATER.timestamp())
-        assert found["pagerduty"] == lanes.Standing()
+        assert found["pagerduty"] == channel_state.Standing()
 
 
 def test_two_replicas_give_a_channel_its_row_at_the_same_moment(database: Database) -> None:
@@ -548,7 +550,7 @@ def test_two_replicas_give_a_channel_its_row_at_the_same_moment(database: Databa
 
     def start() -> None:
         try:
-            lanes.prepare(database, ["slack", "pagerduty", "log"])
+            channel_state.prepare(database, ["slack", "pagerduty", "log"])
         except BaseException as error:  # noqa: BLE001 - the test wants to see any of them
             failures.append(error)
 
@@ -577,11 +579,11 @@ def test_what_was_received_can_be_read_again(database: Database) -> None:
         inbox.settle(connection, [(number, "decided", "INC-1", "") for number in numbers[1:3]])
         connection.execute(text("DELETE FROM bodies WHERE delivery = :gone"), {"gone": numbers[4]})
     with database.read() as connection:
-        assert (past.count(connection, None), past.count(connection, NOW + timedelta(hours=2))) == (4, 2)
-        first = past.page(connection, None, 0, 3)
-        rest = past.page(connection, None, first[-1].id, 3)
-        late = past.page(connection, NOW + timedelta(hours=2), 0, 3)
-        told = list(past.of_incident(connection, "INC-1"))
+        assert (history.count(connection, None), history.count(connection, NOW + timedelta(hours=2))) == (4, 2)
+        first = history.page(connection, None, 0, 3)
+        rest = history.page(connection, None, first[-1].id, 3)
+        late = history.page(connection, NOW + timedelta(hours=2), 0, 3)
+        told = list(history.of_incident(connection, "INC-1"))
     assert [each.body for each in first + rest] == [b"0", b"1", b"2", b"3"]
     assert [each.body for each in late] == [b"2", b"3"]
     assert [(each.body, each.cluster) for each in told] == [(b"2", "eu"), (b"1", "eu")]

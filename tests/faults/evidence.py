@@ -10,9 +10,9 @@ from sqlalchemy import select
 from responder.model.incident import Known
 from responder.standins.pagerduty import PagerEvent
 from responder.standins.slack import SlackMessage
-from responder.store.codec import to_noun
 from responder.store.database import Database
-from responder.store.tables import bodies, deliveries, incidents, messages
+from responder.store.schema.serialization import to_noun
+from responder.store.schema.tables import bodies, deliveries, incidents, messages
 from tests.faults.door import Acknowledged
 from tests.faults.stream import Group
 from tests.faults.timeline import Span

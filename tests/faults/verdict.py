@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
-from responder.notify.route import pagers
+from responder.notify.delivery.route import pagers
 from tests.faults.door import Acknowledged
 from tests.faults.evidence import Evidence
 from tests.faults.stream import TOLD_IN_SLACK, Group

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from responder.model.rule import MatcherError
-from responder.triage import classic
+from responder.triage import matchers_classic
 from responder.triage.matchers import holds, parse, predicate
 from tests.real.conftest import need
 
@@ -92,7 +92,7 @@ def accepted(folder: Path, text: str) -> bool:
 def readable(text: str) -> bool:
     """Whether our classic parser takes it: Debian's Alertmanager has no other."""
     try:
-        for matcher in classic.parse(text):
+        for matcher in matchers_classic.parse(text):
             predicate(matcher)
     except MatcherError:
         return False

@@ -108,7 +108,7 @@ def test_the_given_directory_is_emptied_at_the_start(
 _FULL = """
 import os, sys
 from pathlib import Path
-from responder.tally import TALLY
+from responder.counters import TALLY
 from responder.web.multiprocess import Files
 
 folder = Path(sys.argv[1])

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from responder.store.database import Database
-from responder.store.migrate import migrate
+from responder.store.schema.migrate import migrate
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from responder.cli import _COMMANDS, main
+from responder.counters import METRICS
 from responder.diagnose.probes import PROBES
 from responder.model.rule import Heartbeat
 from responder.rulebook.schema import (
@@ -39,7 +40,6 @@ from responder.rulebook.schema import (
 from responder.runbooks.catalogue import anchors
 from responder.settings import Settings
 from responder.store.database import Database
-from responder.tally import METRICS
 from responder.web.metrics import InForce, StoreCollector
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_book, a_rule

@@ -10,7 +10,7 @@ import pytest
 from responder.bootstrap.workers import Opening
 from responder.settings import read
 from responder.store.database import CannotStore, Database
-from responder.store.trial import try_to_keep
+from responder.store.inbox.write_check import try_to_keep
 
 
 def test_everything_is_refused_until_the_database_is_ready(tmp_path: Path) -> None:

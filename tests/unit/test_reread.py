@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from responder import bootstrap
-from responder.engine.desk import Desk
-from responder.engine.reload import Rules
+from responder.engine.effects.context import Desk
+from responder.engine.workers.rule_reloader import Rules
 from responder.model.problem import BadRules
 from responder.settings import Settings, read
 from tests.conftest import HandClock

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 import click
 
 from responder import bootstrap
-from responder.cli.fail import FAILED, Fatal, named_failures
+from responder.cli.decision_context import desk_of
+from responder.cli.durations import SPAN
+from responder.cli.errors import FAILED, Fatal, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
-from responder.cli.rehearse import desk_of
-from responder.cli.spans import SPAN
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
     from responder.cli.backtest.against import RuleSet
     from responder.cli.backtest.history import Past
     from responder.cli.backtest.show import Result
-    from responder.engine.desk import Desk
+    from responder.engine.effects.context import Desk
     from responder.rulebook.backtest.tally import Tally
     from responder.settings import Settings
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from responder.cli.fail import Fatal
+from responder.cli.errors import Fatal
 from responder.model.text import one_line
 
 _SECONDS = 60.0

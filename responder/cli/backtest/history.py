@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlencode
 
-from responder.cli.ask import get_json, plain
 from responder.cli.backtest.recorder import NoEventError, read_line
 from responder.cli.backtest.series import QUERY, Grouping, NoMatrixError
-from responder.cli.bodies import Sample, samples
-from responder.cli.fail import Fatal
+from responder.cli.errors import Fatal
+from responder.cli.http_get import get_json, plain
+from responder.cli.samples import Sample, samples
 from responder.model.delivery import Delivery
 from responder.receive.alertmanager import BadBody, parse
 from responder.settings import Settings
-from responder.store import past
 from responder.store.database import Database
+from responder.store.inbox import history
 
 PAGE = 50
 """Deliveries read from the store in one transaction: few, since each may hold megabytes."""
@@ -50,7 +50,7 @@ class Past:
 def of_store(database: Database, since: datetime | None) -> Past:
     """The deliveries of our own store, in the order they came, whatever was made of them."""
     with database.read() as connection:
-        total = past.count(connection, since)
+        total = history.count(connection, since)
     return Past("the store", total, _of_store(database, since))
 
 
@@ -58,7 +58,7 @@ def _of_store(database: Database, since: datetime | None) -> Iterator[Recorded]:
     after = 0
     while True:
         with database.read() as connection:
-            page = past.page(connection, since, after, PAGE)
+            page = history.page(connection, since, after, PAGE)
         yield from (Recorded(f"delivery {each.id}", each) for each in page)
         if len(page) < PAGE:
             return

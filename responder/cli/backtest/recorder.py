@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from responder.cli.bodies import NEVER, webhook
+from responder.cli.samples import NEVER, webhook
 
 
 class NoEventError(Exception):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from responder.cli.backtest.history import Recorded
-from responder.engine.desk import Desk
-from responder.engine.rehearsal import Comparison, Recent
+from responder.engine.effects.context import Desk
+from responder.engine.simulation import Comparison, Recent
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery
 from responder.model.text import tidy_line

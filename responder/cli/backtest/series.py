@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from responder.cli.bodies import NEVER, fingerprint, webhook
+from responder.cli.samples import NEVER, fingerprint, webhook
 
 QUERY = 'ALERTS{alertstate="firing"}'
 _NOT_OF_THE_ALERT = frozenset({"__name__", "alertstate"})

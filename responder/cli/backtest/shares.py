@@ -13,8 +13,8 @@ import msgspec
 
 from responder.cli.backtest.history import Recorded
 from responder.cli.backtest.run import Replay
-from responder.cli.fail import Fatal
-from responder.engine.desk import Desk
+from responder.cli.errors import Fatal
+from responder.engine.effects.context import Desk
 from responder.rulebook.backtest.tally import Tally
 
 FEW = 1_000

@@ -11,7 +11,7 @@ from types import FrameType
 import click
 
 from responder import bootstrap
-from responder.cli.fail import FAILED, MISUSED, named_failures
+from responder.cli.errors import FAILED, MISUSED, named_failures
 
 _ROOT = Path(__file__).resolve().parents[3]
 """The checkout: examples, rules and runbooks lie beside the package."""

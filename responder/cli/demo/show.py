@@ -16,13 +16,13 @@ from responder.cli.demo import rule
 from responder.cli.demo.cards import SEVERITY_COLOURS
 from responder.cli.demo.scenery import set_the_scene
 from responder.cli.demo.watch import Watch
-from responder.cli.fail import FAILED
-from responder.diagnose.run import Prober
-from responder.engine import process
-from responder.engine.desk import Desk
-from responder.engine.follow import History
-from responder.engine.recall import history_of
-from responder.engine.revise import improved
+from responder.cli.errors import FAILED
+from responder.diagnose.prober import Prober
+from responder.engine import pipeline
+from responder.engine.effects.context import Desk
+from responder.engine.effects.history import history_of
+from responder.engine.effects.on_notification import History
+from responder.engine.effects.severity_change import improved
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Delivery, Diagnosed, Effects
 from responder.model.rule import Action
@@ -133,7 +133,7 @@ class Show:
         delivery = Delivery(id=self.sent, received_at=self.clock.now(), cluster="", body=body)
         group = read(delivery)
         before = history_of(group, self.desk, lambda key: self._known.get(key, History()), "")
-        effects = process.triage(group, delivery, before, self.desk)
+        effects = pipeline.triage(group, delivery, before, self.desk)
         diagnosed = self._diagnose(effects)
         if effects.work and diagnosed:
             effects = improved(effects, effects.work, diagnosed, self.desk, self.clock.now())
@@ -147,7 +147,7 @@ class Show:
             return None
         asks = self.desk.asks(effects.work.probes, effects.work.subject)
         deadline = Deadline(self.clock.monotonic() + effects.decision.severity.page_budget)
-        return process.diagnose(effects.work, self.prober.run(asks, deadline), self.clock.now())
+        return pipeline.diagnose(effects.work, self.prober.run(asks, deadline), self.clock.now())
 
     def _summary(self) -> None:
         screen, kinds = self.watch.screen, self.watch.kinds

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from responder.cli.fail import FAILED
+from responder.cli.errors import FAILED
 from responder.cli.options import OUTPUT, TIMEOUT
 from responder.cli.table import terminal, wrapped
 

@@ -12,7 +12,7 @@ from responder import bootstrap
 from responder.cli.doctor.result import Patient, Result, bad, ok, skipped, warn
 from responder.model.rule import RuleBook
 from responder.notify.contract import Channel
-from responder.notify.wire import decoded, text_of
+from responder.notify.render.response import decoded, text_of
 from responder.outgoing import CouldNotReach
 
 KEY = re.compile(r"[0-9a-zA-Z]{32}")
@@ -85,7 +85,7 @@ def test_messages(patient: Patient) -> tuple[Result, ...]:
 def _sent(patient: Patient, book: RuleBook, channel: Channel) -> Result:
     from responder.cli.doctor.page import letters
     from responder.model.outcome import Delivered
-    from responder.notify.deliver import Deliverer
+    from responder.notify.delivery.deliver import Deliverer
 
     deliverer = Deliverer(
         patient.outgoing,
@@ -106,7 +106,7 @@ def _sent(patient: Patient, book: RuleBook, channel: Channel) -> Result:
 
 def clocks(patient: Patient) -> tuple[Result, ...]:
     """Our clock against the Date header of whoever answers; where nobody does, it can still be plainly wrong."""
-    from responder.notify.wire import date
+    from responder.notify.render.response import date
 
     change = "let chrony or systemd-timesyncd keep the time"
     found = []

@@ -10,7 +10,7 @@ from responder.cli.doctor.receiver import judge
 from responder.cli.doctor.result import Patient, Result, bad, ok, skipped, warn
 from responder.model.finding import Finding, Verdict
 from responder.model.text import number_of
-from responder.notify.wire import decoded, text_of
+from responder.notify.render.response import decoded, text_of
 from responder.outgoing import CouldNotReach
 
 
@@ -41,7 +41,7 @@ def alertmanager(patient: Patient) -> tuple[Result, ...]:
 
 
 def _alertmanager(patient: Patient, url: str) -> tuple[Result, ...]:
-    from responder.rulebook.reader import read
+    from responder.rulebook.yaml.reader import read
     from responder.triage.matchers import parse, predicate
 
     try:
@@ -82,8 +82,8 @@ def _whole(body: bytes) -> dict[str, Any]:
 def targets(patient: Patient) -> tuple[Result, ...]:
     """Every address that a probe may ask, asked once: the catalogue's and those of the rule files."""
     from responder.diagnose.contract import Ask, Scene, Tools
+    from responder.diagnose.prober import Prober
     from responder.diagnose.probes import PROBES
-    from responder.diagnose.run import Prober
     from responder.model.decision import Subject
 
     if patient.book is None:

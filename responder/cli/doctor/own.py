@@ -92,16 +92,16 @@ def database(patient: Patient) -> tuple[Result, ...]:
 def _examined(opened: Database) -> list[Result]:
     from sqlalchemy import text
 
-    from responder.store import space
-    from responder.store.migrate import refuse_strangers, revision
-    from responder.store.tables import HEAD
+    from responder.store.maintenance import disk
+    from responder.store.schema.migrate import refuse_strangers, revision
+    from responder.store.schema.tables import HEAD
 
     opened.check()
     with opened.read() as connection:
         schema = revision(connection)
         if schema is None:
             refuse_strangers(connection, opened.name)
-        left = space.free(connection)
+        left = disk.free(connection)
         version = str(
             connection.execute(text("SELECT sqlite_version()" if opened.is_sqlite else "SHOW server_version")).scalar()
         )

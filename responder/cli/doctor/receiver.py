@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from responder.cli.doctor.result import Result, bad, ok, warn
 from responder.model.rule import Heartbeat, Matcher, Op
-from responder.rulebook.values import seconds
+from responder.rulebook.field_types import seconds
 from responder.settings import Settings
 
 PATH: Final = "/webhook/alertmanager"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from responder import bootstrap
 from responder.cli.doctor.channels import KEY, REACH
 from responder.cli.doctor.result import ANSWER_LIMIT, Patient, Result, bad, ok, skipped, warn
-from responder.notify.wire import decoded, text_of
+from responder.notify.render.response import decoded, text_of
 from responder.outgoing import CouldNotReach
 
 

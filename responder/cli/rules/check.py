@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from responder.cli.fail import FAILED, MISUSED, named_failures
+from responder.cli.errors import FAILED, MISUSED, named_failures
 
 FORMATS = ("text", "json", "sarif", "github")
 
@@ -41,7 +41,7 @@ def check(folder: Path | None, runbooks: Path | None, output: str, *, strict: bo
         return
     from responder.bootstrap import examine_rules, settings_from_environment
     from responder.cli.rules import findings
-    from responder.rulebook.reader import no_collection
+    from responder.rulebook.yaml.reader import no_collection
 
     if folder is None:
         with named_failures():
@@ -57,8 +57,8 @@ def check(folder: Path | None, runbooks: Path | None, output: str, *, strict: bo
 
 
 def _explain(code: str) -> None:
-    from responder.rulebook.hints import nearest
-    from responder.rulebook.pages import CODES, page
+    from responder.rulebook.check_pages import CODES, page
+    from responder.rulebook.suggestions import nearest
 
     if code not in CODES:
         raise click.BadParameter(f"there is no code '{code}': {nearest(code, CODES)}", param_hint="--explain")

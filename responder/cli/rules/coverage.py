@@ -14,17 +14,17 @@ from urllib.parse import quote
 import click
 
 from responder import bootstrap
-from responder.cli.ask import get_json, plain
-from responder.cli.fail import FAILED, Fatal, named_failures
+from responder.cli.durations import SPAN, shown
+from responder.cli.errors import FAILED, Fatal, named_failures
+from responder.cli.http_get import get_json, plain
 from responder.cli.options import RULES, RUNBOOKS
-from responder.cli.spans import SPAN, shown
 
 if TYPE_CHECKING:
     from responder.cli.rules.links import Verdict
     from responder.cli.rules.mapping import Mapped, Row
     from responder.model.clock import Deadline
     from responder.outgoing import Outgoing
-    from responder.rulebook.foreign import AlertRule
+    from responder.rulebook.prometheus_rules import AlertRule
     from responder.settings import Settings
 
 _LINK_SECONDS = 5.0
@@ -89,7 +89,7 @@ def coverage(
 
 def _alerts(paths: tuple[Path, ...], url: str | None, settings: Settings) -> tuple[list[AlertRule], int, list[str]]:
     """The alerts, how many sources have any, and what could not be read."""
-    from responder.rulebook.foreign import NotReadableError, read_file
+    from responder.rulebook.prometheus_rules import NotReadableError, read_file
 
     alerts: list[AlertRule] = []
     problems: list[str] = []
@@ -119,7 +119,7 @@ def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
 
 
 def _live(url: str, settings: Settings) -> tuple[AlertRule, ...]:
-    from responder.rulebook.foreign import NotReadableError, read_answer
+    from responder.rulebook.prometheus_rules import NotReadableError, read_answer
 
     base = url.rstrip("/")
     try:

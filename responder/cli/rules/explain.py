@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import click
 
 from responder import bootstrap
-from responder.cli.bodies import Sample, of_labels, samples
-from responder.cli.fail import FAILED, Fatal, named_failures
+from responder.cli.decision_context import ANY_PROMETHEUS, desk_of
+from responder.cli.errors import FAILED, Fatal, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
-from responder.cli.rehearse import ANY_PROMETHEUS, desk_of
+from responder.cli.samples import Sample, of_labels, samples
 
 if TYPE_CHECKING:
     from responder.cli.rules.trace import Trace

@@ -13,8 +13,8 @@ import click
 from responder import __version__
 from responder.model.problem import Level, Problem
 from responder.model.text import number_of
-from responder.rulebook.examine import Examined
-from responder.rulebook.pages import CODES, page
+from responder.rulebook.check_pages import CODES, page
+from responder.rulebook.lint import Examined
 
 _WITHOUT_LINE = frozenset({"no-rules", "unreadable", "encoding", "too-big"})
 _WIDEST = 160

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from responder.cli.preview import Probe
 from responder.diagnose.contract import Ask
 from responder.model.finding import Finding, Verdict
-from responder.rulebook.hints import nearest
+from responder.rulebook.suggestions import nearest
 
 
 def answering(given: Mapping[str, str]) -> Probe:

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from responder.cli.ask import get_json, plain
-from responder.cli.bodies import Sample, of_group
-from responder.cli.fail import Fatal
+from responder.cli.errors import Fatal
+from responder.cli.http_get import get_json, plain
+from responder.cli.samples import Sample, of_group
 from responder.settings import Settings
 
 _ACTIVE = {"active": "true", "silenced": "false", "inhibited": "false"}

@@ -13,9 +13,9 @@ from responder.cli.rules.weight import NOTHING, Weight
 from responder.model.alert import Alert
 from responder.model.rule import Action, Rule, RuleBook, Severity
 from responder.model.text import one_line
-from responder.rulebook.foreign import AlertRule
+from responder.rulebook.prometheus_rules import AlertRule
 from responder.triage.decide import severity_of
-from responder.triage.matching import Matching
+from responder.triage.rule_index import Matching
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
-from responder.cli.bodies import Sample, of_labels, samples
 from responder.cli.rules.trace import Trace, trace
-from responder.engine.desk import Desk
+from responder.cli.samples import Sample, of_labels, samples
+from responder.engine.effects.context import Desk
 from responder.model.rule import Matcher, MatcherError, Op
 from responder.rulebook.cases import Case
 from responder.runbooks.catalogue import Runbooks

@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Any
 
 from responder import bootstrap
-from responder.cli.bodies import Sample
-from responder.cli.fail import Fatal
+from responder.cli.errors import Fatal
+from responder.cli.samples import Sample
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery
 from responder.model.incident import Incident
 from responder.receive.alertmanager import BadBody, parse
 from responder.settings import Settings
-from responder.store import incidents, past
+from responder.store.inbox import history
+from responder.store.incidents import incidents
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def find(name: str, settings: Settings) -> Stored:
         incident = incidents.find(connection, name.strip().upper())
         if incident is None:
             raise Fatal(f"the store knows no incident {name}")
-        deliveries = past.of_incident(connection, incident.id)
+        deliveries = history.of_incident(connection, incident.id)
         told = next((each for each in deliveries if _fires(each)), None)
     if told is None:
         raise Fatal(f"no webhook of {incident.id} in which an alert fires is kept any more")

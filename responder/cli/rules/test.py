@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import click
 
 from responder import bootstrap
-from responder.cli.fail import FAILED, Fatal, named_failures
+from responder.cli.decision_context import ANY_PROMETHEUS, desk_of
+from responder.cli.errors import FAILED, Fatal, named_failures
 from responder.cli.options import RULES, RUNBOOKS
-from responder.cli.rehearse import ANY_PROMETHEUS, desk_of
 
 if TYPE_CHECKING:
     from responder.cli.rules.proof import Proof
     from responder.cli.rules.reach import Reach
-    from responder.engine.desk import Desk
+    from responder.engine.effects.context import Desk
     from responder.rulebook.cases import CaseSet
     from responder.runbooks.catalogue import Runbooks
 

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from responder.cli.bodies import Sample
 from responder.cli.preview import Preview, preview
 from responder.cli.rules.fixture import answering, unasked
 from responder.cli.rules.stored import Then
+from responder.cli.samples import Sample
 from responder.diagnose.contract import Ask
-from responder.engine.desk import Desk
+from responder.engine.effects.context import Desk
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery
 from responder.model.rule import Severity
 from responder.receive.alertmanager import read
 from responder.runbooks.catalogue import Runbooks
 from responder.triage.matchers import holds
-from responder.triage.matching import Step
+from responder.triage.rule_index import Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

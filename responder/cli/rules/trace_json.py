@@ -6,7 +6,7 @@ from typing import Any
 
 from responder.cli.rules import stored as then
 from responder.cli.rules.trace import Trace
-from responder.triage.matching import Step
+from responder.triage.rule_index import Step
 
 
 def as_json(found: Trace) -> dict[str, Any]:

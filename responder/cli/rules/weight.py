@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from responder.rulebook.foreign import AlertRule
+from responder.rulebook.prometheus_rules import AlertRule
 
 _FIRING = 'ALERTS{alertstate="firing"}'
 _STEPS = 10_000

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from responder.diagnose import springboot
 from responder.diagnose.address import HEALTH, UNKNOWN_SERVICE, check_url, endpoint, service_of, subject_name
-from responder.diagnose.answer import answer, unreachable
 from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
-from responder.diagnose.figures import span
+from responder.diagnose.make_finding import answer, unreachable
+from responder.diagnose.units import span
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.message import Request, Response

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from responder.engine.afterwards import resolved
-from responder.engine.desk import Desk
+from responder.engine.effects.context import Desk
 from responder.engine.effects.decided import Decided
-from responder.engine.messages import messages
-from responder.engine.page import page_after
-from responder.engine.plainly import bare, worst
+from responder.engine.effects.failure_page import bare, worst
+from responder.engine.effects.messages import messages
+from responder.engine.effects.page import page_after
+from responder.engine.effects.without_notification import resolved
 from responder.model.delivery import Delivery, Effects
 from responder.model.flood import Flood
 from responder.model.incident import UNJUDGED, Incident
@@ -21,7 +21,7 @@ from responder.model.message import Draft
 from responder.model.report import Moment, Report
 from responder.model.rule import Action, Severity
 from responder.model.text import tidy_line
-from responder.notify.digest import digest, receded
+from responder.notify.report.flood_digest import digest, receded
 from responder.receive.alertmanager import read
 from responder.triage.decide import decide
 from responder.triage.flood import due, ended, rate

@@ -8,21 +8,21 @@ from datetime import datetime
 
 import structlog
 
-from responder.engine.desk import Desk
-from responder.engine.follow import History, page_late
-from responder.engine.messages import messages
-from responder.engine.state import UNPAGED, still_fires
+from responder.engine.effects.context import Desk
+from responder.engine.effects.incident_state import UNPAGED, still_fires
+from responder.engine.effects.messages import messages
+from responder.engine.effects.on_notification import History, page_late
 from responder.model.delivery import Delivery, Effects
 from responder.model.incident import Incident
 from responder.model.report import Moment, Report
 from responder.model.rule import RuleBook
 from responder.model.window import Window
-from responder.notify import afterwards
 from responder.notify.contract import Channel, Use
+from responder.notify.report import without_notification
 from responder.receive.alertmanager import read
 from responder.triage.decide import decide
-from responder.triage.truth import believe
-from responder.triage.windows import is_open, opens
+from responder.triage.paging_windows import is_open, opens
+from responder.triage.stale_alerts import believe
 
 _log = structlog.get_logger()
 
@@ -118,7 +118,7 @@ def paged(incident: Incident, before: Report | None, why: str, desk: Desk, now: 
     severity = desk.book.severities.get(incident.severity)
     pagers = _pagers_of(incident, desk)
     told = replace(incident, channels=(*incident.channels, *(pager.name for pager in pagers)), changed_at=now)
-    alarm = afterwards.alarm(before, told, why, desk.book, now=now)
+    alarm = without_notification.alarm(before, told, why, desk.book, now=now)
     report = replace(alarm, moment=Moment.START, pages=True)
     drafts = messages(report, pagers, rank=severity.rank if severity else 1, due_at=now)
     return Effects(outcome=why, incident=told, drafts=drafts, due_at=now)

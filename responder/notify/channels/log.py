@@ -10,8 +10,8 @@ from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import Moment
 from responder.notify.contract import Channel, Use
-from responder.notify.plain_page import page, title
-from responder.notify.wire import judged
+from responder.notify.render.plain_text import page, title
+from responder.notify.render.response import judged
 
 URL = "log:"  # the deliverer prints what goes here
 _STEPS = ("print",)

@@ -11,9 +11,9 @@ from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import Moment
 from responder.model.secret import Secret
 from responder.notify.contract import Channel
-from responder.notify.pace import Pace
-from responder.notify.slack_messages import PACE, alarm, details, parent, plain, reply
-from responder.notify.wire import decoded, encoded, judged, retry_after, text_of, told
+from responder.notify.rate_limit import Pace
+from responder.notify.render.response import decoded, encoded, judged, retry_after, text_of, told
+from responder.notify.render.slack_messages import PACE, alarm, details, parent, plain, reply
 
 # https://docs.slack.dev/reference/methods/chat.postMessage and chat.update, "Errors": those that may pass.
 LIMITED = frozenset({"ratelimited", "rate_limited"})

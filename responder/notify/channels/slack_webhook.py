@@ -11,9 +11,9 @@ from responder.model.outcome import Delivered, Outcome, TryLater
 from responder.model.report import Moment
 from responder.model.secret import Secret
 from responder.notify.contract import Channel
-from responder.notify.pace import Pace
-from responder.notify.slack_messages import PACE, alarm, parent, plain
-from responder.notify.wire import decoded, encoded, judged
+from responder.notify.rate_limit import Pace
+from responder.notify.render.response import decoded, encoded, judged
+from responder.notify.render.slack_messages import PACE, alarm, parent, plain
 
 _STEPS = ("post",)
 

@@ -11,9 +11,9 @@ from responder.model.outcome import Outcome
 from responder.model.report import Moment, Report
 from responder.model.text import one_line
 from responder.notify.contract import Channel, Use
-from responder.notify.pace import Pace, per_minute
-from responder.notify.plain_page import page, title
-from responder.notify.wire import ascii_only, judged
+from responder.notify.rate_limit import Pace, per_minute
+from responder.notify.render.plain_text import page, title
+from responder.notify.render.response import ascii_only, judged
 
 URL = "smtp:"  # the deliverer mails what goes here
 SUBJECT_LIMIT = 180

@@ -37,7 +37,7 @@ from responder.rulebook.checks import (
     unused_probe,
     unused_window,
 )
-from responder.rulebook.draft import Check
+from responder.rulebook.rule_files import Check
 
 REQUIRED: dict[str, Check] = {
     "missing-platform": missing_platform.check,

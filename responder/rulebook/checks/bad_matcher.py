@@ -20,9 +20,9 @@ from collections.abc import Generator, Iterable, Iterator
 
 from responder.model.problem import Place, Problem
 from responder.model.rule import Matcher, MatcherError
-from responder.rulebook.builder import Path
-from responder.rulebook.draft import Draft, Entry, Surroundings
+from responder.rulebook.rule_files import Draft, Entry, Surroundings
 from responder.rulebook.schema import RuleShape
+from responder.rulebook.yaml.builder import Path
 
 
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:

@@ -26,10 +26,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from responder.model.problem import Problem
-from responder.rulebook.draft import Draft, Entry, Surroundings
-from responder.rulebook.hints import nearest
+from responder.rulebook.rule_files import Draft, Entry, Surroundings
 from responder.rulebook.schema import ProbeShape
-from responder.rulebook.shape import explain
+from responder.rulebook.suggestions import nearest
+from responder.rulebook.validate import explain
 
 
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from responder.model.problem import Place, Problem
-from responder.rulebook.draft import Draft, Entry, Surroundings
+from responder.rulebook.rule_files import Draft, Entry, Surroundings
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:

@@ -26,9 +26,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.constraints import impossible
-from responder.rulebook.cover import profiles
-from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.analysis.constraints import impossible
+from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.shadowing import profiles
 
 
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Place, Problem
-from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.rule_files import Draft, Surroundings
 
 _HINT = "end the last file with a rule that has match: []"
 _TAKEN_BACK = "remove enabled: shadow from it, or end the last file with another rule that has match: []"

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.draft import Draft, Entry, Surroundings
+from responder.rulebook.rule_files import Draft, Entry, Surroundings
 from responder.rulebook.schema import RuleShape
 
 

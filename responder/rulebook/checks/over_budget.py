@@ -33,8 +33,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
-from responder.rulebook.draft import Draft, Surroundings
-from responder.rulebook.given import probe_names, probes_of, severities_of
+from responder.rulebook.defaults import probe_names, probes_of, severities_of
+from responder.rulebook.rule_files import Draft, Surroundings
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:

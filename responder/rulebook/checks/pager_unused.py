@@ -26,8 +26,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
-from responder.rulebook.draft import Draft, Surroundings
-from responder.rulebook.given import severities_of
+from responder.rulebook.defaults import severities_of
+from responder.rulebook.rule_files import Draft, Surroundings
 
 
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:

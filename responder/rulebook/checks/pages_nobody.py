@@ -24,8 +24,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.draft import Draft, Surroundings
-from responder.rulebook.given import channels_of, severities_of
+from responder.rulebook.defaults import channels_of, severities_of
+from responder.rulebook.rule_files import Draft, Surroundings
 
 
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:

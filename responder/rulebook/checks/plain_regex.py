@@ -25,9 +25,9 @@ from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
 from responder.model.rule import Matcher, Op
-from responder.rulebook import language as lang
-from responder.rulebook.draft import Draft, Entry, Surroundings
-from responder.rulebook.regex import BeyondError, language
+from responder.rulebook.analysis import regular_language as lang
+from responder.rulebook.analysis.re2_parser import BeyondError, language
+from responder.rulebook.rule_files import Draft, Entry, Surroundings
 from responder.rulebook.schema import RuleShape
 
 _PLAIN = {Op.REGEX: Op.EQUAL, Op.NOT_REGEX: Op.NOT_EQUAL}

@@ -37,8 +37,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.cover import covered
-from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.shadowing import covered
 
 
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.draft import Draft, Surroundings
+from responder.rulebook.rule_files import Draft, Surroundings
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:

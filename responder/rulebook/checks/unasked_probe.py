@@ -33,9 +33,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.draft import Draft, Surroundings
-from responder.rulebook.given import condition_places, probes_of
-from responder.rulebook.hints import nearest
+from responder.rulebook.defaults import condition_places, probes_of
+from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.suggestions import nearest
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:

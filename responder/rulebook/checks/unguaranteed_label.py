@@ -35,10 +35,10 @@ import re
 from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
-from responder.rulebook.cover import profiles
-from responder.rulebook.draft import Draft, Surroundings
-from responder.rulebook.given import probe_names, probes_of
+from responder.rulebook.defaults import probe_names, probes_of
+from responder.rulebook.rule_files import Draft, Surroundings
 from responder.rulebook.schema import ProbeShape
+from responder.rulebook.shadowing import profiles
 
 _PLACEHOLDER = re.compile(r"\$\{([a-zA-Z_][a-zA-Z0-9_]*)\}")
 _KNOWN = frozenset({"namespace", "service", "selector", "health"})

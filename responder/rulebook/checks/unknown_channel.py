@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.draft import Draft, Entry, Surroundings
-from responder.rulebook.hints import nearest
+from responder.rulebook.rule_files import Draft, Entry, Surroundings
 from responder.rulebook.schema import Defaults, RuleShape
+from responder.rulebook.suggestions import nearest
 
 
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:

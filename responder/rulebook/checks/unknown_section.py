@@ -23,8 +23,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.draft import Draft, Surroundings
-from responder.rulebook.hints import nearest
+from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.suggestions import nearest
 
 
 def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:

@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Place, Problem
-from responder.rulebook.builder import Path
-from responder.rulebook.draft import Draft, Surroundings
-from responder.rulebook.hints import nearest
+from responder.rulebook.rule_files import Draft, Surroundings
 from responder.rulebook.schema import RuleShape
+from responder.rulebook.suggestions import nearest
+from responder.rulebook.yaml.builder import Path
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:

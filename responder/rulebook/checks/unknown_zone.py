@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from zoneinfo import available_timezones
 
 from responder.model.problem import Problem
-from responder.rulebook.draft import Draft, Surroundings
-from responder.rulebook.hints import nearest
-from responder.rulebook.values import zone
+from responder.rulebook.field_types import zone
+from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.suggestions import nearest
 
 
 def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from responder.store.database import Database
-from responder.store.migrate import migrate
+from responder.store.schema.migrate import migrate
 from tests.support.postgres import PACKAGE, Postgres, postgres, programs
 
 _number = count()

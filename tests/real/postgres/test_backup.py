@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from responder.cli.db import db
-from responder.store import inbox
 from responder.store.database import Database
-from responder.store.inbox import Inbox
+from responder.store.inbox import inbox
+from responder.store.inbox.inbox import Inbox
 from tests.support.builders import NOW
 from tests.support.postgres import Postgres, programs
 from tests.unit.cli.test_db import run

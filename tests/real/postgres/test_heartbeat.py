@@ -4,7 +4,7 @@ import pytest
 
 # The same tests; only the database is another.
 from tests.contracts.test_scrape import *  # noqa: F403
-from tests.unit.engine.test_heartbeat import *  # noqa: F403
-from tests.unit.engine.test_lifeline import *  # noqa: F403
+from tests.unit.engine.jobs.test_heartbeat import *  # noqa: F403
+from tests.unit.engine.jobs.test_outbound_heartbeat import *  # noqa: F403
 
 pytestmark = pytest.mark.real

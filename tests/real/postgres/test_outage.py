@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from responder.store import inbox
 from responder.store.database import CannotStore, Database
-from responder.store.inbox import Inbox
-from responder.store.migrate import migrate
+from responder.store.inbox import inbox
+from responder.store.inbox.inbox import Inbox
+from responder.store.schema.migrate import migrate
 from tests.real.conftest import until
 from tests.support.builders import NOW
 from tests.support.postgres import Postgres, postgres

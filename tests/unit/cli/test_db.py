@@ -15,10 +15,11 @@ from sqlalchemy import text
 from responder.cli import main
 from responder.cli.db import db
 from responder.model.flood import Flood
-from responder.store import floods, inbox
 from responder.store.database import Database
-from responder.store.inbox import Inbox
-from responder.store.migrate import migrate, revision
+from responder.store.inbox import inbox
+from responder.store.inbox.inbox import Inbox
+from responder.store.incidents import floods
+from responder.store.schema.migrate import migrate, revision
 from tests.contracts.test_retention import an_old_incident
 
 NOW = datetime.now(UTC)

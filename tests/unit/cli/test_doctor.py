@@ -25,7 +25,7 @@ from responder.model.clock import Deadline
 from responder.model.message import Request, Response
 from responder.model.rule import Heartbeat
 from responder.model.secret import Secret
-from responder.rulebook.reader import read
+from responder.rulebook.yaml.reader import read
 from responder.settings import Settings
 from responder.triage.matchers import parse, predicate
 from tests.conftest import HandClock

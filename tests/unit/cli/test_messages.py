@@ -16,9 +16,9 @@ from responder.cli import main
 from responder.cli.messages import COLOURS
 from responder.model.message import Draft
 from responder.model.report import Moment
-from responder.store import attempts, claims, outbox, postbox
 from responder.store.database import Database
-from responder.store.inbox import Inbox
+from responder.store.inbox.inbox import Inbox
+from responder.store.outbox import attempts, claims, dead_letters, outbox
 from tests.support.builders import NOW, a_report
 
 ROOT = Path(__file__).parents[3]
@@ -65,7 +65,7 @@ class Office:
     def state(self, number: int) -> str:
         """What became of a message."""
         with self.database.read() as connection:
-            found = postbox.find(connection, number)
+            found = dead_letters.find(connection, number)
         return found.state if found else ""
 
 
@@ -109,7 +109,7 @@ def test_a_page_that_was_taken_back_is_listed_with_its_reason(office: Office) ->
 
 def test_every_state_can_be_listed() -> None:
     """No message is in a state that the list cannot show."""
-    assert tuple(COLOURS) == postbox.STATES
+    assert tuple(COLOURS) == dead_letters.STATES
 
 
 def test_a_message_is_shown_as_it_is_sent_and_without_its_secrets(office: Office) -> None:

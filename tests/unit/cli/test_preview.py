@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from responder.cli.bodies import Sample
 from responder.cli.preview import as_json, cut_off, preview
+from responder.cli.samples import Sample
 from responder.diagnose.contract import Ask
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import Action
 from tests.support.builders import NOW
-from tests.unit.engine.test_process import CHANNELS_USED, EVERYTHING, a_desk
+from tests.unit.engine.test_pipeline import CHANNELS_USED, EVERYTHING, a_desk
 from tests.unit.receive.test_alertmanager import a_body, an_alert, to_bytes
 
 LABELS = {"alertname": "ServiceDown", "service": "plato", "severity": "critical"}

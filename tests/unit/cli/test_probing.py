@@ -14,8 +14,8 @@ import structlog
 from click.testing import CliRunner
 
 from responder.cli import main
-from responder.diagnose.answer import answer
 from responder.diagnose.contract import Ask
+from responder.diagnose.make_finding import answer
 from responder.diagnose.probes import PROBES
 from responder.model.finding import Finding, Verdict
 

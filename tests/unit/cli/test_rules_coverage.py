@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from responder.cli.rules import rules
 from responder.cli.rules.links import Leads, judge
 from responder.cli.rules.weight import Weight, shared
-from responder.rulebook.foreign import AlertRule, NotReadableError, read_file
+from responder.rulebook.prometheus_rules import AlertRule, NotReadableError, read_file
 from responder.standins.server import Call, Reply, StandIn, as_json
 
 ROOT = Path(__file__).parents[3]

@@ -14,11 +14,11 @@ from sqlalchemy import delete, select
 
 from responder import bootstrap
 from responder.cli.rules import rules
-from responder.engine.triage import Triage
+from responder.engine.workers.triage import Triage
 from responder.standins.server import Call, Reply, StandIn, as_json
 from responder.store.database import Database
-from responder.store.inbox import Inbox
-from responder.store.tables import bodies, incidents
+from responder.store.inbox.inbox import Inbox
+from responder.store.schema.tables import bodies, incidents
 from tests.conftest import HandClock
 from tests.support.builders import NOW
 

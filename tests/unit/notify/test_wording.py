@@ -8,10 +8,10 @@ from responder.model.message import Letter
 from responder.model.report import Moment, Report
 from responder.model.rule import Link
 from responder.model.secret import Secret, scrub
-from responder.notify import blocks
 from responder.notify.channels.log import Log
-from responder.notify.wire import ascii_only, encoded, within
-from responder.notify.words import lasted
+from responder.notify.render import slack_blocks
+from responder.notify.render.response import ascii_only, encoded, within
+from responder.notify.report.durations import lasted
 from tests.support.builders import STARTED, a_letter, a_report
 
 
@@ -52,28 +52,29 @@ def test_the_plain_form_is_ascii() -> None:
 def test_escaping_never_leaves_half_an_entity() -> None:
     """Cut text still reads as text."""
     for limit in range(8, 30):
-        text = blocks.said("<&>" * 20, limit)
+        text = slack_blocks.said("<&>" * 20, limit)
         assert len(text) <= limit
         assert text.replace("&lt;", "").replace("&gt;", "").replace("&amp;", "").rstrip("…") == ""
 
 
 def test_a_link_that_may_not_be_one_is_its_text() -> None:
     """A forged address is shown as words and leads nowhere."""
-    assert blocks.link(Link("Runbook", "javascript:alert(1)")) == "Runbook"
+    assert slack_blocks.link(Link("Runbook", "javascript:alert(1)")) == "Runbook"
     assert (
-        blocks.link(Link("a|b>", "https://a.example.com/?x=1&y=<")) == "<https://a.example.com/?x=1&amp;y=%3C|a/b&gt;>"
+        slack_blocks.link(Link("a|b>", "https://a.example.com/?x=1&y=<"))
+        == "<https://a.example.com/?x=1&amp;y=%3C|a/b&gt;>"
     )
 
 
 def test_too_many_blocks_are_cut_and_said() -> None:
     """Slack takes at most fifty blocks: what is left out is counted, the small print stays."""
-    many = [blocks.section(f"part {number}") for number in range(80)]
-    kept = blocks.fitted([*many, blocks.context("small print")])
+    many = [slack_blocks.section(f"part {number}") for number in range(80)]
+    kept = slack_blocks.fitted([*many, slack_blocks.context("small print")])
     assert len(kept) == 50
     assert kept[-2]["elements"][0]["text"] == "Cut to fit Slack: 32 more parts left out."
     assert kept[-1]["elements"][0]["text"] == "small print"
-    wide = blocks.fitted([blocks.section("x" * 3000)] * 6)
-    assert sum(map(blocks.weight, wide)) <= blocks.TOTAL_LIMIT
+    wide = slack_blocks.fitted([slack_blocks.section("x" * 3000)] * 6)
+    assert sum(map(slack_blocks.weight, wide)) <= slack_blocks.TOTAL_LIMIT
 
 
 def test_secrets_are_scrubbed_longest_first() -> None:

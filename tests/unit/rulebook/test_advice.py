@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from responder.bootstrap import surroundings
 from responder.rulebook.checks import ADVICE, impossible_match, shadowed_value
-from responder.rulebook.cover import covered
-from responder.rulebook.draft import Draft, Surroundings
 from responder.rulebook.load import gather, required
+from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.shadowing import covered
 from responder.triage.matchers import holds
 
 HEAD = """\

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from responder import bootstrap
-from responder.rulebook.draft import Surroundings
-from responder.rulebook.examine import examine
+from responder.rulebook.lint import examine
+from responder.rulebook.rule_files import Surroundings
 
 STARTER = Path(__file__).parents[3] / "responder" / "cli" / "starter"
 FILES = sorted((STARTER / "rules").glob("*.yaml"))

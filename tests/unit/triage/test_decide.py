@@ -13,7 +13,7 @@ from responder.model.decision import Decision
 from responder.model.rule import Action, Adjustment, Matcher, Op, Rule, Sought, SubjectFrom
 from responder.model.window import Span, Window
 from responder.triage.decide import decide
-from responder.triage.matching import Matching
+from responder.triage.rule_index import Matching
 from tests.support.builders import a_book, a_group, a_rule, an_alert
 
 GOLD = Matcher("tier", Op.EQUAL, "gold")

@@ -13,7 +13,7 @@ from responder.model.incident import ChangeKind, Incident
 from responder.model.rule import Action, Heartbeat
 from responder.triage.decide import decide
 from responder.triage.heartbeat import beats, judge, watched
-from responder.triage.matching import Matching
+from responder.triage.rule_index import Matching
 from tests.support.builders import NOW, a_book, a_group, a_rule, an_alert, an_incident
 
 MINUTE = timedelta(minutes=1)

@@ -9,9 +9,9 @@ import pytest
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.incident import Change, ChangeKind, Incident
-from responder.model.patience import USUAL
+from responder.model.timing import USUAL
 from responder.triage.lifecycle import compare
-from responder.triage.truth import believe
+from responder.triage.stale_alerts import believe
 from tests.support.builders import STARTED, a_group, a_resolved_alert, an_alert, an_incident
 
 MINUTE = timedelta(minutes=1)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responder.model.rule import Matcher, MatcherError, Op
-from responder.triage import classic, utf8
+from responder.triage import matchers_classic, matchers_utf8
 from responder.triage.matchers import holds, literals, parse
 
 READ = [
@@ -64,13 +64,13 @@ _PIECES = st.sampled_from(
 @given(st.lists(_PIECES, max_size=12).map("".join))
 def test_what_is_read_quickly_is_read_right(text: str) -> None:
     """The short way that most matchers of a rule file take reads each as the long way does, or leaves it alone."""
-    if found := classic._usual(text):
-        assert found == classic._spelt(text)
+    if found := matchers_classic._usual(text):
+        assert found == matchers_classic._spelt(text)
 
 
 def test_ordinary_matchers_take_the_short_way() -> None:
     """The short way is taken at all."""
-    assert classic._usual('a="b", c=~"d|e",') == (Matcher("a", Op.EQUAL, "b"), Matcher("c", Op.REGEX, "d|e"))
+    assert matchers_classic._usual('a="b", c=~"d|e",') == (Matcher("a", Op.EQUAL, "b"), Matcher("c", Op.REGEX, "d|e"))
 
 
 REFUSED = [
@@ -110,10 +110,10 @@ def test_what_alertmanager_refuses_is_refused_with_its_place(text: str, offset: 
 
 def test_the_strict_parser_wants_empty_values_quoted() -> None:
     """The UTF-8 parser keeps Alertmanager's strictness: an empty value is written with quotes."""
-    assert utf8.parse('foo=""') == (Matcher("foo", Op.EQUAL, ""),)
+    assert matchers_utf8.parse('foo=""') == (Matcher("foo", Op.EQUAL, ""),)
     for text in ("foo=", "foo='bar'", "{foo=bar", "foo=bar}", ",", "foo=bar,,", 'foo="bar', "foo==bar"):
         with pytest.raises(MatcherError):
-            utf8.parse(text)
+            matchers_utf8.parse(text)
 
 
 HOLDS = [

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from responder.model.secret import Secret
 from responder.store.database import Database
-from responder.store.inbox import Inbox
-from responder.web import astray, ops, webhook
+from responder.store.inbox.inbox import Inbox
+from responder.web import health, not_found, webhook
 from responder.web.app import create_app
 from responder.web.auth import guard
 from responder.web.metrics import StoreCollector
@@ -46,8 +46,8 @@ def client(database: Database, inbox: Inbox, clock: HandClock, kept: list[int]) 
         max_body_bytes=LIMIT,
         on_kept=lambda: kept.append(1),
     )
-    given = ops.Ops(database=database, clock=clock, metrics=StoreCollector(database=database, clock=clock))
-    parts = (webhook.blueprint(door), ops.blueprint(given), astray.blueprint(clock, takes_webhooks=True))
+    given = health.Ops(database=database, clock=clock, metrics=StoreCollector(database=database, clock=clock))
+    parts = (webhook.blueprint(door), health.blueprint(given), not_found.blueprint(clock, takes_webhooks=True))
     return create_app(*parts).test_client()
 
 

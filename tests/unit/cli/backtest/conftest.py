@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from responder.cli.backtest import backtest
-from responder.cli.bodies import NEVER, fingerprint, webhook
+from responder.cli.samples import NEVER, fingerprint, webhook
 
 BEGAN = datetime(2026, 11, 2, 22, 0, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responder.cli.backtest.series import Grouping
-from responder.cli.bodies import fingerprint
+from responder.cli.samples import fingerprint
 from responder.receive.alertmanager import parse
 from responder.standins.server import Call, Reply, StandIn, as_json
 from tests.unit.cli.backtest.conftest import as_found

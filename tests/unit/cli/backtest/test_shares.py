@@ -17,9 +17,9 @@ from responder import bootstrap
 from responder.cli.backtest.history import Recorded
 from responder.cli.backtest.run import Replay
 from responder.cli.backtest.shares import FEW, Shares, processes
-from responder.cli.fail import Fatal
-from responder.engine.desk import Desk
-from responder.engine.rehearsal import Comparison, Rehearsal
+from responder.cli.errors import Fatal
+from responder.engine.effects.context import Desk
+from responder.engine.simulation import Comparison, Rehearsal
 from responder.model.delivery import Delivery
 from responder.receive.alertmanager import read
 from responder.rulebook.backtest.outcome import outcome

@@ -1,0 +1,107 @@
+"""gunicorn, told how to run our workers: build after the fork, drain before the exit."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter as Master
+
+from responder.bootstrap import workers
+from responder.engine.workers.rule_reloader import Loaded
+from responder.settings import Settings
+from responder.web.gunicorn_worker import Fair
+
+_BROKEN = 70  # EX_SOFTWARE of sysexits.h
+_SWITCH_SECONDS = 0.0002
+"""A commit must not wait 5 ms, Python's default, each time it needs the interpreter that another thread uses."""
+_COLLECT_AFTER = 20_000
+"""New objects before the collector looks for cycles: at Python's 700 it looks several times for each webhook."""
+
+
+class Arbiter(BaseApplication):
+    """The master process. It holds the first rules, so that workers share their memory, and restarts what dies.
+
+    ``away`` says why the database could not be reached yet; it is empty for a database that is ready.
+    """
+
+    def __init__(self, settings: Settings, first: Loaded, away: str) -> None:
+        self._settings = settings
+        self._first = first
+        self._away = away
+        self._worker: workers.Worker | None = None
+        self._counters: Path | None = None
+        self._slot = 0
+        super().__init__()
+
+    def load_config(self) -> None:
+        """The settings of gunicorn; each that is not the default says why in docs/decisions."""
+        options: dict[str, Any] = {
+            "bind": self._settings.listen,
+            "workers": self._settings.workers,
+            "threads": self._settings.threads,
+            "worker_class": Fair,
+            "keepalive": 75,
+            "timeout": 30,
+            "graceful_timeout": 15,
+            "loglevel": "warning",
+            "proc_name": "responder",
+            "control_socket_disable": True,
+            "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - a heartbeat file of gunicorn's
+            "pre_fork": self._give_slot,
+            "worker_exit": lambda _server, _worker: self._drain(),
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def run(self) -> None:
+        """Serve until told to stop. What is here before the fork is shared: the collector leaves it alone."""
+        gc.freeze()
+        gc.enable()
+        with workers.counters_directory() as self._counters:
+            _Master(self).run()
+
+    def _give_slot(self, server: Any, worker: Any) -> None:
+        """Give a new worker the lowest number that no living one has. It continues the counters of the last holder."""
+        taken = {each.slot for each in server.WORKERS.values()}
+        self._slot = worker.slot = next(slot for slot in itertools.count() if slot not in taken)
+
+    def load(self) -> Any:
+        """Called in each worker after the fork."""
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        gc.set_threshold(_COLLECT_AFTER)
+        self._worker = workers.worker(
+            self._settings,
+            self._first,
+            self._counters,
+            self._slot,
+            away=self._away,
+            on_fatal=lambda: os._exit(_BROKEN),
+        )
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._reload())
+        return self._worker.app
+
+    def _reload(self) -> None:
+        if self._worker is not None:
+            self._worker.reload()
+
+    def _drain(self) -> None:
+        """Stop the worker, then end the process at once: a probe that hangs in a library must not hold it."""
+        if self._worker is not None:
+            self._worker.stop()
+            sys.stderr.flush()
+            os._exit(0)
+
+
+class _Master(Master):
+    """gunicorn's master, but for SIGHUP: it would restart the workers, and ours swap their rules while they work."""
+
+    def handle_hup(self) -> None:
+        """Let each worker read the rule files."""
+        self.kill_workers(signal.SIGHUP)

@@ -1,0 +1,230 @@
+"""All probes at once, and back by the deadline, whatever any of them does."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from responder.counters import TALLY
+from responder.diagnose.answer_cache import Memory, same, told_again
+from responder.diagnose.circuit_breaker import SLOW, Breaker
+from responder.diagnose.contract import Ask, ProbeKind, Tools
+from responder.diagnose.make_finding import answer, skipped
+from responder.diagnose.units import span
+from responder.model.clock import Deadline
+from responder.model.finding import Finding, Verdict
+
+_log = structlog.get_logger()
+
+# A probe knows its deadline and names the reason itself; only one that overruns it by this much is given up.
+_GRACE = 0.1
+
+OnEach = Callable[[Finding], None]
+
+
+_News = queue.SimpleQueue[tuple[int, Finding | None]]
+
+
+@dataclass(slots=True)
+class _Job:
+    """One question of one run. ``news`` is the run's: (number, None) when a job starts, (number, finding) when it ends.
+
+    ``deadline`` is the run's until the job starts, then its own. ``followers`` asked the same meanwhile: they get the
+    same answer, and have no thread of their own.
+    """
+
+    number: int
+    ask: Ask
+    deadline: Deadline
+    news: _News
+    began: float = 0.0
+    started: bool = False
+    abandoned: bool = False
+    leads: bool = True
+    followers: list[_Job] = field(default_factory=list)
+
+    def start(self, now: float) -> None:
+        """The question is being asked from now on. The run may have to wake up earlier than it thought."""
+        self.began, self.started = now, True
+        self.deadline = self.deadline.sooner(self.ask.timeout, now)
+        self.news.put((self.number, None))
+
+
+class Prober:
+    """Asks questions on a bounded number of daemon threads. Safe to share between threads.
+
+    The threads are our own: those of concurrent.futures are joined when the interpreter exits, so that one probe which
+    hangs would keep the process from ending.
+    """
+
+    def __init__(self, kinds: Mapping[str, ProbeKind], tools: Tools, threads: int = 32) -> None:
+        self._kinds = kinds
+        self._tools = tools
+        self._limit = threads
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._memory = Memory()
+        self._breaker = Breaker()
+        self._asked: dict[Hashable, _Job] = {}
+
+    def run(self, asks: Sequence[Ask], deadline: Deadline, on_each: OnEach | None = None) -> tuple[Finding, ...]:
+        """A finding for every ask, in their order, at ``deadline`` (and a tenth of a second) at the latest.
+
+        ``on_each`` is called in this thread with every finding as it comes. A question without an answer in time is
+        unknown; so is one that got no thread, because others hang. What was asked a moment ago, or is being asked, is
+        not asked again; nor is a place that has not answered several times.
+        """
+        findings: dict[int, Finding] = {}
+
+        def keep(number: int, finding: Finding) -> None:
+            findings[number] = finding
+            if finding.verdict is not Verdict.SKIPPED:
+                labels = (finding.probe, finding.verdict.value)
+                TALLY.add("responder_probe_duration_seconds", *labels, value=finding.duration)
+            if on_each is not None:
+                on_each(finding)
+
+        began = self._tools.clock.monotonic()
+        news: _News = queue.SimpleQueue()
+        known = {number: self._without_asking(ask, began) for number, ask in enumerate(asks)}
+        jobs = {number: _Job(number, asks[number], deadline, news, began) for number in known if not known[number]}
+        for job in jobs.values():
+            self._submit(job)
+        for number, finding in known.items():
+            if finding is not None:
+                keep(number, finding)
+        self._gather(jobs, news, keep)
+        return tuple(findings[number] for number in range(len(asks)))
+
+    def close(self) -> None:
+        """Let idle threads end. What still runs is left behind: its threads are daemons."""
+        with self._lock:
+            threads = self._threads
+        for _ in range(threads):
+            self._jobs.put(None)
+
+    def _without_asking(self, ask: Ask, now: float) -> Finding | None:
+        """The finding for a question that need not, or should not, be asked."""
+        if ask.skip:
+            return skipped(ask)
+        if recalled := self._memory.recall(ask, now):
+            return recalled
+        times, wait = self._breaker.ask(_place(ask), now)
+        if not wait:
+            return None
+        again = self._tools.clock.now() + timedelta(seconds=wait)
+        fact = f"not asked: no answer {times} times in a row, next try at {again:%H:%M:%S}Z"
+        return answer(ask, Verdict.UNKNOWN, fact)
+
+    def _gather(self, pending: dict[int, _Job], news: _News, keep: Callable[[int, Finding], None]) -> None:
+        """Wait for each pending job until it ends or its time is up."""
+        while pending:
+            now = self._tools.clock.monotonic()
+            late = [job for job in pending.values() if job.deadline.at + _GRACE <= now]
+            for job in late:
+                del pending[job.number]
+                job.abandoned = True
+                if job.started and job.leads and now - job.began >= SLOW:
+                    self._breaker.note(_place(job.ask), answered=False, now=now)
+                keep(job.number, self._given_up(job, now))
+            if not pending:
+                return
+            wait = min(job.deadline.at for job in pending.values()) + _GRACE - now
+            try:
+                number, finding = news.get(timeout=max(0.001, wait))
+            except queue.Empty:
+                continue
+            if finding is not None and pending.pop(number, None) is not None:
+                keep(number, finding)
+
+    def _given_up(self, job: _Job, now: float) -> Finding:
+        ask, took = job.ask, now - job.began
+        allowed = f"{max(0.0, job.deadline.at - job.began):.1f} s"
+        _log.warning("probe given up", probe=ask.probe, kind=ask.kind, target=ask.target, started=job.started)
+        if job.started:
+            return answer(ask, Verdict.UNKNOWN, f"no answer within {allowed}", duration=took)
+        fact = f"not started within {allowed}: all {self._limit} probe threads are busy"
+        return answer(ask, Verdict.UNKNOWN, fact, duration=took)
+
+    def _submit(self, job: _Job) -> None:
+        if self._follows(job):
+            return
+        self._jobs.put(job)
+        if self._idle.acquire(blocking=False):
+            return
+        with self._lock:
+            if self._threads >= self._limit:
+                return
+            self._threads += 1
+            name = f"probe-{self._threads}"
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def _follows(self, job: _Job) -> bool:
+        """Whether the same is being asked already, for about as long as we would: then its answer is ours as well."""
+        now = self._tools.clock.monotonic()
+        with self._lock:
+            leader = self._asked.get(same(job.ask))
+            if leader is None or leader.deadline.at + SLOW < job.deadline.sooner(job.ask.timeout, now).at:
+                self._asked[same(job.ask)] = job
+                return False
+            job.leads = False
+            leader.followers.append(job)
+            if leader.started:
+                job.start(now)
+        return True
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._answer(job)
+            self._idle.release()
+
+    def _answer(self, job: _Job) -> None:
+        now = self._tools.clock.monotonic()
+        with self._lock:
+            waiting = [each for each in (job, *job.followers) if not each.abandoned]
+            if not waiting:
+                self._ask_anew(job)
+                return
+            for each in waiting:
+                each.start(now)
+            job.started = True
+        finding = self._look(job, max(each.deadline.at for each in waiting))
+        with self._lock:
+            self._ask_anew(job)
+        self._remember(job, finding)
+        for each in (job, *job.followers):
+            each.news.put((each.number, finding if each is job else told_again(finding, each.ask, 0.0)))
+
+    def _ask_anew(self, job: _Job) -> None:
+        """Nobody can follow this job from now on. Call it with the lock held."""
+        if self._asked.get(same(job.ask)) is job:
+            del self._asked[same(job.ask)]
+
+    def _remember(self, job: _Job, finding: Finding) -> None:
+        now = self._tools.clock.monotonic()
+        self._memory.keep(job.ask, finding, now)
+        silent = finding.verdict is Verdict.UNKNOWN and now - job.began >= SLOW
+        if not (silent and job.abandoned):  # then it was counted when it was given up
+            self._breaker.note(_place(job.ask), answered=not silent, now=now)
+
+    def _look(self, job: _Job, until: float) -> Finding:
+        ask = job.ask
+        try:
+            return self._kinds[ask.kind].look(ask, Deadline(until), self._tools)
+        except Exception as error:  # noqa: BLE001 - a plug-in's bug costs its own finding, never the page
+            took = self._tools.clock.monotonic() - job.began
+            _log.exception("probe failed", probe=ask.probe, kind=ask.kind, target=ask.target)
+            fact = f"the probe itself failed after {span(took)}: {type(error).__name__}"
+            return answer(ask, Verdict.UNKNOWN, fact, duration=took)
+
+
+def _place(ask: Ask) -> str:
+    """Who has to answer."""
+    return f"{ask.kind} {ask.place or ask.target}"

@@ -1,0 +1,206 @@
+"""What follows from a decision: the incident's next state, the messages to write and the probes to run. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from responder.engine.effects.context import Desk
+from responder.engine.effects.incident_state import hears, in_digest, incident_id, is_worse, next_state, whom, why_owed
+from responder.engine.effects.messages import left_open, messages
+from responder.engine.effects.page import opened, paged_or_held, recorded
+from responder.model.alert import AlertGroup
+from responder.model.decision import Decision
+from responder.model.delivery import Delivery, Effects
+from responder.model.flood import Tide
+from responder.model.incident import UNJUDGED, Change, ChangeKind, Incident
+from responder.model.report import Report
+from responder.model.rule import Action
+from responder.notify.contract import Channel, Use
+from responder.notify.report import facts
+from responder.notify.report.compose import changed, closing
+from responder.triage.heartbeat import beats
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The latest incident of a group, open or resolved, and the last report about it; None where there is none.
+
+    ``times`` is how many incidents of it began in the last HISTORY_DAYS.
+    """
+
+    incident: Incident | None = None
+    report: Report | None = None
+    times: int = 0
+
+
+def follow(
+    decision: Decision,
+    group: AlertGroup,
+    delivery: Delivery,
+    history: History,
+    desk: Desk,
+    tide: Tide | None = None,
+) -> Effects:
+    """The effects of a decision, for the shell to commit in one transaction. Without a ``tide`` nothing is a flood."""
+    effects = _effects(decision, group, delivery, history, desk, tide)
+    seen = tuple(beats(decision, group, desk.book, delivery.received_at))
+    return replace(effects, beats=seen) if seen else effects
+
+
+def _effects(
+    decision: Decision, group: AlertGroup, delivery: Delivery, history: History, desk: Desk, tide: Tide | None
+) -> Effects:
+    incident = history.incident
+    kind = decision.change.kind
+    unjudged = incident is not None and incident.open and incident.rule == UNJUDGED
+    if decision.rule.action is Action.HEARTBEAT:
+        if unjudged and incident is not None:
+            return _ended(_as_heartbeat(decision), group, delivery, incident, history.report, desk)
+        return recorded(decision, delivery, None, f"heartbeat: {decision.reason}")
+    if kind is ChangeKind.NEW:
+        return _begun(decision, group, delivery, history, desk, tide)
+    if incident is None or kind is ChangeKind.STALE:
+        return recorded(decision, delivery, None, decision.reason)
+    urgent = unjudged or is_worse(decision, incident, desk) or bool(why_owed(decision, incident, desk))
+    if kind is ChangeKind.DOUBTED or (kind is ChangeKind.REPEATED and not urgent):
+        return recorded(decision, delivery, next_state(incident, decision, delivery, desk), decision.reason)
+    if kind is ChangeKind.RESOLVED:
+        return _ended(decision, group, delivery, incident, history.report, desk)
+    if kind is ChangeKind.AGAIN and not incident.open:
+        return _returned(decision, group, delivery, incident, desk, tide)
+    if unjudged and not incident.channels and decision.ruling.alert.firing:
+        judged = next_state(incident, decision, delivery, desk)
+        if not in_digest(judged, tide):
+            judged = replace(judged, channels=whom(decision, desk), digest="")
+            return paged_or_held(decision, group, delivery, judged, desk, tide)
+    return _told(decision, group, delivery, incident, history.report, desk, tide)
+
+
+def _as_heartbeat(decision: Decision) -> Decision:
+    """What was paged while triage broke on it turns out to be no alert."""
+    why = "triage has judged it now: it is a heartbeat, and no alert"
+    return replace(decision, change=replace(decision.change, kind=ChangeKind.RESOLVED, reason=why))
+
+
+def _begun(
+    decision: Decision, group: AlertGroup, delivery: Delivery, history: History, desk: Desk, tide: Tide | None
+) -> Effects:
+    channels = whom(decision, desk)
+    blank = Incident(
+        id=incident_id(decision.key or group.dedup_key, delivery.id),
+        dedup_key=decision.key or group.dedup_key,
+        group_key=group.group_key,
+        cluster=group.cluster,
+        open=True,
+        severity=decision.severity.name,
+        rule=decision.rule.id,
+        service=decision.subject.name,
+        title="",
+        runbook=str(decision.rule.runbook or ""),
+        reason=decision.reason,
+        channels=channels,
+        opened_at=delivery.received_at,
+        changed_at=delivery.received_at,
+        resolved_at=None,
+        delivery=delivery.id,
+        revision=desk.book.revision,
+        alerts=decision.change.alerts,
+        gathered=decision.gathered,
+    )
+    before = facts.history(history.incident, history.times, delivery.received_at)
+    return paged_or_held(decision, group, delivery, blank, desk, tide, before)
+
+
+def _returned(
+    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk, tide: Tide | None
+) -> Effects:
+    """An incident that people heard the end of: they are paged anew, by all channels that had told them.
+
+    What stood in for another channel is not among them: each page goes the usual way first.
+    """
+    wanted = whom(decision, desk)
+    others = (channel.name for channel in desk.configured(incident.channels) if _again(channel, wanted))
+    moved = replace(
+        next_state(incident, decision, delivery, desk), open=True, resolved_at=None, channels=(*wanted, *others)
+    )
+    return paged_or_held(decision, group, delivery, moved, desk, tide)
+
+
+def _again(channel: Channel, wanted: tuple[str, ...]) -> bool:
+    """True if a channel that was notified before is notified of the return too, though it is not wanted."""
+    return channel.name not in wanted and channel.use is not Use.FALLBACK and not channel.pages
+
+
+def _told(
+    decision: Decision,
+    group: AlertGroup,
+    delivery: Delivery,
+    incident: Incident,
+    before: Report | None,
+    desk: Desk,
+    tide: Tide | None,
+) -> Effects:
+    """An update for those who know of the incident, and a page for those whom only its new severity concerns."""
+    now = delivery.received_at
+    worse = is_worse(decision, incident, desk)
+    fires = decision.ruling.alert.firing
+    unheard = not incident.channels and not in_digest(incident, tide)
+    owed = why_owed(decision, incident, desk) if fires else ""
+    concerns = fires and (worse or unheard or owed)
+    wanted = whom(decision, desk) if concerns else ()
+    added = tuple(name for name in wanted if name not in incident.channels)
+    moved = replace(next_state(incident, decision, delivery, desk), channels=incident.channels + added)
+    report = changed(decision, group, moved, desk.book, now=now, links=desk.links, before=before)
+    informed = desk.configured(incident.channels)
+    heard = (channel for channel in informed if worse or hears(channel, decision.change))
+    # Their first page may still wait for its diagnosis, as long as the milder severity allows.
+    within = now + timedelta(seconds=decision.severity.page_budget) if worse else None
+    update = messages(report, heard, rank=decision.severity.rank, due_at=now, within=within)
+    if not added:
+        return replace(recorded(decision, delivery, replace(moved, title=report.title), decision.reason), drafts=update)
+    page = opened(decision, group, delivery, moved, added, desk, owed)
+    return replace(page, drafts=update + page.drafts)
+
+
+def _ended(
+    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, before: Report | None, desk: Desk
+) -> Effects:
+    now = delivery.received_at
+    over = replace(
+        next_state(incident, decision, delivery, desk), open=False, resolved_at=now, silenced="", gone_since=None
+    )
+    report = closing(decision, group, over, desk.book, now=now, links=desk.links, before=before)
+    report = left_open(report, over.channels, desk.channels)
+    told = desk.configured(incident.channels)
+    drafts = messages(report, told, rank=decision.severity.rank, due_at=now)
+    return replace(recorded(decision, delivery, over, decision.reason), drafts=drafts)
+
+
+def page_late(
+    decision: Decision, group: AlertGroup, delivery: Delivery, history: History, why: str, desk: Desk
+) -> Effects | None:
+    """The page of an open incident that is owed one, and an update for those who know of it; ``why`` it comes now.
+
+    Where none is owed by the rules of today, their judgement of it is all that is remembered; None without an incident.
+    """
+    incident = history.incident
+    if incident is None:
+        return None
+    still = Change(
+        kind=ChangeKind.REPEATED,
+        reason=why,
+        added=(),
+        resolved=(),
+        alerts=incident.alerts,
+        hold=incident.hold,
+        held_until=incident.held_until,
+        review_at=incident.review_at,
+        flaps=incident.flaps,
+    )
+    decision = replace(decision, change=still)
+    if why_owed(decision, incident, desk):
+        told = _told(decision, group, delivery, incident, history.report, desk, None)
+        return replace(told, delivery=None, outcome=why)
+    moved = next_state(incident, decision, delivery, desk)
+    return replace(recorded(decision, delivery, moved, "judged anew by the rules of today"), delivery=None)

@@ -1,0 +1,166 @@
+"""Pages that their channel does not take: told another way, in the turn of triage, until somebody has been reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from responder.engine.effects.context import Desk
+from responder.engine.effects.decided import Decided
+from responder.engine.effects.messages import messages
+from responder.engine.jobs.scheduler import IncidentJob
+from responder.model.delivery import Effects
+from responder.model.incident import Incident
+from responder.model.report import Moment, Report
+from responder.notify.contract import Channel, Use
+from responder.notify.delivery.fallback import Step, Stuck, after, next_step, told_so_far
+from responder.notify.delivery.route import in_order, last_resort, title
+from responder.store.incidents import incidents
+from responder.store.outbox import outbox, undelivered
+from responder.store.outbox.undelivered import Page
+
+_log = structlog.get_logger()
+
+EVERY = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detour:
+    """A page, and the way that is taken for it."""
+
+    page: Page
+    step: Step
+
+
+def detours(pages: Sequence[Page], desk: Desk, limit: float, now: datetime) -> list[Detour]:
+    """Those pages for which it is time to take another way. Pure."""
+    usable, order = every_way(desk.channels), in_order(desk.channels)
+    steps = ((page, next_step(_stuck(page, desk), _ways_of(page, usable, desk), order, limit, now)) for page in pages)
+    return [Detour(page=page, step=step) for page, step in steps if isinstance(step, Step)]
+
+
+def _ways_of(page: Page, usable: Sequence[str], desk: Desk) -> Sequence[str]:
+    """What no pager was to carry wakes nobody on its way either.
+
+    A beginning that was in no chain yet may go each way but the one that refused it, whatever their order.
+    """
+    if page.channel not in desk.pagers and page.report.moment is not Moment.FALLBACK:
+        usable = [name for name in usable if name != page.channel]
+    if _wakes(page, desk):
+        return usable
+    return [each.name for each in desk.configured(usable) if not each.pages and each.use is not Use.FALLBACK]
+
+
+def _wakes(page: Page, desk: Desk) -> bool:
+    """Whether somebody is to be woken by it; a stand-in knows. Without a pager that is what its rule would have had."""
+    pagers = desk.pagers
+    if page.channel in pagers:
+        return True
+    if page.report.moment is Moment.FALLBACK or not page.report.pages:
+        return page.report.pages
+    quiet = any(rule.id == page.report.rule and pagers.isdisjoint(rule.channels) for rule in desk.book.rules)
+    return pagers.isdisjoint(desk.channels) and not quiet
+
+
+def follow(
+    taken: Sequence[Detour],
+    known: Mapping[str, Incident],
+    reports: Mapping[str, Report],
+    desk: Desk,
+    now: datetime,
+) -> Decided:
+    """The messages of these detours, and the incidents with the channels that know of them now. Pure.
+
+    An incident remembers whom it told, so that its end reaches all of them.
+    """
+    moved: dict[str, Incident] = {}
+    effects = []
+    for each in taken:
+        page, channel = each.page, desk.channels[each.step.channel]
+        incident = moved.get(page.incident, known.get(page.incident))
+        if incident is not None and channel.name not in incident.channels:
+            incident = replace(incident, channels=(*incident.channels, channel.name))
+            moved[page.incident] = incident
+        newest = reports.get(page.incident, page.report)
+        report = replace(
+            page.report if newest.moment is Moment.RESOLUTION else newest,
+            moment=Moment.FALLBACK,
+            pages=_wakes(page, desk),
+            detour=told_so_far(page.report.detour, each.step.reason),
+            update="",
+        )
+        drafts = messages(report, [channel], rank=page.rank, due_at=now)
+        effects.append(
+            Effects(
+                outcome=each.step.reason,
+                incident=incident,
+                drafts=tuple(replace(draft, origin=page.id) for draft in drafts),
+                due_at=now,
+            )
+        )
+    return Decided(effects=effects, changed=list(moved.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback(IncidentJob):
+    """Sends stuck pages another way. ``limit`` is how many seconds a page of the worst severity may be stuck."""
+
+    limit: float
+
+    def is_due(self, connection: Connection) -> bool:
+        """Whether a page is to be sent another way now."""
+        return bool(self._taken(connection))
+
+    def decide(self, connection: Connection) -> Decided:
+        """Write the messages of each detour."""
+        taken = self._taken(connection)
+        named = {each.page.incident for each in taken}
+        known = {name: found for name in named if (found := incidents.find(connection, name))}
+        reports = outbox.last_reports(connection, named) if named else {}
+        return follow(taken, known, reports, self.desk(), self.clock.now())
+
+    def log(self, effects: Effects) -> None:
+        """Log each stand-in."""
+        for draft in effects.drafts:
+            _log.error(
+                "page.fallback",
+                incident=draft.incident,
+                channel=draft.channel,
+                stands_in_for=draft.origin,
+                reason=effects.outcome,
+            )
+
+    def _taken(self, connection: Connection) -> list[Detour]:
+        desk = self.desk()
+        usable, order = every_way(desk.channels), in_order(desk.channels)
+        # A page on the last way has nowhere to go: it must not stand before those that have.
+        stations = [name for name in order if after(name, usable, order)]
+        last = last_resort(desk.channels)
+        return detours(undelivered.pages(connection, desk.pagers, stations, last), desk, self.limit, self.clock.now())
+
+
+def ways(channels: Mapping[str, Channel]) -> tuple[str, ...]:
+    """Return the channels that call on-call, in the fallback order."""
+    return tuple(name for name in in_order(channels) if name in channels and channels[name].wakes)
+
+
+def every_way(channels: Mapping[str, Channel]) -> tuple[str, ...]:
+    """Return the same, then the channels where a page is at least read: it must be somewhere."""
+    waking = ways(channels)
+    return (*waking, *(name for name in in_order(channels) if name in channels and name not in waking))
+
+
+def _stuck(page: Page, desk: Desk) -> Stuck:
+    return Stuck(
+        channel=page.channel,
+        title=title(page.channel, desk.channels),
+        dead=page.dead,
+        rank=page.rank,
+        written_at=page.written_at,
+        error=page.error,
+        failing_since=page.failing_since,
+    )

@@ -1,0 +1,66 @@
+"""Floods while no notification arrives: updates and ends of digests, and the pages that follow a flood."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from responder.engine.effects.decided import Decided
+from responder.engine.effects.flood import end, page_now, severity_of, told, without_delivery
+from responder.engine.jobs.scheduler import IncidentJob
+from responder.model.delivery import Effects
+from responder.model.flood import Flood
+from responder.model.incident import Incident
+from responder.store.inbox import inbox
+from responder.store.incidents import floods, incidents
+from responder.triage.flood import followed, may_follow, over
+
+_log = structlog.get_logger()
+
+EVERY = timedelta(seconds=5)
+
+
+class Watch(IncidentJob):
+    """Updates and ends digests, and pages the incidents that still fire after a flood."""
+
+    def is_due(self, connection: Connection) -> bool:
+        """Whether a flood is on, or incidents of one are still to be paged."""
+        return any(flood.digest or self._unpaged(connection, flood) for flood in floods.known(connection).values())
+
+    def decide(self, connection: Connection) -> Decided:
+        """Decide about each known flood."""
+        desk, now = self.desk(), self.clock.now()
+        still, effects, ends = [], list[Effects](), []
+        for flood in floods.known(connection).values():
+            if over(flood, desk.book.severities.get(flood.severity), now):
+                after, drafts = end(
+                    flood, incidents.open_in(connection, flood.severity, flood.digest, desk.pagers), desk, now
+                )
+                _log.warning("flood.over", flood=flood.digest, incidents=flood.counted, held=flood.held)
+                ends.append(after)
+                effects.append(without_delivery(drafts, now))
+            elif flood.digest:
+                still.append(flood)
+            elif pages := [
+                page_now(each, inbox.kept(connection, each.delivery), desk, now)
+                for each in self._unpaged(connection, flood)
+            ]:
+                ends.append(followed(flood, len(pages), now))
+                effects.extend(pages)
+        news = told(still, desk, now)
+        changed = [each.incident for each in effects if each.incident]
+        return replace(news, effects=[*effects, *news.effects], floods=[*ends, *news.floods], changed=changed)
+
+    def log(self, effects: Effects) -> None:
+        """Log an incident that is paged after a flood."""
+        if effects.incident is not None:
+            _log.info("incident.paged_after_flood", incident=effects.incident.id, why=effects.outcome)
+
+    def _unpaged(self, connection: Connection, flood: Flood) -> list[Incident]:
+        """Those whose turn to be paged it is now."""
+        desk = self.desk()
+        room = may_follow(flood, severity_of(flood, desk), self.clock.now())
+        return incidents.unpaged(connection, flood.severity, flood.digest, room, desk.pagers) if room else []

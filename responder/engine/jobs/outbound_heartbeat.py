@@ -1,0 +1,121 @@
+"""The outbound heartbeat: somebody else is told every minute that people can be paged, and only while they can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from responder.counters import TALLY
+from responder.engine.effects.context import Desk
+from responder.model.clock import Clock, Deadline
+from responder.model.heartbeat import Pulse
+from responder.model.message import Request
+from responder.model.rule import Heartbeat
+from responder.model.secret import Secret, scrub
+from responder.outgoing import CouldNotReach, Outgoing
+from responder.store.database import Database
+from responder.store.inbox import inbox
+from responder.store.incidents import heartbeats
+from responder.store.outbox import backlog, channel_state
+from responder.store.outbox.backlog import Backlog
+from responder.store.outbox.channel_state import Standing
+
+_log = structlog.get_logger()
+
+EVERY: Final = timedelta(minutes=1)
+LATE: Final = timedelta(minutes=2)
+"""A message or a delivery that is so long overdue says that pages do not leave."""
+_PING_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the database says about the path of a page."""
+
+    oldest_delivery: datetime | None
+    backlogs: Mapping[str, Backlog]
+    standings: Mapping[str, Standing]
+    pulses: Mapping[str, Pulse]
+    expected: tuple[Heartbeat, ...]
+    channels: tuple[str, ...]
+
+
+def doubts(facts: Facts, now: datetime) -> tuple[str, ...]:
+    """Why people might not be paged now, a sentence each; none where they would be. Pure."""
+    found = []
+    if facts.oldest_delivery is not None and now - facts.oldest_delivery > LATE:
+        found.append("deliveries wait to be decided")
+    for channel in facts.channels:
+        standing = facts.standings.get(channel, Standing())
+        urgent = facts.backlogs.get(channel, Backlog()).urgent
+        if urgent is not None and now - urgent > LATE:
+            found.append(f"messages for {channel} do not leave")
+        elif (standing.failed_at or 0.0) > (standing.accepted_at or 0.0):
+            found.append(f"{channel} did not accept the last message")
+    for heartbeat in facts.expected:
+        pulse = facts.pulses.get(heartbeat.cluster)
+        if pulse is None or pulse.seen_at is None or now - pulse.seen_at > timedelta(seconds=heartbeat.max_gap):
+            found.append(f"no Watchdog from {heartbeat.cluster}")
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Lifeline:
+    """Pings ``url`` while nothing speaks against it, and ``fail_url``, where there is one, while something does.
+
+    ``alive`` says whether every loop of this process runs. The ping leaves from the process that has the turn: it has
+    just written to the database.
+    """
+
+    database: Database
+    desk: Callable[[], Desk]
+    outgoing: Outgoing
+    clock: Clock
+    _: KW_ONLY
+    url: Secret
+    fail_url: Secret
+    alive: Callable[[], bool]
+
+    def run(self) -> None:
+        """One ping, or none. Raises CannotStore: then nobody is pinged, which is what the other side waits for."""
+        found = doubts(self._facts(), self.clock.now())
+        if not self.alive():
+            found = (*found, "an engine thread has ended")
+        if found:
+            _log.warning("lifeline.withheld", reasons=list(found))
+            TALLY.add("responder_outbound_heartbeats", "withheld")
+            if self.fail_url.reveal():
+                self._ping(self.fail_url)
+            return
+        refusal = self._ping(self.url)
+        TALLY.add("responder_outbound_heartbeats", "failed" if refusal else "accepted")
+        if refusal:
+            _log.warning("lifeline.refused", reason=refusal)
+            return
+        name = "responder_outbound_heartbeat_last_success_timestamp_seconds"
+        TALLY.add(name, value=self.clock.now().timestamp())
+
+    def _facts(self) -> Facts:
+        desk = self.desk()
+        with self.database.read() as connection:
+            return Facts(
+                oldest_delivery=inbox.oldest_new(connection),
+                backlogs=backlog.backlogs(connection, self.clock.now()),
+                standings=channel_state.standings(connection),
+                pulses=heartbeats.pulses(connection),
+                expected=desk.book.heartbeats,
+                channels=tuple(desk.channels),
+            )
+
+    def _ping(self, url: Secret) -> str:
+        """Why the ping was not accepted, without the address; empty where it was."""
+        deadline = Deadline(self.clock.monotonic() + _PING_SECONDS)
+        try:
+            response = self.outgoing.send(Request(url.reveal(), b"", method="GET"), deadline)
+        except CouldNotReach as error:
+            return scrub(str(error), (url,))
+        return "" if 200 <= response.status < 300 else f"HTTP {response.status}"

@@ -1,0 +1,58 @@
+"""Sends pages that a paging window held back when the window opens, with a new diagnosis and the reason."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import islice
+
+import structlog
+from sqlalchemy import Connection
+
+from responder.engine.effects.context import Desk
+from responder.engine.effects.decided import Decided
+from responder.engine.effects.held_page import due, page_now, windows_of
+from responder.engine.jobs.scheduler import IncidentJob
+from responder.model.delivery import Effects
+from responder.store.inbox import inbox
+from responder.store.incidents import incidents
+from responder.store.outbox import outbox
+
+_log = structlog.get_logger()
+
+EVERY = timedelta(seconds=10)
+#: Pages of one turn: a night's worth of them leaves within minutes and not at once, the worst first.
+BATCH = 10
+
+
+class Opening(IncidentJob):
+    """Sends the pages of firing incidents whose paging window is open now."""
+
+    def is_due(self, connection: Connection) -> bool:
+        """Whether an incident that was not paged may be paged now."""
+        desk = self.desk()
+        return not desk.pagers.isdisjoint(desk.channels) and bool(self._due(connection, desk))
+
+    def decide(self, connection: Connection) -> Decided:
+        """Page a batch of them, the worst first."""
+        desk, now = self.desk(), self.clock.now()
+        waiting = incidents.unwoken(connection, desk.pagers, self._due(connection, desk))
+        found = (
+            page_now(
+                each,
+                inbox.kept(connection, each.delivery),
+                outbox.last_reports(connection, [each.id]).get(each.id),
+                desk,
+                now,
+            )
+            for each in waiting
+        )
+        return Decided.of(list(islice((each for each in found if each is not None), BATCH)))
+
+    def log(self, effects: Effects) -> None:
+        """Log an incident that is paged now."""
+        if effects.incident is not None and effects.drafts:
+            _log.info("incident.window_opened", incident=effects.incident.id, why=effects.outcome)
+
+    def _due(self, connection: Connection, desk: Desk) -> list[tuple[str, str]]:
+        kinds = incidents.unwoken_kinds(connection, desk.pagers)
+        return due(kinds, windows_of(desk), desk.book, self.clock.now())

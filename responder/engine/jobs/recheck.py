@@ -1,0 +1,46 @@
+"""Looks again at incidents whose time has come: ends that were held back, and ends that a peer contradicted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from responder.engine.effects.decided import Decided
+from responder.engine.effects.without_notification import changed
+from responder.engine.jobs.scheduler import IncidentJob
+from responder.model.delivery import Effects
+from responder.store.incidents import incidents
+from responder.store.outbox import outbox
+from responder.triage.recheck import review
+
+_log = structlog.get_logger()
+
+EVERY = timedelta(seconds=10)
+#: Incidents decided in one turn.
+BATCH = 100
+
+
+class Review(IncidentJob):
+    """Decides about incidents whose review time has come; the time is in the incident's row."""
+
+    def is_due(self, connection: Connection) -> bool:
+        """Whether an incident is to be reviewed."""
+        return bool(incidents.to_review(connection, self.clock.now(), 1))
+
+    def decide(self, connection: Connection) -> Decided:
+        """Review a batch of incidents."""
+        now, desk = self.clock.now(), self.desk()
+        due = incidents.to_review(connection, now, BATCH)
+        reports = outbox.last_reports(connection, [each.id for each in due]) if due else {}
+        return Decided.of(
+            [changed(each, review(each, now, desk.patience), reports.get(each.id), desk, now) for each in due]
+        )
+
+    def log(self, effects: Effects) -> None:
+        """Log an incident that has messages."""
+        if effects.incident is not None and effects.drafts:
+            _log.info(
+                "incident.reviewed", incident=effects.incident.id, open=effects.incident.open, why=effects.outcome
+            )

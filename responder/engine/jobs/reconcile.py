@@ -1,0 +1,114 @@
+"""Compares open incidents with what Alertmanager lists: some ends are never sent to anybody."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from responder.engine.effects.context import Desk
+from responder.engine.effects.decided import Decided
+from responder.engine.effects.without_notification import noted, resolved
+from responder.engine.jobs.alertmanager_client import Alertmanagers
+from responder.engine.workers.incident_writer import Ledger
+from responder.model.clock import Clock
+from responder.model.delivery import Effects
+from responder.model.incident import Incident
+from responder.model.report import Report
+from responder.store.database import Database
+from responder.store.incidents import incidents
+from responder.store.outbox import outbox
+from responder.triage.reconcile import NoView, Standing, Verdict, View, asked_about, reconcile
+from responder.triage.stale_alerts import next_look
+
+_log = structlog.get_logger()
+
+Answers = Mapping[str, Sequence[View | NoView]]
+"""What the Alertmanagers of each cluster said, by the cluster's name in the settings."""
+
+
+def followed(incident: Incident, verdict: Verdict, before: Report | None, desk: Desk, now: datetime) -> Effects | None:
+    """What follows from how an incident stands; None where nothing does. Pure."""
+    match verdict.standing:
+        case Standing.OVER:
+            return resolved(incident, before, verdict.reason, desk, now)
+        case Standing.GONE:
+            moved, news = replace(incident, gone_since=incident.gone_since or now), ""
+        case Standing.SUPPRESSED:
+            moved = replace(_unheld(incident, desk), gone_since=None, silenced=verdict.reason)
+            news = f"still firing, {verdict.reason}" if verdict.reason != incident.silenced else ""
+        case Standing.FIRING:
+            moved = replace(_unheld(incident, desk), gone_since=None, silenced="")
+            news = "still firing, and not silenced any more" if incident.silenced else ""
+        case Standing.UNKNOWN:
+            moved, news = replace(incident, gone_since=None), ""
+    return noted(moved, before, news, desk, now) if moved != incident else None
+
+
+def _unheld(incident: Incident, desk: Desk) -> Incident:
+    """Whatever an Alertmanager lists is not over, though notifications do not name it any more."""
+    return replace(incident, hold="", held_until=None, review_at=next_look(incident.alerts, None, desk.patience))
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """A job for the timers. ``servers`` are the Alertmanagers by cluster, under the empty name those of all others."""
+
+    database: Database
+    ledger: Ledger
+    desk: Callable[[], Desk]
+    clock: Clock
+    alertmanagers: Alertmanagers
+    servers: Mapping[str, tuple[str, ...]]
+    grace: timedelta
+    _said: dict[str, str] = field(default_factory=dict, init=False)
+
+    def run(self) -> None:
+        """Ask, then decide in the turn of triage. Raises CannotStore."""
+        with self.database.read() as connection:
+            asked = self._asked(incidents.open_ones(connection))
+        if not asked:
+            return
+        answers = {name: self._ask(name, fingerprints) for name, fingerprints in asked.items()}
+        done = self.ledger.record(lambda connection: self._decide(connection, answers))
+        for each in done.effects:
+            if each.incident is not None and each.outcome:
+                _log.info("incident.reconciled", incident=each.incident.id, open=each.incident.open, why=each.outcome)
+
+    def _decide(self, connection: Connection, answers: Answers) -> Decided:
+        now, desk = self.clock.now(), self.desk()
+        open_ones = [each for each in incidents.open_ones(connection) if asked_about(each)]
+        reports = outbox.last_reports(connection, [each.id for each in open_ones]) if open_ones else {}
+        count = Counter(self._name(each) for each in open_ones)
+        effects = []
+        for incident in open_ones:
+            name = self._name(incident)
+            verdict = reconcile(incident, answers.get(name, ()), now, self.grace, count[name])
+            effects.append(followed(incident, verdict, reports.get(incident.id), desk, now))
+        return Decided.of([each for each in effects if each is not None])
+
+    def _asked(self, open_ones: Sequence[Incident]) -> dict[str, set[str]]:
+        asked: dict[str, set[str]] = {}
+        for incident in open_ones:
+            if fingerprints := asked_about(incident):
+                asked.setdefault(self._name(incident), set()).update(fingerprints)
+        return {name: fingerprints for name, fingerprints in asked.items() if name in self.servers}
+
+    def _name(self, incident: Incident) -> str:
+        return incident.cluster if incident.cluster in self.servers else ""
+
+    def _ask(self, name: str, fingerprints: set[str]) -> list[View | NoView]:
+        answers = [self.alertmanagers.view(url, fingerprints) for url in self.servers[name]]
+        for answer in answers:
+            self._say(answer.server, answer.reason if isinstance(answer, NoView) else "")
+        return answers
+
+    def _say(self, server: str, trouble: str) -> None:
+        """Log that an Alertmanager cannot be asked, and that it can again; not every time."""
+        if trouble != self._said.get(server, ""):
+            (_log.warning if trouble else _log.info)("alertmanager.asked", server=server, trouble=trouble or "none")
+            self._said[server] = trouble

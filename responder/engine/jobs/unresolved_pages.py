@@ -1,0 +1,72 @@
+"""An end that the pager refused for good: it stays open there, so people are told to close it by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from responder.engine.effects.context import Desk
+from responder.engine.effects.decided import Decided
+from responder.engine.effects.messages import messages
+from responder.engine.jobs.scheduler import IncidentJob
+from responder.model.delivery import Effects
+from responder.model.incident import Incident
+from responder.model.report import Moment
+from responder.notify.delivery.route import readable, title
+from responder.store.incidents import incidents
+from responder.store.outbox import undelivered
+from responder.store.outbox.undelivered import Unclosed
+
+_log = structlog.get_logger()
+
+EVERY = timedelta(seconds=5)
+
+
+def tell(refused: Sequence[Unclosed], known: Mapping[str, Incident], desk: Desk, now: datetime) -> Decided:
+    """The messages that say so, to all who know of the incident and are no pager. Pure."""
+    return Decided(effects=[_told(each, known.get(each.incident), desk, now) for each in refused])
+
+
+def _told(each: Unclosed, incident: Incident | None, desk: Desk, now: datetime) -> Effects:
+    update = _to_do(each, title(each.channel, desk.channels))
+    report = replace(each.report, moment=Moment.UNCLOSED, update=update, written_at=now)
+    notified = desk.configured(incident.channels if incident else ())
+    to = [channel for channel in notified if not channel.pages] or desk.configured(readable(desk.channels)[:1])
+    drafts = messages(report, to, rank=each.rank, due_at=now)
+    return Effects(
+        outcome=report.update,
+        incident=incident,
+        drafts=tuple(replace(draft, origin=None if place else each.id) for place, draft in enumerate(drafts)),
+        due_at=now,
+    )
+
+
+def _to_do(each: Unclosed, name: str) -> str:
+    return (
+        f"{name} refused the end of this incident for good ({each.error}) and still calls people: close it there by "
+        f"hand. Once the cause is mended, `responder messages resend {each.id}` closes it too"
+    )
+
+
+class Unclosing(IncidentJob):
+    """Sends a message about each resolve that a pager refused."""
+
+    def is_due(self, connection: Connection) -> bool:
+        """Whether a pager refused a resolve and there is no message about it yet."""
+        return bool(undelivered.unclosed(connection, self.desk().pagers))
+
+    def decide(self, connection: Connection) -> Decided:
+        """Write a message about each of them."""
+        refused = undelivered.unclosed(connection, self.desk().pagers)
+        known = {each.incident: incidents.find(connection, each.incident) for each in refused}
+        found = {name: incident for name, incident in known.items() if incident is not None}
+        return tell(refused, found, self.desk(), self.clock.now())
+
+    def log(self, effects: Effects) -> None:
+        """Log the refused resolve."""
+        incident, told = effects.drafts[0].incident if effects.drafts else "", [each.channel for each in effects.drafts]
+        _log.error("incident.unclosed", incident=incident, told=told, why=effects.outcome)

@@ -1,0 +1,162 @@
+"""What ``serve`` would decide about deliveries, one after the other, with what came of them kept in memory only."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from responder.engine import pipeline
+from responder.engine.effects.context import Desk
+from responder.engine.effects.held_page import held_by, opens_for, paged, windows_of
+from responder.engine.effects.history import history_of
+from responder.engine.effects.incident_state import still_fires
+from responder.engine.effects.on_notification import History
+from responder.engine.effects.without_notification import changed
+from responder.model.alert import AlertGroup
+from responder.model.delivery import Delivery, Effects
+from responder.model.incident import Incident
+from responder.model.problem import Place
+from responder.model.rule import Rule, RuleBook
+from responder.triage.recheck import review
+
+REMEMBERED = 10_000
+"""So many groups are remembered. A longer history forgets those that were silent longest: memory stays flat."""
+
+_Value = TypeVar("_Value")
+
+
+class Recent(Generic[_Value]):
+    """What was said last about each of the keys heard of most recently."""
+
+    def __init__(self, size: int = REMEMBERED) -> None:
+        self._size = size
+        self._kept: OrderedDict[str, _Value] = OrderedDict()
+
+    def get(self, key: str, otherwise: _Value) -> _Value:
+        """What is kept for the key."""
+        return self._kept.get(key, otherwise)
+
+    def put(self, key: str, value: _Value) -> None:
+        """Keep a value, and forget the oldest where there are too many."""
+        self._kept[key] = value
+        self._kept.move_to_end(key)
+        if len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+
+
+_UNKNOWN = History()
+
+
+class Rehearsal:
+    """Decides with one set of rules. Incidents open, grow and end as they would have; nothing is stored or sent.
+
+    No probe has run, so there are no findings that a later report would have to repeat: no report is kept.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._windows, self._pagers = windows_of(desk), desk.pagers
+        self._known: Recent[History] = Recent()
+        self._homes: Recent[str] = Recent()
+
+    def decide(self, group: AlertGroup, delivery: Delivery) -> Effects:
+        """What follows from a delivery of ``group``, after those decided before, and what time has brought since."""
+        history, brought = self._reviewed(self.known(group), delivery.received_at)
+        effects = pipeline.triage(group, delivery, history, self._desk)
+        if effects.incident is not None or brought:
+            self._keep(group, History(effects.incident or history.incident))
+        return _with(brought, effects) if brought else effects
+
+    def _keep(self, group: AlertGroup, history: History) -> None:
+        incident = history.incident
+        self._known.put(incident.dedup_key if incident else group.dedup_key, history)
+        if incident is not None and incident.gathered:
+            self._homes.put(group.dedup_key, incident.dedup_key)
+
+    def known(self, group: AlertGroup) -> History:
+        """What is known of the group so far."""
+        home = self._homes.get(group.dedup_key, "")
+        return history_of(group, self._desk, lambda key: self._known.get(key, _UNKNOWN), home)
+
+    def share(self, other: Rehearsal, group: AlertGroup) -> None:
+        """Take what another knows of the group for what we know."""
+        self._keep(group, other.known(group))
+
+    def _reviewed(self, history: History, now: datetime) -> tuple[History, list[Effects]]:
+        """The history with what time has decided until ``now``, and what of that people heard of.
+
+        An end that was held back, for example, or the page that a window held back which has opened.
+        """
+        incident, heard = history.incident, []
+        while incident is not None and (due := self._due(incident)) is not None and due <= now:
+            effects = self._timely(incident, due)
+            incident = effects.incident
+            heard += [effects] if effects.drafts else []
+        return History(incident), heard
+
+    def _due(self, incident: Incident) -> datetime | None:
+        """When time alone changes something about an incident."""
+        return min(filter(None, (incident.review_at, opens_for(incident, self._windows, self._pagers))), default=None)
+
+    def _timely(self, incident: Incident, moment: datetime) -> Effects:
+        if incident.review_at is not None and incident.review_at <= moment:
+            return changed(incident, review(incident, moment, self._desk.patience), None, self._desk, moment)
+        window = held_by(incident, self._windows, self._pagers)
+        return paged(incident, None, still_fires(window.name if window else ""), self._desk, moment)
+
+
+def _with(brought: list[Effects], effects: Effects) -> Effects:
+    """What followed from a delivery, and before it from time alone."""
+    drafts = tuple(draft for each in brought for draft in each.drafts)
+    before = f"before it, by time alone: {'; '.join(each.outcome for each in brought)}"
+    decision = effects.decision and replace(effects.decision, reason=f"{effects.decision.reason}; {before}")
+    return replace(effects, drafts=drafts + effects.drafts, decision=decision)
+
+
+class Comparison:
+    """The same deliveries decided with two sets of rules, and only once where both are bound to decide alike.
+
+    That is so where the rules that match the alerts of a group say the same in both sets, as does everything but the
+    rules, and the same is known of the group.
+    """
+
+    def __init__(self, before: Desk, after: Desk) -> None:
+        self._before = Rehearsal(before)
+        self._after = Rehearsal(after)
+        self._matching = before.matching, after.matching
+        self._twins = _twins(before.book, after.book)
+
+    def decide(self, group: AlertGroup, delivery: Delivery) -> tuple[Effects, Effects]:
+        """What follows from a delivery of ``group`` with either set."""
+        alike = self._alike(group)
+        before = self._before.decide(group, delivery)
+        if not alike:
+            return before, self._after.decide(group, delivery)
+        self._after.share(self._before, group)
+        return before, before
+
+    def _alike(self, group: AlertGroup) -> bool:
+        if not group.alerts or self._before.known(group) is not self._after.known(group):
+            return False
+        before, after = self._matching
+        return all(self._twins.get(before.first(each.labels).id) is after.first(each.labels) for each in group.alerts)
+
+
+def _twins(before: RuleBook, after: RuleBook) -> dict[str, Rule]:
+    """The rules of ``after`` by their ids that say what they said before, wherever they stand now."""
+    if _around(before) != _around(after):
+        return {}
+    then = {rule.id: rule for rule in before.rules}
+    kept = ((rule, then.get(rule.id)) for rule in after.rules)
+    return {rule.id: rule for rule, other in kept if other and replace(other, place=rule.place) == rule}
+
+
+def _around(book: RuleBook) -> RuleBook:
+    """All that the files say but for the rules, and for where it stands."""
+    probes = {name: replace(probe, place=_NOWHERE) for name, probe in book.probes.items()}
+    return replace(book, rules=(), revision="", probes=probes, heartbeats=())
+
+
+_NOWHERE = Place("", 1, 1)

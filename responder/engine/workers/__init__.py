@@ -1,0 +1,1 @@
+"""Worker loops: triage, diagnosis, delivery, and what they share."""

@@ -1,0 +1,70 @@
+"""Never late, whatever the wall clock does: a clock that is put back must not prolong what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection
+
+from responder.engine.workers import delivery
+from responder.engine.workers.delivery import CLAIM
+from responder.engine.workers.incident_writer import LEASE
+from responder.model.clock import Clock
+from responder.store.database import BUSY_SECONDS, Database
+from responder.store.maintenance import clock_correction
+from responder.store.schema import tables
+
+_log = structlog.get_logger()
+
+LOOK_SECONDS = 0.2
+SOON = 0.02
+"""Seconds until the next try where another transaction held some of what has to be set right."""
+STEP_SECONDS = 2.0
+"""A clock that is put back by less is not noticed, and makes a page late by no more."""
+
+
+class ClockWatch:
+    """Compares the wall clock with the monotonic one.
+
+    Messages hold times of the wall clock, since several machines share them. So a page that is due in 8 s would wait
+    for an hour and 8 s where the clock is put back by an hour.
+    """
+
+    def __init__(self, database: Database, clock: Clock, pagers: Callable[[], Collection[str]]) -> None:
+        self._database = database
+        self._pagers = pagers
+        self._clock = clock
+        self._ahead: float | None = None
+        self._doubt_until = clock.monotonic()
+
+    def step(self) -> float:
+        """Set right what a jump has spoilt, one from before our start included. Returns the seconds to rest.
+
+        For as long as a transaction can last after it, somebody may still write what they timed before it.
+        """
+        now, ticks = self._clock.now(), self._clock.monotonic()
+        ahead = now.timestamp() - ticks
+        back = 0.0 if self._ahead is None else self._ahead - ahead
+        if self._ahead is None:
+            held = self._set_right(clock_correction.end_impossible, now)
+        elif back > STEP_SECONDS:
+            held = self._set_right(clock_correction.end, now)
+        else:
+            held = self._set_right(clock_correction.end_ahead, now) if ticks < self._doubt_until else 0
+        if held:
+            return SOON
+        if back > STEP_SECONDS:
+            _log.warning("clock.put_back", seconds=round(back), reason="whatever waited is sent now")
+            self._doubt_until = ticks + BUSY_SECONDS
+        self._ahead = ahead
+        return LOOK_SECONDS
+
+    def _set_right(self, end: Callable[[Connection, datetime], int], now: datetime) -> int:
+        """Returns how many rows another transaction held, which are still wrong."""
+        with self._database.work() as connection:
+            held = end(connection, now)
+            held += clock_correction.shorten(connection, tables.messages, now, CLAIM)
+            held += clock_correction.shorten(connection, tables.messages, now, delivery.LEASE, self._pagers())
+            return held + clock_correction.shorten(connection, tables.studies, now, LEASE)

@@ -1,0 +1,99 @@
+"""The rules in force: read anew when their files change or somebody asks, and swapped only for rules that are right."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from responder.engine.effects.context import Desk
+from responder.model.clock import Clock
+from responder.model.problem import BadRules
+from responder.rulebook.file_state import Looks
+
+_log = structlog.get_logger()
+
+LOOK_SECONDS = 2.0
+"""Seconds between looks at the files. A change is read when it has stood for one look: half a file is no rule set."""
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Rules, and how their files looked before they were read."""
+
+    desk: Desk
+    looks: Looks
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What is in force since when. ``refused`` counts the problems of newer files; 0 where the newest are in force."""
+
+    revision: str
+    since: datetime
+    refused: int = 0
+
+
+class Rules:
+    """Holds the desk that decisions are made with. ``read`` makes a new one; it raises BadRules or OSError.
+
+    Who takes ``desk()`` once works with one rule set to the end: a swap falls between two batches of deliveries.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        read: Callable[[], Desk],
+        look: Callable[[], Looks],
+        clock: Clock,
+        *,
+        pause: float = LOOK_SECONDS,
+    ) -> None:
+        self._desk = loaded.desk
+        self._seen = loaded.looks
+        self._changing: Looks | None = None
+        self._read = read
+        self._look = look
+        self._clock = clock
+        self._pause = pause
+        self._asked = threading.Event()
+        self.state = InForce(self._desk.book.revision, clock.now())
+
+    def desk(self) -> Desk:
+        """The rules to decide with now."""
+        return self._desk
+
+    def ask(self) -> None:
+        """Read the files at the next step, changed or not."""
+        self._asked.set()
+
+    def step(self) -> float:
+        """Look at the files, and read them where that is due. Returns the seconds to rest."""
+        looks = self._look()
+        if self._asked.is_set():
+            self._asked.clear()
+            self._reload(looks)
+        elif looks == self._seen:
+            self._changing = None
+        elif looks == self._changing:
+            self._reload(looks)
+        else:
+            self._changing = looks
+        return self._pause
+
+    def _reload(self, looks: Looks) -> None:
+        before, self._seen, self._changing = self.state.revision, looks, None
+        try:
+            desk = self._read()
+        except (BadRules, OSError) as error:
+            problems = [str(each) for each in error.problems] if isinstance(error, BadRules) else [str(error)]
+            self.state = InForce(before, self.state.since, len(problems))
+            _log.error("rules.refused", in_force=before[:12], problems=len(problems), first=problems[:_SHOWN])
+            return
+        self._desk = desk
+        self.state = InForce(desk.book.revision, self._clock.now())
+        _log.info("rules.reloaded", revision=desk.book.revision[:12], before=before[:12], rules=len(desk.book.rules))

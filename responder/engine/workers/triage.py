@@ -1,0 +1,148 @@
+"""The shell of triage: it takes what was kept, and commits what the story decides about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection
+
+from responder.engine import pipeline
+from responder.engine.effects import flood
+from responder.engine.effects.context import Desk
+from responder.engine.effects.decided import Decided, to_tell
+from responder.engine.effects.failure_page import bare
+from responder.engine.effects.history import Recall
+from responder.engine.effects.on_notification import History
+from responder.engine.effects.triage_failure import mishap
+from responder.engine.workers.incident_writer import TURN, count, write
+from responder.model.alert import AlertGroup
+from responder.model.clock import Clock
+from responder.model.delivery import Delivery, Effects, Study
+from responder.model.flood import Flood, Tide
+from responder.receive import alertmanager
+from responder.receive.salvage import salvage
+from responder.store.database import Database, Turn
+from responder.store.inbox import inbox
+from responder.store.incidents import floods
+
+_log = structlog.get_logger()
+
+BATCH = 32
+"""Deliveries decided in one transaction."""
+POLL = 0.7
+"""Seconds between looks for what another process left behind; our own work wakes us."""
+
+
+class Triage:
+    """Decides deliveries, one process at a time.
+
+    One transaction a batch holds the incidents, the pages and the work: the second invariant.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        desk: Callable[[], Desk],
+        clock: Clock,
+        on_effects: Callable[[list[Study], Collection[str]], None],
+        room: Callable[[], int],
+    ) -> None:
+        """``on_effects`` gets the studies to begin at once, at most ``room`` of them, and the channels to tell."""
+        self._database = database
+        self._desk = desk
+        self._clock = clock
+        self._on_effects = on_effects
+        self._room = room
+
+    def step(self) -> float:
+        """Decide what is waiting. Returns the seconds to rest."""
+        with self._database.alone("triage") as turn:
+            return self._batch(turn) if turn else TURN
+
+    def _batch(self, turn: Turn) -> float:
+        """Decide a batch while others write, then commit what was decided."""
+        with self._database.read() as connection:
+            batch = [_not_later(delivery, self._clock.now()) for delivery in inbox.take(connection, BATCH)]
+            if not batch:
+                return POLL
+            decided = self._decide(connection, batch)
+        with turn.work() as connection:
+            if not inbox.settle(connection, _settled(decided.effects)):
+                connection.rollback()
+                return TURN
+            started = write(connection, decided, self._clock.now(), self._room())
+        self._on_effects(started, to_tell(decided.effects, self._clock.now()))
+        count(decided.effects)
+        return 0.0 if len(batch) == BATCH else POLL
+
+    def _decide(self, connection: Connection, batch: Sequence[Delivery]) -> Decided:
+        """Decide a batch one after the other: what one delivery opens, the next of the same group finds open."""
+        desk, now = self._desk(), self._clock.now()
+        read = [_read(delivery) for delivery in batch]
+        known = Recall(connection, [each.group for each in read if each.group], desk, now)
+        tide = floods.known(connection)
+        swollen: dict[str, Flood] = {}
+        effects = []
+        for delivery, what in zip(batch, read, strict=True):
+            each = _triage(what, delivery, known, desk, Tide(now, tide))
+            if each.flood is not None:
+                tide[each.flood.severity] = swollen[each.flood.severity] = each.flood
+            known.learn(each)
+            effects.append(each)
+        news = flood.told(swollen.values(), desk, now)
+        return replace(news, effects=[*effects, *news.effects], added=known.added, changed=known.changed)
+
+
+def _settled(effects: Iterable[Effects]) -> Iterator[tuple[int, str, str | None, str]]:
+    """What becomes of the deliveries: id, state, incident, outcome."""
+    for each in effects:
+        if each.delivery is not None:
+            yield each.delivery, each.state, each.incident.id if each.incident else None, each.outcome
+
+
+def _not_later(delivery: Delivery, now: datetime) -> Delivery:
+    """A delivery from the future came before the clock was put back: its page is due from now, not from then."""
+    return replace(delivery, received_at=now) if delivery.received_at > now else delivery
+
+
+def foreseen(connection: Connection, delivery: Delivery, desk: Desk) -> Effects:
+    """What a delivery would lead to if it came now. Nothing is written."""
+    read = _read(delivery)
+    known = Recall(connection, [read.group] if read.group else [], desk, delivery.received_at)
+    return _triage(read, delivery, known, desk, Tide(delivery.received_at, floods.known(connection)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A delivery's group, or what is left of it with the error that stopped the reading."""
+
+    group: AlertGroup | None
+    error: Exception | None = None
+
+
+def _read(delivery: Delivery) -> _Read:
+    try:
+        return _Read(alertmanager.read(delivery))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a page and not a stopped queue
+        _log.error("triage.unreadable", delivery=delivery.id, exc_info=error)
+        return _Read(salvage(delivery.body, delivery.cluster), error)
+
+
+def _triage(read: _Read, delivery: Delivery, known: Recall, desk: Desk, tide: Tide) -> Effects:
+    """Triage that always answers: one delivery that breaks it must neither be lost nor stop those behind it."""
+    group, error = read.group, read.error
+    if group is not None and error is None:
+        try:
+            return pipeline.triage(group, delivery, known.of(group), desk, tide)
+        except Exception as broken:  # noqa: BLE001 - as above: people are told, and told that nobody judged it
+            _log.error("triage.broken", delivery=delivery.id, exc_info=broken)
+            error = broken
+    error = error or LookupError("nothing was read")
+    try:
+        return mishap(delivery, group, error, desk, known.own(group) if group else History(), tide)
+    except Exception as worse:  # noqa: BLE001 - what broke triage may break the incident too; the page leaves all the same
+        _log.error("triage.broken_twice", delivery=delivery.id, exc_info=worse)
+        return bare(delivery, group, error, desk)

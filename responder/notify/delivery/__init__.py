@@ -1,0 +1,1 @@
+"""Sending: route, rate limit, retry and fallback."""

@@ -1,0 +1,89 @@
+"""One delivery on the wire: render, send, read. What happens after a failure is the outbox's business."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from responder.counters import TALLY
+from responder.model.clock import Clock, Deadline
+from responder.model.message import Letter, Request, Response
+from responder.model.outcome import Delivered, Outcome, TryLater
+from responder.model.secret import Secret, scrub
+from responder.model.text import REDACTIONS
+from responder.notify.contract import Channel
+from responder.outgoing import CouldNotReach
+
+ANSWER_LIMIT = 64 * 1024
+_REDACTED = re.compile(rb"\[REDACTED:([a-z-]{1,20})\]")
+
+
+class Transport(Protocol):
+    """A way onto the wire, for one scheme of a request's URL."""
+
+    def send(self, request: Request, deadline: Deadline, cap: int) -> Response:
+        """The answer in the words of HTTP, by the deadline. Raises CouldNotReach where there is none."""
+
+
+class Deliverer:
+    """Owns the wire for all channels; ``print_page`` takes what the log channel renders, ``mailer`` speaks SMTP.
+
+    ``secrets`` are replaced by their exact value in every reason, whoever wrote it: reasons are logged and stored.
+    """
+
+    def __init__(
+        self,
+        outgoing: Transport,
+        clock: Clock,
+        print_page: Callable[[str], None],
+        secrets: tuple[Secret, ...] = (),
+        mailer: Transport | None = None,
+    ) -> None:
+        printer, mail = _Printer(print_page), mailer or _NoMail()
+        self._transports: dict[str, Transport] = {"http": outgoing, "https": outgoing, "log": printer, "smtp": mail}
+        self._clock = clock
+        self._secrets = secrets
+
+    def deliver(self, channel: Channel, letter: Letter, deadline: Deadline) -> Outcome:
+        """One attempt, over by the deadline. Whatever the network does becomes an outcome; no retry happens here.
+
+        A request that got no answer may have been accepted all the same: PagerDuty's dedup key makes that harmless,
+        and a Slack message twice is better than never.
+        """
+        if deadline.left(self._clock.monotonic()) <= 0:
+            return TryLater("no time left for this attempt")
+        request = channel.render(letter)
+        for kind in _REDACTED.findall(request.body):
+            if kind.decode() in REDACTIONS:  # an alert may bring a mark of its own
+                TALLY.add("responder_redactions", kind.decode())
+        transport = self._transports[request.url.partition(":")[0].lower()]
+        try:
+            response = transport.send(request, deadline, ANSWER_LIMIT)
+        except CouldNotReach as error:
+            return self._scrubbed(TryLater(str(error)))
+        return self._scrubbed(channel.read(letter, response))
+
+    def _scrubbed(self, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Delivered):
+            return outcome
+        return replace(outcome, reason=scrub(outcome.reason, self._secrets))
+
+
+class _Printer:
+    """Hands a page to whoever prints it."""
+
+    def __init__(self, print_page: Callable[[str], None]) -> None:
+        self._print_page = print_page
+
+    def send(self, request: Request, deadline: Deadline, cap: int) -> Response:
+        self._print_page(request.body.decode("utf-8", "replace"))
+        return Response(200, b"ok")
+
+
+class _NoMail:
+    """Stands where no mail server is configured."""
+
+    def send(self, request: Request, deadline: Deadline, cap: int) -> Response:
+        raise CouldNotReach("no mail server is configured")

@@ -1,0 +1,86 @@
+"""Decide what happens to a page that its channel does not take: wait on, or use the next channel. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from responder.model.text import tidy_line
+from responder.notify.report.durations import lasted
+
+LESSER = 5.0
+"""How many times as long a page waits that is not of the worst severity."""
+REASON_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    """A page that has not been accepted. ``title`` is its channel's; ``dead`` is a page that was refused for good.
+
+    ``error`` is what the last attempt ended in, empty where none has ended. ``failing_since`` is the channel's first
+    failure after which it accepted nothing, None while it accepts.
+    """
+
+    channel: str
+    title: str
+    dead: bool
+    rank: int
+    written_at: datetime
+    error: str
+    failing_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Page by ``channel`` as well, because of ``reason``; the first message stays and is still tried."""
+
+    channel: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Do nothing now, because of ``reason``."""
+
+    reason: str
+
+
+def next_step(stuck: Stuck, usable: Sequence[str], order: Sequence[str], limit: float, now: datetime) -> Step | Stay:
+    """The next way for a page, if it is time. ``limit`` is the patience in seconds with one of the worst severity.
+
+    A channel that is known to be down is not waited for again: the first failed attempt is enough then. A page that
+    only waits for its turn behind others, on a channel that accepts them, stays where it is.
+    """
+    limit = limit if stuck.rank <= 1 else limit * LESSER
+    name, said = stuck.title, tidy_line(stuck.error, 200) or "no answer"
+    waited = (now - stuck.written_at).total_seconds()
+    down = (now - stuck.failing_since).total_seconds() if stuck.failing_since else 0.0
+    if stuck.dead:
+        reason = f"{name} refused this page for good: {said}"
+    elif waited >= limit and stuck.error:
+        reason = f"{name} has not accepted this page for {lasted(waited)}: {said}"
+    elif down >= limit:
+        reason = f"{name} has accepted nothing for {lasted(down)}: {said}"
+    else:
+        return Stay(f"{name} still has {lasted(limit - max(waited, down))}" if stuck.error else "not tried yet")
+    following = after(stuck.channel, usable, order)
+    return Step(following, reason) if following else Stay(f"{reason}; there is no other way")
+
+
+def after(channel: str, usable: Sequence[str], order: Sequence[str]) -> str:
+    """Return the channel of ``usable``, which are in their order, that follows ``channel``; empty for none.
+
+    A channel that is not configured any more is followed by what would follow it in the whole ``order``.
+    """
+    if channel in usable:
+        left = usable[usable.index(channel) + 1 :]
+    else:
+        passed = order[: order.index(channel)] if channel in order else ()
+        left = [name for name in usable if name not in passed]
+    return next(iter(left), "")
+
+
+def told_so_far(before: str, reason: str) -> str:
+    """Why a page came the way it did, one reason after the other."""
+    return tidy_line("; then ".join(filter(None, (before, reason))), REASON_LIMIT)

@@ -1,0 +1,1 @@
+"""Renders a report in the formats of the vendors."""

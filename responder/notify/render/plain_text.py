@@ -1,0 +1,98 @@
+"""The page as plain lines that read well without any markup: on a terminal, and in a mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import wrap
+
+from responder.model.finding import Finding, Verdict, worst_first
+from responder.model.report import Moment, Report
+from responder.model.text import clean, one_line
+from responder.notify.report.durations import at, between
+
+WIDTH = 100
+_MARGIN = 12
+_SIGNS = {Verdict.BAD: "BAD", Verdict.UNKNOWN: "unknown", Verdict.SKIPPED: "skipped", Verdict.OK: "ok"}
+
+
+def page(report: Report) -> Iterator[str]:
+    """A rule, the title, then one named line after another, wrapped under its name."""
+    yield "=" * WIDTH
+    yield title(report)
+    yield "-" * WIDTH
+    for name, text in _rows(report):
+        yield from _row(name, text)
+    for finding in worst_first(report.findings):
+        yield from _finding(finding)
+    for link in filter(None, (report.runbook, *report.links)):
+        if link.href:  # not wrapped: an address on two lines cannot be clicked
+            yield f"{'Link':<{_MARGIN}}{_tidied(link.text)}  {_tidied(link.href)}"
+    yield "=" * WIDTH
+
+
+def title(report: Report) -> str:
+    """What happened, and to what, on one line."""
+    words = {
+        Moment.START: "INCIDENT STARTED",
+        Moment.AGAIN: "INCIDENT FIRES AGAIN",
+        Moment.UPDATE: "INCIDENT UPDATE",
+        Moment.RESOLUTION: "INCIDENT RESOLVED",
+        Moment.LATE: "DIAGNOSIS",
+        Moment.FALLBACK: "INCIDENT STARTED",
+        Moment.UNCLOSED: "TO BE CLOSED BY HAND",
+    }[report.moment]
+    return f"{words}  {_tidied(report.title)}"
+
+
+def _rows(report: Report) -> Iterator[tuple[str, str]]:
+    over = report.moment in {Moment.RESOLUTION, Moment.UNCLOSED}
+    yield "Told here", f"because {report.detour}" if report.detour else ""
+    yield "Update", report.update
+    yield "Severity", f"{report.severity} ({report.severity_reason})"
+    yield "Service", report.service
+    yield "What", report.what
+    yield "Impact", report.impact
+    yield "Status", report.status
+    yield "Duration", between(report.started_at, report.ended_at or report.written_at)
+    if over:
+        yield "Root cause", report.root_cause
+        yield "Resolution", report.resolution
+        yield "Post-mortem", f"due {at(report.postmortem_due)} (within 48 hours)" if report.postmortem_due else ""
+    yield "Likely", report.conclusion.likely
+    yield "Seen", report.conclusion.seen
+    yield "Changed", report.conclusion.changed
+    yield "Ruled out", report.conclusion.ruled_out
+    yield "Unknown", report.conclusion.unknown
+    yield "Asking", ", ".join(report.pending)
+    if not over:
+        yield "Do first", report.first_step
+        yield "Note", report.note
+        yield "Runbook", report.runbook.text.removeprefix("Runbook: ") if report.runbook else ""
+        yield "Related", report.related
+        yield "History", report.history
+        yield "Clock", report.clock
+        yield "Owner", report.owner
+        yield "Lead", report.lead
+        yield "Escalation", report.escalation
+        yield "Channel", report.room
+        yield "Next update", f"in {between(report.written_at, report.next_update)}" if report.next_update else ""
+    cut = f" (+{report.truncated} alerts cut by max_alerts)" if report.truncated else ""
+    yield "Alerts", f"{report.firing} firing, {report.resolved} resolved{cut}"
+    yield "Made by", f"{report.made_by}, {report.incident}"
+
+
+def _row(name: str, text: str) -> Iterator[str]:
+    lines = wrap(_tidied(text), WIDTH - _MARGIN, break_on_hyphens=False)
+    for number, line in enumerate(lines):
+        yield f"{'' if number else name:<{_MARGIN}}{line}"
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    sign = _SIGNS[finding.verdict] if finding.judged else "seen"
+    yield from _row("Finding", f"[{sign}] {finding.probe}: {finding.headline}")
+    for line in clean(finding.detail[:4000]).splitlines()[:10]:
+        yield f"{'':<{_MARGIN}}  {_tidied(line)}"
+
+
+def _tidied(text: str) -> str:
+    return one_line(text[:4000])

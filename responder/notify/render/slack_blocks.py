@@ -1,0 +1,122 @@
+"""Slack's Block Kit as plain dicts: text that cannot break out of its place, and blocks that keep Slack's limits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from responder.model.rule import Link
+from responder.model.text import clean, number_of, one_line
+from responder.notify.report import safe_url
+
+# https://docs.slack.dev/reference/block-kit/blocks
+HEADER_LIMIT = 150
+SECTION_LIMIT = 3000
+FIELD_LIMIT = 2000
+MOST_FIELDS = 10
+MOST_BLOCKS = 50
+# Undocumented: messages over about 13,200 characters in all blocks are refused with msg_blocks_too_long.
+TOTAL_LIMIT = 10_000
+# https://docs.slack.dev/reference/methods/chat.update : msg_too_long from 4,000 on, counted in bytes
+TEXT_LIMIT = 3900
+
+Block = dict[str, Any]
+
+_HALF_ENTITY = re.compile(r"&[a-z]{0,3}$")
+
+
+def said(text: str, limit: int = 1000) -> str:
+    """``text`` on one line, harmless in mrkdwn, at most ``limit`` characters after escaping.
+
+    Slack knows three escapes, and with ``<`` gone neither mentions nor links can be written. Backticks have no escape
+    and become apostrophes: a fence in a label would swallow the lines after it.
+    """
+    return _cut(_escaped(one_line(text[: 2 * limit]).replace("`", "'")), limit)
+
+
+def code(text: str, limit: int = 1000) -> str:
+    """``text`` as a code span."""
+    inner = said(text, limit - 2)
+    return f"`{inner}`" if inner else ""
+
+
+def fenced(text: str, limit: int = 2000) -> str:
+    """``text`` of several lines as a code block."""
+    inner = _cut(_escaped(clean(text[: 2 * limit]).replace("`", "'")), limit - 8).strip("\n")
+    return f"```\n{inner}\n```" if inner.strip() else ""
+
+
+def link(target: Link, limit: int = 100) -> str:
+    """``target`` as a link, or as its text alone where the address may not be one."""
+    text = said(target.text, limit).replace("|", "/")
+    url = safe_url.safe(target.href)
+    return f"<{_escaped(url)}|{text}>" if url and text else text
+
+
+def header(text: str) -> Block:
+    """A header block: plain text of at most 150 characters."""
+    return {"type": "header", "text": {"type": "plain_text", "text": said(text, HEADER_LIMIT), "emoji": True}}
+
+
+def section(text: str) -> Block:
+    """A section of mrkdwn made with the functions above."""
+    return {"type": "section", "text": _mrkdwn(_cut(text, SECTION_LIMIT))}
+
+
+def lines(texts: Sequence[str], limit: int = SECTION_LIMIT) -> str:
+    """The lines joined, as many whole ones as fit; the last says how many were left out."""
+    size = 40  # room for the line that says so
+    for count, text in enumerate(texts):
+        size += len(text) + 1
+        if size > limit:
+            return "\n".join([*texts[:count], f"… and {len(texts) - count} more"])
+    return "\n".join(texts)
+
+
+def fields(pairs: Iterable[tuple[str, str]]) -> Block:
+    """A section of up to ten bold names with their values, made with the functions above; empty ones are left out."""
+    told = [_mrkdwn(_cut(f"*{name}:* {value}", FIELD_LIMIT)) for name, value in pairs if value]
+    return {"type": "section", "fields": told[:MOST_FIELDS]}
+
+
+def context(text: str) -> Block:
+    """Small print."""
+    return {"type": "context", "elements": [_mrkdwn(_cut(text, FIELD_LIMIT))]}
+
+
+def fitted(blocks: Sequence[Block]) -> list[Block]:
+    """As many blocks as Slack takes, first come first served; a last line says how many were left out.
+
+    Blocks are ordered most important first by their makers, small print last: the small print stays.
+    """
+    kept, size = list(blocks), sum(map(weight, blocks))
+    if len(kept) <= MOST_BLOCKS and size <= TOTAL_LIMIT:
+        return kept
+    note_room, left_out = 100, 0
+    last = [kept.pop()] if kept[-1]["type"] == "context" else []
+    while kept and (len(kept) + len(last) + 1 > MOST_BLOCKS or sum(map(weight, kept + last)) + note_room > TOTAL_LIMIT):
+        kept.pop()
+        left_out += 1
+    return [*kept, context(f"Cut to fit Slack: {number_of(left_out, 'more part')} left out."), *last]
+
+
+def weight(block: Block) -> int:
+    """How many characters of text a block holds."""
+    texts = [block.get("text"), *block.get("fields", ()), *block.get("elements", ())]
+    return sum(len(text["text"]) for text in texts if text)
+
+
+def _mrkdwn(text: str) -> dict[str, Any]:
+    # verbatim: Slack must not turn addresses or @names inside foreign text into links and mentions by itself.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _cut(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    return _HALF_ENTITY.sub("", text[: limit - 1]) + "…"

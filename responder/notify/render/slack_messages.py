@@ -1,0 +1,292 @@
+"""BUTTERFLY's three message templates and the diagnosis, as Slack blocks with their fallback text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from responder.model.finding import Finding, Verdict, worst_first
+from responder.model.report import Moment, Report
+from responder.model.rule import Link
+from responder.notify.rate_limit import per_minute
+from responder.notify.render import slack_blocks
+from responder.notify.render.response import ascii_only, within
+from responder.notify.render.slack_blocks import Block, code, fenced, link, said
+from responder.notify.report.durations import at, between, brief
+
+SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Verdict.OK: "✅"}
+WARNING = "⚠️"
+FIGURE = "📎"
+MOST_FINDINGS = 40
+LIST_LIMIT = 2000
+"""Characters for what is bad, and as many for what nobody could see: they leave room for the first step below."""
+BURST = 6
+# https://docs.slack.dev/apis/web-api/rate-limits: one message a second and channel, short bursts are allowed.
+PACE = per_minute(60, BURST)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes into one Slack message: ``text`` is the notification, and the fallback where blocks are not shown."""
+
+    text: str
+    blocks: list[Block]
+
+
+def parent(report: Report) -> Message:
+    """The incident as it stands now: the message that is posted first and edited from then on."""
+    return _STATES[report.moment](report)
+
+
+def reply(report: Report) -> Message:
+    """One thread line for a change: the template alone, without what the parent shows already."""
+    if report.moment is Moment.LATE:
+        return details(report)
+    return _message(
+        report, [slack_blocks.header(_headline(report)), *_template(report), slack_blocks.context(_small_print(report))]
+    )
+
+
+def alarm(report: Report, group: str) -> Message:
+    """The page that another channel did not take: the start template, with why it came and who is called.
+
+    The group's id comes from the settings only, so that no alert can mention anybody. It is called where somebody is to
+    be woken, and not for what was to be read only.
+    """
+    page, called = _start(report), mention(group) if report.pages else ""
+    because = f"*You are told here because* {said(report.detour)}." if report.detour else ""
+    why = _paragraph(slack_blocks.lines([line for line in (called, because) if line]))
+    text = within(" ".join(filter(None, (called, page.text))), slack_blocks.TEXT_LIMIT)
+    return Message(text, slack_blocks.fitted([page.blocks[0], *why, *page.blocks[1:]]))
+
+
+def mention(group: str) -> str:
+    """What calls a user group (https://docs.slack.dev/messaging/formatting-message-text), empty for none."""
+    return f"<!subteam^{group}>" if group else ""
+
+
+def details(report: Report) -> Message:
+    """Every finding with its detail and the question asked, for the thread."""
+    told = [each for finding in worst_first(report.findings)[:MOST_FINDINGS] for each in _finding(finding)]
+    left = len(report.findings) - MOST_FINDINGS
+    more = [slack_blocks.context(f"Cut: {left} more findings left out.")] if left > 0 else []
+    said_so = report.update if report.moment is Moment.LATE else ""
+    title = f"🔎 Diagnosis · {report.title}"
+    opening = [slack_blocks.header(title), *_paragraph(said(said_so)), *_conclusion(report)]
+    pending = said(", ".join(report.pending))
+    nothing = (
+        []
+        if told
+        else [slack_blocks.section(f"_No findings yet._ {'Still asking: ' + pending if pending else ''}".strip())]
+    )
+    labels = ", ".join(f"{name}={value}" for name, value in list(report.labels.items())[:100])
+    tail = [slack_blocks.section(f"*Labels:* {code(labels, 1500)}")] if labels else []
+    body = [*opening, *nothing, *told, *more, *tail, slack_blocks.context(_small_print(report))]
+    return Message(_fallback(title), slack_blocks.fitted(body))
+
+
+def plain(report: Report, group: str = "") -> str:
+    """The minimal form: one short text without any character outside ASCII. An alarm that wakes mentions ``group``."""
+    called = mention(group) if report.moment is Moment.FALLBACK and report.pages else ""
+    where = (report.runbook.href or report.runbook.text.removeprefix("Runbook: ")) if report.runbook else ""
+    runbook = f"Runbook: {where}" if where else ""
+    headline = _headline(report).partition(" ")[2]  # without its sign
+    because = f"You are told here because {report.detour}." if report.detour else ""
+    clock = "" if report.moment is Moment.RESOLUTION else report.clock  # nobody has to respond to what is over
+    rows = (headline, because, report.update or report.what, f"Impact: {report.impact}", clock, runbook)
+    return "\n".join(filter(None, (called, *(said(ascii_only(row), 600) for row in rows if row))))
+
+
+def _start(report: Report) -> Message:
+    body = [
+        slack_blocks.header(_headline(report)),
+        *_paragraph(said(report.update)),
+        slack_blocks.section(slack_blocks.lines([f"*{said(report.what)}*", f"*Impact:* {said(report.impact)}"])),
+        slack_blocks.fields(
+            (
+                ("Severity", said(f"{report.severity} ({report.severity_reason})", 400)),
+                ("Service", said(report.service)),
+                ("Status", said(report.status)),
+                ("Lead", said(report.lead)),
+                ("Channel", said(report.room)),
+                ("Owner", said(report.owner)),
+                ("Started", _started(report)),
+                ("Respond", said(report.clock.removeprefix(f"{report.severity}: respond "))),
+                ("Next update", f"in {_next(report)}" if report.next_update else ""),
+            )
+        ),
+        *_diagnosis(report),
+    ]
+    return _message(report, body)
+
+
+def _update(report: Report) -> Message:
+    body = [
+        slack_blocks.header(_headline(report)),
+        *_template(report),
+        slack_blocks.section(slack_blocks.lines([f"*{said(report.what)}*", f"*Impact:* {said(report.impact)}"])),
+        slack_blocks.fields(
+            (
+                ("Severity", said(f"{report.severity} ({report.severity_reason})", 400)),
+                ("Service", said(report.service)),
+                ("Lead", said(report.lead)),
+                ("Channel", said(report.room)),
+                ("Owner", said(report.owner)),
+                ("Respond", said(report.clock.removeprefix(f"{report.severity}: respond "))),
+            )
+        ),
+        *_diagnosis(report),
+    ]
+    return _message(report, body)
+
+
+def _resolution(report: Report) -> Message:
+    body = [
+        slack_blocks.header(_headline(report)),
+        *_template(report),
+        slack_blocks.section(slack_blocks.lines([f"*Was:* {said(report.what)}", f"*Impact:* {said(report.impact)}"])),
+        *_paragraph(_links(report)),
+    ]
+    return _message(report, body)
+
+
+_STATES: Mapping[Moment, Callable[[Report], Message]] = {
+    Moment.START: _start,
+    Moment.AGAIN: _start,
+    Moment.UPDATE: _update,
+    Moment.RESOLUTION: _resolution,
+    Moment.LATE: details,
+    Moment.FALLBACK: _start,
+    Moment.UNCLOSED: reply,
+}
+
+
+def _headline(report: Report) -> str:
+    """``🚨 INCIDENT STARTED · [P1] plato is down (prod)``; resolved with how long it took."""
+    words = {
+        Moment.START: "🚨 INCIDENT STARTED",
+        Moment.AGAIN: "🚨 INCIDENT FIRES AGAIN",
+        Moment.UPDATE: "📊 INCIDENT UPDATE",
+        Moment.RESOLUTION: "✅ INCIDENT RESOLVED",
+        Moment.LATE: "🔎 Diagnosis",
+        Moment.FALLBACK: "🚨 INCIDENT STARTED",
+        Moment.UNCLOSED: "✋ TO BE CLOSED BY HAND",
+    }[report.moment]
+    took = f"after {_duration(report)}" if report.moment is Moment.RESOLUTION else ""
+    return " · ".join(filter(None, (words, took, report.title)))
+
+
+def _template(report: Report) -> list[Block]:
+    """The fields that the update's and the resolution's template name, in their order."""
+    if report.moment is Moment.RESOLUTION:
+        due = f"due {at(report.postmortem_due)} (within 48 hours)" if report.postmortem_due else "within 48 hours"
+        rows = [
+            ("Duration", _duration(report)),
+            ("Root Cause", said(report.root_cause or "not yet known")),
+            ("Resolution", said(report.resolution or "not recorded yet")),
+            ("Post-mortem", due),
+        ]
+    elif report.moment is Moment.UNCLOSED:
+        rows = [("Status", said(report.status)), ("To do", said(report.update))]
+    else:
+        rows = [
+            ("Status", said(report.status)),
+            ("Duration", _duration(report)),
+            ("Update", said(report.update)),
+            ("Next update in", _next(report)),
+        ]
+    return [slack_blocks.section(slack_blocks.lines([f"*{name}:* {value}" for name, value in rows if value]))]
+
+
+def _diagnosis(report: Report) -> Iterator[Block]:
+    """What the findings come to, each told once: the thread has the probes one by one."""
+    yield from _paragraph(_likely(report))
+    yield from _paragraph(_told(("Seen", report.conclusion.seen), ("Changed", report.conclusion.changed)))
+    unseen = [each for each in worst_first(report.findings) if each.verdict in {Verdict.UNKNOWN, Verdict.SKIPPED}]
+    yield from _paragraph(slack_blocks.lines([_one(finding) for finding in unseen], LIST_LIMIT))
+    well = report.conclusion.ruled_out
+    yield from _paragraph(f"{SIGNS[Verdict.OK]} *Ruled out:* {said(well)}" if well else "")
+    yield from _paragraph(f"⏳ Still asking: {said(', '.join(report.pending))}" if report.pending else "")
+    yield from _paragraph(f"*First step:* {said(report.first_step)}" if report.first_step else "")
+    yield from _paragraph(f"*Note:* {said(report.note)}" if report.note else "")
+    yield from _paragraph(_links(report))
+    yield from _paragraph(
+        _told(("Related", report.related), ("History", report.history), ("Escalation", report.escalation))
+    )
+
+
+def _likely(report: Report) -> str:
+    """All that is bad, a line each with its sign, the service's own first; not a change, which is told as such."""
+    bad = [each for each in report.findings if each.verdict is Verdict.BAD]
+    bad = [each for each in bad if each.headline != report.conclusion.changed]
+    bad.sort(key=lambda each: (each.warning, each.target != report.service))
+    return slack_blocks.lines(["*Likely:*", *map(_one, bad)], LIST_LIMIT) if bad else ""
+
+
+def _conclusion(report: Report) -> list[Block]:
+    said_so = report.conclusion
+    return _paragraph(_told(("Likely", said_so.likely), ("Seen", said_so.seen), ("Changed", said_so.changed)))
+
+
+def _told(*rows: tuple[str, str]) -> str:
+    """The rows that say something, each with its name in bold."""
+    return slack_blocks.lines([f"*{name}:* {said(text)}" for name, text in rows if text])
+
+
+def _finding(finding: Finding) -> Iterator[Block]:
+    where = f"  {link(Link('open', finding.link))}" if finding.link.startswith("http") else ""
+    asked = f"asked: {code(finding.question, 600)}{where}" if finding.question else ""
+    yield slack_blocks.section("\n".join(filter(None, (_one(finding), asked, fenced(finding.detail, 1200)))))
+
+
+def _one(finding: Finding) -> str:
+    sign = _sign(finding)
+    name = said(finding.probe, 80)
+    looked = "could not look: " if finding.verdict is Verdict.UNKNOWN else ""
+    return f"{sign} *{name}* {looked}{said(finding.headline, 300)}"
+
+
+def _sign(finding: Finding) -> str:
+    if finding.verdict is Verdict.OK and not finding.judged:
+        return FIGURE
+    return WARNING if finding.verdict is Verdict.BAD and finding.warning else SIGNS[finding.verdict]
+
+
+def _links(report: Report) -> str:
+    every = ([report.runbook] if report.runbook else []) + list(report.links)
+    return "  |  ".join(filter(None, (link(each) for each in every[:6])))
+
+
+def _paragraph(text: str) -> list[Block]:
+    return [slack_blocks.section(text)] if text else []
+
+
+def _duration(report: Report) -> str:
+    return between(report.started_at, report.ended_at or report.written_at)
+
+
+def _started(report: Report) -> str:
+    ago = brief((report.written_at - report.started_at).total_seconds())
+    return f"{at(report.started_at, seen_from=report.written_at)} ({ago} ago)"
+
+
+def _next(report: Report) -> str:
+    return between(report.written_at, report.next_update) if report.next_update else "not planned"
+
+
+def _small_print(report: Report) -> str:
+    cut = f"+{report.truncated} alerts cut by max_alerts" if report.truncated else ""
+    count = f"{report.firing} firing, {report.resolved} resolved"
+    return said(" · ".join(filter(None, (report.incident, count, cut, report.made_by))), 1500)
+
+
+def _message(report: Report, body: list[Block]) -> Message:
+    small = [] if body[-1]["type"] == "context" else [slack_blocks.context(_small_print(report))]
+    first = report.update if report.moment in {Moment.UPDATE, Moment.AGAIN, Moment.UNCLOSED} else report.impact
+    return Message(
+        _fallback(f"{_headline(report)}: {first}" if first else _headline(report)), slack_blocks.fitted(body + small)
+    )
+
+
+def _fallback(text: str) -> str:
+    return within(said(text, 800), slack_blocks.TEXT_LIMIT)

@@ -1,0 +1,1 @@
+"""What a message says, independent of its channel."""

@@ -1,0 +1,178 @@
+"""The single facts a report is made of, each in people's words and tidied."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from responder.model.alert import Alert, AlertGroup
+from responder.model.clock import moment
+from responder.model.decision import Decision
+from responder.model.incident import Incident
+from responder.model.rule import RuleBook, Service, Severity
+from responder.model.text import number_of, tidy_line
+from responder.notify.report.durations import at, between, brief
+
+HISTORY_DAYS = 30
+UNKNOWN_IMPACT = "Unknown: the alert names no service of the catalogue."
+
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\sA-Za-z0-9_\-]+")
+_TELLING = (
+    "pod",
+    "instance",
+    "node",
+    "container",
+    "persistentvolumeclaim",
+    "deployment",
+    "topic",
+    "consumergroup",
+    "name",
+)
+_NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
+"""A start before it is no date: somebody's zero, or a field that was never filled."""
+_TOP = 5
+_MOST_LABELS = 200
+
+
+def name(decision: Decision) -> str:
+    """What the incident is about, as people call it."""
+    subject = decision.subject
+    return tidy_line(subject.service or subject.name or subject.namespace, 63) or "unnamed subject"
+
+
+def symptom(decision: Decision) -> str:
+    """``plato is down``; the alert's own name in words where the rule has none."""
+    if decision.rule.symptom:
+        return f"{name(decision)} {decision.rule.symptom}"
+    alertname = decision.ruling.alert.name
+    if alertname and name(decision) == tidy_line(alertname, 63):
+        return name(decision)
+    return f"{name(decision)}: {in_words(alertname) or 'an alert without a name'}"
+
+
+def in_words(alertname: str) -> str:
+    """``KubePodCrashLooping`` -> ``kube pod crash looping``; acronyms stay as they are."""
+    parts = _WORD.findall(tidy_line(alertname, 100))
+    return " ".join(part if part.isupper() and len(part) > 1 else part.lower() for part in parts)
+
+
+def history(earlier: Incident | None, times: int, now: datetime) -> str:
+    """How often the same happened in the last HISTORY_DAYS, and the last time; empty where it never did."""
+    if earlier is None:
+        return ""
+    often = {0: "", 1: f"once in {HISTORY_DAYS} days, "}.get(times, f"{times} times in {HISTORY_DAYS} days, ")
+    took = f" for {between(earlier.opened_at, earlier.resolved_at)}" if earlier.resolved_at else ""
+    return f"{often}last {earlier.id} at {at(earlier.opened_at, seen_from=now)}{took}"
+
+
+def summary(decision: Decision, group: AlertGroup) -> str:
+    """What the alert says of itself: its summary and description, or else the symptom."""
+    own = decision.ruling.alert.annotations
+    notes = {**own, **group.common_annotations} if len(group.alerts) > 1 else own
+    first = tidy_line(notes.get("summary", "") or notes.get("message", ""), 300)
+    more = tidy_line(notes.get("description", ""), 400)
+    told = [text.rstrip(".") for text in (first, more) if text]
+    if len(told) == 2 and told[0] in told[1]:
+        told = told[1:]
+    return ". ".join(told) or symptom(decision)
+
+
+def flapped(incident: Incident) -> str:
+    """How often the incident fired again, for its title; empty where it did not."""
+    return f", fired again {incident.flaps}×" if incident.flaps else ""
+
+
+def what(decision: Decision, group: AlertGroup, incident: Incident, since: datetime, now: datetime) -> str:
+    """The summary, how long it has been so, how many alerts say so, and how often it came back."""
+    firing = len(group.firing)
+    count = f"{number_of(firing, 'alert')} firing"
+    cut = f" (+{group.truncated} alerts cut by max_alerts)" if group.truncated else ""
+    flaps = f" It flaps: it fired again {number_of(incident.flaps, 'time')}." if incident.flaps else ""
+    undated = group.alerts and all(alert.starts_at < _NO_DATE for alert in group.alerts)
+    long = "" if undated else f"For {brief((now - since).total_seconds())}, "
+    return f"{summary(decision, group)}. {long}{count}{cut}.{flaps}"
+
+
+def impact(service: Service | None, book: RuleBook) -> str:
+    """What users notice, from the catalogue only: it is never guessed."""
+    if service is None:
+        return UNKNOWN_IMPACT
+    needing = [other.name for other in book.services.values() if service.name in other.depends_on]
+    return f"{service.impact} Needed by: {', '.join(needing)}." if needing else service.impact
+
+
+def related(decision: Decision) -> str:
+    """The other firing alerts of the incident, five of them by name."""
+    main = decision.ruling.alert
+    others = [each.alert for each in decision.rulings if each.alert.firing and each.alert is not main]
+    told = list(dict.fromkeys(_differs(each, main) for each in others))
+    if not told:
+        return ""
+    more = f" and {len(told) - _TOP} more" if len(told) > _TOP else ""
+    names = ", ".join(tidy_line(name, 80) or "alert without a name" for name in told[:_TOP])
+    return f"{number_of(len(others), 'more alert')}: {names}{more}"
+
+
+def _differs(alert: Alert, main: Alert) -> str:
+    """What tells an alert from the main one: its name, or else the first label that is not the same."""
+    if alert.name != main.name:
+        return alert.name
+    ours, theirs = alert.labels, main.labels
+    key = next((key for key in _TELLING if ours.get(key, "") != theirs.get(key, "")), None)
+    if key is None:
+        key = next((key for key in sorted(ours) if ours[key] != theirs.get(key, "")), None)
+    return f"{key} {ours.get(key, '')}" if key is not None else "the same labels"
+
+
+def clock(severity: Severity, opened: datetime, now: datetime) -> str:
+    """``P1: respond by 02:56Z, all hands``; the severity's own words where it sets no time."""
+    if severity.respond_within is None:
+        return f"{severity.name}: {severity.response}"
+    by = at(opened + timedelta(seconds=severity.respond_within), seen_from=now)
+    return f"{severity.name}: respond by {by}, {severity.responders}"
+
+
+def lead(book: RuleBook) -> str:
+    """Who leads until somebody else says so: the first step of the escalation."""
+    return (
+        f"{book.escalation[0].role} ({book.escalation[0].contact})"
+        if book.escalation
+        else "nobody is named in the rules"
+    )
+
+
+def escalation(book: RuleBook) -> str:
+    """Who comes next, in order."""
+    return " → ".join(f"{step.role} ({step.contact})" for step in book.escalation)
+
+
+def room(opened: datetime, subject: str) -> str:
+    """``#incident-2026-02-28-plato``: a name Slack accepts for a channel (lower case, at most 80 characters)."""
+    short = re.sub(r"[^a-z0-9_]+", "-", subject.lower()).strip("-") or "unknown"
+    return f"#incident-{opened.date().isoformat()}-{short}"[:80]
+
+
+def labels(common: Mapping[str, str]) -> Mapping[str, str]:
+    """The labels tidied; name and value together, so that ``password="..."`` is seen for what it is."""
+    told: dict[str, str] = {}
+    for key, value in sorted(common.items())[:_MOST_LABELS]:
+        short, line = tidy_line(key, 100), tidy_line(f"{key}={value}", 400)
+        told[short] = line.removeprefix(f"{short}=")
+    if len(common) > _MOST_LABELS:
+        told["…"] = f"{len(common) - _MOST_LABELS} more labels left out"
+    return told
+
+
+def started(decision: Decision, group: AlertGroup, incident: Incident) -> datetime:
+    """When the first alert of the incident began; what is no date does not count."""
+    told = [moment(each.starts_at) for each in decision.change.alerts.values()]
+    told += [alert.starts_at for alert in group.alerts]
+    return min((incident.opened_at, *(each for each in told if each >= _NO_DATE)))
+
+
+def ended(decision: Decision, group: AlertGroup, began: datetime, now: datetime) -> datetime:
+    """When the last alert ended: never in the future, never before the beginning."""
+    ends = [alert.ends_at for alert in group.alerts if alert.ends_at]
+    ends += [moment(each.ends_at) for each in decision.change.alerts.values() if each.ends_at is not None]
+    return max(began, min(now, max(ends, default=now)))

@@ -1,0 +1,177 @@
+"""The digest of a flood: one page for many incidents, naming the biggest groups and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import responder
+from responder.model.finding import Conclusion
+from responder.model.flood import UNTRIAGED, Flood
+from responder.model.report import Moment, Report, Status
+from responder.model.rule import RuleBook, Severity
+from responder.model.text import cut, number_of
+from responder.notify.report import facts
+from responder.notify.report.durations import between, brief
+
+_TITLE_LIMIT = 120
+_TOP = 5
+_MOST_OF = 0.5
+"""From which part of the incidents on a label is told as shared."""
+
+
+def digest(flood: Flood, severity: Severity, book: RuleBook, moment: Moment, *, now: datetime) -> Report:
+    """What people read of a flood that is on: complete at any moment, and better the more of it has come."""
+    began = datetime.fromtimestamp(flood.began_at, UTC)
+    shared = _shared(flood)
+    biggest = _counts(flood.kinds, _TOP)
+    return Report(
+        moment=moment,
+        status=Status.INVESTIGATING,
+        incident=flood.digest,
+        dedup_key=sha256(f"responder/{flood.digest}".encode()).hexdigest(),
+        title=_title(flood, severity, book, now),
+        severity=severity.name,
+        severity_reason=f"more than {severity.flood_above} new {severity.name} incidents within a minute",
+        pagerduty_severity=severity.pagerduty,
+        pages=severity.pages,
+        service=_services(flood) or "several",
+        environment=book.environment,
+        namespace=book.namespace,
+        alertname=next(iter(sorted(flood.names, key=lambda name: -flood.names[name])), ""),
+        what=f"{_incidents(flood.counted, severity)} began since {began:%H:%M:%S}Z, too many to page one by one. "
+        f"Biggest groups: {biggest}.{_alone(flood)}{_unjudged(flood)}",
+        impact=_impact(flood, book),
+        update=f"{_incidents(flood.counted, severity)} now, for {between(began, now)}"
+        if moment is Moment.UPDATE
+        else "",
+        conclusion=Conclusion(unknown="no probe was asked about the incidents of this digest"),
+        first_step=_first_step(flood),
+        related=f"they share: {shared}" if shared else "they share no label that we can see",
+        clock=facts.clock(severity, began, now),
+        lead=facts.lead(book),
+        escalation=facts.escalation(book),
+        room=facts.room(began, "flood"),
+        firing=flood.counted,
+        labels=_all_have(flood),
+        rule="flood",
+        made_by=f"responder {responder.__version__}, rules {book.revision[:12]}, flood_above {severity.flood_above}",
+        started_at=began,
+        written_at=now,
+        next_update=now + timedelta(seconds=severity.next_update),
+    )
+
+
+def receded(flood: Flood, severity: Severity, book: RuleBook, *, open_now: int, rate: int, now: datetime) -> Report:
+    """The end of a flood: how many of its incidents are still open, and what becomes of them."""
+    report = digest(flood, severity, book, Moment.RESOLUTION, now=now)
+    if not open_now:
+        left = "all of them are resolved"
+    elif severity.pages:
+        pace = max(1, severity.flood_above // 2)
+        left = f"{open_now} still open, each of which gets its own page, at most {pace} a minute"
+    else:
+        left = f"{open_now} still open, which nobody is told of one by one"
+    every = f"{_incidents(flood.counted, severity)}, {_elsewhere(flood)}{left}"
+    update = f"the flood is over: {rate} new within the last minute; {every}"
+    return replace(
+        report,
+        status=Status.RESOLVED,
+        update=update,
+        firing=open_now,
+        resolved=max(0, flood.held - open_now),
+        root_cause="not yet known",
+        resolution=update,
+        ended_at=now,
+        next_update=None,
+    )
+
+
+def _title(flood: Flood, severity: Severity, book: RuleBook, now: datetime) -> str:
+    seconds = now.timestamp() - flood.began_at
+    lasted = f"in {brief(seconds)}" if seconds >= 1 else "within a second"
+    tail = f" ({book.environment})" if book.environment else ""
+    broken = "responder could not triage " if _mostly_unjudged(flood) else ""
+    stem = f"[{severity.name}] Flood: {broken}{flood.counted} new incidents {lasted}, most {_counts(flood.kinds, 1)}"
+    return f"{cut(stem, _TITLE_LIMIT - len(tail))}{tail}"
+
+
+def _incidents(count: int, severity: Severity) -> str:
+    return number_of(count, f"{severity.name} incident")
+
+
+def _counts(counts: Mapping[str, int], most: int) -> str:
+    biggest = sorted(counts, key=lambda key: (-counts[key], key))[:most]
+    more = f" and {len(counts) - most} more" if len(counts) > most > 1 else ""
+    return ", ".join(f"{cut(key, 60)} ({counts[key]})" for key in biggest) + more
+
+
+def _alone(flood: Flood) -> str:
+    alone = flood.counted - flood.held
+    return f" {alone} of them, unlike the others, had {_own(alone)}." if alone else ""
+
+
+def _elsewhere(flood: Flood) -> str:
+    """Those of whom the rest of the sentence does not speak: their own pages tell what becomes of them."""
+    alone = flood.counted - flood.held
+    return f"of which {alone} had {_own(alone)}; the other {flood.held}: " if alone else ""
+
+
+def _own(count: int) -> str:
+    return "pages of their own" if count > 1 else "a page of its own"
+
+
+def _unjudged(flood: Flood) -> str:
+    count = flood.names.get(UNTRIAGED, 0)
+    return f" Triage itself broke on {count} of {flood.counted}: how bad these are, nobody has judged." if count else ""
+
+
+def _mostly_unjudged(flood: Flood) -> bool:
+    return 0 < flood.counted * _MOST_OF <= flood.names.get(UNTRIAGED, 0)
+
+
+def _shared(flood: Flood) -> str:
+    """``cluster=prod-eu (all), node=worker-7 (94 %)``: what most of the incidents have in common."""
+    often = [pair for pair, count in flood.labels.items() if count >= _MOST_OF * flood.counted]
+    often.sort(key=lambda pair: (-flood.labels[pair], pair))
+    return ", ".join(f"{cut(pair, 80)} ({_part(flood.labels[pair], flood.counted)})" for pair in often[: 2 * _TOP])
+
+
+def _part(count: int, of: int) -> str:
+    return "all" if count >= of else f"{count * 100 // of} %"
+
+
+def _all_have(flood: Flood) -> dict[str, str]:
+    whole = (pair.partition("=") for pair, count in sorted(flood.labels.items()) if count >= flood.counted)
+    return {name: value for name, _, value in whole}
+
+
+def _services(flood: Flood) -> str:
+    return next(iter(flood.services)) if len(flood.services) == 1 else ""
+
+
+def _impact(flood: Flood, book: RuleBook) -> str:
+    known = [name for name in sorted(flood.services, key=lambda name: -flood.services[name]) if name in book.services]
+    if not known:
+        return facts.UNKNOWN_IMPACT
+    return " ".join(f"{name}: {book.services[name].impact}" for name in known[:_TOP])
+
+
+def _first_step(flood: Flood) -> str:
+    """The narrowest thing that all or most of them have in common is where to look first, ourselves included."""
+    if _mostly_unjudged(flood):
+        return (
+            "Look the alerts up in Alertmanager: responder judged none of them. Its log says why (triage.broken);"
+            " take back its newest rules or version."
+        )
+    for telling in ("node", "instance", "cluster", "namespace"):
+        often = [
+            pair
+            for pair, count in flood.labels.items()
+            if pair.startswith(f"{telling}=") and count >= _MOST_OF * flood.counted
+        ]
+        if often:
+            return f"Look at {often[0].replace('=', ' ', 1)} first: most of them share it."
+    return "Find what they have in common first: a node, a network, a database, a deployment."

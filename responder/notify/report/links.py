@@ -1,0 +1,117 @@
+"""Where people go next: runbook, dashboards, graph, silence form, status page, all filtered to the incident."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain
+from urllib.parse import quote, unquote_plus, urlencode, urlsplit, urlunsplit
+
+from responder.model.alert import AlertGroup
+from responder.model.rule import Link, RunbookRef, Service
+from responder.model.text import redact
+from responder.notify.report import safe_url
+
+MOST = 5  # and the runbook: six links are as many as people read
+
+_CLASSIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_BEFORE = timedelta(hours=1)
+_WIDEST = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkMaker:
+    """Builds links from configured addresses only.
+
+    What an alert brings (generatorURL, externalURL) is used where its host is a configured one, and left out otherwise.
+    ``alertmanager_urls`` are by cluster, those of every other cluster under the empty name. ``urls`` are the rule
+    book's critical URLs. ``public_url`` is responder itself: no link leads there while it has no page of an incident.
+    """
+
+    runbook_base_url: str = ""
+    public_url: str = ""
+    prometheus_url: str = ""
+    alertmanager_urls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    urls: tuple[Link, ...] = ()
+
+    def runbook(self, ref: RunbookRef | None) -> Link | None:
+        """The runbook's section. Without a base address the link has no href: the text still says which file."""
+        if ref is None:
+            return None
+        path = quote(ref.file, safe="/") + (f"#{quote(ref.section, safe='')}" if ref.section else "")
+        base = self.runbook_base_url.rstrip("/")
+        return Link(f"Runbook: {ref}", safe_url.safe(f"{base}/{path}") if base else "")
+
+    def around(self, group: AlertGroup, service: Service | None, *, since: datetime, now: datetime) -> tuple[Link, ...]:
+        """At most five links in a fixed order: dashboards, graph, silence form, status page."""
+        dashboards = [link for link in self._dashboards(service, since, now) if link.href]
+        others = [
+            Link("Graph", self._graph(group)),
+            Link("Silence", self._silence(group)),
+            Link("Status page", self._status_page()),
+        ]
+        rest = [link for link in others if link.href]
+        return tuple(dashboards[: MOST - len(rest)] + rest)
+
+    def _dashboards(self, service: Service | None, since: datetime, now: datetime) -> Iterator[Link]:
+        if service is None:
+            return
+        values = {
+            "from": _milliseconds(max(since, now - _WIDEST) - _BEFORE),
+            "to": _milliseconds(now),
+            "var-service": service.name,
+        }
+        for link in service.dashboards:
+            yield Link(link.text, safe_url.safe(_with_query(link.href, values)))
+
+    def _graph(self, group: AlertGroup) -> str:
+        known = self._hosts()
+        urls = (alert.generator_url for alert in (*group.firing, *group.alerts))
+        return next(
+            (safe_url.safe(url) for url in urls if safe_url.host(url) in known and not _tells_a_secret(url)), ""
+        )
+
+    def _silence(self, group: AlertGroup) -> str:
+        base = next(iter(self.alertmanager_urls.get(group.cluster) or self.alertmanager_urls.get("", ())), "")
+        if not base and safe_url.host(group.external_url) in self._hosts():
+            base = group.external_url
+        if not base or not group.group_labels:
+            return ""
+        matchers = ",".join(_equal(name, value) for name, value in sorted(group.group_labels.items()))
+        if _tells_a_secret(matchers):
+            return ""
+        return safe_url.safe(f"{base.rstrip('/')}/#/silences/new?filter={quote('{' + matchers + '}', safe='')}")
+
+    def _hosts(self) -> frozenset[str]:
+        configured = (self.prometheus_url, *chain(*self.alertmanager_urls.values()), *(link.href for link in self.urls))
+        return frozenset(map(safe_url.host, configured)) - {""}
+
+    def _status_page(self) -> str:
+        return next((safe_url.safe(link.href) for link in self.urls if "status" in link.text.casefold()), "")
+
+
+def _equal(name: str, value: str) -> str:
+    return f"{name if _CLASSIC_NAME.fullmatch(name) else _quoted(name)}={_quoted(value)}"
+
+
+def _tells_a_secret(text: str) -> bool:
+    """A link cannot be redacted and still lead anywhere, so one that holds a secret is left out."""
+    plain = unquote_plus(text)
+    return redact(plain) != plain
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _milliseconds(moment: datetime) -> str:
+    return str(int(moment.timestamp() * 1000))
+
+
+def _with_query(url: str, values: dict[str, str]) -> str:
+    parts = urlsplit(url)
+    query = "&".join(part for part in (parts.query, urlencode(values)) if part)
+    return urlunsplit(parts._replace(query=query))

@@ -1,0 +1,1 @@
+"""Static analysis of rules: regular languages, matcher constraints and shadowed rules."""

@@ -1,0 +1,187 @@
+"""The part of RE2's syntax that we can reason about, as languages. What lies beyond it is refused, never guessed."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from responder.rulebook.analysis.regular_language import EMPTY, LAST, Chars, Language, Word, cat, repeat, union
+
+LONGEST: Final = 2_000
+"""Characters of a pattern; longer ones are not reasoned about."""
+REPEATS: Final = 50
+DEEPEST: Final = 20
+
+_COUNTS = re.compile(r"\{(\d+)(,(\d*))?\}", re.ASCII)
+_CLASSES: Final = {
+    "d": ((48, 57),),
+    "w": ((48, 57), (65, 90), (95, 95), (97, 122)),
+    "s": ((9, 10), (12, 13), (32, 32)),
+}
+_SIGNS: Final = {"a": 7, "f": 12, "t": 9, "n": 10, "r": 13, "v": 11}
+_NO_NEWLINE: Final = Chars(((0, 9), (11, LAST)))
+
+
+class BeyondError(Exception):
+    """The pattern uses something that is not reasoned about here."""
+
+
+def language(pattern: str) -> Language:
+    """The strings that RE2 matches with the pattern, anchored at both ends. Raises BeyondError.
+
+    ``pattern`` is one that RE2 accepts: mistakes in it are not looked for. The syntax is that of
+    github.com/google/re2/wiki/Syntax without flags, Unicode classes, word boundaries and inner anchors.
+    """
+    if len(pattern) > LONGEST:
+        raise BeyondError
+    reader = _Reader(pattern)
+    found = reader.alternatives(0)
+    if reader.at != len(pattern):
+        raise BeyondError
+    return found
+
+
+class _Reader:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def alternatives(self, depth: int) -> Language:
+        if depth > DEEPEST:
+            raise BeyondError
+        found = [self._sequence(depth)]
+        while self._take("|"):
+            found.append(self._sequence(depth))
+        return union(found)
+
+    def _sequence(self, depth: int) -> Language:
+        if depth == 0:
+            self._take("^")  # the whole is anchored already
+        parts: list[Language] = []
+        while self.at < len(self.text) and self.text[self.at] not in "|)":
+            if depth == 0 and self.text[self.at] == "$" and self.text[self.at + 1 : self.at + 2] in {"", "|"}:
+                self.at += 1
+                break
+            parts.append(self._repeated(self._one(depth)))
+        return cat(parts)
+
+    def _one(self, depth: int) -> Language:
+        sign = self.text[self.at]
+        self.at += 1
+        if sign == "(":
+            return self._group(depth)
+        if sign == "[":
+            return Chars(self._class())
+        if sign == ".":
+            return _NO_NEWLINE
+        if sign == "\\":
+            found = self._escape()
+            return Word(chr(found)) if isinstance(found, int) else Chars(found)
+        if sign in "^$*+?":
+            raise BeyondError
+        return Word(sign)
+
+    def _group(self, depth: int) -> Language:
+        if self._take("?"):
+            if named := re.compile(r"P?<\w+>").match(self.text, self.at):
+                self.at = named.end()
+            elif not self._take(":"):
+                raise BeyondError
+        found = self.alternatives(depth + 1)
+        if not self._take(")"):
+            raise BeyondError
+        return found
+
+    def _repeated(self, part: Language) -> Language:
+        if self._take("*"):
+            part = repeat(part)
+        elif self._take("+"):
+            part = cat((part, repeat(part)))
+        elif self._take("?"):
+            part = union((EMPTY, part))
+        elif counts := _COUNTS.match(self.text, self.at):
+            self.at = counts.end()
+            part = _times(part, counts)
+        else:
+            return part
+        self._take("?")  # a lazy match is a match
+        if self.text[self.at : self.at + 1] in {"*", "+", "?"}:
+            raise BeyondError
+        return part
+
+    def _escape(self) -> int | tuple[tuple[int, int], ...]:
+        sign = self.text[self.at : self.at + 1]
+        self.at += 1
+        if sign.lower() in _CLASSES:
+            found = _CLASSES[sign.lower()]
+            return _others(found) if sign.isupper() else found
+        if sign in _SIGNS:
+            return _SIGNS[sign]
+        if sign and sign.isascii() and not sign.isalnum():
+            return ord(sign)
+        raise BeyondError
+
+    def _class(self) -> tuple[tuple[int, int], ...]:
+        negated = self._take("^")
+        ranges: list[tuple[int, int]] = []
+        first = True
+        while first or not self._take("]"):
+            first = False
+            low = self._member()
+            if isinstance(low, tuple):
+                ranges.extend(low)
+                continue
+            high = low
+            if self.text[self.at : self.at + 1] == "-" and self.text[self.at + 1 : self.at + 2] not in {"", "]"}:
+                self.at += 1
+                end = self._member()
+                if isinstance(end, tuple):
+                    raise BeyondError
+                high = end
+            ranges.append((low, high))
+        merged = _merged(ranges)
+        return _others(merged) if negated else merged
+
+    def _member(self) -> int | tuple[tuple[int, int], ...]:
+        sign = self.text[self.at : self.at + 1]
+        if not sign or self.text.startswith("[:", self.at):
+            raise BeyondError
+        self.at += 1
+        return self._escape() if sign == "\\" else ord(sign)
+
+    def _take(self, sign: str) -> bool:
+        found = self.text.startswith(sign, self.at)
+        self.at += len(sign) * found
+        return found
+
+
+def _times(part: Language, counts: re.Match[str]) -> Language:
+    least, most = int(counts[1]), int(counts[3]) if counts[3] else int(counts[1])
+    if max(least, most) > REPEATS:
+        raise BeyondError
+    head = [part] * least
+    if counts[2] and not counts[3]:
+        return cat([*head, repeat(part)])
+    return cat([*head, *([union((EMPTY, part))] * (most - least))])
+
+
+def _merged(ranges: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    found: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if found and low <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        else:
+            found.append((low, high))
+    return tuple(found)
+
+
+def _others(ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    found: list[tuple[int, int]] = []
+    start = 0
+    for low, high in ranges:
+        if start < low:
+            found.append((start, low - 1))
+        start = high + 1
+    if start <= LAST:
+        found.append((start, LAST))
+    return tuple(found)

@@ -1,0 +1,66 @@
+"""All that can be said about a folder of rule files: what is wrong, and what is most likely wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from responder.model.problem import BadRules, Level, Problem
+from responder.model.rule import RuleBook
+from responder.rulebook.assemble import assemble
+from responder.rulebook.checks import ADVICE
+from responder.rulebook.load import gather, required
+from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.suppressions import silence
+from responder.rulebook.yaml.reader import no_collection
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """``problems`` in the order of the files. ``draft`` is None where they make no rule book; ``lines`` are theirs."""
+
+    problems: tuple[Problem, ...]
+    draft: Draft | None = None
+    lines: Mapping[str, Sequence[str]] | None = None
+
+    @property
+    def errors(self) -> int:
+        """How many of the problems are errors."""
+        return sum(problem.level is Level.ERROR for problem in self.problems)
+
+    def book(self) -> RuleBook | None:
+        """The rule book, put together now: who only looks for problems need not wait for it."""
+        return assemble(self.draft, self.draft.revision) if self.draft is not None else None
+
+
+APART: Final = frozenset(
+    {"unknown-runbook", "unknown-section", "unknown-contact", "unknown-service", "no-catch-all", "no-heartbeat-rule"}
+)
+"""Errors that change nothing of what the checks of ``ADVICE`` look at: they have their say beside these."""
+
+
+def examine(folder: Path | str, around: Surroundings, today: date) -> Examined:
+    """Every problem of the files in a folder, less those that a comment silences on this day. Raises nothing.
+
+    The checks of ``ADVICE`` look only at files that make a rule book, or would but for what is ``APART``: what they
+    would say of others is an echo.
+    """
+    with no_collection():
+        return _examine(folder, around, today)
+
+
+def _examine(folder: Path | str, around: Surroundings, today: date) -> Examined:
+    try:
+        draft = gather(folder)
+    except BadRules as error:
+        return Examined(error.problems)
+    lines = {document.name: document.lines for document in draft.documents}
+    problems = required(draft, around)
+    if not APART.issuperset(problem.code for problem in problems):
+        return Examined(problems, None, lines)
+    found = {problem for check in ADVICE.values() for problem in check(draft, around)}
+    left = silence(sorted(found), draft.documents, ADVICE, today)
+    return Examined(tuple(sorted({*problems, *left})), None if problems else draft, lines)

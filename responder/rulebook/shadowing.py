@@ -1,0 +1,151 @@
+"""Which rules, or which of their values, rules above them take away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from responder.rulebook.analysis import regular_language as lang
+from responder.rulebook.analysis.constraints import (
+    FREE,
+    Constraint,
+    Predicate,
+    Profile,
+    impossible,
+    only,
+    profile,
+    within,
+)
+from responder.rulebook.rule_files import Covered, Draft, Surroundings
+
+PAIRS: Final = 300_000
+"""So many pairs of rules are compared; nothing is said about the rest."""
+
+
+def profiles(draft: Draft, around: Surroundings) -> Mapping[int, Profile]:
+    """What each rule asks of its labels, by its number, as far as its matchers can be read."""
+    if draft.profiles is None:
+        draft.profiles = {number: profile(each, around.predicate) for number, each in draft.matchers.items()}
+    return draft.profiles
+
+
+def covered(draft: Draft, around: Surroundings) -> tuple[Covered, ...]:
+    """Every rule that certainly loses something to the rules above it. Nothing uncertain is in it.
+
+    Rules without matchers take everything away; ``after-catch-all`` speaks of these, and so they are left out here.
+    Rules in shadow take nothing away.
+    """
+    if draft.covered is None:
+        asking = {number: each for number, each in profiles(draft, around).items() if each}
+        shadows = frozenset(number for number in asking if not draft.rules[number].value.enabled)
+        draft.covered = tuple(_Search(asking, around.predicate, shadows).run())
+    return draft.covered
+
+
+@dataclass(slots=True)
+class _Search:
+    profiles: dict[int, Profile]
+    predicate: Predicate
+    shadows: frozenset[int]
+    listed: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    loose: dict[str, dict[str, list[tuple[str, int]]]] = field(default_factory=dict)
+    left: int = PAIRS
+    crowd: dict[tuple[str, str], int] = field(default_factory=dict)
+    samples: dict[lang.Language, str] = field(default_factory=dict)
+
+    def run(self) -> Iterator[Covered]:
+        for rule in self.profiles.values():
+            for name, constraint in rule.items():
+                for value in constraint.values or ():
+                    self.crowd[name, value] = self.crowd.get((name, value), 0) + 1
+        for number in sorted(self.profiles):
+            rule = self.profiles[number]
+            if any(impossible(constraint) for constraint in rule.values()):
+                continue
+            if found := self._judge(number, rule):
+                yield found
+            if number not in self.shadows:
+                self._enter(number, rule)
+
+    def _judge(self, number: int, rule: Profile) -> Covered | None:
+        if self._alone(rule):
+            return None
+        label, constraint = max(rule.items(), key=lambda item: len(item[1].values or ()))
+        if constraint.values is None:
+            by = self._taker(rule)
+            return Covered(number, "", {"": by}, whole=True) if by is not None else None
+        taken: dict[str, int] = {}
+        for value in sorted(constraint.values):
+            if (by := self._taker({**rule, label: only(value)})) is not None:
+                taken[value] = by
+        return Covered(number, label, taken, len(taken) == len(constraint.values)) if taken else None
+
+    def _alone(self, rule: Profile) -> bool:
+        """Whether no rule above is kept under anything that this one asks."""
+        named = ((name, value) for name, constraint in rule.items() for value in constraint.values or ())
+        return not self.loose and self.listed.keys().isdisjoint(named)
+
+    def _taker(self, rule: Profile) -> int | None:
+        """The first rule above that holds whenever this one does."""
+        return next((number for number in self._candidates(rule) if self._contains(number, rule)), None)
+
+    def _candidates(self, rule: Profile) -> list[int]:
+        found: list[int] = []
+        for name, constraint in rule.items():
+            if constraint.values:
+                value = min(constraint.values, key=lambda each: (self.crowd.get((name, each), 0), each))
+                found += self.listed.get((name, value), ())
+        for name, prefixes in self.loose.items():
+            witness = self._sample(rule.get(name, FREE))
+            for length in range(len(witness) + 1):
+                near = prefixes.get(witness[:length], ())
+                found += [number for needle, number in near if needle in witness]
+        return sorted(found)
+
+    def _contains(self, number: int, rule: Profile) -> bool:
+        self.left -= 1
+        if self.left < 0:
+            return False
+        larger = self.profiles[number]
+        pairs = [(rule.get(name, FREE), constraint) for name, constraint in larger.items()]
+        likely = all(constraint.accepts(self._sample(mine), self.predicate) for mine, constraint in pairs)
+        return likely and all(within(mine, constraint, self.predicate) for mine, constraint in pairs)
+
+    def _enter(self, number: int, rule: Profile) -> None:
+        """Keep the rule where those that it may contain will look for it."""
+        listed = {name: constraint.values for name, constraint in rule.items() if constraint.values is not None}
+        if listed:
+            name = min(listed, key=lambda each: sum(self.crowd[each, value] for value in listed[each]))
+            for value in listed[name]:
+                self.listed.setdefault((name, value), []).append(number)
+            return
+        texts = {name: _texts(constraint) for name, constraint in rule.items()}
+        name = max(texts, key=lambda each: tuple(map(len, texts[each])))
+        prefix, needle = texts[name]
+        self.loose.setdefault(name, {}).setdefault(prefix, []).append((needle, number))
+
+    def _sample(self, constraint: Constraint) -> str:
+        """A value that satisfies the constraint; the empty one where none is at hand."""
+        if constraint.values is not None:
+            return min(constraint.values)
+        language = constraint.language
+        if language is None:
+            return ""
+        if language not in self.samples:
+            try:
+                self.samples[language] = lang.sample(language) or ""
+            except lang.TooHardError:
+                self.samples[language] = ""
+        return self.samples[language]
+
+
+def _texts(constraint: Constraint) -> tuple[str, str]:
+    """What every value that satisfies the constraint begins with and holds, as far as that is plain to see."""
+    match constraint.language:
+        case lang.Word(text):
+            return text, text
+        case lang.Cat(parts):
+            found = [part.text for part in parts if isinstance(part, lang.Word)]
+            return parts[0].text if isinstance(parts[0], lang.Word) else "", max(found, key=len, default="")
+    return "", ""

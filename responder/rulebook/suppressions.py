@@ -1,0 +1,93 @@
+"""Comments that silence a finding: with a reason, until a date.
+
+    # responder: ignore CODE until=2027-01-31 reason="why it is right as it is"
+
+stands on the line of the finding, or on the line above it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from responder.model.problem import Level, Place, Problem
+from responder.rulebook.suggestions import nearest
+from responder.rulebook.yaml.reader import Document
+
+_COMMENT = re.compile(r"(?:^|\s)(?P<all>#\s*responder:\s*ignore\b(?P<rest>.*))$")
+_FORM = re.compile(r'\s+(?P<code>[a-z-]+)(?:\s+until=(?P<until>\S+))?(?:\s+reason="(?P<reason>[^"]*)")?\s*$')
+_HINT = '# responder: ignore CODE until=2027-01-31 reason="..."'
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """A comment, read. ``lines`` are those whose findings it speaks of."""
+
+    place: Place
+    code: str
+    until: date
+    lines: tuple[int, int]
+
+
+def silence(
+    problems: Iterable[Problem], documents: Iterable[Document], codes: Collection[str], today: date
+) -> Iterator[Problem]:
+    """The problems that no comment silences, and those of the comments themselves.
+
+    ``codes`` are those that may be silenced. A comment counts through its last day; after it the finding is back.
+    """
+    ignores: list[Ignore] = []
+    for document in documents:
+        for found in _comments(document, codes):
+            if isinstance(found, Problem):
+                yield found
+            else:
+                ignores.append(found)
+    used: set[Ignore] = set()
+    by_line = {(each.place.path, line, each.code): each for each in ignores for line in each.lines}
+    for problem in problems:
+        each = by_line.get((problem.place.path, problem.place.line, problem.code))
+        if each is None or problem.code not in codes:
+            yield problem
+            continue
+        used.add(each)
+        if each.until < today:
+            yield problem
+    yield from _leftover(ignores, used, today)
+
+
+def _leftover(ignores: Iterable[Ignore], used: Collection[Ignore], today: date) -> Iterator[Problem]:
+    for each in ignores:
+        if each not in used:
+            said = f"there is no {each.code} here to ignore"
+            yield Problem(each.place, "unused-ignore", said, "remove the comment", Level.WARNING)
+        elif each.until < today:
+            said = f"this comment ended on {each.until}"
+            hint = "mend what it is about, or write a new date and why"
+            yield Problem(each.place, "expired-ignore", said, hint, Level.WARNING)
+
+
+def _comments(document: Document, codes: Collection[str]) -> Iterator[Ignore | Problem]:
+    for number, line in enumerate(document.lines, 1):
+        if "responder:" not in line or not (found := _COMMENT.search(line)):
+            continue
+        place = Place(document.name, number, found.start("all") + 1)
+        alone = not line[: found.start("all")].strip()
+        yield _read(found["rest"], place, (number, number + 1 if alone else number), codes)
+
+
+def _read(rest: str, place: Place, lines: tuple[int, int], codes: Collection[str]) -> Ignore | Problem:
+    form = _FORM.match(rest)
+    if form is None:
+        return Problem(place, "bad-ignore", "this comment cannot be read", f"write {_HINT}")
+    code, until, reason = form["code"], form["until"], form["reason"]
+    if code not in codes:
+        return Problem(place, "bad-ignore", f"'{code}' cannot be ignored", nearest(code, codes))
+    if not (reason or "").strip():
+        return Problem(place, "bad-ignore", "this comment gives no reason", f"write {_HINT}")
+    try:
+        return Ignore(place, code, date.fromisoformat(until or ""), lines)
+    except ValueError:
+        return Problem(place, "bad-ignore", "this comment has no date at which it ends", f"write {_HINT}")

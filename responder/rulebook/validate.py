@@ -1,0 +1,172 @@
+"""A document against the schema: every mistake at once, and whatever is right in spite of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from responder.model.problem import Problem
+from responder.rulebook import schema
+from responder.rulebook.suggestions import nearest
+from responder.rulebook.yaml.builder import Path
+from responder.rulebook.yaml.reader import Document
+
+_WORDS = {
+    "string_type": "a text is expected",
+    "int_type": "a whole number is expected",
+    "float_type": "a number is expected",
+    "bool_type": "true or false is expected",
+    "list_type": "a list is expected",
+    "tuple_type": "a list is expected",
+    "dict_type": "a mapping is expected",
+    "mapping_type": "a mapping is expected",
+    "model_type": "a mapping is expected",
+    "dataclass_type": "a mapping is expected",
+}
+_MODELS: Mapping[int, Mapping[str, type[schema.Shape]]] = {
+    0: {"": schema.File},
+    1: {"platform": schema.Platform, "defaults": schema.Defaults},
+    2: {
+        "severities": schema.SeverityShape,
+        "services": schema.ServiceShape,
+        "windows": schema.WindowShape,
+        "contacts": schema.ContactShape,
+        "urls": schema.UrlShape,
+        "heartbeats": schema.HeartbeatShape,
+        "rules": schema.RuleShape,
+    },
+    3: {"rules": schema.SeverityFromShape},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """What of a file has the right shape. ``dropped`` are the paths of the entries left out, each with a problem."""
+
+    file: schema.File
+    problems: tuple[Problem, ...] = ()
+    dropped: frozenset[Path] = frozenset()
+
+
+def validate(document: Document) -> Shaped:
+    """The file as far as it is right, and the problems of the rest. Entries with a mistake are left out whole."""
+    data = document.data if document.data is not None else {}
+    if not isinstance(data, dict):
+        hint = f"keys: {', '.join(_known(()))}"
+        return Shaped(schema.File(), (Problem(document.at(()), "bad-value", "a rule file is a mapping", hint),))
+    try:
+        return Shaped(schema.File.model_validate(data))
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    echoes = _echoes(details)
+    problems = tuple(explain(each, document, data) for each in details if (each["type"], each["loc"]) not in echoes)
+    dropped = frozenset(_entry(_path(detail["loc"], data)) for detail in details)
+    return Shaped(schema.File.model_validate(_without(data, dropped)), problems, dropped)
+
+
+def _echoes(details: list[ErrorDetails]) -> set[tuple[str, tuple[str | int, ...]]]:
+    """Keys that are missing only because they are misspelt: the unknown key beside them says it all."""
+    missing = {detail["loc"] for detail in details if detail["type"] == "missing"}
+    found = set()
+    for detail in details:
+        *parent, key = detail["loc"] or ("",)
+        if detail["type"] == "extra_forbidden":
+            names = [str(loc[-1]) for loc in missing if loc[:-1] == tuple(parent)]
+            found |= {("missing", (*parent, name)) for name in get_close_matches(str(key), names, n=1)}
+    return found
+
+
+def explain(detail: ErrorDetails, document: Document, data: Any, base: Path = ()) -> Problem:
+    """One of pydantic's errors as a problem. ``base`` is the path of ``data`` in the document."""
+    path = _path(detail["loc"], data)
+    full = (*base, *path)
+    kind = detail["type"]
+    if kind == "missing":
+        key = str(detail["loc"][-1])
+        return Problem(document.key(full), "missing-key", f"the key '{key}' is missing", f"write {key}: ...")
+    if kind == "extra_forbidden":
+        key = str(path[-1])
+        return Problem(document.key(full), "unknown-key", f"unknown key '{key}'", nearest(key, _known(full[:-1])))
+    if detail["loc"] and detail["loc"][-1] == "[key]":
+        said = f"'{path[-1]}' cannot be a name here: {_said(detail)}"
+        return Problem(document.key(full), "bad-value", said, "use lower case, digits and dashes")
+    return Problem(document.at(full), "bad-value", _said(detail), _hint(detail))
+
+
+def _said(detail: ErrorDetails) -> str:
+    kind = detail["type"]
+    if kind == "value_error":
+        return detail["msg"].removeprefix("Value error, ")
+    if kind == "literal_error":
+        return f"{detail['input']!r} is not one of {detail['ctx']['expected']}"
+    if kind == "string_pattern_mismatch":
+        return f"{str(detail['input'])[:80]!r} does not have the form {detail['ctx']['pattern']}"
+    if words := _WORDS.get(kind):
+        return f"{words}, not {_named(detail['input'])}"
+    return detail["msg"]
+
+
+def _hint(detail: ErrorDetails) -> str:
+    if detail["type"] == "string_type" and isinstance(detail["input"], int | float):
+        return "put it inside quotes"
+    if detail["type"] == "literal_error":
+        names = detail["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+        return nearest(str(detail["input"]), names)
+    return ""
+
+
+def _named(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return "a text"
+    return "a list" if isinstance(value, list) else "a mapping"
+
+
+def _path(loc: tuple[str | int, ...], data: Any) -> Path:
+    """The part of pydantic's location that the document has; branches of unions and missing keys are not in it."""
+    path: list[str | int] = []
+    here = data
+    for part in loc:
+        if _has(here, part):
+            path.append(part)
+            here = here[part]
+    return tuple(path)
+
+
+def _has(here: Any, part: str | int) -> bool:
+    if isinstance(here, list):
+        return isinstance(part, int) and part < len(here)
+    return isinstance(here, dict) and part in here
+
+
+def _entry(path: Path) -> Path:
+    """What to leave out so that the rest can be read: a rule, a probe, a service; or a whole small part."""
+    return path[:2] if path and path[0] not in {"platform", "defaults", "escalation"} else path[:1]
+
+
+def _without(data: dict[str, Any], paths: frozenset[Path]) -> dict[str, Any]:
+    left = dict(data)
+    for part in {str(path[0]) for path in paths if path}:
+        inner = {path[1] for path in paths if path[:1] == (part,) and len(path) > 1}
+        if (part,) in paths:
+            del left[part]
+        elif isinstance(data[part], dict):
+            left[part] = {key: value for key, value in data[part].items() if key not in inner}
+        else:
+            left[part] = [value for number, value in enumerate(data[part]) if number not in inner]
+    return left
+
+
+def _known(path: Path) -> list[str]:
+    model = _MODELS.get(len(path), {}).get(str(path[0]) if path else "")
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []

@@ -1,0 +1,1 @@
+"""YAML reader that keeps the position of every value."""

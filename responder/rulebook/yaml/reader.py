@@ -1,0 +1,126 @@
+"""One YAML file to plain data that remembers where everything stood."""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+from yaml.reader import ReaderError
+
+from responder.model.problem import Place, Problem
+from responder.rulebook.yaml.builder import Builder, Path, Spot, place
+
+LARGEST_FILE: Final = 16 * 1024 * 1024
+"""Bytes. 10,000 rules take about 4 MB."""
+
+_UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's data, and where each key and value of it stands. ``data`` is None where the file could not be read."""
+
+    name: str
+    lines: Sequence[str]
+    data: Any
+    spot: Spot | Any | None
+    problems: tuple[Problem, ...]
+
+    def at(self, path: Path) -> Place:
+        """Where the value of a path stands, or the nearest thing around it."""
+        spot = self._walk(path)[0]
+        if spot is None:
+            return Place(self.name, 1, 1)
+        return place(self.name, spot.begins if isinstance(spot, Spot) else spot)
+
+    def key(self, path: Path) -> Place:
+        """Where the key of a path stands; for an element of a list, the element."""
+        around, whole = self._walk(path[:-1])
+        if whole and path and isinstance(around, Spot) and (mark := around.keys.get(path[-1])):
+            return place(self.name, mark)
+        return self.at(path)
+
+    def has(self, path: Path) -> bool:
+        """Whether the file has a value at a path."""
+        return self._walk(path)[1]
+
+    def line(self, number: int) -> str:
+        """A line of the file, counted from 1; empty where the file has none of this number."""
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+
+    def _walk(self, path: Path) -> tuple[Spot | Any | None, bool]:
+        """The spot of a path or of the nearest thing around it, and whether it is that of the whole path."""
+        here = self.spot
+        for part in path:
+            inner = here.values.get(part) if isinstance(here, Spot) else None
+            if inner is None:
+                return here, False
+            here = inner
+        return here, here is not None
+
+
+def read(name: str, raw: bytes) -> Document:
+    """The document of a file's bytes; ``name`` is the path shown in problems. Nothing in a file raises."""
+    if len(raw) > LARGEST_FILE:
+        return _unread(name, Problem(Place(name, 1, 1), "too-big", "the file is over 16 MiB", "split it"))
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8", "replace")
+        return _unread(name, Problem(_place(name, before), "encoding", "this byte is not UTF-8", "save it as UTF-8"))
+    if sign := _UNREADABLE.search(text):
+        said = f"the control character U+{ord(sign[0]):04X} may not stand in YAML"
+        return _unread(name, Problem(_place(name, text[: sign.start()]), "encoding", said, "remove it"))
+    return _built(name, text)
+
+
+def _built(name: str, text: str) -> Document:
+    builder = Builder(name)
+    problem: tuple[Problem, ...] = ()
+    try:
+        # Events, not `yaml.compose`: composing recurses in C and dies on deep nesting; events also take half the time.
+        with no_collection():
+            for event in iter(yaml.CSafeLoader(text).get_event, None):
+                if not builder.take(event):
+                    break
+    except yaml.MarkedYAMLError as error:
+        problem = (_syntax(name, error),)
+    except ReaderError as error:
+        problem = (Problem(_place(name, text[: error.position]), "encoding", str(error.reason), "remove it"),)
+    data = builder.data if not problem else None
+    return Document(name, text.splitlines(), data, builder.spot, (*builder.problems, *problem))
+
+
+def _syntax(name: str, error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    where = place(name, mark) if mark else Place(name, 1, 1)
+    said = ", ".join(part for part in (error.context, error.problem) if part) or "this is not YAML"
+    hint = "see whether the line before is complete and indented as its neighbours"
+    if "cannot start any token" in said or "tab" in said:
+        hint = "indent with spaces, and put a text that begins with a special sign inside quotes"
+    return Problem(where, "syntax", said, hint)
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Building a large tree of small objects is several times faster while nobody looks for garbage in it."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _unread(name: str, problem: Problem) -> Document:
+    return Document(name, (), None, None, (problem,))
+
+
+def _place(name: str, before: str) -> Place:
+    return Place(name, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)

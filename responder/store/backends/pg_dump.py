@@ -1,0 +1,52 @@
+"""A copy of a PostgreSQL database, by PostgreSQL's own program."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from responder.store.backends.atomic_file import whole
+from responder.store.backends.errors import CannotStore
+
+
+def dump(parameters: Mapping[str, Any], target: Path, env: Mapping[str, str], seconds: float) -> None:
+    """What pg_dump writes in its custom format. Raises CannotStore.
+
+    The password is given in the environment, since everybody on the machine can read a command line.
+    """
+    from psycopg.conninfo import make_conninfo
+
+    given = {name: value for name, value in parameters.items() if name not in {"password", "options"}}
+    address = make_conninfo(**given)
+    command = ["pg_dump", "--format=custom", "--no-owner", f"--dbname={address}"]
+    program = _pg_dump()
+    if program is None:
+        raise CannotStore(
+            "pg_dump is not installed (Debian: apt install postgresql-client); where it is, with the password in "
+            f"PGPASSWORD, run: {' '.join(command[:3])} --file={target} --dbname='{address}'"
+        )
+    secret = {"PGPASSWORD": str(parameters["password"])} if parameters.get("password") else {}
+    with whole(target) as part:
+        try:
+            done = subprocess.run(  # noqa: S603 - an argument vector, no shell
+                [program, *command[1:], f"--file={part}"],
+                env={**env, **secret},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=seconds,
+            )
+        except subprocess.TimeoutExpired:
+            raise CannotStore(f"pg_dump did not end within {seconds:g} s: give it longer with --timeout") from None
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+            raise CannotStore(f"pg_dump: {said[-1].removeprefix('pg_dump: ')}")
+
+
+def _pg_dump() -> str | None:
+    """The newest of Debian's, which reads every older server, else the one on the PATH."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_dump"), key=lambda path: int(path.parts[-3]))
+    return str(debian[-1]) if debian else shutil.which("pg_dump")

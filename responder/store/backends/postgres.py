@@ -1,0 +1,223 @@
+"""PostgreSQL: what several replicas share. Every wait has an end, on the server's side and on ours."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, func, select
+from sqlalchemy.engine.interfaces import ExceptionContext
+
+from responder.store.backends import notifications
+from responder.store.backends.errors import Away, CannotStore, first_line
+
+CONNECT_SECONDS = 3
+"""For each host of the URL."""
+_SLACK_SECONDS = 2.0
+"""How much longer than the server we wait for an answer: a server that lives says itself that it took too long."""
+
+
+def parameters(url: str, patience: float) -> dict[str, Any]:
+    """The parameters of libpq: those of the URL, and ours where it names none.
+
+    Raises CannotStore for a URL that cannot be used; the text shows nothing that could be its password.
+    """
+    try:
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+    except ImportError:
+        raise CannotStore("a PostgreSQL database needs the extra: pip install 'responder[postgres]'") from None
+    try:
+        given = conninfo_to_dict("postgresql:" + url.partition(":")[2])
+    except ProgrammingError as error:
+        what = str(error).strip() if "URI query parameter" in str(error) else "it cannot be read"
+        raise CannotStore(f"the database URL: {what}; {_SPELLING}") from None
+    if "@" in str(given.get("host", "")) or not str(given.get("port", "0")).replace(",", "").isdigit():
+        raise CannotStore(f"the database URL names no host and port; {_SPELLING}")
+    milliseconds = int(patience * 1000)
+    limits = {
+        "statement_timeout": milliseconds,
+        "lock_timeout": milliseconds,
+        "idle_in_transaction_session_timeout": 2 * milliseconds,
+    }
+    ours = {
+        "application_name": "responder",
+        "connect_timeout": CONNECT_SECONDS,
+        "target_session_attrs": "read-write",
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": milliseconds,
+    }
+    options = " ".join([*(f"-c {name}={value}" for name, value in limits.items()), str(given.get("options", ""))])
+    return {**ours, **given, "options": options.strip()}
+
+
+_SPELLING = (
+    "write postgresql://USER:PASSWORD@HOST:5432/NAME?sslmode=verify-full, "
+    "with @ : / ? # % in the password written as %40 %3A %2F %3F %23 %25"
+)
+
+
+class Postgres:
+    """What ``Database`` does, on PostgreSQL. Errors of the driver and of SQLAlchemy come out as they are."""
+
+    def __init__(self, url: str, patience: float) -> None:
+        self._patience = patience
+        self._parameters = parameters(url, patience)
+        self.errors = _errors()
+        self.writers = self._open()
+        # Each look is one statement, which sees what was committed before it: no need to begin and to end.
+        self._readers = self.writers.execution_options(isolation_level="AUTOCOMMIT")
+
+    def _open(self) -> Engine:
+        engine = create_engine(
+            "postgresql+psycopg://",
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=20,
+            pool_timeout=self._patience,
+            use_native_hstore=False,
+        )
+
+        @event.listens_for(engine, "do_connect")
+        def dial(_dialect: Any, _record: Any, _args: Any, params: dict[str, Any]) -> Any:
+            return self.connect(context=params.get("context"))
+
+        @event.listens_for(engine, "handle_error")
+        def leave_a_standby(context: ExceptionContext) -> None:
+            # A server that was turned read-only under us: the next connection may find the new primary.
+            if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+                context.is_disconnect = True
+
+        return engine
+
+    def connect(self, **more: Any) -> Any:
+        """A connection of the driver's own. Raises Away where the server gives none."""
+        from psycopg import OperationalError
+
+        from responder.store.backends.postgres_connection import Patient, WithoutNul
+
+        try:
+            connection = Patient.connect(**self._parameters, **more)
+        except OperationalError as error:
+            raise Away(f"database: {first_line(error)}") from error
+        connection.adapters.register_dumper(str, WithoutNul)
+        connection.patience = self._patience + _SLACK_SECONDS
+        return connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A durable transaction."""
+        with self.writers.connect() as connection, _ended(connection):
+            yield connection
+
+    work = write
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Looks only."""
+        with self._readers.connect() as connection:
+            yield connection
+
+    def finds(self, looked_for: Select[Any]) -> bool:
+        """One trip to the server."""
+        with self.read() as connection:
+            return connection.execute(looked_for).first() is not None
+
+    def append(
+        self, rows: Sequence[Mapping[str, Any]], table: Table, blobs: Sequence[bytes], beside: Table
+    ) -> list[int]:
+        """Insert in one trip to the server, and tell the engines of all replicas.
+
+        Ids are given in the order of the commits, across all replicas: a delivery that shows up with an id below one
+        that was decided already would count as stale. One transaction inserts at a time, and none waits for a client.
+        """
+        columns = ", ".join(rows[0])
+        one = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join(['%s'] * len(rows[0]))}) RETURNING id"  # noqa: S608 - our own names
+        blob = f"INSERT INTO {beside.name} VALUES (lastval(), %s)"  # noqa: S608
+        pooled = self.writers.raw_connection()
+        try:
+            driver: Any = pooled.driver_connection
+            with driver.pipeline():
+                driver.execute("SELECT pg_advisory_xact_lock(%s)", (_number(table.name),))
+                added = []
+                for row, data in zip(rows, blobs, strict=True):
+                    added.append(driver.execute(one, tuple(row.values())))
+                    driver.execute(blob, (data,))
+                driver.execute("SELECT pg_notify(%s, %s)", (notifications.CHANNEL, notifications.DELIVERIES))
+                driver.commit()
+            return [cursor.fetchone()[0] for cursor in added]
+        except BaseException:
+            pooled.invalidate()
+            raise
+        finally:
+            pooled.close()
+
+    @contextlib.contextmanager
+    def alone(self, task: str) -> Iterator[Callable[[], contextlib.AbstractContextManager[Connection]] | None]:
+        """An advisory lock of the transaction that also writes: where the connection dies, nothing is written."""
+        with self.writers.connect() as connection, _ended(connection):
+            ours = connection.scalar(select(func.pg_try_advisory_xact_lock(_number(task))))
+            yield (lambda: _ended(connection)) if ours else None
+
+    @contextlib.contextmanager
+    def joining(self) -> Iterator[bool]:
+        """Who else uses it is not known: there may be other machines."""
+        yield False
+
+    @contextlib.contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """An advisory lock: the others wait, and find that nothing is left to do."""
+        with self.write() as connection:
+            connection.execute(select(func.pg_advisory_xact_lock(_number("migrate"))))
+            yield connection
+
+    def tidy(self) -> None:
+        """Nothing: autovacuum makes room of what was deleted."""
+
+    def exists(self) -> bool:
+        """Whoever can connect has one."""
+        return True
+
+    def files(self) -> int:
+        """What the server says of this database."""
+        with self._readers.connect() as connection:
+            return int(connection.scalar(select(func.pg_database_size(func.current_database()))) or 0)
+
+    def back_up(self, target: Path, env: Mapping[str, str], seconds: float) -> None:
+        """What pg_dump writes."""
+        from responder.store.backends.pg_dump import dump
+
+        dump(self._parameters, target, env, seconds)
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.writers.dispose()
+
+
+_READ_ONLY = "25006"
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    from psycopg import InternalError, OperationalError
+
+    return (OperationalError, InternalError)
+
+
+def _number(task: str) -> int:
+    return int.from_bytes(sha256(task.encode()).digest()[:8], signed=True)
+
+
+@contextlib.contextmanager
+def _ended(connection: Connection) -> Iterator[Connection]:
+    """Commit what the block did, or take it back."""
+    try:
+        yield connection
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise

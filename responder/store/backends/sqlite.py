@@ -1,0 +1,238 @@
+"""SQLite: one file, one writer at a time, waited for in short steps."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, Select, Table, create_engine, event, make_url
+from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.exc import ArgumentError, DatabaseError
+from tenacity import Retrying, retry_if_exception, stop_after_delay
+
+from responder.store.backends.atomic_file import whole
+from responder.store.backends.errors import CannotStore
+
+_LOOK_SECONDS = 0.003
+"""How long SQLite itself waits before we look again: it sleeps 1 ms, then 2 ms, and only later as long as 100 ms."""
+_SPELLING = "the database URL is none that we know: write sqlite:///FILE or postgresql://..."
+
+
+def _driver() -> ModuleType:
+    """A SQLite without the WAL-reset bug (3.7.0 to 3.51.2) where the platform has the wheel, else Python's own."""
+    try:
+        from pysqlite3 import dbapi2
+    except ImportError:
+        import sqlite3 as dbapi2
+    module: ModuleType = dbapi2
+    return module
+
+
+DRIVER = _driver()
+
+
+def _busy(error: BaseException) -> bool:
+    return isinstance(error, (DatabaseError, DRIVER.DatabaseError)) and "database is locked" in str(error)
+
+
+@lru_cache
+def _in_words(statement: Select[Any]) -> str:
+    return str(statement.compile(dialect=dialect(), compile_kwargs={"literal_binds": True}))
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[bool]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(descriptor)
+
+
+class Sqlite:
+    """What ``Database`` does, on SQLite. Errors of the driver and of SQLAlchemy come out as they are."""
+
+    def __init__(self, url: str, patience: float) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise CannotStore(_SPELLING) from None
+        if parsed.get_backend_name() != "sqlite":
+            raise CannotStore(_SPELLING)
+        if parsed.database in {None, "", ":memory:"}:
+            raise CannotStore("a database in memory keeps nothing: write sqlite:///FILE")
+        self.errors: tuple[type[Exception], ...] = (DRIVER.DatabaseError,)
+        self.file = str(parsed.database)
+        self._patience = patience
+        self.writers = self._open(url, begin="BEGIN IMMEDIATE", timeout=_LOOK_SECONDS)
+        self._workers = self._open(url, begin="BEGIN IMMEDIATE", timeout=_LOOK_SECONDS, synced=False)
+        self._readers = self._open(url, begin="BEGIN", timeout=patience)
+        self._line = threading.Lock()
+        self._appending = threading.Lock()
+        self._appender: PoolProxiedConnection | None = None
+
+    @staticmethod
+    def _open(url: str, *, begin: str, timeout: float, synced: bool = True) -> Engine:
+        engine = create_engine(
+            url,
+            module=DRIVER,
+            pool_size=20,
+            max_overflow=20,
+            pool_use_lifo=True,
+            connect_args={"timeout": timeout, "check_same_thread": False},
+        )
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: Any) -> None:
+            connection.isolation_level = None
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+
+        @event.listens_for(engine, "begin")
+        def start(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        return engine
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A durable transaction."""
+        with self._begun(self.writers) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def work(self) -> Iterator[Connection]:
+        """The engine's transaction. The threads of a process stand in line here, so that webhooks find a gap."""
+        if not self._line.acquire(timeout=self._patience):
+            raise CannotStore("database: too many wait to write")
+        try:
+            with self._begun(self._workers) as connection:
+                yield connection
+        finally:
+            self._line.release()
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only looks."""
+        with self._readers.connect() as connection:
+            yield connection
+
+    def finds(self, looked_for: Select[Any]) -> bool:
+        """Said to the driver: in an idle process SQLAlchemy takes several times as long as the look."""
+        with contextlib.closing(self._readers.raw_connection()) as connection:
+            driver: Any = connection.driver_connection
+            return bool(driver.execute(_in_words(looked_for)).fetchall())
+
+    def append(
+        self, rows: Sequence[Mapping[str, Any]], table: Table, blobs: Sequence[bytes], beside: Table
+    ) -> list[int]:
+        """Said to the driver, since SQLAlchemy takes longer than the insert."""
+        columns = ", ".join(rows[0])
+        sql = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(rows[0]))})"  # noqa: S608 - our own names
+        with self._appending:
+            if self._appender is None:
+                self._appender = self.writers.raw_connection()
+            driver: Any = self._appender.driver_connection
+            try:
+                self._patiently(lambda: driver.execute("BEGIN IMMEDIATE"))
+                ids = [driver.execute(sql, tuple(row.values())).lastrowid for row in rows]
+                driver.executemany(f"INSERT INTO {beside.name} VALUES (?, ?)", zip(ids, blobs, strict=True))  # noqa: S608
+                driver.execute("COMMIT")
+            except BaseException:
+                self._appender.invalidate()
+                self._appender = None
+                raise
+        return ids
+
+    @contextlib.contextmanager
+    def alone(self, task: str) -> Iterator[Callable[[], contextlib.AbstractContextManager[Connection]] | None]:
+        """A lock of the operating system beside the file: it ends with the process, and holds no writer."""
+        with _locked(f"{self.file}-{task}") as ours:
+            yield self.work if ours else None
+
+    @contextlib.contextmanager
+    def joining(self) -> Iterator[bool]:
+        """A lock that all who use the file share. It ends with the last process that inherited it."""
+        descriptor = os.open(f"{self.file}-serve", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+    @contextlib.contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """SQLite has one writer: the transaction is itself the lock."""
+        with self.write() as connection:
+            yield connection
+
+    def tidy(self) -> None:
+        """Checkpoint while others write, then cut the log off in a moment in which nobody does."""
+        with self._readers.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            connection.rollback()
+            driver.execute(f"PRAGMA busy_timeout = {int(_LOOK_SECONDS * 1000)}")
+            for how in ("PASSIVE", "TRUNCATE"):
+                driver.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+            connection.invalidate()
+
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return Path(self.file).is_file()
+
+    def files(self) -> int:
+        """The file and its log."""
+        paths = (Path(self.file), Path(f"{self.file}-wal"))
+        return sum(path.stat().st_size for path in paths if path.exists())
+
+    def back_up(self, target: Path, _env: Mapping[str, str], _seconds: float) -> None:
+        """SQLite's online backup, and a check of the copy.
+
+        It copies within one read transaction: neither does it stop writers nor do they make it start again.
+        """
+        if not self.exists():
+            raise CannotStore(f"there is no database {self.file}: set RESPONDER_DATABASE_URL")
+        with whole(target) as part:
+            with contextlib.closing(DRIVER.connect(self.file)) as old, contextlib.closing(DRIVER.connect(part)) as new:
+                old.backup(new)
+                verdict = new.execute("PRAGMA quick_check").fetchone()[0]
+            if verdict != "ok":
+                raise CannotStore(f"the copy of {self.file} is damaged, and so may the database be: {verdict}")
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        for engine in (self.writers, self._workers, self._readers):
+            engine.dispose()
+
+    @contextlib.contextmanager
+    def _begun(self, engine: Engine) -> Iterator[Connection]:
+        with engine.connect() as connection:
+            self._patiently(connection.begin)
+            try:
+                yield connection
+                connection.commit()
+            except BaseException:
+                connection.rollback()
+                raise
+
+    def _patiently(self, begin: Callable[[], object]) -> None:
+        """Begin as the one writer, again and again where another one is at work, until our patience ends."""
+        try:
+            begin()
+        except (DatabaseError, DRIVER.DatabaseError) as error:
+            if not _busy(error):
+                raise
+            Retrying(retry=retry_if_exception(_busy), stop=stop_after_delay(self._patience), reraise=True)(begin)

@@ -1,0 +1,1 @@
+"""Received notifications and their triage history."""

@@ -1,0 +1,217 @@
+"""Webhook bodies: kept before they are acknowledged, read once by triage, set aside where they could not be read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Integer, bindparam, func, insert, select, update
+
+from responder.model.delivery import Delivery
+from responder.store.database import CannotStore, Database
+from responder.store.schema.serialization import to_seconds, to_time
+from responder.store.schema.tables import bodies, deliveries, rejects
+
+BATCH = 200
+REJECT_BYTES = 256 * 1024
+"""How much of a rejected body is kept."""
+
+
+_NEW = deliveries.c.state == "new"
+_WHOLE = select(deliveries, bodies.c.body).join(bodies, bodies.c.delivery == deliveries.c.id)
+_OLDEST_NEW = _WHOLE.where(_NEW).order_by(deliveries.c.id).limit(bindparam("most", type_=Integer))
+_SETTLE = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("key"), _NEW)
+    .values(state=bindparam("now"), incident=bindparam("incident"), outcome=bindparam("outcome"))
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    """A body that was authenticated and could not be taken; ``body`` is cut to REJECT_BYTES, ``size`` is not."""
+
+    id: int
+    received_at: datetime
+    remote: str
+    status: int
+    error: str
+    size: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A delivery without its body: what became of it. ``incident`` and ``outcome`` are empty before it is decided."""
+
+    id: int
+    received_at: datetime
+    cluster: str
+    state: str
+    incident: str
+    outcome: str
+
+
+class _Ticket:
+    """One request that waits for its row to be durable. ``leads`` is whose turn it is to commit for all who wait."""
+
+    __slots__ = ("body", "error", "id", "leads", "row", "woken")
+
+    def __init__(self, row: dict[str, Any], body: bytes) -> None:
+        self.row = row
+        self.body = body
+        self.id: int | None = None
+        self.error: CannotStore | None = None
+        self.leads = False
+        self.woken = threading.Event()
+
+
+class Inbox:
+    """Where deliveries live.
+
+    ``keep`` commits for everybody who waits: whoever has the turn writes all waiting rows in one transaction, so that
+    a burst of webhooks costs one fsync and not one each. Then the first of those who came meanwhile has the turn.
+    """
+
+    def __init__(self, database: Database, patience: float = 5.0) -> None:
+        self._database = database
+        self._patience = patience
+        self._waiting: list[_Ticket] = []
+        self._led = False
+        self._guard = threading.Lock()
+
+    def keep(self, body: bytes, cluster: str, received_at: datetime) -> int:
+        """Make a body durable and return the delivery's id; CannotStore where that is not possible within 5 seconds."""
+        ticket = _Ticket({"received_at": to_seconds(received_at), "cluster": cluster, "state": "new"}, body)
+        with self._guard:
+            self._waiting.append(ticket)
+            ticket.leads, self._led = not self._led, True
+        if not ticket.leads and not ticket.woken.wait(self._patience):
+            self._withdraw(ticket)
+        if ticket.leads:
+            self._commit_waiting()
+        if ticket.error is not None:
+            raise ticket.error
+        if ticket.id is None:
+            raise CannotStore("the database did not answer in time")
+        return ticket.id
+
+    def _withdraw(self, ticket: _Ticket) -> None:
+        with self._guard:
+            if ticket in self._waiting and not ticket.leads:
+                self._waiting.remove(ticket)
+
+    def _commit_waiting(self) -> None:
+        with self._guard:
+            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        try:
+            rows, blobs = [ticket.row for ticket in batch], [ticket.body for ticket in batch]
+            ids = self._database.append(rows, deliveries, blobs, bodies)
+            for ticket, number in zip(batch, ids, strict=True):
+                ticket.id = number
+        except CannotStore as error:
+            for ticket in batch:
+                ticket.error = error
+        finally:
+            self._pass_on(batch)
+
+    def _pass_on(self, batch: list[_Ticket]) -> None:
+        with self._guard:
+            heirs = self._waiting[:1]
+            self._led = bool(heirs)
+            for heir in heirs:
+                heir.leads = True
+        for ticket in (*heirs, *batch):
+            ticket.woken.set()
+
+    def set_aside(self, body: bytes, size: int, remote: str, status: int, error: str, received_at: datetime) -> int:
+        """Keep a body that is refused for good, since Alertmanager will not send it again. Raises CannotStore."""
+        row = {
+            "received_at": to_seconds(received_at),
+            "remote": remote,
+            "status": status,
+            "error": error,
+            "size": size,
+            "body": body[:REJECT_BYTES],
+        }
+        with self._database.write() as connection:
+            return int(connection.execute(insert(rejects).returning(rejects.c.id), row).scalar_one())
+
+    def rejected(self, limit: int) -> tuple[Reject, ...]:
+        """The newest rejected bodies first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(rejects).order_by(rejects.c.id.desc()).limit(limit)).mappings()
+            return tuple(_reject(row) for row in rows)
+
+    def reject(self, number: int) -> Reject | None:
+        """One rejected body by its id."""
+        with self._database.read() as connection:
+            row = connection.execute(select(rejects).where(rejects.c.id == number)).mappings().first()
+            return _reject(row) if row else None
+
+    def counts(self) -> dict[str, int]:
+        """How many deliveries are in each state, and ``rejected``."""
+        with self._database.read() as connection:
+            by_state = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
+            found: dict[str, int] = dict(connection.execute(by_state).all())
+            total = connection.execute(select(func.count()).select_from(rejects)).scalar_one()
+        return {"new": 0, "decided": 0, "failed": 0} | found | {"rejected": total}
+
+    def newest(self, limit: int) -> tuple[Kept, ...]:
+        """The newest deliveries first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(deliveries).order_by(deliveries.c.id.desc()).limit(limit)).mappings()
+            return tuple(
+                Kept(
+                    id=row["id"],
+                    received_at=to_time(row["received_at"]),
+                    cluster=row["cluster"],
+                    state=row["state"],
+                    incident=row["incident"] or "",
+                    outcome=row["outcome"] or "",
+                )
+                for row in rows
+            )
+
+    def find(self, number: int) -> Delivery | None:
+        """One delivery by its id."""
+        with self._database.read() as connection:
+            return kept(connection, number)
+
+
+def take(connection: Connection, limit: int) -> list[Delivery]:
+    """The oldest undecided deliveries."""
+    return [_delivery(row) for row in connection.execute(_OLDEST_NEW, {"most": limit}).mappings()]
+
+
+def kept(connection: Connection, number: int) -> Delivery | None:
+    """One delivery by its id."""
+    row = connection.execute(_WHOLE.where(deliveries.c.id == number)).mappings().first()
+    return _delivery(row) if row else None
+
+
+def oldest_new(connection: Connection) -> datetime | None:
+    """When the oldest delivery that nobody has decided yet arrived; None where all are decided."""
+    oldest = select(deliveries.c.received_at).where(_NEW).order_by(deliveries.c.id).limit(1)
+    found = connection.execute(oldest).scalar()
+    return None if found is None else to_time(found)
+
+
+def settle(connection: Connection, settled: Iterable[tuple[int, str, str | None, str]]) -> bool:
+    """Mark deliveries as done: id, state, incident, outcome. False where one of them was: then roll back.
+
+    That is the fence of a decision that was made outside the transaction.
+    """
+    rows = [{"key": key, "now": state, "incident": incident, "outcome": text} for key, state, incident, text in settled]
+    return not rows or connection.execute(_SETTLE, rows).rowcount == len(rows)
+
+
+def _reject(row: Any) -> Reject:
+    return Reject(**{**row, "received_at": to_time(row["received_at"])})
+
+
+def _delivery(row: Any) -> Delivery:
+    return Delivery(id=row["id"], received_at=to_time(row["received_at"]), cluster=row["cluster"], body=row["body"])

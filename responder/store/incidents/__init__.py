@@ -1,0 +1,1 @@
+"""Incidents, diagnoses, floods and heartbeats."""

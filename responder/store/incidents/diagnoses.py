@@ -1,0 +1,109 @@
+"""Diagnoses: work that must outlive the process that began it. Claims are short and renewed while the worker lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, Float, and_, bindparam, insert, or_, select, update
+
+from responder.model.delivery import Study, Work
+from responder.model.finding import Finding
+from responder.store.backends import notifications
+from responder.store.schema.serialization import to_bytes, to_noun, to_seconds, to_time
+from responder.store.schema.tables import studies
+
+_WAITING = studies.c.state == "waiting"
+_FINISHED = (
+    update(studies)
+    .where(studies.c.id == bindparam("key"), studies.c.attempt == bindparam("fence"), _WAITING)
+    .values(state="done", findings=bindparam("found"), ended_at=bindparam("at"), claimed_until=0.0)
+)
+
+ATTEMPTS = 3
+"""How many workers may die or break on one diagnosis before it is left alone; its page leaves all the same."""
+
+
+_FREE = and_(_WAITING, studies.c.claimed_until <= bindparam("now", type_=Float), studies.c.attempt < ATTEMPTS)
+_ANY_FREE = select(studies.c.id).where(_FREE).limit(1)
+
+
+def write(
+    connection: Connection, due: Iterable[tuple[Work, datetime]], now: datetime, until: datetime, claims: int = 1
+) -> list[Study]:
+    """Add diagnoses with the page's due time. The first ``claims`` due are the caller's until ``until``: returned."""
+    pairs = sorted(due, key=lambda pair: pair[1])
+    rows = [
+        {
+            "incident": work.incident,
+            "state": "waiting",
+            "due_at": to_seconds(due_at),
+            "work": to_bytes(work),
+            "attempt": 1 if place < claims else 0,
+            "claimed_until": to_seconds(until) if place < claims else 0.0,
+            "written_at": to_seconds(now),
+        }
+        for place, (work, due_at) in enumerate(pairs)
+    ]
+    if not rows:
+        return []
+    statement = insert(studies).returning(studies.c.id, sort_by_parameter_order=True)
+    numbers = connection.execute(statement, rows).scalars().all()
+    if len(pairs) > claims:
+        notifications.tell(connection, notifications.STUDIES)
+    return [
+        Study(id=number, attempt=1, due_at=due_at, work=work)
+        for number, (work, due_at) in zip(numbers[:claims], pairs[:claims], strict=True)
+    ]
+
+
+def claim(connection: Connection, now: datetime, until: datetime, limit: int) -> list[Study]:
+    """Take over diagnoses whose worker is gone: its claim has run out."""
+    free = select(studies.c.id).where(_FREE).order_by(studies.c.due_at).limit(limit)
+    found = free.with_for_update(skip_locked=True).cte("found")
+    taken = (
+        update(studies)
+        .where(studies.c.id.in_(select(found.c.id)))
+        .values(claimed_until=to_seconds(until), attempt=studies.c.attempt + 1)
+        .returning(studies.c.id, studies.c.attempt, studies.c.due_at, studies.c.work)
+    )
+    return [
+        Study(id=number, attempt=attempt, due_at=to_time(due_at), work=to_noun(Work, work))
+        for number, attempt, due_at, work in connection.execute(taken, {"now": to_seconds(now)})
+    ]
+
+
+def any_free(connection: Connection, now: datetime) -> bool:
+    """Whether a diagnosis waits that nobody works on."""
+    return connection.execute(_ANY_FREE, {"now": to_seconds(now)}).first() is not None
+
+
+def renew(connection: Connection, held: Iterable[Study], until: datetime) -> None:
+    """Say that we are still at work."""
+    ours = or_(*(and_(studies.c.id == study.id, studies.c.attempt == study.attempt) for study in held))
+    connection.execute(update(studies).where(_WAITING, ours).values(claimed_until=to_seconds(until)))
+
+
+def release(connection: Connection, held: Iterable[Study]) -> None:
+    """Let go of diagnoses that we will not finish, so that another worker begins them at once."""
+    ours = or_(*(and_(studies.c.id == study.id, studies.c.attempt == study.attempt) for study in held))
+    connection.execute(update(studies).where(_WAITING, ours).values(claimed_until=0.0))
+    notifications.tell(connection, notifications.STUDIES)
+
+
+def finish(connection: Connection, study: Study, findings: tuple[Finding, ...], now: datetime) -> bool:
+    """Keep the findings; False where another worker has taken the study over meanwhile."""
+    values = {"key": study.id, "fence": study.attempt, "found": to_bytes(findings), "at": to_seconds(now)}
+    return bool(connection.execute(_FINISHED, values).rowcount)
+
+
+def findings_of(connection: Connection, incident: str) -> tuple[Finding, ...]:
+    """The findings of an incident's last finished diagnosis."""
+    found = (
+        select(studies.c.findings)
+        .where(studies.c.incident == incident, studies.c.findings.is_not(None))
+        .order_by(studies.c.id.desc())
+        .limit(1)
+    )
+    data = connection.execute(found).scalar()
+    return to_noun(tuple[Finding, ...], data) if data else ()

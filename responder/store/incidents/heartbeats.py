@@ -1,0 +1,52 @@
+"""Heartbeats: when the Watchdog of each cluster was last seen, written with the delivery that brought it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from responder.model.heartbeat import Beat, Pulse
+from responder.store.schema.serialization import to_seconds, to_time
+from responder.store.schema.tables import heartbeats
+
+
+def beat(connection: Connection, beats: Iterable[Beat]) -> None:
+    """Write down what was seen; an older heartbeat that comes late changes nothing."""
+    newest: dict[str, float] = {}
+    for each in beats:
+        newest[each.cluster] = max(newest.get(each.cluster, 0.0), to_seconds(each.at))
+    for cluster, at in sorted(newest.items()):
+        mine = heartbeats.c.cluster == cluster
+        older = or_(heartbeats.c.seen_at.is_(None), heartbeats.c.seen_at < at)
+        if connection.execute(update(heartbeats).where(mine, older).values(seen_at=at)).rowcount:
+            continue
+        if connection.execute(select(heartbeats.c.cluster).where(mine)).first() is None:
+            connection.execute(insert(heartbeats).values(cluster=cluster, seen_at=at, since=at, watched_at=at))
+
+
+def pulses(connection: Connection) -> dict[str, Pulse]:
+    """What is known of each cluster that was expected or seen."""
+    return {row["cluster"]: _pulse(row) for row in connection.execute(select(heartbeats)).mappings()}
+
+
+def save(connection: Connection, changed: Iterable[Pulse]) -> None:
+    """Write what the watch has found out; ``seen_at`` only where a clock that jumped has to be corrected."""
+    for pulse in sorted(changed, key=lambda each: each.cluster):
+        mine = heartbeats.c.cluster == pulse.cluster
+        values: dict[str, Any] = {"since": to_seconds(pulse.since), "watched_at": to_seconds(pulse.watched_at)}
+        if not connection.execute(update(heartbeats).where(mine).values(**values)).rowcount:
+            connection.execute(insert(heartbeats).values(cluster=pulse.cluster, seen_at=None, **values))
+            continue
+        ahead = heartbeats.c.seen_at > values["watched_at"]
+        connection.execute(update(heartbeats).where(mine, ahead).values(seen_at=values["watched_at"]))
+
+
+def _pulse(row: Any) -> Pulse:
+    return Pulse(
+        cluster=row["cluster"],
+        seen_at=None if row["seen_at"] is None else to_time(row["seen_at"]),
+        since=to_time(row["since"]),
+        watched_at=to_time(row["watched_at"]),
+    )

@@ -1,0 +1,182 @@
+"""Incidents: the latest one of each dedup key is what the next notification is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    false,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
+
+from responder.model.incident import UNJUDGED, Incident
+from responder.store.schema.incident_row import from_row, to_row
+from responder.store.schema.serialization import to_seconds
+from responder.store.schema.tables import gathered_groups, incidents
+
+_LATEST_FIRST = (incidents.c.open.desc(), incidents.c.delivery.desc(), incidents.c.opened_at.desc())
+_newest = (
+    select(incidents, func.row_number().over(partition_by=incidents.c.dedup_key, order_by=_LATEST_FIRST).label("age"))
+    .where(incidents.c.dedup_key.in_(bindparam("keys", expanding=True)))
+    .subquery()
+)
+# In the words of the partial indexes: SQLite would not see that they fit "open = 1", or a parameter in its place.
+_OPEN = text("incidents.open")
+_UNPAGED = text("incidents.open AND incidents.digest <> '' AND incidents.channels = ''")
+_LATEST = select(_newest).where(_newest.c.age == 1)
+_OFTEN = (
+    select(incidents.c.dedup_key, func.count())
+    .where(incidents.c.dedup_key.in_(bindparam("keys", expanding=True)), incidents.c.opened_at >= bindparam("since"))
+    .group_by(incidents.c.dedup_key)
+)
+_GATHERING = (
+    select(gathered_groups.c.dedup_key.label("member"), incidents)
+    .join(incidents, incidents.c.id == gathered_groups.c.incident)
+    .where(gathered_groups.c.dedup_key.in_(bindparam("groups", expanding=True)), incidents.c.open)
+)
+
+
+def latest(connection: Connection, dedup_keys: Iterable[str]) -> dict[str, Incident]:
+    """The newest incident of each key that has one: the open one, else the one that took the last delivery.
+
+    Not the one with the latest times: a clock that was put back makes a new incident look older than its predecessor.
+    """
+    rows = connection.execute(_LATEST, {"keys": list(dedup_keys)}).mappings()
+    return {row["dedup_key"]: from_row(row) for row in rows}
+
+
+def often(connection: Connection, dedup_keys: Iterable[str], since: datetime) -> dict[str, int]:
+    """How many incidents of each key began at ``since`` or later; keys without any are not among them."""
+    given = {"keys": list(dedup_keys), "since": since.timestamp()}
+    return {row[0]: row[1] for row in connection.execute(_OFTEN, given)}
+
+
+def find(connection: Connection, incident: str) -> Incident | None:
+    """One incident by its id."""
+    row = connection.execute(select(incidents).where(incidents.c.id == incident)).mappings().first()
+    return from_row(row) if row else None
+
+
+def gathering(connection: Connection, groups: Iterable[str]) -> dict[str, Incident]:
+    """The open incident that each of these groups was gathered into, by the group's dedup key."""
+    rows = connection.execute(_GATHERING, {"groups": list(groups)}).mappings()
+    return {row["member"]: from_row(row) for row in rows}
+
+
+def still_open(connection: Connection, incident: str) -> bool:
+    """Whether an incident is open, and stays so until this transaction ends: who wants to resolve it waits."""
+    found = select(incidents.c.open).where(incidents.c.id == incident).with_for_update()
+    return bool(connection.execute(found).scalar())
+
+
+def open_ones(connection: Connection) -> list[Incident]:
+    """Every open incident."""
+    rows = connection.execute(select(incidents).where(_OPEN)).mappings()
+    return [from_row(row) for row in rows]
+
+
+def to_review(connection: Connection, now: datetime, limit: int) -> list[Incident]:
+    """Incidents that are due to be looked at again, those that wait longest first."""
+    due = select(incidents).where(incidents.c.review_at <= to_seconds(now)).order_by(incidents.c.review_at)
+    return [from_row(row) for row in connection.execute(due.limit(limit)).mappings()]
+
+
+def unpaged(connection: Connection, severity: str, current: str, limit: int, pagers: Collection[str]) -> list[Incident]:
+    """Open incidents that only the digest of a flood has told of, and not of the ``current`` one; the oldest first.
+
+    After them those on which triage broke and of which only a digest has told the ``pagers``. One that is silenced is
+    none of them: whoever silenced it has heard.
+    """
+    found: list[Incident] = []
+    for held in (_UNPAGED, _unjudged(pagers)):
+        mine = and_(held, incidents.c.severity == severity, incidents.c.silenced == "", incidents.c.digest != current)
+        waiting = select(incidents).where(mine).order_by(incidents.c.opened_at).limit(limit - len(found))
+        found += [from_row(row) for row in connection.execute(waiting).mappings()]
+    return found
+
+
+def _unjudged(pagers: Collection[str]) -> ColumnElement[bool]:
+    """Those on which triage broke, known to others before, of which only a digest has told the pager."""
+    channels = and_(incidents.c.channels != "", ~_names(pagers))
+    return and_(_OPEN, incidents.c.digest != "", incidents.c.rule == UNJUDGED, channels)
+
+
+def _names(channels: Collection[str]) -> ColumnElement[bool]:
+    """True for incidents that one of the channels was notified of: names are whole words of the column."""
+    words = literal(" ") + incidents.c.channels + literal(" ")
+    return or_(false(), *(words.contains(f" {name} ", autoescape=True) for name in sorted(channels)))
+
+
+def unwoken_kinds(connection: Connection, pagers: Collection[str]) -> list[tuple[str, str]]:
+    """The rules and severities of the open incidents that fire, are told of, and are not known to ``pagers``."""
+    return [(row.rule, row.severity) for row in connection.execute(_kinds(pagers))]
+
+
+def unwoken(connection: Connection, pagers: Collection[str], kinds: Iterable[tuple[str, str]]) -> Iterator[Incident]:
+    """Of these the ones of the rules and severities given, kind by kind in their order, then the oldest first."""
+    for rule, severity in kinds:
+        mine = and_(_unwoken(pagers), incidents.c.rule == rule, incidents.c.severity == severity)
+        oldest = select(incidents).where(mine).order_by(incidents.c.opened_at)
+        yield from map(from_row, connection.execute(oldest).mappings())
+
+
+def _kinds(pagers: Collection[str]) -> Select[tuple[str, str]]:
+    return select(incidents.c.rule, incidents.c.severity).where(_unwoken(pagers)).distinct()
+
+
+def _unwoken(pagers: Collection[str]) -> ColumnElement[bool]:
+    """One that is silenced is none of them: whoever silenced it has heard. Nor are those no notification opened.
+
+    Nor is one on which triage broke and of which a digest told the pager: it is paged when that flood is over.
+    """
+    told = and_(incidents.c.channels != "", ~_names(pagers))
+    told = and_(told, or_(incidents.c.rule != UNJUDGED, incidents.c.digest == ""))
+    return and_(_OPEN, told, incidents.c.silenced == "", incidents.c.hold == "", incidents.c.delivery > 0)
+
+
+def open_in(connection: Connection, severity: str, digest: str, pagers: Collection[str]) -> int:
+    """How many incidents are open that only this digest has told of, or has told the ``pagers`` of."""
+    mine = and_(incidents.c.severity == severity, incidents.c.digest == digest)
+    counts = (select(func.count()).where(held, mine) for held in (_UNPAGED, _unjudged(pagers)))
+    return sum(int(connection.execute(count).scalar_one()) for count in counts)
+
+
+def save(connection: Connection, added: Collection[Incident], changed: Collection[Incident]) -> None:
+    """Write incidents that changed, then those that are new: one may end for another to begin with its dedup key."""
+    rows = [{**to_row(incident), "key": incident.id} for incident in changed]
+    if rows:
+        connection.execute(update(incidents).where(incidents.c.id == bindparam("key")), rows)
+    rows = [to_row(incident) for incident in added]
+    if rows:
+        connection.execute(insert(incidents), rows)
+    _gather(connection, [incident for incident in (*changed, *added) if incident.gathered])
+
+
+def _gather(connection: Connection, several: list[Incident]) -> None:
+    """Remember the groups of incidents that gather several; of one that is over there is nothing to remember."""
+    if not several:
+        return
+    rows = [
+        {"dedup_key": group, "incident": incident.id}
+        for incident in several
+        if incident.open
+        for group in sorted({member.group for member in incident.gathered.values()})
+    ]
+    gone = gathered_groups.c.incident.in_([incident.id for incident in several])
+    moved = gathered_groups.c.dedup_key.in_([row["dedup_key"] for row in rows])
+    connection.execute(delete(gathered_groups).where(gone | moved))
+    if rows:
+        connection.execute(insert(gathered_groups), rows)

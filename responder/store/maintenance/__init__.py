@@ -1,0 +1,1 @@
+"""Retention, statistics, schedules and clock correction."""

@@ -1,0 +1,199 @@
+"""What is old and needed by nobody any more. The oldest goes first, in portions that hold no writer for long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    text,
+    true,
+)
+
+from responder.store.incidents import floods
+from responder.store.incidents.diagnoses import ATTEMPTS
+from responder.store.maintenance.disk import weight
+from responder.store.schema.serialization import to_seconds
+from responder.store.schema.tables import bodies, deliveries, incidents, messages, rejects, studies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """A table that grows, and what of it may go.
+
+    ``key`` grows with time; ``at`` says how old a row is, in epoch seconds. ``free`` is what nobody needs any more.
+    ``floor`` is how long a row stays even where room is short. ``beside`` is a table with a blob for each row.
+    """
+
+    table: Table
+    key: ColumnElement[Any]
+    at: ColumnElement[float]
+    free: ColumnElement[bool]
+    floor: timedelta
+    beside: Table | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Rows of a table and the bytes they hold: what may go, or what is gone."""
+
+    table: str
+    rows: int = 0
+    bytes: int = 0
+
+    def plus(self, other: Portion) -> Portion:
+        """Both together."""
+        return Portion(self.table, self.rows + other.rows, self.bytes + other.bytes)
+
+
+_DIGESTS: ColumnElement[str] = bindparam("digests", expanding=True)
+"""The digests of floods that are on. A flood's row is a whole value, in which no query looks: see ``_known``."""
+
+
+def _open(incident: ColumnElement[str]) -> ColumnElement[bool]:
+    return exists().where(incidents.c.id == incident, incidents.c.open)
+
+
+def _of_messages() -> ColumnElement[bool]:
+    """Sent and dead ones; of what is on or has more to tell not what its next message builds upon or answers to."""
+    newer, first, unsent = messages.alias(), messages.alias(), messages.alias()
+    waits = exists().where(unsent.c.incident == messages.c.incident, unsent.c.state == "waiting")
+    on = or_(_open(messages.c.incident), messages.c.incident.in_(_DIGESTS), waits)
+    replaced = exists().where(newer.c.incident == messages.c.incident, newer.c.id > messages.c.id)
+    answered = exists().where(
+        first.c.incident == messages.c.incident,
+        first.c.channel == messages.c.channel,
+        first.c.id < messages.c.id,
+        first.c.ref.is_not(None),
+    )
+    spare = and_(replaced, or_(messages.c.ref.is_(None), answered))
+    return and_(messages.c.state != "waiting", or_(not_(on), spare))
+
+
+def _of_studies() -> ColumnElement[bool]:
+    """Finished and given up ones; of an open incident not its newest findings."""
+    newer = studies.alias()
+    replaced = exists().where(
+        newer.c.incident == studies.c.incident, newer.c.id > studies.c.id, newer.c.findings.is_not(None)
+    )
+    over = or_(studies.c.state != "waiting", studies.c.attempt >= ATTEMPTS)
+    return and_(over, or_(not_(_open(studies.c.incident)), replaced))
+
+
+def _of_incidents() -> ColumnElement[bool]:
+    """Resolved ones of which everything was told."""
+    unsent = exists().where(messages.c.incident == incidents.c.id, messages.c.state == "waiting")
+    return and_(not_(incidents.c.open), incidents.c.review_at.is_(None), not_(unsent))
+
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+
+SHELVES: Mapping[str, Shelf] = {
+    shelf.table.name: shelf
+    for shelf in (  # what can be spared most easily stands first
+        Shelf(table=rejects, key=rejects.c.id, at=rejects.c.received_at, free=true(), floor=_HOUR),
+        Shelf(
+            table=deliveries,
+            key=deliveries.c.id,
+            at=deliveries.c.received_at,
+            free=deliveries.c.state != "new",
+            floor=_HOUR,
+            beside=bodies,
+        ),
+        Shelf(table=studies, key=studies.c.id, at=studies.c.written_at, free=_of_studies(), floor=_DAY),
+        Shelf(table=messages, key=messages.c.id, at=messages.c.written_at, free=_of_messages(), floor=_DAY),
+        # A day, since the next notification of a group is compared with its latest incident, also a resolved one.
+        Shelf(
+            table=incidents,
+            key=incidents.c.resolved_at,
+            at=incidents.c.resolved_at,
+            free=_of_incidents(),
+            floor=_DAY,
+        ),
+    )
+}
+SMALL = frozenset({"floods", "gathered_groups", "heartbeats", "lanes", "timers"})
+"""Tables that do not grow with time: a row a severity, a cluster, a channel, a job, an open group."""
+
+
+def _known(connection: Connection) -> dict[str, list[str]]:
+    """What the conditions of the shelves ask for. A digest is no incident: it is on as long as its flood says so."""
+    return {"digests": [flood.digest for flood in floods.known(connection).values() if flood.digest]}
+
+
+def may_go(connection: Connection, shelf: Shelf, before: datetime) -> Portion:
+    """What ``clear`` would delete of everything older than ``before``."""
+    old = and_(shelf.at < to_seconds(before), shelf.free)
+    sizes = _sized(connection, shelf, old).subquery()
+    total = select(func.count(), func.coalesce(func.sum(sizes.c.size), 0))
+    rows, size = connection.execute(total, _known(connection)).one()
+    return Portion(shelf.table.name, rows, int(size))
+
+
+def page(
+    connection: Connection, shelf: Shelf, after: float, before: datetime, limit: int
+) -> tuple[Sequence[Any], float]:
+    """The next rows behind the key ``after`` that are older than ``before``, and the key to go on with.
+
+    No rows mean the end: rows are written in the order of time, so behind a page without an old one there is none.
+    """
+    own = shelf.table.primary_key.columns[0]
+    found = select(own, shelf.key, shelf.at).where(shelf.key > after).order_by(shelf.key).limit(limit)
+    rows = connection.execute(found).all()
+    return [key for key, _, at in rows if at < to_seconds(before)], rows[-1][1] if rows else after
+
+
+def clear(connection: Connection, shelf: Shelf, keys: Iterable[Any]) -> Portion:
+    """Delete those of the rows that nobody needs."""
+    own = shelf.table.primary_key.columns[0]
+    wanted, known = and_(own.in_(list(keys)), shelf.free), _known(connection)
+    sizes: dict[Any, int] = dict(connection.execute(_sized(connection, shelf, wanted), known).all())
+    gone = connection.execute(delete(shelf.table).where(wanted).returning(own), known).scalars().all()
+    if shelf.beside is not None and gone:
+        beside = shelf.beside.primary_key.columns[0]
+        connection.execute(delete(shelf.beside).where(beside.in_(gone)))
+    return Portion(shelf.table.name, len(gone), sum(sizes.get(key, 0) for key in gone))
+
+
+def _sized(connection: Connection, shelf: Shelf, which: ColumnElement[bool]) -> Any:
+    """A query for primary key and size in bytes."""
+    dialect, own = connection.dialect.name, shelf.table.primary_key.columns[0]
+    size = weight(shelf.table, dialect)
+    if shelf.beside is None:
+        return select(own, size.label("size")).where(which)
+    beside = shelf.beside.primary_key.columns[0]
+    joined = shelf.table.outerjoin(shelf.beside, beside == own)
+    return select(own, (size + weight(shelf.beside, dialect)).label("size")).select_from(joined).where(which)
+
+
+def used(connection: Connection, at_most: int) -> int:
+    """Bytes that rows take. On PostgreSQL they are summed up only where the files are larger than ``at_most``.
+
+    Deleted rows leave room in the files for the next ones; the files do not shrink.
+    """
+    if connection.dialect.name == "sqlite":
+        pages, free, size = (
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+    files = int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+    if files <= at_most:
+        return files
+    tables = [*(shelf.table for shelf in SHELVES.values()), bodies]
+    # One statement a table, since each has to end within the patience of the engine.
+    sums = (select(func.coalesce(func.sum(weight(table, "postgresql")), 0)) for table in tables)
+    return sum(int(connection.execute(each).scalar_one()) for each in sums)

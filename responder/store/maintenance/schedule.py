@@ -1,0 +1,42 @@
+"""Timers: what must be done every so often, by one process of all that share the database."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from responder.store.schema.serialization import to_seconds
+from responder.store.schema.tables import timers
+
+
+def next_due(connection: Connection, name: str, now: datetime, every: timedelta) -> float:
+    """Seconds until ``claim`` may succeed, 0 for now.
+
+    A turn further away than ``every`` is one that a clock jump left behind: it is due.
+    """
+    at = connection.execute(select(timers.c.due_at).where(timers.c.name == name)).scalar()
+    left = 0.0 if at is None else at - to_seconds(now)
+    return left if 0 < left <= every.total_seconds() else 0.0
+
+
+def claim(connection: Connection, name: str, now: datetime, every: timedelta) -> bool:
+    """Take the turn that is due, and set the next; False where another process has taken it or none is due."""
+    moment, following = to_seconds(now), to_seconds(now + every)
+    ours = (timers.c.due_at <= moment) | (timers.c.due_at > following)
+    taken = connection.execute(update(timers).where(timers.c.name == name, ours).values(due_at=following))
+    if taken.rowcount:
+        return True
+    known = connection.execute(select(timers.c.name).where(timers.c.name == name)).first()
+    return known is None and _first(connection, name, following)
+
+
+def _first(connection: Connection, name: str, due_at: float) -> bool:
+    """Write a timer's first turn; False where another process has just done so."""
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(timers).values(name=name, due_at=due_at))
+    except IntegrityError:
+        return False
+    return True

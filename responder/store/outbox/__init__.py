@@ -1,0 +1,1 @@
+"""Messages to send: claims, attempts and the state of each channel."""

@@ -1,0 +1,198 @@
+"""Claims on messages: what is due leaves in order, the worst first, and one courier at a time has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from responder.model.message import Letter
+from responder.model.report import Report
+from responder.store.database import Database
+from responder.store.outbox import coalesce
+from responder.store.schema.serialization import to_noun, to_seconds, to_time
+from responder.store.schema.tables import WAITING, messages
+
+_earlier = messages.alias("earlier")
+WORST = 1
+"""The rank that leaves before all others, and whose messages may use up what a channel takes at once."""
+
+# A message is blocked while one written before it for the same stream and channel still waits: that keeps the order.
+_BLOCKED = exists().where(
+    and_(
+        _earlier.c.stream == messages.c.stream,
+        _earlier.c.channel == messages.c.channel,
+        _earlier.c.state == "waiting",
+        _earlier.c.id < messages.c.id,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The messages one courier carries: those of one channel, or with ``rest`` those of every channel but these.
+
+    It leaves a message alone for ``grace`` after it was due.
+    """
+
+    channels: tuple[str, ...]
+    rest: bool = False
+    grace: timedelta = timedelta()
+
+    def holds(self) -> ColumnElement[bool]:
+        """The condition on the table."""
+        if self.rest:
+            return messages.c.channel.not_in(self.channels)
+        if len(self.channels) == 1:
+            return messages.c.channel == self.channels[0]
+        return messages.c.channel.in_(self.channels)
+
+
+_WORST_FIRST = (messages.c.rank, messages.c.due_at, messages.c.id)
+_NOW = bindparam("now", type_=Float)
+
+
+def _free(lane: Lane) -> ColumnElement[bool]:
+    return and_(WAITING, lane.holds(), messages.c.due_at <= _NOW, messages.c.claimed_until <= _NOW, ~_BLOCKED)
+
+
+@lru_cache
+def _any(lane: Lane) -> Select[int]:
+    return select(messages.c.id).where(WAITING, lane.holds()).limit(1)
+
+
+@lru_cache
+def _ready(lane: Lane) -> Select[Any]:
+    return select(messages.c.due_at, messages.c.rank).where(_free(lane)).order_by(*_WORST_FIRST).limit(1)
+
+
+@lru_cache
+def _later(lane: Lane) -> Select[float]:
+    return select(func.min(messages.c.due_at)).where(WAITING, lane.holds(), messages.c.due_at > _NOW)
+
+
+_accepted = messages.alias("accepted")
+# What the first accepted message of the same incident and channel returned.
+_REF = (
+    select(_accepted.c.ref)
+    .where(
+        _accepted.c.incident == messages.c.incident,
+        _accepted.c.channel == messages.c.channel,
+        _accepted.c.ref.is_not(None),
+    )
+    .order_by(_accepted.c.id)
+    .limit(1)
+    .scalar_subquery()
+    .label("previous")
+)
+
+
+@lru_cache
+def _candidates(lane: Lane) -> Select[Any]:
+    columns = (*(messages.c[name] for name in ("id", "incident", "channel", "step", "moment", "rank")), _REF)
+    chosen = select(*columns).where(_free(lane)).order_by(*_WORST_FIRST).limit(bindparam("most", type_=Integer))
+    return chosen.with_for_update(skip_locked=True)
+
+
+@lru_cache
+def _taken() -> ReturningUpdate[Any]:
+    return (
+        update(messages)
+        .where(messages.c.id.in_(bindparam("ids", expanding=True)))
+        .values(claimed_until=bindparam("until"), attempt=messages.c.attempt + 1)
+        .returning(*(messages.c[name] for name in _OF_A_LETTER))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The next message: when it may leave, in epoch seconds, and whether it is of the worst severity."""
+
+    at: float
+    worst: bool = False
+
+
+def anything(database: Database, lane: Lane) -> bool:
+    """Whether any message of the lane waits, due or not. Nearly every look finds none, so it is cheap to ask."""
+    return database.finds(_any(lane))
+
+
+def next_due(connection: Connection, lane: Lane, now: datetime) -> Due | None:
+    """When ``claim`` may find something: ``now`` or earlier where it would now; None for nothing."""
+    moment = {"now": to_seconds(now)}
+    ready = connection.execute(_ready(lane), moment).first()
+    if ready is not None:
+        return Due(ready.due_at, ready.rank <= WORST)
+    later: float | None = connection.scalar(_later(lane), moment)
+    return None if later is None else Due(later)
+
+
+def claim(
+    connection: Connection, lane: Lane, now: datetime, until: datetime, most: int, spare: int | None = None
+) -> list[Letter]:
+    """Take due messages, the worst severity first. The claim holds until ``until``; ``attempt`` is its fence.
+
+    At most ``most`` of them, and at most ``spare`` where they are not of the worst severity. Of several updates that
+    wait on one incident the newest is taken; the others are marked as merged into it.
+    """
+    spare = most if spare is None else min(spare, most)
+    chosen = _chosen(connection, lane, now, most, spare)
+    while coalesce.older(connection, chosen, now):
+        chosen = _chosen(connection, lane, now, most, spare)
+    if not chosen:
+        return []
+    values = {"ids": [row.id for row in chosen], "until": to_seconds(until)}
+    rows = connection.execute(_taken(), values).mappings().all()
+    previous = {row.id: row.previous for row in chosen}
+    letters = [_letter(row, previous[row["id"]]) for row in rows]
+    return sorted(letters, key=lambda letter: letter.id)
+
+
+def _chosen(connection: Connection, lane: Lane, now: datetime, most: int, spare: int) -> list[Row[Any]]:
+    if most <= 0:
+        return []
+    rows = connection.execute(_candidates(lane), {"now": to_seconds(now), "most": most}).all()
+    return [row for place, row in enumerate(rows) if row.rank <= WORST or place < spare]
+
+
+_OF_A_LETTER = ("id", "incident", "channel", "step", "rank", "report", "due_at", "attempt", "plain", "written_at")
+
+
+def peek(connection: Connection, number: int) -> Letter | None:
+    """A message as the courier would get it, without claiming it."""
+    found = select(*(messages.c[name] for name in _OF_A_LETTER), _REF).where(messages.c.id == number)
+    row = connection.execute(found).mappings().first()
+    return _letter(row, row["previous"]) if row else None
+
+
+def _letter(row: Mapping[Any, Any], previous: bytes | None) -> Letter:
+    return Letter(
+        id=row["id"],
+        channel=row["channel"],
+        step=row["step"],
+        rank=row["rank"],
+        report=to_noun(Report, row["report"]),
+        due_at=to_time(row["due_at"]),
+        attempt=row["attempt"],
+        plain=row["plain"],
+        previous=to_noun(dict[str, str], previous) if previous else {},
+        written_at=to_time(row["written_at"]),
+    )

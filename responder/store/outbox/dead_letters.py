@@ -1,0 +1,97 @@
+"""The outbox as an operator looks at it: every message, what became of it, and a way back for those given up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, exists, select, update
+
+from responder.model.report import Report
+from responder.store.backends import notifications
+from responder.store.schema.serialization import to_noun, to_seconds, to_time
+from responder.store.schema.tables import messages
+
+STATES = ("waiting", "sent", "dead", "merged", "withdrawn")
+"""``merged`` into a newer update; ``withdrawn`` before it left, since findings gave a severity that wakes nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One message. ``error`` is what its last attempt ended in, or why it was withdrawn; empty where all is well.
+
+    ``merged_into`` took its place; ``origin`` is the one it stands in for.
+    """
+
+    id: int
+    incident: str
+    stream: str
+    channel: str
+    step: str
+    moment: str
+    rank: int
+    state: str
+    attempt: int
+    plain: bool
+    error: str
+    written_at: datetime
+    due_at: datetime
+    ended_at: datetime | None
+    merged_into: int | None
+    origin: int | None
+    report: Report
+
+
+def newest(connection: Connection, limit: int, state: str | None = None, channel: str | None = None) -> list[Row]:
+    """The newest messages first."""
+    found = select(messages).order_by(messages.c.id.desc()).limit(limit)
+    if state:
+        found = found.where(messages.c.state == state)
+    if channel:
+        found = found.where(messages.c.channel == channel)
+    return [_row(row) for row in connection.execute(found).mappings()]
+
+
+def find(connection: Connection, number: int) -> Row | None:
+    """One message by its id."""
+    row = connection.execute(select(messages).where(messages.c.id == number)).mappings().first()
+    return _row(row) if row else None
+
+
+def dead(connection: Connection) -> list[int]:
+    """The ids of all that were given up, in order."""
+    found = select(messages.c.id).where(messages.c.state == "dead").order_by(messages.c.id)
+    return list(connection.execute(found).scalars())
+
+
+def told_over(connection: Connection, row: Row) -> bool:
+    """Whether the channel has accepted a resolution since that stands behind this message."""
+    later = exists().where(
+        messages.c.stream == row.stream,
+        messages.c.channel == row.channel,
+        messages.c.id > row.id,
+        messages.c.moment == "resolution",
+        messages.c.state == "sent",
+    )
+    return bool(connection.execute(select(later)).scalar())
+
+
+def put_back(connection: Connection, row: Row, now: datetime) -> None:
+    """Let a dead message wait again, in its full form and due at once. Its attempts count on: they are the fence."""
+    values = {"state": "waiting", "due_at": to_seconds(now), "plain": False, "error": None, "ended_at": None}
+    ours = (messages.c.id == row.id) & (messages.c.state == "dead")
+    connection.execute(update(messages).where(ours).values(**values))
+    notifications.tell(connection, notifications.MESSAGES)
+
+
+def _row(row: Any) -> Row:
+    return Row(
+        **{name: row[name] for name in ("id", "incident", "stream", "channel", "step", "moment", "rank", "state")},
+        **{name: row[name] for name in ("attempt", "plain", "merged_into", "origin")},
+        error=row["error"] or "",
+        written_at=to_time(row["written_at"]),
+        due_at=to_time(row["due_at"]),
+        ended_at=to_time(row["ended_at"]) if row["ended_at"] is not None else None,
+        report=to_noun(Report, row["report"]),
+    )

@@ -1,0 +1,158 @@
+"""Messages to people: written with the incident, and improved, or taken back, as long as nobody tried to send them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Float, Text, and_, bindparam, case, func, insert, select, update
+
+from responder.model.message import Draft
+from responder.model.report import Report
+from responder.store.backends import notifications
+from responder.store.schema.serialization import to_bytes, to_noun, to_seconds
+from responder.store.schema.tables import WAITING, messages
+
+_NEVER = float("inf")
+
+# What stands before a worse message must not hold it up: it leaves with the same urgency.
+# What another transaction holds is being sent or changed anyway; waiting for it could end in a deadlock.
+_HELD_UP = (
+    select(messages.c.id)
+    .where(
+        messages.c.stream == bindparam("of"),
+        messages.c.channel == bindparam("to"),
+        WAITING,
+        messages.c.rank + 0 > bindparam("best"),  # or SQLite looks through all that wait with a lower rank
+    )
+    .with_for_update(skip_locked=True)
+    .cte("held_up")
+)
+_UNTRIED = and_(messages.c.enrich, messages.c.attempt == 0, messages.c.due_at > bindparam("within", type_=Float))
+_LIFT = (
+    update(messages)
+    .where(messages.c.id.in_(select(_HELD_UP.c.id)))
+    .values(rank=bindparam("best"), due_at=case((_UNTRIED, bindparam("within", type_=Float)), else_=messages.c.due_at))
+)
+
+
+def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> None:
+    """Add messages, in order. Nothing is sent before ``due_at``, and nothing waits for anyone after it."""
+    drafts = _unhindered(drafts)
+    reports = {id(draft.report): to_bytes(draft.report) for draft in drafts}
+    rows = [
+        {
+            "incident": draft.incident,
+            "stream": draft.stream,
+            "channel": draft.channel,
+            "step": draft.step,
+            "rank": draft.rank,
+            "state": "waiting",
+            "due_at": to_seconds(draft.due_at),
+            "enrich": draft.enrich,
+            "plain": False,
+            "attempt": 0,
+            "claimed_until": 0.0,
+            "report": reports[id(draft.report)],
+            "written_at": to_seconds(now),
+            "moment": draft.report.moment.value,
+            "origin": draft.origin,
+        }
+        for draft in drafts
+    ]
+    if rows:
+        connection.execute(_LIFT, _lifts(drafts))
+        connection.execute(insert(messages), rows)
+        notifications.tell(connection, notifications.MESSAGES)
+
+
+def _unhindered(drafts: Iterable[Draft]) -> list[Draft]:
+    """The drafts, where one stands before a worse one of its stream and channel as urgent as that one."""
+    worst: dict[tuple[str, str], Draft] = {}
+    found = []
+    for draft in reversed(list(drafts)):
+        key = draft.stream, draft.channel
+        behind = worst.get(key)
+        if behind is not None and behind.rank < draft.rank:
+            due_at = min(draft.due_at, behind.within) if draft.enrich and behind.within else draft.due_at
+            found.append(replace(draft, rank=behind.rank, due_at=due_at))
+        else:
+            worst[key] = draft
+            found.append(draft)
+    return found[::-1]
+
+
+def _lifts(drafts: Iterable[Draft]) -> list[dict[str, Any]]:
+    """What drafts mean for those that wait before them: the worst rank and the earliest end, a stream and channel."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for draft in drafts:
+        own = {"best": draft.rank, "within": to_seconds(draft.within) if draft.within else _NEVER}
+        known = found.setdefault((draft.stream, draft.channel), {"of": draft.stream, "to": draft.channel, **own})
+        known |= {name: min(value, known[name]) for name, value in own.items()}
+    return list(found.values())
+
+
+def _untouched(incident: str | ColumnElement[str]) -> ColumnElement[bool]:
+    """The pages of an incident that nobody has tried to send."""
+    return and_(messages.c.incident == incident, WAITING, messages.c.enrich, messages.c.attempt == 0)
+
+
+def untouched(connection: Connection, incident: str) -> frozenset[str]:
+    """The channels that heard nothing of an incident and whose pages wait; none leaves while the transaction lasts."""
+    rows = connection.execute(select(messages.c.channel).where(_untouched(incident)).with_for_update())
+    waiting = frozenset(rows.scalars())
+    tried = select(messages.c.channel).where(messages.c.incident == incident, messages.c.attempt > 0)
+    return waiting - frozenset(connection.execute(tried).scalars())
+
+
+def withdraw(connection: Connection, incident: str, channels: Collection[str], reason: str, now: datetime) -> None:
+    """Take back pages that nobody has tried to send: they stay in the table, and never leave."""
+    values = {"state": "withdrawn", "error": reason, "ended_at": to_seconds(now)}
+    mine = _untouched(incident) & messages.c.channel.in_(list(channels))
+    connection.execute(update(messages).where(mine).values(**values))
+
+
+_ENRICHED = (
+    update(messages)
+    .where(_untouched(bindparam("of", type_=Text)))
+    .values(report=bindparam("better"), due_at=bindparam("at"), enrich=False)
+    .returning(messages.c.channel)
+)
+_RANKED = _ENRICHED.values(rank=bindparam("now_ranks"))
+
+
+def enrich(
+    connection: Connection, incident: str, report: Report, now: datetime, rank: int | None = None
+) -> frozenset[str]:
+    """Put a better report into the pages of an incident that nobody has tried to send, and release them now.
+
+    ``rank`` is that of the severity where it has changed. Returns the channels it reached: from the others the page has
+    left, and the findings are late.
+    """
+    values = {"of": incident, "better": to_bytes(report), "at": to_seconds(now)}
+    if rank is None:
+        reached = frozenset(connection.execute(_ENRICHED, values).scalars())
+    else:
+        reached = frozenset(connection.execute(_RANKED, {**values, "now_ranks": rank}).scalars())
+    notifications.tell(connection, notifications.MESSAGES)
+    return reached
+
+
+def improve(connection: Connection, report: Report) -> None:
+    """Put a better report into the pages of its incident that nobody has tried to send; they leave when they would."""
+    connection.execute(update(messages).where(_untouched(report.incident)).values(report=to_bytes(report)))
+
+
+def last_reports(connection: Connection, of: Iterable[str]) -> dict[str, Report]:
+    """The newest report of each incident: what people know, which the next message builds upon."""
+    newest = select(func.max(messages.c.id)).where(messages.c.incident.in_(list(of))).group_by(messages.c.incident)
+    found = select(messages.c.incident, messages.c.report).where(messages.c.id.in_(newest.scalar_subquery()))
+    return {incident: to_noun(Report, report) for incident, report in connection.execute(found)}
+
+
+def counts(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many messages each channel has in each state: (channel, state) to number. It looks at every message."""
+    by = select(messages.c.channel, messages.c.state, func.count()).group_by(messages.c.channel, messages.c.state)
+    return {(channel, state): count for channel, state, count in connection.execute(by)}

@@ -1,0 +1,90 @@
+"""What Kubernetes and Prometheus ask: is it alive, can it take deliveries, and what are the counts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from flask import Blueprint, Response, request
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from responder.counters import TALLY
+from responder.model.clock import Clock
+from responder.store.database import CannotStore, Database
+from responder.store.inbox.write_check import try_to_keep
+from responder.web.metrics import StoreCollector
+
+_TRY_SECONDS = 1.0
+"""For so long /readyz believes that the disk still has room."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ops:
+    """What the routes read. ``alive`` is true while every loop of this process runs."""
+
+    database: Database
+    clock: Clock
+    metrics: StoreCollector
+    alive: Callable[[], bool] = field(default=lambda: True)
+
+
+def blueprint(given: Ops) -> Blueprint:
+    """``/healthz``, ``/readyz`` and ``/metrics``. None of them depends on PagerDuty, Slack or a probe target."""
+    routes = Blueprint("ops", __name__)
+    registry, keeping = CollectorRegistry(), _Keeping(given.database, given.clock)
+    ProcessCollector(pid=os.getppid, registry=registry)  # the gunicorn master
+    registry.register(given.metrics)
+
+    @routes.get("/healthz")
+    def healthz() -> Response:
+        if not given.alive():
+            return _say("an engine thread has ended", 503)
+        return _say("ok")
+
+    @routes.get("/readyz")
+    def readyz() -> Response:
+        if not given.alive():
+            return _say("an engine thread has ended", 503)
+        reason = keeping.reason()
+        return _say(reason, 503) if reason else _say("ok")
+
+    @routes.get("/metrics")
+    def metrics() -> Response:
+        try:
+            return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        except CannotStore as error:
+            return _say(str(error), 503)
+
+    @routes.after_app_request
+    def count(response: Response) -> Response:
+        TALLY.add("responder_http_requests", request.endpoint or "none", str(response.status_code))
+        return response
+
+    return routes
+
+
+class _Keeping:
+    """Whether webhooks can be kept. Anybody may ask, so the disk is written to once a second at most."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._kept_at = float("-inf")
+
+    def reason(self) -> str:
+        """Why not; empty where they can."""
+        try:
+            if self._clock.monotonic() - self._kept_at < _TRY_SECONDS:
+                self._database.check()
+            else:
+                try_to_keep(self._database)
+                self._kept_at = self._clock.monotonic()
+        except CannotStore as error:
+            return str(error)
+        return ""
+
+
+def _say(text: str, status: int = 200) -> Response:
+    return Response(f"{text}\n", status, content_type="text/plain")

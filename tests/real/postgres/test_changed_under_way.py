@@ -1,7 +1,0 @@
-"""Rules, channels and clocks that change under way, on PostgreSQL."""
-
-import pytest
-
-from tests.unit.engine.test_changed_under_way import *  # noqa: F403 - the same tests; only the database is another
-
-pytestmark = pytest.mark.real

@@ -1,7 +1,0 @@
-"""The engine's own tests, on PostgreSQL."""
-
-import pytest
-
-from tests.unit.engine.test_shell import *  # noqa: F403 - the same tests; only the database is another
-
-pytestmark = pytest.mark.real

@@ -1,7 +1,0 @@
-"""Ends that a pager refuses, on PostgreSQL."""
-
-import pytest
-
-from tests.unit.engine.test_unclosed import *  # noqa: F403 - the same tests; only the database is another
-
-pytestmark = pytest.mark.real

@@ -1,0 +1,79 @@
+"""What need not be asked again, and what should not be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from responder.diagnose.answer_cache import FRESH, Memory
+from responder.diagnose.circuit_breaker import PAUSE, TIMES, Breaker
+from responder.diagnose.contract import Ask
+from responder.model.finding import HEADLINE_LIMIT, Verdict
+from tests.support.builders import a_finding
+
+ASK = Ask(probe="health", kind="http", target="plato", question="GET http://plato", timeout=3.0)
+
+
+def blown() -> Breaker:
+    """A breaker of a place that has just not answered often enough."""
+    breaker = Breaker()
+    for _ in range(TIMES):
+        assert breaker.ask("plato", 0.0)[1] == 0.0
+        breaker.note("plato", answered=False, now=0.0)
+    return breaker
+
+
+def test_after_several_silences_a_place_is_left_alone_for_a_while() -> None:
+    """Who asks learns how often it did not answer, and how long to wait."""
+    breaker = blown()
+    assert breaker.ask("plato", 1.0) == (TIMES, PAUSE - 1.0)
+    assert breaker.ask("odyssey", 1.0) == (0, 0.0)
+
+
+def test_one_question_tries_it_again() -> None:
+    """When the pause is over a single question goes through; the others wait for what becomes of it."""
+    breaker = blown()
+    assert breaker.ask("plato", PAUSE)[1] == 0.0
+    assert breaker.ask("plato", PAUSE)[1] == PAUSE
+    breaker.note("plato", answered=False, now=PAUSE + 3)
+    assert breaker.ask("plato", PAUSE + 4) == (TIMES + 1, PAUSE - 1)
+    breaker.note("plato", answered=True, now=2 * PAUSE)
+    assert breaker.ask("plato", 2 * PAUSE) == (0, 0.0)
+
+
+def test_silences_must_come_in_a_row() -> None:
+    """An answer in between, whatever it says, begins the count anew."""
+    breaker = Breaker()
+    for _ in range(TIMES - 1):
+        breaker.note("plato", answered=False, now=0.0)
+    breaker.note("plato", answered=True, now=0.0)
+    breaker.note("plato", answered=False, now=0.0)
+    assert breaker.ask("plato", 0.0)[1] == 0.0
+
+
+def test_a_fresh_answer_is_given_again_with_its_age() -> None:
+    """People see that it is a few seconds old; after that the question is asked again."""
+    memory = Memory()
+    memory.keep(ASK, a_finding(Verdict.BAD), 100.0)
+    again = memory.recall(replace(ASK, probe="other"), 104.0)
+    assert again is not None
+    assert again.probe == "other"
+    assert again.headline == "plato: 503 DOWN in 41 ms, db DOWN (4 s ago)"
+    assert memory.recall(ASK, 100.0 + FRESH + 0.1) is None
+    assert memory.recall(replace(ASK, wire="another threshold"), 104.0) is None
+
+
+def test_a_long_headline_keeps_its_age() -> None:
+    """What is cut is the text and never how old it is."""
+    memory = Memory()
+    memory.keep(ASK, a_finding(Verdict.OK, headline="x" * HEADLINE_LIMIT), 0.0)
+    again = memory.recall(ASK, 3.0)
+    assert again is not None
+    assert len(again.headline) <= HEADLINE_LIMIT
+    assert again.headline.endswith(" (3 s ago)")
+
+
+def test_what_nobody_could_see_is_not_remembered() -> None:
+    """The next one looks for itself."""
+    memory = Memory()
+    memory.keep(ASK, a_finding(Verdict.UNKNOWN), 0.0)
+    assert memory.recall(ASK, 1.0) is None

@@ -1,0 +1,232 @@
+"""The prober is back in time with a finding for every question, whatever the probes do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from responder.bootstrap import SystemClock
+from responder.diagnose.circuit_breaker import SLOW, TIMES
+from responder.diagnose.contract import Ask, ProbeKind, Tools
+from responder.diagnose.prober import Prober
+from responder.model.clock import Deadline
+from responder.model.finding import Finding, Verdict
+from responder.outgoing import Outgoing
+from tests.support.builders import a_finding
+
+CLOCK = SystemClock()
+TOOLS = Tools(outgoing=Outgoing(CLOCK), clock=CLOCK)
+
+
+def a_kind(name: str, look: Callable[[Ask, Deadline, Tools], Finding]) -> ProbeKind:
+    """A kind that looks with the function given."""
+    return ProbeKind(name=name, spec=object, check=lambda _: (), asks=lambda *_: (), look=look)
+
+
+def an_ask(kind: str, name: str = "", timeout: float = 5.0, skip: str = "") -> Ask:
+    """A question to that kind."""
+    name = name or kind
+    return Ask(probe=name, kind=kind, target="plato", question=f"{name}?", timeout=timeout, skip=skip)
+
+
+def quick(ask: Ask, _deadline: Deadline, _tools: Tools) -> Finding:
+    """Answers at once."""
+    return a_finding(Verdict.OK, probe=ask.probe)
+
+
+def broken(_ask: Ask, _deadline: Deadline, _tools: Tools) -> Finding:
+    """Has a bug."""
+    raise ZeroDivisionError("with\x1b[31m a secret token=hunter2")
+
+
+def hanging(_ask: Ask, _deadline: Deadline, _tools: Tools) -> Finding:
+    """Never answers."""
+    threading.Event().wait()
+    raise AssertionError
+
+
+KINDS = {kind.name: kind for kind in (a_kind("quick", quick), a_kind("broken", broken), a_kind("hanging", hanging))}
+
+
+def run(asks: list[Ask], seconds: float, threads: int = 8) -> tuple[tuple[Finding, ...], float, list[Finding]]:
+    """Findings, how long it took, and the findings as they came."""
+    prober = Prober(KINDS, TOOLS, threads)
+    came: list[Finding] = []
+    began = time.monotonic()
+    found = prober.run(asks, Deadline(began + seconds), came.append)
+    took = time.monotonic() - began
+    prober.close()
+    return found, took, came
+
+
+def test_findings_come_in_the_order_of_the_questions() -> None:
+    """Every question has its finding, at its own place."""
+    names = [f"probe-{number}" for number in range(20)]
+    found, took, came = run([an_ask("quick", name) for name in names], 5)
+    assert [finding.probe for finding in found] == names
+    assert sorted(finding.probe for finding in came) == sorted(names)
+    assert took < 2
+
+
+def test_all_probes_hang_and_the_page_does_not() -> None:
+    """If nothing answers, the run ends at its deadline and each finding says how long we waited."""
+    found, took, _ = run([an_ask("hanging", str(number)) for number in range(4)], 0.3)
+    assert took < 0.3 + 0.5
+    assert {finding.verdict for finding in found} == {Verdict.UNKNOWN}
+    assert {finding.headline for finding in found} == {"plato: no answer within 0.3 s"}
+
+
+def test_each_probe_has_its_own_limit() -> None:
+    """A probe that hangs is given up after its own time, and the run need not wait for the total."""
+    found, took, _ = run([an_ask("hanging", timeout=0.2), an_ask("quick")], 10)
+    assert took < 2
+    assert found[0].headline == "plato: no answer within 0.2 s"
+    assert found[1].verdict is Verdict.OK
+
+
+def test_a_probe_that_never_got_a_thread_says_so() -> None:
+    """When hanging probes hold all threads, the others are unknown for that reason."""
+    found, took, _ = run([*(an_ask("hanging", str(number)) for number in range(2)), an_ask("quick")], 0.3, threads=2)
+    assert took < 0.3 + 0.5
+    assert found[2].verdict is Verdict.UNKNOWN
+    assert found[2].headline == "plato: not started within 0.3 s: all 2 probe threads are busy"
+
+
+def test_threads_are_used_again() -> None:
+    """One thread can answer many questions, one after the other."""
+    found, _, _ = run([an_ask("quick", str(number)) for number in range(50)], 5, threads=1)
+    assert {finding.verdict for finding in found} == {Verdict.OK}
+
+
+def test_a_bug_in_a_probe_costs_its_own_finding_only() -> None:
+    """A probe that crashes is unknown, by the name of its error, and the others stand."""
+    found, _, _ = run([an_ask("broken"), an_ask("quick"), an_ask("no-such-kind")], 5)
+    assert [finding.verdict for finding in found] == [Verdict.UNKNOWN, Verdict.OK, Verdict.UNKNOWN]
+    assert found[0].headline.endswith("ms: ZeroDivisionError")
+    assert "hunter2" not in found[0].headline + found[0].detail
+
+
+def test_what_cannot_be_asked_is_not_asked() -> None:
+    """A skipped question costs nothing and says why."""
+    found, _, came = run([an_ask("hanging", skip="no TLS on http://")], 5)
+    assert found[0].verdict is Verdict.SKIPPED
+    assert found[0].headline == "plato: 0 questions asked, no TLS on http://"
+    assert came == list(found)
+    assert run([], 5)[0] == ()
+
+
+def test_two_runs_share_the_threads() -> None:
+    """Runs at the same time do not mix up their findings."""
+    prober = Prober(KINDS, TOOLS, 4)
+    results: dict[str, tuple[Finding, ...]] = {}
+
+    def one(name: str) -> None:
+        asks = [an_ask("quick", f"{name}-{number}") for number in range(30)]
+        results[name] = prober.run(asks, Deadline(time.monotonic() + 5))
+
+    threads = [threading.Thread(target=one, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    prober.close()
+    for name, found in results.items():
+        assert [finding.probe for finding in found] == [f"{name}-{number}" for number in range(30)]
+
+
+class Counter:
+    """A probe that counts how often it was asked. It answers when it may, or not at all."""
+
+    def __init__(self, verdict: Verdict = Verdict.OK) -> None:
+        self.asked = 0
+        self.may = threading.Event()
+        self.begun = threading.Event()
+        self.verdict = verdict
+        self.prober = Prober({"counted": a_kind("counted", self.look)}, TOOLS)
+
+    def look(self, ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
+        """One more question."""
+        self.asked += 1
+        self.begun.set()
+        if not self.may.wait(deadline.left(tools.clock.monotonic())):
+            return a_finding(Verdict.UNKNOWN, probe=ask.probe)
+        return a_finding(self.verdict, probe=ask.probe)
+
+    def run(self, name: str, seconds: float = 5.0, question: str = "up?") -> Finding:
+        """The finding of one run with one question."""
+        ask = replace(an_ask("counted", name), question=question)
+        return self.prober.run([ask], Deadline(time.monotonic() + seconds))[0]
+
+
+def test_the_same_question_is_asked_once() -> None:
+    """Ten incidents about one service at the same moment cost it one request, and each has the answer as its own."""
+    probe = Counter()
+    found: dict[str, Finding] = {}
+    threads = [
+        threading.Thread(target=lambda name=name: found.update({name: probe.run(name)})) for name in "abcdefghij"
+    ]
+    for thread in threads:
+        thread.start()
+    assert probe.begun.wait(5)
+    probe.may.set()
+    for thread in threads:
+        thread.join()
+    assert probe.asked == 1
+    assert {name: finding.probe for name, finding in found.items()} == {name: name for name in "abcdefghij"}
+    assert {finding.verdict for finding in found.values()} == {Verdict.OK}
+    assert probe.run("other", question="well?").probe == "other"
+    assert probe.asked == 2
+
+
+def test_who_has_less_time_does_not_decide_for_the_others() -> None:
+    """A page that is due sooner gives up by itself; the other one still gets its answer."""
+    probe = Counter()
+    found: list[Finding] = []
+    patient = threading.Thread(target=lambda: found.append(probe.run("patient")))
+    patient.start()
+    assert probe.begun.wait(5)
+    assert probe.run("hasty", 0.1).verdict is Verdict.UNKNOWN
+    probe.may.set()
+    patient.join()
+    assert found[0].verdict is Verdict.OK
+    assert probe.asked == 1
+
+
+def test_an_unknown_is_not_given_again() -> None:
+    """Who could not look does not keep others from looking."""
+    probe = Counter()
+    assert probe.run("first", 0.1).verdict is Verdict.UNKNOWN
+    probe.may.set()
+    assert probe.run("second").verdict is Verdict.OK
+    assert probe.asked == 2
+
+
+def test_a_place_that_does_not_answer_is_left_alone() -> None:
+    """After three questions in vain nobody waits for it again until the pause is over, and the finding says so."""
+    probe = Counter()
+    for number in range(TIMES):
+        assert "not asked" not in probe.run("health", SLOW + 0.05, f"{number}?").headline
+    began = time.monotonic()
+    finding = probe.run("health")
+    assert time.monotonic() - began < SLOW
+    assert probe.asked == TIMES
+    assert finding.verdict is Verdict.UNKNOWN
+    assert finding.headline.startswith("plato: not asked: no answer 3 times in a row, next try at ")
+
+
+@pytest.mark.timeout(60)
+def test_a_hanging_probe_does_not_keep_the_process() -> None:
+    """A worker that is told to stop ends, even while probes hang."""
+    script = (
+        "import time\n"
+        "from tests.unit.diagnose.test_prober import an_ask, run\n"
+        "print(run([an_ask('hanging')], 0.2)[0][0].verdict)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.splitlines()[-1] == "unknown"

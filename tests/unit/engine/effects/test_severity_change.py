@@ -1,0 +1,232 @@
+"""Findings that change a severity: who is woken, who is not, and what the next notification makes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from responder.model.message import Letter
+from responder.model.rule import Adjustment, Rule, SeverityFrom, Sought
+from responder.store.database import Database
+from responder.store.outbox import attempts, claims
+from tests.conftest import HandClock
+from tests.unit.engine.test_pipeline import EVERYTHING, a_desk
+from tests.unit.engine.workers.test_triage import FIRING, LABELS, OVER, Shop
+from tests.unit.receive.test_alertmanager import a_body, an_alert
+
+BY_SEVERITY = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P3"}, otherwise="P3")
+ON_BAD = (Sought("tcp", ("bad",)),)
+RAISED = replace(EVERYTHING, severity="P3", adjust=(Adjustment(findings=ON_BAD, to="P1"),))
+LOWERED = replace(EVERYTHING, severity="P1", adjust=(Adjustment(findings=ON_BAD, to="P3", raises=False),))
+WARNING = an_alert(labels=LABELS | {"severity": "warning"})
+
+
+@pytest.fixture
+def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
+    """A shop of its own, in which every probe finds something bad."""
+    found = Shop(database, clock)
+    yield found
+    found.diagnosis.close()
+
+
+def opened(shop: Shop, rule: Rule, body: dict[str, Any] | None = None) -> None:
+    """The first notification, decided."""
+    shop.desk = a_desk(rule)
+    shop.deliver(body or a_body(alerts=[FIRING]))
+
+
+def diagnosed(shop: Shop) -> None:
+    """Run the diagnosis to its end."""
+    shop.diagnosis.begin(shop.begun)
+    shop.begun.clear()
+    for _ in range(500):
+        shop.diagnosis.step()
+        if not shop.rows("SELECT 1 FROM studies WHERE state = 'waiting'"):
+            return
+        time.sleep(0.01)
+    pytest.fail("the diagnosis did not end")
+
+
+def claimed(shop: Shop, *channels: str) -> list[Letter]:
+    """What the couriers of these channels would send now."""
+    now = shop.clock.now()
+    with shop.database.write() as connection:
+        return claims.claim(connection, claims.Lane(channels), now, now + timedelta(seconds=6), 10)
+
+
+def sent(shop: Shop, *channels: str) -> list[Letter]:
+    """The same, accepted."""
+    letters = claimed(shop, *channels)
+    with shop.database.write() as connection:
+        for letter in letters:
+            attempts.sent(connection, letter, {}, shop.clock.now())
+    return letters
+
+
+def incident(shop: Shop) -> tuple[Any, ...]:
+    """Severity and channels of the one open incident."""
+    [row] = shop.rows("SELECT severity, channels FROM incidents WHERE open")
+    return row
+
+
+def test_findings_that_raise_page_at_once(shop: Shop) -> None:
+    """A P3 that the probes make a P1 wakes people now, and every page says the new severity and why."""
+    opened(shop, RAISED)
+    assert incident(shop) == ("P3", "slack")
+    shop.clock.move(0.5)
+    diagnosed(shop)
+    assert incident(shop) == ("P1", "slack pagerduty")
+    [page] = claimed(shop, "pagerduty")
+    assert (page.step, page.rank, page.due_at) == ("trigger", 1, shop.clock.now())
+    assert page.report.severity == "P1"
+    assert page.report.title.startswith("[P1] plato")
+    assert (page.report.pagerduty_severity, page.report.pages) == ("critical", True)
+    assert page.report.clock.startswith("P1: respond by")
+    assert "raised from P3 to P1 because tcp is bad (plato: refused after 1 ms)" in page.report.severity_reason
+    slack = sent(shop, "slack") + sent(shop, "slack")
+    assert [(letter.step, letter.rank, letter.report) for letter in slack] == [
+        ("post", 1, page.report),
+        ("details", 1, page.report),
+    ]
+
+
+def test_the_worst_that_findings_can_make_of_it_sets_the_budget(shop: Shop) -> None:
+    """A P3 that may turn into a P1 is diagnosed as fast as a P1: eight seconds and not thirty."""
+    opened(shop, RAISED)
+    start = shop.clock.now().timestamp()
+    assert {due - start for (due,) in shop.rows("SELECT due_at FROM messages")} == {8.0}
+
+
+def test_findings_that_lower_wake_nobody_while_the_page_has_not_left(shop: Shop) -> None:
+    """A P1 that the probes make a P3 is told in Slack, and its page to the pager is taken back."""
+    opened(shop, LOWERED)
+    diagnosed(shop)
+    assert incident(shop) == ("P3", "slack")
+    assert claimed(shop, "pagerduty") == []
+    assert {letter.report.severity for letter in claimed(shop, "slack")} == {"P3"}
+    [(state, error)] = shop.rows("SELECT state, error FROM messages WHERE channel = 'pagerduty'")
+    assert state == "withdrawn"
+    assert "lowered from P1 to P3" in error
+    shop.deliver(a_body(alerts=[OVER], status="resolved"))
+    assert shop.rows("SELECT count(*) FROM messages WHERE channel = 'pagerduty'") == [(1,)]
+
+
+def test_a_page_that_has_left_is_never_taken_back(shop: Shop) -> None:
+    """Who was woken is told of the end, whatever the findings made of it after."""
+    opened(shop, LOWERED)
+    shop.clock.move(8)
+    [page] = claimed(shop, "pagerduty")
+    diagnosed(shop)
+    assert incident(shop) == ("P3", "pagerduty slack")
+    with shop.database.write() as connection:
+        attempts.sent(connection, page, {}, shop.clock.now())
+    assert claimed(shop, "pagerduty") == []
+    shop.deliver(a_body(alerts=[OVER], status="resolved"))
+    assert [letter.step for letter in claimed(shop, "pagerduty")] == ["resolve"]
+
+
+def test_findings_that_are_late_and_raise_still_page(shop: Shop) -> None:
+    """Slack knew it as a P3; the pager hears of the P1 at once, and Slack's message says so."""
+    opened(shop, RAISED)
+    shop.clock.move(8)
+    assert [letter.step for letter in sent(shop, "slack")] == ["post"]
+    diagnosed(shop)
+    [page] = claimed(shop, "pagerduty")
+    assert page.report.severity == "P1"
+    updates = shop.rows("SELECT step FROM messages WHERE channel = 'slack' AND attempt = 0 ORDER BY id")
+    assert updates == [("details",), ("edit",), ("reply",)]
+
+
+@pytest.mark.parametrize("rule", [RAISED, LOWERED])
+def test_the_next_notification_does_not_turn_it_back(shop: Shop, rule: Rule) -> None:
+    """The labels say what they said before the findings; the findings stand."""
+    opened(shop, rule)
+    diagnosed(shop)
+    severity, channels = incident(shop)
+    more = an_alert(labels=LABELS | {"instance": "2"}, fingerprint="aaaaaaaaaaaaaaaa")
+    shop.deliver(a_body(alerts=[FIRING]), a_body(alerts=[FIRING, more]))
+    assert incident(shop) == (severity, channels)
+    [(state,)] = shop.rows("SELECT reason FROM incidents")
+    assert "because tcp is bad" in state
+
+
+def test_labels_that_get_worse_than_before_count_again(shop: Shop) -> None:
+    """A warning that findings made milder is a P1 again when a critical alert joins it."""
+    rule = replace(EVERYTHING, severity=BY_SEVERITY, adjust=(Adjustment(findings=ON_BAD, to="P4", raises=False),))
+    opened(shop, rule, a_body(alerts=[WARNING]))
+    diagnosed(shop)
+    assert incident(shop) == ("P4", "slack")
+    worse = an_alert(labels=LABELS | {"severity": "critical"}, fingerprint="bbbbbbbbbbbbbbbb")
+    shop.deliver(a_body(alerts=[WARNING, worse]))
+    assert incident(shop) == ("P1", "slack pagerduty")
+
+
+def test_bad_news_never_makes_an_incident_milder(shop: Shop) -> None:
+    """Findings made it a P1; that its labels rise from P3 to P2 is no reason to call it a P2."""
+    by = SeverityFrom(label="severity", mapping={"critical": "P2", "warning": "P3"}, otherwise="P3")
+    rule = replace(EVERYTHING, severity=by, adjust=(Adjustment(findings=ON_BAD, to="P1"),))
+    opened(shop, rule, a_body(alerts=[WARNING]))
+    diagnosed(shop)
+    worse = an_alert(labels=LABELS | {"severity": "critical"}, fingerprint="bbbbbbbbbbbbbbbb")
+    shop.deliver(a_body(alerts=[WARNING, worse]))
+    assert incident(shop)[0] == "P1"
+
+
+def test_an_incident_that_is_over_keeps_its_severity(shop: Shop) -> None:
+    """Findings about what has ended meanwhile wake nobody."""
+    opened(shop, RAISED)
+    shop.deliver(a_body(alerts=[OVER], status="resolved"))
+    diagnosed(shop)
+    assert shop.rows("SELECT open, severity, channels FROM incidents") == [(0, "P3", "slack")]
+    assert claimed(shop, "pagerduty") == []
+
+
+def test_an_incident_that_triage_has_moved_is_left_alone(shop: Shop) -> None:
+    """A study decided for a P3 says nothing about the P1 that its labels have made of it since."""
+    rule = replace(RAISED, severity=BY_SEVERITY, adjust=(Adjustment(findings=ON_BAD, to="P2"),))
+    opened(shop, rule, a_body(alerts=[WARNING]))
+    study = shop.begun.pop()
+    worse = an_alert(labels=LABELS | {"severity": "critical"}, fingerprint="bbbbbbbbbbbbbbbb")
+    shop.deliver(a_body(alerts=[WARNING, worse]))
+    shop.begun[:] = [study]
+    shop.diagnosis.begin(shop.begun)
+    for _ in range(500):
+        shop.diagnosis.step()
+        if shop.rows("SELECT count(*) FROM studies WHERE state = 'done'") == [(1,)]:
+            break
+        time.sleep(0.01)
+    assert incident(shop)[0] == "P1"
+
+
+def test_the_turn_of_triage_is_waited_for(shop: Shop) -> None:
+    """While triage decides about an incident nobody changes it; the page is not held up by that."""
+    opened(shop, RAISED)
+    shop.diagnosis.begin(shop.begun)
+    with shop.database.alone("triage"):
+        for _ in range(50):
+            rest = shop.diagnosis.step()
+            time.sleep(0.01)
+        assert rest < 0.1
+        assert incident(shop) == ("P3", "slack")
+        shop.clock.move(8)
+        assert [letter.step for letter in sent(shop, "slack")] == ["post"]
+    diagnosed(shop)
+    assert incident(shop) == ("P1", "slack pagerduty")
+
+
+def test_a_study_that_another_worker_took_over_changes_nothing(shop: Shop) -> None:
+    """Two workers that ran the same probes page once."""
+    opened(shop, RAISED)
+    shop.diagnosis.begin(shop.begun)
+    with shop.database.write() as connection:
+        connection.exec_driver_sql("UPDATE studies SET attempt = attempt + 1")
+    for _ in range(50):
+        shop.diagnosis.step()
+        time.sleep(0.01)
+    assert incident(shop) == ("P3", "slack")
+    assert shop.rows("SELECT count(*) FROM messages WHERE channel = 'pagerduty'") == [(0,)]

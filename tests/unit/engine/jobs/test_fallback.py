@@ -1,0 +1,278 @@
+"""A page that its channel does not take reaches people another way, once, and its end reaches all who were told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from responder.engine import pipeline
+from responder.engine.effects.context import Desk
+from responder.engine.effects.decided import Decided
+from responder.engine.effects.on_notification import History
+from responder.engine.jobs.fallback import Fallback, ways
+from responder.engine.workers.incident_writer import Ledger, write
+from responder.model.incident import Incident
+from responder.model.message import Letter
+from responder.model.report import Moment
+from responder.model.secret import Secret
+from responder.notify.channels.log import Log
+from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
+from responder.notify.channels.slack import Slack
+from responder.notify.channels.slack_webhook import SlackWebhook
+from responder.notify.channels.smtp import Smtp
+from responder.notify.contract import Channel
+from responder.notify.render.slack_messages import alarm, plain
+from responder.store.database import Database
+from responder.store.incidents import incidents
+from responder.store.outbox import attempts, channel_state, claims, outbox
+from tests.conftest import HandClock
+from tests.support.builders import NOW, a_group, a_resolved_alert
+from tests.unit.engine.test_pipeline import EVERYTHING, a_delivery, a_desk, begun
+
+CHANNELS: dict[str, Channel] = {
+    "pagerduty": PagerDuty(Secret("first")),
+    "pagerduty_fallback": PagerDutyFallback(Secret("second")),
+    "slack": Slack(Secret("token"), "#incidents", group="S0123ABCD"),
+    "smtp": Smtp("responder@example.com", ("oncall@example.com",)),
+}
+LOG = Log()
+SLACK_ONLY = replace(EVERYTHING, id="slack-only", channels=("slack",))
+EVERY = claims.Lane((), rest=True)
+
+
+class Night:
+    """A P1 page in the outbox, and the look-out for pages that are stuck."""
+
+    def __init__(self, database: Database, clock: HandClock, channels: dict[str, Channel] = CHANNELS) -> None:
+        self.database = database
+        self.clock = clock
+        self.desk: Desk = replace(a_desk(), channels=channels)
+        self.fallback = Fallback(database, Ledger(database, clock), lambda: self.desk, clock, 60.0)
+        channel_state.prepare(database, channels)
+        effects = begun(a_desk())
+        assert effects.incident is not None
+        told = replace(effects.incident, channels=("pagerduty",))
+        drafts = tuple(replace(d, due_at=NOW, enrich=False) for d in effects.drafts if d.channel == "pagerduty")
+        self.begun = replace(effects, delivery=None, incident=told, drafts=drafts, work=None)
+        with database.work() as connection:
+            write(connection, Decided(effects=[self.begun], added=[told]), NOW, 0)
+
+    def fail(self, *, dead: bool = False) -> list[str]:
+        """Let every message that is due be tried in vain; their channels."""
+        now = self.clock.now()
+        with self.database.work() as connection:
+            letters = claims.claim(connection, EVERY, now, now + timedelta(seconds=6), 10)
+            for letter in letters:
+                self._fail(connection, letter, dead=dead)
+        return [letter.channel for letter in letters]
+
+    def _fail(self, connection: object, letter: Letter, *, dead: bool) -> None:
+        now = self.clock.now()
+        if dead:
+            attempts.dead(connection, letter, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
+            return
+        channel_state.failed(connection, letter.channel, now)  # type: ignore[arg-type]
+        attempts.again(connection, letter, now, "HTTP 503", plain=False)  # type: ignore[arg-type]
+
+    def told(self) -> list[tuple[str, str]]:
+        """Channel and moment of all messages, in order."""
+        with self.database.read() as connection:
+            rows = connection.execute(text("SELECT channel, moment FROM messages ORDER BY id")).all()
+        return [(channel, moment) for channel, moment in rows]
+
+    def incident(self) -> Incident:
+        """As it is stored."""
+        assert self.begun.incident is not None
+        with self.database.read() as connection:
+            found = incidents.find(connection, self.begun.incident.id)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def night(database: Database, clock: HandClock) -> Night:
+    """With every way configured."""
+    return Night(database, clock)
+
+
+def test_a_page_goes_from_way_to_way_until_somebody_is_reached(night: Night) -> None:
+    """PagerDuty, second key, Slack with the group, mail: each gets its minute, none is asked twice, nothing is lost."""
+    expected = ["pagerduty", "pagerduty_fallback", "slack", "smtp"]
+    for number in range(1, 5):
+        night.fail()
+        night.fallback.run()
+        assert len(night.told()) == number
+        night.clock.move(61)
+        night.fail()
+        for _ in range(3):
+            night.fallback.run()
+    assert night.told() == [("pagerduty", "start"), *((name, "fallback") for name in expected[1:])]
+    assert list(night.incident().channels) == expected
+    assert sorted(night.fail()) == sorted(expected), "every one of them is still tried"
+
+
+def test_the_page_says_the_whole_way_it_took(night: Night) -> None:
+    """Whoever is woken by the third way knows what is wrong with the first two."""
+    for _ in range(3):
+        night.clock.move(61)
+        night.fail()
+        night.fallback.run()
+    with night.database.read() as connection:
+        report = outbox.last_reports(connection, [night.incident().id])[night.incident().id]
+    assert report.moment is Moment.FALLBACK
+    assert report.detour.startswith("PagerDuty has not accepted this page for 1 minute: HTTP 503; then PagerDuty's")
+    assert report.title == night.begun.drafts[0].report.title
+
+
+def test_a_page_that_was_refused_for_good_takes_the_next_way_at_once(night: Night) -> None:
+    """A wrong integration key costs seconds."""
+    night.fail(dead=True)
+    night.fallback.run()
+    assert night.told() == [("pagerduty", "start"), ("pagerduty_fallback", "fallback")]
+
+
+def test_the_end_reaches_everybody_who_was_told(night: Night) -> None:
+    """One incident in the end: whoever was called by a fallback is told that it is over."""
+    for _ in range(3):
+        night.clock.move(61)
+        night.fail()
+        night.fallback.run()
+    group = a_group(a_resolved_alert())
+    over = pipeline.triage(group, a_delivery(9, 600), History(night.incident()), night.desk)
+    assert over.incident is not None
+    assert not over.incident.open
+    resolved = {draft.channel for draft in over.drafts if draft.report.moment is Moment.RESOLUTION}
+    assert resolved == set(CHANNELS)
+
+
+def test_nobody_is_woken_for_what_is_over(night: Night) -> None:
+    """An incident that ended while PagerDuty was down is not paged the other way."""
+    night.clock.move(61)
+    night.fail()
+    with night.database.work() as connection:
+        incidents.save(connection, [], [replace(night.incident(), open=False, resolved_at=night.clock.now())])
+    night.fallback.run()
+    assert night.told() == [("pagerduty", "start")]
+
+
+def test_a_page_that_was_accepted_takes_no_other_way(night: Night) -> None:
+    """PagerDuty answers on the third attempt: nobody is called twice."""
+    night.fail()
+    with night.database.work() as connection:
+        (letter,) = claims.claim(connection, EVERY, NOW, NOW, 10)
+        attempts.sent(connection, letter, {}, NOW)
+    night.clock.move(3600)
+    night.fallback.run()
+    assert night.told() == [("pagerduty", "start")]
+
+
+def test_without_a_group_to_mention_slack_is_no_way(database: Database, clock: HandClock) -> None:
+    """A message among others wakes nobody, so mail is next."""
+    silent: dict[str, Channel] = {**CHANNELS, "slack": Slack(Secret("token"), "#incidents")}
+    night = Night(database, clock, silent)
+    assert ways(night.desk.channels) == ("pagerduty", "pagerduty_fallback", "smtp")
+
+
+def test_a_page_of_a_pager_that_is_configured_away_is_read_elsewhere(night: Night) -> None:
+    """The key was taken out while a P1 waited: the page takes the next way, and says that PagerDuty is gone."""
+    night.desk = replace(night.desk, channels={"slack": CHANNELS["slack"], "log": LOG})
+    night.fail(dead=True)
+    night.fallback.run()
+    assert night.told() == [("pagerduty", "start"), ("slack", "fallback")]
+
+
+def test_a_page_that_can_wake_nobody_is_at_least_read(database: Database, clock: HandClock) -> None:
+    """Without any other way people read in Slack, and if that fails in the log, that PagerDuty woke nobody."""
+    silent: dict[str, Channel] = {
+        "pagerduty": CHANNELS["pagerduty"],
+        "slack": Slack(Secret("token"), "#incidents"),
+        "log": LOG,
+    }
+    night = Night(database, clock, silent)
+    for number in range(1, 5):
+        night.fail(dead=True)
+        night.fallback.run()
+        assert len(night.told()) == min(number + 1, 3)
+    assert night.told() == [("pagerduty", "start"), ("slack", "fallback"), ("log", "fallback")]
+
+
+def test_two_that_decide_at_once_page_once(night: Night) -> None:
+    """Replicas, and an engine that died after it decided, lead to one page each way."""
+    night.clock.move(61)
+    night.fail()
+    other = Fallback(night.database, Ledger(night.database, night.clock), lambda: night.desk, night.clock, 60.0)
+    night.fallback.run()
+    other.run()
+    assert night.told() == [("pagerduty", "start"), ("pagerduty_fallback", "fallback")]
+
+
+class Bar(Night):
+    """A beginning in Slack, of a severity that wakes nobody unless it ``pages``, without a page at PagerDuty."""
+
+    def __init__(
+        self, database: Database, clock: HandClock, channels: dict[str, Channel], *, pages: bool, rule: str = "x"
+    ) -> None:
+        super().__init__(database, clock, channels)
+        with database.work() as connection:
+            connection.execute(text("UPDATE messages SET state = 'withdrawn'"))
+            draft = replace(
+                self.begun.drafts[0],
+                channel="slack",
+                step="post",
+                report=replace(self.begun.drafts[0].report, pages=pages, rule=rule),
+            )
+            outbox.write(connection, [draft], NOW)
+
+    def refused(self, times: int) -> list[tuple[str, str]]:
+        """What was told after every channel has refused what it had for good."""
+        for _ in range(times):
+            self.fail(dead=True)
+            self.fallback.run()
+        return self.told()[1:]
+
+    def mentions(self) -> bool:
+        """Whether the newest message calls the group."""
+        with self.database.read() as connection:
+            report = outbox.last_reports(connection, [self.incident().id])[self.incident().id]
+        said = [alarm(report, "S0123ABCD").text, plain(report, "S0123ABCD")]
+        return any("subteam" in each for each in said)
+
+
+HOOK = SlackWebhook(Secret("https://hooks.example.com/x"), group="S0123ABCD")
+
+
+def test_what_slack_alone_was_to_say_is_read_another_way(database: Database, clock: HandClock) -> None:
+    """Slack's channel was archived: a P3 is read by its webhook, then in the log, and nobody is called or mailed."""
+    bar = Bar(database, clock, {**CHANNELS, "slack_webhook": HOOK, "log": LOG}, pages=False)
+    assert bar.refused(1) == [("slack", "start"), ("slack_webhook", "fallback")]
+    assert not bar.mentions()
+    assert bar.refused(4) == [("slack", "start"), ("slack_webhook", "fallback"), ("log", "fallback")]
+    assert list(bar.incident().channels) == ["pagerduty", "slack_webhook", "log"]
+
+
+def test_a_p1_that_pagerduty_has_is_not_mailed_because_slack_refused_it(database: Database, clock: HandClock) -> None:
+    """Whoever was called by PagerDuty is not called once more: the message is in the log."""
+    bar = Bar(database, clock, {**CHANNELS, "log": LOG}, pages=True)
+    assert bar.refused(3) == [("slack", "start"), ("log", "fallback")]
+
+
+def test_without_pagerduty_a_p1_that_slack_refuses_wakes_by_mail(database: Database, clock: HandClock) -> None:
+    """Where Slack is all there is, a P1 that it refuses for good has been heard by nobody."""
+    slack = Slack(Secret("token"), "#incidents")
+    channels: dict[str, Channel] = {"slack": slack, "smtp": CHANNELS["smtp"], "log": LOG}
+    bar = Bar(database, clock, channels, pages=True)
+    assert bar.refused(1) == [("slack", "start"), ("smtp", "fallback")]
+
+
+def test_without_pagerduty_what_its_rule_keeps_from_the_pager_is_not_mailed(
+    database: Database, clock: HandClock
+) -> None:
+    """A rule that names Slack alone wakes nobody, however bad its severity is."""
+    slack = Slack(Secret("token"), "#incidents")
+    channels: dict[str, Channel] = {"slack": slack, "smtp": CHANNELS["smtp"], "log": LOG}
+    bar = Bar(database, clock, channels, pages=True, rule=SLACK_ONLY.id)
+    bar.desk = replace(a_desk(SLACK_ONLY), channels=channels)
+    assert bar.refused(3) == [("slack", "start"), ("log", "fallback")]

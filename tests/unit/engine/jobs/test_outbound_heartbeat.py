@@ -1,0 +1,131 @@
+"""Somebody outside is told that people can be paged, and hears nothing when they cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from responder.engine.jobs.outbound_heartbeat import Facts, Lifeline, doubts
+from responder.model.clock import Deadline
+from responder.model.heartbeat import Pulse
+from responder.model.message import Request, Response
+from responder.model.rule import Heartbeat
+from responder.model.secret import Secret
+from responder.outgoing import CouldNotReach
+from responder.store.database import Database
+from responder.store.outbox import channel_state
+from responder.store.outbox.backlog import Backlog
+from responder.store.outbox.channel_state import Standing
+from tests.conftest import Counted, HandClock
+from tests.support.builders import NOW, a_rule
+from tests.unit.engine.test_pipeline import a_desk
+
+MINUTE = timedelta(minutes=1)
+WELL = Facts(
+    oldest_delivery=NOW - MINUTE,
+    backlogs={"slack": Backlog(waiting=3, urgent=NOW - MINUTE), "gone": Backlog(waiting=1, urgent=NOW - 9 * MINUTE)},
+    standings={"pagerduty": Standing(failed_at=100.0, accepted_at=101.0)},
+    pulses={"prod": Pulse(cluster="prod", seen_at=NOW - 5 * MINUTE, since=NOW, watched_at=NOW)},
+    expected=(Heartbeat(cluster="prod", max_gap=600.0, rule=a_rule()),),
+    channels=("pagerduty", "slack"),
+)
+NEVER = Pulse(cluster="prod", seen_at=None, since=NOW, watched_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ()),
+        ({"oldest_delivery": NOW - 3 * MINUTE}, ("deliveries wait to be decided",)),
+        ({"backlogs": {"slack": Backlog(waiting=1, urgent=NOW - 3 * MINUTE)}}, ("messages for slack do not leave",)),
+        (
+            {"standings": {"pagerduty": Standing(failed_at=102.0, accepted_at=101.0)}},
+            ("pagerduty did not accept the last message",),
+        ),
+        ({"pulses": {"prod": NEVER}}, ("no Watchdog from prod",)),
+        ({"pulses": {}}, ("no Watchdog from prod",)),
+        ({"pulses": {"prod": replace(NEVER, seen_at=NOW - 11 * MINUTE)}}, ("no Watchdog from prod",)),
+    ],
+    ids=lambda value: ", ".join(value) if isinstance(value, dict) else "",
+)
+def test_each_reason_withholds_the_ping(changes: dict[str, object], expected: tuple[str, ...]) -> None:
+    """Whatever keeps a page from people is a reason to let the switch outside go off."""
+    assert doubts(replace(WELL, **changes), NOW) == expected  # type: ignore[arg-type]
+
+
+class Wire:
+    """Remembers whom it was sent to."""
+
+    def __init__(self, answer: Callable[[], Response]) -> None:
+        self.asked: list[str] = []
+        self._answer = answer
+
+    def send(self, request: Request, _deadline: Deadline, _cap: int = 0) -> Response:
+        """The answer of the other side."""
+        self.asked.append(request.url)
+        return self._answer()
+
+
+def pinged(database: Database, clock: HandClock, *, alive: bool = True, status: int = 200) -> list[str]:
+    """Run once; the addresses that were asked."""
+    wire = Wire(lambda: Response(status, b"OK"))
+    urls = {"url": Secret("https://ping/up"), "fail_url": Secret("https://ping/fail")}
+    line = Lifeline(database, a_desk, wire, clock, **urls, alive=lambda: alive)  # type: ignore[arg-type]
+    line.run()
+    return wire.asked
+
+
+def test_it_is_pinged_while_all_is_well(database: Database, clock: HandClock, counted: Counted) -> None:
+    """A service that could page says so, and the moment is a metric."""
+    assert pinged(database, clock) == ["https://ping/up"]
+    assert counted('responder_outbound_heartbeats_total{result="accepted"}') == 1
+    assert counted("responder_outbound_heartbeat_last_success_timestamp_seconds") == NOW.timestamp()
+
+
+def test_a_thread_that_has_ended_withholds_it(database: Database, clock: HandClock, counted: Counted) -> None:
+    """The other address hears of it where there is one."""
+    assert pinged(database, clock, alive=False) == ["https://ping/fail"]
+    assert counted('responder_outbound_heartbeats_total{result="withheld"}') == 1
+
+
+def test_a_refused_ping_is_no_success(database: Database, clock: HandClock, counted: Counted) -> None:
+    """A wrong address shows in the metrics."""
+    assert pinged(database, clock, status=404) == ["https://ping/up"]
+    assert counted('responder_outbound_heartbeats_total{result="failed"}') == 1
+    assert counted("responder_outbound_heartbeat_last_success_timestamp_seconds") is None
+
+
+def test_a_channel_that_refused_its_last_message_withholds_it(database: Database, clock: HandClock) -> None:
+    """The newest attempt of any replica counts: they share it through the database."""
+    channel_state.prepare(database, ["slack"])
+    with database.work() as connection:
+        channel_state.tried(connection, "slack", clock.now(), accepted=False, failed=True)
+    assert pinged(database, clock) == ["https://ping/fail"]
+    clock.move(1.0)
+    with database.work() as connection:
+        channel_state.tried(connection, "slack", clock.now(), accepted=True, failed=False)
+    assert pinged(database, clock) == ["https://ping/up"]
+
+
+def test_the_address_is_never_logged(database: Database, clock: HandClock, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever knows the address can silence the switch."""
+
+    def fail() -> Response:
+        raise CouldNotReach("cannot reach https://ping/s3cret")
+
+    line = Lifeline(
+        database,
+        a_desk,
+        Wire(fail),  # type: ignore[arg-type]
+        clock,
+        url=Secret("https://ping/s3cret"),
+        fail_url=Secret(""),
+        alive=lambda: True,
+    )
+    line.run()
+    said = capsys.readouterr().out
+    assert "lifeline.refused" in said
+    assert "s3cret" not in said

@@ -1,0 +1,218 @@
+"""Open incidents are compared with a server that speaks Alertmanager's API, and people hear what was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from responder.engine.jobs.alertmanager_client import Alertmanagers
+from responder.engine.jobs.recheck import Review
+from responder.engine.jobs.reconcile import Reconcile
+from responder.engine.workers.incident_writer import Ledger
+from responder.outgoing import Outgoing
+from responder.store.database import Database
+from responder.triage.reconcile import NoView, View
+from tests.conftest import HandClock
+from tests.unit.engine.workers.test_triage import FIRING, OVER, Shop
+from tests.unit.receive.test_alertmanager import a_body, an_alert
+
+FINGERPRINT = FIRING["fingerprint"]
+TWO = an_alert(labels={"alertname": "Other"}, fingerprint="2222222222222222")
+
+
+class Answers:
+    """An Alertmanager of a few lines: what it says is set by the test."""
+
+    def __init__(self) -> None:
+        self.since = "2026-01-01T00:00:00.000Z"
+        self.alerts: list[dict[str, Any]] = [self.listed("ffffffffffffffff", name="Watchdog")]
+        self.raw: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        answers = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                answers.asked.append(self.path)
+                body = answers.body(self.path)
+                self.send_response(200 if body else 503)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_arguments: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def listed(self, fingerprint: str, state: str = "active", name: str = "ServiceDown", **by: Any) -> dict[str, Any]:
+        """An alert as API v2 lists it."""
+        status = {"state": state, "silencedBy": [], "inhibitedBy": []} | by
+        return {"fingerprint": fingerprint, "labels": {"alertname": name}, "status": status}
+
+    def body(self, path: str) -> bytes:
+        """The answer to a path; empty stands for 503."""
+        if path in self.raw:
+            return self.raw[path]
+        if path.startswith("/api/v2/silence/"):
+            told = {"createdBy": "alice", "comment": "deploying", "endsAt": "2026-02-28T05:00:00.000Z"}
+            return json.dumps({"id": path.rpartition("/")[2], **told}).encode()
+        status = {"uptime": self.since, "cluster": {"status": "disabled"}, "versionInfo": {}}
+        return json.dumps(status if path == "/api/v2/status" else self.alerts).encode()
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def answers() -> Iterator[Answers]:
+    """A server of its own."""
+    found = Answers()
+    yield found
+    found.close()
+
+
+class Scene(Shop):
+    """A shop that compares its open incidents with one Alertmanager."""
+
+    def __init__(self, database: Database, clock: HandClock, url: str) -> None:
+        super().__init__(database, clock)
+        self.alertmanagers = Alertmanagers(Outgoing(clock), clock)
+        self.ledger = Ledger(database, clock)
+        servers = {"": (url,)}
+        grace = timedelta(minutes=10)
+        args = (database, self.ledger, lambda: self.desk, clock)
+        self.job = Reconcile(*args, self.alertmanagers, servers, grace)
+        self.review = Review(*args)
+
+    def compare(self, minutes: float = 0) -> None:
+        """Let time pass, then compare."""
+        self.clock.move(60 * minutes)
+        self.job.run()
+
+    def told(self, channel: str) -> list[tuple[str, str]]:
+        """Each step that was written for a channel, with its update."""
+        rows = self.rows(f"SELECT step, report FROM messages WHERE channel = '{channel}' ORDER BY id")
+        return [(step, json.loads(report)["update"]) for step, report in rows]
+
+    def is_open(self) -> bool:
+        """Whether the one incident is."""
+        return bool(self.rows("SELECT open FROM incidents")[0][0])
+
+
+@pytest.fixture
+def scene(database: Database, clock: HandClock, answers: Answers) -> Iterator[Scene]:
+    """An open incident, and an Alertmanager to ask."""
+    found = Scene(database, clock, answers.url)
+    found.deliver(a_body(alerts=[FIRING]))
+    yield found
+    found.diagnosis.close()
+
+
+def test_a_silence_is_told_once_and_wakes_nobody(scene: Scene, answers: Answers) -> None:
+    """The thread says who hid the alert and until when; the incident stays open, since it is not over."""
+    answers.alerts.append(answers.listed(FINGERPRINT, "suppressed", silencedBy=["s1"]))
+    scene.compare()
+    scene.compare(60)
+    assert scene.told("slack")[2:] == [
+        (step, "still firing, silenced by alice until 2026-02-28 05:00Z: deploying") for step in ("edit", "reply")
+    ]
+    assert len(scene.told("pagerduty")) == 1
+    assert scene.is_open()
+    answers.alerts[-1] = answers.listed(FINGERPRINT)
+    scene.compare()
+    assert scene.told("slack")[4:] == [(step, "still firing, and not silenced any more") for step in ("edit", "reply")]
+
+
+def test_what_is_gone_is_resolved_with_the_reason(scene: Scene, answers: Answers) -> None:
+    """Ten minutes after Alertmanager stopped to list it, all who were told of it hear that it is over, and why."""
+    scene.compare()
+    scene.compare(9)
+    assert scene.is_open()
+    scene.compare(1)
+    assert not scene.is_open()
+    step, why = scene.told("pagerduty")[-1]
+    assert step == "resolve"
+    assert f"{answers.url} did not list it any more since 02:41Z, and no notification told its end" in why
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v2/status", b""),
+        ("/api/v2/alerts", b""),
+        ("/api/v2/alerts", b'[{"fingerprint": "f'),
+        ("/api/v2/alerts", b'{"status": "success", "data": []}'),
+        ("/api/v2/alerts", b'[{"labels": {}}]'),
+    ],
+)
+def test_half_an_answer_ends_nothing(scene: Scene, answers: Answers, path: str, body: bytes) -> None:
+    """An Alertmanager that fails, breaks off or says something else is no witness."""
+    answers.raw[path] = body
+    scene.compare()
+    scene.compare(60)
+    scene.compare(60)
+    assert scene.is_open()
+    assert isinstance(scene.alertmanagers.view(answers.url, {FINGERPRINT}), NoView)
+
+
+def test_a_restart_in_between_starts_the_clock_anew(scene: Scene, answers: Answers) -> None:
+    """An Alertmanager that came back empty is given time to hear of everything again."""
+    scene.compare()
+    scene.compare(9)
+    answers.since = scene.clock.now().isoformat()
+    scene.compare(1)
+    scene.compare(8)
+    assert scene.is_open()
+    scene.compare(2)
+    scene.compare(9)
+    assert scene.is_open()
+    scene.compare(1)
+    assert not scene.is_open()
+
+
+def test_one_that_comes_back_to_the_list_is_not_ended(scene: Scene, answers: Answers) -> None:
+    """Gone means gone without a break."""
+    scene.compare()
+    answers.alerts.append(answers.listed(FINGERPRINT))
+    scene.compare(9)
+    answers.alerts.pop()
+    scene.compare(2)
+    scene.compare(9)
+    assert scene.is_open()
+
+
+def test_a_silenced_part_keeps_the_incident_open_while_it_is_listed(scene: Scene, answers: Answers) -> None:
+    """Without a list to look at it would have ended after six minutes; the list says that it still fires."""
+    scene.deliver(a_body(alerts=[FIRING, TWO]), a_body(alerts=[OVER], status="resolved"))
+    answers.alerts.append(answers.listed(TWO["fingerprint"], "suppressed", silencedBy=["s1"]))
+    scene.compare()
+    scene.clock.move(3600)
+    scene.review.run()
+    assert scene.is_open()
+
+
+def test_nobody_is_asked_while_nothing_is_open(scene: Scene, answers: Answers) -> None:
+    """A quiet night costs Alertmanager nothing."""
+    scene.deliver(a_body(alerts=[OVER], status="resolved"))
+    answers.asked.clear()
+    scene.compare()
+    assert answers.asked == []
+
+
+def test_only_our_alerts_are_kept_of_a_long_list(scene: Scene, answers: Answers) -> None:
+    """What others alert on is counted and forgotten."""
+    answers.alerts += [answers.listed(FINGERPRINT, "suppressed", inhibitedBy=["ffffffffffffffff"])]
+    view = scene.alertmanagers.view(answers.url, {FINGERPRINT})
+    assert isinstance(view, View)
+    assert (view.total, set(view.alerts)) == (2, {FINGERPRINT})
+    assert view.alerts[FINGERPRINT].inhibitors == ("Watchdog",)

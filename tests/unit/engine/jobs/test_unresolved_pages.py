@@ -1,0 +1,134 @@
+"""An end that PagerDuty refuses for good: somebody is still paged there, so people are told to close it by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from responder.engine import pipeline
+from responder.engine.effects.decided import Decided
+from responder.engine.effects.on_notification import History
+from responder.engine.jobs.unresolved_pages import Unclosing
+from responder.engine.workers.incident_writer import Ledger, write
+from responder.engine.workers.resend import resend
+from responder.model.incident import Incident
+from responder.model.message import Letter
+from responder.model.secret import Secret
+from responder.notify.channels.pagerduty import PagerDuty
+from responder.notify.contract import Channel
+from responder.store.database import Database
+from responder.store.incidents import incidents
+from responder.store.outbox import attempts, channel_state, claims, outbox
+from tests.conftest import HandClock
+from tests.support.builders import a_group, a_resolved_alert
+from tests.unit.engine.test_pipeline import CHANNELS_USED, EVERYTHING, a_delivery, a_desk, begun
+
+EVERY = claims.Lane((), rest=True)
+ONLY: dict[str, Channel] = {"pagerduty": PagerDuty(Secret("key")), "log": CHANNELS_USED["log"]}
+
+
+class Morning:
+    """An incident that people were paged for, and its end, which PagerDuty does not take."""
+
+    def __init__(self, database: Database, clock: HandClock, channels: dict[str, Channel]) -> None:
+        self.database = database
+        self.clock = clock
+        self.desk = a_desk(replace(EVERYTHING, probes=()), channels)
+        self.job = Unclosing(database, Ledger(database, clock), lambda: self.desk, clock)
+        channel_state.prepare(database, channels)
+        first = begun(self.desk)
+        assert first.incident is not None
+        over = pipeline.triage(a_group(a_resolved_alert()), a_delivery(2, 600), History(first.incident), self.desk)
+        assert over.incident is not None
+        self.incident: Incident = over.incident
+        for effects, added, changed in ((first, [first.incident], []), (over, [], [over.incident])):
+            with database.work() as connection:
+                write(connection, Decided(effects=[effects], added=added, changed=changed), clock.now(), 0)
+        clock.move(601)
+
+    def carry(self, refused: Callable[[Letter], bool]) -> None:
+        """Let every message be tried: accepted, or refused for good."""
+        now = self.clock.now()
+        while True:
+            with self.database.work() as connection:
+                letters = claims.claim(connection, EVERY, now, now + timedelta(seconds=6), 10)
+                for letter in letters:
+                    if refused(letter):
+                        attempts.dead(connection, letter, "HTTP 400: Invalid routing key", now)
+                    else:
+                        attempts.sent(connection, letter, {}, now)
+            if not letters:
+                return
+
+    def told(self) -> list[tuple[str, str]]:
+        """Channel and step of what was written because the end was refused."""
+        self.job.run()
+        with self.database.read() as connection:
+            found = "SELECT channel, step FROM messages WHERE moment = 'unclosed' ORDER BY id"
+            return [(channel, step) for channel, step in connection.execute(text(found))]
+
+
+@pytest.fixture
+def morning(database: Database, clock: HandClock) -> Morning:
+    """With PagerDuty and Slack."""
+    return Morning(database, clock, CHANNELS_USED)
+
+
+def an_end(letter: Letter) -> bool:
+    """Whether it closes the incident at PagerDuty."""
+    return letter.step == "resolve"
+
+
+def test_slack_hears_that_it_must_be_closed_by_hand(morning: Morning) -> None:
+    """Whoever is still called for what is over reads in Slack why, and what to do; they read it once."""
+    morning.carry(an_end)
+    assert morning.told() == [("slack", "aloud")]
+    assert morning.told() == [("slack", "aloud")]
+    with morning.database.read() as connection:
+        report = outbox.last_reports(connection, [morning.incident.id])[morning.incident.id]
+    assert "refused the end of this incident for good (HTTP 400: Invalid routing key)" in report.update
+    assert "close it there by hand" in report.update
+    assert "`responder messages resend 4`" in report.update
+
+
+def test_what_pagerduty_never_took_need_not_be_closed(morning: Morning) -> None:
+    """Where it refused the beginning as well, nothing is open there."""
+    morning.carry(lambda letter: letter.channel == "pagerduty")
+    assert morning.told() == []
+
+
+def test_what_was_closed_is_not_spoken_of(morning: Morning) -> None:
+    """An end that PagerDuty takes is the usual case."""
+    morning.carry(lambda _letter: False)
+    assert morning.told() == []
+
+
+def test_what_fires_again_is_open_there_rightly(morning: Morning) -> None:
+    """Nobody is asked to close an incident that is open again."""
+    morning.carry(an_end)
+    with morning.database.work() as connection:
+        incidents.save(connection, [], [replace(morning.incident, open=True, resolved_at=None)])
+    assert morning.told() == []
+
+
+def test_without_slack_it_stands_in_the_log(database: Database, clock: HandClock) -> None:
+    """It is somewhere, whatever is configured."""
+    morning = Morning(database, clock, ONLY)
+    morning.carry(an_end)
+    assert morning.told() == [("log", "print")]
+
+
+def test_an_end_that_is_sent_again_closes_it(morning: Morning) -> None:
+    """What the message says to do works: once the key is mended, `messages resend` closes the incident."""
+    morning.carry(an_end)
+    morning.told()
+    with morning.database.work() as connection:
+        (answer,) = resend(connection, [4], morning.clock.now())
+    assert answer.refused == ""
+    morning.carry(lambda _letter: False)
+    with morning.database.read() as connection:
+        assert outbox.counts(connection)[("pagerduty", "sent")] == 2

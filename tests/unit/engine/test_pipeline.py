@@ -1,0 +1,414 @@
+"""The story: what follows from each kind of delivery, for whom, and when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from responder.diagnose.probes import PROBES
+from responder.engine import pipeline
+from responder.engine.effects.context import Desk
+from responder.engine.effects.incident_state import incident_id
+from responder.engine.effects.on_notification import History
+from responder.engine.effects.triage_failure import mishap
+from responder.model.alert import Alert, AlertGroup
+from responder.model.delivery import Delivery, Effects
+from responder.model.finding import Verdict
+from responder.model.problem import Place
+from responder.model.report import Moment, Status
+from responder.model.rule import Action, ProbeSpec, Rule, SeverityFrom
+from responder.model.secret import Secret
+from responder.model.window import Span, Window
+from responder.notify.channels.log import Log
+from responder.notify.channels.pagerduty import PagerDuty
+from responder.notify.channels.slack import Slack
+from responder.notify.contract import Channel
+from responder.notify.report.links import LinkMaker
+from responder.triage.rule_index import Matching
+from tests.support.builders import (
+    NOW,
+    STARTED,
+    a_book,
+    a_finding,
+    a_group,
+    a_resolved_alert,
+    a_rule,
+    an_alert,
+)
+
+TCP = ProbeSpec(
+    name="tcp",
+    kind="tcp",
+    timeout=1.0,
+    spec=PROBES["tcp"].spec(target="${health}"),
+    place=Place("rules/probes.yaml", 1, 1),
+)
+CHANNELS_USED: dict[str, Channel] = {
+    "pagerduty": PagerDuty(Secret("key")),
+    "slack": Slack(Secret("token"), "#incidents"),
+    "log": Log(),
+}
+BY_SEVERITY = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P3"}, otherwise="P4")
+EVERYTHING = replace(
+    a_rule(), matchers=(), severity=BY_SEVERITY, probes=("tcp",), channels=("pagerduty", "slack"), id="everything"
+)
+
+
+def a_desk(rule: Rule = EVERYTHING, channels: dict[str, Channel] = CHANNELS_USED, above: tuple[Rule, ...] = ()) -> Desk:
+    """One rule for everything below those ``above``, a tcp probe, PagerDuty and Slack."""
+    book = replace(a_book(), rules=(*above, rule), probes={"tcp": TCP})
+    return Desk(
+        book=book,
+        matching=Matching(book.rules),
+        probe_kinds=PROBES,
+        channels=channels,
+        links=LinkMaker(runbook_base_url="https://runbooks.example.com"),
+        prometheus_url="",
+    )
+
+
+def a_delivery(number: int = 1, after: float = 0.0) -> Delivery:
+    """A delivery received some seconds after NOW; its body is not looked at here."""
+    return Delivery(id=number, received_at=NOW + timedelta(seconds=after), cluster="", body=b"")
+
+
+def told(effects: Effects) -> list[tuple[str, str]]:
+    """Channel and step of each message."""
+    return [(draft.channel, draft.step) for draft in effects.drafts]
+
+
+def following(first: Effects, group: AlertGroup, desk: Desk, number: int = 2, after: float = 60.0) -> Effects:
+    """What the next notification of the same group does."""
+    history = History(first.incident, first.drafts[-1].report if first.drafts else None)
+    return pipeline.triage(group, a_delivery(number, after), history, desk)
+
+
+def begun(desk: Desk, *alerts: Alert) -> Effects:
+    """The first notification."""
+    return pipeline.triage(a_group(*alerts), a_delivery(), History(), desk)
+
+
+def test_a_new_incident_pages_everybody_at_its_budget_at_the_latest() -> None:
+    """The page exists, with its due time, before any probe has run."""
+    effects = begun(a_desk())
+    assert told(effects) == [("pagerduty", "trigger"), ("slack", "post"), ("slack", "details")]
+    assert {draft.due_at for draft in effects.drafts} == {NOW + timedelta(seconds=8)}
+    assert all(draft.enrich for draft in effects.drafts)
+    assert effects.incident is not None
+    assert effects.incident.channels == ("pagerduty", "slack")
+    assert effects.work is not None
+    assert effects.work.probes == ("tcp",)
+
+
+def test_deciding_twice_opens_one_incident() -> None:
+    """A transaction that is repeated after a crash finds the same incident again."""
+    first, second = begun(a_desk()), begun(a_desk())
+    assert first == second
+    assert first.incident is not None
+    assert first.incident.id == incident_id(first.incident.dedup_key, 1)
+
+
+def test_a_page_without_probes_does_not_wait() -> None:
+    """Where there is nothing to ask, nobody waits for an answer."""
+    effects = begun(a_desk(replace(EVERYTHING, probes=())))
+    assert {draft.due_at for draft in effects.drafts} == {NOW}
+    assert effects.work is None
+
+
+def test_a_page_whose_probes_cannot_be_asked_does_not_wait() -> None:
+    """A service outside the catalogue has no address to look at: the page leaves at once."""
+    effects = begun(a_desk(), an_alert(labels={"service": "unheard-of", "job": "unheard-of"}))
+    assert effects.work is None
+    assert {draft.due_at for draft in effects.drafts} == {NOW}
+
+
+def test_a_severity_that_does_not_page_wakes_nobody() -> None:
+    """P3 and P4 go to Slack only."""
+    effects = begun(a_desk(), an_alert(labels={"severity": "warning"}))
+    assert told(effects) == [("slack", "post"), ("slack", "details")]
+
+
+def test_the_worst_alert_decides() -> None:
+    """One critical alert among twenty warnings makes the incident critical."""
+    mild = [an_alert(labels={"severity": "warning", "instance": str(n)}) for n in range(19)]
+    effects = begun(a_desk(), *mild[:10], an_alert(), *mild[10:])
+    assert effects.decision is not None
+    assert effects.decision.severity.name == "P1"
+
+
+def test_a_repeated_notification_tells_nobody() -> None:
+    """Repeat intervals and HA duplicates are silent."""
+    desk = a_desk()
+    again = following(begun(desk), a_group(), desk)
+    assert told(again) == []
+    assert again.incident is not None
+    assert again.incident.delivery == 2
+
+
+def test_growth_is_told_in_slack_and_does_not_wake_again() -> None:
+    """More alerts of the same kind are news, and no second page."""
+    desk = a_desk()
+    more = following(begun(desk), a_group(an_alert(), an_alert(labels={"instance": "2"})), desk)
+    assert told(more) == [("slack", "edit"), ("slack", "reply")]
+    assert {draft.report.moment for draft in more.drafts} == {Moment.UPDATE}
+
+
+def test_an_incident_that_becomes_worse_pages_then() -> None:
+    """A P3 that turns into a P1 wakes people, with its own diagnosis and budget."""
+    desk = a_desk()
+    mild = an_alert(labels={"severity": "warning"})
+    worse = following(begun(desk, mild), a_group(mild, an_alert()), desk)
+    assert told(worse) == [("slack", "edit"), ("slack", "reply"), ("pagerduty", "trigger")]
+    assert worse.incident is not None
+    assert worse.incident.channels == ("slack", "pagerduty")
+    assert worse.work is not None
+    assert worse.work.channels == ("pagerduty",)
+    page = worse.drafts[-1]
+    assert page.report.moment is Moment.START
+    assert page.due_at == NOW + timedelta(seconds=68)
+
+
+def test_the_end_is_told_to_all_who_were_told_of_the_beginning() -> None:
+    """PagerDuty is resolved and the Slack message says so."""
+    desk = a_desk()
+    over = following(begun(desk), a_group(a_resolved_alert()), desk)
+    assert told(over) == [("pagerduty", "resolve"), ("slack", "edit"), ("slack", "reply")]
+    assert over.incident is not None
+    assert not over.incident.open
+    assert {draft.stream for draft in over.drafts} == {over.incident.dedup_key}
+
+
+def test_the_end_reaches_the_pager_even_if_the_rules_have_changed() -> None:
+    """Who was woken is told that it is over, whatever the rules say by now."""
+    first = begun(a_desk())
+    desk = a_desk(replace(EVERYTHING, severity="P4", channels=("slack",)))
+    over = following(first, a_group(a_resolved_alert()), desk)
+    assert ("pagerduty", "resolve") in told(over)
+
+
+def test_a_heartbeat_never_notifies() -> None:
+    """The Watchdog is recorded and wakes nobody, however it is labelled."""
+    effects = begun(a_desk(replace(EVERYTHING, action=Action.HEARTBEAT)))
+    assert (told(effects), effects.incident, effects.state) == ([], None, "decided")
+
+
+OFFICE = Window(
+    name="office",
+    zone=ZoneInfo("UTC"),
+    days=frozenset(range(5)),
+    spans=(Span(time(9), time(17)),),
+    holidays=frozenset(),
+)
+IN_OFFICE_HOURS = replace(EVERYTHING, pages_in={"P1": OFFICE}, note="Call the shop first.", owner="team-shop")
+
+
+def test_outside_of_its_window_a_page_is_told_and_wakes_nobody() -> None:
+    """On a Saturday night Slack hears of it, with the reason and the time somebody will be paged."""
+    effects = begun(a_desk(IN_OFFICE_HOURS))
+    assert told(effects) == [("slack", "post"), ("slack", "details")]
+    report = effects.drafts[0].report
+    assert "not paged outside of office, which opens Mon 2026-03-02 09:00 (UTC)" in report.severity_reason
+    assert (report.pages, report.severity, report.note, report.owner) == (
+        False,
+        "P1",
+        "Call the shop first.",
+        "team-shop",
+    )
+
+
+def test_a_channel_for_people_who_sleep_is_not_the_only_one() -> None:
+    """A rule that knows only the pager is still told in Slack while its window is shut."""
+    assert told(begun(a_desk(replace(IN_OFFICE_HOURS, channels=("pagerduty",)))))[0] == ("slack", "post")
+
+
+def test_what_still_fires_when_the_window_opens_pages_then() -> None:
+    """Monday morning finds the incident of Saturday night, once."""
+    desk = a_desk(IN_OFFICE_HOURS)
+    first = begun(desk)
+    sunday = following(first, a_group(), desk, 2, 86400)
+    assert told(sunday) == []
+    monday = following(replace(sunday, drafts=first.drafts), a_group(), desk, 3, 2 * 86400 + 7 * 3600)
+    assert ("pagerduty", "trigger") in told(monday)
+    assert monday.incident is not None
+    assert monday.incident.channels == ("slack", "pagerduty")
+    assert told(following(monday, a_group(), desk, 4, 2 * 86400 + 8 * 3600)) == []
+
+
+SHADOW = replace(
+    EVERYTHING, id="on-trial", shadow=True, severity="P2", probes=(), channels=("log",), gather=("service",)
+)
+
+
+def test_a_rule_in_shadow_takes_nobodys_page() -> None:
+    """With a rule on trial above it the old rule pages as if that were not there: the same incident and messages."""
+    without, tried = a_desk(), a_desk(above=(SHADOW,))
+    effects = begun(tried)
+    assert effects.drafts == begun(without).drafts
+    assert (effects.work, effects.due_at) == (begun(without).work, begun(without).due_at)
+    assert ("pagerduty", "trigger") in told(effects)
+    incident = effects.incident
+    assert incident is not None
+    assert (incident.rule, incident.channels, incident.severity) == ("everything", ("pagerduty", "slack"), "P1")
+    assert replace(incident, reason="") == replace(begun(without).incident, reason="")  # type: ignore[type-var]
+
+
+def test_what_a_rule_in_shadow_would_have_decided_is_recorded() -> None:
+    """Whoever tries a rule reads on the incident, and on each delivery, what it would have made of the alert."""
+    desk = a_desk(above=(SHADOW,))
+    effects = begun(desk)
+    assert effects.incident is not None
+    said = "; in shadow, rule on-trial would decide: P2 fixed by the rule"
+    assert effects.incident.reason.endswith(said)
+    assert effects.outcome.endswith(said)
+    assert following(effects, a_group(an_alert()), desk).outcome.endswith(said)
+    assert "on-trial" not in str([draft.report for draft in effects.drafts])
+
+
+def test_an_incident_that_nobody_heard_of_is_told_when_it_grows() -> None:
+    """Whatever kept people from hearing of an incident, the next news of it opens the page."""
+    first = begun(a_desk())
+    assert first.incident is not None
+    unheard = replace(first, incident=replace(first.incident, channels=()))
+    real = following(unheard, a_group(an_alert(), an_alert(labels={"instance": "2"})), a_desk())
+    assert {("pagerduty", "trigger"), ("slack", "post")} <= set(told(real))
+
+
+def test_without_any_channel_the_page_is_printed() -> None:
+    """A responder without keys shows every page in its log."""
+    effects = begun(a_desk(channels={"log": CHANNELS_USED["log"]}))
+    assert told(effects) == [("log", "print")]
+
+
+def test_findings_reach_the_page_and_its_late_form() -> None:
+    """What the probes found is on the page, or follows it."""
+    effects = begun(a_desk())
+    assert effects.work is not None
+    bad = a_finding(verdict=Verdict.BAD, headline="plato: 0/3 ready")
+    diagnosed = pipeline.diagnose(effects.work, (bad,), NOW + timedelta(seconds=2))
+    page, late = diagnosed.page, diagnosed.after
+    assert (page.moment, late.moment) == (Moment.START, Moment.LATE)
+    assert page.findings == late.findings == (bad,)
+    assert "0/3" in page.conclusion.likely
+
+
+def test_what_the_probes_found_stays_on_the_page() -> None:
+    """An update does not wipe the diagnosis from the Slack message."""
+    desk = a_desk()
+    first = begun(desk)
+    assert first.work is not None
+    page = pipeline.diagnose(first.work, (a_finding(),), NOW).page
+    grown = pipeline.triage(
+        a_group(an_alert(), an_alert(labels={"instance": "2"})), a_delivery(2), History(first.incident, page), desk
+    )
+    assert grown.drafts[0].report.findings == page.findings
+
+
+@pytest.mark.parametrize("group", [None, a_group()], ids=["unreadable", "readable"])
+def test_a_delivery_that_breaks_triage_still_reaches_people(group: AlertGroup | None) -> None:
+    """A bug of ours is a page, not a lost alert."""
+    effects = mishap(a_delivery(17), group, KeyError("x"), a_desk(), History())
+    assert effects.state == "failed"
+    assert {draft.channel for draft in effects.drafts} == {"pagerduty", "slack"}
+    for draft in effects.drafts:
+        assert "could not triage" in draft.report.title
+        assert "KeyError" in draft.report.severity_reason
+
+
+def test_the_page_of_a_delivery_that_breaks_triage_shows_no_secret() -> None:
+    """A password in a label does not reach PagerDuty or Slack because of a bug of ours."""
+    group = a_group(an_alert(labels={"url": "https://bob:hunter22@db.example.com"}))
+    report = mishap(a_delivery(17), group, KeyError("x"), a_desk(), History()).drafts[0].report
+    assert report.labels["url"] == "https://[REDACTED:userinfo]@db.example.com"
+
+
+def lived(desk: Desk, *notifications: tuple[float, Alert]) -> list[Effects]:
+    """What each notification does, received so many minutes after NOW; the last of a group that has one alert."""
+    history, told = History(), []
+    for number, (minutes, alert) in enumerate(notifications, 1):
+        effects = pipeline.triage(a_group(alert), a_delivery(number, minutes * 60), history, desk)
+        report = effects.drafts[-1].report if effects.drafts else history.report
+        history = History(effects.incident or history.incident, report)
+        told.append(effects)
+    return told
+
+
+def flap(number: int) -> tuple[tuple[float, Alert], tuple[float, Alert]]:
+    """The ``number``-th end of the usual alert, and its next beginning."""
+    ended, began = STARTED + timedelta(minutes=10 * number - 5), STARTED + timedelta(minutes=10 * number)
+    earlier = began - timedelta(minutes=10)
+    end = a_resolved_alert(starts_at=earlier, ends_at=ended)
+    return (10 * number - 5.0, end), (10.0 * number, an_alert(starts_at=began))
+
+
+def test_what_fires_again_pages_again_with_its_own_diagnosis() -> None:
+    """People heard that it was over: they are woken anew, for the same incident, and the page says that it is back."""
+    begun, over, again = lived(a_desk(), (0, an_alert()), *flap(1))
+    assert told(over) == [("pagerduty", "resolve"), ("slack", "edit"), ("slack", "reply")]
+    assert told(again) == [("pagerduty", "trigger"), ("slack", "edit"), ("slack", "aloud")]
+    assert again.incident is not None
+    assert begun.incident is not None
+    assert (again.incident.id, again.incident.open, again.incident.flaps) == (begun.incident.id, True, 1)
+    assert again.work is not None
+    page = again.drafts[0]
+    assert (page.report.moment, page.enrich) == (Moment.AGAIN, True)
+    assert page.due_at == NOW + timedelta(minutes=10, seconds=8)
+    assert "fired again 1×" in page.report.title
+    assert "fired again 1 time." in page.report.what
+    assert "respond by 03:06Z" in page.report.clock
+
+
+def test_the_end_of_a_flapping_incident_is_held_back() -> None:
+    """The second end is not sent to the pager; the thread says when it will be told."""
+    held = lived(a_desk(), (0, an_alert()), *flap(1), *flap(2))[3]
+    assert told(held) == [("slack", "edit"), ("slack", "reply")]
+    assert held.incident is not None
+    assert held.incident.open
+    assert held.incident.review_at == NOW + timedelta(minutes=25)
+    assert "told at 03:06Z if it stays so" in held.drafts[0].report.update
+    assert held.drafts[0].report.status is Status.MONITORING
+
+
+def test_the_pager_hears_of_each_time_it_fires_again() -> None:
+    """Somebody may have resolved it there by hand: it would never page again. Who reads along hears of fewer."""
+    effects = lived(a_desk(), (0, an_alert()), *flap(1), *flap(2), *flap(3))
+    assert told(effects[4]) == [("pagerduty", "trigger"), ("slack", "edit"), ("slack", "reply")]
+    assert told(effects[6]) == [("pagerduty", "trigger")]
+    assert "fired again 3×" in effects[6].drafts[0].report.title
+
+
+def test_a_flapping_incident_that_becomes_worse_pages() -> None:
+    """A P3 that comes and goes and turns into a P1 wakes people at once, however often it has been told."""
+    desk = a_desk()
+    notifications = [(0.0, an_alert()), *flap(1), *flap(2), *flap(3)]
+    mild = [(at, replace(each, labels={**each.labels, "severity": "warning"})) for at, each in notifications[:-1]]
+    effects = lived(desk, *mild, notifications[-1])
+    assert told(effects[6]) == [("slack", "edit"), ("slack", "reply"), ("pagerduty", "trigger")]
+
+
+def test_what_returns_milder_does_not_wake_the_pager() -> None:
+    """An incident that paged and comes back as a P3 is told in Slack only, and its next end is none for the pager."""
+    end, again = flap(1)
+    mild = replace(again[1], labels={**again[1].labels, "severity": "warning"}, fingerprint=an_alert().fingerprint)
+    returned = lived(a_desk(), (0, an_alert()), end, (again[0], mild))[-1]
+    assert told(returned) == [("slack", "edit"), ("slack", "aloud")]
+    assert returned.incident is not None
+    assert returned.incident.channels == ("slack",)
+
+
+def test_a_lagging_peer_wakes_nobody() -> None:
+    """It says "firing" of what another Alertmanager has ended: written down, to be decided upon later."""
+    late = lived(a_desk(), (0, an_alert()), (17.5, a_resolved_alert()), (17.7, an_alert()))[-1]
+    assert told(late) == []
+    assert late.incident is not None
+    assert not late.incident.open
+    assert late.incident.review_at is not None
+
+
+def test_the_details_of_one_incident_do_not_hold_up_the_page_of_another() -> None:
+    """Where Slack takes a message a second, six incidents at once are six messages that people see first."""
+    effects = begun(a_desk(), an_alert())
+    ranks = {draft.step: draft.rank for draft in effects.drafts if draft.channel == "slack"}
+    assert ranks["post"] < ranks["details"]

@@ -1,0 +1,56 @@
+"""One of a pair lags behind: it says that something fires whose end we know, and takes it back with its next flush."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from responder.engine import pipeline
+from responder.engine.effects.on_notification import History
+from responder.model.incident import ChangeKind, Incident
+from responder.model.timing import USUAL
+from responder.triage.recheck import review
+from tests.support.builders import NOW, a_group, an_alert
+from tests.unit.engine.test_pipeline import a_delivery, a_desk, begun
+
+OVER = an_alert(firing=False, ends_at=NOW + timedelta(minutes=2))
+
+
+def heard(incident: Incident, *alerts: object, number: int, after: float) -> Incident:
+    """The incident as it is kept after one more notification that tells nobody anything."""
+    group = a_group(*alerts)  # type: ignore[arg-type]
+    effects = pipeline.triage(group, a_delivery(number, after), History(incident), a_desk())
+    assert effects.drafts == ()
+    assert effects.incident is not None
+    return effects.incident
+
+
+def contradicted() -> Incident:
+    """An incident that is over, and of which the lagging peer then says that it fires."""
+    desk = a_desk()
+    first = begun(desk)
+    ended = pipeline.triage(a_group(OVER), a_delivery(2, 120), History(first.incident), desk)
+    assert ended.incident is not None
+    assert not ended.incident.open
+    return heard(ended.incident, an_alert(), number=3, after=130)
+
+
+def test_what_a_lagging_peer_takes_back_pages_nobody() -> None:
+    """Nobody is woken six minutes after the end for a peer of Alertmanager that was a few seconds late."""
+    doubted = contradicted()
+    assert doubted.review_at == NOW + timedelta(seconds=130) + USUAL.peer
+    settled = heard(doubted, OVER, number=4, after=140)
+    assert (settled.open, settled.review_at) == (False, None)
+    assert review(settled, NOW + timedelta(hours=1)).kind is ChangeKind.REPEATED
+
+
+def test_it_may_be_taken_back_late() -> None:
+    """The peer's next flush ends the doubt even where it comes long after the incident could have returned."""
+    doubted = replace(contradicted(), review_at=NOW + timedelta(hours=2))
+    settled = heard(doubted, OVER, number=4, after=3600)
+    assert (settled.open, settled.review_at) == (False, None)
+
+
+def test_what_is_not_taken_back_pages() -> None:
+    """A peer that goes on saying so may be the only one that still sees it."""
+    assert review(contradicted(), NOW + timedelta(seconds=130) + USUAL.peer).kind is ChangeKind.AGAIN

@@ -1,0 +1,60 @@
+"""Whoever writes incidents takes turns with triage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection
+
+from responder.engine.effects.decided import Decided, to_tell
+from responder.engine.workers.incident_writer import Ledger
+from responder.model.delivery import Effects
+from responder.model.message import Draft
+from responder.store.database import CannotStore, Database
+from responder.store.incidents import incidents
+from tests.conftest import HandClock
+from tests.support.builders import NOW, a_report, an_incident
+
+
+def opened(_connection: Connection) -> Decided:
+    """An incident that nobody sent a webhook for."""
+    incident = an_incident()
+    effects = Effects(
+        outcome="no heartbeat",
+        incident=incident,
+        due_at=NOW,
+    )
+    return Decided(effects=[effects], added=[incident])
+
+
+def test_an_incident_without_a_delivery_is_written(database: Database, clock: HandClock) -> None:
+    """A missing heartbeat opens an incident as a webhook does."""
+    Ledger(database, clock).record(opened)
+    with database.read() as connection:
+        assert incidents.find(connection, an_incident().id) == an_incident()
+
+
+def test_nothing_is_decided_while_triage_has_the_turn(database: Database) -> None:
+    """Two who decide about one incident at a time could open it twice."""
+
+    class Ticking(HandClock):
+        def monotonic(self) -> float:
+            self.move(1.0)
+            return super().monotonic()
+
+    ledger = Ledger(database, Ticking())
+    with database.alone("triage"), pytest.raises(CannotStore, match="turn"):
+        ledger.record(opened)
+
+
+def test_only_what_is_due_wakes_a_courier() -> None:
+    """While the probes of a page begin, nobody looks whether it may leave already: its time is written with it."""
+    page = Draft(
+        incident="INC-1", stream="key", channel="pagerduty", step="trigger", rank=1, due_at=NOW, report=a_report()
+    )
+    later = replace(page, channel="slack", due_at=NOW + timedelta(seconds=8))
+    effects = Effects(outcome="new", due_at=NOW, drafts=(page, later))
+    assert to_tell([effects], NOW) == {"pagerduty"}
+    assert to_tell([effects], later.due_at) == {"pagerduty", "slack"}

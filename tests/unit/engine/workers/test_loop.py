@@ -1,0 +1,82 @@
+"""A loop never dies quietly."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from structlog.testing import capture_logs
+
+from responder.engine.workers.loop import Loop
+from responder.store.database import CannotStore
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_unforeseen_error_ends_the_process_and_not_just_the_thread() -> None:
+    """A worker without its engine would accept alerts and page nobody."""
+    ended = threading.Event()
+
+    def step() -> float:
+        raise KeyError("unforeseen")
+
+    loop = Loop("triage", step, on_fatal=ended.set)
+    loop.start()
+    assert ended.wait(5)
+    loop.stop(5)
+    assert not loop.alive
+
+
+def test_a_database_that_refuses_is_tried_again() -> None:
+    """An outage of the database ends by itself."""
+    tried = threading.Semaphore(0)
+    outcomes = iter([CannotStore("locked")])
+
+    def step() -> float:
+        tried.release()
+        if error := next(outcomes, None):
+            raise error
+        return 0.01
+
+    loop = Loop("courier", step, on_fatal=lambda: None)
+    loop.start()
+    assert all(tried.acquire(timeout=5) for _ in range(3))
+    loop.stop(5)
+
+
+def test_an_outage_of_the_database_does_not_fill_the_disk_with_its_log() -> None:
+    """Of a long outage the log has the reason once, each other reason, and that it is over: not a line a try."""
+    refusals = iter([CannotStore("gone"), CannotStore("gone"), CannotStore("starting"), CannotStore("starting")])
+    over = threading.Event()
+
+    def step() -> float:
+        if error := next(refusals, None):
+            raise error
+        over.set()
+        return 3600.0
+
+    loop = Loop("courier", step, on_fatal=lambda: None)
+    with capture_logs() as told:
+        loop.start()
+        assert over.wait(5)
+        loop.stop(5)
+    assert [(each["event"], each.get("reason")) for each in told] == [
+        ("engine.cannot_store", "gone"),
+        ("engine.cannot_store", "starting"),
+        ("engine.stores_again", None),
+    ]
+
+
+def test_waking_cuts_the_rest_short() -> None:
+    """A kept delivery is decided now and not at the next poll."""
+    steps = threading.Semaphore(0)
+
+    def step() -> float:
+        steps.release()
+        return 3600.0
+
+    loop = Loop("triage", step, on_fatal=lambda: None)
+    loop.start()
+    assert steps.acquire(timeout=5)
+    loop.wake()
+    assert steps.acquire(timeout=5)
+    loop.stop(5)

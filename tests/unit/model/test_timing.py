@@ -1,0 +1,97 @@
+"""How long a lagging Alertmanager is awaited follows from its group_interval, wherever it is awaited."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from responder.engine import pipeline
+from responder.engine.effects.on_notification import History
+from responder.engine.simulation import Rehearsal
+from responder.model.incident import ChangeKind
+from responder.model.timing import USUAL, Patience
+from responder.settings import BadSettings, read
+from responder.triage.recheck import review
+from tests.support.builders import NOW, a_group, a_resolved_alert, an_alert
+from tests.unit.engine.test_pipeline import a_delivery, a_desk
+
+LONG = Patience(timedelta(minutes=15))
+OVER = a_resolved_alert()
+OTHER = an_alert(labels={"instance": "2"})
+
+
+def minutes(length: timedelta) -> float:
+    """In minutes."""
+    return length.total_seconds() / 60
+
+
+def test_with_alertmanagers_own_default_the_waits_are_those_of_the_guide() -> None:
+    """Six minutes for a peer, a quarter of an hour for old news, and the times of a flapping incident."""
+    named = (USUAL.peer, USUAL.late, USUAL.same, USUAL.steady, USUAL.quiet, USUAL.quiet_at_most)
+    assert [minutes(each) for each in named] == [6, 15, 30, 120, 10, 60]
+
+
+@pytest.mark.parametrize("interval", [30, 60, 300, 600, 3600])
+def test_no_wait_is_shorter_than_a_peer_may_take(interval: int) -> None:
+    """Whatever the interval, nothing is believed before the other Alertmanager could have spoken."""
+    patience = Patience(timedelta(seconds=interval))
+    assert patience.group_interval < patience.peer
+    assert patience.group_interval < patience.late
+    assert patience.group_interval < patience.quiet < patience.same < patience.steady
+    assert patience.quiet < patience.quiet_at_most < patience.steady
+
+
+def contradicted(patience: Patience) -> tuple[bool, float]:
+    """Whether "firing" 10 minutes after the end is doubted, and after how many minutes it is looked at again."""
+    desk = replace(a_desk(), patience=patience)
+    first = pipeline.triage(a_group(), a_delivery(1), History(), desk)
+    over = pipeline.triage(a_group(OVER), a_delivery(2, 17 * 60), History(first.incident), desk)
+    again = pipeline.triage(a_group(), a_delivery(3, 27 * 60), History(over.incident), desk)
+    assert again.decision is not None
+    assert again.incident is not None
+    looked = again.incident.review_at
+    if looked is None:
+        return again.decision.change.kind is ChangeKind.DOUBTED, 0.0
+    early = review(again.incident, looked - timedelta(seconds=1), patience)
+    late = review(again.incident, looked, patience)
+    assert (early.kind, late.kind) == (ChangeKind.REPEATED, ChangeKind.AGAIN)
+    return again.decision.change.kind is ChangeKind.DOUBTED, minutes(looked - NOW) - 27
+
+
+def test_a_peer_with_a_long_interval_is_given_its_time() -> None:
+    """A peer that flushes every quarter of an hour takes back what it said within sixteen minutes: nobody is woken."""
+    assert contradicted(USUAL) == (True, 6.0)
+    assert contradicted(LONG) == (True, 16.0)
+    assert contradicted(Patience(timedelta(minutes=1))) == (False, 0.0), "after ten minutes it is no old news"
+
+
+@pytest.mark.parametrize("patience", [USUAL, LONG])
+def test_what_is_not_named_any_more_is_held_open_as_long(patience: Patience) -> None:
+    """The better informed peer speaks within its own interval."""
+    desk = replace(a_desk(), patience=patience)
+    first = pipeline.triage(a_group(an_alert(), OTHER), a_delivery(1), History(), desk)
+    left = pipeline.triage(a_group(OVER), a_delivery(2, 17 * 60), History(first.incident), desk)
+    assert left.incident is not None
+    assert left.incident.held_until == NOW + timedelta(minutes=17) + patience.peer
+
+
+@pytest.mark.parametrize(("patience", "settled"), [(USUAL, True), (LONG, False)])
+def test_a_rehearsal_waits_as_long_as_serve(patience: Patience, *, settled: bool) -> None:
+    """A backtest settles a contradiction when it would have been settled."""
+    rehearsal = Rehearsal(replace(a_desk(), patience=patience))
+    for number, (at, alert) in enumerate(((0, an_alert()), (17, OVER), (18, an_alert()), (30, an_alert())), 1):
+        rehearsal.decide(a_group(alert), a_delivery(number, at * 60))
+    incident = rehearsal.known(a_group()).incident
+    assert incident is not None
+    assert incident.open is settled
+
+
+def test_an_end_is_not_believed_before_it_can_have_been_notified() -> None:
+    """Reconciliation that is faster than Alertmanager would resolve what only was not told yet."""
+    env = {"RESPONDER_ALERTMANAGER_URL": "http://am:9093", "RESPONDER_GROUP_INTERVAL": "900"}
+    with pytest.raises(BadSettings, match="GRACE is 600: write more than RESPONDER_GROUP_INTERVAL, 900"):
+        read(env)
+    assert read({**env, "RESPONDER_RECONCILE_GRACE": "1000"}).group_interval == 900
+    assert read({"RESPONDER_GROUP_INTERVAL": "900"}).group_interval == 900, "without an address nothing is compared"

@@ -1,0 +1,259 @@
+"""The report says what is wrong, how bad it is and what comes first, before and after the diagnosis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from responder.model.alert import AlertGroup
+from responder.model.decision import Decision
+from responder.model.finding import Verdict
+from responder.model.incident import ChangeKind, Known
+from responder.model.report import Moment, Report, Status
+from responder.notify.report.compose import changed, closing, enriched, late, opening
+from responder.notify.report.facts import in_words
+from responder.notify.report.links import LinkMaker
+from responder.notify.report.without_notification import ending
+from tests.support.builders import (
+    NOW,
+    STARTED,
+    a_book,
+    a_change,
+    a_conclusion,
+    a_decision,
+    a_finding,
+    a_group,
+    a_resolved_alert,
+    a_rule,
+    a_ruling,
+    a_severity,
+    a_subject,
+    an_alert,
+    an_incident,
+    some_findings,
+)
+
+LINKS = LinkMaker(runbook_base_url="https://runbooks.example.com")
+
+
+def _opening(decision: Decision | None = None, group: AlertGroup | None = None, **changes: Any) -> Report:
+    incident = changes.pop("incident", an_incident())
+    now = changes.pop("now", NOW)
+    book = changes.pop("book", a_book())
+    return opening(
+        decision or a_decision(), group or a_group(), incident, book, now=now, links=LINKS, pending=("health",)
+    )
+
+
+def test_the_page_is_complete_before_any_probe_answers() -> None:
+    """If the diagnosis never comes, people still learn what is wrong, how bad, who, by when and what to do first."""
+    report = _opening()
+    assert report.title == "[P1] plato is down (prod)"
+    assert report.what == "plato is down. No pod of plato is ready. For 30 seconds, 1 alert firing."
+    assert report.impact == "Whatever needs plato fails for all users."
+    assert report.clock == "P1: respond by 02:56Z, all hands"
+    assert report.room == "#incident-2026-02-28-plato"
+    assert report.next_update == NOW + timedelta(minutes=30)
+    assert report.first_step
+    assert report.runbook is not None
+    assert report.pending == ("health",)
+    assert report.owner == "team-plato"
+    assert (report.moment, report.status) == (Moment.START, Status.INVESTIGATING)
+    assert report.severity_reason == "rule service-down says P1"
+
+
+def test_impact_names_the_services_that_need_it() -> None:
+    """Everybody sees which other services suffer, from the catalogue and never guessed."""
+    decision = a_decision(subject=a_subject(service="capsule", name="capsule"))
+    assert _opening(decision).impact == "Whatever needs capsule fails for all users. Needed by: plato."
+
+
+def test_an_alert_about_nothing_we_know_says_so() -> None:
+    """An unknown service is called unknown; its alert is worded from its name."""
+    ruling = a_ruling(alert=an_alert(labels={"alertname": "KubePodCrashLooping"}), rule=a_rule(symptom=""))
+    subject = a_subject(service=None, name="billing")
+    report = _opening(
+        a_decision(ChangeKind.NEW, "P3", ruling=replace(ruling, severity=a_severity("P3")), subject=subject)
+    )
+    assert report.title == "[P3] billing: kube pod crash looping (prod)"
+    assert report.impact == "Unknown: the alert names no service of the catalogue."
+    assert "not in the catalogue" in report.owner
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("KubePodCrashLooping", "kube pod crash looping"),
+        ("HTTPErrors5xx", "HTTP errors 5 xx"),
+        ("disk_will-fill", "disk will fill"),
+        ("Простой", "простой"),
+        ("", ""),
+    ],
+)
+def test_an_alert_name_is_put_in_words(name: str, words: str) -> None:
+    """People read words, not camel case."""
+    assert in_words(name) == words
+
+
+def test_alerts_cut_by_max_alerts_are_mentioned() -> None:
+    """Nobody takes a truncated group for the whole of it."""
+    report = _opening(group=a_group(truncated=25))
+    assert "+25 alerts cut by max_alerts" in report.what
+    assert report.truncated == 25
+
+
+def test_related_alerts_are_folded_in() -> None:
+    """One page an incident: the other alerts are counted and five of them named by what tells them apart."""
+    alerts = [an_alert(labels={"pod": f"plato-{number}"}) for number in range(8)]
+    other = an_alert(labels={"alertname": "HighLatency"})
+    rulings = tuple(a_ruling(alert=alert) for alert in (*alerts, other))
+    report = _opening(replace(a_decision(), ruling=rulings[0], rulings=rulings), a_group(*alerts, other))
+    assert report.related == "8 more alerts: pod plato-1, pod plato-2, pod plato-3, pod plato-4, pod plato-5 and 3 more"
+
+
+def test_the_worst_number_goes_to_the_title() -> None:
+    """The lock screen shows what was measured, and the page carries what the probes found."""
+    findings = (a_finding(warning=True, headline="plato: p95 2.3 s"), *some_findings())
+    report = enriched(_opening(), findings, a_conclusion(), now=NOW + timedelta(seconds=2))
+    assert report.title == "[P1] plato is down — 503 DOWN in 41 ms, db DOWN (prod)"
+    assert report.status is Status.IDENTIFIED
+    assert report.conclusion == a_conclusion()
+    assert report.pending == ()
+    assert report.made_by.endswith("6 probes in 0.0 s (1 unknown)")
+    assert report.what == _opening().what
+
+
+def test_a_neighbours_trouble_is_not_taken_for_our_own() -> None:
+    """What was measured at another service is titled with that service's name."""
+    other = a_finding(target="capsule", headline="capsule: 503 DOWN in 41 ms")
+    report = enriched(_opening(), (other,), a_conclusion(), now=NOW)
+    assert report.title == "[P1] plato is down — capsule: 503 DOWN in 41 ms (prod)"
+    own = a_finding(headline="plato: 500 in 3 ms")
+    assert "— 500 in 3 ms" in enriched(_opening(), (other, own), a_conclusion(), now=NOW).title
+
+
+def test_a_diagnosis_that_points_nowhere_changes_no_status() -> None:
+    """Nobody is told that the cause is identified when it is not."""
+    report = enriched(_opening(), (a_finding(Verdict.OK),), a_conclusion(likely=""), now=NOW)
+    assert report.status is Status.INVESTIGATING
+    assert report.title == _opening().title
+
+
+@pytest.mark.parametrize("length", [10, 80, 500])
+def test_titles_stay_short(length: int) -> None:
+    """A title fits a lock screen, whatever names and numbers come in."""
+    decision = a_decision(
+        ruling=a_ruling(rule=a_rule(symptom="s" * length)), subject=a_subject(service=None, name="n" * length)
+    )
+    report = enriched(_opening(decision), (a_finding(headline="h" * length),), a_conclusion(), now=NOW)
+    assert len(report.title) <= 120
+    assert report.title.endswith("(prod)")
+
+
+def test_late_findings_are_an_addition() -> None:
+    """Findings that come after the page left are told as such, with how late they are."""
+    report = late(_opening(), some_findings(), a_conclusion(), now=NOW + timedelta(seconds=40))
+    assert report.moment is Moment.LATE
+    assert report.update == "diagnosis finished 40 seconds after the page was written"
+    assert report.findings == some_findings()
+
+
+def test_an_update_says_what_changed_and_keeps_what_was_found() -> None:
+    """An update tells the change, and the findings do not vanish from the page."""
+    before = enriched(_opening(), some_findings(), a_conclusion(), now=NOW)
+    decision = a_decision(
+        ChangeKind.PARTLY_RESOLVED, change=a_change(ChangeKind.PARTLY_RESOLVED, reason="1 alert resolved")
+    )
+    later = NOW + timedelta(minutes=5)
+    report = changed(decision, a_group(), an_incident(), a_book(), now=later, links=LINKS, before=before)
+    assert (report.moment, report.status, report.update) == (Moment.UPDATE, Status.MONITORING, "1 alert resolved")
+    assert report.findings == before.findings
+    assert report.title == before.title
+    assert report.clock == before.clock
+
+
+def test_a_resolution_has_its_duration_and_its_post_mortem() -> None:
+    """The end says how long it took, that the cause is still open, and when the post-mortem is due."""
+    group = a_group(a_resolved_alert())
+    now = NOW + timedelta(minutes=20)
+    report = closing(a_decision(ChangeKind.RESOLVED), group, an_incident(), a_book(), now=now, links=LINKS)
+    assert (report.moment, report.status) == (Moment.RESOLUTION, Status.RESOLVED)
+    assert report.started_at == STARTED
+    assert report.ended_at == STARTED + timedelta(minutes=17)
+    assert report.postmortem_due == STARTED + timedelta(minutes=17, hours=48)
+    assert report.root_cause == "not yet known"
+    assert "what fixed it is not recorded yet" in report.resolution
+    assert report.next_update is None
+
+
+def test_secrets_and_tricks_in_labels_do_not_reach_the_report() -> None:
+    """A password in a label or annotation is redacted, control and direction characters are gone."""
+    alert = an_alert(
+        labels={"password": "hunter2-example", "note": "\x1b[31mred\u202e"},
+        annotations={"summary": "login with token=abcdef123456 failed\n\nat once"},
+    )
+    decision = a_decision(ruling=a_ruling(alert=alert), subject=a_subject(service=None, name="\u202ex\x00y"))
+    report = _opening(decision, a_group(alert))
+    shown = repr(report)
+    assert "hunter2" not in shown
+    assert "abcdef123456" not in shown
+    assert "\\x1b" not in shown
+    assert "\\u202e" not in shown
+    assert report.labels["note"] == "red"
+    assert report.what.startswith("login with token=[REDACTED:secret] failed at once")
+
+
+def test_absurd_times_do_not_break_a_page() -> None:
+    """An alert that claims to have begun in the year 1 is paged, and nobody reads that it fires for 2000 years."""
+    old = datetime(1, 1, 1, tzinfo=UTC)
+    decision = a_decision(change=a_change(alerts={"a": Known(old.timestamp())}))
+    report = _opening(decision, a_group(an_alert(starts_at=old)))
+    assert report.started_at == an_incident().opened_at
+    assert ". 1 alert firing" in report.what
+    assert "For " not in report.what
+
+
+def test_one_absurd_time_hides_no_real_one() -> None:
+    """How long the others of the group have been firing is told as ever."""
+    group = a_group(an_alert(starts_at=datetime(1, 1, 1, tzinfo=UTC)), an_alert())
+    assert _opening(group=group).started_at == STARTED
+    assert "For 30 seconds, 2 alerts firing" in _opening(group=group).what
+
+
+@pytest.mark.parametrize("absurd", [-62135733600.0, 253402351199.0], ids=["before the year 1", "after the year 9999"])
+def test_absurd_times_that_an_older_version_stored_do_not_break_a_page(absurd: float) -> None:
+    """An incident that was written down before such times were caught is paged and ends as any other."""
+    known = {"a": Known(absurd, absurd)}
+    over = a_decision(ChangeKind.RESOLVED, change=a_change(ChangeKind.RESOLVED, alerts=known))
+    assert _opening(over).started_at == STARTED
+    closed = closing(over, a_group(a_resolved_alert()), an_incident(), a_book(), now=NOW, links=LINKS)
+    unheard = ending(None, an_incident(alerts=known), "it is gone", a_book(), now=NOW)
+    assert [report.ended_at and STARTED <= report.ended_at <= NOW for report in (closed, unheard)] == [True, True]
+
+
+def test_a_group_without_labels_or_annotations_is_paged() -> None:
+    """The emptiest alert Alertmanager can send still becomes a page with words."""
+    bare = replace(an_alert(), labels={}, annotations={}, generator_url="")
+    decision = a_decision(
+        ruling=a_ruling(alert=bare, rule=a_rule(symptom="", runbook=None)),
+        subject=a_subject(service=None, name="", namespace=""),
+    )
+    report = _opening(decision, a_group(bare, group_labels={}, external_url=""))
+    assert report.title == "[P1] unnamed subject: an alert without a name (prod)"
+    assert report.runbook is None
+    assert report.room == "#incident-2026-02-28-unnamed-subject"
+
+
+def test_a_severity_without_a_clock_uses_its_own_words() -> None:
+    """P4 says next business day and invents no time."""
+    assert _opening(a_decision(severity="P4")).clock == "P4: next business day"
+
+
+def test_a_respond_by_time_tomorrow_has_its_date() -> None:
+    """A time after midnight is not mistaken for today's."""
+    incident = an_incident(opened_at=datetime(2026, 2, 28, 23, 50, tzinfo=UTC))
+    report = _opening(incident=incident, now=datetime(2026, 2, 28, 23, 50, tzinfo=UTC))
+    assert report.clock == "P1: respond by 2026-03-01 00:05Z, all hands"

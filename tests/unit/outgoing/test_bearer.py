@@ -1,0 +1,207 @@
+"""A bearer token reaches the server it is for, and nobody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from responder.bootstrap import SystemClock
+from responder.cli import main
+from responder.diagnose.contract import Tools
+from responder.diagnose.probes import PROBES
+from responder.diagnose.probes.promql import PromqlSpec
+from responder.engine.jobs.alertmanager_client import Alertmanagers
+from responder.model.clock import Deadline
+from responder.model.finding import Verdict
+from responder.model.message import Request
+from responder.model.secret import Secret
+from responder.outgoing import Outgoing
+from responder.outgoing.bearer import token_for
+from responder.standins.server import Call, Reply, StandIn, as_json, demanding, status
+from responder.triage.reconcile import View
+from tests.unit.diagnose.conftest import a_probe, a_scene
+
+ROOT = Path(__file__).parents[3]
+TOKEN = "t0k3n-of-the-monitoring"
+
+
+class Monitoring(StandIn):
+    """A Prometheus and an Alertmanager in one, about as much of each as is asked here."""
+
+    def answer(self, call: Call) -> Reply:
+        """What either would say."""
+        path = call.path.partition("?")[0]
+        if path == "/api/v1/query":
+            result = [{"metric": {}, "value": [0, "1"]}]
+            return as_json(200, {"status": "success", "data": {"resultType": "vector", "result": result}})
+        if path == "/api/v1/query_range":
+            return as_json(200, {"status": "success", "data": {"resultType": "matrix", "result": []}})
+        group = {"labels": {}, "receiver": {"name": "r"}, "alerts": [{"labels": {"alertname": "ServiceDown"}}]}
+        said = {
+            "/api/v1/rules": {"status": "success", "data": {"groups": []}},
+            "/api/v1/status/buildinfo": {"status": "success", "data": {"version": "3.0.0"}},
+            "/api/v2/status": {
+                "uptime": "2026-01-01T00:00:00.000Z",
+                "cluster": {"status": "disabled"},
+                "versionInfo": {"version": "0.28.0"},
+                "config": {"original": "route: {receiver: r}\nreceivers: [{name: r}]\n"},
+            },
+            "/api/v2/alerts": [],
+            "/api/v2/alerts/groups": [group],
+        }
+        return as_json(200, said[path]) if path in said else Reply(404)
+
+
+@pytest.fixture
+def server() -> Iterator[Monitoring]:
+    """A server that answers nobody without the token."""
+    with Monitoring() as found:
+        found.manner = demanding(TOKEN)
+        yield found
+
+
+@pytest.fixture
+def outgoing(server: Monitoring) -> Iterator[Outgoing]:
+    """A way out that knows the token of the server."""
+    found = Outgoing(SystemClock(), tokens={server.url: Secret(TOKEN)})
+    yield found
+    found.close()
+
+
+def soon() -> Deadline:
+    """Long enough for loopback."""
+    return Deadline(SystemClock().monotonic() + 5)
+
+
+BASES = {"https://gate/prometheus/": Secret("p"), "https://gate/alerts": Secret("a"), "http://p:9090": Secret("x")}
+
+
+@pytest.mark.parametrize(
+    ("url", "token"),
+    [
+        ("https://gate/prometheus/api/v1/query?query=up", "p"),
+        ("https://gate/prometheus", "p"),
+        ("https://GATE:443/prometheus/api", "p"),
+        ("https://gate/alerts/api/v2/alerts", "a"),
+        ("http://p:9090/api/v1/query", "x"),
+        ("https://gate/prometheus-of-others/api", None),
+        ("https://gate/", None),
+        ("http://gate/prometheus/api", None),
+        ("https://gate:8443/prometheus/api", None),
+        ("https://gate.example.com/prometheus/api", None),
+        ("https://evil/?https://gate/prometheus/", None),
+        ("https://gate@evil/prometheus/api", None),
+        ("https://me:mine@gate/prometheus/api", None),
+        ("ftp://gate/prometheus", None),
+        ("https://gate:port/prometheus", None),
+        ("", None),
+    ],
+)
+def test_a_token_is_for_one_address(url: str, token: str | None) -> None:
+    """Another scheme, host, port or path gets nothing, however alike it looks."""
+    found = token_for(url, BASES)
+    assert (found.reveal() if found else None) == token
+
+
+def test_only_questions_to_the_monitoring_carry_it(server: Monitoring, outgoing: Outgoing) -> None:
+    """What is asked of an address because an alert or a rule file names it brings no token, even to the same server."""
+    request, deadline = (
+        Request(f"{server.url}/api/v1/query", b"", method="GET"),
+        soon(),
+    )
+    assert outgoing.ask(request, deadline).status == 200
+    assert outgoing.send(request, deadline).status == 401
+    assert [call.headers.get("authorization") for call in server.calls] == [f"Bearer {TOKEN}", None]
+
+
+def test_a_redirect_leads_the_token_nowhere(server: Monitoring, outgoing: Outgoing) -> None:
+    """A server that sends questions elsewhere cannot send the token there."""
+    with Monitoring() as elsewhere:
+        server.faults.append(status(302, Location=f"{elsewhere.url}/api/v1/query"))
+        request = Request(f"{server.url}/api/v1/query", b"", method="GET")
+        assert outgoing.ask(request, soon()).status == 302
+        assert elsewhere.calls == []
+
+
+def test_an_answer_does_not_repeat_it(server: Monitoring, outgoing: Outgoing) -> None:
+    """A proxy's error page that shows the request puts no token into findings, logs or messages."""
+    server.faults.append(status(403, f"you sent: Authorization: Bearer {TOKEN}".encode()))
+    request = Request(f"{server.url}/api/v1/query", b"", method="GET")
+    answer = outgoing.ask(request, soon())
+    assert answer.body == b"you sent: Authorization: Bearer ***"
+
+
+def test_probes_bring_it(server: Monitoring, outgoing: Outgoing) -> None:
+    """A PromQL probe of a Prometheus behind a token looks, and one with another token says that it could not."""
+    spec = PromqlSpec(expr="up", headline="up")
+    [ask] = PROBES["promql"].asks(a_probe("promql", spec), a_scene(server.url.removeprefix("http://")))
+    clock = SystemClock()
+    finding = PROBES["promql"].look(ask, soon(), Tools(outgoing=outgoing, clock=clock))
+    assert finding.verdict is Verdict.OK
+    wrong = Outgoing(clock, tokens={server.url: Secret("an-older-token")})
+    finding = PROBES["promql"].look(ask, soon(), Tools(outgoing=wrong, clock=clock))
+    wrong.close()
+    assert finding.verdict is Verdict.UNKNOWN
+    assert "401" in finding.headline
+    assert "an-older-token" not in repr(finding)
+
+
+def test_the_comparison_with_alertmanager_brings_it(server: Monitoring, outgoing: Outgoing) -> None:
+    """Ends and silences are found behind a token, too."""
+    assert isinstance(Alertmanagers(outgoing, SystemClock()).view(server.url, {"f"}), View)
+
+
+COMMANDS = {
+    "coverage": ["rules", "coverage", "--prometheus", "{url}"],
+    "backtest": ["backtest", "--prometheus", "{url}", "--since", "2h", "--against", "rules"],
+    "explain": ["rules", "explain", "--alertmanager", "{url}"],
+    "explain, configured": ["rules", "explain", "--alertmanager"],
+    "doctor": ["doctor", "--output", "json"],
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_bring_it(name: str, server: Monitoring, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever asks a live server brings the token of the settings, and prints it nowhere."""
+    monkeypatch.chdir(ROOT)
+    env = {
+        "RESPONDER_PROMETHEUS_URL": server.url,
+        "RESPONDER_PROMETHEUS_TOKEN": TOKEN,
+        "RESPONDER_ALERTMANAGER_URL": server.url,
+        "RESPONDER_ALERTMANAGER_TOKEN": TOKEN,
+        "RESPONDER_DATABASE_URL": f"sqlite:///{tmp_path}/none.db",
+    }
+    done = CliRunner().invoke(main, [part.format(url=server.url) for part in COMMANDS[name]], env=env)
+    asked = [call for call in server.calls if call.path.startswith("/api/")]
+    assert asked
+    assert {call.headers.get("authorization") for call in asked} == {f"Bearer {TOKEN}"}
+    assert "401" not in done.output.replace(server.url, "")  # whose port may be 40159
+    assert TOKEN not in done.output
+
+
+def test_a_command_without_it_says_what_to_set(server: Monitoring) -> None:
+    """A server that refuses strangers leads to the setting, and to the address it goes to."""
+    done = CliRunner().invoke(main, ["rules", "coverage", "--prometheus", server.url, f"--rules={ROOT / 'rules'}"])
+    assert done.exit_code == 1
+    assert "status 401" in done.output
+    assert "RESPONDER_PROMETHEUS_TOKEN" in done.output
+
+
+def test_doctor_without_it_says_what_to_set(
+    server: Monitoring, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The check of what is in place names the missing token."""
+    monkeypatch.chdir(ROOT)
+    env = {
+        "RESPONDER_PROMETHEUS_URL": server.url,
+        "RESPONDER_ALERTMANAGER_URL": server.url,
+        "RESPONDER_DATABASE_URL": f"sqlite:///{tmp_path}/none.db",
+    }
+    done = CliRunner().invoke(main, ["doctor", "--output", "json"], env=env)
+    found = {each["about"]: each["change"] for each in json.loads(done.stdout)}
+    assert "set RESPONDER_PROMETHEUS_TOKEN" in found["prometheus"]
+    assert "set RESPONDER_ALERTMANAGER_TOKEN" in found["alertmanager"]

@@ -1,0 +1,63 @@
+"""What time alone decides about an incident."""
+
+from __future__ import annotations
+
+from responder.model.incident import ChangeKind, Incident
+from responder.model.timing import USUAL
+from responder.triage.flapping import quiet_period
+from responder.triage.recheck import review
+from tests.support.builders import STARTED
+from tests.unit.triage.test_lifecycle import MINUTE, ONE, ONE_OVER, TWO, TWO_OVER, Story, flaps, over
+
+
+def known(story: Story) -> Incident:
+    """The story's incident."""
+    assert story.incident is not None
+    return story.incident
+
+
+def test_the_end_that_was_held_back_is_told_when_it_has_lasted() -> None:
+    """Ten quiet minutes after it came back once, a flapping incident is over, and the reason says why only now."""
+    story = Story()
+    story.hears(ONE, at=0)
+    flaps(story, 1)
+    assert story.hears(over(began=12, ended=13), at=13).kind is ChangeKind.HELD
+    end = STARTED + 13 * MINUTE + quiet_period(1)
+    assert review(known(story), end - MINUTE).kind is ChangeKind.REPEATED
+    change = review(known(story), end)
+    assert (change.kind, change.flaps, change.review_at) == (ChangeKind.RESOLVED, 1, None)
+    assert change.reason == "resolved because it stayed quiet for 10 minutes after it had fired again"
+
+
+def test_what_was_not_named_any_more_is_resolved_in_the_end() -> None:
+    """A silenced member does not keep an incident open for ever: Alertmanager never tells its end."""
+    story = Story()
+    story.hears(ONE, TWO)
+    story.hears(TWO_OVER, at=6)
+    early = review(known(story), STARTED + 6 * MINUTE + USUAL.peer / 2)
+    assert (early.kind, early.held_until) == (ChangeKind.REPEATED, STARTED + 6 * MINUTE + USUAL.peer)
+    change = review(known(story), STARTED + 6 * MINUTE + USUAL.peer)
+    assert (change.kind, change.review_at, change.hold) == (ChangeKind.RESOLVED, None, "")
+    assert "1 alert known to fire not notified any more (silenced or inhibited)" in change.reason
+
+
+def test_what_a_peer_keeps_saying_is_believed() -> None:
+    """One of a pair says that it fires and never takes it back: it is cut off no longer than six minutes."""
+    story = Story()
+    story.hears(ONE)
+    story.hears(ONE_OVER, at=6)
+    story.hears(ONE, at=7)
+    assert review(known(story), STARTED + 7 * MINUTE + USUAL.peer / 2).kind is ChangeKind.REPEATED
+    change = review(known(story), STARTED + 7 * MINUTE + USUAL.peer)
+    assert (change.kind, change.added, change.flaps) == (ChangeKind.AGAIN, (ONE.fingerprint,), 1)
+    assert (change.firing, change.review_at) == (1, None)
+
+
+def test_a_doubt_about_a_part_is_settled_as_growth() -> None:
+    """The incident is open already: that one more of it fires is an update and no page."""
+    story = Story()
+    story.hears(ONE, TWO)
+    story.hears(ONE_OVER, TWO)
+    story.hears(ONE, TWO, at=6)
+    change = review(known(story), STARTED + 6 * MINUTE + USUAL.peer)
+    assert (change.kind, change.firing, change.flaps) == (ChangeKind.GROWN, 2, 0)
