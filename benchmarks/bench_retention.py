@@ -26,14 +26,14 @@ from sqlalchemy import text
 from responder.engine.jobs.retention import Retention
 from responder.model.clock import Deadline
 from responder.model.delivery import Work
-from responder.model.message import Draft
+from responder.notify.report.compose import letter
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
-from responder.store.incidents import diagnoses, incidents
+from responder.store.incidents import contents, diagnoses, incidents
 from responder.store.outbox import attempts, claims, outbox
 from responder.store.schema.migrate import migrate
-from tests.support.builders import NOW, a_finding, a_report, a_subject, an_incident
+from tests.support.builders import NOW, a_content, a_draft, a_subject, an_incident
 
 DELIVERIES = 25
 STORM = 10
@@ -80,7 +80,6 @@ class Past:
         """An incident, its messages sent and its findings kept, and most often over."""
         now, self._number = self._clock.now(), self._number + 1
         name = f"INC-{self._number:010}"
-        report = replace(a_report(), incident=name, dedup_key=name)
         incident = replace(
             an_incident(), id=name, dedup_key=name, open=not over, delivery=delivery, opened_at=now,
             resolved_at=now + timedelta(hours=1) if over else None,
@@ -91,23 +90,21 @@ class Past:
             rank=1,
             probes=("health",),
             subject=a_subject(),
-            report=report,
             channels=("slack",),
         )
         drafts = [
-            Draft(
-                incident=name, stream=name, channel="slack", step=step, rank=1, due_at=now, report=report, enrich=False
-            )
+            a_draft(incident=name, stream=name, channel="slack", step=step, due_at=now)
             for step in ("post", "reply", "edit")
         ]
         with self._database.work() as connection:
             incidents.save(connection, [incident], [])
+            contents.save(connection, [replace(a_content(), incident=name)], (), now)
             outbox.write(connection, drafts, now)
             for study in diagnoses.write(connection, [(work, now)], now, now):
-                diagnoses.finish(connection, study, (a_finding(),), now)
+                diagnoses.finish(connection, study, now)
             for _ in drafts:
-                for letter in claims.claim(connection, LANE, now, now, 10):
-                    attempts.sent(connection, letter, {"ts": "17.5"}, now)
+                for row in claims.claim(connection, LANE, now, now, 10):
+                    attempts.sent(connection, letter(row, now), {"ts": "17.5"}, now)
 
     def day(self, deliveries: int, *, over: bool = True) -> None:
         """One day's webhooks."""

@@ -62,15 +62,17 @@ def _cells(row: Row) -> tuple[str, ...]:
 @click.option("--raw", is_flag=True, help="The request's body alone, byte for byte but for the secrets.")
 def show(number: int, *, raw: bool) -> None:
     """Show one message: what became of it and why, and the request as it is sent, secrets masked."""
+    from responder.notify.report.compose import as_sent
     from responder.store.outbox import claims, dead_letters
 
     with named_failures():
         settings = bootstrap.settings_from_environment()
         channels = bootstrap.masked_channels(settings)
         with bootstrap.database(settings) as database, database.read() as connection:
-            row, letter = dead_letters.find(connection, number), claims.peek(connection, number)
-        if row is None or letter is None:
+            row, waiting = dead_letters.find(connection, number), claims.peek(connection, number)
+        if row is None or waiting is None:
             raise Fatal(f"there is no message {number}; {_LIST}")
+        letter = as_sent(waiting, row.report, bootstrap.SystemClock().now())
         request = channels[row.channel].render(letter) if row.channel in channels else None
         if raw and request is None:
             raise Fatal(f"channel {row.channel} is not configured: its request cannot be built")
@@ -122,8 +124,8 @@ def _fields(row: Row) -> dict[str, Any]:
         "step": row.step,
         "moment": row.moment,
         "incident": row.incident,
-        "severity": row.report.severity,
-        "title": row.report.title,
+        "severity": row.severity,
+        "title": row.title,
         "attempts": row.attempt,
         "error": row.error,
         "written_at": row.written_at.isoformat(),
@@ -137,13 +139,13 @@ def _fields(row: Row) -> dict[str, Any]:
 def _last(row: Row) -> str:
     if row.merged_into:
         return f"message {row.merged_into} took its place"
-    return row.error or row.report.title
+    return row.error or row.title
 
 
 def _story(row: Row) -> Iterator[tuple[str, str]]:
     yield "Message", f"{row.id}, {row.state}"
     yield "Channel", f"{row.channel}, step {row.step} ({row.moment})"
-    yield "Incident", f"{row.incident}  {row.report.title}"
+    yield "Incident", f"{row.incident}  {row.title}"
     yield "Written", moment(row.written_at)
     if row.ended_at:
         yield "Ended", moment(row.ended_at)
@@ -155,7 +157,7 @@ def _story(row: Row) -> Iterator[tuple[str, str]]:
     if row.merged_into:
         yield "Merged into", f"message {row.merged_into}, a newer update of the same incident"
     if row.origin:
-        yield "Stands in", f"for message {row.origin}, because {row.report.detour}"
+        yield "Stands in", f"for message {row.origin}, because {row.fallback_reason}"
     if row.state == "dead":
         yield "To do", f"mend the cause, then: responder messages resend {row.id}"
 

@@ -18,8 +18,9 @@ from responder.engine.effects.severity_change import improved
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery, Effects, Turned
 from responder.model.finding import Finding
-from responder.model.message import Draft, Letter
+from responder.model.message import Draft, OutboxRow
 from responder.model.rule import Severity
+from responder.notify.report.compose import letter
 from responder.receive.alertmanager import BadBody, read
 from responder.triage.rule_index import Step
 
@@ -95,9 +96,9 @@ def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, e
     findings = probe(asks) if probe and asks else ()
     turned = None
     if findings and effects.work:
-        diagnosed = pipeline.diagnose(effects.work, findings, now)
+        diagnosed = pipeline.diagnose(effects.work, findings)
         effects, turned = improved(effects, effects.work, diagnosed, desk, now), diagnosed.turned
-    sent = [(draft, _rendered(draft, desk)) for draft in effects.drafts]
+    sent = [(draft, _rendered(draft, effects, desk, now)) for draft in effects.drafts]
     slack = [Body(raw) for draft, raw in sent if draft.channel.startswith("slack")]
     pager = [Body(_masked(raw)) for draft, raw in sent if draft.channel in desk.pagers]
     printed = [raw.decode() for draft, raw in sent if draft.channel == "log"]
@@ -132,23 +133,16 @@ def _before(group: AlertGroup, delivery: Delivery, desk: Desk) -> History:
     earlier = replace(delivery, id=1)
     fired = replace(group, truncated=0, alerts=tuple(replace(each, firing=True, ends_at=None) for each in group.alerts))
     begun = pipeline.triage(fired, earlier, History(), desk)
-    return History(begun.incident, begun.drafts[0].report if begun.drafts else None)
+    return History(begun.incident, begun.content)
 
 
-def _rendered(draft: Draft, desk: Desk) -> bytes:
+def _rendered(draft: Draft, effects: Effects, desk: Desk, now: datetime) -> bytes:
     """The exact body a channel would send."""
-    letter = Letter(
-        id=0,
-        channel=draft.channel,
-        step=draft.step,
-        rank=draft.rank,
-        report=draft.report,
-        due_at=draft.due_at,
-        attempt=1,
-        plain=False,
-        previous={"channel": "C0000000000", "ts": "0000000000.000000"} if draft.step != "post" else {},
+    answers = {"channel": "C0000000000", "ts": "0000000000.000000"} if draft.step != "post" else {}
+    row = OutboxRow(
+        id=0, draft=draft, content=effects.content, attempt=1, plain=False, written_at=now, previous=answers
     )
-    return desk.channels[draft.channel].render(letter).body
+    return desk.channels[draft.channel].render(letter(row, now)).body
 
 
 def _masked(raw: bytes) -> bytes:

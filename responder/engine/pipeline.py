@@ -1,7 +1,8 @@
 """The story of an alert: from a kept body to what people are told. Nothing here waits, writes or sends.
 
     delivery --read--> group --triage--> Effects   committed in one transaction: incident, pages due later, work to do
-    work --probes--> findings --diagnose--> Report   improves those pages, or follows them where they have left already
+    work --probes--> findings --diagnose--> Diagnosed   kept with the incident; releases its pages or follows them
+    due message + content of its incident --compose--> Report   at the moment it is sent
 
 The shell is ``web/webhook.py`` (keeps bodies), ``triage.py`` (commits Effects), ``diagnosis.py`` (runs probes) and
 ``courier.py`` (sends what is due).
@@ -9,18 +10,14 @@ The shell is ``web/webhook.py`` (keeps bodies), ``triage.py`` (commits Effects),
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from responder.diagnose.conclude import conclude
-from responder.diagnose.severity_from_findings import judge
 from responder.engine.effects.context import Desk
 from responder.engine.effects.on_notification import History, follow
-from responder.engine.effects.severity_change import turned
+from responder.engine.effects.severity_change import judged
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery, Diagnosed, Effects, Work
 from responder.model.finding import Finding
 from responder.model.flood import Tide
-from responder.notify.report.compose import enriched, late
 from responder.triage.decide import decide
 from responder.triage.stale_alerts import believe
 
@@ -34,9 +31,6 @@ def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk, 
     return follow(decision, believed, delivery, history, desk, tide)
 
 
-def diagnose(work: Work, findings: tuple[Finding, ...], now: datetime) -> Diagnosed:
-    """The page with the findings in it and with the severity they ask for, and what to send where it has left."""
-    conclusion = conclude(findings, work.subject)
-    page = enriched(work.report, findings, conclusion, now=now)
-    after = late(work.report, findings, conclusion, now=now)
-    return Diagnosed(page=page, after=after, turned=turned(work, page, after, judge(work.turns, findings)))
+def diagnose(work: Work, findings: tuple[Finding, ...]) -> Diagnosed:
+    """What the findings say together, and the severity they ask for."""
+    return Diagnosed(findings=findings, conclusion=conclude(findings, work.subject), turned=judged(work, findings))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from responder.model.content import IncidentContent
 from responder.model.decision import Decision, Subject, Turn
+from responder.model.finding import Conclusion, Finding
 from responder.model.flood import Flood
 from responder.model.heartbeat import Beat
 from responder.model.incident import Incident
 from responder.model.message import Draft
-from responder.model.report import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,34 +37,29 @@ class Work:
     rank: int
     probes: tuple[str, ...]
     subject: Subject
-    report: Report
     channels: tuple[str, ...]
     severity: str = ""
     turns: tuple[Turn, ...] = ()
     reason: str = ""
     wished: tuple[str, ...] = ()
     opened_at: datetime | None = None
+    decided_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Turned:
-    """The other severity that findings ask for, why, and both reports with it."""
+    """The other severity that findings ask for, and why."""
 
     turn: Turn
     reason: str
-    page: Report
-    after: Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosed:
-    """What a diagnosis leads to: the page with the findings, and what to send where the page without them has left.
+    """What a diagnosis leads to. ``turned`` is None where the findings leave the severity as it is."""
 
-    ``turned`` is None where the findings leave the severity as it is.
-    """
-
-    page: Report
-    after: Report
+    findings: tuple[Finding, ...]
+    conclusion: Conclusion
     turned: Turned | None = None
 
 
@@ -82,6 +78,7 @@ class Effects:
     """All that follows from one delivery, or from something else: the shell commits it, a dry-run prints it.
 
     ``delivery`` is None where something else than a delivery led to it: a timer, an operator.
+    ``content`` is what its messages are composed from, None where nothing about it has changed.
     ``state`` is "decided", or "failed" where triage broke and a plain page says so. ``due_at`` is when the page leaves
     at the latest. ``work`` is None where there is nothing to diagnose. ``beats`` are the heartbeats it brought,
     ``flood`` what is remembered of its severity's new incidents from now on; None where it is none of them.
@@ -92,6 +89,7 @@ class Effects:
     outcome: str = ""
     decision: Decision | None = None
     incident: Incident | None = None
+    content: IncidentContent | None = None
     drafts: tuple[Draft, ...] = ()
     work: Work | None = None
     due_at: datetime

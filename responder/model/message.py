@@ -6,38 +6,59 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from responder.model.report import Report
+from responder.model.content import NO_FACTS, IncidentContent, MessageFacts
+from responder.model.report import Moment, Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A message to be written to the outbox. ``step`` is the channel's own word for what it does with the report.
+    """A message to be written to the outbox: what is sent, to whom and by when. Its words are composed when it is sent.
 
-    Messages of one ``stream`` (the dedup key) and channel leave in the order they were written. ``rank`` is the
-    severity's, 1 first. ``enrich`` marks a page that the diagnosis may still improve until it is due. ``origin`` is the
-    id of the message that could not be delivered and that this one stands in for. Pages that wait before this message
-    leave at ``within`` at the latest, where it says so.
+    ``step`` is the channel's own word for what it does with the message. Messages of one ``stream`` (the dedup key) and
+    channel leave in the order they were written. ``rank`` is the severity's, 1 first. ``facts`` is what is true of this
+    message only. ``enrich`` marks a page that waits for its diagnosis until it is due. ``origin`` is the id of the
+    undelivered message that this one replaces. Pages that wait before this message leave at ``within`` at the latest,
+    where it is set.
     """
 
     incident: str
     stream: str
     channel: str
     step: str
+    moment: Moment
     rank: int
     due_at: datetime
-    report: Report
+    facts: MessageFacts = NO_FACTS
     enrich: bool = False
     origin: int | None = None
     within: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """A message as it stands in the outbox, with the content of its incident.
+
+    ``content`` is None where the incident's content is gone. ``attempt`` counts from 1 and fences the claim; ``plain``
+    asks for the minimal form. ``previous`` is the reference that the first accepted message of this incident on this
+    channel returned.
+    """
+
+    id: int
+    draft: Draft
+    content: IncidentContent | None
+    attempt: int
+    plain: bool
+    written_at: datetime
+    previous: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A claimed message. ``attempt`` counts from 1 and fences the claim; ``plain`` asks for the minimal form.
+    """A claimed message with its composed report: what a channel renders.
 
-    ``written_at`` is when it was put into the outbox, None where that is not known.
-
-    ``previous`` is the reference that the first accepted message of this incident on this channel returned.
+    ``attempt`` counts from 1 and fences the claim; ``plain`` asks for the minimal form. ``written_at`` is when it was
+    put into the outbox, None where that is not known. ``previous`` is the reference that the first accepted message of
+    this incident on this channel returned.
     """
 
     id: int

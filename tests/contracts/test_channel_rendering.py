@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -17,6 +17,9 @@ from slack_sdk.models.blocks import Block
 
 from responder import __version__
 from responder.diagnose.conclude import conclude
+from responder.model.alert import AlertGroup
+from responder.model.content import IncidentContent, MessageFacts
+from responder.model.decision import Decision
 from responder.model.finding import Finding, Verdict
 from responder.model.incident import ChangeKind
 from responder.model.message import Letter, Request
@@ -24,8 +27,10 @@ from responder.model.report import Moment, Report
 from responder.model.rule import Link
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel
-from responder.notify.report import compose
+from responder.notify.report import facts
+from responder.notify.report.compose import compose
 from responder.notify.report.links import LinkMaker
+from responder.notify.report.record import content_of, with_findings
 from responder.standins.pagerduty import read_event
 from responder.standins.slack import refusal
 from tests.contracts.channel_cases import CASES, letters
@@ -34,6 +39,7 @@ from tests.support.builders import (
     a_book,
     a_conclusion,
     a_decision,
+    a_draft,
     a_finding,
     a_group,
     a_letter,
@@ -273,39 +279,49 @@ def _readable(request: Request) -> Any:
 
 def _stories() -> dict[str, Report]:
     later = NOW + timedelta(minutes=20)
-    stories = {}
-    for severity in ("P1", "P2", "P3", "P4"):
-        page = compose.opening(
-            a_decision(severity=severity),
-            a_group(),
-            an_incident(),
-            a_book(),
-            now=NOW,
-            links=LINKS,
-            pending=("health", "dns"),
-            history="2 times in 30 days, last INC-102 at 2026-02-14 02:41Z for 42 minutes",
-        )
-        stories[f"start-{severity}"] = page
-    found = compose.enriched(stories["start-P1"], some_findings(), a_conclusion(), now=NOW + timedelta(seconds=2))
-    stories["start-P1"] = found
-    stories["late"] = compose.late(
-        stories["start-P2"], some_findings(), a_conclusion(), now=NOW + timedelta(seconds=40)
+    past = "2 times in 30 days, last INC-102 at 2026-02-14 02:41Z for 42 minutes"
+    pages = {
+        severity: _content(a_decision(severity=severity), probes=("health", "dns"), history=past)
+        for severity in ("P1", "P2", "P3", "P4")
+    }
+    stories = {f"start-{severity}": _composed(content) for severity, content in pages.items()}
+    found = with_findings(pages["P1"], some_findings(), a_conclusion())
+    stories["start-P1"] = _composed(found, NOW + timedelta(seconds=2))
+    late = with_findings(pages["P2"], some_findings(), a_conclusion())
+    update = "diagnosis finished 40 seconds after the page was written"
+    stories["late"] = _composed(late, NOW + timedelta(seconds=40), Moment.LATE, update=update)
+    flapping = an_incident(flaps=3, reopened_at=later)
+    again = _content(a_decision(ChangeKind.AGAIN), incident=flapping, now=later, probes=("health",))
+    update = "1 alert fires again, 7 minutes after INC-118 was resolved (3 times by now)"
+    stories["again"] = _composed(again, later, Moment.AGAIN, update=update)
+    grown = a_decision(ChangeKind.GROWN)
+    stories["update"] = _composed(
+        _content(grown, now=later, before=found), later, Moment.UPDATE, update=grown.change.reason
     )
-    again = an_incident(flaps=3, reopened_at=later)
-    page = compose.opening(
-        a_decision(ChangeKind.AGAIN), a_group(), again, a_book(), now=later, links=LINKS, pending=("health",)
-    )
-    stories["again"] = compose.again(page, "1 alert fires again, 7 minutes after INC-118 was resolved (3 times by now)")
-    stories["update"] = compose.changed(
-        a_decision(ChangeKind.GROWN), a_group(), an_incident(), a_book(), now=later, links=LINKS, before=found
-    )
-    stories["resolution"] = compose.closing(
-        a_decision(ChangeKind.RESOLVED), a_group(a_resolved_alert()), an_incident(), a_book(), now=later, links=LINKS
-    )
-    stories["fallback"] = replace(found, moment=Moment.FALLBACK, detour=WHY)
-    stories["unclosed"] = replace(stories["resolution"], moment=Moment.UNCLOSED, update=UNCLOSED)
+    over, group = a_decision(ChangeKind.RESOLVED), a_group(a_resolved_alert())
+    closed = _content(over, group, now=later)
+    end = {
+        "update": over.change.reason,
+        "firing": 0,
+        "resolved": 1,
+        "ended_at": facts.ended(over, group, closed.alerts.started_at, later),
+        "resolution": f"{over.change.reason}; what fixed it is not recorded yet",
+    }
+    stories["resolution"] = _composed(closed, later, Moment.RESOLUTION, **end)
+    stories["fallback"] = _composed(found, NOW + timedelta(seconds=2), Moment.FALLBACK, fallback_reason=WHY)
+    stories["unclosed"] = _composed(closed, later, Moment.UNCLOSED, **(end | {"update": UNCLOSED}))
     # Lines are wrapped, so a version of another length would change them.
     return {name: replace(each, made_by=each.made_by.replace(__version__, "VERSION")) for name, each in stories.items()}
+
+
+def _content(decision: Decision, group: AlertGroup | None = None, **changes: Any) -> IncidentContent:
+    incident = changes.pop("incident", an_incident())
+    return content_of(decision, group or a_group(), incident, a_book(), LINKS, **({"now": NOW} | changes))
+
+
+def _composed(content: IncidentContent, now: datetime = NOW, moment: Moment = Moment.START, **own: Any) -> Report:
+    draft = a_draft(moment=moment, facts=replace(MessageFacts(firing=1), **own), incident=content.incident)
+    return compose(content, draft, now)
 
 
 @pytest.mark.parametrize("name", ["slack", "slack_webhook"])

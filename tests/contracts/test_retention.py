@@ -13,18 +13,19 @@ from sqlalchemy import text
 from responder.engine.jobs.retention import Retention
 from responder.model.clock import Deadline
 from responder.model.flood import Flood
-from responder.model.message import Letter
+from responder.model.message import OutboxRow
+from responder.notify.report.compose import letter
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
-from responder.store.incidents import diagnoses, floods, incidents
+from responder.store.incidents import contents, diagnoses, floods, incidents
 from responder.store.maintenance.retention import SHELVES, SMALL, used
 from responder.store.outbox import attempts, claims, outbox
 from responder.store.outbox.claims import Lane
 from responder.store.schema.tables import metadata
 from tests.conftest import HandClock
 from tests.contracts.test_store import a_draft, a_work
-from tests.support.builders import NOW, a_finding, a_report, an_incident
+from tests.support.builders import NOW, a_content, an_incident
 
 LONG_AGO = NOW - timedelta(days=100)
 EVERY = Lane((), rest=True)
@@ -55,7 +56,8 @@ def an_old_incident(database: Database, name: str = "INC-1", *, at: datetime = L
         incidents.save(connection, [incident], [])
         work = replace(a_work(), incident=name)
         for study in diagnoses.write(connection, [(work, at)] * 2, at, at, claims=2):
-            diagnoses.finish(connection, study, (a_finding(),), at)
+            diagnoses.finish(connection, study, at)
+        contents.save(connection, [replace(a_content(), incident=name)], (), at)
     told(database, name, at)
 
 
@@ -66,8 +68,8 @@ def told(database: Database, name: str, at: datetime) -> None:
         outbox.write(connection, drafts, at)
     for n in range(len(drafts)):
         with database.work() as connection:
-            for letter in claims.claim(connection, EVERY, at, at, 10):
-                attempts.sent(connection, letter, {"ts": "17.5"} if n == 0 else {}, at)
+            for row in claims.claim(connection, EVERY, at, at, 10):
+                attempts.sent(connection, letter(row, at), {"ts": "17.5"} if n == 0 else {}, at)
 
 
 def test_every_table_that_grows_is_pruned() -> None:
@@ -80,7 +82,13 @@ def test_what_is_over_and_old_goes_with_all_that_belongs_to_it(database: Databas
     """After the retention time nothing is left of an incident: no body, no message, no findings."""
     an_old_incident(database)
     Inbox(database).set_aside(b"{}", 2, "10.0.0.1", 400, "wrong", LONG_AGO)
-    assert swept(database, clock) == {"rejects": 1, "deliveries": 1, "studies": 2, "messages": 3, "incidents": 1}
+    assert swept(database, clock) == {
+        "rejects": 1,
+        "deliveries": 1,
+        "studies": 2,
+        "messages": 3,
+        "incidents": 1,
+    }
     assert rows(database, "SELECT delivery FROM bodies") == []
 
 
@@ -91,25 +99,24 @@ def test_what_is_young_stays(database: Database, clock: HandClock) -> None:
 
 
 def test_an_open_incident_keeps_what_its_next_message_needs(database: Database, clock: HandClock) -> None:
-    """However old it is, its resolution finds the Slack thread, the last report and the findings."""
+    """However old it is, its resolution finds the Slack thread, the incident's content and the findings."""
     an_old_incident(database, over=False)
-    assert swept(database, clock) == {"deliveries": 1, "studies": 1, "messages": 1}
-    assert rows(database, "SELECT step FROM messages ORDER BY id") == [("post",), ("reply",)]
+    assert swept(database, clock) == {"deliveries": 1, "studies": 2, "messages": 2}
+    assert rows(database, "SELECT step FROM messages ORDER BY id") == [("post",)]
     with database.write() as connection:
         assert set(incidents.latest(connection, ["INC-1"])) == {"INC-1"}
-        assert outbox.last_reports(connection, ["INC-1"]) == {"INC-1": a_report()}
-        assert diagnoses.findings_of(connection, "INC-1") == (a_finding(),)
+        assert contents.of(connection, ["INC-1"]) == {"INC-1": replace(a_content(), incident="INC-1")}
         outbox.write(connection, [replace(a_draft("edit", stream="INC-1"), incident="INC-1")], NOW)
-        (letter,) = claims.claim(connection, EVERY, NOW, NOW, 10)
-    assert letter.previous == {"ts": "17.5"}
+        (row,) = claims.claim(connection, EVERY, NOW, NOW, 10)
+    assert row.previous == {"ts": "17.5"}
 
 
-def the_next(database: Database, name: str) -> Letter:
+def the_next(database: Database, name: str) -> OutboxRow:
     """One more message of it, claimed by a courier."""
     with database.write() as connection:
         outbox.write(connection, [replace(a_draft("edit", stream=name), incident=name)], NOW)
-        (letter,) = claims.claim(connection, EVERY, NOW, NOW + timedelta(minutes=1), 10)
-    return letter
+        (row,) = claims.claim(connection, EVERY, NOW, NOW + timedelta(minutes=1), 10)
+    return row
 
 
 @pytest.mark.parametrize("most_bytes", [1, 10**12])
@@ -121,9 +128,9 @@ def test_a_digest_that_is_on_keeps_what_its_next_message_needs(
         told(database, name, LONG_AGO)
     with database.write() as connection:
         floods.save(connection, [Flood(severity="P1", digest="FLOOD-P1-ON"), Flood(severity="P2")])
-    assert swept(database, clock, most_bytes) == {"messages": 4}
+    assert swept(database, clock, most_bytes) == {"messages": 5}
     kept = rows(database, "SELECT incident, step FROM messages ORDER BY id")
-    assert kept == [("FLOOD-P1-ON", "post"), ("FLOOD-P1-ON", "reply")]
+    assert kept == [("FLOOD-P1-ON", "post")]
     assert the_next(database, "FLOOD-P1-ON").previous == {"ts": "17.5"}
 
 
@@ -135,10 +142,10 @@ def test_an_end_that_was_not_told_yet_keeps_what_it_answers_to(database: Databas
     assert swept(database, clock)["messages"] == 4
     with database.write() as connection:
         for end in ends:
-            letter = claims.peek(connection, end.id)
-            assert letter is not None
-            assert letter.previous == {"ts": "17.5"}
-            attempts.sent(connection, letter, {}, NOW)
+            row = claims.peek(connection, end.id)
+            assert row is not None
+            assert row.previous == {"ts": "17.5"}
+            attempts.sent(connection, letter(row, NOW), {}, NOW)
     assert swept(database, clock)["messages"] == 2
 
 
@@ -156,8 +163,8 @@ def test_a_message_and_a_diagnosis_that_were_given_up_go(database: Database, clo
     """Dead messages and diagnoses that killed their workers are shown for 90 days, not for ever."""
     with database.write() as connection:
         outbox.write(connection, [a_draft()], LONG_AGO)
-        (letter,) = claims.claim(connection, EVERY, NOW, NOW, 10)
-        attempts.dead(connection, letter, "invalid_blocks", LONG_AGO)
+        (row,) = claims.claim(connection, EVERY, NOW, NOW, 10)
+        attempts.dead(connection, letter(row, NOW), "invalid_blocks", LONG_AGO)
         diagnoses.write(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
         for _ in range(2):
             diagnoses.claim(connection, NOW, NOW, 10)
@@ -198,7 +205,7 @@ def test_what_would_go_is_what_goes(database: Database, clock: HandClock) -> Non
     retention = Retention(database, clock, timedelta(days=90), 10**12)
     before = NOW - timedelta(days=90)
     would = retention.would(before)
-    assert sum(portion.rows for portion in would) == 60 * 7 + 3
+    assert sum(portion.rows for portion in would) == 60 * 7 + 5
     assert list(retention.by_age(before, PATIENT)) == would
     assert sum(portion.rows for portion in retention.would(before)) == 0
 

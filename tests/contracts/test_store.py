@@ -17,17 +17,27 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from responder.model.delivery import Work
-from responder.model.finding import Finding
-from responder.model.message import Draft, Letter
+from responder.model.finding import NOTHING, Finding
+from responder.model.message import Draft, OutboxRow
+from responder.model.report import Moment
+from responder.notify.report.compose import letter as as_letter
 from responder.store.database import CannotStore, Database
 from responder.store.inbox import history, inbox
 from responder.store.inbox.inbox import Inbox
 from responder.store.inbox.write_check import try_to_keep, write_and_take_away
-from responder.store.incidents import diagnoses, incidents
+from responder.store.incidents import contents, diagnoses, incidents
 from responder.store.outbox import attempts, channel_state, claims, outbox
 from responder.store.schema.migrate import migrate
 from responder.store.schema.tables import metadata
-from tests.support.builders import NOW, a_finding, a_report, a_subject, an_incident
+from tests.support.builders import (
+    NOW,
+    a_conclusion,
+    a_content,
+    a_finding,
+    a_subject,
+    an_incident,
+    some_findings,
+)
 
 LATER = NOW + timedelta(seconds=6)
 EVERY = claims.Lane((), rest=True)
@@ -40,9 +50,9 @@ def a_draft(step: str = "post", stream: str = "key", channel: str = "slack", ran
         stream=stream,
         channel=channel,
         step=step,
+        moment=Moment.START,
         rank=rank,
         due_at=NOW + timedelta(seconds=due),
-        report=a_report(),
         enrich=True,
     )
 
@@ -53,7 +63,7 @@ def written(database: Database, *drafts: Draft) -> None:
         outbox.write(connection, drafts, NOW)
 
 
-def claimed(database: Database, after: float = 0.0, limit: int = 10) -> list[Letter]:
+def claimed(database: Database, after: float = 0.0, limit: int = 10) -> list[OutboxRow]:
     """Claim what is due ``after`` seconds from now."""
     now = NOW + timedelta(seconds=after)
     with database.write() as connection:
@@ -295,7 +305,7 @@ def test_what_waits_is_seen_at_the_first_look(database: Database) -> None:
     assert seen == [True, True, False, False]
     (letter,) = claimed(database, 8)
     with database.write() as connection:
-        attempts.sent(connection, letter, {}, LATER)
+        attempts.sent(connection, as_letter(letter, NOW), {}, LATER)
     assert not claims.anything(database, slack)
 
 
@@ -314,9 +324,9 @@ def test_a_worker_that_lost_its_claim_cannot_give_up_or_put_back(database: Datab
     (first,) = claimed(database)
     (second,) = claimed(database, 6.1)
     with database.write() as connection:
-        assert not attempts.again(connection, first, LATER, "HTTP 500", plain=False)
-        assert not attempts.dead(connection, first, "HTTP 400", LATER)
-        assert attempts.sent(connection, second, {"ts": "2"}, LATER)
+        assert not attempts.again(connection, as_letter(first, NOW), LATER, "HTTP 500", plain=False)
+        assert not attempts.dead(connection, as_letter(first, NOW), "HTTP 400", LATER)
+        assert attempts.sent(connection, as_letter(second, NOW), {"ts": "2"}, LATER)
 
 
 def test_what_was_accepted_is_marked_whoever_holds_it_now(database: Database) -> None:
@@ -325,8 +335,8 @@ def test_what_was_accepted_is_marked_whoever_holds_it_now(database: Database) ->
     (first,) = claimed(database)
     (second,) = claimed(database, 6.1)
     with database.write() as connection:
-        assert attempts.sent(connection, first, {"ts": "1"}, LATER)
-        assert not attempts.sent(connection, second, {"ts": "2"}, LATER)
+        assert attempts.sent(connection, as_letter(first, NOW), {"ts": "1"}, LATER)
+        assert not attempts.sent(connection, as_letter(second, NOW), {"ts": "2"}, LATER)
     assert claimed(database, 100) == []
 
 
@@ -344,17 +354,17 @@ def test_messages_of_one_incident_and_channel_keep_their_order(database: Databas
     """The resolution never overtakes the page, even when the page must be retried."""
     written(database, a_draft("post"), a_draft("edit"), a_draft("trigger", channel="pagerduty"))
     letters = claimed(database)
-    assert [(letter.channel, letter.step) for letter in letters] == [("slack", "post"), ("pagerduty", "trigger")]
+    assert [(row.draft.channel, row.draft.step) for row in letters] == [("slack", "post"), ("pagerduty", "trigger")]
     post, trigger = letters
     with database.write() as connection:
-        attempts.sent(connection, trigger, {}, NOW)
-        attempts.again(connection, post, NOW + timedelta(seconds=30), "HTTP 500", plain=False)
+        attempts.sent(connection, as_letter(trigger, NOW), {}, NOW)
+        attempts.again(connection, as_letter(post, NOW), NOW + timedelta(seconds=30), "HTTP 500", plain=False)
     assert claimed(database, 20) == []
     (retried,) = claimed(database, 30)
     with database.write() as connection:
-        attempts.sent(connection, retried, {"ts": "17.5", "channel": "C1"}, LATER)
+        attempts.sent(connection, as_letter(retried, NOW), {"ts": "17.5", "channel": "C1"}, LATER)
     (edit,) = claimed(database, 31)
-    assert (edit.step, dict(edit.previous)) == ("edit", {"ts": "17.5", "channel": "C1"})
+    assert (edit.draft.step, dict(edit.previous)) == ("edit", {"ts": "17.5", "channel": "C1"})
 
 
 def test_a_dead_message_does_not_block_those_behind_it(database: Database) -> None:
@@ -362,8 +372,8 @@ def test_a_dead_message_does_not_block_those_behind_it(database: Database) -> No
     written(database, a_draft("post"), a_draft("edit"))
     (post,) = claimed(database)
     with database.write() as connection:
-        attempts.dead(connection, post, "invalid_blocks", LATER)
-    assert [letter.step for letter in claimed(database, 1)] == ["edit"]
+        attempts.dead(connection, as_letter(post, NOW), "invalid_blocks", LATER)
+    assert [row.draft.step for row in claimed(database, 1)] == ["edit"]
     with database.read() as connection:
         assert outbox.counts(connection)["slack", "dead"] == 1
 
@@ -373,14 +383,14 @@ def test_each_channel_has_a_lane_of_its_own(database: Database) -> None:
     written(database, a_draft(), a_draft("trigger", channel="pagerduty"), a_draft(channel="pigeon"))
     lanes = (claims.Lane(("slack",)), claims.Lane(("pagerduty",)), claims.Lane(("slack", "pagerduty"), rest=True))
     with database.write() as connection:
-        taken = [[letter.channel for letter in claims.claim(connection, lane, NOW, LATER, 10)] for lane in lanes]
+        taken = [[row.draft.channel for row in claims.claim(connection, lane, NOW, LATER, 10)] for lane in lanes]
     assert taken == [["slack"], ["pagerduty"], ["pigeon"]]
 
 
 def test_the_worst_severity_leaves_first(database: Database) -> None:
     """In a flood a P1 does not queue behind P4s."""
     written(database, *(a_draft(stream=f"s{rank}", rank=rank) for rank in (4, 3, 1, 2)))
-    assert {letter.rank for letter in claimed(database, limit=2)} == {1, 2}
+    assert {row.draft.rank for row in claimed(database, limit=2)} == {1, 2}
     with database.read() as connection:
         left = connection.execute(text("SELECT rank FROM messages WHERE attempt = 0 ORDER BY rank")).scalars().all()
     assert left == [3, 4]
@@ -389,10 +399,14 @@ def test_the_worst_severity_leaves_first(database: Database) -> None:
 def test_findings_improve_a_page_that_is_still_here_and_release_it(database: Database) -> None:
     """The page leaves as soon as the diagnosis is done, with the diagnosis in it."""
     written(database, a_draft(due=8), a_draft("trigger", channel="pagerduty", due=8))
-    better = a_report(title="better")
+    bare = replace(a_content(), incident="INC-1", findings=(), conclusion=NOTHING)
     with database.write() as connection:
-        assert outbox.enrich(connection, "INC-1", better, NOW) == {"slack", "pagerduty"}
-    assert {letter.report.title for letter in claimed(database)} == {"better"}
+        contents.save(connection, [bare], (), NOW)
+    with database.write() as connection:
+        contents.diagnosed(connection, "INC-1", some_findings(), a_conclusion(), NOW)
+        assert outbox.release(connection, "INC-1", NOW) == {"slack", "pagerduty"}
+    diagnosed = replace(bare, findings=some_findings(), conclusion=a_conclusion())
+    assert [row.content for row in claimed(database)] == [diagnosed, diagnosed]
 
 
 def test_findings_do_not_touch_a_page_that_has_left(database: Database) -> None:
@@ -400,19 +414,17 @@ def test_findings_do_not_touch_a_page_that_has_left(database: Database) -> None:
     written(database, a_draft())
     claimed(database)
     with database.write() as connection:
-        assert outbox.enrich(connection, "INC-1", a_report(title="better"), NOW) == frozenset()
+        assert outbox.release(connection, "INC-1", NOW) == frozenset()
 
 
 def a_work() -> Work:
     """A diagnosis to run."""
-    report = a_report()
     return Work(
         incident="INC-1",
         stream="key",
         rank=1,
         probes=("health",),
         subject=a_subject(),
-        report=report,
         channels=("slack",),
     )
 
@@ -427,9 +439,9 @@ def test_a_diagnosis_survives_its_worker(database: Database) -> None:
         assert diagnoses.claim(connection, LATER, LATER, 10) == []
         (taken,) = diagnoses.claim(connection, NOW + timedelta(seconds=9), NOW + timedelta(seconds=14), 10)
         assert (taken.work, taken.attempt, taken.due_at) == (mine.work, 2, LATER)
-        assert not diagnoses.finish(connection, mine, (), LATER)
-        assert diagnoses.finish(connection, taken, (a_finding(),), LATER)
-        assert diagnoses.findings_of(connection, "INC-1") == (a_finding(),)
+        assert not diagnoses.finish(connection, mine, LATER)
+        assert diagnoses.finish(connection, taken, LATER)
+        assert not diagnoses.any_free(connection, NOW + timedelta(minutes=1))
 
 
 def test_a_flood_of_diagnoses_is_not_hoarded_by_one_worker(database: Database) -> None:
@@ -516,10 +528,25 @@ def test_findings_come_back_whole(database: Database) -> None:
     """The sparkline of a probe survives the database."""
     finding = a_finding(points=((1.0, 2.5), (2.0, 3.5)))
     assert isinstance(finding, Finding)
+    content = replace(a_content(), incident="INC-1")
     with database.write() as connection:
-        (study,) = diagnoses.write(connection, [(a_work(), LATER)], NOW, LATER)
-        diagnoses.finish(connection, study, (finding,), LATER)
-        assert diagnoses.findings_of(connection, "INC-1") == (finding,)
+        contents.save(connection, [content], (), NOW)
+        contents.diagnosed(connection, "INC-1", (finding,), content.conclusion, NOW)
+        assert contents.of(connection, ["INC-1"])["INC-1"].findings == (finding,)
+
+
+def test_a_notification_keeps_findings_until_the_incident_is_diagnosed_anew(database: Database) -> None:
+    """Triage cannot overwrite what diagnosis found meanwhile; only a new diagnosis starts without findings."""
+    found, stale = replace(a_content(), incident="INC-1"), replace(a_content(title="[P1] grown"), incident="INC-1")
+    stale = replace(stale, findings=(), conclusion=NOTHING)
+    with database.write() as connection:
+        contents.save(connection, [found], (), NOW)
+        contents.save(connection, [stale], (), NOW)
+        kept = contents.of(connection, ["INC-1"])["INC-1"]
+        contents.save(connection, [stale], ("INC-1",), NOW)
+        anew = contents.of(connection, ["INC-1"])["INC-1"]
+    assert (kept.decision.title, kept.findings) == ("[P1] grown", found.findings)
+    assert anew == stale
 
 
 def test_the_standing_of_a_channel_is_shared(database: Database) -> None:
@@ -567,7 +594,7 @@ def test_what_is_not_of_the_worst_severity_takes_only_what_is_spared(database: D
     written(database, *(a_draft(stream=f"s{n}", rank=3) for n in range(4)), a_draft(stream="p1", rank=1))
     with database.work() as connection:
         taken = claims.claim(connection, EVERY, NOW, LATER, 4, 2)
-        assert sorted(letter.rank for letter in taken) == [1, 3]
+        assert sorted(row.draft.rank for row in taken) == [1, 3]
         assert claims.claim(connection, EVERY, NOW, LATER, 0, 0) == []
 
 

@@ -8,12 +8,15 @@ from hashlib import sha256
 from typing import Any
 
 from responder.model.alert import Alert, AlertGroup
+from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.decision import Decision, Ruling, Subject
+from responder.model.delivery import Effects
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.incident import Change, ChangeKind, Incident, Known
-from responder.model.message import Letter
+from responder.model.message import Draft, Letter
 from responder.model.report import Moment, Report, Status
 from responder.model.rule import Link
+from responder.notify.report.compose import compose
 from tests.support.platform import SEVERITIES, a_book, a_rule, a_service, a_severity
 
 __all__ = [
@@ -269,6 +272,65 @@ def a_report(severity: str = "P1", **changes: Any) -> Report:
         next_update=NOW + timedelta(seconds=rank.next_update),
     )
     return replace(usual, **changes)
+
+
+def a_content(severity: str = "P1", **changes: Any) -> IncidentContent:
+    """The content of the usual incident, diagnosed; ``changes`` are those of its decision."""
+    rank, report = a_severity(severity), a_report(severity)
+    record = DecisionRecord(
+        title=f"[{severity}] plato is down",
+        severity=severity,
+        severity_reason=report.severity_reason,
+        pagerduty_severity=rank.pagerduty,
+        pages=rank.pages,
+        service=report.service,
+        environment=report.environment,
+        namespace=report.namespace,
+        alertname=report.alertname,
+        impact=report.impact,
+        first_step=report.first_step,
+        response=rank.response,
+        responders=rank.responders,
+        respond_within=rank.respond_within,
+        respond_from=NOW,
+        next_update=rank.next_update,
+        owner=report.owner,
+        lead=report.lead,
+        escalation=report.escalation,
+        room=report.room,
+        runbook=report.runbook,
+        links=report.links,
+        rule=report.rule,
+        made_by=report.made_by,
+    )
+    return IncidentContent(
+        incident="INC-118",
+        decision=replace(record, **changes),
+        alerts=AlertExtract(summary="plato is down", started_at=STARTED, labels=report.labels),
+        findings=some_findings(),
+        conclusion=a_conclusion(),
+    )
+
+
+def a_draft(**changes: Any) -> Draft:
+    """The first message of the usual incident to PagerDuty."""
+    usual = Draft(
+        incident="INC-118",
+        stream=sha256(GROUP_KEY.encode()).hexdigest(),
+        channel="pagerduty",
+        step="trigger",
+        moment=Moment.START,
+        rank=1,
+        due_at=NOW,
+        facts=MessageFacts(firing=1),
+    )
+    return replace(usual, **changes)
+
+
+def composed(effects: Effects, now: datetime | None = None) -> list[Report]:
+    """The reports of a delivery's messages, as they would be sent ``now``, else when they are due."""
+    assert effects.content is not None or not effects.drafts
+    return [compose(effects.content, draft, now or effects.due_at) for draft in effects.drafts if effects.content]
 
 
 def a_letter(report: Report | None = None, **changes: Any) -> Letter:

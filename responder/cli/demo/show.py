@@ -137,9 +137,9 @@ class Show:
         diagnosed = self._diagnose(effects)
         if effects.work and diagnosed:
             effects = improved(effects, effects.work, diagnosed, self.desk, self.clock.now())
-        report = effects.drafts[-1].report if effects.drafts else before.report
+        content = effects.content or before.content
         incident = effects.incident or before.incident
-        self._known[incident.dedup_key if incident else group.dedup_key] = History(incident, report)
+        self._known[incident.dedup_key if incident else group.dedup_key] = History(incident, content)
         return effects, diagnosed
 
     def _diagnose(self, effects: Effects) -> Diagnosed | None:
@@ -147,7 +147,7 @@ class Show:
             return None
         asks = self.desk.asks(effects.work.probes, effects.work.subject)
         deadline = Deadline(self.clock.monotonic() + effects.decision.severity.page_budget)
-        return pipeline.diagnose(effects.work, self.prober.run(asks, deadline), self.clock.now())
+        return pipeline.diagnose(effects.work, self.prober.run(asks, deadline))
 
     def _summary(self) -> None:
         screen, kinds = self.watch.screen, self.watch.kinds

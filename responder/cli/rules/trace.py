@@ -15,6 +15,7 @@ from responder.engine.effects.context import Desk
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery
 from responder.model.rule import Severity
+from responder.notify.report.compose import title
 from responder.receive.alertmanager import read
 from responder.runbooks.catalogue import Runbooks
 from responder.triage.matchers import holds
@@ -110,8 +111,8 @@ def trace(
         runbook=_runbook(decision, runbooks),
         asks=desk.asks(decision.rule.probes, decision.subject),
         route=tuple(dict.fromkeys(draft.channel for draft in drafts)),
-        title=drafts[0].report.title if drafts else "",
-        owner=drafts[0].report.owner if drafts else decision.rule.owner,
+        title=title(effects.content.decision, effects.content.findings) if effects.content else "",
+        owner=effects.content.decision.owner if effects.content else decision.rule.owner,
         also=tuple(step.rule.id for step in shown.steps if step.matched is None and _would(step, decision)),
     )
 

@@ -10,15 +10,13 @@ from responder.model.delivery import Effects
 from responder.model.flood import Flood
 from responder.model.heartbeat import Pulse
 from responder.model.incident import Incident
-from responder.model.report import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """The result of some decisions; ``added`` and ``changed`` contain each incident once, in its last state.
 
-    ``pulses`` are the new states of the expected heartbeats, ``floods`` the new flood state of each severity, and
-    ``better`` contains reports that replace those of waiting pages.
+    ``pulses`` are the new states of the expected heartbeats and ``floods`` the new flood state of each severity.
     """
 
     effects: Sequence[Effects]
@@ -26,7 +24,6 @@ class Decided:
     changed: Sequence[Incident] = ()
     pulses: Sequence[Pulse] = ()
     floods: Sequence[Flood] = ()
-    better: Sequence[Report] = ()
 
     @classmethod
     def of(cls, effects: Sequence[Effects]) -> Decided:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
 
 from responder.engine.effects.context import Desk
 from responder.engine.effects.incident_state import incident_id
-from responder.engine.effects.messages import messages
+from responder.engine.effects.messages import group_counts, messages
 from responder.model.alert import AlertGroup
+from responder.model.content import NO_FACTS, AlertExtract, DecisionRecord, IncidentContent
 from responder.model.delivery import Delivery, Effects
 from responder.model.finding import Conclusion
 from responder.model.incident import UNJUDGED, Incident
 from responder.model.message import Draft
-from responder.model.report import Moment, Report, Status
+from responder.model.report import Moment
 from responder.model.rule import Severity
 from responder.model.text import tidy_line
 from responder.notify.contract import Channel, Use
@@ -24,9 +27,27 @@ def bare(delivery: Delivery, group: AlertGroup | None, error: Exception, desk: D
 
     It is the worst severity, and no incident: for where that could not be written either.
     """
-    report = report_of(delivery, group, error, desk)
-    drafts = messages(report, everybody(desk), rank=worst(desk).rank, due_at=delivery.received_at)
-    return failed(delivery, None, report.severity_reason, drafts)
+    content = failure(delivery, group, error, desk)
+    drafts = pages(content.incident, key_of(delivery, group), group, everybody(desk), desk, delivery.received_at)
+    return replace(failed(delivery, None, content.decision.severity_reason, drafts), content=content)
+
+
+def pages(
+    incident: str,
+    key: str,
+    group: AlertGroup | None,
+    to: Iterable[Channel],
+    desk: Desk,
+    now: datetime,
+) -> tuple[Draft, ...]:
+    """The pages that say that triage failed."""
+    counts = group_counts(group) if group else NO_FACTS
+    return messages(incident, key, Moment.START, counts, to, rank=worst(desk).rank, due_at=now)
+
+
+def key_of(delivery: Delivery, group: AlertGroup | None) -> str:
+    """The dedup key of the group, or of the delivery where no group can be read."""
+    return group.dedup_key if group else f"responder-delivery-{delivery.id}"
 
 
 def worst(desk: Desk) -> Severity:
@@ -52,17 +73,12 @@ def failed(delivery: Delivery, incident: Incident | None, outcome: str, drafts: 
     )
 
 
-def report_of(delivery: Delivery, group: AlertGroup | None, error: Exception, desk: Desk) -> Report:
-    """The page that says what is known: what fires, that triage broke on it with ``error``, and where to look."""
-    severity = worst(desk)
+def failure(delivery: Delivery, group: AlertGroup | None, error: Exception, desk: Desk) -> IncidentContent:
+    """The content that says what is known: what fires, that triage failed with ``error``, and where to look."""
+    severity, now = worst(desk), delivery.received_at
     names = sorted({alert.name for alert in group.firing}) if group else []
     what = tidy_line(", ".join(names) or "an unreadable notification", 200)
-    key = group.dedup_key if group else f"responder-delivery-{delivery.id}"
-    return Report(
-        moment=Moment.START,
-        status=Status.INVESTIGATING,
-        incident=incident_id(key, delivery.id),
-        dedup_key=key,
+    record = DecisionRecord(
         title=f"[{severity.name}] responder could not triage {what}",
         severity=severity.name,
         severity_reason=f"triage stopped with {type(error).__name__}; how bad it really is, nobody has judged",
@@ -72,17 +88,24 @@ def report_of(delivery: Delivery, group: AlertGroup | None, error: Exception, de
         environment=desk.book.environment,
         namespace=desk.book.namespace,
         alertname=what,
-        what=f"Delivery {delivery.id} was kept but could not be triaged. It reports: {what}",
         impact="unknown: read the alert in Alertmanager",
-        conclusion=Conclusion(unknown="everything: no probe was run"),
         first_step="Look the alert up in Alertmanager, then report the error in responder's log to its owners.",
-        firing=len(group.firing) if group else 0,
-        resolved=len(group.alerts) - len(group.firing) if group else 0,
-        truncated=group.truncated if group else 0,
-        labels=facts.labels(group.common_labels) if group else {},
+        respond_from=now,
+        next_update=30 * 60.0,
         rule=UNJUDGED,
         made_by=f"responder, delivery {delivery.id}",
-        started_at=delivery.received_at,
-        written_at=delivery.received_at,
-        next_update=delivery.received_at + timedelta(minutes=30),
+    )
+    alerts = AlertExtract(
+        summary=f"Delivery {delivery.id} was kept but could not be triaged. It reports: {what}",
+        counted=False,
+        truncated=group.truncated if group else 0,
+        started_at=now,
+        labels=facts.labels(group.common_labels) if group else {},
+    )
+    conclusion = Conclusion(unknown="everything: no probe was run")
+    return IncidentContent(
+        incident=incident_id(key_of(delivery, group), delivery.id),
+        decision=record,
+        alerts=alerts,
+        conclusion=conclusion,
     )

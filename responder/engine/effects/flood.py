@@ -10,18 +10,19 @@ import structlog
 
 from responder.engine.effects.context import Desk
 from responder.engine.effects.decided import Decided
-from responder.engine.effects.failure_page import bare, worst
+from responder.engine.effects.failure_page import everybody, failed, failure, pages, worst
 from responder.engine.effects.messages import messages
 from responder.engine.effects.page import page_after
 from responder.engine.effects.without_notification import resolved
+from responder.model.content import IncidentContent
 from responder.model.delivery import Delivery, Effects
 from responder.model.flood import Flood
 from responder.model.incident import UNJUDGED, Incident
 from responder.model.message import Draft
-from responder.model.report import Moment, Report
+from responder.model.report import Moment
 from responder.model.rule import Action, Severity
 from responder.model.text import tidy_line
-from responder.notify.report.flood_digest import digest, receded
+from responder.notify.report.flood_digest import continues, counted, dedup_key, digest, receded
 from responder.receive.alertmanager import read
 from responder.triage.decide import decide
 from responder.triage.flood import due, ended, rate
@@ -34,57 +35,57 @@ GATHER = timedelta(seconds=3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A flood after people were told of it: the messages to write, and a better report for those that wait already."""
+    """A flood after its messages: what is remembered, its new content, and the messages to write."""
 
     flood: Flood
+    content: IncidentContent | None = None
     drafts: tuple[Draft, ...] = ()
-    better: Report | None = None
 
 
 def tell(flood: Flood, desk: Desk, now: datetime) -> Told:
-    """What people hear of a flood that is on. Pure.
+    """The messages of an active flood. Pure.
 
-    Each channel it concerns has one page, which waits a moment for more of the flood, and then updates, fewer and
-    fewer. The pager gets none of those: a trigger on an open incident wakes nobody.
+    Each channel it concerns has one page, which waits a moment for more of the flood, and then updates, at growing
+    intervals. The pager gets none of those: a trigger on an open incident pages nobody.
     """
-    severity = severity_of(flood, desk)
     if not flood.held:
         return Told(flood=flood)
+    severity = severity_of(flood, desk)
     seconds = now.timestamp()
     heard = replace(flood, told=flood.channels, told_held=flood.held)
+    content = digest(flood, severity, desk.book, now)
+    own, rank = (flood.digest, dedup_key(flood.digest)), severity.rank
     if added := [name for name in flood.channels if name not in flood.told]:
-        page = digest(flood, severity, desk.book, Moment.START, now=now)
-        to = desk.configured(added)
-        drafts = messages(page, to, rank=severity.rank, due_at=now + GATHER, enrich=True)
-        return Told(flood=replace(heard, told_at=seconds), drafts=drafts)
+        to, due_at = desk.configured(added), now + GATHER
+        drafts = messages(*own, Moment.START, counted(flood), to, rank=rank, due_at=due_at, enrich=True)
+        return Told(flood=replace(heard, told_at=seconds), content=content, drafts=drafts)
     if flood.held > flood.told_held and seconds - flood.told_at < GATHER.total_seconds():
-        return Told(flood=heard, better=digest(flood, severity, desk.book, Moment.START, now=now))
+        return Told(flood=heard, content=content)
     if not due(flood, now):
         return Told(flood=flood)
-    update = digest(flood, severity, desk.book, Moment.UPDATE, now=now)
     to = desk.configured(name for name in flood.told if name not in desk.pagers)
-    drafts = messages(update, to, rank=severity.rank, due_at=now)
-    return Told(flood=replace(heard, told_at=seconds, updates=flood.updates + 1), drafts=drafts)
+    drafts = messages(*own, Moment.UPDATE, continues(flood, severity, now), to, rank=rank, due_at=now)
+    return Told(flood=replace(heard, told_at=seconds, updates=flood.updates + 1), content=content, drafts=drafts)
 
 
 def told(changed: Iterable[Flood], desk: Desk, now: datetime) -> Decided:
     """The floods to remember, and the messages about them."""
     every = [tell(flood, desk, now) for flood in changed]
     return Decided(
-        effects=[without_delivery(each.drafts, now) for each in every if each.drafts],
+        effects=[without_delivery(each.drafts, now, each.content) for each in every if each.content],
         floods=[each.flood for each in every],
-        better=[each.better for each in every if each.better],
     )
 
 
-def end(flood: Flood, open_now: int, desk: Desk, now: datetime) -> tuple[Flood, tuple[Draft, ...]]:
-    """What is remembered of a flood that is over, and how people hear of its end. Pure."""
+def end(flood: Flood, open_now: int, desk: Desk, now: datetime) -> tuple[Flood, Effects]:
+    """What is remembered of a flood that is over, and the messages about its end. Pure."""
     severity = severity_of(flood, desk)
     if not flood.told:
-        return ended(flood), ()
-    report = receded(flood, severity, desk.book, open_now=open_now, rate=rate(flood, now), now=now)
-    to = desk.configured(flood.told)
-    return ended(flood), messages(report, to, rank=severity.rank, due_at=now)
+        return ended(flood), without_delivery((), now)
+    facts = receded(flood, severity, open_now=open_now, rate=rate(flood, now), now=now)
+    own, to = (flood.digest, dedup_key(flood.digest)), desk.configured(flood.told)
+    drafts = messages(*own, Moment.RESOLUTION, facts, to, rank=severity.rank, due_at=now)
+    return ended(flood), without_delivery(drafts, now, digest(flood, severity, desk.book, now))
 
 
 def page_now(incident: Incident, delivery: Delivery | None, desk: Desk, now: datetime) -> Effects:
@@ -103,27 +104,20 @@ def page_now(incident: Incident, delivery: Delivery | None, desk: Desk, now: dat
 
 
 def _page_plainly(incident: Incident, error: Exception, desk: Desk, now: datetime) -> Effects:
-    """The least that wakes people, under the incident's own name, so that its resolution finds it."""
+    """The least that pages on-call, under the incident's own name, so that its resolve finds it."""
     lost = Delivery(id=incident.delivery, received_at=now, cluster=incident.cluster, body=b"")
-    plain = bare(lost, None, error, desk)
-    drafts = tuple(
-        replace(
-            draft,
-            incident=incident.id,
-            stream=incident.dedup_key,
-            report=replace(
-                draft.report,
-                incident=incident.id,
-                dedup_key=incident.dedup_key,
-                title=incident.title,
-                what=tidy_line(str(error), 200),
-            ),
-        )
-        for draft in plain.drafts
-        if draft.channel not in incident.channels
+    plain = failure(lost, None, error, desk)
+    content = replace(
+        plain,
+        incident=incident.id,
+        decision=replace(plain.decision, title=incident.title),
+        alerts=replace(plain.alerts, summary=tidy_line(str(error), 200)),
     )
-    channels = tuple(dict.fromkeys((*incident.channels, *(draft.channel for draft in drafts))))
-    return replace(plain, delivery=None, drafts=drafts, incident=replace(incident, channels=channels, digest=""))
+    added = [channel for channel in everybody(desk) if channel.name not in incident.channels]
+    drafts = pages(incident.id, incident.dedup_key, None, added, desk, now)
+    channels = (*incident.channels, *(channel.name for channel in added))
+    effects = failed(lost, replace(incident, channels=channels, digest=""), plain.decision.severity_reason, drafts)
+    return replace(effects, delivery=None, content=content)
 
 
 def severity_of(flood: Flood, desk: Desk) -> Severity:
@@ -131,9 +125,6 @@ def severity_of(flood: Flood, desk: Desk) -> Severity:
     return desk.book.severities.get(flood.severity) or worst(desk)
 
 
-def without_delivery(drafts: tuple[Draft, ...], now: datetime) -> Effects:
+def without_delivery(drafts: tuple[Draft, ...], now: datetime, content: IncidentContent | None = None) -> Effects:
     """Messages that follow from no delivery."""
-    return Effects(
-        drafts=drafts,
-        due_at=now,
-    )
+    return Effects(content=content, drafts=drafts, due_at=now)

@@ -10,15 +10,18 @@ import structlog
 
 from responder.engine.effects.context import Desk
 from responder.engine.effects.incident_state import UNPAGED, still_fires
-from responder.engine.effects.messages import messages
+from responder.engine.effects.messages import counts, messages
 from responder.engine.effects.on_notification import History, page_late
+from responder.model.content import IncidentContent
 from responder.model.delivery import Delivery, Effects
 from responder.model.incident import Incident
-from responder.model.report import Moment, Report
+from responder.model.report import Moment
 from responder.model.rule import RuleBook
+from responder.model.text import tidy_line
 from responder.model.window import Window
 from responder.notify.contract import Channel, Use
-from responder.notify.report import without_notification
+from responder.notify.report.durations import LINE_LIMIT
+from responder.notify.report.record import bare
 from responder.receive.alertmanager import read
 from responder.triage.decide import decide
 from responder.triage.paging_windows import is_open, opens
@@ -75,11 +78,11 @@ def _pages_now(windows: Mapping[str, Window] | None, severity: str, now: datetim
 
 
 def page_now(
-    incident: Incident, delivery: Delivery | None, before: Report | None, desk: Desk, now: datetime
+    incident: Incident, delivery: Delivery | None, before: IncidentContent | None, desk: Desk, now: datetime
 ) -> Effects | None:
     """The page of an incident whose window has opened, made of the last notification that was heard of it.
 
-    Where that does not lead to a page (it is gone, names only what is over, or stops triage) the last report does.
+    Where that does not lead to a page (it is gone, names only what is over, or stops triage) its content does.
     The same where rules, or settings, without a pager were in force when it began. None where rules that are gone held
     it back, and those of today say nothing else. Pure.
     """
@@ -100,7 +103,7 @@ def page_now(
 
 
 def _judged_anew(
-    incident: Incident, delivery: Delivery | None, before: Report | None, why: str, desk: Desk, now: datetime
+    incident: Incident, delivery: Delivery | None, before: IncidentContent | None, why: str, desk: Desk, now: datetime
 ) -> Effects | None:
     if delivery is None or incident.gathered:
         return None
@@ -113,15 +116,17 @@ def _judged_anew(
         return None
 
 
-def paged(incident: Incident, before: Report | None, why: str, desk: Desk, now: datetime) -> Effects:
-    """The page of an incident made of the last report about it, without new findings. Pure."""
+def paged(incident: Incident, before: IncidentContent | None, why: str, desk: Desk, now: datetime) -> Effects:
+    """The page of an incident made of its content, without new findings. Pure."""
     severity = desk.book.severities.get(incident.severity)
     pagers = _pagers_of(incident, desk)
     told = replace(incident, channels=(*incident.channels, *(pager.name for pager in pagers)), changed_at=now)
-    alarm = without_notification.alarm(before, told, why, desk.book, now=now)
-    report = replace(alarm, moment=Moment.START, pages=True)
-    drafts = messages(report, pagers, rank=severity.rank if severity else 1, due_at=now)
-    return Effects(outcome=why, incident=told, drafts=drafts, due_at=now)
+    content = before or bare(incident, desk.book)
+    content = replace(content, decision=replace(content.decision, pages=True))
+    facts = replace(counts(incident), update=tidy_line(why, LINE_LIMIT))
+    own, rank = (incident.id, incident.dedup_key), severity.rank if severity else 1
+    drafts = messages(*own, Moment.START, facts, pagers, rank=rank, due_at=now)
+    return Effects(outcome=why, incident=told, content=content, drafts=drafts, due_at=now)
 
 
 def _pagers_of(incident: Incident, desk: Desk) -> list[Channel]:

@@ -15,8 +15,7 @@ from responder.model.alert import AlertGroup
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
 from responder.notify.report.facts import HISTORY_DAYS
-from responder.store.incidents import incidents
-from responder.store.outbox import outbox
+from responder.store.incidents import contents, incidents
 from responder.triage.incident_key import key_of
 
 _log = structlog.get_logger()
@@ -51,13 +50,13 @@ class Recall:
         joined = incidents.gathering(connection, own)
         keys = {key for group in groups if (key := _key(group, desk))} if desk.book.gathers else set()
         latest = incidents.latest(connection, own | keys) | {each.dedup_key: each for each in joined.values()}
-        reports = outbox.last_reports(connection, [each.id for each in latest.values() if each.open]) if latest else {}
+        known = contents.of(connection, [each.id for each in latest.values() if each.open]) if latest else {}
         over = [key for key, each in latest.items() if not each.open]
         times = incidents.often(connection, over, now - timedelta(days=HISTORY_DAYS)) if over else {}
         self._desk = desk
         self._homes = {group: incident.dedup_key for group, incident in joined.items()}
         self._known = {
-            key: History(incident, reports.get(incident.id), times.get(key, 0)) for key, incident in latest.items()
+            key: History(incident, known.get(incident.id), times.get(key, 0)) for key, incident in latest.items()
         }
         self._stored = {incident.id for incident in latest.values()}
         self._touched: dict[str, Incident] = {}
@@ -76,9 +75,9 @@ class Recall:
         incident = effects.incident
         if incident is None:
             return
-        key, report = incident.dedup_key, effects.drafts[-1].report if effects.drafts else None
+        key = incident.dedup_key
         before = self._known.get(key, NOTHING)
-        self._known[key] = replace(before, incident=incident, report=report or before.report)
+        self._known[key] = replace(before, incident=incident, content=effects.content or before.content)
         self._touched[incident.id] = incident
         for member in incident.gathered.values():
             self._homes[member.group] = key

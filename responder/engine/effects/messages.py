@@ -1,4 +1,4 @@
-"""The messages that a report becomes. Pure."""
+"""The outbox messages of an incident, one for each channel and step. Pure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from responder.model.alert import AlertGroup
+from responder.model.content import MessageFacts
+from responder.model.incident import Incident
 from responder.model.message import Draft
-from responder.model.report import Moment, Report
+from responder.model.report import Moment
 from responder.notify.contract import Channel
 from responder.notify.delivery.route import pagers, title
 
 
 def messages(
-    report: Report,
+    incident: str,
+    stream: str,
+    moment: Moment,
+    facts: MessageFacts,
     channels: Iterable[Channel],
     *,
     rank: int,
@@ -21,34 +27,43 @@ def messages(
     enrich: bool = False,
     within: datetime | None = None,
 ) -> tuple[Draft, ...]:
-    """The messages that a report becomes on each channel, in the order they must leave.
+    """The messages of an incident on each channel, in the order they must leave; ``stream`` is its dedup key.
 
-    Pages that wait before them for their diagnosis leave ``within`` that time. What follows a beginning (its details in
-    the thread) is a rank less urgent: in a flood every page leaves before it.
+    Pages that wait before them for their diagnosis leave ``within`` that time. What follows a first message (its
+    details in the thread) is a rank less urgent: in a flood every page leaves before it.
     """
-    began = report.moment is Moment.START
+    began = moment is Moment.START
     return tuple(
         Draft(
-            incident=report.incident,
-            stream=report.dedup_key,
+            incident=incident,
+            stream=stream,
             channel=channel.name,
             step=step,
+            moment=moment,
             rank=rank + 1 if began and place else rank,
             due_at=due_at,
-            report=report,
+            facts=replace(facts, due_by=due_at),
             enrich=enrich,
             within=within,
         )
         for channel in channels
-        for place, step in enumerate(channel.steps[report.moment])
+        for place, step in enumerate(channel.steps[moment])
     )
 
 
-def left_open(report: Report, told: Collection[str], configured: Mapping[str, Channel]) -> Report:
-    """Return the resolve, with the paging channels that were notified and are not configured any more."""
+def left_open(notified: Collection[str], configured: Mapping[str, Channel]) -> str:
+    """What a resolve says about pagers that were ``notified`` and are not configured any more; empty where none is."""
     paging = pagers(configured)
-    gone = [title(name, configured) for name in told if name in paging and name not in configured]
-    if not gone:
-        return report
-    by_hand = f"close it by hand in {' and '.join(gone)}, which is not configured here any more"
-    return replace(report, resolution=f"{report.resolution}; {by_hand}")
+    gone = [title(name, configured) for name in notified if name in paging and name not in configured]
+    return f"; close it by hand in {' and '.join(gone)}, which is not configured here any more" if gone else ""
+
+
+def counts(incident: Incident) -> MessageFacts:
+    """How many alerts of an incident fire and how many are resolved, as far as notifications said."""
+    firing = sum(known.ends_at is None for known in incident.alerts.values())
+    return MessageFacts(firing=firing, resolved=len(incident.alerts) - firing)
+
+
+def group_counts(group: AlertGroup) -> MessageFacts:
+    """How many alerts of a notification fire and how many are resolved."""
+    return MessageFacts(firing=len(group.firing), resolved=len(group.alerts) - len(group.firing))

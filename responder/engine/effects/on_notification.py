@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from responder.engine.effects.context import Desk
 from responder.engine.effects.incident_state import hears, in_digest, incident_id, is_worse, next_state, whom, why_owed
-from responder.engine.effects.messages import left_open, messages
+from responder.engine.effects.messages import group_counts, left_open, messages
 from responder.engine.effects.page import opened, paged_or_held, recorded
 from responder.model.alert import AlertGroup
+from responder.model.content import IncidentContent, MessageFacts
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery, Effects
 from responder.model.flood import Tide
 from responder.model.incident import UNJUDGED, Change, ChangeKind, Incident
-from responder.model.report import Report
+from responder.model.report import Moment
 from responder.model.rule import Action
+from responder.model.text import tidy_line
 from responder.notify.contract import Channel, Use
-from responder.notify.report import facts
-from responder.notify.report.compose import changed, closing
+from responder.notify.report.compose import title
+from responder.notify.report.durations import LINE_LIMIT
+from responder.notify.report.facts import ended
+from responder.notify.report.facts import history as past
+from responder.notify.report.record import content_of, joined
 from responder.triage.heartbeat import beats
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The latest incident of a group, open or resolved, and the last report about it; None where there is none.
+    """The latest incident of a group, open or resolved, and its content; None where there is none.
 
     ``times`` is how many incidents of it began in the last HISTORY_DAYS.
     """
 
     incident: Incident | None = None
-    report: Report | None = None
+    content: IncidentContent | None = None
     times: int = 0
 
 
@@ -56,7 +61,7 @@ def _effects(
     unjudged = incident is not None and incident.open and incident.rule == UNJUDGED
     if decision.rule.action is Action.HEARTBEAT:
         if unjudged and incident is not None:
-            return _ended(_as_heartbeat(decision), group, delivery, incident, history.report, desk)
+            return _ended(_as_heartbeat(decision), group, delivery, incident, history.content, desk)
         return recorded(decision, delivery, None, f"heartbeat: {decision.reason}")
     if kind is ChangeKind.NEW:
         return _begun(decision, group, delivery, history, desk, tide)
@@ -66,7 +71,7 @@ def _effects(
     if kind is ChangeKind.DOUBTED or (kind is ChangeKind.REPEATED and not urgent):
         return recorded(decision, delivery, next_state(incident, decision, delivery, desk), decision.reason)
     if kind is ChangeKind.RESOLVED:
-        return _ended(decision, group, delivery, incident, history.report, desk)
+        return _ended(decision, group, delivery, incident, history.content, desk)
     if kind is ChangeKind.AGAIN and not incident.open:
         return _returned(decision, group, delivery, incident, desk, tide)
     if unjudged and not incident.channels and decision.ruling.alert.firing:
@@ -74,7 +79,7 @@ def _effects(
         if not in_digest(judged, tide):
             judged = replace(judged, channels=whom(decision, desk), digest="")
             return paged_or_held(decision, group, delivery, judged, desk, tide)
-    return _told(decision, group, delivery, incident, history.report, desk, tide)
+    return _told(decision, group, delivery, incident, history.content, desk, tide)
 
 
 def _as_heartbeat(decision: Decision) -> Decision:
@@ -108,7 +113,7 @@ def _begun(
         alerts=decision.change.alerts,
         gathered=decision.gathered,
     )
-    before = facts.history(history.incident, history.times, delivery.received_at)
+    before = past(history.incident, history.times, delivery.received_at)
     return paged_or_held(decision, group, delivery, blank, desk, tide, before)
 
 
@@ -137,7 +142,7 @@ def _told(
     group: AlertGroup,
     delivery: Delivery,
     incident: Incident,
-    before: Report | None,
+    before: IncidentContent | None,
     desk: Desk,
     tide: Tide | None,
 ) -> Effects:
@@ -151,30 +156,67 @@ def _told(
     wanted = whom(decision, desk) if concerns else ()
     added = tuple(name for name in wanted if name not in incident.channels)
     moved = replace(next_state(incident, decision, delivery, desk), channels=incident.channels + added)
-    report = changed(decision, group, moved, desk.book, now=now, links=desk.links, before=before)
+    content = _content(decision, group, moved, before, desk, now)
+    moved = replace(moved, title=title(content.decision, content.findings))
     informed = desk.configured(incident.channels)
     heard = (channel for channel in informed if worse or hears(channel, decision.change))
     # Their first page may still wait for its diagnosis, as long as the milder severity allows.
     within = now + timedelta(seconds=decision.severity.page_budget) if worse else None
-    update = messages(report, heard, rank=decision.severity.rank, due_at=now, within=within)
+    own, facts, rank = (moved.id, moved.dedup_key), _facts(decision, group), decision.severity.rank
+    update = messages(*own, Moment.UPDATE, facts, heard, rank=rank, due_at=now, within=within)
     if not added:
-        return replace(recorded(decision, delivery, replace(moved, title=report.title), decision.reason), drafts=update)
-    page = opened(decision, group, delivery, moved, added, desk, owed)
+        return replace(recorded(decision, delivery, moved, decision.reason), content=content, drafts=update)
+    page = opened(decision, group, delivery, moved, added, desk, owed, before=content)
     return replace(page, drafts=update + page.drafts)
 
 
 def _ended(
-    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, before: Report | None, desk: Desk
+    decision: Decision,
+    group: AlertGroup,
+    delivery: Delivery,
+    incident: Incident,
+    before: IncidentContent | None,
+    desk: Desk,
 ) -> Effects:
     now = delivery.received_at
     over = replace(
         next_state(incident, decision, delivery, desk), open=False, resolved_at=now, silenced="", gone_since=None
     )
-    report = closing(decision, group, over, desk.book, now=now, links=desk.links, before=before)
-    report = left_open(report, over.channels, desk.channels)
-    told = desk.configured(incident.channels)
-    drafts = messages(report, told, rank=decision.severity.rank, due_at=now)
-    return replace(recorded(decision, delivery, over, decision.reason), drafts=drafts)
+    content = _content(decision, group, over, before, desk, now)
+    facts = _facts(decision, group)
+    fixed = f"{facts.update}; what fixed it is not recorded yet{left_open(over.channels, desk.channels)}"
+    facts = replace(facts, resolution=fixed, ended_at=ended(decision, group, content.alerts.started_at, now))
+    told, rank = desk.configured(incident.channels), decision.severity.rank
+    drafts = messages(over.id, over.dedup_key, Moment.RESOLUTION, facts, told, rank=rank, due_at=now)
+    return replace(recorded(decision, delivery, over, decision.reason), content=content, drafts=drafts)
+
+
+def _content(
+    decision: Decision,
+    group: AlertGroup,
+    incident: Incident,
+    before: IncidentContent | None,
+    desk: Desk,
+    now: datetime,
+) -> IncidentContent:
+    """The content after a notification: of another group of the incident it takes the severity only."""
+    if decision.joins and before is not None:
+        return joined(before, decision)
+    return content_of(decision, group, incident, desk.book, desk.links, now=now, before=before)
+
+
+def _facts(decision: Decision, group: AlertGroup) -> MessageFacts:
+    """What an update says about the notification that led to it."""
+    easing = decision.change.kind in {ChangeKind.PARTLY_RESOLVED, ChangeKind.HELD}
+    if not decision.joins:
+        update = tidy_line(decision.change.reason, LINE_LIMIT)
+        return replace(group_counts(group), update=update, easing=easing)
+    name = tidy_line(decision.ruling.alert.name, 100) or "an alert without a name"
+    return MessageFacts(
+        update=tidy_line(f"{name}: {decision.change.reason}", LINE_LIMIT),
+        firing=decision.change.firing,
+        resolved=len(decision.change.alerts) - decision.change.firing,
+    )
 
 
 def page_late(
@@ -200,7 +242,7 @@ def page_late(
     )
     decision = replace(decision, change=still)
     if why_owed(decision, incident, desk):
-        told = _told(decision, group, delivery, incident, history.report, desk, None)
+        told = _told(decision, group, delivery, incident, history.content, desk, None)
         return replace(told, delivery=None, outcome=why)
     moved = next_state(incident, decision, delivery, desk)
     return replace(recorded(decision, delivery, moved, "judged anew by the rules of today"), delivery=None)

@@ -6,97 +6,116 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from responder.diagnose.severity_from_findings import judge
 from responder.engine.effects.context import Desk
-from responder.engine.effects.messages import messages
+from responder.engine.effects.messages import counts, messages
+from responder.model.content import IncidentContent
 from responder.model.decision import Turn
 from responder.model.delivery import Diagnosed, Effects, Turned, Work
+from responder.model.finding import Finding
 from responder.model.incident import Found, Incident
 from responder.model.message import Draft
-from responder.model.report import Moment, Report
+from responder.model.report import Moment
 from responder.notify.delivery.route import route, with_a_reader
-from responder.notify.report.compose import toned
+from responder.notify.report.compose import title
+from responder.notify.report.durations import between
+from responder.notify.report.record import bare, with_findings, with_severity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Revision:
-    """``incident`` after the change, ``drafts`` for those whom only the new severity concerns.
+    """What findings make of an incident: its next state and content, and the messages that follow.
 
-    ``withdrawn`` are the channels whose pages are taken back before they leave; ``follows`` those that were told
-    already and hear of the change.
+    ``drafts`` are updates for the channels that were notified already and pages for those that only the new severity
+    concerns; ``withdrawn`` are the channels whose pages are taken back before they leave.
     """
 
     incident: Incident
+    content: IncidentContent
     rank: int
-    drafts: tuple[Draft, ...]
-    withdrawn: tuple[str, ...]
-    follows: tuple[str, ...]
+    drafts: tuple[Draft, ...] = ()
+    withdrawn: tuple[str, ...] = ()
 
 
-def turned(work: Work, page: Report, after: Report, judged: tuple[Turn, str] | None) -> Turned | None:
-    """Both reports with the severity that was judged; None where it stays as it is."""
-    if judged is None or work.opened_at is None or judged[0].severity.name == work.severity:
+def judged(work: Work, findings: tuple[Finding, ...]) -> Turned | None:
+    """The severity that the findings ask for, with the reason; None where it stays as it is."""
+    found = judge(work.turns, findings)
+    if found is None or work.opened_at is None or found[0].severity.name == work.severity:
         return None
-    turn, found = judged
+    turn, because = found
     word = "raised" if turn.severity.rank < work.rank else "lowered"
-    reason = f"{word} from {work.severity} to {turn.severity.name} because {found}"
-    page, after = (
-        toned(report, turn.severity, f"{work.reason}; {reason}", opened_at=work.opened_at, held=turn.held)
-        for report in (page, after)
-    )
-    told = replace(after, moment=Moment.UPDATE, update=f"{reason}; {after.update}")
-    return Turned(turn=turn, reason=reason, page=page, after=told)
+    return Turned(turn, f"{word} from {work.severity} to {turn.severity.name} because {because}")
 
 
 def revise(
-    incident: Incident | None, work: Work, turned: Turned | None, waiting: Collection[str], desk: Desk, now: datetime
+    incident: Incident | None,
+    content: IncidentContent | None,
+    work: Work,
+    diagnosed: Diagnosed,
+    waiting: Collection[str],
+    desk: Desk,
+    now: datetime,
 ) -> Revision | None:
     """The change that the findings ask for; None where they ask for none, or the incident is not what it was.
 
     ``waiting`` are the channels whose pages have not left: only these can be taken back. Nobody who was woken is told
     that it was for nothing; who hears of a milder severity are those who sleep through it anyway.
     """
+    turned = diagnosed.turned
     if turned is None or incident is None or not incident.open or incident.severity != work.severity:
         return None
-    turn = turned.turn
-    found = Found(severity=turn.severity.name, given=work.severity, reason=turned.reason)
+    turn, why = turned.turn, turned.reason
+    found = Found(severity=turn.severity.name, given=work.severity, reason=why)
+    content = with_findings(content or bare(incident, desk.book), diagnosed.findings, diagnosed.conclusion)
+    content = with_severity(content, turn.severity, f"{work.reason}; {why}", held=turn.held)
     moved = replace(
         incident,
         severity=turn.severity.name,
-        title=turned.page.title,
-        reason=f"{incident.reason}; {turned.reason}",
+        title=title(content.decision, content.findings),
+        reason=f"{incident.reason}; {why}",
         found=found,
     )
     if not incident.channels:
-        return Revision(incident=moved, rank=turn.severity.rank, drafts=(), withdrawn=(), follows=())
+        return Revision(moved, content, rank=turn.severity.rank)
     wanted = _wanted(work, turn, desk)
     worse = turn.severity.rank < work.rank
     withdrawn = tuple(name for name in work.channels if name in waiting and name not in wanted)
     added = tuple(name for name in wanted if name not in incident.channels)
     kept = tuple(name for name in incident.channels if name not in withdrawn)
-    pages = messages(turned.page, (desk.channels[name] for name in added), rank=turn.severity.rank, due_at=now)
+    follows = desk.configured(name for name in kept if name not in waiting and (worse or name not in desk.pagers))
+    facts = counts(incident)
+    own, rank = (incident.id, work.stream), turn.severity.rank
+    pages = messages(*own, Moment.START, facts, (desk.channels[name] for name in added), rank=rank, due_at=now)
+    told = replace(facts, update=f"{why}; {late(work, now)}")
+    updates = messages(*own, Moment.UPDATE, told, follows, rank=rank, due_at=now)
     return Revision(
-        incident=replace(moved, channels=kept + added),
-        rank=turn.severity.rank,
-        drafts=pages,
+        replace(moved, channels=kept + added),
+        content,
+        rank=rank,
+        drafts=(*updates, *pages),
         withdrawn=withdrawn,
-        follows=tuple(name for name in kept if name not in waiting and (worse or name not in desk.pagers)),
     )
+
+
+def late(work: Work, now: datetime) -> str:
+    """How long after the page the diagnosis finished."""
+    after = f"{between(work.decided_at, now)} after" if work.decided_at else "after"
+    return f"diagnosis finished {after} the page was written"
 
 
 def improved(effects: Effects, work: Work, diagnosed: Diagnosed, desk: Desk, now: datetime) -> Effects:
     """The effects of a delivery as they are once its diagnosis has ended before any page left."""
     waiting = {draft.channel for draft in effects.drafts if draft.enrich}
-    revision = revise(effects.incident, work, diagnosed.turned, waiting, desk, now)
-    if revision is None or diagnosed.turned is None:
-        pages = tuple(replace(draft, report=diagnosed.page) if draft.enrich else draft for draft in effects.drafts)
-        return replace(effects, drafts=pages)
-    page, rank = diagnosed.turned.page, revision.rank
+    revision = revise(effects.incident, effects.content, work, diagnosed, waiting, desk, now)
+    if revision is None:
+        content = effects.content and with_findings(effects.content, diagnosed.findings, diagnosed.conclusion)
+        return replace(effects, content=content)
     pages = tuple(
-        replace(draft, report=page, rank=rank) if draft.enrich else draft
+        replace(draft, rank=revision.rank) if draft.enrich else draft
         for draft in effects.drafts
         if draft.channel not in revision.withdrawn
     )
-    return replace(effects, incident=revision.incident, drafts=pages + revision.drafts)
+    return replace(effects, incident=revision.incident, content=revision.content, drafts=pages + revision.drafts)
 
 
 def _wanted(work: Work, turn: Turn, desk: Desk) -> tuple[str, ...]:

@@ -11,16 +11,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 from responder.engine.effects.context import Desk
-from responder.engine.effects.failure_page import everybody, failed, report_of, worst
+from responder.engine.effects.failure_page import everybody, failed, failure, key_of, pages, worst
 from responder.engine.effects.incident_state import in_digest
-from responder.engine.effects.messages import messages
+from responder.engine.effects.messages import group_counts, messages
 from responder.engine.effects.on_notification import History
 from responder.engine.effects.without_notification import resolved
 from responder.model.alert import AlertGroup
+from responder.model.content import NO_FACTS, IncidentContent
 from responder.model.delivery import Delivery, Effects
 from responder.model.flood import UNTRIAGED, Tide
 from responder.model.incident import UNJUDGED, Incident, Known, Member
-from responder.model.report import Moment, Report
+from responder.model.report import Moment
 from responder.model.text import tidy_line
 from responder.triage.flood import Arrival, Weighed, admit
 from responder.triage.stale_alerts import end
@@ -46,41 +47,41 @@ def mishap(
     before = known.incident if known.incident is not None and known.incident.open else None
     alerts = _read_plainly(before, group)
     fires = group is None or group.truncated > 0 or any(each.ends_at is None for each in alerts.values())
-    report = report_of(delivery, group, error, desk)
+    content = failure(delivery, group, error, desk)
     if before is None:
         if not fires:
-            return failed(delivery, None, _reason(report, ""))
-        return _begun(delivery, group, alerts, report, desk, tide)
-    moved = _moved(before, delivery, group, alerts, report)
+            return failed(delivery, None, _reason(content, ""))
+        return _begun(delivery, group, alerts, content, desk, tide)
+    moved = _moved(before, delivery, group, alerts, content)
     if not fires:
-        why = _reason(report, "all that is known of it is resolved")
-        over = resolved(moved, known.report, why, desk, delivery.received_at)
+        why = _reason(content, "all that is known of it is resolved")
+        over = resolved(moved, known.content, why, desk, delivery.received_at)
         return replace(over, delivery=delivery.id, state="failed")
-    report = replace(report, incident=before.id, dedup_key=before.dedup_key)
-    return _told(delivery, group, before, moved, report, desk, tide)
+    content = replace(content, incident=before.id)
+    return _told(delivery, group, before, moved, content, desk, tide)
 
 
 def _begun(
     delivery: Delivery,
     group: AlertGroup | None,
     alerts: Mapping[str, Known],
-    report: Report,
+    content: IncidentContent,
     desk: Desk,
     tide: Tide | None,
 ) -> Effects:
     to, now = everybody(desk), delivery.received_at
     incident = Incident(
-        id=report.incident,
-        dedup_key=report.dedup_key,
-        group_key=group.group_key if group else report.dedup_key,
+        id=content.incident,
+        dedup_key=key_of(delivery, group),
+        group_key=group.group_key if group else key_of(delivery, group),
         cluster=delivery.cluster,
         open=True,
-        severity=report.severity,
+        severity=content.decision.severity,
         rule=UNJUDGED,
-        service=report.service,
-        title=report.title,
+        service=content.decision.service,
+        title=content.decision.title,
         runbook="",
-        reason=report.severity_reason,
+        reason=content.decision.severity_reason,
         channels=tuple(channel.name for channel in to),
         opened_at=now,
         changed_at=now,
@@ -93,23 +94,23 @@ def _begun(
         until = now + UNREADABLE
         hold = "the delivery could not be read, so nothing tells its end; it is closed after a day"
         incident = replace(incident, hold=hold, held_until=until, review_at=until)
-    weighed = _weighed(delivery, group, report, incident.channels, desk, tide)
+    weighed = _weighed(delivery, group, content, incident.channels, desk, tide)
     if weighed is not None and weighed.held:
         return _held(delivery, replace(incident, channels=()), weighed)
-    drafts = messages(report, to, rank=worst(desk).rank, due_at=now)
-    return _with(weighed, failed(delivery, incident, incident.reason, drafts))
+    drafts = pages(incident.id, incident.dedup_key, group, to, desk, now)
+    return _with(weighed, replace(failed(delivery, incident, incident.reason, drafts), content=content))
 
 
 def _weighed(
     delivery: Delivery,
     group: AlertGroup | None,
-    report: Report,
+    content: IncidentContent,
     channels: tuple[str, ...],
     desk: Desk,
     tide: Tide | None,
 ) -> Weighed | None:
     """Whether its page is one too many. What triage broke on is all alike to a flood: the cause is one bug of ours."""
-    severity, kind = worst(desk), f"{tidy_line(report.alertname, 63)}, not judged"
+    severity, kind = worst(desk), f"{tidy_line(content.decision.alertname, 63)}, not judged"
     if tide is None or not severity.pages:
         return None  # whom a flood holds of a severity that wakes nobody, nobody pages when it is over
     arrival = Arrival(severity=severity, pages=severity.pages, name=UNTRIAGED, kind=kind)
@@ -134,43 +135,52 @@ def _told(
     group: AlertGroup | None,
     before: Incident,
     moved: Incident,
-    report: Report,
+    content: IncidentContent,
     desk: Desk,
     tide: Tide | None,
 ) -> Effects:
     """A page for those who do not know of the incident, and an update for those who do."""
     more = [each for each in moved.alerts if each not in before.alerts]
     if before.rule == UNJUDGED and (not more or in_digest(before, tide)):
-        return failed(delivery, moved, _reason(report, "people know"))
+        return failed(delivery, moved, _reason(content, "people know"))
     added = [channel for channel in everybody(desk) if channel.name not in before.channels]
     weighed = None
     if added and desk.pagers.isdisjoint(before.channels):
         names = tuple(channel.name for channel in added)
-        weighed = _weighed(delivery, group, report, names, desk, tide)
+        weighed = _weighed(delivery, group, content, names, desk, tide)
     if weighed is not None and weighed.held:
         return _held(delivery, moved, weighed)
     informed = desk.configured(before.channels)
     if before.rule == UNJUDGED:
         informed = tuple(channel for channel in informed if not channel.pages)
-    update = replace(report, moment=Moment.UPDATE, update=f"its newest notification was not judged: {report.what}")
-    rank, now = worst(desk).rank, delivery.received_at
-    drafts = messages(update, informed, rank=rank, due_at=now) + messages(report, added, rank=rank, due_at=now)
+    own, now = (before.id, before.dedup_key), delivery.received_at
+    update = f"its newest notification was not judged: {content.alerts.summary}"
+    counts = replace(group_counts(group) if group else NO_FACTS, update=update)
+    drafts = messages(*own, Moment.UPDATE, counts, informed, rank=worst(desk).rank, due_at=now)
+    drafts += pages(*own, group, added, desk, now)
     channels = (*before.channels, *(channel.name for channel in added))
-    return _with(weighed, failed(delivery, replace(moved, channels=channels), moved.reason, drafts))
+    effects = failed(delivery, replace(moved, channels=channels), moved.reason, drafts)
+    return _with(weighed, replace(effects, content=content))
 
 
 def _moved(
-    before: Incident, delivery: Delivery, group: AlertGroup | None, alerts: Mapping[str, Known], report: Report
+    before: Incident,
+    delivery: Delivery,
+    group: AlertGroup | None,
+    alerts: Mapping[str, Known],
+    content: IncidentContent,
 ) -> Incident:
     """The incident after what a plain reading says; how bad it is, nobody has judged."""
     new = [alert.fingerprint for alert in group.alerts if alert.fingerprint not in before.gathered] if group else []
-    joined = {each: Member(group.dedup_key, report.severity) for each in new} if group and before.gathered else {}
+    joined = (
+        {each: Member(group.dedup_key, content.decision.severity) for each in new} if group and before.gathered else {}
+    )
     return replace(
         before,
-        severity=report.severity,
+        severity=content.decision.severity,
         rule=UNJUDGED,
-        title=report.title,
-        reason=report.severity_reason,
+        title=content.decision.title,
+        reason=content.decision.severity_reason,
         delivery=delivery.id,
         changed_at=delivery.received_at,
         alerts=alerts,
@@ -191,5 +201,5 @@ def _read_plainly(before: Incident | None, group: AlertGroup | None) -> dict[str
     return alerts
 
 
-def _reason(report: Report, more: str) -> str:
-    return "; ".join(filter(None, (report.severity_reason, "a plain reading: " + (more or "nothing fires"))))
+def _reason(content: IncidentContent, more: str) -> str:
+    return "; ".join(filter(None, (content.decision.severity_reason, "a plain reading: " + (more or "nothing fires"))))

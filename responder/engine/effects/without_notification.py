@@ -7,16 +7,19 @@ from dataclasses import replace
 from datetime import datetime
 
 from responder.engine.effects.context import Desk
-from responder.engine.effects.messages import left_open, messages
+from responder.engine.effects.messages import counts, left_open, messages
+from responder.model.clock import moment
+from responder.model.content import IncidentContent, MessageFacts
 from responder.model.delivery import Effects
 from responder.model.incident import Change, ChangeKind, Incident
-from responder.model.message import Draft
-from responder.model.report import Report
-from responder.notify.report import without_notification
+from responder.model.report import Moment
+from responder.model.text import tidy_line
+from responder.notify.report.durations import LINE_LIMIT
+from responder.notify.report.record import bare
 
 
-def changed(incident: Incident, change: Change, before: Report | None, desk: Desk, now: datetime) -> Effects:
-    """The effects of a change that time made; ``before`` is the last report about the incident."""
+def changed(incident: Incident, change: Change, before: IncidentContent | None, desk: Desk, now: datetime) -> Effects:
+    """The effects of a change that time made; ``before`` is the content of the incident."""
     moved = replace(
         incident,
         alerts=change.alerts,
@@ -28,14 +31,15 @@ def changed(incident: Incident, change: Change, before: Report | None, desk: Des
     if change.kind is ChangeKind.RESOLVED:
         return resolved(moved, before, change.reason, desk, now)
     if change.kind not in {ChangeKind.AGAIN, ChangeKind.GROWN}:
-        return _effects(moved, change.reason, (), now)
+        return _silent(moved, change.reason, now)
     again = change.kind is ChangeKind.AGAIN
     moved = replace(moved, open=True, resolved_at=None, changed_at=now, reopened_at=now if again else moved.reopened_at)
-    report = without_notification.alarm(before, moved, change.reason, desk.book, now=now)
-    return _effects(moved, change.reason, _drafts(report, moved, desk, now), now)
+    reopened = not incident.open
+    facts = replace(counts(moved), update=tidy_line(change.reason, LINE_LIMIT))
+    return _effects(moved, before, change.reason, Moment.AGAIN if reopened else Moment.UPDATE, facts, desk, now)
 
 
-def resolved(incident: Incident, before: Report | None, why: str, desk: Desk, now: datetime) -> Effects:
+def resolved(incident: Incident, before: IncidentContent | None, why: str, desk: Desk, now: datetime) -> Effects:
     """The end of an incident, told to all who were told of its beginning."""
     over = replace(
         incident,
@@ -47,30 +51,43 @@ def resolved(incident: Incident, before: Report | None, why: str, desk: Desk, no
         silenced="",
         gone_since=None,
     )
-    report = without_notification.ending(before, over, why, desk.book, now=now)
-    report = left_open(report, over.channels, desk.channels)
-    return _effects(over, why, _drafts(report, over, desk, now), now)
+    since = before.alerts.started_at if before else over.opened_at
+    last = max((known.ends_at or known.starts_at for known in over.alerts.values()), default=now.timestamp())
+    facts = replace(
+        counts(over),
+        firing=0,
+        update=tidy_line(why, LINE_LIMIT),
+        resolution=f"{why}; what fixed it is not recorded yet{left_open(over.channels, desk.channels)}",
+        ended_at=min(now, max(since, moment(last))),
+    )
+    return _effects(over, before, why, Moment.RESOLUTION, facts, desk, now)
 
 
-def noted(incident: Incident, before: Report | None, update: str, desk: Desk, now: datetime) -> Effects:
+def noted(incident: Incident, before: IncidentContent | None, update: str, desk: Desk, now: datetime) -> Effects:
     """Something people should know of an open incident, and need not be woken for; ``update`` empty tells nobody."""
     if not update:
-        return _effects(incident, "", (), now)
-    report = without_notification.news(before, incident, update, desk.book, now=now)
-    drafts = tuple(each for each in _drafts(report, incident, desk, now) if each.channel not in desk.pagers)
-    return _effects(incident, update, drafts, now)
+        return _silent(incident, "", now)
+    facts = replace(counts(incident), update=tidy_line(update, LINE_LIMIT), easing=True)
+    effects = _effects(incident, before, update, Moment.UPDATE, facts, desk, now)
+    return replace(effects, drafts=tuple(each for each in effects.drafts if each.channel not in desk.pagers))
 
 
-def _drafts(report: Report, incident: Incident, desk: Desk, now: datetime) -> tuple[Draft, ...]:
+def _effects(
+    incident: Incident,
+    before: IncidentContent | None,
+    outcome: str,
+    kind: Moment,
+    facts: MessageFacts,
+    desk: Desk,
+    now: datetime,
+) -> Effects:
     severities: Mapping[str, int] = {name: severity.rank for name, severity in desk.book.severities.items()}
     told = desk.configured(incident.channels)
-    return messages(report, told, rank=severities.get(incident.severity, 1), due_at=now)
+    rank = severities.get(incident.severity, 1)
+    drafts = messages(incident.id, incident.dedup_key, kind, facts, told, rank=rank, due_at=now)
+    content = None if before else bare(incident, desk.book)
+    return replace(_silent(incident, outcome, now), content=content, drafts=drafts)
 
 
-def _effects(incident: Incident, outcome: str, drafts: tuple[Draft, ...], now: datetime) -> Effects:
-    return Effects(
-        outcome=outcome,
-        incident=incident,
-        drafts=drafts,
-        due_at=now,
-    )
+def _silent(incident: Incident, outcome: str, now: datetime) -> Effects:
+    return Effects(outcome=outcome, incident=incident, due_at=now)

@@ -11,16 +11,16 @@ from sqlalchemy import Connection
 
 from responder.engine.effects.context import Desk
 from responder.engine.effects.decided import Decided
-from responder.engine.effects.messages import messages
+from responder.engine.effects.messages import counts, messages
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
-from responder.model.report import Moment, Report
+from responder.model.report import Moment
 from responder.notify.contract import Channel, Use
 from responder.notify.delivery.fallback import Step, Stuck, after, next_step, told_so_far
 from responder.notify.delivery.route import in_order, last_resort, title
 from responder.store.incidents import incidents
-from responder.store.outbox import outbox, undelivered
+from responder.store.outbox import undelivered
 from responder.store.outbox.undelivered import Page
 
 _log = structlog.get_logger()
@@ -48,8 +48,8 @@ def _ways_of(page: Page, usable: Sequence[str], desk: Desk) -> Sequence[str]:
 
     A beginning that was in no chain yet may go each way but the one that refused it, whatever their order.
     """
-    if page.channel not in desk.pagers and page.report.moment is not Moment.FALLBACK:
-        usable = [name for name in usable if name != page.channel]
+    if page.draft.channel not in desk.pagers and page.draft.moment is not Moment.FALLBACK:
+        usable = [name for name in usable if name != page.draft.channel]
     if _wakes(page, desk):
         return usable
     return [each.name for each in desk.configured(usable) if not each.pages and each.use is not Use.FALLBACK]
@@ -58,18 +58,18 @@ def _ways_of(page: Page, usable: Sequence[str], desk: Desk) -> Sequence[str]:
 def _wakes(page: Page, desk: Desk) -> bool:
     """Whether somebody is to be woken by it; a stand-in knows. Without a pager that is what its rule would have had."""
     pagers = desk.pagers
-    if page.channel in pagers:
+    if page.draft.channel in pagers:
         return True
-    if page.report.moment is Moment.FALLBACK or not page.report.pages:
-        return page.report.pages
-    quiet = any(rule.id == page.report.rule and pagers.isdisjoint(rule.channels) for rule in desk.book.rules)
+    decision = page.decision
+    if decision is None or page.draft.moment is Moment.FALLBACK or not decision.pages:
+        return page.draft.facts.reaches_on_call and (decision is None or decision.pages)
+    quiet = any(rule.id == decision.rule and pagers.isdisjoint(rule.channels) for rule in desk.book.rules)
     return pagers.isdisjoint(desk.channels) and not quiet
 
 
 def follow(
     taken: Sequence[Detour],
     known: Mapping[str, Incident],
-    reports: Mapping[str, Report],
     desk: Desk,
     now: datetime,
 ) -> Decided:
@@ -81,24 +81,23 @@ def follow(
     effects = []
     for each in taken:
         page, channel = each.page, desk.channels[each.step.channel]
-        incident = moved.get(page.incident, known.get(page.incident))
+        draft = page.draft
+        incident = moved.get(draft.incident, known.get(draft.incident))
         if incident is not None and channel.name not in incident.channels:
             incident = replace(incident, channels=(*incident.channels, channel.name))
-            moved[page.incident] = incident
-        newest = reports.get(page.incident, page.report)
-        report = replace(
-            page.report if newest.moment is Moment.RESOLUTION else newest,
-            moment=Moment.FALLBACK,
-            pages=_wakes(page, desk),
-            detour=told_so_far(page.report.detour, each.step.reason),
-            update="",
+            moved[draft.incident] = incident
+        facts = replace(
+            counts(incident) if incident else draft.facts,
+            fallback_reason=told_so_far(draft.facts.fallback_reason, each.step.reason),
+            reaches_on_call=_wakes(page, desk),
         )
-        drafts = messages(report, [channel], rank=page.rank, due_at=now)
+        own = (draft.incident, draft.stream)
+        drafts = messages(*own, Moment.FALLBACK, facts, [channel], rank=draft.rank, due_at=now)
         effects.append(
             Effects(
                 outcome=each.step.reason,
                 incident=incident,
-                drafts=tuple(replace(draft, origin=page.id) for draft in drafts),
+                drafts=tuple(replace(each, origin=page.id) for each in drafts),
                 due_at=now,
             )
         )
@@ -118,10 +117,9 @@ class Fallback(IncidentJob):
     def decide(self, connection: Connection) -> Decided:
         """Write the messages of each detour."""
         taken = self._taken(connection)
-        named = {each.page.incident for each in taken}
+        named = {each.page.draft.incident for each in taken}
         known = {name: found for name in named if (found := incidents.find(connection, name))}
-        reports = outbox.last_reports(connection, named) if named else {}
-        return follow(taken, known, reports, self.desk(), self.clock.now())
+        return follow(taken, known, self.desk(), self.clock.now())
 
     def log(self, effects: Effects) -> None:
         """Log each stand-in."""
@@ -156,10 +154,10 @@ def every_way(channels: Mapping[str, Channel]) -> tuple[str, ...]:
 
 def _stuck(page: Page, desk: Desk) -> Stuck:
     return Stuck(
-        channel=page.channel,
-        title=title(page.channel, desk.channels),
+        channel=page.draft.channel,
+        title=title(page.draft.channel, desk.channels),
         dead=page.dead,
-        rank=page.rank,
+        rank=page.draft.rank,
         written_at=page.written_at,
         error=page.error,
         failing_since=page.failing_since,

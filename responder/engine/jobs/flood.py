@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects.decided import Decided
-from responder.engine.effects.flood import end, page_now, severity_of, told, without_delivery
+from responder.engine.effects.flood import end, page_now, severity_of, told
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects
 from responder.model.flood import Flood
@@ -36,12 +36,11 @@ class Watch(IncidentJob):
         still, effects, ends = [], list[Effects](), []
         for flood in floods.known(connection).values():
             if over(flood, desk.book.severities.get(flood.severity), now):
-                after, drafts = end(
-                    flood, incidents.open_in(connection, flood.severity, flood.digest, desk.pagers), desk, now
-                )
+                open_now = incidents.open_in(connection, flood.severity, flood.digest, desk.pagers)
+                after, last = end(flood, open_now, desk, now)
                 _log.warning("flood.over", flood=flood.digest, incidents=flood.counted, held=flood.held)
                 ends.append(after)
-                effects.append(without_delivery(drafts, now))
+                effects.append(last)
             elif flood.digest:
                 still.append(flood)
             elif pages := [

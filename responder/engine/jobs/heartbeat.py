@@ -20,8 +20,7 @@ from responder.model.heartbeat import Pulse
 from responder.model.incident import Incident
 from responder.model.rule import Action, Heartbeat
 from responder.store.inbox import inbox
-from responder.store.incidents import heartbeats, incidents
-from responder.store.outbox import outbox
+from responder.store.incidents import contents, heartbeats, incidents
 from responder.triage.heartbeat import group_of, judge, unexpected, watched
 
 _log = structlog.get_logger()
@@ -83,8 +82,8 @@ class Watch(IncidentJob):
 def _histories(connection: Connection, clusters: set[str]) -> dict[str, History]:
     keys = {group_of(cluster).dedup_key: cluster for cluster in clusters}
     latest = incidents.latest(connection, keys) if keys else {}
-    reports = outbox.last_reports(connection, [each.id for each in latest.values() if each.open])
-    return {keys[key]: History(incident, reports.get(incident.id)) for key, incident in latest.items()}
+    known = contents.of(connection, [each.id for each in latest.values() if each.open])
+    return {keys[key]: History(incident, known.get(incident.id)) for key, incident in latest.items()}
 
 
 def _effects(decision: Decision, group: AlertGroup, history: History, now: datetime, desk: Desk) -> Effects:

@@ -14,8 +14,7 @@ from responder.engine.effects.held_page import due, page_now, windows_of
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects
 from responder.store.inbox import inbox
-from responder.store.incidents import incidents
-from responder.store.outbox import outbox
+from responder.store.incidents import contents, incidents
 
 _log = structlog.get_logger()
 
@@ -40,7 +39,7 @@ class Opening(IncidentJob):
             page_now(
                 each,
                 inbox.kept(connection, each.delivery),
-                outbox.last_reports(connection, [each.id]).get(each.id),
+                contents.of(connection, [each.id]).get(each.id),
                 desk,
                 now,
             )

@@ -16,12 +16,11 @@ from responder.engine.effects.without_notification import noted, resolved
 from responder.engine.jobs.alertmanager_client import Alertmanagers
 from responder.engine.workers.incident_writer import Ledger
 from responder.model.clock import Clock
+from responder.model.content import IncidentContent
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
-from responder.model.report import Report
 from responder.store.database import Database
-from responder.store.incidents import incidents
-from responder.store.outbox import outbox
+from responder.store.incidents import contents, incidents
 from responder.triage.reconcile import NoView, Standing, Verdict, View, asked_about, reconcile
 from responder.triage.stale_alerts import next_look
 
@@ -31,7 +30,9 @@ Answers = Mapping[str, Sequence[View | NoView]]
 """What the Alertmanagers of each cluster said, by the cluster's name in the settings."""
 
 
-def followed(incident: Incident, verdict: Verdict, before: Report | None, desk: Desk, now: datetime) -> Effects | None:
+def followed(
+    incident: Incident, verdict: Verdict, before: IncidentContent | None, desk: Desk, now: datetime
+) -> Effects | None:
     """What follows from how an incident stands; None where nothing does. Pure."""
     match verdict.standing:
         case Standing.OVER:
@@ -82,13 +83,13 @@ class Reconcile:
     def _decide(self, connection: Connection, answers: Answers) -> Decided:
         now, desk = self.clock.now(), self.desk()
         open_ones = [each for each in incidents.open_ones(connection) if asked_about(each)]
-        reports = outbox.last_reports(connection, [each.id for each in open_ones]) if open_ones else {}
+        known = contents.of(connection, [each.id for each in open_ones]) if open_ones else {}
         count = Counter(self._name(each) for each in open_ones)
         effects = []
         for incident in open_ones:
             name = self._name(incident)
             verdict = reconcile(incident, answers.get(name, ()), now, self.grace, count[name])
-            effects.append(followed(incident, verdict, reports.get(incident.id), desk, now))
+            effects.append(followed(incident, verdict, known.get(incident.id), desk, now))
         return Decided.of([each for each in effects if each is not None])
 
     def _asked(self, open_ones: Sequence[Incident]) -> dict[str, set[str]]:

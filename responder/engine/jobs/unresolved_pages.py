@@ -28,17 +28,17 @@ EVERY = timedelta(seconds=5)
 
 def tell(refused: Sequence[Unclosed], known: Mapping[str, Incident], desk: Desk, now: datetime) -> Decided:
     """The messages that say so, to all who know of the incident and are no pager. Pure."""
-    return Decided(effects=[_told(each, known.get(each.incident), desk, now) for each in refused])
+    return Decided(effects=[_told(each, known.get(each.draft.incident), desk, now) for each in refused])
 
 
 def _told(each: Unclosed, incident: Incident | None, desk: Desk, now: datetime) -> Effects:
-    update = _to_do(each, title(each.channel, desk.channels))
-    report = replace(each.report, moment=Moment.UNCLOSED, update=update, written_at=now)
+    draft = each.draft
+    facts = replace(draft.facts, update=_to_do(each, title(draft.channel, desk.channels)))
     notified = desk.configured(incident.channels if incident else ())
     to = [channel for channel in notified if not channel.pages] or desk.configured(readable(desk.channels)[:1])
-    drafts = messages(report, to, rank=each.rank, due_at=now)
+    drafts = messages(draft.incident, draft.stream, Moment.UNCLOSED, facts, to, rank=draft.rank, due_at=now)
     return Effects(
-        outcome=report.update,
+        outcome=facts.update,
         incident=incident,
         drafts=tuple(replace(draft, origin=None if place else each.id) for place, draft in enumerate(drafts)),
         due_at=now,
@@ -62,7 +62,7 @@ class Unclosing(IncidentJob):
     def decide(self, connection: Connection) -> Decided:
         """Write a message about each of them."""
         refused = undelivered.unclosed(connection, self.desk().pagers)
-        known = {each.incident: incidents.find(connection, each.incident) for each in refused}
+        known = {each.draft.incident: incidents.find(connection, each.draft.incident) for each in refused}
         found = {name: incident for name, incident in known.items() if incident is not None}
         return tell(refused, found, self.desk(), self.clock.now())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,11 +14,12 @@ from sqlalchemy import Connection
 from responder.engine.effects.context import Desk
 from responder.engine.workers.delivery_results import Marking
 from responder.model.clock import Clock, Deadline
-from responder.model.message import Letter
+from responder.model.message import Letter, OutboxRow
 from responder.model.outcome import Outcome, Refused
 from responder.notify.delivery.backoff import LONGEST_WISH
 from responder.notify.delivery.deliver import Deliverer
 from responder.notify.rate_limit import Pace, Room
+from responder.notify.report import compose
 from responder.store.database import CannotStore, Database
 from responder.store.outbox import attempts, channel_state, claims
 
@@ -70,7 +72,7 @@ class Courier:
         self._busy = 0
         self._poll = REST_POLL if lane.rest else POLL
         self._lease = LEASE if not lane.rest and desk().channels[self._channel].pages else None
-        self._out: dict[int, tuple[Letter, float]] = {}
+        self._out: dict[int, tuple[OutboxRow, float]] = {}
         self._ended: list[tuple[Letter, Outcome]] = []
         self._guard = threading.Lock()
         self._prepared = lane.rest
@@ -99,8 +101,8 @@ class Courier:
                 self._out.pop(letter.id, None)
             self._out |= {letter.id: (letter, self._clock.monotonic()) for letter in letters}
             self._busy += len(letters)
-        for letter in letters:
-            self._pool.submit(self._carry, letter)
+        for row in letters:
+            self._pool.submit(self._carry, row)
         for tell in news:
             tell()
         return 0.0 if letters or ended or expecting else self._poll
@@ -165,7 +167,7 @@ class Courier:
         channel = self._desk().channels.get(self._channel)
         return channel.pace if channel else None
 
-    def _claim(self, connection: Connection, now: datetime, free: int) -> list[Letter]:
+    def _claim(self, connection: Connection, now: datetime, free: int) -> list[OutboxRow]:
         """Claim what the vendor's limit allows, and count it. The lane's row keeps all replicas in turn."""
         if self._lane.rest:
             return claims.claim(connection, self._lane, now - self._lane.grace, now + CLAIM, free)
@@ -178,19 +180,26 @@ class Courier:
             channel_state.spend(connection, self._channel, full_at)
         return letters
 
-    def _carry(self, letter: Letter) -> None:
-        outcome = self._send(letter)
+    def _carry(self, row: OutboxRow) -> None:
+        letter, outcome = self._send(row)
         with self._guard:
             self._ended.append((letter, outcome))
             self._busy -= 1
         self._on_free()
 
-    def _send(self, letter: Letter) -> Outcome:
+    def _send(self, row: OutboxRow) -> tuple[Letter, Outcome]:
+        """Compose the message of a row, render it and send it: one attempt."""
+        try:
+            letter = compose.letter(row, self._clock.now())
+        except Exception:  # noqa: BLE001 - a message that cannot be composed is sent in its barest form
+            _log.exception("courier.cannot_compose", message=row.id)
+            letter = compose.letter(replace(row, content=compose.lost(row)), self._clock.now())
         channel = self._desk().channels.get(letter.channel)
         if channel is None:
-            return Refused(f"channel {letter.channel} is not configured any more")
+            return letter, Refused(f"channel {letter.channel} is not configured any more")
         try:
-            return self._deliverer.deliver(channel, letter, Deadline(self._clock.monotonic() + SEND_SECONDS))
-        except Exception as error:  # noqa: BLE001 - a message we cannot even build must still be tried plain, then shown
+            deadline = Deadline(self._clock.monotonic() + SEND_SECONDS)
+            return letter, self._deliverer.deliver(channel, letter, deadline)
+        except Exception as error:  # noqa: BLE001 - a message that cannot be built must still be tried plain, then shown
             _log.exception("courier.broken", message=letter.id)
-            return Refused(f"building it failed with {type(error).__name__}")
+            return letter, Refused(f"building it failed with {type(error).__name__}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
@@ -14,14 +14,15 @@ from sqlalchemy import Connection
 from responder.diagnose.prober import Prober
 from responder.engine import pipeline
 from responder.engine.effects.context import Desk
-from responder.engine.effects.messages import messages
-from responder.engine.effects.severity_change import revise
+from responder.engine.effects.messages import counts, messages
+from responder.engine.effects.severity_change import late, revise
 from responder.engine.workers.incident_writer import LEASE, TURN
 from responder.model.clock import Clock, Deadline
+from responder.model.content import NO_FACTS
 from responder.model.delivery import Diagnosed, Study
-from responder.model.finding import Finding
+from responder.model.report import Moment
 from responder.store.database import Database
-from responder.store.incidents import diagnoses, incidents
+from responder.store.incidents import contents, diagnoses, incidents
 from responder.store.outbox import outbox
 
 _log = structlog.get_logger()
@@ -40,10 +41,9 @@ LATE_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A diagnosis whose probes have answered: the page with the findings, and what to send where it has left."""
+    """A diagnosis whose probes have answered."""
 
     study: Study
-    findings: tuple[Finding, ...]
     diagnosed: Diagnosed
 
 
@@ -130,35 +130,50 @@ class Diagnosis:
         self._on_page({name for names in told for name in names})
 
     def _improve(self, connection: Connection, ended: Ended) -> Collection[str]:
-        """Write the findings into the pages, and after those that have left. Returns the channels to wake."""
+        """Keep the findings, release the pages, and follow those that have left. Returns the channels to wake."""
         work, desk, now = ended.study.work, self._desk(), self._clock.now()
         channels = desk.channels
-        if not diagnoses.finish(connection, ended.study, ended.findings, now):
+        if not self._finish(connection, ended, now):
             return ()
-        reached = outbox.enrich(connection, work.incident, ended.diagnosed.page, now)
+        reached = outbox.release(connection, work.incident, now)
         missed = [name for name in work.channels if name not in reached and name in channels]
+        if not missed:
+            return work.channels
+        incident = incidents.find(connection, work.incident)
         if not desk.pagers.isdisjoint(missed) and not incidents.still_open(connection, work.incident):
             # PagerDuty would open a new incident for it, which nobody ever resolves.
             missed = [name for name in missed if name not in desk.pagers]
-        after = messages(ended.diagnosed.after, [channels[name] for name in missed], rank=work.rank, due_at=now)
-        outbox.write(connection, after, now)
+        facts = replace(counts(incident) if incident else NO_FACTS, update=late(work, now))
+        told = [channels[name] for name in missed]
+        drafts = messages(work.incident, work.stream, Moment.LATE, facts, told, rank=work.rank, due_at=now)
+        outbox.write(connection, drafts, now)
         return work.channels
 
+    @staticmethod
+    def _finish(connection: Connection, ended: Ended, now: datetime) -> bool:
+        """Write the findings with the incident; False where another worker has taken the diagnosis over."""
+        if not diagnoses.finish(connection, ended.study, now):
+            return False
+        found = ended.diagnosed
+        contents.diagnosed(connection, ended.study.work.incident, found.findings, found.conclusion, now)
+        return True
+
     def _revise(self, connection: Connection, ended: Ended) -> Collection[str]:
-        """The same with another severity, for other people, unless the incident is not what it was any more."""
-        work, desk, now, turned = ended.study.work, self._desk(), self._clock.now(), ended.diagnosed.turned
+        """The same with another severity, for other channels, unless the incident has changed meanwhile."""
+        work, desk, now = ended.study.work, self._desk(), self._clock.now()
         incident = incidents.find(connection, work.incident)
+        content = contents.of(connection, [work.incident]).get(work.incident)
         waiting = outbox.untouched(connection, work.incident)
-        revision = revise(incident, work, turned, waiting, desk, now)
+        revision = revise(incident, content, work, ended.diagnosed, waiting, desk, now)
+        turned = ended.diagnosed.turned
         if revision is None or turned is None:
             return self._improve(connection, ended)
-        if not diagnoses.finish(connection, ended.study, ended.findings, now):
+        if not self._finish(connection, ended, now):
             return ()
         outbox.withdraw(connection, work.incident, revision.withdrawn, turned.reason, now)
-        outbox.enrich(connection, work.incident, turned.page, now, revision.rank)
-        told = desk.configured(revision.follows)
-        after = messages(turned.after, told, rank=revision.rank, due_at=now)
-        outbox.write(connection, (*after, *revision.drafts), now)
+        outbox.release(connection, work.incident, now, revision.rank)
+        contents.save(connection, [revision.content], (), now)
+        outbox.write(connection, revision.drafts, now)
         incidents.save(connection, (), (revision.incident,))
         return revision.incident.channels
 
@@ -205,7 +220,7 @@ class Diagnosis:
     def _diagnose(self, study: Study) -> Ended:
         work = study.work
         findings = self._prober.run(self._desk().asks(work.probes, work.subject), self._deadline(study))
-        return Ended(study=study, findings=findings, diagnosed=pipeline.diagnose(work, findings, self._clock.now()))
+        return Ended(study=study, diagnosed=pipeline.diagnose(work, findings))
 
     def _deadline(self, study: Study) -> Deadline:
         left = (study.due_at - MARGIN - self._clock.now()).total_seconds()

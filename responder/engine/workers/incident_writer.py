@@ -15,7 +15,7 @@ from responder.model.clock import Clock
 from responder.model.delivery import Effects, Study
 from responder.model.incident import ChangeKind
 from responder.store.database import CannotStore, Database, Turn
-from responder.store.incidents import diagnoses, floods, heartbeats, incidents
+from responder.store.incidents import contents, diagnoses, floods, heartbeats, incidents
 from responder.store.outbox import outbox
 
 LEASE = timedelta(seconds=5)
@@ -31,8 +31,8 @@ def write(connection: Connection, decided: Decided, now: datetime, room: int) ->
     effects = decided.effects
     incidents.save(connection, decided.added, decided.changed)
     outbox.write(connection, (draft for each in effects for draft in each.drafts), now)
-    for report in decided.better:
-        outbox.improve(connection, report)
+    restarted = [each.work.incident for each in effects if each.work]
+    contents.save(connection, [each.content for each in effects if each.content], restarted, now)
     floods.save(connection, decided.floods)
     heartbeats.save(connection, decided.pulses)
     heartbeats.beat(connection, (beat for each in effects for beat in each.beats))

@@ -1,232 +1,181 @@
-"""What people read: triage's decision and the diagnosis' findings become a channel-neutral report."""
+"""Composes a message at the moment it is sent: the content of its incident and its own facts become a report. Pure.
+
+Delivery, ``dry-run``, replay and ``messages show`` call the same function.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
-import responder
-from responder.model.alert import AlertGroup
-from responder.model.decision import Decision
+from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion, Finding, Verdict
-from responder.model.incident import ChangeKind, Incident
+from responder.model.message import Draft, Letter, OutboxRow
 from responder.model.report import Moment, Report, Status
-from responder.model.rule import RuleBook, Severity
 from responder.model.text import number_of, tidy_line
-from responder.notify.report import facts
-from responder.notify.report.durations import lasted
-from responder.notify.report.links import LinkMaker
+from responder.notify.report.durations import TITLE_LIMIT, at, brief, lasted
 
-POSTMORTEM_WITHIN = timedelta(hours=48)  # BUTTERFLY's resolution template
-TITLE_LIMIT = 120
-LINE_LIMIT = 500
+#: When the post-mortem of an incident is due (BUTTERFLY's resolution template).
+POSTMORTEM_WITHIN = timedelta(hours=48)
+#: A first message that leaves this long after it was due says that it is late.
+LATE_AFTER = timedelta(minutes=1)
+
+_ENDINGS = frozenset({Moment.RESOLUTION, Moment.UNCLOSED})
+_OPENINGS = frozenset({Moment.START, Moment.AGAIN, Moment.FALLBACK})
 
 
-def opening(
-    decision: Decision,
-    group: AlertGroup,
-    incident: Incident,
-    book: RuleBook,
-    *,
-    now: datetime,
-    links: LinkMaker,
-    pending: tuple[str, ...],
-    history: str = "",
-) -> Report:
-    """The page of a new incident, complete before any probe has answered; ``pending`` names the probes to come.
+def letter(row: OutboxRow, now: datetime) -> Letter:
+    """The message of an outbox row as its channel renders it at ``now``."""
+    return as_sent(row, None, now)
 
-    ``history`` says how often the same happened before.
-    """
-    severity, rule, subject = decision.severity, decision.rule, decision.subject
-    service = book.services.get(subject.service) if subject.service else None
-    started = facts.started(decision, group, incident)
-    name = facts.name(decision)
+
+def as_sent(row: OutboxRow, report: Report | None, now: datetime) -> Letter:
+    """The message of an outbox row with the ``report`` of its last attempt, composed anew where there was none."""
+    draft = row.draft
+    return Letter(
+        id=row.id,
+        channel=draft.channel,
+        step=draft.step,
+        rank=draft.rank,
+        report=report or compose(row.content or lost(row), draft, now),
+        due_at=draft.due_at,
+        attempt=row.attempt,
+        plain=row.plain,
+        previous=row.previous,
+        written_at=row.written_at,
+    )
+
+
+def compose(content: IncidentContent, draft: Draft, now: datetime) -> Report:
+    """The report that a channel renders for ``draft`` at ``now``: durations are those of this moment."""
+    record, alerts, own = content.decision, content.alerts, draft.facts
+    resolution = draft.moment in _ENDINGS
+    ended_at = own.ended_at if resolution else None
+    findings, conclusion = content.findings, content.conclusion
     return Report(
-        moment=Moment.START,
-        status=Status.INVESTIGATING,
-        incident=incident.id,
-        dedup_key=incident.dedup_key,
-        title=headed(decision, incident, book),
-        severity=severity.name,
-        severity_reason=tidy_line("; ".join(filter(None, (decision.ruling.reason, decision.held))), LINE_LIMIT),
-        pagerduty_severity=severity.pagerduty,
-        pages=decision.pages,
-        service=name,
-        environment=book.environment,
-        namespace=tidy_line(subject.namespace or book.namespace, 63),
-        alertname=tidy_line(decision.ruling.alert.name, 120),
-        what=facts.what(decision, group, incident, started, now),
-        impact=rule.impact or facts.impact(service, book),
-        first_step=rule.first_step,
-        related=facts.related(decision),
-        clock=facts.clock(severity, incident.reopened_at or incident.opened_at, now),
-        owner=rule.owner or (service.owner if service else "unknown: the service is not in the catalogue"),
-        lead=facts.lead(book),
-        escalation=facts.escalation(book),
-        room=facts.room(incident.opened_at, name),
-        runbook=links.runbook(rule.runbook),
-        links=links.around(group, service, since=started, now=now),
-        pending=pending,
-        firing=len(group.firing),
-        resolved=len(group.alerts) - len(group.firing),
-        truncated=group.truncated,
-        labels=facts.labels(group.common_labels),
-        rule=rule.id,
-        made_by=f"responder {responder.__version__}, rules {book.revision[:12]}, rule {rule.id}",
-        started_at=started,
-        written_at=now,
-        next_update=now + timedelta(seconds=severity.next_update),
-        note=rule.note,
-        history=history,
-    )
-
-
-def again(report: Report, reason: str) -> Report:
-    """The page of an incident that fires again, made of the one it would have as a new one."""
-    return replace(report, moment=Moment.AGAIN, update=tidy_line(reason, LINE_LIMIT))
-
-
-def headed(decision: Decision, incident: Incident, book: RuleBook) -> str:
-    """The title before any probe has answered."""
-    return _title(
-        f"[{decision.severity.name}] {facts.symptom(decision)}{facts.flapped(incident)}", "", book.environment
-    )
-
-
-def changed(
-    decision: Decision,
-    group: AlertGroup,
-    incident: Incident,
-    book: RuleBook,
-    *,
-    now: datetime,
-    links: LinkMaker,
-    before: Report | None = None,
-) -> Report:
-    """An update: the group grew or partly resolved. ``before`` is the last report: its findings stay on the page."""
-    if decision.joins and before is not None:
-        return _joined(before, decision, incident, now)
-    history = before.history if before else ""
-    report = opening(decision, group, incident, book, now=now, links=links, pending=(), history=history)
-    easing = decision.change.kind in {ChangeKind.PARTLY_RESOLVED, ChangeKind.HELD}
-    report = replace(
-        report,
-        moment=Moment.UPDATE,
-        status=Status.MONITORING if easing else Status.INVESTIGATING,
-        update=tidy_line(decision.change.reason, LINE_LIMIT),
-    )
-    if before is None or not before.findings:
-        return report
-    kept = _found(report, before.findings, before.conclusion)
-    return replace(kept, status=Status.MONITORING) if easing else kept
-
-
-def _joined(before: Report, decision: Decision, incident: Incident, now: datetime) -> Report:
-    """News of another group of the incident: what people know of it stays, and the news is told beside it."""
-    who = tidy_line(decision.ruling.alert.name, 100) or "an alert without a name"
-    severity, why = decision.severity, decision.ruling.reason
-    report = before
-    if severity.name != before.severity:
-        report = toned(before, severity, why, opened_at=incident.opened_at, held=decision.held)
-    return replace(
-        report,
-        moment=Moment.UPDATE,
-        status=before.status if before.status is not Status.RESOLVED else Status.INVESTIGATING,
-        update=tidy_line(f"{who}: {decision.change.reason}", LINE_LIMIT),
-        firing=decision.change.firing,
-        resolved=len(decision.change.alerts) - decision.change.firing,
-        pending=(),
-        written_at=now,
-        next_update=now + timedelta(seconds=severity.next_update),
-        ended_at=None,
-    )
-
-
-def closing(
-    decision: Decision,
-    group: AlertGroup,
-    incident: Incident,
-    book: RuleBook,
-    *,
-    now: datetime,
-    links: LinkMaker,
-    before: Report | None = None,
-) -> Report:
-    """The resolution. Alertmanager says that it is over, not why: cause and fix are left to the post-mortem."""
-    report = changed(decision, group, incident, book, now=now, links=links, before=before)
-    ended = facts.ended(decision, group, report.started_at, now)
-    cause = report.conclusion.likely
-    return replace(
-        report,
-        moment=Moment.RESOLUTION,
-        status=Status.RESOLVED,
-        what=facts.summary(decision, group),
-        root_cause=f"not yet confirmed; likely: {cause}" if cause else "not yet known",
-        resolution=f"{report.update}; what fixed it is not recorded yet",
-        ended_at=ended,
-        next_update=None,
-        postmortem_due=ended + POSTMORTEM_WITHIN,
-    )
-
-
-def enriched(report: Report, findings: Sequence[Finding], conclusion: Conclusion, *, now: datetime) -> Report:
-    """The page with what the probes found: the worst number goes to the title, nothing that was there is lost."""
-    found = _found(report, tuple(findings), conclusion)
-    next_update = report.next_update + (now - report.written_at) if report.next_update else None
-    made_by = f"{report.made_by}{_probed(findings)}"
-    return replace(found, pending=(), written_at=now, next_update=next_update, made_by=made_by)
-
-
-def late(report: Report, findings: Sequence[Finding], conclusion: Conclusion, *, now: datetime) -> Report:
-    """What came after the page had left: the same incident, told as an addition."""
-    update = f"diagnosis finished {lasted((now - report.written_at).total_seconds())} after the page was written"
-    return replace(enriched(report, findings, conclusion, now=now), moment=Moment.LATE, update=update)
-
-
-def toned(report: Report, severity: Severity, reason: str, *, opened_at: datetime, held: str = "") -> Report:
-    """The report with another severity and all that follows from it; ``reason`` says why, ``held`` why nobody wakes."""
-    title = f"[{severity.name}] {report.title.removeprefix(f'[{report.severity}] ')}"
-    why = "; ".join(filter(None, (reason, held)))
-    next_update = report.written_at + timedelta(seconds=severity.next_update)
-    return replace(
-        report,
-        title=tidy_line(title, TITLE_LIMIT),
-        severity=severity.name,
-        severity_reason=tidy_line(why, LINE_LIMIT),
-        pagerduty_severity=severity.pagerduty,
-        pages=severity.pages and not held,
-        clock=facts.clock(severity, opened_at, report.written_at),
-        next_update=next_update if report.next_update else None,
-    )
-
-
-def _found(report: Report, findings: tuple[Finding, ...], conclusion: Conclusion) -> Report:
-    return replace(
-        report,
-        findings=findings,
+        moment=draft.moment,
+        status=_status(draft.moment, own, conclusion),
+        incident=draft.incident,
+        dedup_key=draft.stream,
+        title=title(record, findings),
+        severity=record.severity,
+        severity_reason=record.severity_reason,
+        pagerduty_severity=record.pagerduty_severity,
+        pages=record.pages and own.reaches_on_call,
+        service=record.service,
+        environment=record.environment,
+        namespace=record.namespace,
+        alertname=record.alertname,
+        what=alerts.summary if resolution or not alerts.counted else what(alerts, own.firing, now),
+        impact=record.impact,
+        update="; ".join(filter(None, (own.update, _delay(draft, now)))),
         conclusion=conclusion,
-        title=_title(_stem(report), _worst(findings, report.service), report.environment),
-        status=Status.IDENTIFIED if conclusion.likely and report.status is Status.INVESTIGATING else report.status,
+        first_step=record.first_step,
+        related=alerts.related,
+        clock=clock(record, now),
+        owner=record.owner,
+        lead=record.lead,
+        escalation=record.escalation,
+        room=record.room,
+        runbook=record.runbook,
+        links=record.links,
+        findings=findings,
+        pending=() if findings or draft.moment not in _OPENINGS else record.probes,
+        firing=own.firing,
+        resolved=own.resolved,
+        truncated=alerts.truncated,
+        labels=alerts.labels,
+        rule=record.rule,
+        made_by=f"{record.made_by}{_probed(findings)}",
+        started_at=alerts.started_at,
+        ended_at=ended_at,
+        written_at=now,
+        next_update=now + timedelta(seconds=record.next_update) if record.next_update and not resolution else None,
+        root_cause=_cause(conclusion) if resolution else "",
+        resolution=own.resolution,
+        postmortem_due=ended_at + POSTMORTEM_WITHIN if ended_at else None,
+        note=record.note,
+        history=record.history,
+        detour=own.fallback_reason,
     )
 
 
-def _stem(report: Report) -> str:
-    return report.title.removesuffix(f" ({report.environment})")
+def lost(row: OutboxRow) -> IncidentContent:
+    """The least that can be sent of an incident whose content is not in the database: the page still leaves."""
+    draft = row.draft
+    record = DecisionRecord(
+        title=f"[{draft.rank}] {draft.incident}: its details cannot be read",
+        severity=f"priority {draft.rank}",
+        severity_reason="",
+        pagerduty_severity="error",
+        pages=True,
+        service="unknown",
+        environment="",
+        namespace="",
+        alertname="",
+        impact="",
+        first_step="Look at the alerts in Alertmanager, and at the log of responder for the reason.",
+        respond_from=row.written_at,
+        next_update=0.0,
+        rule="",
+        made_by=f"responder, message {row.id}",
+    )
+    alerts = AlertExtract(
+        summary=f"The details of {draft.incident} cannot be read", counted=False, started_at=row.written_at
+    )
+    return IncidentContent(incident=draft.incident, decision=record, alerts=alerts)
 
 
-def _title(stem: str, fact: str, environment: str) -> str:
-    """At most 120 characters: the symptom first, then as much of the fact as fits."""
-    tail = f" ({environment})" if environment else ""
-    stem = tidy_line(stem, TITLE_LIMIT - len(tail))
+def title(record: DecisionRecord, findings: Sequence[Finding] = ()) -> str:
+    """At most 120 characters: the symptom first, then as much of the worst finding as fits, then the environment."""
+    fact = _worst(findings, record.service)
+    tail = f" ({record.environment})" if record.environment else ""
+    stem = tidy_line(record.title, TITLE_LIMIT - len(tail))
     room = TITLE_LIMIT - len(stem) - len(tail) - len(" — ")
     return f"{stem} — {tidy_line(fact, room)}{tail}" if fact and room >= 12 and " — " not in stem else f"{stem}{tail}"
 
 
-def _worst(findings: Sequence[Finding], service: str) -> str:
-    """The fact of the worst bad finding, the service's own first; empty where none is bad.
+def what(alerts: AlertExtract, firing: int, now: datetime) -> str:
+    """The summary, for how long it has been so, how many alerts fire, and how often it came back."""
+    count = f"{number_of(firing, 'alert')} firing"
+    cut = f" (+{alerts.truncated} alerts cut by max_alerts)" if alerts.truncated else ""
+    flaps = f" It flaps: it fired again {number_of(alerts.flaps, 'time')}." if alerts.flaps else ""
+    since = f"For {brief((now - alerts.started_at).total_seconds())}, " if alerts.dated else ""
+    return f"{alerts.summary}. {since}{count}{cut}.{flaps}"
 
-    The title names the service already. What was found about another one keeps that one's name.
+
+def clock(record: DecisionRecord, now: datetime) -> str:
+    """``P1: respond by 02:56Z, all hands``; the severity's own words where it sets no time."""
+    if record.respond_within is None:
+        return f"{record.severity}: {record.response}" if record.response else ""
+    by = at(record.respond_from + timedelta(seconds=record.respond_within), seen_from=now)
+    return f"{record.severity}: respond by {by}, {record.responders}"
+
+
+def _status(moment: Moment, own: MessageFacts, conclusion: Conclusion) -> Status:
+    if moment in _ENDINGS:
+        return Status.RESOLVED
+    if own.easing:
+        return Status.MONITORING
+    return Status.IDENTIFIED if conclusion.likely else Status.INVESTIGATING
+
+
+def _delay(draft: Draft, now: datetime) -> str:
+    """What a first message says that leaves late, since its channel or responder was not available."""
+    late = now - draft.facts.due_by if draft.facts.due_by else timedelta()
+    if draft.moment not in {Moment.START, Moment.AGAIN} or late < LATE_AFTER:
+        return ""
+    return f"this message was delayed by {lasted(late.total_seconds())}"
+
+
+def _cause(conclusion: Conclusion) -> str:
+    return f"not yet confirmed; likely: {conclusion.likely}" if conclusion.likely else "not yet known"
+
+
+def _worst(findings: Sequence[Finding], service: str) -> str:
+    """The headline of the worst bad finding, the service's own first; empty where none is bad.
+
+    The title names the service already; a finding about another service keeps that one's name.
     """
     bad = [each for each in findings if each.verdict is Verdict.BAD]
     worst = min(bad, key=lambda each: (each.warning, each.target != service), default=None)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+#: Characters of a title.
+TITLE_LIMIT = 120
+#: Characters of a sentence on a page.
+LINE_LIMIT = 500
+
 
 def lasted(seconds: float) -> str:
     """``seconds`` in whole minutes as the templates ask, in hours too where the minutes are many."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.clock import moment
 from responder.model.decision import Decision
 from responder.model.incident import Incident
-from responder.model.rule import RuleBook, Service, Severity
+from responder.model.rule import RuleBook, Service
 from responder.model.text import number_of, tidy_line
-from responder.notify.report.durations import at, between, brief
+from responder.notify.report.durations import at, between
 
 HISTORY_DAYS = 30
 UNKNOWN_IMPACT = "Unknown: the alert names no service of the catalogue."
@@ -83,15 +83,9 @@ def flapped(incident: Incident) -> str:
     return f", fired again {incident.flaps}×" if incident.flaps else ""
 
 
-def what(decision: Decision, group: AlertGroup, incident: Incident, since: datetime, now: datetime) -> str:
-    """The summary, how long it has been so, how many alerts say so, and how often it came back."""
-    firing = len(group.firing)
-    count = f"{number_of(firing, 'alert')} firing"
-    cut = f" (+{group.truncated} alerts cut by max_alerts)" if group.truncated else ""
-    flaps = f" It flaps: it fired again {number_of(incident.flaps, 'time')}." if incident.flaps else ""
-    undated = group.alerts and all(alert.starts_at < _NO_DATE for alert in group.alerts)
-    long = "" if undated else f"For {brief((now - since).total_seconds())}, "
-    return f"{summary(decision, group)}. {long}{count}{cut}.{flaps}"
+def dated(group: AlertGroup) -> bool:
+    """True if an alert of the group names its start; zero and absent dates are none."""
+    return not group.alerts or any(alert.starts_at >= _NO_DATE for alert in group.alerts)
 
 
 def impact(service: Service | None, book: RuleBook) -> str:
@@ -123,14 +117,6 @@ def _differs(alert: Alert, main: Alert) -> str:
     if key is None:
         key = next((key for key in sorted(ours) if ours[key] != theirs.get(key, "")), None)
     return f"{key} {ours.get(key, '')}" if key is not None else "the same labels"
-
-
-def clock(severity: Severity, opened: datetime, now: datetime) -> str:
-    """``P1: respond by 02:56Z, all hands``; the severity's own words where it sets no time."""
-    if severity.respond_within is None:
-        return f"{severity.name}: {severity.response}"
-    by = at(opened + timedelta(seconds=severity.respond_within), seen_from=now)
-    return f"{severity.name}: respond by {by}, {severity.responders}"
 
 
 def lead(book: RuleBook) -> str:

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import responder
+from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion
 from responder.model.flood import UNTRIAGED, Flood
-from responder.model.report import Moment, Report, Status
 from responder.model.rule import RuleBook, Severity
 from responder.model.text import cut, number_of
 from responder.notify.report import facts
-from responder.notify.report.durations import between, brief
+from responder.notify.report.durations import TITLE_LIMIT, between, brief
 
-_TITLE_LIMIT = 120
 _TOP = 5
 _MOST_OF = 0.5
 """From which part of the incidents on a label is told as shared."""
 
 
-def digest(flood: Flood, severity: Severity, book: RuleBook, moment: Moment, *, now: datetime) -> Report:
-    """What people read of a flood that is on: complete at any moment, and better the more of it has come."""
+def dedup_key(digest: str) -> str:
+    """The dedup key of a digest: that of no Alertmanager group."""
+    return sha256(f"responder/{digest}".encode()).hexdigest()
+
+
+def digest(flood: Flood, severity: Severity, book: RuleBook, now: datetime) -> IncidentContent:
+    """The content of a digest: complete at any moment, and better the more incidents have come."""
     began = datetime.fromtimestamp(flood.began_at, UTC)
     shared = _shared(flood)
     biggest = _counts(flood.kinds, _TOP)
-    return Report(
-        moment=moment,
-        status=Status.INVESTIGATING,
-        incident=flood.digest,
-        dedup_key=sha256(f"responder/{flood.digest}".encode()).hexdigest(),
+    record = DecisionRecord(
         title=_title(flood, severity, book, now),
         severity=severity.name,
         severity_reason=f"more than {severity.flood_above} new {severity.name} incidents within a minute",
@@ -41,61 +40,70 @@ def digest(flood: Flood, severity: Severity, book: RuleBook, moment: Moment, *, 
         environment=book.environment,
         namespace=book.namespace,
         alertname=next(iter(sorted(flood.names, key=lambda name: -flood.names[name])), ""),
-        what=f"{_incidents(flood.counted, severity)} began since {began:%H:%M:%S}Z, too many to page one by one. "
-        f"Biggest groups: {biggest}.{_alone(flood)}{_unjudged(flood)}",
         impact=_impact(flood, book),
-        update=f"{_incidents(flood.counted, severity)} now, for {between(began, now)}"
-        if moment is Moment.UPDATE
-        else "",
-        conclusion=Conclusion(unknown="no probe was asked about the incidents of this digest"),
         first_step=_first_step(flood),
-        related=f"they share: {shared}" if shared else "they share no label that we can see",
-        clock=facts.clock(severity, began, now),
+        response=severity.response,
+        responders=severity.responders,
+        respond_within=severity.respond_within,
+        respond_from=began,
+        next_update=severity.next_update,
         lead=facts.lead(book),
         escalation=facts.escalation(book),
         room=facts.room(began, "flood"),
-        firing=flood.counted,
-        labels=_all_have(flood),
         rule="flood",
         made_by=f"responder {responder.__version__}, rules {book.revision[:12]}, flood_above {severity.flood_above}",
-        started_at=began,
-        written_at=now,
-        next_update=now + timedelta(seconds=severity.next_update),
     )
+    alerts = AlertExtract(
+        summary=f"{_incidents(flood.counted, severity)} began since {began:%H:%M:%S}Z, too many to page one by one. "
+        f"Biggest groups: {biggest}.{_alone(flood)}{_unjudged(flood)}",
+        counted=False,
+        started_at=began,
+        related=f"they share: {shared}" if shared else "they share no label",
+        labels=_all_have(flood),
+    )
+    conclusion = Conclusion(unknown="no probe was run for the incidents of this digest")
+    return IncidentContent(incident=flood.digest, decision=record, alerts=alerts, conclusion=conclusion)
 
 
-def receded(flood: Flood, severity: Severity, book: RuleBook, *, open_now: int, rate: int, now: datetime) -> Report:
-    """The end of a flood: how many of its incidents are still open, and what becomes of them."""
-    report = digest(flood, severity, book, Moment.RESOLUTION, now=now)
+def counted(flood: Flood) -> MessageFacts:
+    """The facts of a digest's first message."""
+    return MessageFacts(firing=flood.counted)
+
+
+def continues(flood: Flood, severity: Severity, now: datetime) -> MessageFacts:
+    """The facts of an update while a flood is active."""
+    began = datetime.fromtimestamp(flood.began_at, UTC)
+    update = f"{_incidents(flood.counted, severity)} now, for {between(began, now)}"
+    return MessageFacts(update=update, firing=flood.counted)
+
+
+def receded(flood: Flood, severity: Severity, *, open_now: int, rate: int, now: datetime) -> MessageFacts:
+    """The facts of the end of a flood: how many of its incidents are still open, and what becomes of them."""
     if not open_now:
         left = "all of them are resolved"
     elif severity.pages:
         pace = max(1, severity.flood_above // 2)
         left = f"{open_now} still open, each of which gets its own page, at most {pace} a minute"
     else:
-        left = f"{open_now} still open, which nobody is told of one by one"
+        left = f"{open_now} still open, without messages of their own"
     every = f"{_incidents(flood.counted, severity)}, {_elsewhere(flood)}{left}"
     update = f"the flood is over: {rate} new within the last minute; {every}"
-    return replace(
-        report,
-        status=Status.RESOLVED,
+    return MessageFacts(
         update=update,
         firing=open_now,
         resolved=max(0, flood.held - open_now),
-        root_cause="not yet known",
         resolution=update,
         ended_at=now,
-        next_update=None,
     )
 
 
 def _title(flood: Flood, severity: Severity, book: RuleBook, now: datetime) -> str:
     seconds = now.timestamp() - flood.began_at
     lasted = f"in {brief(seconds)}" if seconds >= 1 else "within a second"
-    tail = f" ({book.environment})" if book.environment else ""
+    tail = f" ({book.environment})" if book.environment else ""  # the composer adds it
     broken = "responder could not triage " if _mostly_unjudged(flood) else ""
     stem = f"[{severity.name}] Flood: {broken}{flood.counted} new incidents {lasted}, most {_counts(flood.kinds, 1)}"
-    return f"{cut(stem, _TITLE_LIMIT - len(tail))}{tail}"
+    return cut(stem, TITLE_LIMIT - len(tail))
 
 
 def _incidents(count: int, severity: Severity) -> str:

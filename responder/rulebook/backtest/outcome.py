@@ -66,8 +66,8 @@ def outcome(effects: Effects, pagers: Collection[str]) -> Outcome:
     decision = effects.decision
     if decision is None:
         return NOTHING
-    told = dict.fromkeys(draft.channel for draft in effects.drafts if draft.report.moment in _BEGINNINGS)
-    returns = any(draft.report.moment is Moment.AGAIN for draft in effects.drafts)
+    told = dict.fromkeys(draft.channel for draft in effects.drafts if draft.moment in _BEGINNINGS)
+    returns = any(draft.moment is Moment.AGAIN for draft in effects.drafts)
     notified = decision.rule.action is Action.NOTIFY
     return Outcome(
         rule=decision.rule.id,

@@ -8,7 +8,6 @@ from datetime import datetime
 from sqlalchemy import Connection, Float, and_, bindparam, insert, or_, select, update
 
 from responder.model.delivery import Study, Work
-from responder.model.finding import Finding
 from responder.store.backends import notifications
 from responder.store.schema.serialization import to_bytes, to_noun, to_seconds, to_time
 from responder.store.schema.tables import studies
@@ -17,7 +16,7 @@ _WAITING = studies.c.state == "waiting"
 _FINISHED = (
     update(studies)
     .where(studies.c.id == bindparam("key"), studies.c.attempt == bindparam("fence"), _WAITING)
-    .values(state="done", findings=bindparam("found"), ended_at=bindparam("at"), claimed_until=0.0)
+    .values(state="done", ended_at=bindparam("at"), claimed_until=0.0)
 )
 
 ATTEMPTS = 3
@@ -91,19 +90,7 @@ def release(connection: Connection, held: Iterable[Study]) -> None:
     notifications.tell(connection, notifications.STUDIES)
 
 
-def finish(connection: Connection, study: Study, findings: tuple[Finding, ...], now: datetime) -> bool:
-    """Keep the findings; False where another worker has taken the study over meanwhile."""
-    values = {"key": study.id, "fence": study.attempt, "found": to_bytes(findings), "at": to_seconds(now)}
+def finish(connection: Connection, study: Study, now: datetime) -> bool:
+    """Mark as done; False where another worker has taken the diagnosis over meanwhile."""
+    values = {"key": study.id, "fence": study.attempt, "at": to_seconds(now)}
     return bool(connection.execute(_FINISHED, values).rowcount)
-
-
-def findings_of(connection: Connection, incident: str) -> tuple[Finding, ...]:
-    """The findings of an incident's last finished diagnosis."""
-    found = (
-        select(studies.c.findings)
-        .where(studies.c.incident == incident, studies.c.findings.is_not(None))
-        .order_by(studies.c.id.desc())
-        .limit(1)
-    )
-    data = connection.execute(found).scalar()
-    return to_noun(tuple[Finding, ...], data) if data else ()

@@ -27,7 +27,7 @@ from responder.store.incidents import floods
 from responder.store.incidents.diagnoses import ATTEMPTS
 from responder.store.maintenance.disk import weight
 from responder.store.schema.serialization import to_seconds
-from responder.store.schema.tables import bodies, deliveries, incidents, messages, rejects, studies
+from responder.store.schema.tables import bodies, contents, deliveries, incidents, messages, rejects, studies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,29 +68,30 @@ def _open(incident: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def _of_messages() -> ColumnElement[bool]:
-    """Sent and dead ones; of what is on or has more to tell not what its next message builds upon or answers to."""
-    newer, first, unsent = messages.alias(), messages.alias(), messages.alias()
+    """Sent and dead ones; of what is open or has more to send not the first, which the next message answers."""
+    first, unsent = messages.alias(), messages.alias()
     waits = exists().where(unsent.c.incident == messages.c.incident, unsent.c.state == "waiting")
     on = or_(_open(messages.c.incident), messages.c.incident.in_(_DIGESTS), waits)
-    replaced = exists().where(newer.c.incident == messages.c.incident, newer.c.id > messages.c.id)
     answered = exists().where(
         first.c.incident == messages.c.incident,
         first.c.channel == messages.c.channel,
         first.c.id < messages.c.id,
         first.c.ref.is_not(None),
     )
-    spare = and_(replaced, or_(messages.c.ref.is_(None), answered))
+    spare = or_(messages.c.ref.is_(None), answered)
     return and_(messages.c.state != "waiting", or_(not_(on), spare))
 
 
 def _of_studies() -> ColumnElement[bool]:
-    """Finished and given up ones; of an open incident not its newest findings."""
-    newer = studies.alias()
-    replaced = exists().where(
-        newer.c.incident == studies.c.incident, newer.c.id > studies.c.id, newer.c.findings.is_not(None)
-    )
-    over = or_(studies.c.state != "waiting", studies.c.attempt >= ATTEMPTS)
-    return and_(over, or_(not_(_open(studies.c.incident)), replaced))
+    """Finished ones, and those that were given up."""
+    return or_(studies.c.state != "waiting", studies.c.attempt >= ATTEMPTS)
+
+
+def _of_contents() -> ColumnElement[bool]:
+    """Those of digests whose messages are gone; the content of an incident goes with it."""
+    known = exists().where(incidents.c.id == contents.c.incident)
+    mentioned = exists().where(messages.c.incident == contents.c.incident)
+    return not_(or_(known, mentioned, contents.c.incident.in_(_DIGESTS)))
 
 
 def _of_incidents() -> ColumnElement[bool]:
@@ -121,6 +122,14 @@ SHELVES: Mapping[str, Shelf] = {
             key=incidents.c.resolved_at,
             at=incidents.c.resolved_at,
             free=_of_incidents(),
+            floor=_DAY,
+            beside=contents,
+        ),
+        Shelf(
+            table=contents,
+            key=contents.c.changed_at,
+            at=contents.c.changed_at,
+            free=_of_contents(),
             floor=_DAY,
         ),
     )

@@ -24,9 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from responder.model.message import Letter
-from responder.model.report import Report
+from responder.model.content import IncidentContent, MessageFacts
+from responder.model.message import Draft, OutboxRow
+from responder.model.report import Moment
 from responder.store.database import Database
+from responder.store.incidents import contents
 from responder.store.outbox import coalesce
 from responder.store.schema.serialization import to_noun, to_seconds, to_time
 from responder.store.schema.tables import WAITING, messages
@@ -118,7 +120,7 @@ def _taken() -> ReturningUpdate[Any]:
         update(messages)
         .where(messages.c.id.in_(bindparam("ids", expanding=True)))
         .values(claimed_until=bindparam("until"), attempt=messages.c.attempt + 1)
-        .returning(*(messages.c[name] for name in _OF_A_LETTER))
+        .returning(*(messages.c[name] for name in _OF_A_ROW))
     )
 
 
@@ -147,7 +149,7 @@ def next_due(connection: Connection, lane: Lane, now: datetime) -> Due | None:
 
 def claim(
     connection: Connection, lane: Lane, now: datetime, until: datetime, most: int, spare: int | None = None
-) -> list[Letter]:
+) -> list[OutboxRow]:
     """Take due messages, the worst severity first. The claim holds until ``until``; ``attempt`` is its fence.
 
     At most ``most`` of them, and at most ``spare`` where they are not of the worst severity. Of several updates that
@@ -162,8 +164,9 @@ def claim(
     values = {"ids": [row.id for row in chosen], "until": to_seconds(until)}
     rows = connection.execute(_taken(), values).mappings().all()
     previous = {row.id: row.previous for row in chosen}
-    letters = [_letter(row, previous[row["id"]]) for row in rows]
-    return sorted(letters, key=lambda letter: letter.id)
+    known = contents.of(connection, {row["incident"] for row in rows})
+    claimed = [_outbox_row(row, known.get(row["incident"]), previous[row["id"]]) for row in rows]
+    return sorted(claimed, key=lambda each: each.id)
 
 
 def _chosen(connection: Connection, lane: Lane, now: datetime, most: int, spare: int) -> list[Row[Any]]:
@@ -173,26 +176,38 @@ def _chosen(connection: Connection, lane: Lane, now: datetime, most: int, spare:
     return [row for place, row in enumerate(rows) if row.rank <= WORST or place < spare]
 
 
-_OF_A_LETTER = ("id", "incident", "channel", "step", "rank", "report", "due_at", "attempt", "plain", "written_at")
+_OF_A_ROW = (
+    *("id", "incident", "stream", "channel", "step", "moment", "rank", "facts"),
+    *("due_at", "enrich", "origin", "attempt", "plain", "written_at"),
+)
 
 
-def peek(connection: Connection, number: int) -> Letter | None:
-    """A message as the courier would get it, without claiming it."""
-    found = select(*(messages.c[name] for name in _OF_A_LETTER), _REF).where(messages.c.id == number)
+def peek(connection: Connection, number: int) -> OutboxRow | None:
+    """A message as a sender would get it, without claiming it."""
+    found = select(*(messages.c[name] for name in _OF_A_ROW), _REF).where(messages.c.id == number)
     row = connection.execute(found).mappings().first()
-    return _letter(row, row["previous"]) if row else None
+    if row is None:
+        return None
+    return _outbox_row(row, contents.of(connection, [row["incident"]]).get(row["incident"]), row["previous"])
 
 
-def _letter(row: Mapping[Any, Any], previous: bytes | None) -> Letter:
-    return Letter(
-        id=row["id"],
-        channel=row["channel"],
-        step=row["step"],
-        rank=row["rank"],
-        report=to_noun(Report, row["report"]),
+def draft_of(row: Mapping[Any, Any]) -> Draft:
+    """The message that was written as ``row``."""
+    return Draft(
+        **{name: row[name] for name in ("incident", "stream", "channel", "step", "rank", "enrich", "origin")},
+        moment=Moment(row["moment"]),
         due_at=to_time(row["due_at"]),
+        facts=to_noun(MessageFacts, row["facts"]),
+    )
+
+
+def _outbox_row(row: Mapping[Any, Any], content: IncidentContent | None, previous: bytes | None) -> OutboxRow:
+    return OutboxRow(
+        id=row["id"],
+        draft=draft_of(row),
+        content=content,
         attempt=row["attempt"],
         plain=row["plain"],
-        previous=to_noun(dict[str, str], previous) if previous else {},
         written_at=to_time(row["written_at"]),
+        previous=to_noun(dict[str, str], previous) if previous else {},
     )

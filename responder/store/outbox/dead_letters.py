@@ -8,10 +8,15 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, select, update
 
+from responder.model.content import DecisionRecord, MessageFacts
 from responder.model.report import Report
 from responder.store.backends import notifications
 from responder.store.schema.serialization import to_noun, to_seconds, to_time
-from responder.store.schema.tables import messages
+from responder.store.schema.tables import contents, messages
+
+_MESSAGES = select(messages, contents.c.decision).join(
+    contents, contents.c.incident == messages.c.incident, isouter=True
+)
 
 STATES = ("waiting", "sent", "dead", "merged", "withdrawn")
 """``merged`` into a newer update; ``withdrawn`` before it left, since findings gave a severity that wakes nobody."""
@@ -21,7 +26,8 @@ STATES = ("waiting", "sent", "dead", "merged", "withdrawn")
 class Row:
     """One message. ``error`` is what its last attempt ended in, or why it was withdrawn; empty where all is well.
 
-    ``merged_into`` took its place; ``origin`` is the one it stands in for.
+    ``merged_into`` took its place; ``origin`` is the one it replaces. ``report`` is that of the accepted attempt, or of
+    the last one that failed; None before any attempt. ``title`` and ``severity`` are the report's, else the incident's.
     """
 
     id: int
@@ -40,12 +46,15 @@ class Row:
     ended_at: datetime | None
     merged_into: int | None
     origin: int | None
-    report: Report
+    title: str
+    severity: str
+    fallback_reason: str
+    report: Report | None
 
 
 def newest(connection: Connection, limit: int, state: str | None = None, channel: str | None = None) -> list[Row]:
     """The newest messages first."""
-    found = select(messages).order_by(messages.c.id.desc()).limit(limit)
+    found = _MESSAGES.order_by(messages.c.id.desc()).limit(limit)
     if state:
         found = found.where(messages.c.state == state)
     if channel:
@@ -55,7 +64,7 @@ def newest(connection: Connection, limit: int, state: str | None = None, channel
 
 def find(connection: Connection, number: int) -> Row | None:
     """One message by its id."""
-    row = connection.execute(select(messages).where(messages.c.id == number)).mappings().first()
+    row = connection.execute(_MESSAGES.where(messages.c.id == number)).mappings().first()
     return _row(row) if row else None
 
 
@@ -86,6 +95,8 @@ def put_back(connection: Connection, row: Row, now: datetime) -> None:
 
 
 def _row(row: Any) -> Row:
+    report = to_noun(Report, row["report"]) if row["report"] else None
+    shown = report or (to_noun(DecisionRecord, row["decision"]) if row["decision"] else None)
     return Row(
         **{name: row[name] for name in ("id", "incident", "stream", "channel", "step", "moment", "rank", "state")},
         **{name: row[name] for name in ("attempt", "plain", "merged_into", "origin")},
@@ -93,5 +104,8 @@ def _row(row: Any) -> Row:
         written_at=to_time(row["written_at"]),
         due_at=to_time(row["due_at"]),
         ended_at=to_time(row["ended_at"]) if row["ended_at"] is not None else None,
-        report=to_noun(Report, row["report"]),
+        title=shown.title if shown else "",
+        severity=shown.severity if shown else "",
+        fallback_reason=to_noun(MessageFacts, row["facts"]).fallback_reason,
+        report=report,
     )

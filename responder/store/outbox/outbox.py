@@ -1,4 +1,4 @@
-"""Messages to people: written with the incident, and improved, or taken back, as long as nobody tried to send them."""
+"""Messages: written with the incident, and released or withdrawn as long as no attempt to send them was made."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Float, Text, and_, bindparam, case, func, insert, select, update
 
 from responder.model.message import Draft
-from responder.model.report import Report
 from responder.store.backends import notifications
-from responder.store.schema.serialization import to_bytes, to_noun, to_seconds
+from responder.store.schema.serialization import to_bytes, to_seconds
 from responder.store.schema.tables import WAITING, messages
 
 _NEVER = float("inf")
@@ -41,7 +40,6 @@ _LIFT = (
 def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> None:
     """Add messages, in order. Nothing is sent before ``due_at``, and nothing waits for anyone after it."""
     drafts = _unhindered(drafts)
-    reports = {id(draft.report): to_bytes(draft.report) for draft in drafts}
     rows = [
         {
             "incident": draft.incident,
@@ -55,9 +53,9 @@ def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> Non
             "plain": False,
             "attempt": 0,
             "claimed_until": 0.0,
-            "report": reports[id(draft.report)],
+            "facts": to_bytes(draft.facts),
             "written_at": to_seconds(now),
-            "moment": draft.report.moment.value,
+            "moment": draft.moment.value,
             "origin": draft.origin,
         }
         for draft in drafts
@@ -114,42 +112,28 @@ def withdraw(connection: Connection, incident: str, channels: Collection[str], r
     connection.execute(update(messages).where(mine).values(**values))
 
 
-_ENRICHED = (
+_RELEASED = (
     update(messages)
     .where(_untouched(bindparam("of", type_=Text)))
-    .values(report=bindparam("better"), due_at=bindparam("at"), enrich=False)
+    .values(due_at=bindparam("at"), enrich=False)
     .returning(messages.c.channel)
 )
-_RANKED = _ENRICHED.values(rank=bindparam("now_ranks"))
+_RANKED = _RELEASED.values(rank=bindparam("now_ranks"))
 
 
-def enrich(
-    connection: Connection, incident: str, report: Report, now: datetime, rank: int | None = None
-) -> frozenset[str]:
-    """Put a better report into the pages of an incident that nobody has tried to send, and release them now.
+def release(connection: Connection, incident: str, now: datetime, rank: int | None = None) -> frozenset[str]:
+    """Let the pages of an incident that wait for its diagnosis leave now.
 
     ``rank`` is that of the severity where it has changed. Returns the channels it reached: from the others the page has
     left, and the findings are late.
     """
-    values = {"of": incident, "better": to_bytes(report), "at": to_seconds(now)}
+    values: dict[str, Any] = {"of": incident, "at": to_seconds(now)}
     if rank is None:
-        reached = frozenset(connection.execute(_ENRICHED, values).scalars())
+        reached = frozenset(connection.execute(_RELEASED, values).scalars())
     else:
         reached = frozenset(connection.execute(_RANKED, {**values, "now_ranks": rank}).scalars())
     notifications.tell(connection, notifications.MESSAGES)
     return reached
-
-
-def improve(connection: Connection, report: Report) -> None:
-    """Put a better report into the pages of its incident that nobody has tried to send; they leave when they would."""
-    connection.execute(update(messages).where(_untouched(report.incident)).values(report=to_bytes(report)))
-
-
-def last_reports(connection: Connection, of: Iterable[str]) -> dict[str, Report]:
-    """The newest report of each incident: what people know, which the next message builds upon."""
-    newest = select(func.max(messages.c.id)).where(messages.c.incident.in_(list(of))).group_by(messages.c.incident)
-    found = select(messages.c.incident, messages.c.report).where(messages.c.id.in_(newest.scalar_subquery()))
-    return {incident: to_noun(Report, report) for incident, report in connection.execute(found)}
 
 
 def counts(connection: Connection) -> dict[tuple[str, str], int]:

@@ -8,9 +8,11 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
 
-from responder.model.report import Report
+from responder.model.content import DecisionRecord
+from responder.model.message import Draft
+from responder.store.outbox.claims import draft_of
 from responder.store.schema.serialization import to_noun, to_time
-from responder.store.schema.tables import incidents, lanes, messages
+from responder.store.schema.tables import contents, incidents, lanes, messages
 
 _MOST = 100
 
@@ -30,14 +32,15 @@ _OVER = exists().where(incidents.c.id == messages.c.incident, ~incidents.c.open)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A page of an incident that is not over. ``error`` is its last attempt's, empty where none has ended."""
+    """A page of an incident that is open; ``decision`` is what the rules said about that.
+
+    ``error`` is its last attempt's, empty where none has ended.
+    """
 
     id: int
-    incident: str
-    channel: str
     dead: bool
-    rank: int
-    report: Report
+    draft: Draft
+    decision: DecisionRecord | None
     written_at: datetime
     error: str
     failing_since: datetime | None
@@ -60,18 +63,16 @@ def pages(
     found = [
         Page(
             id=row["id"],
-            incident=row["incident"],
-            channel=row["channel"],
             dead=row["state"] == "dead",
-            rank=row["rank"],
-            report=to_noun(Report, row["report"]),
+            draft=draft_of(row),
+            decision=to_noun(DecisionRecord, row["decision"]) if row["decision"] else None,
             written_at=to_time(row["written_at"]),
             error=row["error"] or "",
             failing_since=to_time(row["failing_since"]) if row["failing_since"] is not None else None,
         )
         for row in rows
     ]
-    return sorted(found, key=lambda page: (page.rank, page.written_at, page.id))[:_MOST]
+    return sorted(found, key=lambda page: (page.draft.rank, page.written_at, page.id))[:_MOST]
 
 
 def _of_pagers(pagers: Collection[str], stations: Collection[str]) -> ColumnElement[bool]:
@@ -82,10 +83,10 @@ def _of_pagers(pagers: Collection[str], stations: Collection[str]) -> ColumnElem
 
 
 def _looked_for(is_page: ColumnElement[bool], state: ColumnElement[bool]) -> Select[tuple[object, ...]]:
-    names = ("id", "incident", "channel", "state", "rank", "report", "written_at", "error")
     return (
-        select(*(messages.c[name] for name in names), lanes.c.failing_since)
+        select(messages, lanes.c.failing_since, contents.c.decision)
         .join(lanes, lanes.c.channel == messages.c.channel, isouter=True)
+        .join(contents, contents.c.incident == messages.c.incident, isouter=True)
         .where(state, is_page, ~_ANSWERED_FOR, ~_OVER)
         .order_by(messages.c.rank, messages.c.written_at, messages.c.id)
         .limit(_MOST)
@@ -97,10 +98,7 @@ class Unclosed:
     """An end that a pager refused for good, though it had taken the beginning. ``error`` is what it said."""
 
     id: int
-    incident: str
-    channel: str
-    rank: int
-    report: Report
+    draft: Draft
     error: str
 
 
@@ -113,15 +111,11 @@ def unclosed(connection: Connection, pagers: Collection[str]) -> list[Unclosed]:
         _stand_in.c.moment.in_(("start", "again", "fallback")),
     )
     open_again = exists().where(incidents.c.id == messages.c.incident, incidents.c.open)
-    names = ("id", "incident", "channel", "rank", "report", "error")
     ended = and_(messages.c.moment == "resolution", messages.c.channel.in_(list(pagers)))
     rows = connection.execute(
-        select(*(messages.c[name] for name in names))
+        select(messages)
         .where(messages.c.state == "dead", ended, begun, ~open_again, ~_ANSWERED_FOR)
         .order_by(messages.c.id)
         .limit(_MOST)
     ).mappings()
-    return [
-        Unclosed(**{**row, "report": to_noun(Report, row["report"]), "error": row["error"] or "no reason"})
-        for row in rows
-    ]
+    return [Unclosed(id=row["id"], draft=draft_of(row), error=row["error"] or "no reason") for row in rows]

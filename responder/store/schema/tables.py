@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """The migration this code needs; a database that says so is not looked at further."""
 
 metadata = MetaData()
@@ -120,6 +120,20 @@ gathered_groups = Table(
 )
 Index("gathered_groups_of_incident", gathered_groups.c.incident)
 
+# What the messages of an incident, or of the digest of a flood, are composed from. Beside the incidents, since each
+# change of an incident writes its whole row again.
+contents = Table(
+    "contents",
+    metadata,
+    Column("incident", Text, primary_key=True),
+    Column("decision", LargeBinary, nullable=False),
+    Column("alerts", LargeBinary, nullable=False),
+    Column("findings", LargeBinary),
+    Column("conclusion", LargeBinary),
+    Column("changed_at", Float, nullable=False),
+)
+Index("contents_changed", contents.c.changed_at)
+
 messages = Table(
     "messages",
     metadata,
@@ -135,7 +149,8 @@ messages = Table(
     Column("plain", Boolean, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("claimed_until", Float, nullable=False),
-    Column("report", LargeBinary, nullable=False),
+    Column("facts", LargeBinary, nullable=False),
+    Column("report", LargeBinary),  # as composed for the accepted attempt, or for the last one that failed
     Column("ref", LargeBinary),
     Column("error", Text),
     Column("written_at", Float, nullable=False),
@@ -183,7 +198,6 @@ studies = Table(
     Column("work", LargeBinary, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("claimed_until", Float, nullable=False),
-    Column("findings", LargeBinary),
     Column("written_at", Float, nullable=False),
     Column("ended_at", Float),
     sqlite_autoincrement=True,

@@ -14,12 +14,13 @@ from click.testing import CliRunner, Result
 
 from responder.cli import main
 from responder.cli.messages import COLOURS
-from responder.model.message import Draft
 from responder.model.report import Moment
 from responder.store.database import Database
 from responder.store.inbox.inbox import Inbox
+from responder.store.incidents import contents
 from responder.store.outbox import attempts, claims, dead_letters, outbox
-from tests.support.builders import NOW, a_report
+from tests.support.builders import NOW, a_content, a_draft
+from tests.support.letters import claimed
 
 ROOT = Path(__file__).parents[3]
 SERVICE_DOWN = (ROOT / "examples" / "alerts" / "service-down.json").read_bytes()
@@ -47,16 +48,15 @@ class Office:
 
     def write(self, **changes: Any) -> None:
         """A message that waits."""
-        usual = Draft(
-            incident="INC-1", stream="key", channel="pagerduty", step="trigger", rank=1, due_at=NOW, report=a_report()
-        )
+        usual = a_draft(incident="INC-1", stream="key")
         with self.database.write() as connection:
+            contents.save(connection, [replace(a_content(), incident="INC-1")], (), NOW)
             outbox.write(connection, [replace(usual, **changes)], NOW)
 
     def end(self, *, dead: bool = True) -> None:
         """Try all that waits once: given up, or accepted."""
         with self.database.write() as connection:
-            for letter in claims.claim(connection, claims.Lane((), rest=True), LATER, LATER, 10):
+            for letter in claimed(connection, claims.Lane((), rest=True), LATER, LATER, 10):
                 if dead:
                     attempts.dead(connection, letter, "HTTP 400: Invalid routing key", NOW)
                 else:
@@ -162,7 +162,7 @@ def test_what_is_over_is_not_opened_again(office: Office) -> None:
     """A page that is sent again after its incident ended would open it for ever; that must be asked for by name."""
     office.write()
     office.end()
-    office.write(step="resolve", report=a_report(moment=Moment.RESOLUTION))
+    office.write(step="resolve", moment=Moment.RESOLUTION)
     office.end(dead=False)
     refused = office.run("messages", "resend", "--all-dead")
     assert refused.exit_code == 1
@@ -176,12 +176,12 @@ def test_all_that_was_given_up_is_sent_again_in_order(office: Office) -> None:
     """A page and its end that were both refused: the end still follows the page."""
     office.write()
     office.end()
-    office.write(step="resolve", report=a_report(moment=Moment.RESOLUTION))
+    office.write(step="resolve", moment=Moment.RESOLUTION)
     office.end()
     assert office.run("messages", "resend", "--all-dead").exit_code == 0
     with office.database.write() as connection:
         (first,) = claims.claim(connection, claims.Lane((), rest=True), LATER, LATER, 10)
-    assert first.step == "trigger"
+    assert first.draft.step == "trigger"
 
 
 @pytest.mark.parametrize("arguments", [("resend",), ("resend", "1", "--all-dead"), ("show",), ("show", "x")])

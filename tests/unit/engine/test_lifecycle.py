@@ -252,12 +252,12 @@ class LifeOfIncidents(RuleBasedStateMachine):
         """The two jobs that look at incidents without a notification."""
         incident, now = self.history.incident, self._time()
         if incident is not None and incident.review_at is not None and incident.review_at <= now:
-            self._apply(changed(incident, review(incident, now), self.history.report, DESK, now))
+            self._apply(changed(incident, review(incident, now), self.history.content, DESK, now))
         incident = self.history.incident
         if self.asks and incident is not None and incident.open and self.now % 60 < STEP:
             views = [peer.view(asked_about(incident), self.silenced) for peer in self.peers]
             verdict = reconcile(incident, views, now, GRACE, 1)
-            effects = followed(incident, verdict, self.history.report, DESK, now)
+            effects = followed(incident, verdict, self.history.content, DESK, now)
             if effects is not None:
                 self._apply(effects)
 
@@ -265,8 +265,8 @@ class LifeOfIncidents(RuleBasedStateMachine):
         """Commit the incident, and let PagerDuty hear what it is sent."""
         if effects.incident is not None:
             self.open[effects.incident.id] = effects.incident.open
-        report = effects.drafts[-1].report if effects.drafts else self.history.report
-        self.history = History(effects.incident or self.history.incident, report)
+        content = effects.content or self.history.content
+        self.history = History(effects.incident or self.history.incident, content)
         for draft in effects.drafts:
             if draft.channel == "pagerduty":
                 self.pages += draft.step == "trigger" and not self.paged

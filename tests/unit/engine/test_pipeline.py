@@ -13,6 +13,7 @@ from responder.engine import pipeline
 from responder.engine.effects.context import Desk
 from responder.engine.effects.incident_state import incident_id
 from responder.engine.effects.on_notification import History
+from responder.engine.effects.severity_change import improved
 from responder.engine.effects.triage_failure import mishap
 from responder.model.alert import Alert, AlertGroup
 from responder.model.delivery import Delivery, Effects
@@ -37,6 +38,7 @@ from tests.support.builders import (
     a_resolved_alert,
     a_rule,
     an_alert,
+    composed,
 )
 
 TCP = ProbeSpec(
@@ -82,7 +84,7 @@ def told(effects: Effects) -> list[tuple[str, str]]:
 
 def following(first: Effects, group: AlertGroup, desk: Desk, number: int = 2, after: float = 60.0) -> Effects:
     """What the next notification of the same group does."""
-    history = History(first.incident, first.drafts[-1].report if first.drafts else None)
+    history = History(first.incident, first.content)
     return pipeline.triage(group, a_delivery(number, after), history, desk)
 
 
@@ -153,7 +155,7 @@ def test_growth_is_told_in_slack_and_does_not_wake_again() -> None:
     desk = a_desk()
     more = following(begun(desk), a_group(an_alert(), an_alert(labels={"instance": "2"})), desk)
     assert told(more) == [("slack", "edit"), ("slack", "reply")]
-    assert {draft.report.moment for draft in more.drafts} == {Moment.UPDATE}
+    assert {draft.moment for draft in more.drafts} == {Moment.UPDATE}
 
 
 def test_an_incident_that_becomes_worse_pages_then() -> None:
@@ -167,7 +169,7 @@ def test_an_incident_that_becomes_worse_pages_then() -> None:
     assert worse.work is not None
     assert worse.work.channels == ("pagerduty",)
     page = worse.drafts[-1]
-    assert page.report.moment is Moment.START
+    assert page.moment is Moment.START
     assert page.due_at == NOW + timedelta(seconds=68)
 
 
@@ -209,7 +211,7 @@ def test_outside_of_its_window_a_page_is_told_and_wakes_nobody() -> None:
     """On a Saturday night Slack hears of it, with the reason and the time somebody will be paged."""
     effects = begun(a_desk(IN_OFFICE_HOURS))
     assert told(effects) == [("slack", "post"), ("slack", "details")]
-    report = effects.drafts[0].report
+    report = composed(effects)[0]
     assert "not paged outside of office, which opens Mon 2026-03-02 09:00 (UTC)" in report.severity_reason
     assert (report.pages, report.severity, report.note, report.owner) == (
         False,
@@ -264,7 +266,7 @@ def test_what_a_rule_in_shadow_would_have_decided_is_recorded() -> None:
     assert effects.incident.reason.endswith(said)
     assert effects.outcome.endswith(said)
     assert following(effects, a_group(an_alert()), desk).outcome.endswith(said)
-    assert "on-trial" not in str([draft.report for draft in effects.drafts])
+    assert "on-trial" not in str(composed(effects))
 
 
 def test_an_incident_that_nobody_heard_of_is_told_when_it_grows() -> None:
@@ -282,15 +284,14 @@ def test_without_any_channel_the_page_is_printed() -> None:
     assert told(effects) == [("log", "print")]
 
 
-def test_findings_reach_the_page_and_its_late_form() -> None:
-    """What the probes found is on the page, or follows it."""
+def test_findings_reach_the_page() -> None:
+    """What the probes found is on the page that has not left yet."""
     effects = begun(a_desk())
     assert effects.work is not None
     bad = a_finding(verdict=Verdict.BAD, headline="plato: 0/3 ready")
-    diagnosed = pipeline.diagnose(effects.work, (bad,), NOW + timedelta(seconds=2))
-    page, late = diagnosed.page, diagnosed.after
-    assert (page.moment, late.moment) == (Moment.START, Moment.LATE)
-    assert page.findings == late.findings == (bad,)
+    diagnosed = pipeline.diagnose(effects.work, (bad,))
+    [page, *_] = composed(improved(effects, effects.work, diagnosed, a_desk(), NOW))
+    assert (page.moment, page.findings) == (Moment.START, (bad,))
     assert "0/3" in page.conclusion.likely
 
 
@@ -299,11 +300,9 @@ def test_what_the_probes_found_stays_on_the_page() -> None:
     desk = a_desk()
     first = begun(desk)
     assert first.work is not None
-    page = pipeline.diagnose(first.work, (a_finding(),), NOW).page
-    grown = pipeline.triage(
-        a_group(an_alert(), an_alert(labels={"instance": "2"})), a_delivery(2), History(first.incident, page), desk
-    )
-    assert grown.drafts[0].report.findings == page.findings
+    page = improved(first, first.work, pipeline.diagnose(first.work, (a_finding(),)), desk, NOW)
+    grown = following(page, a_group(an_alert(), an_alert(labels={"instance": "2"})), desk)
+    assert composed(grown)[0].findings == (a_finding(),)
 
 
 @pytest.mark.parametrize("group", [None, a_group()], ids=["unreadable", "readable"])
@@ -312,15 +311,15 @@ def test_a_delivery_that_breaks_triage_still_reaches_people(group: AlertGroup | 
     effects = mishap(a_delivery(17), group, KeyError("x"), a_desk(), History())
     assert effects.state == "failed"
     assert {draft.channel for draft in effects.drafts} == {"pagerduty", "slack"}
-    for draft in effects.drafts:
-        assert "could not triage" in draft.report.title
-        assert "KeyError" in draft.report.severity_reason
+    for report in composed(effects):
+        assert "could not triage" in report.title
+        assert "KeyError" in report.severity_reason
 
 
 def test_the_page_of_a_delivery_that_breaks_triage_shows_no_secret() -> None:
     """A password in a label does not reach PagerDuty or Slack because of a bug of ours."""
     group = a_group(an_alert(labels={"url": "https://bob:hunter22@db.example.com"}))
-    report = mishap(a_delivery(17), group, KeyError("x"), a_desk(), History()).drafts[0].report
+    report = composed(mishap(a_delivery(17), group, KeyError("x"), a_desk(), History()))[0]
     assert report.labels["url"] == "https://[REDACTED:userinfo]@db.example.com"
 
 
@@ -329,8 +328,7 @@ def lived(desk: Desk, *notifications: tuple[float, Alert]) -> list[Effects]:
     history, told = History(), []
     for number, (minutes, alert) in enumerate(notifications, 1):
         effects = pipeline.triage(a_group(alert), a_delivery(number, minutes * 60), history, desk)
-        report = effects.drafts[-1].report if effects.drafts else history.report
-        history = History(effects.incident or history.incident, report)
+        history = History(effects.incident or history.incident, effects.content or history.content)
         told.append(effects)
     return told
 
@@ -353,11 +351,12 @@ def test_what_fires_again_pages_again_with_its_own_diagnosis() -> None:
     assert (again.incident.id, again.incident.open, again.incident.flaps) == (begun.incident.id, True, 1)
     assert again.work is not None
     page = again.drafts[0]
-    assert (page.report.moment, page.enrich) == (Moment.AGAIN, True)
+    assert (page.moment, page.enrich) == (Moment.AGAIN, True)
     assert page.due_at == NOW + timedelta(minutes=10, seconds=8)
-    assert "fired again 1×" in page.report.title
-    assert "fired again 1 time." in page.report.what
-    assert "respond by 03:06Z" in page.report.clock
+    report = composed(again)[0]
+    assert "fired again 1×" in report.title
+    assert "fired again 1 time." in report.what
+    assert "respond by 03:06Z" in report.clock
 
 
 def test_the_end_of_a_flapping_incident_is_held_back() -> None:
@@ -367,8 +366,8 @@ def test_the_end_of_a_flapping_incident_is_held_back() -> None:
     assert held.incident is not None
     assert held.incident.open
     assert held.incident.review_at == NOW + timedelta(minutes=25)
-    assert "told at 03:06Z if it stays so" in held.drafts[0].report.update
-    assert held.drafts[0].report.status is Status.MONITORING
+    assert "told at 03:06Z if it stays so" in composed(held)[0].update
+    assert composed(held)[0].status is Status.MONITORING
 
 
 def test_the_pager_hears_of_each_time_it_fires_again() -> None:
@@ -376,7 +375,7 @@ def test_the_pager_hears_of_each_time_it_fires_again() -> None:
     effects = lived(a_desk(), (0, an_alert()), *flap(1), *flap(2), *flap(3))
     assert told(effects[4]) == [("pagerduty", "trigger"), ("slack", "edit"), ("slack", "reply")]
     assert told(effects[6]) == [("pagerduty", "trigger")]
-    assert "fired again 3×" in effects[6].drafts[0].report.title
+    assert "fired again 3×" in composed(effects[6])[0].title
 
 
 def test_a_flapping_incident_that_becomes_worse_pages() -> None:

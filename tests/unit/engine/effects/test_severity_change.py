@@ -12,6 +12,7 @@ import pytest
 
 from responder.model.message import Letter
 from responder.model.rule import Adjustment, Rule, SeverityFrom, Sought
+from responder.notify.report.compose import letter as as_letter
 from responder.store.database import Database
 from responder.store.outbox import attempts, claims
 from tests.conftest import HandClock
@@ -56,7 +57,8 @@ def claimed(shop: Shop, *channels: str) -> list[Letter]:
     """What the couriers of these channels would send now."""
     now = shop.clock.now()
     with shop.database.write() as connection:
-        return claims.claim(connection, claims.Lane(channels), now, now + timedelta(seconds=6), 10)
+        rows = claims.claim(connection, claims.Lane(channels), now, now + timedelta(seconds=6), 10)
+    return [as_letter(row, now) for row in rows]
 
 
 def sent(shop: Shop, *channels: str) -> list[Letter]:

@@ -26,10 +26,11 @@ from responder.notify.channels.smtp import Smtp
 from responder.notify.contract import Channel
 from responder.notify.render.slack_messages import alarm, plain
 from responder.store.database import Database
-from responder.store.incidents import incidents
+from responder.store.incidents import contents, incidents
 from responder.store.outbox import attempts, channel_state, claims, outbox
 from tests.conftest import HandClock
-from tests.support.builders import NOW, a_group, a_resolved_alert
+from tests.support.builders import NOW, a_group, a_resolved_alert, composed
+from tests.support.letters import claimed, last_report
 from tests.unit.engine.test_pipeline import EVERYTHING, a_delivery, a_desk, begun
 
 CHANNELS: dict[str, Channel] = {
@@ -64,7 +65,7 @@ class Night:
         """Let every message that is due be tried in vain; their channels."""
         now = self.clock.now()
         with self.database.work() as connection:
-            letters = claims.claim(connection, EVERY, now, now + timedelta(seconds=6), 10)
+            letters = claimed(connection, EVERY, now, now + timedelta(seconds=6), 10)
             for letter in letters:
                 self._fail(connection, letter, dead=dead)
         return [letter.channel for letter in letters]
@@ -121,10 +122,10 @@ def test_the_page_says_the_whole_way_it_took(night: Night) -> None:
         night.fail()
         night.fallback.run()
     with night.database.read() as connection:
-        report = outbox.last_reports(connection, [night.incident().id])[night.incident().id]
+        report = last_report(connection, night.incident().id, NOW)
     assert report.moment is Moment.FALLBACK
     assert report.detour.startswith("PagerDuty has not accepted this page for 1 minute: HTTP 503; then PagerDuty's")
-    assert report.title == night.begun.drafts[0].report.title
+    assert report.title == composed(night.begun)[0].title
 
 
 def test_a_page_that_was_refused_for_good_takes_the_next_way_at_once(night: Night) -> None:
@@ -144,7 +145,7 @@ def test_the_end_reaches_everybody_who_was_told(night: Night) -> None:
     over = pipeline.triage(group, a_delivery(9, 600), History(night.incident()), night.desk)
     assert over.incident is not None
     assert not over.incident.open
-    resolved = {draft.channel for draft in over.drafts if draft.report.moment is Moment.RESOLUTION}
+    resolved = {draft.channel for draft in over.drafts if draft.moment is Moment.RESOLUTION}
     assert resolved == set(CHANNELS)
 
 
@@ -162,7 +163,7 @@ def test_a_page_that_was_accepted_takes_no_other_way(night: Night) -> None:
     """PagerDuty answers on the third attempt: nobody is called twice."""
     night.fail()
     with night.database.work() as connection:
-        (letter,) = claims.claim(connection, EVERY, NOW, NOW, 10)
+        (letter,) = claimed(connection, EVERY, NOW, NOW, 10)
         attempts.sent(connection, letter, {}, NOW)
     night.clock.move(3600)
     night.fallback.run()
@@ -222,8 +223,11 @@ class Bar(Night):
                 self.begun.drafts[0],
                 channel="slack",
                 step="post",
-                report=replace(self.begun.drafts[0].report, pages=pages, rule=rule),
             )
+            content = self.begun.content
+            assert content is not None
+            told = replace(content, decision=replace(content.decision, pages=pages, rule=rule))
+            contents.save(connection, [told], (), NOW)
             outbox.write(connection, [draft], NOW)
 
     def refused(self, times: int) -> list[tuple[str, str]]:
@@ -236,7 +240,7 @@ class Bar(Night):
     def mentions(self) -> bool:
         """Whether the newest message calls the group."""
         with self.database.read() as connection:
-            report = outbox.last_reports(connection, [self.incident().id])[self.incident().id]
+            report = last_report(connection, self.incident().id, NOW)
         said = [alarm(report, "S0123ABCD").text, plain(report, "S0123ABCD")]
         return any("subteam" in each for each in said)
 

@@ -12,10 +12,11 @@ from responder.engine.effects.flood import GATHER, page_now
 from responder.engine.jobs.flood import EVERY, Watch
 from responder.engine.workers.incident_writer import Ledger
 from responder.model.report import Moment, Report
+from responder.notify.report.compose import letter as as_letter
 from responder.store.database import Database
-from responder.store.schema.serialization import to_noun
+from responder.store.outbox import claims
 from tests.conftest import HandClock
-from tests.support.builders import NOW, an_incident
+from tests.support.builders import NOW, an_incident, composed
 from tests.unit.engine.test_pipeline import a_desk
 from tests.unit.engine.workers.test_triage import Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert
@@ -49,10 +50,10 @@ class Coast(Shop):
 
     def digests(self, channel: str = "pagerduty") -> list[Report]:
         """The reports about floods on a channel."""
-        rows = self.rows(
-            f"SELECT report FROM messages WHERE channel = '{channel}' AND incident LIKE 'FLOOD%' ORDER BY id"
-        )
-        return [to_noun(Report, row[0]) for row in rows]
+        ids = self.rows(f"SELECT id FROM messages WHERE channel = '{channel}' AND incident LIKE 'FLOOD%' ORDER BY id")
+        with self.database.read() as connection:
+            rows = [claims.peek(connection, number) for (number,) in ids]
+        return [as_letter(row, self.clock.now()).report for row in rows if row is not None]
 
 
 def a_group(number: int, name: str = "PodDown", status: str = "firing", **labels: str) -> dict[str, Any]:
@@ -181,7 +182,7 @@ def test_a_page_whose_notification_is_gone_is_sent_plain(coast: Coast) -> None:
     incident = an_incident(channels=(), digest="FLOOD-P1-1")
     effects = page_now(incident, None, coast.desk, NOW)
     assert effects.delivery is None
-    assert {draft.report.dedup_key for draft in effects.drafts} == {incident.dedup_key}
+    assert {draft.stream for draft in effects.drafts} == {incident.dedup_key}
     assert effects.incident is not None
     assert "pagerduty" in effects.incident.channels
-    assert effects.drafts[0].report.title == incident.title
+    assert composed(effects)[0].title.startswith(incident.title)

@@ -21,7 +21,7 @@ from responder.model.rule import Action, Heartbeat
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
-from responder.store.incidents import heartbeats, incidents
+from responder.store.incidents import contents, heartbeats, incidents
 from responder.store.schema.tables import messages
 from responder.triage.heartbeat import group_of
 from responder.triage.rule_index import Matching
@@ -99,8 +99,10 @@ def test_a_silent_cluster_is_paged_before_its_probes_run(database: Database, clo
     assert incident.title == "[P1] prod-eu is dark (prod)"
     [study] = scene.began
     assert study.work.probes == ("tcp",)
-    assert study.work.report.impact == "Alerts reach nobody."
-    assert study.work.report.what.startswith("No Watchdog from prod-eu since")
+    with scene.database.read() as connection:
+        content = contents.of(connection, [incident.id])[incident.id]
+    assert content.decision.impact == "Alerts reach nobody."
+    assert content.alerts.summary.startswith("No Watchdog from prod-eu since")
     assert scene.sent() == ["trigger", "post", "details"]
 
 

@@ -14,6 +14,7 @@ from responder.engine.simulation import Rehearsal
 from responder.engine.workers.incident_writer import Ledger
 from responder.model.report import Moment
 from responder.model.rule import Rule
+from responder.notify.report.compose import letter as as_letter
 from responder.rulebook.backtest.outcome import outcome
 from responder.store.database import Database
 from responder.store.outbox import claims
@@ -61,8 +62,9 @@ def test_what_still_fires_pages_when_the_window_opens(shop: Shop) -> None:
     assert shop.rows("SELECT state FROM studies ORDER BY id") == [("waiting",), ("waiting",)]
     ((number,),) = shop.rows("SELECT id FROM messages WHERE channel = 'pagerduty'")
     with shop.database.read() as connection:
-        letter = claims.peek(connection, number)
-    assert letter is not None
+        row = claims.peek(connection, number)
+    assert row is not None
+    letter = as_letter(row, row.draft.due_at)
     assert letter.report.update == "not paged outside of office, which is open now: it still fires"
     assert (letter.report.moment, letter.report.pages, letter.report.pending) == (Moment.START, True, ("tcp",))
     assert "not paged outside" not in letter.report.severity_reason
@@ -97,7 +99,7 @@ def test_a_notification_that_is_not_kept_any_more_is_paged_all_the_same(shop: Sh
         connection.execute(text(f"DELETE FROM {gone}"))
     at(shop, MONDAY)
     assert pager(shop) == ["trigger"]
-    ((report,),) = shop.rows("SELECT report FROM messages WHERE channel = 'pagerduty'")
+    ((report,),) = shop.rows("SELECT facts FROM messages WHERE channel = 'pagerduty'")
     assert b"which is open now: it still fires" in report
 
 

@@ -55,7 +55,7 @@ def test_an_end_that_was_held_back_is_sent_to_all(shop: Shop) -> None:
     assert pager(shop) == ["trigger", "resolve"]
     ((is_open, review_at),) = shop.rows("SELECT open, review_at FROM incidents")
     assert (is_open, review_at) == (0, None)
-    ((report,),) = shop.rows("SELECT report FROM messages WHERE step = 'resolve'")
+    ((report,),) = shop.rows("SELECT facts FROM messages WHERE step = 'resolve'")
     assert b"silenced or inhibited" in report
 
 
@@ -71,7 +71,7 @@ def test_a_contradiction_that_lasts_pages(shop: Shop) -> None:
     reviewed(shop, 1)
     assert pager(shop) == ["trigger", "resolve", "trigger"]
     assert shop.rows("SELECT open, flaps FROM incidents") == [(1, 1)]
-    ((report,),) = shop.rows("SELECT report FROM messages WHERE channel = 'pagerduty' ORDER BY id DESC LIMIT 1")
+    ((report,),) = shop.rows("SELECT facts FROM messages WHERE channel = 'pagerduty' ORDER BY id DESC LIMIT 1")
     assert b"nobody took that back within 6 minutes" in report
 
 

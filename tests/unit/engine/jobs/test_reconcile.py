@@ -101,7 +101,7 @@ class Scene(Shop):
 
     def told(self, channel: str) -> list[tuple[str, str]]:
         """Each step that was written for a channel, with its update."""
-        rows = self.rows(f"SELECT step, report FROM messages WHERE channel = '{channel}' ORDER BY id")
+        rows = self.rows(f"SELECT step, facts FROM messages WHERE channel = '{channel}' ORDER BY id")
         return [(step, json.loads(report)["update"]) for step, report in rows]
 
     def is_open(self) -> bool:

@@ -24,7 +24,8 @@ from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.store.outbox import attempts, channel_state, claims, outbox
 from tests.conftest import HandClock
-from tests.support.builders import a_group, a_resolved_alert
+from tests.support.builders import NOW, a_group, a_resolved_alert
+from tests.support.letters import claimed, last_report
 from tests.unit.engine.test_pipeline import CHANNELS_USED, EVERYTHING, a_delivery, a_desk, begun
 
 EVERY = claims.Lane((), rest=True)
@@ -55,7 +56,7 @@ class Morning:
         now = self.clock.now()
         while True:
             with self.database.work() as connection:
-                letters = claims.claim(connection, EVERY, now, now + timedelta(seconds=6), 10)
+                letters = claimed(connection, EVERY, now, now + timedelta(seconds=6), 10)
                 for letter in letters:
                     if refused(letter):
                         attempts.dead(connection, letter, "HTTP 400: Invalid routing key", now)
@@ -89,7 +90,7 @@ def test_slack_hears_that_it_must_be_closed_by_hand(morning: Morning) -> None:
     assert morning.told() == [("slack", "aloud")]
     assert morning.told() == [("slack", "aloud")]
     with morning.database.read() as connection:
-        report = outbox.last_reports(connection, [morning.incident.id])[morning.incident.id]
+        report = last_report(connection, morning.incident.id, NOW)
     assert "refused the end of this incident for good (HTTP 400: Invalid routing key)" in report.update
     assert "close it there by hand" in report.update
     assert "`responder messages resend 4`" in report.update

@@ -118,8 +118,8 @@ def test_the_worst_group_says_how_bad_it_is(shop: Shop) -> None:
     """A warning of a second group does not make a P1 milder; when the P1 has ended it may."""
     shop.deliver(body("Down", alert("Down", severity="critical")), body("Slow", alert("Slow")))
     assert said(shop) == [(1, "P1", "pagerduty slack")]
-    reports = shop.rows("SELECT CAST(report AS TEXT) FROM messages ORDER BY id DESC LIMIT 1")
-    assert '"severity":"P1"' in reports[0][0]
+    decisions = shop.rows("SELECT CAST(decision AS TEXT) FROM contents")
+    assert '"severity":"P1"' in decisions[0][0]
     shop.deliver(body("Down", alert("Down", severity="critical", over=True)))
     assert said(shop)[0][:2] == (1, "P1")
     shop.deliver(body("Slow", alert("Slow"), alert("Slow", instance="2")))

@@ -9,13 +9,12 @@ from sqlalchemy import select, update
 
 from responder.engine.workers.clock_skew import LOOK_SECONDS, ClockWatch
 from responder.engine.workers.delivery import CLAIM, LEASE
-from responder.model.message import Draft
 from responder.notify.delivery.route import pagers
 from responder.store.database import Database
 from responder.store.outbox import channel_state, outbox
 from responder.store.schema.tables import messages
 from tests.conftest import HandClock
-from tests.support.builders import a_report
+from tests.support.builders import a_draft
 
 HOUR = 3600.0
 
@@ -30,15 +29,7 @@ def a_watch(database: Database, clock: HandClock) -> ClockWatch:
 
 def write(database: Database, clock: HandClock, due_in: float, channel: str = "pagerduty") -> None:
     """Put a page into the outbox."""
-    draft = Draft(
-        incident="INC-1",
-        stream="key",
-        channel=channel,
-        step="trigger",
-        rank=1,
-        due_at=clock.now() + timedelta(seconds=due_in),
-        report=a_report(),
-    )
+    draft = a_draft(channel=channel, due_at=clock.now() + timedelta(seconds=due_in))
     with database.work() as connection:
         outbox.write(connection, [draft], clock.now())
 

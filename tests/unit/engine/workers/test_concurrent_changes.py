@@ -149,7 +149,7 @@ def test_an_end_that_the_pager_cannot_be_told_of_any_more_says_so(shop: Shop) ->
     shop.deliver(a_body(alerts=[FIRING]))
     shop.desk = replace(shop.desk, channels={name: CHANNELS_USED[name] for name in ("slack", "log")})
     shop.deliver(a_body(alerts=[OVER], status="resolved"))
-    ((report,),) = shop.rows("SELECT report FROM messages WHERE moment = 'resolution' AND step = 'reply'")
+    ((report,),) = shop.rows("SELECT facts FROM messages WHERE moment = 'resolution' AND step = 'reply'")
     assert b"close it by hand in PagerDuty, which is not configured here any more" in report
 
 

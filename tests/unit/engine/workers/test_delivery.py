@@ -16,15 +16,17 @@ from responder.engine.effects.context import Desk
 from responder.engine.runtime import lanes as lanes_of
 from responder.engine.workers.delivery import LEASE, RENEW_SECONDS, Courier
 from responder.model.clock import Deadline
-from responder.model.message import Draft, Letter, Request, Response
+from responder.model.content import MessageFacts
+from responder.model.message import Letter, Request, Response
 from responder.model.report import Moment
 from responder.notify.channels.slack import Slack
 from responder.notify.delivery.deliver import Deliverer
 from responder.outgoing import CouldNotReach
 from responder.store.database import Database
+from responder.store.incidents import contents
 from responder.store.outbox import channel_state, claims, outbox
 from tests.conftest import HandClock
-from tests.support.builders import NOW, a_report
+from tests.support.builders import NOW, a_content, a_draft
 from tests.unit.engine.test_pipeline import a_desk
 
 LANE = claims.Lane((), rest=True)
@@ -80,19 +82,15 @@ class Office:
             database, lane, lambda: desk, deliverer, clock, chance=lambda: 0.5, on_free=self.idle.release
         )
 
-    def write(self, step: str = "trigger", channel: str = "pagerduty", **changes: Any) -> None:
-        """Put a message into the outbox."""
-        draft = Draft(
-            incident="INC-1",
-            stream="key",
-            channel=channel,
-            step=step,
-            rank=1,
-            due_at=self.clock.now(),
-            report=a_report(),
-        )
+    def write(
+        self, step: str = "trigger", channel: str = "pagerduty", title: str = "[P1] plato is down", **changes: Any
+    ) -> None:
+        """Put a message into the outbox, and the content of its incident beside it."""
+        usual = a_draft(incident="INC-1", stream="key", channel=channel, step=step, due_at=self.clock.now())
+        draft = replace(usual, **changes)
         with self.database.write() as connection:
-            outbox.write(connection, [replace(draft, **changes)], self.clock.now())
+            contents.save(connection, [replace(a_content(title=title), incident=draft.incident)], (), self.clock.now())
+            outbox.write(connection, [draft], self.clock.now())
 
     def step(self) -> int:
         """Let the courier send what is due; how many messages that were."""
@@ -337,7 +335,7 @@ def test_the_worst_page_passes_the_updates_that_wait(slack: Office, wire: Wire) 
         slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}", rank=3)
     slack.step()
     sent = len(wire.sent)
-    slack.write("post", "slack", stream="worst", incident="INC-P1", rank=1, report=a_report(title="[P1] all is down"))
+    slack.write("post", "slack", stream="worst", incident="INC-P1", rank=1, title="[P1] all is down")
     assert slack.step() == 1
     assert "all is down" in str(wire.sent[sent])
 
@@ -366,11 +364,11 @@ def test_a_pager_over_its_limit_is_not_asked_by_every_message(pager: Office, wir
     """PagerDuty says 429 and names no time: the lane probes with one message now and then, the worst one first."""
     wire.usual = Response(429, b"")
     for number in range(30):
-        pager.write(stream=f"s{number}", incident=f"INC-{number}", rank=2, report=a_report(title=f"P2 {number}"))
+        pager.write(stream=f"s{number}", incident=f"INC-{number}", rank=2, title=f"P2 {number}")
     pager.step()
     at_once = len(wire.sent)
     assert at_once <= 4
-    pager.write(stream="worst", incident="INC-P1", report=a_report(title="[P1] all is down"))
+    pager.write(stream="worst", incident="INC-P1", title="[P1] all is down")
     for _ in range(60):
         pager.clock.move(1)
         pager.step()
@@ -388,7 +386,7 @@ def test_a_pager_that_takes_pages_again_gets_all_of_them_at_its_pace(pager: Offi
         pager.step()
         pager.clock.move(1)
     wire.usual, tried = Response(202, b"{}"), len(wire.sent)
-    pager.write(stream="worst", incident="INC-P1", report=a_report(title="[P1] all is down"))
+    pager.write(stream="worst", incident="INC-P1", title="[P1] all is down")
     for _ in range(11):
         pager.step()
         pager.clock.move(1)
@@ -412,12 +410,12 @@ def test_a_wish_is_not_shortened_by_an_answer_that_names_none(slack: Office, wir
 
 def test_updates_that_wait_become_the_newest_one(slack: Office, wire: Wire) -> None:
     """People read where an incident stands now; its beginning, its end and their order are always told."""
-    slack.write("post", "slack", report=a_report(title="began"))
+    slack.write("alarm", "slack", moment=Moment.FALLBACK, facts=MessageFacts(fallback_reason="began"))
     for number in range(3):
         for step in ("edit", "reply"):
-            slack.write(step, "slack", report=a_report(moment=Moment.UPDATE, title=f"update {number}"))
-    slack.write("edit", "slack", report=a_report(moment=Moment.RESOLUTION, title="ended"))
-    slack.write("reply", "slack", report=a_report(moment=Moment.RESOLUTION, title="ended"))
+            slack.write(step, "slack", moment=Moment.UPDATE, facts=MessageFacts(update=f"update {number}"))
+    slack.write("edit", "slack", moment=Moment.RESOLUTION, facts=MessageFacts(update="ended", resolution="ended"))
+    slack.write("reply", "slack", moment=Moment.RESOLUTION, facts=MessageFacts(update="ended", resolution="ended"))
     for _ in range(10):
         slack.step()
         slack.clock.move(5)
@@ -433,10 +431,26 @@ def test_a_worse_message_is_not_held_up_by_what_stands_before_it(slack: Office, 
     """When an incident worsens to P1, what is still to be said of it leaves with that urgency, in order."""
     for number in range(20):
         slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}", rank=3)
-    slack.write("post", "slack", stream="worse", incident="INC-W", rank=4, report=a_report(title="as P4"))
+    slack.write(
+        "alarm",
+        "slack",
+        stream="worse",
+        incident="INC-W",
+        rank=4,
+        moment=Moment.FALLBACK,
+        facts=MessageFacts(fallback_reason="as P4"),
+    )
     slack.step()
     sent = len(wire.sent)
-    slack.write("post", "slack", stream="worse", incident="INC-W", rank=1, report=a_report(title="as P1"))
+    slack.write(
+        "alarm",
+        "slack",
+        stream="worse",
+        incident="INC-W",
+        rank=1,
+        moment=Moment.FALLBACK,
+        facts=MessageFacts(fallback_reason="as P1"),
+    )
     assert slack.step() == 2
     assert ["as P4" in str(wire.sent[sent]), "as P1" in str(wire.sent[sent + 1])] == [True, True]
 

@@ -11,11 +11,10 @@ from sqlalchemy import Connection
 from responder.engine.effects.decided import Decided, to_tell
 from responder.engine.workers.incident_writer import Ledger
 from responder.model.delivery import Effects
-from responder.model.message import Draft
 from responder.store.database import CannotStore, Database
 from responder.store.incidents import incidents
 from tests.conftest import HandClock
-from tests.support.builders import NOW, a_report, an_incident
+from tests.support.builders import NOW, a_draft, an_incident
 
 
 def opened(_connection: Connection) -> Decided:
@@ -51,9 +50,7 @@ def test_nothing_is_decided_while_triage_has_the_turn(database: Database) -> Non
 
 def test_only_what_is_due_wakes_a_courier() -> None:
     """While the probes of a page begin, nobody looks whether it may leave already: its time is written with it."""
-    page = Draft(
-        incident="INC-1", stream="key", channel="pagerduty", step="trigger", rank=1, due_at=NOW, report=a_report()
-    )
+    page = a_draft()
     later = replace(page, channel="slack", due_at=NOW + timedelta(seconds=8))
     effects = Effects(outcome="new", due_at=NOW, drafts=(page, later))
     assert to_tell([effects], NOW) == {"pagerduty"}

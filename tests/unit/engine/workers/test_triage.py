@@ -19,15 +19,14 @@ from responder.engine.workers.triage import BATCH, Triage
 from responder.model.clock import Deadline
 from responder.model.delivery import Study
 from responder.model.finding import Finding, Verdict
-from responder.model.report import Report
 from responder.model.rule import ProbeSpec, SeverityFrom
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
-from responder.store.incidents import diagnoses
+from responder.store.incidents import contents, diagnoses
 from responder.store.outbox import claims
-from responder.store.schema.serialization import to_noun
 from tests.conftest import HandClock
+from tests.support.letters import claimed
 from tests.unit.engine.test_pipeline import EVERYTHING, a_desk
 from tests.unit.receive.test_alertmanager import a_body, an_alert, to_bytes
 
@@ -155,8 +154,10 @@ def test_the_page_says_when_it_happened_before(shop: Shop) -> None:
         shop.deliver(a_body(alerts=[over], status="resolved"))
         shop.clock.move(86400 * (day + 1))
     first, second, third = (row[0] for row in shop.rows("SELECT id FROM incidents ORDER BY delivery"))
-    pages = shop.rows("SELECT incident, report FROM messages WHERE step = 'trigger' ORDER BY id")
-    said = {incident: to_noun(Report, report).history for incident, report in pages}
+    with shop.database.read() as connection:
+        said = {
+            name: content.decision.history for name, content in contents.of(connection, [first, second, third]).items()
+        }
     assert said == {
         first: "",
         second: f"once in 30 days, last {first} at 2026-02-28 02:41Z for 42 minutes",
@@ -211,7 +212,7 @@ def test_the_findings_are_in_the_page_and_release_it(shop: Shop) -> None:
     finished(shop)
     with shop.database.write() as connection:
         now = shop.clock.now()
-        letters = claims.claim(connection, claims.Lane(("pagerduty",)), now, now + timedelta(seconds=6), 10)
+        letters = claimed(connection, claims.Lane(("pagerduty",)), now, now + timedelta(seconds=6), 10)
     assert "refused after 1 ms" in letters[0].report.conclusion.likely
     assert letters[0].due_at == now
 

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from responder.model.alert import AlertGroup
+from responder.model.content import IncidentContent, MessageFacts
 from responder.model.decision import Decision
-from responder.model.finding import Verdict
+from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.incident import ChangeKind, Known
 from responder.model.report import Moment, Report, Status
-from responder.notify.report.compose import changed, closing, enriched, late, opening
-from responder.notify.report.facts import in_words
+from responder.notify.report.compose import compose
+from responder.notify.report.facts import ended, in_words
 from responder.notify.report.links import LinkMaker
-from responder.notify.report.without_notification import ending
+from responder.notify.report.record import content_of, with_findings
 from tests.support.builders import (
     NOW,
     STARTED,
@@ -24,6 +25,7 @@ from tests.support.builders import (
     a_change,
     a_conclusion,
     a_decision,
+    a_draft,
     a_finding,
     a_group,
     a_resolved_alert,
@@ -39,13 +41,24 @@ from tests.support.builders import (
 LINKS = LinkMaker(runbook_base_url="https://runbooks.example.com")
 
 
-def _opening(decision: Decision | None = None, group: AlertGroup | None = None, **changes: Any) -> Report:
-    incident = changes.pop("incident", an_incident())
+def _content(decision: Decision | None = None, group: AlertGroup | None = None, **changes: Any) -> IncidentContent:
+    incident, book = changes.pop("incident", an_incident()), changes.pop("book", a_book())
     now = changes.pop("now", NOW)
-    book = changes.pop("book", a_book())
-    return opening(
-        decision or a_decision(), group or a_group(), incident, book, now=now, links=LINKS, pending=("health",)
-    )
+    return content_of(decision or a_decision(), group or a_group(), incident, book, LINKS, now=now, probes=("health",))
+
+
+def _sent(content: IncidentContent, now: datetime = NOW, moment: Moment = Moment.START, **facts: Any) -> Report:
+    own = replace(MessageFacts(firing=1, due_by=NOW), **facts)
+    return compose(content, a_draft(moment=moment, facts=own), now)
+
+
+def _opening(decision: Decision | None = None, group: AlertGroup | None = None, **changes: Any) -> Report:
+    now = changes.get("now", NOW)
+    return _sent(_content(decision, group, **changes), now, firing=len((group or a_group()).firing), due_by=now)
+
+
+def _found(findings: tuple[Finding, ...], conclusion: Conclusion, decision: Decision | None = None) -> Report:
+    return _sent(with_findings(_content(decision), findings, conclusion))
 
 
 def test_the_page_is_complete_before_any_probe_answers() -> None:
@@ -117,7 +130,7 @@ def test_related_alerts_are_folded_in() -> None:
 def test_the_worst_number_goes_to_the_title() -> None:
     """The lock screen shows what was measured, and the page carries what the probes found."""
     findings = (a_finding(warning=True, headline="plato: p95 2.3 s"), *some_findings())
-    report = enriched(_opening(), findings, a_conclusion(), now=NOW + timedelta(seconds=2))
+    report = _found(findings, a_conclusion())
     assert report.title == "[P1] plato is down — 503 DOWN in 41 ms, db DOWN (prod)"
     assert report.status is Status.IDENTIFIED
     assert report.conclusion == a_conclusion()
@@ -129,15 +142,15 @@ def test_the_worst_number_goes_to_the_title() -> None:
 def test_a_neighbours_trouble_is_not_taken_for_our_own() -> None:
     """What was measured at another service is titled with that service's name."""
     other = a_finding(target="capsule", headline="capsule: 503 DOWN in 41 ms")
-    report = enriched(_opening(), (other,), a_conclusion(), now=NOW)
+    report = _found((other,), a_conclusion())
     assert report.title == "[P1] plato is down — capsule: 503 DOWN in 41 ms (prod)"
     own = a_finding(headline="plato: 500 in 3 ms")
-    assert "— 500 in 3 ms" in enriched(_opening(), (other, own), a_conclusion(), now=NOW).title
+    assert "— 500 in 3 ms" in _found((other, own), a_conclusion()).title
 
 
 def test_a_diagnosis_that_points_nowhere_changes_no_status() -> None:
     """Nobody is told that the cause is identified when it is not."""
-    report = enriched(_opening(), (a_finding(Verdict.OK),), a_conclusion(likely=""), now=NOW)
+    report = _found((a_finding(Verdict.OK),), a_conclusion(likely=""))
     assert report.status is Status.INVESTIGATING
     assert report.title == _opening().title
 
@@ -148,45 +161,72 @@ def test_titles_stay_short(length: int) -> None:
     decision = a_decision(
         ruling=a_ruling(rule=a_rule(symptom="s" * length)), subject=a_subject(service=None, name="n" * length)
     )
-    report = enriched(_opening(decision), (a_finding(headline="h" * length),), a_conclusion(), now=NOW)
+    report = _found((a_finding(headline="h" * length),), a_conclusion(), decision)
     assert len(report.title) <= 120
     assert report.title.endswith("(prod)")
 
 
-def test_late_findings_are_an_addition() -> None:
-    """Findings that come after the page left are told as such, with how late they are."""
-    report = late(_opening(), some_findings(), a_conclusion(), now=NOW + timedelta(seconds=40))
-    assert report.moment is Moment.LATE
-    assert report.update == "diagnosis finished 40 seconds after the page was written"
-    assert report.findings == some_findings()
+def test_durations_are_those_of_the_moment_of_sending() -> None:
+    """A message that waited in the outbox says how long the alert has been firing when it is sent, not before."""
+    report = _sent(_content(), NOW + timedelta(minutes=10), Moment.UPDATE)
+    assert "For 10 minutes, 1 alert firing" in report.what
+    assert report.next_update == NOW + timedelta(minutes=40)
+
+
+@pytest.mark.parametrize(("minutes", "delayed"), [(0, ""), (12, "this message was delayed by 12 minutes")])
+def test_a_first_message_that_leaves_late_says_so(minutes: int, delayed: str) -> None:
+    """On-call sees that a page waited for its channel, and how long; a page in time says nothing about it."""
+    assert _sent(_content(), NOW + timedelta(minutes=minutes)).update == delayed
+
+
+def test_a_page_does_not_name_probes_that_have_answered() -> None:
+    """Once there are findings nothing is pending, and an update never waits for probes."""
+    assert _sent(_content()).pending == ("health",)
+    assert _found(some_findings(), a_conclusion()).pending == ()
+    assert _sent(_content(), moment=Moment.UPDATE).pending == ()
 
 
 def test_an_update_says_what_changed_and_keeps_what_was_found() -> None:
-    """An update tells the change, and the findings do not vanish from the page."""
-    before = enriched(_opening(), some_findings(), a_conclusion(), now=NOW)
-    decision = a_decision(
-        ChangeKind.PARTLY_RESOLVED, change=a_change(ChangeKind.PARTLY_RESOLVED, reason="1 alert resolved")
-    )
-    later = NOW + timedelta(minutes=5)
-    report = changed(decision, a_group(), an_incident(), a_book(), now=later, links=LINKS, before=before)
+    """A notification renews the decision, and the findings stay with the incident."""
+    before = with_findings(_content(), some_findings(), a_conclusion())
+    decision = a_decision(change=a_change(ChangeKind.PARTLY_RESOLVED, reason="1 alert resolved"))
+    content = content_of(decision, a_group(), an_incident(), a_book(), LINKS, now=NOW, before=before)
+    report = _sent(content, NOW, Moment.UPDATE, update="1 alert resolved", easing=True)
     assert (report.moment, report.status, report.update) == (Moment.UPDATE, Status.MONITORING, "1 alert resolved")
     assert report.findings == before.findings
-    assert report.title == before.title
-    assert report.clock == before.clock
+    assert report.title == _sent(before).title
+
+
+def test_findings_of_an_earlier_page_are_not_those_of_a_new_one() -> None:
+    """An incident that fires again is diagnosed anew: what was found before does not stand on its new page."""
+    before = with_findings(_content(), some_findings(), a_conclusion())
+    content = content_of(
+        a_decision(), a_group(), an_incident(), a_book(), LINKS, now=NOW, probes=("health",), before=before
+    )
+    assert content.findings == ()
 
 
 def test_a_resolution_has_its_duration_and_its_post_mortem() -> None:
-    """The end says how long it took, that the cause is still open, and when the post-mortem is due."""
-    group = a_group(a_resolved_alert())
-    now = NOW + timedelta(minutes=20)
-    report = closing(a_decision(ChangeKind.RESOLVED), group, an_incident(), a_book(), now=now, links=LINKS)
+    """The resolve says how long it took, that the cause is still open, and when the post-mortem is due."""
+    ended = STARTED + timedelta(minutes=17)
+    content = _content(group=a_group(a_resolved_alert()))
+    report = _sent(
+        content, ended + timedelta(minutes=3), Moment.RESOLUTION, ended_at=ended, resolution="over", firing=0
+    )
     assert (report.moment, report.status) == (Moment.RESOLUTION, Status.RESOLVED)
-    assert report.started_at == STARTED
-    assert report.ended_at == STARTED + timedelta(minutes=17)
-    assert report.postmortem_due == STARTED + timedelta(minutes=17, hours=48)
+    assert (report.started_at, report.ended_at) == (STARTED, ended)
+    assert report.postmortem_due == ended + timedelta(hours=48)
     assert report.root_cause == "not yet known"
-    assert "what fixed it is not recorded yet" in report.resolution
     assert report.next_update is None
+    assert "firing" not in report.what
+
+
+def test_an_extract_holds_at_most_twenty_alerts_the_firing_ones_first() -> None:
+    """However large a group is, its content stays small, and what fires is in it."""
+    over = [a_resolved_alert(labels={"pod": f"old-{number}"}) for number in range(30)]
+    content = _content(group=a_group(*over, an_alert(labels={"pod": "now"})))
+    assert len(content.alerts.members) == 20
+    assert (content.alerts.members[0].firing, content.alerts.members[0].labels["pod"]) == (True, "now")
 
 
 def test_secrets_and_tricks_in_labels_do_not_reach_the_report() -> None:
@@ -229,9 +269,7 @@ def test_absurd_times_that_an_older_version_stored_do_not_break_a_page(absurd: f
     known = {"a": Known(absurd, absurd)}
     over = a_decision(ChangeKind.RESOLVED, change=a_change(ChangeKind.RESOLVED, alerts=known))
     assert _opening(over).started_at == STARTED
-    closed = closing(over, a_group(a_resolved_alert()), an_incident(), a_book(), now=NOW, links=LINKS)
-    unheard = ending(None, an_incident(alerts=known), "it is gone", a_book(), now=NOW)
-    assert [report.ended_at and STARTED <= report.ended_at <= NOW for report in (closed, unheard)] == [True, True]
+    assert STARTED <= ended(over, a_group(a_resolved_alert()), STARTED, NOW) <= NOW
 
 
 def test_a_group_without_labels_or_annotations_is_paged() -> None:

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from responder import bootstrap
-from responder.model.message import Draft
 from responder.settings import read
 from responder.store.database import Database
 from responder.store.outbox import claims, outbox
 from responder.store.schema.migrate import migrate
-from tests.support.builders import NOW, a_report
+from tests.support.builders import NOW, a_draft
 
 _LOOK = """
 import sys
@@ -56,7 +55,7 @@ def test_claims_of_the_dead_are_free_at_once(url: str) -> None:
     database, settings = Database(url), read({"RESPONDER_DATABASE_URL": url})
     migrate(database)
     lane, now = claims.Lane(("slack",)), bootstrap.SystemClock().now()
-    draft = Draft(incident="INC-1", stream="key", channel="slack", step="post", rank=1, due_at=NOW, report=a_report())
+    draft = a_draft(channel="slack", step="post")
     with database.write() as connection:
         outbox.write(connection, [draft], NOW)
         assert claims.claim(connection, lane, now, now + timedelta(hours=1), 1)

@@ -1,0 +1,117 @@
+"""What the messages of an incident are composed from: the decision as it was made, its alerts and its findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from responder.model.finding import NOTHING, Conclusion, Finding
+from responder.model.rule import Link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRecord:
+    """A copy of what the rules said about an incident, so that its messages need no rules.
+
+    ``title`` has neither the finding that diagnosis adds nor the environment. ``severity`` is P1 to P4,
+    ``pagerduty_severity`` one of critical, error, warning, info. ``respond_within`` and ``next_update`` are seconds,
+    ``respond_within`` counts from ``respond_from``; where the severity sets no time, ``response`` says what holds.
+    ``probes`` are the names of the probes that were started for the incident's page.
+    """
+
+    title: str
+    severity: str
+    severity_reason: str
+    pagerduty_severity: str
+    pages: bool
+    service: str
+    environment: str
+    namespace: str
+    alertname: str
+    impact: str
+    first_step: str = ""
+    response: str = ""
+    responders: str = ""
+    respond_within: float | None = None
+    respond_from: datetime
+    next_update: float
+    owner: str = ""
+    lead: str = ""
+    escalation: str = ""
+    room: str = ""
+    runbook: Link | None = None
+    links: tuple[Link, ...] = ()
+    rule: str
+    made_by: str
+    note: str = ""
+    history: str = ""
+    probes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlertMember:
+    """One alert of the extract. Values are tidied and cut; ``fingerprint`` is Alertmanager's."""
+
+    fingerprint: str
+    firing: bool
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertExtract:
+    """A bounded extract of an incident's alerts, as of its newest notification.
+
+    ``summary`` is what the alerts say about themselves; where ``counted``, the number of firing alerts and how long
+    they have been firing follow it. ``truncated`` counts the alerts that ``max_alerts`` removed. ``dated`` is
+    False where no alert names its start. ``labels`` are those that all alerts share.
+    ``members`` holds at most 20 alerts.
+    """
+
+    summary: str
+    counted: bool = True
+    truncated: int = 0
+    started_at: datetime
+    dated: bool = True
+    flaps: int = 0
+    related: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    members: tuple[AlertMember, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentContent:
+    """What all messages of an incident share: triage writes the first two parts, diagnosis the others.
+
+    ``incident`` is the id of the incident, or of the digest of a flood.
+    """
+
+    incident: str
+    decision: DecisionRecord
+    alerts: AlertExtract
+    findings: tuple[Finding, ...] = ()
+    conclusion: Conclusion = NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFacts:
+    """What is true of one message only, as of the moment it was decided.
+
+    ``update`` says what changed and why. ``fallback_reason`` says why another channel did not take the page, and
+    ``reaches_on_call`` whether the fallback still pages somebody. ``easing`` marks an update that reports improvement.
+    ``due_by`` is when the message was to leave at the latest. ``ended_at`` and ``resolution`` belong to a resolve.
+    """
+
+    update: str = ""
+    firing: int = 0
+    resolved: int = 0
+    easing: bool = False
+    fallback_reason: str = ""
+    reaches_on_call: bool = True
+    due_by: datetime | None = None
+    ended_at: datetime | None = None
+    resolution: str = ""
+
+
+NO_FACTS = MessageFacts()

@@ -1,0 +1,26 @@
+"""Messages of the outbox with their composed reports, as a sender would have them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from responder.model.message import Letter
+from responder.model.report import Report
+from responder.notify.report.compose import letter
+from responder.store.outbox import claims
+from responder.store.schema.tables import messages
+
+
+def claimed(connection: Connection, lane: claims.Lane, now: datetime, until: datetime, most: int) -> list[Letter]:
+    """Claim what is due, composed as of ``now``."""
+    return [letter(row, now) for row in claims.claim(connection, lane, now, until, most)]
+
+
+def last_report(connection: Connection, incident: str, now: datetime) -> Report:
+    """The report of the newest message of an incident, composed as of ``now``."""
+    newest = connection.scalar(select(func.max(messages.c.id)).where(messages.c.incident == incident))
+    row = claims.peek(connection, newest or 0)
+    assert row is not None
+    return letter(row, now).report
