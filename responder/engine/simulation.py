@@ -9,11 +9,11 @@ from typing import Generic, TypeVar
 
 from responder.engine import pipeline
 from responder.engine.effects.context import Desk
-from responder.engine.effects.held_page import held_by, opens_for, paged, windows_of
+from responder.engine.effects.held_page import held_by, opens_for, pagers_of, windows_of
 from responder.engine.effects.history import history_of
 from responder.engine.effects.incident_state import still_fires
 from responder.engine.effects.on_notification import History
-from responder.engine.effects.without_notification import changed
+from responder.engine.effects.without_notification import changed, paged
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery, Effects
 from responder.model.incident import Incident
@@ -104,7 +104,8 @@ class Rehearsal:
         if incident.review_at is not None and incident.review_at <= moment:
             return changed(incident, review(incident, moment, self._desk.patience), None, self._desk, moment)
         window = held_by(incident, self._windows, self._pagers)
-        return paged(incident, None, still_fires(window.name if window else ""), self._desk, moment)
+        why = still_fires(window.name if window else "")
+        return paged(incident, None, why, pagers_of(incident, self._desk), self._desk, moment)
 
 
 def _with(brought: list[Effects], effects: Effects) -> Effects:

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-UNTRIAGED = "(triage broke)"
-"""Stands among the alert names for every incident on which triage broke: one bug of ours makes them all alike."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flood:

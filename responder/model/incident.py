@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+#: The rule of an incident about a triage failure. No rule of a rule file can have this name.
 UNJUDGED = "(none)"
-"""Stands for the rule of an incident on which triage broke; no rule can be called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,7 @@ class Incident:
     it is kept open until ``held_until`` although nothing fires, ``hold`` says why it is over then. At ``review_at`` it
     is looked at without a notification. ``silenced`` is what people were told of a silence, ``gone_since`` when no
     Alertmanager listed it any more.
-    ``digest`` is the flood whose digest alone tells of it while ``channels`` is empty. Of one on which triage broke it
-    may have told the pager alone.
+    ``digest`` is the flood whose digest alone tells of it while ``channels`` is empty.
     """
 
     id: str

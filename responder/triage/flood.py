@@ -47,17 +47,13 @@ class Arrival:
 
 
 def weigh(decision: Decision, shared: Labels, channels: tuple[str, ...], tide: Tide, delivery: int) -> Weighed | None:
-    """Whether a new incident that was decided has a page of its own; None where its severity knows no floods."""
-    return admit(_arrival(decision), shared, channels, tide, delivery)
-
-
-def admit(arrival: Arrival, shared: Labels, channels: tuple[str, ...], tide: Tide, delivery: int) -> Weighed | None:
-    """The same for whatever has come.
+    """Whether a new incident has a page of its own; None where its severity knows no floods.
 
     Below the limit everything has. Beyond it, an incident of a severity that wakes people still has where it is unlike
     the flood: fewer than ALIKE incidents of the flood have its alert name, or none is about its service of the
     catalogue. Of the former as many as the limit are paged a minute, of the latter half as many.
     """
+    arrival = _arrival(decision)
     severity = arrival.severity
     if not severity.flood_above:
         return None

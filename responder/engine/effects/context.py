@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from responder.diagnose.contract import Ask, ProbeKind, Scene
 from responder.diagnose.plan import plan
 from responder.model.decision import Subject
-from responder.model.rule import RuleBook
+from responder.model.rule import RuleBook, Severity
 from responder.model.timing import USUAL, Patience
-from responder.notify.contract import Channel
+from responder.notify.contract import Channel, Use
 from responder.notify.delivery.route import pagers
 from responder.notify.report.links import LinkMaker
 from responder.triage.rule_index import Matching
@@ -36,6 +36,17 @@ class Desk:
     def pagers(self) -> frozenset[str]:
         """The names of the channels that page, also of those that are not configured any more."""
         return pagers(self.channels)
+
+    @property
+    def everybody(self) -> list[Channel]:
+        """Every channel that rules may name; the others stand in where one of these fails."""
+        every = list(self.channels.values())
+        return [channel for channel in every if channel.use is Use.RULES] or every
+
+    @property
+    def worst(self) -> Severity:
+        """The worst severity: that of alerts whose severity is not known."""
+        return min(self.book.severities.values(), key=lambda severity: severity.rank)
 
     def configured(self, names: Iterable[str]) -> tuple[Channel, ...]:
         """The channels of these names, in their order, but for those that are not configured (any more)."""

@@ -10,18 +10,16 @@ import structlog
 
 from responder.engine.effects.context import Desk
 from responder.engine.effects.decided import Decided
-from responder.engine.effects.failure_page import everybody, failed, failure, pages, worst
 from responder.engine.effects.messages import messages
 from responder.engine.effects.page import page_after
-from responder.engine.effects.without_notification import resolved
+from responder.engine.effects.without_notification import paged
 from responder.model.content import IncidentContent
 from responder.model.delivery import Delivery, Effects
 from responder.model.flood import Flood
-from responder.model.incident import UNJUDGED, Incident
+from responder.model.incident import Incident
 from responder.model.message import Draft
 from responder.model.report import Moment
-from responder.model.rule import Action, Severity
-from responder.model.text import tidy_line
+from responder.model.rule import Severity
 from responder.notify.report.flood_digest import continues, counted, dedup_key, digest, receded
 from responder.receive.alertmanager import read
 from responder.triage.decide import decide
@@ -89,40 +87,29 @@ def end(flood: Flood, open_now: int, desk: Desk, now: datetime) -> tuple[Flood, 
 
 
 def page_now(incident: Incident, delivery: Delivery | None, desk: Desk, now: datetime) -> Effects:
-    """The page of an incident that only a digest has told of, made of the last notification that was heard of it."""
+    """The page of an incident that only a digest has mentioned, made from its last notification.
+
+    If that is not stored any more, or triage fails on it, the page says so and goes to every channel.
+    """
     if delivery is None:
-        return _page_plainly(incident, LookupError("its last notification is not kept any more"), desk, now)
+        return _page_without(incident, "its last notification is not stored any more", desk, now)
     try:
         group = read(delivery)
         decision = decide(group, desk.book, desk.matching, incident, delivery.id, now, desk.patience)
-        if incident.rule == UNJUDGED and decision.rule.action is Action.HEARTBEAT:
-            return resolved(incident, None, "triage has judged it now: it is a heartbeat, and no alert", desk, now)
         return page_after(decision, group, replace(delivery, received_at=now), incident, desk)
     except Exception as error:  # noqa: BLE001 - as in triage: whatever it is, it becomes a page and not a stopped queue
         _log.error("flood.cannot_page", incident=incident.id, exc_info=error)
-        return _page_plainly(incident, error, desk, now)
+        return _page_without(incident, f"triage of its last notification stopped with {error!r}", desk, now)
 
 
-def _page_plainly(incident: Incident, error: Exception, desk: Desk, now: datetime) -> Effects:
-    """The least that pages on-call, under the incident's own name, so that its resolve finds it."""
-    lost = Delivery(id=incident.delivery, received_at=now, cluster=incident.cluster, body=b"")
-    plain = failure(lost, None, error, desk)
-    content = replace(
-        plain,
-        incident=incident.id,
-        decision=replace(plain.decision, title=incident.title),
-        alerts=replace(plain.alerts, summary=tidy_line(str(error), 200)),
-    )
-    added = [channel for channel in everybody(desk) if channel.name not in incident.channels]
-    drafts = pages(incident.id, incident.dedup_key, None, added, desk, now)
-    channels = (*incident.channels, *(channel.name for channel in added))
-    effects = failed(lost, replace(incident, channels=channels, digest=""), plain.decision.severity_reason, drafts)
-    return replace(effects, delivery=None, content=content)
+def _page_without(incident: Incident, why: str, desk: Desk, now: datetime) -> Effects:
+    why = f"{incident.id} still fires after {incident.digest}; {why}"
+    return paged(incident, None, why, desk.everybody, desk, now)
 
 
 def severity_of(flood: Flood, desk: Desk) -> Severity:
     """That of a flood; the worst where rules that were changed meanwhile know it no more: people wait for its end."""
-    return desk.book.severities.get(flood.severity) or worst(desk)
+    return desk.book.severities.get(flood.severity) or desk.worst
 
 
 def without_delivery(drafts: tuple[Draft, ...], now: datetime, content: IncidentContent | None = None) -> Effects:

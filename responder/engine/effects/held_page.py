@@ -10,18 +10,14 @@ import structlog
 
 from responder.engine.effects.context import Desk
 from responder.engine.effects.incident_state import UNPAGED, still_fires
-from responder.engine.effects.messages import counts, messages
 from responder.engine.effects.on_notification import History, page_late
+from responder.engine.effects.without_notification import paged
 from responder.model.content import IncidentContent
 from responder.model.delivery import Delivery, Effects
 from responder.model.incident import Incident
-from responder.model.report import Moment
 from responder.model.rule import RuleBook
-from responder.model.text import tidy_line
 from responder.model.window import Window
 from responder.notify.contract import Channel, Use
-from responder.notify.report.durations import LINE_LIMIT
-from responder.notify.report.record import bare
 from responder.receive.alertmanager import read
 from responder.triage.decide import decide
 from responder.triage.paging_windows import is_open, opens
@@ -96,7 +92,7 @@ def page_now(
     if told is not None and told.incident is not None and not desk.pagers.isdisjoint(told.incident.channels):
         return told
     if known:
-        return paged(incident, before, why, desk, now)
+        return paged(incident, before, why, pagers_of(incident, desk), desk, now)
     after = told.incident if told is not None else None
     moved = after is not None and (after.rule, after.severity) != (incident.rule, incident.severity)
     return told if moved else None
@@ -116,20 +112,7 @@ def _judged_anew(
         return None
 
 
-def paged(incident: Incident, before: IncidentContent | None, why: str, desk: Desk, now: datetime) -> Effects:
-    """The page of an incident made of its content, without new findings. Pure."""
-    severity = desk.book.severities.get(incident.severity)
-    pagers = _pagers_of(incident, desk)
-    told = replace(incident, channels=(*incident.channels, *(pager.name for pager in pagers)), changed_at=now)
-    content = before or bare(incident, desk.book)
-    content = replace(content, decision=replace(content.decision, pages=True))
-    facts = replace(counts(incident), update=tidy_line(why, LINE_LIMIT))
-    own, rank = (incident.id, incident.dedup_key), severity.rank if severity else 1
-    drafts = messages(*own, Moment.START, facts, pagers, rank=rank, due_at=now)
-    return Effects(outcome=why, incident=told, content=content, drafts=drafts, due_at=now)
-
-
-def _pagers_of(incident: Incident, desk: Desk) -> list[Channel]:
+def pagers_of(incident: Incident, desk: Desk) -> list[Channel]:
     """Return the channels that page and that the incident's rule names, or all that rules may name."""
     named = next((rule.channels for rule in desk.book.rules if rule.id == incident.rule), ())
     pagers = [channel for channel in desk.channels.values() if channel.pages]

@@ -11,9 +11,10 @@ from sqlalchemy import Connection
 
 from responder.engine.effects.context import Desk
 from responder.engine.effects.on_notification import History
+from responder.engine.effects.triage_failure import SHARED, failure_key
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Effects
-from responder.model.incident import Incident
+from responder.model.incident import UNJUDGED, Incident
 from responder.notify.report.facts import HISTORY_DAYS
 from responder.store.incidents import contents, incidents
 from responder.triage.incident_key import key_of
@@ -49,10 +50,13 @@ class Recall:
         own = {group.dedup_key for group in groups}
         joined = incidents.gathering(connection, own)
         keys = {key for group in groups if (key := _key(group, desk))} if desk.book.gathers else set()
-        latest = incidents.latest(connection, own | keys) | {each.dedup_key: each for each in joined.values()}
+        failures = {SHARED, *map(failure_key, groups)}
+        latest = incidents.latest(connection, own | keys | failures)
+        latest |= {each.dedup_key: each for each in joined.values()}
         known = contents.of(connection, [each.id for each in latest.values() if each.open]) if latest else {}
         over = [key for key, each in latest.items() if not each.open]
         times = incidents.often(connection, over, now - timedelta(days=HISTORY_DAYS)) if over else {}
+        self._connection = connection
         self._desk = desk
         self._homes = {group: incident.dedup_key for group, incident in joined.items()}
         self._known = {
@@ -69,6 +73,17 @@ class Recall:
     def own(self, group: AlertGroup) -> History:
         """The open incident that a group is in, found without any rule."""
         return open_of(group, lambda key: self._known.get(key, NOTHING), self._homes.get(group.dedup_key, ""))
+
+    def open(self, key: str) -> History:
+        """The open incident with a key of triage failures."""
+        known = self._known.get(key, NOTHING)
+        return known if known.incident is not None and known.incident.open else NOTHING
+
+    def failures(self) -> int:
+        """How many incidents about triage failures are open, those of this batch included."""
+        found = incidents.open_with_rule(self._connection, UNJUDGED)
+        mine = [each for each in self._touched.values() if each.rule == UNJUDGED]
+        return len((found | {each.id for each in mine}) - {each.id for each in mine if not each.open})
 
     def learn(self, effects: Effects) -> None:
         """What one delivery opens or changes, the next of the same incident finds."""
@@ -97,6 +112,6 @@ def _key(group: AlertGroup, desk: Desk) -> str:
     """The key of what a group is gathered into. One that breaks it is paged by itself; the batch must not break."""
     try:
         return key_of(group, desk.matching)
-    except Exception as error:  # noqa: BLE001 - its own triage meets the same, and is told as a mishap
+    except Exception as error:  # noqa: BLE001 - its own triage raises the same, and is handled there
         _log.error("triage.broken_key", group=group.dedup_key, exc_info=error)
         return ""

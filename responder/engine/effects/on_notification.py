@@ -14,7 +14,7 @@ from responder.model.content import IncidentContent, MessageFacts
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery, Effects
 from responder.model.flood import Tide
-from responder.model.incident import UNJUDGED, Change, ChangeKind, Incident
+from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.report import Moment
 from responder.model.rule import Action
 from responder.model.text import tidy_line
@@ -58,34 +58,20 @@ def _effects(
 ) -> Effects:
     incident = history.incident
     kind = decision.change.kind
-    unjudged = incident is not None and incident.open and incident.rule == UNJUDGED
     if decision.rule.action is Action.HEARTBEAT:
-        if unjudged and incident is not None:
-            return _ended(_as_heartbeat(decision), group, delivery, incident, history.content, desk)
         return recorded(decision, delivery, None, f"heartbeat: {decision.reason}")
     if kind is ChangeKind.NEW:
         return _begun(decision, group, delivery, history, desk, tide)
     if incident is None or kind is ChangeKind.STALE:
         return recorded(decision, delivery, None, decision.reason)
-    urgent = unjudged or is_worse(decision, incident, desk) or bool(why_owed(decision, incident, desk))
+    urgent = is_worse(decision, incident, desk) or bool(why_owed(decision, incident, desk))
     if kind is ChangeKind.DOUBTED or (kind is ChangeKind.REPEATED and not urgent):
         return recorded(decision, delivery, next_state(incident, decision, delivery, desk), decision.reason)
     if kind is ChangeKind.RESOLVED:
         return _ended(decision, group, delivery, incident, history.content, desk)
     if kind is ChangeKind.AGAIN and not incident.open:
         return _returned(decision, group, delivery, incident, desk, tide)
-    if unjudged and not incident.channels and decision.ruling.alert.firing:
-        judged = next_state(incident, decision, delivery, desk)
-        if not in_digest(judged, tide):
-            judged = replace(judged, channels=whom(decision, desk), digest="")
-            return paged_or_held(decision, group, delivery, judged, desk, tide)
     return _told(decision, group, delivery, incident, history.content, desk, tide)
-
-
-def _as_heartbeat(decision: Decision) -> Decision:
-    """What was paged while triage broke on it turns out to be no alert."""
-    why = "triage has judged it now: it is a heartbeat, and no alert"
-    return replace(decision, change=replace(decision.change, kind=ChangeKind.RESOLVED, reason=why))
 
 
 def _begun(

@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from responder.engine.effects.context import Desk
-from responder.engine.effects.incident_state import next_state, whom
+from responder.engine.effects.incident_state import whom
 from responder.engine.effects.messages import group_counts, messages
 from responder.model.alert import AlertGroup
 from responder.model.content import IncidentContent
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery, Effects, Work
 from responder.model.flood import Tide
-from responder.model.incident import UNJUDGED, ChangeKind, Incident
+from responder.model.incident import ChangeKind, Incident
 from responder.model.report import Moment
 from responder.model.text import tidy_line
 from responder.notify.report.compose import title
@@ -59,19 +59,10 @@ def _held(decision: Decision, delivery: Delivery, incident: Incident, weighed: W
 
 
 def page_after(decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk) -> Effects:
-    """The page of an open incident that only the digest of a flood has told of, now that the flood is over.
-
-    One on which triage broke may be known to some, and is judged by this, so that it does not come up again.
-    """
-    why = f"{incident.id} still fires after {incident.digest}: paged by itself"
-    if incident.rule == UNJUDGED:
-        incident = replace(next_state(incident, decision, delivery, desk), digest="")
-    added = tuple(name for name in whom(decision, desk) if name not in incident.channels)
-    if not added:
-        why = f"{incident.id} is judged now, and known to all whom it concerns"
-        return replace(recorded(decision, delivery, incident, why), delivery=None)
-    told = replace(incident, channels=(*incident.channels, *added))
-    return replace(opened(decision, group, delivery, told, added, desk), delivery=None, outcome=why)
+    """The page of an open incident that only the digest of a flood mentioned, now that the flood is over."""
+    channels = whom(decision, desk)
+    page = opened(decision, group, delivery, replace(incident, channels=channels), channels, desk)
+    return replace(page, delivery=None, outcome=f"{incident.id} still fires after {incident.digest}: paged by itself")
 
 
 def opened(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from responder.model.delivery import Effects
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.report import Moment
 from responder.model.text import tidy_line
+from responder.notify.contract import Channel
 from responder.notify.report.durations import LINE_LIMIT
 from responder.notify.report.record import bare
 
@@ -61,6 +62,20 @@ def resolved(incident: Incident, before: IncidentContent | None, why: str, desk:
         ended_at=min(now, max(since, moment(last))),
     )
     return _effects(over, before, why, Moment.RESOLUTION, facts, desk, now)
+
+
+def paged(
+    incident: Incident, before: IncidentContent | None, why: str, to: Iterable[Channel], desk: Desk, now: datetime
+) -> Effects:
+    """The page of an open incident made from its content, without new findings."""
+    severity = desk.book.severities.get(incident.severity) or desk.worst
+    added = [channel for channel in to if channel.name not in incident.channels]
+    told = replace(incident, channels=(*incident.channels, *(channel.name for channel in added)), changed_at=now)
+    content = before or bare(incident, desk.book)
+    content = replace(content, decision=replace(content.decision, pages=True))
+    facts = replace(counts(incident), update=tidy_line(why, LINE_LIMIT))
+    drafts = messages(incident.id, incident.dedup_key, Moment.START, facts, added, rank=severity.rank, due_at=now)
+    return Effects(outcome=why, incident=told, content=content, drafts=drafts, due_at=now)
 
 
 def noted(incident: Incident, before: IncidentContent | None, update: str, desk: Desk, now: datetime) -> Effects:

@@ -36,7 +36,7 @@ class Watch(IncidentJob):
         still, effects, ends = [], list[Effects](), []
         for flood in floods.known(connection).values():
             if over(flood, desk.book.severities.get(flood.severity), now):
-                open_now = incidents.open_in(connection, flood.severity, flood.digest, desk.pagers)
+                open_now = incidents.open_in(connection, flood.severity, flood.digest)
                 after, last = end(flood, open_now, desk, now)
                 _log.warning("flood.over", flood=flood.digest, incidents=flood.counted, held=flood.held)
                 ends.append(after)
@@ -62,4 +62,4 @@ class Watch(IncidentJob):
         """Those whose turn to be paged it is now."""
         desk = self.desk()
         room = may_follow(flood, severity_of(flood, desk), self.clock.now())
-        return incidents.unpaged(connection, flood.severity, flood.digest, room, desk.pagers) if room else []
+        return incidents.unpaged(connection, flood.severity, flood.digest, room) if room else []

@@ -13,17 +13,15 @@ from responder.engine import pipeline
 from responder.engine.effects import flood
 from responder.engine.effects.context import Desk
 from responder.engine.effects.decided import Decided, to_tell
-from responder.engine.effects.failure_page import bare
 from responder.engine.effects.history import Recall
-from responder.engine.effects.on_notification import History
-from responder.engine.effects.triage_failure import mishap
+from responder.engine.effects.triage_failure import SHARED, SINGLE_PAGES, failed, failure_key
+from responder.engine.effects.without_notification import resolved
 from responder.engine.workers.incident_writer import TURN, count, write
 from responder.model.alert import AlertGroup
 from responder.model.clock import Clock
 from responder.model.delivery import Delivery, Effects, Study
 from responder.model.flood import Flood, Tide
 from responder.receive import alertmanager
-from responder.receive.salvage import salvage
 from responder.store.database import Database, Turn
 from responder.store.inbox import inbox
 from responder.store.incidents import floods
@@ -87,11 +85,11 @@ class Triage:
         swollen: dict[str, Flood] = {}
         effects = []
         for delivery, what in zip(batch, read, strict=True):
-            each = _triage(what, delivery, known, desk, Tide(now, tide))
-            if each.flood is not None:
-                tide[each.flood.severity] = swollen[each.flood.severity] = each.flood
-            known.learn(each)
-            effects.append(each)
+            for each in _triage(what, delivery, known, desk, Tide(now, tide)):
+                if each.flood is not None:
+                    tide[each.flood.severity] = swollen[each.flood.severity] = each.flood
+                known.learn(each)
+                effects.append(each)
         news = flood.told(swollen.values(), desk, now)
         return replace(news, effects=[*effects, *news.effects], added=known.added, changed=known.changed)
 
@@ -112,12 +110,12 @@ def foreseen(connection: Connection, delivery: Delivery, desk: Desk) -> Effects:
     """What a delivery would lead to if it came now. Nothing is written."""
     read = _read(delivery)
     known = Recall(connection, [read.group] if read.group else [], desk, delivery.received_at)
-    return _triage(read, delivery, known, desk, Tide(delivery.received_at, floods.known(connection)))
+    return _triage(read, delivery, known, desk, Tide(delivery.received_at, floods.known(connection)))[-1]
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A delivery's group, or what is left of it with the error that stopped the reading."""
+    """The group that a notification describes, or the error that stopped the reading."""
 
     group: AlertGroup | None
     error: Exception | None = None
@@ -128,21 +126,44 @@ def _read(delivery: Delivery) -> _Read:
         return _Read(alertmanager.read(delivery))
     except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a page and not a stopped queue
         _log.error("triage.unreadable", delivery=delivery.id, exc_info=error)
-        return _Read(salvage(delivery.body, delivery.cluster), error)
+        return _Read(None, error)
 
 
-def _triage(read: _Read, delivery: Delivery, known: Recall, desk: Desk, tide: Tide) -> Effects:
-    """Triage that always answers: one delivery that breaks it must neither be lost nor stop those behind it."""
+def _triage(read: _Read, delivery: Delivery, known: Recall, desk: Desk, tide: Tide) -> list[Effects]:
+    """Triage that always answers: a notification that breaks it must neither be lost nor stop those behind it.
+
+    The last of the effects are those of the notification. Before them ends an incident about an earlier failure.
+    """
     group, error = read.group, read.error
-    if group is not None and error is None:
+    if group is not None:
         try:
-            return pipeline.triage(group, delivery, known.of(group), desk, tide)
-        except Exception as broken:  # noqa: BLE001 - as above: people are told, and told that nobody judged it
+            effects = pipeline.triage(group, delivery, known.of(group), desk, tide)
+            failure = known.open(failure_key(group))
+            if failure.incident is None:
+                return [effects]
+            why = "triage of the group works again; if its alerts still fire, they have an incident of their own"
+            return [resolved(failure.incident, failure.content, why, desk, delivery.received_at), effects]
+        except Exception as broken:  # noqa: BLE001 - as above
             _log.error("triage.broken", delivery=delivery.id, exc_info=broken)
             error = broken
     error = error or LookupError("nothing was read")
     try:
-        return mishap(delivery, group, error, desk, known.own(group) if group else History(), tide)
-    except Exception as worse:  # noqa: BLE001 - what broke triage may break the incident too; the page leaves all the same
+        return [_failed(delivery, group, error, known, desk)]
+    except Exception as worse:  # noqa: BLE001 - what broke triage may break this too; without the group it cannot
         _log.error("triage.broken_twice", delivery=delivery.id, exc_info=worse)
-        return bare(delivery, group, error, desk)
+        return [_failed(delivery, None, error, known, desk)]
+
+
+def _failed(delivery: Delivery, group: AlertGroup | None, error: Exception, known: Recall, desk: Desk) -> Effects:
+    """A page about the failure, if something fires or is open that the notification may have been about."""
+    if group and not group.firing and not group.truncated and known.own(group).incident is None:
+        return Effects(
+            delivery=delivery.id,
+            state="failed",
+            outcome=f"triage stopped with {type(error).__name__}; nothing fires",
+            due_at=delivery.received_at,
+        )
+    key = failure_key(group) if group else SHARED
+    if known.open(key).incident is None and known.failures() >= SINGLE_PAGES:
+        key = SHARED
+    return failed(delivery, group, error, desk, key, known.open(key).incident)

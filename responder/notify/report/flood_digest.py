@@ -9,7 +9,7 @@ from hashlib import sha256
 import responder
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion
-from responder.model.flood import UNTRIAGED, Flood
+from responder.model.flood import Flood
 from responder.model.rule import RuleBook, Severity
 from responder.model.text import cut, number_of
 from responder.notify.report import facts
@@ -55,7 +55,7 @@ def digest(flood: Flood, severity: Severity, book: RuleBook, now: datetime) -> I
     )
     alerts = AlertExtract(
         summary=f"{_incidents(flood.counted, severity)} began since {began:%H:%M:%S}Z, too many to page one by one. "
-        f"Biggest groups: {biggest}.{_alone(flood)}{_unjudged(flood)}",
+        f"Biggest groups: {biggest}.{_alone(flood)}",
         counted=False,
         started_at=began,
         related=f"they share: {shared}" if shared else "they share no label",
@@ -101,8 +101,7 @@ def _title(flood: Flood, severity: Severity, book: RuleBook, now: datetime) -> s
     seconds = now.timestamp() - flood.began_at
     lasted = f"in {brief(seconds)}" if seconds >= 1 else "within a second"
     tail = f" ({book.environment})" if book.environment else ""  # the composer adds it
-    broken = "responder could not triage " if _mostly_unjudged(flood) else ""
-    stem = f"[{severity.name}] Flood: {broken}{flood.counted} new incidents {lasted}, most {_counts(flood.kinds, 1)}"
+    stem = f"[{severity.name}] Flood: {flood.counted} new incidents {lasted}, most {_counts(flood.kinds, 1)}"
     return cut(stem, TITLE_LIMIT - len(tail))
 
 
@@ -129,15 +128,6 @@ def _elsewhere(flood: Flood) -> str:
 
 def _own(count: int) -> str:
     return "pages of their own" if count > 1 else "a page of its own"
-
-
-def _unjudged(flood: Flood) -> str:
-    count = flood.names.get(UNTRIAGED, 0)
-    return f" Triage itself broke on {count} of {flood.counted}: how bad these are, nobody has judged." if count else ""
-
-
-def _mostly_unjudged(flood: Flood) -> bool:
-    return 0 < flood.counted * _MOST_OF <= flood.names.get(UNTRIAGED, 0)
 
 
 def _shared(flood: Flood) -> str:
@@ -168,12 +158,7 @@ def _impact(flood: Flood, book: RuleBook) -> str:
 
 
 def _first_step(flood: Flood) -> str:
-    """The narrowest thing that all or most of them have in common is where to look first, ourselves included."""
-    if _mostly_unjudged(flood):
-        return (
-            "Look the alerts up in Alertmanager: responder judged none of them. Its log says why (triage.broken);"
-            " take back its newest rules or version."
-        )
+    """The narrowest thing that all or most of them have in common is where to look first."""
     for telling in ("node", "instance", "cluster", "namespace"):
         often = [
             pair

@@ -94,24 +94,19 @@ def to_review(connection: Connection, now: datetime, limit: int) -> list[Inciden
     return [from_row(row) for row in connection.execute(due.limit(limit)).mappings()]
 
 
-def unpaged(connection: Connection, severity: str, current: str, limit: int, pagers: Collection[str]) -> list[Incident]:
-    """Open incidents that only the digest of a flood has told of, and not of the ``current`` one; the oldest first.
+def unpaged(connection: Connection, severity: str, current: str, limit: int) -> list[Incident]:
+    """Open incidents that only the digest of a flood has mentioned, except those of the ``current`` one; oldest first.
 
-    After them those on which triage broke and of which only a digest has told the ``pagers``. One that is silenced is
-    none of them: whoever silenced it has heard.
+    One that is silenced is none of them: whoever silenced it knows.
     """
-    found: list[Incident] = []
-    for held in (_UNPAGED, _unjudged(pagers)):
-        mine = and_(held, incidents.c.severity == severity, incidents.c.silenced == "", incidents.c.digest != current)
-        waiting = select(incidents).where(mine).order_by(incidents.c.opened_at).limit(limit - len(found))
-        found += [from_row(row) for row in connection.execute(waiting).mappings()]
-    return found
+    mine = and_(_UNPAGED, incidents.c.severity == severity, incidents.c.silenced == "", incidents.c.digest != current)
+    waiting = select(incidents).where(mine).order_by(incidents.c.opened_at).limit(limit)
+    return [from_row(row) for row in connection.execute(waiting).mappings()]
 
 
-def _unjudged(pagers: Collection[str]) -> ColumnElement[bool]:
-    """Those on which triage broke, known to others before, of which only a digest has told the pager."""
-    channels = and_(incidents.c.channels != "", ~_names(pagers))
-    return and_(_OPEN, incidents.c.digest != "", incidents.c.rule == UNJUDGED, channels)
+def open_with_rule(connection: Connection, rule: str) -> set[str]:
+    """The ids of the open incidents of a rule."""
+    return set(connection.execute(select(incidents.c.id).where(_OPEN, incidents.c.rule == rule)).scalars())
 
 
 def _names(channels: Collection[str]) -> ColumnElement[bool]:
@@ -138,20 +133,18 @@ def _kinds(pagers: Collection[str]) -> Select[tuple[str, str]]:
 
 
 def _unwoken(pagers: Collection[str]) -> ColumnElement[bool]:
-    """One that is silenced is none of them: whoever silenced it has heard. Nor are those no notification opened.
+    """One that is silenced is none of them: whoever silenced it knows. Nor are those that no notification opened.
 
-    Nor is one on which triage broke and of which a digest told the pager: it is paged when that flood is over.
+    Nor are those about a triage failure: they went to every channel that there was.
     """
-    told = and_(incidents.c.channels != "", ~_names(pagers))
-    told = and_(told, or_(incidents.c.rule != UNJUDGED, incidents.c.digest == ""))
+    told = and_(incidents.c.channels != "", ~_names(pagers), incidents.c.rule != UNJUDGED)
     return and_(_OPEN, told, incidents.c.silenced == "", incidents.c.hold == "", incidents.c.delivery > 0)
 
 
-def open_in(connection: Connection, severity: str, digest: str, pagers: Collection[str]) -> int:
-    """How many incidents are open that only this digest has told of, or has told the ``pagers`` of."""
-    mine = and_(incidents.c.severity == severity, incidents.c.digest == digest)
-    counts = (select(func.count()).where(held, mine) for held in (_UNPAGED, _unjudged(pagers)))
-    return sum(int(connection.execute(count).scalar_one()) for count in counts)
+def open_in(connection: Connection, severity: str, digest: str) -> int:
+    """How many incidents are open that only this digest has mentioned."""
+    mine = and_(_UNPAGED, incidents.c.severity == severity, incidents.c.digest == digest)
+    return int(connection.execute(select(func.count()).where(mine)).scalar_one())
 
 
 def save(connection: Connection, added: Collection[Incident], changed: Collection[Incident]) -> None:

@@ -14,7 +14,7 @@ from responder.engine.effects.context import Desk
 from responder.engine.effects.incident_state import incident_id
 from responder.engine.effects.on_notification import History
 from responder.engine.effects.severity_change import improved
-from responder.engine.effects.triage_failure import mishap
+from responder.engine.effects.triage_failure import SHARED, failed
 from responder.model.alert import Alert, AlertGroup
 from responder.model.delivery import Delivery, Effects
 from responder.model.finding import Verdict
@@ -308,7 +308,7 @@ def test_what_the_probes_found_stays_on_the_page() -> None:
 @pytest.mark.parametrize("group", [None, a_group()], ids=["unreadable", "readable"])
 def test_a_delivery_that_breaks_triage_still_reaches_people(group: AlertGroup | None) -> None:
     """A bug of ours is a page, not a lost alert."""
-    effects = mishap(a_delivery(17), group, KeyError("x"), a_desk(), History())
+    effects = failed(a_delivery(17), group, KeyError("x"), a_desk(), SHARED, None)
     assert effects.state == "failed"
     assert {draft.channel for draft in effects.drafts} == {"pagerduty", "slack"}
     for report in composed(effects):
@@ -319,7 +319,7 @@ def test_a_delivery_that_breaks_triage_still_reaches_people(group: AlertGroup | 
 def test_the_page_of_a_delivery_that_breaks_triage_shows_no_secret() -> None:
     """A password in a label does not reach PagerDuty or Slack because of a bug of ours."""
     group = a_group(an_alert(labels={"url": "https://bob:hunter22@db.example.com"}))
-    report = composed(mishap(a_delivery(17), group, KeyError("x"), a_desk(), History()))[0]
+    report = composed(failed(a_delivery(17), group, KeyError("x"), a_desk(), SHARED, None))[0]
     assert report.labels["url"] == "https://[REDACTED:userinfo]@db.example.com"
 
 

@@ -1,7 +1,0 @@
-"""Triage that breaks for many groups at once, on PostgreSQL."""
-
-import pytest
-
-from tests.unit.engine.effects.test_triage_failure_flood import *  # noqa: F403 - the same tests; only the database is another
-
-pytestmark = pytest.mark.real
