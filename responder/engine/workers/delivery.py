@@ -16,7 +16,6 @@ from responder.engine.workers.delivery_results import Marking
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Letter, OutboxRow
 from responder.model.outcome import Outcome, Refused
-from responder.notify.delivery.backoff import LONGEST_WISH
 from responder.notify.delivery.deliver import Deliverer
 from responder.notify.rate_limit import Pace, Room
 from responder.notify.report import compose
@@ -158,7 +157,7 @@ class Courier:
 
     def _room(self, standing: channel_state.Standing, now: datetime) -> Room:
         """How many messages the vendor takes now: none while it asked for a pause."""
-        if 0 < standing.paused_until - now.timestamp() <= LONGEST_WISH:
+        if standing.paused_until > now.timestamp():
             return Room(0, 0)
         pace = self._pace()
         return pace.room(standing.full_at, now.timestamp()) if pace else Room(self._senders, self._senders)

@@ -13,7 +13,7 @@ from responder.counters import TALLY
 from responder.model.message import Letter
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import Moment
-from responder.notify.delivery.backoff import LONGEST_WISH, next_attempt, rest
+from responder.notify.delivery.backoff import next_attempt, rest
 from responder.notify.rate_limit import Pace
 from responder.store.outbox import attempts, channel_state
 
@@ -74,8 +74,7 @@ class Marking:
         quiet = rest(outcome, moment - (standing.failing_since or moment))
         if not quiet:
             return
-        known = standing.paused_until if standing.paused_until - moment <= LONGEST_WISH else 0.0
-        until, pace = max(known, moment + quiet), self._pace()
+        until, pace = max(standing.paused_until, moment + quiet), self._pace()
         full_at = pace.emptied(standing.full_at, moment, until) if pace and outcome.limited else standing.full_at
         channel_state.pause(connection, name, until, full_at)
 
