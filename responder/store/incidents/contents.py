@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -14,9 +15,6 @@ from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.store.schema.serialization import to_bytes, to_noun, to_seconds
 from responder.store.schema.tables import contents
 
-#: The columns of a content, for queries that join it.
-COLUMNS = (contents.c.decision, contents.c.alerts, contents.c.findings, contents.c.conclusion)
-
 
 def save(connection: Connection, changed: Iterable[IncidentContent], restarted: Iterable[str], now: datetime) -> None:
     """Write decisions and alerts. Findings stay as diagnosis wrote them, except those of ``restarted`` incidents.
@@ -25,27 +23,30 @@ def save(connection: Connection, changed: Iterable[IncidentContent], restarted: 
     A content that is written for the first time brings its own findings and conclusion.
     """
     newest = {content.incident: content for content in changed}
-    if not newest:
-        return
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    rows = [_row(content, now) for content in newest.values()]
-    statement = insert(contents)
-    kept = {name: statement.excluded[name] for name in ("decision", "alerts", "changed_at")}
-    fresh = kept | {name: statement.excluded[name] for name in ("findings", "conclusion")}
-    upsert = {
-        anew: statement.on_conflict_do_update(index_elements=["incident"], set_=fresh if anew else kept)
-        for anew in (False, True)
-    }
     anew = set(restarted)
     for again in (False, True):
-        if mine := [row for row in rows if (row["incident"] in anew) is again]:
-            connection.execute(upsert[again], mine)
+        rows = [_row(content, now) for content in newest.values() if (content.incident in anew) is again]
+        if rows:
+            connection.execute(_upsert(connection.dialect.name, findings=again), rows)
+
+
+@cache
+def _upsert(dialect: str, *, findings: bool) -> Any:
+    """The statement that writes contents; with ``findings`` it replaces those of a content that is there already."""
+    statement = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(contents)
+    names = ("decision", "alerts", "changed_at", *(("findings", "conclusion") if findings else ()))
+    return statement.on_conflict_do_update(
+        index_elements=["incident"], set_={name: statement.excluded[name] for name in names}
+    )
+
+
+_OF = select(contents).where(contents.c.incident.in_(bindparam("names", expanding=True)))
 
 
 def of(connection: Connection, incidents: Iterable[str]) -> dict[str, IncidentContent]:
     """The contents of incidents; those without one are missing."""
-    found = select(contents).where(contents.c.incident.in_(list(incidents)))
-    return {row["incident"]: read(row["incident"], row) for row in connection.execute(found).mappings()}
+    found = connection.execute(_OF, {"names": list(incidents)})
+    return {row["incident"]: read(row["incident"], row) for row in found.mappings()}
 
 
 _DIAGNOSED = (
