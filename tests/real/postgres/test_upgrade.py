@@ -1,0 +1,37 @@
+"""A PostgreSQL database that version 0.1.0 left behind is taken over, too."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from tests.contracts.test_upgrade import FIXTURE, in_memory, test_nothing_open_is_lost, theatre  # noqa: F401 - the same test
+from tests.support.postgres import Postgres
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def url(server: Postgres) -> str:
+    """The schema of 0.1.0 on PostgreSQL with the rows of the SQLite fixture: both have the same columns."""
+    address = server.create("old")
+    with closing(in_memory()) as rows, psycopg.connect(address) as target:
+        target.execute((FIXTURE / "postgres.sql").read_bytes())
+        for (table,) in rows.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"):
+            _copy(rows, target, table)
+        for table, last in rows.execute("SELECT name, seq FROM sqlite_sequence"):
+            target.execute("SELECT setval(%s, %s)", (f"public.{table}_id_seq", last))
+    return address
+
+
+def _copy(rows: sqlite3.Connection, target: psycopg.Connection[tuple[object, ...]], table: str) -> None:
+    found = rows.execute(f"SELECT * FROM {table}")
+    columns = [each[0] for each in found.description]
+    flags = {"open", "enrich", "plain"}
+    for row in found:
+        values = [bool(value) if name in flags else value for name, value in zip(columns, row, strict=True)]
+        marks = ", ".join(["%s"] * len(values))
+        target.execute(f"INSERT INTO public.{table} ({', '.join(columns)}) VALUES ({marks})".encode(), values)
