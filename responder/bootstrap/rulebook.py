@@ -84,7 +84,6 @@ def desk(settings: Settings, book: RuleBook, told: dict[str, Channel]) -> Desk:
         channels=told,
         links=LinkMaker(
             runbook_base_url=settings.runbook_base_url,
-            public_url=settings.public_url,
             urls=book.urls,
             alertmanager_urls=settings.alertmanager_url,
             prometheus_url=settings.prometheus_url,

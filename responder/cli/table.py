@@ -91,7 +91,6 @@ def wrapped(text: str, indent: int, width: int | None) -> str:
     if width is None or width - indent < _LEAST:
         return text
     left = " " * indent
-    left = " " * indent
     # A long word stays whole, so that it can be copied: a query, an address.
     whole = textwrap.TextWrapper(width, left, left, break_long_words=False, break_on_hyphens=False)
     return whole.fill(text)[indent:]

@@ -10,13 +10,13 @@ from responder.diagnose.contract import Scene
 from responder.model.rule import Service
 from responder.model.text import tidy_line
 from responder.outgoing import is_forbidden, split_address
+from responder.outgoing.bearer import PORTS
 
 HEALTH = "${health}"
 NAME_LIMIT = 40
 UNKNOWN_SERVICE = "the service is not in the catalogue"
 
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|[0-9A-Fa-f:.]{2,45}")
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +41,10 @@ def subject_name(scene: Scene) -> str:
 def endpoint(url: str) -> Endpoint:
     """Host and port of an absolute http(s) address. Raises ValueError where it is none."""
     parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname or not _HOST.fullmatch(parts.hostname):
+    if parts.scheme not in PORTS or not parts.hostname or not _HOST.fullmatch(parts.hostname):
         message = f"{url!r} is no http(s) address"
         raise ValueError(message)
-    return Endpoint(host=parts.hostname, port=parts.port or _PORTS[parts.scheme], secure=parts.scheme == "https")
+    return Endpoint(host=parts.hostname, port=parts.port or PORTS[parts.scheme], secure=parts.scheme == "https")
 
 
 def locate(target: str, scene: Scene) -> tuple[str, Endpoint | None, str]:

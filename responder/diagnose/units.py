@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-UNITS = ("percent", "ratio", "seconds", "bytes", "days", "count", "none")
-
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_SECONDS = (86400, 3600, 60, 1)
 
 
 def span(seconds: float) -> str:
@@ -26,7 +20,7 @@ def span(seconds: float) -> str:
 
 
 def figure(value: float, unit: str) -> str:
-    """A finite value in one of UNITS. ``ratio`` is shown as a percentage, ``percent`` is one already."""
+    """A finite value in a unit of promql probes. ``ratio`` is shown as a percentage, ``percent`` is one already."""
     match unit:
         case "percent":
             return f"{plain(value)}%"
@@ -56,13 +50,3 @@ def _bytes(value: float) -> str:
         value /= 1024
         step += 1
     return f"{plain(value)} {_BINARY[step]}"
-
-
-def duration(text: str) -> int:
-    """Seconds of a duration in Prometheus's notation, ``1h30m``. Raises ValueError where it is none, or nothing."""
-    found = _DURATION.fullmatch(text)
-    seconds = sum(int(part or 0) * size for part, size in zip(found.groups(), _SECONDS, strict=True)) if found else 0
-    if not seconds:
-        message = f"{text!r} is no duration"
-        raise ValueError(message)
-    return seconds

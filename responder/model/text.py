@@ -38,6 +38,9 @@ _TABLE: dict[int, str | None] = {
     0x2028: "\n",
     0x2029: "\n",
 }
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(?:\d+[dhms])+", re.ASCII)
+_DURATION_PART = re.compile(r"(\d+)([dhms])", re.ASCII)
 
 
 def clean(text: str) -> str:
@@ -59,6 +62,16 @@ def one_line(text: str) -> str:
 def number_of(count: int, noun: str, plural: str = "") -> str:
     """A count and what is counted: "1 alert", "2 alerts", "1,200 bodies"; ``plural`` where it is not ``noun`` and s."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a duration as Prometheus writes it, such as ``1h30m``. Raises ValueError with what to write."""
+    if not _DURATION.fullmatch(text):
+        raise ValueError("a duration is a number with a unit: 8s, 30m, 4h, 1d")
+    total = sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
+    if not total:
+        raise ValueError("a duration is above zero")
+    return total
 
 
 def cut(text: str, limit: int) -> str:

@@ -13,7 +13,8 @@ from responder.model.secret import MASK, Secret
 SHORTEST: Final = 8
 """Characters. Anything shorter is no secret, and may stand in an answer by chance."""
 
-_PORTS = {"http": 80, "https": 443}
+#: The port of an address that names none.
+PORTS: Final = {"http": 80, "https": 443}
 
 
 def token_for(url: str, tokens: Mapping[str, Secret]) -> Secret | None:
@@ -49,7 +50,7 @@ def _place(url: str) -> tuple[tuple[str, str, int], str] | None:
     """Where an address leads, and its path with a slash at the end; None for what is no http(s) address."""
     try:
         parts = urlsplit(url)
-        port = parts.port or _PORTS.get(parts.scheme, 0)
+        port = parts.port or PORTS.get(parts.scheme, 0)
     except ValueError:
         return None
     if not port or not parts.hostname:

@@ -110,7 +110,7 @@ class Dialer:
         """
         found: SimpleQueue[tuple[str, ...] | OSError] = SimpleQueue()
         left = deadline.left(self.clock.monotonic())
-        if _is_ip(host):
+        if is_ip(host):
             _lookup(host, port, found)
         else:
             threading.Thread(target=_lookup, args=(host, port, found), name="resolve", daemon=True).start()
@@ -148,7 +148,8 @@ def _open(address: str, port: int, timeout: float) -> socket.socket:
     return connection
 
 
-def _is_ip(host: str) -> bool:
+def is_ip(host: str) -> bool:
+    """True if a host is an address and not a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

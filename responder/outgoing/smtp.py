@@ -16,12 +16,10 @@ from responder.model.secret import Secret
 from responder.outgoing.client import Outgoing
 from responder.outgoing.dial import CouldNotReach, reason
 
-TLS_MODES = ("starttls", "tls", "none")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailServer:
-    """Where mail is handed in. ``tls`` is one of TLS_MODES; without a ``user`` nobody logs in."""
+    """Where mail is handed in. ``tls`` is starttls, tls or none; without a ``user`` nobody logs in."""
 
     host: str
     port: int

@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(?:\d+[dhms])+", re.ASCII)
-_DURATION_PART = re.compile(r"(\d+)([dhms])", re.ASCII)
+from responder.model.text import seconds_of
+
 _SPAN = re.compile(r"([01]\d:[0-5]\d|2[0-3]:[0-5]\d)-([01]\d:[0-5]\d|2[0-3]:[0-5]\d|24:00)", re.ASCII)
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DNS_LABEL: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
@@ -20,11 +19,9 @@ _DNS_LABEL: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 def seconds(value: object) -> float:
     """The seconds of ``8s``, ``30m``, ``1h30m`` or ``1d``. Raises ValueError with what to write."""
-    if not isinstance(value, str) or not _DURATION.fullmatch(value):
-        raise ValueError("a duration is a number with a unit: 8s, 30m, 4h, 1d")
-    total = sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(value))
-    if not 0 < total <= 366 * 86400:
-        raise ValueError("a duration is above zero and at most a year")
+    total = seconds_of(value if isinstance(value, str) else "")
+    if total > 366 * 86400:
+        raise ValueError("a duration is at most a year")
     return total
 
 

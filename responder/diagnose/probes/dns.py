@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from responder.diagnose.units import span
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import ProbeSpec
-from responder.outgoing import CouldNotReach, split_address
+from responder.outgoing import CouldNotReach, is_ip, split_address
 
 if TYPE_CHECKING:
     import dns.resolver
@@ -45,7 +44,7 @@ def check(spec: DnsSpec) -> tuple[str, ...]:
     problems = () if spec.name == HEALTH else check_host("name", spec.name)
     if spec.server:
         problems += ("server must be ip:port",) if spec.server == HEALTH else check_target("server", spec.server)
-        if not problems and not _is_ip(split_address(spec.server)[0]):
+        if not problems and not is_ip(split_address(spec.server)[0]):
             problems += (f"server must be ip:port: {spec.server!r} would have to be looked up itself",)
     return problems
 
@@ -119,7 +118,7 @@ def _resolver(server: str) -> dns.resolver.Resolver:
 
 def _known(wire: Wire, tools: Tools) -> str:
     """What needs no DNS: IP addresses, this machine's own name, and hosts that connect_to sends elsewhere."""
-    if _is_ip(wire.host):
+    if is_ip(wire.host):
         return f"{wire.host} is an address, 0 lookups needed"
     if wire.host == "localhost" or wire.host.endswith(".localhost"):
         return "127.0.0.1, this machine itself"
@@ -146,14 +145,6 @@ def _absent(ask: Ask, fact: str, began: float, deadline: Deadline, tools: Tools)
 def _listed(addresses: tuple[str, ...]) -> str:
     more = f" and {len(addresses) - _SHOWN} more" if len(addresses) > _SHOWN else ""
     return ", ".join(addresses[:_SHOWN]) + more
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 KIND = ProbeKind(name="dns", spec=DnsSpec, check=check, asks=asks, look=look)

@@ -12,12 +12,12 @@ from responder.diagnose.address import UNKNOWN_SERVICE, service_of, subject_name
 from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
 from responder.diagnose.make_finding import answer, unreachable
 from responder.diagnose.promql_response import NoSeries, Series
-from responder.diagnose.units import duration, figure, span
+from responder.diagnose.units import figure, span
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.message import Request
 from responder.model.rule import ProbeSpec
-from responder.model.text import redact
+from responder.model.text import redact, seconds_of
 from responder.outgoing import CouldNotReach
 
 _CAP = 1024 * 1024
@@ -86,8 +86,8 @@ def check(spec: PromqlSpec) -> tuple[str, ...]:
 def _window(spec: PromqlSpec) -> tuple[int, int]:
     if not spec.range:
         return 0, 0
-    window = duration(spec.range)
-    return window, duration(spec.step) if spec.step else max(1, window // _USUAL_POINTS)
+    window = int(seconds_of(spec.range))
+    return window, int(seconds_of(spec.step)) if spec.step else max(1, window // _USUAL_POINTS)
 
 
 def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:

@@ -8,10 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from responder.model.report import Moment
 from responder.store.outbox import dead_letters
 from responder.store.outbox.dead_letters import Row
-
-_ENDS = "resolution"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def refusal(row: Row | None, *, told_over: bool) -> str:
         return f"it was taken back before it left: {row.error}"
     if row.state != "dead":
         return "it was accepted: sending it again would tell people twice"
-    if told_over and row.moment != _ENDS:
+    if told_over and row.moment != Moment.RESOLUTION:
         return f"{row.channel} has been told since that {row.incident} is over: this would open it again"
     return ""
 

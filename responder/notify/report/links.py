@@ -27,11 +27,10 @@ class LinkMaker:
 
     What an alert brings (generatorURL, externalURL) is used where its host is a configured one, and left out otherwise.
     ``alertmanager_urls`` are by cluster, those of every other cluster under the empty name. ``urls`` are the rule
-    book's critical URLs. ``public_url`` is responder itself: no link leads there while it has no page of an incident.
+    book's critical URLs.
     """
 
     runbook_base_url: str = ""
-    public_url: str = ""
     prometheus_url: str = ""
     alertmanager_urls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     urls: tuple[Link, ...] = ()

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, func, select
 
 from responder.model.delivery import Delivery
-from responder.store.schema.serialization import to_seconds, to_time
+from responder.store.inbox.inbox import WHOLE, delivery_of
+from responder.store.schema.serialization import to_seconds
 from responder.store.schema.tables import bodies, deliveries
-
-_WHOLE = select(deliveries.c.id, deliveries.c.received_at, deliveries.c.cluster, bodies.c.body).join(
-    bodies, bodies.c.delivery == deliveries.c.id
-)
 
 
 def count(connection: Connection, since: datetime | None) -> int:
@@ -26,17 +23,13 @@ def count(connection: Connection, since: datetime | None) -> int:
 
 def page(connection: Connection, since: datetime | None, after: int, limit: int) -> list[Delivery]:
     """The oldest deliveries with an id above ``after`` that came since a moment, or at all; settled or not."""
-    wanted = _WHOLE.where(deliveries.c.id > after).order_by(deliveries.c.id).limit(limit)
+    wanted = WHOLE.where(deliveries.c.id > after).order_by(deliveries.c.id).limit(limit)
     if since is not None:
         wanted = wanted.where(deliveries.c.received_at >= to_seconds(since))
-    return [_delivery(row) for row in connection.execute(wanted).mappings()]
+    return [delivery_of(row) for row in connection.execute(wanted).mappings()]
 
 
 def of_incident(connection: Connection, incident: str) -> Iterator[Delivery]:
     """The deliveries of an incident whose bodies are kept, the newest first, read one by one."""
-    wanted = _WHOLE.where(deliveries.c.incident == incident).order_by(deliveries.c.id.desc())
-    return map(_delivery, connection.execute(wanted).mappings())
-
-
-def _delivery(row: RowMapping) -> Delivery:
-    return Delivery(id=row["id"], received_at=to_time(row["received_at"]), cluster=row["cluster"], body=row["body"])
+    wanted = WHOLE.where(deliveries.c.incident == incident).order_by(deliveries.c.id.desc())
+    return map(delivery_of, connection.execute(wanted).mappings())

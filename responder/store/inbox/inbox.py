@@ -21,8 +21,8 @@ REJECT_BYTES = 256 * 1024
 
 
 _NEW = deliveries.c.state == "new"
-_WHOLE = select(deliveries, bodies.c.body).join(bodies, bodies.c.delivery == deliveries.c.id)
-_OLDEST_NEW = _WHOLE.where(_NEW).order_by(deliveries.c.id).limit(bindparam("most", type_=Integer))
+WHOLE = select(deliveries, bodies.c.body).join(bodies, bodies.c.delivery == deliveries.c.id)
+_OLDEST_NEW = WHOLE.where(_NEW).order_by(deliveries.c.id).limit(bindparam("most", type_=Integer))
 _SETTLE = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("key"), _NEW)
@@ -184,13 +184,13 @@ class Inbox:
 
 def take(connection: Connection, limit: int) -> list[Delivery]:
     """The oldest undecided deliveries."""
-    return [_delivery(row) for row in connection.execute(_OLDEST_NEW, {"most": limit}).mappings()]
+    return [delivery_of(row) for row in connection.execute(_OLDEST_NEW, {"most": limit}).mappings()]
 
 
 def kept(connection: Connection, number: int) -> Delivery | None:
     """One delivery by its id."""
-    row = connection.execute(_WHOLE.where(deliveries.c.id == number)).mappings().first()
-    return _delivery(row) if row else None
+    row = connection.execute(WHOLE.where(deliveries.c.id == number)).mappings().first()
+    return delivery_of(row) if row else None
 
 
 def oldest_new(connection: Connection) -> datetime | None:
@@ -213,5 +213,6 @@ def _reject(row: Any) -> Reject:
     return Reject(**{**row, "received_at": to_time(row["received_at"])})
 
 
-def _delivery(row: Any) -> Delivery:
+def delivery_of(row: Any) -> Delivery:
+    """The delivery of a row of ``WHOLE``."""
     return Delivery(id=row["id"], received_at=to_time(row["received_at"]), cluster=row["cluster"], body=row["body"])

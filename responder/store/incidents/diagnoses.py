@@ -10,12 +10,11 @@ from sqlalchemy import Connection, Float, and_, bindparam, insert, or_, select, 
 from responder.model.delivery import Study, Work
 from responder.store.backends import notifications
 from responder.store.schema.serialization import to_bytes, to_noun, to_seconds, to_time
-from responder.store.schema.tables import studies
+from responder.store.schema.tables import UNFINISHED, studies
 
-_WAITING = studies.c.state == "waiting"
 _FINISHED = (
     update(studies)
-    .where(studies.c.id == bindparam("key"), studies.c.attempt == bindparam("fence"), _WAITING)
+    .where(studies.c.id == bindparam("key"), studies.c.attempt == bindparam("fence"), UNFINISHED)
     .values(state="done", ended_at=bindparam("at"), claimed_until=0.0)
 )
 
@@ -23,7 +22,7 @@ ATTEMPTS = 3
 """How many workers may die or break on one diagnosis before it is left alone; its page leaves all the same."""
 
 
-_FREE = and_(_WAITING, studies.c.claimed_until <= bindparam("now", type_=Float), studies.c.attempt < ATTEMPTS)
+_FREE = and_(UNFINISHED, studies.c.claimed_until <= bindparam("now", type_=Float), studies.c.attempt < ATTEMPTS)
 _ANY_FREE = select(studies.c.id).where(_FREE).limit(1)
 
 
@@ -80,13 +79,13 @@ def any_free(connection: Connection, now: datetime) -> bool:
 def renew(connection: Connection, held: Iterable[Study], until: datetime) -> None:
     """Say that we are still at work."""
     ours = or_(*(and_(studies.c.id == study.id, studies.c.attempt == study.attempt) for study in held))
-    connection.execute(update(studies).where(_WAITING, ours).values(claimed_until=to_seconds(until)))
+    connection.execute(update(studies).where(UNFINISHED, ours).values(claimed_until=to_seconds(until)))
 
 
 def release(connection: Connection, held: Iterable[Study]) -> None:
     """Let go of diagnoses that we will not finish, so that another worker begins them at once."""
     ours = or_(*(and_(studies.c.id == study.id, studies.c.attempt == study.attempt) for study in held))
-    connection.execute(update(studies).where(_WAITING, ours).values(claimed_until=0.0))
+    connection.execute(update(studies).where(UNFINISHED, ours).values(claimed_until=0.0))
     notifications.tell(connection, notifications.STUDIES)
 
 

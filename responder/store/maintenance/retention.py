@@ -27,7 +27,17 @@ from responder.store.incidents import floods
 from responder.store.incidents.diagnoses import ATTEMPTS
 from responder.store.maintenance.disk import weight
 from responder.store.schema.serialization import to_seconds
-from responder.store.schema.tables import bodies, contents, deliveries, incidents, messages, rejects, studies
+from responder.store.schema.tables import (
+    UNFINISHED,
+    WAITING,
+    bodies,
+    contents,
+    deliveries,
+    incidents,
+    messages,
+    rejects,
+    studies,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +89,12 @@ def _of_messages() -> ColumnElement[bool]:
         first.c.ref.is_not(None),
     )
     spare = or_(messages.c.ref.is_(None), answered)
-    return and_(messages.c.state != "waiting", or_(not_(on), spare))
+    return and_(not_(WAITING), or_(not_(on), spare))
 
 
 def _of_studies() -> ColumnElement[bool]:
     """Finished ones, and those that were given up."""
-    return or_(studies.c.state != "waiting", studies.c.attempt >= ATTEMPTS)
+    return or_(not_(UNFINISHED), studies.c.attempt >= ATTEMPTS)
 
 
 def _of_contents() -> ColumnElement[bool]:
@@ -96,7 +106,7 @@ def _of_contents() -> ColumnElement[bool]:
 
 def _of_incidents() -> ColumnElement[bool]:
     """Resolved ones of which everything was told."""
-    unsent = exists().where(messages.c.incident == incidents.c.id, messages.c.state == "waiting")
+    unsent = exists().where(messages.c.incident == incidents.c.id, WAITING)
     return and_(not_(incidents.c.open), incidents.c.review_at.is_(None), not_(unsent))
 
 

@@ -10,9 +10,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, or_, select, text
 
 from responder.store.outbox.claims import WORST
 from responder.store.schema.serialization import to_seconds, to_time
-from responder.store.schema.tables import deliveries, incidents, messages, studies
-
-_UNSENT = messages.c.state == "waiting"
+from responder.store.schema.tables import UNFINISHED, WAITING, deliveries, incidents, messages
 
 
 def undecided(connection: Connection) -> int:
@@ -22,7 +20,7 @@ def undecided(connection: Connection) -> int:
 
 def unfinished(connection: Connection) -> int:
     """How many diagnoses are not finished."""
-    return connection.execute(select(func.count()).where(studies.c.state == "waiting")).scalar_one()
+    return connection.execute(select(func.count()).where(UNFINISHED)).scalar_one()
 
 
 def open_by_severity(connection: Connection) -> dict[str, int]:
@@ -57,10 +55,10 @@ def backlogs(connection: Connection, now: datetime) -> dict[str, Backlog]:
     """The backlog of each channel that has one, read from partial indexes: the sent messages are not looked at."""
     ready = or_(messages.c.due_at <= to_seconds(now), messages.c.attempt > 0)
     since = case((messages.c.attempt > 0, messages.c.written_at), else_=messages.c.due_at)
-    held = _by_channel(connection, func.count(), _UNSENT)
+    held = _by_channel(connection, func.count(), WAITING)
     gone = _by_channel(connection, func.count(), messages.c.state == "dead")
-    oldest = _by_channel(connection, func.min(since), _UNSENT, ready)
-    urgent = _by_channel(connection, func.min(since), _UNSENT, ready, messages.c.rank <= WORST)
+    oldest = _by_channel(connection, func.min(since), WAITING, ready)
+    urgent = _by_channel(connection, func.min(since), WAITING, ready, messages.c.rank <= WORST)
     return {
         name: Backlog(
             waiting=int(held.get(name, 0)),

@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, select, update
 
+from responder.model.report import Moment
 from responder.store.schema.serialization import to_seconds
-from responder.store.schema.tables import messages
+from responder.store.schema.tables import WAITING, messages
 
-UPDATE = "update"
+UPDATE = Moment.UPDATE.value
 """The one moment that a newer one replaces. What begins, ends or adds to an incident is always sent."""
 
 
@@ -30,7 +31,7 @@ def _one(connection: Connection, row: Row[Any], now: datetime) -> int:
         messages.c.channel == row.channel,
         messages.c.step == row.step,
         messages.c.moment == UPDATE,
-        messages.c.state == "waiting",
+        WAITING,
         messages.c.due_at <= moment,
         messages.c.claimed_until <= moment,
     )

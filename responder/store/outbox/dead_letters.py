@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, exists, select, update
 
 from responder.model.content import DecisionRecord, MessageFacts
-from responder.model.report import Report
+from responder.model.report import Moment, Report
 from responder.store.backends import notifications
 from responder.store.schema.serialization import to_noun, to_seconds, to_time
 from responder.store.schema.tables import contents, messages
@@ -80,7 +80,7 @@ def told_over(connection: Connection, row: Row) -> bool:
         messages.c.stream == row.stream,
         messages.c.channel == row.channel,
         messages.c.id > row.id,
-        messages.c.moment == "resolution",
+        messages.c.moment == Moment.RESOLUTION.value,
         messages.c.state == "sent",
     )
     return bool(connection.execute(select(later)).scalar())

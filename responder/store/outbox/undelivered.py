@@ -10,15 +10,16 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, sel
 
 from responder.model.content import DecisionRecord
 from responder.model.message import Draft
+from responder.model.report import Moment
 from responder.store.outbox.claims import draft_of
 from responder.store.schema.serialization import to_noun, to_time
-from responder.store.schema.tables import contents, incidents, lanes, messages
+from responder.store.schema.tables import WAITING, contents, incidents, lanes, messages
 
 _MOST = 100
 
 _stand_in = messages.alias("stand_in")
 _ANSWERED_FOR = exists().where(_stand_in.c.origin == messages.c.id)
-_BEGINNINGS = ("start", "again")
+_BEGINNINGS = (Moment.START.value, Moment.AGAIN.value)
 # A beginning may be several messages on one channel, such as its details: the first of them is what people miss.
 _SAID_BEFORE = exists().where(
     _stand_in.c.incident == messages.c.incident,
@@ -58,7 +59,7 @@ def pages(
     of_pagers = _of_pagers(pagers, stations)
     unread = and_(messages.c.channel.not_in(list(last)), messages.c.moment.in_(_BEGINNINGS), ~_SAID_BEFORE)
     dead = _looked_for(or_(of_pagers, unread), messages.c.state == "dead")
-    waiting = _looked_for(of_pagers, and_(messages.c.state == "waiting", troubled))
+    waiting = _looked_for(of_pagers, and_(WAITING, troubled))
     rows = [row for statement in (dead, waiting) for row in connection.execute(statement).mappings()]
     found = [
         Page(
@@ -78,7 +79,7 @@ def pages(
 def _of_pagers(pagers: Collection[str], stations: Collection[str]) -> ColumnElement[bool]:
     return or_(
         and_(messages.c.channel.in_(list(pagers)), messages.c.moment.in_(_BEGINNINGS)),
-        and_(messages.c.channel.in_(list(stations)), messages.c.moment == "fallback"),
+        and_(messages.c.channel.in_(list(stations)), messages.c.moment == Moment.FALLBACK.value),
     )
 
 
@@ -108,10 +109,10 @@ def unclosed(connection: Connection, pagers: Collection[str]) -> list[Unclosed]:
         _stand_in.c.incident == messages.c.incident,
         _stand_in.c.channel == messages.c.channel,
         _stand_in.c.state == "sent",
-        _stand_in.c.moment.in_(("start", "again", "fallback")),
+        _stand_in.c.moment.in_((*_BEGINNINGS, Moment.FALLBACK.value)),
     )
     open_again = exists().where(incidents.c.id == messages.c.incident, incidents.c.open)
-    ended = and_(messages.c.moment == "resolution", messages.c.channel.in_(list(pagers)))
+    ended = and_(messages.c.moment == Moment.RESOLUTION.value, messages.c.channel.in_(list(pagers)))
     rows = connection.execute(
         select(messages)
         .where(messages.c.state == "dead", ended, begun, ~open_again, ~_ANSWERED_FOR)

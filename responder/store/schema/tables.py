@@ -160,6 +160,7 @@ messages = Table(
     Column("origin", _Id),  # the message that this one stands in for
     sqlite_autoincrement=True,
 )
+#: Messages that are not sent, dead or merged.
 WAITING = messages.c.state == "waiting"
 Index(
     "messages_due",
@@ -202,6 +203,8 @@ studies = Table(
     Column("ended_at", Float),
     sqlite_autoincrement=True,
 )
+#: Diagnoses that are not done.
+UNFINISHED = studies.c.state == "waiting"
 Index("studies_of_incident", studies.c.incident, studies.c.id)
 Index(
     "studies_waiting",

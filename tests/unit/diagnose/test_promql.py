@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from responder.diagnose.probes import PROBES
 from responder.diagnose.probes.promql import PromqlSpec
 from responder.diagnose.promql_template import fill, scan
-from responder.diagnose.units import duration, figure, span
+from responder.diagnose.units import figure, span
 from responder.model.finding import Verdict
+from responder.model.text import seconds_of
 from tests.unit.diagnose.conftest import Canned, Look, a_probe, a_scene
 
 ERRORS = PromqlSpec(
@@ -251,4 +252,4 @@ def test_numbers_are_shown_as_people_read_them() -> None:
         "2.5 h",
         "3.5 days",
     ]
-    assert [duration("1h30m"), duration("30s"), duration("1d")] == [5400, 30, 86400]
+    assert [seconds_of("1h30m"), seconds_of("30s"), seconds_of("1d")] == [5400, 30, 86400]
