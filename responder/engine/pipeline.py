@@ -1,11 +1,11 @@
-"""The story of an alert: from a kept body to what people are told. Nothing here waits, writes or sends.
+"""The path of an alert, from a stored notification to its messages. Nothing here waits, writes or sends.
 
     delivery --read--> group --triage--> Effects   committed in one transaction: incident, pages due later, work to do
     work --probes--> findings --diagnose--> Diagnosed   kept with the incident; releases its pages or follows them
     due message + content of its incident --compose--> Report   at the moment it is sent
 
-The shell is ``web/webhook.py`` (keeps bodies), ``triage.py`` (commits Effects), ``diagnosis.py`` (runs probes) and
-``courier.py`` (sends what is due).
+Notifications are stored by ``web/webhook.py``. Effects are committed by ``workers/triage.py``, probes are run by
+``workers/diagnosis.py``, and due messages are sent by ``workers/delivery.py``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from responder.triage.stale_alerts import believe
 
 
 def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk, tide: Tide | None = None) -> Effects:
-    """What follows from a delivery of ``group``, given what is known of the group so far and of floods that are on."""
+    """The effects of a delivery of ``group``, given the history of the group and the active floods."""
     believed = believe(group, history.incident, delivery.received_at, desk.patience)
     decision = decide(
         believed, desk.book, desk.matching, history.incident, delivery.id, delivery.received_at, desk.patience
@@ -32,5 +32,5 @@ def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk, 
 
 
 def diagnose(work: Work, findings: tuple[Finding, ...]) -> Diagnosed:
-    """What the findings say together, and the severity they ask for."""
+    """The conclusion of all findings, and the severity that they ask for."""
     return Diagnosed(findings=findings, conclusion=conclude(findings, work.subject), turned=judged(work, findings))

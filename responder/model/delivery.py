@@ -79,19 +79,23 @@ class Effects:
 
     ``delivery`` is None where something else than a delivery led to it: a timer, an operator.
     ``content`` is what its messages are composed from, None where nothing about it has changed.
-    ``state`` is "decided", or "failed" where triage broke and a plain page says so. ``due_at`` is when the page leaves
-    at the latest. ``work`` is None where there is nothing to diagnose. ``beats`` are the heartbeats it brought,
+    ``decision`` is None where triage failed on the delivery, and where there is none. ``work`` is None where there is
+    nothing to diagnose; otherwise its page leaves at ``due_at`` at the latest. ``beats`` are the heartbeats it brought,
     ``flood`` what is remembered of its severity's new incidents from now on; None where it is none of them.
     """
 
     delivery: int | None = None
-    state: str = "decided"
     outcome: str = ""
     decision: Decision | None = None
     incident: Incident | None = None
     content: IncidentContent | None = None
     drafts: tuple[Draft, ...] = ()
     work: Work | None = None
-    due_at: datetime
+    due_at: datetime | None = None
     beats: tuple[Beat, ...] = ()
     flood: Flood | None = None
+
+    @property
+    def state(self) -> str:
+        """The state of the delivery after it."""
+        return "decided" if self.decision is not None else "failed"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.decision import Decision, Ruling, Trial
-from responder.model.incident import Incident, Member
+from responder.model.incident import Incident
 from responder.model.rule import Action, Rule, RuleBook, Severity
 from responder.model.text import tidy_line
 from responder.model.timing import USUAL, Patience
-from responder.triage.incident_key import key_of, louder, members, merged, view
+from responder.triage.incident_key import Combined, combined, key_of, view
 from responder.triage.lifecycle import compare
 from responder.triage.rule_index import Matching
 from responder.triage.severity_adjustment import adjusted, held, standing, turns
@@ -28,7 +27,7 @@ def decide(
     now: datetime,
     patience: Patience = USUAL,
 ) -> Decision:
-    """What to do about a delivery of this group, as ``truth.believe`` made it; ``now`` is when it was received.
+    """What to do about a delivery of this group, as ``believe`` returned it; ``now`` is when it was received.
 
     The incident's severity is the highest among the alerts that fire (among all where none does), never that of a
     heartbeat while anything else is in the group. What rules in shadow would have decided is the end of the reason, and
@@ -42,15 +41,9 @@ def decide(
     known = incident.found if incident is not None and incident.open else None
     worst, found = standing(worst, known, book) if known else (worst, None)
     key = key_of(group, matching) if book.gathers else ""
-    change = compare(group, view(incident, group), delivery, now, patience)
-    gathered: Mapping[str, Member] = {}
-    joins = False
-    if (incident is not None and incident.gathered) or (key and (incident is None or not incident.open)):
-        change = merged(change, incident, group, now, patience)
-        gathered = members(change, incident, group, rulings, worst.severity.name)
-        other = louder(worst, change, gathered, group, book)
-        joins = _joins(worst, other, incident, book)
-        worst = other or worst
+    alone = Combined(compare(group, view(incident, group), delivery, now, patience), worst)
+    whole = combined(alone, key, rulings, group, incident, book, now, patience)
+    worst, change = whole.ruling, whole.change
     name = tidy_line(worst.alert.name, 100) or "an alert without a name"
     silent = held(worst.rule, worst.severity, now)
     why = f"{name} matched rule {worst.rule.id}: {worst.severity.name} {worst.reason}"
@@ -64,8 +57,8 @@ def decide(
         held=silent,
         found=found,
         key=key,
-        gathered=gathered,
-        joins=joins,
+        gathered=whole.members,
+        joins=whole.joins,
         trial=trial,
     )
 
@@ -81,14 +74,6 @@ def _rule_on(alert: Alert, book: RuleBook, matching: Matching, firing: int, now:
 def _trial(rule: Rule, alert: Alert, book: RuleBook, firing: int, now: datetime) -> Trial:
     severity, reason = severity_of(rule, alert, book, firing)
     return Trial(rule=rule, severity=severity, reason="; ".join(filter(None, (reason, held(rule, severity, now)))))
-
-
-def _joins(ruling: Ruling, other: Ruling | None, incident: Incident | None, book: RuleBook) -> bool:
-    """Whether the incident is about another group than this one: that which made it as bad as it is."""
-    if incident is None or not incident.open:
-        return False
-    known = book.severities.get(incident.severity)
-    return other is not None or (known is not None and known.rank <= ruling.severity.rank)
 
 
 def _loudness(each: Ruling | Trial) -> tuple[bool, int]:

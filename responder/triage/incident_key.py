@@ -7,7 +7,7 @@ its labels, none of them empty. Whatever it was gathered into, it stays in until
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from json import dumps
@@ -45,6 +45,45 @@ def key_of(group: AlertGroup, matching: Matching) -> str:
     return sha256(f"incident_key\n{group.cluster}\n{dumps([*zip(names, values, strict=True)])}".encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """What a notification of one group means for its incident.
+
+    ``ruling`` has the worst severity of all groups. ``members`` is empty for an incident of one group. ``joins`` says
+    that another group made the incident as severe as it is.
+    """
+
+    change: Change
+    ruling: Ruling
+    members: Mapping[str, Member] = field(default_factory=dict)
+    joins: bool = False
+
+
+def combined(
+    alone: Combined,
+    key: str,
+    rulings: Sequence[Ruling],
+    group: AlertGroup,
+    incident: Incident | None,
+    book: RuleBook,
+    now: datetime,
+    patience: Patience = USUAL,
+) -> Combined:
+    """The meaning of a notification for an incident of several groups, if its incident is one.
+
+    ``alone`` is its meaning for the group, ``key`` the one that the group has by its rules.
+    """
+    is_open = incident is not None and incident.open
+    if not (incident is not None and incident.gathered) and (not key or is_open):
+        return alone
+    change = _merged(alone.change, incident, group, now, patience)
+    members = _members(change, incident, group, rulings, alone.ruling.severity.name)
+    other = _louder(alone.ruling, change, members, group, book)
+    before = book.severities.get(incident.severity) if incident is not None and is_open else None
+    as_severe = before is not None and before.rank <= alone.ruling.severity.rank
+    return Combined(change, other or alone.ruling, members, joins=is_open and (other is not None or as_severe))
+
+
 def view(incident: Incident | None, group: AlertGroup) -> Incident | None:
     """The incident as one of its groups knows it: with the alerts of that group only."""
     if incident is None or not incident.gathered:
@@ -57,7 +96,7 @@ def view(incident: Incident | None, group: AlertGroup) -> Incident | None:
     return replace(incident, alerts=own)
 
 
-def merged(
+def _merged(
     change: Change, incident: Incident | None, group: AlertGroup, now: datetime, patience: Patience = USUAL
 ) -> Change:
     """What a change of one group means for the incident: it is over only where no other group of it fires."""
@@ -77,12 +116,12 @@ def merged(
         reason = f"{change.reason}, and {firing} of other groups of the incident still fire"
         change = replace(change, kind=kind, reason=reason, hold="", held_until=None)
         alerts = {**others, **ended}
-    elif others and change.kind is ChangeKind.GROWN and not view_has(incident, group):
+    elif others and change.kind is ChangeKind.GROWN and not _has(incident, group):
         change = replace(change, reason=f"another group joined: {change.reason}")
     return replace(change, alerts=alerts, review_at=next_look(alerts, change.held_until, patience))
 
 
-def members(
+def _members(
     change: Change, incident: Incident | None, group: AlertGroup, rulings: Sequence[Ruling], worst: str
 ) -> Mapping[str, Member]:
     """The group, and the severity its rule gave, of each alert known after the change."""
@@ -92,7 +131,7 @@ def members(
     return {name: own.get(name) or before.get(name, cut) for name in change.alerts}
 
 
-def louder(
+def _louder(
     ruling: Ruling, change: Change, gathered: Mapping[str, Member], group: AlertGroup, book: RuleBook
 ) -> Ruling | None:
     """The ruling with the severity of another group of the incident, where that is worse; None where it is not."""
@@ -109,7 +148,7 @@ def louder(
     return replace(ruling, severity=worst, reason=reason)
 
 
-def view_has(incident: Incident | None, group: AlertGroup) -> bool:
+def _has(incident: Incident | None, group: AlertGroup) -> bool:
     """Whether the incident knows an alert of the group."""
     return incident is not None and any(each.group == group.dedup_key for each in incident.gathered.values())
 

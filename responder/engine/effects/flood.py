@@ -70,7 +70,7 @@ def told(changed: Iterable[Flood], desk: Desk, now: datetime) -> Decided:
     """The floods to remember, and the messages about them."""
     every = [tell(flood, desk, now) for flood in changed]
     return Decided(
-        effects=[without_delivery(each.drafts, now, each.content) for each in every if each.content],
+        effects=[Effects(content=each.content, drafts=each.drafts) for each in every if each.content],
         floods=[each.flood for each in every],
     )
 
@@ -79,11 +79,11 @@ def end(flood: Flood, open_now: int, desk: Desk, now: datetime) -> tuple[Flood, 
     """What is remembered of a flood that is over, and the messages about its end. Pure."""
     severity = severity_of(flood, desk)
     if not flood.told:
-        return ended(flood), without_delivery((), now)
+        return ended(flood), Effects()
     facts = receded(flood, severity, open_now=open_now, rate=rate(flood, now), now=now)
     own, to = (flood.digest, dedup_key(flood.digest)), desk.configured(flood.told)
     drafts = messages(*own, Moment.RESOLUTION, facts, to, rank=severity.rank, due_at=now)
-    return ended(flood), without_delivery(drafts, now, digest(flood, severity, desk.book, now))
+    return ended(flood), Effects(content=digest(flood, severity, desk.book, now), drafts=drafts)
 
 
 def page_now(incident: Incident, delivery: Delivery | None, desk: Desk, now: datetime) -> Effects:
@@ -110,8 +110,3 @@ def _page_without(incident: Incident, why: str, desk: Desk, now: datetime) -> Ef
 def severity_of(flood: Flood, desk: Desk) -> Severity:
     """That of a flood; the worst where rules that were changed meanwhile know it no more: people wait for its end."""
     return desk.book.severities.get(flood.severity) or desk.worst
-
-
-def without_delivery(drafts: tuple[Draft, ...], now: datetime, content: IncidentContent | None = None) -> Effects:
-    """Messages that follow from no delivery."""
-    return Effects(content=content, drafts=drafts, due_at=now)

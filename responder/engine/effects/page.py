@@ -132,10 +132,4 @@ def opened(
 
 def recorded(decision: Decision, delivery: Delivery, incident: Incident | None, outcome: str) -> Effects:
     """Nothing to tell: what became of the delivery, and of its incident where it has one, is remembered."""
-    return Effects(
-        delivery=delivery.id,
-        outcome=outcome,
-        decision=decision,
-        incident=incident,
-        due_at=delivery.received_at,
-    )
+    return Effects(delivery=delivery.id, outcome=outcome, decision=decision, incident=incident)

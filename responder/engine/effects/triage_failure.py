@@ -60,7 +60,7 @@ def failed(
         review_at=until,
         gone_since=None,
     )
-    effects = Effects(delivery=delivery.id, state="failed", outcome=reason, incident=incident, due_at=now)
+    effects = Effects(delivery=delivery.id, outcome=reason, incident=incident)
     if before is not None:
         return effects
     own, counts = (incident.id, key), group_counts(group) if group else NO_FACTS

@@ -32,7 +32,7 @@ def changed(incident: Incident, change: Change, before: IncidentContent | None, 
     if change.kind is ChangeKind.RESOLVED:
         return resolved(moved, before, change.reason, desk, now)
     if change.kind not in {ChangeKind.AGAIN, ChangeKind.GROWN}:
-        return _silent(moved, change.reason, now)
+        return Effects(outcome=change.reason, incident=moved)
     again = change.kind is ChangeKind.AGAIN
     moved = replace(moved, open=True, resolved_at=None, changed_at=now, reopened_at=now if again else moved.reopened_at)
     reopened = not incident.open
@@ -75,13 +75,13 @@ def paged(
     content = replace(content, decision=replace(content.decision, pages=True))
     facts = replace(counts(incident), update=tidy_line(why, LINE_LIMIT))
     drafts = messages(incident.id, incident.dedup_key, Moment.START, facts, added, rank=severity.rank, due_at=now)
-    return Effects(outcome=why, incident=told, content=content, drafts=drafts, due_at=now)
+    return Effects(outcome=why, incident=told, content=content, drafts=drafts)
 
 
 def noted(incident: Incident, before: IncidentContent | None, update: str, desk: Desk, now: datetime) -> Effects:
     """Something people should know of an open incident, and need not be woken for; ``update`` empty tells nobody."""
     if not update:
-        return _silent(incident, "", now)
+        return Effects(incident=incident)
     facts = replace(counts(incident), update=tidy_line(update, LINE_LIMIT), easing=True)
     effects = _effects(incident, before, update, Moment.UPDATE, facts, desk, now)
     return replace(effects, drafts=tuple(each for each in effects.drafts if each.channel not in desk.pagers))
@@ -101,8 +101,4 @@ def _effects(
     rank = severities.get(incident.severity, 1)
     drafts = messages(incident.id, incident.dedup_key, kind, facts, told, rank=rank, due_at=now)
     content = None if before else bare(incident, desk.book)
-    return replace(_silent(incident, outcome, now), content=content, drafts=drafts)
-
-
-def _silent(incident: Incident, outcome: str, now: datetime) -> Effects:
-    return Effects(outcome=outcome, incident=incident, due_at=now)
+    return Effects(outcome=outcome, incident=incident, content=content, drafts=drafts)

@@ -98,7 +98,6 @@ def follow(
                 outcome=each.step.reason,
                 incident=incident,
                 drafts=tuple(replace(each, origin=page.id) for each in drafts),
-                due_at=now,
             )
         )
     return Decided(effects=effects, changed=list(moved.values()))

@@ -41,7 +41,6 @@ def _told(each: Unclosed, incident: Incident | None, desk: Desk, now: datetime) 
         outcome=facts.update,
         incident=incident,
         drafts=tuple(replace(draft, origin=None if place else each.id) for place, draft in enumerate(drafts)),
-        due_at=now,
     )
 
 

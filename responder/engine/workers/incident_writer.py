@@ -36,7 +36,7 @@ def write(connection: Connection, decided: Decided, now: datetime, room: int) ->
     floods.save(connection, decided.floods)
     heartbeats.save(connection, decided.pulses)
     heartbeats.beat(connection, (beat for each in effects for beat in each.beats))
-    due = [(each.work, each.due_at) for each in effects if each.work]
+    due = [(each.work, each.due_at or now) for each in effects if each.work]
     return diagnoses.write(connection, due, now, now + LEASE, room)
 
 

@@ -157,12 +157,7 @@ def _triage(read: _Read, delivery: Delivery, known: Recall, desk: Desk, tide: Ti
 def _failed(delivery: Delivery, group: AlertGroup | None, error: Exception, known: Recall, desk: Desk) -> Effects:
     """A page about the failure, if something fires or is open that the notification may have been about."""
     if group and not group.firing and not group.truncated and known.own(group).incident is None:
-        return Effects(
-            delivery=delivery.id,
-            state="failed",
-            outcome=f"triage stopped with {type(error).__name__}; nothing fires",
-            due_at=delivery.received_at,
-        )
+        return Effects(delivery=delivery.id, outcome=f"triage stopped with {type(error).__name__}; nothing fires")
     key = failure_key(group) if group else SHARED
     if known.open(key).incident is None and known.failures() >= SINGLE_PAGES:
         key = SHARED
