@@ -30,8 +30,8 @@ from responder.notify.report.compose import letter
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
-from responder.store.incidents import contents, diagnoses, incidents
-from responder.store.outbox import attempts, claims, outbox
+from responder.store.incidents import diagnoses, incidents
+from responder.store.outbox import claims, outbox
 from responder.store.schema.migrate import migrate
 from tests.support.builders import NOW, a_content, a_draft, a_subject, an_incident
 
@@ -98,13 +98,13 @@ class Past:
         ]
         with self._database.work() as connection:
             incidents.save(connection, [incident], [])
-            contents.save(connection, [replace(a_content(), incident=name)], (), now)
+            incidents.save_contents(connection, [replace(a_content(), incident=name)], (), now)
             outbox.write(connection, drafts, now)
             for study in diagnoses.write(connection, [(work, now)], now, now):
                 diagnoses.finish(connection, study, now)
             for _ in drafts:
                 for row in claims.claim(connection, LANE, now, now, 10):
-                    attempts.sent(connection, letter(row, now), {"ts": "17.5"}, now)
+                    outbox.sent(connection, letter(row, now), {"ts": "17.5"}, now)
 
     def day(self, deliveries: int, *, over: bool = True) -> None:
         """One day's webhooks."""

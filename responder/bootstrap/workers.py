@@ -35,7 +35,9 @@ from responder.engine.workers.incident_writer import Ledger
 from responder.engine.workers.loop import Loop
 from responder.engine.workers.rule_reloader import Loaded, Rules
 from responder.model.clock import Clock
-from responder.outgoing import session, smtp  # noqa: F401 - or each worker would import them with what it sends first
+from responder.outgoing import (
+    smtp,  # noqa: F401 - or each worker would import them with what it sends first
+)
 from responder.settings import Settings
 from responder.store.database import CannotStore, Database
 from responder.store.inbox.inbox import Inbox

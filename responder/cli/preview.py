@@ -12,8 +12,7 @@ import msgspec
 from responder.cli.samples import Sample
 from responder.diagnose.contract import Ask
 from responder.engine import pipeline
-from responder.engine.effects.context import Desk
-from responder.engine.effects.on_notification import History
+from responder.engine.effects.context import Desk, History
 from responder.engine.effects.severity_change import improved
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery, Effects, Turned

@@ -1,12 +1,13 @@
-"""From findings to a few words: what is likely, seen and changed, what it is not, and what nobody could see."""
+"""What findings say together: the likely cause, changes, what is ruled out, what is unknown, and the severity. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from responder.model.decision import Subject
+from responder.model.decision import Subject, Turn
 from responder.model.finding import Conclusion, Finding, Verdict, rank, worst_first
+from responder.model.rule import Sought
 from responder.model.text import cut
 
 RECENT_CHANGES = "recent-changes"
@@ -79,3 +80,32 @@ def _unknown(findings: tuple[Finding, ...]) -> str:
     if skipped:
         parts.append(f"not asked: {', '.join(skipped)}")
     return cut("; ".join(parts), _LIMIT)
+
+
+_WORDS = ("bad", "warning", "unknown", "ok")
+"""The worst first."""
+
+
+def judge(turns: Iterable[Turn], findings: Sequence[Finding]) -> tuple[Turn, str] | None:
+    """The turn that applies, and the findings it goes by in one sentence; None where none applies."""
+    for turn in turns:
+        said = [_made(sought, findings) for sought in turn.findings]
+        if all(said):
+            return turn, " and ".join(said)
+    return None
+
+
+def word(finding: Finding) -> str:
+    """What a rule calls a finding; empty for a question that was not asked."""
+    if finding.verdict is Verdict.SKIPPED:
+        return ""
+    return "warning" if finding.warning and finding.verdict is Verdict.BAD else finding.verdict.value
+
+
+def _made(sought: Sought, findings: Sequence[Finding]) -> str:
+    """The finding in words where it is one of those sought: of a probe with several answers the worst counts."""
+    answers = [finding for finding in findings if finding.probe == sought.probe and word(finding)]
+    worst = min(answers, key=lambda each: _WORDS.index(word(each)), default=None)
+    if worst is None or word(worst) not in sought.words:
+        return ""
+    return f"{sought.probe} is {word(worst)} ({worst.headline})"

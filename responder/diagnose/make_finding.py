@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from responder.diagnose.address import NAME_LIMIT
 from responder.diagnose.contract import Ask
+from responder.diagnose.plan import NAME_LIMIT
 from responder.diagnose.units import span
 from responder.model.finding import DETAIL_LIMIT, HEADLINE_LIMIT, Finding, Verdict
 from responder.model.text import tidy, tidy_line

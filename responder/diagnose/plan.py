@@ -1,12 +1,17 @@
-"""From the names of probes to the questions they ask about one subject."""
+"""Plans probes: which questions a page asks, and the address that each question goes to. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from responder.diagnose.contract import Ask, ProbeKind, Scene
-from responder.model.rule import RuleBook
+from responder.model.rule import RuleBook, Service
 from responder.model.text import tidy_line
+from responder.outgoing import is_forbidden, split_address
+from responder.outgoing.bearer import PORTS
 
 
 def plan(names: Iterable[str], book: RuleBook, kinds: Mapping[str, ProbeKind], scene: Scene) -> tuple[Ask, ...]:
@@ -29,3 +34,94 @@ def _asks(name: str, book: RuleBook, kinds: Mapping[str, ProbeKind], scene: Scen
 
 def _nothing(name: str, kind: str, scene: Scene, skip: str) -> Ask:
     return Ask(probe=name, kind=kind, target=tidy_line(scene.subject.name, 40), question="", timeout=0.0, skip=skip)
+
+
+HEALTH = "${health}"
+NAME_LIMIT = 40
+UNKNOWN_SERVICE = "the service is not in the catalogue"
+
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|[0-9A-Fa-f:.]{2,45}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A host, a port, and whether the address it came from speaks TLS (None where it did not say)."""
+
+    host: str
+    port: int
+    secure: bool | None = None
+
+
+def service_of(scene: Scene) -> Service | None:
+    """The catalogue's entry for what the alert is about."""
+    return scene.services.get(scene.subject.service) if scene.subject.service is not None else None
+
+
+def subject_name(scene: Scene) -> str:
+    """What the alert is about, in a few clean words: an alert may claim any name."""
+    return tidy_line(scene.subject.name, NAME_LIMIT) or "unknown subject"
+
+
+def endpoint(url: str) -> Endpoint:
+    """Host and port of an absolute http(s) address. Raises ValueError where it is none."""
+    parts = urlsplit(url)
+    if parts.scheme not in PORTS or not parts.hostname or not _HOST.fullmatch(parts.hostname):
+        message = f"{url!r} is no http(s) address"
+        raise ValueError(message)
+    return Endpoint(host=parts.hostname, port=parts.port or PORTS[parts.scheme], secure=parts.scheme == "https")
+
+
+def locate(target: str, scene: Scene) -> tuple[str, Endpoint | None, str]:
+    """Name, endpoint and, where there is none, the reason, for ``${health}`` or a literal ``host:port``."""
+    if target != HEALTH:
+        try:
+            host, port = split_address(target)
+        except ValueError:
+            return target, None, "its target is not host:port"
+        return target, Endpoint(host=host, port=port), ""
+    service = service_of(scene)
+    if service is None:
+        return subject_name(scene), None, UNKNOWN_SERVICE
+    try:
+        return service.name, endpoint(service.health), ""
+    except ValueError:
+        return service.name, None, "its health address in the catalogue cannot be used"
+
+
+def check_target(key: str, target: str) -> tuple[str, ...]:
+    """What is wrong with a ``${health}`` or ``host:port`` of a rule file."""
+    if target == HEALTH:
+        return ()
+    try:
+        host, _ = split_address(target)
+    except ValueError:
+        return (f"{key} must be {HEALTH} or host:port, not {target!r}",)
+    return check_host(key, host)
+
+
+def check_host(key: str, host: str) -> tuple[str, ...]:
+    """What is wrong with a literal host name or IP address."""
+    if "${" in host:
+        return (f"{key} takes no placeholder but {HEALTH}: labels never choose an address",)
+    if not _HOST.fullmatch(host):
+        return (f"{key}: {host!r} is no host name",)
+    if is_forbidden(host):
+        return (f"{key}: {host} is a link-local or metadata address, which is never asked",)
+    return ()
+
+
+def check_url(key: str, url: str) -> tuple[str, ...]:
+    """What is wrong with ``${health}``, ``${health}/more`` or an absolute http(s) address."""
+    rest = url.removeprefix(HEALTH)
+    if rest != url:
+        fits = rest == "" or (rest.startswith("/") and "${" not in rest and rest.isprintable() and " " not in rest)
+        return () if fits else (f"{key}: after {HEALTH} only a fixed path may follow, not {rest!r}",)
+    if "${" in url:
+        return (f"{key} takes no placeholder but {HEALTH}, at its beginning: labels never choose an address",)
+    try:
+        host = endpoint(url).host
+    except ValueError:
+        return (f"{key} must be {HEALTH} or an absolute http(s) address, not {url!r}",)
+    if "@" in urlsplit(url).netloc:
+        return (f"{key} holds a user name or password: take it out of the rule file",)
+    return check_host(key, host)

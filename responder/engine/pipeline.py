@@ -11,15 +11,15 @@ Notifications are stored by ``web/webhook.py``. Effects are committed by ``worke
 from __future__ import annotations
 
 from responder.diagnose.conclude import conclude
-from responder.engine.effects.context import Desk
-from responder.engine.effects.on_notification import History, follow
+from responder.engine.effects.context import Desk, History
+from responder.engine.effects.on_notification import follow
 from responder.engine.effects.severity_change import judged
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery, Diagnosed, Effects, Work
 from responder.model.finding import Finding
 from responder.model.flood import Tide
 from responder.triage.decide import decide
-from responder.triage.stale_alerts import believe
+from responder.triage.lifecycle import believe
 
 
 def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk, tide: Tide | None = None) -> Effects:

@@ -8,11 +8,9 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from responder.engine import pipeline
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import Desk, History, history_of
 from responder.engine.effects.held_page import held_by, opens_for, pagers_of, windows_of
-from responder.engine.effects.history import history_of
-from responder.engine.effects.incident_state import still_fires
-from responder.engine.effects.on_notification import History
+from responder.engine.effects.page import still_fires
 from responder.engine.effects.without_notification import changed, paged
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery, Effects

@@ -12,7 +12,7 @@ from responder.model.clock import Clock, Deadline
 from responder.model.message import Request, Response
 from responder.model.secret import Secret
 from responder.outgoing.bearer import masked, token_for, with_token
-from responder.outgoing.dial import Dialer
+from responder.outgoing.network import Dialer
 
 if TYPE_CHECKING:
     from responder.outgoing.session import Session

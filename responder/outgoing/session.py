@@ -14,9 +14,8 @@ from urllib.parse import SplitResult, quote, urlsplit
 from responder import __version__
 from responder.model.clock import Deadline
 from responder.model.message import Request, Response
-from responder.outgoing.dial import CouldNotReach, Dialer, reason
 from responder.outgoing.library import httpcore, httpx
-from responder.outgoing.network import DeadlineBackend, Exchange, limited
+from responder.outgoing.network import CouldNotReach, DeadlineBackend, Dialer, Exchange, limited, reason
 
 #: Bytes that an answer may take beside its body: heads (also of 1xx responses), and what chunks are wrapped in.
 _OVERHEAD_BYTES: Final = 1024 * 1024

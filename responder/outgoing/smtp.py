@@ -14,7 +14,7 @@ from responder.model.clock import Clock, Deadline
 from responder.model.message import Request, Response
 from responder.model.secret import Secret
 from responder.outgoing.client import Outgoing
-from responder.outgoing.dial import CouldNotReach, reason
+from responder.outgoing.network import CouldNotReach, reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,8 @@ from responder.model.decision import Ruling
 from responder.model.incident import Change, ChangeKind, Incident, Known, Member
 from responder.model.rule import RuleBook
 from responder.model.timing import USUAL, Patience
+from responder.triage.lifecycle import next_look
 from responder.triage.rule_index import Matching
-from responder.triage.stale_alerts import next_look
 
 _CUT = "cut off by max_alerts: "
 """Stands for the alerts of a group that ``max_alerts`` cut off, where a fingerprint would: they may still fire."""

@@ -1,16 +1,16 @@
-"""State by comparison: how a notification differs from the incident as we know it."""
+"""How a notification changes an incident: what is new, resolved, repeated, late or stale. Pure."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
-from responder.model.alert import AlertGroup
-from responder.model.incident import Change, ChangeKind, Incident
+from responder.model.alert import Alert, AlertGroup
+from responder.model.incident import Change, ChangeKind, Incident, Known
 from responder.model.text import number_of
 from responder.model.timing import USUAL, Patience
 from responder.triage import flapping
-from responder.triage.group_diff import Seen, look
-from responder.triage.stale_alerts import next_look
 
 
 def compare(
@@ -172,3 +172,149 @@ def _minutes(length: timedelta) -> str:
 
 def _at(moment: datetime) -> str:
     return f"{moment:%H:%M}Z"
+
+
+AHEAD = 60.0
+"""Seconds by which a doubt may be ahead of us for the clocks of two replicas; more, and the clock was put back."""
+
+
+def believe(group: AlertGroup, incident: Incident | None, now: datetime, patience: Patience = USUAL) -> AlertGroup:
+    """The group with one entry an alert, and those that tell an older truth than we know moved to ``outdated``.
+
+    ``incident`` is the latest of the group, open or resolved. A firing alert is outdated where we know an end of it
+    that is not before its start, and have known it for less than ``patience.late``; a resolved one where it has begun
+    anew since.
+    """
+    newest: dict[str, Alert] = {}
+    for alert in group.alerts:
+        other = newest.get(alert.fingerprint)
+        if other is None or (other.starts_at, other.firing) < (alert.starts_at, alert.firing):
+            newest[alert.fingerprint] = alert
+    known = incident.alerts if incident is not None else {}
+    outdated = tuple(
+        alert for alert in newest.values() if _outdated(known.get(alert.fingerprint), alert, now, patience)
+    )
+    if not outdated and len(newest) == len(group.alerts):
+        return group
+    return replace(group, alerts=tuple(each for each in newest.values() if each not in outdated), outdated=outdated)
+
+
+def end(alert: Alert) -> float:
+    """When a resolved alert ended; one whose end was not sent counts as ended when it began."""
+    began = alert.starts_at.timestamp()
+    return max(began, alert.ends_at.timestamp()) if alert.ends_at else began
+
+
+def _outdated(known: Known | None, alert: Alert, now: datetime, patience: Patience) -> bool:
+    if known is None:
+        return False
+    if not alert.firing:
+        return known.ends_at is None and end(alert) < known.starts_at
+    if known.ends_at is None or alert.starts_at.timestamp() > known.ends_at:
+        return False
+    return now.timestamp() - known.ends_at < patience.late.total_seconds()
+
+
+def heard(known: Known | None, alert: Alert) -> Known:
+    """What is known of an alert after a notification that is believed."""
+    began = alert.starts_at.timestamp()
+    flaps = known.flaps if known else 0
+    if not alert.firing:
+        since = max(began, known.starts_at) if known else began
+        last = max(end(alert), known.ends_at) if known and known.ends_at is not None else end(alert)
+        return Known(since, max(since, last), flaps=flaps)
+    if known is None or known.ends_at is None:
+        return Known(max(began, known.starts_at) if known else began, flaps=flaps)
+    return Known(began, flaps=flaps + 1)
+
+
+def doubted(known: Known, now: datetime) -> Known:
+    """The same, after a notification that says it fires although we know its end."""
+    return known if known.ends_at is None or known.doubted_at else replace(known, doubted_at=now.timestamp())
+
+
+def believed_after_all(known: Known, now: datetime, patience: Patience = USUAL) -> bool:
+    """Whether an alert was said to fire after its end, and nobody has taken that back in time.
+
+    A doubt from the future was written before the clock was put back: nobody can tell how long it has lasted.
+    """
+    if known.doubted_at is None:
+        return False
+    return now >= _settled_at(known.doubted_at, patience) or known.doubted_at > now.timestamp() + AHEAD
+
+
+def next_look(alerts: Mapping[str, Known], held_until: datetime | None, patience: Patience = USUAL) -> datetime | None:
+    """When the incident must be looked at again without a notification; None where nothing waits for a time."""
+    doubts = [known.doubted_at for known in alerts.values() if known.doubted_at is not None]
+    moments = [_settled_at(min(doubts), patience)] if doubts else []
+    return min([*moments, *([held_until] if held_until else [])], default=None)
+
+
+def _settled_at(doubted_at: float, patience: Patience) -> datetime:
+    return datetime.fromtimestamp(doubted_at, UTC) + patience.peer
+
+
+FORGOTTEN = timedelta(days=1)
+"""How long the end of an alert is remembered: pods come and go while an incident is open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Fingerprints: ``firing`` of the notification, in its order; of these, those that ``began`` or began ``again``.
+
+    ``ended`` fired until now, ``missed`` were never known to fire. ``missing`` are known to fire and not named at all.
+    ``after`` is what is known after it, ``doubts`` how many alerts it says to fire whose end we know.
+    """
+
+    firing: tuple[str, ...]
+    began: tuple[str, ...]
+    again: tuple[str, ...]
+    ended: tuple[str, ...]
+    missed: tuple[str, ...]
+    missing: tuple[str, ...]
+    doubts: int
+    after: Mapping[str, Known]
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Those that fire and did not."""
+        return self.began + self.again
+
+    @property
+    def still(self) -> int:
+        """How many fire after it, named or not."""
+        return sum(known.ends_at is None for known in self.after.values())
+
+    @property
+    def told_often(self) -> bool:
+        """Whether all that moved are alerts that come and go, and that people have heard of just now."""
+        flaps = [self.after[each].flaps for each in self.again + self.ended]
+        return not self.began and all(count and not flapping.worth_telling(count) for count in flaps)
+
+
+def look(group: AlertGroup, before: Mapping[str, Known], now: datetime) -> Seen:
+    """What ``group``, as ``truth.believe`` made it, says beside what was known."""
+    told = {alert.fingerprint: heard(before.get(alert.fingerprint), alert) for alert in group.alerts}
+    late = {each.fingerprint: doubted(before[each.fingerprint], now) for each in group.outdated if each.firing}
+    named = {*told, *(each.fingerprint for each in group.outdated)}
+    firing = tuple(alert.fingerprint for alert in group.firing)
+    over = tuple(alert.fingerprint for alert in group.alerts if not alert.firing)
+    return Seen(
+        firing=firing,
+        began=_where(firing, lambda each: each not in before),
+        again=_where(firing, lambda each: each in before and before[each].ends_at is not None),
+        ended=_where(over, lambda each: each in before and before[each].ends_at is None),
+        missed=_where(over, lambda each: each not in before),
+        missing=_where(before, lambda each: before[each].ends_at is None and each not in named),
+        doubts=len(late),
+        after={**_remembered(before, now), **late, **told},
+    )
+
+
+def _remembered(before: Mapping[str, Known], now: datetime) -> Mapping[str, Known]:
+    oldest = (now - FORGOTTEN).timestamp()
+    return {each: known for each, known in before.items() if known.ends_at is None or known.ends_at > oldest}
+
+
+def _where(fingerprints: Iterable[str], holds: Callable[[str], bool]) -> tuple[str, ...]:
+    return tuple(filter(holds, fingerprints))

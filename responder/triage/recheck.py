@@ -8,7 +8,7 @@ from responder.model.incident import Change, ChangeKind, Incident, Known
 from responder.model.text import number_of
 from responder.model.timing import USUAL, Patience
 from responder.triage import flapping
-from responder.triage.stale_alerts import believed_after_all, next_look
+from responder.triage.lifecycle import believed_after_all, next_look
 
 
 def review(incident: Incident, now: datetime, patience: Patience = USUAL) -> Change:

@@ -16,7 +16,7 @@ from responder.model.clock import Clock
 from responder.model.rule import Heartbeat
 from responder.store.database import Database
 from responder.store.inbox import inbox
-from responder.store.incidents import heartbeats
+from responder.store.incidents import detectors
 from responder.store.maintenance import disk, retention
 from responder.store.outbox import backlog, channel_state
 
@@ -143,7 +143,7 @@ def _space(connection: Connection, limit: int) -> Iterator[Metric]:
 
 
 def _heartbeats(connection: Connection, rules: InForce) -> Iterator[Metric]:
-    known = heartbeats.pulses(connection)
+    known = detectors.pulses(connection)
     seen: dict[tuple[str, ...], float] = {
         (each.cluster,): pulse.seen_at.timestamp()
         for each in rules.heartbeats

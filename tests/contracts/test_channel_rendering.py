@@ -27,10 +27,10 @@ from responder.model.report import Moment, Report
 from responder.model.rule import Link
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel
-from responder.notify.report import facts
+from responder.notify.report import content
 from responder.notify.report.compose import compose
+from responder.notify.report.content import content_of, with_findings
 from responder.notify.report.links import LinkMaker
-from responder.notify.report.record import content_of, with_findings
 from responder.standins.pagerduty import read_event
 from responder.standins.slack import refusal
 from tests.contracts.channel_cases import CASES, letters
@@ -304,7 +304,7 @@ def _stories() -> dict[str, Report]:
         "update": over.change.reason,
         "firing": 0,
         "resolved": 1,
-        "ended_at": facts.ended(over, group, closed.alerts.started_at, later),
+        "ended_at": content.ended(over, group, closed.alerts.started_at, later),
         "resolution": f"{over.change.reason}; what fixed it is not recorded yet",
     }
     stories["resolution"] = _composed(closed, later, Moment.RESOLUTION, **end)

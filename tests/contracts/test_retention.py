@@ -18,9 +18,9 @@ from responder.notify.report.compose import letter
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
-from responder.store.incidents import contents, diagnoses, floods, incidents
+from responder.store.incidents import detectors, diagnoses, incidents
 from responder.store.maintenance.retention import SHELVES, SMALL, used
-from responder.store.outbox import attempts, claims, outbox
+from responder.store.outbox import claims, outbox
 from responder.store.outbox.claims import Lane
 from responder.store.schema.tables import metadata
 from tests.conftest import HandClock
@@ -57,7 +57,7 @@ def an_old_incident(database: Database, name: str = "INC-1", *, at: datetime = L
         work = replace(a_work(), incident=name)
         for study in diagnoses.write(connection, [(work, at)] * 2, at, at, claims=2):
             diagnoses.finish(connection, study, at)
-        contents.save(connection, [replace(a_content(), incident=name)], (), at)
+        incidents.save_contents(connection, [replace(a_content(), incident=name)], (), at)
     told(database, name, at)
 
 
@@ -69,7 +69,7 @@ def told(database: Database, name: str, at: datetime) -> None:
     for n in range(len(drafts)):
         with database.work() as connection:
             for row in claims.claim(connection, EVERY, at, at, 10):
-                attempts.sent(connection, letter(row, at), {"ts": "17.5"} if n == 0 else {}, at)
+                outbox.sent(connection, letter(row, at), {"ts": "17.5"} if n == 0 else {}, at)
 
 
 def test_every_table_that_grows_is_pruned() -> None:
@@ -105,7 +105,7 @@ def test_an_open_incident_keeps_what_its_next_message_needs(database: Database, 
     assert rows(database, "SELECT step FROM messages ORDER BY id") == [("post",)]
     with database.write() as connection:
         assert set(incidents.latest(connection, ["INC-1"])) == {"INC-1"}
-        assert contents.of(connection, ["INC-1"]) == {"INC-1": replace(a_content(), incident="INC-1")}
+        assert incidents.contents_of(connection, ["INC-1"]) == {"INC-1": replace(a_content(), incident="INC-1")}
         outbox.write(connection, [replace(a_draft("edit", stream="INC-1"), incident="INC-1")], NOW)
         (row,) = claims.claim(connection, EVERY, NOW, NOW, 10)
     assert row.previous == {"ts": "17.5"}
@@ -127,7 +127,7 @@ def test_a_digest_that_is_on_keeps_what_its_next_message_needs(
     for name in ("FLOOD-P1-ON", "FLOOD-P1-OVER"):
         told(database, name, LONG_AGO)
     with database.write() as connection:
-        floods.save(connection, [Flood(severity="P1", digest="FLOOD-P1-ON"), Flood(severity="P2")])
+        detectors.save_floods(connection, [Flood(severity="P1", digest="FLOOD-P1-ON"), Flood(severity="P2")])
     assert swept(database, clock, most_bytes) == {"messages": 5}
     kept = rows(database, "SELECT incident, step FROM messages ORDER BY id")
     assert kept == [("FLOOD-P1-ON", "post")]
@@ -145,7 +145,7 @@ def test_an_end_that_was_not_told_yet_keeps_what_it_answers_to(database: Databas
             row = claims.peek(connection, end.id)
             assert row is not None
             assert row.previous == {"ts": "17.5"}
-            attempts.sent(connection, letter(row, NOW), {}, NOW)
+            outbox.sent(connection, letter(row, NOW), {}, NOW)
     assert swept(database, clock)["messages"] == 2
 
 
@@ -164,7 +164,7 @@ def test_a_message_and_a_diagnosis_that_were_given_up_go(database: Database, clo
     with database.write() as connection:
         outbox.write(connection, [a_draft()], LONG_AGO)
         (row,) = claims.claim(connection, EVERY, NOW, NOW, 10)
-        attempts.dead(connection, letter(row, NOW), "invalid_blocks", LONG_AGO)
+        outbox.dead(connection, letter(row, NOW), "invalid_blocks", LONG_AGO)
         diagnoses.write(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
         for _ in range(2):
             diagnoses.claim(connection, NOW, NOW, 10)

@@ -25,8 +25,8 @@ from responder.store.database import CannotStore, Database
 from responder.store.inbox import history, inbox
 from responder.store.inbox.inbox import Inbox
 from responder.store.inbox.write_check import try_to_keep, write_and_take_away
-from responder.store.incidents import contents, diagnoses, incidents
-from responder.store.outbox import attempts, channel_state, claims, outbox
+from responder.store.incidents import diagnoses, incidents
+from responder.store.outbox import channel_state, claims, outbox
 from responder.store.schema.migrate import migrate
 from responder.store.schema.tables import metadata
 from tests.support.builders import (
@@ -305,7 +305,7 @@ def test_what_waits_is_seen_at_the_first_look(database: Database) -> None:
     assert seen == [True, True, False, False]
     (letter,) = claimed(database, 8)
     with database.write() as connection:
-        attempts.sent(connection, as_letter(letter, NOW), {}, LATER)
+        outbox.sent(connection, as_letter(letter, NOW), {}, LATER)
     assert not claims.anything(database, slack)
 
 
@@ -324,9 +324,9 @@ def test_a_worker_that_lost_its_claim_cannot_give_up_or_put_back(database: Datab
     (first,) = claimed(database)
     (second,) = claimed(database, 6.1)
     with database.write() as connection:
-        assert not attempts.again(connection, as_letter(first, NOW), LATER, "HTTP 500", plain=False)
-        assert not attempts.dead(connection, as_letter(first, NOW), "HTTP 400", LATER)
-        assert attempts.sent(connection, as_letter(second, NOW), {"ts": "2"}, LATER)
+        assert not outbox.again(connection, as_letter(first, NOW), LATER, "HTTP 500", plain=False)
+        assert not outbox.dead(connection, as_letter(first, NOW), "HTTP 400", LATER)
+        assert outbox.sent(connection, as_letter(second, NOW), {"ts": "2"}, LATER)
 
 
 def test_what_was_accepted_is_marked_whoever_holds_it_now(database: Database) -> None:
@@ -335,8 +335,8 @@ def test_what_was_accepted_is_marked_whoever_holds_it_now(database: Database) ->
     (first,) = claimed(database)
     (second,) = claimed(database, 6.1)
     with database.write() as connection:
-        assert attempts.sent(connection, as_letter(first, NOW), {"ts": "1"}, LATER)
-        assert not attempts.sent(connection, as_letter(second, NOW), {"ts": "2"}, LATER)
+        assert outbox.sent(connection, as_letter(first, NOW), {"ts": "1"}, LATER)
+        assert not outbox.sent(connection, as_letter(second, NOW), {"ts": "2"}, LATER)
     assert claimed(database, 100) == []
 
 
@@ -345,7 +345,7 @@ def test_a_claim_lasts_while_it_is_renewed(database: Database) -> None:
     written(database, a_draft())
     (mine,) = claimed(database)
     with database.write() as connection:
-        attempts.renew(connection, [mine], NOW + timedelta(seconds=9))
+        outbox.renew(connection, [mine], NOW + timedelta(seconds=9))
     assert claimed(database, 8.9) == []
     assert len(claimed(database, 9.1)) == 1
 
@@ -357,12 +357,12 @@ def test_messages_of_one_incident_and_channel_keep_their_order(database: Databas
     assert [(row.draft.channel, row.draft.step) for row in letters] == [("slack", "post"), ("pagerduty", "trigger")]
     post, trigger = letters
     with database.write() as connection:
-        attempts.sent(connection, as_letter(trigger, NOW), {}, NOW)
-        attempts.again(connection, as_letter(post, NOW), NOW + timedelta(seconds=30), "HTTP 500", plain=False)
+        outbox.sent(connection, as_letter(trigger, NOW), {}, NOW)
+        outbox.again(connection, as_letter(post, NOW), NOW + timedelta(seconds=30), "HTTP 500", plain=False)
     assert claimed(database, 20) == []
     (retried,) = claimed(database, 30)
     with database.write() as connection:
-        attempts.sent(connection, as_letter(retried, NOW), {"ts": "17.5", "channel": "C1"}, LATER)
+        outbox.sent(connection, as_letter(retried, NOW), {"ts": "17.5", "channel": "C1"}, LATER)
     (edit,) = claimed(database, 31)
     assert (edit.draft.step, dict(edit.previous)) == ("edit", {"ts": "17.5", "channel": "C1"})
 
@@ -372,7 +372,7 @@ def test_a_dead_message_does_not_block_those_behind_it(database: Database) -> No
     written(database, a_draft("post"), a_draft("edit"))
     (post,) = claimed(database)
     with database.write() as connection:
-        attempts.dead(connection, as_letter(post, NOW), "invalid_blocks", LATER)
+        outbox.dead(connection, as_letter(post, NOW), "invalid_blocks", LATER)
     assert [row.draft.step for row in claimed(database, 1)] == ["edit"]
     with database.read() as connection:
         assert outbox.counts(connection)["slack", "dead"] == 1
@@ -401,9 +401,9 @@ def test_findings_improve_a_page_that_is_still_here_and_release_it(database: Dat
     written(database, a_draft(due=8), a_draft("trigger", channel="pagerduty", due=8))
     bare = replace(a_content(), incident="INC-1", findings=(), conclusion=NOTHING)
     with database.write() as connection:
-        contents.save(connection, [bare], (), NOW)
+        incidents.save_contents(connection, [bare], (), NOW)
     with database.write() as connection:
-        contents.diagnosed(connection, "INC-1", some_findings(), a_conclusion(), NOW)
+        incidents.save_findings(connection, "INC-1", some_findings(), a_conclusion(), NOW)
         assert outbox.release(connection, "INC-1", NOW) == {"slack", "pagerduty"}
     diagnosed = replace(bare, findings=some_findings(), conclusion=a_conclusion())
     assert [row.content for row in claimed(database)] == [diagnosed, diagnosed]
@@ -530,9 +530,9 @@ def test_findings_come_back_whole(database: Database) -> None:
     assert isinstance(finding, Finding)
     content = replace(a_content(), incident="INC-1")
     with database.write() as connection:
-        contents.save(connection, [content], (), NOW)
-        contents.diagnosed(connection, "INC-1", (finding,), content.conclusion, NOW)
-        assert contents.of(connection, ["INC-1"])["INC-1"].findings == (finding,)
+        incidents.save_contents(connection, [content], (), NOW)
+        incidents.save_findings(connection, "INC-1", (finding,), content.conclusion, NOW)
+        assert incidents.contents_of(connection, ["INC-1"])["INC-1"].findings == (finding,)
 
 
 def test_a_notification_keeps_findings_until_the_incident_is_diagnosed_anew(database: Database) -> None:
@@ -540,11 +540,11 @@ def test_a_notification_keeps_findings_until_the_incident_is_diagnosed_anew(data
     found, stale = replace(a_content(), incident="INC-1"), replace(a_content(title="[P1] grown"), incident="INC-1")
     stale = replace(stale, findings=(), conclusion=NOTHING)
     with database.write() as connection:
-        contents.save(connection, [found], (), NOW)
-        contents.save(connection, [stale], (), NOW)
-        kept = contents.of(connection, ["INC-1"])["INC-1"]
-        contents.save(connection, [stale], ("INC-1",), NOW)
-        anew = contents.of(connection, ["INC-1"])["INC-1"]
+        incidents.save_contents(connection, [found], (), NOW)
+        incidents.save_contents(connection, [stale], (), NOW)
+        kept = incidents.contents_of(connection, ["INC-1"])["INC-1"]
+        incidents.save_contents(connection, [stale], ("INC-1",), NOW)
+        anew = incidents.contents_of(connection, ["INC-1"])["INC-1"]
     assert (kept.decision.title, kept.findings) == ("[P1] grown", found.findings)
     assert anew == stale
 

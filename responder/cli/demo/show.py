@@ -19,9 +19,7 @@ from responder.cli.demo.watch import Watch
 from responder.cli.errors import FAILED
 from responder.diagnose.prober import Prober
 from responder.engine import pipeline
-from responder.engine.effects.context import Desk
-from responder.engine.effects.history import history_of
-from responder.engine.effects.on_notification import History
+from responder.engine.effects.context import Desk, History, history_of
 from responder.engine.effects.severity_change import improved
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Delivery, Diagnosed, Effects

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from responder.cli.rules.trace import Trace
 from responder.model.alert import Labels
 from responder.model.rule import Adjustment, Matcher, Rule
+from responder.triage.decide import applying
 from responder.triage.matchers import holds
-from responder.triage.severity_adjustment import applying
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from responder.diagnose.address import HEALTH, Endpoint, check_host, check_target, locate
 from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
 from responder.diagnose.make_finding import answer, unreachable
+from responder.diagnose.plan import HEALTH, Endpoint, check_host, check_target, locate
 from responder.diagnose.units import span
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from responder.diagnose import springboot
-from responder.diagnose.address import HEALTH, UNKNOWN_SERVICE, check_url, endpoint, service_of, subject_name
 from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
 from responder.diagnose.make_finding import answer, unreachable
+from responder.diagnose.plan import HEALTH, UNKNOWN_SERVICE, check_url, endpoint, service_of, subject_name
 from responder.diagnose.units import span
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict

@@ -8,9 +8,9 @@ from typing import Literal
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from responder.diagnose import promql_response, promql_template
-from responder.diagnose.address import UNKNOWN_SERVICE, service_of, subject_name
 from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
 from responder.diagnose.make_finding import answer, unreachable
+from responder.diagnose.plan import UNKNOWN_SERVICE, service_of, subject_name
 from responder.diagnose.promql_response import NoSeries, Series
 from responder.diagnose.units import figure, span
 from responder.model.clock import Deadline

@@ -10,8 +10,7 @@ import structlog
 
 from responder.engine.effects.context import Desk
 from responder.engine.effects.decided import Decided
-from responder.engine.effects.messages import messages
-from responder.engine.effects.page import page_after
+from responder.engine.effects.page import messages, page_after
 from responder.engine.effects.without_notification import paged
 from responder.model.content import IncidentContent
 from responder.model.delivery import Delivery, Effects

@@ -8,9 +8,9 @@ from datetime import datetime
 
 import structlog
 
-from responder.engine.effects.context import Desk
-from responder.engine.effects.incident_state import UNPAGED, still_fires
-from responder.engine.effects.on_notification import History, page_late
+from responder.engine.effects.context import Desk, History
+from responder.engine.effects.on_notification import page_late
+from responder.engine.effects.page import UNPAGED, still_fires
 from responder.engine.effects.without_notification import paged
 from responder.model.content import IncidentContent
 from responder.model.delivery import Delivery, Effects
@@ -20,8 +20,8 @@ from responder.model.window import Window
 from responder.notify.contract import Channel, Use
 from responder.receive.alertmanager import read
 from responder.triage.decide import decide
+from responder.triage.lifecycle import believe
 from responder.triage.paging_windows import is_open, opens
-from responder.triage.stale_alerts import believe
 
 _log = structlog.get_logger()
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from responder.engine.effects.context import Desk
-from responder.engine.effects.incident_state import hears, in_digest, incident_id, is_worse, next_state, whom, why_owed
-from responder.engine.effects.messages import group_counts, left_open, messages
-from responder.engine.effects.page import opened, paged_or_held, recorded
+from responder.engine.effects.context import Desk, History
+from responder.engine.effects.page import (
+    group_counts,
+    hears,
+    in_digest,
+    incident_id,
+    is_worse,
+    left_open,
+    messages,
+    next_state,
+    opened,
+    paged_or_held,
+    recorded,
+    whom,
+    why_owed,
+)
 from responder.model.alert import AlertGroup
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.decision import Decision
@@ -20,23 +32,10 @@ from responder.model.rule import Action
 from responder.model.text import tidy_line
 from responder.notify.contract import Channel, Use
 from responder.notify.report.compose import title
+from responder.notify.report.content import content_of, ended, joined
+from responder.notify.report.content import history as past
 from responder.notify.report.durations import LINE_LIMIT
-from responder.notify.report.facts import ended
-from responder.notify.report.facts import history as past
-from responder.notify.report.record import content_of, joined
 from responder.triage.heartbeat import beats
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """The latest incident of a group, open or resolved, and its content; None where there is none.
-
-    ``times`` is how many incidents of it began in the last HISTORY_DAYS.
-    """
-
-    incident: Incident | None = None
-    content: IncidentContent | None = None
-    times: int = 0
 
 
 def follow(

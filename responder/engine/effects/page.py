@@ -1,24 +1,28 @@
-"""The page of an incident that begins, returns or concerns more people, and the work that improves it. Pure."""
+"""An incident's next state, the messages that follow from it, and its page. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from hashlib import sha256
 
 from responder.engine.effects.context import Desk
-from responder.engine.effects.incident_state import whom
-from responder.engine.effects.messages import group_counts, messages
 from responder.model.alert import AlertGroup
-from responder.model.content import IncidentContent
+from responder.model.content import IncidentContent, MessageFacts
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery, Effects, Work
 from responder.model.flood import Tide
-from responder.model.incident import ChangeKind, Incident
+from responder.model.incident import Change, ChangeKind, Incident
+from responder.model.message import Draft
 from responder.model.report import Moment
 from responder.model.text import tidy_line
+from responder.notify.contract import Channel
+from responder.notify.delivery.route import pagers, route, with_a_reader
+from responder.notify.delivery.route import title as channel_title
 from responder.notify.report.compose import title
+from responder.notify.report.content import content_of, headed
 from responder.notify.report.durations import LINE_LIMIT
-from responder.notify.report.record import content_of, headed
 from responder.triage.flood import Weighed, weigh
 
 
@@ -133,3 +137,151 @@ def opened(
 def recorded(decision: Decision, delivery: Delivery, incident: Incident | None, outcome: str) -> Effects:
     """Nothing to tell: what became of the delivery, and of its incident where it has one, is remembered."""
     return Effects(delivery=delivery.id, outcome=outcome, decision=decision, incident=incident)
+
+
+def messages(
+    incident: str,
+    stream: str,
+    moment: Moment,
+    facts: MessageFacts,
+    channels: Iterable[Channel],
+    *,
+    rank: int,
+    due_at: datetime,
+    enrich: bool = False,
+    within: datetime | None = None,
+) -> tuple[Draft, ...]:
+    """The messages of an incident on each channel, in the order they must leave; ``stream`` is its dedup key.
+
+    Pages that wait before them for their diagnosis leave ``within`` that time. What follows a first message (its
+    details in the thread) is a rank less urgent: in a flood every page leaves before it.
+    """
+    began = moment is Moment.START
+    return tuple(
+        Draft(
+            incident=incident,
+            stream=stream,
+            channel=channel.name,
+            step=step,
+            moment=moment,
+            rank=rank + 1 if began and place else rank,
+            due_at=due_at,
+            facts=replace(facts, due_by=due_at),
+            enrich=enrich,
+            within=within,
+        )
+        for channel in channels
+        for place, step in enumerate(channel.steps[moment])
+    )
+
+
+def left_open(notified: Collection[str], configured: Mapping[str, Channel]) -> str:
+    """What a resolve says about pagers that were ``notified`` and are not configured any more; empty where none is."""
+    paging = pagers(configured)
+    gone = [channel_title(name, configured) for name in notified if name in paging and name not in configured]
+    return f"; close it by hand in {' and '.join(gone)}, which is not configured here any more" if gone else ""
+
+
+def counts(incident: Incident) -> MessageFacts:
+    """How many alerts of an incident fire and how many are resolved, as far as notifications said."""
+    firing = sum(known.ends_at is None for known in incident.alerts.values())
+    return MessageFacts(firing=firing, resolved=len(incident.alerts) - firing)
+
+
+def group_counts(group: AlertGroup) -> MessageFacts:
+    """How many alerts of a notification fire and how many are resolved."""
+    return MessageFacts(firing=len(group.firing), resolved=len(group.alerts) - len(group.firing))
+
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing in it is mistaken for something else at 3 a.m.
+
+
+UNPAGED = "nobody was paged before by the rules or settings that were in force"
+"""Why a page comes now that has no other reason."""
+
+
+def incident_id(dedup_key: str, delivery: int) -> str:
+    """A short name for people. It depends on the delivery only, so that deciding twice opens one incident."""
+    number = int.from_bytes(sha256(f"{dedup_key}/{delivery}".encode()).digest()[:8])
+    return "INC-" + "".join(_ALPHABET[number >> shift & 31] for shift in range(0, 50, 5))
+
+
+def next_state(incident: Incident, decision: Decision, delivery: Delivery, desk: Desk) -> Incident:
+    """The incident after a notification; a notification in which nothing fires says nothing new about how bad it is."""
+    change, now = decision.change, delivery.received_at
+    moved = replace(
+        incident,
+        delivery=delivery.id,
+        alerts=change.alerts,
+        gathered=decision.gathered,
+        changed_at=now,
+        flaps=change.flaps,
+        hold=change.hold,
+        held_until=change.held_until,
+        review_at=change.review_at,
+        reopened_at=now if change.kind is ChangeKind.AGAIN else incident.reopened_at,
+    )
+    if not decision.ruling.alert.firing:
+        return moved
+    moved = replace(moved, found=decision.found, gone_since=None)
+    if incident.open and _hides(decision) and not is_worse(decision, incident, desk):
+        return moved
+    moved = replace(moved, severity=decision.severity.name)
+    return moved if decision.joins else replace(moved, rule=decision.rule.id, reason=decision.reason)
+
+
+def _hides(decision: Decision) -> bool:
+    """Whether an alert is known to fire that the notification does not name: it is not milder for that.
+
+    Where several groups are gathered none names all, and the severity is that of all of them.
+    """
+    named = sum(ruling.alert.firing for ruling in decision.rulings)
+    return not decision.gathered and decision.change.firing > named
+
+
+def is_worse(decision: Decision, incident: Incident, desk: Desk) -> bool:
+    """Whether it is worse than it was."""
+    if not decision.ruling.alert.firing:
+        return False
+    known = desk.book.severities.get(incident.severity)
+    return known is None or decision.severity.rank < known.rank
+
+
+def why_owed(decision: Decision, incident: Incident, desk: Desk) -> str:
+    """Why people are woken only now, while it still fires; empty where they are not.
+
+    A window was shut that is open now; or the rules, or the settings, had no pager for it when it began.
+    """
+    pagers = desk.pagers
+    if not decision.pages or not decision.ruling.alert.firing or not incident.channels:
+        return ""
+    if not pagers.isdisjoint(incident.channels) or pagers.isdisjoint(whom(decision, desk)):
+        return ""
+    window = decision.rule.pages_in.get(decision.severity.name)
+    return still_fires(window.name) if window else UNPAGED
+
+
+def still_fires(window: str) -> str:
+    """Why a page comes when nothing new was notified: its window has opened."""
+    return f"not paged outside of {window}, which is open now: it still fires"
+
+
+def whom(decision: Decision, desk: Desk) -> tuple[str, ...]:
+    """Return the channels to notify; one that is read is among them if a window holds the page back."""
+    wished = decision.rule.channels
+    wished = with_a_reader(wished, desk.channels) if decision.held else wished
+    return route(wished, decision.pages, desk.channels)
+
+
+def hears(channel: Channel, change: Change) -> bool:
+    """Whether a change that is no worse is told there.
+
+    The pager hears of what fires again even while the incident is open: somebody may have resolved it there by hand.
+    """
+    return change.kind is ChangeKind.AGAIN if channel.pages else not change.quiet
+
+
+def in_digest(incident: Incident, tide: Tide | None) -> bool:
+    """Whether it is told in the digest of a flood that is on."""
+    flood = tide.floods.get(incident.severity) if tide and incident.digest else None
+    return flood is not None and flood.digest == incident.digest

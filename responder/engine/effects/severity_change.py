@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from responder.diagnose.severity_from_findings import judge
+from responder.diagnose.conclude import judge
 from responder.engine.effects.context import Desk
-from responder.engine.effects.messages import counts, messages
+from responder.engine.effects.page import counts, messages
 from responder.model.content import IncidentContent
 from responder.model.decision import Turn
 from responder.model.delivery import Diagnosed, Effects, Turned, Work
@@ -18,8 +18,8 @@ from responder.model.message import Draft
 from responder.model.report import Moment
 from responder.notify.delivery.route import route, with_a_reader
 from responder.notify.report.compose import title
+from responder.notify.report.content import bare, with_findings, with_severity
 from responder.notify.report.durations import between
-from responder.notify.report.record import bare, with_findings, with_severity
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from responder.engine.effects.context import Desk
-from responder.engine.effects.incident_state import incident_id
-from responder.engine.effects.messages import group_counts, messages
+from responder.engine.effects.context import SHARED, Desk
+from responder.engine.effects.page import group_counts, incident_id, messages
 from responder.model.alert import AlertGroup
 from responder.model.content import NO_FACTS, IncidentContent
 from responder.model.delivery import Delivery, Effects
@@ -19,8 +18,7 @@ from responder.model.finding import Conclusion
 from responder.model.incident import UNJUDGED, Incident, Known
 from responder.model.report import Moment
 from responder.model.text import tidy_line
-from responder.notify.report import facts
-from responder.notify.report.record import bare
+from responder.notify.report.content import bare, labels
 
 #: Groups that have an incident of their own at a time. All further groups share one.
 SINGLE_PAGES = 5
@@ -28,13 +26,6 @@ SINGLE_PAGES = 5
 HOLD = timedelta(days=1)
 #: The same for the shared incident, which nothing else resolves.
 HOLD_SHARED = timedelta(hours=1)
-#: The key of the incident about failures of further groups, and about notifications that cannot be read.
-SHARED = "responder-triage"
-
-
-def failure_key(group: AlertGroup) -> str:
-    """The key of the incident about failures of one group."""
-    return f"{SHARED}/{group.dedup_key}"
 
 
 def failed(
@@ -110,7 +101,7 @@ def _content(incident: Incident, group: AlertGroup | None, desk: Desk) -> Incide
         alerts=replace(
             content.alerts,
             truncated=group.truncated if group else 0,
-            labels=facts.labels(group.common_labels) if group else {},
+            labels=labels(group.common_labels) if group else {},
         ),
         conclusion=Conclusion(unknown="everything: no probe was run"),
     )

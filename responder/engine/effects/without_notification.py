@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from responder.engine.effects.context import Desk
-from responder.engine.effects.messages import counts, left_open, messages
+from responder.engine.effects.page import counts, left_open, messages
 from responder.model.clock import moment
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.delivery import Effects
@@ -15,8 +15,8 @@ from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.report import Moment
 from responder.model.text import tidy_line
 from responder.notify.contract import Channel
+from responder.notify.report.content import bare
 from responder.notify.report.durations import LINE_LIMIT
-from responder.notify.report.record import bare
 
 
 def changed(incident: Incident, change: Change, before: IncidentContent | None, desk: Desk, now: datetime) -> Effects:

@@ -15,7 +15,7 @@ from responder.model.delivery import Effects
 from responder.model.flood import Flood
 from responder.model.incident import Incident
 from responder.store.inbox import inbox
-from responder.store.incidents import floods, incidents
+from responder.store.incidents import detectors, incidents
 from responder.triage.flood import followed, may_follow, over
 
 _log = structlog.get_logger()
@@ -28,13 +28,15 @@ class Watch(IncidentJob):
 
     def is_due(self, connection: Connection) -> bool:
         """Whether a flood is on, or incidents of one are still to be paged."""
-        return any(flood.digest or self._unpaged(connection, flood) for flood in floods.known(connection).values())
+        return any(
+            flood.digest or self._unpaged(connection, flood) for flood in detectors.known_floods(connection).values()
+        )
 
     def decide(self, connection: Connection) -> Decided:
         """Decide about each known flood."""
         desk, now = self.desk(), self.clock.now()
         still, effects, ends = [], list[Effects](), []
-        for flood in floods.known(connection).values():
+        for flood in detectors.known_floods(connection).values():
             if over(flood, desk.book.severities.get(flood.severity), now):
                 open_now = incidents.open_in(connection, flood.severity, flood.digest)
                 after, last = end(flood, open_now, desk, now)

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import Desk, History
 from responder.engine.effects.decided import Decided
-from responder.engine.effects.on_notification import History, follow
+from responder.engine.effects.on_notification import follow
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.alert import AlertGroup
 from responder.model.decision import Decision
@@ -20,7 +20,7 @@ from responder.model.heartbeat import Pulse
 from responder.model.incident import Incident
 from responder.model.rule import Action, Heartbeat
 from responder.store.inbox import inbox
-from responder.store.incidents import contents, heartbeats, incidents
+from responder.store.incidents import detectors, incidents
 from responder.triage.heartbeat import group_of, judge, unexpected, watched
 
 _log = structlog.get_logger()
@@ -73,7 +73,7 @@ class Watch(IncidentJob):
     def decide(self, connection: Connection) -> Decided:
         """Decide about each cluster that has or had a heartbeat."""
         now = self.clock.now()
-        known = heartbeats.pulses(connection)
+        known = detectors.pulses(connection)
         desk = self.desk()
         clusters = {*known, *(each.cluster for each in desk.book.heartbeats)}
         return watch(known, _histories(connection, clusters), desk, now, inbox.oldest_new(connection) or now)
@@ -82,7 +82,7 @@ class Watch(IncidentJob):
 def _histories(connection: Connection, clusters: set[str]) -> dict[str, History]:
     keys = {group_of(cluster).dedup_key: cluster for cluster in clusters}
     latest = incidents.latest(connection, keys) if keys else {}
-    known = contents.of(connection, [each.id for each in latest.values() if each.open])
+    known = incidents.contents_of(connection, [each.id for each in latest.values() if each.open])
     return {keys[key]: History(incident, known.get(incident.id)) for key, incident in latest.items()}
 
 

@@ -19,7 +19,7 @@ from responder.model.secret import Secret, scrub
 from responder.outgoing import CouldNotReach, Outgoing
 from responder.store.database import Database
 from responder.store.inbox import inbox
-from responder.store.incidents import heartbeats
+from responder.store.incidents import detectors
 from responder.store.outbox import backlog, channel_state
 from responder.store.outbox.backlog import Backlog
 from responder.store.outbox.channel_state import Standing
@@ -106,7 +106,7 @@ class Lifeline:
                 oldest_delivery=inbox.oldest_new(connection),
                 backlogs=backlog.backlogs(connection, self.clock.now()),
                 standings=channel_state.standings(connection),
-                pulses=heartbeats.pulses(connection),
+                pulses=detectors.pulses(connection),
                 expected=desk.book.heartbeats,
                 channels=tuple(desk.channels),
             )

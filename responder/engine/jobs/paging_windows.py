@@ -14,7 +14,7 @@ from responder.engine.effects.held_page import due, page_now, windows_of
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects
 from responder.store.inbox import inbox
-from responder.store.incidents import contents, incidents
+from responder.store.incidents import incidents
 
 _log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ class Opening(IncidentJob):
             page_now(
                 each,
                 inbox.kept(connection, each.delivery),
-                contents.of(connection, [each.id]).get(each.id),
+                incidents.contents_of(connection, [each.id]).get(each.id),
                 desk,
                 now,
             )

@@ -11,7 +11,7 @@ from responder.engine.effects.decided import Decided
 from responder.engine.effects.without_notification import changed
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects
-from responder.store.incidents import contents, incidents
+from responder.store.incidents import incidents
 from responder.triage.recheck import review
 
 _log = structlog.get_logger()
@@ -32,7 +32,7 @@ class Review(IncidentJob):
         """Review a batch of incidents."""
         now, desk = self.clock.now(), self.desk()
         due = incidents.to_review(connection, now, BATCH)
-        known = contents.of(connection, [each.id for each in due]) if due else {}
+        known = incidents.contents_of(connection, [each.id for each in due]) if due else {}
         return Decided.of(
             [changed(each, review(each, now, desk.patience), known.get(each.id), desk, now) for each in due]
         )

@@ -20,9 +20,9 @@ from responder.model.content import IncidentContent
 from responder.model.delivery import Effects
 from responder.model.incident import Incident
 from responder.store.database import Database
-from responder.store.incidents import contents, incidents
+from responder.store.incidents import incidents
+from responder.triage.lifecycle import next_look
 from responder.triage.reconcile import NoView, Standing, Verdict, View, asked_about, reconcile
-from responder.triage.stale_alerts import next_look
 
 _log = structlog.get_logger()
 
@@ -83,7 +83,7 @@ class Reconcile:
     def _decide(self, connection: Connection, answers: Answers) -> Decided:
         now, desk = self.clock.now(), self.desk()
         open_ones = [each for each in incidents.open_ones(connection) if asked_about(each)]
-        known = contents.of(connection, [each.id for each in open_ones]) if open_ones else {}
+        known = incidents.contents_of(connection, [each.id for each in open_ones]) if open_ones else {}
         count = Counter(self._name(each) for each in open_ones)
         effects = []
         for incident in open_ones:

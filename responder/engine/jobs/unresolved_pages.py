@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from responder.engine.effects.context import Desk
 from responder.engine.effects.decided import Decided
-from responder.engine.effects.messages import messages
+from responder.engine.effects.page import messages
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects
 from responder.model.incident import Incident

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from responder.diagnose.prober import Prober
 from responder.engine import pipeline
 from responder.engine.effects.context import Desk
-from responder.engine.effects.messages import counts, messages
+from responder.engine.effects.page import counts, messages
 from responder.engine.effects.severity_change import late, revise
 from responder.engine.workers.incident_writer import LEASE, TURN
 from responder.model.clock import Clock, Deadline
@@ -22,7 +22,7 @@ from responder.model.content import NO_FACTS
 from responder.model.delivery import Diagnosed, Study
 from responder.model.report import Moment
 from responder.store.database import Database
-from responder.store.incidents import contents, diagnoses, incidents
+from responder.store.incidents import diagnoses, incidents
 from responder.store.outbox import outbox
 
 _log = structlog.get_logger()
@@ -155,14 +155,14 @@ class Diagnosis:
         if not diagnoses.finish(connection, ended.study, now):
             return False
         found = ended.diagnosed
-        contents.diagnosed(connection, ended.study.work.incident, found.findings, found.conclusion, now)
+        incidents.save_findings(connection, ended.study.work.incident, found.findings, found.conclusion, now)
         return True
 
     def _revise(self, connection: Connection, ended: Ended) -> Collection[str]:
         """The same with another severity, for other channels, unless the incident has changed meanwhile."""
         work, desk, now = ended.study.work, self._desk(), self._clock.now()
         incident = incidents.find(connection, work.incident)
-        content = contents.of(connection, [work.incident]).get(work.incident)
+        content = incidents.contents_of(connection, [work.incident]).get(work.incident)
         waiting = outbox.untouched(connection, work.incident)
         revision = revise(incident, content, work, ended.diagnosed, waiting, desk, now)
         turned = ended.diagnosed.turned
@@ -172,7 +172,7 @@ class Diagnosis:
             return ()
         outbox.withdraw(connection, work.incident, revision.withdrawn, turned.reason, now)
         outbox.release(connection, work.incident, now, revision.rank)
-        contents.save(connection, [revision.content], (), now)
+        incidents.save_contents(connection, [revision.content], (), now)
         outbox.write(connection, revision.drafts, now)
         incidents.save(connection, (), (revision.incident,))
         return revision.incident.channels

@@ -15,7 +15,7 @@ from responder.model.clock import Clock
 from responder.model.delivery import Effects, Study
 from responder.model.incident import ChangeKind
 from responder.store.database import CannotStore, Database, Turn
-from responder.store.incidents import contents, diagnoses, floods, heartbeats, incidents
+from responder.store.incidents import detectors, diagnoses, incidents
 from responder.store.outbox import outbox
 
 LEASE = timedelta(seconds=5)
@@ -32,10 +32,10 @@ def write(connection: Connection, decided: Decided, now: datetime, room: int) ->
     incidents.save(connection, decided.added, decided.changed)
     outbox.write(connection, (draft for each in effects for draft in each.drafts), now)
     restarted = [each.work.incident for each in effects if each.work]
-    contents.save(connection, [each.content for each in effects if each.content], restarted, now)
-    floods.save(connection, decided.floods)
-    heartbeats.save(connection, decided.pulses)
-    heartbeats.beat(connection, (beat for each in effects for beat in each.beats))
+    incidents.save_contents(connection, [each.content for each in effects if each.content], restarted, now)
+    detectors.save_floods(connection, decided.floods)
+    detectors.save(connection, decided.pulses)
+    detectors.beat(connection, (beat for each in effects for beat in each.beats))
     due = [(each.work, each.due_at or now) for each in effects if each.work]
     return diagnoses.write(connection, due, now, now + LEASE, room)
 

@@ -11,10 +11,9 @@ from sqlalchemy import Connection
 
 from responder.engine import pipeline
 from responder.engine.effects import flood
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import SHARED, Desk, Recall, failure_key
 from responder.engine.effects.decided import Decided, to_tell
-from responder.engine.effects.history import Recall
-from responder.engine.effects.triage_failure import SHARED, SINGLE_PAGES, failed, failure_key
+from responder.engine.effects.triage_failure import SINGLE_PAGES, failed
 from responder.engine.effects.without_notification import resolved
 from responder.engine.workers.incident_writer import TURN, count, write
 from responder.model.alert import AlertGroup
@@ -24,7 +23,7 @@ from responder.model.flood import Flood, Tide
 from responder.receive import alertmanager
 from responder.store.database import Database, Turn
 from responder.store.inbox import inbox
-from responder.store.incidents import floods
+from responder.store.incidents import detectors
 
 _log = structlog.get_logger()
 
@@ -81,7 +80,7 @@ class Triage:
         desk, now = self._desk(), self._clock.now()
         read = [_read(delivery) for delivery in batch]
         known = Recall(connection, [each.group for each in read if each.group], desk, now)
-        tide = floods.known(connection)
+        tide = detectors.known_floods(connection)
         swollen: dict[str, Flood] = {}
         effects = []
         for delivery, what in zip(batch, read, strict=True):
@@ -110,7 +109,7 @@ def foreseen(connection: Connection, delivery: Delivery, desk: Desk) -> Effects:
     """What a delivery would lead to if it came now. Nothing is written."""
     read = _read(delivery)
     known = Recall(connection, [read.group] if read.group else [], desk, delivery.received_at)
-    return _triage(read, delivery, known, desk, Tide(delivery.received_at, floods.known(connection)))[-1]
+    return _triage(read, delivery, known, desk, Tide(delivery.received_at, detectors.known_floods(connection)))[-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from responder.model.finding import Conclusion
 from responder.model.flood import Flood
 from responder.model.rule import RuleBook, Severity
 from responder.model.text import cut, number_of
-from responder.notify.report import facts
+from responder.notify.report import content
 from responder.notify.report.durations import TITLE_LIMIT, between, brief
 
 _TOP = 5
@@ -47,9 +47,9 @@ def digest(flood: Flood, severity: Severity, book: RuleBook, now: datetime) -> I
         respond_within=severity.respond_within,
         respond_from=began,
         next_update=severity.next_update,
-        lead=facts.lead(book),
-        escalation=facts.escalation(book),
-        room=facts.room(began, "flood"),
+        lead=content.lead(book),
+        escalation=content.escalation(book),
+        room=content.room(began, "flood"),
         rule="flood",
         made_by=f"responder {responder.__version__}, rules {book.revision[:12]}, flood_above {severity.flood_above}",
     )
@@ -153,7 +153,7 @@ def _services(flood: Flood) -> str:
 def _impact(flood: Flood, book: RuleBook) -> str:
     known = [name for name in sorted(flood.services, key=lambda name: -flood.services[name]) if name in book.services]
     if not known:
-        return facts.UNKNOWN_IMPACT
+        return content.UNKNOWN_IMPACT
     return " ".join(f"{name}: {book.services[name].impact}" for name in known[:_TOP])
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
     true,
 )
 
-from responder.store.incidents import floods
+from responder.store.incidents import detectors
 from responder.store.incidents.diagnoses import ATTEMPTS
 from responder.store.maintenance.disk import weight
 from responder.store.schema.serialization import to_seconds
@@ -150,7 +150,7 @@ SMALL = frozenset({"floods", "gathered_groups", "heartbeats", "lanes", "timers"}
 
 def _known(connection: Connection) -> dict[str, list[str]]:
     """What the conditions of the shelves ask for. A digest is no incident: it is on as long as its flood says so."""
-    return {"digests": [flood.digest for flood in floods.known(connection).values() if flood.digest]}
+    return {"digests": [flood.digest for flood in detectors.known_floods(connection).values() if flood.digest]}
 
 
 def may_go(connection: Connection, shelf: Shelf, before: datetime) -> Portion:

@@ -1,8 +1,8 @@
-"""Claims on messages: what is due leaves in order, the worst first, and one courier at a time has it."""
+"""Claims on messages: due messages leave in order, the worst first; of waiting updates only the newest is sent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -28,8 +28,7 @@ from responder.model.content import IncidentContent, MessageFacts
 from responder.model.message import Draft, OutboxRow
 from responder.model.report import Moment
 from responder.store.database import Database
-from responder.store.incidents import contents
-from responder.store.outbox import coalesce
+from responder.store.incidents import incidents
 from responder.store.schema.serialization import to_noun, to_seconds, to_time
 from responder.store.schema.tables import WAITING, messages
 
@@ -157,14 +156,14 @@ def claim(
     """
     spare = most if spare is None else min(spare, most)
     chosen = _chosen(connection, lane, now, most, spare)
-    while coalesce.older(connection, chosen, now):
+    while older(connection, chosen, now):
         chosen = _chosen(connection, lane, now, most, spare)
     if not chosen:
         return []
     values = {"ids": [row.id for row in chosen], "until": to_seconds(until)}
     rows = connection.execute(_taken(), values).mappings().all()
     previous = {row.id: row.previous for row in chosen}
-    known = contents.of(connection, {row["incident"] for row in rows})
+    known = incidents.contents_of(connection, {row["incident"] for row in rows})
     claimed = [_outbox_row(row, known.get(row["incident"]), previous[row["id"]]) for row in rows]
     return sorted(claimed, key=lambda each: each.id)
 
@@ -188,7 +187,7 @@ def peek(connection: Connection, number: int) -> OutboxRow | None:
     row = connection.execute(found).mappings().first()
     if row is None:
         return None
-    return _outbox_row(row, contents.of(connection, [row["incident"]]).get(row["incident"]), row["previous"])
+    return _outbox_row(row, incidents.contents_of(connection, [row["incident"]]).get(row["incident"]), row["previous"])
 
 
 def draft_of(row: Mapping[Any, Any]) -> Draft:
@@ -211,3 +210,38 @@ def _outbox_row(row: Mapping[Any, Any], content: IncidentContent | None, previou
         written_at=to_time(row["written_at"]),
         previous=to_noun(dict[str, str], previous) if previous else {},
     )
+
+
+UPDATE = Moment.UPDATE.value
+"""The one moment that a newer one replaces. What begins, ends or adds to an incident is always sent."""
+
+
+def older(connection: Connection, chosen: Iterable[Row[Any]], now: datetime) -> int:
+    """Mark each chosen update as merged where a newer one of its incident, channel and step waits; how many were.
+
+    The newer one takes over the rank where that is worse. Order is kept: it stays where it was written.
+    """
+    return sum(_one(connection, row, now) for row in chosen if row.moment == UPDATE)
+
+
+def _one(connection: Connection, row: Row[Any], now: datetime) -> int:
+    moment = to_seconds(now)
+    waiting = and_(
+        messages.c.incident == row.incident,
+        messages.c.channel == row.channel,
+        messages.c.step == row.step,
+        messages.c.moment == UPDATE,
+        WAITING,
+        messages.c.due_at <= moment,
+        messages.c.claimed_until <= moment,
+    )
+    # Those that another transaction holds are left alone: it may be about to send them.
+    found = select(messages.c.id, messages.c.rank).where(waiting).order_by(messages.c.id)
+    rows = connection.execute(found.with_for_update(skip_locked=True)).all()
+    if len(rows) < 2 or rows[-1].id <= row.id:
+        return 0
+    newest, rank = rows[-1].id, min(each.rank for each in rows)
+    connection.execute(update(messages).where(messages.c.id == newest).values(rank=rank))
+    taken_over = {"state": "merged", "merged_into": newest, "ended_at": moment}
+    gone = messages.c.id.in_([each.id for each in rows[:-1]])
+    return int(connection.execute(update(messages).where(gone).values(**taken_over)).rowcount)

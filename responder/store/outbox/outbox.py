@@ -1,15 +1,15 @@
-"""Messages: written with the incident, and released or withdrawn as long as no attempt to send them was made."""
+"""Messages: written with the incident, released or withdrawn before an attempt, and marked after each attempt."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Float, Text, and_, bindparam, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Float, Text, and_, bindparam, case, func, insert, or_, select, update
 
-from responder.model.message import Draft
+from responder.model.message import Draft, Letter, OutboxRow
 from responder.store.backends import notifications
 from responder.store.schema.serialization import to_bytes, to_seconds
 from responder.store.schema.tables import WAITING, messages
@@ -140,3 +140,49 @@ def counts(connection: Connection) -> dict[tuple[str, str], int]:
     """How many messages each channel has in each state: (channel, state) to number. It looks at every message."""
     by = select(messages.c.channel, messages.c.state, func.count()).group_by(messages.c.channel, messages.c.state)
     return {(channel, state): count for channel, state, count in connection.execute(by)}
+
+
+def _finish(connection: Connection, ours: ColumnElement[bool], **values: Any) -> bool:
+    return bool(connection.execute(update(messages).where(ours, WAITING).values(claimed_until=0.0, **values)).rowcount)
+
+
+def _held(letter: Letter | OutboxRow) -> ColumnElement[bool]:
+    """Whether our claim is the newest one on a message."""
+    return and_(messages.c.id == letter.id, messages.c.attempt == letter.attempt)
+
+
+def _report(letter: Letter) -> dict[str, bytes]:
+    """The report as it was composed for this attempt; never the request, which holds keys."""
+    return {"report": to_bytes(letter.report)}
+
+
+def sent(connection: Connection, letter: Letter, ref: Mapping[str, str], now: datetime) -> bool:
+    """Mark as accepted, whoever has taken the message over meanwhile; False where it was marked already."""
+    kept = to_bytes(dict(ref)) if ref else None
+    ours = messages.c.id == letter.id
+    return _finish(connection, ours, state="sent", ref=kept, error=None, **_report(letter), ended_at=to_seconds(now))
+
+
+def renew(connection: Connection, held: Iterable[OutboxRow], until: datetime) -> None:
+    """Say that we still send these."""
+    ours = or_(*(_held(letter) for letter in held))
+    connection.execute(update(messages).where(WAITING, ours).values(claimed_until=to_seconds(until)))
+
+
+def again(connection: Connection, letter: Letter, at: datetime, reason: str, *, plain: bool) -> bool:
+    """Put back to be tried at ``at``; ``plain`` asks for the minimal form then."""
+    return _finish(
+        connection, _held(letter), due_at=to_seconds(at), error=reason, plain=plain, enrich=False, **_report(letter)
+    )
+
+
+def retry_now(connection: Connection, channel: str, now: datetime) -> None:
+    """The channel takes messages again: what waits for its next attempt need not. What others hold is left alone."""
+    failed = and_(WAITING, messages.c.channel == channel, messages.c.attempt > 0, messages.c.due_at > to_seconds(now))
+    free = select(messages.c.id).where(failed).with_for_update(skip_locked=True)
+    connection.execute(update(messages).where(messages.c.id.in_(free.scalar_subquery())).values(due_at=to_seconds(now)))
+
+
+def dead(connection: Connection, letter: Letter, reason: str, now: datetime) -> bool:
+    """Give up: kept, counted and shown, never sent by itself again."""
+    return _finish(connection, _held(letter), state="dead", error=reason, **_report(letter), ended_at=to_seconds(now))

@@ -17,8 +17,8 @@ from responder.cli.messages import COLOURS
 from responder.model.report import Moment
 from responder.store.database import Database
 from responder.store.inbox.inbox import Inbox
-from responder.store.incidents import contents
-from responder.store.outbox import attempts, claims, dead_letters, outbox
+from responder.store.incidents import incidents
+from responder.store.outbox import claims, dead_letters, outbox
 from tests.support.builders import NOW, a_content, a_draft
 from tests.support.letters import claimed
 
@@ -50,7 +50,7 @@ class Office:
         """A message that waits."""
         usual = a_draft(incident="INC-1", stream="key")
         with self.database.write() as connection:
-            contents.save(connection, [replace(a_content(), incident="INC-1")], (), NOW)
+            incidents.save_contents(connection, [replace(a_content(), incident="INC-1")], (), NOW)
             outbox.write(connection, [replace(usual, **changes)], NOW)
 
     def end(self, *, dead: bool = True) -> None:
@@ -58,9 +58,9 @@ class Office:
         with self.database.write() as connection:
             for letter in claimed(connection, claims.Lane((), rest=True), LATER, LATER, 10):
                 if dead:
-                    attempts.dead(connection, letter, "HTTP 400: Invalid routing key", NOW)
+                    outbox.dead(connection, letter, "HTTP 400: Invalid routing key", NOW)
                 else:
-                    attempts.sent(connection, letter, {}, NOW)
+                    outbox.sent(connection, letter, {}, NOW)
 
     def state(self, number: int) -> str:
         """What became of a message."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from responder.diagnose.severity_from_findings import judge, word
+from responder.diagnose.conclude import judge, word
 from responder.model.decision import Turn
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import Sought

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from responder.engine import pipeline
-from responder.engine.effects.on_notification import History
+from responder.engine.effects.context import History
 from responder.engine.effects.without_notification import changed
 from responder.engine.jobs.reconcile import followed
 from responder.model.alert import Alert, AlertGroup

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from responder.engine import pipeline
-from responder.engine.effects.on_notification import History
+from responder.engine.effects.context import History
 from tests.support.builders import NOW, a_group, an_alert
 from tests.unit.engine.test_pipeline import EVERYTHING, a_delivery, a_desk, begun, following, told
 

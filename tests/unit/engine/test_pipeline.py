@@ -10,11 +10,10 @@ import pytest
 
 from responder.diagnose.probes import PROBES
 from responder.engine import pipeline
-from responder.engine.effects.context import Desk
-from responder.engine.effects.incident_state import incident_id
-from responder.engine.effects.on_notification import History
+from responder.engine.effects.context import SHARED, Desk, History
+from responder.engine.effects.page import incident_id
 from responder.engine.effects.severity_change import improved
-from responder.engine.effects.triage_failure import SHARED, failed
+from responder.engine.effects.triage_failure import failed
 from responder.model.alert import Alert, AlertGroup
 from responder.model.delivery import Delivery, Effects
 from responder.model.finding import Verdict

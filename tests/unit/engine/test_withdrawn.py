@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from responder.engine import pipeline
-from responder.engine.effects.on_notification import History
+from responder.engine.effects.context import History
 from responder.model.incident import ChangeKind, Incident
 from responder.model.timing import USUAL
 from responder.triage.recheck import review

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from responder.engine import pipeline
-from responder.engine.effects.on_notification import History
+from responder.engine.effects.context import History
 from responder.engine.simulation import Rehearsal
 from responder.model.incident import ChangeKind
 from responder.model.timing import USUAL, Patience

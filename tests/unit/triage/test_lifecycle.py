@@ -10,8 +10,7 @@ import pytest
 from responder.model.alert import Alert, AlertGroup
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.timing import USUAL
-from responder.triage.lifecycle import compare
-from responder.triage.stale_alerts import believe
+from responder.triage.lifecycle import believe, compare
 from tests.support.builders import STARTED, a_group, a_resolved_alert, an_alert, an_incident
 
 MINUTE = timedelta(minutes=1)

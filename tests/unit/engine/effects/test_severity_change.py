@@ -14,7 +14,7 @@ from responder.model.message import Letter
 from responder.model.rule import Adjustment, Rule, SeverityFrom, Sought
 from responder.notify.report.compose import letter as as_letter
 from responder.store.database import Database
-from responder.store.outbox import attempts, claims
+from responder.store.outbox import claims, outbox
 from tests.conftest import HandClock
 from tests.unit.engine.test_pipeline import EVERYTHING, a_desk
 from tests.unit.engine.workers.test_triage import FIRING, LABELS, OVER, Shop
@@ -66,7 +66,7 @@ def sent(shop: Shop, *channels: str) -> list[Letter]:
     letters = claimed(shop, *channels)
     with shop.database.write() as connection:
         for letter in letters:
-            attempts.sent(connection, letter, {}, shop.clock.now())
+            outbox.sent(connection, letter, {}, shop.clock.now())
     return letters
 
 
@@ -126,7 +126,7 @@ def test_a_page_that_has_left_is_never_taken_back(shop: Shop) -> None:
     diagnosed(shop)
     assert incident(shop) == ("P3", "pagerduty slack")
     with shop.database.write() as connection:
-        attempts.sent(connection, page, {}, shop.clock.now())
+        outbox.sent(connection, page, {}, shop.clock.now())
     assert claimed(shop, "pagerduty") == []
     shop.deliver(a_body(alerts=[OVER], status="resolved"))
     assert [letter.step for letter in claimed(shop, "pagerduty")] == ["resolve"]

@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from responder.engine.effects.triage_failure import HOLD, HOLD_SHARED, SHARED, SINGLE_PAGES
+from responder.engine.effects.context import SHARED
+from responder.engine.effects.triage_failure import HOLD, HOLD_SHARED, SINGLE_PAGES
 from responder.engine.jobs.recheck import Review
 from responder.engine.workers.incident_writer import Ledger
 from responder.model.incident import UNJUDGED, Incident

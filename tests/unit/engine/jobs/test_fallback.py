@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from responder.engine import pipeline
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import Desk, History
 from responder.engine.effects.decided import Decided
-from responder.engine.effects.on_notification import History
 from responder.engine.jobs.fallback import Fallback, ways
 from responder.engine.workers.incident_writer import Ledger, write
 from responder.model.incident import Incident
@@ -26,8 +25,8 @@ from responder.notify.channels.smtp import Smtp
 from responder.notify.contract import Channel
 from responder.notify.render.slack_messages import alarm, plain
 from responder.store.database import Database
-from responder.store.incidents import contents, incidents
-from responder.store.outbox import attempts, channel_state, claims, outbox
+from responder.store.incidents import incidents
+from responder.store.outbox import channel_state, claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_group, a_resolved_alert, composed
 from tests.support.letters import claimed, last_report
@@ -73,10 +72,10 @@ class Night:
     def _fail(self, connection: object, letter: Letter, *, dead: bool) -> None:
         now = self.clock.now()
         if dead:
-            attempts.dead(connection, letter, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
+            outbox.dead(connection, letter, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
             return
         channel_state.failed(connection, letter.channel, now)  # type: ignore[arg-type]
-        attempts.again(connection, letter, now, "HTTP 503", plain=False)  # type: ignore[arg-type]
+        outbox.again(connection, letter, now, "HTTP 503", plain=False)  # type: ignore[arg-type]
 
     def told(self) -> list[tuple[str, str]]:
         """Channel and moment of all messages, in order."""
@@ -164,7 +163,7 @@ def test_a_page_that_was_accepted_takes_no_other_way(night: Night) -> None:
     night.fail()
     with night.database.work() as connection:
         (letter,) = claimed(connection, EVERY, NOW, NOW, 10)
-        attempts.sent(connection, letter, {}, NOW)
+        outbox.sent(connection, letter, {}, NOW)
     night.clock.move(3600)
     night.fallback.run()
     assert night.told() == [("pagerduty", "start")]
@@ -227,7 +226,7 @@ class Bar(Night):
             content = self.begun.content
             assert content is not None
             told = replace(content, decision=replace(content.decision, pages=pages, rule=rule))
-            contents.save(connection, [told], (), NOW)
+            incidents.save_contents(connection, [told], (), NOW)
             outbox.write(connection, [draft], NOW)
 
     def refused(self, times: int) -> list[tuple[str, str]]:

@@ -8,9 +8,8 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import Desk, History
 from responder.engine.effects.decided import Decided
-from responder.engine.effects.on_notification import History
 from responder.engine.jobs.heartbeat import Watch
 from responder.engine.pipeline import triage
 from responder.engine.workers.incident_writer import Ledger, write
@@ -21,7 +20,7 @@ from responder.model.rule import Action, Heartbeat
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
-from responder.store.incidents import contents, heartbeats, incidents
+from responder.store.incidents import detectors, incidents
 from responder.store.schema.tables import messages
 from responder.triage.heartbeat import group_of
 from responder.triage.rule_index import Matching
@@ -100,7 +99,7 @@ def test_a_silent_cluster_is_paged_before_its_probes_run(database: Database, clo
     [study] = scene.began
     assert study.work.probes == ("tcp",)
     with scene.database.read() as connection:
-        content = contents.of(connection, [incident.id])[incident.id]
+        content = incidents.contents_of(connection, [incident.id])[incident.id]
     assert content.decision.impact == "Alerts reach nobody."
     assert content.alerts.summary.startswith("No Watchdog from prod-eu since")
     assert scene.sent() == ["trigger", "post", "details"]
@@ -184,8 +183,8 @@ def test_an_older_heartbeat_that_comes_late_changes_nothing(database: Database, 
     clock.move(-60)
     scene.beat()
     with database.read() as connection:
-        assert heartbeats.pulses(connection)["prod-eu"].seen_at == NOW + timedelta(minutes=1)
+        assert detectors.pulses(connection)["prod-eu"].seen_at == NOW + timedelta(minutes=1)
     with database.work() as connection:
-        heartbeats.save(connection, [Pulse(cluster="prod-eu", seen_at=NOW, since=NOW, watched_at=NOW)])
+        detectors.save(connection, [Pulse(cluster="prod-eu", seen_at=NOW, since=NOW, watched_at=NOW)])
     with database.read() as connection:
-        assert heartbeats.pulses(connection)["prod-eu"].seen_at == NOW
+        assert detectors.pulses(connection)["prod-eu"].seen_at == NOW

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from responder.engine import pipeline
+from responder.engine.effects.context import History
 from responder.engine.effects.decided import Decided
-from responder.engine.effects.on_notification import History
 from responder.engine.jobs.unresolved_pages import Unclosing
 from responder.engine.workers.incident_writer import Ledger, write
 from responder.engine.workers.resend import resend
@@ -22,7 +22,7 @@ from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.contract import Channel
 from responder.store.database import Database
 from responder.store.incidents import incidents
-from responder.store.outbox import attempts, channel_state, claims, outbox
+from responder.store.outbox import channel_state, claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_group, a_resolved_alert
 from tests.support.letters import claimed, last_report
@@ -59,9 +59,9 @@ class Morning:
                 letters = claimed(connection, EVERY, now, now + timedelta(seconds=6), 10)
                 for letter in letters:
                     if refused(letter):
-                        attempts.dead(connection, letter, "HTTP 400: Invalid routing key", now)
+                        outbox.dead(connection, letter, "HTTP 400: Invalid routing key", now)
                     else:
-                        attempts.sent(connection, letter, {}, now)
+                        outbox.sent(connection, letter, {}, now)
             if not letters:
                 return
 

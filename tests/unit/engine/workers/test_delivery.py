@@ -23,7 +23,7 @@ from responder.notify.channels.slack import Slack
 from responder.notify.delivery.deliver import Deliverer
 from responder.outgoing import CouldNotReach
 from responder.store.database import Database
-from responder.store.incidents import contents
+from responder.store.incidents import incidents
 from responder.store.outbox import channel_state, claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_content, a_draft
@@ -89,7 +89,9 @@ class Office:
         usual = a_draft(incident="INC-1", stream="key", channel=channel, step=step, due_at=self.clock.now())
         draft = replace(usual, **changes)
         with self.database.write() as connection:
-            contents.save(connection, [replace(a_content(title=title), incident=draft.incident)], (), self.clock.now())
+            incidents.save_contents(
+                connection, [replace(a_content(title=title), incident=draft.incident)], (), self.clock.now()
+            )
             outbox.write(connection, [draft], self.clock.now())
 
     def step(self) -> int:

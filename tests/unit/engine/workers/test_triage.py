@@ -23,7 +23,7 @@ from responder.model.rule import ProbeSpec, SeverityFrom
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
-from responder.store.incidents import contents, diagnoses
+from responder.store.incidents import diagnoses, incidents
 from responder.store.outbox import claims
 from tests.conftest import HandClock
 from tests.support.letters import claimed
@@ -156,7 +156,8 @@ def test_the_page_says_when_it_happened_before(shop: Shop) -> None:
     first, second, third = (row[0] for row in shop.rows("SELECT id FROM incidents ORDER BY delivery"))
     with shop.database.read() as connection:
         said = {
-            name: content.decision.history for name, content in contents.of(connection, [first, second, third]).items()
+            name: content.decision.history
+            for name, content in incidents.contents_of(connection, [first, second, third]).items()
         }
     assert said == {
         first: "",

@@ -15,9 +15,8 @@ from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.incident import ChangeKind, Known
 from responder.model.report import Moment, Report, Status
 from responder.notify.report.compose import compose
-from responder.notify.report.facts import ended, in_words
+from responder.notify.report.content import content_of, ended, in_words, with_findings
 from responder.notify.report.links import LinkMaker
-from responder.notify.report.record import content_of, with_findings
 from tests.support.builders import (
     NOW,
     STARTED,

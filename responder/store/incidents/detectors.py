@@ -1,15 +1,16 @@
-"""Heartbeats: when the Watchdog of each cluster was last seen, written with the delivery that brought it."""
+"""What heartbeat monitoring and flood detection remember between notifications."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
+from responder.model.flood import Flood
 from responder.model.heartbeat import Beat, Pulse
-from responder.store.schema.serialization import to_seconds, to_time
-from responder.store.schema.tables import heartbeats
+from responder.store.schema.serialization import to_bytes, to_noun, to_seconds, to_time
+from responder.store.schema.tables import floods, heartbeats
 
 
 def beat(connection: Connection, beats: Iterable[Beat]) -> None:
@@ -50,3 +51,21 @@ def _pulse(row: Any) -> Pulse:
         since=to_time(row["since"]),
         watched_at=to_time(row["watched_at"]),
     )
+
+
+_KNOWN = select(floods.c.severity, floods.c.state)
+_CHANGE = update(floods).where(floods.c.severity == bindparam("key")).values(state=bindparam("now"))
+
+
+def known_floods(connection: Connection) -> dict[str, Flood]:
+    """What is remembered, by severity."""
+    rows = connection.execute(_KNOWN)
+    return {severity: to_noun(Flood, state) for severity, state in rows}
+
+
+def save_floods(connection: Connection, changed: Iterable[Flood]) -> None:
+    """Remember it. Only whoever has the turn to triage writes here."""
+    for flood in changed:
+        state = to_bytes(flood)
+        if not connection.execute(_CHANGE, {"key": flood.severity, "now": state}).rowcount:
+            connection.execute(insert(floods).values(severity=flood.severity, state=state))

@@ -1,0 +1,345 @@
+"""Triage's decision and its alerts in words: the content of an incident, from which its messages are composed. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import responder
+from responder.model.alert import Alert, AlertGroup
+from responder.model.clock import moment
+from responder.model.content import AlertExtract, AlertMember, DecisionRecord, IncidentContent
+from responder.model.decision import Decision
+from responder.model.finding import NOTHING, Conclusion, Finding
+from responder.model.incident import Incident
+from responder.model.rule import RuleBook, Service, Severity
+from responder.model.text import number_of, tidy_line
+from responder.notify.report.durations import TITLE_LIMIT, at, between
+from responder.notify.report.links import LinkMaker
+
+HISTORY_DAYS = 30
+UNKNOWN_IMPACT = "Unknown: the alert names no service of the catalogue."
+
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\sA-Za-z0-9_\-]+")
+_TELLING = (
+    "pod",
+    "instance",
+    "node",
+    "container",
+    "persistentvolumeclaim",
+    "deployment",
+    "topic",
+    "consumergroup",
+    "name",
+)
+_NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
+"""A start before it is no date: somebody's zero, or a field that was never filled."""
+_TOP = 5
+_MOST_LABELS = 200
+
+
+def name(decision: Decision) -> str:
+    """What the incident is about, as people call it."""
+    subject = decision.subject
+    return tidy_line(subject.service or subject.name or subject.namespace, 63) or "unnamed subject"
+
+
+def symptom(decision: Decision) -> str:
+    """``plato is down``; the alert's own name in words where the rule has none."""
+    if decision.rule.symptom:
+        return f"{name(decision)} {decision.rule.symptom}"
+    alertname = decision.ruling.alert.name
+    if alertname and name(decision) == tidy_line(alertname, 63):
+        return name(decision)
+    return f"{name(decision)}: {in_words(alertname) or 'an alert without a name'}"
+
+
+def in_words(alertname: str) -> str:
+    """``KubePodCrashLooping`` -> ``kube pod crash looping``; acronyms stay as they are."""
+    parts = _WORD.findall(tidy_line(alertname, 100))
+    return " ".join(part if part.isupper() and len(part) > 1 else part.lower() for part in parts)
+
+
+def history(earlier: Incident | None, times: int, now: datetime) -> str:
+    """How often the same happened in the last HISTORY_DAYS, and the last time; empty where it never did."""
+    if earlier is None:
+        return ""
+    often = {0: "", 1: f"once in {HISTORY_DAYS} days, "}.get(times, f"{times} times in {HISTORY_DAYS} days, ")
+    took = f" for {between(earlier.opened_at, earlier.resolved_at)}" if earlier.resolved_at else ""
+    return f"{often}last {earlier.id} at {at(earlier.opened_at, seen_from=now)}{took}"
+
+
+def summary(decision: Decision, group: AlertGroup) -> str:
+    """What the alert says of itself: its summary and description, or else the symptom."""
+    own = decision.ruling.alert.annotations
+    notes = {**own, **group.common_annotations} if len(group.alerts) > 1 else own
+    first = tidy_line(notes.get("summary", "") or notes.get("message", ""), 300)
+    more = tidy_line(notes.get("description", ""), 400)
+    told = [text.rstrip(".") for text in (first, more) if text]
+    if len(told) == 2 and told[0] in told[1]:
+        told = told[1:]
+    return ". ".join(told) or symptom(decision)
+
+
+def flapped(incident: Incident) -> str:
+    """How often the incident fired again, for its title; empty where it did not."""
+    return f", fired again {incident.flaps}×" if incident.flaps else ""
+
+
+def dated(group: AlertGroup) -> bool:
+    """True if an alert of the group names its start; zero and absent dates are none."""
+    return not group.alerts or any(alert.starts_at >= _NO_DATE for alert in group.alerts)
+
+
+def impact(service: Service | None, book: RuleBook) -> str:
+    """What users notice, from the catalogue only: it is never guessed."""
+    if service is None:
+        return UNKNOWN_IMPACT
+    needing = [other.name for other in book.services.values() if service.name in other.depends_on]
+    return f"{service.impact} Needed by: {', '.join(needing)}." if needing else service.impact
+
+
+def related(decision: Decision) -> str:
+    """The other firing alerts of the incident, five of them by name."""
+    main = decision.ruling.alert
+    others = [each.alert for each in decision.rulings if each.alert.firing and each.alert is not main]
+    told = list(dict.fromkeys(_differs(each, main) for each in others))
+    if not told:
+        return ""
+    more = f" and {len(told) - _TOP} more" if len(told) > _TOP else ""
+    names = ", ".join(tidy_line(name, 80) or "alert without a name" for name in told[:_TOP])
+    return f"{number_of(len(others), 'more alert')}: {names}{more}"
+
+
+def _differs(alert: Alert, main: Alert) -> str:
+    """What tells an alert from the main one: its name, or else the first label that is not the same."""
+    if alert.name != main.name:
+        return alert.name
+    ours, theirs = alert.labels, main.labels
+    key = next((key for key in _TELLING if ours.get(key, "") != theirs.get(key, "")), None)
+    if key is None:
+        key = next((key for key in sorted(ours) if ours[key] != theirs.get(key, "")), None)
+    return f"{key} {ours.get(key, '')}" if key is not None else "the same labels"
+
+
+def lead(book: RuleBook) -> str:
+    """Who leads until somebody else says so: the first step of the escalation."""
+    return (
+        f"{book.escalation[0].role} ({book.escalation[0].contact})"
+        if book.escalation
+        else "nobody is named in the rules"
+    )
+
+
+def escalation(book: RuleBook) -> str:
+    """Who comes next, in order."""
+    return " → ".join(f"{step.role} ({step.contact})" for step in book.escalation)
+
+
+def room(opened: datetime, subject: str) -> str:
+    """``#incident-2026-02-28-plato``: a name Slack accepts for a channel (lower case, at most 80 characters)."""
+    short = re.sub(r"[^a-z0-9_]+", "-", subject.lower()).strip("-") or "unknown"
+    return f"#incident-{opened.date().isoformat()}-{short}"[:80]
+
+
+def labels(common: Mapping[str, str]) -> Mapping[str, str]:
+    """The labels tidied; name and value together, so that ``password="..."`` is seen for what it is."""
+    told: dict[str, str] = {}
+    for key, value in sorted(common.items())[:_MOST_LABELS]:
+        short, line = tidy_line(key, 100), tidy_line(f"{key}={value}", 400)
+        told[short] = line.removeprefix(f"{short}=")
+    if len(common) > _MOST_LABELS:
+        told["…"] = f"{len(common) - _MOST_LABELS} more labels left out"
+    return told
+
+
+def started(decision: Decision, group: AlertGroup, incident: Incident) -> datetime:
+    """When the first alert of the incident began; what is no date does not count."""
+    told = [moment(each.starts_at) for each in decision.change.alerts.values()]
+    told += [alert.starts_at for alert in group.alerts]
+    return min((incident.opened_at, *(each for each in told if each >= _NO_DATE)))
+
+
+def ended(decision: Decision, group: AlertGroup, began: datetime, now: datetime) -> datetime:
+    """When the last alert ended: never in the future, never before the beginning."""
+    ends = [alert.ends_at for alert in group.alerts if alert.ends_at]
+    ends += [moment(each.ends_at) for each in decision.change.alerts.values() if each.ends_at is not None]
+    return max(began, min(now, max(ends, default=now)))
+
+
+#: Alerts of a group that are kept with their labels and annotations.
+MOST_MEMBERS = 20
+#: Characters kept of one annotation.
+ANNOTATION_LIMIT = 400
+#: Annotations kept of one alert.
+MOST_ANNOTATIONS = 20
+REASON_LIMIT = 500
+
+
+def content_of(
+    decision: Decision,
+    group: AlertGroup,
+    incident: Incident,
+    book: RuleBook,
+    links: LinkMaker,
+    *,
+    now: datetime,
+    probes: tuple[str, ...] = (),
+    history: str = "",
+    before: IncidentContent | None = None,
+) -> IncidentContent:
+    """The content of an incident after a notification of its own group.
+
+    ``probes`` names the probes that are started now: findings made before belong to an earlier page then. ``history``
+    says how often the same happened before.
+    """
+    alerts = extract(decision, group, incident)
+    kept = before if before is not None and not probes else None
+    record = _record(decision, group, incident, book, links, alerts, now)
+    record = replace(record, probes=probes or (kept.decision.probes if kept else ()))
+    record = replace(record, history=history or (before.decision.history if before else ""))
+    return IncidentContent(
+        incident=incident.id,
+        decision=record,
+        alerts=alerts,
+        findings=kept.findings if kept else (),
+        conclusion=kept.conclusion if kept else NOTHING,
+    )
+
+
+def _record(
+    decision: Decision,
+    group: AlertGroup,
+    incident: Incident,
+    book: RuleBook,
+    links: LinkMaker,
+    alerts: AlertExtract,
+    now: datetime,
+) -> DecisionRecord:
+    severity, rule, subject = decision.severity, decision.rule, decision.subject
+    service = book.services.get(subject.service) if subject.service else None
+    subject_name = name(decision)
+    return DecisionRecord(
+        title=_stem(decision, incident),
+        severity=severity.name,
+        severity_reason=tidy_line("; ".join(filter(None, (decision.ruling.reason, decision.held))), REASON_LIMIT),
+        pagerduty_severity=severity.pagerduty,
+        pages=decision.pages,
+        service=subject_name,
+        environment=book.environment,
+        namespace=tidy_line(subject.namespace or book.namespace, 63),
+        alertname=tidy_line(decision.ruling.alert.name, 120),
+        impact=rule.impact or impact(service, book),
+        first_step=rule.first_step,
+        response=severity.response,
+        responders=severity.responders,
+        respond_within=severity.respond_within,
+        respond_from=incident.reopened_at or incident.opened_at,
+        next_update=severity.next_update,
+        owner=rule.owner or (service.owner if service else "unknown: the service is not in the catalogue"),
+        lead=lead(book),
+        escalation=escalation(book),
+        room=room(incident.opened_at, subject_name),
+        runbook=links.runbook(rule.runbook),
+        links=links.around(group, service, since=alerts.started_at, now=now),
+        rule=rule.id,
+        made_by=f"responder {responder.__version__}, rules {book.revision[:12]}, rule {rule.id}",
+        note=rule.note,
+    )
+
+
+def _stem(decision: Decision, incident: Incident) -> str:
+    return tidy_line(f"[{decision.severity.name}] {symptom(decision)}{flapped(incident)}", TITLE_LIMIT)
+
+
+def headed(decision: Decision, incident: Incident, environment: str) -> str:
+    """The title of an incident that has no page of its own."""
+    tail = f" ({environment})" if environment else ""
+    return f"{tidy_line(_stem(decision, incident), TITLE_LIMIT - len(tail))}{tail}"
+
+
+def extract(decision: Decision, group: AlertGroup, incident: Incident) -> AlertExtract:
+    """The alerts of a group, bounded: firing alerts first."""
+    ordered = sorted(group.alerts, key=lambda alert: not alert.firing)
+    return AlertExtract(
+        summary=summary(decision, group),
+        truncated=group.truncated,
+        started_at=started(decision, group, incident),
+        dated=dated(group),
+        flaps=incident.flaps,
+        related=related(decision),
+        labels=labels(group.common_labels),
+        members=tuple(
+            AlertMember(
+                fingerprint=alert.fingerprint,
+                firing=alert.firing,
+                labels=labels(alert.labels),
+                annotations={
+                    tidy_line(name, 100): tidy_line(text, ANNOTATION_LIMIT)
+                    for name, text in sorted(alert.annotations.items())[:MOST_ANNOTATIONS]
+                },
+            )
+            for alert in ordered[:MOST_MEMBERS]
+        ),
+    )
+
+
+def with_findings(content: IncidentContent, findings: Sequence[Finding], conclusion: Conclusion) -> IncidentContent:
+    """The content with what the probes found."""
+    return replace(content, findings=tuple(findings), conclusion=conclusion)
+
+
+def with_severity(content: IncidentContent, severity: Severity, reason: str, *, held: str = "") -> IncidentContent:
+    """The content with another severity. ``reason`` says why, ``held`` why on-call is not paged although it pages."""
+    old = content.decision
+    record = replace(
+        old,
+        title=tidy_line(f"[{severity.name}] {old.title.removeprefix(f'[{old.severity}] ')}", TITLE_LIMIT),
+        severity=severity.name,
+        severity_reason=tidy_line("; ".join(filter(None, (reason, held))), REASON_LIMIT),
+        pagerduty_severity=severity.pagerduty,
+        pages=severity.pages and not held,
+        response=severity.response,
+        responders=severity.responders,
+        respond_within=severity.respond_within,
+        next_update=severity.next_update,
+    )
+    return replace(content, decision=record)
+
+
+def joined(before: IncidentContent, decision: Decision) -> IncidentContent:
+    """The content after a notification of another group of the same incident: only its severity may change."""
+    if decision.severity.name == before.decision.severity:
+        return before
+    return with_severity(before, decision.severity, decision.ruling.reason, held=decision.held)
+
+
+def bare(incident: Incident, book: RuleBook) -> IncidentContent:
+    """What can be said about an incident without its content: its row, and the rules in force."""
+    severity = book.severities.get(incident.severity)
+    record = DecisionRecord(
+        title=(incident.title or f"[{incident.severity}] {incident.service}").removesuffix(f" ({book.environment})"),
+        severity=incident.severity,
+        severity_reason=tidy_line(incident.reason, REASON_LIMIT),
+        pagerduty_severity=severity.pagerduty if severity else "error",
+        pages=severity.pages if severity else True,
+        service=incident.service,
+        environment=book.environment,
+        namespace=book.namespace,
+        alertname="",
+        impact="",
+        response=severity.response if severity else "",
+        responders=severity.responders if severity else "",
+        respond_within=severity.respond_within if severity else None,
+        respond_from=incident.reopened_at or incident.opened_at,
+        next_update=severity.next_update if severity else 0.0,
+        lead=lead(book),
+        escalation=escalation(book),
+        room=room(incident.opened_at, incident.service),
+        rule=incident.rule,
+        made_by=f"responder, rule {incident.rule}",
+    )
+    alerts = AlertExtract(summary=incident.title, counted=False, started_at=incident.opened_at)
+    return IncidentContent(incident=incident.id, decision=record, alerts=alerts)
