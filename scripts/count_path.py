@@ -44,9 +44,11 @@ PHASES = {
 }
 #: What runs around every step of every worker, and decides nothing.
 WIRING = {inspect.getsourcefile(each) for each in (Engine, Gathering, Loop, Rules, SystemClock)}
+PAGE = ROOT / "docs" / "architecture.md"
+BEGIN, END = "<!-- written by scripts/count_path.py -->\n", "<!-- end of count -->\n"
 LEAVES = ROOT / "scripts" / "leaf_modules.txt"
 MAX_FILES, MAX_NOT_LEAVES, MAX_LEAVES = 60, 35, 25
-#: Seconds between the request at PagerDuty and the end of the count: the message is marked as sent meanwhile.
+#: The count ends when no new function was called for so long after the page: the message is marked as sent meanwhile.
 SETTLE_SECONDS = 1.0
 
 
@@ -101,6 +103,7 @@ def record() -> dict[str, set[CodeType]]:
             worker = workers.worker(settings, first, folder, 0, away="", on_fatal=lambda: None)
             recorder.on = True
             _page(worker, around)
+            _settle(recorder)
             recorder.on = False
             worker.stop()
         finally:
@@ -120,7 +123,12 @@ def _page(worker: workers.Worker, around: Stage) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError("no page within 20 s")
         time.sleep(0.05)
-    time.sleep(SETTLE_SECONDS)
+
+
+def _settle(recorder: Recorder) -> None:
+    known = -1
+    while known != (known := sum(map(len, recorder.seen.values()))):
+        time.sleep(SETTLE_SECONDS)
 
 
 def table(seen: dict[str, set[CodeType]]) -> list[str]:
@@ -133,12 +141,21 @@ def table(seen: dict[str, set[CodeType]]) -> list[str]:
     return lines
 
 
+def page(text: str, lines: list[str]) -> str:
+    """The text of docs/architecture.md with the table between the marks."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + BEGIN + "\n".join(lines) + "\n" + END + after
+
+
 def main() -> None:
-    """Print the counts; with --files also the files of each phase."""
+    """Print the counts. --write: also into docs/architecture.md; --files: also the files of each phase."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     seen = record()
     known = leaves()
     print("\n".join(table(seen)))
+    if "--write" in sys.argv:
+        PAGE.write_text(page(PAGE.read_text(), table(seen)))
     print(
         f"Goals: at most {MAX_FILES} files, {MAX_NOT_LEAVES} without leaves; {len(known)} leaves, at most {MAX_LEAVES}."
     )

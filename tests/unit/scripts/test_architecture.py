@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
+
+import pytest
 
 from scripts.architecture import PAGE, ROOT, diagram, page
 
@@ -32,3 +36,13 @@ type = "forbidden"
     drawn = diagram(text)
     assert 'engine["<b>engine</b><br>jobs<br>workers · simulation"]' in drawn
     assert "layer0 --> layer1" in drawn
+
+
+NAMING_FILES = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("path", NAMING_FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_named_in_the_docs_exist(path: Path) -> None:
+    """A file that is renamed is renamed in the docs too; NAME stands for any name."""
+    named = re.findall(r"`((?:responder|tests|scripts|docs|benchmarks|deploy)/[\w./-]+)`", path.read_text())
+    assert [name for name in named if "NAME" not in name and not (ROOT / name).exists()] == []
