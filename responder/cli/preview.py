@@ -13,7 +13,7 @@ from responder.cli.samples import Sample
 from responder.diagnose.contract import Ask
 from responder.engine import pipeline
 from responder.engine.effects.context import Desk, History
-from responder.engine.effects.severity_change import improved
+from responder.engine.pipeline import improved
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery, Effects, Turned
 from responder.model.finding import Finding

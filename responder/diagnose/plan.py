@@ -11,7 +11,7 @@ from responder.diagnose.contract import Ask, ProbeKind, Scene
 from responder.model.rule import RuleBook, Service
 from responder.model.text import tidy_line
 from responder.outgoing import is_forbidden, split_address
-from responder.outgoing.bearer import PORTS
+from responder.outgoing.client import PORTS
 
 
 def plan(names: Iterable[str], book: RuleBook, kinds: Mapping[str, ProbeKind], scene: Scene) -> tuple[Ask, ...]:

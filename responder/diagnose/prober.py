@@ -11,11 +11,9 @@ from datetime import timedelta
 import structlog
 
 from responder.counters import TALLY
-from responder.diagnose.answer_cache import Memory, same, told_again
-from responder.diagnose.circuit_breaker import SLOW, Breaker
 from responder.diagnose.contract import Ask, ProbeKind, Tools
-from responder.diagnose.make_finding import answer, skipped
-from responder.diagnose.units import span
+from responder.diagnose.make_finding import answer, skipped, span
+from responder.diagnose.target_memory import SLOW, Breaker, Memory, same, told_again
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 

@@ -10,14 +10,27 @@ Notifications are stored by ``web/webhook.py``. Effects are committed by ``worke
 
 from __future__ import annotations
 
-from responder.diagnose.conclude import conclude
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from responder.diagnose.conclude import conclude, judge
 from responder.engine.effects.context import Desk, History
 from responder.engine.effects.on_notification import follow
-from responder.engine.effects.severity_change import judged
+from responder.engine.effects.page import counts, messages
 from responder.model.alert import AlertGroup
-from responder.model.delivery import Delivery, Diagnosed, Effects, Work
+from responder.model.clock import between
+from responder.model.content import IncidentContent
+from responder.model.decision import Turn
+from responder.model.delivery import Delivery, Diagnosed, Effects, Turned, Work
 from responder.model.finding import Finding
 from responder.model.flood import Tide
+from responder.model.incident import Found, Incident
+from responder.model.message import Draft
+from responder.model.report import Moment
+from responder.notify.delivery.route import route, with_a_reader
+from responder.notify.report.compose import title
+from responder.notify.report.content import bare, with_findings, with_severity
 from responder.triage.decide import decide
 from responder.triage.lifecycle import believe
 
@@ -34,3 +47,104 @@ def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk, 
 def diagnose(work: Work, findings: tuple[Finding, ...]) -> Diagnosed:
     """The conclusion of all findings, and the severity that they ask for."""
     return Diagnosed(findings=findings, conclusion=conclude(findings, work.subject), turned=judged(work, findings))
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What findings make of an incident: its next state and content, and the messages that follow.
+
+    ``drafts`` are updates for the channels that were notified already and pages for those that only the new severity
+    concerns; ``withdrawn`` are the channels whose pages are taken back before they leave.
+    """
+
+    incident: Incident
+    content: IncidentContent
+    rank: int
+    drafts: tuple[Draft, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+
+
+def judged(work: Work, findings: tuple[Finding, ...]) -> Turned | None:
+    """The severity that the findings ask for, with the reason; None where it stays as it is."""
+    found = judge(work.turns, findings)
+    if found is None or work.opened_at is None or found[0].severity.name == work.severity:
+        return None
+    turn, because = found
+    word = "raised" if turn.severity.rank < work.rank else "lowered"
+    return Turned(turn, f"{word} from {work.severity} to {turn.severity.name} because {because}")
+
+
+def revise(
+    incident: Incident | None,
+    content: IncidentContent | None,
+    work: Work,
+    diagnosed: Diagnosed,
+    waiting: Collection[str],
+    desk: Desk,
+    now: datetime,
+) -> Revision | None:
+    """The change that the findings ask for; None where they ask for none, or the incident is not what it was.
+
+    ``waiting`` are the channels whose pages have not left: only these can be taken back. Nobody who was woken is told
+    that it was for nothing; who hears of a milder severity are those who sleep through it anyway.
+    """
+    turned = diagnosed.turned
+    if turned is None or incident is None or not incident.open or incident.severity != work.severity:
+        return None
+    turn, why = turned.turn, turned.reason
+    found = Found(severity=turn.severity.name, given=work.severity, reason=why)
+    content = with_findings(content or bare(incident, desk.book), diagnosed.findings, diagnosed.conclusion)
+    content = with_severity(content, turn.severity, f"{work.reason}; {why}", held=turn.held)
+    moved = replace(
+        incident,
+        severity=turn.severity.name,
+        title=title(content.decision, content.findings),
+        reason=f"{incident.reason}; {why}",
+        found=found,
+    )
+    if not incident.channels:
+        return Revision(moved, content, rank=turn.severity.rank)
+    wanted = _wanted(work, turn, desk)
+    worse = turn.severity.rank < work.rank
+    withdrawn = tuple(name for name in work.channels if name in waiting and name not in wanted)
+    added = tuple(name for name in wanted if name not in incident.channels)
+    kept = tuple(name for name in incident.channels if name not in withdrawn)
+    follows = desk.configured(name for name in kept if name not in waiting and (worse or name not in desk.pagers))
+    facts = counts(incident)
+    own, rank = (incident.id, work.stream), turn.severity.rank
+    pages = messages(*own, Moment.START, facts, (desk.channels[name] for name in added), rank=rank, due_at=now)
+    told = replace(facts, update=f"{why}; {late(work, now)}")
+    updates = messages(*own, Moment.UPDATE, told, follows, rank=rank, due_at=now)
+    return Revision(
+        replace(moved, channels=kept + added),
+        content,
+        rank=rank,
+        drafts=(*updates, *pages),
+        withdrawn=withdrawn,
+    )
+
+
+def late(work: Work, now: datetime) -> str:
+    """How long after the page the diagnosis finished."""
+    after = f"{between(work.decided_at, now)} after" if work.decided_at else "after"
+    return f"diagnosis finished {after} the page was written"
+
+
+def improved(effects: Effects, work: Work, diagnosed: Diagnosed, desk: Desk, now: datetime) -> Effects:
+    """The effects of a delivery as they are once its diagnosis has ended before any page left."""
+    waiting = {draft.channel for draft in effects.drafts if draft.enrich}
+    revision = revise(effects.incident, effects.content, work, diagnosed, waiting, desk, now)
+    if revision is None:
+        content = effects.content and with_findings(effects.content, diagnosed.findings, diagnosed.conclusion)
+        return replace(effects, content=content)
+    pages = tuple(
+        replace(draft, rank=revision.rank) if draft.enrich else draft
+        for draft in effects.drafts
+        if draft.channel not in revision.withdrawn
+    )
+    return replace(effects, incident=revision.incident, content=revision.content, drafts=pages + revision.drafts)
+
+
+def _wanted(work: Work, turn: Turn, desk: Desk) -> tuple[str, ...]:
+    wished = with_a_reader(work.wished, desk.channels) if turn.held else work.wished
+    return route(wished, turn.severity.pages and not turn.held, desk.channels)

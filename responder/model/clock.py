@@ -38,3 +38,39 @@ class Deadline:
     def sooner(self, seconds: float, now: float) -> Deadline:
         """The earlier of this deadline and ``seconds`` from now."""
         return Deadline(min(self.at, now + seconds))
+
+
+#: Characters of a title.
+TITLE_LIMIT = 120
+#: Characters of a sentence on a page.
+LINE_LIMIT = 500
+
+
+def lasted(seconds: float) -> str:
+    """``seconds`` in whole minutes as the templates ask, in hours too where the minutes are many."""
+    minutes = max(0, int(seconds)) // 60
+    if not minutes:
+        whole = max(0, int(seconds))
+        return "1 second" if whole == 1 else f"{whole} seconds"
+    text = "1 minute" if minutes == 1 else f"{minutes} minutes"
+    return f"{text} ({brief(seconds)})" if minutes >= 120 else text
+
+
+def brief(seconds: float) -> str:
+    """``seconds`` in the two units that matter: ``16 h 45 min``, as a sentence reads best."""
+    minutes = max(0, int(seconds)) // 60
+    hours, rest = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24} h"
+    return f"{hours} h {rest} min" if hours else lasted(seconds)
+
+
+def between(start: datetime, end: datetime) -> str:
+    """How long from ``start`` to ``end``; nothing is shorter than 0 seconds."""
+    return lasted((end - start).total_seconds())
+
+
+def at(moment: datetime, *, seen_from: datetime | None = None) -> str:
+    """``02:41Z``; with the date where ``seen_from`` lies on another day or is not given."""
+    clock = f"{moment.hour:02}:{moment.minute:02}Z"
+    return clock if seen_from and moment.date() == seen_from.date() else f"{moment.date().isoformat()} {clock}"

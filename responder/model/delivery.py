@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from responder.model.content import IncidentContent
 from responder.model.decision import Decision, Subject, Turn
 from responder.model.finding import Conclusion, Finding
 from responder.model.flood import Flood
-from responder.model.heartbeat import Beat
+from responder.model.heartbeat import Beat, Pulse
 from responder.model.incident import Incident
 from responder.model.message import Draft
 
@@ -99,3 +100,22 @@ class Effects:
     def state(self) -> str:
         """The state of the delivery after it."""
         return "decided" if self.decision is not None else "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """The result of some decisions; ``added`` and ``changed`` contain each incident once, in its last state.
+
+    ``pulses`` are the new states of the expected heartbeats and ``floods`` the new flood state of each severity.
+    """
+
+    effects: Sequence[Effects]
+    added: Sequence[Incident] = ()
+    changed: Sequence[Incident] = ()
+    pulses: Sequence[Pulse] = ()
+    floods: Sequence[Flood] = ()
+
+    @classmethod
+    def of(cls, effects: Sequence[Effects]) -> Decided:
+        """The result of effects on incidents that exist already."""
+        return cls(effects=effects, changed=[each.incident for each in effects if each.incident is not None])

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+#: The label that names the cluster of a Watchdog.
+LABEL: Final = "cluster"
 
 
 @dataclass(frozen=True, slots=True)

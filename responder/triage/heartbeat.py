@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.decision import Decision, Ruling, Subject
-from responder.model.heartbeat import Beat, Pulse
+from responder.model.heartbeat import LABEL, Pulse
 from responder.model.incident import Change, ChangeKind, Incident, Known
-from responder.model.rule import Action, Heartbeat, RuleBook
+from responder.model.rule import Heartbeat, RuleBook
 
-LABEL: Final = "cluster"
 GROUP_KEY: Final = "responder/heartbeat"
 """The group key of every silent cluster. Alertmanager's begin with a brace, so none of them is ever this one."""
 BREAK: Final = timedelta(minutes=1)
 """Longer than this without anybody watching, and the silence is ours as much as theirs: it counts from now."""
-
-
-def beats(decision: Decision, group: AlertGroup, book: RuleBook, at: datetime) -> Iterator[Beat]:
-    """The expected clusters whose Watchdog fires in a notification that arrived ``at``.
-
-    A cluster is known by the last segment of the webhook's address and by the label ``cluster``: one Alertmanager may
-    serve many Prometheus servers. Where neither names one it is the environment of the platform.
-    """
-    expected = {heartbeat.cluster for heartbeat in book.heartbeats}
-    if not expected:
-        return
-    names = set()
-    for ruling in decision.rulings:
-        if ruling.rule.action is Action.HEARTBEAT and ruling.alert.firing:
-            names |= {group.cluster, ruling.alert.labels.get(LABEL, "")} - {""} or {book.environment}
-    for name in sorted(names & expected):
-        yield Beat(name, at)
 
 
 def watched(cluster: str, pulse: Pulse | None, now: datetime) -> Pulse:

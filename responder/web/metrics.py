@@ -18,7 +18,7 @@ from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.incidents import detectors
 from responder.store.maintenance import disk, retention
-from responder.store.outbox import backlog, channel_state
+from responder.store.outbox import backlog, claims
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ def _waiting(connection: Connection, now: datetime, rules: InForce | None) -> It
     channels = dict.fromkeys(rules.channels if rules else (), backlog.Backlog()) | backlog.backlogs(connection, now)
     yield _by_channel("responder_messages_waiting", "Messages not sent yet.", channels, lambda each: each.waiting)
     yield _by_channel("responder_messages_dead", "Messages that were given up.", channels, lambda each: each.dead)
-    standings = channel_state.standings(connection)
+    standings = claims.standings(connection)
     accepted: dict[tuple[str, ...], float] = {
         (name,): each.accepted_at for name, each in standings.items() if each.accepted_at is not None
     }

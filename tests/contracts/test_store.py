@@ -26,7 +26,7 @@ from responder.store.inbox import history, inbox
 from responder.store.inbox.inbox import Inbox
 from responder.store.inbox.write_check import try_to_keep, write_and_take_away
 from responder.store.incidents import diagnoses, incidents
-from responder.store.outbox import channel_state, claims, outbox
+from responder.store.outbox import claims, outbox
 from responder.store.schema.migrate import migrate
 from responder.store.schema.tables import metadata
 from tests.support.builders import (
@@ -551,24 +551,24 @@ def test_a_notification_keeps_findings_until_the_incident_is_diagnosed_anew(data
 
 def test_the_standing_of_a_channel_is_shared(database: Database) -> None:
     """What one replica has sent, and that a vendor does not answer, every other replica knows."""
-    channel_state.prepare(database, ["slack", "pagerduty"])
-    channel_state.prepare(database, ["slack"])
+    claims.prepare(database, ["slack", "pagerduty"])
+    claims.prepare(database, ["slack"])
     with database.work() as connection:
-        assert channel_state.hold(connection, "slack") == channel_state.Standing()
-        channel_state.spend(connection, "slack", 17.5)
-        channel_state.failed(connection, "slack", NOW)
-        channel_state.failed(connection, "slack", LATER)
+        assert claims.hold(connection, "slack") == claims.Standing()
+        claims.spend(connection, "slack", 17.5)
+        claims.failed(connection, "slack", NOW)
+        claims.failed(connection, "slack", LATER)
         now = NOW.timestamp()
-        assert channel_state.look(connection, "slack") == channel_state.Standing(17.5, 0.0, now)
-        channel_state.pause(connection, "slack", now + 30, 18.5)
-        assert channel_state.look(connection, "slack") == channel_state.Standing(18.5, now + 30, now)
-        channel_state.answered(connection, "slack")
-        assert channel_state.look(connection, "slack").failing_since is None
-        channel_state.tried(connection, "slack", NOW, accepted=False, failed=True)
-        channel_state.tried(connection, "slack", LATER, accepted=True, failed=False)
-        found = channel_state.standings(connection)
+        assert claims.look(connection, "slack") == claims.Standing(17.5, 0.0, now)
+        claims.pause(connection, "slack", now + 30, 18.5)
+        assert claims.look(connection, "slack") == claims.Standing(18.5, now + 30, now)
+        claims.answered(connection, "slack")
+        assert claims.look(connection, "slack").failing_since is None
+        claims.tried(connection, "slack", NOW, accepted=False, failed=True)
+        claims.tried(connection, "slack", LATER, accepted=True, failed=False)
+        found = claims.standings(connection)
         assert (found["slack"].failed_at, found["slack"].accepted_at) == (now, LATER.timestamp())
-        assert found["pagerduty"] == channel_state.Standing()
+        assert found["pagerduty"] == claims.Standing()
 
 
 def test_two_replicas_give_a_channel_its_row_at_the_same_moment(database: Database) -> None:
@@ -577,7 +577,7 @@ def test_two_replicas_give_a_channel_its_row_at_the_same_moment(database: Databa
 
     def start() -> None:
         try:
-            channel_state.prepare(database, ["slack", "pagerduty", "log"])
+            claims.prepare(database, ["slack", "pagerduty", "log"])
         except BaseException as error:  # noqa: BLE001 - the test wants to see any of them
             failures.append(error)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from responder.bootstrap import load_rules
-from responder.diagnose import promql_template
+from responder.diagnose import promql_text
 from responder.diagnose.probes.promql import PromqlSpec
 
 ROOT = Path(__file__).parents[2]
@@ -38,11 +38,11 @@ def test_every_shipped_query_is_promql(promtool: str, tmp_path: Path) -> None:
     for name, probe in book.probes.items():
         if not isinstance(probe.spec, PromqlSpec):
             continue
-        slots, problems = promql_template.scan(probe.spec.expr)
+        slots, problems = promql_text.scan(probe.spec.expr)
         assert not problems, name
         for kind, value in (("usual", "plato"), ("hostile", hostile)):
             values = {slot.name: value for slot in slots}
-            filled = promql_template.fill(probe.spec.expr, values, book.services["plato"].selector)
+            filled = promql_text.fill(probe.spec.expr, values, book.services["plato"].selector)
             rules.append({"record": f"probe:{name.replace('-', '_')}:{kind}", "expr": filled})
     assert len(rules) > 100
     path = tmp_path / "rules.yml"

@@ -20,7 +20,7 @@ from responder.cli.errors import FAILED
 from responder.diagnose.prober import Prober
 from responder.engine import pipeline
 from responder.engine.effects.context import Desk, History, history_of
-from responder.engine.effects.severity_change import improved
+from responder.engine.pipeline import improved
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import Delivery, Diagnosed, Effects
 from responder.model.rule import Action

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from responder.diagnose import springboot
 from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
-from responder.diagnose.make_finding import answer, unreachable
+from responder.diagnose.make_finding import answer, span, unreachable
 from responder.diagnose.plan import HEALTH, UNKNOWN_SERVICE, check_url, endpoint, service_of, subject_name
-from responder.diagnose.units import span
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.message import Request, Response
@@ -122,7 +121,7 @@ def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
         return unreachable(ask, error, tools.clock.monotonic() - began)
     took = tools.clock.monotonic() - began
     if wire.spec.health:
-        verdict, fact, detail = springboot.judge(response.status, _json(response), span(took))
+        verdict, fact, detail = judge(response.status, _json(response), span(took))
     else:
         verdict, fact, detail = _judge(wire.spec, response, span(took))
     return answer(ask, verdict, fact, detail=detail, duration=took)
@@ -174,3 +173,73 @@ def _excerpt(response: Response) -> str:
 
 
 KIND = ProbeKind(name="http", spec=HttpSpec, check=check, asks=asks, look=look)
+
+
+# By default these two come with 503 and all others with 200, UNKNOWN included, and any mapping can be configured:
+# so the body decides (Spring Boot reference, actuator health endpoint).
+_DOWN = frozenset({"DOWN", "OUT_OF_SERVICE"})
+_MOST = 20
+_PACKAGE = re.compile(r"^(?:[a-z_][a-z0-9_]{0,60}\.){1,12}(?=[A-Z])")
+_HIDDEN = "The components are hidden; management.endpoint.health.show-components=always shows them."
+
+
+def judge(status: int, body: Any, took: str) -> tuple[Verdict, str, str]:
+    """Verdict, fact and detail of a parsed body (None where it was no JSON). ``took`` is how long the answer needed."""
+    word = body.get("status") if isinstance(body, dict) else None
+    if not isinstance(word, str) or not word:
+        return Verdict.UNKNOWN, f"{status} in {took}, but no health status in the body", ""
+    components = _components(body)
+    leaves = _unwell(components)
+    fact = f"{status} {tidy_line(word, 30)} in {took}"
+    lines = [f"{name}: {state}" + (f", {error}" if error else "") for name, state, error in leaves]
+    verdict = _verdict(status, word, leaves)
+    if verdict is Verdict.OK:
+        return verdict, fact, "\n".join(lines)
+    if not components and word != "UP":
+        lines.append(_HIDDEN)
+    if word == "UP" and status >= 400:
+        fact += ", which contradict each other"
+    causes = ", ".join(f"{name} {state}" + (f" ({error})" if error else "") for name, state, error in leaves)
+    return verdict, f"{fact}, {causes}" if causes else fact, "\n".join(lines)
+
+
+def _verdict(status: int, word: str, leaves: list[tuple[str, str, str]]) -> Verdict:
+    """UP is believed unless a component is down all the same, or the status code says that something failed."""
+    if word in _DOWN:
+        return Verdict.BAD
+    if word != "UP":
+        return Verdict.UNKNOWN
+    if any(state in _DOWN for _, state, _ in leaves):
+        return Verdict.BAD
+    return Verdict.OK if status < 400 else Verdict.UNKNOWN
+
+
+def _components(body: dict[str, Any]) -> dict[str, Any]:
+    """The components of a health body or of one of its composites; version 2 of the format calls them details."""
+    for key in ("components", "details"):
+        found = body.get(key)
+        if isinstance(found, dict) and any(isinstance(each, dict) and "status" in each for each in found.values()):
+            return found
+    return {}
+
+
+def _unwell(components: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, status and error of the leaves that are not UP, the DOWN ones first."""
+    found: list[tuple[str, str, str]] = []
+    waiting = list(components.items())
+    while waiting and len(found) < _MOST:
+        name, component = waiting.pop(0)
+        if not isinstance(component, dict):
+            continue
+        below = _components(component)
+        if below:
+            waiting += [(f"{name}/{part}"[:80], each) for part, each in below.items()]
+        elif component.get("status") != "UP":
+            found.append((tidy_line(name, 60), tidy_line(str(component.get("status")), 30), _error(component)))
+    return sorted(found, key=lambda leaf: leaf[1] not in _DOWN)
+
+
+def _error(component: dict[str, Any]) -> str:
+    details = component.get("details")
+    error = details.get("error") if isinstance(details, dict) else None
+    return tidy_line(_PACKAGE.sub("", error), 80) if isinstance(error, str) else ""

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from responder.diagnose import promql_response, promql_template
+from responder.diagnose import promql_text
 from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
-from responder.diagnose.make_finding import answer, unreachable
+from responder.diagnose.make_finding import answer, figure, span, unreachable
 from responder.diagnose.plan import UNKNOWN_SERVICE, service_of, subject_name
-from responder.diagnose.promql_response import NoSeries, Series
-from responder.diagnose.units import figure, span
+from responder.diagnose.promql_text import NoSeries, Series
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.message import Request
@@ -62,7 +61,7 @@ class Wire:
 
 def check(spec: PromqlSpec) -> tuple[str, ...]:
     """What is wrong with a spec."""
-    problems = list(promql_template.scan(spec.expr)[1])
+    problems = list(promql_text.scan(spec.expr)[1])
     if not spec.expr.strip():
         problems.append("expr is empty")
     if spec.warn is not None and spec.bad is not None:
@@ -93,9 +92,9 @@ def _window(spec: PromqlSpec) -> tuple[int, int]:
 def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
     """One question; skipped where a label is missing or there is no Prometheus."""
     spec: PromqlSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
-    names = {slot.name for slot in promql_template.scan(spec.expr)[0]}
+    names = {slot.name for slot in promql_text.scan(spec.expr)[0]}
     values, skip = _values(names, scene)
-    expr = spec.expr if skip else promql_template.fill(spec.expr, values, values.get(promql_template.SELECTOR, ""))
+    expr = spec.expr if skip else promql_text.fill(spec.expr, values, values.get(promql_text.SELECTOR, ""))
     base = scene.prometheus_url.rstrip("/")
     window, step = _window(spec)
     over = f" over {spec.range} by {span(step)}" if window else ""
@@ -121,12 +120,12 @@ def _values(names: set[str], scene: Scene) -> tuple[Mapping[str, str], str]:
     if subject.service is not None:
         values["service"] = subject.service
     values["namespace"] = subject.namespace
-    if promql_template.SELECTOR in names:
+    if promql_text.SELECTOR in names:
         service = service_of(scene)
         if service is None:
             return {}, UNKNOWN_SERVICE
-        values[promql_template.SELECTOR] = service.selector or (
-            f'namespace="{promql_template.escape(service.namespace)}",service="{promql_template.escape(service.name)}"'
+        values[promql_text.SELECTOR] = service.selector or (
+            f'namespace="{promql_text.escape(service.namespace)}",service="{promql_text.escape(service.name)}"'
         )
     missing = sorted(name for name in names if not values.get(name))
     if missing:
@@ -134,7 +133,7 @@ def _values(names: set[str], scene: Scene) -> tuple[Mapping[str, str], str]:
     # A query is shown to people and kept in links: what looks like a secret must not get into one.
     unfit = sorted(
         name
-        for name in names - {promql_template.SELECTOR}
+        for name in names - {promql_text.SELECTOR}
         if len(values[name]) > _LONGEST_VALUE or redact(values[name]) != values[name]
     )
     return values, f"label {', '.join(unfit)} is too long or holds a secret" if unfit else ""
@@ -154,7 +153,7 @@ def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
     now = tools.clock.now().timestamp()
     try:
         response = tools.outgoing.ask(_request(wire, now, deadline.left(began)), deadline, _CAP)
-        found, doubts = promql_response.read(response.status, response.body, _CAP)
+        found, doubts = promql_text.read(response.status, response.body, _CAP)
     except CouldNotReach as error:
         return unreachable(ask, CouldNotReach(f"Prometheus: {error}"), tools.clock.monotonic() - began)
     except NoSeries as error:

@@ -9,9 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
-from responder.diagnose.make_finding import answer, unreachable
+from responder.diagnose.make_finding import answer, span, unreachable
 from responder.diagnose.plan import HEALTH, Endpoint, check_target, locate
-from responder.diagnose.units import span
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import ProbeSpec

@@ -23,7 +23,7 @@ from responder.notify.delivery.route import pagers
 from responder.notify.report.content import HISTORY_DAYS
 from responder.notify.report.links import LinkMaker
 from responder.store.incidents import incidents
-from responder.triage.incident_key import key_of
+from responder.triage.decide import key_of
 from responder.triage.rule_index import Matching
 
 #: Plans kept by a Desk. When there are more, all are forgotten: planning again takes under 1 ms.

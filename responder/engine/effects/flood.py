@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from responder.engine.effects.context import Desk
-from responder.engine.effects.decided import Decided
 from responder.engine.effects.page import messages, page_after
 from responder.engine.effects.without_notification import paged
 from responder.model.content import IncidentContent
-from responder.model.delivery import Delivery, Effects
+from responder.model.delivery import Decided, Delivery, Effects
 from responder.model.flood import Flood
 from responder.model.incident import Incident
 from responder.model.message import Draft

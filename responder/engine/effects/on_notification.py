@@ -22,6 +22,7 @@ from responder.engine.effects.page import (
     why_owed,
 )
 from responder.model.alert import AlertGroup
+from responder.model.clock import LINE_LIMIT
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery, Effects
@@ -34,8 +35,7 @@ from responder.notify.contract import Channel, Use
 from responder.notify.report.compose import title
 from responder.notify.report.content import content_of, ended, joined
 from responder.notify.report.content import history as past
-from responder.notify.report.durations import LINE_LIMIT
-from responder.triage.heartbeat import beats
+from responder.triage.decide import beats
 
 
 def follow(

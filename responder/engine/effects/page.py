@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from responder.engine.effects.context import Desk
 from responder.model.alert import AlertGroup
+from responder.model.clock import LINE_LIMIT
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.decision import Decision
 from responder.model.delivery import Delivery, Effects, Work
@@ -22,7 +23,6 @@ from responder.notify.delivery.route import pagers, route, with_a_reader
 from responder.notify.delivery.route import title as channel_title
 from responder.notify.report.compose import title
 from responder.notify.report.content import content_of, headed
-from responder.notify.report.durations import LINE_LIMIT
 from responder.triage.flood import Weighed, weigh
 
 

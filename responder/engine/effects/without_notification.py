@@ -8,7 +8,7 @@ from datetime import datetime
 
 from responder.engine.effects.context import Desk
 from responder.engine.effects.page import counts, left_open, messages
-from responder.model.clock import moment
+from responder.model.clock import LINE_LIMIT, moment
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.delivery import Effects
 from responder.model.incident import Change, ChangeKind, Incident
@@ -16,7 +16,6 @@ from responder.model.report import Moment
 from responder.model.text import tidy_line
 from responder.notify.contract import Channel
 from responder.notify.report.content import bare
-from responder.notify.report.durations import LINE_LIMIT
 
 
 def changed(incident: Incident, change: Change, before: IncidentContent | None, desk: Desk, now: datetime) -> Effects:

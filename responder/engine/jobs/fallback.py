@@ -10,10 +10,9 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects.context import Desk
-from responder.engine.effects.decided import Decided
 from responder.engine.effects.page import counts, messages
 from responder.engine.jobs.scheduler import IncidentJob
-from responder.model.delivery import Effects
+from responder.model.delivery import Decided, Effects
 from responder.model.incident import Incident
 from responder.model.report import Moment
 from responder.notify.contract import Channel, Use

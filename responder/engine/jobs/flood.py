@@ -8,10 +8,9 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.effects.decided import Decided
 from responder.engine.effects.flood import end, page_now, severity_of, told
 from responder.engine.jobs.scheduler import IncidentJob
-from responder.model.delivery import Effects
+from responder.model.delivery import Decided, Effects
 from responder.model.flood import Flood
 from responder.model.incident import Incident
 from responder.store.inbox import inbox

@@ -10,12 +10,11 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects.context import Desk, History
-from responder.engine.effects.decided import Decided
 from responder.engine.effects.on_notification import follow
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.alert import AlertGroup
 from responder.model.decision import Decision
-from responder.model.delivery import Delivery, Effects
+from responder.model.delivery import Decided, Delivery, Effects
 from responder.model.heartbeat import Pulse
 from responder.model.incident import Incident
 from responder.model.rule import Action, Heartbeat

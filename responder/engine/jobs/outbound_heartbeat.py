@@ -20,9 +20,9 @@ from responder.outgoing import CouldNotReach, Outgoing
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.incidents import detectors
-from responder.store.outbox import backlog, channel_state
+from responder.store.outbox import backlog, claims
 from responder.store.outbox.backlog import Backlog
-from responder.store.outbox.channel_state import Standing
+from responder.store.outbox.claims import Standing
 
 _log = structlog.get_logger()
 
@@ -105,7 +105,7 @@ class Lifeline:
             return Facts(
                 oldest_delivery=inbox.oldest_new(connection),
                 backlogs=backlog.backlogs(connection, self.clock.now()),
-                standings=channel_state.standings(connection),
+                standings=claims.standings(connection),
                 pulses=detectors.pulses(connection),
                 expected=desk.book.heartbeats,
                 channels=tuple(desk.channels),

@@ -9,10 +9,9 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects.context import Desk
-from responder.engine.effects.decided import Decided
 from responder.engine.effects.held_page import due, page_now, windows_of
 from responder.engine.jobs.scheduler import IncidentJob
-from responder.model.delivery import Effects
+from responder.model.delivery import Decided, Effects
 from responder.store.inbox import inbox
 from responder.store.incidents import incidents
 

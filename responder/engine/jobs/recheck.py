@@ -7,10 +7,9 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.effects.decided import Decided
 from responder.engine.effects.without_notification import changed
 from responder.engine.jobs.scheduler import IncidentJob
-from responder.model.delivery import Effects
+from responder.model.delivery import Decided, Effects
 from responder.store.incidents import incidents
 from responder.triage.recheck import review
 

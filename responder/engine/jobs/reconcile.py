@@ -11,13 +11,12 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects.context import Desk
-from responder.engine.effects.decided import Decided
 from responder.engine.effects.without_notification import noted, resolved
 from responder.engine.jobs.alertmanager_client import Alertmanagers
 from responder.engine.workers.incident_writer import Ledger
 from responder.model.clock import Clock
 from responder.model.content import IncidentContent
-from responder.model.delivery import Effects
+from responder.model.delivery import Decided, Effects
 from responder.model.incident import Incident
 from responder.store.database import Database
 from responder.store.incidents import incidents

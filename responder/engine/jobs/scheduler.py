@@ -10,10 +10,9 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from responder.engine.effects.context import Desk
-from responder.engine.effects.decided import Decided
 from responder.engine.workers.incident_writer import Ledger
 from responder.model.clock import Clock
-from responder.model.delivery import Effects
+from responder.model.delivery import Decided, Effects
 from responder.store.database import Database
 from responder.store.maintenance import schedule
 

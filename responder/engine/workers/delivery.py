@@ -23,7 +23,7 @@ from responder.notify.delivery.deliver import Deliverer
 from responder.notify.rate_limit import Pace, Room
 from responder.notify.report import compose
 from responder.store.database import CannotStore, Database
-from responder.store.outbox import channel_state, claims, outbox
+from responder.store.outbox import claims, outbox
 
 _log = structlog.get_logger()
 
@@ -130,7 +130,7 @@ class Courier:
 
     def _prepare(self) -> None:
         if not self._prepared:
-            channel_state.prepare(self._database, [self._channel])
+            claims.prepare(self._database, [self._channel])
             self._prepared = True
 
     def _renew(self) -> None:
@@ -155,10 +155,10 @@ class Courier:
                 return self._poll
             if due.at > now.timestamp():
                 return min(self._poll, due.at - now.timestamp())
-            room = self._room(channel_state.look(connection, self._channel), now)
+            room = self._room(claims.look(connection, self._channel), now)
         return 0.0 if (room.urgent if due.worst else room.other) else self._poll
 
-    def _room(self, standing: channel_state.Standing, now: datetime) -> Room:
+    def _room(self, standing: claims.Standing, now: datetime) -> Room:
         """How many messages the vendor takes now: none while it asked for a pause."""
         if standing.paused_until > now.timestamp():
             return Room(0, 0)
@@ -173,13 +173,13 @@ class Courier:
         """Claim what the vendor's limit allows, and count it. The lane's row keeps all replicas in turn."""
         if self._lane.rest:
             return claims.claim(connection, self._lane, now - self._lane.grace, now + CLAIM, free)
-        standing = channel_state.hold(connection, self._channel)
+        standing = claims.hold(connection, self._channel)
         room = self._room(standing, now).within(free)
         until = now + (self._lease or CLAIM)
         letters = claims.claim(connection, self._lane, now, until, room.urgent, room.other)
         if letters and (pace := self._pace()):
             full_at = pace.spent(standing.full_at, now.timestamp(), len(letters))
-            channel_state.spend(connection, self._channel, full_at)
+            claims.spend(connection, self._channel, full_at)
         return letters
 
     def _carry(self, row: OutboxRow) -> None:
@@ -225,7 +225,7 @@ class Marking:
         ended = sorted(ended, key=lambda each: each[0].id)  # two that mark the same must not wait for each other
         for channel in sorted({letter.channel for letter, _ in ended}):
             results = {isinstance(outcome, Delivered) for letter, outcome in ended if letter.channel == channel}
-            channel_state.tried(connection, channel, now, accepted=True in results, failed=False in results)
+            claims.tried(connection, channel, now, accepted=True in results, failed=False in results)
         news = [self._mark_one(connection, letter, outcome, now) for letter, outcome in ended]
         return news + [partial(_count, letter, outcome, now) for letter, outcome in ended]
 
@@ -233,7 +233,7 @@ class Marking:
         event = _log.bind(message=letter.id, incident=letter.report.incident, channel=letter.channel, step=letter.step)
         match outcome:
             case Delivered(ref):
-                if channel_state.answered(connection, letter.channel):
+                if claims.answered(connection, letter.channel):
                     outbox.retry_now(connection, letter.channel, now)
                 outbox.sent(connection, letter, ref, now)
                 return partial(event.info, "message.sent", attempt=letter.attempt, title=letter.report.title)
@@ -243,13 +243,13 @@ class Marking:
                 outbox.again(connection, letter, at, reason, plain=letter.plain)
                 return partial(event.warning, "message.later", attempt=letter.attempt, reason=reason, at=at.isoformat())
             case Refused(reason) if not letter.plain:
-                channel_state.answered(connection, letter.channel)
+                claims.answered(connection, letter.channel)
                 outbox.again(connection, letter, now, reason, plain=True)
                 return partial(
                     event.warning, "message.refused", attempt=letter.attempt, reason=f"{reason}; trying a plain page"
                 )
             case Refused(reason):
-                channel_state.answered(connection, letter.channel)
+                claims.answered(connection, letter.channel)
                 outbox.dead(connection, letter, reason, now)
                 return partial(
                     event.error, "message.dead", attempt=letter.attempt, reason=reason, title=letter.report.title
@@ -257,14 +257,14 @@ class Marking:
 
     def _fail(self, connection: Connection, name: str, outcome: TryLater, now: datetime) -> None:
         """Write down that a channel does not take messages. One over its limit is left alone by all of them."""
-        standing, moment = channel_state.hold(connection, name), now.timestamp()
-        channel_state.failed(connection, name, now)
+        standing, moment = claims.hold(connection, name), now.timestamp()
+        claims.failed(connection, name, now)
         quiet = rest(outcome, moment - (standing.failing_since or moment))
         if not quiet:
             return
         until, pace = max(standing.paused_until, moment + quiet), self._pace()
         full_at = pace.emptied(standing.full_at, moment, until) if pace and outcome.limited else standing.full_at
-        channel_state.pause(connection, name, until, full_at)
+        claims.pause(connection, name, until, full_at)
 
 
 def _count(letter: Letter, outcome: Outcome, now: datetime) -> None:

@@ -15,7 +15,7 @@ from responder.diagnose.prober import Prober
 from responder.engine import pipeline
 from responder.engine.effects.context import Desk
 from responder.engine.effects.page import counts, messages
-from responder.engine.effects.severity_change import late, revise
+from responder.engine.pipeline import late, revise
 from responder.engine.workers.incident_writer import LEASE, TURN
 from responder.model.clock import Clock, Deadline
 from responder.model.content import NO_FACTS

@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from responder.counters import TALLY
-from responder.engine.effects.decided import Decided, to_tell
 from responder.model.clock import Clock
-from responder.model.delivery import Effects, Study
+from responder.model.delivery import Decided, Effects, Study
 from responder.model.incident import ChangeKind
 from responder.store.database import CannotStore, Database, Turn
 from responder.store.incidents import detectors, diagnoses, incidents
@@ -63,6 +62,11 @@ def _counts(effects: Effects) -> Iterator[tuple[str, ...]]:
     kind = effects.decision.change.kind
     if effects.incident is not None and kind in {ChangeKind.NEW, ChangeKind.RESOLVED}:
         yield "responder_incidents", effects.incident.severity, "opened" if effects.incident.open else "resolved"
+
+
+def to_tell(effects: Iterable[Effects], now: datetime) -> frozenset[str]:
+    """The channels with a message that is due now. A courier finds later messages itself, in time."""
+    return frozenset(draft.channel for each in effects for draft in each.drafts if draft.due_at <= now)
 
 
 class Ledger:

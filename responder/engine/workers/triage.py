@@ -12,13 +12,12 @@ from sqlalchemy import Connection
 from responder.engine import pipeline
 from responder.engine.effects import flood
 from responder.engine.effects.context import SHARED, Desk, Recall, failure_key
-from responder.engine.effects.decided import Decided, to_tell
 from responder.engine.effects.triage_failure import SINGLE_PAGES, failed
 from responder.engine.effects.without_notification import resolved
-from responder.engine.workers.incident_writer import TURN, count, write
+from responder.engine.workers.incident_writer import TURN, count, to_tell, write
 from responder.model.alert import AlertGroup
 from responder.model.clock import Clock
-from responder.model.delivery import Delivery, Effects, Study
+from responder.model.delivery import Decided, Delivery, Effects, Study
 from responder.model.flood import Flood, Tide
 from responder.receive import alertmanager
 from responder.store.database import Database, Turn

@@ -15,7 +15,7 @@ from responder.model.text import clean, one_line
 from responder.notify.contract import Channel, Use
 from responder.notify.rate_limit import Pace, per_minute
 from responder.notify.render.response import ascii_only, decoded, encoded, judged, text_of, within
-from responder.notify.report import safe_url
+from responder.notify.report.links import safe_url
 
 # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/ and .../send-alert-event/
 EVENT_LIMIT = 512_000  # bytes of the whole event
@@ -105,7 +105,7 @@ class PagerDuty(Channel):
             "payload": {key: value for key, value in payload.items() if value},
             "links": _links(report),
         }
-        return event | ({"client_url": client} if (client := safe_url.safe(self.client_url)) else {})
+        return event | ({"client_url": client} if (client := safe_url(self.client_url)) else {})
 
     def _plain(self, report: Report) -> dict[str, Any]:
         """The least that still pages: no text outside ASCII, no details, no links but the runbook's."""
@@ -145,13 +145,13 @@ def _line(text: str) -> str:
 
 
 def _runbook(report: Report) -> list[dict[str, str]]:
-    url = safe_url.safe(report.runbook.href) if report.runbook else ""
+    url = safe_url(report.runbook.href) if report.runbook else ""
     return [{"href": url, "text": "Runbook"}] if url else []
 
 
 def _links(report: Report) -> list[dict[str, str]]:
     every = (*([report.runbook] if report.runbook else []), *report.links)
-    links = [{"href": safe_url.safe(each.href), "text": within(one_line(each.text), LINK_TEXT_LIMIT)} for each in every]
+    links = [{"href": safe_url(each.href), "text": within(one_line(each.text), LINK_TEXT_LIMIT)} for each in every]
     return [link for link in links if link["href"]][:MOST_LINKS]
 
 

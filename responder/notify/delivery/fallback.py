@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from responder.model.clock import lasted
 from responder.model.text import tidy_line
-from responder.notify.report.durations import lasted
 
 LESSER = 5.0
 """How many times as long a page waits that is not of the worst severity."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import wrap
 
+from responder.model.clock import at, between
 from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.report import Moment, Report
 from responder.model.text import clean, one_line
-from responder.notify.report.durations import at, between
 
 WIDTH = 100
 _MARGIN = 12

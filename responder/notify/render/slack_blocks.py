@@ -8,7 +8,7 @@ from typing import Any
 
 from responder.model.rule import Link
 from responder.model.text import clean, number_of, one_line
-from responder.notify.report import safe_url
+from responder.notify.report.links import safe_url
 
 # https://docs.slack.dev/reference/block-kit/blocks
 HEADER_LIMIT = 150
@@ -50,7 +50,7 @@ def fenced(text: str, limit: int = 2000) -> str:
 def link(target: Link, limit: int = 100) -> str:
     """``target`` as a link, or as its text alone where the address may not be one."""
     text = said(target.text, limit).replace("|", "/")
-    url = safe_url.safe(target.href)
+    url = safe_url(target.href)
     return f"<{_escaped(url)}|{text}>" if url and text else text
 
 

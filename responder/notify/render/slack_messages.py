@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from responder.model.clock import at, between, brief
 from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.report import Moment, Report
 from responder.model.rule import Link
@@ -12,7 +13,6 @@ from responder.notify.rate_limit import per_minute
 from responder.notify.render import slack_blocks
 from responder.notify.render.response import ascii_only, within
 from responder.notify.render.slack_blocks import Block, code, fenced, link, said
-from responder.notify.report.durations import at, between, brief
 
 SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Verdict.OK: "✅"}
 WARNING = "⚠️"

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from responder.model.clock import TITLE_LIMIT, at, brief, lasted
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.message import Draft, Letter, OutboxRow
 from responder.model.report import Moment, Report, Status
 from responder.model.text import number_of, tidy_line
-from responder.notify.report.durations import TITLE_LIMIT, at, brief, lasted
 
 #: When the post-mortem of an incident is due (BUTTERFLY's resolution template).
 POSTMORTEM_WITHIN = timedelta(hours=48)

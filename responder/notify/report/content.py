@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 
 import responder
 from responder.model.alert import Alert, AlertGroup
-from responder.model.clock import moment
+from responder.model.clock import TITLE_LIMIT, at, between, moment
 from responder.model.content import AlertExtract, AlertMember, DecisionRecord, IncidentContent
 from responder.model.decision import Decision
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import Incident
 from responder.model.rule import RuleBook, Service, Severity
 from responder.model.text import number_of, tidy_line
-from responder.notify.report.durations import TITLE_LIMIT, at, between
 from responder.notify.report.links import LinkMaker
 
 HISTORY_DAYS = 30

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 import responder
+from responder.model.clock import TITLE_LIMIT, between, brief
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion
 from responder.model.flood import Flood
 from responder.model.rule import RuleBook, Severity
 from responder.model.text import cut, number_of
 from responder.notify.report import content
-from responder.notify.report.durations import TITLE_LIMIT, between, brief
 
 _TOP = 5
 _MOST_OF = 0.5

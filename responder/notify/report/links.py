@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import chain
 from urllib.parse import quote, unquote_plus, urlencode, urlsplit, urlunsplit
 
 from responder.model.alert import AlertGroup
 from responder.model.rule import Link, RunbookRef, Service
 from responder.model.text import redact
-from responder.notify.report import safe_url
 
 MOST = 5  # and the runbook: six links are as many as people read
 
@@ -41,7 +41,7 @@ class LinkMaker:
             return None
         path = quote(ref.file, safe="/") + (f"#{quote(ref.section, safe='')}" if ref.section else "")
         base = self.runbook_base_url.rstrip("/")
-        return Link(f"Runbook: {ref}", safe_url.safe(f"{base}/{path}") if base else "")
+        return Link(f"Runbook: {ref}", safe_url(f"{base}/{path}") if base else "")
 
     def around(self, group: AlertGroup, service: Service | None, *, since: datetime, now: datetime) -> tuple[Link, ...]:
         """At most five links in a fixed order: dashboards, graph, silence form, status page."""
@@ -63,32 +63,30 @@ class LinkMaker:
             "var-service": service.name,
         }
         for link in service.dashboards:
-            yield Link(link.text, safe_url.safe(_with_query(link.href, values)))
+            yield Link(link.text, safe_url(_with_query(link.href, values)))
 
     def _graph(self, group: AlertGroup) -> str:
         known = self._hosts()
         urls = (alert.generator_url for alert in (*group.firing, *group.alerts))
-        return next(
-            (safe_url.safe(url) for url in urls if safe_url.host(url) in known and not _tells_a_secret(url)), ""
-        )
+        return next((safe_url(url) for url in urls if host(url) in known and not _tells_a_secret(url)), "")
 
     def _silence(self, group: AlertGroup) -> str:
         base = next(iter(self.alertmanager_urls.get(group.cluster) or self.alertmanager_urls.get("", ())), "")
-        if not base and safe_url.host(group.external_url) in self._hosts():
+        if not base and host(group.external_url) in self._hosts():
             base = group.external_url
         if not base or not group.group_labels:
             return ""
         matchers = ",".join(_equal(name, value) for name, value in sorted(group.group_labels.items()))
         if _tells_a_secret(matchers):
             return ""
-        return safe_url.safe(f"{base.rstrip('/')}/#/silences/new?filter={quote('{' + matchers + '}', safe='')}")
+        return safe_url(f"{base.rstrip('/')}/#/silences/new?filter={quote('{' + matchers + '}', safe='')}")
 
     def _hosts(self) -> frozenset[str]:
         configured = (self.prometheus_url, *chain(*self.alertmanager_urls.values()), *(link.href for link in self.urls))
-        return frozenset(map(safe_url.host, configured)) - {""}
+        return frozenset(map(host, configured)) - {""}
 
     def _status_page(self) -> str:
-        return next((safe_url.safe(link.href) for link in self.urls if "status" in link.text.casefold()), "")
+        return next((safe_url(link.href) for link in self.urls if "status" in link.text.casefold()), "")
 
 
 def _equal(name: str, value: str) -> str:
@@ -114,3 +112,47 @@ def _with_query(url: str, values: dict[str, str]) -> str:
     parts = urlsplit(url)
     query = "&".join(part for part in (parts.query, urlencode(values)) if part)
     return urlunsplit(parts._replace(query=query))
+
+
+LIMIT = 2000  # characters; below Slack's 3,000 for a URL, and browsers take no harm
+
+_PLAIN_HOST = re.compile(r"[A-Za-z0-9._\-]+|\[[0-9A-Fa-f:.]+\]")
+# Everything a URL may hold as it stands (RFC 3986) but quotes and the brackets that only an IPv6 host may use.
+_KEEP = "%:/?#@!$&()*+,;=~-._"
+
+
+def safe_url(url: str) -> str:
+    """``url`` with everything percent-encoded that could leave a link's markup; empty where it must not be a link.
+
+    Refused: other schemes than http and https, user names (``https://bank@evil``), hosts with anything but letters,
+    digits, dots and dashes, and addresses over 2,000 characters.
+    """
+    place = origin(url)
+    if not place:
+        return ""
+    parts = urlsplit(url)
+    tail = parts.path + (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
+    made = place + quote(tail, safe=_KEEP, errors="replace")
+    return made if len(made) <= LIMIT else ""
+
+
+@lru_cache(maxsize=512)
+def origin(url: str) -> str:
+    """``scheme://host[:port]`` in lower case, without the scheme's own port; empty where ``safe`` would refuse it."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    host, marked = parts.netloc.lower(), parts.scheme in {"http", "https"}
+    if port is not None or host.endswith(":"):
+        host = host.rpartition(":")[0]
+    if not marked or not _PLAIN_HOST.fullmatch(host):
+        return ""
+    own = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in {None, own} else "")
+
+
+def host(url: str) -> str:
+    """Host and port that ``url`` leads to, empty where it must not be a link. The scheme's own port is left out."""
+    return origin(url).partition("://")[2]

@@ -27,9 +27,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent
 from responder.model.finding import NOTHING, Conclusion, Finding
-from responder.model.incident import UNJUDGED, Incident
-from responder.store.schema.incident_row import from_row, to_row
-from responder.store.schema.serialization import to_bytes, to_noun, to_seconds
+from responder.model.incident import UNJUDGED, Found, Incident, Known, Member
+from responder.store.schema.serialization import to_bytes, to_noun, to_seconds, to_time
 from responder.store.schema.tables import contents, gathered_groups, incidents
 
 _LATEST_FIRST = (incidents.c.open.desc(), incidents.c.delivery.desc(), incidents.c.opened_at.desc())
@@ -250,3 +249,85 @@ def _row(content: IncidentContent, now: datetime) -> dict[str, Any]:
         "conclusion": to_bytes(content.conclusion) if content.conclusion != NOTHING else None,
         "changed_at": to_seconds(now),
     }
+
+
+def to_row(incident: Incident) -> dict[str, Any]:
+    """The columns of an incident."""
+    return {
+        "id": incident.id,
+        "dedup_key": incident.dedup_key,
+        "group_key": incident.group_key,
+        "cluster": incident.cluster,
+        "open": incident.open,
+        "severity": incident.severity,
+        "rule": incident.rule,
+        "service": incident.service,
+        "title": incident.title,
+        "runbook": incident.runbook,
+        "reason": incident.reason,
+        "channels": " ".join(incident.channels),
+        "opened_at": to_seconds(incident.opened_at),
+        "changed_at": to_seconds(incident.changed_at),
+        "resolved_at": _seconds(incident.resolved_at),
+        "delivery": incident.delivery,
+        "revision": incident.revision,
+        "alerts": to_bytes(incident.alerts),
+        "flaps": incident.flaps,
+        "hold": incident.hold,
+        "held_until": _seconds(incident.held_until),
+        "review_at": _seconds(incident.review_at),
+        "reopened_at": _seconds(incident.reopened_at),
+        "silenced": incident.silenced,
+        "gone_since": _seconds(incident.gone_since),
+        "digest": incident.digest,
+        "found": to_bytes(incident.found) if incident.found else None,
+        "gathered": to_bytes(incident.gathered) if incident.gathered else None,
+    }
+
+
+def _seconds(when: datetime | None) -> float | None:
+    return to_seconds(when) if when else None
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return to_time(seconds) if seconds is not None else None
+
+
+def from_row(row: Mapping[Any, Any]) -> Incident:
+    """The incident that was written so."""
+    values = {name: row[name] for name in _PLAIN}
+    return Incident(
+        **values,
+        channels=tuple(row["channels"].split()),
+        opened_at=to_time(row["opened_at"]),
+        changed_at=to_time(row["changed_at"]),
+        resolved_at=_time(row["resolved_at"]),
+        held_until=_time(row["held_until"]),
+        review_at=_time(row["review_at"]),
+        reopened_at=_time(row["reopened_at"]),
+        gone_since=_time(row["gone_since"]),
+        alerts=to_noun(dict[str, Known], row["alerts"]),
+        found=to_noun(Found, row["found"]) if row["found"] else None,
+        gathered=to_noun(dict[str, Member], row["gathered"]) if row["gathered"] else {},
+    )
+
+
+_PLAIN = (
+    "id",
+    "dedup_key",
+    "group_key",
+    "cluster",
+    "open",
+    "severity",
+    "rule",
+    "service",
+    "title",
+    "runbook",
+    "reason",
+    "delivery",
+    "revision",
+    "flaps",
+    "hold",
+    "silenced",
+    "digest",
+)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from responder.diagnose.answer_cache import FRESH, Memory
-from responder.diagnose.circuit_breaker import PAUSE, TIMES, Breaker
 from responder.diagnose.contract import Ask
+from responder.diagnose.target_memory import FRESH, PAUSE, TIMES, Breaker, Memory
 from responder.model.finding import HEADLINE_LIMIT, Verdict
 from tests.support.builders import a_finding
 

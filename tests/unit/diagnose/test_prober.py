@@ -12,9 +12,9 @@ from dataclasses import replace
 import pytest
 
 from responder.bootstrap import SystemClock
-from responder.diagnose.circuit_breaker import SLOW, TIMES
 from responder.diagnose.contract import Ask, ProbeKind, Tools
 from responder.diagnose.prober import Prober
+from responder.diagnose.target_memory import SLOW, TIMES
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.outgoing import Outgoing

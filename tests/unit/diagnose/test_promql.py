@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from responder.diagnose.make_finding import figure, span
 from responder.diagnose.probes import PROBES
 from responder.diagnose.probes.promql import PromqlSpec
-from responder.diagnose.promql_template import fill, scan
-from responder.diagnose.units import figure, span
+from responder.diagnose.promql_text import fill, scan
 from responder.model.finding import Verdict
 from responder.model.text import seconds_of
 from tests.unit.diagnose.conftest import Canned, Look, a_probe, a_scene

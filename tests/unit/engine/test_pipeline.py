@@ -12,8 +12,8 @@ from responder.diagnose.probes import PROBES
 from responder.engine import pipeline
 from responder.engine.effects.context import SHARED, Desk, History
 from responder.engine.effects.page import incident_id
-from responder.engine.effects.severity_change import improved
 from responder.engine.effects.triage_failure import failed
+from responder.engine.pipeline import improved
 from responder.model.alert import Alert, AlertGroup
 from responder.model.delivery import Delivery, Effects
 from responder.model.finding import Verdict

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from responder.model.clock import lasted
 from responder.model.message import Letter
 from responder.model.report import Moment, Report
 from responder.model.rule import Link
@@ -11,7 +12,6 @@ from responder.model.secret import Secret, scrub
 from responder.notify.channels.log import Log
 from responder.notify.render import slack_blocks
 from responder.notify.render.response import ascii_only, encoded, within
-from responder.notify.report.durations import lasted
 from tests.support.builders import STARTED, a_letter, a_report
 
 

@@ -20,7 +20,7 @@ from responder.model.finding import Verdict
 from responder.model.message import Request
 from responder.model.secret import Secret
 from responder.outgoing import Outgoing
-from responder.outgoing.bearer import token_for
+from responder.outgoing.client import token_for
 from responder.standins.server import Call, Reply, StandIn, as_json, demanding, status
 from responder.triage.reconcile import View
 from tests.unit.diagnose.conftest import a_probe, a_scene

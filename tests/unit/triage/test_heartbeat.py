@@ -11,8 +11,8 @@ from responder.model.alert import Alert
 from responder.model.heartbeat import Beat, Pulse
 from responder.model.incident import ChangeKind, Incident
 from responder.model.rule import Action, Heartbeat
-from responder.triage.decide import decide
-from responder.triage.heartbeat import beats, judge, watched
+from responder.triage.decide import beats, decide
+from responder.triage.heartbeat import judge, watched
 from responder.triage.rule_index import Matching
 from tests.support.builders import NOW, a_book, a_group, a_rule, an_alert, an_incident
 

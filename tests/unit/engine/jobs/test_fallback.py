@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from responder.engine import pipeline
 from responder.engine.effects.context import Desk, History
-from responder.engine.effects.decided import Decided
 from responder.engine.jobs.fallback import Fallback, ways
 from responder.engine.workers.incident_writer import Ledger, write
+from responder.model.delivery import Decided
 from responder.model.incident import Incident
 from responder.model.message import Letter
 from responder.model.report import Moment
@@ -26,7 +26,7 @@ from responder.notify.contract import Channel
 from responder.notify.render.slack_messages import alarm, plain
 from responder.store.database import Database
 from responder.store.incidents import incidents
-from responder.store.outbox import channel_state, claims, outbox
+from responder.store.outbox import claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_group, a_resolved_alert, composed
 from tests.support.letters import claimed, last_report
@@ -51,7 +51,7 @@ class Night:
         self.clock = clock
         self.desk: Desk = replace(a_desk(), channels=channels)
         self.fallback = Fallback(database, Ledger(database, clock), lambda: self.desk, clock, 60.0)
-        channel_state.prepare(database, channels)
+        claims.prepare(database, channels)
         effects = begun(a_desk())
         assert effects.incident is not None
         told = replace(effects.incident, channels=("pagerduty",))
@@ -74,7 +74,7 @@ class Night:
         if dead:
             outbox.dead(connection, letter, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
             return
-        channel_state.failed(connection, letter.channel, now)  # type: ignore[arg-type]
+        claims.failed(connection, letter.channel, now)  # type: ignore[arg-type]
         outbox.again(connection, letter, now, "HTTP 503", plain=False)  # type: ignore[arg-type]
 
     def told(self) -> list[tuple[str, str]]:

@@ -9,11 +9,10 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from responder.engine.effects.context import Desk, History
-from responder.engine.effects.decided import Decided
 from responder.engine.jobs.heartbeat import Watch
 from responder.engine.pipeline import triage
 from responder.engine.workers.incident_writer import Ledger, write
-from responder.model.delivery import Delivery, Study
+from responder.model.delivery import Decided, Delivery, Study
 from responder.model.heartbeat import Pulse
 from responder.model.incident import Incident
 from responder.model.rule import Action, Heartbeat

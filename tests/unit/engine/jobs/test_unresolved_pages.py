@@ -11,10 +11,10 @@ from sqlalchemy import text
 
 from responder.engine import pipeline
 from responder.engine.effects.context import History
-from responder.engine.effects.decided import Decided
 from responder.engine.jobs.unresolved_pages import Unclosing
 from responder.engine.workers.incident_writer import Ledger, write
 from responder.engine.workers.resend import resend
+from responder.model.delivery import Decided
 from responder.model.incident import Incident
 from responder.model.message import Letter
 from responder.model.secret import Secret
@@ -22,7 +22,7 @@ from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.contract import Channel
 from responder.store.database import Database
 from responder.store.incidents import incidents
-from responder.store.outbox import channel_state, claims, outbox
+from responder.store.outbox import claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_group, a_resolved_alert
 from tests.support.letters import claimed, last_report
@@ -40,7 +40,7 @@ class Morning:
         self.clock = clock
         self.desk = a_desk(replace(EVERYTHING, probes=()), channels)
         self.job = Unclosing(database, Ledger(database, clock), lambda: self.desk, clock)
-        channel_state.prepare(database, channels)
+        claims.prepare(database, channels)
         first = begun(self.desk)
         assert first.incident is not None
         over = pipeline.triage(a_group(a_resolved_alert()), a_delivery(2, 600), History(first.incident), self.desk)

@@ -24,7 +24,7 @@ from responder.notify.delivery.deliver import Deliverer
 from responder.outgoing import CouldNotReach
 from responder.store.database import Database
 from responder.store.incidents import incidents
-from responder.store.outbox import channel_state, claims, outbox
+from responder.store.outbox import claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_content, a_draft
 from tests.unit.engine.test_pipeline import a_desk
@@ -463,9 +463,9 @@ def test_a_channel_that_refuses_one_message_is_not_down(slack: Office, wire: Wir
     slack.write("post", "slack")
     slack.step()
     with slack.database.read() as connection:
-        assert channel_state.look(connection, "slack").failing_since == NOW.timestamp()
+        assert claims.look(connection, "slack").failing_since == NOW.timestamp()
     slack.clock.move(5)
     slack.step()
     assert slack.states() == {("slack", "dead"): 1}
     with slack.database.read() as connection:
-        assert channel_state.look(connection, "slack").failing_since is None
+        assert claims.look(connection, "slack").failing_since is None

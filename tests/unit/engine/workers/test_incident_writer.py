@@ -8,9 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection
 
-from responder.engine.effects.decided import Decided, to_tell
-from responder.engine.workers.incident_writer import Ledger
-from responder.model.delivery import Effects
+from responder.engine.workers.incident_writer import Ledger, to_tell
+from responder.model.delivery import Decided, Effects
 from responder.store.database import CannotStore, Database
 from responder.store.incidents import incidents
 from tests.conftest import HandClock

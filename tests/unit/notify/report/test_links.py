@@ -8,8 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from responder.model.rule import Link, RunbookRef
-from responder.notify.report import safe_url
-from responder.notify.report.links import LinkMaker
+from responder.notify.report.links import LinkMaker, safe_url
 from tests.support.builders import NOW, STARTED, a_book, a_group, a_service, an_alert
 
 MAKER = LinkMaker(
@@ -129,4 +128,4 @@ def test_an_alert_from_the_year_one_still_gets_its_links() -> None:
 )
 def test_only_plain_web_addresses_become_links(url: str, made: str) -> None:
     """A link is http or https to a plain host, with nothing in it that could end its markup."""
-    assert safe_url.safe(url) == made
+    assert safe_url(url) == made
