@@ -122,7 +122,7 @@ class ProbeShape(Shape):
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
-    kind: Text = Field(description="http, promql, tcp, dns or tls.")
+    kind: Text = Field(description="The kind of probe, which decides what other keys there are.")
     timeout: Duration = Field(default=3.0, description="How long it may take.")
 
 

@@ -1,6 +1,6 @@
-"""Probes are of a kind we have.
+"""The kind of a probe exists.
 
-The kinds are http, promql, tcp, dns and tls.
+The JSON Schema of rule files (`responder rules schema`) lists the kinds and the keys of each.
 
 Bad:
 
