@@ -146,11 +146,15 @@ def worker(
         rules=lambda: _in_force(engine.rules) if engine else None,
         counters=files.collect if files else tuple,
     )
+
+    def alive() -> bool:
+        return opening.alive and (engine is None or engine.alive)
+
     given = health.Ops(
         database=database,
         clock=clock,
         metrics=metrics,
-        alive=lambda: opening.alive and (engine is None or engine.alive),
+        alive=alive,
     )
     parts = [health.blueprint(given), not_found.blueprint(clock, takes_webhooks=settings.role != "engine")]
     if settings.role != "engine":
@@ -160,6 +164,7 @@ def worker(
             clock=clock,
             max_body_bytes=settings.max_body_bytes,
             on_kept=engine.wake if engine else lambda: None,
+            alive=alive,
         )
         parts.append(webhook.blueprint(door))
     app = create_app(*parts)

@@ -16,6 +16,7 @@ from gunicorn.arbiter import Arbiter as Master
 from responder.bootstrap import workers
 from responder.engine.workers.rule_reloader import Loaded
 from responder.settings import Settings
+from responder.telemetry import LogStream
 from responder.web.gunicorn_worker import Fair
 
 _BROKEN = 70  # EX_SOFTWARE of sysexits.h
@@ -31,10 +32,11 @@ class Arbiter(BaseApplication):
     ``away`` says why the database could not be reached yet; it is empty for a database that is ready.
     """
 
-    def __init__(self, settings: Settings, first: Loaded, away: str) -> None:
+    def __init__(self, settings: Settings, first: Loaded, away: str, log: LogStream) -> None:
         self._settings = settings
         self._first = first
         self._away = away
+        self._log = log
         self._worker: workers.Worker | None = None
         self._counters: Path | None = None
         self._slot = 0
@@ -82,7 +84,7 @@ class Arbiter(BaseApplication):
             self._counters,
             self._slot,
             away=self._away,
-            on_fatal=lambda: os._exit(_BROKEN),
+            on_fatal=self._end,
         )
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._reload())
         return self._worker.app
@@ -95,8 +97,15 @@ class Arbiter(BaseApplication):
         """Stop the worker, then end the process at once: a probe that hangs in a library must not hold it."""
         if self._worker is not None:
             self._worker.stop()
-            sys.stderr.flush()
+            self._log.drain()
             os._exit(0)
+
+    def _end(self) -> None:
+        """End the process at once, whatever the log does: the master starts another worker."""
+        try:
+            self._log.drain()
+        finally:
+            os._exit(_BROKEN)
 
 
 class _Master(Master):

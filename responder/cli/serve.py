@@ -81,7 +81,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
     from responder import telemetry
     from responder.store.backends.errors import Away
 
-    telemetry.configure(settings.log_format, settings.secrets())
+    stream = telemetry.configure(settings.log_format, settings.secrets())
     log = structlog.get_logger()
     for sentence in strangers(bootstrap.environment()):
         log.warning("settings.unknown", reason=sentence)
@@ -111,7 +111,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
     log.info(
         "serve.start", listen=settings.listen, rules=len(book.rules), revision=book.revision[:12], channels=list(told)
     )
-    Arbiter(settings, first, away).run()
+    Arbiter(settings, first, away, stream).run()
 
 
 def _rules(settings: Settings, told: dict[str, Channel]) -> Loaded:

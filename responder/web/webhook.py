@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from flask import Blueprint, Request, Response, request
@@ -30,13 +30,17 @@ _DRAIN_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """What the webhook needs. ``on_kept`` is called after each commit."""
+    """What the webhook needs. ``on_kept`` is called after each commit.
+
+    ``alive`` is true while every loop of this process runs: without its engine a worker must not acknowledge.
+    """
 
     inbox: Inbox
     guard: Guard
     clock: Clock
     max_body_bytes: int
     on_kept: Callable[[], None]
+    alive: Callable[[], bool] = field(default=lambda: True)
 
 
 class _Refusal(Exception):
@@ -62,6 +66,8 @@ def blueprint(door: Door) -> Blueprint:
             answer = _say(401, _WHO)
             answer.headers["WWW-Authenticate"] = 'Bearer realm="responder", Basic realm="responder"'
             return answer
+        if not door.alive():
+            return _say(503, "not kept, send it again: the engine of this process has stopped")
         try:
             body = _read(request, door.max_body_bytes)
             _require_name(cluster, body)

@@ -24,6 +24,7 @@ from tests.faults.strikes import (
     kill_postgres,
     kill_replica,
     kill_worker,
+    lose_log,
     move_clock,
     restart_postgres,
 )
@@ -55,6 +56,7 @@ _clock = partial(Fault, lane="clock", longest=4.0)
 FAULTS: dict[str, Fault] = {
     "SIGKILL of a worker": _process(longest=0.1, strike=kill_worker),
     "SIGKILL of a replica": _process(longest=2.0, strike=kill_replica),
+    "the log is lost": _process(longest=1.0, strike=lose_log),
     "engine threads die": _process(longest=0.5, strike=break_engine_thread),
     "PostgreSQL restarted": _database(longest=2.0, strike=restart_postgres, engine="postgres"),
     "SIGKILL of PostgreSQL": _database(longest=2.0, strike=kill_postgres, engine="postgres"),

@@ -36,11 +36,14 @@ class Replica:
         folder.mkdir()
         self._clock.write_text("+0")
 
-    def start(self) -> None:
-        """Start it and wait until it is ready, again and again as systemd or Kubernetes does. Raises DidNotStart."""
+    def start(self, *, log: str = "") -> None:
+        """Start it and wait until it is ready, again and again as systemd or Kubernetes does. Raises DidNotStart.
+
+        ``log`` is "dead" or "hung" for a log that cannot be written; see serve.py.
+        """
         with self._changing:
             for left in reversed(range(_STARTS)):
-                serving = responder_serve(self._settings, self._folder, program=[str(_PROGRAM)])
+                serving = responder_serve(self._settings | {"FAULTS_LOG": log}, self._folder, program=[str(_PROGRAM)])
                 try:
                     self._program = self._running.enter_context(serving)
                 except DidNotStart:

@@ -7,6 +7,7 @@ breaking ``time.sleep`` of Python 3.11, and a monotonic clock that jumps does no
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathlib import Path
 from responder import bootstrap
 from responder.cli import main
 
+#: Set to "dead" or "hung" for a log that cannot be written: a pipe without a reader, or one that nobody empties.
+_LOG = os.environ.get("FAULTS_LOG", "")
 _MOVED = Path(os.environ["FAULTS_CLOCK"])
 
 
@@ -25,6 +28,23 @@ class MovedClock(bootstrap.SystemClock):
         return super().now() + timedelta(seconds=int(_MOVED.read_text() or "0"))
 
 
+def lose_the_log() -> None:
+    """Make standard error a pipe that raises at each write, or that blocks once it is full."""
+    reading, writing = os.pipe()
+    if _LOG == "dead":
+        os.close(reading)
+    else:
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b" " * 4096)
+        os.set_blocking(writing, True)
+        os.set_inheritable(reading, True)
+    os.dup2(writing, 2)
+
+
 if __name__ == "__main__":
+    if _LOG:
+        lose_the_log()
     vars(bootstrap)["SystemClock"] = MovedClock
     main()

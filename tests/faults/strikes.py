@@ -33,6 +33,18 @@ def kill_replica(world: World, seconds: float, dice: Random) -> None:
         victim.start()
 
 
+def lose_log(world: World, seconds: float, dice: Random) -> None:
+    """A replica goes on with a log that raises or blocks at each line, and one of its workers is killed."""
+    victim = dice.choice(world.replicas)
+    log = dice.choice(("dead", "hung"))
+    alone = len(world.replicas) == 1
+    with world.timeline.unreachable(f"a replica starts with a {log} log") if alone else contextlib.nullcontext():
+        victim.kill()
+        time.sleep(seconds)
+        victim.start(log=log)
+    break_engine_thread(world, 0.2, dice)
+
+
 def break_engine_thread(world: World, seconds: float, _dice: Random) -> None:
     """Make the couriers meet an error nobody thought of: the database refuses to change a message, as a bug would.
 

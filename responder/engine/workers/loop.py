@@ -59,8 +59,10 @@ class Loop:
                 self._woken.clear()
                 self._woken.wait(self._once())
         except BaseException:
-            _log.critical("engine.broken", loop=self._name, exc_info=True)
-            self._on_fatal()
+            try:
+                _log.critical("engine.broken", loop=self._name, exc_info=True)
+            finally:
+                self._on_fatal()
             raise
 
     def _once(self) -> float:

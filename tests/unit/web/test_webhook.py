@@ -242,3 +242,19 @@ def test_rejected_bodies_show_in_the_metrics(client: FlaskClient, post: Post, co
     assert counted('responder_rejected_bodies_total{status="400"}') == 1
     assert counted('responder_http_requests_total{route="webhook.receive",status="202"}') == 1
     assert "responder_deliveries_waiting 1.0" in text
+
+
+def test_a_worker_whose_engine_is_dead_acknowledges_nothing(inbox: Inbox, clock: HandClock) -> None:
+    """What nobody would decide about is answered with 503, so that Alertmanager sends it again."""
+    door = webhook.Door(
+        inbox=inbox,
+        guard=guard(Secret(""), Secret("")),
+        clock=clock,
+        max_body_bytes=LIMIT,
+        on_kept=lambda: None,
+        alive=lambda: False,
+    )
+    answer = create_app(webhook.blueprint(door)).test_client().post("/webhook/alertmanager", data=BODY, headers=JSON)
+    assert answer.status_code == 503
+    assert "send it again" in answer.text
+    assert inbox.newest(1) == ()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, MutableMapping
+from typing import Any
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from responder.engine.workers.loop import Loop
@@ -80,3 +83,25 @@ def test_waking_cuts_the_rest_short() -> None:
     loop.wake()
     assert steps.acquire(timeout=5)
     loop.stop(5)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_log_that_raises_does_not_keep_a_dead_loop_alive() -> None:
+    """The process ends although even the line that says why cannot be written."""
+    ended = threading.Event()
+
+    def fails(_logger: object, _method: str, _event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+        raise OSError(32, "Broken pipe")
+
+    def step() -> float:
+        raise KeyError("unforeseen")
+
+    before = structlog.get_config()
+    structlog.configure(processors=[fails])
+    try:
+        loop = Loop("triage", step, on_fatal=ended.set)
+        loop.start()
+        assert ended.wait(5)
+        loop.stop(5)
+    finally:
+        structlog.configure(**before)
