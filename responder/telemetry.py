@@ -80,7 +80,7 @@ class LogStream:
 
 
 def configure(log_format: str, secrets: Iterable[Secret] = (), *, for_good: bool = True) -> LogStream:
-    """Send events to standard error through a LogStream, which is returned.
+    """Send events to standard error. Returns the LogStream that takes them ``for_good``; a command writes them itself.
 
     ``secrets`` are replaced by their mask wherever they would appear.
 
@@ -101,7 +101,7 @@ def configure(log_format: str, secrets: Iterable[Secret] = (), *, for_good: bool
             _scrubber(hidden),
             renderer,
         ],
-        logger_factory=structlog.WriteLoggerFactory(stream),  # type: ignore[arg-type]
+        logger_factory=structlog.WriteLoggerFactory(stream if for_good else sys.stderr),  # type: ignore[arg-type]
         cache_logger_on_first_use=for_good,
     )
     return stream

@@ -30,7 +30,7 @@ from responder.engine.jobs import (
 )
 from responder.engine.jobs.alertmanager_client import Alertmanagers
 from responder.engine.jobs.scheduler import Job
-from responder.engine.runtime import Engine
+from responder.engine.runtime import Engine, working
 from responder.engine.workers.incident_writer import Ledger
 from responder.engine.workers.loop import Loop
 from responder.engine.workers.rule_reloader import Loaded, Rules
@@ -146,10 +146,7 @@ def worker(
         rules=lambda: _in_force(engine.rules) if engine else None,
         counters=files.collect if files else tuple,
     )
-
-    def alive() -> bool:
-        return opening.alive and (engine is None or engine.alive)
-
+    alive = working(opening, engine)
     given = health.Ops(
         database=database,
         clock=clock,

@@ -160,3 +160,8 @@ def lanes(channels: Iterable[str]) -> dict[str, Lane]:
     """One lane a channel, and one without a name for messages of channels that are not configured any more."""
     names = tuple(channels)
     return {**{name: Lane((name,)) for name in names}, "": Lane(names, rest=True, grace=GRACE)}
+
+
+def working(opening: Loop, engine: Engine | None) -> Callable[[], bool]:
+    """A check that is true while every loop of this process runs, ``opening`` included; a receiver has no engine."""
+    return lambda: opening.alive and (engine is None or engine.alive)
