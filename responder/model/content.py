@@ -51,7 +51,7 @@ class DecisionRecord:
 
 @dataclass(frozen=True, slots=True)
 class AlertMember:
-    """One alert of the extract. Values are tidied and cut; ``fingerprint`` is Alertmanager's."""
+    """One alert of the extract, with what it does not share with all others. ``fingerprint`` is Alertmanager's."""
 
     fingerprint: str
     firing: bool
@@ -65,7 +65,7 @@ class AlertExtract:
 
     ``summary`` is what the alerts say about themselves; where ``counted``, the number of firing alerts and how long
     they have been firing follow it. ``truncated`` counts the alerts that ``max_alerts`` removed. ``dated`` is
-    False where no alert names its start. ``labels`` are those that all alerts share.
+    False where no alert names its start. ``labels`` and ``annotations`` are those that all alerts share, tidied.
     ``members`` holds at most 20 alerts.
     """
 
@@ -77,6 +77,7 @@ class AlertExtract:
     flaps: int = 0
     related: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
     members: tuple[AlertMember, ...] = ()
 
 

@@ -270,19 +270,26 @@ def extract(decision: Decision, group: AlertGroup, incident: Incident) -> AlertE
         flaps=incident.flaps,
         related=related(decision),
         labels=labels(group.common_labels),
+        annotations=_annotations(group.common_annotations),
         members=tuple(
             AlertMember(
                 fingerprint=alert.fingerprint,
                 firing=alert.firing,
-                labels=labels(alert.labels),
-                annotations={
-                    tidy_line(name, 100): tidy_line(text, ANNOTATION_LIMIT)
-                    for name, text in sorted(alert.annotations.items())[:MOST_ANNOTATIONS]
-                },
+                labels=labels(_own(alert.labels, group.common_labels)),
+                annotations=_annotations(_own(alert.annotations, group.common_annotations)),
             )
             for alert in ordered[:MOST_MEMBERS]
         ),
     )
+
+
+def _own(values: Mapping[str, str], shared: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if shared.get(name) != value}
+
+
+def _annotations(values: Mapping[str, str]) -> dict[str, str]:
+    kept = sorted(values.items())[:MOST_ANNOTATIONS]
+    return {tidy_line(name, 100): tidy_line(text, ANNOTATION_LIMIT) for name, text in kept}
 
 
 def with_findings(content: IncidentContent, findings: Sequence[Finding], conclusion: Conclusion) -> IncidentContent:
