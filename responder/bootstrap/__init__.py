@@ -3,7 +3,14 @@
 This is what commands need; ``workers.py`` builds the workers of ``responder serve``.
 """
 
-from responder.bootstrap.channels import channels, deliverer, mailer, masked_channels, outgoing, prober
+from responder.bootstrap.channels import (
+    channels,
+    deliverer,
+    deliverer_over,
+    outgoing,
+    prober,
+    shown_channels,
+)
 from responder.bootstrap.environment import (
     SystemClock,
     environment,
@@ -39,6 +46,7 @@ __all__ = [
     "channels",
     "database",
     "deliverer",
+    "deliverer_over",
     "desk",
     "environment",
     "examine_rules",
@@ -47,8 +55,6 @@ __all__ = [
     "join_store",
     "load_rules",
     "loaded",
-    "mailer",
-    "masked_channels",
     "outgoing",
     "prepare_store",
     "prepare_store_aside",
@@ -58,6 +64,7 @@ __all__ = [
     "retention",
     "rule_files",
     "settings_from_environment",
+    "shown_channels",
     "surroundings",
     "try_rules",
 ]

@@ -20,4 +20,4 @@ def desk_of(rules: str, runbooks: str, settings: Settings) -> Desk:
     Raises BadRules, and BadSettings for a channel whose settings cannot be used.
     """
     book = bootstrap.load_rules(rules, runbooks)
-    return bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
+    return bootstrap.desk(settings, book, bootstrap.shown_channels(settings))

@@ -17,11 +17,8 @@ from responder.cli.table import terminal, wrapped
 from responder.model.text import clean, one_line
 
 if TYPE_CHECKING:
-    from responder.cli.preview import Body, Preview
+    from responder.cli.preview import Preview
 
-_PAGERDUTY_BYTES = 512_000  # Events API v2
-_PAGERDUTY_SUMMARY = 1_024
-_SLACK_BLOCKS = 50  # Block Kit
 _MARGIN = " " * 13
 
 
@@ -173,28 +170,22 @@ def _explained(shown: Preview) -> Iterator[str]:
 
 
 def _messages(shown: Preview) -> Iterator[str]:
-    if shown.pagerduty is None:
-        yield _row("PAGERDUTY", "nothing is sent")
-    else:
-        event, size = shown.pagerduty.value(), len(shown.pagerduty.raw)
-        summary = len(event.get("payload", {}).get("summary", ""))
-        limits = f"{size:,} of {_PAGERDUTY_BYTES:,} bytes, summary {summary} of {_PAGERDUTY_SUMMARY:,} characters"
-        yield _row("PAGERDUTY", f"{event['event_action']}: {limits}")
-        yield from _indented(shown.pagerduty)
-    if shown.slack is None:
-        yield _row("SLACK", "nothing is sent")
-    else:
-        message = shown.slack.value()
-        blocks = len(message.get("blocks", ()))
-        thread = f", {len(shown.slack_thread)} more in its thread" if shown.slack_thread else ""
-        yield _row("SLACK", f"{blocks} of {_SLACK_BLOCKS} blocks, {len(message.get('text', ''))} characters{thread}")
-        yield from _indented(shown.slack)
-    if shown.printed:
-        yield _row("LOG", "no channel is configured for this severity: the page is printed to the log")
+    sent = {each.key: each for each in shown.sent}
+    wished = shown.effects.decision.rule.channels if shown.effects and shown.effects.decision else ()
+    for name in dict.fromkeys((*wished, *sent)):
+        if name not in sent:
+            yield _row(name.upper(), "nothing is sent")
+            continue
+        summary, text = sent[name].channel.dry_run(sent[name].requests)
+        yield _row(name.upper(), summary)
+        if text:
+            yield _indented(text)
+    if not wished and not sent:
+        yield _row("MESSAGES", "nothing is sent")
 
 
-def _indented(message: Body) -> Iterator[str]:
-    lines = _pretty(message.raw).split("\n")
+def _indented(text: bytes) -> str:
+    lines = (_pretty(text) if text.startswith(b"{") else text.decode("utf-8", "replace")).split("\n")
     if not "".join(lines).isprintable():
         lines = [clean(line) for line in lines]
-    yield _MARGIN + f"\n{_MARGIN}".join(lines)
+    return _MARGIN + f"\n{_MARGIN}".join(lines)

@@ -67,7 +67,7 @@ def show(number: int, *, raw: bool) -> None:
 
     with named_failures():
         settings = bootstrap.settings_from_environment()
-        channels = bootstrap.masked_channels(settings)
+        channels = bootstrap.shown_channels(settings)
         with bootstrap.database(settings) as database, database.read() as connection:
             row, waiting = dead_letters.find(connection, number), claims.peek(connection, number)
         if row is None or waiting is None:

@@ -17,8 +17,11 @@ from responder.engine.pipeline import improved
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Delivery, Effects, Turned
 from responder.model.finding import Finding
-from responder.model.message import Draft, OutboxRow
+from responder.model.message import Draft, OutboxRow, Request
+from responder.model.report import Moment
 from responder.model.rule import Severity
+from responder.notify.contract import Channel
+from responder.notify.delivery.route import named_by_rules
 from responder.notify.report.compose import letter
 from responder.receive.alertmanager import BadBody, read
 from responder.triage.rule_index import Step
@@ -26,28 +29,26 @@ from responder.triage.rule_index import Step
 Probe = Callable[[tuple[Ask, ...]], tuple[Finding, ...]]
 """Runs questions for real; None where a preview asks nothing."""
 
-_HIDDEN = "***"
-_JSON = msgspec.json.Decoder()
-
 
 @dataclass(frozen=True, slots=True)
-class Body:
-    """A message as its channel writes it, JSON in UTF-8, but for the routing key, which is a secret."""
+class Sent:
+    """The requests of one channel, in their order."""
 
-    raw: bytes
+    channel: Channel
+    requests: tuple[Request, ...]
 
-    def value(self) -> dict[str, Any]:
-        """The same decoded: of ten thousand messages few are looked into."""
-        found: dict[str, Any] = _JSON.decode(self.raw)
-        return found
+    @property
+    def key(self) -> str:
+        """The name that rules use for it."""
+        return self.channel.stands_in_for or self.channel.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """What a body would do. ``effects`` is None where the body could not be read; ``problems`` says why then.
 
-    ``turned`` is what the findings make of the severity, None where they leave it. ``truncated`` counts the alerts that
-    ``max_alerts`` cut off.
+    ``page`` is True if on-call is called. ``turned`` is what the findings make of the severity, None where they leave
+    it. ``truncated`` counts the alerts that ``max_alerts`` cut off.
     """
 
     source: str
@@ -55,18 +56,11 @@ class Preview:
     asks: tuple[Ask, ...] = ()
     findings: tuple[Finding, ...] = ()
     steps: tuple[Step, ...] = ()
-    pagerduty: Body | None = None
-    slack: Body | None = None
-    slack_thread: tuple[Body, ...] = ()
-    printed: str = ""
+    sent: tuple[Sent, ...] = ()
+    page: bool = False
     problems: tuple[str, ...] = ()
     turned: Turned | None = None
     truncated: int = 0
-
-    @property
-    def page(self) -> bool:
-        """Whether somebody is woken."""
-        return self.pagerduty is not None and self.pagerduty.value().get("event_action") == "trigger"
 
     @property
     def severity(self) -> Severity | None:
@@ -97,20 +91,16 @@ def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, e
     if findings and effects.work:
         diagnosed = pipeline.diagnose(effects.work, findings)
         effects, turned = improved(effects, effects.work, diagnosed, desk, now), diagnosed.turned
-    sent = [(draft, _rendered(draft, effects, desk, now)) for draft in effects.drafts]
-    slack = [Body(raw) for draft, raw in sent if draft.channel.startswith("slack")]
-    pager = [Body(_masked(raw)) for draft, raw in sent if draft.channel in desk.pagers]
-    printed = [raw.decode() for draft, raw in sent if draft.channel == "log"]
     return Preview(
         source=sample.source,
         effects=effects,
         asks=asks,
         findings=findings,
         steps=desk.matching.explain(decision.ruling.alert.labels) if explain else (),
-        pagerduty=pager[0] if pager else None,
-        slack=slack[0] if slack else None,
-        slack_thread=tuple(slack[1:]),
-        printed=printed[0] if printed else "",
+        sent=_sent(effects, desk, now),
+        page=any(
+            desk.channels[draft.channel].pages and draft.moment is not Moment.RESOLUTION for draft in effects.drafts
+        ),
         turned=turned,
         truncated=group.truncated,
     )
@@ -135,18 +125,22 @@ def _before(group: AlertGroup, delivery: Delivery, desk: Desk) -> History:
     return History(begun.incident, begun.content)
 
 
-def _rendered(draft: Draft, effects: Effects, desk: Desk, now: datetime) -> bytes:
-    """The exact body a channel would send."""
-    answers = {"channel": "C0000000000", "ts": "0000000000.000000"} if draft.step != "post" else {}
+def _sent(effects: Effects, desk: Desk, now: datetime) -> tuple[Sent, ...]:
+    found: dict[str, list[Request]] = {}
+    for draft in effects.drafts:
+        found.setdefault(draft.channel, []).append(_rendered(draft, effects, desk, now))
+    return tuple(Sent(desk.channels[name], tuple(requests)) for name, requests in found.items())
+
+
+def _rendered(draft: Draft, effects: Effects, desk: Desk, now: datetime) -> Request:
+    """Return the exact request a channel would send."""
+    channel = desk.channels[draft.channel]
+    begins = draft.moment is Moment.START and draft.step == channel.steps[Moment.START][0]
+    answers = {} if begins else {"channel": "C0000000000", "ts": "0000000000.000000"}
     row = OutboxRow(
         id=0, draft=draft, content=effects.content, attempt=1, plain=False, written_at=now, previous=answers
     )
-    return desk.channels[draft.channel].render(letter(row, now)).body
-
-
-def _masked(raw: bytes) -> bytes:
-    found = _JSON.decode(raw)
-    return msgspec.json.encode(found | {"routing_key": _HIDDEN}) if "routing_key" in found else raw
+    return channel.render(letter(row, now))
 
 
 def as_json(shown: Preview, *, explain: bool) -> bytes:
@@ -156,6 +150,8 @@ def as_json(shown: Preview, *, explain: bool) -> bytes:
 
 def _element(shown: Preview, *, explain: bool) -> dict[str, Any]:
     decision = shown.effects.decision if shown.effects else None
+    names = sorted(named_by_rules())
+    bodies = {each.key: [msgspec.Raw(one.body) for one in each.requests] for each in shown.sent if each.key in names}
     element: dict[str, Any] = {
         "source": shown.source,
         "rule": decision.rule.id if decision else None,
@@ -165,8 +161,7 @@ def _element(shown: Preview, *, explain: bool) -> dict[str, Any]:
         "runbook": str(decision.rule.runbook) if decision and decision.rule.runbook else None,
         "probes": [_ask(ask, shown.findings) for ask in shown.asks],
         "page": shown.page,
-        "pagerduty": msgspec.Raw(shown.pagerduty.raw) if shown.pagerduty else None,
-        "slack": msgspec.Raw(shown.slack.raw) if shown.slack else None,
+        **{name: bodies[name][0] if name in bodies else None for name in names},
         "problems": list(shown.problems),
     }
     if shown.truncated:
@@ -175,8 +170,7 @@ def _element(shown: Preview, *, explain: bool) -> dict[str, Any]:
         element["findings"] = {"severity": shown.turned.turn.severity.name, "reason": shown.turned.reason}
     if decision is not None and decision.trial:
         element["shadow"] = str(decision.trial)
-    if shown.slack_thread:
-        element["slack_thread"] = [msgspec.Raw(each.raw) for each in shown.slack_thread]
+    element |= {f"{name}_thread": more for name, (_first, *more) in bodies.items() if more}
     if explain:
         element["explain"] = [_step(step) for step in shown.steps]
     return element

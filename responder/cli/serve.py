@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from responder.notify.contract import Channel
 
 _NOBODY = """
-  NOBODY WILL BE PAGED: no PagerDuty key and no Slack token is configured.
-  Every page is printed here instead. Set RESPONDER_PAGERDUTY_ROUTING_KEY and RESPONDER_SLACK_BOT_TOKEN.
+  NOBODY WILL BE PAGED: no channel is configured.
+  Every page is printed here instead. Set RESPONDER_PAGERDUTY_ROUTING_KEY and RESPONDER_SLACK_BOT_TOKEN, for example.
 """
 _ADVICE = (
     "see that PostgreSQL runs and accepts connections from here, and that user, password and name of the database are "
@@ -128,17 +128,18 @@ def _rules(settings: Settings, told: dict[str, Channel]) -> Loaded:
 def _say_who_is_told(channels: Mapping[str, Channel]) -> None:
     import structlog
 
+    from responder.cli.doctor.channels import fallback_settings
     from responder.engine.jobs.fallback import ways
+    from responder.notify.contract import Use
 
     log = structlog.get_logger()
-    if set(channels) == {"log"}:
+    if all(each.use is Use.LAST_RESORT for each in channels.values()):
         click.secho(_NOBODY, fg="red", bold=True, err=True)
-        log.warning("serve.no_channel", reason="no PagerDuty key and no Slack token: pages are printed to the log")
-    elif "pagerduty" not in channels:
-        log.warning("serve.no_pager", reason="RESPONDER_PAGERDUTY_ROUTING_KEY is not set: nobody is woken")
+        log.warning("serve.no_channel", reason="no channel is configured: pages are printed to the log")
+    elif not any(each.pages for each in channels.values()):
+        log.warning("serve.no_pager", reason="no channel that pages is configured: nobody is woken")
     elif len(ways(channels)) == 1:
         log.warning(
             "serve.no_fallback",
-            reason="when PagerDuty does not take a page nobody is called another way: set RESPONDER_SLACK_ONCALL_GROUP,"
-            " RESPONDER_SMTP_HOST or RESPONDER_PAGERDUTY_FALLBACK_ROUTING_KEY",
+            reason=f"a page that is not accepted calls nobody another way: set {fallback_settings()}",
         )

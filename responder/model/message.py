@@ -8,6 +8,7 @@ from datetime import datetime
 
 from responder.model.content import NO_FACTS, IncidentContent, MessageFacts
 from responder.model.report import Moment, Report
+from responder.model.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +74,29 @@ class Letter:
     written_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """A server that takes mail. ``tls`` is starttls, tls or none; there is no login without a ``user``."""
+
+    host: str
+    port: int
+    tls: str
+    user: str
+    password: Secret
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a channel wants sent. ``url`` and ``headers`` may hold secrets: ``repr`` shows neither."""
+    """What a channel wants sent. ``url`` and ``headers`` may hold secrets: ``repr`` shows neither.
+
+    Mail goes to ``mail_server``; an empty one only looks whether the server takes mail.
+    """
 
     url: str = field(repr=False)
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: str = "POST"
+    mail_server: MailServer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
+from responder.model.check import Result, skipped
 from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import Moment
+from responder.model.setting import Setting
 from responder.notify.rate_limit import Pace
+
+#: Sends a request and returns the response; the caller handles what cannot be reached.
+Ask = Callable[[Request], Response]
 
 
 class Use(Enum):
@@ -35,6 +40,7 @@ class Channel(ABC):
     #: The name that rules, the outbox and the metrics use.
     name: str = field(default="")
 
+    settings: ClassVar[tuple[Setting, ...]] = ()
     #: What people call it in a sentence.
     title: ClassVar[str]
     #: True if a message opens an incident at the vendor that calls on-call. The vendor merges messages of one dedup
@@ -48,6 +54,19 @@ class Channel(ABC):
     #: The messages that a moment becomes, in order; a step is the channel's own word and returns in ``Letter.step``.
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]]
 
+    @classmethod
+    @abstractmethod
+    def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
+        """Return the channel that the settings describe, None for none.
+
+        ``given`` has every setting of all channels, and ``public_url``, the address of responder itself.
+        """
+
+    @classmethod
+    def problems(cls, _given: Mapping[str, Any]) -> Iterable[str]:
+        """Return what is wrong with settings that are right one by one."""
+        return ()
+
     @property
     @abstractmethod
     def pace(self) -> Pace | None:
@@ -58,6 +77,11 @@ class Channel(ABC):
         """True if a page that is sent here as a fallback calls on-call."""
         return self.pages
 
+    @property
+    def clock_url(self) -> str:
+        """Address of the vendor that ``doctor`` compares the clock with; empty for none."""
+        return ""
+
     @abstractmethod
     def render(self, letter: Letter) -> Request:
         """Return the request for a message, within the vendor's limits; the minimal form if ``letter.plain``."""
@@ -65,3 +89,17 @@ class Channel(ABC):
     @abstractmethod
     def read(self, letter: Letter, response: Response) -> Outcome:
         """Return the meaning of a response. Never raises, whatever came back."""
+
+    def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
+        """Return what ``dry-run`` says of the messages for one report, and the text it shows of them."""
+        return f"{len(sent[0].body):,} bytes", sent[0].body
+
+    @classmethod
+    def unconfigured(cls, name: str) -> Result:
+        """Return what ``doctor`` says where there is no such channel."""
+        needed = [f"RESPONDER_{each.name.upper()}" for each in cls.settings[:1]]
+        return skipped(name, "is not configured", f"set {needed[0]}" if needed else "")
+
+    def check(self, _ask: Ask) -> Iterable[Result]:
+        """Return what ``doctor`` finds out about the channel without sending a message."""
+        return ()

@@ -8,55 +8,41 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from responder.model.clock import Clock, Deadline
-from responder.model.message import Request, Response
-from responder.model.secret import Secret
+from responder.model.message import MailServer, Request, Response
 from responder.outgoing.client import Outgoing
 from responder.outgoing.network import CouldNotReach, reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailServer:
-    """Where mail is handed in. ``tls`` is starttls, tls or none; without a ``user`` nobody logs in."""
-
-    host: str
-    port: int
-    tls: str
-    user: str
-    password: Secret
-
-
 class Mailer:
-    """Hands mails to one server, a connection each: they are few, and a kept connection would be dead when needed."""
+    """Hands mails to servers, a connection each: they are few, and a kept connection would be dead when needed."""
 
-    def __init__(self, outgoing: Outgoing, clock: Clock, server: MailServer) -> None:
+    def __init__(self, outgoing: Outgoing, clock: Clock) -> None:
         self._outgoing = outgoing
         self._clock = clock
-        self._server = server
 
     def send(self, request: Request, deadline: Deadline, cap: int) -> Response:
-        """The server's last word as HTTP would say it: 200 accepted, 503 for 4yz, 422 for 5yz (RFC 5321, 4.2.1).
+        """Return the server's last reply in terms of HTTP: 200 accepted, 503 for 4yz, 422 for 5yz (RFC 5321, 4.2.1).
 
-        ``request`` has the envelope in the headers From and To. Raises CouldNotReach where no word comes in time.
+        The envelope is in the headers From and To. A request without a body goes as far as the login and a NOOP.
+        Raises CouldNotReach if there is no reply in time.
         """
-        return self._converse(lambda session: _hand_in(session, request), deadline, cap)
+        if request.mail_server is None:
+            raise CouldNotReach("no mail server is configured")
+        say = (lambda session: _hand_in(session, request)) if request.body else _noop
+        return self._converse(request.mail_server, say, deadline, cap)
 
-    def look(self, deadline: Deadline, cap: int) -> Response:
-        """The same up to the login and a NOOP: whether mails could be handed in. None is."""
-        return self._converse(_noop, deadline, cap)
-
-    def _converse(self, say: Callable[[_Session], bytes], deadline: Deadline, cap: int) -> Response:
+    def _converse(self, server: MailServer, say: Callable[[_Session], bytes], deadline: Deadline, cap: int) -> Response:
         left = deadline.left(self._clock.monotonic())
-        connection = self._outgoing.connect(self._server.host, self._server.port, deadline)
+        connection = self._outgoing.connect(server.host, server.port, deadline)
         # The time-out of a socket is for each wait, and a server may drip: at the deadline the connection is cut.
         spare = connection.dup()
         cutter = threading.Timer(max(0.0, deadline.left(self._clock.monotonic())), _cut, [spare])
         cutter.daemon = True
         cutter.start()
         try:
-            said = self._open(connection, say)
+            said = self._open(connection, server, say)
         except smtplib.SMTPRecipientsRefused as error:
             code, why = max(error.recipients.values())
             return _answer(code, why, cap)
@@ -72,9 +58,8 @@ class Mailer:
             connection.close()
         return Response(200, said)
 
-    def _open(self, connection: socket.socket, say: Callable[[_Session], bytes]) -> bytes:
+    def _open(self, connection: socket.socket, server: MailServer, say: Callable[[_Session], bytes]) -> bytes:
         """One conversation, in which ``say`` comes after TLS and login. Raises OSError."""
-        server = self._server
         session = _Session(connection, server.host, self._outgoing.tls if server.tls == "tls" else None)
         try:
             session.ehlo_or_helo_if_needed()

@@ -1,7 +1,7 @@
-"""What we were told: every setting once, how it is read, and what looks like one and is none."""
+"""Settings: all of them, how they are read, and variables that look like one."""
 
-from responder.settings.every import Settings, env_name
-from responder.settings.reading import BadSettings, addresses, read
+from responder.settings.every import Settings, declared, env_name
+from responder.settings.reading import BadSettings, read
 from responder.settings.unknown import strangers
 
-__all__ = ["BadSettings", "Settings", "addresses", "env_name", "read", "strangers"]
+__all__ = ["BadSettings", "Settings", "declared", "env_name", "read", "strangers"]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from itertools import chain
-from typing import Any
+from typing import Any, get_type_hints
 
 from responder.model.secret import Secret, passwords_in, without_passwords
+from responder.model.setting import Setting
+from responder.notify.channels import CHANNELS
 
 PREFIX = "RESPONDER_"
 
@@ -20,7 +22,7 @@ def _setting(default: Any, text: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What we were told. Each field is the environment variable RESPONDER_<FIELD>; secrets also <...>_FILE."""
+    """The settings. Each field is the environment variable RESPONDER_<FIELD>; secrets also <...>_FILE."""
 
     listen: str = _setting("127.0.0.1:8080", "address and port to listen on")
     database_url: Secret = _setting(
@@ -35,31 +37,11 @@ class Settings:
         Secret(""), "user:password of the webhook; two, separated by a space, to rotate"
     )
     max_body_bytes: int = _setting(8 * 1024 * 1024, "largest webhook body; larger ones are answered 413")
-    pagerduty_routing_key: Secret = _setting(Secret(""), "integration key of a PagerDuty Events API v2 service")
-    pagerduty_url: str = _setting("https://events.pagerduty.com", "base of /v2/enqueue")
-    pagerduty_events_per_minute: int = _setting(120, "what PagerDuty takes from one key, all replicas together")
-    pagerduty_fallback_routing_key: Secret = _setting(
-        Secret(""), "second integration key, used while the first does not take pages"
-    )
-    pagerduty_fallback_url: str = _setting("", "base of /v2/enqueue for the second key, another region for example")
-    slack_bot_token: Secret = _setting(Secret(""), "bot token (xoxb-...): messages are edited in place and threaded")
-    slack_channel: str = _setting("#incidents", "Slack channel that gets the pages")
-    slack_api_url: str = _setting("https://slack.com/api", "base of /chat.postMessage")
-    slack_webhook_url: Secret = _setting(Secret(""), "Slack incoming webhook, used where there is no bot token")
-    slack_oncall_group: str = _setting(
-        "", "id of the Slack user group (S0123ABCD) that is mentioned with a page PagerDuty did not take"
-    )
-    slack_messages_per_minute: int = _setting(60, "what Slack takes in one channel, all replicas together")
+    #: The settings that channels declare, by name.
+    of_channels: Mapping[str, Any] = field(default_factory=dict)
     fallback_seconds: int = _setting(
         60, "how long a page of the worst severity may wait before another way is taken; five times as long for others"
     )
-    smtp_host: str = _setting("", "mail server, the last way to page people")
-    smtp_port: int = _setting(587, "its port")
-    smtp_tls: str = _setting("starttls", "starttls, tls (from the first byte, port 465) or none")
-    smtp_user: str = _setting("", "user to log in as; nobody where it is empty")
-    smtp_password: Secret = _setting(Secret(""), "password of that user")
-    smtp_from: str = _setting("", "address that mails come from")
-    smtp_to: str = _setting("", "addresses that mails go to, separated by commas")
     prometheus_url: str = _setting("", "Prometheus that promql probes ask")
     prometheus_token: Secret = _setting(Secret(""), "bearer token for Prometheus; no other address gets it")
     alertmanager_url: Mapping[str, tuple[str, ...]] = _setting(
@@ -88,9 +70,20 @@ class Settings:
     )
     log_format: str = _setting("auto", "text, json, or auto: text on a terminal")
 
+    def __post_init__(self) -> None:
+        """Complete the settings of channels. Raises ValueError for one that no channel declares."""
+        defaults = {each.name: each.default for kind in CHANNELS.values() for each in kind.settings}
+        if unknown := self.of_channels.keys() - defaults:
+            raise ValueError(f"no channel has the setting {', '.join(sorted(unknown))}")
+        object.__setattr__(self, "of_channels", defaults | dict(self.of_channels))
+
+    def value(self, name: str) -> Any:
+        """Return the value of a setting."""
+        return self.of_channels[name] if name in self.of_channels else getattr(self, name)
+
     def secrets(self) -> tuple[Secret, ...]:
-        """Every secret that is set, for the scrubber."""
-        values = (getattr(self, item.name) for item in fields(self) if item.name != "database_url")
+        """Return every secret that is set, for the scrubber."""
+        values = (self.value(each.name) for each in declared() if each.name != "database_url")
         plain = tuple(value for value in values if isinstance(value, Secret) and value.reveal())
         urls = (self.database_url.reveal(), self.prometheus_url, *chain(*self.alertmanager_url.values()))
         return plain + tuple(chain.from_iterable(map(passwords_in, urls)))
@@ -102,18 +95,29 @@ class Settings:
         return {url: token for url, token in servers.items() if url and token.reveal()}
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
-        """Name, shown value and help of each setting, secrets masked."""
-        for item in fields(self):
-            value = getattr(self, item.name)
+        """Yield the variable, the value shown and the help of each setting, secrets masked."""
+        for each in declared():
+            value = self.value(each.name)
             if isinstance(value, Mapping):
                 value = ",".join(f"{key}={_joined(to)}" if key else _joined(to) for key, to in value.items())
-            elif item.name == "database_url":
+            elif each.name == "database_url":
                 value = without_passwords(value.reveal())
             elif isinstance(value, Secret):
                 value = str(value) if value.reveal() else ""
-            elif item.name.endswith("_url"):
+            elif each.name.endswith("_url"):
                 value = without_passwords(value)
-            yield env_name(item.name), str(value), item.metadata["help"]
+            yield env_name(each.name), str(value), each.doc
+
+
+def declared() -> Iterator[Setting]:
+    """Yield every setting, those of channels among them."""
+    kinds = get_type_hints(Settings)
+    for item in fields(Settings):
+        if item.name == "of_channels":
+            yield from (each for kind in CHANNELS.values() for each in kind.settings)
+        else:
+            default = item.default_factory() if callable(item.default_factory) else item.default
+            yield Setting(name=item.name, kind=kinds[item.name], default=default, doc=item.metadata["help"])
 
 
 def env_name(name: str) -> str:

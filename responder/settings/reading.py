@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields
 from itertools import chain
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from responder.model.secret import Secret
-from responder.settings.every import Settings, env_name
+from responder.model.setting import Setting, is_port
+from responder.notify.channels import CHANNELS
+from responder.settings.every import Settings, declared, env_name
 
 
 class BadSettings(Exception):
@@ -61,28 +62,20 @@ _READERS: Mapping[Any, Callable[[str], Any]] = {
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "role": ("web", "engine", "all"),
     "log_format": ("text", "json", "auto"),
-    "smtp_tls": ("starttls", "tls", "none"),
 }
 
 
 # RFC 6750, section 2.1, and what else fits into a header: a token is one word of printable ASCII.
 _TOKEN = re.compile(r"[!-~]+")
-_GROUP = re.compile(r"S[A-Z0-9]{4,20}")
-# Deliberately narrow: what can be written into a mail's header without any quoting.
-_MAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
-
-
-def addresses(text: str) -> tuple[str, ...]:
-    """The parts of a list that is separated by commas."""
-    return tuple(filter(None, map(str.strip, text.split(","))))
 
 
 _MOST = {"workers": 64, "threads": 256}
 """Beyond it a slip of the keyboard would take the machine."""
 
 
-def _problem(name: str, value: str) -> str:
+def _problem(each: Setting, value: str) -> str:
     """What is wrong with one value beyond its type, empty where nothing is."""
+    name = each.name
     choices = _CHOICES.get(name)
     if choices and value not in choices:
         return f"is '{value}': write one of {', '.join(choices)}"
@@ -93,61 +86,51 @@ def _problem(name: str, value: str) -> str:
         and not value.startswith(("http://", "https://"))
     ):
         return "does not begin with http:// or https://"
-    if name == "slack_oncall_group" and not _GROUP.fullmatch(value):
-        return f"is '{value}': write the id of a user group as Slack shows it, for example S0123ABCD"
-    if name in {"smtp_from", "smtp_to"} and (wrong := [each for each in addresses(value) if not _MAIL.fullmatch(each)]):
-        return f"has '{wrong[0]}': write plain addresses, for example oncall@example.com"
     if name == "webhook_basic_auth" and not all(":" in login for login in value.split()):
         return "is not user:password: write both, and no space in either; two logins are separated by a space"
     if name in {"prometheus_token", "alertmanager_token"} and not _TOKEN.fullmatch(value):
         return "has a line break, a space or another sign that no bearer token has: write the token alone"
-    if name == "listen" and not _is_port(value.rpartition(":")[2]):
+    if name == "listen" and not is_port(value.rpartition(":")[2]):
         return f"is '{value}': write address:port, for example 127.0.0.1:8080"
     if name in _MOST and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MOST[name]):
         return f"is {value}: write a number from 1 to {_MOST[name]}"
-    if name == "smtp_port" and not _is_port(value):
-        return f"is {value}: a port is between 1 and 65535"
-    return ""
-
-
-def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
+    return each.check(value)
 
 
 def read(env: Mapping[str, str]) -> Settings:
     """The settings that ``env`` gives. Raises BadSettings with every problem at once; it names no secret's value."""
     problems: list[str] = []
     found: dict[str, Any] = {}
-    kinds = get_type_hints(Settings)
-    for item in fields(Settings):
+    settings = tuple(declared())
+    for item in settings:
         name = env_name(item.name)
         try:
-            text = _text(env, name, secret=kinds[item.name] is Secret)
+            text = _text(env, name, secret=item.kind is Secret)
             if not text:
                 continue
-            found[item.name] = _READERS[kinds[item.name]](text)
+            found[item.name] = _READERS[item.kind](text)
         except ValueError as error:
             problems.append(f"{name} {error}")
             continue
         plain = found[item.name].reveal() if isinstance(found[item.name], Secret) else text
-        if problem := _problem(item.name, plain):
+        if problem := _problem(item, plain):
             problems.append(f"{name} {problem}")
     if problems:
         raise BadSettings(tuple(problems))
-    settings = Settings(**found)
-    if problems := list(_joint_problems(settings)):
+    own = {each.name for each in settings} & set(Settings.__dataclass_fields__)
+    given = Settings(
+        **{name: value for name, value in found.items() if name in own},
+        of_channels={name: value for name, value in found.items() if name not in own},
+    )
+    if problems := list(_joint_problems(given)):
         raise BadSettings(tuple(problems))
-    return settings
+    return given
 
 
 def _joint_problems(settings: Settings) -> Iterator[str]:
     """What is wrong with settings that are right each for itself."""
-    if settings.smtp_host and not (settings.smtp_from and settings.smtp_to):
-        yield "RESPONDER_SMTP_HOST needs RESPONDER_SMTP_FROM and RESPONDER_SMTP_TO beside it"
-    if bool(settings.smtp_user) != bool(settings.smtp_password.reveal()):
-        yield "RESPONDER_SMTP_USER and RESPONDER_SMTP_PASSWORD go together: set both or none"
-    if settings.smtp_password.reveal() and settings.smtp_tls == "none":
-        yield "RESPONDER_SMTP_TLS is none: the password would be sent in the clear; write starttls or tls"
+    for kind in CHANNELS.values():
+        yield from kind.problems(settings.of_channels)
     yield from _token_problems("PROMETHEUS", settings.prometheus_token, (settings.prometheus_url,))
     yield from _token_problems("ALERTMANAGER", settings.alertmanager_token, chain(*settings.alertmanager_url.values()))
     if settings.alertmanager_url and settings.reconcile_grace <= settings.group_interval:
@@ -155,13 +138,6 @@ def _joint_problems(settings: Settings) -> Iterator[str]:
             f"RESPONDER_RECONCILE_GRACE is {settings.reconcile_grace}: write more than"
             f" RESPONDER_GROUP_INTERVAL, {settings.group_interval}; an end is notified so late"
         )
-    first, second = settings.pagerduty_routing_key.reveal(), settings.pagerduty_fallback_routing_key.reveal()
-    if (second or settings.pagerduty_fallback_url) and not first:
-        yield "RESPONDER_PAGERDUTY_ROUTING_KEY is not set: a fallback needs something to stand in for"
-    if second == first and first and settings.pagerduty_fallback_url in {"", settings.pagerduty_url}:
-        yield "RESPONDER_PAGERDUTY_FALLBACK_ROUTING_KEY is the first key: write another key, or another region's URL"
-    if settings.slack_oncall_group and not (settings.slack_bot_token.reveal() or settings.slack_webhook_url.reveal()):
-        yield "RESPONDER_SLACK_ONCALL_GROUP needs RESPONDER_SLACK_BOT_TOKEN or RESPONDER_SLACK_WEBHOOK_URL"
 
 
 def _token_problems(server: str, token: Secret, urls: Iterable[str]) -> Iterator[str]:

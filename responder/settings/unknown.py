@@ -5,17 +5,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
-from typing import get_type_hints
 
 from responder.model.secret import Secret
-from responder.settings.every import PREFIX, Settings, env_name
+from responder.settings.every import PREFIX, declared, env_name
 
 
 def _known_names() -> set[str]:
-    names = {env_name(item.name) for item in fields(Settings)}
-    kinds = get_type_hints(Settings)
-    return names | {f"{env_name(item.name)}_FILE" for item in fields(Settings) if kinds[item.name] is Secret}
+    settings = tuple(declared())
+    names = {env_name(each.name) for each in settings}
+    return names | {f"{env_name(each.name)}_FILE" for each in settings if each.kind is Secret}
 
 
 # Kubernetes gives every pod such variables for a Service that happens to be called "responder".

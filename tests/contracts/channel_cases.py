@@ -1,13 +1,19 @@
-"""What each channel needs for its contract: built with a secret, and its answer for accepted."""
+"""What each channel needs for its contract: how it is built, and how its vendor judges what it sends."""
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from typing import Any
 
-from responder.model.message import Letter, Response
+from slack_sdk.models.blocks import Block
+
+from responder.model.message import Letter, Request, Response
 from responder.model.report import Report
 from responder.model.secret import Secret
 from responder.notify.channels.log import Log
@@ -16,45 +22,164 @@ from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
 from responder.notify.contract import Channel
-from tests.support.builders import a_letter
+from responder.standins.pagerduty import read_event
+from responder.standins.slack import refusal
+from tests.support.builders import a_letter, a_mail_server
 
 KEY = "0123456789abcdef0123456789abcdef"
 TOKEN = "xoxb-111111111111-example-token"
 HOOK = "https://hooks.slack.example.com/services/T000/B000/exampleexample"
 
 
-@dataclass(frozen=True)
+def _anything(_request: Request) -> None:
+    """No markup: nothing can be forged."""
+
+
+def _body(request: Request) -> str:
+    return request.body.decode("utf-8")
+
+
+def _readable(request: Request) -> Any:
+    text = request.body.decode()
+    return json.loads(text) if text.startswith("{") else text.split("\n")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Case:
-    """One channel under contract; ``secret`` is empty where it has none."""
+    """One channel under contract."""
 
     make: Callable[[], Channel]
-    secret: str
+    #: The response for accepted.
     accepted: Response
+    #: Asserts that the vendor takes a request.
+    taken: Callable[[Letter, Request], None]
+    #: Asserts that hostile text does nothing in the vendor's markup.
+    inert: Callable[[Request], None] = _anything
+    #: The text that people read.
+    shown: Callable[[Request], str] = _body
+    #: The request as it is written to a golden file.
+    readable: Callable[[Request], Any] = _readable
+    secret: str = ""
+    #: Steps whose messages are never so long that they are cut.
+    never_cut: frozenset[str] = frozenset()
+    #: False if the minimal form is too short to say why a page came as a fallback.
+    plain_says_why: bool = True
 
+
+def _taken_by_pagerduty(_letter: Letter, request: Request) -> None:
+    assert read_event(request.body)[1] == []
+
+
+def _inert_in_pagerduty(request: Request) -> None:
+    links = json.loads(request.body).get("links", [])
+    assert all(link["href"].startswith(("https://a.example.com/", "https://evil")) for link in links)
+
+
+def _taken_by_slack(letter: Letter, request: Request) -> None:
+    body = json.loads(request.body)
+    assert refusal(body) is None
+    assert letter.plain is ("blocks" not in body)
+    if request.url.endswith("/chat.update"):
+        assert len(body["text"].encode()) < 4000
+    else:
+        assert body["unfurl_links"] is False
+    for block in Block.parse_all(body.get("blocks", [])):
+        block.validate_json()
+
+
+def _inert_in_slack(request: Request) -> None:
+    body = json.loads(request.body)
+    texts = [body["text"]]
+    for block in body.get("blocks", []):
+        held = [each for each in (block.get("text"), *block.get("fields", ()), *block.get("elements", ())) if each]
+        texts += [each["text"] for each in held]
+        assert all(each["type"] == "plain_text" or each["verbatim"] for each in held)
+    for text in texts:
+        assert "<!" not in text
+        assert "<@" not in text
+        assert "<https://evil.example.com|Grafana>" not in text
+        assert "<javascript" not in text
+        assert text.count("```") in {0, 2}
+
+
+def _mail(request: Request) -> EmailMessage:
+    return message_from_bytes(request.body, policy=default)
+
+
+def _taken_as_mail(_letter: Letter, request: Request) -> None:
+    """Seven bits, short lines, and exactly the headers we wrote: nothing in a label can add one."""
+    assert request.body.isascii()
+    assert all(len(line) <= 998 for line in request.body.split(b"\r\n"))
+    mail = _mail(request)
+    assert not mail.defects
+    assert mail["From"] == "responder@example.com"
+    assert mail["To"] == "oncall@example.com, lead@example.com"
+    assert {name.lower() for name in mail} - {"importance"} == {
+        "subject", "from", "to", "date", "message-id", "in-reply-to", "references", "auto-submitted",
+        "content-type", "content-transfer-encoding", "mime-version",
+    }  # fmt: skip
+    assert len(mail.items()) == len({name.lower() for name in mail})
+    assert mail.get_content_type() == "text/plain"
+
+
+def _readable_mail(request: Request) -> list[str]:
+    mail = _mail(request)
+    return [*(f"{name}: {value}" for name, value in mail.items()), "", *mail.get_content().splitlines()]
+
+
+def _taken_by_the_log(_letter: Letter, request: Request) -> None:
+    assert request.url == "stdout:"
+
+
+_EVENT = Response(202, b'{"status":"success","message":"Event processed","dedup_key":"k"}')
 
 CASES: dict[str, Case] = {
     "pagerduty": Case(
-        lambda: PagerDuty(Secret(KEY), "https://events.example.com", "https://responder.example.com"),
-        KEY,
-        Response(202, b'{"status":"success","message":"Event processed","dedup_key":"k"}'),
+        make=lambda: PagerDuty(Secret(KEY), "https://events.example.com", "https://responder.example.com"),
+        accepted=_EVENT,
+        taken=_taken_by_pagerduty,
+        inert=_inert_in_pagerduty,
+        secret=KEY,
+        never_cut=frozenset({"resolve"}),
+        plain_says_why=False,
     ),
     "pagerduty_fallback": Case(
-        lambda: PagerDutyFallback(Secret(KEY), "https://events.eu.example.com", "https://responder.example.com"),
-        KEY,
-        Response(202, b'{"status":"success","message":"Event processed","dedup_key":"k"}'),
+        make=lambda: PagerDutyFallback(Secret(KEY), "https://events.eu.example.com", "https://responder.example.com"),
+        accepted=_EVENT,
+        taken=_taken_by_pagerduty,
+        inert=_inert_in_pagerduty,
+        secret=KEY,
+        never_cut=frozenset({"resolve"}),
+        plain_says_why=False,
     ),
     "slack": Case(
-        lambda: Slack(Secret(TOKEN), "#incidents", "https://slack.example.com/api"),
-        TOKEN,
-        Response(200, b'{"ok":true,"channel":"C1","ts":"1772246460.000100"}'),
+        make=lambda: Slack(Secret(TOKEN), "#incidents", "https://slack.example.com/api"),
+        accepted=Response(200, b'{"ok":true,"channel":"C1","ts":"1772246460.000100"}'),
+        taken=_taken_by_slack,
+        inert=_inert_in_slack,
+        secret=TOKEN,
     ),
-    "slack_webhook": Case(lambda: SlackWebhook(Secret(HOOK)), HOOK, Response(200, b"ok")),
+    "slack_webhook": Case(
+        make=lambda: SlackWebhook(Secret(HOOK)),
+        accepted=Response(200, b"ok"),
+        taken=_taken_by_slack,
+        inert=_inert_in_slack,
+        secret=HOOK,
+    ),
     "smtp": Case(
-        lambda: Smtp("responder@example.com", ("oncall@example.com", "lead@example.com")),
-        "",
-        Response(200, b"accepted"),
+        make=lambda: Smtp("responder@example.com", ("oncall@example.com", "lead@example.com"), a_mail_server()),
+        accepted=Response(200, b"accepted"),
+        taken=_taken_as_mail,
+        shown=lambda request: str(_mail(request).get_content()),
+        readable=_readable_mail,
     ),
-    "log": Case(Log, "", Response(200, b"ok")),
+    "log": Case(
+        make=Log,
+        accepted=Response(200, b"ok"),
+        taken=_taken_by_the_log,
+        never_cut=frozenset({"print"}),
+        plain_says_why=False,
+    ),
 }
 
 

@@ -13,9 +13,10 @@ from responder.model.decision import Decision, Ruling, Subject
 from responder.model.delivery import Effects
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.incident import Change, ChangeKind, Incident, Known
-from responder.model.message import Draft, Letter
+from responder.model.message import Draft, Letter, MailServer
 from responder.model.report import Moment, Report, Status
 from responder.model.rule import Link
+from responder.model.secret import Secret
 from responder.notify.report.compose import compose
 from tests.support.platform import SEVERITIES, a_book, a_rule, a_service, a_severity
 
@@ -346,3 +347,8 @@ def a_letter(report: Report | None = None, **changes: Any) -> Letter:
         plain=False,
     )
     return replace(usual, **changes)
+
+
+def a_mail_server(port: int = 587, tls: str = "starttls", user: str = "", password: str = "") -> MailServer:
+    """A mail server on this machine."""
+    return MailServer(host="127.0.0.1", port=port, tls=tls, user=user, password=Secret(password))

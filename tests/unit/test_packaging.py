@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ import yaml
 
 from responder import __version__
 from responder.bootstrap.workers import DRAIN_SECONDS
-from responder.settings import Settings, env_name
+from responder.settings import declared, env_name
 
 ROOT = Path(__file__).parents[2]
 # Put together from parts, so that this file does not hold what it looks for.
@@ -89,7 +88,7 @@ def test_the_manifest_for_kubernetes_fits_what_we_are() -> None:
     parts = {part["kind"]: part for part in yaml.safe_load_all((ROOT / "deploy/kubernetes/responder.yaml").read_text())}
     pod = parts["Deployment"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    known = {env_name(item.name) for item in fields(Settings)}
+    known = {env_name(each.name) for each in declared()}
     given = {each["name"] for each in container["env"]}
     assert {name.removesuffix("_FILE") for name in given} <= known
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from responder.model.secret import scrub
-from responder.settings import BadSettings, Settings, addresses, read, strangers
+from responder.notify.channels.smtp import addresses
+from responder.settings import BadSettings, Settings, read, strangers
 
 
 def test_defaults_are_safe_and_complete() -> None:
@@ -221,7 +222,7 @@ def test_a_fallback_that_can_work_is_taken() -> None:
             "RESPONDER_SLACK_ONCALL_GROUP": "S0123ABCD",
         }
     )
-    assert addresses(settings.smtp_to) == ("c@d.example", "e@f.g")
+    assert addresses(settings.of_channels["smtp_to"]) == ("c@d.example", "e@f.g")
 
 
 TOKENS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -68,12 +69,12 @@ def _fail_and_recover(stage: Stage, watch: Watch, program: Program, source: Prog
     if not watch.until(_true(source, firing), _PATIENCE, program, "Prometheus evaluates the rule"):
         return [f"the rule {_ALERT} did not fire"]
     watch.screen.say(f"{watch.since:.1f} s later Prometheus fires {_ALERT}; Alertmanager groups it and delivers.\n")
-    if late := watch.expect({"pagerduty": 1, "slack": 2}, _PATIENCE, program, "Alertmanager delivers"):
+    if late := watch.expect(Counter(pagerduty=1, slack=2), _PATIENCE, program, "Alertmanager delivers"):
         return [f"the page of the real rule did not reach {channel}" for channel in late]
     watch.screen.say(f"\n{_SERVICE} is well again.")
     stage.butterfly.set(_SERVICE, butterfly.up())
     watch.began()
-    if late := watch.expect({"pagerduty": 1, "slack": 2}, _PATIENCE, program, "Alertmanager tells that it is over"):
+    if late := watch.expect(Counter(pagerduty=1, slack=2), _PATIENCE, program, "Alertmanager tells that it is over"):
         return [f"the end of the real rule did not reach {channel}" for channel in late]
     return []
 

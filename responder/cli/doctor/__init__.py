@@ -13,7 +13,8 @@ from responder.cli.options import OUTPUT, TIMEOUT
 from responder.cli.table import terminal, wrapped
 
 if TYPE_CHECKING:
-    from responder.cli.doctor.result import Check, Result
+    from responder.cli.doctor.patient import Check
+    from responder.model.check import Result
 
 _COLOURS = {"ok": "green", "warn": "yellow", "bad": "red", "skipped": "white"}
 
@@ -47,19 +48,15 @@ def doctor(*, timeout: float, send: bool, output: str) -> None:
 
 def checks() -> dict[str, Check]:
     """The checks by name, in the order in which they are shown. Adding one: a function, a line here, a test."""
-    from responder.cli.doctor import channels, monitoring, own, reserves
+    from responder.cli.doctor import channels, monitoring, own
 
     return {
         "settings": own.settings,
         "rules": own.rules,
         "database": own.database,
         "clock": channels.clocks,
-        "pagerduty": channels.pagerduty,
-        "slack": channels.slack,
-        "fallback": reserves.another_way,
-        "second": reserves.second_key,
-        "group": reserves.oncall_group,
-        "mail": reserves.mail,
+        **channels.checks(),
+        "fallback": channels.fallbacks,
         "send": channels.test_messages,
         "prometheus": monitoring.prometheus,
         "alertmanager": monitoring.alertmanager,
@@ -69,10 +66,12 @@ def checks() -> dict[str, Check]:
 
 def _examine(timeout: float, *, send: bool) -> tuple[Result, ...]:
     from responder import bootstrap, telemetry
-    from responder.cli.doctor.result import Patient, bad
+    from responder.cli.doctor.patient import Patient
     from responder.cli.doctor.run import run
+    from responder.model.check import bad
     from responder.model.clock import Deadline
     from responder.model.secret import Secret, scrub
+    from responder.outgoing.smtp import Mailer
     from responder.settings import BadSettings
 
     try:
@@ -88,6 +87,7 @@ def _examine(timeout: float, *, send: bool) -> tuple[Result, ...]:
         environment=bootstrap.environment(),
         book=bootstrap.examine_rules(settings.rules, settings.runbooks).book(),
         outgoing=outgoing,
+        mailer=Mailer(outgoing, clock),
         clock=clock,
         deadline=Deadline(clock.monotonic() + timeout),
         send=send,

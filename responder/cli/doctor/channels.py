@@ -1,99 +1,85 @@
-"""Checks of the ways to people: reachable and authenticated, without sending anything unless it was asked for."""
+"""Checks of the channels: reachable and authenticated, without sending anything unless ``--send`` asks for it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import urlsplit
+from functools import partial
 
 from responder import bootstrap
-from responder.cli.doctor.result import Patient, Result, bad, ok, skipped, warn
+from responder.cli.doctor.patient import Check, Patient
+from responder.model.check import Level, Result, bad, ok, skipped, warn
 from responder.model.rule import RuleBook
-from responder.notify.contract import Channel
-from responder.notify.render.response import decoded, text_of
+from responder.notify.channels import CHANNELS
+from responder.notify.contract import Channel, Use
 from responder.outgoing import CouldNotReach
 
-KEY = re.compile(r"[0-9a-zA-Z]{32}")
 REACH = "see the network: DNS, egress rules, a proxy (responder uses none)"
-_SCOPE = "chat:write"
 _MADE = 2026  # the year of the first release: no clock that was ever set is behind it
 
 
-def pagerduty(patient: Patient) -> tuple[Result, ...]:
-    """Whether PagerDuty answers, and whether the key looks like one; only an event can prove it."""
-    key = patient.settings.pagerduty_routing_key.reveal()
-    if not key:
-        return (bad("pagerduty", "nobody is woken: there is no key", "set RESPONDER_PAGERDUTY_ROUTING_KEY"),)
-    results = []
-    if not KEY.fullmatch(key):
-        text = f"the key has {len(key)} characters and not 32 letters and digits"
-        results.append(warn("pagerduty", text, "copy the integration key of an Events API v2 service"))
+def checks() -> dict[str, Check]:
+    """Return a check for each kind of channel, by the kind's name."""
+    return {name: partial(_checked, name) for name, kind in CHANNELS.items() if kind.use is not Use.LAST_RESORT}
+
+
+def _checked(name: str, patient: Patient) -> tuple[Result, ...]:
+    """Check the channel of a kind, or say that it is not configured."""
+    configured = bootstrap.channels(patient.settings)
+    channel = configured.get(name)
+    if channel is None:
+        kind = CHANNELS[name]
+        if kind.stands_in_for or any(each.stands_in_for == name for each in configured.values()):
+            return ()
+        missing = kind.unconfigured(name)
+        named = patient.book is not None and any(name in rule.channels for rule in patient.book.rules)
+        return (replace(missing, level=Level.WARN) if named and missing.level is Level.SKIPPED else missing,)
+    found: list[Result] = []
     try:
-        response = patient.get(patient.settings.pagerduty_url)
+        found.extend(channel.check(patient.exchange))
     except CouldNotReach as error:
-        return (*results, bad("pagerduty", str(error), REACH))
-    if response.status >= 500:
-        results.append(bad("pagerduty", f"answers HTTP {response.status}", "see status.pagerduty.com"))
-    return tuple(results) or (ok("pagerduty", "answers; --send proves the key"),)
+        found.append(bad(name, str(error), REACH))
+    return tuple(found)
 
 
-def slack(patient: Patient) -> tuple[Result, ...]:
-    """Whether the bot's token is accepted and may post."""
-    given = patient.settings
-    if not given.slack_bot_token.reveal():
-        if given.slack_webhook_url.reveal():
-            return _hook(patient, given.slack_webhook_url.reveal())
-        return (warn("slack", "is not configured", "set RESPONDER_SLACK_BOT_TOKEN and RESPONDER_SLACK_CHANNEL"),)
-    headers = {"Authorization": f"Bearer {given.slack_bot_token.reveal()}"}
-    try:
-        response = patient.get(f"{given.slack_api_url.rstrip('/')}/auth.test", headers, "POST")
-    except CouldNotReach as error:
-        return (bad("slack", str(error), REACH),)
-    answer = decoded(response)
-    if answer.get("ok") is not True:
-        said = text_of(answer.get("error")) or f"HTTP {response.status}"
-        return (bad("slack", f"refuses the token: {said}", "see RESPONDER_SLACK_BOT_TOKEN (xoxb-...)"),)
-    scopes = response.headers.get("x-oauth-scopes", "")
-    if scopes and _SCOPE not in [scope.strip() for scope in scopes.split(",")]:
-        return (bad("slack", f"the bot has no scope {_SCOPE}", f"add {_SCOPE} to the app and install it again"),)
-    who = f"{text_of(answer.get('user'))} in {text_of(answer.get('team'))}"
-    return (ok("slack", f"is {who}; --send proves that it may post to {given.slack_channel}"),)
+def fallbacks(patient: Patient) -> tuple[Result, ...]:
+    """Check that a page which the first channel does not take has another way to call on-call."""
+    from responder.engine.jobs.fallback import ways
+
+    configured = bootstrap.channels(patient.settings)
+    _first, *others = ways(configured) or ("",)
+    if others:
+        titles = ", then ".join(configured[name].title for name in others)
+        return (ok("fallback", f"a page that is not accepted goes to {titles}"),)
+    return (warn("fallback", "a page that is not accepted calls nobody", f"set {fallback_settings()}"),)
 
 
-def _hook(patient: Patient, url: str) -> tuple[Result, ...]:
-    try:
-        patient.get(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}/")
-    except CouldNotReach as error:
-        return (bad("slack", str(error), REACH),)
-    return (ok("slack", "the incoming webhook's host answers; --send proves the address"),)
+def fallback_settings() -> str:
+    """Return the variables that give a page another way to call on-call, for a sentence."""
+    names = [
+        f"RESPONDER_{each.name.upper()}" for kind in CHANNELS.values() for each in kind.settings if each.calls_oncall
+    ]
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def test_messages(patient: Patient) -> tuple[Result, ...]:
-    """With --send: a page of the mildest severity on each channel, and its end."""
+    """With --send: a page of the mildest severity on each channel, and its resolve."""
     if not patient.send:
         return (skipped("send", "no test message was sent", "try --send: it opens and resolves an event"),)
     if patient.book is None:
         return (skipped("send", "the rules cannot be used"),)
-    told = [channel for name, channel in bootstrap.channels(patient.settings).items() if name != "log"]
+    told = [each for each in bootstrap.channels(patient.settings).values() if each.use is not Use.LAST_RESORT]
     return tuple(_sent(patient, patient.book, channel) for channel in told) or (
-        bad("send", "no channel is configured", "see pagerduty and slack above"),
+        bad("send", "no channel is configured", "see the channels above"),
     )
 
 
 def _sent(patient: Patient, book: RuleBook, channel: Channel) -> Result:
     from responder.cli.doctor.page import letters
     from responder.model.outcome import Delivered
-    from responder.notify.delivery.deliver import Deliverer
 
-    deliverer = Deliverer(
-        patient.outgoing,
-        patient.clock,
-        print_page=lambda _page: None,
-        secrets=patient.settings.secrets(),
-        mailer=bootstrap.mailer(patient.settings, patient.clock, patient.outgoing),
-    )
+    deliverer = bootstrap.deliverer_over(patient.outgoing, patient.settings, patient.clock, lambda _page: None)
     accepted: Mapping[str, str] = {}
     for letter in letters(channel, book, patient.clock.now()):
         outcome = deliverer.deliver(channel, replace(letter, previous=accepted), patient.deadline)
@@ -136,6 +122,5 @@ def _timekeepers(patient: Patient) -> list[tuple[str, str]]:
     given = patient.settings
     found = [("Prometheus", given.prometheus_url)] if given.prometheus_url else []
     found += [("Alertmanager", url) for urls in given.alertmanager_url.values() for url in urls][:1]
-    if given.pagerduty_routing_key.reveal():
-        found.append(("PagerDuty", given.pagerduty_url))
-    return found
+    configured = bootstrap.channels(given).values()
+    return found + [(each.title, each.clock_url) for each in configured if each.clock_url]

@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from responder.cli.doctor.patient import Patient
 from responder.cli.doctor.receiver import judge
-from responder.cli.doctor.result import Patient, Result, bad, ok, skipped, warn
+from responder.model.check import Result, bad, ok, skipped, warn
 from responder.model.finding import Finding, Verdict
 from responder.model.text import number_of
 from responder.notify.render.response import decoded, text_of

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from responder import bootstrap
-from responder.cli.doctor.result import Patient, Result, bad, ok, skipped, warn
+from responder.cli.doctor.patient import Patient
+from responder.model.check import Result, bad, ok, skipped, warn
 from responder.model.problem import Level as ProblemLevel
 from responder.settings import strangers
 

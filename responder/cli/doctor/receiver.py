@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from responder.cli.doctor.result import Result, bad, ok, warn
+from responder.model.check import Result, bad, ok, warn
 from responder.model.rule import Heartbeat, Matcher, Op
 from responder.rulebook.field_types import seconds
 from responder.settings import Settings

@@ -6,7 +6,8 @@ import queue
 import threading
 from collections.abc import Mapping
 
-from responder.cli.doctor.result import Check, Patient, Result, bad
+from responder.cli.doctor.patient import Check, Patient
+from responder.model.check import Result, bad
 
 _GRACE = 0.5
 """Seconds after the deadline: a check that keeps it still has to say so."""
@@ -28,7 +29,7 @@ def run(checks: Mapping[str, Check], patient: Patient) -> tuple[Result, ...]:
         except queue.Empty:
             break
         found[name] = results
-    return tuple(result for name in checks for result in found.get(name) or (_late(name),))
+    return tuple(result for name in checks for result in (found[name] if name in found else (_late(name),)))
 
 
 def _late(name: str) -> Result:

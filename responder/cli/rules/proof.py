@@ -128,9 +128,10 @@ def _asked(found: Trace) -> list[str]:
     return list(dict.fromkeys(ask.probe for ask in found.asks if not ask.skip))
 
 
-def _slack(found: Trace) -> str:
-    texts = [found.shown.slack, *found.shown.slack_thread]
-    return "\n".join(text.raw.decode() for text in texts if text is not None)
+def _read(found: Trace) -> str:
+    """What people read in channels that page nobody."""
+    read = (each for each in found.shown.sent if not each.channel.pages)
+    return "\n".join(request.body.decode() for each in read for request in each.requests)
 
 
 FIELDS: Mapping[str, Callable[[Trace], Any]] = {
@@ -147,7 +148,7 @@ FIELDS: Mapping[str, Callable[[Trace], Any]] = {
     "route": lambda found: list(found.route),
     "page": lambda found: found.page,
     "title": lambda found: found.title,
-    "slack_not_contains": _slack,
+    "slack_not_contains": _read,
     "action": lambda found: _rule(found).action.value,
 }
 """What came, by the field of ``expect`` that speaks of it."""

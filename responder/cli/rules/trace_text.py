@@ -12,6 +12,7 @@ from responder.cli.rules.trace import Trace
 from responder.cli.table import terminal, wrapped
 from responder.model.rule import Adjustment
 from responder.model.text import number_of, one_line
+from responder.notify.delivery.route import pagers
 
 
 def lines(found: Trace) -> Iterator[str]:
@@ -122,8 +123,8 @@ def _route(found: Trace) -> str:
     if decision is None or not found.route:
         return "nobody is told"
     severity = found.severity or decision.severity
-    pager = {"pagerduty": f"pagerduty {severity.pagerduty}"}
-    told = ", ".join(pager.get(name, name) for name in found.route)
+    paging = pagers({})
+    told = ", ".join(f"{name} {severity.pagerduty}" if name in paging else name for name in found.route)
     woken = "somebody is woken" if found.page else "nobody is woken"
     return f"{told}; {woken}; the page waits {found.budget:g} s at most"
 

@@ -1,10 +1,10 @@
-"""The log: the page as plain lines on a terminal, where no other channel is configured."""
+"""The log: the page as plain lines on standard output, if no other channel is configured."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Outcome
@@ -13,7 +13,7 @@ from responder.notify.contract import Channel, Use
 from responder.notify.render.plain_text import page, title
 from responder.notify.render.response import judged
 
-URL = "log:"  # the deliverer prints what goes here
+URL = "stdout:"  # the deliverer prints what goes here
 _STEPS = ("print",)
 
 
@@ -27,6 +27,15 @@ class Log(Channel):
     use: ClassVar[Use] = Use.LAST_RESORT
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
     pace: ClassVar[None] = None
+
+    @classmethod
+    def from_settings(cls, _given: Mapping[str, Any]) -> Self:
+        """Return the log, which is always there."""
+        return cls()
+
+    def dry_run(self, _sent: Sequence[Request]) -> tuple[str, bytes]:
+        """Return why the page is printed."""
+        return "no channel is configured for this severity: the page is printed to the log", b""
 
     def render(self, letter: Letter) -> Request:
         """The page as text; its title alone in the minimal form."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from responder.model.check import Result, bad, ok, skipped, warn
 from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Delivered, Outcome
 from responder.model.report import Moment, Report
 from responder.model.secret import Secret
+from responder.model.setting import Setting
 from responder.model.text import clean, one_line
-from responder.notify.contract import Channel, Use
+from responder.notify.contract import Ask, Channel, Use
 from responder.notify.rate_limit import Pace, per_minute
 from responder.notify.render.response import ascii_only, decoded, encoded, judged, text_of, within
 from responder.notify.report.links import safe_url
@@ -32,6 +36,7 @@ BURST = 20
 PACE = per_minute(120, BURST)
 
 _RESOLVE = "resolve"
+_KEY = re.compile(r"[0-9a-zA-Z]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,21 @@ class PagerDuty(Channel):
     client_url: str = ""
     pace: Pace = PACE
     name: str = field(default="pagerduty", kw_only=True)
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(
+            name="pagerduty_routing_key",
+            kind=Secret,
+            default=Secret(""),
+            doc="integration key of a PagerDuty Events API v2 service",
+        ),
+        Setting(name="pagerduty_url", kind=str, default="https://events.pagerduty.com", doc="base of /v2/enqueue"),
+        Setting(
+            name="pagerduty_events_per_minute",
+            kind=int,
+            default=120,
+            doc="what PagerDuty takes from one key, all replicas together",
+        ),
+    )
     title: ClassVar[str] = "PagerDuty"
     pages: ClassVar[bool] = True
     fallback_order: ClassVar[int] = 10
@@ -55,6 +75,42 @@ class PagerDuty(Channel):
         Moment.RESOLUTION: (_RESOLVE,),
         Moment.UNCLOSED: (),
     }
+
+    @classmethod
+    def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
+        """Return the channel of the first key."""
+        key = given["pagerduty_routing_key"]
+        return cls(key, given["pagerduty_url"], given["public_url"], _pace(given)) if key.reveal() else None
+
+    @property
+    def clock_url(self) -> str:
+        """PagerDuty's address, whose Date header ``doctor`` compares the clock with."""
+        return self.base_url
+
+    @classmethod
+    def unconfigured(cls, name: str) -> Result:
+        """Return that on-call is not paged."""
+        return bad(name, "no PagerDuty routing key: nobody will be paged", "set RESPONDER_PAGERDUTY_ROUTING_KEY")
+
+    def check(self, ask: Ask) -> Iterator[Result]:
+        """Check that PagerDuty answers and that the key looks like one; only an event can prove it."""
+        key = self.routing_key.reveal()
+        if not _KEY.fullmatch(key):
+            text = f"the key has {len(key)} characters and not 32 letters and digits"
+            yield warn(self.name, text, "copy the integration key of an Events API v2 service")
+        response = ask(Request(self.base_url, b"", method="GET"))
+        if response.status >= 500:
+            yield bad(self.name, f"answers HTTP {response.status}", "see status.pagerduty.com")
+        elif _KEY.fullmatch(key):
+            yield ok(self.name, "answers; --send proves the key")
+
+    def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
+        """Return the action and how near the event is to PagerDuty's limits, and the event."""
+        body = sent[0].body
+        event = json.loads(body)
+        summary = len(event.get("payload", {}).get("summary", ""))
+        limits = f"{len(body):,} of {EVENT_LIMIT:,} bytes, summary {summary} of {SUMMARY_LIMIT:,} characters"
+        return f"{event['event_action']}: {limits}", body
 
     def render(self, letter: Letter) -> Request:
         """One event: a resolve with only what it needs, or a trigger that fits the vendor's limits."""
@@ -129,6 +185,52 @@ class PagerDutyFallback(PagerDuty):
     title: ClassVar[str] = "PagerDuty's second key"
     fallback_order: ClassVar[int] = 20
     use: ClassVar[Use] = Use.FALLBACK
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(
+            name="pagerduty_fallback_routing_key",
+            kind=Secret,
+            default=Secret(""),
+            doc="second integration key, used while the first does not take pages",
+            calls_oncall=True,
+        ),
+        Setting(
+            name="pagerduty_fallback_url",
+            kind=str,
+            default="",
+            doc="base of /v2/enqueue for the second key, another region for example",
+        ),
+    )
+
+    @classmethod
+    def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
+        """Return the channel of the second key, or of the first key in another region."""
+        first, second = given["pagerduty_routing_key"], given["pagerduty_fallback_routing_key"]
+        url = given["pagerduty_fallback_url"]
+        if not (second.reveal() or url):
+            return None
+        key = second if second.reveal() else first
+        return cls(key, url or given["pagerduty_url"], given["public_url"], _pace(given))
+
+    @classmethod
+    def problems(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what keeps the fallback from being one."""
+        first, second = given["pagerduty_routing_key"].reveal(), given["pagerduty_fallback_routing_key"].reveal()
+        url = given["pagerduty_fallback_url"]
+        if (second or url) and not first:
+            yield "RESPONDER_PAGERDUTY_ROUTING_KEY is not set: a fallback needs something to stand in for"
+        if second == first and first and url in {"", given["pagerduty_url"]}:
+            yield (
+                "RESPONDER_PAGERDUTY_FALLBACK_ROUTING_KEY is the first key: write another key, or another region's URL"
+            )
+
+    @classmethod
+    def unconfigured(cls, name: str) -> Result:
+        """Return that there is no fallback at PagerDuty."""
+        return skipped(name, "PagerDuty has no second key or region")
+
+
+def _pace(given: Mapping[str, Any]) -> Pace:
+    return per_minute(given["pagerduty_events_per_minute"], BURST)
 
 
 def _summary(report: Report) -> str:

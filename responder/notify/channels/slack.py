@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from responder.model.check import Result, bad, ok
 from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import Moment
 from responder.model.secret import Secret
-from responder.notify.contract import Channel
-from responder.notify.rate_limit import Pace
+from responder.model.setting import Setting
+from responder.notify.contract import Ask, Channel
+from responder.notify.rate_limit import Pace, per_minute
 from responder.notify.render.response import decoded, encoded, judged, retry_after, text_of, told
-from responder.notify.render.slack_messages import PACE, alarm, details, parent, plain, reply
+from responder.notify.render.slack_messages import BURST, PACE, alarm, details, dry_run, parent, plain, reply
 
 # https://docs.slack.dev/reference/methods/chat.postMessage and chat.update, "Errors": those that may pass.
 LIMITED = frozenset({"ratelimited", "rate_limited"})
@@ -32,6 +35,13 @@ PASSING = LIMITED | frozenset(
 _POST, _DETAILS, _EDIT, _REPLY, _ALOUD, _ALARM = "post", "details", "edit", "reply", "aloud", "alarm"
 _THREADED = frozenset({_DETAILS, _REPLY, _ALOUD, _ALARM})
 _SHOWN = frozenset({_ALOUD, _ALARM})
+_SCOPE = "chat:write"
+_GROUP = re.compile(r"S[A-Z0-9]{4,20}")
+
+
+def _group_problem(text: str) -> str:
+    wrong = f"is '{text}': write the id of a user group as Slack shows it, for example S0123ABCD"
+    return "" if _GROUP.fullmatch(text) else wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,30 @@ class Slack(Channel):
     pace: Pace = PACE
     group: str = ""
     name: str = field(default="slack", kw_only=True)
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(
+            name="slack_bot_token",
+            kind=Secret,
+            default=Secret(""),
+            doc="bot token (xoxb-...): messages are edited in place and threaded",
+        ),
+        Setting(name="slack_channel", kind=str, default="#incidents", doc="Slack channel that gets the pages"),
+        Setting(name="slack_api_url", kind=str, default="https://slack.com/api", doc="base of /chat.postMessage"),
+        Setting(
+            name="slack_oncall_group",
+            kind=str,
+            default="",
+            doc="id of the Slack user group (S0123ABCD) that is mentioned with a page PagerDuty did not take",
+            check=_group_problem,
+            calls_oncall=True,
+        ),
+        Setting(
+            name="slack_messages_per_minute",
+            kind=int,
+            default=60,
+            doc="what Slack takes in one channel, all replicas together",
+        ),
+    )
     title: ClassVar[str] = "Slack"
     fallback_order: ClassVar[int] = 30
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = {
@@ -58,6 +92,59 @@ class Slack(Channel):
         Moment.FALLBACK: (_ALARM,),
         Moment.UNCLOSED: (_ALOUD,),
     }
+
+    @classmethod
+    def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
+        """Return the channel of the bot."""
+        token, pace = given["slack_bot_token"], per_minute(given["slack_messages_per_minute"], BURST)
+        if not token.reveal():
+            return None
+        return cls(token, given["slack_channel"], given["slack_api_url"], pace, given["slack_oncall_group"])
+
+    @classmethod
+    def problems(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Yield that there is a group and nothing that could mention it."""
+        able = given["slack_bot_token"].reveal() or given["slack_webhook_url"].reveal()
+        if given["slack_oncall_group"] and not able:
+            yield "RESPONDER_SLACK_ONCALL_GROUP needs RESPONDER_SLACK_BOT_TOKEN or RESPONDER_SLACK_WEBHOOK_URL"
+
+    def check(self, ask: Ask) -> Iterator[Result]:
+        """Check that the token is accepted and may post, and that the on-call group exists."""
+        response = self._ask(ask, "auth.test", "POST")
+        answer = decoded(response)
+        if answer.get("ok") is not True:
+            said = text_of(answer.get("error")) or f"HTTP {response.status}"
+            yield bad(self.name, f"refuses the token: {said}", "see RESPONDER_SLACK_BOT_TOKEN (xoxb-...)")
+            return
+        scopes = response.headers.get("x-oauth-scopes", "")
+        if scopes and _SCOPE not in [scope.strip() for scope in scopes.split(",")]:
+            yield bad(self.name, f"the bot has no scope {_SCOPE}", f"add {_SCOPE} to the app and install it again")
+            return
+        who = f"{text_of(answer.get('user'))} (workspace {text_of(answer.get('team'))})"
+        yield ok(self.name, f"authenticated as {who}; --send proves that it may post to {self.channel}")
+        if self.group:
+            yield self._group_checked(decoded(self._ask(ask, "usergroups.list", "GET")))
+
+    def _ask(self, ask: Ask, method: str, verb: str) -> Response:
+        headers = {"Authorization": f"Bearer {self.token.reveal()}"}
+        return ask(Request(f"{self.base_url.rstrip('/')}/{method}", b"", headers, verb))
+
+    def _group_checked(self, answer: Mapping[str, Any]) -> Result:
+        """The bot may lack the scope usergroups:read, which posting does not need."""
+        groups = answer.get("usergroups")
+        if answer.get("ok") is not True or not isinstance(groups, list):
+            why = text_of(answer.get("error")) or "Slack did not list the groups"
+            if why == "missing_scope":
+                why = "the bot has no scope usergroups:read, and needs none"
+            return ok(self.name, f"group {self.group} is well formed; not checked: {why}")
+        if self.group not in [each.get("id") for each in groups if isinstance(each, dict)]:
+            what = f"there is no group {self.group}, or it is disabled"
+            return bad(self.name, what, "see RESPONDER_SLACK_ONCALL_GROUP")
+        return ok(self.name, f"group {self.group} exists")
+
+    def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
+        """Return how near the message is to Slack's limits, and the message."""
+        return dry_run(sent)
 
     @property
     def wakes(self) -> bool:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
 
+from responder.model.check import Result, ok
 from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Delivered, Outcome, TryLater
 from responder.model.report import Moment
 from responder.model.secret import Secret
-from responder.notify.contract import Channel
-from responder.notify.rate_limit import Pace
+from responder.model.setting import Setting
+from responder.notify.contract import Ask, Channel
+from responder.notify.rate_limit import Pace, per_minute
 from responder.notify.render.response import decoded, encoded, judged
-from responder.notify.render.slack_messages import PACE, alarm, parent, plain
+from responder.notify.render.slack_messages import BURST, PACE, alarm, dry_run, parent, plain
 
 _STEPS = ("post",)
 
@@ -26,10 +29,38 @@ class SlackWebhook(Channel):
     pace: Pace = PACE
     group: str = ""
     name: str = field(default="slack_webhook", kw_only=True)
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(
+            name="slack_webhook_url",
+            kind=Secret,
+            default=Secret(""),
+            doc="Slack incoming webhook, used where there is no bot token",
+        ),
+    )
     title: ClassVar[str] = "Slack's webhook"
     fallback_order: ClassVar[int] = 40
     stands_in_for: ClassVar[str] = "slack"
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
+
+    @classmethod
+    def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
+        """Return the channel of the webhook where no bot is configured."""
+        url, pace = given["slack_webhook_url"], per_minute(given["slack_messages_per_minute"], BURST)
+        if given["slack_bot_token"].reveal() or not url.reveal():
+            return None
+        return cls(url, pace, given["slack_oncall_group"])
+
+    def check(self, ask: Ask) -> Iterator[Result]:
+        """Check that the host of the webhook answers."""
+        address = urlsplit(self.url.reveal())
+        ask(Request(f"{address.scheme}://{address.netloc}/", b"", method="GET"))
+        yield ok(self.name, "the incoming webhook's host answers; --send proves the address")
+        if self.group:
+            yield ok(self.name, f"group {self.group} is well formed; not checked: a webhook cannot look it up")
+
+    def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
+        """Return how near the message is to Slack's limits, and the message."""
+        return dry_run(sent)
 
     @property
     def wakes(self) -> bool:

@@ -1,39 +1,123 @@
-"""Mail: the last way to reach people, plain text that every client shows. The deliverer speaks SMTP."""
+"""Mail: the last channel to call on-call, plain text that every client shows. The deliverer speaks SMTP."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
-from responder.model.message import Letter, Request, Response
+from responder.model.check import Result, bad, ok, warn
+from responder.model.message import Letter, MailServer, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import Moment, Report
+from responder.model.secret import Secret
+from responder.model.setting import Setting, one_of, port
 from responder.model.text import one_line
-from responder.notify.contract import Channel, Use
+from responder.notify.contract import Ask, Channel, Use
 from responder.notify.rate_limit import Pace, per_minute
 from responder.notify.render.plain_text import page, title
 from responder.notify.render.response import ascii_only, judged
 
-URL = "smtp:"  # the deliverer mails what goes here
+URL = "submission:"  # the deliverer mails what goes here
 SUBJECT_LIMIT = 180
 MOST_LINES = 400
 _STEPS = ("mail",)
+# Deliberately narrow: what can be written into a mail's header without any quoting.
+_MAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+
+
+def addresses(text: str) -> tuple[str, ...]:
+    """Return the parts of a list that is separated by commas."""
+    return tuple(filter(None, map(str.strip, text.split(","))))
+
+
+def _address_problem(text: str) -> str:
+    wrong = [each for each in addresses(text) if not _MAIL.fullmatch(each)]
+    return f"has '{wrong[0]}': write plain addresses, for example oncall@example.com" if wrong else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Smtp(Channel):
-    """Mails from ``sender`` to ``recipients``, plain addresses both. Server and password are the deliverer's."""
+    """Mails from ``sender`` to ``recipients``, plain addresses both, through ``server``."""
 
     sender: str
     recipients: tuple[str, ...]
+    server: MailServer
     name: str = field(default="smtp", kw_only=True)
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(
+            name="smtp_host", kind=str, default="", doc="mail server, the last way to page people", calls_oncall=True
+        ),
+        Setting(name="smtp_port", kind=int, default=587, doc="its port", check=port),
+        Setting(
+            name="smtp_tls",
+            kind=str,
+            default="starttls",
+            doc="starttls, tls (from the first byte, port 465) or none",
+            check=one_of("starttls", "tls", "none"),
+        ),
+        Setting(name="smtp_user", kind=str, default="", doc="user to log in as; nobody where it is empty"),
+        Setting(name="smtp_password", kind=Secret, default=Secret(""), doc="password of that user"),
+        Setting(name="smtp_from", kind=str, default="", doc="address that mails come from", check=_address_problem),
+        Setting(
+            name="smtp_to",
+            kind=str,
+            default="",
+            doc="addresses that mails go to, separated by commas",
+            check=_address_problem,
+        ),
+    )
     title: ClassVar[str] = "the mail server"
     fallback_order: ClassVar[int] = 60
     use: ClassVar[Use] = Use.FALLBACK
     steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
     pace: ClassVar[Pace] = per_minute(60, 10)
-    wakes: ClassVar[bool] = True
+
+    @property
+    def wakes(self) -> bool:
+        """A mail is sent to reach on-call."""
+        return True
+
+    @classmethod
+    def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
+        """Return the channel of the mail server."""
+        if not given["smtp_host"]:
+            return None
+        server = MailServer(
+            host=given["smtp_host"],
+            port=given["smtp_port"],
+            tls=given["smtp_tls"],
+            user=given["smtp_user"],
+            password=given["smtp_password"],
+        )
+        return cls(given["smtp_from"], addresses(given["smtp_to"]), server)
+
+    @classmethod
+    def problems(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is missing, and a password that would be sent in the clear."""
+        if given["smtp_host"] and not (given["smtp_from"] and given["smtp_to"]):
+            yield "RESPONDER_SMTP_HOST needs RESPONDER_SMTP_FROM and RESPONDER_SMTP_TO beside it"
+        password = given["smtp_password"].reveal()
+        if bool(given["smtp_user"]) != bool(password):
+            yield "RESPONDER_SMTP_USER and RESPONDER_SMTP_PASSWORD go together: set both or none"
+        if password and given["smtp_tls"] == "none":
+            yield "RESPONDER_SMTP_TLS is none: the password would be sent in the clear; write starttls or tls"
+
+    def check(self, ask: Ask) -> Iterator[Result]:
+        """Check that the server answers, proves its identity and takes the login. No mail is sent."""
+        server = self.server
+        where = f"{server.host}:{server.port}"
+        answer = ask(Request(URL, b"", mail_server=server))
+        if answer.status != 200:
+            said = answer.body.decode("utf-8", "replace")
+            yield bad(self.name, f"{where} refuses: {said}", "see RESPONDER_SMTP_USER and RESPONDER_SMTP_PASSWORD")
+            return
+        done = ["answers", *(["over verified TLS"] if server.tls != "none" else [])]
+        done += ["and takes the login"] if server.user else []
+        yield ok(self.name, f"{where} {' '.join(done)}; --send proves that mails are taken")
+        if server.tls == "none":
+            yield warn(self.name, "mails are sent in the clear", "set RESPONDER_SMTP_TLS to starttls or tls")
 
     def render(self, letter: Letter) -> Request:
         """The mail as it goes over the wire, in 7 bits; in the minimal form its title, and the runbook if any.
@@ -59,7 +143,7 @@ class Smtp(Channel):
             mail["Importance"] = "high"
         mail.set_content("\n".join(_plain(report) if letter.plain else _cut(list(page(report)))) + "\n")
         envelope = {"From": self.sender, "To": ", ".join(self.recipients)}
-        return Request(url=URL, body=mail.as_bytes(), headers=envelope)
+        return Request(url=URL, body=mail.as_bytes(), headers=envelope, mail_server=self.server)
 
     def read(self, letter: Letter, response: Response) -> Outcome:
         """The deliverer answers in the words of HTTP: 200 accepted, 422 refused for good, 503 not now."""

@@ -28,9 +28,9 @@ class Transport(Protocol):
 
 
 class Deliverer:
-    """Owns the wire for all channels; ``print_page`` takes what the log channel renders, ``mailer`` speaks SMTP.
+    """Sends the requests of all channels, by the scheme of their URL. ``print_page`` writes to standard output.
 
-    ``secrets`` are replaced by their exact value in every reason, whoever wrote it: reasons are logged and stored.
+    ``secrets`` are masked in every reason: reasons are logged and stored.
     """
 
     def __init__(
@@ -41,8 +41,11 @@ class Deliverer:
         secrets: tuple[Secret, ...] = (),
         mailer: Transport | None = None,
     ) -> None:
-        printer, mail = _Printer(print_page), mailer or _NoMail()
-        self._transports: dict[str, Transport] = {"http": outgoing, "https": outgoing, "log": printer, "smtp": mail}
+        self._transports: dict[str, Transport] = {
+            "http": outgoing,
+            "https": outgoing,
+            "stdout": _Printer(print_page),
+        } | ({"submission": mailer} if mailer else {})
         self._clock = clock
         self._secrets = secrets
 
@@ -80,10 +83,3 @@ class _Printer:
     def send(self, request: Request, deadline: Deadline, cap: int) -> Response:
         self._print_page(request.body.decode("utf-8", "replace"))
         return Response(200, b"ok")
-
-
-class _NoMail:
-    """Stands where no mail server is configured."""
-
-    def send(self, request: Request, deadline: Deadline, cap: int) -> Response:
-        raise CouldNotReach("no mail server is configured")

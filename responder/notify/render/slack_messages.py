@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from responder.model.clock import at, between, brief
 from responder.model.finding import Finding, Verdict, worst_first
+from responder.model.message import Request
 from responder.model.report import Moment, Report
 from responder.model.rule import Link
 from responder.notify.rate_limit import per_minute
@@ -31,6 +33,14 @@ class Message:
 
     text: str
     blocks: list[Block]
+
+
+def dry_run(sent: Sequence[Request]) -> tuple[str, bytes]:
+    """Return how near the first message is to Slack's limits, and the message."""
+    message = json.loads(sent[0].body)
+    thread = f", {len(sent) - 1} more in its thread" if sent[1:] else ""
+    size = f"{len(message.get('blocks', ()))} of {slack_blocks.MOST_BLOCKS} blocks, {len(message['text'])} characters"
+    return f"{size}{thread}", sent[0].body
 
 
 def parent(report: Report) -> Message:

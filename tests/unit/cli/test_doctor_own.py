@@ -13,7 +13,8 @@ import pytest
 from responder.bootstrap import SystemClock
 from responder.cli.doctor.channels import clocks
 from responder.cli.doctor.own import database
-from responder.cli.doctor.result import Level, Patient, Result
+from responder.cli.doctor.patient import Patient
+from responder.model.check import Level, Result
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Request, Response
 from responder.model.secret import Secret
@@ -37,6 +38,7 @@ def a_patient(settings: Settings, clock: Clock) -> Patient:
         environment={},
         book=None,
         outgoing=Unreachable(),  # type: ignore[arg-type]
+        mailer=Unreachable(),  # type: ignore[arg-type]
         clock=clock,
         deadline=Deadline(clock.monotonic() + 5),
         send=False,

@@ -15,12 +15,13 @@ import pytest
 from responder import bootstrap
 from responder.bootstrap import SystemClock
 from responder.cli.doctor import channels
-from responder.cli.doctor.reserves import another_way, mail, oncall_group, second_key
-from responder.cli.doctor.result import Level, Patient, Result
+from responder.cli.doctor.patient import Patient
+from responder.model.check import Level, Result
 from responder.model.clock import Deadline
 from responder.model.message import Request, Response
 from responder.model.secret import Secret
 from responder.outgoing import CouldNotReach, Outgoing
+from responder.outgoing.smtp import Mailer
 from responder.settings import Settings
 from tests.support.mail import MailStandIn
 from tests.unit.diagnose.test_tls import Authority
@@ -42,7 +43,7 @@ class Wire:
         self.asked.append(request)
         if not self._response.status:
             raise CouldNotReach("connection refused")
-        return self._response
+        return Response(200, b'{"ok":true}') if request.url.endswith("/auth.test") else self._response
 
 
 def a_patient(wire: object, given: Settings, seconds: float = 5.0) -> Patient:
@@ -52,29 +53,39 @@ def a_patient(wire: object, given: Settings, seconds: float = 5.0) -> Patient:
         environment={},
         book=None,
         outgoing=wire,  # type: ignore[arg-type]
+        mailer=Mailer(wire, SystemClock()),  # type: ignore[arg-type]
         clock=SystemClock(),
         deadline=Deadline(time.monotonic() + seconds),
         send=False,
     )
 
 
+def checked(name: str, patient: Patient) -> tuple[Result, ...]:
+    """The results of a channel's check."""
+    return channels.checks()[name](patient)
+
+
 def paged(**settings: object) -> Settings:
     """PagerDuty and what else is given."""
-    return replace(Settings(pagerduty_routing_key=Secret(KEY)), **settings)  # type: ignore[arg-type]
+    return Settings(of_channels={"pagerduty_routing_key": Secret(KEY), **settings})
 
 
 @pytest.mark.parametrize(
     ("settings", "level", "said"),
     [
-        ({}, Level.WARN, "wakes nobody"),
-        ({"slack_bot_token": Secret("xoxb-1")}, Level.WARN, "wakes nobody"),
-        ({"pagerduty_fallback_url": "https://eu.example.com"}, Level.OK, "goes by PagerDuty's second key"),
-        ({"slack_oncall_group": "S0123ABCD", "smtp_host": "m"}, Level.OK, "Slack's on-call group, then mail"),
+        ({}, Level.WARN, "calls nobody"),
+        ({"slack_bot_token": Secret("xoxb-1")}, Level.WARN, "calls nobody"),
+        ({"pagerduty_fallback_url": "https://eu.example.com"}, Level.OK, "goes to PagerDuty's second key"),
+        (
+            {"slack_bot_token": Secret("x"), "slack_oncall_group": "S0123ABCD", "smtp_host": "m"},
+            Level.OK,
+            "goes to Slack, then the mail server",
+        ),
     ],
 )
 def test_having_no_other_way_is_told(settings: dict[str, object], level: Level, said: str) -> None:
     """Whoever depends on PagerDuty alone hears of it before PagerDuty is down."""
-    [found] = another_way(a_patient(Wire(), paged(**settings)))
+    [found] = channels.fallbacks(a_patient(Wire(), paged(**settings)))
     assert (found.level, said in found.what) == (level, True), found
     assert bool(found.change) is (level is Level.WARN)
 
@@ -93,7 +104,7 @@ def test_the_second_region_is_asked(key: str, status: int, levels: list[Level]) 
     """The second key's own address is looked at, and nothing is sent there."""
     wire = Wire(status=status)
     given = paged(pagerduty_fallback_routing_key=Secret(key), pagerduty_fallback_url="https://eu.example.com")
-    assert [each.level for each in second_key(a_patient(wire, given))] == levels
+    assert [each.level for each in checked("pagerduty_fallback", a_patient(wire, given))] == levels
     assert [(each.url, each.method, each.body) for each in wire.asked] == [("https://eu.example.com", "GET", b"")]
 
 
@@ -101,15 +112,16 @@ def test_what_is_not_configured_is_not_looked_at() -> None:
     """Nobody is asked about ways that are not there."""
     wire = Wire()
     patient = a_patient(wire, paged())
-    assert {each.level for check in (second_key, oncall_group, mail) for each in check(patient)} == {Level.SKIPPED}
+    every = (each for name in ("pagerduty_fallback", "slack", "smtp") for each in checked(name, patient))
+    assert {each.level for each in every} == {Level.SKIPPED}
     assert wire.asked == []
 
 
 @pytest.mark.parametrize(
     ("answer", "level", "said"),
     [
-        ({"ok": True, "usergroups": [{"id": "S0123ABCD"}]}, Level.OK, "is a group of Slack's"),
-        ({"ok": True, "usergroups": [{"id": "S9999ZZZZ"}]}, Level.BAD, "Slack has no group S0123ABCD"),
+        ({"ok": True, "usergroups": [{"id": "S0123ABCD"}]}, Level.OK, "group S0123ABCD exists"),
+        ({"ok": True, "usergroups": [{"id": "S9999ZZZZ"}]}, Level.BAD, "there is no group S0123ABCD"),
         ({"ok": False, "error": "missing_scope"}, Level.OK, "not checked: the bot has no scope usergroups:read"),
         ({}, Level.OK, "not checked: Slack did not list the groups"),
     ],
@@ -118,17 +130,18 @@ def test_a_group_that_slack_does_not_know_is_bad(answer: dict[str, object], leve
     """A mention of a group that is gone would wake nobody; what could not be looked up is said to be unchecked."""
     given = paged(slack_bot_token=Secret("xoxb-1"), slack_oncall_group="S0123ABCD")
     wire = Wire(answer)
-    [found] = oncall_group(a_patient(wire, given))
+    [_token, found] = checked("slack", a_patient(wire, given))
     assert (found.level, said in found.what) == (level, True), found
-    assert [each.url for each in wire.asked] == ["https://slack.com/api/usergroups.list"]
+    assert [each.url.rpartition("/")[2] for each in wire.asked] == ["auth.test", "usergroups.list"]
 
 
 def test_a_webhook_cannot_look_for_the_group() -> None:
     """Without a token nothing is asked, and that is said."""
     wire = Wire()
     given = paged(slack_webhook_url=Secret("https://hooks.slack.com/x"), slack_oncall_group="S0123ABCD")
-    [found] = oncall_group(a_patient(wire, given))
-    assert (found.level, "not checked" in found.what, wire.asked) == (Level.OK, True, [])
+    [_host, found] = checked("slack_webhook", a_patient(wire, given))
+    assert (found.level, "not checked" in found.what) == (Level.OK, True)
+    assert [each.url for each in wire.asked] == ["https://hooks.slack.com/"]
 
 
 def mails(server: MailStandIn, authority: Authority | None = None, seconds: float = 5.0, **more: object) -> Patient:
@@ -166,9 +179,9 @@ def test_a_mail_server_is_proved_without_a_mail(authority: Authority, context: s
     """Address, certificate and password of the mail server are known to be right before the night they are needed."""
     login: dict[str, Any] = {"smtp_user": "responder", "smtp_password": Secret(PASSWORD)}
     with MailStandIn(tls=context, login=("responder", PASSWORD)) as server:
-        [well] = mail(mails(server, authority, **login))
-        [stranger] = mail(mails(server, None, **login))
-        [wrong] = mail(mails(server, authority, **login | {"smtp_password": Secret("another-one")}))
+        [well] = checked("smtp", mails(server, authority, **login))
+        [stranger] = checked("smtp", mails(server, None, **login))
+        [wrong] = checked("smtp", mails(server, authority, **login | {"smtp_password": Secret("another-one")}))
         assert server.mails == []
     assert (well.level, "over verified TLS and takes the login" in well.what) == (Level.OK, True), well
     assert (stranger.level, "TLS" in stranger.what) == (Level.BAD, True), stranger
@@ -180,18 +193,18 @@ def test_a_mail_server_that_is_not_there_or_hangs_is_bad() -> None:
     """A wrong port, and a server that drips, are told in time."""
     with MailStandIn() as server:
         gone = mails(server, smtp_tls="none")
-    assert levels(mail(gone)) == [Level.BAD]
+    assert levels(checked("smtp", gone)) == [Level.BAD]
     with MailStandIn(drip=0.5) as server:
         began = time.monotonic()
-        assert levels(mail(mails(server, seconds=0.3, smtp_tls="none"))) == [Level.BAD]
+        assert levels(checked("smtp", mails(server, seconds=0.3, smtp_tls="none"))) == [Level.BAD]
         assert time.monotonic() - began < 3
 
 
 def test_mail_in_the_clear_is_told() -> None:
     """A page names hosts and customers: whoever sends it in the clear should know."""
     with MailStandIn() as server:
-        assert levels(mail(mails(server, smtp_tls="none"))) == [Level.OK, Level.WARN]
-        [without] = mail(mails(server))
+        assert levels(checked("smtp", mails(server, smtp_tls="none"))) == [Level.OK, Level.WARN]
+        [without] = checked("smtp", mails(server))
     assert (without.level, "STARTTLS" in without.what) == (Level.BAD, True), without
 
 

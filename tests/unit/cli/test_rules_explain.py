@@ -175,7 +175,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("RESPONDER_DATABASE_URL", f"sqlite:///{tmp_path}/responder.db")
     settings = bootstrap.settings_from_environment()
     book = bootstrap.load_rules(str(ROOT / "rules"), str(ROOT / "runbooks"))
-    desk = bootstrap.desk(settings, book, bootstrap.channels(settings, show_unconfigured=True))
+    desk = bootstrap.desk(settings, book, bootstrap.shown_channels(settings))
     firing = json.loads((ROOT / "examples" / "alerts" / "service-down.json").read_text())
     over = json.loads(json.dumps(firing).replace('"firing"', '"resolved"').replace("0001-01-01", "2026-11-23"))
     bootstrap.prepare_store(settings)

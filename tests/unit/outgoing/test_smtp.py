@@ -13,17 +13,15 @@ from responder.bootstrap import SystemClock
 from responder.model.clock import Deadline
 from responder.model.message import Request
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
-from responder.model.secret import Secret
 from responder.notify.channels.smtp import Smtp
 from responder.notify.delivery.deliver import Deliverer
 from responder.outgoing import CouldNotReach, Outgoing
-from responder.outgoing.smtp import Mailer, MailServer
-from tests.support.builders import a_letter, a_report
+from responder.outgoing.smtp import Mailer
+from tests.support.builders import a_letter, a_mail_server, a_report
 from tests.support.faulty import Fault, faulty
 from tests.support.mail import MailStandIn
 from tests.unit.diagnose.test_tls import Authority, serving
 
-CHANNEL = Smtp("responder@example.com", ("oncall@example.com", "lead@example.com"))
 LETTER = a_letter(a_report(title="[P1] plato is down"), channel="smtp", step="mail")
 PASSWORD = "hunter2hunter2"
 
@@ -35,14 +33,14 @@ class Post:
         clock = SystemClock()
         ca_file = str(authority.root) if authority else ""
         self.outgoing = outgoing = Outgoing(clock, ca_file=ca_file)
-        password = Secret(PASSWORD if user else "")
-        server = MailServer(host="127.0.0.1", port=port, tls=tls, user=user, password=password)
-        self.mailer = Mailer(outgoing, clock, server)
-        self.deliverer = Deliverer(outgoing, clock, lambda _page: None, (password,), self.mailer)
+        self.server = a_mail_server(port, tls, user, PASSWORD if user else "")
+        self.channel = Smtp("responder@example.com", ("oncall@example.com", "lead@example.com"), self.server)
+        self.mailer = Mailer(outgoing, clock)
+        self.deliverer = Deliverer(outgoing, clock, lambda _page: None, (self.server.password,), self.mailer)
 
     def send(self, seconds: float = 5.0) -> Outcome:
         """One mail."""
-        return self.deliverer.deliver(CHANNEL, LETTER, Deadline(time.monotonic() + seconds))
+        return self.deliverer.deliver(self.channel, LETTER, Deadline(time.monotonic() + seconds))
 
 
 @pytest.fixture
@@ -138,10 +136,10 @@ def test_no_mail_server_holds_us_beyond_the_deadline(fault: Fault, mode: str) ->
     """However it misbehaves, even a byte at a time, there is one named reason, in time."""
     with faulty(fault) as address:
         post = Post(int(address.rpartition(":")[2]), mode)
-        request = CHANNEL.render(LETTER)
+        request = post.channel.render(LETTER)
         began = time.monotonic()
         with pytest.raises(CouldNotReach):
-            post.mailer.send(Request(request.url, request.body, request.headers), Deadline(began + 0.3), 1000)
+            post.mailer.send(request, Deadline(began + 0.3), 1000)
         assert time.monotonic() - began < 1.5
 
 

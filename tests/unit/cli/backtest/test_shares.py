@@ -30,7 +30,7 @@ from tests.unit.cli.backtest.conftest import BEGAN, a_body
 def desk(sets: Path, name: str) -> Desk:
     """What decisions are made with under one of the sets."""
     book = bootstrap.load_rules(f"{sets}/{name}", f"{sets}/runbooks")
-    return bootstrap.desk(Settings(), book, bootstrap.channels(Settings(), show_unconfigured=True))
+    return bootstrap.desk(Settings(), book, bootstrap.shown_channels(Settings()))
 
 
 def events(number: int) -> Iterator[Recorded]:

@@ -28,7 +28,7 @@ from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.store.outbox import claims, outbox
 from tests.conftest import HandClock
-from tests.support.builders import NOW, a_group, a_resolved_alert, composed
+from tests.support.builders import NOW, a_group, a_mail_server, a_resolved_alert, composed
 from tests.support.letters import claimed, last_report
 from tests.unit.engine.test_pipeline import EVERYTHING, a_delivery, a_desk, begun
 
@@ -36,7 +36,7 @@ CHANNELS: dict[str, Channel] = {
     "pagerduty": PagerDuty(Secret("first")),
     "pagerduty_fallback": PagerDutyFallback(Secret("second")),
     "slack": Slack(Secret("token"), "#incidents", group="S0123ABCD"),
-    "smtp": Smtp("responder@example.com", ("oncall@example.com",)),
+    "smtp": Smtp("responder@example.com", ("oncall@example.com",), a_mail_server()),
 }
 LOG = Log()
 SLACK_ONLY = replace(EVERYTHING, id="slack-only", channels=("slack",))

@@ -98,7 +98,7 @@ def test_a_locked_database_refuses_within_its_patience(database: Database, datab
 def test_incidents_nobody_was_woken_for_are_looked_for_among_the_open_alone(database: Database) -> None:
     """With a hundred thousand incidents that are over the look costs no more: it reads the open ones' index."""
     with database.read() as connection:
-        statement = incidents._kinds("pagerduty").compile(connection, compile_kwargs={"literal_binds": True})
+        statement = incidents._kinds(("pagerduty",)).compile(connection, compile_kwargs={"literal_binds": True})
         plan = connection.execute(text(f"EXPLAIN QUERY PLAN {statement}")).all()
     assert "incidents_one_open" in str(plan)
 

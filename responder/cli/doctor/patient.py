@@ -1,38 +1,20 @@
-"""What a check says, and what it looks with."""
+"""What the checks of ``responder doctor`` look with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
+from responder.model.check import Result
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Request, Response
 from responder.model.rule import RuleBook
 from responder.outgoing import Outgoing
+from responder.outgoing.smtp import Mailer
 from responder.settings import Settings
 
+#: Bytes of an answer that are read: Alertmanager answers with its whole configuration.
 ANSWER_LIMIT = 4 * 1024 * 1024
-"""Bytes of an answer that are read: Alertmanager answers with its whole configuration."""
-
-
-class Level(StrEnum):
-    """Bad keeps people from being paged, or may; a warning is most likely a slip; skipped could not be looked at."""
-
-    OK = "ok"
-    WARN = "warn"
-    BAD = "bad"
-    SKIPPED = "skipped"
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One finding: about what, how bad, what is so, and what to change (empty where nothing needs to be)."""
-
-    about: str
-    level: Level
-    what: str
-    change: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +25,15 @@ class Patient:
     environment: Mapping[str, str]
     book: RuleBook | None
     outgoing: Outgoing
+    mailer: Mailer
     clock: Clock
     deadline: Deadline
     send: bool
+
+    def exchange(self, request: Request) -> Response:
+        """Send the request of a channel's check. Raises CouldNotReach by the deadline."""
+        way_out = self.mailer if request.mail_server else self.outgoing
+        return way_out.send(request, self.deadline, ANSWER_LIMIT)
 
     def get(self, url: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Response:
         """The answer to a request without a body. Raises CouldNotReach by the deadline."""
@@ -57,23 +45,3 @@ class Patient:
 
 
 Check = Callable[[Patient], tuple[Result, ...]]
-
-
-def ok(about: str, what: str) -> Result:
-    """All is well."""
-    return Result(about, Level.OK, what)
-
-
-def warn(about: str, what: str, change: str) -> Result:
-    """Most likely a slip."""
-    return Result(about, Level.WARN, what, change)
-
-
-def bad(about: str, what: str, change: str) -> Result:
-    """People are not paged, or may not be."""
-    return Result(about, Level.BAD, what, change)
-
-
-def skipped(about: str, what: str, change: str = "") -> Result:
-    """Could not be looked at, or need not."""
-    return Result(about, Level.SKIPPED, what, change)

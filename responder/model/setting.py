@@ -1,0 +1,42 @@
+"""A setting as the part of the program that uses it declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+def _anything(_text: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A setting; its environment variable is RESPONDER_<NAME>, and RESPONDER_<NAME>_FILE too for a secret.
+
+    ``kind`` is its type. ``check`` returns the problem of a value, empty for none. ``calls_oncall`` marks a setting
+    that gives a page another way to call on-call if the first channel does not take it.
+    """
+
+    name: str
+    kind: Any
+    default: Any
+    doc: str
+    check: Callable[[str], str] = _anything
+    calls_oncall: bool = False
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Return a check for one of some words."""
+    return lambda text: "" if text in words else f"is '{text}': write one of {', '.join(words)}"
+
+
+def port(text: str) -> str:
+    """Return the problem of a port, empty for none."""
+    return "" if is_port(text) else f"is {text}: a port is between 1 and 65535"
+
+
+def is_port(text: str) -> bool:
+    """Return True if the text is the number of a port."""
+    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
