@@ -10,6 +10,7 @@ from responder.cli.samples import Sample
 from responder.diagnose.contract import Ask
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import Action
+from responder.notify.delivery.route import named_by_rules
 from tests.support.builders import NOW
 from tests.unit.engine.test_pipeline import CHANNELS_USED, EVERYTHING, a_desk
 from tests.unit.receive.test_alertmanager import a_body, an_alert, to_bytes
@@ -27,20 +28,9 @@ def element(body: bytes, **desk: object) -> dict[str, object]:
 
 
 def test_the_element_has_the_keys_others_rely_upon() -> None:
-    """Scripts read these names."""
-    names = [
-        "source",
-        "rule",
-        "severity",
-        "reason",
-        "subject",
-        "runbook",
-        "probes",
-        "page",
-        "pagerduty",
-        "slack",
-        "problems",
-    ]
+    """Scripts read these names: the decision, each channel that rules may name, and problems."""
+    decided = ["source", "rule", "severity", "reason", "subject", "runbook", "probes", "page"]
+    names = [*decided, *sorted(named_by_rules()), "problems"]
     assert list(element(FIRING))[: len(names)] == names
 
 
