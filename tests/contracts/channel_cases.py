@@ -60,6 +60,8 @@ class Case:
     #: The request as it is written to a golden file.
     readable: Callable[[Request], Any] = _readable
     secret: str = ""
+    #: The body of a 4xx that the vendor itself sends.
+    own_error: bytes = b"no"
     #: Steps whose messages are never so long that they are cut.
     never_cut: frozenset[str] = frozenset()
     #: False if the minimal form is too short to say why a page came as a fallback.
@@ -137,6 +139,7 @@ CASES: dict[str, Case] = {
     "pagerduty": Case(
         make=lambda: PagerDuty(Secret(KEY), "https://events.example.com", "https://responder.example.com"),
         accepted=_EVENT,
+        own_error=b'{"status":"invalid event","message":"no","errors":[]}',
         taken=_taken_by_pagerduty,
         inert=_inert_in_pagerduty,
         secret=KEY,
@@ -146,6 +149,7 @@ CASES: dict[str, Case] = {
     "pagerduty_fallback": Case(
         make=lambda: PagerDutyFallback(Secret(KEY), "https://events.eu.example.com", "https://responder.example.com"),
         accepted=_EVENT,
+        own_error=b'{"status":"invalid event","message":"no","errors":[]}',
         taken=_taken_by_pagerduty,
         inert=_inert_in_pagerduty,
         secret=KEY,

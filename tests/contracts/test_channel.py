@@ -42,7 +42,7 @@ def test_every_status_is_classified(name: str) -> None:
     letter = _letter(channel)
     assert isinstance(channel.read(letter, case.accepted), Delivered)
     for status in range(100, 600):
-        outcome = channel.read(letter, Response(status, case.accepted.body if status < 300 else b"no"))
+        outcome = channel.read(letter, Response(status, case.accepted.body if status < 300 else case.own_error))
         if 200 <= status < 300:
             assert isinstance(outcome, Delivered), status
         elif 400 <= status < 500 and status not in {408, 425, 429}:
@@ -126,3 +126,34 @@ def test_pagerduty_gets_one_dedup_key_for_one_incident() -> None:
     reports = [a_report(severity) for severity in ("P1", "P2", "P3", "P4")]
     told = [letter for report in reports for letter in letters(channel, report)]
     assert {json.loads(channel.render(letter).body)["dedup_key"] for letter in told} == {reports[0].dedup_key}
+
+
+#: What stands between responder and a vendor answers with 200, or with a 4xx of its own.
+NOT_THE_VENDORS = [
+    Response(200, b"<html><body>Sign in to the proxy</body></html>", {"Content-Type": "text/html"}),
+    Response(204, b""),
+    Response(202, b""),
+    Response(200, b"{}"),
+    Response(200, b"[]"),
+    Response(202, b'{"status": "invalid event", "message": "Event object is invalid"}'),
+]
+
+
+@pytest.mark.parametrize("name", ["pagerduty", "pagerduty_fallback"])
+@pytest.mark.parametrize("answer", NOT_THE_VENDORS, ids=lambda each: f"{each.status} {each.body[:12]!r}")
+def test_a_2xx_that_does_not_say_success_is_not_a_page(name: str, answer: Response) -> None:
+    """A login page of a proxy counts as no page: the event is sent again, and after a minute the fallback pages."""
+    channel = CASES[name].make()
+    outcome = channel.read(_letter(channel), answer)
+    assert isinstance(outcome, TryLater)
+    assert outcome.retry_after == 60.0
+    assert str(answer.status) in outcome.reason
+
+
+@pytest.mark.parametrize("name", ["pagerduty", "pagerduty_fallback"])
+@pytest.mark.parametrize("status", [403, 404, 407, 413])
+@pytest.mark.parametrize("body", [b"<html>Forbidden</html>", b'{"message": "Forbidden"}', b""])
+def test_a_4xx_of_a_proxy_is_tried_again(name: str, status: int, body: bytes) -> None:
+    """Only PagerDuty itself can refuse a page for good."""
+    channel = CASES[name].make()
+    assert isinstance(channel.read(_letter(channel), Response(status, body)), TryLater)

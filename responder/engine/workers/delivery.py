@@ -18,7 +18,7 @@ from responder.model.clock import Clock, Deadline
 from responder.model.message import Letter, OutboxRow
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import Moment
-from responder.notify.delivery.backoff import next_attempt, rest
+from responder.notify.delivery.backoff import LONGEST_PAGER_WISH, LONGEST_WISH, next_attempt, rest
 from responder.notify.delivery.deliver import Deliverer
 from responder.notify.rate_limit import Pace, Room
 from responder.notify.report import compose
@@ -68,12 +68,13 @@ class Courier:
         self._desk = desk
         self._deliverer = deliverer
         self._clock = clock
-        self._marking = Marking(self._pace, chance)
+        paging = not lane.rest and desk().channels[self._channel].pages
+        self._marking = Marking(self._pace, chance, LONGEST_PAGER_WISH if paging else LONGEST_WISH)
         self._pool = ThreadPoolExecutor(senders, thread_name_prefix="courier")
         self._senders = senders
         self._busy = 0
         self._poll = REST_POLL if lane.rest else POLL
-        self._lease = LEASE if not lane.rest and desk().channels[self._channel].pages else None
+        self._lease = LEASE if paging else None
         self._out: dict[int, tuple[OutboxRow, float]] = {}
         self._ended: list[tuple[Letter, Outcome]] = []
         self._guard = threading.Lock()
@@ -213,11 +214,13 @@ News = Callable[[], None]
 class Marking:
     """Writes down the ends of attempts on one lane.
 
-    ``pace`` gives the limit of its vendor, if there is one, and ``chance`` the jitter, in [0, 1).
+    ``pace`` gives the limit of its vendor, if there is one, and ``chance`` the jitter, in [0, 1). A Retry-After counts
+    for at most ``longest_wish`` seconds.
     """
 
-    def __init__(self, pace: Callable[[], Pace | None], chance: Callable[[], float]) -> None:
+    def __init__(self, pace: Callable[[], Pace | None], chance: Callable[[], float], longest_wish: float) -> None:
         self._pace = pace
+        self._longest_wish = longest_wish
         self._chance = chance
 
     def mark(self, connection: Connection, ended: Iterable[tuple[Letter, Outcome]], now: datetime) -> list[News]:
@@ -238,6 +241,7 @@ class Marking:
                 outbox.sent(connection, letter, ref, now)
                 return partial(event.info, "message.sent", attempt=letter.attempt, title=letter.report.title)
             case TryLater(reason):
+                outcome = replace(outcome, retry_after=min(outcome.retry_after or 0.0, self._longest_wish))
                 at = next_attempt(letter.attempt, outcome, rank=letter.rank, now=now, jitter=self._chance())
                 self._fail(connection, letter.channel, outcome, now)
                 outbox.again(connection, letter, at, reason, plain=letter.plain)

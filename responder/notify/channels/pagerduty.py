@@ -11,14 +11,14 @@ from typing import Any, ClassVar, Self
 from responder.model.check import Result, bad, ok, skipped, warn
 from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.message import Letter, Request, Response
-from responder.model.outcome import Delivered, Outcome
+from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import Moment, Report
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.model.text import clean, one_line
 from responder.notify.contract import Ask, Channel, Use
 from responder.notify.rate_limit import Pace, per_minute
-from responder.notify.render.response import ascii_only, decoded, encoded, judged, text_of, within
+from responder.notify.render.response import ascii_only, decoded, encoded, judged, text_of, told, within
 from responder.notify.report.links import safe_url
 
 # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/ and .../send-alert-event/
@@ -34,6 +34,9 @@ MOST_LINKS = 6
 BURST = 20
 # https://developer.pagerduty.com/docs/events-api-v2/overview/: some 120 events a minute and integration key.
 PACE = per_minute(120, BURST)
+
+#: Seconds until an event is sent again of which no one can say whether PagerDuty took it.
+UNKNOWN_SECONDS = 60.0
 
 _RESOLVE = "resolve"
 _KEY = re.compile(r"[0-9a-zA-Z]{32}")
@@ -125,11 +128,22 @@ class PagerDuty(Channel):
         return Request(url=url, body=body, headers={"Content-Type": "application/json"})
 
     def read(self, letter: Letter, response: Response) -> Outcome:
-        """202 is accepted; a 4xx is refused with PagerDuty's message; 408, 425, 429 and 5xx may yet succeed."""
+        """Accepted is a 2xx whose body says ``status: success``, which PagerDuty sends with 202.
+
+        Any other 2xx may or may not have been taken, so it is sent again once a minute; the dedup key merges it. A 4xx
+        is refused where PagerDuty says so in its own JSON; one of a proxy may pass, as 408, 425, 429 and 5xx may.
+        """
         answer = decoded(response)
         said = ": ".join(filter(None, (text_of(answer.get("message")), text_of(answer.get("errors")))))
         outcome = judged(letter, response, said, (self.routing_key,))
-        return Delivered({"dedup_key": letter.report.dedup_key}) if isinstance(outcome, Delivered) else outcome
+        if isinstance(outcome, Delivered):
+            if answer.get("status") == "success":
+                return Delivered({"dedup_key": letter.report.dedup_key})
+            what = f"HTTP {response.status} without PagerDuty's status: success"
+            return TryLater(told(what, said or text_of(answer.get("status")), (self.routing_key,)), UNKNOWN_SECONDS)
+        if isinstance(outcome, Refused) and not isinstance(answer.get("status"), str):
+            return TryLater(f"{outcome.reason} (not PagerDuty's own answer: look at proxies on the way)")
+        return outcome
 
     def _event(self, report: Report, action: str) -> dict[str, Any]:
         return {

@@ -10,7 +10,9 @@ FIRST = 1.0
 PATIENT = 10  # attempts: a vendor that is away for some seconds gets the page within one of them
 LONGEST = 300.0
 LONGEST_WORST = 60.0  # rank 1: nobody waits five minutes for an outage's page
-LONGEST_WISH = 3600.0  # a Retry-After of a day would mean that nobody is told
+LONGEST_WISH = 3600.0  # a Retry-After of a day would mean that no message leaves
+#: The same for a channel that pages: whatever its vendor asks for, it is tried once a minute, the worst page first.
+LONGEST_PAGER_WISH = 60.0
 LONGEST_REST = 10.0  # for a server over its limit that named no time: PagerDuty never does
 
 

@@ -245,7 +245,7 @@ def test_the_wish_of_retry_after_is_honoured(office: Office, wire: Wire) -> None
 
 def test_a_refused_page_is_tried_plain_and_then_shown_as_dead(office: Office, wire: Wire) -> None:
     """A page that PagerDuty will not take as it is gets through in its simplest form; failing that, it is counted."""
-    wire.answers = [Response(400, b'{"message": "bad"}')] * 2
+    wire.answers = [Response(400, b'{"status": "invalid event", "message": "bad"}')] * 2
     office.write()
     assert office.step() == 2
     full, plain = wire.sent
@@ -255,7 +255,7 @@ def test_a_refused_page_is_tried_plain_and_then_shown_as_dead(office: Office, wi
 
 def test_a_plain_page_that_is_accepted_is_a_sent_page(office: Office, wire: Wire) -> None:
     """Being refused once is not the end."""
-    wire.answers = [Response(400, b"")]
+    wire.answers = [Response(400, b'{"status": "invalid event"}')]
     office.write()
     office.step()
     assert office.states() == {("pagerduty", "sent"): 1}
@@ -387,7 +387,7 @@ def test_a_pager_that_takes_pages_again_gets_all_of_them_at_its_pace(pager: Offi
     for _ in range(60):
         pager.step()
         pager.clock.move(1)
-    wire.usual, tried = Response(202, b"{}"), len(wire.sent)
+    wire.usual, tried = Response(202, b'{"status": "success"}'), len(wire.sent)
     pager.write(stream="worst", incident="INC-P1", title="[P1] all is down")
     for _ in range(11):
         pager.step()
@@ -469,3 +469,16 @@ def test_a_channel_that_refuses_one_message_is_not_down(slack: Office, wire: Wir
     assert slack.states() == {("slack", "dead"): 1}
     with slack.database.read() as connection:
         assert claims.look(connection, "slack").failing_since is None
+
+
+def test_a_pager_that_asks_for_an_hour_is_tried_each_minute(pager: Office, wire: Wire) -> None:
+    """A Retry-After of an hour delays no page by more than a minute, and the worst page is the one that is tried."""
+    wire.usual = Response(429, b"", {"Retry-After": "3600"})
+    pager.write(stream="mild", incident="INC-2", rank=2, title="[P2] slow")
+    pager.write(stream="worst", incident="INC-P1", rank=1, title="[P1] all is down")
+    pager.step()
+    tried = len(wire.sent)
+    pager.clock.move(61)
+    wire.usual = Response(202, b'{"status": "success"}')
+    pager.step()
+    assert "all is down" in str(wire.sent[tried])

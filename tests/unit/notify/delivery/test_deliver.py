@@ -153,7 +153,9 @@ def test_nobody_there_is_tried_later_without_telling_the_address(wire: Wire) -> 
 def test_every_secret_is_scrubbed_from_every_reason(wire: Wire) -> None:
     """Even another channel's key, echoed by a confused vendor, is not logged."""
     with PagerDutyStandIn() as pager:
-        pager.faults.append(server.status(400, f'{{"message":"bad {TOKEN.reveal()}"}}'.encode()))
+        pager.faults.append(
+            server.status(400, f'{{"status":"invalid event","message":"bad {TOKEN.reveal()}"}}'.encode())
+        )
         outcome = wire.deliverer.deliver(PagerDuty(KEY, pager.url), a_letter(), wire.deadline())
         assert isinstance(outcome, Refused)
         assert TOKEN.reveal() not in outcome.reason
