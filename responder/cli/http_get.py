@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from responder import bootstrap
 from responder.cli.errors import Fatal
-from responder.model.text import one_line, redact
+from responder.model.redaction import redact
+from responder.model.text import one_line
 from responder.settings import Settings
 
 CAP = 64 * 1024 * 1024

@@ -6,11 +6,12 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from responder.model.redaction import MARK, redact
+
 _ELLIPSIS = "…"
-# Nothing a page shows is as long; it keeps the work on a hostile text bounded.
-_WINDOW = 65536
+#: Characters that are looked at: eight times what any page shows, so that the work on a hostile text is bounded.
+_WINDOW = 16384
 _LONGEST_MARKER = 40
-_MARK = "[REDACTED:"
 
 _ANSI = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
@@ -86,73 +87,10 @@ def cut(text: str, limit: int) -> str:
     end = limit - 1
     while end > 0 and unicodedata.combining(text[end]):
         end -= 1
-    mark = text.rfind(_MARK, max(0, end - _LONGEST_MARKER), end + len(_MARK) - 1)
+    mark = text.rfind(MARK, max(0, end - _LONGEST_MARKER), end + len(MARK) - 1)
     if mark >= 0 and "]" not in text[mark:end]:
         end = mark
     return text[:end].rstrip() + _ELLIPSIS
-
-
-# Quantifiers are bounded, or what follows them always matches: the time is linear in the text, whatever it says.
-_VALUE = (
-    r"(?:\[REDACTED:[a-z-]{1,20}\]"
-    r"|\"(?:[^\"\\\n]|\\.){0,512}\"|'(?:[^'\\\n]|\\.){0,512}'"
-    r"|\\{1,3}\"[^\"\n]{0,512}\""  # inside a JSON string
-    r"|\\{0,3}[\"']?[^\s\"'&]{1,4096})"
-)
-_SEPARATOR = r"""\\{0,3}["']?\s{0,8}[:=]\s{0,8}"""
-_ANNOUNCED = (
-    r"(?:pass(?:word|wd|phrase)|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential"
-    r"|routing[_-]?key|integration[_-]?key|signature|session[_-]?id)[\w.-]{0,32}|\bpass"
-)
-_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(pattern))
-    for kind, pattern in (
-        ("pem", r"-----BEGIN [^-\n]{1,60}-----[\s\S]*?(?:-----END [^-\n]{1,60}-----|\Z)"),
-        ("userinfo", r"(?P<keep>://)[^\s/?#\"'<>]{1,512}(?P<end>@)"),
-        ("slack-webhook", r"(?P<keep>hooks\.slack(?:-gov)?\.com/[a-z]{1,12}/)[^\s\"'<>]{1,512}"),
-        ("jwt", r"(?<![\w-])eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*"),
-        ("aws-key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-        ("github-token", r"\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,})"),
-        ("slack-token", r"\b(?:xox[a-z](?:\.xox[a-z])?|xapp)-[A-Za-z0-9-]{8,}"),
-        (
-            "authorization",
-            r"(?i)(?P<keep>\bauthorization" + _SEPARATOR + r")"
-            r"[\"']?(?:[A-Za-z][\w-]{0,31}[ \t]{1,4})?[^\s\"',;]{1,4096}",
-        ),
-        ("cookie", r"(?i)(?P<keep>\bcookie" + _SEPARATOR + r")[\"']?[^\n\"']{1,4096}"),
-        ("bearer", r"(?i)(?P<keep>\bbearer\s{1,4})(?!(?:tokens?|auth\w{0,16}|scheme|realm|error)\b)[\w.~+/=-]{6,4096}"),
-        ("basic", r"(?P<keep>\b[Bb](?:asic|ASIC)\s{1,4})(?=[A-Za-z+/]{1,64}[A-Z0-9=])[\w+/=-]{6,4096}"),
-        ("routing-key", r"(?i)(?P<keep>\b(?:routing|integration)(?:[_ -]?key)?\W{1,6})[0-9a-f]{32}\b"),
-        ("query", r"(?i)(?P<keep>[?&;][\w.-]{0,32}(?:sig|signature|token|key|secret|password)=)[^\s&#\"'<>]{1,4096}"),
-        ("secret", r"(?i)(?P<keep>(?:" + _ANNOUNCED + r")" + _SEPARATOR + r")" + _VALUE),
-    )
-)
-REDACTIONS = frozenset(kind for kind, _ in _PATTERNS)
-"""Every type that a mark can name."""
-
-# Looking for these words spares fourteen patterns: most labels and log lines hold no secret. In lower case, and wide.
-_HINTS = (
-    *("-----begin", "://", "hooks.slack", "eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat"),
-    *("xox", "xapp-", "authorization", "cookie", "bearer", "basic", "routing", "integration", "sig", "token", "key"),
-    *("secret", "pass", "pwd", "credential", "session"),
-)
-
-
-def redact(text: str) -> str:
-    """``text`` with secrets replaced by ``[REDACTED:type]``; the words that announce them stay readable.
-
-    Types: pem, userinfo (of a URL), slack-webhook, jwt, aws-key, github-token, slack-token, authorization, cookie,
-    bearer, basic, routing-key (PagerDuty), query (a URL's parameters), secret (``password=`` and its like). Where in
-    doubt, more is taken away: half a secret is still one.
-    """
-    folded = text.casefold()
-    if not any(hint in folded for hint in _HINTS):
-        return text
-    for kind, pattern in _PATTERNS:
-        before = r"\g<keep>" if "keep" in pattern.groupindex else ""
-        after = r"\g<end>" if "end" in pattern.groupindex else ""
-        text = pattern.sub(f"{before}[REDACTED:{kind}]{after}", text)
-    return text
 
 
 def tidy(text: str, limit: int) -> str:

@@ -15,8 +15,9 @@ from responder.diagnose.promql_text import NoSeries, Series
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.message import Request
+from responder.model.redaction import redact
 from responder.model.rule import ProbeSpec
-from responder.model.text import redact, seconds_of
+from responder.model.text import seconds_of
 from responder.outgoing import CouldNotReach
 
 _CAP = 1024 * 1024

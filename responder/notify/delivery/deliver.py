@@ -11,8 +11,8 @@ from responder.counters import TALLY
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Letter, Request, Response
 from responder.model.outcome import Delivered, Outcome, TryLater
+from responder.model.redaction import REDACTIONS
 from responder.model.secret import Secret, scrub
-from responder.model.text import REDACTIONS
 from responder.notify.contract import Channel
 from responder.outgoing import CouldNotReach
 

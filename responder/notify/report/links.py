@@ -11,8 +11,8 @@ from itertools import chain
 from urllib.parse import quote, unquote_plus, urlencode, urlsplit, urlunsplit
 
 from responder.model.alert import AlertGroup
+from responder.model.redaction import redact
 from responder.model.rule import Link, RunbookRef, Service
-from responder.model.text import redact
 
 MOST = 5  # and the runbook: six links are as many as people read
 

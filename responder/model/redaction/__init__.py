@@ -1,0 +1,79 @@
+"""Redaction of foreign text: secrets are found by their form, by their place, and by the name before them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from html import unescape
+from typing import Final
+
+from responder.model.redaction.addresses import find_addresses
+from responder.model.redaction.blocks import find_blocks
+from responder.model.redaction.headers import find_headers
+from responder.model.redaction.named import find_named
+from responder.model.redaction.names import word_set
+from responder.model.redaction.tokens import find_tokens
+from responder.model.redaction.values import MARK
+
+__all__ = ["MARK", "REDACTIONS", "redact"]
+
+#: Every type that a mark can name.
+REDACTIONS: Final = word_set(
+    "pem userinfo webhook jwt aws-key github-token slack-token api-token authorization cookie bearer basic "
+    "routing-key secret"
+)
+_SEARCHES: Final = (find_blocks, find_addresses, find_headers, find_named, find_tokens)
+_ENCODED: Final = re.compile(r"%(?:25)?([0-7][0-9A-Fa-f])|&(?:quot|amp|lt|gt|apos|#39|#34|#x27|#x22);")
+
+
+def redact(text: str) -> str:
+    """Return ``text`` with secrets replaced by ``[REDACTED:type]``; the words that announce them stay readable.
+
+    Types: pem (private keys), userinfo (of a URL), webhook (the secret part of its URL), jwt, aws-key, github-token,
+    slack-token, api-token (other vendors), authorization, cookie, bearer, basic, routing-key (PagerDuty), secret (the
+    value of a name such as ``password``). Where the extent is in doubt, more is redacted: half a secret is one.
+
+    The time is linear in the length of the text: candidates are found by RE2, and what examines one is bounded or
+    consumes what it examined.
+    """
+    for search in _SEARCHES:
+        # One byte a character, so that positions in both are the same.
+        if found := _apart(search(text, text.encode("ascii", "replace"))):
+            text = _without(text, found)
+    if _ENCODED.search(text):
+        decoded, places = _decoded(text)
+        plain = decoded.encode("ascii", "replace")
+        if found := _apart(span for search in _SEARCHES for span in search(decoded, plain)):
+            text = _without(text, [(places[start], places[end], kind) for start, end, kind in found])
+    return text
+
+
+def _apart(found: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """The spans in order, without those that begin inside another; of those that begin together the longest."""
+    kept: list[tuple[int, int, str]] = []
+    for span in sorted(found, key=lambda each: (each[0], -each[1])):
+        if not kept or span[0] >= kept[-1][1]:
+            kept.append(span)
+    return kept
+
+
+def _without(text: str, found: list[tuple[int, int, str]]) -> str:
+    pieces: list[str] = []
+    done = 0
+    for start, end, kind in found:
+        pieces += (text[done:start], f"{MARK}{kind}]")
+        done = end
+    return "".join([*pieces, text[done:]])
+
+
+def _decoded(text: str) -> tuple[str, list[int]]:
+    """The text without percent-encoding and HTML entities, and where in ``text`` each character, and the end, is."""
+    pieces: list[str] = []
+    places: list[int] = []
+    done = 0
+    for code in _ENCODED.finditer(text):
+        start, end = code.span()
+        pieces += (text[done:start], chr(int(code[1], 16)) if code[1] else unescape(code[0]))
+        places += range(done, start + 1)
+        done = end
+    return "".join([*pieces, text[done:]]), [*places, *range(done, len(text) + 1)]
