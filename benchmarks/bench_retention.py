@@ -23,9 +23,9 @@ import harness
 import structlog
 from sqlalchemy import text
 
-from responder.engine.jobs.retention import Retention
+from responder.engine.jobs.retention import RetentionJob
 from responder.model.clock import Deadline
-from responder.model.delivery import Work
+from responder.model.delivery import DiagnosisRequest
 from responder.notify.report.compose import letter
 from responder.store.database import Database
 from responder.store.inbox import inbox
@@ -39,7 +39,7 @@ DELIVERIES = 25
 STORM = 10
 LIMIT = 25_000_000
 DAYS = 365
-LANE = claims.Lane((), rest=True)
+LANE = claims.ChannelQueue((), rest=True)
 
 
 class HandClock:
@@ -84,7 +84,7 @@ class Past:
             an_incident(), id=name, dedup_key=name, open=not over, delivery=delivery, opened_at=now,
             resolved_at=now + timedelta(hours=1) if over else None,
         )  # fmt: skip
-        work = Work(
+        work = DiagnosisRequest(
             incident=name,
             stream=name,
             rank=1,
@@ -122,7 +122,7 @@ def files(folder: Path) -> int:
 def year(folder: Path, database: Database, clock: HandClock) -> tuple[int, int]:
     """Live through it; the largest size of the files, and the bytes that came."""
     past = Past(database, clock)
-    retention = Retention(database, clock, timedelta(days=90), LIMIT)
+    retention = RetentionJob(database, clock, timedelta(days=90), LIMIT)
     past.day(1, over=False)
     largest, came, rows = 0, 0, []
     for day in range(1, DAYS + 1):
@@ -171,7 +171,7 @@ def main() -> None:
             raise harness.Missing("the open incident or the undecided delivery is gone")
         past = Past(database, clock)
         alone = patience(Inbox(database), past.body, clock.at, wanted.seconds)
-        tight = Retention(database, clock, timedelta(days=90), LIMIT // 2)
+        tight = RetentionJob(database, clock, timedelta(days=90), LIMIT // 2)
         deadline = Deadline(time.monotonic() + wanted.seconds)
         pruner = threading.Thread(target=lambda: list(tight.by_size(deadline)))
         pruner.start()

@@ -25,7 +25,7 @@ import harness
 
 from responder.model.problem import Place
 from responder.model.rule import Action, Matcher, Op, Rule
-from responder.triage.rule_index import Matching
+from responder.triage.rule_index import RuleIndex
 
 SIZES = (100, 1_000, 10_000)
 ALERTS = 2_000
@@ -79,7 +79,7 @@ def rule(number: int, matchers: tuple[Matcher, ...]) -> Rule:
     )
 
 
-def micros(matching: Matching, alerts: list[dict[str, str]]) -> float:
+def micros(matching: RuleIndex, alerts: list[dict[str, str]]) -> float:
     """Microseconds an alert, the best of five passes: the machine is shared."""
     best = float("inf")
     for _ in range(5):
@@ -96,7 +96,7 @@ def match() -> None:
     for name, (form, labels) in FORMS.items():
         found = []
         for size in SIZES:
-            matching = Matching(rules(size, form))
+            matching = RuleIndex(rules(size, form))
             alerts = [labels(chance.randrange(size)) for _ in range(ALERTS)]
             for each in alerts:
                 matching.first(each)
@@ -110,7 +110,7 @@ def match() -> None:
 
 def new() -> None:
     """Alerts whose values nobody has seen, against rules of one regex."""
-    matching = Matching(rules(10_000, FORMS["one regex"][0]))
+    matching = RuleIndex(rules(10_000, FORMS["one regex"][0]))
     alerts = [{"alertname": "Down", "cluster": f"prod-{number}-x{number}"} for number in range(0, 10_000, 200)]
     began = time.perf_counter()
     for labels in alerts:

@@ -153,9 +153,8 @@ def floor(folder: Path, app: str = "floor", **env: str) -> Server:
     """``app``.py under the gunicorn settings that ``responder serve`` uses, its worker class included."""
     port = free_port()
     command = f"-m gunicorn --bind 127.0.0.1:{port} --workers 2 --threads 8 --keep-alive 75"
-    command += (
-        f" --worker-class responder.web.gunicorn_worker.Fair --no-control-socket --log-level warning --chdir {HERE}"
-    )
+    command += " --worker-class responder.web.gunicorn_worker.BalancedThreadWorker"
+    command += f" --no-control-socket --log-level warning --chdir {HERE}"
     heartbeat = ["--worker-tmp-dir", "/dev/shm"] if Path("/dev/shm").is_dir() else []
     env = {"FLOOR_DATABASE": str(folder / "floor.db"), **env}
     return Server([sys.executable, *command.split(), *heartbeat, f"{app}:app"], env, folder, port)

@@ -95,7 +95,7 @@ METRICS: Final[Mapping[str, Metric]] = {
 }
 
 
-class Tally:
+class Counters:
     """The counters of this process, until ``open`` without effect: only ``serve`` has a scrape that reads them.
 
     Counting raises neither for a full disk nor for a deleted directory: paging goes on. ``failure`` is the reason why
@@ -147,4 +147,4 @@ def _drop(_value: float) -> None:
 
 
 #: The counters of this process. They are global, as the log is.
-TALLY: Final = Tally()
+COUNTERS: Final = Counters()

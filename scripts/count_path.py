@@ -26,9 +26,9 @@ from responder import bootstrap
 from responder.bootstrap import SystemClock, workers
 from responder.cli.demo.scenery import set_the_scene
 from responder.engine.runtime import Engine
-from responder.engine.workers.batching import Gathering
+from responder.engine.workers.batching import BatchedStep
 from responder.engine.workers.loop import Loop
-from responder.engine.workers.rule_reloader import Rules
+from responder.engine.workers.rule_reloader import RuleReloader
 from responder.settings import read
 from responder.standins.stage import Stage, stage
 
@@ -43,7 +43,7 @@ PHASES = {
     "courier": "notify",
 }
 #: What runs around every step of every worker, and decides nothing.
-WIRING = {inspect.getsourcefile(each) for each in (Engine, Gathering, Loop, Rules, SystemClock)}
+WIRING = {inspect.getsourcefile(each) for each in (Engine, BatchedStep, Loop, RuleReloader, SystemClock)}
 PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- written by scripts/count_path.py -->\n", "<!-- end of count -->\n"
 LEAVES = ROOT / "scripts" / "leaf_modules.txt"

@@ -14,10 +14,10 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry, generate_latest, values
 
-from responder.counters import TALLY
+from responder.counters import COUNTERS
 from responder.store.database import Database
 from responder.store.schema.migrate import migrate
-from responder.web.multiprocess import Files
+from responder.web.multiprocess import CounterFiles
 from tests.support.builders import NOW
 
 # Outside of `serve` structlog draws tracebacks with all their variables, which takes a second each.
@@ -72,14 +72,14 @@ def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted
     folder = tmp_path / "counters"
     folder.mkdir()
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
-    files = Files(folder, 0)
-    TALLY.open(files.open)
+    files = CounterFiles(folder, 0)
+    COUNTERS.open(files.open)
     yield lambda sample: sampled(files, sample)
-    TALLY.close()
+    COUNTERS.close()
     values.close_all_multiprocess_files()  # type: ignore[no-untyped-call]
 
 
-def sampled(files: Files, sample: str) -> float | None:
+def sampled(files: CounterFiles, sample: str) -> float | None:
     """The value of a sample in the text of a scrape."""
     registry = CollectorRegistry()
     registry.register(files)

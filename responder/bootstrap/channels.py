@@ -11,7 +11,7 @@ from responder.model.secret import Secret
 from responder.settings import Settings
 
 if TYPE_CHECKING:
-    from responder.diagnose.contract import Tools
+    from responder.diagnose.contract import ProbeTools
     from responder.diagnose.prober import Prober
     from responder.notify.contract import Channel
     from responder.notify.delivery.deliver import Deliverer
@@ -69,9 +69,9 @@ def deliverer_over(way_out: Outgoing, settings: Settings, clock: Clock, print_pa
 
 def prober(settings: Settings, clock: Clock) -> Prober:
     """What runs probes."""
-    from responder.diagnose.contract import Tools
+    from responder.diagnose.contract import ProbeTools
     from responder.diagnose.prober import Prober
     from responder.diagnose.probes import PROBES
 
-    tools: Tools = Tools(outgoing=outgoing(settings, clock), clock=clock)
+    tools: ProbeTools = ProbeTools(outgoing=outgoing(settings, clock), clock=clock)
     return Prober(PROBES, tools)

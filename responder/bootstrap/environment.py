@@ -23,7 +23,7 @@ class SystemClock:
 
 
 def settings_from_environment() -> Settings:
-    """The settings of this process. Raises BadSettings."""
+    """The settings of this process. Raises InvalidSettings."""
     return read(os.environ)
 
 

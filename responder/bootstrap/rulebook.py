@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from responder.bootstrap.environment import SystemClock
-from responder.model.problem import BadRules
+from responder.model.problem import InvalidRules
 from responder.model.rule import RuleBook
-from responder.model.timing import Patience
+from responder.model.timing import Timing
 from responder.settings import Settings
 
 if TYPE_CHECKING:
-    from responder.engine.effects.context import Desk
-    from responder.engine.workers.rule_reloader import Loaded
+    from responder.engine.effects.context import DecisionContext
+    from responder.engine.workers.rule_reloader import LoadedRules
     from responder.notify.contract import Channel
     from responder.rulebook.file_state import Looks
-    from responder.rulebook.lint import Examined
-    from responder.rulebook.rule_files import Surroundings
+    from responder.rulebook.lint import LintResult
+    from responder.rulebook.rule_files import RuleReferences
 
 #: Time after which a child process that reads rule files is killed. 10,000 rules take 2 s.
 READ_SECONDS = 60.0
@@ -30,7 +30,7 @@ _TRY = "import sys; from responder import bootstrap; bootstrap.try_rules(*sys.ar
 
 
 def load_rules(folder: str, runbooks: str) -> RuleBook:
-    """The checked rule book of a folder. Raises BadRules with every problem at once."""
+    """The checked rule book of a folder. Raises InvalidRules with every problem at once."""
     from responder.rulebook.load import load
     from responder.rulebook.yaml.reader import no_collection
 
@@ -45,22 +45,22 @@ def load_rules(folder: str, runbooks: str) -> RuleBook:
         )
 
 
-def examine_rules(folder: str, runbooks: str) -> Examined:
+def examine_rules(folder: str, runbooks: str) -> LintResult:
     """All that can be said about the rule files of a folder today."""
     from responder.rulebook.lint import examine
 
     return examine(Path(folder), surroundings(runbooks), SystemClock().now().date())
 
 
-def surroundings(runbooks: str) -> Surroundings:
+def surroundings(runbooks: str) -> RuleReferences:
     """What rule files may refer to: the probes and channels we have, the runbooks of a folder."""
     from responder.diagnose.probes import PROBES
     from responder.notify.delivery.route import named_by_rules, pagers
-    from responder.rulebook.rule_files import Surroundings
+    from responder.rulebook.rule_files import RuleReferences
     from responder.runbooks.catalogue import read as read_catalogue
     from responder.triage.matchers import parse, predicate
 
-    return Surroundings(
+    return RuleReferences(
         probe_kinds=PROBES,
         runbooks=read_catalogue(Path(runbooks)),
         channels=named_by_rules(),
@@ -70,39 +70,39 @@ def surroundings(runbooks: str) -> Surroundings:
     )
 
 
-def desk(settings: Settings, book: RuleBook, told: dict[str, Channel]) -> Desk:
+def desk(settings: Settings, book: RuleBook, told: dict[str, Channel]) -> DecisionContext:
     """What decisions are made with."""
     from responder.diagnose.probes import PROBES
-    from responder.engine.effects.context import Desk
-    from responder.notify.report.links import LinkMaker
-    from responder.triage.rule_index import Matching
+    from responder.engine.effects.context import DecisionContext
+    from responder.notify.report.links import LinkBuilder
+    from responder.triage.rule_index import RuleIndex
 
-    return Desk(
+    return DecisionContext(
         book=book,
-        matching=Matching(book.rules),
+        matching=RuleIndex(book.rules),
         probe_kinds=PROBES,
         channels=told,
-        links=LinkMaker(
+        links=LinkBuilder(
             runbook_base_url=settings.runbook_base_url,
             urls=book.urls,
             alertmanager_urls=settings.alertmanager_url,
             prometheus_url=settings.prometheus_url,
         ),
         prometheus_url=settings.prometheus_url,
-        patience=Patience(timedelta(seconds=settings.group_interval)),
+        patience=Timing(timedelta(seconds=settings.group_interval)),
     )
 
 
-def loaded(settings: Settings, told: dict[str, Channel]) -> Loaded:
-    """The rules, ready to decide with. Raises BadRules with every problem at once, and OSError for unreadable files."""
-    from responder.engine.workers.rule_reloader import Loaded
+def loaded(settings: Settings, told: dict[str, Channel]) -> LoadedRules:
+    """Load the rules. Raises InvalidRules with every problem at once, and OSError for unreadable files."""
+    from responder.engine.workers.rule_reloader import LoadedRules
 
     looks = rule_files(settings)
-    return Loaded(desk(settings, load_rules(settings.rules, settings.runbooks), told), looks)
+    return LoadedRules(desk(settings, load_rules(settings.rules, settings.runbooks), told), looks)
 
 
 def reread(settings: Settings, seconds: float = READ_SECONDS) -> RuleBook:
-    """The rule book of files that changed. Raises BadRules, and OSError where reading them crashes or hangs.
+    """The rule book of files that changed. Raises InvalidRules, and OSError where reading them crashes or hangs.
 
     A child process reads the files first: only files that it read within ``seconds`` are read in this process.
     """
@@ -123,7 +123,7 @@ def reread(settings: Settings, seconds: float = READ_SECONDS) -> RuleBook:
 
 def try_rules(folder: str, runbooks: str) -> None:
     """Read the rule files and drop the result: what the child process of ``reread`` does."""
-    with contextlib.suppress(BadRules):
+    with contextlib.suppress(InvalidRules):
         load_rules(folder, runbooks)
 
 

@@ -14,7 +14,7 @@ from responder.model.clock import Clock
 from responder.settings import Settings
 
 if TYPE_CHECKING:
-    from responder.engine.jobs.retention import Retention
+    from responder.engine.jobs.retention import RetentionJob
     from responder.store.database import Database
     from responder.store.inbox.inbox import Inbox
 
@@ -26,7 +26,7 @@ LOOK_SECONDS = 60.0
 
 
 def prepare_store(settings: Settings) -> None:
-    """Bring the database to the newest schema, then let go of it. Raises CannotStore."""
+    """Bring the database to the newest schema, then let go of it. Raises StoreError."""
     from responder.store.database import Database
     from responder.store.schema.migrate import migrate
 
@@ -74,7 +74,7 @@ def prepare_store_aside(settings: Settings) -> None:
 
 @contextlib.contextmanager
 def database(settings: Settings) -> Iterator[Database]:
-    """The database as it is, for commands that must neither make nor migrate one. Raises CannotStore."""
+    """The database as it is, for commands that must neither make nor migrate one. Raises StoreError."""
     from responder.store.database import Database
     from responder.store.schema.migrate import require
 
@@ -87,7 +87,7 @@ def database(settings: Settings) -> Iterator[Database]:
 
 
 def back_up(settings: Settings, target: Path, seconds: float) -> None:
-    """Copy the database, whatever its version, to a new file within so many seconds. Raises CannotStore."""
+    """Copy the database, whatever its version, to a new file within so many seconds. Raises StoreError."""
     from responder.store.database import Database
 
     found = Database(settings.database_url.reveal())
@@ -99,15 +99,15 @@ def back_up(settings: Settings, target: Path, seconds: float) -> None:
 
 @contextlib.contextmanager
 def inbox(settings: Settings) -> Iterator[Inbox]:
-    """The kept bodies of a database that is there. Raises CannotStore."""
+    """The kept bodies of a database that is there. Raises StoreError."""
     from responder.store.inbox.inbox import Inbox
 
     with database(settings) as found:
         yield Inbox(found)
 
 
-def retention(settings: Settings, database: Database, clock: Clock) -> Retention:
+def retention(settings: Settings, database: Database, clock: Clock) -> RetentionJob:
     """What deletes the old."""
-    from responder.engine.jobs.retention import Retention
+    from responder.engine.jobs.retention import RetentionJob
 
-    return Retention(database, clock, timedelta(days=settings.retention_days), settings.max_database_bytes)
+    return RetentionJob(database, clock, timedelta(days=settings.retention_days), settings.max_database_bytes)

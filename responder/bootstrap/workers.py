@@ -15,8 +15,8 @@ from pathlib import Path
 from flask import Flask
 
 from responder import bootstrap
-from responder.counters import TALLY
-from responder.engine.effects.context import Desk
+from responder.counters import COUNTERS
+from responder.engine.effects.context import DecisionContext
 from responder.engine.jobs import (
     fallback,
     flood,
@@ -28,24 +28,24 @@ from responder.engine.jobs import (
     retention,
     unresolved_pages,
 )
-from responder.engine.jobs.alertmanager_client import Alertmanagers
+from responder.engine.jobs.alertmanager_client import AlertmanagerClient
 from responder.engine.jobs.scheduler import Job
 from responder.engine.runtime import Engine, working
-from responder.engine.workers.incident_writer import Ledger
+from responder.engine.workers.incident_writer import IncidentWriter
 from responder.engine.workers.loop import Loop
-from responder.engine.workers.rule_reloader import Loaded, Rules
+from responder.engine.workers.rule_reloader import LoadedRules, RuleReloader
 from responder.model.clock import Clock
 from responder.outgoing import (
     smtp,  # noqa: F401 - or each worker would import them with what it sends first
 )
 from responder.settings import Settings
-from responder.store.database import CannotStore, Database
+from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import Inbox
 from responder.web import health, not_found, webhook
 from responder.web.app import create_app
 from responder.web.auth import guard
-from responder.web.metrics import InForce, StoreCollector
-from responder.web.multiprocess import Files
+from responder.web.metrics import RulesInfo, StoreCollector
+from responder.web.multiprocess import CounterFiles
 
 DRAIN_SECONDS = 8.0
 """How long a stopping worker may take to finish what it is sending."""
@@ -75,7 +75,7 @@ class Worker:
         self.database.close()
 
 
-class Opening:
+class DatabaseOpener:
     """Brings a database that was away at the start to the newest schema, and refuses everything until then."""
 
     def __init__(self, settings: Settings, database: Database, away: str) -> None:
@@ -89,7 +89,7 @@ class Opening:
         if self._waiting:
             try:
                 bootstrap.prepare_store(self._settings)
-            except CannotStore as error:
+            except StoreError as error:
                 self._database.refuse(str(error))
                 raise
             self._waiting = False
@@ -112,7 +112,7 @@ def counters_directory() -> Iterator[Path | None]:
         else:
             given = made = tempfile.mkdtemp(prefix="responder-counters-")
     except OSError as error:
-        TALLY.fail(f"no directory for counters: {error}")
+        COUNTERS.fail(f"no directory for counters: {error}")
         given = None
     try:
         yield Path(given) if given else None
@@ -122,7 +122,7 @@ def counters_directory() -> Iterator[Path | None]:
 
 
 def worker(
-    settings: Settings, first: Loaded, counters: Path | None, slot: int, *, away: str, on_fatal: Callable[[], None]
+    settings: Settings, first: LoadedRules, counters: Path | None, slot: int, *, away: str, on_fatal: Callable[[], None]
 ) -> Worker:
     """Build a worker and start its engine. Call it after the fork: it opens connections and starts threads.
 
@@ -132,13 +132,13 @@ def worker(
     files = None
     if counters:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counters)  # prometheus-client reads it when a file is opened
-        files = Files(counters, slot)
-        TALLY.open(files.open)
+        files = CounterFiles(counters, slot)
+        COUNTERS.open(files.open)
     clock = bootstrap.SystemClock()
     database = Database(settings.database_url.reveal())
     inbox = Inbox(database)
     engine = _engine(settings, database, first, clock, on_fatal) if settings.role != "web" else None
-    opening = Loop("opening", Opening(settings, database, away).step, on_fatal)
+    opening = Loop("opening", DatabaseOpener(settings, database, away).step, on_fatal)
     metrics = StoreCollector(
         database=database,
         clock=clock,
@@ -147,7 +147,7 @@ def worker(
         counters=files.collect if files else tuple,
     )
     alive = working(opening, engine)
-    given = health.Ops(
+    given = health.HealthConfig(
         database=database,
         clock=clock,
         metrics=metrics,
@@ -155,7 +155,7 @@ def worker(
     )
     parts = [health.blueprint(given), not_found.blueprint(clock, takes_webhooks=settings.role != "engine")]
     if settings.role != "engine":
-        door = webhook.Door(
+        door = webhook.WebhookConfig(
             inbox=inbox,
             guard=guard(settings.webhook_token, settings.webhook_basic_auth),
             clock=clock,
@@ -171,9 +171,9 @@ def worker(
     return Worker(app, engine, database, opening)
 
 
-def _in_force(rules: Rules) -> InForce:
+def _in_force(rules: RuleReloader) -> RulesInfo:
     state, told = rules.state, rules.desk()
-    return InForce(
+    return RulesInfo(
         revision=state.revision,
         since=state.since,
         refused=state.refused,
@@ -186,12 +186,12 @@ def _in_force(rules: Rules) -> InForce:
 def _engine(
     settings: Settings,
     database: Database,
-    first: Loaded,
+    first: LoadedRules,
     clock: Clock,
     on_fatal: Callable[[], None],
 ) -> Engine:
     told = dict(first.desk.channels)
-    rules = Rules(
+    rules = RuleReloader(
         first,
         lambda: bootstrap.desk(settings, bootstrap.reread(settings), told),
         lambda: bootstrap.rule_files(settings),
@@ -213,30 +213,33 @@ def _engine(
 def jobs(
     settings: Settings,
     database: Database,
-    ledger: Ledger,
-    decisions: Callable[[], Desk],
+    ledger: IncidentWriter,
+    decisions: Callable[[], DecisionContext],
     clock: Clock,
     alive: Callable[[], bool] = lambda: True,
 ) -> dict[str, Job]:
     """What the engine does on a schedule, by name: one line a job. Each turn is taken by one process of all."""
     grace = timedelta(seconds=settings.reconcile_grace)
-    asking = Alertmanagers(bootstrap.outgoing(settings, clock), clock)
-    ways = fallback.Fallback(database, ledger, decisions, clock, settings.fallback_seconds)
+    asking = AlertmanagerClient(bootstrap.outgoing(settings, clock), clock)
+    ways = fallback.FallbackJob(database, ledger, decisions, clock, settings.fallback_seconds)
     work: dict[str, tuple[timedelta, Callable[[], None]]] = {
-        "heartbeats": (heartbeat.EVERY, heartbeat.Watch(database, ledger, decisions, clock).run),
-        "review": (recheck.EVERY, recheck.Review(database, ledger, decisions, clock).run),
-        "floods": (flood.EVERY, flood.Watch(database, ledger, decisions, clock).run),
+        "heartbeats": (heartbeat.EVERY, heartbeat.HeartbeatJob(database, ledger, decisions, clock).run),
+        "review": (recheck.EVERY, recheck.RecheckJob(database, ledger, decisions, clock).run),
+        "floods": (flood.EVERY, flood.FloodJob(database, ledger, decisions, clock).run),
         "retention": (retention.EVERY, bootstrap.retention(settings, database, clock).run),
         "fallback": (fallback.EVERY, ways.run),
-        "windows": (paging_windows.EVERY, paging_windows.Opening(database, ledger, decisions, clock).run),
-        "unclosed": (unresolved_pages.EVERY, unresolved_pages.Unclosing(database, ledger, decisions, clock).run),
+        "windows": (paging_windows.EVERY, paging_windows.PagingWindowJob(database, ledger, decisions, clock).run),
+        "unclosed": (
+            unresolved_pages.EVERY,
+            unresolved_pages.UnresolvedPagesJob(database, ledger, decisions, clock).run,
+        ),
     }
     if settings.alertmanager_url:
-        compare = reconcile.Reconcile(database, ledger, decisions, clock, asking, settings.alertmanager_url, grace)
+        compare = reconcile.ReconcileJob(database, ledger, decisions, clock, asking, settings.alertmanager_url, grace)
         work["reconcile"] = (timedelta(seconds=settings.reconcile_every), compare.run)
     if settings.heartbeat_url.reveal():
         urls = {"url": settings.heartbeat_url, "fail_url": settings.heartbeat_fail_url}
-        line = outbound_heartbeat.Lifeline(
+        line = outbound_heartbeat.OutboundHeartbeat(
             database, decisions, bootstrap.outgoing(settings, clock), clock, **urls, alive=alive
         )
         work["lifeline"] = (outbound_heartbeat.EVERY, line.run)

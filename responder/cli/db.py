@@ -17,8 +17,8 @@ from responder.cli.options import OUTPUT, TIMEOUT
 from responder.cli.table import Column, moment, table
 
 if TYPE_CHECKING:
-    from responder.store.maintenance.retention import Portion
-    from responder.store.maintenance.stats import Count
+    from responder.store.maintenance.retention import PruneResult
+    from responder.store.maintenance.stats import TableStats
 
 _HOURS = 3600.0
 
@@ -56,7 +56,7 @@ def stats(*, output: str) -> None:
     )
 
 
-def _rows(counts: Iterable[Count]) -> list[dict[str, object]]:
+def _rows(counts: Iterable[TableStats]) -> list[dict[str, object]]:
     return [
         {
             "table": count.table,
@@ -70,7 +70,7 @@ def _rows(counts: Iterable[Count]) -> list[dict[str, object]]:
     ]
 
 
-def _table(counts: Iterable[Count]) -> Iterator[str]:
+def _table(counts: Iterable[TableStats]) -> Iterator[str]:
     columns = (
         *(Column("TABLE"), Column("ROWS", right=True), Column("BYTES", right=True)),
         *(Column("OLDEST"), Column("NEWEST"), Column("STATES")),
@@ -78,7 +78,7 @@ def _table(counts: Iterable[Count]) -> Iterator[str]:
     return table(columns, map(_cells, counts))
 
 
-def _cells(count: Count) -> tuple[str, ...]:
+def _cells(count: TableStats) -> tuple[str, ...]:
     states = ", ".join(f"{rows:,} {name}" for name, rows in count.states.items())
     return count.table, f"{count.rows:,}", _size(count.bytes), moment(count.oldest), moment(count.newest), states
 
@@ -116,7 +116,7 @@ def prune(*, older_than: timedelta | None, dry_run: bool, output: str) -> None:
     click.echo(f"{sum(portion.rows for portion in portions)} rows, {_size(total)}, {done}")
 
 
-def _said(gone: Iterable[Portion], *, quiet: bool) -> list[Portion]:
+def _said(gone: Iterable[PruneResult], *, quiet: bool) -> list[PruneResult]:
     portions = []
     for portion in gone:
         portions.append(portion)

@@ -8,16 +8,16 @@ from responder import bootstrap
 from responder.settings import Settings
 
 if TYPE_CHECKING:
-    from responder.engine.effects.context import Desk
+    from responder.engine.effects.context import DecisionContext
 
 ANY_PROMETHEUS = "http://prometheus.invalid"
 """Stands for the one of production where nobody is asked: its probes are not skipped for want of it here."""
 
 
-def desk_of(rules: str, runbooks: str, settings: Settings) -> Desk:
+def desk_of(rules: str, runbooks: str, settings: Settings) -> DecisionContext:
     """The rules of a folder, with every channel as if it were configured: the answer is the same on a laptop and in CI.
 
-    Raises BadRules, and BadSettings for a channel whose settings cannot be used.
+    Raises InvalidRules, and InvalidSettings for a channel whose settings cannot be used.
     """
     book = bootstrap.load_rules(rules, runbooks)
     return bootstrap.desk(settings, book, bootstrap.shown_channels(settings))

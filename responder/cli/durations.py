@@ -10,7 +10,7 @@ import click
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-class Span(click.ParamType[timedelta]):
+class DurationType(click.ParamType[timedelta]):
     """A duration of one unit, as Prometheus writes it."""
 
     name = "duration"
@@ -23,7 +23,7 @@ class Span(click.ParamType[timedelta]):
         return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
-SPAN = Span()
+SPAN = DurationType()
 
 
 def shown(span: timedelta) -> str:

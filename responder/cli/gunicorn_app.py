@@ -14,10 +14,10 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter as Master
 
 from responder.bootstrap import workers
-from responder.engine.workers.rule_reloader import Loaded
+from responder.engine.workers.rule_reloader import LoadedRules
 from responder.settings import Settings
 from responder.telemetry import LogStream
-from responder.web.gunicorn_worker import Fair
+from responder.web.gunicorn_worker import BalancedThreadWorker
 
 _BROKEN = 70  # EX_SOFTWARE of sysexits.h
 _SWITCH_SECONDS = 0.0002
@@ -26,13 +26,13 @@ _COLLECT_AFTER = 20_000
 """New objects before the collector looks for cycles: at Python's 700 it looks several times for each webhook."""
 
 
-class Arbiter(BaseApplication):
+class GunicornApp(BaseApplication):
     """The master process. It holds the first rules, so that workers share their memory, and restarts what dies.
 
     ``away`` says why the database could not be reached yet; it is empty for a database that is ready.
     """
 
-    def __init__(self, settings: Settings, first: Loaded, away: str, log: LogStream) -> None:
+    def __init__(self, settings: Settings, first: LoadedRules, away: str, log: LogStream) -> None:
         self._settings = settings
         self._first = first
         self._away = away
@@ -48,7 +48,7 @@ class Arbiter(BaseApplication):
             "bind": self._settings.listen,
             "workers": self._settings.workers,
             "threads": self._settings.threads,
-            "worker_class": Fair,
+            "worker_class": BalancedThreadWorker,
             "keepalive": 75,
             "timeout": 30,
             "graceful_timeout": 15,
@@ -67,7 +67,7 @@ class Arbiter(BaseApplication):
         gc.freeze()
         gc.enable()
         with workers.counters_directory() as self._counters:
-            _Master(self).run()
+            _Arbiter(self).run()
 
     def _give_slot(self, server: Any, worker: Any) -> None:
         """Give a new worker the lowest number that no living one has. It continues the counters of the last holder."""
@@ -108,7 +108,7 @@ class Arbiter(BaseApplication):
             os._exit(_BROKEN)
 
 
-class _Master(Master):
+class _Arbiter(Master):
     """gunicorn's master, but for SIGHUP: it would restart the workers, and ours swap their rules while they work."""
 
     def handle_hup(self) -> None:

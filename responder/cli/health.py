@@ -43,7 +43,7 @@ def health(*, timeout: float, output: str) -> None:
 
 def _ask_all(timeout: float) -> tuple[Finding, ...]:
     from responder import telemetry
-    from responder.diagnose.contract import Scene
+    from responder.diagnose.contract import ProbeContext
     from responder.diagnose.probes import PROBES
     from responder.diagnose.probes.http import HttpSpec
     from responder.model.clock import Deadline
@@ -63,7 +63,7 @@ def _ask_all(timeout: float) -> tuple[Finding, ...]:
         place=Place("responder health", 1, 1),
     )
     everyone = Subject(service=None, namespace=book.namespace, name="", values={}, why="", rejected=())
-    asks = PROBES["http"].asks(spec, Scene(subject=everyone, services=book.services, prometheus_url=""))
+    asks = PROBES["http"].asks(spec, ProbeContext(subject=everyone, services=book.services, prometheus_url=""))
     prober = bootstrap.prober(settings, clock)
     try:
         return prober.run(asks, Deadline(clock.monotonic() + timeout))

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from responder import bootstrap
-from responder.cli.errors import Fatal
+from responder.cli.errors import FatalError
 from responder.model.redaction import redact
 from responder.model.text import one_line
 from responder.settings import Settings
@@ -38,25 +38,25 @@ def get_json(url: str, settings: Settings) -> Any:
     """
     from responder.model.clock import Deadline
     from responder.model.message import Request
-    from responder.outgoing import CouldNotReach
+    from responder.outgoing import UnreachableError
 
     clock = bootstrap.SystemClock()
     outgoing = bootstrap.outgoing(settings, clock)
     where = plain(url.partition("?")[0])
     try:
         answer = outgoing.ask(Request(url, b"", method="GET"), Deadline(clock.monotonic() + SECONDS), CAP)
-    except CouldNotReach as error:
-        raise Fatal(f"{where}: {error}") from error
+    except UnreachableError as error:
+        raise FatalError(f"{where}: {error}") from error
     finally:
         outgoing.close()
     if answer.status in {401, 403}:
-        raise Fatal(f"{where}: status {answer.status}: {_ACCESS}")
+        raise FatalError(f"{where}: status {answer.status}: {_ACCESS}")
     try:
         value = json.loads(answer.body)
     except ValueError as error:
         full = ": it is larger than we read" if len(answer.body) >= CAP else ""
-        raise Fatal(f"{where}: status {answer.status}, and no JSON{full}") from error
+        raise FatalError(f"{where}: status {answer.status}, and no JSON{full}") from error
     if answer.status != 200:
         said = value.get("error", value) if isinstance(value, dict) else value
-        raise Fatal(f"{where}: status {answer.status}: {one_line(str(said))[:300]}")
+        raise FatalError(f"{where}: status {answer.status}: {one_line(str(said))[:300]}")
     return value

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from responder.cli.errors import Fatal, named_failures
+from responder.cli.errors import FatalError, named_failures
 
 
 @click.command()
@@ -51,11 +51,11 @@ def _texts(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
 def _write(folder: Path, texts: dict[str, str]) -> None:
     taken = [name for name in texts if (folder / name).exists()]
     if taken:
-        raise Fatal(f"{folder} has {', '.join(taken)} already: name an empty folder")
+        raise FatalError(f"{folder} has {', '.join(taken)} already: name an empty folder")
     try:
         for name, text in texts.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
     except OSError as error:
-        raise Fatal(f"{error.filename} cannot be written: {error.strerror}") from error
+        raise FatalError(f"{error.filename} cannot be written: {error.strerror}") from error

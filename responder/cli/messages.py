@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from responder import bootstrap
-from responder.cli.errors import FAILED, Fatal, named_failures
+from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import LIMIT, OUTPUT
 from responder.cli.table import Column, moment, print_rows
 from responder.cli.table import raw as printable
@@ -18,7 +18,7 @@ from responder.model.text import number_of
 
 if TYPE_CHECKING:
     from responder.model.message import Request
-    from responder.store.outbox.dead_letters import Row
+    from responder.store.outbox.dead_letters import MessageRow
 
 COLOURS = {"waiting": "yellow", "sent": "green", "dead": "red", "merged": "white", "withdrawn": "white"}
 """The states of messages, which are those of ``responder.store.outbox.dead_letters``, with how they are shown."""
@@ -52,7 +52,7 @@ def list_them(state: str | None, channel: str | None, limit: int, output: str) -
     click.echo(f"{number_of(len(rows), 'message')}{narrowed}", err=True)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: MessageRow) -> tuple[str, ...]:
     where = f"{row.channel} {row.step}"
     return str(row.id), row.state, moment(row.written_at), where, row.incident, str(row.attempt), _last(row)
 
@@ -71,11 +71,11 @@ def show(number: int, *, raw: bool) -> None:
         with bootstrap.database(settings) as database, database.read() as connection:
             row, waiting = dead_letters.find(connection, number), claims.peek(connection, number)
         if row is None or waiting is None:
-            raise Fatal(f"there is no message {number}; {_LIST}")
+            raise FatalError(f"there is no message {number}; {_LIST}")
         letter = as_sent(waiting, row.report, bootstrap.SystemClock().now())
         request = channels[row.channel].render(letter) if row.channel in channels else None
         if raw and request is None:
-            raise Fatal(f"channel {row.channel} is not configured: its request cannot be built")
+            raise FatalError(f"channel {row.channel} is not configured: its request cannot be built")
     if raw and request is not None:
         sys.stdout.buffer.write(printable(request.body, to_terminal=sys.stdout.isatty()))
         return
@@ -115,7 +115,7 @@ def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_over: bool) -> N
     sys.exit(FAILED if refused else 0)
 
 
-def _fields(row: Row) -> dict[str, Any]:
+def _fields(row: MessageRow) -> dict[str, Any]:
     """An element of ``list --output json``. Its keys are relied upon by others: add, never rename."""
     return {
         "id": row.id,
@@ -136,13 +136,13 @@ def _fields(row: Row) -> dict[str, Any]:
     }
 
 
-def _last(row: Row) -> str:
+def _last(row: MessageRow) -> str:
     if row.merged_into:
         return f"message {row.merged_into} took its place"
     return row.error or row.title
 
 
-def _story(row: Row) -> Iterator[tuple[str, str]]:
+def _story(row: MessageRow) -> Iterator[tuple[str, str]]:
     yield "Message", f"{row.id}, {row.state}"
     yield "Channel", f"{row.channel}, step {row.step} ({row.moment})"
     yield "Incident", f"{row.incident}  {row.title}"

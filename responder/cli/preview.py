@@ -10,23 +10,23 @@ from typing import Any
 import msgspec
 
 from responder.cli.samples import Sample
-from responder.diagnose.contract import Ask
+from responder.diagnose.contract import ProbeQuestion
 from responder.engine import pipeline
-from responder.engine.effects.context import Desk, History
+from responder.engine.effects.context import DecisionContext, History
 from responder.engine.pipeline import improved
 from responder.model.alert import AlertGroup
-from responder.model.delivery import Delivery, Effects, Turned
+from responder.model.delivery import AdjustedSeverity, Effects, Notification
 from responder.model.finding import Finding
-from responder.model.message import Draft, OutboxRow, Request
-from responder.model.report import Moment
+from responder.model.message import OutboxMessage, OutboxRow, Request
+from responder.model.report import MessageKind
 from responder.model.rule import Severity
 from responder.notify.contract import Channel
 from responder.notify.delivery.route import named_by_rules
 from responder.notify.report.compose import letter
-from responder.receive.alertmanager import BadBody, read
-from responder.triage.rule_index import Step
+from responder.receive.alertmanager import InvalidPayload, read
+from responder.triage.rule_index import EvaluatedRule
 
-Probe = Callable[[tuple[Ask, ...]], tuple[Finding, ...]]
+Probe = Callable[[tuple[ProbeQuestion, ...]], tuple[Finding, ...]]
 """Runs questions for real; None where a preview asks nothing."""
 
 
@@ -53,13 +53,13 @@ class Preview:
 
     source: str
     effects: Effects | None
-    asks: tuple[Ask, ...] = ()
+    asks: tuple[ProbeQuestion, ...] = ()
     findings: tuple[Finding, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[EvaluatedRule, ...] = ()
     sent: tuple[Sent, ...] = ()
     page: bool = False
     problems: tuple[str, ...] = ()
-    turned: Turned | None = None
+    turned: AdjustedSeverity | None = None
     truncated: int = 0
 
     @property
@@ -70,17 +70,19 @@ class Preview:
         return self.effects.decision.severity if self.effects and self.effects.decision else None
 
 
-def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, explain: bool = False) -> Preview:
+def preview(
+    sample: Sample, desk: DecisionContext, now: datetime, probe: Probe | None, *, explain: bool = False
+) -> Preview:
     """Decide a body as if it were the first of its group, or the end of an incident we know where nothing fires.
 
     ``explain`` also tries each rule by itself, which takes long where there are thousands.
     """
     if sample.problem:
         return Preview(source=sample.source, effects=None, problems=(sample.problem,))
-    delivery = Delivery(id=2, received_at=now, cluster=sample.cluster, body=sample.body)
+    delivery = Notification(id=2, received_at=now, cluster=sample.cluster, body=sample.body)
     try:
         group = read(delivery)
-    except BadBody as error:
+    except InvalidPayload as error:
         return Preview(source=sample.source, effects=None, problems=(str(error),))
     effects = pipeline.triage(group, delivery, _before(group, delivery, desk), desk)
     decision = effects.decision
@@ -99,7 +101,8 @@ def preview(sample: Sample, desk: Desk, now: datetime, probe: Probe | None, *, e
         steps=desk.matching.explain(decision.ruling.alert.labels) if explain else (),
         sent=_sent(effects, desk, now),
         page=any(
-            desk.channels[draft.channel].pages and draft.moment is not Moment.RESOLUTION for draft in effects.drafts
+            desk.channels[draft.channel].pages and draft.moment is not MessageKind.RESOLUTION
+            for draft in effects.drafts
         ),
         turned=turned,
         truncated=group.truncated,
@@ -115,7 +118,7 @@ def cut_off(count: int) -> str:
     )
 
 
-def _before(group: AlertGroup, delivery: Delivery, desk: Desk) -> History:
+def _before(group: AlertGroup, delivery: Notification, desk: DecisionContext) -> History:
     """Where nothing fires any more: the incident that the same alerts would have opened while they did."""
     if group.firing or not group.alerts:
         return History()
@@ -125,17 +128,17 @@ def _before(group: AlertGroup, delivery: Delivery, desk: Desk) -> History:
     return History(begun.incident, begun.content)
 
 
-def _sent(effects: Effects, desk: Desk, now: datetime) -> tuple[Sent, ...]:
+def _sent(effects: Effects, desk: DecisionContext, now: datetime) -> tuple[Sent, ...]:
     found: dict[str, list[Request]] = {}
     for draft in effects.drafts:
         found.setdefault(draft.channel, []).append(_rendered(draft, effects, desk, now))
     return tuple(Sent(desk.channels[name], tuple(requests)) for name, requests in found.items())
 
 
-def _rendered(draft: Draft, effects: Effects, desk: Desk, now: datetime) -> Request:
+def _rendered(draft: OutboxMessage, effects: Effects, desk: DecisionContext, now: datetime) -> Request:
     """Return the exact request a channel would send."""
     channel = desk.channels[draft.channel]
-    begins = draft.moment is Moment.START and draft.step == channel.steps[Moment.START][0]
+    begins = draft.moment is MessageKind.START and draft.step == channel.steps[MessageKind.START][0]
     answers = {} if begins else {"channel": "C0000000000", "ts": "0000000000.000000"}
     row = OutboxRow(
         id=0, draft=draft, content=effects.content, attempt=1, plain=False, written_at=now, previous=answers
@@ -186,7 +189,7 @@ def _subject(subject: Any) -> dict[str, Any]:
     }
 
 
-def _ask(ask: Ask, findings: tuple[Finding, ...]) -> dict[str, Any]:
+def _ask(ask: ProbeQuestion, findings: tuple[Finding, ...]) -> dict[str, Any]:
     asked = {
         "name": ask.probe,
         "kind": ask.kind,
@@ -211,7 +214,7 @@ def in_shadow(shown: Preview) -> str:
     return f"in shadow: would have decided {trial.said}"
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: EvaluatedRule) -> dict[str, Any]:
     return {
         "rule": step.rule.id,
         "matched": step.matched,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from responder import bootstrap
-from responder.cli.errors import Fatal, named_failures
+from responder.cli.errors import FatalError, named_failures
 from responder.cli.options import LIMIT, OUTPUT
 from responder.cli.table import Column, moment, print_rows, raw
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
-    from responder.store.inbox.inbox import Reject
+    from responder.store.inbox.inbox import RejectedPayload
 
 
 @click.group()
@@ -37,11 +37,11 @@ def list_them(limit: int, output: str) -> None:
     click.echo(number_of(len(found), "rejected body", "rejected bodies"), err=True)
 
 
-def _cells(each: Reject) -> tuple[str, ...]:
+def _cells(each: RejectedPayload) -> tuple[str, ...]:
     return str(each.id), moment(each.received_at), str(each.status), str(each.size), each.remote, each.error
 
 
-def _fields(each: Reject) -> dict[str, Any]:
+def _fields(each: RejectedPayload) -> dict[str, Any]:
     """An element of ``list --output json``. Its keys are relied upon by others: add, never rename."""
     return {
         "id": each.id,
@@ -63,5 +63,5 @@ def show(number: int) -> None:
     with named_failures(), bootstrap.inbox(bootstrap.settings_from_environment()) as inbox:
         found = inbox.reject(number)
         if found is None:
-            raise Fatal(f"there is no rejected body {number}; `responder rejects list` shows them")
+            raise FatalError(f"there is no rejected body {number}; `responder rejects list` shows them")
     sys.stdout.buffer.write(raw(found.body, to_terminal=sys.stdout.isatty()))

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from responder import bootstrap
-from responder.cli.errors import Fatal, named_failures
+from responder.cli.errors import FatalError, named_failures
 from responder.cli.options import LIMIT, OUTPUT
 from responder.cli.table import Column, moment, print_rows
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
-    from responder.model.delivery import Delivery, Effects
+    from responder.model.delivery import Effects, Notification
     from responder.settings import Settings
     from responder.store.database import Database
-    from responder.store.inbox.inbox import Inbox, Kept
+    from responder.store.inbox.inbox import Inbox, NotificationSummary
 
 _COLOURS = {"new": "yellow", "decided": "green", "failed": "red"}
 _LIST = "`responder replay --list` shows the kept ones"
@@ -77,11 +77,11 @@ def _list(inbox: Inbox, limit: int, output: str) -> None:
     click.echo(number_of(len(rows), "delivery", "deliveries"), err=True)
 
 
-def _cells(row: Kept) -> tuple[str, ...]:
+def _cells(row: NotificationSummary) -> tuple[str, ...]:
     return str(row.id), moment(row.received_at), row.state, row.cluster or "-", row.incident or "-", row.outcome
 
 
-def _fields(row: Kept) -> dict[str, Any]:
+def _fields(row: NotificationSummary) -> dict[str, Any]:
     """An element of ``--list --output json``. Its keys are relied upon by others: add, never rename."""
     return {
         "id": row.id,
@@ -93,7 +93,7 @@ def _fields(row: Kept) -> dict[str, Any]:
     }
 
 
-def _as_the_next(found: Delivery, inbox: Inbox) -> Delivery:
+def _as_the_next(found: Notification, inbox: Inbox) -> Notification:
     """The delivery as if it came now, after all that are kept."""
     from dataclasses import replace
 
@@ -101,32 +101,34 @@ def _as_the_next(found: Delivery, inbox: Inbox) -> Delivery:
     return replace(found, id=last + 1, received_at=bootstrap.SystemClock().now())
 
 
-def _kept(inbox: Inbox, number: int) -> Delivery:
+def _kept(inbox: Inbox, number: int) -> Notification:
     """A kept delivery."""
     found = inbox.find(number)
     if found is None:
-        raise Fatal(f"there is no delivery {number}, or its body is not kept any more; {_LIST}")
+        raise FatalError(f"there is no delivery {number}, or its body is not kept any more; {_LIST}")
     return found
 
 
-def _rejected(inbox: Inbox, number: int, cluster: str) -> Delivery:
+def _rejected(inbox: Inbox, number: int, cluster: str) -> Notification:
     """A rejected body that can be taken now, by a newer version for example."""
-    from responder.model.delivery import Delivery
-    from responder.receive.alertmanager import BadBody, check
+    from responder.model.delivery import Notification
+    from responder.receive.alertmanager import InvalidPayload, check
 
     found = inbox.reject(number)
     if found is None:
-        raise Fatal(f"there is no rejected body {number}; `responder rejects list` shows them")
+        raise FatalError(f"there is no rejected body {number}; `responder rejects list` shows them")
     if len(found.body) < found.size:
-        raise Fatal(f"of rejected body {number} only {len(found.body)} of {found.size} bytes were kept: send it anew")
+        raise FatalError(
+            f"of rejected body {number} only {len(found.body)} of {found.size} bytes were kept: send it anew"
+        )
     try:
         check(found.body)
-    except BadBody as error:
-        raise Fatal(f"rejected body {number} still cannot be taken: {error}") from None
-    return Delivery(id=0, received_at=bootstrap.SystemClock().now(), cluster=cluster, body=found.body)
+    except InvalidPayload as error:
+        raise FatalError(f"rejected body {number} still cannot be taken: {error}") from None
+    return Notification(id=0, received_at=bootstrap.SystemClock().now(), cluster=cluster, body=found.body)
 
 
-def _foreseen(delivery: Delivery, database: Database, settings: Settings) -> Effects:
+def _foreseen(delivery: Notification, database: Database, settings: Settings) -> Effects:
     """What it will do by the rules in force and what is known now."""
     from responder import telemetry
     from responder.engine.workers.triage import foreseen

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from responder import bootstrap
-from responder.cli.errors import Fatal, named_failures
+from responder.cli.errors import FatalError, named_failures
 from responder.cli.table import terminal, wrapped
 from responder.settings import Settings, strangers
 
 if TYPE_CHECKING:
-    from responder.engine.workers.rule_reloader import Loaded
+    from responder.engine.workers.rule_reloader import LoadedRules
     from responder.notify.contract import Channel
 
 _NOBODY = """
@@ -62,13 +62,13 @@ def _refuse_open_doors(settings: Settings, *, insecure: bool) -> None:
     if protected:
         return
     if not insecure:
-        raise Fatal(
+        raise FatalError(
             "the webhook has no authentication: set RESPONDER_WEBHOOK_TOKEN (or RESPONDER_WEBHOOK_BASIC_AUTH), "
             "or try it out on this machine with --insecure"
         )
     host = settings.listen.rpartition(":")[0]
     if host not in _LOOPBACK:
-        raise Fatal(
+        raise FatalError(
             f"--insecure listens on loopback only, and RESPONDER_LISTEN is {settings.listen}: write 127.0.0.1:PORT"
         )
 
@@ -79,7 +79,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
     import structlog
 
     from responder import telemetry
-    from responder.store.backends.errors import Away
+    from responder.store.backends.errors import DatabaseUnavailable
 
     stream = telemetry.configure(settings.log_format, settings.secrets())
     log = structlog.get_logger()
@@ -97,7 +97,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
     away = ""
     try:
         bootstrap.prepare_store_aside(settings)
-    except Away as error:
+    except DatabaseUnavailable as error:
         if check:
             raise
         away = str(error)
@@ -105,22 +105,22 @@ def _serve(settings: Settings, *, check: bool) -> None:
     if check:
         click.echo(f"ready to serve: {len(book.rules)} rules, channels {', '.join(told)}")
         return
-    from responder.cli.gunicorn_app import Arbiter
+    from responder.cli.gunicorn_app import GunicornApp
 
     bootstrap.join_store(settings)
     log.info(
         "serve.start", listen=settings.listen, rules=len(book.rules), revision=book.revision[:12], channels=list(told)
     )
-    Arbiter(settings, first, away, stream).run()
+    GunicornApp(settings, first, away, stream).run()
 
 
-def _rules(settings: Settings, told: dict[str, Channel]) -> Loaded:
+def _rules(settings: Settings, told: dict[str, Channel]) -> LoadedRules:
     """The rules to start with. A file that hangs the parser ends the process after ``READ_SECONDS``."""
     faulthandler.dump_traceback_later(bootstrap.READ_SECONDS, exit=True)
     try:
         return bootstrap.loaded(settings, told)
     except OSError as error:
-        raise Fatal(str(error)) from error
+        raise FatalError(str(error)) from error
     finally:
         faulthandler.cancel_dump_traceback_later()
 

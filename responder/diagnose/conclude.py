@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from responder.model.decision import Subject, Turn
+from responder.model.decision import FindingAdjustment, Subject
 from responder.model.finding import Conclusion, Finding, Verdict, rank, worst_first
-from responder.model.rule import Sought
+from responder.model.rule import FindingCondition
 from responder.model.text import cut
 
 RECENT_CHANGES = "recent-changes"
@@ -86,7 +86,7 @@ _WORDS = ("bad", "warning", "unknown", "ok")
 """The worst first."""
 
 
-def judge(turns: Iterable[Turn], findings: Sequence[Finding]) -> tuple[Turn, str] | None:
+def judge(turns: Iterable[FindingAdjustment], findings: Sequence[Finding]) -> tuple[FindingAdjustment, str] | None:
     """The turn that applies, and the findings it goes by in one sentence; None where none applies."""
     for turn in turns:
         said = [_made(sought, findings) for sought in turn.findings]
@@ -102,7 +102,7 @@ def word(finding: Finding) -> str:
     return "warning" if finding.warning and finding.verdict is Verdict.BAD else finding.verdict.value
 
 
-def _made(sought: Sought, findings: Sequence[Finding]) -> str:
+def _made(sought: FindingCondition, findings: Sequence[Finding]) -> str:
     """The finding in words where it is one of those sought: of a probe with several answers the worst counts."""
     answers = [finding for finding in findings if finding.probe == sought.probe and word(finding)]
     worst = min(answers, key=lambda each: _WORDS.index(word(each)), default=None)

@@ -14,7 +14,7 @@ from responder.outgoing import Outgoing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class ProbeContext:
     """All that a question may be made of: who the alert is about, the catalogue, and where Prometheus is.
 
     Addresses come from the catalogue and the settings only. Values of ``subject`` are hostile: they only select from
@@ -27,7 +27,7 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class ProbeQuestion:
     """One question, complete and not yet asked; a dry-run prints it.
 
     ``target`` is who it is about in people's words, ``question`` what will be asked, fit to be pasted. ``skip`` says
@@ -47,7 +47,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
+class ProbeTools:
     """What a probe looks with."""
 
     outgoing: Outgoing
@@ -67,5 +67,5 @@ class ProbeKind:
     name: str
     spec: type
     check: Callable[[Any], tuple[str, ...]]
-    asks: Callable[[ProbeSpec, Scene], tuple[Ask, ...]]
-    look: Callable[[Ask, Deadline, Tools], Finding]
+    asks: Callable[[ProbeSpec, ProbeContext], tuple[ProbeQuestion, ...]]
+    look: Callable[[ProbeQuestion, Deadline, ProbeTools], Finding]

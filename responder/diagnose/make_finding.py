@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from responder.diagnose.contract import Ask
+from responder.diagnose.contract import ProbeQuestion
 from responder.diagnose.plan import NAME_LIMIT
 from responder.model.finding import DETAIL_LIMIT, HEADLINE_LIMIT, Finding, Verdict
 from responder.model.text import tidy, tidy_line
-from responder.outgoing import CouldNotReach
+from responder.outgoing import UnreachableError
 
 
 def answer(
-    ask: Ask,
+    ask: ProbeQuestion,
     verdict: Verdict,
     fact: str,
     *,
@@ -39,14 +39,16 @@ def answer(
     )
 
 
-def unreachable(ask: Ask, error: CouldNotReach, took: float, verdict: Verdict = Verdict.UNKNOWN) -> Finding:
+def unreachable(
+    ask: ProbeQuestion, error: UnreachableError, took: float, verdict: Verdict = Verdict.UNKNOWN
+) -> Finding:
     """Nobody answered: we could not look, which says nothing about the target's health."""
     reason = str(error)
     fact = reason if any(letter.isdigit() for letter in reason) else f"{reason} after {span(took)}"
     return answer(ask, verdict, fact, duration=took)
 
 
-def skipped(ask: Ask) -> Finding:
+def skipped(ask: ProbeQuestion) -> Finding:
     """The question could not be asked, for the reason the Ask gives."""
     return answer(ask, Verdict.SKIPPED, f"0 questions asked, {ask.skip}")
 

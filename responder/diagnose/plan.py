@@ -7,14 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from responder.diagnose.contract import Ask, ProbeKind, Scene
+from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion
 from responder.model.rule import RuleBook, Service
 from responder.model.text import tidy_line
 from responder.outgoing import is_forbidden, split_address
 from responder.outgoing.client import PORTS
 
 
-def plan(names: Iterable[str], book: RuleBook, kinds: Mapping[str, ProbeKind], scene: Scene) -> tuple[Ask, ...]:
+def plan(
+    names: Iterable[str], book: RuleBook, kinds: Mapping[str, ProbeKind], scene: ProbeContext
+) -> tuple[ProbeQuestion, ...]:
     """Every question of the probes named, in their order, each probe once.
 
     A name the rule book does not know, or a probe of no known kind, becomes a skipped Ask: planning never fails.
@@ -22,7 +24,7 @@ def plan(names: Iterable[str], book: RuleBook, kinds: Mapping[str, ProbeKind], s
     return tuple(ask for name in dict.fromkeys(names) for ask in _asks(name, book, kinds, scene))
 
 
-def _asks(name: str, book: RuleBook, kinds: Mapping[str, ProbeKind], scene: Scene) -> tuple[Ask, ...]:
+def _asks(name: str, book: RuleBook, kinds: Mapping[str, ProbeKind], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
     spec = book.probes.get(name)
     if spec is None:
         return (_nothing(name, "", scene, f"the rules define no probe {name}"),)
@@ -32,8 +34,10 @@ def _asks(name: str, book: RuleBook, kinds: Mapping[str, ProbeKind], scene: Scen
     return kind.asks(spec, scene)
 
 
-def _nothing(name: str, kind: str, scene: Scene, skip: str) -> Ask:
-    return Ask(probe=name, kind=kind, target=tidy_line(scene.subject.name, 40), question="", timeout=0.0, skip=skip)
+def _nothing(name: str, kind: str, scene: ProbeContext, skip: str) -> ProbeQuestion:
+    return ProbeQuestion(
+        probe=name, kind=kind, target=tidy_line(scene.subject.name, 40), question="", timeout=0.0, skip=skip
+    )
 
 
 HEALTH = "${health}"
@@ -52,12 +56,12 @@ class Endpoint:
     secure: bool | None = None
 
 
-def service_of(scene: Scene) -> Service | None:
+def service_of(scene: ProbeContext) -> Service | None:
     """The catalogue's entry for what the alert is about."""
     return scene.services.get(scene.subject.service) if scene.subject.service is not None else None
 
 
-def subject_name(scene: Scene) -> str:
+def subject_name(scene: ProbeContext) -> str:
     """What the alert is about, in a few clean words: an alert may claim any name."""
     return tidy_line(scene.subject.name, NAME_LIMIT) or "unknown subject"
 
@@ -71,7 +75,7 @@ def endpoint(url: str) -> Endpoint:
     return Endpoint(host=parts.hostname, port=parts.port or PORTS[parts.scheme], secure=parts.scheme == "https")
 
 
-def locate(target: str, scene: Scene) -> tuple[str, Endpoint | None, str]:
+def locate(target: str, scene: ProbeContext) -> tuple[str, Endpoint | None, str]:
     """Name, endpoint and, where there is none, the reason, for ``${health}`` or a literal ``host:port``."""
     if target != HEALTH:
         try:

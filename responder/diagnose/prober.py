@@ -10,10 +10,10 @@ from datetime import timedelta
 
 import structlog
 
-from responder.counters import TALLY
-from responder.diagnose.contract import Ask, ProbeKind, Tools
+from responder.counters import COUNTERS
+from responder.diagnose.contract import ProbeKind, ProbeQuestion, ProbeTools
 from responder.diagnose.make_finding import answer, skipped, span
-from responder.diagnose.target_memory import SLOW, Breaker, Memory, same, told_again
+from responder.diagnose.target_memory import SLOW, AnswerCache, CircuitBreaker, same, told_again
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 
@@ -37,7 +37,7 @@ class _Job:
     """
 
     number: int
-    ask: Ask
+    ask: ProbeQuestion
     deadline: Deadline
     news: _News
     began: float = 0.0
@@ -60,7 +60,7 @@ class Prober:
     hangs would keep the process from ending.
     """
 
-    def __init__(self, kinds: Mapping[str, ProbeKind], tools: Tools, threads: int = 32) -> None:
+    def __init__(self, kinds: Mapping[str, ProbeKind], tools: ProbeTools, threads: int = 32) -> None:
         self._kinds = kinds
         self._tools = tools
         self._limit = threads
@@ -68,11 +68,13 @@ class Prober:
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._threads = 0
-        self._memory = Memory()
-        self._breaker = Breaker()
+        self._memory = AnswerCache()
+        self._breaker = CircuitBreaker()
         self._asked: dict[Hashable, _Job] = {}
 
-    def run(self, asks: Sequence[Ask], deadline: Deadline, on_each: OnEach | None = None) -> tuple[Finding, ...]:
+    def run(
+        self, asks: Sequence[ProbeQuestion], deadline: Deadline, on_each: OnEach | None = None
+    ) -> tuple[Finding, ...]:
         """A finding for every ask, in their order, at ``deadline`` (and a tenth of a second) at the latest.
 
         ``on_each`` is called in this thread with every finding as it comes. A question without an answer in time is
@@ -85,7 +87,7 @@ class Prober:
             findings[number] = finding
             if finding.verdict is not Verdict.SKIPPED:
                 labels = (finding.probe, finding.verdict.value)
-                TALLY.add("responder_probe_duration_seconds", *labels, value=finding.duration)
+                COUNTERS.add("responder_probe_duration_seconds", *labels, value=finding.duration)
             if on_each is not None:
                 on_each(finding)
 
@@ -108,7 +110,7 @@ class Prober:
         for _ in range(threads):
             self._jobs.put(None)
 
-    def _without_asking(self, ask: Ask, now: float) -> Finding | None:
+    def _without_asking(self, ask: ProbeQuestion, now: float) -> Finding | None:
         """The finding for a question that need not, or should not, be asked."""
         if ask.skip:
             return skipped(ask)
@@ -223,6 +225,6 @@ class Prober:
             return answer(ask, Verdict.UNKNOWN, fact, duration=took)
 
 
-def _place(ask: Ask) -> str:
+def _place(ask: ProbeQuestion) -> str:
     """Who has to answer."""
     return f"{ask.kind} {ask.place or ask.target}"

@@ -15,7 +15,7 @@ from responder.model.text import tidy_line
 _LABELS_SHOWN = 6
 
 
-class NoSeries(Exception):
+class PromqlError(Exception):
     """The answer holds nothing to judge by; the text says why, ``detail`` what Prometheus said."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -49,29 +49,29 @@ def read(status: int, body: bytes, cap: int) -> tuple[tuple[Series, ...], str]:
     That is what Prometheus warns of, such as a part that did not answer, and series that are infinite now. NaN, which
     is 0 divided by 0 where nothing happens, is left out.
 
-    Raises NoSeries for anything but a success with at least one finite number: no data is not zero. A body that fills
-    ``cap`` was cut off there.
+    Raises PromqlError for anything but a success with at least one finite number: no data is not zero. A body that
+    fills ``cap`` was cut off there.
     """
     if len(body) >= cap:
-        raise NoSeries(f"the answer is longer than {cap // 1024} KiB")
+        raise PromqlError(f"the answer is longer than {cap // 1024} KiB")
     try:
         envelope = json.loads(body)
     except (ValueError, RecursionError):
-        raise NoSeries(f"{status}, not an answer of Prometheus") from None
+        raise PromqlError(f"{status}, not an answer of Prometheus") from None
     if not isinstance(envelope, dict) or envelope.get("status") not in {"success", "error"}:
-        raise NoSeries(f"{status}, not an answer of Prometheus")
+        raise PromqlError(f"{status}, not an answer of Prometheus")
     if envelope["status"] == "error":
         said = tidy_line(f"{envelope.get('errorType', '')}: {envelope.get('error', '')}", 500)
-        raise NoSeries(f"Prometheus says {status}, {said}", said)
+        raise PromqlError(f"Prometheus says {status}, {said}", said)
     try:
         found = _series(envelope["data"])
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
-        raise NoSeries(f"{status}, but data of an unknown shape") from None
+        raise PromqlError(f"{status}, but data of an unknown shape") from None
     if not found:
-        raise NoSeries("no data, 0 series")
+        raise PromqlError("no data, 0 series")
     finite = tuple(series for series in found if series.points)
     if not finite:
-        raise NoSeries(f"no number in {len(found)} series (NaN, Inf or histograms)")
+        raise PromqlError(f"no number in {len(found)} series (NaN, Inf or histograms)")
     infinite = sum(series.infinite for series in found)
     endless = [f"{infinite} of {len(found)} series infinite"] if infinite else []
     warnings = envelope.get("warnings")
@@ -109,7 +109,7 @@ _REGEX_SIGNS = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class Placeholder:
     """A placeholder: its name, where it stands, the quote around it (none outside strings), the matcher before it."""
 
     name: str
@@ -120,9 +120,9 @@ class Slot:
 
 
 @lru_cache(maxsize=4096)
-def scan(expr: str) -> tuple[tuple[Slot, ...], tuple[str, ...]]:
+def scan(expr: str) -> tuple[tuple[Placeholder, ...], tuple[str, ...]]:
     """The placeholders of an expression, and what is wrong with it, as sentences."""
-    slots: list[Slot] = []
+    slots: list[Placeholder] = []
     problems: list[str] = []
     quote = operator = ""
     at = 0
@@ -134,7 +134,7 @@ def scan(expr: str) -> tuple[tuple[Slot, ...], tuple[str, ...]]:
                 problems.append(f"expr has a '${{' at character {at + 1} that begins no placeholder")
                 at += 2
                 continue
-            slot = Slot(found[1], at, found.end(), quote, operator if quote else "")
+            slot = Placeholder(found[1], at, found.end(), quote, operator if quote else "")
             problems += _misplaced(slot)
             slots.append(slot)
             at = found.end()
@@ -155,7 +155,7 @@ def scan(expr: str) -> tuple[tuple[Slot, ...], tuple[str, ...]]:
     return tuple(slots), tuple(problems)
 
 
-def _misplaced(slot: Slot) -> tuple[str, ...]:
+def _misplaced(slot: Placeholder) -> tuple[str, ...]:
     shown = f"${{{slot.name}}}"
     if slot.name == SELECTOR:
         return (f"expr has {shown} inside a string: it stands for whole matchers",) if slot.quote else ()

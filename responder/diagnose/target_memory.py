@@ -6,7 +6,7 @@ import threading
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
-from responder.diagnose.contract import Ask
+from responder.diagnose.contract import ProbeQuestion
 from responder.model.finding import HEADLINE_LIMIT, Finding, Verdict
 from responder.model.text import cut
 
@@ -19,7 +19,7 @@ SLOW = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Fuse:
+class BreakerState:
     """How often in a row a place did not answer, and the tick from which it may be tried again."""
 
     failures: int = 0
@@ -31,7 +31,7 @@ class Fuse:
         return self.failures >= TIMES
 
 
-def ask(fuse: Fuse, now: float) -> tuple[Fuse, float]:
+def ask(fuse: BreakerState, now: float) -> tuple[BreakerState, float]:
     """Whether to ask: the seconds until the next try, 0 for now. A blown fuse lets one question a pause through."""
     if not fuse.blown:
         return fuse, 0.0
@@ -40,22 +40,22 @@ def ask(fuse: Fuse, now: float) -> tuple[Fuse, float]:
     return replace(fuse, retry_at=now + PAUSE), 0.0
 
 
-def after(fuse: Fuse, *, answered: bool, now: float) -> Fuse:
+def after(fuse: BreakerState, *, answered: bool, now: float) -> BreakerState:
     """The fuse after a question was answered or not."""
-    return Fuse() if answered else Fuse(fuse.failures + 1, now + PAUSE)
+    return BreakerState() if answered else BreakerState(fuse.failures + 1, now + PAUSE)
 
 
-class Breaker:
+class CircuitBreaker:
     """The fuses of one process. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._fuses: dict[str, Fuse] = {}
+        self._fuses: dict[str, BreakerState] = {}
         self._guard = threading.Lock()
 
     def ask(self, place: str, now: float) -> tuple[int, float]:
         """How often in a row ``place`` did not answer, and the seconds until it may be asked, 0 for now."""
         with self._guard:
-            fuse, wait = ask(self._fuses.get(place, Fuse()), now)
+            fuse, wait = ask(self._fuses.get(place, BreakerState()), now)
             if fuse.failures:
                 self._fuses[place] = fuse
         return fuse.failures, wait
@@ -63,7 +63,7 @@ class Breaker:
     def note(self, place: str, *, answered: bool, now: float) -> None:
         """A question to ``place`` was answered or not."""
         with self._guard:
-            fuse = after(self._fuses.get(place, Fuse()), answered=answered, now=now)
+            fuse = after(self._fuses.get(place, BreakerState()), answered=answered, now=now)
             if fuse.failures:
                 self._fuses[place] = fuse
             else:
@@ -74,12 +74,12 @@ FRESH = 10.0
 """Seconds for which an answer is given again. It says how old it is."""
 
 
-def same(ask: Ask) -> Hashable:
+def same(ask: ProbeQuestion) -> Hashable:
     """What two questions share that are the same: all but the name of the probe and the time it is given."""
     return ask.kind, ask.target, ask.question, repr(ask.wire)
 
 
-def told_again(finding: Finding, ask: Ask, age: float) -> Finding:
+def told_again(finding: Finding, ask: ProbeQuestion, age: float) -> Finding:
     """The finding for another probe that asked the same, with its age in seconds."""
     said = f" ({age:.0f} s ago)" if age >= 1 else ""
     return replace(
@@ -91,7 +91,7 @@ def told_again(finding: Finding, ask: Ask, age: float) -> Finding:
     )
 
 
-class Memory:
+class AnswerCache:
     """The answers of the last seconds of one process. Safe to share between threads.
 
     Only ok and bad are kept: who could not look does not keep others from looking.
@@ -101,13 +101,13 @@ class Memory:
         self._answers: dict[Hashable, tuple[float, Finding]] = {}
         self._guard = threading.Lock()
 
-    def recall(self, ask: Ask, now: float) -> Finding | None:
+    def recall(self, ask: ProbeQuestion, now: float) -> Finding | None:
         """The answer to the same question, where it is fresh."""
         with self._guard:
             at, finding = self._answers.get(same(ask), (0.0, None))
         return told_again(finding, ask, now - at) if finding and now - at <= FRESH else None
 
-    def keep(self, ask: Ask, finding: Finding, now: float) -> None:
+    def keep(self, ask: ProbeQuestion, finding: Finding, now: float) -> None:
         """Remember an answer, and forget those that are not fresh any more."""
         if finding.verdict not in {Verdict.OK, Verdict.BAD}:
             return

@@ -15,19 +15,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from responder.diagnose.conclude import conclude, judge
-from responder.engine.effects.context import Desk, History
+from responder.engine.effects.context import DecisionContext, History
 from responder.engine.effects.on_notification import follow
 from responder.engine.effects.page import counts, messages
 from responder.model.alert import AlertGroup
 from responder.model.clock import between
 from responder.model.content import IncidentContent
-from responder.model.decision import Turn
-from responder.model.delivery import Delivery, Diagnosed, Effects, Turned, Work
+from responder.model.decision import FindingAdjustment
+from responder.model.delivery import AdjustedSeverity, DiagnosisRequest, DiagnosisResult, Effects, Notification
 from responder.model.finding import Finding
-from responder.model.flood import Tide
-from responder.model.incident import Found, Incident
-from responder.model.message import Draft
-from responder.model.report import Moment
+from responder.model.flood import FloodState
+from responder.model.incident import Incident, SeverityOverride
+from responder.model.message import OutboxMessage
+from responder.model.report import MessageKind
 from responder.notify.delivery.route import route, with_a_reader
 from responder.notify.report.compose import title
 from responder.notify.report.content import bare, with_findings, with_severity
@@ -35,7 +35,9 @@ from responder.triage.decide import decide
 from responder.triage.lifecycle import believe
 
 
-def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk, tide: Tide | None = None) -> Effects:
+def triage(
+    group: AlertGroup, delivery: Notification, history: History, desk: DecisionContext, tide: FloodState | None = None
+) -> Effects:
     """The effects of a delivery of ``group``, given the history of the group and the active floods."""
     believed = believe(group, history.incident, delivery.received_at, desk.patience)
     decision = decide(
@@ -44,13 +46,15 @@ def triage(group: AlertGroup, delivery: Delivery, history: History, desk: Desk, 
     return follow(decision, believed, delivery, history, desk, tide)
 
 
-def diagnose(work: Work, findings: tuple[Finding, ...]) -> Diagnosed:
+def diagnose(work: DiagnosisRequest, findings: tuple[Finding, ...]) -> DiagnosisResult:
     """The conclusion of all findings, and the severity that they ask for."""
-    return Diagnosed(findings=findings, conclusion=conclude(findings, work.subject), turned=judged(work, findings))
+    return DiagnosisResult(
+        findings=findings, conclusion=conclude(findings, work.subject), turned=judged(work, findings)
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
+class SeverityRevision:
     """What findings make of an incident: its next state and content, and the messages that follow.
 
     ``drafts`` are updates for the channels that were notified already and pages for those that only the new severity
@@ -60,29 +64,29 @@ class Revision:
     incident: Incident
     content: IncidentContent
     rank: int
-    drafts: tuple[Draft, ...] = ()
+    drafts: tuple[OutboxMessage, ...] = ()
     withdrawn: tuple[str, ...] = ()
 
 
-def judged(work: Work, findings: tuple[Finding, ...]) -> Turned | None:
+def judged(work: DiagnosisRequest, findings: tuple[Finding, ...]) -> AdjustedSeverity | None:
     """The severity that the findings ask for, with the reason; None where it stays as it is."""
     found = judge(work.turns, findings)
     if found is None or work.opened_at is None or found[0].severity.name == work.severity:
         return None
     turn, because = found
     word = "raised" if turn.severity.rank < work.rank else "lowered"
-    return Turned(turn, f"{word} from {work.severity} to {turn.severity.name} because {because}")
+    return AdjustedSeverity(turn, f"{word} from {work.severity} to {turn.severity.name} because {because}")
 
 
 def revise(
     incident: Incident | None,
     content: IncidentContent | None,
-    work: Work,
-    diagnosed: Diagnosed,
+    work: DiagnosisRequest,
+    diagnosed: DiagnosisResult,
     waiting: Collection[str],
-    desk: Desk,
+    desk: DecisionContext,
     now: datetime,
-) -> Revision | None:
+) -> SeverityRevision | None:
     """The change that the findings ask for; None where they ask for none, or the incident is not what it was.
 
     ``waiting`` are the channels whose pages have not left: only these can be taken back. Nobody who was woken is told
@@ -92,7 +96,7 @@ def revise(
     if turned is None or incident is None or not incident.open or incident.severity != work.severity:
         return None
     turn, why = turned.turn, turned.reason
-    found = Found(severity=turn.severity.name, given=work.severity, reason=why)
+    found = SeverityOverride(severity=turn.severity.name, given=work.severity, reason=why)
     content = with_findings(content or bare(incident, desk.book), diagnosed.findings, diagnosed.conclusion)
     content = with_severity(content, turn.severity, f"{work.reason}; {why}", held=turn.held)
     moved = replace(
@@ -103,7 +107,7 @@ def revise(
         found=found,
     )
     if not incident.channels:
-        return Revision(moved, content, rank=turn.severity.rank)
+        return SeverityRevision(moved, content, rank=turn.severity.rank)
     wanted = _wanted(work, turn, desk)
     worse = turn.severity.rank < work.rank
     withdrawn = tuple(name for name in work.channels if name in waiting and name not in wanted)
@@ -112,10 +116,10 @@ def revise(
     follows = desk.configured(name for name in kept if name not in waiting and (worse or name not in desk.pagers))
     facts = counts(incident)
     own, rank = (incident.id, work.stream), turn.severity.rank
-    pages = messages(*own, Moment.START, facts, (desk.channels[name] for name in added), rank=rank, due_at=now)
+    pages = messages(*own, MessageKind.START, facts, (desk.channels[name] for name in added), rank=rank, due_at=now)
     told = replace(facts, update=f"{why}; {late(work, now)}")
-    updates = messages(*own, Moment.UPDATE, told, follows, rank=rank, due_at=now)
-    return Revision(
+    updates = messages(*own, MessageKind.UPDATE, told, follows, rank=rank, due_at=now)
+    return SeverityRevision(
         replace(moved, channels=kept + added),
         content,
         rank=rank,
@@ -124,13 +128,15 @@ def revise(
     )
 
 
-def late(work: Work, now: datetime) -> str:
+def late(work: DiagnosisRequest, now: datetime) -> str:
     """How long after the page the diagnosis finished."""
     after = f"{between(work.decided_at, now)} after" if work.decided_at else "after"
     return f"diagnosis finished {after} the page was written"
 
 
-def improved(effects: Effects, work: Work, diagnosed: Diagnosed, desk: Desk, now: datetime) -> Effects:
+def improved(
+    effects: Effects, work: DiagnosisRequest, diagnosed: DiagnosisResult, desk: DecisionContext, now: datetime
+) -> Effects:
     """The effects of a delivery as they are once its diagnosis has ended before any page left."""
     waiting = {draft.channel for draft in effects.drafts if draft.enrich}
     revision = revise(effects.incident, effects.content, work, diagnosed, waiting, desk, now)
@@ -145,6 +151,6 @@ def improved(effects: Effects, work: Work, diagnosed: Diagnosed, desk: Desk, now
     return replace(effects, incident=revision.incident, content=revision.content, drafts=pages + revision.drafts)
 
 
-def _wanted(work: Work, turn: Turn, desk: Desk) -> tuple[str, ...]:
+def _wanted(work: DiagnosisRequest, turn: FindingAdjustment, desk: DecisionContext) -> tuple[str, ...]:
     wished = with_a_reader(work.wished, desk.channels) if turn.held else work.wished
     return route(wished, turn.severity.pages and not turn.held, desk.channels)

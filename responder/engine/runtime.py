@@ -27,21 +27,21 @@ from functools import partial
 import structlog
 
 from responder.diagnose.prober import Prober
-from responder.engine.jobs.scheduler import Job, Timer
-from responder.engine.workers.batching import Gathering
-from responder.engine.workers.clock_skew import ClockWatch
-from responder.engine.workers.delivery import Courier
-from responder.engine.workers.diagnosis import Diagnosis
-from responder.engine.workers.incident_writer import Ledger
+from responder.engine.jobs.scheduler import Job, ScheduledJob
+from responder.engine.workers.batching import BatchedStep
+from responder.engine.workers.clock_skew import ClockSkewWatcher
+from responder.engine.workers.delivery import DeliveryWorker
+from responder.engine.workers.diagnosis import DiagnosisWorker
+from responder.engine.workers.incident_writer import IncidentWriter
 from responder.engine.workers.loop import Loop
-from responder.engine.workers.rule_reloader import Rules
-from responder.engine.workers.triage import Triage
+from responder.engine.workers.rule_reloader import RuleReloader
+from responder.engine.workers.triage import TriageWorker
 from responder.model.clock import Clock
-from responder.model.delivery import Study
+from responder.model.delivery import DiagnosisJob
 from responder.notify.delivery.deliver import Deliverer
 from responder.store.backends import notifications
-from responder.store.database import CannotStore, Database
-from responder.store.outbox.claims import Lane
+from responder.store.database import Database, StoreError
+from responder.store.outbox.claims import ChannelQueue
 
 _log = structlog.get_logger()
 
@@ -60,34 +60,35 @@ class Engine:
         self,
         *,
         database: Database,
-        rules: Rules,
+        rules: RuleReloader,
         prober: Prober,
         deliverer: Deliverer,
         clock: Clock,
         chance: Callable[[], float],
         on_fatal: Callable[[], None],
-        jobs: Callable[[Ledger], Mapping[str, Job]] = lambda _ledger: {},
+        jobs: Callable[[IncidentWriter], Mapping[str, Job]] = lambda _ledger: {},
     ) -> None:
         desk = rules.desk
         self._prober = prober
         self.rules = rules
         self._reading = Loop("rules", rules.step, on_fatal)
-        self._diagnosis = Diagnosis(database, desk, prober, clock, on_end=self._probed, on_page=self._release)
-        self._triage = Triage(database, desk, clock, on_effects=self._follow, room=self._diagnosis.room)
+        self._diagnosis = DiagnosisWorker(database, desk, prober, clock, on_end=self._probed, on_page=self._release)
+        self._triage = TriageWorker(database, desk, clock, on_effects=self._follow, room=self._diagnosis.room)
         self._couriers = {
-            name: Courier(database, lane, desk, deliverer, clock, chance, on_free=partial(self._sent, name))
+            name: DeliveryWorker(database, lane, desk, deliverer, clock, chance, on_free=partial(self._sent, name))
             for name, lane in lanes(desk().channels).items()
         }
-        self._triaging = Loop("triage", Gathering(self._triage.step, clock).step, on_fatal)
-        self._diagnosing = Loop("diagnosis", Gathering(self._diagnosis.step, clock).step, on_fatal)
+        self._triaging = Loop("triage", BatchedStep(self._triage.step, clock).step, on_fatal)
+        self._diagnosing = Loop("diagnosis", BatchedStep(self._diagnosis.step, clock).step, on_fatal)
         self._sending = {name: Loop("courier", courier.step, on_fatal) for name, courier in self._couriers.items()}
-        ledger = Ledger(database, clock, on_effects=self._follow, room=self._diagnosis.room)
+        ledger = IncidentWriter(database, clock, on_effects=self._follow, room=self._diagnosis.room)
         self._timing = [
-            Loop(f"timer {name}", Timer(job, database, clock).step, on_fatal) for name, job in jobs(ledger).items()
+            Loop(f"timer {name}", ScheduledJob(job, database, clock).step, on_fatal)
+            for name, job in jobs(ledger).items()
         ]
         listener = database.listener(self._hear)
         self._hearing = [Loop("listener", listener.step, on_fatal)] if listener else []
-        self._watching = Loop("clock", ClockWatch(database, clock, lambda: desk().pagers).step, on_fatal)
+        self._watching = Loop("clock", ClockSkewWatcher(database, clock, lambda: desk().pagers).step, on_fatal)
 
     def start(self) -> None:
         """Begin."""
@@ -114,7 +115,7 @@ class Engine:
             loop.stop(patience / 8)
         try:
             self._diagnosis.close()
-        except CannotStore as error:
+        except StoreError as error:
             _log.warning("engine.cannot_release", reason=str(error))
         for courier in self._couriers.values():
             courier.close(patience / 4)
@@ -124,7 +125,7 @@ class Engine:
         serving = [self._triaging, self._diagnosing, *self._sending.values()]
         return [*serving, *self._timing, *self._hearing, self._watching, self._reading]
 
-    def _follow(self, started: list[Study], told: Collection[str]) -> None:
+    def _follow(self, started: list[DiagnosisJob], told: Collection[str]) -> None:
         """Triage or a job has committed: begin its studies, and send what is due."""
         self._diagnosis.begin(started)
         self._send(told)
@@ -156,10 +157,10 @@ class Engine:
                 loop.wake()
 
 
-def lanes(channels: Iterable[str]) -> dict[str, Lane]:
+def lanes(channels: Iterable[str]) -> dict[str, ChannelQueue]:
     """One lane a channel, and one without a name for messages of channels that are not configured any more."""
     names = tuple(channels)
-    return {**{name: Lane((name,)) for name in names}, "": Lane(names, rest=True, grace=GRACE)}
+    return {**{name: ChannelQueue((name,)) for name in names}, "": ChannelQueue(names, rest=True, grace=GRACE)}
 
 
 def working(opening: Loop, engine: Engine | None) -> Callable[[], bool]:

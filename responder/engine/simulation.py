@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from responder.engine import pipeline
-from responder.engine.effects.context import Desk, History, history_of
+from responder.engine.effects.context import DecisionContext, History, history_of
 from responder.engine.effects.held_page import held_by, opens_for, pagers_of, windows_of
 from responder.engine.effects.page import still_fires
 from responder.engine.effects.without_notification import changed, paged
 from responder.model.alert import AlertGroup
-from responder.model.delivery import Delivery, Effects
+from responder.model.delivery import Effects, Notification
 from responder.model.incident import Incident
 from responder.model.problem import Place
 from responder.model.rule import Rule, RuleBook
@@ -25,7 +25,7 @@ REMEMBERED = 10_000
 _Value = TypeVar("_Value")
 
 
-class Recent(Generic[_Value]):
+class LruCache(Generic[_Value]):
     """What was said last about each of the keys heard of most recently."""
 
     def __init__(self, size: int = REMEMBERED) -> None:
@@ -47,19 +47,19 @@ class Recent(Generic[_Value]):
 _UNKNOWN = History()
 
 
-class Rehearsal:
+class Simulation:
     """Decides with one set of rules. Incidents open, grow and end as they would have; nothing is stored or sent.
 
     No probe has run, so there are no findings that a later report would have to repeat: no report is kept.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: DecisionContext) -> None:
         self._desk = desk
         self._windows, self._pagers = windows_of(desk), desk.pagers
-        self._known: Recent[History] = Recent()
-        self._homes: Recent[str] = Recent()
+        self._known: LruCache[History] = LruCache()
+        self._homes: LruCache[str] = LruCache()
 
-    def decide(self, group: AlertGroup, delivery: Delivery) -> Effects:
+    def decide(self, group: AlertGroup, delivery: Notification) -> Effects:
         """What follows from a delivery of ``group``, after those decided before, and what time has brought since."""
         history, brought = self._reviewed(self.known(group), delivery.received_at)
         effects = pipeline.triage(group, delivery, history, self._desk)
@@ -78,7 +78,7 @@ class Rehearsal:
         home = self._homes.get(group.dedup_key, "")
         return history_of(group, self._desk, lambda key: self._known.get(key, _UNKNOWN), home)
 
-    def share(self, other: Rehearsal, group: AlertGroup) -> None:
+    def share(self, other: Simulation, group: AlertGroup) -> None:
         """Take what another knows of the group for what we know."""
         self._keep(group, other.known(group))
 
@@ -121,13 +121,13 @@ class Comparison:
     rules, and the same is known of the group.
     """
 
-    def __init__(self, before: Desk, after: Desk) -> None:
-        self._before = Rehearsal(before)
-        self._after = Rehearsal(after)
+    def __init__(self, before: DecisionContext, after: DecisionContext) -> None:
+        self._before = Simulation(before)
+        self._after = Simulation(after)
         self._matching = before.matching, after.matching
         self._twins = _twins(before.book, after.book)
 
-    def decide(self, group: AlertGroup, delivery: Delivery) -> tuple[Effects, Effects]:
+    def decide(self, group: AlertGroup, delivery: Notification) -> tuple[Effects, Effects]:
         """What follows from a delivery of ``group`` with either set."""
         alike = self._alike(group)
         before = self._before.decide(group, delivery)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from responder.model.alert import Alert
-from responder.model.incident import Change, Found, Member
-from responder.model.rule import Action, Rule, Severity, Sought
+from responder.model.incident import Change, GroupedAlert, SeverityOverride
+from responder.model.rule import Action, FindingCondition, Rule, Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,19 +27,19 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class FindingAdjustment:
     """The severity that an incident takes where all these findings are made. It may be the one it has.
 
     ``held`` says why nobody is woken then although the severity pages; it is empty where somebody is.
     """
 
-    findings: tuple[Sought, ...]
+    findings: tuple[FindingCondition, ...]
     severity: Severity
     held: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class ShadowDecision:
     """What a rule in shadow would have decided about an alert, had it not been passed over.
 
     ``reason`` is the reason for the severity, with that for which nobody would be woken.
@@ -61,7 +61,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
+class RuleMatch:
     """The rule that decided one alert, with the severity it gave and the reason for that severity.
 
     ``trial`` is what the first rule in shadow above it would have decided; None where none matches.
@@ -71,7 +71,7 @@ class Ruling:
     rule: Rule
     severity: Severity
     reason: str
-    trial: Trial | None = None
+    trial: ShadowDecision | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,18 +87,18 @@ class Decision:
     ``trial`` is the worst that rules in shadow would have decided about its alerts; it changes nothing.
     """
 
-    ruling: Ruling
-    rulings: tuple[Ruling, ...]
+    ruling: RuleMatch
+    rulings: tuple[RuleMatch, ...]
     subject: Subject
     change: Change
     reason: str
-    turns: tuple[Turn, ...] = ()
+    turns: tuple[FindingAdjustment, ...] = ()
     held: str = ""
-    found: Found | None = None
+    found: SeverityOverride | None = None
     key: str = ""
-    gathered: Mapping[str, Member] = field(default_factory=dict)
+    gathered: Mapping[str, GroupedAlert] = field(default_factory=dict)
     joins: bool = False
-    trial: Trial | None = None
+    trial: ShadowDecision | None = None
 
     @property
     def pages(self) -> bool:

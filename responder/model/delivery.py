@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from responder.model.content import IncidentContent
-from responder.model.decision import Decision, Subject, Turn
+from responder.model.decision import Decision, FindingAdjustment, Subject
 from responder.model.finding import Conclusion, Finding
-from responder.model.flood import Flood
-from responder.model.heartbeat import Beat, Pulse
+from responder.model.flood import FloodCounter
+from responder.model.heartbeat import Heartbeat, HeartbeatState
 from responder.model.incident import Incident
-from responder.model.message import Draft
+from responder.model.message import OutboxMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Notification:
     """One kept body, byte for byte. ``cluster`` is the last segment of the webhook's URL, empty where it has none."""
 
     id: int
@@ -26,7 +26,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class DiagnosisRequest:
     """What a diagnosis needs and nothing else: it must outlive the process that wrote it.
 
     ``severity`` is what the incident had, ``reason`` why, ``turns`` what findings may make of it, and ``wished`` the
@@ -40,7 +40,7 @@ class Work:
     subject: Subject
     channels: tuple[str, ...]
     severity: str = ""
-    turns: tuple[Turn, ...] = ()
+    turns: tuple[FindingAdjustment, ...] = ()
     reason: str = ""
     wished: tuple[str, ...] = ()
     opened_at: datetime | None = None
@@ -48,30 +48,30 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class AdjustedSeverity:
     """The other severity that findings ask for, and why."""
 
-    turn: Turn
+    turn: FindingAdjustment
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosed:
+class DiagnosisResult:
     """What a diagnosis leads to. ``turned`` is None where the findings leave the severity as it is."""
 
     findings: tuple[Finding, ...]
     conclusion: Conclusion
-    turned: Turned | None = None
+    turned: AdjustedSeverity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Study:
+class DiagnosisJob:
     """A diagnosis to run: claimed by attempt, and of use to the page until ``due_at``."""
 
     id: int
     attempt: int
     due_at: datetime
-    work: Work
+    work: DiagnosisRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +90,11 @@ class Effects:
     decision: Decision | None = None
     incident: Incident | None = None
     content: IncidentContent | None = None
-    drafts: tuple[Draft, ...] = ()
-    work: Work | None = None
+    drafts: tuple[OutboxMessage, ...] = ()
+    work: DiagnosisRequest | None = None
     due_at: datetime | None = None
-    beats: tuple[Beat, ...] = ()
-    flood: Flood | None = None
+    beats: tuple[Heartbeat, ...] = ()
+    flood: FloodCounter | None = None
 
     @property
     def state(self) -> str:
@@ -103,7 +103,7 @@ class Effects:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class IncidentChanges:
     """The result of some decisions; ``added`` and ``changed`` contain each incident once, in its last state.
 
     ``pulses`` are the new states of the expected heartbeats and ``floods`` the new flood state of each severity.
@@ -112,10 +112,10 @@ class Decided:
     effects: Sequence[Effects]
     added: Sequence[Incident] = ()
     changed: Sequence[Incident] = ()
-    pulses: Sequence[Pulse] = ()
-    floods: Sequence[Flood] = ()
+    pulses: Sequence[HeartbeatState] = ()
+    floods: Sequence[FloodCounter] = ()
 
     @classmethod
-    def of(cls, effects: Sequence[Effects]) -> Decided:
+    def of(cls, effects: Sequence[Effects]) -> IncidentChanges:
         """The result of effects on incidents that exist already."""
         return cls(effects=effects, changed=[each.incident for each in effects if each.incident is not None])

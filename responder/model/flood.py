@@ -8,7 +8,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flood:
+class FloodCounter:
     """What is remembered of one severity's new incidents. Times are epoch seconds, 0 for never.
 
     ``arrivals`` counts them by the second within the last minute, ``alone`` those of them that had a page of their own
@@ -38,8 +38,8 @@ class Flood:
 
 
 @dataclass(frozen=True, slots=True)
-class Tide:
+class FloodState:
     """The floods by severity, as they stand at ``now``."""
 
     now: datetime
-    floods: Mapping[str, Flood]
+    floods: Mapping[str, FloodCounter]

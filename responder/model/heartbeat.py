@@ -11,7 +11,7 @@ LABEL: Final = "cluster"
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Heartbeat:
     """A Watchdog that fired: the cluster it came from, and when its webhook arrived."""
 
     cluster: str
@@ -19,7 +19,7 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pulse:
+class HeartbeatState:
     """What is known of one expected cluster.
 
     ``seen_at`` is when its Watchdog last arrived, None for never. ``since`` is since when somebody has been watching

@@ -12,7 +12,7 @@ UNJUDGED = "(none)"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class AlertState:
     """What we last heard of one alert of the group. Times are epoch seconds; ``ends_at`` is None while it fires.
 
     ``doubted_at`` is when an Alertmanager said that it still fires although we had heard of its end. ``flaps`` counts
@@ -26,7 +26,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class GroupedAlert:
     """Of an alert in an incident of several groups: the group's dedup key, and the severity that its rule gave."""
 
     group: str
@@ -34,7 +34,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class SeverityOverride:
     """The severity that findings gave an incident, and ``given``, the one that its rule had given it before."""
 
     severity: str
@@ -73,7 +73,7 @@ class Incident:
     resolved_at: datetime | None
     delivery: int
     revision: str
-    alerts: Mapping[str, Known]
+    alerts: Mapping[str, AlertState]
     flaps: int = 0
     hold: str = ""
     held_until: datetime | None = None
@@ -82,8 +82,8 @@ class Incident:
     silenced: str = ""
     gone_since: datetime | None = None
     digest: str = ""
-    found: Found | None = None
-    gathered: Mapping[str, Member] = field(default_factory=dict)
+    found: SeverityOverride | None = None
+    gathered: Mapping[str, GroupedAlert] = field(default_factory=dict)
 
 
 class ChangeKind(StrEnum):
@@ -112,7 +112,7 @@ class Change:
     reason: str
     added: tuple[str, ...]
     resolved: tuple[str, ...]
-    alerts: Mapping[str, Known]
+    alerts: Mapping[str, AlertState]
     hold: str = ""
     held_until: datetime | None = None
     review_at: datetime | None = None

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from responder.model.content import NO_FACTS, IncidentContent, MessageFacts
-from responder.model.report import Moment, Report
+from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class OutboxMessage:
     """A message to be written to the outbox: what is sent, to whom and by when. Its words are composed when it is sent.
 
     ``step`` is the channel's own word for what it does with the message. Messages of one ``stream`` (the dedup key) and
@@ -26,7 +26,7 @@ class Draft:
     stream: str
     channel: str
     step: str
-    moment: Moment
+    moment: MessageKind
     rank: int
     due_at: datetime
     facts: MessageFacts = NO_FACTS
@@ -45,7 +45,7 @@ class OutboxRow:
     """
 
     id: int
-    draft: Draft
+    draft: OutboxMessage
     content: IncidentContent | None
     attempt: int
     plain: bool
@@ -54,7 +54,7 @@ class OutboxRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class ClaimedMessage:
     """A claimed message with its composed report: what a channel renders.
 
     ``attempt`` counts from 1 and fences the claim; ``plain`` asks for the minimal form. ``written_at`` is when it was

@@ -40,7 +40,7 @@ class Problem:
         return f"{self.place}: {self.level.value}[{self.code}] {self.message}{hint}"
 
 
-class BadRules(Exception):
+class InvalidRules(Exception):
     """The rule files cannot be used. ``problems`` are all of them, in the order of the files."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:

@@ -11,7 +11,7 @@ from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.rule import Link
 
 
-class Moment(StrEnum):
+class MessageKind(StrEnum):
     """Which of the message templates applies.
 
     ``again`` reopens an incident that people had heard the end of. ``late`` carries findings that came after the page
@@ -28,7 +28,7 @@ class Moment(StrEnum):
     UNCLOSED = "unclosed"
 
     @classmethod
-    def _missing_(cls, value: object) -> Moment | None:
+    def _missing_(cls, value: object) -> MessageKind | None:
         """The moment of a newer replica, met while a rollout is under way: told as an update rather than not at all."""
         return cls.UPDATE if isinstance(value, str) else None
 
@@ -56,7 +56,7 @@ class Report:
     names the probes that have not answered yet. What nobody has anything to say about stays empty.
     """
 
-    moment: Moment
+    moment: MessageKind
     status: Status
     incident: str
     dedup_key: str

@@ -123,7 +123,7 @@ class SubjectFrom:
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class FindingCondition:
     """A probe, and the words for what it may have found: any of ok, warning, bad, unknown."""
 
     probe: str
@@ -144,7 +144,7 @@ class Adjustment:
 
     matchers: tuple[Matcher, ...] = ()
     firing: int = 0
-    findings: tuple[Sought, ...] = ()
+    findings: tuple[FindingCondition, ...] = ()
     raises: bool = True
     to: str = ""
     steps: int = 0
@@ -189,7 +189,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat:
+class ExpectedHeartbeat:
     """A cluster whose Watchdog must be seen at least every ``max_gap`` seconds; ``rule`` applies where it is not."""
 
     cluster: str
@@ -228,4 +228,4 @@ class RuleBook:
     revision: str
     exporters: tuple[str, ...] = field(default=())
     gathers: bool = False
-    heartbeats: tuple[Heartbeat, ...] = field(default=())
+    heartbeats: tuple[ExpectedHeartbeat, ...] = field(default=())

@@ -9,7 +9,7 @@ _MARGIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timing:
     """What follows from ``group_interval``, the longest one of Alertmanager's routes that lead here.
 
     Each peer of a pair tells its own view of a group once in that time, so nothing is known sooner. What concerns
@@ -55,5 +55,5 @@ class Patience:
         return max(timedelta(hours=1), 6 * self.quiet)
 
 
-USUAL = Patience()
+USUAL = Timing()
 """That of Alertmanager's own default, five minutes."""

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeRange:
     """From one time of the day to another, by the clock on the wall. One that ends before it begins ends tomorrow."""
 
     start: time
@@ -25,5 +25,5 @@ class Window:
     name: str
     zone: ZoneInfo
     days: frozenset[int]
-    spans: tuple[Span, ...]
+    spans: tuple[TimeRange, ...]
     holidays: frozenset[date] = frozenset()

@@ -9,11 +9,11 @@ from enum import Enum
 from typing import Any, ClassVar, Self
 
 from responder.model.check import Result, skipped
-from responder.model.message import Letter, Request, Response
+from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Outcome
-from responder.model.report import Moment
+from responder.model.report import MessageKind
 from responder.model.setting import Setting
-from responder.notify.rate_limit import Pace
+from responder.notify.rate_limit import RateLimit
 
 #: Sends a request and returns the response; the caller handles what cannot be reached.
 Ask = Callable[[Request], Response]
@@ -51,8 +51,8 @@ class Channel(ABC):
     use: ClassVar[Use] = Use.RULES
     #: The name of the channel whose messages it gets where that one is not configured; empty for none.
     stands_in_for: ClassVar[str] = ""
-    #: The messages that a moment becomes, in order; a step is the channel's own word and returns in ``Letter.step``.
-    steps: ClassVar[Mapping[Moment, tuple[str, ...]]]
+    #: The messages that a moment becomes, in order; a step is the channel's own word and returns in ``step``.
+    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]]
 
     @classmethod
     @abstractmethod
@@ -69,7 +69,7 @@ class Channel(ABC):
 
     @property
     @abstractmethod
-    def pace(self) -> Pace | None:
+    def pace(self) -> RateLimit | None:
         """Rate limit for all replicas together; None for no limit."""
 
     @property
@@ -83,11 +83,11 @@ class Channel(ABC):
         return ""
 
     @abstractmethod
-    def render(self, letter: Letter) -> Request:
+    def render(self, letter: ClaimedMessage) -> Request:
         """Return the request for a message, within the vendor's limits; the minimal form if ``letter.plain``."""
 
     @abstractmethod
-    def read(self, letter: Letter, response: Response) -> Outcome:
+    def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
         """Return the meaning of a response. Never raises, whatever came back."""
 
     def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:

@@ -11,19 +11,19 @@ SKEW = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Available:
     """How many messages may leave now: ``urgent`` of them in all, ``other`` of them not of the worst severity."""
 
     urgent: int
     other: int
 
-    def within(self, most: int) -> Room:
+    def within(self, most: int) -> Available:
         """The same, and never more than ``most``."""
-        return Room(min(self.urgent, most), min(self.other, most))
+        return Available(min(self.urgent, most), min(self.other, most))
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RateLimit:
     """``burst`` messages at once, then one every ``interval`` seconds. The last ``reserve`` are for the worst severity.
 
     What was sent is remembered as one number, the time at which the bucket is full again (the generic cell rate
@@ -34,11 +34,11 @@ class Pace:
     burst: int
     reserve: int
 
-    def room(self, full_at: float, now: float) -> Room:
+    def room(self, full_at: float, now: float) -> Available:
         """What may leave at ``now``. Both are seconds since the epoch."""
         used = self._used(full_at, now)
         left = max(0, int((self.burst * self.interval - used + _HAIR) / self.interval))
-        return Room(urgent=left, other=max(0, left - self.reserve))
+        return Available(urgent=left, other=max(0, left - self.reserve))
 
     def spent(self, full_at: float, now: float, count: int) -> float:
         """When the bucket is full again after ``count`` more messages."""
@@ -59,7 +59,7 @@ class Pace:
         return min(used, most) if used <= most + SKEW else 0.0
 
 
-def per_minute(limit: int, burst: int) -> Pace:
+def per_minute(limit: int, burst: int) -> RateLimit:
     """At most ``limit`` messages in any minute, ``burst`` of them at once, half of the burst for the worst severity."""
     burst = max(1, min(burst, limit // 2))
-    return Pace(interval=60.0 / max(1, limit - burst), burst=burst, reserve=burst // 2)
+    return RateLimit(interval=60.0 / max(1, limit - burst), burst=burst, reserve=burst // 2)

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from responder.outgoing.client import Outgoing
-from responder.outgoing.network import CouldNotReach, is_forbidden, is_ip, join_address, split_address
+from responder.outgoing.network import UnreachableError, is_forbidden, is_ip, join_address, split_address
 
-__all__ = ["CouldNotReach", "Outgoing", "is_forbidden", "is_ip", "join_address", "split_address"]
+__all__ = ["Outgoing", "UnreachableError", "is_forbidden", "is_ip", "join_address", "split_address"]

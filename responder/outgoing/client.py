@@ -59,7 +59,7 @@ class Outgoing:
     def send(self, request: Request, deadline: Deadline, cap: int = 65536) -> Response:
         """Return the response to ``request``, whatever its status: headers in lower case, at most ``cap`` body bytes.
 
-        Raises CouldNotReach, by the deadline, if there is none. A read-only request that failed on a dead kept-alive
+        Raises UnreachableError, by the deadline, if there is none. A read-only request that failed on a dead kept-alive
         connection is repeated once; any other retry is the caller's.
         """
         return self._session().send(request, deadline, cap)
@@ -75,13 +75,13 @@ class Outgoing:
         return masked(self.send(with_token(request, token), deadline, cap), token)
 
     def connect(self, host: str, port: int, deadline: Deadline) -> socket.socket:
-        """A connected TCP socket, its time-out set to what is left. Raises CouldNotReach."""
+        """A connected TCP socket, its time-out set to what is left. Raises UnreachableError."""
         connection = self._dialer.dial(host, port, deadline)
         connection.settimeout(max(0.001, deadline.left(self._clock.monotonic())))
         return connection
 
     def resolve(self, host: str, port: int, deadline: Deadline) -> tuple[str, ...]:
-        """The IP addresses this machine finds for a name, in its hosts file or DNS. Raises CouldNotReach."""
+        """The IP addresses this machine finds for a name, in its hosts file or DNS. Raises UnreachableError."""
         return self._dialer.resolve(host, port, deadline)
 
     def mapped(self, host: str, port: int) -> tuple[str, int]:

@@ -131,7 +131,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> DeadlineStream:
-        """Connect by the deadline of the current exchange. Raises CouldNotReach."""
+        """Connect by the deadline of the current exchange. Raises UnreachableError."""
         exchange = _current.get()
         exchange.dialled = True
         return DeadlineStream(self._dialer.dial(host, port, exchange.deadline), self._dialer.clock)
@@ -157,7 +157,7 @@ _FORBIDDEN = tuple(
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-class CouldNotReach(Exception):
+class UnreachableError(Exception):
     """The other side gave no usable answer; the text says why in a few words and holds no secret.
 
     ``refused`` marks the one case where a host did answer: nothing listens on that port.
@@ -199,26 +199,26 @@ def join_address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def reason(error: OSError, seconds: float) -> CouldNotReach:
+def reason(error: OSError, seconds: float) -> UnreachableError:
     """What an operating system or TLS error means, in a few words. ``seconds`` is how long we were ready to wait."""
     match error:
         case TimeoutError():
-            return CouldNotReach(f"timed out after {seconds:.1f} s")
+            return UnreachableError(f"timed out after {seconds:.1f} s")
         case ConnectionRefusedError():
-            return CouldNotReach("connection refused", refused=True)
+            return UnreachableError("connection refused", refused=True)
         case ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError():
-            return CouldNotReach("connection reset")
+            return UnreachableError("connection reset")
         case socket.gaierror(errno=socket.EAI_NONAME | socket.EAI_NODATA):
-            return CouldNotReach("name does not resolve")
+            return UnreachableError("name does not resolve")
         case socket.gaierror():
-            return CouldNotReach("name lookup failed")
+            return UnreachableError("name lookup failed")
         case ssl.SSLCertVerificationError():
-            return CouldNotReach(f"TLS: {error.verify_message}")
+            return UnreachableError(f"TLS: {error.verify_message}")
         case ssl.SSLEOFError():
-            return CouldNotReach("TLS: the other side hung up")
+            return UnreachableError("TLS: the other side hung up")
         case ssl.SSLError():
-            return CouldNotReach(f"TLS: {(error.reason or 'handshake failed').replace('_', ' ').lower()}")
-    return CouldNotReach((error.strerror or type(error).__name__).lower())
+            return UnreachableError(f"TLS: {(error.reason or 'handshake failed').replace('_', ' ').lower()}")
+    return UnreachableError((error.strerror or type(error).__name__).lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +236,8 @@ class Dialer:
     def resolve(self, host: str, port: int, deadline: Deadline) -> tuple[str, ...]:
         """The IP addresses of a name, as this machine resolves it (hosts file, then DNS).
 
-        Raises CouldNotReach. The lookup itself cannot be interrupted, so it is left behind on a daemon thread when the
-        deadline passes: it ends with the resolver's own time-out.
+        Raises UnreachableError. The lookup itself cannot be interrupted, so it is left behind on a daemon thread when
+        the deadline passes: it ends with the resolver's own time-out.
         """
         found: SimpleQueue[tuple[str, ...] | OSError] = SimpleQueue()
         left = deadline.left(self.clock.monotonic())
@@ -248,18 +248,18 @@ class Dialer:
         try:
             answer = found.get(timeout=left)
         except Empty:
-            raise CouldNotReach(f"name lookup timed out after {left:.1f} s") from None
+            raise UnreachableError(f"name lookup timed out after {left:.1f} s") from None
         if isinstance(answer, OSError):
             raise reason(answer, left) from answer
         return answer
 
     def dial(self, host: str, port: int, deadline: Deadline) -> socket.socket:
-        """A connected TCP socket. Raises CouldNotReach, also for addresses that nobody may be sent to."""
+        """A connected TCP socket. Raises UnreachableError, also for addresses that nobody may be sent to."""
         budget = deadline.left(self.clock.monotonic())
         host, port = self.mapped(host, port)
         addresses = self.resolve(host, port, deadline)
         if any(is_forbidden(address) for address in addresses):
-            raise CouldNotReach("link-local and metadata addresses are never asked")
+            raise UnreachableError("link-local and metadata addresses are never asked")
         failure: OSError = TimeoutError()
         for untried, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
             left = deadline.left(self.clock.monotonic())

@@ -15,7 +15,7 @@ from responder import __version__
 from responder.model.clock import Deadline
 from responder.model.message import Request, Response
 from responder.outgoing.library import httpcore, httpx
-from responder.outgoing.network import CouldNotReach, DeadlineBackend, Dialer, Exchange, limited, reason
+from responder.outgoing.network import DeadlineBackend, Dialer, Exchange, UnreachableError, limited, reason
 
 #: Bytes that an answer may take beside its body: heads (also of 1xx responses), and what chunks are wrapped in.
 _OVERHEAD_BYTES: Final = 1024 * 1024
@@ -55,7 +55,7 @@ class Session:
         )
 
     def send(self, request: Request, deadline: Deadline, cap: int) -> Response:
-        """Return the response with at most ``cap`` bytes of its body. Raises CouldNotReach.
+        """Return the response with at most ``cap`` bytes of its body. Raises UnreachableError.
 
         A read-only request that failed on a kept-alive connection is repeated once, on a new one.
         """
@@ -89,9 +89,9 @@ class Session:
                 extensions={"target": _target(parts)},
             )
         except httpx.InvalidURL:
-            raise CouldNotReach("the address cannot be used") from None
+            raise UnreachableError("the address cannot be used") from None
         except UnicodeEncodeError:
-            raise CouldNotReach("the request cannot be sent as HTTP") from None
+            raise UnreachableError("the request cannot be sent as HTTP") from None
 
     def _exchange(self, built: httpx.Request, exchange: Exchange, cap: int) -> Response:
         with limited(exchange):
@@ -188,32 +188,32 @@ _BROKEN: Final[tuple[type[Exception], ...]] = (
 )
 
 
-def _named(error: Exception, exchange: Exchange, seconds: float) -> CouldNotReach:
+def _named(error: Exception, exchange: Exchange, seconds: float) -> UnreachableError:
     """Return what an error in _BROKEN means, in a few words without anything of the address."""
     if isinstance(error, OSError):
         return reason(error, seconds)
     if isinstance(error, httpcore.LocalProtocolError):
-        return CouldNotReach("the request cannot be sent as HTTP")
+        return UnreachableError("the request cannot be sent as HTTP")
     if isinstance(error, httpx.RemoteProtocolError):  # httpx reads Location though it follows no redirect
-        return CouldNotReach("the answer redirects to an address that cannot be used")
+        return UnreachableError("the answer redirects to an address that cannot be used")
     if getattr(error.__context__, "error_status_hint", None) == _HEAD_TOO_LARGE:
-        return CouldNotReach("the head of the answer is larger than 100 KB")
+        return UnreachableError("the head of the answer is larger than 100 KB")
     if exchange.ended:
-        return CouldNotReach("hung up before the answer was complete")
-    return CouldNotReach("the answer is not HTTP")
+        return UnreachableError("hung up before the answer was complete")
+    return UnreachableError("the answer is not HTTP")
 
 
 def _parts(url: str) -> SplitResult:
-    """Return the parts of an address that can be called. Raises CouldNotReach."""
+    """Return the parts of an address that can be called. Raises UnreachableError."""
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises ValueError
     except ValueError:
-        raise CouldNotReach("the address cannot be used") from None
+        raise UnreachableError("the address cannot be used") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise CouldNotReach("the address cannot be used: it is not http(s)")
+        raise UnreachableError("the address cannot be used: it is not http(s)")
     if not parts.hostname.isascii():
-        raise CouldNotReach("the address cannot be used: write the name of its host in ASCII (xn--...)")
+        raise UnreachableError("the address cannot be used: write the name of its host in ASCII (xn--...)")
     return parts
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from responder.model.clock import Clock, Deadline
 from responder.model.message import MailServer, Request, Response
 from responder.outgoing.client import Outgoing
-from responder.outgoing.network import CouldNotReach, reason
+from responder.outgoing.network import UnreachableError, reason
 
 
 class Mailer:
@@ -26,10 +26,10 @@ class Mailer:
         """Return the server's last reply in terms of HTTP: 200 accepted, 503 for 4yz, 422 for 5yz (RFC 5321, 4.2.1).
 
         The envelope is in the headers From and To. A request without a body goes as far as the login and a NOOP.
-        Raises CouldNotReach if there is no reply in time.
+        Raises UnreachableError if there is no reply in time.
         """
         if request.mail_server is None:
-            raise CouldNotReach("no mail server is configured")
+            raise UnreachableError("no mail server is configured")
         say = (lambda session: _hand_in(session, request)) if request.body else _noop
         return self._converse(request.mail_server, say, deadline, cap)
 
@@ -73,15 +73,15 @@ class Mailer:
                 session.putcmd("quit")  # nothing waits for its answer: the mail was taken, or was not
             session.close()
 
-    def _named(self, error: OSError, seconds: float, deadline: Deadline) -> CouldNotReach:
+    def _named(self, error: OSError, seconds: float, deadline: Deadline) -> UnreachableError:
         if deadline.left(self._clock.monotonic()) <= 0:
             return reason(TimeoutError(), seconds)
         if isinstance(error, smtplib.SMTPServerDisconnected):
-            return CouldNotReach("hung up in the middle of the conversation")
+            return UnreachableError("hung up in the middle of the conversation")
         if isinstance(error, smtplib.SMTPNotSupportedError):
-            return CouldNotReach(f"the mail server lacks what the settings ask for: {error}")
+            return UnreachableError(f"the mail server lacks what the settings ask for: {error}")
         if isinstance(error, smtplib.SMTPException):
-            return CouldNotReach("the answer is not SMTP")
+            return UnreachableError("the answer is not SMTP")
         return reason(error, seconds)
 
 

@@ -9,14 +9,14 @@ import msgspec
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.clock import EARLIEST, LATEST
-from responder.model.delivery import Delivery
+from responder.model.delivery import Notification
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _YEAR_ONE = 1
 """The year of ``endsAt`` while an alert fires: Go's zero time (Alertmanager dispatch.go)."""
 
 
-class BadBody(Exception):
+class InvalidPayload(Exception):
     """A body that is not a version 4 webhook. ``path`` is the first bad field as a JSON path, ``$`` for the whole."""
 
     def __init__(self, path: str, reason: str) -> None:
@@ -25,7 +25,7 @@ class BadBody(Exception):
         self.reason = reason
 
 
-class _WireAlert(msgspec.Struct, rename="camel"):
+class _PayloadAlert(msgspec.Struct, rename="camel"):
     status: Literal["firing", "resolved"]
     labels: dict[str, str]
     starts_at: _Time
@@ -35,12 +35,12 @@ class _WireAlert(msgspec.Struct, rename="camel"):
     generator_url: str = msgspec.field(name="generatorURL", default="")
 
 
-class _Wire(msgspec.Struct, rename="camel"):
+class _Payload(msgspec.Struct, rename="camel"):
     version: Literal["4"]
     group_key: Annotated[str, msgspec.Meta(min_length=1)]
     status: Literal["firing", "resolved"]
     receiver: str
-    alerts: list[_WireAlert]
+    alerts: list[_PayloadAlert]
     group_labels: dict[str, str] = {}
     common_labels: dict[str, str] = {}
     common_annotations: dict[str, str] = {}
@@ -48,17 +48,17 @@ class _Wire(msgspec.Struct, rename="camel"):
     truncated_alerts: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
-_DECODER = msgspec.json.Decoder(_Wire)
+_DECODER = msgspec.json.Decoder(_Payload)
 _ANY = msgspec.json.Decoder()
 
 
 def check(body: bytes) -> None:
-    """Raise BadBody unless ``parse`` will understand the body."""
+    """Raise InvalidPayload unless ``parse`` will understand the body."""
     _decode(body)
 
 
 def parse(body: bytes, cluster: str = "") -> AlertGroup:
-    """The group that a body describes; ``cluster`` is what the webhook's URL names. Raises BadBody."""
+    """The group that a body describes; ``cluster`` is what the webhook's URL names. Raises InvalidPayload."""
     wire = _decode(body)
     return AlertGroup(
         group_key=wire.group_key,
@@ -73,12 +73,12 @@ def parse(body: bytes, cluster: str = "") -> AlertGroup:
     )
 
 
-def read(delivery: Delivery) -> AlertGroup:
-    """The group that a stored notification describes. Raises BadBody for a body that ``check`` would refuse."""
+def read(delivery: Notification) -> AlertGroup:
+    """The group that a stored notification describes. Raises InvalidPayload for a body that ``check`` would refuse."""
     return parse(delivery.body, delivery.cluster)
 
 
-def _alert(wire: _WireAlert) -> Alert:
+def _alert(wire: _PayloadAlert) -> Alert:
     firing = wire.status == "firing"
     return Alert(
         firing=firing,
@@ -99,31 +99,31 @@ def _reckoned(told: datetime) -> datetime:
         return EARLIEST if told.year == _YEAR_ONE else LATEST
 
 
-def _decode(body: bytes) -> _Wire:
+def _decode(body: bytes) -> _Payload:
     try:
         return _DECODER.decode(body)
     except msgspec.ValidationError as error:
         raise _explained(body, str(error)) from None
     except msgspec.DecodeError as error:
-        raise BadBody("$", f"not JSON: {error}") from None
+        raise InvalidPayload("$", f"not JSON: {error}") from None
     except UnicodeDecodeError as error:
-        raise BadBody("$", f"not UTF-8 at byte {error.start}") from None
+        raise InvalidPayload("$", f"not UTF-8 at byte {error.start}") from None
     except RecursionError:
-        raise BadBody("$", "nested too deeply") from None
+        raise InvalidPayload("$", "nested too deeply") from None
 
 
-def _explained(body: bytes, message: str) -> BadBody:
+def _explained(body: bytes, message: str) -> InvalidPayload:
     """The library ends its message with " - at `$.path`"; it names the container but not the key of a bad label."""
     reason, _, tail = message.partition(" - at `")
     path = tail.removesuffix("`") or "$"
     if "Object missing required field `" in reason:
         field = reason.split("`")[1]
-        return BadBody(f"{path}.{field}", "is missing: this is not a webhook of version 4")
+        return InvalidPayload(f"{path}.{field}", "is missing: this is not a webhook of version 4")
     if path == "$.version":
-        return BadBody(path, 'is not "4", the webhook version of Alertmanager 0.16 and later')
+        return InvalidPayload(path, 'is not "4", the webhook version of Alertmanager 0.16 and later')
     if path.endswith("[...]"):
         path = _named(_ANY.decode(body), path)
-    return BadBody(path, reason[0].lower() + reason[1:])
+    return InvalidPayload(path, reason[0].lower() + reason[1:])
 
 
 def _named(value: Any, path: str) -> str:

@@ -9,7 +9,8 @@ from responder.model.rule import (
     Action,
     Adjustment,
     Contact,
-    Heartbeat,
+    ExpectedHeartbeat,
+    FindingCondition,
     Link,
     Matcher,
     ProbeSpec,
@@ -19,13 +20,12 @@ from responder.model.rule import (
     Service,
     Severity,
     SeverityFrom,
-    Sought,
     SubjectFrom,
 )
-from responder.model.window import Span, Window
+from responder.model.window import TimeRange, Window
 from responder.rulebook.defaults import channels_of, expanded, windows_of
 from responder.rulebook.field_types import DAYS, span, zone
-from responder.rulebook.rule_files import Draft, Entry
+from responder.rulebook.rule_files import Entry, RuleFiles
 from responder.rulebook.schema import (
     AdjustShape,
     Platform,
@@ -37,7 +37,7 @@ from responder.rulebook.schema import (
 )
 
 
-def assemble(draft: Draft, revision: str) -> RuleBook:
+def assemble(draft: RuleFiles, revision: str) -> RuleBook:
     """The rule book. The checks found nothing: every name is known, and what they fill in of the draft is complete."""
     platform = draft.platforms[0].value
     contacts = {
@@ -106,12 +106,12 @@ def _window(entry: Entry[WindowShape]) -> Window:
         name=entry.name,
         zone=found,
         days=frozenset(DAYS.index(day) for day in shape.days),
-        spans=tuple(sorted((Span(*span(hours)) for hours in shape.hours), key=lambda each: each.start)),
+        spans=tuple(sorted((TimeRange(*span(hours)) for hours in shape.hours), key=lambda each: each.start)),
         holidays=frozenset(shape.holidays),
     )
 
 
-def _rule(number: int, entry: Entry[RuleShape], draft: Draft, windows: Mapping[str, Window]) -> Rule:
+def _rule(number: int, entry: Entry[RuleShape], draft: RuleFiles, windows: Mapping[str, Window]) -> Rule:
     shape, defaults = entry.value, draft.defaults_of(entry.document.name)
     action = Action(shape.action)
     tells = action is Action.NOTIFY
@@ -143,14 +143,14 @@ def _adjustment(shape: AdjustShape, matchers: tuple[Matcher, ...]) -> Adjustment
     return Adjustment(
         matchers=matchers,
         firing=max(when.firing or 0 for when in shape.when),
-        findings=tuple(Sought(when.probe, tuple(when.is_)) for when in shape.when if when.probe is not None),
+        findings=tuple(FindingCondition(when.probe, tuple(when.is_)) for when in shape.when if when.probe is not None),
         raises=shape.raise_ is not None,
         to=to if isinstance(to, str) else "",
         steps=to if isinstance(to, int) else 0,
     )
 
 
-def _heartbeats(draft: Draft) -> Iterator[Heartbeat]:
+def _heartbeats(draft: RuleFiles) -> Iterator[ExpectedHeartbeat]:
     """Their rules take the defaults of the file but for its window: who is blind must know at any time."""
     told = list(enumerate(draft.told))[len(draft.rules) :]
     for entry, (number, rule_entry) in zip(draft.heartbeats, told, strict=True):
@@ -159,7 +159,7 @@ def _heartbeats(draft: Draft) -> Iterator[Heartbeat]:
             _rule(number, rule_entry, draft, {}),
             impact=f"Alerts of {cluster} may reach nobody: what breaks there now goes unnoticed.",
         )
-        yield Heartbeat(cluster=cluster, max_gap=entry.value.max_gap, rule=rule)
+        yield ExpectedHeartbeat(cluster=cluster, max_gap=entry.value.max_gap, rule=rule)
 
 
 def _severity_of(shape: RuleShape) -> str | SeverityFrom:

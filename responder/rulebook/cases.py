@@ -13,8 +13,8 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from responder.model.problem import BadRules, Place, Problem
-from responder.rulebook.schema import Shape
+from responder.model.problem import InvalidRules, Place, Problem
+from responder.rulebook.schema import StrictModel
 from responder.rulebook.suggestions import nearest
 from responder.rulebook.validate import explain
 from responder.rulebook.yaml.builder import Path as Keys
@@ -57,7 +57,7 @@ Time = Annotated[datetime, BeforeValidator(_time)]
 Labels = dict[str, str]
 
 
-class Expect(Shape):
+class Expect(StrictModel):
     """What must come of the alert. Only what is given is compared."""
 
     rule: str | None = Field(default=None, description="Id of the rule that decides.")
@@ -92,7 +92,7 @@ class Expect(Shape):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
-class CaseShape(Shape):
+class CaseShape(StrictModel):
     """One case, or one for each row."""
 
     name: str = Field(min_length=1, description="What is promised, as a sentence.")
@@ -116,7 +116,7 @@ class CaseShape(Shape):
         return self
 
 
-class CaseDefaults(Shape):
+class CaseDefaults(StrictModel):
     """What all cases of the file share."""
 
     labels: Labels = Field(default={}, description="Labels of every alert.")
@@ -124,7 +124,7 @@ class CaseDefaults(Shape):
     now: Time | None = Field(default=None, description="When the cases take place.")
 
 
-class CoverageShape(Shape):
+class CoverageShape(StrictModel):
     """What the cases must reach."""
 
     min_rules: Annotated[float, BeforeValidator(_percent)] = Field(default=0.0, description="Share of the rules: 100%.")
@@ -133,7 +133,7 @@ class CoverageShape(Shape):
     )
 
 
-class CaseFile(Shape):
+class CaseFile(StrictModel):
     """A file of test cases."""
 
     defaults: CaseDefaults = Field(default=CaseDefaults())
@@ -175,27 +175,29 @@ class CaseSet:
 
 
 def load_cases(path: Path) -> CaseSet:
-    """The cases of a file. Raises BadRules with every problem of it."""
+    """The cases of a file. Raises InvalidRules with every problem of it."""
     name = f"{path.resolve().parent.name}/{path.name}"
     try:
         document = read(name, path.read_bytes())
     except OSError as error:
-        raise BadRules((Problem(Place(str(path), 1, 1), "unreadable", str(error.strerror), "see the path"),)) from error
+        raise InvalidRules(
+            (Problem(Place(str(path), 1, 1), "unreadable", str(error.strerror), "see the path"),)
+        ) from error
     if document.problems:
-        raise BadRules(document.problems)
+        raise InvalidRules(document.problems)
     data = document.data if document.data is not None else {}
     try:
         file = CaseFile.model_validate(data)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise BadRules(tuple(sorted({_problem(explain(each, document, data)) for each in details}))) from error
+        raise InvalidRules(tuple(sorted({_problem(explain(each, document, data)) for each in details}))) from error
     found = [
         each
         for number, shape in enumerate(file.tests)
         for each in _spread(shape, file.defaults, document, ("tests", number), path.parent)
     ]
     if problems := tuple(each for each in found if isinstance(each, Problem)):
-        raise BadRules(problems)
+        raise InvalidRules(problems)
     cases = tuple(each for each in found if isinstance(each, Case))
     return CaseSet(path, cases, file.coverage.min_rules, file.coverage.min_matchers)
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from responder.model.problem import Place
-from responder.rulebook.rule_files import Draft, Entry
+from responder.rulebook.rule_files import Entry, RuleFiles
 from responder.rulebook.schema import AdjustShape, Defaults, RuleShape
 from responder.rulebook.yaml.builder import Path
 
 
-def channels_of(rule: Entry[RuleShape], draft: Draft) -> Sequence[str]:
+def channels_of(rule: Entry[RuleShape], draft: RuleFiles) -> Sequence[str]:
     """The channels of a rule: its own, or its file's."""
     return _defaults(rule, draft).channels if rule.value.channels is None else rule.value.channels
 
 
-def probes_of(rule: Entry[RuleShape], draft: Draft) -> Iterator[tuple[str, Place]]:
+def probes_of(rule: Entry[RuleShape], draft: RuleFiles) -> Iterator[tuple[str, Place]]:
     """The probes of a rule, its file's baseline among them, with the place to speak of each: in the rule, always."""
     packs = draft.pack_lists()
     for name, place in _listed(rule, _defaults(rule, draft)):
@@ -23,7 +23,7 @@ def probes_of(rule: Entry[RuleShape], draft: Draft) -> Iterator[tuple[str, Place
             yield probe, place
 
 
-def probe_names(rule: Entry[RuleShape], draft: Draft) -> tuple[str, ...]:
+def probe_names(rule: Entry[RuleShape], draft: RuleFiles) -> tuple[str, ...]:
     """The same without the places, which cost more to find than the names."""
     return expanded(rule.value, _defaults(rule, draft), draft.pack_lists())
 
@@ -35,7 +35,7 @@ def expanded(rule: RuleShape, defaults: Defaults, packs: Mapping[str, Sequence[s
     return tuple(dict.fromkeys(probe for name in names for probe in packs.get(name, (name,))))
 
 
-def windows_of(rule: Entry[RuleShape], draft: Draft) -> Mapping[str, str]:
+def windows_of(rule: Entry[RuleShape], draft: RuleFiles) -> Mapping[str, str]:
     """The window of each severity; those of the default where the rule names none."""
     own = rule.value.pages_in
     wanted = _defaults(rule, draft).pages_in if own is None else own
@@ -44,7 +44,7 @@ def windows_of(rule: Entry[RuleShape], draft: Draft) -> Mapping[str, str]:
     return wanted or {}
 
 
-def severities_of(rule: RuleShape, draft: Draft) -> set[str]:
+def severities_of(rule: RuleShape, draft: RuleFiles) -> set[str]:
     """Every severity that a rule can give, by its conditions too."""
     if not rule.adjust:
         return base_of(rule)
@@ -100,5 +100,5 @@ def _listed(rule: Entry[RuleShape], defaults: Defaults) -> Iterator[tuple[str, P
         yield name, rule.at("id")
 
 
-def _defaults(rule: Entry[RuleShape], draft: Draft) -> Defaults:
+def _defaults(rule: Entry[RuleShape], draft: RuleFiles) -> Defaults:
     return draft.defaults_of(rule.document.name)

@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from responder.rulebook.rule_files import ProbeKindLike
+from responder.rulebook.rule_files import ProbeKindSchema
 from responder.rulebook.schema import File
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def json_schema(kinds: Mapping[str, ProbeKindLike]) -> dict[str, Any]:
+def json_schema(kinds: Mapping[str, ProbeKindSchema]) -> dict[str, Any]:
     """The schema of ``File`` in the dialect 2020-12, with the keys of each kind of probe."""
     schema = File.model_json_schema(by_alias=True)
     parts = schema["$defs"]
@@ -30,7 +30,7 @@ def json_schema(kinds: Mapping[str, ProbeKindLike]) -> dict[str, Any]:
     return {"$schema": DIALECT, **schema, "title": "A rule file of responder"}
 
 
-def _probe(name: str, kind: ProbeKindLike, parts: dict[str, Any]) -> dict[str, Any]:
+def _probe(name: str, kind: ProbeKindSchema, parts: dict[str, Any]) -> dict[str, Any]:
     own = TypeAdapter(kind.spec).json_schema(ref_template="#/$defs/{model}")
     parts.update(own.get("$defs", {}))
     properties = own["properties"]

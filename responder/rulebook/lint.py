@@ -8,22 +8,22 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from responder.model.problem import BadRules, Level, Problem
+from responder.model.problem import InvalidRules, Level, Problem
 from responder.model.rule import RuleBook
 from responder.rulebook.assemble import assemble
 from responder.rulebook.checks import ADVICE
 from responder.rulebook.load import gather, required
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suppressions import silence
 from responder.rulebook.yaml.reader import no_collection
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class LintResult:
     """``problems`` in the order of the files. ``draft`` is None where they make no rule book; ``lines`` are theirs."""
 
     problems: tuple[Problem, ...]
-    draft: Draft | None = None
+    draft: RuleFiles | None = None
     lines: Mapping[str, Sequence[str]] | None = None
 
     @property
@@ -42,7 +42,7 @@ APART: Final = frozenset(
 """Errors that change nothing of what the checks of ``ADVICE`` look at: they have their say beside these."""
 
 
-def examine(folder: Path | str, around: Surroundings, today: date) -> Examined:
+def examine(folder: Path | str, around: RuleReferences, today: date) -> LintResult:
     """Every problem of the files in a folder, less those that a comment silences on this day. Raises nothing.
 
     The checks of ``ADVICE`` look only at files that make a rule book, or would but for what is ``APART``: what they
@@ -52,15 +52,15 @@ def examine(folder: Path | str, around: Surroundings, today: date) -> Examined:
         return _examine(folder, around, today)
 
 
-def _examine(folder: Path | str, around: Surroundings, today: date) -> Examined:
+def _examine(folder: Path | str, around: RuleReferences, today: date) -> LintResult:
     try:
         draft = gather(folder)
-    except BadRules as error:
-        return Examined(error.problems)
+    except InvalidRules as error:
+        return LintResult(error.problems)
     lines = {document.name: document.lines for document in draft.documents}
     problems = required(draft, around)
     if not APART.issuperset(problem.code for problem in problems):
-        return Examined(problems, None, lines)
+        return LintResult(problems, None, lines)
     found = {problem for check in ADVICE.values() for problem in check(draft, around)}
     left = silence(sorted(found), draft.documents, ADVICE, today)
-    return Examined(tuple(sorted({*problems, *left})), None if problems else draft, lines)
+    return LintResult(tuple(sorted({*problems, *left})), None if problems else draft, lines)

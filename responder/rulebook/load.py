@@ -8,15 +8,15 @@ from hashlib import sha256
 from pathlib import Path
 from stat import S_ISREG
 
-from responder.model.problem import BadRules, Place, Problem
+from responder.model.problem import InvalidRules, Place, Problem
 from responder.model.rule import Matcher, RuleBook
 from responder.rulebook.assemble import assemble
 from responder.rulebook.checks import REQUIRED
-from responder.rulebook.rule_files import Draft, ProbeKindLike, Surroundings
+from responder.rulebook.rule_files import ProbeKindSchema, RuleFiles, RuleReferences
 from responder.rulebook.validate import validate
 from responder.rulebook.yaml.reader import read
 
-__all__ = ["SUFFIXES", "BadRules", "gather", "load", "required"]
+__all__ = ["SUFFIXES", "InvalidRules", "gather", "load", "required"]
 
 SUFFIXES = frozenset({".yaml", ".yml"})
 
@@ -27,7 +27,7 @@ _FOLDER = "name the folder that holds the rule files, or set RESPONDER_RULES to 
 def load(
     folder: Path | str,
     *,
-    probe_kinds: Mapping[str, ProbeKindLike],
+    probe_kinds: Mapping[str, ProbeKindSchema],
     runbooks: Mapping[str, frozenset[str]] | None,
     channels: Collection[str],
     parse: Callable[[str], tuple[Matcher, ...]],
@@ -36,19 +36,19 @@ def load(
 
     ``probe_kinds`` is the registry of probes, ``channels`` the names rules may use, ``parse`` reads matchers (it raises
     MatcherError). ``runbooks`` maps each file of the runbook folder to its anchors; None leaves runbooks unchecked.
-    Raises BadRules with every problem of every file at once.
+    Raises InvalidRules with every problem of every file at once.
     """
     draft = gather(folder)
-    around = Surroundings(probe_kinds=probe_kinds, runbooks=runbooks, channels=channels, parse=parse)
+    around = RuleReferences(probe_kinds=probe_kinds, runbooks=runbooks, channels=channels, parse=parse)
     if problems := required(draft, around):
-        raise BadRules(problems)
+        raise InvalidRules(problems)
     return assemble(draft, draft.revision)
 
 
-def gather(folder: Path | str) -> Draft:
-    """Everything the files of a folder say, not yet checked. Raises BadRules for a folder without rule files."""
+def gather(folder: Path | str) -> RuleFiles:
+    """Everything the files of a folder say, not yet checked. Raises InvalidRules for a folder without rule files."""
     folder = Path(folder)
-    draft, revision = Draft(), sha256()
+    draft, revision = RuleFiles(), sha256()
     for path in _files(folder):
         name = f"{folder.resolve().name}/{path.name}"
         try:
@@ -71,7 +71,7 @@ def gather(folder: Path | str) -> Draft:
     return draft
 
 
-def required(draft: Draft, around: Surroundings) -> tuple[Problem, ...]:
+def required(draft: RuleFiles, around: RuleReferences) -> tuple[Problem, ...]:
     """All that keeps the files from becoming a rule book, in their order. Fills in matchers and probe specs."""
     problems = list(draft.problems)
     for code, check in REQUIRED.items() if draft.documents else ():
@@ -98,8 +98,8 @@ def _files(folder: Path) -> list[Path]:
         files = [path for path in found if not path.is_dir()]
     except OSError as error:
         said = f"the rule folder cannot be read: {error.strerror}"
-        raise BadRules((Problem(place, "no-rules", said, _FOLDER),)) from error
+        raise InvalidRules((Problem(place, "no-rules", said, _FOLDER),)) from error
     if not files:
         said = "the rule folder holds no *.yaml file"
-        raise BadRules((Problem(place, "no-rules", said, _FOLDER),))
+        raise InvalidRules((Problem(place, "no-rules", said, _FOLDER),))
     return files

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from responder.model.problem import Place, Problem
 from responder.model.rule import Matcher
 from responder.rulebook import schema
-from responder.rulebook.validate import Shaped
+from responder.rulebook.validate import ValidatedFile
 from responder.rulebook.yaml.builder import Path
 from responder.rulebook.yaml.reader import Document
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Part = TypeVar("Part")
 
 
-class ProbeKindLike(Protocol):
+class ProbeKindSchema(Protocol):
     """What the rule book needs to know of a kind of probe."""
 
     @property
@@ -36,14 +36,14 @@ def _no_predicate(_matcher: Matcher) -> Callable[[str], bool]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class RuleReferences:
     """What rule files refer to and do not define.
 
     ``runbooks`` maps files to anchors; None leaves them unchecked. ``predicate`` is the test that a matcher makes of a
     value; only the checks in ``ADVICE`` need it. ``pagers`` are those of ``channels`` that page.
     """
 
-    probe_kinds: Mapping[str, ProbeKindLike]
+    probe_kinds: Mapping[str, ProbeKindSchema]
     runbooks: Mapping[str, frozenset[str]] | None
     channels: Collection[str]
     parse: Callable[[str], tuple[Matcher, ...]]
@@ -70,7 +70,7 @@ class Entry(Generic[Part]):
 
 
 @dataclass(frozen=True, slots=True)
-class Covered:
+class Shadowing:
     """What a rule loses: ``by`` maps values of ``label`` to the number of the rule above that takes them.
 
     ``whole`` says that nothing is left. Where the rule has no values that can be listed, ``label`` is empty and ``by``
@@ -84,7 +84,7 @@ class Covered:
 
 
 @dataclass(slots=True)
-class Draft:
+class RuleFiles:
     """All files together, in order. ``spoiled`` are the parts with problems of their own: their names are known.
 
     ``matchers``, ``conditions`` and ``specs`` are filled by the checks that read matchers and probes: by the rule's
@@ -114,7 +114,7 @@ class Draft:
     whole: bool = True
     revision: str = ""
     profiles: Mapping[int, Profile] | None = None
-    covered: tuple[Covered, ...] | None = None
+    covered: tuple[Shadowing, ...] | None = None
     _by_file: dict[str, schema.Defaults] = field(default_factory=dict)
     _packs: dict[str, list[str]] = field(default_factory=dict)
 
@@ -151,7 +151,7 @@ class Draft:
             self._packs = {entry.name: entry.value for entry in self.packs}
         return self._packs
 
-    def add(self, document: Document, shaped: Shaped) -> None:
+    def add(self, document: Document, shaped: ValidatedFile) -> None:
         """One file more."""
         file = shaped.file
         self.documents = (*self.documents, document)
@@ -189,7 +189,7 @@ def _named(document: Document, section: str, parts: Mapping[str, Part]) -> Itera
     return (Entry(name, part, document, (section, name)) for name, part in parts.items())
 
 
-def _numbered(document: Document, section: str, parts: list[Part], shaped: Shaped) -> Iterator[Entry[Part]]:
+def _numbered(document: Document, section: str, parts: list[Part], shaped: ValidatedFile) -> Iterator[Entry[Part]]:
     """The entries of a list under the numbers they have in the file, in spite of those left out."""
     if not parts:
         return
@@ -207,4 +207,4 @@ def _name(part: object) -> str:
     return part.role if isinstance(part, schema.ContactShape) else ""
 
 
-Check = Callable[[Draft, Surroundings], Iterator[Problem]]
+Check = Callable[[RuleFiles, RuleReferences], Iterator[Problem]]

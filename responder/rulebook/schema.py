@@ -51,13 +51,13 @@ def _live(value: Any) -> bool:
     raise ValueError("a rule is enabled: true, or enabled: shadow; one that should do nothing is removed")
 
 
-class Shape(BaseModel):
+class StrictModel(BaseModel):
     """Strict: a number in quotes is no number, and a key nobody reads is a mistake."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Platform(Shape):
+class Platform(StrictModel):
     """What the whole installation is called, and what is never a subject."""
 
     environment: Text = Field(description="Name of the environment, shown on every page: prod.")
@@ -67,7 +67,7 @@ class Platform(Shape):
     )
 
 
-class SeverityShape(Shape):
+class SeverityShape(StrictModel):
     """How bad, and what follows from it."""
 
     meaning: Text = Field(description="When an incident has this severity.")
@@ -86,7 +86,7 @@ class SeverityShape(Shape):
     )
 
 
-class ServiceShape(Shape):
+class ServiceShape(StrictModel):
     """One entry of the service catalogue."""
 
     health: HealthAddress = Field(description="Absolute http(s) address of the health endpoint: what probes may ask.")
@@ -102,7 +102,7 @@ class ServiceShape(Shape):
     )
 
 
-class ContactShape(Shape):
+class ContactShape(StrictModel):
     """One row of the emergency contacts."""
 
     role: Text = Field(description="The role, as the escalation names it.")
@@ -110,14 +110,14 @@ class ContactShape(Shape):
     hours: Text = Field(description="When: 24/7, business hours.")
 
 
-class UrlShape(Shape):
+class UrlShape(StrictModel):
     """One critical address."""
 
     text: Text = Field(description="What people call it.")
     href: Address = Field(description="Where it is.")
 
 
-class ProbeShape(Shape):
+class ProbeShape(StrictModel):
     """A named probe. What stands beside these two keys depends on the kind."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
@@ -126,7 +126,7 @@ class ProbeShape(Shape):
     timeout: Duration = Field(default=3.0, description="How long it may take.")
 
 
-class SeverityFromShape(Shape):
+class SeverityFromShape(StrictModel):
     """A severity read from a label of the alert."""
 
     from_: Text = Field(alias="from", description="The label.")
@@ -134,7 +134,7 @@ class SeverityFromShape(Shape):
     otherwise: SeverityName = Field(description="The severity where the label is missing or has no entry.")
 
 
-class WindowShape(Shape):
+class WindowShape(StrictModel):
     """Hours in which a page may wake somebody."""
 
     zone: Text = Field(description="IANA time zone of the hours: Europe/Berlin.")
@@ -145,7 +145,7 @@ class WindowShape(Shape):
     holidays: list[Day] = Field(default=[], description="Days it stays shut on, written 2026-12-25.")
 
 
-class WhenShape(Shape):
+class WhenShape(StrictModel):
     """A condition: all of what is given must hold."""
 
     match: Annotated[list[str], BeforeValidator(_listed), WithJsonSchema(_TEXT_OR_LIST)] = Field(
@@ -168,7 +168,7 @@ class WhenShape(Shape):
         return self
 
 
-class AdjustShape(Shape):
+class AdjustShape(StrictModel):
     """A change of the severity."""
 
     when: Annotated[list[WhenShape], BeforeValidator(_several)] = Field(
@@ -188,7 +188,7 @@ class AdjustShape(Shape):
         return self
 
 
-class SubjectFromShape(Shape):
+class SubjectFromShape(StrictModel):
     """A subject read from a label of the alert."""
 
     from_: Text = Field(alias="from", description="The label.")
@@ -202,7 +202,7 @@ def _which(value: Any) -> str:
 _PAGES_IN: Final = "The window in which it wakes somebody, or one for each severity; the others page at any time."
 
 
-class RuleShape(Shape):
+class RuleShape(StrictModel):
     """One rule: matchers that must all hold, and what then applies."""
 
     id: Id = Field(description="Stable name, in lower case with dashes; unique in all files.")
@@ -247,7 +247,7 @@ class RuleShape(Shape):
         return self
 
 
-class HeartbeatShape(Shape):
+class HeartbeatShape(StrictModel):
     """A cluster whose Watchdog is expected: where it stays away, people are told that they are blind there."""
 
     cluster: ClusterName = Field(
@@ -281,7 +281,7 @@ class HeartbeatShape(Shape):
         )
 
 
-class Defaults(Shape):
+class Defaults(StrictModel):
     """What the rules of this file share."""
 
     probes: Names = Field(default=[], description="Probes of a rule that names none.")
@@ -291,7 +291,7 @@ class Defaults(Shape):
     owner: Text | None = Field(default=None, description="Owner of a rule that names none.")
 
 
-class File(Shape):
+class File(StrictModel):
     """A rule file. Every part may stand in any file; files are read in the order of their names."""
 
     platform: Platform | None = Field(default=None, description="What the installation is called; in one file only.")

@@ -17,20 +17,20 @@ from responder.rulebook.analysis.constraints import (
     profile,
     within,
 )
-from responder.rulebook.rule_files import Covered, Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences, Shadowing
 
 PAIRS: Final = 300_000
 """So many pairs of rules are compared; nothing is said about the rest."""
 
 
-def profiles(draft: Draft, around: Surroundings) -> Mapping[int, Profile]:
+def profiles(draft: RuleFiles, around: RuleReferences) -> Mapping[int, Profile]:
     """What each rule asks of its labels, by its number, as far as its matchers can be read."""
     if draft.profiles is None:
         draft.profiles = {number: profile(each, around.predicate) for number, each in draft.matchers.items()}
     return draft.profiles
 
 
-def covered(draft: Draft, around: Surroundings) -> tuple[Covered, ...]:
+def covered(draft: RuleFiles, around: RuleReferences) -> tuple[Shadowing, ...]:
     """Every rule that certainly loses something to the rules above it. Nothing uncertain is in it.
 
     Rules without matchers take everything away; ``after-catch-all`` speaks of these, and so they are left out here.
@@ -54,7 +54,7 @@ class _Search:
     crowd: dict[tuple[str, str], int] = field(default_factory=dict)
     samples: dict[lang.Language, str] = field(default_factory=dict)
 
-    def run(self) -> Iterator[Covered]:
+    def run(self) -> Iterator[Shadowing]:
         for rule in self.profiles.values():
             for name, constraint in rule.items():
                 for value in constraint.values or ():
@@ -68,18 +68,18 @@ class _Search:
             if number not in self.shadows:
                 self._enter(number, rule)
 
-    def _judge(self, number: int, rule: Profile) -> Covered | None:
+    def _judge(self, number: int, rule: Profile) -> Shadowing | None:
         if self._alone(rule):
             return None
         label, constraint = max(rule.items(), key=lambda item: len(item[1].values or ()))
         if constraint.values is None:
             by = self._taker(rule)
-            return Covered(number, "", {"": by}, whole=True) if by is not None else None
+            return Shadowing(number, "", {"": by}, whole=True) if by is not None else None
         taken: dict[str, int] = {}
         for value in sorted(constraint.values):
             if (by := self._taker({**rule, label: only(value)})) is not None:
                 taken[value] = by
-        return Covered(number, label, taken, len(taken) == len(constraint.values)) if taken else None
+        return Shadowing(number, label, taken, len(taken) == len(constraint.values)) if taken else None
 
     def _alone(self, rule: Profile) -> bool:
         """Whether no rule above is kept under anything that this one asks."""
@@ -143,9 +143,9 @@ class _Search:
 def _texts(constraint: Constraint) -> tuple[str, str]:
     """What every value that satisfies the constraint begins with and holds, as far as that is plain to see."""
     match constraint.language:
-        case lang.Word(text):
+        case lang.LiteralText(text):
             return text, text
-        case lang.Cat(parts):
-            found = [part.text for part in parts if isinstance(part, lang.Word)]
-            return parts[0].text if isinstance(parts[0], lang.Word) else "", max(found, key=len, default="")
+        case lang.Concat(parts):
+            found = [part.text for part in parts if isinstance(part, lang.LiteralText)]
+            return parts[0].text if isinstance(parts[0], lang.LiteralText) else "", max(found, key=len, default="")
     return "", ""

@@ -22,7 +22,7 @@ _HINT = '# responder: ignore CODE until=2027-01-31 reason="..."'
 
 
 @dataclass(frozen=True, slots=True)
-class Ignore:
+class Suppression:
     """A comment, read. ``lines`` are those whose findings it speaks of."""
 
     place: Place
@@ -38,14 +38,14 @@ def silence(
 
     ``codes`` are those that may be silenced. A comment counts through its last day; after it the finding is back.
     """
-    ignores: list[Ignore] = []
+    ignores: list[Suppression] = []
     for document in documents:
         for found in _comments(document, codes):
             if isinstance(found, Problem):
                 yield found
             else:
                 ignores.append(found)
-    used: set[Ignore] = set()
+    used: set[Suppression] = set()
     by_line = {(each.place.path, line, each.code): each for each in ignores for line in each.lines}
     for problem in problems:
         each = by_line.get((problem.place.path, problem.place.line, problem.code))
@@ -58,7 +58,7 @@ def silence(
     yield from _leftover(ignores, used, today)
 
 
-def _leftover(ignores: Iterable[Ignore], used: Collection[Ignore], today: date) -> Iterator[Problem]:
+def _leftover(ignores: Iterable[Suppression], used: Collection[Suppression], today: date) -> Iterator[Problem]:
     for each in ignores:
         if each not in used:
             said = f"there is no {each.code} here to ignore"
@@ -69,7 +69,7 @@ def _leftover(ignores: Iterable[Ignore], used: Collection[Ignore], today: date) 
             yield Problem(each.place, "expired-ignore", said, hint, Level.WARNING)
 
 
-def _comments(document: Document, codes: Collection[str]) -> Iterator[Ignore | Problem]:
+def _comments(document: Document, codes: Collection[str]) -> Iterator[Suppression | Problem]:
     for number, line in enumerate(document.lines, 1):
         if "responder:" not in line or not (found := _COMMENT.search(line)):
             continue
@@ -78,7 +78,7 @@ def _comments(document: Document, codes: Collection[str]) -> Iterator[Ignore | P
         yield _read(found["rest"], place, (number, number + 1 if alone else number), codes)
 
 
-def _read(rest: str, place: Place, lines: tuple[int, int], codes: Collection[str]) -> Ignore | Problem:
+def _read(rest: str, place: Place, lines: tuple[int, int], codes: Collection[str]) -> Suppression | Problem:
     form = _FORM.match(rest)
     if form is None:
         return Problem(place, "bad-ignore", "this comment cannot be read", f"write {_HINT}")
@@ -88,6 +88,6 @@ def _read(rest: str, place: Place, lines: tuple[int, int], codes: Collection[str
     if not (reason or "").strip():
         return Problem(place, "bad-ignore", "this comment gives no reason", f"write {_HINT}")
     try:
-        return Ignore(place, code, date.fromisoformat(until or ""), lines)
+        return Suppression(place, code, date.fromisoformat(until or ""), lines)
     except ValueError:
         return Problem(place, "bad-ignore", "this comment has no date at which it ends", f"write {_HINT}")

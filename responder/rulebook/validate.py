@@ -28,7 +28,7 @@ _WORDS = {
     "model_type": "a mapping is expected",
     "dataclass_type": "a mapping is expected",
 }
-_MODELS: Mapping[int, Mapping[str, type[schema.Shape]]] = {
+_MODELS: Mapping[int, Mapping[str, type[schema.StrictModel]]] = {
     0: {"": schema.File},
     1: {"platform": schema.Platform, "defaults": schema.Defaults},
     2: {
@@ -45,7 +45,7 @@ _MODELS: Mapping[int, Mapping[str, type[schema.Shape]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shaped:
+class ValidatedFile:
     """What of a file has the right shape. ``dropped`` are the paths of the entries left out, each with a problem."""
 
     file: schema.File
@@ -53,20 +53,20 @@ class Shaped:
     dropped: frozenset[Path] = frozenset()
 
 
-def validate(document: Document) -> Shaped:
+def validate(document: Document) -> ValidatedFile:
     """The file as far as it is right, and the problems of the rest. Entries with a mistake are left out whole."""
     data = document.data if document.data is not None else {}
     if not isinstance(data, dict):
         hint = f"keys: {', '.join(_known(()))}"
-        return Shaped(schema.File(), (Problem(document.at(()), "bad-value", "a rule file is a mapping", hint),))
+        return ValidatedFile(schema.File(), (Problem(document.at(()), "bad-value", "a rule file is a mapping", hint),))
     try:
-        return Shaped(schema.File.model_validate(data))
+        return ValidatedFile(schema.File.model_validate(data))
     except ValidationError as error:
         details = error.errors(include_url=False)
     echoes = _echoes(details)
     problems = tuple(explain(each, document, data) for each in details if (each["type"], each["loc"]) not in echoes)
     dropped = frozenset(_entry(_path(detail["loc"], data)) for detail in details)
-    return Shaped(schema.File.model_validate(_without(data, dropped)), problems, dropped)
+    return ValidatedFile(schema.File.model_validate(_without(data, dropped)), problems, dropped)
 
 
 def _echoes(details: list[ErrorDetails]) -> set[tuple[str, tuple[str | int, ...]]]:

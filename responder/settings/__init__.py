@@ -1,7 +1,7 @@
 """Settings: all of them, how they are read, and variables that look like one."""
 
 from responder.settings.every import Settings, declared, env_name
-from responder.settings.reading import BadSettings, read
+from responder.settings.reading import InvalidSettings, read
 from responder.settings.unknown import strangers
 
-__all__ = ["BadSettings", "Settings", "declared", "env_name", "read", "strangers"]
+__all__ = ["InvalidSettings", "Settings", "declared", "env_name", "read", "strangers"]

@@ -14,7 +14,7 @@ from responder.notify.channels import CHANNELS
 from responder.settings.every import Settings, declared, env_name
 
 
-class BadSettings(Exception):
+class InvalidSettings(Exception):
     """Settings that cannot be used. ``problems`` names every one of them, a line each."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
@@ -98,7 +98,7 @@ def _problem(each: Setting, value: str) -> str:
 
 
 def read(env: Mapping[str, str]) -> Settings:
-    """The settings that ``env`` gives. Raises BadSettings with every problem at once; it names no secret's value."""
+    """Return the settings in ``env``. Raises InvalidSettings with every problem at once, without secret values."""
     problems: list[str] = []
     found: dict[str, Any] = {}
     settings = tuple(declared())
@@ -116,14 +116,14 @@ def read(env: Mapping[str, str]) -> Settings:
         if problem := _problem(item, plain):
             problems.append(f"{name} {problem}")
     if problems:
-        raise BadSettings(tuple(problems))
+        raise InvalidSettings(tuple(problems))
     own = {each.name for each in settings} & set(Settings.__dataclass_fields__)
     given = Settings(
         **{name: value for name, value in found.items() if name in own},
         of_channels={name: value for name, value in found.items() if name not in own},
     )
     if problems := list(_joint_problems(given)):
-        raise BadSettings(tuple(problems))
+        raise InvalidSettings(tuple(problems))
     return given
 
 

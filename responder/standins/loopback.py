@@ -23,12 +23,12 @@ _outgoing = Outgoing(_Clock())
 
 
 def get(url: str, seconds: float) -> Response:
-    """Return the response to a GET. Raises CouldNotReach."""
+    """Return the response to a GET. Raises UnreachableError."""
     return _send(Request(url, b"", {}, "GET"), seconds)
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> Response:
-    """Return the response to a POST. Raises CouldNotReach."""
+    """Return the response to a POST. Raises UnreachableError."""
     return _send(Request(url, body, headers), seconds)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from responder.outgoing import CouldNotReach
+from responder.outgoing import UnreachableError
 from responder.standins import loopback
 
 START_SECONDS = 20.0
@@ -136,7 +136,7 @@ def _await(program: Program, url: str, seconds: float) -> None:
 def _answers(url: str) -> bool:
     try:
         return loopback.get(url, 1.0).status == 200
-    except CouldNotReach:
+    except UnreachableError:
         return False
 
 

@@ -14,7 +14,7 @@ _MOST_POINTS = 11_000  # as the real one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class SeriesSample:
     """One series: its value now, and the value it ``was`` at the start of a range (None: the same)."""
 
     value: float
@@ -31,14 +31,14 @@ class PrometheusStandIn(StandIn):
     def __init__(self, *, on_event: OnEvent | None = None, port: int = 0) -> None:
         super().__init__(on_event=on_event, port=port)
         self.queries: list[str] = []
-        self._answers: dict[str, tuple[Sample, ...]] = {}
+        self._answers: dict[str, tuple[SeriesSample, ...]] = {}
 
-    def set(self, part: str, *samples: Sample | float) -> None:
+    def set(self, part: str, *samples: SeriesSample | float) -> None:
         """From now on, an expression that contains ``part`` has these series; none is an empty result."""
         with self.lock:
             self._answers.pop(part, None)
             self._answers[part] = tuple(
-                sample if isinstance(sample, Sample) else Sample(value=sample) for sample in samples
+                sample if isinstance(sample, SeriesSample) else SeriesSample(value=sample) for sample in samples
             )
 
     def answer(self, call: Call) -> Reply:
@@ -61,12 +61,12 @@ class PrometheusStandIn(StandIn):
             return _error("start, end and step of a range must be numbers, and the step positive")
 
 
-def _instant(asked: Mapping[str, list[str]], samples: tuple[Sample, ...]) -> Reply:
+def _instant(asked: Mapping[str, list[str]], samples: tuple[SeriesSample, ...]) -> Reply:
     at = float(asked.get("time", [str(time.time())])[0])
     return _data("vector", [{"metric": dict(each.labels), "value": [at, f"{each.value:g}"]} for each in samples])
 
 
-def _range(asked: Mapping[str, list[str]], samples: tuple[Sample, ...]) -> Reply:
+def _range(asked: Mapping[str, list[str]], samples: tuple[SeriesSample, ...]) -> Reply:
     start, end, step = (float(asked[name][0].removesuffix("s")) for name in ("start", "end", "step"))
     if step <= 0 or end < start or (end - start) / step > _MOST_POINTS:
         raise ValueError(step)
@@ -83,7 +83,7 @@ def _range(asked: Mapping[str, list[str]], samples: tuple[Sample, ...]) -> Reply
     )
 
 
-def _between(sample: Sample, share: float) -> float:
+def _between(sample: SeriesSample, share: float) -> float:
     was = sample.value if sample.was is None else sample.was
     return was + (sample.value - was) * share
 

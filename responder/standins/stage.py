@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from responder.outgoing import CouldNotReach
+from responder.outgoing import UnreachableError
 from responder.settings import Settings, read
 from responder.standins import loopback
 from responder.standins.butterfly import ButterflyStandIn
@@ -23,7 +23,7 @@ CHANNEL = "#incidents"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PostResponse:
     """What the receiver said; status 0 where nobody answered."""
 
     status: int
@@ -70,14 +70,14 @@ class Stage:
         changed = {f"RESPONDER_{name.upper()}": value for name, value in changes.items()}
         return responder_serve({**self.settings, **changed}, self.folder)
 
-    def post(self, body: bytes, *, timeout: float = 30.0) -> Answer:
+    def post(self, body: bytes, *, timeout: float = 30.0) -> PostResponse:
         """Send a webhook body as Alertmanager does."""
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         try:
             response = loopback.post(self.webhook_url, body, headers, timeout)
-        except CouldNotReach as error:
-            return Answer(0, str(error))
-        return Answer(response.status, response.body.decode("utf-8", "replace"))
+        except UnreachableError as error:
+            return PostResponse(0, str(error))
+        return PostResponse(response.status, response.body.decode("utf-8", "replace"))
 
 
 @contextlib.contextmanager

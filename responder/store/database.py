@@ -13,19 +13,19 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoneFree
 
 from responder.model.secret import without_passwords
-from responder.store.backends.errors import CannotStore, first_line
+from responder.store.backends.errors import StoreError, first_line
 from responder.store.backends.notifications import Listener
 from responder.store.backends.postgres import Postgres
 from responder.store.backends.sqlite import Sqlite
 
-__all__ = ["BUSY_SECONDS", "CannotStore", "Database", "Turn"]
+__all__ = ["BUSY_SECONDS", "Database", "StoreError", "TriageLock"]
 
 BUSY_SECONDS = 5.0
 """How long anybody waits for the database before it gives up."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TriageLock:
     """The right to decide alone. ``work`` is the transaction to write with, once: its commit may end the turn."""
 
     work: Callable[[], contextlib.AbstractContextManager[Connection]]
@@ -35,7 +35,7 @@ class Database:
     """One database. Open it after a fork: connections must not be shared between processes.
 
     ``url`` is ``sqlite:///FILE`` or whatever libpq takes after ``postgresql://``. ``read``, ``write`` and ``work`` each
-    give a connection, and raise CannotStore for whatever the database refuses. ``name`` is what people may read of it.
+    give a connection, and raise StoreError for whatever the database refuses. ``name`` is what people may read of it.
     """
 
     def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
@@ -81,14 +81,14 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
-    def alone(self, task: str) -> Iterator[Turn | None]:
+    def alone(self, task: str) -> Iterator[TriageLock | None]:
         """The turn to do ``task``, for the block, or None where another process has it. A process that dies ends it.
 
         Whoever has the turn may think before it writes. What it writes with ``Turn.work`` is committed only if it still
         had the turn: on PostgreSQL a broken connection ends both.
         """
         with self._named(), self._kind.alone(task) as work:
-            yield Turn(lambda: self._refusing(work)) if work else None
+            yield TriageLock(lambda: self._refusing(work)) if work else None
 
     @contextlib.contextmanager
     def joining(self) -> Iterator[bool]:
@@ -137,12 +137,12 @@ class Database:
             self._kind.back_up(target, env, seconds)
 
     def check(self) -> None:
-        """Raise CannotStore unless a write transaction can be had now; that the disk is full shows in none so empty."""
+        """Raise StoreError unless a write transaction can be had now; that the disk is full shows in none so empty."""
         with self.write() as connection:
             connection.execute(text("SELECT 1"))
 
     def refuse(self, reason: str) -> None:
-        """Raise CannotStore with ``reason`` for everything from now on; an empty reason admits everything again."""
+        """Raise StoreError with ``reason`` for everything from now on; an empty reason admits everything again."""
         self._refused = reason
 
     def close(self) -> None:
@@ -158,14 +158,14 @@ class Database:
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
         if self._closed or self._refused:
-            raise CannotStore("shutting down" if self._closed else self._refused)
+            raise StoreError("shutting down" if self._closed else self._refused)
         try:
             yield
         except (IntegrityError, ProgrammingError):
             raise
         except NoneFree:
-            raise CannotStore("database: no connection became free in time") from None
+            raise StoreError("database: no connection became free in time") from None
         except DatabaseError as error:
-            raise CannotStore(f"{self._who}: {first_line(error.orig)}") from error
+            raise StoreError(f"{self._who}: {first_line(error.orig)}") from error
         except self._kind.errors as error:
-            raise CannotStore(f"{self._who}: {first_line(error)}") from error
+            raise StoreError(f"{self._who}: {first_line(error)}") from error

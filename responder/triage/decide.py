@@ -10,27 +10,27 @@ from hashlib import sha256
 from json import dumps
 
 from responder.model.alert import Alert, AlertGroup, Labels
-from responder.model.decision import Decision, Ruling, Trial, Turn
-from responder.model.heartbeat import LABEL, Beat
-from responder.model.incident import Change, ChangeKind, Found, Incident, Known, Member
+from responder.model.decision import Decision, FindingAdjustment, RuleMatch, ShadowDecision
+from responder.model.heartbeat import LABEL, Heartbeat
+from responder.model.incident import AlertState, Change, ChangeKind, GroupedAlert, Incident, SeverityOverride
 from responder.model.rule import Action, Adjustment, Rule, RuleBook, Severity
 from responder.model.text import tidy_line
-from responder.model.timing import USUAL, Patience
+from responder.model.timing import USUAL, Timing
 from responder.triage.lifecycle import compare, next_look
 from responder.triage.matchers import holds
 from responder.triage.paging_windows import is_open, opening
-from responder.triage.rule_index import Matching
+from responder.triage.rule_index import RuleIndex
 from responder.triage.subject import subject
 
 
 def decide(
     group: AlertGroup,
     book: RuleBook,
-    matching: Matching,
+    matching: RuleIndex,
     incident: Incident | None,
     delivery: int,
     now: datetime,
-    patience: Patience = USUAL,
+    patience: Timing = USUAL,
 ) -> Decision:
     """What to do about a delivery of this group, as ``believe`` returned it; ``now`` is when it was received.
 
@@ -68,20 +68,22 @@ def decide(
     )
 
 
-def _rule_on(alert: Alert, book: RuleBook, matching: Matching, firing: int, now: datetime) -> Ruling:
+def _rule_on(alert: Alert, book: RuleBook, matching: RuleIndex, firing: int, now: datetime) -> RuleMatch:
     rule = matching.first(alert.labels)
     severity, reason = severity_of(rule, alert, book, firing)
     tried = matching.trial(alert.labels, rule)
     trial = _trial(tried, alert, book, firing, now) if tried else None
-    return Ruling(alert=alert, rule=rule, severity=severity, reason=reason, trial=trial)
+    return RuleMatch(alert=alert, rule=rule, severity=severity, reason=reason, trial=trial)
 
 
-def _trial(rule: Rule, alert: Alert, book: RuleBook, firing: int, now: datetime) -> Trial:
+def _trial(rule: Rule, alert: Alert, book: RuleBook, firing: int, now: datetime) -> ShadowDecision:
     severity, reason = severity_of(rule, alert, book, firing)
-    return Trial(rule=rule, severity=severity, reason="; ".join(filter(None, (reason, held(rule, severity, now)))))
+    return ShadowDecision(
+        rule=rule, severity=severity, reason="; ".join(filter(None, (reason, held(rule, severity, now))))
+    )
 
 
-def _loudness(each: Ruling | Trial) -> tuple[bool, int]:
+def _loudness(each: RuleMatch | ShadowDecision) -> tuple[bool, int]:
     """The smallest for the worst severity; a heartbeat comes after all that people are told."""
     return each.rule.action is Action.HEARTBEAT, each.severity.rank
 
@@ -142,17 +144,19 @@ def applying(rule: Rule, labels: Labels, firing: int) -> Adjustment | None:
 
 def turns(
     rule: Rule, labels: Labels, severity: Severity, firing: int, book: RuleBook, now: datetime
-) -> tuple[Turn, ...]:
+) -> tuple[FindingAdjustment, ...]:
     """What findings may yet make of the severity, in the order to be tried."""
     moves = [(each, move(each, severity, book)) for each in rule.adjust if each.findings]
     return tuple(
-        Turn(findings=each.findings, severity=moved, held=held(rule, moved, now))
+        FindingAdjustment(findings=each.findings, severity=moved, held=held(rule, moved, now))
         for each, moved in moves
         if _holds(each, labels, firing)
     )
 
 
-def standing(ruling: Ruling, found: Found | None, book: RuleBook) -> tuple[Ruling, Found | None]:
+def standing(
+    ruling: RuleMatch, found: SeverityOverride | None, book: RuleBook
+) -> tuple[RuleMatch, SeverityOverride | None]:
     """The ruling with the severity that findings gave the incident, and what of it stays in force.
 
     It stays until the rule gives a worse severity than the one it had given before the findings; even then the worse of
@@ -202,7 +206,7 @@ _CUT = "cut off by max_alerts: "
 """Stands for the alerts of a group that ``max_alerts`` cut off, where a fingerprint would: they may still fire."""
 
 
-def key_of(group: AlertGroup, matching: Matching) -> str:
+def key_of(group: AlertGroup, matching: RuleIndex) -> str:
     """What makes this group the same incident as others: 64 hex characters; empty where it is not gathered.
 
     The key covers the labels' names and values and the cluster, not the rule: rules with the same ``incident_key``
@@ -232,20 +236,20 @@ class Combined:
     """
 
     change: Change
-    ruling: Ruling
-    members: Mapping[str, Member] = field(default_factory=dict)
+    ruling: RuleMatch
+    members: Mapping[str, GroupedAlert] = field(default_factory=dict)
     joins: bool = False
 
 
 def combined(
     alone: Combined,
     key: str,
-    rulings: Sequence[Ruling],
+    rulings: Sequence[RuleMatch],
     group: AlertGroup,
     incident: Incident | None,
     book: RuleBook,
     now: datetime,
-    patience: Patience = USUAL,
+    patience: Timing = USUAL,
 ) -> Combined:
     """The meaning of a notification for an incident of several groups, if its incident is one.
 
@@ -275,13 +279,13 @@ def view(incident: Incident | None, group: AlertGroup) -> Incident | None:
 
 
 def _merged(
-    change: Change, incident: Incident | None, group: AlertGroup, now: datetime, patience: Patience = USUAL
+    change: Change, incident: Incident | None, group: AlertGroup, now: datetime, patience: Timing = USUAL
 ) -> Change:
     """What a change of one group means for the incident: it is over only where no other group of it fires."""
     others = _others(incident, group, change)
     alerts = {**others, **change.alerts}
     if group.truncated:
-        alerts[_CUT + group.dedup_key] = Known(now.timestamp())
+        alerts[_CUT + group.dedup_key] = AlertState(now.timestamp())
     firing = sum(known.ends_at is None for known in others.values())
     if firing and not group.firing and not group.truncated:
         # Alerts of this group that are not named any more would keep the incident open for ever.
@@ -300,18 +304,18 @@ def _merged(
 
 
 def _members(
-    change: Change, incident: Incident | None, group: AlertGroup, rulings: Sequence[Ruling], worst: str
-) -> Mapping[str, Member]:
+    change: Change, incident: Incident | None, group: AlertGroup, rulings: Sequence[RuleMatch], worst: str
+) -> Mapping[str, GroupedAlert]:
     """The group, and the severity its rule gave, of each alert known after the change."""
     before = incident.gathered if incident is not None else {}
-    own = {each.alert.fingerprint: Member(group.dedup_key, each.severity.name) for each in rulings}
-    cut = Member(group.dedup_key, worst)
+    own = {each.alert.fingerprint: GroupedAlert(group.dedup_key, each.severity.name) for each in rulings}
+    cut = GroupedAlert(group.dedup_key, worst)
     return {name: own.get(name) or before.get(name, cut) for name in change.alerts}
 
 
 def _louder(
-    ruling: Ruling, change: Change, gathered: Mapping[str, Member], group: AlertGroup, book: RuleBook
-) -> Ruling | None:
+    ruling: RuleMatch, change: Change, gathered: Mapping[str, GroupedAlert], group: AlertGroup, book: RuleBook
+) -> RuleMatch | None:
     """The ruling with the severity of another group of the incident, where that is worse; None where it is not."""
     firing = {
         gathered[name].severity
@@ -331,7 +335,7 @@ def _has(incident: Incident | None, group: AlertGroup) -> bool:
     return incident is not None and any(each.group == group.dedup_key for each in incident.gathered.values())
 
 
-def _others(incident: Incident | None, group: AlertGroup, change: Change) -> Mapping[str, Known]:
+def _others(incident: Incident | None, group: AlertGroup, change: Change) -> Mapping[str, AlertState]:
     if incident is None or change.kind is ChangeKind.NEW:
         return {}
     return {name: known for name, known in incident.alerts.items() if not _is_of(incident, name, group)}
@@ -342,7 +346,7 @@ def _is_of(incident: Incident, name: str, group: AlertGroup) -> bool:
     return member is not None and member.group == group.dedup_key
 
 
-def beats(decision: Decision, group: AlertGroup, book: RuleBook, at: datetime) -> Iterator[Beat]:
+def beats(decision: Decision, group: AlertGroup, book: RuleBook, at: datetime) -> Iterator[Heartbeat]:
     """The expected clusters whose Watchdog fires in a notification that arrived ``at``.
 
     A cluster is known by the last segment of the webhook's address and by the label ``cluster``: one Alertmanager may
@@ -356,4 +360,4 @@ def beats(decision: Decision, group: AlertGroup, book: RuleBook, at: datetime) -
         if ruling.rule.action is Action.HEARTBEAT and ruling.alert.firing:
             names |= {group.cluster, ruling.alert.labels.get(LABEL, "")} - {""} or {book.environment}
     for name in sorted(names & expected):
-        yield Beat(name, at)
+        yield Heartbeat(name, at)

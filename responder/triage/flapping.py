@@ -5,25 +5,25 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from responder.model.incident import Incident
-from responder.model.timing import USUAL, Patience
+from responder.model.timing import USUAL, Timing
 
 
-def returns(incident: Incident, now: datetime, patience: Patience = USUAL) -> bool:
+def returns(incident: Incident, now: datetime, patience: Timing = USUAL) -> bool:
     """Whether something that fires now continues an incident that was resolved."""
     return incident.resolved_at is not None and now - incident.resolved_at <= patience.same
 
 
-def flapping(incident: Incident, now: datetime, patience: Patience = USUAL) -> bool:
+def flapping(incident: Incident, now: datetime, patience: Timing = USUAL) -> bool:
     """Whether it fired again lately, so that its next end is most likely not the last one."""
     return incident.reopened_at is not None and now - incident.reopened_at < patience.steady
 
 
-def counted(incident: Incident, now: datetime, patience: Patience = USUAL) -> int:
+def counted(incident: Incident, now: datetime, patience: Timing = USUAL) -> int:
     """How often it has fired again, with this time."""
     return incident.flaps + 1 if flapping(incident, now, patience) else 1
 
 
-def quiet_period(flaps: int, patience: Patience = USUAL) -> timedelta:
+def quiet_period(flaps: int, patience: Timing = USUAL) -> timedelta:
     """How long nothing may fire before the end is told: 10, 20, 40 and then 60 minutes."""
     return min(patience.quiet_at_most, patience.quiet * (1 << min(flaps - 1, 10)))
 

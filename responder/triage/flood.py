@@ -10,7 +10,7 @@ from typing import Any
 
 from responder.model.alert import Labels
 from responder.model.decision import Decision
-from responder.model.flood import Flood, Tide
+from responder.model.flood import FloodCounter, FloodState
 from responder.model.rule import Severity
 from responder.model.text import tidy_line
 
@@ -27,16 +27,16 @@ _TOLD_ELSEWHERE = frozenset({"alertname", "severity"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
+class FloodVerdict:
     """The flood after one more incident. ``held`` says why it is told in the digest only, empty where it has a page."""
 
-    flood: Flood
+    flood: FloodCounter
     held: str = ""
     why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class NewIncident:
     """A new incident, as a flood sees it. ``kind`` is how a digest calls it; ``service`` is one of the catalogue."""
 
     severity: Severity
@@ -46,7 +46,9 @@ class Arrival:
     service: str = ""
 
 
-def weigh(decision: Decision, shared: Labels, channels: tuple[str, ...], tide: Tide, delivery: int) -> Weighed | None:
+def weigh(
+    decision: Decision, shared: Labels, channels: tuple[str, ...], tide: FloodState, delivery: int
+) -> FloodVerdict | None:
     """Whether a new incident has a page of its own; None where its severity knows no floods.
 
     Below the limit everything has. Beyond it, an incident of a severity that wakes people still has where it is unlike
@@ -59,29 +61,29 @@ def weigh(decision: Decision, shared: Labels, channels: tuple[str, ...], tide: T
         return None
     now = tide.now.timestamp()
     second = int(now)
-    flood = tide.floods.get(severity.name) or Flood(severity=severity.name)
+    flood = tide.floods.get(severity.name) or FloodCounter(severity=severity.name)
     arrivals, alone = _more(_recent(flood.arrivals, second), second), _recent(flood.alone, second)
     rate = sum(arrivals.values())
     if not flood.digest and rate <= severity.flood_above:
-        return Weighed(flood=replace(flood, arrivals=arrivals, alone=alone))
+        return FloodVerdict(flood=replace(flood, arrivals=arrivals, alone=alone))
     begun: dict[str, Any] = {} if flood.digest else {"digest": _digest(severity.name, delivery), "began_at": now}
     counted = begun | _counted(flood, arrival, shared)
     if unlike := _unlike(arrival, flood, sum(alone.values())):
         flood = replace(flood, arrivals=arrivals, alone=_more(alone, second), **counted)
-        return Weighed(flood=flood, why=f"not left to digest {flood.digest}: {unlike}")
+        return FloodVerdict(flood=flood, why=f"not left to digest {flood.digest}: {unlike}")
     heard = tuple(dict.fromkeys((*flood.channels, *channels)))
     flood = replace(flood, arrivals=arrivals, alone=alone, held=flood.held + 1, channels=heard, **counted)
     why = f"told in digest {flood.digest} only: {rate} new {severity.name} incidents within {WINDOW} s"
-    return Weighed(flood=flood, held=why)
+    return FloodVerdict(flood=flood, held=why)
 
 
-def due(flood: Flood, now: datetime) -> bool:
+def due(flood: FloodCounter, now: datetime) -> bool:
     """Whether those who know of the digest should hear of it again: it has grown, and some time has passed."""
     wait = min(LAST_UPDATE, FIRST_UPDATE * 2**flood.updates)
     return flood.held > flood.told_held and now.timestamp() - flood.told_at >= wait
 
 
-def over(flood: Flood, severity: Severity | None, now: datetime) -> bool:
+def over(flood: FloodCounter, severity: Severity | None, now: datetime) -> bool:
     """Whether a flood has ended: at most half of the limit came within the last minute."""
     if not flood.digest:
         return False
@@ -89,12 +91,12 @@ def over(flood: Flood, severity: Severity | None, now: datetime) -> bool:
     return rate(flood, now) <= limit // 2
 
 
-def rate(flood: Flood, now: datetime) -> int:
+def rate(flood: FloodCounter, now: datetime) -> int:
     """New incidents within the last minute."""
     return sum(_recent(flood.arrivals, int(now.timestamp())).values())
 
 
-def may_follow(flood: Flood, severity: Severity, now: datetime) -> int:
+def may_follow(flood: FloodCounter, severity: Severity, now: datetime) -> int:
     """How many incidents of floods that are over may be paged now: half of the limit a minute, none in a flood."""
     if not severity.pages or flood.digest:
         return 0
@@ -102,18 +104,18 @@ def may_follow(flood: Flood, severity: Severity, now: datetime) -> int:
     return max(0, max(1, severity.flood_above // 2) - paged)
 
 
-def followed(flood: Flood, count: int, now: datetime) -> Flood:
+def followed(flood: FloodCounter, count: int, now: datetime) -> FloodCounter:
     """The flood's memory after ``count`` incidents of an earlier one were paged."""
     second = int(now.timestamp())
     return replace(flood, alone=_more(_recent(flood.alone, second), second, count))
 
 
-def ended(flood: Flood) -> Flood:
+def ended(flood: FloodCounter) -> FloodCounter:
     """What is remembered once a flood is over: the last minute."""
-    return Flood(severity=flood.severity, arrivals=flood.arrivals, alone=flood.alone)
+    return FloodCounter(severity=flood.severity, arrivals=flood.arrivals, alone=flood.alone)
 
 
-def _unlike(arrival: Arrival, flood: Flood, paged: int) -> str:
+def _unlike(arrival: NewIncident, flood: FloodCounter, paged: int) -> str:
     """Why an incident is no part of the flood, empty where it is. ``paged`` were told apart within the last minute."""
     if not arrival.pages:
         return ""
@@ -125,7 +127,7 @@ def _unlike(arrival: Arrival, flood: Flood, paged: int) -> str:
     return ""
 
 
-def _counted(flood: Flood, arrival: Arrival, shared: Labels) -> dict[str, Any]:
+def _counted(flood: FloodCounter, arrival: NewIncident, shared: Labels) -> dict[str, Any]:
     """The counts of a flood with one more incident in it."""
     pairs = (tidy_line(f"{key}={value}", 120) for key, value in shared.items() if key not in _TOLD_ELSEWHERE)
     return {
@@ -137,11 +139,11 @@ def _counted(flood: Flood, arrival: Arrival, shared: Labels) -> dict[str, Any]:
     }
 
 
-def _arrival(decision: Decision) -> Arrival:
+def _arrival(decision: Decision) -> NewIncident:
     name = tidy_line(decision.ruling.alert.name, 100) or "an alert without a name"
     subject = decision.subject
     about = tidy_line(subject.service or subject.name or subject.namespace, 63)
-    return Arrival(
+    return NewIncident(
         severity=decision.severity,
         pages=decision.pages,
         name=name,

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from responder.model.alert import Alert, AlertGroup
-from responder.model.decision import Decision, Ruling, Subject
-from responder.model.heartbeat import LABEL, Pulse
-from responder.model.incident import Change, ChangeKind, Incident, Known
-from responder.model.rule import Heartbeat, RuleBook
+from responder.model.decision import Decision, RuleMatch, Subject
+from responder.model.heartbeat import LABEL, HeartbeatState
+from responder.model.incident import AlertState, Change, ChangeKind, Incident
+from responder.model.rule import ExpectedHeartbeat, RuleBook
 
 GROUP_KEY: Final = "responder/heartbeat"
 """The group key of every silent cluster. Alertmanager's begin with a brace, so none of them is ever this one."""
@@ -17,22 +17,22 @@ BREAK: Final = timedelta(minutes=1)
 """Longer than this without anybody watching, and the silence is ours as much as theirs: it counts from now."""
 
 
-def watched(cluster: str, pulse: Pulse | None, now: datetime) -> Pulse:
+def watched(cluster: str, pulse: HeartbeatState | None, now: datetime) -> HeartbeatState:
     """What is known of a cluster once somebody has looked again.
 
     After a break in watching, or a clock that jumped back, silence counts anew: a page must not leave because we were
     away. The grace is the cluster's ``max_gap``.
     """
     if pulse is None:
-        return Pulse(cluster=cluster, seen_at=None, since=now, watched_at=now)
+        return HeartbeatState(cluster=cluster, seen_at=None, since=now, watched_at=now)
     unbroken = timedelta(0) <= now - pulse.watched_at <= BREAK
     seen_at = min(pulse.seen_at, now) if pulse.seen_at else None
     since = min(pulse.since, now) if unbroken else now
-    return Pulse(cluster=cluster, seen_at=seen_at, since=since, watched_at=now)
+    return HeartbeatState(cluster=cluster, seen_at=seen_at, since=since, watched_at=now)
 
 
 def judge(
-    heartbeat: Heartbeat, pulse: Pulse, incident: Incident | None, book: RuleBook, upto: datetime
+    heartbeat: ExpectedHeartbeat, pulse: HeartbeatState, incident: Incident | None, book: RuleBook, upto: datetime
 ) -> tuple[Decision, AlertGroup] | None:
     """What to decide about a cluster, None for nothing.
 
@@ -53,7 +53,9 @@ def judge(
     return _decided(heartbeat, book, ChangeKind.NEW, reason, pulse.last, None)
 
 
-def unexpected(incident: Incident, heartbeat: Heartbeat, book: RuleBook, now: datetime) -> tuple[Decision, AlertGroup]:
+def unexpected(
+    incident: Incident, heartbeat: ExpectedHeartbeat, book: RuleBook, now: datetime
+) -> tuple[Decision, AlertGroup]:
     """The end of an incident whose cluster the rules do not name any more."""
     reason = f"the rules expect no Watchdog from {heartbeat.cluster} any more"
     return _decided(heartbeat, book, ChangeKind.RESOLVED, reason, incident.opened_at, now)
@@ -76,7 +78,7 @@ def group_of(cluster: str, *alerts: Alert) -> AlertGroup:
 
 
 def _decided(
-    heartbeat: Heartbeat, book: RuleBook, kind: ChangeKind, reason: str, began: datetime, ended: datetime | None
+    heartbeat: ExpectedHeartbeat, book: RuleBook, kind: ChangeKind, reason: str, began: datetime, ended: datetime | None
 ) -> tuple[Decision, AlertGroup]:
     cluster, rule = heartbeat.cluster, heartbeat.rule
     alert = Alert(
@@ -88,9 +90,9 @@ def _decided(
         generator_url="",
         fingerprint=f"heartbeat-{cluster}",
     )
-    known = {alert.fingerprint: Known(began.timestamp(), ended.timestamp() if ended else None)}
+    known = {alert.fingerprint: AlertState(began.timestamp(), ended.timestamp() if ended else None)}
     severity = book.severities[str(rule.severity)]
-    ruling = Ruling(alert=alert, rule=rule, severity=severity, reason="fixed by the heartbeat")
+    ruling = RuleMatch(alert=alert, rule=rule, severity=severity, reason="fixed by the heartbeat")
     names = (alert.fingerprint,)
     decision = Decision(
         ruling=ruling,

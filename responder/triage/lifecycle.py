@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from responder.model.alert import Alert, AlertGroup
-from responder.model.incident import Change, ChangeKind, Incident, Known
+from responder.model.incident import AlertState, Change, ChangeKind, Incident
 from responder.model.text import number_of
-from responder.model.timing import USUAL, Patience
+from responder.model.timing import USUAL, Timing
 from responder.triage import flapping
 
 
 def compare(
-    group: AlertGroup, incident: Incident | None, delivery: int, now: datetime, patience: Patience = USUAL
+    group: AlertGroup, incident: Incident | None, delivery: int, now: datetime, patience: Timing = USUAL
 ) -> Change:
     """What a notification changes, with the reason.
 
@@ -33,7 +33,7 @@ def compare(
     return _fires(seen, incident, now, patience) if seen.firing else _eased(group, seen, incident, now, patience)
 
 
-def _opened(group: AlertGroup, incident: Incident | None, now: datetime, patience: Patience) -> Change:
+def _opened(group: AlertGroup, incident: Incident | None, now: datetime, patience: Timing) -> Change:
     """No incident is open: whatever fires opens one, or the one that was resolved a moment ago."""
     returns = incident is not None and flapping.returns(incident, now, patience)
     doubtful = incident is not None and any(known.doubted_at is not None for known in incident.alerts.values())
@@ -55,7 +55,7 @@ def _opened(group: AlertGroup, incident: Incident | None, now: datetime, patienc
     return _change(ChangeKind.STALE, f"{missed}nothing fires, and no incident is open for this group", seen, patience)
 
 
-def _fires(seen: Seen, incident: Incident, now: datetime, patience: Patience) -> Change:
+def _fires(seen: GroupDiff, incident: Incident, now: datetime, patience: Timing) -> Change:
     """Something fires of an open incident: the same, more of it, or less."""
     count, added = len(seen.firing), seen.added
     silent = f"; {_untold(seen)}" if seen.missing else ""
@@ -80,7 +80,7 @@ def _fires(seen: Seen, incident: Incident, now: datetime, patience: Patience) ->
     )
 
 
-def _eased(group: AlertGroup, seen: Seen, incident: Incident, now: datetime, patience: Patience) -> Change:
+def _eased(group: AlertGroup, seen: GroupDiff, incident: Incident, now: datetime, patience: Timing) -> Change:
     """Nothing of the notification fires: that is the end only where nothing else is known to fire."""
     ended = f"{_alerts(len(seen.ended))} resolved"
     some = ChangeKind.PARTLY_RESOLVED if seen.ended else ChangeKind.REPEATED
@@ -115,8 +115,8 @@ def _eased(group: AlertGroup, seen: Seen, incident: Incident, now: datetime, pat
 def _change(
     kind: ChangeKind,
     reason: str,
-    seen: Seen,
-    patience: Patience,
+    seen: GroupDiff,
+    patience: Timing,
     kept: Incident | None = None,
     *,
     flaps: int = 0,
@@ -141,11 +141,11 @@ def _change(
     )
 
 
-def _untold(seen: Seen) -> str:
+def _untold(seen: GroupDiff) -> str:
     return f"{_alerts(len(seen.missing))} known to fire not notified any more (silenced or inhibited)"
 
 
-def _in_doubt(seen: Seen) -> str:
+def _in_doubt(seen: GroupDiff) -> str:
     return f"{_alerts(seen.doubts)} said to fire whose end we know: most likely an older truth, so we wait and see"
 
 
@@ -178,7 +178,7 @@ AHEAD = 60.0
 """Seconds by which a doubt may be ahead of us for the clocks of two replicas; more, and the clock was put back."""
 
 
-def believe(group: AlertGroup, incident: Incident | None, now: datetime, patience: Patience = USUAL) -> AlertGroup:
+def believe(group: AlertGroup, incident: Incident | None, now: datetime, patience: Timing = USUAL) -> AlertGroup:
     """The group with one entry an alert, and those that tell an older truth than we know moved to ``outdated``.
 
     ``incident`` is the latest of the group, open or resolved. A firing alert is outdated where we know an end of it
@@ -205,7 +205,7 @@ def end(alert: Alert) -> float:
     return max(began, alert.ends_at.timestamp()) if alert.ends_at else began
 
 
-def _outdated(known: Known | None, alert: Alert, now: datetime, patience: Patience) -> bool:
+def _outdated(known: AlertState | None, alert: Alert, now: datetime, patience: Timing) -> bool:
     if known is None:
         return False
     if not alert.firing:
@@ -215,25 +215,25 @@ def _outdated(known: Known | None, alert: Alert, now: datetime, patience: Patien
     return now.timestamp() - known.ends_at < patience.late.total_seconds()
 
 
-def heard(known: Known | None, alert: Alert) -> Known:
+def heard(known: AlertState | None, alert: Alert) -> AlertState:
     """What is known of an alert after a notification that is believed."""
     began = alert.starts_at.timestamp()
     flaps = known.flaps if known else 0
     if not alert.firing:
         since = max(began, known.starts_at) if known else began
         last = max(end(alert), known.ends_at) if known and known.ends_at is not None else end(alert)
-        return Known(since, max(since, last), flaps=flaps)
+        return AlertState(since, max(since, last), flaps=flaps)
     if known is None or known.ends_at is None:
-        return Known(max(began, known.starts_at) if known else began, flaps=flaps)
-    return Known(began, flaps=flaps + 1)
+        return AlertState(max(began, known.starts_at) if known else began, flaps=flaps)
+    return AlertState(began, flaps=flaps + 1)
 
 
-def doubted(known: Known, now: datetime) -> Known:
+def doubted(known: AlertState, now: datetime) -> AlertState:
     """The same, after a notification that says it fires although we know its end."""
     return known if known.ends_at is None or known.doubted_at else replace(known, doubted_at=now.timestamp())
 
 
-def believed_after_all(known: Known, now: datetime, patience: Patience = USUAL) -> bool:
+def believed_after_all(known: AlertState, now: datetime, patience: Timing = USUAL) -> bool:
     """Whether an alert was said to fire after its end, and nobody has taken that back in time.
 
     A doubt from the future was written before the clock was put back: nobody can tell how long it has lasted.
@@ -243,14 +243,16 @@ def believed_after_all(known: Known, now: datetime, patience: Patience = USUAL) 
     return now >= _settled_at(known.doubted_at, patience) or known.doubted_at > now.timestamp() + AHEAD
 
 
-def next_look(alerts: Mapping[str, Known], held_until: datetime | None, patience: Patience = USUAL) -> datetime | None:
+def next_look(
+    alerts: Mapping[str, AlertState], held_until: datetime | None, patience: Timing = USUAL
+) -> datetime | None:
     """When the incident must be looked at again without a notification; None where nothing waits for a time."""
     doubts = [known.doubted_at for known in alerts.values() if known.doubted_at is not None]
     moments = [_settled_at(min(doubts), patience)] if doubts else []
     return min([*moments, *([held_until] if held_until else [])], default=None)
 
 
-def _settled_at(doubted_at: float, patience: Patience) -> datetime:
+def _settled_at(doubted_at: float, patience: Timing) -> datetime:
     return datetime.fromtimestamp(doubted_at, UTC) + patience.peer
 
 
@@ -259,7 +261,7 @@ FORGOTTEN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class GroupDiff:
     """Fingerprints: ``firing`` of the notification, in its order; of these, those that ``began`` or began ``again``.
 
     ``ended`` fired until now, ``missed`` were never known to fire. ``missing`` are known to fire and not named at all.
@@ -273,7 +275,7 @@ class Seen:
     missed: tuple[str, ...]
     missing: tuple[str, ...]
     doubts: int
-    after: Mapping[str, Known]
+    after: Mapping[str, AlertState]
 
     @property
     def added(self) -> tuple[str, ...]:
@@ -292,14 +294,14 @@ class Seen:
         return not self.began and all(count and not flapping.worth_telling(count) for count in flaps)
 
 
-def look(group: AlertGroup, before: Mapping[str, Known], now: datetime) -> Seen:
+def look(group: AlertGroup, before: Mapping[str, AlertState], now: datetime) -> GroupDiff:
     """What ``group``, as ``truth.believe`` made it, says beside what was known."""
     told = {alert.fingerprint: heard(before.get(alert.fingerprint), alert) for alert in group.alerts}
     late = {each.fingerprint: doubted(before[each.fingerprint], now) for each in group.outdated if each.firing}
     named = {*told, *(each.fingerprint for each in group.outdated)}
     firing = tuple(alert.fingerprint for alert in group.firing)
     over = tuple(alert.fingerprint for alert in group.alerts if not alert.firing)
-    return Seen(
+    return GroupDiff(
         firing=firing,
         began=_where(firing, lambda each: each not in before),
         again=_where(firing, lambda each: each in before and before[each].ends_at is not None),
@@ -311,7 +313,7 @@ def look(group: AlertGroup, before: Mapping[str, Known], now: datetime) -> Seen:
     )
 
 
-def _remembered(before: Mapping[str, Known], now: datetime) -> Mapping[str, Known]:
+def _remembered(before: Mapping[str, AlertState], now: datetime) -> Mapping[str, AlertState]:
     oldest = (now - FORGOTTEN).timestamp()
     return {each: known for each, known in before.items() if known.ends_at is None or known.ends_at > oldest}
 

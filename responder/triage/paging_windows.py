@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from responder.model.window import Span, Window
+from responder.model.window import TimeRange, Window
 
 _DAY: Final = timedelta(days=1)
 _HORIZON: Final = 400
@@ -48,7 +48,7 @@ def _beginnings(window: Window, now: datetime) -> Iterator[datetime]:
             yield from sorted(_moment(window, day, span) for span in window.spans)
 
 
-def _moment(window: Window, day: date, span: Span) -> datetime:
+def _moment(window: Window, day: date, span: TimeRange) -> datetime:
     return datetime.combine(day, span.start, tzinfo=window.zone).astimezone(UTC)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from responder.model.incident import Change, ChangeKind, Incident, Known
+from responder.model.incident import AlertState, Change, ChangeKind, Incident
 from responder.model.text import number_of
-from responder.model.timing import USUAL, Patience
+from responder.model.timing import USUAL, Timing
 from responder.triage import flapping
 from responder.triage.lifecycle import believed_after_all, next_look
 
 
-def review(incident: Incident, now: datetime, patience: Patience = USUAL) -> Change:
+def review(incident: Incident, now: datetime, patience: Timing = USUAL) -> Change:
     """What to make of an incident whose ``review_at`` has come, without any notification."""
     fire = tuple(each for each, known in incident.alerts.items() if believed_after_all(known, now, patience))
     if fire:
@@ -21,10 +21,10 @@ def review(incident: Incident, now: datetime, patience: Patience = USUAL) -> Cha
     return _change(ChangeKind.REPEATED, "nothing to decide yet", incident, patience, hold=True)
 
 
-def _fires_after_all(incident: Incident, fire: tuple[str, ...], now: datetime, patience: Patience) -> Change:
+def _fires_after_all(incident: Incident, fire: tuple[str, ...], now: datetime, patience: Timing) -> Change:
     """Nobody took back that these fire: either an end was told too early, or one Alertmanager is cut off."""
     alerts = {
-        each: Known(known.starts_at, flaps=known.flaps) for each, known in incident.alerts.items() if each in fire
+        each: AlertState(known.starts_at, flaps=known.flaps) for each, known in incident.alerts.items() if each in fire
     }
     count = number_of(len(fire), "alert")
     minutes = int(patience.peer.total_seconds()) // 60
@@ -43,10 +43,10 @@ def _change(
     kind: ChangeKind,
     reason: str,
     incident: Incident,
-    patience: Patience,
+    patience: Timing,
     *,
     added: tuple[str, ...] = (),
-    alerts: dict[str, Known] | None = None,
+    alerts: dict[str, AlertState] | None = None,
     flaps: int | None = None,
     hold: bool = False,
 ) -> Change:

@@ -32,7 +32,7 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListedAlert:
     """One alert of the list. ``suppressed`` by silences (ids), by other alerts (their names), or by the time of day."""
 
     suppressed: bool
@@ -41,7 +41,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class AlertmanagerView:
     """The answer of one Alertmanager: the alerts we asked about by fingerprint, and how many it lists in all.
 
     ``settling`` is set while it has not yet heard from the others of its cluster.
@@ -51,19 +51,19 @@ class View:
     up_since: datetime
     settling: bool
     total: int
-    alerts: Mapping[str, Listed]
+    alerts: Mapping[str, ListedAlert]
     silences: Mapping[str, Silence] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class NoView:
+class AlertmanagerUnavailable:
     """An Alertmanager that did not answer, or not whole, and why."""
 
     server: str
     reason: str
 
 
-class Standing(StrEnum):
+class AlertPresence(StrEnum):
     """How an incident stands with Alertmanager."""
 
     FIRING = "firing"
@@ -74,10 +74,10 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReconcileResult:
     """The standing, with its reason in one sentence, fit for people."""
 
-    standing: Standing
+    standing: AlertPresence
     reason: str
 
 
@@ -88,37 +88,45 @@ def asked_about(incident: Incident) -> frozenset[str]:
 
 
 def reconcile(
-    incident: Incident, answers: Sequence[View | NoView], now: datetime, grace: timedelta, incidents: int
-) -> Verdict:
+    incident: Incident,
+    answers: Sequence[AlertmanagerView | AlertmanagerUnavailable],
+    now: datetime,
+    grace: timedelta,
+    incidents: int,
+) -> ReconcileResult:
     """How an open incident stands.
 
     ``answers`` are those of every Alertmanager of its cluster: one that lists an alert is enough for it to fire, and
     all must have answered for it to be gone. ``grace`` is how long an alert must be gone, and an Alertmanager up,
     before that is believed. ``incidents`` is how many are open in the cluster.
     """
-    views = [answer for answer in answers if isinstance(answer, View)]
+    views = [answer for answer in answers if isinstance(answer, AlertmanagerView)]
     asked = asked_about(incident)
     found = [(view, view.alerts[each]) for view in views for each in sorted(asked) if each in view.alerts]
     active = {view.server for view, listed in found if not listed.suppressed}
     if active:
-        return Verdict(Standing.FIRING, f"{_names(active)} lists it as firing")
+        return ReconcileResult(AlertPresence.FIRING, f"{_names(active)} lists it as firing")
     if found:
-        return Verdict(Standing.SUPPRESSED, _hidden(found))
+        return ReconcileResult(AlertPresence.SUPPRESSED, _hidden(found))
     if doubt := _doubt(answers, views, now, grace, incidents):
-        return Verdict(Standing.UNKNOWN, doubt)
+        return ReconcileResult(AlertPresence.UNKNOWN, doubt)
     since = incident.gone_since or now
     servers = _names({view.server for view in views})
     reason = f"{servers} did not list it any more since {since:%H:%M}Z, and no notification told its end"
     hidden = f" ({incident.silenced})" if incident.silenced else ""
-    return Verdict(Standing.OVER if now - since >= grace else Standing.GONE, reason + hidden)
+    return ReconcileResult(AlertPresence.OVER if now - since >= grace else AlertPresence.GONE, reason + hidden)
 
 
 def _doubt(
-    answers: Sequence[View | NoView], views: Sequence[View], now: datetime, grace: timedelta, incidents: int
+    answers: Sequence[AlertmanagerView | AlertmanagerUnavailable],
+    views: Sequence[AlertmanagerView],
+    now: datetime,
+    grace: timedelta,
+    incidents: int,
 ) -> str:
     """Why an alert that nobody lists may fire all the same; empty where nothing speaks for it."""
     for answer in answers:
-        if isinstance(answer, NoView):
+        if isinstance(answer, AlertmanagerUnavailable):
             return f"{answer.server} cannot be asked: {answer.reason}"
         if answer.settling:
             return f"{answer.server} has not heard from the others of its cluster yet"
@@ -131,7 +139,7 @@ def _doubt(
     return ""
 
 
-def _hidden(found: Sequence[tuple[View, Listed]]) -> str:
+def _hidden(found: Sequence[tuple[AlertmanagerView, ListedAlert]]) -> str:
     """``silenced by alice until 2026-02-28 05:00Z: deploying``: the longest silence, or else what inhibits it."""
     ids = {each for _view, listed in found for each in listed.silences}
     known = {silence.id: silence for view, _listed in found for silence in view.silences.values() if silence.id in ids}

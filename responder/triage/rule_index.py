@@ -22,7 +22,7 @@ _Test = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class EvaluatedRule:
     """What became of one rule. ``matched`` is None where an earlier rule had matched and this one was not evaluated.
 
     ``failed`` is the first matcher that did not hold, ``got`` the value its label had. ``shadow`` says that all held
@@ -59,7 +59,7 @@ class _Column:
         return found
 
 
-class Matching:
+class RuleIndex:
     """The rules, ready to be asked. The answers equal trying each rule in turn, all matchers of each.
 
     Rules in shadow never answer. Of the others the last must match everything (no matchers), so that no alert is ever
@@ -87,13 +87,13 @@ class Matching:
         found = self._shadows.first(labels)
         return found if found.shadow and self._places[found.id] < self._places[decides.id] else None
 
-    def explain(self, labels: Labels) -> tuple[Step, ...]:
+    def explain(self, labels: Labels) -> tuple[EvaluatedRule, ...]:
         """Every rule in order, with the reason it was passed over."""
         chosen = self.first(labels)
         tried = self.trial(labels, chosen)
         at = self._places[chosen.id]
         passed = (_passed_over(rule, labels, tried) for rule in self._rules[:at])
-        return (*passed, Step(chosen, True), *(Step(rule, None) for rule in self._rules[at + 1 :]))
+        return (*passed, EvaluatedRule(chosen, True), *(EvaluatedRule(rule, None) for rule in self._rules[at + 1 :]))
 
 
 class _Table:
@@ -135,13 +135,13 @@ class _Table:
         return known
 
 
-def _passed_over(rule: Rule, labels: Labels, tried: Rule | None) -> Step:
+def _passed_over(rule: Rule, labels: Labels, tried: Rule | None) -> EvaluatedRule:
     if rule is tried:
-        return Step(rule, False, shadow=True)
+        return EvaluatedRule(rule, False, shadow=True)
     failed = next((matcher for matcher in rule.matchers if not holds(matcher, labels)), None)
     if failed is None:
-        return Step(rule, None)
-    return Step(rule, False, failed, labels.get(failed.name, ""))
+        return EvaluatedRule(rule, None)
+    return EvaluatedRule(rule, False, failed, labels.get(failed.name, ""))
 
 
 def _columns(rules: tuple[Rule, ...]) -> tuple[_Column, ...]:

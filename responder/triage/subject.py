@@ -60,7 +60,7 @@ def subject(alert_labels: Labels, book: RuleBook, wanted: SubjectFrom | None = N
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class _SubjectSource:
     """A label that may name the subject, and the names that its value may stand for, best first."""
 
     label: str
@@ -99,26 +99,26 @@ def _address(value: str, book: RuleBook) -> Iterator[str]:
 
 
 _CANDIDATES: Final = (
-    _Way("exported_service", _plain),
-    _Way("exported_pod", _pod),
-    _Way("service", _plain),
-    _Way("app", _plain),
-    _Way("app_kubernetes_io_name", _plain),
-    _Way("application", _plain),
-    _Way("deployment", _plain),
-    _Way("statefulset", _plain),
-    _Way("daemonset", _plain),
-    _Way("workload", _plain),
-    _Way("horizontalpodautoscaler", _part),
-    _Way("persistentvolumeclaim", _part),
-    _Way("consumergroup", _part),
-    _Way("node", _plain),
-    _Way("pod", _pod),
-    _Way("container", _plain),
-    _Way("name", _part),
-    _Way("job_name", _part),
-    _Way("job", _plain),
-    _Way("instance", _address),
+    _SubjectSource("exported_service", _plain),
+    _SubjectSource("exported_pod", _pod),
+    _SubjectSource("service", _plain),
+    _SubjectSource("app", _plain),
+    _SubjectSource("app_kubernetes_io_name", _plain),
+    _SubjectSource("application", _plain),
+    _SubjectSource("deployment", _plain),
+    _SubjectSource("statefulset", _plain),
+    _SubjectSource("daemonset", _plain),
+    _SubjectSource("workload", _plain),
+    _SubjectSource("horizontalpodautoscaler", _part),
+    _SubjectSource("persistentvolumeclaim", _part),
+    _SubjectSource("consumergroup", _part),
+    _SubjectSource("node", _plain),
+    _SubjectSource("pod", _pod),
+    _SubjectSource("container", _plain),
+    _SubjectSource("name", _part),
+    _SubjectSource("job_name", _part),
+    _SubjectSource("job", _plain),
+    _SubjectSource("instance", _address),
 )
 
 
@@ -181,7 +181,7 @@ def _values(labels: Mapping[str, str], namespace: str, rejected: Mapping[str, st
     return {**values, "namespace": namespace}
 
 
-def _unknown(left: list[tuple[_Way, str]], labels: Mapping[str, str]) -> tuple[str, str]:
+def _unknown(left: list[tuple[_SubjectSource, str]], labels: Mapping[str, str]) -> tuple[str, str]:
     if left:
         way, value = left[0]
         return value, f'label {way.label}="{value}" is not in the catalogue'

@@ -17,7 +17,7 @@ def patience(connections: int, workers: int) -> float:
     return min(connections * STEP, LONGEST) if workers > 1 else 0.0
 
 
-class Fair(ThreadWorker):
+class BalancedThreadWorker(ThreadWorker):
     """Whoever has more connections lets the others go first.
 
     A new connection wakes all workers, and the first one takes it. In a burst that is always the one which runs

@@ -10,9 +10,9 @@ from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from responder.counters import TALLY
+from responder.counters import COUNTERS
 from responder.model.clock import Clock
-from responder.store.database import CannotStore, Database
+from responder.store.database import Database, StoreError
 from responder.store.inbox.write_check import try_to_keep
 from responder.web.metrics import StoreCollector
 
@@ -21,7 +21,7 @@ _TRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ops:
+class HealthConfig:
     """What the routes read. ``alive`` is true while every loop of this process runs."""
 
     database: Database
@@ -30,10 +30,10 @@ class Ops:
     alive: Callable[[], bool] = field(default=lambda: True)
 
 
-def blueprint(given: Ops) -> Blueprint:
+def blueprint(given: HealthConfig) -> Blueprint:
     """``/healthz``, ``/readyz`` and ``/metrics``. None of them depends on PagerDuty, Slack or a probe target."""
     routes = Blueprint("ops", __name__)
-    registry, keeping = CollectorRegistry(), _Keeping(given.database, given.clock)
+    registry, keeping = CollectorRegistry(), _WriteCheck(given.database, given.clock)
     ProcessCollector(pid=os.getppid, registry=registry)  # the gunicorn master
     registry.register(given.metrics)
 
@@ -54,18 +54,18 @@ def blueprint(given: Ops) -> Blueprint:
     def metrics() -> Response:
         try:
             return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
-        except CannotStore as error:
+        except StoreError as error:
             return _say(str(error), 503)
 
     @routes.after_app_request
     def count(response: Response) -> Response:
-        TALLY.add("responder_http_requests", request.endpoint or "none", str(response.status_code))
+        COUNTERS.add("responder_http_requests", request.endpoint or "none", str(response.status_code))
         return response
 
     return routes
 
 
-class _Keeping:
+class _WriteCheck:
     """Whether webhooks can be kept. Anybody may ask, so the disk is written to once a second at most."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -81,7 +81,7 @@ class _Keeping:
             else:
                 try_to_keep(self._database)
                 self._kept_at = self._clock.monotonic()
-        except CannotStore as error:
+        except StoreError as error:
             return str(error)
         return ""
 

@@ -11,9 +11,9 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
 from responder import __version__
-from responder.counters import MAX, MIN, RESULTS, TALLY
+from responder.counters import COUNTERS, MAX, MIN, RESULTS
 from responder.model.clock import Clock
-from responder.model.rule import Heartbeat
+from responder.model.rule import ExpectedHeartbeat
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.incidents import detectors
@@ -22,13 +22,13 @@ from responder.store.outbox import backlog, claims
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InForce:
+class RulesInfo:
     """The rules of this process: their revision, since when, and how many problems newer files have (0: none)."""
 
     revision: str
     since: datetime
     refused: int
-    heartbeats: tuple[Heartbeat, ...] = ()
+    heartbeats: tuple[ExpectedHeartbeat, ...] = ()
     severities: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
 
@@ -45,7 +45,7 @@ class StoreCollector(Collector):
     database: Database
     clock: Clock
     limit: int = 8 * 1024**3
-    rules: Callable[[], InForce | None] = field(default=lambda: None)
+    rules: Callable[[], RulesInfo | None] = field(default=lambda: None)
     counters: Callable[[], Iterable[Metric]] = tuple
 
     def describe(self) -> list[Metric]:
@@ -65,18 +65,18 @@ class StoreCollector(Collector):
         if rules is not None:
             yield from _rules(rules)
 
-    def _counted(self, rules: InForce | None) -> Iterable[Metric]:
+    def _counted(self, rules: RulesInfo | None) -> Iterable[Metric]:
         """The counters. Where they cannot be read, the gauges of the database are served without them."""
         for channel in rules.channels if rules is not None else ():
             for result in RESULTS:
-                TALLY.add("responder_attempts", channel, result, value=0.0)
+                COUNTERS.add("responder_attempts", channel, result, value=0.0)
         found: list[Metric] = []
         try:
             found = list(self.counters())
         except OSError as error:
-            TALLY.fail(str(error))
+            COUNTERS.fail(str(error))
         text = "0 while counters cannot be written or read (see counters.failed in the log), 1 otherwise."
-        return *found, _gauge("responder_counters_ok", text, {(): 0.0 if TALLY.failure else 1.0}, across=MIN)
+        return *found, _gauge("responder_counters_ok", text, {(): 0.0 if COUNTERS.failure else 1.0}, across=MIN)
 
 
 def _gauge(
@@ -88,7 +88,7 @@ def _gauge(
     return family
 
 
-def _waiting(connection: Connection, now: datetime, rules: InForce | None) -> Iterator[Metric]:
+def _waiting(connection: Connection, now: datetime, rules: RulesInfo | None) -> Iterator[Metric]:
     oldest = inbox.oldest_new(connection)
     yield _gauge(
         "responder_deliveries_waiting",
@@ -142,7 +142,7 @@ def _space(connection: Connection, limit: int) -> Iterator[Metric]:
         yield _gauge("responder_database_free_bytes", text, {(): float(left)}, across=MIN)
 
 
-def _heartbeats(connection: Connection, rules: InForce) -> Iterator[Metric]:
+def _heartbeats(connection: Connection, rules: RulesInfo) -> Iterator[Metric]:
     known = detectors.pulses(connection)
     seen: dict[tuple[str, ...], float] = {
         (each.cluster,): pulse.seen_at.timestamp()
@@ -155,7 +155,7 @@ def _heartbeats(connection: Connection, rules: InForce) -> Iterator[Metric]:
     yield _gauge("responder_watchdog_last_seen_timestamp_seconds", text, seen, "cluster")
 
 
-def _rules(rules: InForce) -> Iterator[Metric]:
+def _rules(rules: RulesInfo) -> Iterator[Metric]:
     text = "1, with the revision of the rules in force in the process asked."
     yield _gauge("responder_rules_info", text, {(rules.revision[:12],): 1.0}, "revision")
     text = "0 while newer rule files are refused, 1 otherwise."

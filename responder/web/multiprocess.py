@@ -23,7 +23,7 @@ _ENTRY_BYTES = 32
 _DAMAGED = (ValueError, RuntimeError, struct.error)
 
 
-class _Reserved(MmapedDict):
+class _ReservedFile(MmapedDict):
     """A file whose space is taken on the disk before it is mapped.
 
     prometheus-client maps sparse files. A write into a hole on a full disk is SIGBUS, which kills the worker; reserving
@@ -48,7 +48,7 @@ class _Reserved(MmapedDict):
         super()._init_value(key)  # type: ignore[no-untyped-call]
 
 
-class Files(Collector):
+class CounterFiles(Collector):
     """Counters of all workers of one instance.
 
     Build it after the fork, with PROMETHEUS_MULTIPROC_DIR set to ``folder``. No two living workers have one ``slot``. A
@@ -57,7 +57,7 @@ class Files(Collector):
     """
 
     def __init__(self, folder: Path, slot: int) -> None:
-        values.MmapedDict = _Reserved  # type: ignore[attr-defined,assignment]
+        values.MmapedDict = _ReservedFile  # type: ignore[attr-defined,assignment]
         values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
         self._folder = folder
         self._own = folder / f"counter_{slot}.db"

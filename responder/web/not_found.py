@@ -21,7 +21,7 @@ _LONGEST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Sparingly:
+class LogThrottle:
     """Says a thing once a minute, and at most so many things."""
 
     clock: Clock
@@ -43,7 +43,7 @@ class Sparingly:
 def blueprint(clock: Clock, *, takes_webhooks: bool) -> Blueprint:
     """No routes. ``takes_webhooks`` is whether this process has the webhook's."""
     found = Blueprint("astray", __name__)
-    sparingly = Sparingly(clock)
+    sparingly = LogThrottle(clock)
     use = "use POST /webhook/alertmanager" if takes_webhooks else "RESPONDER_ROLE=engine takes no webhooks"
 
     @found.app_errorhandler(404)

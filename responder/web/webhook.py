@@ -10,11 +10,11 @@ import structlog
 from flask import Blueprint, Request, Response, request
 from werkzeug.exceptions import ClientDisconnected
 
-from responder.counters import TALLY
+from responder.counters import COUNTERS
 from responder.model.clock import Clock
 from responder.model.text import tidy_line
-from responder.receive.alertmanager import BadBody, check
-from responder.store.database import CannotStore
+from responder.receive.alertmanager import InvalidPayload, check
+from responder.store.database import StoreError
 from responder.store.inbox.inbox import REJECT_BYTES, Inbox
 from responder.web.auth import Guard
 
@@ -29,7 +29,7 @@ _DRAIN_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class WebhookConfig:
     """What the webhook needs. ``on_kept`` is called after each commit.
 
     ``alive`` is true while every loop of this process runs: without its engine a worker must not acknowledge.
@@ -54,7 +54,7 @@ class _Refusal(Exception):
         self.size = size
 
 
-def blueprint(door: Door) -> Blueprint:
+def blueprint(door: WebhookConfig) -> Blueprint:
     """The routes. The optional last segment names the cluster the alerts come from; a slash may follow it."""
     routes = Blueprint("webhook", __name__)
 
@@ -76,7 +76,7 @@ def blueprint(door: Door) -> Blueprint:
             return _refuse(door, refusal)
         except ClientDisconnected:
             return _say(400, "the body ended early")
-        except CannotStore as error:
+        except StoreError as error:
             _log.error("webhook.cannot_store", reason=str(error))
             return _say(503, f"not kept, send it again: {error}")
         door.on_kept()
@@ -96,7 +96,7 @@ def _read(incoming: Request, limit: int) -> bytes:
         raise _Refusal(415, f"expected application/json, got {kind}", body, len(body))
     try:
         check(body)
-    except BadBody as error:
+    except InvalidPayload as error:
         raise _Refusal(400, tidy_line(str(error), 300), body, len(body)) from None
     return body
 
@@ -114,14 +114,14 @@ def _drain(incoming: Request) -> int:
     return dropped
 
 
-def _refuse(door: Door, refusal: _Refusal) -> Response:
+def _refuse(door: WebhookConfig, refusal: _Refusal) -> Response:
     remote = request.remote_addr or ""
     try:
         kept = refusal.body[:REJECT_BYTES]
         number = door.inbox.set_aside(kept, refusal.size, remote, refusal.status, refusal.reason, door.clock.now())
-    except CannotStore as error:
+    except StoreError as error:
         return _say(503, f"not kept, send it again: {error}")
-    TALLY.add("responder_rejected_bodies", str(refusal.status))
+    COUNTERS.add("responder_rejected_bodies", str(refusal.status))
     _log.error("webhook.rejected", status=refusal.status, reason=refusal.reason, rejected=number, remote=remote)
     return _say(refusal.status, f"{refusal.reason} (kept as rejected body {number})")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from slack_sdk.models.blocks import Block
 
-from responder.model.message import Letter, Request, Response
+from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.report import Report
 from responder.model.secret import Secret
 from responder.notify.channels.log import Log
@@ -52,7 +52,7 @@ class Case:
     #: The response for accepted.
     accepted: Response
     #: Asserts that the vendor takes a request.
-    taken: Callable[[Letter, Request], None]
+    taken: Callable[[ClaimedMessage, Request], None]
     #: Asserts that hostile text does nothing in the vendor's markup.
     inert: Callable[[Request], None] = _anything
     #: The text that people read.
@@ -68,7 +68,7 @@ class Case:
     plain_says_why: bool = True
 
 
-def _taken_by_pagerduty(_letter: Letter, request: Request) -> None:
+def _taken_by_pagerduty(_letter: ClaimedMessage, request: Request) -> None:
     assert read_event(request.body)[1] == []
 
 
@@ -77,7 +77,7 @@ def _inert_in_pagerduty(request: Request) -> None:
     assert all(link["href"].startswith(("https://a.example.com/", "https://evil")) for link in links)
 
 
-def _taken_by_slack(letter: Letter, request: Request) -> None:
+def _taken_by_slack(letter: ClaimedMessage, request: Request) -> None:
     body = json.loads(request.body)
     assert refusal(body) is None
     assert letter.plain is ("blocks" not in body)
@@ -108,7 +108,7 @@ def _mail(request: Request) -> EmailMessage:
     return message_from_bytes(request.body, policy=default)
 
 
-def _taken_as_mail(_letter: Letter, request: Request) -> None:
+def _taken_as_mail(_letter: ClaimedMessage, request: Request) -> None:
     """Seven bits, short lines, and exactly the headers we wrote: nothing in a label can add one."""
     assert request.body.isascii()
     assert all(len(line) <= 998 for line in request.body.split(b"\r\n"))
@@ -129,7 +129,7 @@ def _readable_mail(request: Request) -> list[str]:
     return [*(f"{name}: {value}" for name, value in mail.items()), "", *mail.get_content().splitlines()]
 
 
-def _taken_by_the_log(_letter: Letter, request: Request) -> None:
+def _taken_by_the_log(_letter: ClaimedMessage, request: Request) -> None:
     assert request.url == "stdout:"
 
 
@@ -187,7 +187,7 @@ CASES: dict[str, Case] = {
 }
 
 
-def letters(channel: Channel, report: Report, **changes: Any) -> list[Letter]:
+def letters(channel: Channel, report: Report, **changes: Any) -> list[ClaimedMessage]:
     """A letter for each step that any moment takes on the channel, with and without a first message, plain and full."""
     previous: list[dict[str, str]] = [{}, {"channel": "C1", "ts": "1.2"}]
     return [

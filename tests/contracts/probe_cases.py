@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from responder.diagnose.contract import Scene
+from responder.diagnose.contract import ProbeContext
 from responder.diagnose.probes.dns import DnsSpec
 from responder.diagnose.probes.http import HttpSpec
 from responder.diagnose.probes.promql import PromqlSpec
@@ -107,9 +107,9 @@ CASES: dict[str, Case] = {
 }
 
 
-def a_scene(address: str, pod: str = "plato-0", name: str = "plato") -> Scene:
+def a_scene(address: str, pod: str = "plato-0", name: str = "plato") -> ProbeContext:
     """plato, its health and Prometheus both at ``address``; ``pod`` and ``name`` are what an alert said."""
-    return Scene(
+    return ProbeContext(
         subject=a_subject(name=name, values={"service": "plato", "namespace": "butterfly", "pod": pod}),
         services={"plato": a_service("plato", health=f"http://{address}/actuator/health")},
         prometheus_url=f"http://{address}",

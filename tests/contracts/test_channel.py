@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from responder.model.message import Letter, Response
+from responder.model.message import ClaimedMessage, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
-from responder.model.report import Moment
+from responder.model.report import MessageKind
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel
 from tests.contracts.channel_cases import CASES, letters
@@ -21,8 +21,8 @@ from tests.support.builders import (
 every = pytest.mark.parametrize("name", CHANNELS)
 
 
-def _letter(channel: Channel) -> Letter:
-    return a_letter(channel=channel.name, step=channel.steps[Moment.START][0])
+def _letter(channel: Channel) -> ClaimedMessage:
+    return a_letter(channel=channel.name, step=channel.steps[MessageKind.START][0])
 
 
 def test_every_channel_has_a_case() -> None:
@@ -32,7 +32,7 @@ def test_every_channel_has_a_case() -> None:
         channel = case.make()
         assert isinstance(channel, CHANNELS[name])
         assert channel.name == name
-        assert set(channel.steps) == set(Moment)
+        assert set(channel.steps) == set(MessageKind)
 
 
 @every

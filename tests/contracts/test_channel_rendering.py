@@ -18,15 +18,15 @@ from responder.model.content import IncidentContent, MessageFacts
 from responder.model.decision import Decision
 from responder.model.finding import Finding, Verdict
 from responder.model.incident import ChangeKind
-from responder.model.message import Letter
-from responder.model.report import Moment, Report
+from responder.model.message import ClaimedMessage
+from responder.model.report import MessageKind, Report
 from responder.model.rule import Link
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel
 from responder.notify.report import content
 from responder.notify.report.compose import compose
 from responder.notify.report.content import content_of, with_findings
-from responder.notify.report.links import LinkMaker
+from responder.notify.report.links import LinkBuilder
 from tests.contracts.channel_cases import CASES, letters
 from tests.support.builders import (
     NOW,
@@ -61,7 +61,7 @@ HOSTILE = (
 )
 WHY = "PagerDuty has not accepted this page for 1 minute: HTTP 503"
 UNCLOSED = "PagerDuty refused the end of this incident for good (HTTP 400): close it there by hand"
-LINKS = LinkMaker(
+LINKS = LinkBuilder(
     runbook_base_url="https://runbooks.butterfly.example.com",
     alertmanager_urls={"": ("https://am.butterfly.example.com",)},
     urls=a_book().urls,
@@ -198,8 +198,8 @@ def test_golden(name: str, moment: str) -> None:
     assert path.read_text(encoding="utf-8") == text
 
 
-def _told(channel: Channel, report: Report, step: str, *, plain: bool) -> Letter:
-    previous = {} if report.moment is Moment.START else {"channel": "C1", "ts": "1772246460.000100"}
+def _told(channel: Channel, report: Report, step: str, *, plain: bool) -> ClaimedMessage:
+    previous = {} if report.moment is MessageKind.START else {"channel": "C1", "ts": "1772246460.000100"}
     return a_letter(report, channel=channel.name, step=step, plain=plain, previous=previous)
 
 
@@ -215,14 +215,14 @@ def _stories() -> dict[str, Report]:
     stories["start-P1"] = _composed(found, NOW + timedelta(seconds=2))
     late = with_findings(pages["P2"], some_findings(), a_conclusion())
     update = "diagnosis finished 40 seconds after the page was written"
-    stories["late"] = _composed(late, NOW + timedelta(seconds=40), Moment.LATE, update=update)
+    stories["late"] = _composed(late, NOW + timedelta(seconds=40), MessageKind.LATE, update=update)
     flapping = an_incident(flaps=3, reopened_at=later)
     again = _content(a_decision(ChangeKind.AGAIN), incident=flapping, now=later, probes=("health",))
     update = "1 alert fires again, 7 minutes after INC-118 was resolved (3 times by now)"
-    stories["again"] = _composed(again, later, Moment.AGAIN, update=update)
+    stories["again"] = _composed(again, later, MessageKind.AGAIN, update=update)
     grown = a_decision(ChangeKind.GROWN)
     stories["update"] = _composed(
-        _content(grown, now=later, before=found), later, Moment.UPDATE, update=grown.change.reason
+        _content(grown, now=later, before=found), later, MessageKind.UPDATE, update=grown.change.reason
     )
     over, group = a_decision(ChangeKind.RESOLVED), a_group(a_resolved_alert())
     closed = _content(over, group, now=later)
@@ -233,9 +233,9 @@ def _stories() -> dict[str, Report]:
         "ended_at": content.ended(over, group, closed.alerts.started_at, later),
         "resolution": f"{over.change.reason}; what fixed it is not recorded yet",
     }
-    stories["resolution"] = _composed(closed, later, Moment.RESOLUTION, **end)
-    stories["fallback"] = _composed(found, NOW + timedelta(seconds=2), Moment.FALLBACK, fallback_reason=WHY)
-    stories["unclosed"] = _composed(closed, later, Moment.UNCLOSED, **(end | {"update": UNCLOSED}))
+    stories["resolution"] = _composed(closed, later, MessageKind.RESOLUTION, **end)
+    stories["fallback"] = _composed(found, NOW + timedelta(seconds=2), MessageKind.FALLBACK, fallback_reason=WHY)
+    stories["unclosed"] = _composed(closed, later, MessageKind.UNCLOSED, **(end | {"update": UNCLOSED}))
     # Lines are wrapped, so a version of another length would change them.
     return {name: replace(each, made_by=each.made_by.replace(__version__, "VERSION")) for name, each in stories.items()}
 
@@ -245,7 +245,9 @@ def _content(decision: Decision, group: AlertGroup | None = None, **changes: Any
     return content_of(decision, group or a_group(), incident, a_book(), LINKS, **({"now": NOW} | changes))
 
 
-def _composed(content: IncidentContent, now: datetime = NOW, moment: Moment = Moment.START, **own: Any) -> Report:
+def _composed(
+    content: IncidentContent, now: datetime = NOW, moment: MessageKind = MessageKind.START, **own: Any
+) -> Report:
     draft = a_draft(moment=moment, facts=replace(MessageFacts(firing=1), **own), incident=content.incident)
     return compose(content, draft, now)
 
@@ -258,7 +260,7 @@ def test_only_the_configured_group_is_mentioned_and_only_by_an_alarm(name: str) 
     for report in (*_hostile_reports(), a_report(detour="<!channel> <!subteam^S0EVIL>")):
         for letter in letters(channel, report):
             shown = channel.render(letter).body.decode()
-            assert (mention in shown) is (letter.report.moment is Moment.FALLBACK)
+            assert (mention in shown) is (letter.report.moment is MessageKind.FALLBACK)
             assert "<!" not in shown.replace(mention, "")
 
 
@@ -272,9 +274,9 @@ def test_what_is_told_as_changed_is_not_ruled_out_as_well(name: str) -> None:
         assert "Ruled out" not in CASES[name].shown(channel.render(letter))
 
 
-@pytest.mark.parametrize("moment", [Moment.START, Moment.UPDATE, Moment.FALLBACK])
+@pytest.mark.parametrize("moment", [MessageKind.START, MessageKind.UPDATE, MessageKind.FALLBACK])
 @pytest.mark.parametrize("name", ["slack", "slack_webhook"])
-def test_the_first_message_says_each_fact_once(name: str, moment: Moment) -> None:
+def test_the_first_message_says_each_fact_once(name: str, moment: MessageKind) -> None:
     """Who reads Slack at night reads everything that is bad, the service's own first, and nothing a second time."""
     bad = [
         a_finding(probe="dependencies-health", target="capsule", headline="capsule: 503 DOWN in 9 ms"),
@@ -296,8 +298,8 @@ def test_the_first_message_says_each_fact_once(name: str, moment: Moment) -> Non
 def test_a_page_that_came_another_way_says_why(name: str) -> None:
     """Whoever is called by a fallback knows at once that the usual way is broken."""
     channel = CASES[name].make()
-    (step,) = channel.steps[Moment.FALLBACK]
-    report = a_report(moment=Moment.FALLBACK, detour=WHY)
+    (step,) = channel.steps[MessageKind.FALLBACK]
+    report = a_report(moment=MessageKind.FALLBACK, detour=WHY)
     for plain in (False, True):
         shown = CASES[name].shown(channel.render(a_letter(report, channel=name, step=step, plain=plain)))
         assert "HTTP 503" in shown or (plain and not CASES[name].plain_says_why)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from responder.bootstrap import SystemClock
-from responder.diagnose.contract import Ask, Tools
+from responder.diagnose.contract import ProbeQuestion, ProbeTools
 from responder.diagnose.probes import PROBES
 from responder.model.clock import Deadline
 from responder.model.finding import DETAIL_LIMIT, HEADLINE_LIMIT, Finding, Verdict
@@ -38,11 +38,11 @@ kinds = pytest.mark.parametrize("kind", sorted(PROBES))
 
 
 @pytest.fixture
-def tools() -> Iterator[Tools]:
+def tools() -> Iterator[ProbeTools]:
     """The real wire and the real clock."""
     clock = SystemClock()
     outgoing = Outgoing(clock)
-    yield Tools(outgoing=outgoing, clock=clock)
+    yield ProbeTools(outgoing=outgoing, clock=clock)
     outgoing.close()
 
 
@@ -51,7 +51,7 @@ def a_probe(kind: str, spec: object) -> ProbeSpec:
     return ProbeSpec(name=f"{kind}-probe", kind=kind, timeout=BUDGET, spec=spec, place=Place("rules/x.yaml", 1, 1))
 
 
-def look(ask: Ask, tools: Tools) -> tuple[Finding, float]:
+def look(ask: ProbeQuestion, tools: ProbeTools) -> tuple[Finding, float]:
     """The finding and how long it took."""
     began = time.monotonic()
     finding = PROBES[ask.kind].look(ask, Deadline(began + BUDGET), tools)
@@ -79,7 +79,7 @@ def test_every_kind_has_a_case_and_documented_keys() -> None:
 
 @kinds
 @pytest.mark.parametrize("fault", list(Fault))
-def test_a_probe_answers_in_time_whatever_the_other_side_does(kind: str, fault: Fault, tools: Tools) -> None:
+def test_a_probe_answers_in_time_whatever_the_other_side_does(kind: str, fault: Fault, tools: ProbeTools) -> None:
     """A probe is back by its deadline and says unknown where it could not look: never down, never fine."""
     case = CASES[kind]
     with faulty(fault) as address:
@@ -96,7 +96,7 @@ def test_a_probe_answers_in_time_whatever_the_other_side_does(kind: str, fault: 
 
 @kinds
 @pytest.mark.parametrize("label", HOSTILE)
-def test_a_hostile_label_chooses_nothing(kind: str, label: str, tools: Tools) -> None:
+def test_a_hostile_label_chooses_nothing(kind: str, label: str, tools: ProbeTools) -> None:
     """What an alert claims never changes which address is asked, and never leaves the string it stands in."""
     address = refused_address()
     scene, plain = a_scene(address, pod=label, name=label), a_scene(address)
@@ -131,7 +131,7 @@ def test_what_is_wrong_with_a_probe_is_said_in_sentences(kind: str) -> None:
 
 
 @kinds
-def test_a_probe_only_reads(kind: str, tools: Tools) -> None:
+def test_a_probe_only_reads(kind: str, tools: ProbeTools) -> None:
     """Nothing a probe sends can change anything: no body, no method but GET."""
     heard: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from responder.engine.jobs.retention import Retention
+from responder.engine.jobs.retention import RetentionJob
 from responder.model.clock import Deadline
-from responder.model.flood import Flood
+from responder.model.flood import FloodCounter
 from responder.model.message import OutboxRow
 from responder.notify.report.compose import letter
 from responder.store.database import Database
@@ -21,14 +21,14 @@ from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import detectors, diagnoses, incidents
 from responder.store.maintenance.retention import SHELVES, SMALL, used
 from responder.store.outbox import claims, outbox
-from responder.store.outbox.claims import Lane
+from responder.store.outbox.claims import ChannelQueue
 from responder.store.schema.tables import metadata
 from tests.conftest import HandClock
 from tests.contracts.test_store import a_draft, a_work
 from tests.support.builders import NOW, a_content, an_incident
 
 LONG_AGO = NOW - timedelta(days=100)
-EVERY = Lane((), rest=True)
+EVERY = ChannelQueue((), rest=True)
 PATIENT = Deadline(float("inf"))
 
 
@@ -40,7 +40,7 @@ def rows(database: Database, sql: str) -> list[tuple[Any, ...]]:
 
 def swept(database: Database, clock: HandClock, most_bytes: int = 10**12) -> dict[str, int]:
     """Prune with 90 days to keep; the number of deleted rows by table."""
-    retention = Retention(database, clock, timedelta(days=90), most_bytes)
+    retention = RetentionJob(database, clock, timedelta(days=90), most_bytes)
     gone = [*retention.by_age(clock.now() - timedelta(days=90), PATIENT), *retention.by_size(PATIENT)]
     return {portion.table: portion.rows for portion in gone if portion.rows}
 
@@ -127,7 +127,9 @@ def test_a_digest_that_is_on_keeps_what_its_next_message_needs(
     for name in ("FLOOD-P1-ON", "FLOOD-P1-OVER"):
         told(database, name, LONG_AGO)
     with database.write() as connection:
-        detectors.save_floods(connection, [Flood(severity="P1", digest="FLOOD-P1-ON"), Flood(severity="P2")])
+        detectors.save_floods(
+            connection, [FloodCounter(severity="P1", digest="FLOOD-P1-ON"), FloodCounter(severity="P2")]
+        )
     assert swept(database, clock, most_bytes) == {"messages": 5}
     kept = rows(database, "SELECT incident, step FROM messages ORDER BY id")
     assert kept == [("FLOOD-P1-ON", "post")]
@@ -202,7 +204,7 @@ def test_what_would_go_is_what_goes(database: Database, clock: HandClock) -> Non
     for n in range(60):
         an_old_incident(database, f"INC-{n}")
     an_old_incident(database, "INC-open", over=False)
-    retention = Retention(database, clock, timedelta(days=90), 10**12)
+    retention = RetentionJob(database, clock, timedelta(days=90), 10**12)
     before = NOW - timedelta(days=90)
     would = retention.would(before)
     assert sum(portion.rows for portion in would) == 60 * 7 + 5
@@ -220,7 +222,7 @@ def test_pruning_stops_in_time(database: Database) -> None:
 
     for n in range(20):
         an_old_incident(database, f"INC-{n}")
-    gone = list(Retention(database, Ticking(), timedelta(days=90), 10**12).by_age(NOW, Deadline(0.005)))
+    gone = list(RetentionJob(database, Ticking(), timedelta(days=90), 10**12).by_age(NOW, Deadline(0.005)))
     assert 0 < sum(portion.rows for portion in gone) < 20 * 7
 
 
@@ -228,5 +230,5 @@ def test_pruning_stops_in_time(database: Database) -> None:
 def test_the_job_does_both(database: Database, clock: HandClock, most_bytes: int) -> None:
     """Every few minutes one process prunes by age and by size."""
     an_old_incident(database)
-    Retention(database, clock, timedelta(days=90), most_bytes).run()
+    RetentionJob(database, clock, timedelta(days=90), most_bytes).run()
     assert rows(database, "SELECT count(*) FROM deliveries") == [(0,)]

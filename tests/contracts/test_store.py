@@ -16,12 +16,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from responder.model.delivery import Work
+from responder.model.delivery import DiagnosisRequest
 from responder.model.finding import NOTHING, Finding
-from responder.model.message import Draft, OutboxRow
-from responder.model.report import Moment
+from responder.model.message import OutboxMessage, OutboxRow
+from responder.model.report import MessageKind
 from responder.notify.report.compose import letter as as_letter
-from responder.store.database import CannotStore, Database
+from responder.store.database import Database, StoreError
 from responder.store.inbox import history, inbox
 from responder.store.inbox.inbox import Inbox
 from responder.store.inbox.write_check import try_to_keep, write_and_take_away
@@ -40,24 +40,26 @@ from tests.support.builders import (
 )
 
 LATER = NOW + timedelta(seconds=6)
-EVERY = claims.Lane((), rest=True)
+EVERY = claims.ChannelQueue((), rest=True)
 
 
-def a_draft(step: str = "post", stream: str = "key", channel: str = "slack", rank: int = 1, due: float = 0.0) -> Draft:
+def a_draft(
+    step: str = "post", stream: str = "key", channel: str = "slack", rank: int = 1, due: float = 0.0
+) -> OutboxMessage:
     """A message due ``due`` seconds from now."""
-    return Draft(
+    return OutboxMessage(
         incident="INC-1",
         stream=stream,
         channel=channel,
         step=step,
-        moment=Moment.START,
+        moment=MessageKind.START,
         rank=rank,
         due_at=NOW + timedelta(seconds=due),
         enrich=True,
     )
 
 
-def written(database: Database, *drafts: Draft) -> None:
+def written(database: Database, *drafts: OutboxMessage) -> None:
     """Put messages into the outbox."""
     with database.write() as connection:
         outbox.write(connection, drafts, NOW)
@@ -155,7 +157,7 @@ def test_deliveries_become_visible_in_the_order_of_their_ids(database: Database,
 def test_a_closed_store_refuses_with_a_reason(database: Database) -> None:
     """While we shut down, Alertmanager hears that it must send again."""
     database.close()
-    with pytest.raises(CannotStore, match="shutting down"):
+    with pytest.raises(StoreError, match="shutting down"):
         Inbox(database).keep(b"{}", "", NOW)
 
 
@@ -292,16 +294,16 @@ def test_nothing_leaves_before_it_is_due(database: Database) -> None:
     assert claimed(database, 7.9) == []
     with database.read() as connection:
         due = claims.next_due(connection, EVERY, NOW)
-    assert due == claims.Due((NOW + timedelta(seconds=8)).timestamp())
+    assert due == claims.NextDue((NOW + timedelta(seconds=8)).timestamp())
     assert len(claimed(database, 8)) == 1
 
 
 def test_what_waits_is_seen_at_the_first_look(database: Database) -> None:
     """The look that couriers take all the time finds every message that waits, due or not, on its own lane alone."""
-    slack, others = claims.Lane(("slack",)), claims.Lane(("pagerduty", "slack"), rest=True)
+    slack, others = claims.ChannelQueue(("slack",)), claims.ChannelQueue(("pagerduty", "slack"), rest=True)
     assert not claims.anything(database, slack)
     written(database, a_draft("post", "slack", due=8))
-    seen = [claims.anything(database, lane) for lane in (slack, EVERY, claims.Lane(("pagerduty",)), others)]
+    seen = [claims.anything(database, lane) for lane in (slack, EVERY, claims.ChannelQueue(("pagerduty",)), others)]
     assert seen == [True, True, False, False]
     (letter,) = claimed(database, 8)
     with database.write() as connection:
@@ -381,7 +383,11 @@ def test_a_dead_message_does_not_block_those_behind_it(database: Database) -> No
 def test_each_channel_has_a_lane_of_its_own(database: Database) -> None:
     """A channel that hangs does not keep the messages of another one waiting."""
     written(database, a_draft(), a_draft("trigger", channel="pagerduty"), a_draft(channel="pigeon"))
-    lanes = (claims.Lane(("slack",)), claims.Lane(("pagerduty",)), claims.Lane(("slack", "pagerduty"), rest=True))
+    lanes = (
+        claims.ChannelQueue(("slack",)),
+        claims.ChannelQueue(("pagerduty",)),
+        claims.ChannelQueue(("slack", "pagerduty"), rest=True),
+    )
     with database.write() as connection:
         taken = [[row.draft.channel for row in claims.claim(connection, lane, NOW, LATER, 10)] for lane in lanes]
     assert taken == [["slack"], ["pagerduty"], ["pigeon"]]
@@ -417,9 +423,9 @@ def test_findings_do_not_touch_a_page_that_has_left(database: Database) -> None:
         assert outbox.release(connection, "INC-1", NOW) == frozenset()
 
 
-def a_work() -> Work:
+def a_work() -> DiagnosisRequest:
     """A diagnosis to run."""
-    return Work(
+    return DiagnosisRequest(
         incident="INC-1",
         stream="key",
         rank=1,
@@ -554,21 +560,21 @@ def test_the_standing_of_a_channel_is_shared(database: Database) -> None:
     claims.prepare(database, ["slack", "pagerduty"])
     claims.prepare(database, ["slack"])
     with database.work() as connection:
-        assert claims.hold(connection, "slack") == claims.Standing()
+        assert claims.hold(connection, "slack") == claims.ChannelState()
         claims.spend(connection, "slack", 17.5)
         claims.failed(connection, "slack", NOW)
         claims.failed(connection, "slack", LATER)
         now = NOW.timestamp()
-        assert claims.look(connection, "slack") == claims.Standing(17.5, 0.0, now)
+        assert claims.look(connection, "slack") == claims.ChannelState(17.5, 0.0, now)
         claims.pause(connection, "slack", now + 30, 18.5)
-        assert claims.look(connection, "slack") == claims.Standing(18.5, now + 30, now)
+        assert claims.look(connection, "slack") == claims.ChannelState(18.5, now + 30, now)
         claims.answered(connection, "slack")
         assert claims.look(connection, "slack").failing_since is None
         claims.tried(connection, "slack", NOW, accepted=False, failed=True)
         claims.tried(connection, "slack", LATER, accepted=True, failed=False)
         found = claims.standings(connection)
         assert (found["slack"].failed_at, found["slack"].accepted_at) == (now, LATER.timestamp())
-        assert found["pagerduty"] == claims.Standing()
+        assert found["pagerduty"] == claims.ChannelState()
 
 
 def test_two_replicas_give_a_channel_its_row_at_the_same_moment(database: Database) -> None:

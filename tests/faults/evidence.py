@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from responder.model.incident import Known
+from responder.model.incident import AlertState
 from responder.standins.pagerduty import PagerEvent
 from responder.standins.slack import SlackMessage
 from responder.store.database import Database
@@ -132,4 +132,4 @@ class Records:
 
 
 def _alerts(data: bytes) -> dict[str, bool]:
-    return {name: known.ends_at is None for name, known in to_noun(dict[str, Known], data).items()}
+    return {name: known.ends_at is None for name, known in to_noun(dict[str, AlertState], data).items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from responder.standins.processes import DidNotStart
-from responder.store.database import CannotStore
+from responder.store.database import StoreError
 from tests.faults.catalogue import FAULTS, NEEDS_DISK, Fault
 from tests.faults.door import SILENCE_SECONDS
 from tests.faults.driver import Driver
@@ -99,7 +99,7 @@ def possible(engine: str) -> dict[str, Fault]:
 def _quiet(records: Records) -> bool:
     try:
         return not records.busy()
-    except CannotStore:
+    except StoreError:
         return False
 
 

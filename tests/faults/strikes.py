@@ -10,7 +10,7 @@ from random import Random
 from sqlalchemy import text
 
 from responder.standins import butterfly
-from responder.store.database import CannotStore, Database
+from responder.store.database import Database, StoreError
 from tests.faults.disk import full
 from tests.faults.world import World
 
@@ -75,7 +75,7 @@ _MEND_POSTGRES = ("DROP FUNCTION fault CASCADE",)
 
 def _again_and_again(database: Database, *statements: str) -> None:
     while True:
-        with contextlib.suppress(CannotStore), database.write() as connection:
+        with contextlib.suppress(StoreError), database.write() as connection:
             for sql in statements:
                 connection.execute(text(sql))
             return

@@ -108,11 +108,11 @@ def test_the_given_directory_is_emptied_at_the_start(
 _FULL = """
 import os, sys
 from pathlib import Path
-from responder.counters import TALLY
-from responder.web.multiprocess import Files
+from responder.counters import COUNTERS
+from responder.web.multiprocess import CounterFiles
 
 folder = Path(sys.argv[1])
-TALLY.open(Files(folder, 0).open)
+COUNTERS.open(CounterFiles(folder, 0).open)
 hog = os.open(folder / "hog", os.O_CREAT | os.O_WRONLY)
 try:
     while True:
@@ -120,8 +120,8 @@ try:
 except OSError:
     pass
 for number in range(2000):
-    TALLY.add("responder_rule_matches", f"rule-{number}")
-print(TALLY.failure)
+    COUNTERS.add("responder_rule_matches", f"rule-{number}")
+print(COUNTERS.failure)
 """
 
 

@@ -17,7 +17,7 @@ from statistics import median
 import pytest
 
 from responder.standins.processes import Program, free_port
-from responder.standins.stage import Answer, Stage
+from responder.standins.stage import PostResponse, Stage
 from tests.real.conftest import example, until
 from tests.real.test_sigkill import children, rows
 
@@ -114,7 +114,7 @@ def test_no_secret_is_ever_logged(stage: Stage) -> None:
 
 def test_sigterm_drains(stage: Stage) -> None:
     """While it stops, what it acknowledges is kept, and what it cannot keep is not acknowledged."""
-    answers: list[Answer] = []
+    answers: list[PostResponse] = []
     going = threading.Event()
     going.set()
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
-from responder.model.decision import Decision, Ruling, Subject
+from responder.model.decision import Decision, RuleMatch, Subject
 from responder.model.delivery import Effects
 from responder.model.finding import Conclusion, Finding, Verdict
-from responder.model.incident import Change, ChangeKind, Incident, Known
-from responder.model.message import Draft, Letter, MailServer
-from responder.model.report import Moment, Report, Status
+from responder.model.incident import AlertState, Change, ChangeKind, Incident
+from responder.model.message import ClaimedMessage, MailServer, OutboxMessage
+from responder.model.report import MessageKind, Report, Status
 from responder.model.rule import Link
 from responder.model.secret import Secret
 from responder.notify.report.compose import compose
@@ -115,7 +115,7 @@ def a_subject(**changes: Any) -> Subject:
 def a_change(kind: ChangeKind = ChangeKind.NEW, **changes: Any) -> Change:
     """A change of the kind given, with one alert known."""
     over = kind is ChangeKind.RESOLVED
-    known = Known(STARTED.timestamp(), (STARTED + timedelta(minutes=17)).timestamp() if over else None)
+    known = AlertState(STARTED.timestamp(), (STARTED + timedelta(minutes=17)).timestamp() if over else None)
     fingerprint = an_alert().fingerprint
     usual = Change(
         kind=kind,
@@ -129,9 +129,9 @@ def a_change(kind: ChangeKind = ChangeKind.NEW, **changes: Any) -> Change:
     return replace(usual, **changes)
 
 
-def a_ruling(alert: Alert | None = None, **changes: Any) -> Ruling:
+def a_ruling(alert: Alert | None = None, **changes: Any) -> RuleMatch:
     """The usual rule deciding the usual alert."""
-    usual = Ruling(
+    usual = RuleMatch(
         alert=alert or an_alert(),
         rule=a_rule(),
         severity=a_severity("P1"),
@@ -173,7 +173,7 @@ def an_incident(**changes: Any) -> Incident:
         resolved_at=None,
         delivery=1,
         revision="3f2a9c",
-        alerts={an_alert().fingerprint: Known(STARTED.timestamp())},
+        alerts={an_alert().fingerprint: AlertState(STARTED.timestamp())},
     )
     return replace(usual, **changes)
 
@@ -233,7 +233,7 @@ def a_report(severity: str = "P1", **changes: Any) -> Report:
     """The page of the usual incident, enriched."""
     rank = a_severity(severity)
     usual = Report(
-        moment=Moment.START,
+        moment=MessageKind.START,
         status=Status.INVESTIGATING,
         incident="INC-118",
         dedup_key=sha256(GROUP_KEY.encode()).hexdigest(),
@@ -313,14 +313,14 @@ def a_content(severity: str = "P1", **changes: Any) -> IncidentContent:
     )
 
 
-def a_draft(**changes: Any) -> Draft:
+def a_draft(**changes: Any) -> OutboxMessage:
     """The first message of the usual incident to PagerDuty."""
-    usual = Draft(
+    usual = OutboxMessage(
         incident="INC-118",
         stream=sha256(GROUP_KEY.encode()).hexdigest(),
         channel="pagerduty",
         step="trigger",
-        moment=Moment.START,
+        moment=MessageKind.START,
         rank=1,
         due_at=NOW,
         facts=MessageFacts(firing=1),
@@ -334,9 +334,9 @@ def composed(effects: Effects, now: datetime | None = None) -> list[Report]:
     return [compose(effects.content, draft, now or draft.due_at) for draft in effects.drafts if effects.content]
 
 
-def a_letter(report: Report | None = None, **changes: Any) -> Letter:
+def a_letter(report: Report | None = None, **changes: Any) -> ClaimedMessage:
     """A claimed message holding the report."""
-    usual = Letter(
+    usual = ClaimedMessage(
         id=1,
         channel="pagerduty",
         step="trigger",

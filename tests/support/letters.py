@@ -6,14 +6,16 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from responder.model.message import Letter
+from responder.model.message import ClaimedMessage
 from responder.model.report import Report
 from responder.notify.report.compose import letter
 from responder.store.outbox import claims
 from responder.store.schema.tables import messages
 
 
-def claimed(connection: Connection, lane: claims.Lane, now: datetime, until: datetime, most: int) -> list[Letter]:
+def claimed(
+    connection: Connection, lane: claims.ChannelQueue, now: datetime, until: datetime, most: int
+) -> list[ClaimedMessage]:
     """Claim what is due, composed as of ``now``."""
     return [letter(row, now) for row in claims.claim(connection, lane, now, until, most)]
 

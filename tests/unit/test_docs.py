@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from responder.cli import _COMMANDS, main
 from responder.counters import METRICS
 from responder.diagnose.probes import PROBES
-from responder.model.rule import Heartbeat
+from responder.model.rule import ExpectedHeartbeat
 from responder.rulebook.schema import (
     AdjustShape,
     ContactShape,
@@ -40,7 +40,7 @@ from responder.rulebook.schema import (
 from responder.runbooks.catalogue import anchors
 from responder.settings import Settings
 from responder.store.database import Database
-from responder.web.metrics import InForce, StoreCollector
+from responder.web.metrics import RulesInfo, StoreCollector
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_book, a_rule
 
@@ -71,8 +71,8 @@ def test_the_settings_page_lists_every_setting() -> None:
 
 def test_the_metrics_page_lists_every_metric(database: Database) -> None:
     """What a dashboard can rely upon is written down."""
-    book = a_book(heartbeats=(Heartbeat(cluster="prod", max_gap=600.0, rule=a_rule()),))
-    rules = InForce(revision="0", since=NOW, refused=0, heartbeats=book.heartbeats)
+    book = a_book(heartbeats=(ExpectedHeartbeat(cluster="prod", max_gap=600.0, rule=a_rule()),))
+    rules = RulesInfo(revision="0", since=NOW, refused=0, heartbeats=book.heartbeats)
     collector = StoreCollector(database=database, clock=HandClock(), rules=lambda: rules)
     registry = CollectorRegistry()
     registry.register(collector)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from responder.bootstrap.workers import Opening
+from responder.bootstrap.workers import DatabaseOpener
 from responder.settings import read
-from responder.store.database import CannotStore, Database
+from responder.store.database import Database, StoreError
 from responder.store.inbox.write_check import try_to_keep
 
 
@@ -17,8 +17,8 @@ def test_everything_is_refused_until_the_database_is_ready(tmp_path: Path) -> No
     """Before the tables are there nothing reads or writes; afterwards everything does, without a restart."""
     settings = read({"RESPONDER_DATABASE_URL": f"sqlite:///{tmp_path}/responder.db"})
     database = Database(settings.database_url.reveal())
-    opening = Opening(settings, database, "database: connection refused")
-    with pytest.raises(CannotStore, match="connection refused"):
+    opening = DatabaseOpener(settings, database, "database: connection refused")
+    with pytest.raises(StoreError, match="connection refused"):
         try_to_keep(database)
     opening.step()
     try_to_keep(database)
@@ -32,10 +32,10 @@ def test_a_database_of_another_program_is_named(tmp_path: Path) -> None:
     theirs.close()
     settings = read({"RESPONDER_DATABASE_URL": f"sqlite:///{tmp_path}/theirs.db"})
     database = Database(settings.database_url.reveal())
-    opening = Opening(settings, database, "database: connection refused")
+    opening = DatabaseOpener(settings, database, "database: connection refused")
     for _ in range(2):
-        with pytest.raises(CannotStore, match="incidents that responder did not make"):
+        with pytest.raises(StoreError, match="incidents that responder did not make"):
             opening.step()
-    with pytest.raises(CannotStore, match="incidents that responder did not make"):
+    with pytest.raises(StoreError, match="incidents that responder did not make"):
         try_to_keep(database)
     database.close()

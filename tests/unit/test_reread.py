@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from responder import bootstrap
-from responder.engine.effects.context import Desk
-from responder.engine.workers.rule_reloader import Rules
-from responder.model.problem import BadRules
+from responder.engine.effects.context import DecisionContext
+from responder.engine.workers.rule_reloader import RuleReloader
+from responder.model.problem import InvalidRules
 from responder.settings import Settings, read
 from tests.conftest import HandClock
 
@@ -34,9 +34,9 @@ def test_every_problem_is_reported(settings: Settings) -> None:
     """A reload reports the same problems as `rules check`."""
     bad = "rules:\n  - id: one\n    nonsense: 1\n  - id: two\n    severity: P9\n"
     (Path(settings.rules) / "50-bad.yaml").write_text(bad)
-    with pytest.raises(BadRules) as reloaded:
+    with pytest.raises(InvalidRules) as reloaded:
         bootstrap.reread(settings)
-    with pytest.raises(BadRules) as loaded:
+    with pytest.raises(InvalidRules) as loaded:
         bootstrap.load_rules(settings.rules, settings.runbooks)
     assert len(loaded.value.problems) > 1
     assert reloaded.value.problems == loaded.value.problems
@@ -46,10 +46,10 @@ def test_a_file_that_hangs_the_parser_leaves_the_rules_in_force(settings: Settin
     """The child process is killed at its deadline; the worker reports it, keeps its rules and takes the next change."""
     seconds = [0.02, bootstrap.READ_SECONDS]
 
-    def again() -> Desk:
+    def again() -> DecisionContext:
         return bootstrap.desk(settings, bootstrap.reread(settings, seconds.pop(0)), {})
 
-    rules = Rules(bootstrap.loaded(settings, {}), again, lambda: bootstrap.rule_files(settings), clock)
+    rules = RuleReloader(bootstrap.loaded(settings, {}), again, lambda: bootstrap.rule_files(settings), clock)
     before = rules.desk()
     rules.ask()
     rules.step()

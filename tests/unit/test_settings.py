@@ -8,7 +8,7 @@ import pytest
 
 from responder.model.secret import scrub
 from responder.notify.channels.smtp import addresses
-from responder.settings import BadSettings, Settings, read, strangers
+from responder.settings import InvalidSettings, Settings, read, strangers
 
 
 def test_defaults_are_safe_and_complete() -> None:
@@ -31,7 +31,7 @@ def test_an_empty_file_is_no_secret(tmp_path: Path) -> None:
     """A secret that was mounted empty stops the start: nobody serves for weeks with pages that wake nobody."""
     path = tmp_path / "key"
     path.write_text("\n")
-    with pytest.raises(BadSettings) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         read({"RESPONDER_PAGERDUTY_ROUTING_KEY_FILE": str(path)})
     (problem,) = caught.value.problems
     assert problem.endswith(f"cannot be read from RESPONDER_PAGERDUTY_ROUTING_KEY_FILE={path}: the file is empty")
@@ -40,7 +40,7 @@ def test_an_empty_file_is_no_secret(tmp_path: Path) -> None:
 @pytest.mark.parametrize("port", ["0", "99999", "http"])
 def test_a_port_is_one(port: str) -> None:
     """A slip in a port is said before anything starts."""
-    with pytest.raises(BadSettings) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         read({"RESPONDER_LISTEN": f"127.0.0.1:{port}", "RESPONDER_SMTP_PORT": port})
     assert [problem.split()[0] for problem in caught.value.problems] == ["RESPONDER_LISTEN", "RESPONDER_SMTP_PORT"]
 
@@ -71,14 +71,14 @@ def test_a_password_in_an_address_is_not_shown_either() -> None:
 @pytest.mark.parametrize("number", ["0", "-1", "99999999999999999999"])
 def test_a_slip_of_the_keyboard_starts_no_million_of_workers(number: str) -> None:
     """It is said at the start, with what to write."""
-    with pytest.raises(BadSettings) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         read({"RESPONDER_WORKERS": number, "RESPONDER_THREADS": number})
     assert [problem.split()[0] for problem in caught.value.problems] == ["RESPONDER_WORKERS", "RESPONDER_THREADS"]
 
 
 def test_every_problem_is_reported_at_once() -> None:
     """One start shows all that must be mended."""
-    with pytest.raises(BadSettings) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         read(
             {
                 "RESPONDER_WORKERS": "many",
@@ -108,7 +108,7 @@ def test_a_login_without_a_password_is_refused() -> None:
     """A slip in the webhook's login is said at the start, where every alert would be refused for it later."""
     assert read({"RESPONDER_WEBHOOK_BASIC_AUTH": "am:old am:new"}).webhook_basic_auth.reveal() == "am:old am:new"
     for given in ("s3cret", "am:old s3cret", "am:my s3cret"):
-        with pytest.raises(BadSettings) as caught:
+        with pytest.raises(InvalidSettings) as caught:
             read({"RESPONDER_WEBHOOK_BASIC_AUTH": given})
         (problem,) = caught.value.problems
         assert problem.startswith("RESPONDER_WEBHOOK_BASIC_AUTH is not user:password")
@@ -117,7 +117,7 @@ def test_a_login_without_a_password_is_refused() -> None:
 
 def test_a_bad_secret_is_not_quoted() -> None:
     """An error about a secret does not print it."""
-    with pytest.raises(BadSettings) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         read({"RESPONDER_SLACK_WEBHOOK_URL": "hooks.slack.com/services/T0/B0/x"})
     assert "T0/B0" not in str(caught.value)
 
@@ -154,7 +154,7 @@ def test_alertmanagers_are_named_by_cluster_and_in_pairs() -> None:
 @pytest.mark.parametrize("text", ["alertmanager:9093", "http://a b:9093", "prod eu=http://a", "=http://a"])
 def test_an_alertmanager_that_cannot_be_asked_is_said(text: str) -> None:
     """A slip in the address is found at the start, not when an incident stays open."""
-    with pytest.raises(BadSettings, match=r"ALERTMANAGER_URL has '.*': write http://ADDRESS"):
+    with pytest.raises(InvalidSettings, match=r"ALERTMANAGER_URL has '.*': write http://ADDRESS"):
         read({"RESPONDER_ALERTMANAGER_URL": text})
 
 
@@ -205,7 +205,7 @@ MAIL = {"RESPONDER_SMTP_HOST": "mail", "RESPONDER_SMTP_FROM": "a@b.example", "RE
 )
 def test_a_fallback_that_could_not_work_is_refused(env: dict[str, str], said: str) -> None:
     """Whoever sets up the ways for a bad night hears of slips by day, without seeing a secret."""
-    with pytest.raises(BadSettings, match="RESPONDER_") as caught:
+    with pytest.raises(InvalidSettings, match="RESPONDER_") as caught:
         read(env)
     assert said in str(caught.value)
     assert SECRET not in str(caught.value)
@@ -274,7 +274,7 @@ def test_a_token_may_stand_in_a_file(tmp_path: Path) -> None:
 )
 def test_a_token_that_would_not_work_is_said_and_not_shown(given: dict[str, str], said: str) -> None:
     """A slip in a token is found at the start, not when probes come back empty at night."""
-    with pytest.raises(BadSettings) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         read(TOKENS | given)
     assert f"RESPONDER_{said}" in str(caught.value)
     assert "hush" not in str(caught.value)

@@ -13,7 +13,7 @@ from responder.bootstrap import examine_rules, load_rules
 from responder.diagnose.probes.promql import PromqlSpec
 from responder.model.rule import Action, Op, Rule, RuleBook, SeverityFrom
 from responder.triage.decide import severity_of
-from responder.triage.rule_index import Matching
+from responder.triage.rule_index import RuleIndex
 from tests.support.builders import an_alert
 
 ROOT = Path(__file__).parents[2]
@@ -27,9 +27,9 @@ def book() -> RuleBook:
 
 
 @cache
-def matching() -> Matching:
+def matching() -> RuleIndex:
     """Its rules, ready to be asked."""
-    return Matching(book().rules)
+    return RuleIndex(book().rules)
 
 
 def decide(**labels: str) -> tuple[str, str]:

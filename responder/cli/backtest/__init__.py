@@ -16,16 +16,16 @@ import click
 from responder import bootstrap
 from responder.cli.decision_context import desk_of
 from responder.cli.durations import SPAN
-from responder.cli.errors import FAILED, Fatal, named_failures
+from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
     from responder.cli.backtest.against import RuleSet
-    from responder.cli.backtest.history import Past
-    from responder.cli.backtest.show import Result
-    from responder.engine.effects.context import Desk
-    from responder.rulebook.backtest.tally import Tally
+    from responder.cli.backtest.history import EventHistory
+    from responder.cli.backtest.show import BacktestReport
+    from responder.engine.effects.context import DecisionContext
+    from responder.rulebook.backtest.tally import Totals
     from responder.settings import Settings
 
 _OF_PROMETHEUS = timedelta(days=30)
@@ -88,7 +88,7 @@ def backtest(
     """
     if paths and url:
         raise click.UsageError("give PATHS or --prometheus, not both")
-    asked = Asked(paths, url, since, step, tuple(filter(None, group_by.split(","))), receivers)
+    asked = HistoryOptions(paths, url, since, step, tuple(filter(None, group_by.split(","))), receivers)
     with named_failures():
         found = _compare(before, asked, rules, runbooks, cases)
     _print(found, output)
@@ -99,7 +99,7 @@ def backtest(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HistoryOptions:
     """Which history is wanted, as the command line says it."""
 
     paths: tuple[str, ...]
@@ -110,11 +110,11 @@ class Asked:
     receivers: tuple[str, ...]
 
 
-def _compare(wanted: str, asked: Asked, rules: str | None, runbooks: str | None, most: int) -> Result:
+def _compare(wanted: str, asked: HistoryOptions, rules: str | None, runbooks: str | None, most: int) -> BacktestReport:
     from responder.cli.backtest.against import RuleSet, against
-    from responder.cli.backtest.run import Replay
-    from responder.cli.backtest.shares import Shares, processes
-    from responder.cli.backtest.show import Result
+    from responder.cli.backtest.run import BacktestRun
+    from responder.cli.backtest.shares import ParallelRun, processes
+    from responder.cli.backtest.show import BacktestReport
 
     settings = bootstrap.settings_from_environment()
     folders = Path(rules or settings.rules), Path(runbooks or settings.runbooks)
@@ -123,28 +123,28 @@ def _compare(wanted: str, asked: Asked, rules: str | None, runbooks: str | None,
     with against(wanted, now) as then:
         before = _desk(then, settings)
     with _past(asked, settings) as past:
-        shares = Shares(lambda: Replay(before, after, most), past.events, processes(before, after))
+        shares = ParallelRun(lambda: BacktestRun(before, after, most), past.events, processes(before, after))
         _watch(past, shares.run())
     tally = shares.tally()
     if not tally.notifications and not tally.unread:
-        raise Fatal(f"{past.name} holds no notification: nothing was compared")
+        raise FatalError(f"{past.name} holds no notification: nothing was compared")
     revisions = before.book.revision, after.book.revision
-    return Result(history=past.name, before=then.name, after=now.name, revisions=revisions, tally=tally)
+    return BacktestReport(history=past.name, before=then.name, after=now.name, revisions=revisions, tally=tally)
 
 
-def _desk(rules: RuleSet, settings: Settings) -> Desk:
-    """Raises BadRules, once it is said which of the two sets has them."""
-    from responder.model.problem import BadRules
+def _desk(rules: RuleSet, settings: Settings) -> DecisionContext:
+    """Raises InvalidRules, once it is said which of the two sets has them."""
+    from responder.model.problem import InvalidRules
 
     try:
         return desk_of(str(rules.rules), str(rules.runbooks), settings)
-    except BadRules:
+    except InvalidRules:
         click.echo(f"error: the rules of {rules.name} cannot be used:", err=True)
         raise
 
 
 @contextlib.contextmanager
-def _past(asked: Asked, settings: Settings) -> Iterator[Past]:
+def _past(asked: HistoryOptions, settings: Settings) -> Iterator[EventHistory]:
     from responder.cli.backtest import history
 
     now = bootstrap.SystemClock().now()
@@ -159,7 +159,7 @@ def _past(asked: Asked, settings: Settings) -> Iterator[Past]:
             yield history.of_store(database, since)
 
 
-def _watch(past: Past, steps: Iterator[None]) -> None:
+def _watch(past: EventHistory, steps: Iterator[None]) -> None:
     """Run all steps; on a terminal with a bar, on standard error."""
     if not sys.stderr.isatty():
         for _ in steps:
@@ -175,15 +175,15 @@ def _watch(past: Past, steps: Iterator[None]) -> None:
             bar.advance(task)
 
 
-def _exceeded(tally: Tally, new: int | None, lost: int | None) -> Iterator[str]:
-    from responder.rulebook.backtest.outcome import Kind
+def _exceeded(tally: Totals, new: int | None, lost: int | None) -> Iterator[str]:
+    from responder.rulebook.backtest.outcome import DifferenceKind
 
-    for kind, most in ((Kind.NEW_PAGE, new), (Kind.LOST_PAGE, lost)):
+    for kind, most in ((DifferenceKind.NEW_PAGE, new), (DifferenceKind.LOST_PAGE, lost)):
         if most is not None and tally.totals[kind] > most:
             yield f"{number_of(tally.totals[kind], kind.value)}, and at most {most:,} are allowed"
 
 
-def _print(found: Result, output: str) -> None:
+def _print(found: BacktestReport, output: str) -> None:
     from responder.cli.backtest import show
 
     if output == "json":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from responder.cli.errors import Fatal
+from responder.cli.errors import FatalError
 from responder.model.text import one_line
 
 _SECONDS = 60.0
@@ -42,7 +42,7 @@ def against(wanted: str, now: RuleSet) -> Iterator[RuleSet]:
     with tempfile.TemporaryDirectory(prefix="responder-rules-") as into:
         rules = _extract(top, commit, now.rules, Path(into))
         if rules is None:
-            raise Fatal(f"revision {wanted} ({commit[:12]}) has no folder {_inside(top, now.rules)}")
+            raise FatalError(f"revision {wanted} ({commit[:12]}) has no folder {_inside(top, now.rules)}")
         runbooks = _extract(top, commit, now.runbooks, Path(into))
         yield RuleSet(f"{wanted} ({commit[:12]})", rules, runbooks or now.runbooks)
 
@@ -50,8 +50,10 @@ def against(wanted: str, now: RuleSet) -> Iterator[RuleSet]:
 def _commit(wanted: str, rules: Path) -> str:
     try:
         found = _git(rules, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{wanted}^{{commit}}")
-    except Fatal as error:
-        raise Fatal(f"'{one_line(wanted)}' is neither a folder nor a git revision: name one with --against") from error
+    except FatalError as error:
+        raise FatalError(
+            f"'{one_line(wanted)}' is neither a folder nor a git revision: name one with --against"
+        ) from error
     return found.decode().strip()
 
 
@@ -80,10 +82,10 @@ def _git(folder: Path, *arguments: str) -> bytes:
             check=False,
         )
     except OSError as error:
-        raise Fatal(f"git cannot be run: {error.strerror}; name a folder with --against") from error
+        raise FatalError(f"git cannot be run: {error.strerror}; name a folder with --against") from error
     except subprocess.TimeoutExpired as error:
-        raise Fatal(f"git {arguments[0]} took more than {_SECONDS:.0f} s") from error
+        raise FatalError(f"git {arguments[0]} took more than {_SECONDS:.0f} s") from error
     if done.returncode:
         said = one_line(done.stderr.decode("utf-8", "replace"))
-        raise Fatal(f"git {arguments[0]} in {folder}: {said or 'failed'}; name another folder or revision")
+        raise FatalError(f"git {arguments[0]} in {folder}: {said or 'failed'}; name another folder or revision")
     return done.stdout

@@ -13,11 +13,11 @@ from urllib.parse import urlencode
 
 from responder.cli.backtest.recorder import NoEventError, read_line
 from responder.cli.backtest.series import QUERY, Grouping, NoMatrixError
-from responder.cli.errors import Fatal
+from responder.cli.errors import FatalError
 from responder.cli.http_get import get_json, plain
 from responder.cli.samples import Sample, samples
-from responder.model.delivery import Delivery
-from responder.receive.alertmanager import BadBody, parse
+from responder.model.delivery import Notification
+from responder.receive.alertmanager import InvalidPayload, parse
 from responder.settings import Settings
 from responder.store.database import Database
 from responder.store.inbox import history
@@ -30,36 +30,36 @@ POINTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedNotification:
     """One notification of the past and where it is; ``delivery`` is None where ``problem`` says why."""
 
     source: str
-    delivery: Delivery | None
+    delivery: Notification | None
     problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class EventHistory:
     """A history. ``name`` says where it is from, ``total`` how many notifications it has where that is known."""
 
     name: str
     total: int | None
-    events: Iterator[Recorded]
+    events: Iterator[RecordedNotification]
 
 
-def of_store(database: Database, since: datetime | None) -> Past:
+def of_store(database: Database, since: datetime | None) -> EventHistory:
     """The deliveries of our own store, in the order they came, whatever was made of them."""
     with database.read() as connection:
         total = history.count(connection, since)
-    return Past("the store", total, _of_store(database, since))
+    return EventHistory("the store", total, _of_store(database, since))
 
 
-def _of_store(database: Database, since: datetime | None) -> Iterator[Recorded]:
+def _of_store(database: Database, since: datetime | None) -> Iterator[RecordedNotification]:
     after = 0
     while True:
         with database.read() as connection:
             page = history.page(connection, since, after, PAGE)
-        yield from (Recorded(f"delivery {each.id}", each) for each in page)
+        yield from (RecordedNotification(f"delivery {each.id}", each) for each in page)
         if len(page) < PAGE:
             return
         after = page[-1].id
@@ -67,7 +67,7 @@ def _of_store(database: Database, since: datetime | None) -> Iterator[Recorded]:
 
 def of_files(
     names: Sequence[str], stdin: BinaryIO, now: datetime, since: datetime | None, receivers: tuple[str, ...]
-) -> Past:
+) -> EventHistory:
     """Webhook bodies in ``*.json``, and lines of bodies or of Alertmanager's event recorder in ``*.jsonl``.
 
     Bodies are taken in the order of the names; what has a time of its own is put in the order of time.
@@ -84,13 +84,13 @@ def of_files(
     merged = heapq.merge(*streams, key=lambda event: event.delivery.received_at if event.delivery else _EPOCH)
     events = (replace(each, delivery=_numbered(each.delivery, next(numbers))) for each in merged)
     kept = (each for each in events if not since or not each.delivery or each.delivery.received_at >= since)
-    return Past(", ".join(names), None, kept)
+    return EventHistory(", ".join(names), None, kept)
 
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-def _numbered(delivery: Delivery | None, number: int) -> Delivery | None:
+def _numbered(delivery: Notification | None, number: int) -> Notification | None:
     return replace(delivery, id=number) if delivery else None
 
 
@@ -98,12 +98,12 @@ def _has_lines(path: Path) -> bool:
     return ".jsonl" in path.name
 
 
-def _of_bodies(found: Iterable[Sample]) -> Iterator[Recorded]:
+def _of_bodies(found: Iterable[Sample]) -> Iterator[RecordedNotification]:
     for sample in found:
         yield _recorded(sample.source, sample.body, None, sample.problem)
 
 
-def _of_lines(name: str, stdin: BinaryIO, receivers: tuple[str, ...]) -> Iterator[Recorded]:
+def _of_lines(name: str, stdin: BinaryIO, receivers: tuple[str, ...]) -> Iterator[RecordedNotification]:
     try:
         with stdin if name == "-" else Path(name).open("rb") as lines:
             for number, line in enumerate(lines, 1):
@@ -111,36 +111,38 @@ def _of_lines(name: str, stdin: BinaryIO, receivers: tuple[str, ...]) -> Iterato
                 try:
                     found = read_line(line, receivers) if line.strip() else None
                 except NoEventError as error:
-                    yield Recorded(source, None, str(error))
+                    yield RecordedNotification(source, None, str(error))
                     continue
                 if found:
                     yield _recorded(source, *found)
     except OSError as error:
-        yield Recorded(name, None, f"cannot be read: {error.strerror}")
+        yield RecordedNotification(name, None, f"cannot be read: {error.strerror}")
 
 
-def _recorded(source: str, body: bytes, at: datetime | None, problem: str = "") -> Recorded:
+def _recorded(source: str, body: bytes, at: datetime | None, problem: str = "") -> RecordedNotification:
     """A body without a time of its own came when the last thing it tells of happened."""
     if problem:
-        return Recorded(source, None, problem)
+        return RecordedNotification(source, None, problem)
     try:
         at = at or max((each.ends_at or each.starts_at for each in parse(body).alerts), default=_EPOCH)
-    except BadBody as error:
-        return Recorded(source, None, str(error))
-    return Recorded(source, Delivery(id=0, received_at=at.astimezone(UTC), cluster="", body=body))
+    except InvalidPayload as error:
+        return RecordedNotification(source, None, str(error))
+    return RecordedNotification(source, Notification(id=0, received_at=at.astimezone(UTC), cluster="", body=body))
 
 
 def of_prometheus(
     url: str, settings: Settings, begin: datetime, end: datetime, step: float, group_by: Sequence[str]
-) -> Past:
+) -> EventHistory:
     """What Prometheus remembers of its alerts, asked for a day at a time."""
     base = url.rstrip("/")
-    return Past(f"ALERTS of {plain(base)}", None, _of_prometheus(base, settings, begin, end, step, Grouping(group_by)))
+    return EventHistory(
+        f"ALERTS of {plain(base)}", None, _of_prometheus(base, settings, begin, end, step, Grouping(group_by))
+    )
 
 
 def _of_prometheus(
     base: str, settings: Settings, begin: datetime, end: datetime, step: float, grouping: Grouping
-) -> Iterator[Recorded]:
+) -> Iterator[RecordedNotification]:
     numbers = count(1)
     at_once = max(1, min(POINTS, int(CHUNK.total_seconds() / step)))
     steps = int((end - begin).total_seconds() / step) + 1
@@ -151,7 +153,7 @@ def _of_prometheus(
         try:
             for at, body in grouping.notifications(answer, times):
                 when = datetime.fromtimestamp(at, UTC)
-                delivery = Delivery(id=next(numbers), received_at=when, cluster="", body=body)
-                yield Recorded(f"{when:%Y-%m-%d %H:%M:%SZ}", delivery)
+                delivery = Notification(id=next(numbers), received_at=when, cluster="", body=body)
+                yield RecordedNotification(f"{when:%Y-%m-%d %H:%M:%SZ}", delivery)
         except NoMatrixError as error:
-            raise Fatal(f"{plain(base)}: {error}") from error
+            raise FatalError(f"{plain(base)}: {error}") from error

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from responder.cli.backtest.history import Recorded
-from responder.engine.effects.context import Desk
-from responder.engine.simulation import Comparison, Recent
+from responder.cli.backtest.history import RecordedNotification
+from responder.engine.effects.context import DecisionContext
+from responder.engine.simulation import Comparison, LruCache
 from responder.model.alert import AlertGroup
-from responder.model.delivery import Delivery
+from responder.model.delivery import Notification
 from responder.model.text import tidy_line
-from responder.receive.alertmanager import BadBody, read
+from responder.receive.alertmanager import InvalidPayload, read
 from responder.rulebook.backtest.outcome import (
-    Kind,
-    Outcome,
+    DifferenceKind,
+    RuleOutcome,
     lasting_differences,
     moment_differences,
     outcome,
 )
-from responder.rulebook.backtest.tally import Case, Tally
+from responder.rulebook.backtest.tally import DecisionChange, Totals
 
 _Judged = tuple[tuple[str, str, str], tuple[str, str, str]]
 
 
-class Replay:
+class BacktestRun:
     """Two sets of rules, side by side. ``tally`` is what was found so far."""
 
-    def __init__(self, before: Desk, after: Desk, most: int) -> None:
+    def __init__(self, before: DecisionContext, after: DecisionContext, most: int) -> None:
         self._comparison = Comparison(before, after)
         self._pagers = before.pagers | after.pagers
-        self._judged: Recent[_Judged | None] = Recent()
-        self.tally = Tally(most=most)
+        self._judged: LruCache[_Judged | None] = LruCache()
+        self.tally = Totals(most=most)
 
-    def run(self, events: Iterable[Recorded]) -> Iterator[None]:
+    def run(self, events: Iterable[RecordedNotification]) -> Iterator[None]:
         """Decide one event after the other; yields after each, so that somebody may watch."""
         for event in events:
             if event.delivery is None:
@@ -41,18 +41,20 @@ class Replay:
                 self._decide(event.source, event.delivery)
             yield
 
-    def _decide(self, source: str, delivery: Delivery) -> None:
+    def _decide(self, source: str, delivery: Notification) -> None:
         try:
             group = read(delivery)
-        except BadBody as error:
+        except InvalidPayload as error:
             self.tally.could_not_read(f"{source}: {error}")
             return
         self.tally.was_cut_off(group.truncated)
         before, after = (outcome(each, self._pagers) for each in self._comparison.decide(group, delivery))
         kinds = {*moment_differences(before, after), *self._lasting(group, before, after)}
-        self.tally.add(_case(source, delivery, group, before, after), tuple(kind for kind in Kind if kind in kinds))
+        self.tally.add(
+            _case(source, delivery, group, before, after), tuple(kind for kind in DifferenceKind if kind in kinds)
+        )
 
-    def _lasting(self, group: AlertGroup, before: Outcome, after: Outcome) -> tuple[Kind, ...]:
+    def _lasting(self, group: AlertGroup, before: RuleOutcome, after: RuleOutcome) -> tuple[DifferenceKind, ...]:
         """Differences that last are counted once an incident, and again only where they change."""
         if not group.firing:
             return ()
@@ -62,8 +64,10 @@ class Replay:
         return lasting_differences(before, after) if judged != known else ()
 
 
-def _case(source: str, delivery: Delivery, group: AlertGroup, before: Outcome, after: Outcome) -> Case:
-    return Case(
+def _case(
+    source: str, delivery: Notification, group: AlertGroup, before: RuleOutcome, after: RuleOutcome
+) -> DecisionChange:
+    return DecisionChange(
         number=delivery.id, at=delivery.received_at, source=source, what=_what(group), before=before, after=after
     )
 

@@ -11,11 +11,11 @@ from multiprocessing.process import BaseProcess
 
 import msgspec
 
-from responder.cli.backtest.history import Recorded
-from responder.cli.backtest.run import Replay
-from responder.cli.errors import Fatal
-from responder.engine.effects.context import Desk
-from responder.rulebook.backtest.tally import Tally
+from responder.cli.backtest.history import RecordedNotification
+from responder.cli.backtest.run import BacktestRun
+from responder.cli.errors import FatalError
+from responder.engine.effects.context import DecisionContext
+from responder.rulebook.backtest.tally import Totals
 
 FEW = 1_000
 """With fewer events than this, starting processes takes longer than they save."""
@@ -31,29 +31,29 @@ class _Key(msgspec.Struct, rename="camel"):
 _KEY = msgspec.json.Decoder(_Key)
 
 
-def processes(before: Desk, after: Desk) -> int:
+def processes(before: DecisionContext, after: DecisionContext) -> int:
     """One for each processor; a single one where a rule makes one incident of several groups."""
     gathers = any(rule.gather for desk in (before, after) for rule in desk.book.rules)
     return 1 if gathers else min(_MOST, os.cpu_count() or 1)
 
 
-class Shares:
+class ParallelRun:
     """A replay in forked processes, or in this one where there is little to do. ``tally`` ends it.
 
     Make it before there are threads. A group always goes to the same process, which so sees all of it, in order.
     """
 
-    def __init__(self, make: Callable[[], Replay], events: Iterator[Recorded], number: int) -> None:
+    def __init__(self, make: Callable[[], BacktestRun], events: Iterator[RecordedNotification], number: int) -> None:
         self._first = list(islice(events, FEW))
         self._rest = events
         self._alone = make() if number == 1 or len(self._first) < FEW else None
         self._pipes: list[Connection] = []
         self._processes: list[BaseProcess] = []
-        self._waiting: list[list[Recorded]] = [[] for _ in range(number)]
+        self._waiting: list[list[RecordedNotification]] = [[] for _ in range(number)]
         for _ in range(0 if self._alone else number):
             self._start(make)
 
-    def _start(self, make: Callable[[], Replay]) -> None:
+    def _start(self, make: Callable[[], BacktestRun]) -> None:
         context = get_context("fork")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(make, theirs, [*self._pipes, ours]), daemon=True)
@@ -75,7 +75,7 @@ class Shares:
                 self._send(share)
             yield
 
-    def tally(self) -> Tally:
+    def tally(self) -> Totals:
         """What was found."""
         if self._alone:
             return self._alone.tally
@@ -93,22 +93,22 @@ class Shares:
         batch, self._waiting[share] = self._waiting[share], []
         self._put(share, batch)
 
-    def _put(self, share: int, batch: list[Recorded] | None) -> None:
+    def _put(self, share: int, batch: list[RecordedNotification] | None) -> None:
         try:
             self._pipes[share].send(batch)
         except OSError as error:
-            raise Fatal(f"a process of the backtest has ended: {error.strerror}") from error
+            raise FatalError(f"a process of the backtest has ended: {error.strerror}") from error
 
-    def _get(self, pipe: Connection) -> Tally:
+    def _get(self, pipe: Connection) -> Totals:
         try:
             found = pipe.recv()
         except EOFError as error:
-            raise Fatal("a process of the backtest has ended before it was done") from error
-        assert isinstance(found, Tally)
+            raise FatalError("a process of the backtest has ended before it was done") from error
+        assert isinstance(found, Totals)
         return found
 
 
-def _work(make: Callable[[], Replay], pipe: Connection, others: list[Connection]) -> None:
+def _work(make: Callable[[], BacktestRun], pipe: Connection, others: list[Connection]) -> None:
     """Decide what is handed over until there is no more, then say what was found."""
     for other in others:
         other.close()
@@ -119,7 +119,7 @@ def _work(make: Callable[[], Replay], pipe: Connection, others: list[Connection]
     pipe.send(replay.tally)
 
 
-def _share(event: Recorded, number: int) -> int:
+def _share(event: RecordedNotification, number: int) -> int:
     """Which process a group belongs to; what has no group belongs to the first."""
     if event.delivery is None:
         return 0

@@ -10,36 +10,36 @@ from typing import Any
 import click
 
 from responder.model.text import number_of, one_line
-from responder.rulebook.backtest.outcome import Kind, Outcome
-from responder.rulebook.backtest.tally import Case, Pile, Tally
+from responder.rulebook.backtest.outcome import DifferenceKind, RuleOutcome
+from responder.rulebook.backtest.tally import DecisionChange, SampledChanges, Totals
 
-_HEADS: Mapping[Kind, str] = {
-    Kind.NEW_PAGE: "pages+",
-    Kind.LOST_PAGE: "pages-",
-    Kind.WORSE: "worse",
-    Kind.MILDER: "milder",
-    Kind.RUNBOOK_GAINED: "book+",
-    Kind.RUNBOOK_LOST: "book-",
-    Kind.RUNBOOK_CHANGED: "book~",
-    Kind.TOLD: "told",
-    Kind.RULE: "rule",
+_HEADS: Mapping[DifferenceKind, str] = {
+    DifferenceKind.NEW_PAGE: "pages+",
+    DifferenceKind.LOST_PAGE: "pages-",
+    DifferenceKind.WORSE: "worse",
+    DifferenceKind.MILDER: "milder",
+    DifferenceKind.RUNBOOK_GAINED: "book+",
+    DifferenceKind.RUNBOOK_LOST: "book-",
+    DifferenceKind.RUNBOOK_CHANGED: "book~",
+    DifferenceKind.TOLD: "told",
+    DifferenceKind.RULE: "rule",
 }
-_GRAVITY = {kind: number for number, kind in enumerate(Kind)}
-_COLOURS: Mapping[Kind, str] = {Kind.NEW_PAGE: "yellow", Kind.LOST_PAGE: "red"}
+_GRAVITY = {kind: number for number, kind in enumerate(DifferenceKind)}
+_COLOURS: Mapping[DifferenceKind, str] = {DifferenceKind.NEW_PAGE: "yellow", DifferenceKind.LOST_PAGE: "red"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class BacktestReport:
     """A finished backtest: where history came from, the two sets of rules with their revisions, and the counts."""
 
     history: str
     before: str
     after: str
     revisions: tuple[str, str]
-    tally: Tally
+    tally: Totals
 
 
-def lines(found: Result) -> Iterator[str]:
+def lines(found: BacktestReport) -> Iterator[str]:
     """The counts, per rule and per day, and then the cases; the sums come first, since a gate is about them."""
     tally = found.tally
     span = f", {tally.first:%Y-%m-%d} to {tally.last:%Y-%m-%d}" if tally.first and tally.last else ""
@@ -60,7 +60,7 @@ def lines(found: Result) -> Iterator[str]:
         yield "nothing would have been different"
         return
     yield ""
-    kinds = [kind for kind in Kind if tally.totals[kind]]
+    kinds = [kind for kind in DifferenceKind if tally.totals[kind]]
     rules = sorted(tally.rules.items(), key=lambda item: (-sum(item[1].values()), item[0]))
     yield from _table("rule", [(rule, counts) for rule, counts in rules], kinds)
     yield ""
@@ -71,42 +71,44 @@ def lines(found: Result) -> Iterator[str]:
         yield from _pile(differences, rule, pile)
 
 
-def _cut_off(tally: Tally) -> str:
+def _cut_off(tally: Totals) -> str:
     return (
         f"{number_of(tally.cut_off, 'notification')} named only some alerts (max_alerts in Alertmanager): "
         f"{number_of(tally.missing, 'alert')} left out, of which neither set of rules says anything here"
     )
 
 
-def _sums(tally: Tally) -> Iterator[str]:
+def _sums(tally: Totals) -> Iterator[str]:
     count = tally.totals
     pages = f"{tally.before:,} before, {tally.after:,} after"
-    books = f"{count[Kind.RUNBOOK_GAINED]:,} gained, {count[Kind.RUNBOOK_LOST]:,} lost"
-    yield _row("pages", f"{pages}: {count[Kind.NEW_PAGE]:,} new, {count[Kind.LOST_PAGE]:,} lost")
-    yield _row("severity", f"{count[Kind.WORSE]:,} worse, {count[Kind.MILDER]:,} milder")
-    yield _row("runbook", f"{books}, {count[Kind.RUNBOOK_CHANGED]:,} another")
-    yield _row("told", f"{count[Kind.TOLD]:,} on other channels")
-    yield _row("rule", f"{count[Kind.RULE]:,} decided by another rule")
+    books = f"{count[DifferenceKind.RUNBOOK_GAINED]:,} gained, {count[DifferenceKind.RUNBOOK_LOST]:,} lost"
+    yield _row("pages", f"{pages}: {count[DifferenceKind.NEW_PAGE]:,} new, {count[DifferenceKind.LOST_PAGE]:,} lost")
+    yield _row("severity", f"{count[DifferenceKind.WORSE]:,} worse, {count[DifferenceKind.MILDER]:,} milder")
+    yield _row("runbook", f"{books}, {count[DifferenceKind.RUNBOOK_CHANGED]:,} another")
+    yield _row("told", f"{count[DifferenceKind.TOLD]:,} on other channels")
+    yield _row("rule", f"{count[DifferenceKind.RULE]:,} decided by another rule")
 
 
 def _row(name: str, text: str) -> str:
     return f"{click.style(f'{name:<9}', fg='cyan')} {text}"
 
 
-def _table(title: str, rows: Sequence[tuple[str, Counter[Kind]]], kinds: Sequence[Kind]) -> Iterator[str]:
+def _table(
+    title: str, rows: Sequence[tuple[str, Counter[DifferenceKind]]], kinds: Sequence[DifferenceKind]
+) -> Iterator[str]:
     width = max(len(title), *(len(name) for name, _ in rows))
     yield click.style(f"{title:<{width}}" + "".join(f"{_HEADS[kind]:>8}" for kind in kinds), bold=True)
     for name, counts in rows:
         yield f"{name:<{width}}" + "".join(f"{counts[kind] or '.':>8}" for kind in kinds)
 
 
-def _order(item: tuple[tuple[tuple[Kind, ...], str], Pile]) -> tuple[list[int], str]:
+def _order(item: tuple[tuple[tuple[DifferenceKind, ...], str], SampledChanges]) -> tuple[list[int], str]:
     """The graver differences first."""
     (kinds, rule), _ = item
     return [_GRAVITY[kind] for kind in kinds], rule
 
 
-def _pile(kinds: tuple[Kind, ...], rule: str, pile: Pile) -> Iterator[str]:
+def _pile(kinds: tuple[DifferenceKind, ...], rule: str, pile: SampledChanges) -> Iterator[str]:
     title = f"{', '.join(kinds)}: {rule}, {pile.total:,}"
     yield click.style(title, fg=_COLOURS.get(kinds[0]), bold=True)
     yield from (f"  {_case(case)}" for case in pile.kept)
@@ -114,18 +116,18 @@ def _pile(kinds: tuple[Kind, ...], rule: str, pile: Pile) -> Iterator[str]:
         yield f"  and {pile.total - len(pile.kept):,} more (--cases)"
 
 
-def _case(case: Case) -> str:
+def _case(case: DecisionChange) -> str:
     before, after = _outcome(case.before), _outcome(case.after)
     return f"{case.at:%Y-%m-%d %H:%M:%SZ}  {one_line(case.source)}  {case.what}\n    {before}\n    -> {after}"
 
 
-def _outcome(found: Outcome) -> str:
+def _outcome(found: RuleOutcome) -> str:
     told = f"tells {', '.join(found.told)}" if found.told else "tells nobody of anything new"
     severity = found.severity or "recorded only"
     return f"{severity} by {found.rule or 'no rule'}, {found.runbook or 'no runbook'}: {told}"
 
 
-def as_json(found: Result) -> dict[str, Any]:
+def as_json(found: BacktestReport) -> dict[str, Any]:
     """For scripts. Its keys are relied upon: add, never rename."""
     tally = found.tally
     return {
@@ -161,15 +163,15 @@ def as_json(found: Result) -> dict[str, Any]:
     }
 
 
-def _counts(counts: Counter[Kind]) -> dict[str, int]:
-    return {_key(kind): counts[kind] for kind in Kind}
+def _counts(counts: Counter[DifferenceKind]) -> dict[str, int]:
+    return {_key(kind): counts[kind] for kind in DifferenceKind}
 
 
-def _key(kind: Kind) -> str:
+def _key(kind: DifferenceKind) -> str:
     return kind.value.replace(" ", "_")
 
 
-def _as_dict(case: Case) -> dict[str, Any]:
+def _as_dict(case: DecisionChange) -> dict[str, Any]:
     return {
         "at": case.at.isoformat(),
         "source": case.source,
@@ -179,7 +181,7 @@ def _as_dict(case: Case) -> dict[str, Any]:
     }
 
 
-def _outcome_as_dict(found: Outcome) -> dict[str, Any]:
+def _outcome_as_dict(found: RuleOutcome) -> dict[str, Any]:
     return {
         "rule": found.rule or None,
         "severity": found.severity or None,

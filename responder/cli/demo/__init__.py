@@ -49,14 +49,14 @@ def demo(*, once: bool, port: int | None, examples: Path) -> None:
 
 def _play(bodies: list[Path], folder: Path, *, once: bool, port: int | None) -> int:
     from responder.cli.demo.cards import screen_for
-    from responder.cli.demo.show import Show
-    from responder.cli.demo.watch import ServeEnded, Watch
+    from responder.cli.demo.show import DemoSession
+    from responder.cli.demo.watch import EventFeed, ServeEnded
     from responder.standins.processes import DidNotStart
     from responder.standins.stage import stage
 
     rules, runbooks = _folder("rules"), _folder("runbooks")
     clock = bootstrap.SystemClock()
-    watch = Watch(screen_for(is_terminal=sys.stdout.isatty()), clock)
+    watch = EventFeed(screen_for(is_terminal=sys.stdout.isatty()), clock)
     book = bootstrap.load_rules(str(rules), str(runbooks))
     try:
         with stage(folder, rules=rules, runbooks=runbooks, on_event=watch.hear, port=port) as scene:
@@ -64,7 +64,7 @@ def _play(bodies: list[Path], folder: Path, *, once: bool, port: int | None) -> 
             desk = bootstrap.desk(settings, book, bootstrap.channels(settings))
             prober = bootstrap.prober(settings, clock)
             try:
-                return Show(scene, watch, desk, prober, clock, bodies).run(once=once)
+                return DemoSession(scene, watch, desk, prober, clock, bodies).run(once=once)
             finally:
                 prober.close()
     except (DidNotStart, ServeEnded) as error:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from urllib.parse import quote
 
-from responder.cli.demo.watch import Watch
+from responder.cli.demo.watch import EventFeed
 from responder.standins import butterfly, loopback
 from responder.standins.monitoring import (
     alerting_rule,
@@ -25,7 +25,7 @@ _ALERT = "ServiceDown"
 _PATIENCE = 20.0
 
 
-def play(stage: Stage, watch: Watch, program: Program) -> list[str]:
+def play(stage: Stage, watch: EventFeed, program: Program) -> list[str]:
     """Let nexus fail and recover. Returns what did not happen, as sentences. Raises ServeEnded."""
     screen = watch.screen
     screen.act("A real rule, through the real Prometheus and Alertmanager")
@@ -57,7 +57,7 @@ def play(stage: Stage, watch: Watch, program: Program) -> list[str]:
         return ["Prometheus and Alertmanager did not start"]
 
 
-def _fail_and_recover(stage: Stage, watch: Watch, program: Program, source: Program) -> list[str]:
+def _fail_and_recover(stage: Stage, watch: EventFeed, program: Program, source: Program) -> list[str]:
     watch.began()
     scraped = f'count(application_up{{service="{_SERVICE}"}})'
     if not watch.until(_true(source, scraped), _PATIENCE, program, "Prometheus scrapes for the first time"):

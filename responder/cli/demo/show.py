@@ -15,17 +15,17 @@ from rich.text import Text
 from responder.cli.demo import rule
 from responder.cli.demo.cards import SEVERITY_COLOURS
 from responder.cli.demo.scenery import set_the_scene
-from responder.cli.demo.watch import Watch
+from responder.cli.demo.watch import EventFeed
 from responder.cli.errors import FAILED
 from responder.diagnose.prober import Prober
 from responder.engine import pipeline
-from responder.engine.effects.context import Desk, History, history_of
+from responder.engine.effects.context import DecisionContext, History, history_of
 from responder.engine.pipeline import improved
 from responder.model.clock import Clock, Deadline
-from responder.model.delivery import Delivery, Diagnosed, Effects
+from responder.model.delivery import DiagnosisResult, Effects, Notification
 from responder.model.rule import Action
 from responder.model.text import one_line
-from responder.receive.alertmanager import BadBody, read
+from responder.receive.alertmanager import InvalidPayload, read
 from responder.standins.processes import Program
 from responder.standins.stage import Stage
 
@@ -45,15 +45,15 @@ _NO_LIMIT = {"pagerduty_events_per_minute": "6000", "slack_messages_per_minute":
 
 
 @dataclass(slots=True)
-class Show:
+class DemoSession:
     """One run. It decides every body itself, with the functions that ``serve`` uses, to know which pages to expect.
 
     It runs the probes too: what they find can change the severity, and with it who is paged.
     """
 
     stage: Stage
-    watch: Watch
-    desk: Desk
+    watch: EventFeed
+    desk: DecisionContext
     prober: Prober
     clock: Clock
     bodies: list[Path]
@@ -97,7 +97,7 @@ class Show:
         self.sent += 1
         try:
             effects, diagnosed = self._decide(body)
-        except BadBody as error:
+        except InvalidPayload as error:
             screen.say(f"  {answer.status}: {error}", "red")
             return
         decision = effects.decision
@@ -127,8 +127,8 @@ class Show:
         style = SEVERITY_COLOURS.get(name, "bold")
         self.watch.screen.console.print(Text.assemble(("  → ", "dim"), (name, style), f" {one_line(why)}"))
 
-    def _decide(self, body: bytes) -> tuple[Effects, Diagnosed | None]:
-        delivery = Delivery(id=self.sent, received_at=self.clock.now(), cluster="", body=body)
+    def _decide(self, body: bytes) -> tuple[Effects, DiagnosisResult | None]:
+        delivery = Notification(id=self.sent, received_at=self.clock.now(), cluster="", body=body)
         group = read(delivery)
         before = history_of(group, self.desk, lambda key: self._known.get(key, History()), "")
         effects = pipeline.triage(group, delivery, before, self.desk)
@@ -140,7 +140,7 @@ class Show:
         self._known[incident.dedup_key if incident else group.dedup_key] = History(incident, content)
         return effects, diagnosed
 
-    def _diagnose(self, effects: Effects) -> Diagnosed | None:
+    def _diagnose(self, effects: Effects) -> DiagnosisResult | None:
         if effects.work is None or effects.decision is None:
             return None
         asks = self.desk.asks(effects.work.probes, effects.work.subject)

@@ -26,7 +26,7 @@ class ServeEnded(Exception):
 
 
 @dataclass(slots=True)
-class Watch:
+class EventFeed:
     """Hears of events in the stand-ins' threads (``hear``), shows them in ours (``show``). Times are seconds.
 
     ``seen`` counts the requests by channel. ``waits`` holds, for each severity, how long first pages took.

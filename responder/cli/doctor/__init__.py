@@ -66,23 +66,23 @@ def checks() -> dict[str, Check]:
 
 def _examine(timeout: float, *, send: bool) -> tuple[Result, ...]:
     from responder import bootstrap, telemetry
-    from responder.cli.doctor.patient import Patient
+    from responder.cli.doctor.patient import DoctorContext
     from responder.cli.doctor.run import run
     from responder.model.check import bad
     from responder.model.clock import Deadline
     from responder.model.secret import Secret, scrub
     from responder.outgoing.smtp import Mailer
-    from responder.settings import BadSettings
+    from responder.settings import InvalidSettings
 
     try:
         settings = bootstrap.settings_from_environment()
-    except BadSettings as error:
+    except InvalidSettings as error:
         change = "see `responder serve --settings`; the other checks need settings that can be read"
         return tuple(bad("settings", problem, change) for problem in error.problems)
     telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
     clock = bootstrap.SystemClock()
     outgoing = bootstrap.outgoing(settings, clock)
-    patient = Patient(
+    patient = DoctorContext(
         settings=settings,
         environment=bootstrap.environment(),
         book=bootstrap.examine_rules(settings.rules, settings.runbooks).book(),

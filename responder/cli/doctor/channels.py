@@ -8,12 +8,12 @@ from datetime import timedelta
 from functools import partial
 
 from responder import bootstrap
-from responder.cli.doctor.patient import Check, Patient
+from responder.cli.doctor.patient import Check, DoctorContext
 from responder.model.check import Level, Result, bad, ok, skipped, warn
 from responder.model.rule import RuleBook
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel, Use
-from responder.outgoing import CouldNotReach
+from responder.outgoing import UnreachableError
 
 REACH = "see the network: DNS, egress rules, a proxy (responder uses none)"
 _MADE = 2026  # the year of the first release: no clock that was ever set is behind it
@@ -24,7 +24,7 @@ def checks() -> dict[str, Check]:
     return {name: partial(_checked, name) for name, kind in CHANNELS.items() if kind.use is not Use.LAST_RESORT}
 
 
-def _checked(name: str, patient: Patient) -> tuple[Result, ...]:
+def _checked(name: str, patient: DoctorContext) -> tuple[Result, ...]:
     """Check the channel of a kind, or say that it is not configured."""
     configured = bootstrap.channels(patient.settings)
     channel = configured.get(name)
@@ -38,12 +38,12 @@ def _checked(name: str, patient: Patient) -> tuple[Result, ...]:
     found: list[Result] = []
     try:
         found.extend(channel.check(patient.exchange))
-    except CouldNotReach as error:
+    except UnreachableError as error:
         found.append(bad(name, str(error), REACH))
     return tuple(found)
 
 
-def fallbacks(patient: Patient) -> tuple[Result, ...]:
+def fallbacks(patient: DoctorContext) -> tuple[Result, ...]:
     """Check that a page which the first channel does not take has another way to call on-call."""
     from responder.engine.jobs.fallback import ways
 
@@ -63,7 +63,7 @@ def fallback_settings() -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def test_messages(patient: Patient) -> tuple[Result, ...]:
+def test_messages(patient: DoctorContext) -> tuple[Result, ...]:
     """With --send: a page of the mildest severity on each channel, and its resolve."""
     if not patient.send:
         return (skipped("send", "no test message was sent", "try --send: it opens and resolves an event"),)
@@ -75,7 +75,7 @@ def test_messages(patient: Patient) -> tuple[Result, ...]:
     )
 
 
-def _sent(patient: Patient, book: RuleBook, channel: Channel) -> Result:
+def _sent(patient: DoctorContext, book: RuleBook, channel: Channel) -> Result:
     from responder.cli.doctor.page import letters
     from responder.model.outcome import Delivered
 
@@ -90,7 +90,7 @@ def _sent(patient: Patient, book: RuleBook, channel: Channel) -> Result:
     return ok("send", f"{channel.name} took a test page and its end")
 
 
-def clocks(patient: Patient) -> tuple[Result, ...]:
+def clocks(patient: DoctorContext) -> tuple[Result, ...]:
     """Our clock against the Date header of whoever answers; where nobody does, it can still be plainly wrong."""
     from responder.notify.render.response import date
 
@@ -100,7 +100,7 @@ def clocks(patient: Patient) -> tuple[Result, ...]:
         before = patient.clock.now()
         try:
             response = patient.get(url)
-        except CouldNotReach:
+        except UnreachableError:
             continue
         theirs = date(response.headers.get("date", ""))
         if theirs is None:
@@ -118,7 +118,7 @@ def clocks(patient: Patient) -> tuple[Result, ...]:
     return tuple(found) or (skipped("clock", "nobody to compare with answered"),)
 
 
-def _timekeepers(patient: Patient) -> list[tuple[str, str]]:
+def _timekeepers(patient: DoctorContext) -> list[tuple[str, str]]:
     given = patient.settings
     found = [("Prometheus", given.prometheus_url)] if given.prometheus_url else []
     found += [("Alertmanager", url) for urls in given.alertmanager_url.values() for url in urls][:1]

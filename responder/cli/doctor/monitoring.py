@@ -6,16 +6,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from responder.cli.doctor.patient import Patient
+from responder.cli.doctor.patient import DoctorContext
 from responder.cli.doctor.receiver import judge
 from responder.model.check import Result, bad, ok, skipped, warn
 from responder.model.finding import Finding, Verdict
 from responder.model.text import number_of
 from responder.notify.render.response import decoded, text_of
-from responder.outgoing import CouldNotReach
+from responder.outgoing import UnreachableError
 
 
-def prometheus(patient: Patient) -> tuple[Result, ...]:
+def prometheus(patient: DoctorContext) -> tuple[Result, ...]:
     """Whether a query is answered, and by which version."""
     url = patient.settings.prometheus_url.rstrip("/")
     if not url:
@@ -23,7 +23,7 @@ def prometheus(patient: Patient) -> tuple[Result, ...]:
     try:
         response = patient.ask(f"{url}/api/v1/query?query=vector(1)")
         build = decoded(patient.ask(f"{url}/api/v1/status/buildinfo"))
-    except CouldNotReach as error:
+    except UnreachableError as error:
         return (bad("prometheus", str(error), "see RESPONDER_PROMETHEUS_URL and the network"),)
     if decoded(response).get("status") != "success":
         change = _change(response.status, "RESPONDER_PROMETHEUS_TOKEN")
@@ -33,7 +33,7 @@ def prometheus(patient: Patient) -> tuple[Result, ...]:
     return (ok("prometheus", f"answers queries{f', version {version}' if version else ''}"),)
 
 
-def alertmanager(patient: Patient) -> tuple[Result, ...]:
+def alertmanager(patient: DoctorContext) -> tuple[Result, ...]:
     """Whether our receiver is in its configuration, and whether the routes suit it."""
     urls = [url for some in patient.settings.alertmanager_url.values() for url in some]
     if not urls:
@@ -41,13 +41,13 @@ def alertmanager(patient: Patient) -> tuple[Result, ...]:
     return tuple(result for url in urls for result in _alertmanager(patient, url.rstrip("/")))
 
 
-def _alertmanager(patient: Patient, url: str) -> tuple[Result, ...]:
+def _alertmanager(patient: DoctorContext, url: str) -> tuple[Result, ...]:
     from responder.rulebook.yaml.reader import read
     from responder.triage.matchers import parse, predicate
 
     try:
         response = patient.ask(f"{url}/api/v2/status")
-    except CouldNotReach as error:
+    except UnreachableError as error:
         return (bad("alertmanager", str(error), "see RESPONDER_ALERTMANAGER_URL and the network"),)
     answer = _whole(response.body)
     config = answer.get("config")
@@ -80,9 +80,9 @@ def _whole(body: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def targets(patient: Patient) -> tuple[Result, ...]:
+def targets(patient: DoctorContext) -> tuple[Result, ...]:
     """Every address that a probe may ask, asked once: the catalogue's and those of the rule files."""
-    from responder.diagnose.contract import Ask, Scene, Tools
+    from responder.diagnose.contract import ProbeContext, ProbeQuestion, ProbeTools
     from responder.diagnose.prober import Prober
     from responder.diagnose.probes import PROBES
     from responder.model.decision import Subject
@@ -90,11 +90,11 @@ def targets(patient: Patient) -> tuple[Result, ...]:
     if patient.book is None:
         return (skipped("targets", "the rules cannot be used"),)
     book = patient.book
-    asks: dict[str, Ask] = {}
+    asks: dict[str, ProbeQuestion] = {}
     for name, service in book.services.items():
         values = {"service": name, "namespace": service.namespace}
         who = Subject(service=name, namespace=service.namespace, name=name, values=values, why="", rejected=())
-        scene = Scene(subject=who, services=book.services, prometheus_url="")
+        scene = ProbeContext(subject=who, services=book.services, prometheus_url="")
         for probe in book.probes.values():
             if probe.kind != "promql":
                 for ask in PROBES[probe.kind].asks(probe, scene):
@@ -102,7 +102,7 @@ def targets(patient: Patient) -> tuple[Result, ...]:
                         asks.setdefault(ask.question, ask)
     if not asks:
         return (skipped("targets", "no probe asks an address"),)
-    prober = Prober(PROBES, Tools(outgoing=patient.outgoing, clock=patient.clock))
+    prober = Prober(PROBES, ProbeTools(outgoing=patient.outgoing, clock=patient.clock))
     try:
         findings = prober.run(list(asks.values()), patient.deadline)
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from responder import bootstrap
-from responder.cli.doctor.patient import Patient
+from responder.cli.doctor.patient import DoctorContext
 from responder.model.check import Result, bad, ok, skipped, warn
 from responder.model.problem import Level as ProblemLevel
 from responder.settings import strangers
@@ -21,7 +21,7 @@ _FIRST_BUG, _LAST_BUG = (3, 7, 0), (3, 51, 2)  # https://sqlite.org/wal.html#wal
 _OLDEST_POSTGRES = 15  # the oldest that our tests run on
 
 
-def settings(patient: Patient) -> tuple[Result, ...]:
+def settings(patient: DoctorContext) -> tuple[Result, ...]:
     """Variables that nothing reads, secrets that others can read, and who would be paged at all."""
     found = [
         warn("settings", sentence, "remove the variable, or write its name as `responder serve --settings` does")
@@ -51,7 +51,7 @@ def _readable(name: str, value: str) -> Result | None:
     return None
 
 
-def rules(patient: Patient) -> tuple[Result, ...]:
+def rules(patient: DoctorContext) -> tuple[Result, ...]:
     """What `rules check` finds in the rule files and in what they say of runbooks."""
     where = patient.settings.rules
     examined = bootstrap.examine_rules(where, patient.settings.runbooks)
@@ -71,20 +71,20 @@ def rules(patient: Patient) -> tuple[Result, ...]:
     return tuple(results)
 
 
-def database(patient: Patient) -> tuple[Result, ...]:
+def database(patient: DoctorContext) -> tuple[Result, ...]:
     """Reachable, writable, of the right schema, on a sound version, and with room."""
-    from responder.store.database import CannotStore, Database
+    from responder.store.database import Database, StoreError
 
     try:
         opened = Database(patient.settings.database_url.reveal())
-    except CannotStore as error:
+    except StoreError as error:
         return (bad("database", str(error), "see RESPONDER_DATABASE_URL"),)
     try:
         if not opened.exists():
             what = f"{opened.name} does not exist yet"
             return (skipped("database", what, "`responder serve` makes it at its first start"),)
         return tuple(_examined(opened))
-    except CannotStore as error:
+    except StoreError as error:
         return (bad("database", str(error), "see RESPONDER_DATABASE_URL; without it nothing is acknowledged"),)
     finally:
         opened.close()

@@ -6,21 +6,28 @@ from dataclasses import replace
 from datetime import datetime
 
 import responder
-from responder.model.message import Letter
-from responder.model.report import Moment, Report, Status
+from responder.model.message import ClaimedMessage
+from responder.model.report import MessageKind, Report, Status
 from responder.model.rule import RuleBook
 from responder.notify.contract import Channel
 
 
-def letters(channel: Channel, book: RuleBook, now: datetime) -> list[Letter]:
+def letters(channel: Channel, book: RuleBook, now: datetime) -> list[ClaimedMessage]:
     """The messages of a page and of its end; all but the first lack what the acceptance of the first returns."""
     opening = report(book, now)
     closing = replace(
-        opening, moment=Moment.RESOLUTION, status=Status.RESOLVED, ended_at=now, next_update=None, resolution="a test"
+        opening,
+        moment=MessageKind.RESOLUTION,
+        status=Status.RESOLVED,
+        ended_at=now,
+        next_update=None,
+        resolution="a test",
     )
     steps = [(told, step) for told in (opening, closing) for step in channel.steps[told.moment]]
     return [
-        Letter(id=number, channel=channel.name, step=step, rank=4, report=told, due_at=now, attempt=1, plain=False)
+        ClaimedMessage(
+            id=number, channel=channel.name, step=step, rank=4, report=told, due_at=now, attempt=1, plain=False
+        )
         for number, (told, step) in enumerate(steps, 1)
     ]
 
@@ -29,7 +36,7 @@ def report(book: RuleBook, now: datetime) -> Report:
     """A page that says that it is a test."""
     mildest = list(book.severities.values())[-1]
     return Report(
-        moment=Moment.START,
+        moment=MessageKind.START,
         status=Status.INVESTIGATING,
         incident="INC-TEST",
         dedup_key=f"responder-doctor-{now:%Y%m%dT%H%M%S}",

@@ -18,7 +18,7 @@ ANSWER_LIMIT = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patient:
+class DoctorContext:
     """What the checks look at. ``book`` is None where the rules cannot be used; ``send`` allows test messages."""
 
     settings: Settings
@@ -31,12 +31,12 @@ class Patient:
     send: bool
 
     def exchange(self, request: Request) -> Response:
-        """Send the request of a channel's check. Raises CouldNotReach by the deadline."""
+        """Send the request of a channel's check. Raises UnreachableError by the deadline."""
         way_out = self.mailer if request.mail_server else self.outgoing
         return way_out.send(request, self.deadline, ANSWER_LIMIT)
 
     def get(self, url: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Response:
-        """The answer to a request without a body. Raises CouldNotReach by the deadline."""
+        """The answer to a request without a body. Raises UnreachableError by the deadline."""
         return self.outgoing.send(Request(url, b"", headers or {}, method), self.deadline, ANSWER_LIMIT)
 
     def ask(self, url: str) -> Response:
@@ -44,4 +44,4 @@ class Patient:
         return self.outgoing.ask(Request(url, b"", {}, "GET"), self.deadline, ANSWER_LIMIT)
 
 
-Check = Callable[[Patient], tuple[Result, ...]]
+Check = Callable[[DoctorContext], tuple[Result, ...]]

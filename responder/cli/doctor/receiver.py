@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from responder.model.check import Result, bad, ok, warn
-from responder.model.rule import Heartbeat, Matcher, Op
+from responder.model.rule import ExpectedHeartbeat, Matcher, Op
 from responder.rulebook.field_types import seconds
 from responder.settings import Settings
 
@@ -38,7 +38,7 @@ class Route:
 def judge(
     about: str,
     config: Mapping[str, Any],
-    heartbeats: Sequence[Heartbeat],
+    heartbeats: Sequence[ExpectedHeartbeat],
     parse: Parse,
     predicate: Predicate,
     given: Settings,
@@ -166,7 +166,7 @@ def _awaited(about: str, used: list[Route], given: Settings) -> Iterator[Result]
 
 
 def _watchdog(
-    about: str, root: Route, ours: set[str], heartbeats: Sequence[Heartbeat], predicate: Predicate
+    about: str, root: Route, ours: set[str], heartbeats: Sequence[ExpectedHeartbeat], predicate: Predicate
 ) -> Iterator[Result]:
     labels = {"alertname": "Watchdog", "severity": "none"}
     taken = [each for each in follow(root, labels, predicate) if each.receiver in ours]

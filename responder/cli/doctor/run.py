@@ -6,14 +6,14 @@ import queue
 import threading
 from collections.abc import Mapping
 
-from responder.cli.doctor.patient import Check, Patient
+from responder.cli.doctor.patient import Check, DoctorContext
 from responder.model.check import Result, bad
 
 _GRACE = 0.5
 """Seconds after the deadline: a check that keeps it still has to say so."""
 
 
-def run(checks: Mapping[str, Check], patient: Patient) -> tuple[Result, ...]:
+def run(checks: Mapping[str, Check], patient: DoctorContext) -> tuple[Result, ...]:
     """What the checks say, in their order. One that does not end in time is bad by its name."""
     done: queue.SimpleQueue[tuple[str, tuple[Result, ...]]] = queue.SimpleQueue()
 

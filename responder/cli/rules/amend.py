@@ -9,13 +9,13 @@ from typing import Any
 
 import yaml
 
-from responder.cli.rules.proof import Proof
+from responder.cli.rules.proof import CaseResult
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./#-]*")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
 
 
-def amend(text: str, proofs: Iterable[Proof]) -> tuple[str, list[str]]:
+def amend(text: str, proofs: Iterable[CaseResult]) -> tuple[str, list[str]]:
     """The text of a file of cases with the differences of these proofs written in, and what has to be done by hand.
 
     Cases that are spread over rows share their expectations, so they are left to people; so are patterns.

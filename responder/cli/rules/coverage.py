@@ -15,13 +15,13 @@ import click
 
 from responder import bootstrap
 from responder.cli.durations import SPAN, shown
-from responder.cli.errors import FAILED, Fatal, named_failures
+from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.http_get import get_json, plain
 from responder.cli.options import RULES, RUNBOOKS
 
 if TYPE_CHECKING:
     from responder.cli.rules.links import Verdict
-    from responder.cli.rules.mapping import Mapped, Row
+    from responder.cli.rules.mapping import AlertMapping, CoverageReport
     from responder.model.clock import Deadline
     from responder.outgoing import Outgoing
     from responder.rulebook.prometheus_rules import AlertRule
@@ -68,7 +68,7 @@ def coverage(
     Exit status: 0 when all could be read, 1 when one could not, 2 for a wrong command line.
     """
     from responder.cli.rules.explain import labels_of
-    from responder.cli.rules.mapping import Mapped, rows
+    from responder.cli.rules.mapping import CoverageReport, rows
 
     if not paths and not url:
         raise click.UsageError("give PATHS, or --prometheus URL")
@@ -78,7 +78,7 @@ def coverage(
         book = bootstrap.load_rules(rules or settings.rules, runbooks or settings.runbooks)
         alerts, sources, problems = _alerts(paths, url, settings)
         judge = _judge(runbooks or settings.runbooks, settings)
-        found = Mapped(rows(alerts, book, extra, judge), book, sources, tuple(problems))
+        found = CoverageReport(rows(alerts, book, extra, judge), book, sources, tuple(problems))
         if check_links:
             found = replace(found, rows=_checked(found.rows, settings))
         if url:
@@ -125,10 +125,10 @@ def _live(url: str, settings: Settings) -> tuple[AlertRule, ...]:
     try:
         return read_answer(plain(base), get_json(f"{base}/api/v1/rules?type=alert", settings))
     except NotReadableError as error:
-        raise Fatal(f"{plain(base)}: {error}") from error
+        raise FatalError(f"{plain(base)}: {error}") from error
 
 
-def _weighed(found: Mapped, url: str, since: timedelta, settings: Settings) -> Mapped:
+def _weighed(found: CoverageReport, url: str, since: timedelta, settings: Settings) -> CoverageReport:
     """The same with how often each alert fired."""
     from responder.cli.rules import weight
 
@@ -137,7 +137,7 @@ def _weighed(found: Mapped, url: str, since: timedelta, settings: Settings) -> M
     try:
         weights, strange = weight.shared([row.alert for row in found.rows], weight.read(times, hours))
     except weight.NoVectorError as error:
-        raise Fatal(f"{plain(base)}: {error}") from error
+        raise FatalError(f"{plain(base)}: {error}") from error
     rows = tuple(replace(row, weight=each) for row, each in zip(found.rows, weights, strict=True))
     return replace(found, rows=rows, lately=shown(since), strange=strange)
 
@@ -149,7 +149,7 @@ def _judge(runbooks: str, settings: Settings) -> Callable[[str | None], Verdict]
     return lambda url: judge(url, known, settings.runbook_base_url)
 
 
-def _checked(rows: tuple[Row, ...], settings: Settings) -> tuple[Row, ...]:
+def _checked(rows: tuple[AlertMapping, ...], settings: Settings) -> tuple[AlertMapping, ...]:
     """The same with what the pages answer that could not be judged without asking."""
     from responder.cli.rules.links import NOT_ASKED, asked
     from responder.model.clock import Deadline
@@ -169,17 +169,17 @@ def _checked(rows: tuple[Row, ...], settings: Settings) -> tuple[Row, ...]:
 
 
 def _ask(url: str, outgoing: Outgoing, deadline: Deadline) -> Verdict:
-    from responder.cli.rules.links import Leads, of_status
+    from responder.cli.rules.links import LinkStatus, of_status
     from responder.model.message import Request
-    from responder.outgoing import CouldNotReach
+    from responder.outgoing import UnreachableError
 
     try:
         return of_status(outgoing.send(Request(url, b"", method="GET"), deadline).status)
-    except CouldNotReach as error:
-        return Leads.UNCHECKED, f"could not be asked: {error}"
+    except UnreachableError as error:
+        return LinkStatus.UNCHECKED, f"could not be asked: {error}"
 
 
-def _print(found: Mapped, output: str, *, everything: bool) -> None:
+def _print(found: CoverageReport, output: str, *, everything: bool) -> None:
     from responder.cli.rules import mapping, mapping_text
 
     if output == "json":

@@ -14,7 +14,7 @@ import click
 
 from responder import bootstrap
 from responder.cli.decision_context import ANY_PROMETHEUS, desk_of
-from responder.cli.errors import FAILED, Fatal, named_failures
+from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
 from responder.cli.samples import Sample, of_labels, samples
 
@@ -111,7 +111,7 @@ def _live(url: str, matchers: tuple[str, ...], settings: Settings, now: datetime
 
     bases = {"": url} if url != CONFIGURED else {name: urls[0] for name, urls in settings.alertmanager_url.items()}
     if not bases:
-        raise Fatal("no Alertmanager is configured: write --alertmanager URL, or set RESPONDER_ALERTMANAGER_URL")
+        raise FatalError("no Alertmanager is configured: write --alertmanager URL, or set RESPONDER_ALERTMANAGER_URL")
     for cluster, base in bases.items():
         yield from ask(base, cluster, matchers, settings, now)
 

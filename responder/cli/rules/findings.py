@@ -14,7 +14,7 @@ from responder import __version__
 from responder.model.problem import Level, Problem
 from responder.model.text import number_of
 from responder.rulebook.check_pages import CODES, page
-from responder.rulebook.lint import Examined
+from responder.rulebook.lint import LintResult
 
 _WITHOUT_LINE = frozenset({"no-rules", "unreadable", "encoding", "too-big"})
 _WIDEST = 160
@@ -22,7 +22,7 @@ _WIDEST = 160
 _COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow"}
 
 
-def as_text(found: Examined, _folder: Path) -> str:
+def as_text(found: LintResult, _folder: Path) -> str:
     """For people: each problem with the line it is about, and a caret under the place."""
     blocks = [_block(problem, (found.lines or {}).get(problem.place.path, ())) for problem in found.problems]
     if found.problems:
@@ -39,7 +39,7 @@ def as_text(found: Examined, _folder: Path) -> str:
     return "\n".join(blocks)
 
 
-def as_json(found: Examined, _folder: Path) -> str:
+def as_json(found: LintResult, _folder: Path) -> str:
     """For scripts. Its keys are relied upon: add, never rename."""
     listed = [
         {
@@ -57,7 +57,7 @@ def as_json(found: Examined, _folder: Path) -> str:
     return json.dumps({"problems": listed, "rules": rules}, indent=2)
 
 
-def as_github(found: Examined, folder: Path) -> str:
+def as_github(found: LintResult, folder: Path) -> str:
     """For GitHub Actions: workflow commands, escaped as its runner reads them (actions/toolkit, ``command.ts``)."""
     return "\n".join(
         f"::{problem.level.value} file={_property(_path(problem, folder))},line={problem.place.line},"
@@ -66,7 +66,7 @@ def as_github(found: Examined, folder: Path) -> str:
     )
 
 
-def as_sarif(found: Examined, folder: Path) -> str:
+def as_sarif(found: LintResult, folder: Path) -> str:
     """For code hosts and editors: SARIF 2.1.0 (OASIS)."""
     codes = sorted({problem.code for problem in found.problems})
     rules = [
@@ -84,7 +84,7 @@ def as_sarif(found: Examined, folder: Path) -> str:
     return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-WRITERS: Mapping[str, Callable[[Examined, Path], str]] = {
+WRITERS: Mapping[str, Callable[[LintResult, Path], str]] = {
     "text": as_text,
     "json": as_json,
     "sarif": as_sarif,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from responder.cli.preview import Probe
-from responder.diagnose.contract import Ask
+from responder.diagnose.contract import ProbeQuestion
 from responder.model.finding import Finding, Verdict
 from responder.rulebook.suggestions import nearest
 
@@ -15,7 +15,7 @@ def answering(given: Mapping[str, str]) -> Probe:
     return lambda asks: tuple(_finding(ask, given[ask.probe]) for ask in asks if ask.probe in given and not ask.skip)
 
 
-def unasked(given: Mapping[str, str], asks: tuple[Ask, ...]) -> str:
+def unasked(given: Mapping[str, str], asks: tuple[ProbeQuestion, ...]) -> str:
     """Which of the answers nobody asked for, as a sentence; empty where each was."""
     asked = {ask.probe for ask in asks if not ask.skip}
     left = [name for name in given if name not in asked]
@@ -25,7 +25,7 @@ def unasked(given: Mapping[str, str], asks: tuple[Ask, ...]) -> str:
     return f"nothing asks {', '.join(left)}, so there is no such finding" + (f": {hint}" if hint else "")
 
 
-def _finding(ask: Ask, word: str) -> Finding:
+def _finding(ask: ProbeQuestion, word: str) -> Finding:
     warning = word == "warning"
     return Finding(
         probe=ask.probe,

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from responder.cli.rules.proof import Proof
+from responder.cli.rules.proof import CaseResult
 from responder.model.text import clean
 
 
-def junit(files: Mapping[Path, Sequence[Proof]]) -> str:
+def junit(files: Mapping[Path, Sequence[CaseResult]]) -> str:
     """One suite a file, one case a proof: failures with their differences, known gaps as skipped."""
     root = ET.Element("testsuites", name="responder rules test")
     for path, proofs in files.items():

@@ -14,7 +14,7 @@ AT_ONCE = 8
 """Pages asked for at a time."""
 
 
-class Leads(StrEnum):
+class LinkStatus(StrEnum):
     """``unchecked`` is a page that was not asked for or did not say, or an address that an alert fills in."""
 
     OK = "ok"
@@ -23,10 +23,10 @@ class Leads(StrEnum):
     UNCHECKED = "unchecked"
 
 
-Verdict = tuple[Leads, str]
+Verdict = tuple[LinkStatus, str]
 """Where it leads, and why that is said."""
 
-NOT_ASKED: Verdict = (Leads.UNCHECKED, "not asked for")
+NOT_ASKED: Verdict = (LinkStatus.UNCHECKED, "not asked for")
 
 
 def judge(url: str | None, runbooks: Runbooks, base: str) -> Verdict:
@@ -35,9 +35,9 @@ def judge(url: str | None, runbooks: Runbooks, base: str) -> Verdict:
     A relative address, and one below ``base``, is a file of the runbook folder and, after #, one of its headings.
     """
     if url is None or not url.strip():
-        return Leads.MISSING, "no runbook_url"
+        return LinkStatus.MISSING, "no runbook_url"
     if "{{" in url:
-        return Leads.UNCHECKED, "a template fills it in"
+        return LinkStatus.UNCHECKED, "a template fills it in"
     inside = url.removeprefix(base.rstrip("/") + "/") if base else url
     if inside != url or "//" not in url.partition("#")[0].partition("?")[0]:
         return _of_ours(inside, runbooks)
@@ -45,9 +45,9 @@ def judge(url: str | None, runbooks: Runbooks, base: str) -> Verdict:
         parts = urlsplit(url)
         host = parts.hostname
     except ValueError:
-        return Leads.NOWHERE, "not an address"
+        return LinkStatus.NOWHERE, "not an address"
     if parts.scheme not in {"http", "https"} or not host or any(sign.isspace() for sign in url):
-        return Leads.NOWHERE, "not an http(s) address"
+        return LinkStatus.NOWHERE, "not an http(s) address"
     return NOT_ASKED
 
 
@@ -55,10 +55,10 @@ def _of_ours(path: str, runbooks: Runbooks) -> Verdict:
     file, section = urldefrag(path)
     anchors = runbooks.get(unquote(file).removeprefix("./"))
     if anchors is None:
-        return Leads.NOWHERE, "no such file in the runbook folder"
+        return LinkStatus.NOWHERE, "no such file in the runbook folder"
     if section and unquote(section) not in anchors:
-        return Leads.NOWHERE, "no such section in that runbook"
-    return Leads.OK, "a runbook of ours"
+        return LinkStatus.NOWHERE, "no such section in that runbook"
+    return LinkStatus.OK, "a runbook of ours"
 
 
 def asked(urls: Iterable[str], ask: Callable[[str], Verdict]) -> dict[str, Verdict]:
@@ -72,13 +72,13 @@ def asked(urls: Iterable[str], ask: Callable[[str], Verdict]) -> dict[str, Verdi
 def of_status(status: int) -> Verdict:
     """What an answer to a GET says: a redirection leads on; only what is not there, or never was, leads nowhere."""
     if status in {404, 410}:
-        return Leads.NOWHERE, f"answers {status}"
+        return LinkStatus.NOWHERE, f"answers {status}"
     if status < 400:
-        return Leads.OK, f"answers {status}"
-    return Leads.UNCHECKED, f"answers {status}"
+        return LinkStatus.OK, f"answers {status}"
+    return LinkStatus.UNCHECKED, f"answers {status}"
 
 
 def counted(verdicts: Iterable[Verdict]) -> dict[str, int]:
     """How many lead where; together as many as there are alerts."""
     counts = Counter(leads for leads, _ in verdicts)
-    return {leads.value: counts[leads] for leads in Leads}
+    return {leads.value: counts[leads] for leads in LinkStatus}

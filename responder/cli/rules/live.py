@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from responder.cli.errors import Fatal
+from responder.cli.errors import FatalError
 from responder.cli.http_get import get_json, plain
 from responder.cli.samples import Sample, of_group
 from responder.settings import Settings
@@ -27,9 +27,11 @@ def ask(base: str, cluster: str, matchers: tuple[str, ...], settings: Settings, 
     try:
         found = list(groups(plain(base), cluster, answer, now))
     except (KeyError, TypeError, AttributeError) as error:
-        raise Fatal(f"{plain(base)}: the answer is not that of /api/v2/alerts/groups: {error!r}") from error
+        raise FatalError(f"{plain(base)}: the answer is not that of /api/v2/alerts/groups: {error!r}") from error
     if not found:
-        raise Fatal(f"{plain(base)}: no alert fires there that {'fits the matchers' if matchers else 'nothing mutes'}")
+        raise FatalError(
+            f"{plain(base)}: no alert fires there that {'fits the matchers' if matchers else 'nothing mutes'}"
+        )
     return found
 
 

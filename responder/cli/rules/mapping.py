@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from responder.cli.rules.links import Leads, Verdict, counted
-from responder.cli.rules.weight import NOTHING, Weight
+from responder.cli.rules.links import LinkStatus, Verdict, counted
+from responder.cli.rules.weight import NOTHING, FiringStats
 from responder.model.alert import Alert
 from responder.model.rule import Action, Rule, RuleBook, Severity
 from responder.model.text import one_line
 from responder.rulebook.prometheus_rules import AlertRule
 from responder.triage.decide import severity_of
-from responder.triage.rule_index import Matching
+from responder.triage.rule_index import RuleIndex
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AlertMapping:
     """One alert, and what it would get. ``leads`` is what its own ``runbook_url`` is worth.
 
     ``weight`` says how often it fired lately; None where no Prometheus was asked.
@@ -29,7 +29,7 @@ class Row:
     rule: Rule
     severity: Severity
     leads: Verdict
-    weight: Weight | None = None
+    weight: FiringStats | None = None
 
     @property
     def caught(self) -> bool:
@@ -43,19 +43,19 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Mapped:
+class CoverageReport:
     """All alerts. ``problems`` are the files that could not be read, with why; ``sources`` counts the others.
 
     ``lately`` is the range that weights are about, empty where there are none; ``strange`` is what fired in it and is
     none of the alerts.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[AlertMapping, ...]
     book: RuleBook
     sources: int
     problems: tuple[str, ...] = ()
     lately: str = ""
-    strange: Weight = NOTHING
+    strange: FiringStats = NOTHING
 
     @property
     def idle(self) -> tuple[Rule, ...]:
@@ -63,9 +63,9 @@ class Mapped:
         met = {row.rule.id for row in self.rows}
         return tuple(rule for rule in self.book.rules if rule.id not in met and rule.matchers and not rule.shadow)
 
-    def by_rule(self) -> Iterator[tuple[Rule, tuple[Row, ...]]]:
+    def by_rule(self) -> Iterator[tuple[Rule, tuple[AlertMapping, ...]]]:
         """Each rule with the alerts it takes, in the order of the rules."""
-        found: dict[str, list[Row]] = {}
+        found: dict[str, list[AlertMapping]] = {}
         for row in self.rows:
             found.setdefault(row.rule.id, []).append(row)
         return ((rule, tuple(found.get(rule.id, ()))) for rule in self.book.rules)
@@ -73,15 +73,15 @@ class Mapped:
 
 def rows(
     alerts: Iterable[AlertRule], book: RuleBook, extra: Mapping[str, str], leads: Callable[[str | None], Verdict]
-) -> tuple[Row, ...]:
+) -> tuple[AlertMapping, ...]:
     """What each alert would get; ``extra`` are labels it is thought to carry where it does not say so itself."""
-    matching = Matching(book.rules)
+    matching = RuleIndex(book.rules)
     found = []
     for alert in alerts:
         labels = {**extra, **alert.labels}
         rule = matching.first(labels)
         severity, _ = severity_of(rule, _firing(labels), book)
-        found.append(Row(alert, rule, severity, leads(alert.annotations.get("runbook_url"))))
+        found.append(AlertMapping(alert, rule, severity, leads(alert.annotations.get("runbook_url"))))
     return tuple(found)
 
 
@@ -97,7 +97,7 @@ def _firing(labels: Mapping[str, str]) -> Alert:
     )
 
 
-def summary(found: Mapped) -> dict[str, Any]:
+def summary(found: CoverageReport) -> dict[str, Any]:
     """The numbers. ``matched`` and ``caught`` make up ``alerts``, and so do those of ``severities`` and ``rules``."""
     caught = sum(row.caught for row in found.rows)
     numbers: dict[str, Any] = {
@@ -110,7 +110,7 @@ def summary(found: Mapped) -> dict[str, Any]:
         "rules": {rule.id: len(rows) for rule, rows in found.by_rule()},
         "idle": [rule.id for rule in found.idle],
         "runbook_urls": counted(row.leads for row in found.rows),
-        "without_runbook_url": sum(row.leads[0] is Leads.MISSING for row in found.rows),
+        "without_runbook_url": sum(row.leads[0] is LinkStatus.MISSING for row in found.rows),
     }
     if found.lately:
         for name, rows in (("", found.rows), ("_caught", [row for row in found.rows if row.caught])):
@@ -121,12 +121,12 @@ def summary(found: Mapped) -> dict[str, Any]:
     return numbers
 
 
-def _severities(found: Mapped) -> list[int]:
+def _severities(found: CoverageReport) -> list[int]:
     counted = Counter(row.severity.name for row in found.rows)
     return [counted[name] for name in found.book.severities]
 
 
-def as_json(found: Mapped) -> dict[str, Any]:
+def as_json(found: CoverageReport) -> dict[str, Any]:
     """For scripts. Its keys are relied upon: add, never rename."""
     return {
         "summary": summary(found),
@@ -154,7 +154,7 @@ def as_json(found: Mapped) -> dict[str, Any]:
     }
 
 
-def where(row: Row) -> str:
+def where(row: AlertMapping) -> str:
     """Where the alert is defined."""
     source = one_line(row.alert.source)
     return f"{source}:{row.alert.line}" if row.alert.line else source

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from responder.cli.rules.links import Leads
-from responder.cli.rules.mapping import Mapped, Row, summary, where
+from responder.cli.rules.links import LinkStatus
+from responder.cli.rules.mapping import AlertMapping, CoverageReport, summary, where
 from responder.cli.rules.weight import NOTHING
 from responder.model.text import number_of, one_line
 
 
-def lines(found: Mapped, *, everything: bool) -> Iterator[str]:
+def lines(found: CoverageReport, *, everything: bool) -> Iterator[str]:
     """The alerts by rule, those that fall to the catch-all, the rules that meet none, and the numbers."""
     for rule, rows in found.by_rule():
         if rows and (rule.matchers or everything):
@@ -33,19 +33,19 @@ def lines(found: Mapped, *, everything: bool) -> Iterator[str]:
     yield from _numbers(summary(found), found.lately)
 
 
-def _sorted(rows: Iterable[Row]) -> list[Row]:
+def _sorted(rows: Iterable[AlertMapping]) -> list[AlertMapping]:
     return sorted(rows, key=lambda row: (-(row.weight or NOTHING).times, row.alert.name, row.severity.rank))
 
 
-def _line(row: Row) -> str:
+def _line(row: AlertMapping) -> str:
     often = f"{row.weight.times:>8.0f} x {row.weight.hours:>7.1f} h" if row.weight else ""
     label = row.alert.labels.get("severity", "")
     return f"{one_line(row.severity.name):>4}{often}  {one_line(row.alert.name):<48} {one_line(label):<9} {where(row)}"
 
 
-def _nowhere(found: Mapped, *, everything: bool) -> Iterator[str]:
+def _nowhere(found: CoverageReport, *, everything: bool) -> Iterator[str]:
     """The alerts whose own runbook nobody can open; those that name none are many, and only counted."""
-    wanted = {Leads.NOWHERE, Leads.MISSING} if everything else {Leads.NOWHERE}
+    wanted = {LinkStatus.NOWHERE, LinkStatus.MISSING} if everything else {LinkStatus.NOWHERE}
     lost = [row for row in found.rows if row.leads[0] in wanted]
     if lost:
         yield click.style("alerts whose runbook_url leads nowhere", bold=True)

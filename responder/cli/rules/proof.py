@@ -10,7 +10,7 @@ from typing import Any
 
 from responder.cli.rules.trace import Trace, trace
 from responder.cli.samples import Sample, of_labels, samples
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import DecisionContext
 from responder.model.rule import Matcher, MatcherError, Op
 from responder.rulebook.cases import Case
 from responder.runbooks.catalogue import Runbooks
@@ -27,7 +27,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class CaseResult:
     """What came of a case. ``problem`` says why nothing did; ``traces`` has one for each body of the case."""
 
     case: Case
@@ -46,14 +46,14 @@ class Proof:
         return "todo" if self.case.todo else "ok" if self.good else "FAIL"
 
 
-def prove(case: Case, desk: Desk, runbooks: Runbooks) -> Proof:
+def prove(case: Case, desk: DecisionContext, runbooks: Runbooks) -> CaseResult:
     """Follow the case's alert, or every body it names, and compare what the case speaks of."""
     traces = tuple(trace(sample, desk, runbooks, case.now, case.findings) for sample in _samples(case))
     problems = [problem for each in traces for problem in each.shown.problems]
     if problems or not traces:
-        return Proof(case=case, traces=traces, problem="; ".join(problems) or "there is no alert in it")
+        return CaseResult(case=case, traces=traces, problem="; ".join(problems) or "there is no alert in it")
     found = tuple(difference for each in traces for difference in _differences(case.expect, each))
-    return Proof(case=case, traces=traces, differences=found)
+    return CaseResult(case=case, traces=traces, differences=found)
 
 
 def _samples(case: Case) -> Iterator[Sample]:

@@ -13,7 +13,7 @@ from responder.triage.matchers import holds
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class RuleCoverage:
     """What no case has tried.
 
     ``unreached`` are rules that no case ends at; ``untried`` are matchers that never decided, with their rules;
@@ -38,7 +38,7 @@ class Reach:
         return 100.0 * (self.matchers - len(self.untried)) / self.matchers if self.matchers else 100.0
 
 
-def reach(rules: tuple[Rule, ...], traces: Iterable[Trace]) -> Reach:
+def reach(rules: tuple[Rule, ...], traces: Iterable[Trace]) -> RuleCoverage:
     """What the cases have reached. Every alert of a body counts; a rule in shadow is reached where it would decide."""
     traces = list(traces)
     rulings = [ruling for each in traces if each.decision for ruling in each.decision.rulings]
@@ -46,7 +46,7 @@ def reach(rules: tuple[Rule, ...], traces: Iterable[Trace]) -> Reach:
     alerts = [ruling.alert.labels for ruling in rulings]
     untried = tuple((rule, matcher) for rule in rules for matcher in _untried(rule, alerts))
     applied = [found for each in traces for found in _applied(each)]
-    return Reach(
+    return RuleCoverage(
         rules=len(rules),
         unreached=tuple(rule for rule in rules if rule.id not in ends),
         untried=untried,

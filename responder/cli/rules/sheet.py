@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from responder.cli.rules.links import Leads
-from responder.cli.rules.mapping import Mapped, Row, summary, where
+from responder.cli.rules.links import LinkStatus
+from responder.cli.rules.mapping import AlertMapping, CoverageReport, summary, where
 from responder.cli.rules.weight import NOTHING
 from responder.model.rule import Rule
 from responder.model.text import one_line
@@ -53,7 +53,7 @@ _HEAD = (
     "<th>defined in</th>"
 )
 _OFTEN = "<th class=n>times</th><th class=n>hours</th>"
-_MARKS = {Leads.OK: "good", Leads.MISSING: "warn", Leads.NOWHERE: "bad", Leads.UNCHECKED: ""}
+_MARKS = {LinkStatus.OK: "good", LinkStatus.MISSING: "warn", LinkStatus.NOWHERE: "bad", LinkStatus.UNCHECKED: ""}
 _BAD = {
     "fall to the catch-all": "bad",
     "rules that meet none": "warn",
@@ -71,12 +71,12 @@ _VIEWS = {
 }
 
 
-def sheet(found: Mapped) -> str:
+def sheet(found: CoverageReport) -> str:
     """The page. All of it but the words here comes from files, and is escaped."""
     return "\n".join(_page(found)) + "\n"
 
 
-def _page(found: Mapped) -> Iterator[str]:
+def _page(found: CoverageReport) -> Iterator[str]:
     yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Alerts and their rules</title>'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield f"<style>{_STYLE}</style></head><body>"
@@ -102,7 +102,7 @@ def _page(found: Mapped) -> Iterator[str]:
     yield "</body></html>"
 
 
-def _numbers(found: Mapped) -> Iterator[str]:
+def _numbers(found: CoverageReport) -> Iterator[str]:
     numbers = summary(found)
     shown = {
         "alerts": numbers["alerts"],
@@ -124,13 +124,13 @@ def _number(name: str, count: int) -> str:
     return f"<div><dt>{_text(name)}</dt><dd{mark}>{count:,}</dd></div>"
 
 
-def _urgent(group: tuple[Rule, tuple[Row, ...]]) -> tuple[bool, bool]:
+def _urgent(group: tuple[Rule, tuple[AlertMapping, ...]]) -> tuple[bool, bool]:
     """What no rule of its own takes comes first, for there is work to do; rules that meet nothing come last."""
     rule, rows = group
     return not rows, bool(rule.matchers)
 
 
-def _group(rule: Rule, rows: tuple[Row, ...], most: int) -> Iterator[str]:
+def _group(rule: Rule, rows: tuple[AlertMapping, ...], most: int) -> Iterator[str]:
     """A rule with its alerts, and a bar as long as there are many of them; ``most`` make a whole one."""
     mark = "bad" if rows and not rule.matchers else "good" if rows else "warn"
     runbook = _text(str(rule.runbook)) if rule.runbook else "no runbook"
@@ -142,13 +142,13 @@ def _group(rule: Rule, rows: tuple[Row, ...], most: int) -> Iterator[str]:
     yield "</details>"
 
 
-def _view(name: str, rows: Iterable[Row]) -> Iterator[str]:
+def _view(name: str, rows: Iterable[AlertMapping]) -> Iterator[str]:
     yield f'<section class="view {name}">'
     yield from _table(rows)
     yield "</section>"
 
 
-def _table(rows: Iterable[Row]) -> Iterator[str]:
+def _table(rows: Iterable[AlertMapping]) -> Iterator[str]:
     rows = list(rows)
     weighed = any(row.weight for row in rows)
     yield f"<table><thead><tr>{_HEAD}{_OFTEN if weighed else ''}</tr></thead><tbody>"
@@ -165,7 +165,7 @@ def _table(rows: Iterable[Row]) -> Iterator[str]:
     yield "</tbody></table>"
 
 
-def _name(row: Row) -> str:
+def _name(row: AlertMapping) -> str:
     """The alert's name, leading to the page that it names itself."""
     url = row.alert.annotations.get("runbook_url", "")
     if url.startswith(("https://", "http://")) and url.isascii() and url.isprintable() and " " not in url:

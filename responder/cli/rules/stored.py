@@ -7,19 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from responder import bootstrap
-from responder.cli.errors import Fatal
+from responder.cli.errors import FatalError
 from responder.cli.samples import Sample
 from responder.model.decision import Decision
-from responder.model.delivery import Delivery
+from responder.model.delivery import Notification
 from responder.model.incident import Incident
-from responder.receive.alertmanager import BadBody, parse
+from responder.receive.alertmanager import InvalidPayload, parse
 from responder.settings import Settings
 from responder.store.inbox import history
 from responder.store.incidents import incidents
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredIncident:
     """An incident, and the last of its webhooks in which something fired: what its severity and rule come from."""
 
     incident: Incident
@@ -27,29 +27,29 @@ class Stored:
     received_at: datetime
 
 
-def find(name: str, settings: Settings) -> Stored:
+def find(name: str, settings: Settings) -> StoredIncident:
     """The stored incident of that id. Raises Fatal where there is none, or its webhooks are not kept any more."""
     with bootstrap.database(settings) as database, database.read() as connection:
         incident = incidents.find(connection, name.strip().upper())
         if incident is None:
-            raise Fatal(f"the store knows no incident {name}")
+            raise FatalError(f"the store knows no incident {name}")
         deliveries = history.of_incident(connection, incident.id)
         told = next((each for each in deliveries if _fires(each)), None)
     if told is None:
-        raise Fatal(f"no webhook of {incident.id} in which an alert fires is kept any more")
+        raise FatalError(f"no webhook of {incident.id} in which an alert fires is kept any more")
     source = f"{incident.id}, delivery {told.id} of {told.received_at:%Y-%m-%d %H:%M:%SZ}"
-    return Stored(incident, Sample(source, told.body, cluster=told.cluster), told.received_at)
+    return StoredIncident(incident, Sample(source, told.body, cluster=told.cluster), told.received_at)
 
 
-def _fires(delivery: Delivery) -> bool:
+def _fires(delivery: Notification) -> bool:
     try:
         return bool(parse(delivery.body).firing)
-    except BadBody:
+    except InvalidPayload:
         return False
 
 
 @dataclass(frozen=True, slots=True)
-class Then:
+class StoredComparison:
     """What was decided then, and what would be now. ``changed`` says whether people would notice."""
 
     incident: str
@@ -63,9 +63,9 @@ class Then:
         return self.then != self.now
 
 
-def compare(incident: Incident, decision: Decision, revision: str) -> Then:
+def compare(incident: Incident, decision: Decision, revision: str) -> StoredComparison:
     """Rule and severity, then and with the rules of ``revision``."""
-    return Then(
+    return StoredComparison(
         incident.id,
         (incident.rule, incident.severity),
         (decision.rule.id, decision.severity.name),
@@ -73,7 +73,7 @@ def compare(incident: Incident, decision: Decision, revision: str) -> Then:
     )
 
 
-def lines(found: Then) -> tuple[tuple[str, str], ...]:
+def lines(found: StoredComparison) -> tuple[tuple[str, str], ...]:
     """The heading and the text of each line about it."""
     (then_rule, then_severity), (now_rule, now_severity) = found.then, found.now
     then_revision, now_revision = (each[:12] for each in found.revisions)
@@ -85,7 +85,7 @@ def lines(found: Then) -> tuple[tuple[str, str], ...]:
     )
 
 
-def as_json(found: Then) -> dict[str, Any]:
+def as_json(found: StoredComparison) -> dict[str, Any]:
     """For scripts. Its keys are relied upon: add, never rename."""
     return {
         "id": found.incident,

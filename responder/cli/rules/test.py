@@ -13,13 +13,13 @@ import click
 
 from responder import bootstrap
 from responder.cli.decision_context import ANY_PROMETHEUS, desk_of
-from responder.cli.errors import FAILED, Fatal, named_failures
+from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import RULES, RUNBOOKS
 
 if TYPE_CHECKING:
-    from responder.cli.rules.proof import Proof
-    from responder.cli.rules.reach import Reach
-    from responder.engine.effects.context import Desk
+    from responder.cli.rules.proof import CaseResult
+    from responder.cli.rules.reach import RuleCoverage
+    from responder.engine.effects.context import DecisionContext
     from responder.rulebook.cases import CaseSet
     from responder.runbooks.catalogue import Runbooks
 
@@ -27,9 +27,9 @@ _COLOURS = {"ok": "green", "FAIL": "red", "todo": "yellow"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
-    proofs: Mapping[Path, Sequence[Proof]]
-    reach: Reach
+class _TestRun:
+    proofs: Mapping[Path, Sequence[CaseResult]]
+    reach: RuleCoverage
     wanted: float
     wanted_matchers: float
 
@@ -90,7 +90,7 @@ def _pattern(only: str | None) -> re.Pattern[str]:
         raise click.BadParameter(f"this is not a regex: {error}", param_hint="--run") from error
 
 
-def _run(files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runbooks: str | None) -> _Outcome:
+def _run(files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runbooks: str | None) -> _TestRun:
     from responder.cli.rules.proof import prove
     from responder.cli.rules.reach import reach
     from responder.rulebook.cases import load_cases
@@ -103,14 +103,14 @@ def _run(files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runb
     if only.pattern and not any(proofs.values()):
         raise click.BadParameter(f"no case has a name that matches '{only.pattern}'", param_hint="--run")
     if not any(proofs.values()):
-        raise Fatal("there are no cases: the files hold none")
+        raise FatalError("there are no cases: the files hold none")
     traces = [trace for several in proofs.values() for proof in several for trace in proof.traces]
     wanted = max((each.min_rules for each in sets), default=0.0)
     matchers = max((each.min_matchers for each in sets), default=0.0)
-    return _Outcome(proofs, reach(desk.book.rules, traces), wanted, matchers)
+    return _TestRun(proofs, reach(desk.book.rules, traces), wanted, matchers)
 
 
-def _desk(rules: str, runbooks: str) -> tuple[Desk, Runbooks]:
+def _desk(rules: str, runbooks: str) -> tuple[DecisionContext, Runbooks]:
     """A desk with every channel and some Prometheus, whatever is configured here."""
     from responder.settings import Settings
 
@@ -121,11 +121,11 @@ def _desk(rules: str, runbooks: str) -> tuple[Desk, Runbooks]:
 def _default(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.glob("*.y*ml") if path.is_file())
     if not found:
-        raise Fatal(f"there are no cases: {folder} holds no *.yaml file")
+        raise FatalError(f"there are no cases: {folder} holds no *.yaml file")
     return found
 
 
-def _lines(found: _Outcome, *, coverage: bool) -> Iterator[str]:
+def _lines(found: _TestRun, *, coverage: bool) -> Iterator[str]:
     from responder.cli.rules.trace_text import lines
 
     for proofs in found.proofs.values():
@@ -146,7 +146,7 @@ def _lines(found: _Outcome, *, coverage: bool) -> Iterator[str]:
     yield click.style(f"{counts}; {rules} of {found.reach.rules} rules reached", fg=colour, bold=True)
 
 
-def _differences(proof: Proof) -> Iterator[str]:
+def _differences(proof: CaseResult) -> Iterator[str]:
     if proof.problem:
         yield proof.problem
     for each in proof.differences:
@@ -155,7 +155,7 @@ def _differences(proof: Proof) -> Iterator[str]:
         yield f"  got      {each.got!r}"
 
 
-def _coverage(found: _Outcome) -> Iterator[str]:
+def _coverage(found: _TestRun) -> Iterator[str]:
     from responder.cli.rules.trace_text import entry_text
 
     reach = found.reach
@@ -170,7 +170,7 @@ def _coverage(found: _Outcome) -> Iterator[str]:
         yield f"  in rule {rule.id} no case has an alert for which adjust {entry_text(entry)}"
 
 
-def _update(found: _Outcome) -> Iterator[str]:
+def _update(found: _TestRun) -> Iterator[str]:
     from responder.cli.rules.amend import amend
 
     for path, proofs in found.proofs.items():
@@ -189,4 +189,4 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, "utf-8")
     except OSError as error:
-        raise Fatal(f"{path} cannot be written: {error.strerror}") from error
+        raise FatalError(f"{path} cannot be written: {error.strerror}") from error

@@ -8,18 +8,18 @@ from datetime import datetime
 
 from responder.cli.preview import Preview, preview
 from responder.cli.rules.fixture import answering, unasked
-from responder.cli.rules.stored import Then
+from responder.cli.rules.stored import StoredComparison
 from responder.cli.samples import Sample
-from responder.diagnose.contract import Ask
-from responder.engine.effects.context import Desk
+from responder.diagnose.contract import ProbeQuestion
+from responder.engine.effects.context import DecisionContext
 from responder.model.decision import Decision
-from responder.model.delivery import Delivery
+from responder.model.delivery import Notification
 from responder.model.rule import Severity
 from responder.notify.report.compose import title
 from responder.receive.alertmanager import read
 from responder.runbooks.catalogue import Runbooks
 from responder.triage.matchers import holds
-from responder.triage.rule_index import Step
+from responder.triage.rule_index import EvaluatedRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +41,13 @@ class Trace:
     cluster: str = ""
     gathered: Mapping[str, str] = field(default_factory=dict)
     runbook: str = ""
-    asks: tuple[Ask, ...] = ()
+    asks: tuple[ProbeQuestion, ...] = ()
     route: tuple[str, ...] = ()
     title: str = ""
     owner: str = ""
     also: tuple[str, ...] = ()
     revision: str = ""
-    stored: Then | None = None
+    stored: StoredComparison | None = None
 
     @property
     def severity(self) -> Severity | None:
@@ -84,7 +84,7 @@ class Trace:
 
 
 def trace(
-    sample: Sample, desk: Desk, runbooks: Runbooks, now: datetime, findings: Mapping[str, str] | None = None
+    sample: Sample, desk: DecisionContext, runbooks: Runbooks, now: datetime, findings: Mapping[str, str] | None = None
 ) -> Trace:
     """Follow one body to the end, with the triage of ``serve``; nothing is asked, stored or sent.
 
@@ -97,7 +97,7 @@ def trace(
     if effects is None or effects.decision is None:
         return Trace(shown=shown, decision=None)
     decision = effects.decision
-    group = read(Delivery(id=1, received_at=now, cluster=sample.cluster, body=sample.body))
+    group = read(Notification(id=1, received_at=now, cluster=sample.cluster, body=sample.body))
     drafts = effects.drafts
     return Trace(
         shown=shown,
@@ -117,7 +117,7 @@ def trace(
     )
 
 
-def _would(step: Step, decision: Decision) -> bool:
+def _would(step: EvaluatedRule, decision: Decision) -> bool:
     return all(holds(matcher, decision.ruling.alert.labels) for matcher in step.rule.matchers)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from responder.cli.rules import stored as then
 from responder.cli.rules.trace import Trace
-from responder.triage.rule_index import Step
+from responder.triage.rule_index import EvaluatedRule
 
 
 def as_json(found: Trace) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _turned(found: Trace) -> dict[str, str] | None:
     return {"severity": turned.turn.severity.name, "reason": turned.reason} if turned else None
 
 
-def _step(step: Step, found: Trace) -> dict[str, Any]:
+def _step(step: EvaluatedRule, found: Trace) -> dict[str, Any]:
     return {
         "rule": step.rule.id,
         "place": str(step.rule.place),

@@ -15,14 +15,14 @@ _COARSEST = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Weight:
+class FiringStats:
     """How many times an alert began to fire, and how many hours it did, all its series together."""
 
     times: float = 0.0
     hours: float = 0.0
 
 
-NOTHING = Weight()
+NOTHING = FiringStats()
 
 Key = tuple[str, str]
 """The name of an alert and its label ``severity``, empty where it has none."""
@@ -42,10 +42,10 @@ def queries(since: timedelta) -> tuple[str, str]:
     return times, hours
 
 
-def read(times: Any, hours: Any) -> dict[Key, Weight]:
+def read(times: Any, hours: Any) -> dict[Key, FiringStats]:
     """The weight of each alert out of the answers to both queries. Raises NoVectorError."""
     began, lasted = _values(times), _values(hours)
-    return {key: Weight(began.get(key, 0.0), lasted.get(key, 0.0)) for key in began.keys() | lasted.keys()}
+    return {key: FiringStats(began.get(key, 0.0), lasted.get(key, 0.0)) for key in began.keys() | lasted.keys()}
 
 
 def _values(answer: Any) -> dict[Key, float]:
@@ -58,7 +58,7 @@ def _values(answer: Any) -> dict[Key, float]:
         raise NoVectorError(f"it does not say how often alerts fired: {error!r}") from error
 
 
-def shared(alerts: Sequence[AlertRule], weights: dict[Key, Weight]) -> tuple[list[Weight], Weight]:
+def shared(alerts: Sequence[AlertRule], weights: dict[Key, FiringStats]) -> tuple[list[FiringStats], FiringStats]:
     """The weight of each alert, and of what fired and is none of them. Together they are what was given.
 
     What fired belongs to the alert of its name and severity, else to those of its name without a severity of their own.
@@ -79,5 +79,5 @@ def shared(alerts: Sequence[AlertRule], weights: dict[Key, Weight]) -> tuple[lis
     return found, strange
 
 
-def _sum(one: Weight, other: Weight, share: float) -> Weight:
-    return Weight(one.times + other.times * share, one.hours + other.hours * share)
+def _sum(one: FiringStats, other: FiringStats, share: float) -> FiringStats:
+    return FiringStats(one.times + other.times * share, one.hours + other.hours * share)

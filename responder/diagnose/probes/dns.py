@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
+from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, ProbeTools
 from responder.diagnose.make_finding import answer, span, unreachable
 from responder.diagnose.plan import HEALTH, Endpoint, check_host, check_target, locate
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import ProbeSpec
-from responder.outgoing import CouldNotReach, is_ip, split_address
+from responder.outgoing import UnreachableError, is_ip, split_address
 
 if TYPE_CHECKING:
     import dns.resolver
@@ -30,7 +30,7 @@ class DnsSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class DnsQuery:
     """What to look up and where. ``port`` is None for a literal name."""
 
     host: str
@@ -48,7 +48,7 @@ def check(spec: DnsSpec) -> tuple[str, ...]:
     return problems
 
 
-def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
+def asks(probe: ProbeSpec, scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """One question about the host of the service, or about the literal name."""
     spec: DnsSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
     place: Endpoint | None
@@ -59,21 +59,21 @@ def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
         target, skip, host, port = spec.name, "", spec.name, None
     at = f" at {spec.server}" if spec.server else ""
     return (
-        Ask(
+        ProbeQuestion(
             probe=probe.name,
             kind="dns",
             target=target,
             question=f"A and AAAA of {host}{at}",
             timeout=probe.timeout,
             skip=skip,
-            wire=Wire(host, port, spec.server),
+            wire=DnsQuery(host, port, spec.server),
         ),
     )
 
 
-def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
+def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     """Addresses are ok; a name that does not exist is bad; servers that fail or are silent are unknown."""
-    wire: Wire = ask.wire
+    wire: DnsQuery = ask.wire
     began = tools.clock.monotonic()
     known = "" if wire.server else _known(wire, tools)
     if known:
@@ -115,7 +115,7 @@ def _resolver(server: str) -> dns.resolver.Resolver:
     return resolver
 
 
-def _known(wire: Wire, tools: Tools) -> str:
+def _known(wire: DnsQuery, tools: ProbeTools) -> str:
     """What needs no DNS: IP addresses, this machine's own name, and hosts that connect_to sends elsewhere."""
     if is_ip(wire.host):
         return f"{wire.host} is an address, 0 lookups needed"
@@ -128,17 +128,17 @@ def _known(wire: Wire, tools: Tools) -> str:
     return ""
 
 
-def _absent(ask: Ask, fact: str, began: float, deadline: Deadline, tools: Tools) -> Finding:
+def _absent(ask: ProbeQuestion, fact: str, began: float, deadline: Deadline, tools: ProbeTools) -> Finding:
     """DNS has no address: bad, unless the machine's hosts file has one."""
-    wire: Wire = ask.wire
+    wire: DnsQuery = ask.wire
     took = tools.clock.monotonic() - began
     if not wire.server:
         try:
             addresses = tools.outgoing.resolve(wire.host, wire.port or 0, deadline)
-        except CouldNotReach:
-            return unreachable(ask, CouldNotReach(fact), took, Verdict.BAD)
+        except UnreachableError:
+            return unreachable(ask, UnreachableError(fact), took, Verdict.BAD)
         return answer(ask, Verdict.OK, f"{_listed(addresses)} from the hosts file", duration=took)
-    return unreachable(ask, CouldNotReach(fact), took, Verdict.BAD)
+    return unreachable(ask, UnreachableError(fact), took, Verdict.BAD)
 
 
 def _listed(addresses: tuple[str, ...]) -> str:

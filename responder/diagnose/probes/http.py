@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
+from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, ProbeTools
 from responder.diagnose.make_finding import answer, span, unreachable
 from responder.diagnose.plan import HEALTH, UNKNOWN_SERVICE, check_url, endpoint, service_of, subject_name
 from responder.model.clock import Deadline
@@ -17,7 +17,7 @@ from responder.model.finding import Finding, Verdict
 from responder.model.message import Request, Response
 from responder.model.rule import ProbeSpec, Service
 from responder.model.text import tidy_line
-from responder.outgoing import CouldNotReach
+from responder.outgoing import UnreachableError
 
 _CAP = 65536
 _ACCEPT = "application/vnd.spring-boot.actuator.v3+json, application/json, */*;q=0.5"
@@ -42,7 +42,7 @@ class HttpSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class HttpQuery:
     """The address to ask and what to expect."""
 
     url: str
@@ -66,7 +66,7 @@ def check(spec: HttpSpec) -> tuple[str, ...]:
     )
 
 
-def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
+def asks(probe: ProbeSpec, scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """One question a service, or one about the literal address."""
     spec: HttpSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
     if not spec.url.startswith(HEALTH):
@@ -77,7 +77,7 @@ def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
     return tuple(_about(probe, spec, service) for service in services)
 
 
-def _about(probe: ProbeSpec, spec: HttpSpec, service: Service) -> Ask:
+def _about(probe: ProbeSpec, spec: HttpSpec, service: Service) -> ProbeQuestion:
     try:
         endpoint(service.health)
     except ValueError:
@@ -85,8 +85,8 @@ def _about(probe: ProbeSpec, spec: HttpSpec, service: Service) -> Ask:
     return _ask(probe, spec, service.name, service.health.rstrip("/") + spec.url.removeprefix(HEALTH), "")
 
 
-def _ask(probe: ProbeSpec, spec: HttpSpec, target: str, url: str, skip: str) -> Ask:
-    return Ask(
+def _ask(probe: ProbeSpec, spec: HttpSpec, target: str, url: str, skip: str) -> ProbeQuestion:
+    return ProbeQuestion(
         probe=probe.name,
         kind="http",
         target=target,
@@ -94,12 +94,12 @@ def _ask(probe: ProbeSpec, spec: HttpSpec, target: str, url: str, skip: str) -> 
         timeout=probe.timeout,
         link="" if skip else url,
         skip=skip,
-        wire=Wire(url, spec),
+        wire=HttpQuery(url, spec),
         place=urlsplit(url).netloc,
     )
 
 
-def _services(of: str, scene: Scene) -> tuple[tuple[Service, ...], str]:
+def _services(of: str, scene: ProbeContext) -> tuple[tuple[Service, ...], str]:
     if of == "all":
         return tuple(scene.services.values()), "" if scene.services else "the catalogue is empty"
     service = service_of(scene)
@@ -111,13 +111,13 @@ def _services(of: str, scene: Scene) -> tuple[tuple[Service, ...], str]:
     return found, "" if found else "it depends on nothing in the catalogue"
 
 
-def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
+def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     """Nobody there, or an answer that is not the kind expected, is unknown; an answer that differs is bad."""
-    wire: Wire = ask.wire
+    wire: HttpQuery = ask.wire
     began = tools.clock.monotonic()
     try:
         response = tools.outgoing.send(Request(wire.url, b"", {"Accept": _ACCEPT}, "GET"), deadline, _CAP)
-    except CouldNotReach as error:
+    except UnreachableError as error:
         return unreachable(ask, error, tools.clock.monotonic() - began)
     took = tools.clock.monotonic() - began
     if wire.spec.health:

@@ -8,17 +8,17 @@ from typing import Literal
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from responder.diagnose import promql_text
-from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
+from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, ProbeTools
 from responder.diagnose.make_finding import answer, figure, span, unreachable
 from responder.diagnose.plan import UNKNOWN_SERVICE, service_of, subject_name
-from responder.diagnose.promql_text import NoSeries, Series
+from responder.diagnose.promql_text import PromqlError, Series
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.message import Request
 from responder.model.redaction import redact
 from responder.model.rule import ProbeSpec
 from responder.model.text import seconds_of
-from responder.outgoing import CouldNotReach
+from responder.outgoing import UnreachableError
 
 _CAP = 1024 * 1024
 _LONGEST_VALUE = 1024
@@ -49,7 +49,7 @@ class PromqlSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wire:
+class PromqlQuery:
     """The filled expression and where to ask it. ``window`` and ``step`` are seconds, 0 for an instant query."""
 
     base: str
@@ -90,7 +90,7 @@ def _window(spec: PromqlSpec) -> tuple[int, int]:
     return window, int(seconds_of(spec.step)) if spec.step else max(1, window // _USUAL_POINTS)
 
 
-def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
+def asks(probe: ProbeSpec, scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """One question; skipped where a label is missing or there is no Prometheus."""
     spec: PromqlSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
     names = {slot.name for slot in promql_text.scan(spec.expr)[0]}
@@ -100,7 +100,7 @@ def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
     window, step = _window(spec)
     over = f" over {spec.range} by {span(step)}" if window else ""
     return (
-        Ask(
+        ProbeQuestion(
             probe=probe.name,
             kind="promql",
             target=subject_name(scene),
@@ -108,13 +108,15 @@ def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
             timeout=probe.timeout,
             link="" if skip or not base else _link(base, expr, spec.range),
             skip=skip or ("" if base else "no Prometheus is configured"),
-            wire=Wire(base=base, expr=expr, window=window, step=step, words=spec.headline or probe.name, spec=spec),
+            wire=PromqlQuery(
+                base=base, expr=expr, window=window, step=step, words=spec.headline or probe.name, spec=spec
+            ),
             place=base,
         ),
     )
 
 
-def _values(names: set[str], scene: Scene) -> tuple[Mapping[str, str], str]:
+def _values(names: set[str], scene: ProbeContext) -> tuple[Mapping[str, str], str]:
     """The value of each placeholder, or why the question cannot be asked."""
     subject = scene.subject
     values = dict(subject.values)
@@ -147,17 +149,17 @@ def _link(base: str, expr: str, window: str) -> str:
     return f"{bare}/graph?{urlencode({'g0.expr': expr} | over)}"
 
 
-def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
+def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     """The worst series decides. No data, NaN and errors are unknown, never zero; so is what is well as far as seen."""
-    wire: Wire = ask.wire
+    wire: PromqlQuery = ask.wire
     began = tools.clock.monotonic()
     now = tools.clock.now().timestamp()
     try:
         response = tools.outgoing.ask(_request(wire, now, deadline.left(began)), deadline, _CAP)
         found, doubts = promql_text.read(response.status, response.body, _CAP)
-    except CouldNotReach as error:
-        return unreachable(ask, CouldNotReach(f"Prometheus: {error}"), tools.clock.monotonic() - began)
-    except NoSeries as error:
+    except UnreachableError as error:
+        return unreachable(ask, UnreachableError(f"Prometheus: {error}"), tools.clock.monotonic() - began)
+    except PromqlError as error:
         took = tools.clock.monotonic() - began
         return answer(ask, Verdict.UNKNOWN, f"{wire.words}: {error}", detail=error.detail, duration=took)
     took = tools.clock.monotonic() - began
@@ -181,13 +183,13 @@ def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
     return answer(ask, verdict, fact, detail=detail, duration=took, warning=warning, judged=judged, points=points)
 
 
-def _silent(found: Series, wire: Wire, now: float) -> float:
+def _silent(found: Series, wire: PromqlQuery, now: float) -> float:
     """For how many seconds a series of a range has said nothing, 0 where it speaks for now."""
     silent = now - found.points[-1][0] if wire.window else 0.0
     return silent if silent > 2 * wire.step + 60 else 0.0
 
 
-def _speaking(ranked: list[Series], wire: Wire, now: float) -> list[Series]:
+def _speaking(ranked: list[Series], wire: PromqlQuery, now: float) -> list[Series]:
     """The series that speak for now, where they settle it: pods that a rollout replaced have series that ended.
 
     All of them where one that ended was beyond a threshold and none of those that go on is: it may still be so.
@@ -199,7 +201,7 @@ def _speaking(ranked: list[Series], wire: Wire, now: float) -> list[Series]:
     return ranked if verdicts == (Verdict.OK, Verdict.BAD) else living
 
 
-def _request(wire: Wire, now: float, left: float) -> Request:
+def _request(wire: PromqlQuery, now: float, left: float) -> Request:
     # Prometheus' durations have no fractions: it refuses 3.0s.
     query = {"query": wire.expr, "timeout": f"{max(100, int(left * 1000))}ms"}
     if wire.window:
@@ -228,7 +230,7 @@ def _judge(value: float, spec: PromqlSpec) -> tuple[Verdict, bool, str]:
     return Verdict.OK, False, words("warning", spec.warn) or words("bad", spec.bad)
 
 
-def _fact(wire: Wire, ranked: list[Series], limit: str) -> str:
+def _fact(wire: PromqlQuery, ranked: list[Series], limit: str) -> str:
     worst = ranked[0]
     unit = wire.spec.unit
     text = f"{wire.words} {figure(worst.latest, unit)}{limit}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
+from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, ProbeTools
 from responder.diagnose.make_finding import answer, span, unreachable
 from responder.diagnose.plan import HEALTH, Endpoint, check_target, locate
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import ProbeSpec
-from responder.outgoing import CouldNotReach, join_address
+from responder.outgoing import UnreachableError, join_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +27,13 @@ def check(spec: TcpSpec) -> tuple[str, ...]:
     return check_target("target", spec.target)
 
 
-def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
+def asks(probe: ProbeSpec, scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """One question about the service, or about the literal address."""
     spec: TcpSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
     name, place, skip = locate(spec.target, scene)
     where = join_address(place.host, place.port) if place else spec.target
     return (
-        Ask(
+        ProbeQuestion(
             probe=probe.name,
             kind="tcp",
             target=name,
@@ -46,15 +46,15 @@ def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
     )
 
 
-def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
+def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     """Connected is ok; refused is bad, for the host did answer; anything else is unknown."""
     place: Endpoint = ask.wire
     began = tools.clock.monotonic()
     try:
         tools.outgoing.connect(place.host, place.port, deadline).close()
-    except CouldNotReach as error:
+    except UnreachableError as error:
         verdict = Verdict.BAD if error.refused else Verdict.UNKNOWN
-        fact = CouldNotReach(f"port {place.port} refuses connections") if error.refused else error
+        fact = UnreachableError(f"port {place.port} refuses connections") if error.refused else error
         return unreachable(ask, fact, tools.clock.monotonic() - began, verdict)
     took = tools.clock.monotonic() - began
     return answer(ask, Verdict.OK, f"port {place.port} accepts connections in {span(took)}", duration=took)

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from responder.diagnose.contract import Ask, ProbeKind, Scene, Tools
+from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, ProbeTools
 from responder.diagnose.make_finding import answer, span, unreachable
 from responder.diagnose.plan import HEALTH, Endpoint, check_target, locate
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import ProbeSpec
 from responder.model.text import tidy_line
-from responder.outgoing import CouldNotReach, join_address
+from responder.outgoing import UnreachableError, join_address
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -36,7 +36,7 @@ class TlsSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class TlsQuery:
     """Where to shake hands, and how many days are too few."""
 
     place: Endpoint | None
@@ -44,7 +44,7 @@ class Wire:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leaf:
+class LeafCertificate:
     """What people want to know of a certificate. ``names`` are its subject alternative names."""
 
     starts: datetime
@@ -62,7 +62,7 @@ def check(spec: TlsSpec) -> tuple[str, ...]:
     return problems
 
 
-def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
+def asks(probe: ProbeSpec, scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """One question about the service, or about the literal address."""
     spec: TlsSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
     name, place, skip = locate(spec.target, scene)
@@ -70,22 +70,22 @@ def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
         skip = "no TLS on http://"
     where = join_address(place.host, place.port) if place else spec.target
     return (
-        Ask(
+        ProbeQuestion(
             probe=probe.name,
             kind="tls",
             target=name,
             question=f"TLS handshake with {where}",
             timeout=probe.timeout,
             skip=skip,
-            wire=Wire(place, spec),
+            wire=TlsQuery(place, spec),
             place=where,
         ),
     )
 
 
-def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
+def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     """Expired, expiring, for another name or not trusted is bad; no handshake is unknown."""
-    wire: Wire = ask.wire
+    wire: TlsQuery = ask.wire
     began = tools.clock.monotonic()
     place = wire.place
     if place is None:
@@ -93,7 +93,7 @@ def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
     try:
         leaf = _leaf(_handshake(place, _anything_goes(), deadline, tools))
         distrust = _distrust(place, deadline, tools)
-    except CouldNotReach as error:
+    except UnreachableError as error:
         return unreachable(ask, error, tools.clock.monotonic() - began)
     except ValueError as error:
         took = tools.clock.monotonic() - began
@@ -104,7 +104,7 @@ def look(ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
     return answer(ask, verdict, fact, detail=_detail(leaf, distrust), duration=took, warning=warning)
 
 
-def _judge(leaf: Leaf, distrust: str, spec: TlsSpec, now: datetime) -> tuple[Verdict, bool, str]:
+def _judge(leaf: LeafCertificate, distrust: str, spec: TlsSpec, now: datetime) -> tuple[Verdict, bool, str]:
     days = (leaf.ends - now).total_seconds() / _DAY
     ends = f"{leaf.ends:%Y-%m-%d %H:%M}Z"
     if days < 0:
@@ -119,7 +119,7 @@ def _judge(leaf: Leaf, distrust: str, spec: TlsSpec, now: datetime) -> tuple[Ver
     return Verdict.OK, False, f"certificate valid, {left}, issuer {leaf.issuer}"
 
 
-def _detail(leaf: Leaf, distrust: str) -> str:
+def _detail(leaf: LeafCertificate, distrust: str) -> str:
     lines = (
         f"subject: {leaf.subject}",
         f"issuer: {leaf.issuer}",
@@ -130,8 +130,8 @@ def _detail(leaf: Leaf, distrust: str) -> str:
     return "\n".join(lines)
 
 
-def _handshake(place: Endpoint, context: ssl.SSLContext, deadline: Deadline, tools: Tools) -> bytes:
-    """The server's certificate in DER. Raises CouldNotReach, and SSLCertVerificationError where it does not verify."""
+def _handshake(place: Endpoint, context: ssl.SSLContext, deadline: Deadline, tools: ProbeTools) -> bytes:
+    """Return the server's certificate in DER. Raises UnreachableError or SSLCertVerificationError."""
     connection = tools.outgoing.connect(place.host, place.port, deadline)
     budget = connection.gettimeout() or 0.0
     try:
@@ -140,15 +140,15 @@ def _handshake(place: Endpoint, context: ssl.SSLContext, deadline: Deadline, too
     except ssl.SSLCertVerificationError:
         raise
     except TimeoutError:
-        raise CouldNotReach(f"the TLS handshake timed out after {budget:.1f} s") from None
+        raise UnreachableError(f"the TLS handshake timed out after {budget:.1f} s") from None
     except ssl.SSLError as error:
         why = (error.reason or "the other side hung up").replace("_", " ").lower()
-        raise CouldNotReach(f"no TLS handshake: {why}") from error
+        raise UnreachableError(f"no TLS handshake: {why}") from error
     except OSError as error:
-        raise CouldNotReach(f"no TLS handshake: {(error.strerror or 'connection lost').lower()}") from error
+        raise UnreachableError(f"no TLS handshake: {(error.strerror or 'connection lost').lower()}") from error
 
 
-def _distrust(place: Endpoint, deadline: Deadline, tools: Tools) -> str:
+def _distrust(place: Endpoint, deadline: Deadline, tools: ProbeTools) -> str:
     """Why the verifying handshake fails, empty where it does not."""
     try:
         _handshake(place, tools.outgoing.tls, deadline, tools)
@@ -167,7 +167,7 @@ def _anything_goes() -> ssl.SSLContext:
     return context
 
 
-def _leaf(der: bytes) -> Leaf:
+def _leaf(der: bytes) -> LeafCertificate:
     """The certificate's dates and names. Raises ValueError."""
     from cryptography import x509
 
@@ -179,7 +179,7 @@ def _leaf(der: bytes) -> Leaf:
             *found.get_values_for_type(x509.DNSName),
             *(str(address) for address in found.get_values_for_type(x509.IPAddress)),
         )
-    return Leaf(
+    return LeafCertificate(
         starts=certificate.not_valid_before_utc,
         ends=certificate.not_valid_after_utc,
         subject=_common_name(certificate.subject),

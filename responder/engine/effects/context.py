@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.diagnose.contract import Ask, ProbeKind, Scene
+from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion
 from responder.diagnose.plan import plan
 from responder.model.alert import AlertGroup
 from responder.model.content import IncidentContent
@@ -17,16 +17,16 @@ from responder.model.decision import Subject
 from responder.model.delivery import Effects
 from responder.model.incident import UNJUDGED, Incident
 from responder.model.rule import RuleBook, Severity
-from responder.model.timing import USUAL, Patience
+from responder.model.timing import USUAL, Timing
 from responder.notify.contract import Channel, Use
 from responder.notify.delivery.route import pagers
 from responder.notify.report.content import HISTORY_DAYS
-from responder.notify.report.links import LinkMaker
+from responder.notify.report.links import LinkBuilder
 from responder.store.incidents import incidents
 from responder.triage.decide import key_of
-from responder.triage.rule_index import Matching
+from responder.triage.rule_index import RuleIndex
 
-#: Plans kept by a Desk. When there are more, all are forgotten: planning again takes under 1 ms.
+#: Plans kept by a DecisionContext. When there are more, all are forgotten: planning again takes under 1 ms.
 PLANS = 1000
 #: The key of the incident about failures of further groups, and about notifications that cannot be read.
 SHARED = "responder-triage"
@@ -50,17 +50,17 @@ def failure_key(group: AlertGroup) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class DecisionContext:
     """The rules in force and where things are. Replaced whole when rules are reloaded, never changed."""
 
     book: RuleBook
-    matching: Matching
+    matching: RuleIndex
     probe_kinds: Mapping[str, ProbeKind]
     channels: Mapping[str, Channel]
-    links: LinkMaker
+    links: LinkBuilder
     prometheus_url: str
-    patience: Patience = USUAL
-    _plans: dict[str, tuple[Ask, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    patience: Timing = USUAL
+    _plans: dict[str, tuple[ProbeQuestion, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def pagers(self) -> frozenset[str]:
@@ -82,7 +82,7 @@ class Desk:
         """The channels of these names, in their order, but for those that are not configured (any more)."""
         return tuple(self.channels[name] for name in names if name in self.channels)
 
-    def asks(self, names: tuple[str, ...], subject: Subject) -> tuple[Ask, ...]:
+    def asks(self, names: tuple[str, ...], subject: Subject) -> tuple[ProbeQuestion, ...]:
         """The questions that the named probes ask about a subject.
 
         Planned once and kept: triage needs to know which probes can be asked, diagnosis asks them a moment later.
@@ -91,7 +91,7 @@ class Desk:
         key = repr((names, about))
         planned = self._plans.get(key)
         if planned is None:
-            scene = Scene(subject=subject, services=self.book.services, prometheus_url=self.prometheus_url)
+            scene = ProbeContext(subject=subject, services=self.book.services, prometheus_url=self.prometheus_url)
             planned = plan(names, self.book, self.probe_kinds, scene)
             if len(self._plans) >= PLANS:
                 self._plans.clear()
@@ -104,7 +104,7 @@ _log = structlog.get_logger()
 NOTHING = History()
 
 
-def history_of(group: AlertGroup, desk: Desk, get: Callable[[str], History], home: str) -> History:
+def history_of(group: AlertGroup, desk: DecisionContext, get: Callable[[str], History], home: str) -> History:
     """The history of a group. ``home`` is the dedup key of the incident it was gathered into, empty where it was not.
 
     It stays with an open incident, its own or a gathered one, whatever its rules say by now. ``get`` gives the history
@@ -123,10 +123,12 @@ def open_of(group: AlertGroup, get: Callable[[str], History], home: str) -> Hist
     return next((each for each in known if each.incident is not None and each.incident.open), NOTHING)
 
 
-class Recall:
+class GroupHistories:
     """The histories of a batch, as the database has them and as each decision of the batch changes them."""
 
-    def __init__(self, connection: Connection, groups: Collection[AlertGroup], desk: Desk, now: datetime) -> None:
+    def __init__(
+        self, connection: Connection, groups: Collection[AlertGroup], desk: DecisionContext, now: datetime
+    ) -> None:
         own = {group.dedup_key for group in groups}
         joined = incidents.gathering(connection, own)
         keys = {key for group in groups if (key := _key(group, desk))} if desk.book.gathers else set()
@@ -188,7 +190,7 @@ class Recall:
         return [incident for incident in self._touched.values() if incident.id in self._stored]
 
 
-def _key(group: AlertGroup, desk: Desk) -> str:
+def _key(group: AlertGroup, desk: DecisionContext) -> str:
     """The key of what a group is gathered into. One that breaks it is paged by itself; the batch must not break."""
     try:
         return key_of(group, desk.matching)

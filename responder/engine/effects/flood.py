@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import messages, page_after
 from responder.engine.effects.without_notification import paged
 from responder.model.content import IncidentContent
-from responder.model.delivery import Decided, Delivery, Effects
-from responder.model.flood import Flood
+from responder.model.delivery import Effects, IncidentChanges, Notification
+from responder.model.flood import FloodCounter
 from responder.model.incident import Incident
-from responder.model.message import Draft
-from responder.model.report import Moment
+from responder.model.message import OutboxMessage
+from responder.model.report import MessageKind
 from responder.model.rule import Severity
 from responder.notify.report.flood_digest import continues, counted, dedup_key, digest, receded
 from responder.receive.alertmanager import read
@@ -30,22 +30,22 @@ GATHER = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class FloodUpdate:
     """A flood after its messages: what is remembered, its new content, and the messages to write."""
 
-    flood: Flood
+    flood: FloodCounter
     content: IncidentContent | None = None
-    drafts: tuple[Draft, ...] = ()
+    drafts: tuple[OutboxMessage, ...] = ()
 
 
-def tell(flood: Flood, desk: Desk, now: datetime) -> Told:
+def tell(flood: FloodCounter, desk: DecisionContext, now: datetime) -> FloodUpdate:
     """The messages of an active flood. Pure.
 
     Each channel it concerns has one page, which waits a moment for more of the flood, and then updates, at growing
     intervals. The pager gets none of those: a trigger on an open incident pages nobody.
     """
     if not flood.held:
-        return Told(flood=flood)
+        return FloodUpdate(flood=flood)
     severity = severity_of(flood, desk)
     seconds = now.timestamp()
     heard = replace(flood, told=flood.channels, told_held=flood.held)
@@ -53,38 +53,38 @@ def tell(flood: Flood, desk: Desk, now: datetime) -> Told:
     own, rank = (flood.digest, dedup_key(flood.digest)), severity.rank
     if added := [name for name in flood.channels if name not in flood.told]:
         to, due_at = desk.configured(added), now + GATHER
-        drafts = messages(*own, Moment.START, counted(flood), to, rank=rank, due_at=due_at, enrich=True)
-        return Told(flood=replace(heard, told_at=seconds), content=content, drafts=drafts)
+        drafts = messages(*own, MessageKind.START, counted(flood), to, rank=rank, due_at=due_at, enrich=True)
+        return FloodUpdate(flood=replace(heard, told_at=seconds), content=content, drafts=drafts)
     if flood.held > flood.told_held and seconds - flood.told_at < GATHER.total_seconds():
-        return Told(flood=heard, content=content)
+        return FloodUpdate(flood=heard, content=content)
     if not due(flood, now):
-        return Told(flood=flood)
+        return FloodUpdate(flood=flood)
     to = desk.configured(name for name in flood.told if name not in desk.pagers)
-    drafts = messages(*own, Moment.UPDATE, continues(flood, severity, now), to, rank=rank, due_at=now)
-    return Told(flood=replace(heard, told_at=seconds, updates=flood.updates + 1), content=content, drafts=drafts)
+    drafts = messages(*own, MessageKind.UPDATE, continues(flood, severity, now), to, rank=rank, due_at=now)
+    return FloodUpdate(flood=replace(heard, told_at=seconds, updates=flood.updates + 1), content=content, drafts=drafts)
 
 
-def told(changed: Iterable[Flood], desk: Desk, now: datetime) -> Decided:
+def told(changed: Iterable[FloodCounter], desk: DecisionContext, now: datetime) -> IncidentChanges:
     """The floods to remember, and the messages about them."""
     every = [tell(flood, desk, now) for flood in changed]
-    return Decided(
+    return IncidentChanges(
         effects=[Effects(content=each.content, drafts=each.drafts) for each in every if each.content],
         floods=[each.flood for each in every],
     )
 
 
-def end(flood: Flood, open_now: int, desk: Desk, now: datetime) -> tuple[Flood, Effects]:
+def end(flood: FloodCounter, open_now: int, desk: DecisionContext, now: datetime) -> tuple[FloodCounter, Effects]:
     """What is remembered of a flood that is over, and the messages about its end. Pure."""
     severity = severity_of(flood, desk)
     if not flood.told:
         return ended(flood), Effects()
     facts = receded(flood, severity, open_now=open_now, rate=rate(flood, now), now=now)
     own, to = (flood.digest, dedup_key(flood.digest)), desk.configured(flood.told)
-    drafts = messages(*own, Moment.RESOLUTION, facts, to, rank=severity.rank, due_at=now)
+    drafts = messages(*own, MessageKind.RESOLUTION, facts, to, rank=severity.rank, due_at=now)
     return ended(flood), Effects(content=digest(flood, severity, desk.book, now), drafts=drafts)
 
 
-def page_now(incident: Incident, delivery: Delivery | None, desk: Desk, now: datetime) -> Effects:
+def page_now(incident: Incident, delivery: Notification | None, desk: DecisionContext, now: datetime) -> Effects:
     """The page of an incident that only a digest has mentioned, made from its last notification.
 
     If that is not stored any more, or triage fails on it, the page says so and goes to every channel.
@@ -100,11 +100,11 @@ def page_now(incident: Incident, delivery: Delivery | None, desk: Desk, now: dat
         return _page_without(incident, f"triage of its last notification stopped with {error!r}", desk, now)
 
 
-def _page_without(incident: Incident, why: str, desk: Desk, now: datetime) -> Effects:
+def _page_without(incident: Incident, why: str, desk: DecisionContext, now: datetime) -> Effects:
     why = f"{incident.id} still fires after {incident.digest}; {why}"
     return paged(incident, None, why, desk.everybody, desk, now)
 
 
-def severity_of(flood: Flood, desk: Desk) -> Severity:
+def severity_of(flood: FloodCounter, desk: DecisionContext) -> Severity:
     """That of a flood; the worst where rules that were changed meanwhile know it no more: people wait for its end."""
     return desk.book.severities.get(flood.severity) or desk.worst

@@ -8,12 +8,12 @@ from datetime import datetime
 
 import structlog
 
-from responder.engine.effects.context import Desk, History
+from responder.engine.effects.context import DecisionContext, History
 from responder.engine.effects.on_notification import page_late
 from responder.engine.effects.page import UNPAGED, still_fires
 from responder.engine.effects.without_notification import paged
 from responder.model.content import IncidentContent
-from responder.model.delivery import Delivery, Effects
+from responder.model.delivery import Effects, Notification
 from responder.model.incident import Incident
 from responder.model.rule import RuleBook
 from responder.model.window import Window
@@ -29,7 +29,7 @@ Windows = Mapping[str, Mapping[str, Window]]
 """The windows of rules that page, by the rule's id and the severity's name; a severity without one pages always."""
 
 
-def windows_of(desk: Desk) -> Windows:
+def windows_of(desk: DecisionContext) -> Windows:
     """Those of a rule book. A rule that names no pager is told in its channels whatever the time."""
     pagers = desk.pagers
     return {rule.id: rule.pages_in for rule in desk.book.rules if not pagers.isdisjoint(rule.channels)}
@@ -74,7 +74,11 @@ def _pages_now(windows: Mapping[str, Window] | None, severity: str, now: datetim
 
 
 def page_now(
-    incident: Incident, delivery: Delivery | None, before: IncidentContent | None, desk: Desk, now: datetime
+    incident: Incident,
+    delivery: Notification | None,
+    before: IncidentContent | None,
+    desk: DecisionContext,
+    now: datetime,
 ) -> Effects | None:
     """The page of an incident whose window has opened, made of the last notification that was heard of it.
 
@@ -99,7 +103,12 @@ def page_now(
 
 
 def _judged_anew(
-    incident: Incident, delivery: Delivery | None, before: IncidentContent | None, why: str, desk: Desk, now: datetime
+    incident: Incident,
+    delivery: Notification | None,
+    before: IncidentContent | None,
+    why: str,
+    desk: DecisionContext,
+    now: datetime,
 ) -> Effects | None:
     if delivery is None or incident.gathered:
         return None
@@ -112,7 +121,7 @@ def _judged_anew(
         return None
 
 
-def pagers_of(incident: Incident, desk: Desk) -> list[Channel]:
+def pagers_of(incident: Incident, desk: DecisionContext) -> list[Channel]:
     """Return the channels that page and that the incident's rule names, or all that rules may name."""
     named = next((rule.channels for rule in desk.book.rules if rule.id == incident.rule), ())
     pagers = [channel for channel in desk.channels.values() if channel.pages]

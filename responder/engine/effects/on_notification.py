@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from responder.engine.effects.context import Desk, History
+from responder.engine.effects.context import DecisionContext, History
 from responder.engine.effects.page import (
     group_counts,
     hears,
@@ -25,10 +25,10 @@ from responder.model.alert import AlertGroup
 from responder.model.clock import LINE_LIMIT
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.decision import Decision
-from responder.model.delivery import Delivery, Effects
-from responder.model.flood import Tide
+from responder.model.delivery import Effects, Notification
+from responder.model.flood import FloodState
 from responder.model.incident import Change, ChangeKind, Incident
-from responder.model.report import Moment
+from responder.model.report import MessageKind
 from responder.model.rule import Action
 from responder.model.text import tidy_line
 from responder.notify.contract import Channel, Use
@@ -41,10 +41,10 @@ from responder.triage.decide import beats
 def follow(
     decision: Decision,
     group: AlertGroup,
-    delivery: Delivery,
+    delivery: Notification,
     history: History,
-    desk: Desk,
-    tide: Tide | None = None,
+    desk: DecisionContext,
+    tide: FloodState | None = None,
 ) -> Effects:
     """The effects of a decision, for the shell to commit in one transaction. Without a ``tide`` nothing is a flood."""
     effects = _effects(decision, group, delivery, history, desk, tide)
@@ -53,7 +53,12 @@ def follow(
 
 
 def _effects(
-    decision: Decision, group: AlertGroup, delivery: Delivery, history: History, desk: Desk, tide: Tide | None
+    decision: Decision,
+    group: AlertGroup,
+    delivery: Notification,
+    history: History,
+    desk: DecisionContext,
+    tide: FloodState | None,
 ) -> Effects:
     incident = history.incident
     kind = decision.change.kind
@@ -74,7 +79,12 @@ def _effects(
 
 
 def _begun(
-    decision: Decision, group: AlertGroup, delivery: Delivery, history: History, desk: Desk, tide: Tide | None
+    decision: Decision,
+    group: AlertGroup,
+    delivery: Notification,
+    history: History,
+    desk: DecisionContext,
+    tide: FloodState | None,
 ) -> Effects:
     channels = whom(decision, desk)
     blank = Incident(
@@ -103,7 +113,12 @@ def _begun(
 
 
 def _returned(
-    decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk, tide: Tide | None
+    decision: Decision,
+    group: AlertGroup,
+    delivery: Notification,
+    incident: Incident,
+    desk: DecisionContext,
+    tide: FloodState | None,
 ) -> Effects:
     """An incident that people heard the end of: they are paged anew, by all channels that had told them.
 
@@ -125,11 +140,11 @@ def _again(channel: Channel, wanted: tuple[str, ...]) -> bool:
 def _told(
     decision: Decision,
     group: AlertGroup,
-    delivery: Delivery,
+    delivery: Notification,
     incident: Incident,
     before: IncidentContent | None,
-    desk: Desk,
-    tide: Tide | None,
+    desk: DecisionContext,
+    tide: FloodState | None,
 ) -> Effects:
     """An update for those who know of the incident, and a page for those whom only its new severity concerns."""
     now = delivery.received_at
@@ -148,7 +163,7 @@ def _told(
     # Their first page may still wait for its diagnosis, as long as the milder severity allows.
     within = now + timedelta(seconds=decision.severity.page_budget) if worse else None
     own, facts, rank = (moved.id, moved.dedup_key), _facts(decision, group), decision.severity.rank
-    update = messages(*own, Moment.UPDATE, facts, heard, rank=rank, due_at=now, within=within)
+    update = messages(*own, MessageKind.UPDATE, facts, heard, rank=rank, due_at=now, within=within)
     if not added:
         return replace(recorded(decision, delivery, moved, decision.reason), content=content, drafts=update)
     page = opened(decision, group, delivery, moved, added, desk, owed, before=content)
@@ -158,10 +173,10 @@ def _told(
 def _ended(
     decision: Decision,
     group: AlertGroup,
-    delivery: Delivery,
+    delivery: Notification,
     incident: Incident,
     before: IncidentContent | None,
-    desk: Desk,
+    desk: DecisionContext,
 ) -> Effects:
     now = delivery.received_at
     over = replace(
@@ -172,7 +187,7 @@ def _ended(
     fixed = f"{facts.update}; what fixed it is not recorded yet{left_open(over.channels, desk.channels)}"
     facts = replace(facts, resolution=fixed, ended_at=ended(decision, group, content.alerts.started_at, now))
     told, rank = desk.configured(incident.channels), decision.severity.rank
-    drafts = messages(over.id, over.dedup_key, Moment.RESOLUTION, facts, told, rank=rank, due_at=now)
+    drafts = messages(over.id, over.dedup_key, MessageKind.RESOLUTION, facts, told, rank=rank, due_at=now)
     return replace(recorded(decision, delivery, over, decision.reason), content=content, drafts=drafts)
 
 
@@ -181,7 +196,7 @@ def _content(
     group: AlertGroup,
     incident: Incident,
     before: IncidentContent | None,
-    desk: Desk,
+    desk: DecisionContext,
     now: datetime,
 ) -> IncidentContent:
     """The content after a notification: of another group of the incident it takes the severity only."""
@@ -205,7 +220,7 @@ def _facts(decision: Decision, group: AlertGroup) -> MessageFacts:
 
 
 def page_late(
-    decision: Decision, group: AlertGroup, delivery: Delivery, history: History, why: str, desk: Desk
+    decision: Decision, group: AlertGroup, delivery: Notification, history: History, why: str, desk: DecisionContext
 ) -> Effects | None:
     """The page of an open incident that is owed one, and an update for those who know of it; ``why`` it comes now.
 

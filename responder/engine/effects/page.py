@@ -7,32 +7,32 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import DecisionContext
 from responder.model.alert import AlertGroup
 from responder.model.clock import LINE_LIMIT
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.decision import Decision
-from responder.model.delivery import Delivery, Effects, Work
-from responder.model.flood import Tide
+from responder.model.delivery import DiagnosisRequest, Effects, Notification
+from responder.model.flood import FloodState
 from responder.model.incident import Change, ChangeKind, Incident
-from responder.model.message import Draft
-from responder.model.report import Moment
+from responder.model.message import OutboxMessage
+from responder.model.report import MessageKind
 from responder.model.text import tidy_line
 from responder.notify.contract import Channel
 from responder.notify.delivery.route import pagers, route, with_a_reader
 from responder.notify.delivery.route import title as channel_title
 from responder.notify.report.compose import title
 from responder.notify.report.content import content_of, headed
-from responder.triage.flood import Weighed, weigh
+from responder.triage.flood import FloodVerdict, weigh
 
 
 def paged_or_held(
     decision: Decision,
     group: AlertGroup,
-    delivery: Delivery,
+    delivery: Notification,
     incident: Incident,
-    desk: Desk,
-    tide: Tide | None,
+    desk: DecisionContext,
+    tide: FloodState | None,
     before: str = "",
 ) -> Effects:
     """An incident that begins to fire has its page, unless the digest of a flood tells of it.
@@ -49,7 +49,9 @@ def paged_or_held(
     return replace(page, flood=weighed.flood, outcome="; ".join(filter(None, (page.outcome, weighed.why))))
 
 
-def _held(decision: Decision, delivery: Delivery, incident: Incident, weighed: Weighed, desk: Desk) -> Effects:
+def _held(
+    decision: Decision, delivery: Notification, incident: Incident, weighed: FloodVerdict, desk: DecisionContext
+) -> Effects:
     """The incident is written, and nothing else: the digest tells of it."""
     why = f"{incident.reason}; {weighed.held}"
     quiet = replace(
@@ -62,7 +64,9 @@ def _held(decision: Decision, delivery: Delivery, incident: Incident, weighed: W
     return recorded(decision, delivery, quiet, why)
 
 
-def page_after(decision: Decision, group: AlertGroup, delivery: Delivery, incident: Incident, desk: Desk) -> Effects:
+def page_after(
+    decision: Decision, group: AlertGroup, delivery: Notification, incident: Incident, desk: DecisionContext
+) -> Effects:
     """The page of an open incident that only the digest of a flood mentioned, now that the flood is over."""
     channels = whom(decision, desk)
     page = opened(decision, group, delivery, replace(incident, channels=channels), channels, desk)
@@ -72,10 +76,10 @@ def page_after(decision: Decision, group: AlertGroup, delivery: Delivery, incide
 def opened(
     decision: Decision,
     group: AlertGroup,
-    delivery: Delivery,
+    delivery: Notification,
     incident: Incident,
     to: tuple[str, ...],
-    desk: Desk,
+    desk: DecisionContext,
     why: str = "",
     history: str = "",
     before: IncidentContent | None = None,
@@ -97,7 +101,7 @@ def opened(
     budget = min(each.page_budget for each in (decision.severity, *(turn.severity for turn in decision.turns)))
     due_at = now + timedelta(seconds=budget) if probes else now
     rank = decision.severity.rank
-    work = Work(
+    work = DiagnosisRequest(
         incident=incident.id,
         stream=incident.dedup_key,
         rank=rank,
@@ -114,7 +118,7 @@ def opened(
     drafts = messages(
         incident.id,
         incident.dedup_key,
-        Moment.AGAIN if again else Moment.START,
+        MessageKind.AGAIN if again else MessageKind.START,
         facts,
         (desk.channels[name] for name in to),
         rank=rank,
@@ -134,7 +138,7 @@ def opened(
     )
 
 
-def recorded(decision: Decision, delivery: Delivery, incident: Incident | None, outcome: str) -> Effects:
+def recorded(decision: Decision, delivery: Notification, incident: Incident | None, outcome: str) -> Effects:
     """Nothing to tell: what became of the delivery, and of its incident where it has one, is remembered."""
     return Effects(delivery=delivery.id, outcome=outcome, decision=decision, incident=incident)
 
@@ -142,7 +146,7 @@ def recorded(decision: Decision, delivery: Delivery, incident: Incident | None, 
 def messages(
     incident: str,
     stream: str,
-    moment: Moment,
+    moment: MessageKind,
     facts: MessageFacts,
     channels: Iterable[Channel],
     *,
@@ -150,15 +154,15 @@ def messages(
     due_at: datetime,
     enrich: bool = False,
     within: datetime | None = None,
-) -> tuple[Draft, ...]:
+) -> tuple[OutboxMessage, ...]:
     """The messages of an incident on each channel, in the order they must leave; ``stream`` is its dedup key.
 
     Pages that wait before them for their diagnosis leave ``within`` that time. What follows a first message (its
     details in the thread) is a rank less urgent: in a flood every page leaves before it.
     """
-    began = moment is Moment.START
+    began = moment is MessageKind.START
     return tuple(
-        Draft(
+        OutboxMessage(
             incident=incident,
             stream=stream,
             channel=channel.name,
@@ -206,7 +210,7 @@ def incident_id(dedup_key: str, delivery: int) -> str:
     return "INC-" + "".join(_ALPHABET[number >> shift & 31] for shift in range(0, 50, 5))
 
 
-def next_state(incident: Incident, decision: Decision, delivery: Delivery, desk: Desk) -> Incident:
+def next_state(incident: Incident, decision: Decision, delivery: Notification, desk: DecisionContext) -> Incident:
     """The incident after a notification; a notification in which nothing fires says nothing new about how bad it is."""
     change, now = decision.change, delivery.received_at
     moved = replace(
@@ -239,7 +243,7 @@ def _hides(decision: Decision) -> bool:
     return not decision.gathered and decision.change.firing > named
 
 
-def is_worse(decision: Decision, incident: Incident, desk: Desk) -> bool:
+def is_worse(decision: Decision, incident: Incident, desk: DecisionContext) -> bool:
     """Whether it is worse than it was."""
     if not decision.ruling.alert.firing:
         return False
@@ -247,7 +251,7 @@ def is_worse(decision: Decision, incident: Incident, desk: Desk) -> bool:
     return known is None or decision.severity.rank < known.rank
 
 
-def why_owed(decision: Decision, incident: Incident, desk: Desk) -> str:
+def why_owed(decision: Decision, incident: Incident, desk: DecisionContext) -> str:
     """Why people are woken only now, while it still fires; empty where they are not.
 
     A window was shut that is open now; or the rules, or the settings, had no pager for it when it began.
@@ -266,7 +270,7 @@ def still_fires(window: str) -> str:
     return f"not paged outside of {window}, which is open now: it still fires"
 
 
-def whom(decision: Decision, desk: Desk) -> tuple[str, ...]:
+def whom(decision: Decision, desk: DecisionContext) -> tuple[str, ...]:
     """Return the channels to notify; one that is read is among them if a window holds the page back."""
     wished = decision.rule.channels
     wished = with_a_reader(wished, desk.channels) if decision.held else wished
@@ -281,7 +285,7 @@ def hears(channel: Channel, change: Change) -> bool:
     return change.kind is ChangeKind.AGAIN if channel.pages else not change.quiet
 
 
-def in_digest(incident: Incident, tide: Tide | None) -> bool:
+def in_digest(incident: Incident, tide: FloodState | None) -> bool:
     """Whether it is told in the digest of a flood that is on."""
     flood = tide.floods.get(incident.severity) if tide and incident.digest else None
     return flood is not None and flood.digest == incident.digest

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from responder.engine.effects.context import SHARED, Desk
+from responder.engine.effects.context import SHARED, DecisionContext
 from responder.engine.effects.page import group_counts, incident_id, messages
 from responder.model.alert import AlertGroup
 from responder.model.content import NO_FACTS, IncidentContent
-from responder.model.delivery import Delivery, Effects
+from responder.model.delivery import Effects, Notification
 from responder.model.finding import Conclusion
-from responder.model.incident import UNJUDGED, Incident, Known
-from responder.model.report import Moment
+from responder.model.incident import UNJUDGED, AlertState, Incident
+from responder.model.report import MessageKind
 from responder.model.text import tidy_line
 from responder.notify.report.content import bare, labels
 
@@ -29,7 +29,12 @@ HOLD_SHARED = timedelta(hours=1)
 
 
 def failed(
-    delivery: Delivery, group: AlertGroup | None, error: Exception, desk: Desk, key: str, before: Incident | None
+    delivery: Notification,
+    group: AlertGroup | None,
+    error: Exception,
+    desk: DecisionContext,
+    key: str,
+    before: Incident | None,
 ) -> Effects:
     """The effects of a notification on which triage stopped with ``error``: a page, unless there was one already.
 
@@ -39,7 +44,7 @@ def failed(
     reason = f"triage stopped with {type(error).__name__}; the severity of the alerts is not known"
     shared = key == SHARED
     until = now + (HOLD_SHARED if shared else HOLD)
-    firing = {each.fingerprint: Known(each.starts_at.timestamp()) for each in group.firing} if group else {}
+    firing = {each.fingerprint: AlertState(each.starts_at.timestamp()) for each in group.firing} if group else {}
     incident = before or _incident(delivery, group, desk, key, reason)
     incident = replace(
         incident,
@@ -55,11 +60,13 @@ def failed(
     if before is not None:
         return effects
     own, counts = (incident.id, key), group_counts(group) if group else NO_FACTS
-    page = messages(*own, Moment.START, counts, desk.everybody, rank=desk.worst.rank, due_at=now)
+    page = messages(*own, MessageKind.START, counts, desk.everybody, rank=desk.worst.rank, due_at=now)
     return replace(effects, content=_content(incident, group, desk), drafts=page)
 
 
-def _incident(delivery: Delivery, group: AlertGroup | None, desk: Desk, key: str, reason: str) -> Incident:
+def _incident(
+    delivery: Notification, group: AlertGroup | None, desk: DecisionContext, key: str, reason: str
+) -> Incident:
     now = delivery.received_at
     what = _names(group) or "an unreadable notification"
     if group and key == SHARED:
@@ -86,7 +93,7 @@ def _incident(delivery: Delivery, group: AlertGroup | None, desk: Desk, key: str
     )
 
 
-def _content(incident: Incident, group: AlertGroup | None, desk: Desk) -> IncidentContent:
+def _content(incident: Incident, group: AlertGroup | None, desk: DecisionContext) -> IncidentContent:
     content = bare(incident, desk.book)
     return replace(
         content,

@@ -6,19 +6,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, left_open, messages
 from responder.model.clock import LINE_LIMIT, moment
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.delivery import Effects
 from responder.model.incident import Change, ChangeKind, Incident
-from responder.model.report import Moment
+from responder.model.report import MessageKind
 from responder.model.text import tidy_line
 from responder.notify.contract import Channel
 from responder.notify.report.content import bare
 
 
-def changed(incident: Incident, change: Change, before: IncidentContent | None, desk: Desk, now: datetime) -> Effects:
+def changed(
+    incident: Incident, change: Change, before: IncidentContent | None, desk: DecisionContext, now: datetime
+) -> Effects:
     """The effects of a change that time made; ``before`` is the content of the incident."""
     moved = replace(
         incident,
@@ -36,10 +38,14 @@ def changed(incident: Incident, change: Change, before: IncidentContent | None, 
     moved = replace(moved, open=True, resolved_at=None, changed_at=now, reopened_at=now if again else moved.reopened_at)
     reopened = not incident.open
     facts = replace(counts(moved), update=tidy_line(change.reason, LINE_LIMIT))
-    return _effects(moved, before, change.reason, Moment.AGAIN if reopened else Moment.UPDATE, facts, desk, now)
+    return _effects(
+        moved, before, change.reason, MessageKind.AGAIN if reopened else MessageKind.UPDATE, facts, desk, now
+    )
 
 
-def resolved(incident: Incident, before: IncidentContent | None, why: str, desk: Desk, now: datetime) -> Effects:
+def resolved(
+    incident: Incident, before: IncidentContent | None, why: str, desk: DecisionContext, now: datetime
+) -> Effects:
     """The end of an incident, told to all who were told of its beginning."""
     over = replace(
         incident,
@@ -60,11 +66,16 @@ def resolved(incident: Incident, before: IncidentContent | None, why: str, desk:
         resolution=f"{why}; what fixed it is not recorded yet{left_open(over.channels, desk.channels)}",
         ended_at=min(now, max(since, moment(last))),
     )
-    return _effects(over, before, why, Moment.RESOLUTION, facts, desk, now)
+    return _effects(over, before, why, MessageKind.RESOLUTION, facts, desk, now)
 
 
 def paged(
-    incident: Incident, before: IncidentContent | None, why: str, to: Iterable[Channel], desk: Desk, now: datetime
+    incident: Incident,
+    before: IncidentContent | None,
+    why: str,
+    to: Iterable[Channel],
+    desk: DecisionContext,
+    now: datetime,
 ) -> Effects:
     """The page of an open incident made from its content, without new findings."""
     severity = desk.book.severities.get(incident.severity) or desk.worst
@@ -73,16 +84,18 @@ def paged(
     content = before or bare(incident, desk.book)
     content = replace(content, decision=replace(content.decision, pages=True))
     facts = replace(counts(incident), update=tidy_line(why, LINE_LIMIT))
-    drafts = messages(incident.id, incident.dedup_key, Moment.START, facts, added, rank=severity.rank, due_at=now)
+    drafts = messages(incident.id, incident.dedup_key, MessageKind.START, facts, added, rank=severity.rank, due_at=now)
     return Effects(outcome=why, incident=told, content=content, drafts=drafts)
 
 
-def noted(incident: Incident, before: IncidentContent | None, update: str, desk: Desk, now: datetime) -> Effects:
+def noted(
+    incident: Incident, before: IncidentContent | None, update: str, desk: DecisionContext, now: datetime
+) -> Effects:
     """Something people should know of an open incident, and need not be woken for; ``update`` empty tells nobody."""
     if not update:
         return Effects(incident=incident)
     facts = replace(counts(incident), update=tidy_line(update, LINE_LIMIT), easing=True)
-    effects = _effects(incident, before, update, Moment.UPDATE, facts, desk, now)
+    effects = _effects(incident, before, update, MessageKind.UPDATE, facts, desk, now)
     return replace(effects, drafts=tuple(each for each in effects.drafts if each.channel not in desk.pagers))
 
 
@@ -90,9 +103,9 @@ def _effects(
     incident: Incident,
     before: IncidentContent | None,
     outcome: str,
-    kind: Moment,
+    kind: MessageKind,
     facts: MessageFacts,
-    desk: Desk,
+    desk: DecisionContext,
     now: datetime,
 ) -> Effects:
     severities: Mapping[str, int] = {name: severity.rank for name, severity in desk.book.severities.items()}

@@ -13,8 +13,8 @@ import msgspec
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Request
 from responder.model.text import tidy_line
-from responder.outgoing import CouldNotReach, Outgoing
-from responder.triage.reconcile import Listed, NoView, Silence, View
+from responder.outgoing import Outgoing, UnreachableError
+from responder.triage.reconcile import AlertmanagerUnavailable, AlertmanagerView, ListedAlert, Silence
 
 SECONDS = 5.0
 """How long one Alertmanager may take for all its answers."""
@@ -65,13 +65,13 @@ class NoAnswerError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Alertmanagers:
+class AlertmanagerClient:
     """The way to every Alertmanager that is configured."""
 
     outgoing: Outgoing
     clock: Clock
 
-    def view(self, url: str, fingerprints: Collection[str]) -> View | NoView:
+    def view(self, url: str, fingerprints: Collection[str]) -> AlertmanagerView | AlertmanagerUnavailable:
         """What the Alertmanager at ``url`` lists of these alerts. Returns within SECONDS and raises nothing."""
         deadline = Deadline(self.clock.monotonic() + SECONDS)
         server = tidy_line(url.rstrip("/"), 200)
@@ -81,9 +81,9 @@ class Alertmanagers:
             ours = [alert for alert in alerts if alert.fingerprint in fingerprints]
             names = {alert.fingerprint: alert.labels.get("alertname", "") for alert in alerts}
             silences = self._silences(url, {each for alert in ours for each in alert.status.silenced_by}, deadline)
-        except (CouldNotReach, NoAnswerError) as error:
-            return NoView(server, str(error))
-        return View(
+        except (UnreachableError, NoAnswerError) as error:
+            return AlertmanagerUnavailable(server, str(error))
+        return AlertmanagerView(
             server=server,
             up_since=status.uptime,
             settling=status.cluster.status == "settling",
@@ -112,7 +112,7 @@ class Alertmanagers:
             raise NoAnswerError(f"not the answer of API v2 for {path}: {tidy_line(str(error), 200)}") from error
 
 
-def _listed(alert: _Alert, names: dict[str, str]) -> Listed:
+def _listed(alert: _Alert, names: dict[str, str]) -> ListedAlert:
     inhibitors = tuple(names.get(each) or each for each in alert.status.inhibited_by)
     silences = tuple(alert.status.silenced_by)
-    return Listed(suppressed=alert.status.state == "suppressed", silences=silences, inhibitors=inhibitors)
+    return ListedAlert(suppressed=alert.status.state == "suppressed", silences=silences, inhibitors=inhibitors)

@@ -9,18 +9,18 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, messages
 from responder.engine.jobs.scheduler import IncidentJob
-from responder.model.delivery import Decided, Effects
+from responder.model.delivery import Effects, IncidentChanges
 from responder.model.incident import Incident
-from responder.model.report import Moment
+from responder.model.report import MessageKind
 from responder.notify.contract import Channel, Use
-from responder.notify.delivery.fallback import Step, Stuck, after, next_step, told_so_far
+from responder.notify.delivery.fallback import FallbackStep, UndeliveredPage, after, next_step, told_so_far
 from responder.notify.delivery.route import in_order, last_resort, title
 from responder.store.incidents import incidents
 from responder.store.outbox import undelivered
-from responder.store.outbox.undelivered import Page
+from responder.store.outbox.undelivered import UndeliveredMessage
 
 _log = structlog.get_logger()
 
@@ -28,50 +28,52 @@ EVERY = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Detour:
+class PlannedFallback:
     """A page, and the way that is taken for it."""
 
-    page: Page
-    step: Step
+    page: UndeliveredMessage
+    step: FallbackStep
 
 
-def detours(pages: Sequence[Page], desk: Desk, limit: float, now: datetime) -> list[Detour]:
+def detours(
+    pages: Sequence[UndeliveredMessage], desk: DecisionContext, limit: float, now: datetime
+) -> list[PlannedFallback]:
     """Those pages for which it is time to take another way. Pure."""
     usable, order = every_way(desk.channels), in_order(desk.channels)
     steps = ((page, next_step(_stuck(page, desk), _ways_of(page, usable, desk), order, limit, now)) for page in pages)
-    return [Detour(page=page, step=step) for page, step in steps if isinstance(step, Step)]
+    return [PlannedFallback(page=page, step=step) for page, step in steps if isinstance(step, FallbackStep)]
 
 
-def _ways_of(page: Page, usable: Sequence[str], desk: Desk) -> Sequence[str]:
+def _ways_of(page: UndeliveredMessage, usable: Sequence[str], desk: DecisionContext) -> Sequence[str]:
     """What no pager was to carry wakes nobody on its way either.
 
     A beginning that was in no chain yet may go each way but the one that refused it, whatever their order.
     """
-    if page.draft.channel not in desk.pagers and page.draft.moment is not Moment.FALLBACK:
+    if page.draft.channel not in desk.pagers and page.draft.moment is not MessageKind.FALLBACK:
         usable = [name for name in usable if name != page.draft.channel]
     if _wakes(page, desk):
         return usable
     return [each.name for each in desk.configured(usable) if not each.pages and each.use is not Use.FALLBACK]
 
 
-def _wakes(page: Page, desk: Desk) -> bool:
+def _wakes(page: UndeliveredMessage, desk: DecisionContext) -> bool:
     """Whether somebody is to be woken by it; a stand-in knows. Without a pager that is what its rule would have had."""
     pagers = desk.pagers
     if page.draft.channel in pagers:
         return True
     decision = page.decision
-    if decision is None or page.draft.moment is Moment.FALLBACK or not decision.pages:
+    if decision is None or page.draft.moment is MessageKind.FALLBACK or not decision.pages:
         return page.draft.facts.reaches_on_call and (decision is None or decision.pages)
     quiet = any(rule.id == decision.rule and pagers.isdisjoint(rule.channels) for rule in desk.book.rules)
     return pagers.isdisjoint(desk.channels) and not quiet
 
 
 def follow(
-    taken: Sequence[Detour],
+    taken: Sequence[PlannedFallback],
     known: Mapping[str, Incident],
-    desk: Desk,
+    desk: DecisionContext,
     now: datetime,
-) -> Decided:
+) -> IncidentChanges:
     """The messages of these detours, and the incidents with the channels that know of them now. Pure.
 
     An incident remembers whom it told, so that its end reaches all of them.
@@ -91,7 +93,7 @@ def follow(
             reaches_on_call=_wakes(page, desk),
         )
         own = (draft.incident, draft.stream)
-        drafts = messages(*own, Moment.FALLBACK, facts, [channel], rank=draft.rank, due_at=now)
+        drafts = messages(*own, MessageKind.FALLBACK, facts, [channel], rank=draft.rank, due_at=now)
         effects.append(
             Effects(
                 outcome=each.step.reason,
@@ -99,11 +101,11 @@ def follow(
                 drafts=tuple(replace(each, origin=page.id) for each in drafts),
             )
         )
-    return Decided(effects=effects, changed=list(moved.values()))
+    return IncidentChanges(effects=effects, changed=list(moved.values()))
 
 
 @dataclass(frozen=True, slots=True)
-class Fallback(IncidentJob):
+class FallbackJob(IncidentJob):
     """Sends stuck pages another way. ``limit`` is how many seconds a page of the worst severity may be stuck."""
 
     limit: float
@@ -112,7 +114,7 @@ class Fallback(IncidentJob):
         """Whether a page is to be sent another way now."""
         return bool(self._taken(connection))
 
-    def decide(self, connection: Connection) -> Decided:
+    def decide(self, connection: Connection) -> IncidentChanges:
         """Write the messages of each detour."""
         taken = self._taken(connection)
         named = {each.page.draft.incident for each in taken}
@@ -130,7 +132,7 @@ class Fallback(IncidentJob):
                 reason=effects.outcome,
             )
 
-    def _taken(self, connection: Connection) -> list[Detour]:
+    def _taken(self, connection: Connection) -> list[PlannedFallback]:
         desk = self.desk()
         usable, order = every_way(desk.channels), in_order(desk.channels)
         # A page on the last way has nowhere to go: it must not stand before those that have.
@@ -150,8 +152,8 @@ def every_way(channels: Mapping[str, Channel]) -> tuple[str, ...]:
     return (*waking, *(name for name in in_order(channels) if name in channels and name not in waking))
 
 
-def _stuck(page: Page, desk: Desk) -> Stuck:
-    return Stuck(
+def _stuck(page: UndeliveredMessage, desk: DecisionContext) -> UndeliveredPage:
+    return UndeliveredPage(
         channel=page.draft.channel,
         title=title(page.draft.channel, desk.channels),
         dead=page.dead,

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 
 from responder.engine.effects.flood import end, page_now, severity_of, told
 from responder.engine.jobs.scheduler import IncidentJob
-from responder.model.delivery import Decided, Effects
-from responder.model.flood import Flood
+from responder.model.delivery import Effects, IncidentChanges
+from responder.model.flood import FloodCounter
 from responder.model.incident import Incident
 from responder.store.inbox import inbox
 from responder.store.incidents import detectors, incidents
@@ -22,7 +22,7 @@ _log = structlog.get_logger()
 EVERY = timedelta(seconds=5)
 
 
-class Watch(IncidentJob):
+class FloodJob(IncidentJob):
     """Updates and ends digests, and pages the incidents that still fire after a flood."""
 
     def is_due(self, connection: Connection) -> bool:
@@ -31,7 +31,7 @@ class Watch(IncidentJob):
             flood.digest or self._unpaged(connection, flood) for flood in detectors.known_floods(connection).values()
         )
 
-    def decide(self, connection: Connection) -> Decided:
+    def decide(self, connection: Connection) -> IncidentChanges:
         """Decide about each known flood."""
         desk, now = self.desk(), self.clock.now()
         still, effects, ends = [], list[Effects](), []
@@ -59,7 +59,7 @@ class Watch(IncidentJob):
         if effects.incident is not None:
             _log.info("incident.paged_after_flood", incident=effects.incident.id, why=effects.outcome)
 
-    def _unpaged(self, connection: Connection, flood: Flood) -> list[Incident]:
+    def _unpaged(self, connection: Connection, flood: FloodCounter) -> list[Incident]:
         """Those whose turn to be paged it is now."""
         desk = self.desk()
         room = may_follow(flood, severity_of(flood, desk), self.clock.now())

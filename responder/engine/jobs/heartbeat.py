@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.effects.context import Desk, History
+from responder.engine.effects.context import DecisionContext, History
 from responder.engine.effects.on_notification import follow
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.alert import AlertGroup
 from responder.model.decision import Decision
-from responder.model.delivery import Decided, Delivery, Effects
-from responder.model.heartbeat import Pulse
+from responder.model.delivery import Effects, IncidentChanges, Notification
+from responder.model.heartbeat import HeartbeatState
 from responder.model.incident import Incident
-from responder.model.rule import Action, Heartbeat
+from responder.model.rule import Action, ExpectedHeartbeat
 from responder.store.inbox import inbox
 from responder.store.incidents import detectors, incidents
 from responder.triage.heartbeat import group_of, judge, unexpected, watched
@@ -28,8 +28,12 @@ EVERY = timedelta(seconds=15)
 
 
 def watch(
-    known: Mapping[str, Pulse], histories: Mapping[str, History], desk: Desk, now: datetime, upto: datetime
-) -> Decided:
+    known: Mapping[str, HeartbeatState],
+    histories: Mapping[str, History],
+    desk: DecisionContext,
+    now: datetime,
+    upto: datetime,
+) -> IncidentChanges:
     """What is known of each expected cluster from now on, and the incidents that begin or end by it. Pure.
 
     ``histories`` are those of the clusters' incidents, by the cluster. ``upto``: see ``judge``.
@@ -47,7 +51,7 @@ def watch(
             decision, group = unexpected(history.incident, _as_it_was(history.incident, desk), book, now)
             effects.append(_effects(decision, group, history, now, desk))
     changed = [each.incident for each in effects if each.incident is not None]
-    return Decided(
+    return IncidentChanges(
         effects=effects,
         added=[incident for incident in changed if incident.open],
         changed=[incident for incident in changed if not incident.open],
@@ -55,7 +59,7 @@ def watch(
     )
 
 
-class Watch(IncidentJob):
+class HeartbeatJob(IncidentJob):
     """Compares the heartbeats that arrived with those that the rules in force expect."""
 
     def is_due(self, _connection: Connection) -> bool:
@@ -69,7 +73,7 @@ class Watch(IncidentJob):
             event = "heartbeat.missing" if effects.incident.open else "heartbeat.back"
             say(event, cluster=effects.incident.cluster, incident=effects.incident.id, reason=effects.outcome)
 
-    def decide(self, connection: Connection) -> Decided:
+    def decide(self, connection: Connection) -> IncidentChanges:
         """Decide about each cluster that has or had a heartbeat."""
         now = self.clock.now()
         known = detectors.pulses(connection)
@@ -85,15 +89,15 @@ def _histories(connection: Connection, clusters: set[str]) -> dict[str, History]
     return {keys[key]: History(incident, known.get(incident.id)) for key, incident in latest.items()}
 
 
-def _effects(decision: Decision, group: AlertGroup, history: History, now: datetime, desk: Desk) -> Effects:
+def _effects(decision: Decision, group: AlertGroup, history: History, now: datetime, desk: DecisionContext) -> Effects:
     """The effects that a notification of the group would have; the second in which it is decided names the incident."""
-    stand_in = Delivery(id=int(now.timestamp()), received_at=now, cluster=group.cluster, body=b"")
+    stand_in = Notification(id=int(now.timestamp()), received_at=now, cluster=group.cluster, body=b"")
     effects = follow(decision, group, stand_in, history, desk)
     incident = replace(effects.incident, delivery=0) if effects.incident else None
     return replace(effects, delivery=None, incident=incident)
 
 
-def _as_it_was(incident: Incident, desk: Desk) -> Heartbeat:
+def _as_it_was(incident: Incident, desk: DecisionContext) -> ExpectedHeartbeat:
     """A heartbeat that is gone from the rules, as far as its incident remembers it."""
     book = desk.book
     severity = incident.severity if incident.severity in book.severities else next(iter(book.severities))
@@ -104,4 +108,4 @@ def _as_it_was(incident: Incident, desk: Desk) -> Heartbeat:
         symptom="is not expected to send a Watchdog",
         action=Action.NOTIFY,
     )
-    return Heartbeat(cluster=incident.cluster, max_gap=0.0, rule=rule)
+    return ExpectedHeartbeat(cluster=incident.cluster, max_gap=0.0, rule=rule)

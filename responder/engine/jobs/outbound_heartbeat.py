@@ -9,20 +9,20 @@ from typing import Final
 
 import structlog
 
-from responder.counters import TALLY
-from responder.engine.effects.context import Desk
+from responder.counters import COUNTERS
+from responder.engine.effects.context import DecisionContext
 from responder.model.clock import Clock, Deadline
-from responder.model.heartbeat import Pulse
+from responder.model.heartbeat import HeartbeatState
 from responder.model.message import Request
-from responder.model.rule import Heartbeat
+from responder.model.rule import ExpectedHeartbeat
 from responder.model.secret import Secret, scrub
-from responder.outgoing import CouldNotReach, Outgoing
+from responder.outgoing import Outgoing, UnreachableError
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.incidents import detectors
 from responder.store.outbox import backlog, claims
 from responder.store.outbox.backlog import Backlog
-from responder.store.outbox.claims import Standing
+from responder.store.outbox.claims import ChannelState
 
 _log = structlog.get_logger()
 
@@ -33,24 +33,24 @@ _PING_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class HealthFacts:
     """What the database says about the path of a page."""
 
     oldest_delivery: datetime | None
     backlogs: Mapping[str, Backlog]
-    standings: Mapping[str, Standing]
-    pulses: Mapping[str, Pulse]
-    expected: tuple[Heartbeat, ...]
+    standings: Mapping[str, ChannelState]
+    pulses: Mapping[str, HeartbeatState]
+    expected: tuple[ExpectedHeartbeat, ...]
     channels: tuple[str, ...]
 
 
-def doubts(facts: Facts, now: datetime) -> tuple[str, ...]:
+def doubts(facts: HealthFacts, now: datetime) -> tuple[str, ...]:
     """Why people might not be paged now, a sentence each; none where they would be. Pure."""
     found = []
     if facts.oldest_delivery is not None and now - facts.oldest_delivery > LATE:
         found.append("deliveries wait to be decided")
     for channel in facts.channels:
-        standing = facts.standings.get(channel, Standing())
+        standing = facts.standings.get(channel, ChannelState())
         urgent = facts.backlogs.get(channel, Backlog()).urgent
         if urgent is not None and now - urgent > LATE:
             found.append(f"messages for {channel} do not leave")
@@ -64,7 +64,7 @@ def doubts(facts: Facts, now: datetime) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Lifeline:
+class OutboundHeartbeat:
     """Pings ``url`` while nothing speaks against it, and ``fail_url``, where there is one, while something does.
 
     ``alive`` says whether every loop of this process runs. The ping leaves from the process that has the turn: it has
@@ -72,7 +72,7 @@ class Lifeline:
     """
 
     database: Database
-    desk: Callable[[], Desk]
+    desk: Callable[[], DecisionContext]
     outgoing: Outgoing
     clock: Clock
     _: KW_ONLY
@@ -81,28 +81,28 @@ class Lifeline:
     alive: Callable[[], bool]
 
     def run(self) -> None:
-        """One ping, or none. Raises CannotStore: then nobody is pinged, which is what the other side waits for."""
+        """One ping, or none. Raises StoreError: then nobody is pinged, which is what the other side waits for."""
         found = doubts(self._facts(), self.clock.now())
         if not self.alive():
             found = (*found, "an engine thread has ended")
         if found:
             _log.warning("lifeline.withheld", reasons=list(found))
-            TALLY.add("responder_outbound_heartbeats", "withheld")
+            COUNTERS.add("responder_outbound_heartbeats", "withheld")
             if self.fail_url.reveal():
                 self._ping(self.fail_url)
             return
         refusal = self._ping(self.url)
-        TALLY.add("responder_outbound_heartbeats", "failed" if refusal else "accepted")
+        COUNTERS.add("responder_outbound_heartbeats", "failed" if refusal else "accepted")
         if refusal:
             _log.warning("lifeline.refused", reason=refusal)
             return
         name = "responder_outbound_heartbeat_last_success_timestamp_seconds"
-        TALLY.add(name, value=self.clock.now().timestamp())
+        COUNTERS.add(name, value=self.clock.now().timestamp())
 
-    def _facts(self) -> Facts:
+    def _facts(self) -> HealthFacts:
         desk = self.desk()
         with self.database.read() as connection:
-            return Facts(
+            return HealthFacts(
                 oldest_delivery=inbox.oldest_new(connection),
                 backlogs=backlog.backlogs(connection, self.clock.now()),
                 standings=claims.standings(connection),
@@ -116,6 +116,6 @@ class Lifeline:
         deadline = Deadline(self.clock.monotonic() + _PING_SECONDS)
         try:
             response = self.outgoing.send(Request(url.reveal(), b"", method="GET"), deadline)
-        except CouldNotReach as error:
+        except UnreachableError as error:
             return scrub(str(error), (url,))
         return "" if 200 <= response.status < 300 else f"HTTP {response.status}"

@@ -8,10 +8,10 @@ from itertools import islice
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.held_page import due, page_now, windows_of
 from responder.engine.jobs.scheduler import IncidentJob
-from responder.model.delivery import Decided, Effects
+from responder.model.delivery import Effects, IncidentChanges
 from responder.store.inbox import inbox
 from responder.store.incidents import incidents
 
@@ -22,7 +22,7 @@ EVERY = timedelta(seconds=10)
 BATCH = 10
 
 
-class Opening(IncidentJob):
+class PagingWindowJob(IncidentJob):
     """Sends the pages of firing incidents whose paging window is open now."""
 
     def is_due(self, connection: Connection) -> bool:
@@ -30,7 +30,7 @@ class Opening(IncidentJob):
         desk = self.desk()
         return not desk.pagers.isdisjoint(desk.channels) and bool(self._due(connection, desk))
 
-    def decide(self, connection: Connection) -> Decided:
+    def decide(self, connection: Connection) -> IncidentChanges:
         """Page a batch of them, the worst first."""
         desk, now = self.desk(), self.clock.now()
         waiting = incidents.unwoken(connection, desk.pagers, self._due(connection, desk))
@@ -44,13 +44,13 @@ class Opening(IncidentJob):
             )
             for each in waiting
         )
-        return Decided.of(list(islice((each for each in found if each is not None), BATCH)))
+        return IncidentChanges.of(list(islice((each for each in found if each is not None), BATCH)))
 
     def log(self, effects: Effects) -> None:
         """Log an incident that is paged now."""
         if effects.incident is not None and effects.drafts:
             _log.info("incident.window_opened", incident=effects.incident.id, why=effects.outcome)
 
-    def _due(self, connection: Connection, desk: Desk) -> list[tuple[str, str]]:
+    def _due(self, connection: Connection, desk: DecisionContext) -> list[tuple[str, str]]:
         kinds = incidents.unwoken_kinds(connection, desk.pagers)
         return due(kinds, windows_of(desk), desk.book, self.clock.now())

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from responder.engine.effects.without_notification import changed
 from responder.engine.jobs.scheduler import IncidentJob
-from responder.model.delivery import Decided, Effects
+from responder.model.delivery import Effects, IncidentChanges
 from responder.store.incidents import incidents
 from responder.triage.recheck import review
 
@@ -20,19 +20,19 @@ EVERY = timedelta(seconds=10)
 BATCH = 100
 
 
-class Review(IncidentJob):
+class RecheckJob(IncidentJob):
     """Decides about incidents whose review time has come; the time is in the incident's row."""
 
     def is_due(self, connection: Connection) -> bool:
         """Whether an incident is to be reviewed."""
         return bool(incidents.to_review(connection, self.clock.now(), 1))
 
-    def decide(self, connection: Connection) -> Decided:
+    def decide(self, connection: Connection) -> IncidentChanges:
         """Review a batch of incidents."""
         now, desk = self.clock.now(), self.desk()
         due = incidents.to_review(connection, now, BATCH)
         known = incidents.contents_of(connection, [each.id for each in due]) if due else {}
-        return Decided.of(
+        return IncidentChanges.of(
             [changed(each, review(each, now, desk.patience), known.get(each.id), desk, now) for each in due]
         )
 

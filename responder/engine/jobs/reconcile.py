@@ -10,65 +10,72 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.without_notification import noted, resolved
-from responder.engine.jobs.alertmanager_client import Alertmanagers
-from responder.engine.workers.incident_writer import Ledger
+from responder.engine.jobs.alertmanager_client import AlertmanagerClient
+from responder.engine.workers.incident_writer import IncidentWriter
 from responder.model.clock import Clock
 from responder.model.content import IncidentContent
-from responder.model.delivery import Decided, Effects
+from responder.model.delivery import Effects, IncidentChanges
 from responder.model.incident import Incident
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.triage.lifecycle import next_look
-from responder.triage.reconcile import NoView, Standing, Verdict, View, asked_about, reconcile
+from responder.triage.reconcile import (
+    AlertmanagerUnavailable,
+    AlertmanagerView,
+    AlertPresence,
+    ReconcileResult,
+    asked_about,
+    reconcile,
+)
 
 _log = structlog.get_logger()
 
-Answers = Mapping[str, Sequence[View | NoView]]
+Answers = Mapping[str, Sequence[AlertmanagerView | AlertmanagerUnavailable]]
 """What the Alertmanagers of each cluster said, by the cluster's name in the settings."""
 
 
 def followed(
-    incident: Incident, verdict: Verdict, before: IncidentContent | None, desk: Desk, now: datetime
+    incident: Incident, verdict: ReconcileResult, before: IncidentContent | None, desk: DecisionContext, now: datetime
 ) -> Effects | None:
     """What follows from how an incident stands; None where nothing does. Pure."""
     match verdict.standing:
-        case Standing.OVER:
+        case AlertPresence.OVER:
             return resolved(incident, before, verdict.reason, desk, now)
-        case Standing.GONE:
+        case AlertPresence.GONE:
             moved, news = replace(incident, gone_since=incident.gone_since or now), ""
-        case Standing.SUPPRESSED:
+        case AlertPresence.SUPPRESSED:
             moved = replace(_unheld(incident, desk), gone_since=None, silenced=verdict.reason)
             news = f"still firing, {verdict.reason}" if verdict.reason != incident.silenced else ""
-        case Standing.FIRING:
+        case AlertPresence.FIRING:
             moved = replace(_unheld(incident, desk), gone_since=None, silenced="")
             news = "still firing, and not silenced any more" if incident.silenced else ""
-        case Standing.UNKNOWN:
+        case AlertPresence.UNKNOWN:
             moved, news = replace(incident, gone_since=None), ""
     return noted(moved, before, news, desk, now) if moved != incident else None
 
 
-def _unheld(incident: Incident, desk: Desk) -> Incident:
+def _unheld(incident: Incident, desk: DecisionContext) -> Incident:
     """Whatever an Alertmanager lists is not over, though notifications do not name it any more."""
     return replace(incident, hold="", held_until=None, review_at=next_look(incident.alerts, None, desk.patience))
 
 
 @dataclass(frozen=True, slots=True)
-class Reconcile:
+class ReconcileJob:
     """A job for the timers. ``servers`` are the Alertmanagers by cluster, under the empty name those of all others."""
 
     database: Database
-    ledger: Ledger
-    desk: Callable[[], Desk]
+    ledger: IncidentWriter
+    desk: Callable[[], DecisionContext]
     clock: Clock
-    alertmanagers: Alertmanagers
+    alertmanagers: AlertmanagerClient
     servers: Mapping[str, tuple[str, ...]]
     grace: timedelta
     _said: dict[str, str] = field(default_factory=dict, init=False)
 
     def run(self) -> None:
-        """Ask, then decide in the turn of triage. Raises CannotStore."""
+        """Ask, then decide in the turn of triage. Raises StoreError."""
         with self.database.read() as connection:
             asked = self._asked(incidents.open_ones(connection))
         if not asked:
@@ -79,7 +86,7 @@ class Reconcile:
             if each.incident is not None and each.outcome:
                 _log.info("incident.reconciled", incident=each.incident.id, open=each.incident.open, why=each.outcome)
 
-    def _decide(self, connection: Connection, answers: Answers) -> Decided:
+    def _decide(self, connection: Connection, answers: Answers) -> IncidentChanges:
         now, desk = self.clock.now(), self.desk()
         open_ones = [each for each in incidents.open_ones(connection) if asked_about(each)]
         known = incidents.contents_of(connection, [each.id for each in open_ones]) if open_ones else {}
@@ -89,7 +96,7 @@ class Reconcile:
             name = self._name(incident)
             verdict = reconcile(incident, answers.get(name, ()), now, self.grace, count[name])
             effects.append(followed(incident, verdict, known.get(incident.id), desk, now))
-        return Decided.of([each for each in effects if each is not None])
+        return IncidentChanges.of([each for each in effects if each is not None])
 
     def _asked(self, open_ones: Sequence[Incident]) -> dict[str, set[str]]:
         asked: dict[str, set[str]] = {}
@@ -101,10 +108,10 @@ class Reconcile:
     def _name(self, incident: Incident) -> str:
         return incident.cluster if incident.cluster in self.servers else ""
 
-    def _ask(self, name: str, fingerprints: set[str]) -> list[View | NoView]:
+    def _ask(self, name: str, fingerprints: set[str]) -> list[AlertmanagerView | AlertmanagerUnavailable]:
         answers = [self.alertmanagers.view(url, fingerprints) for url in self.servers[name]]
         for answer in answers:
-            self._say(answer.server, answer.reason if isinstance(answer, NoView) else "")
+            self._say(answer.server, answer.reason if isinstance(answer, AlertmanagerUnavailable) else "")
         return answers
 
     def _say(self, server: str, trouble: str) -> None:

@@ -12,7 +12,7 @@ import structlog
 from responder.model.clock import Clock, Deadline
 from responder.store.database import Database
 from responder.store.maintenance import retention
-from responder.store.maintenance.retention import SHELVES, Portion, Shelf
+from responder.store.maintenance.retention import SHELVES, PruneResult, RetentionPolicy
 
 _log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ _ROOM = 0.9
 """How full the database is left where it had to be pruned for its size."""
 
 
-class Retention:
+class RetentionJob:
     """Deletes in short transactions with pauses between. It may be ended at any moment and loses nothing."""
 
     def __init__(self, database: Database, clock: Clock, keep: timedelta, most_bytes: int) -> None:
@@ -49,24 +49,24 @@ class Retention:
         if rows := +rows:
             _log.info("retention.pruned", rows=dict(rows))
 
-    def would(self, before: datetime) -> list[Portion]:
+    def would(self, before: datetime) -> list[PruneResult]:
         """What ``by_age`` would delete."""
         with self._database.read() as connection:
             return [retention.may_go(connection, shelf, before) for shelf in SHELVES.values()]
 
-    def prune(self, before: datetime, deadline: Deadline) -> Iterator[Portion]:
-        """Delete what is older than ``before``, then more where room is short. Raises CannotStore."""
+    def prune(self, before: datetime, deadline: Deadline) -> Iterator[PruneResult]:
+        """Delete what is older than ``before``, then more where room is short. Raises StoreError."""
         yield from self.by_age(before, deadline)
         yield from self.by_size(deadline)
         self._database.tidy()
 
-    def by_age(self, before: datetime, deadline: Deadline) -> Iterator[Portion]:
-        """Delete what is older than ``before`` and needed by nobody. Raises CannotStore."""
+    def by_age(self, before: datetime, deadline: Deadline) -> Iterator[PruneResult]:
+        """Delete what is older than ``before`` and needed by nobody. Raises StoreError."""
         for shelf in SHELVES.values():
             yield self._clear(shelf, before, deadline)
 
-    def by_size(self, deadline: Deadline) -> Iterator[Portion]:
-        """Where the database is too large, delete the oldest of what can be spared. Raises CannotStore."""
+    def by_size(self, deadline: Deadline) -> Iterator[PruneResult]:
+        """Where the database is too large, delete the oldest of what can be spared. Raises StoreError."""
         with self._database.read() as connection:
             size = retention.used(connection, self._most_bytes)
         excess = size - int(self._most_bytes * _ROOM) if size > self._most_bytes else 0
@@ -79,8 +79,10 @@ class Retention:
         if excess and deadline.left(self._clock.monotonic()):
             _log.warning("retention.too_large", bytes=size, limit=self._most_bytes, reason="what is left is needed")
 
-    def _clear(self, shelf: Shelf, before: datetime, deadline: Deadline, enough: int | None = None) -> Portion:
-        gone, after, limit = Portion(shelf.table.name), -1.0, _LIMITS[1]
+    def _clear(
+        self, shelf: RetentionPolicy, before: datetime, deadline: Deadline, enough: int | None = None
+    ) -> PruneResult:
+        gone, after, limit = PruneResult(shelf.table.name), -1.0, _LIMITS[1]
         while deadline.left(self._clock.monotonic()) and (enough is None or gone.bytes < enough):
             with self._database.read() as connection:
                 keys, last = retention.page(connection, shelf, after, before, limit)

@@ -9,10 +9,10 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from responder.engine.effects.context import Desk
-from responder.engine.workers.incident_writer import Ledger
+from responder.engine.effects.context import DecisionContext
+from responder.engine.workers.incident_writer import IncidentWriter
 from responder.model.clock import Clock
-from responder.model.delivery import Decided, Effects
+from responder.model.delivery import Effects, IncidentChanges
 from responder.store.database import Database
 from responder.store.maintenance import schedule
 
@@ -39,12 +39,12 @@ class IncidentJob(ABC):
     """
 
     database: Database
-    ledger: Ledger
-    desk: Callable[[], Desk]
+    ledger: IncidentWriter
+    desk: Callable[[], DecisionContext]
     clock: Clock
 
     def run(self) -> None:
-        """One run. Takes the turn of triage only if something is due. Raises CannotStore."""
+        """One run. Takes the turn of triage only if something is due. Raises StoreError."""
         with self.database.read() as connection:
             if not self.is_due(connection):
                 return
@@ -56,7 +56,7 @@ class IncidentJob(ABC):
         """Whether ``decide`` would find something to do."""
 
     @abstractmethod
-    def decide(self, connection: Connection) -> Decided:
+    def decide(self, connection: Connection) -> IncidentChanges:
         """Read what is due again and decide. Runs in the turn of triage."""
 
     @abstractmethod
@@ -64,7 +64,7 @@ class IncidentJob(ABC):
         """Log effects that were committed."""
 
 
-class Timer:
+class ScheduledJob:
     """One job's turns. Each has a loop of its own, so that one that waits for an answer delays no other."""
 
     def __init__(self, job: Job, database: Database, clock: Clock) -> None:

@@ -9,33 +9,35 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import messages
 from responder.engine.jobs.scheduler import IncidentJob
-from responder.model.delivery import Decided, Effects
+from responder.model.delivery import Effects, IncidentChanges
 from responder.model.incident import Incident
-from responder.model.report import Moment
+from responder.model.report import MessageKind
 from responder.notify.delivery.route import readable, title
 from responder.store.incidents import incidents
 from responder.store.outbox import undelivered
-from responder.store.outbox.undelivered import Unclosed
+from responder.store.outbox.undelivered import UnresolvedPage
 
 _log = structlog.get_logger()
 
 EVERY = timedelta(seconds=5)
 
 
-def tell(refused: Sequence[Unclosed], known: Mapping[str, Incident], desk: Desk, now: datetime) -> Decided:
+def tell(
+    refused: Sequence[UnresolvedPage], known: Mapping[str, Incident], desk: DecisionContext, now: datetime
+) -> IncidentChanges:
     """The messages that say so, to all who know of the incident and are no pager. Pure."""
-    return Decided(effects=[_told(each, known.get(each.draft.incident), desk, now) for each in refused])
+    return IncidentChanges(effects=[_told(each, known.get(each.draft.incident), desk, now) for each in refused])
 
 
-def _told(each: Unclosed, incident: Incident | None, desk: Desk, now: datetime) -> Effects:
+def _told(each: UnresolvedPage, incident: Incident | None, desk: DecisionContext, now: datetime) -> Effects:
     draft = each.draft
     facts = replace(draft.facts, update=_to_do(each, title(draft.channel, desk.channels)))
     notified = desk.configured(incident.channels if incident else ())
     to = [channel for channel in notified if not channel.pages] or desk.configured(readable(desk.channels)[:1])
-    drafts = messages(draft.incident, draft.stream, Moment.UNCLOSED, facts, to, rank=draft.rank, due_at=now)
+    drafts = messages(draft.incident, draft.stream, MessageKind.UNCLOSED, facts, to, rank=draft.rank, due_at=now)
     return Effects(
         outcome=facts.update,
         incident=incident,
@@ -43,21 +45,21 @@ def _told(each: Unclosed, incident: Incident | None, desk: Desk, now: datetime) 
     )
 
 
-def _to_do(each: Unclosed, name: str) -> str:
+def _to_do(each: UnresolvedPage, name: str) -> str:
     return (
         f"{name} refused the end of this incident for good ({each.error}) and still calls people: close it there by "
         f"hand. Once the cause is mended, `responder messages resend {each.id}` closes it too"
     )
 
 
-class Unclosing(IncidentJob):
+class UnresolvedPagesJob(IncidentJob):
     """Sends a message about each resolve that a pager refused."""
 
     def is_due(self, connection: Connection) -> bool:
         """Whether a pager refused a resolve and there is no message about it yet."""
         return bool(undelivered.unclosed(connection, self.desk().pagers))
 
-    def decide(self, connection: Connection) -> Decided:
+    def decide(self, connection: Connection) -> IncidentChanges:
         """Write a message about each of them."""
         refused = undelivered.unclosed(connection, self.desk().pagers)
         known = {each.draft.incident: incidents.find(connection, each.draft.incident) for each in refused}

@@ -15,7 +15,7 @@ PAUSE = 0.03
 """Seconds between steps after that: how much later a page may be in a storm."""
 
 
-class Gathering:
+class BatchedStep:
     """A loop's step that rests a moment after each turn, once many have followed each other closely."""
 
     def __init__(

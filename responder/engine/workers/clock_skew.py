@@ -25,7 +25,7 @@ STEP_SECONDS = 2.0
 """A clock that is put back by less is not noticed, and makes a page late by no more."""
 
 
-class ClockWatch:
+class ClockSkewWatcher:
     """Compares the wall clock with the monotonic one.
 
     Messages hold times of the wall clock, since several machines share them. So a page that is due in 8 s would wait

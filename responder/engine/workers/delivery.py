@@ -12,17 +12,17 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from responder.counters import TALLY
-from responder.engine.effects.context import Desk
+from responder.counters import COUNTERS
+from responder.engine.effects.context import DecisionContext
 from responder.model.clock import Clock, Deadline
-from responder.model.message import Letter, OutboxRow
+from responder.model.message import ClaimedMessage, OutboxRow
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
-from responder.model.report import Moment
+from responder.model.report import MessageKind
 from responder.notify.delivery.backoff import LONGEST_PAGER_WISH, LONGEST_WISH, next_attempt, rest
 from responder.notify.delivery.deliver import Deliverer
-from responder.notify.rate_limit import Pace, Room
+from responder.notify.rate_limit import Available, RateLimit
 from responder.notify.report import compose
-from responder.store.database import CannotStore, Database
+from responder.store.database import Database, StoreError
 from responder.store.outbox import claims, outbox
 
 _log = structlog.get_logger()
@@ -40,7 +40,7 @@ LEASE = timedelta(seconds=1)
 RENEW_SECONDS = 0.3
 
 
-class Courier:
+class DeliveryWorker:
     """Claims due messages of one lane and hands each to a sender thread. ``chance`` gives the jitter, in [0, 1).
 
     A lane is one channel, or all that are not configured any more. What the vendor takes in a minute is counted in the
@@ -52,8 +52,8 @@ class Courier:
     def __init__(
         self,
         database: Database,
-        lane: claims.Lane,
-        desk: Callable[[], Desk],
+        lane: claims.ChannelQueue,
+        desk: Callable[[], DecisionContext],
         deliverer: Deliverer,
         clock: Clock,
         chance: Callable[[], float],
@@ -69,14 +69,14 @@ class Courier:
         self._deliverer = deliverer
         self._clock = clock
         paging = not lane.rest and desk().channels[self._channel].pages
-        self._marking = Marking(self._pace, chance, LONGEST_PAGER_WISH if paging else LONGEST_WISH)
+        self._marking = DeliveryResults(self._pace, chance, LONGEST_PAGER_WISH if paging else LONGEST_WISH)
         self._pool = ThreadPoolExecutor(senders, thread_name_prefix="courier")
         self._senders = senders
         self._busy = 0
         self._poll = REST_POLL if lane.rest else POLL
         self._lease = LEASE if paging else None
         self._out: dict[int, tuple[OutboxRow, float]] = {}
-        self._ended: list[tuple[Letter, Outcome]] = []
+        self._ended: list[tuple[ClaimedMessage, Outcome]] = []
         self._guard = threading.Lock()
         self._prepared = lane.rest
         self._expecting = False
@@ -126,7 +126,7 @@ class Courier:
                 news = self._marking.mark(connection, ended, self._clock.now())
             for tell in news:
                 tell()
-        except CannotStore as error:
+        except StoreError as error:
             _log.error("courier.cannot_mark", messages=len(ended), reason=f"{error}; they will be sent again")
 
     def _prepare(self) -> None:
@@ -159,14 +159,14 @@ class Courier:
             room = self._room(claims.look(connection, self._channel), now)
         return 0.0 if (room.urgent if due.worst else room.other) else self._poll
 
-    def _room(self, standing: claims.Standing, now: datetime) -> Room:
+    def _room(self, standing: claims.ChannelState, now: datetime) -> Available:
         """How many messages the vendor takes now: none while it asked for a pause."""
         if standing.paused_until > now.timestamp():
-            return Room(0, 0)
+            return Available(0, 0)
         pace = self._pace()
-        return pace.room(standing.full_at, now.timestamp()) if pace else Room(self._senders, self._senders)
+        return pace.room(standing.full_at, now.timestamp()) if pace else Available(self._senders, self._senders)
 
-    def _pace(self) -> Pace | None:
+    def _pace(self) -> RateLimit | None:
         channel = self._desk().channels.get(self._channel)
         return channel.pace if channel else None
 
@@ -190,7 +190,7 @@ class Courier:
             self._busy -= 1
         self._on_free()
 
-    def _send(self, row: OutboxRow) -> tuple[Letter, Outcome]:
+    def _send(self, row: OutboxRow) -> tuple[ClaimedMessage, Outcome]:
         """Compose the message of a row, render it and send it: one attempt."""
         try:
             letter = compose.letter(row, self._clock.now())
@@ -211,19 +211,21 @@ class Courier:
 News = Callable[[], None]
 
 
-class Marking:
+class DeliveryResults:
     """Writes down the ends of attempts on one lane.
 
     ``pace`` gives the limit of its vendor, if there is one, and ``chance`` the jitter, in [0, 1). A Retry-After counts
     for at most ``longest_wish`` seconds.
     """
 
-    def __init__(self, pace: Callable[[], Pace | None], chance: Callable[[], float], longest_wish: float) -> None:
+    def __init__(self, pace: Callable[[], RateLimit | None], chance: Callable[[], float], longest_wish: float) -> None:
         self._pace = pace
         self._longest_wish = longest_wish
         self._chance = chance
 
-    def mark(self, connection: Connection, ended: Iterable[tuple[Letter, Outcome]], now: datetime) -> list[News]:
+    def mark(
+        self, connection: Connection, ended: Iterable[tuple[ClaimedMessage, Outcome]], now: datetime
+    ) -> list[News]:
         """Write down what became of the attempts. Returns what to log and count once that is committed."""
         ended = sorted(ended, key=lambda each: each[0].id)  # two that mark the same must not wait for each other
         for channel in sorted({letter.channel for letter, _ in ended}):
@@ -232,7 +234,7 @@ class Marking:
         news = [self._mark_one(connection, letter, outcome, now) for letter, outcome in ended]
         return news + [partial(_count, letter, outcome, now) for letter, outcome in ended]
 
-    def _mark_one(self, connection: Connection, letter: Letter, outcome: Outcome, now: datetime) -> News:
+    def _mark_one(self, connection: Connection, letter: ClaimedMessage, outcome: Outcome, now: datetime) -> News:
         event = _log.bind(message=letter.id, incident=letter.report.incident, channel=letter.channel, step=letter.step)
         match outcome:
             case Delivered(ref):
@@ -271,15 +273,15 @@ class Marking:
         claims.pause(connection, name, until, full_at)
 
 
-def _count(letter: Letter, outcome: Outcome, now: datetime) -> None:
+def _count(letter: ClaimedMessage, outcome: Outcome, now: datetime) -> None:
     """Add one attempt to the counters."""
     result = {Delivered: "sent", TryLater: "later", Refused: "dead" if letter.plain else "plain"}[type(outcome)]
-    TALLY.add("responder_attempts", letter.channel, result)
+    COUNTERS.add("responder_attempts", letter.channel, result)
     if result != "sent":
         return
-    if letter.report.moment is Moment.START:
+    if letter.report.moment is MessageKind.START:
         since = {"responder_notification_latency_seconds": letter.report.started_at}
         if letter.written_at is not None:
             since["responder_page_delay_seconds"] = letter.written_at
         for name, began in since.items():
-            TALLY.add(name, letter.channel, value=max(0.0, (now - began).total_seconds()))
+            COUNTERS.add(name, letter.channel, value=max(0.0, (now - began).total_seconds()))

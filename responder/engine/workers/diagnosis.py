@@ -13,14 +13,14 @@ from sqlalchemy import Connection
 
 from responder.diagnose.prober import Prober
 from responder.engine import pipeline
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, messages
 from responder.engine.pipeline import late, revise
 from responder.engine.workers.incident_writer import LEASE, TURN
 from responder.model.clock import Clock, Deadline
 from responder.model.content import NO_FACTS
-from responder.model.delivery import Diagnosed, Study
-from responder.model.report import Moment
+from responder.model.delivery import DiagnosisJob, DiagnosisResult
+from responder.model.report import MessageKind
 from responder.store.database import Database
 from responder.store.incidents import diagnoses, incidents
 from responder.store.outbox import outbox
@@ -40,20 +40,20 @@ LATE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class FinishedDiagnosis:
     """A diagnosis whose probes have answered."""
 
-    study: Study
-    diagnosed: Diagnosed
+    study: DiagnosisJob
+    diagnosed: DiagnosisResult
 
 
-class Diagnosis:
+class DiagnosisWorker:
     """Runs the probes of committed studies, a few incidents at a time. The page does not wait for any of it."""
 
     def __init__(
         self,
         database: Database,
-        desk: Callable[[], Desk],
+        desk: Callable[[], DecisionContext],
         prober: Prober,
         clock: Clock,
         *,
@@ -74,11 +74,11 @@ class Diagnosis:
         self._renewed = self._looked = clock.monotonic()
         self._at_once = at_once
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="diagnosis")
-        self._held: dict[int, Study] = {}
-        self._ended: list[Ended] = []
+        self._held: dict[int, DiagnosisJob] = {}
+        self._ended: list[FinishedDiagnosis] = []
         self._guard = threading.Lock()
 
-    def begin(self, started: Sequence[Study]) -> None:
+    def begin(self, started: Sequence[DiagnosisJob]) -> None:
         """Run studies that this process holds the claim of."""
         for study in started:
             with self._guard:
@@ -122,14 +122,14 @@ class Diagnosis:
         self._done(turned, told)
         return RENEW_SECONDS
 
-    def _done(self, ended: Sequence[Ended], told: Iterable[Collection[str]]) -> None:
+    def _done(self, ended: Sequence[FinishedDiagnosis], told: Iterable[Collection[str]]) -> None:
         with self._guard:
             for each in ended:
                 self._ended.remove(each)
                 self._held.pop(each.study.id, None)
         self._on_page({name for names in told for name in names})
 
-    def _improve(self, connection: Connection, ended: Ended) -> Collection[str]:
+    def _improve(self, connection: Connection, ended: FinishedDiagnosis) -> Collection[str]:
         """Keep the findings, release the pages, and follow those that have left. Returns the channels to wake."""
         work, desk, now = ended.study.work, self._desk(), self._clock.now()
         channels = desk.channels
@@ -145,12 +145,12 @@ class Diagnosis:
             missed = [name for name in missed if name not in desk.pagers]
         facts = replace(counts(incident) if incident else NO_FACTS, update=late(work, now))
         told = [channels[name] for name in missed]
-        drafts = messages(work.incident, work.stream, Moment.LATE, facts, told, rank=work.rank, due_at=now)
+        drafts = messages(work.incident, work.stream, MessageKind.LATE, facts, told, rank=work.rank, due_at=now)
         outbox.write(connection, drafts, now)
         return work.channels
 
     @staticmethod
-    def _finish(connection: Connection, ended: Ended, now: datetime) -> bool:
+    def _finish(connection: Connection, ended: FinishedDiagnosis, now: datetime) -> bool:
         """Write the findings with the incident; False where another worker has taken the diagnosis over."""
         if not diagnoses.finish(connection, ended.study, now):
             return False
@@ -158,7 +158,7 @@ class Diagnosis:
         incidents.save_findings(connection, ended.study.work.incident, found.findings, found.conclusion, now)
         return True
 
-    def _revise(self, connection: Connection, ended: Ended) -> Collection[str]:
+    def _revise(self, connection: Connection, ended: FinishedDiagnosis) -> Collection[str]:
         """The same with another severity, for other channels, unless the incident has changed meanwhile."""
         work, desk, now = ended.study.work, self._desk(), self._clock.now()
         incident = incidents.find(connection, work.incident)
@@ -205,7 +205,7 @@ class Diagnosis:
             with self._database.work() as connection:
                 diagnoses.release(connection, held)
 
-    def _run(self, study: Study) -> None:
+    def _run(self, study: DiagnosisJob) -> None:
         try:
             ended = self._diagnose(study)
         except Exception:
@@ -217,11 +217,11 @@ class Diagnosis:
             self._ended.append(ended)
         self._on_end()
 
-    def _diagnose(self, study: Study) -> Ended:
+    def _diagnose(self, study: DiagnosisJob) -> FinishedDiagnosis:
         work = study.work
         findings = self._prober.run(self._desk().asks(work.probes, work.subject), self._deadline(study))
-        return Ended(study=study, diagnosed=pipeline.diagnose(work, findings))
+        return FinishedDiagnosis(study=study, diagnosed=pipeline.diagnose(work, findings))
 
-    def _deadline(self, study: Study) -> Deadline:
+    def _deadline(self, study: DiagnosisJob) -> Deadline:
         left = (study.due_at - MARGIN - self._clock.now()).total_seconds()
         return Deadline(self._clock.monotonic() + (left if left > 0 else LATE_SECONDS))

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from responder.counters import TALLY
+from responder.counters import COUNTERS
 from responder.model.clock import Clock
-from responder.model.delivery import Decided, Effects, Study
+from responder.model.delivery import DiagnosisJob, Effects, IncidentChanges
 from responder.model.incident import ChangeKind
-from responder.store.database import CannotStore, Database, Turn
+from responder.store.database import Database, StoreError, TriageLock
 from responder.store.incidents import detectors, diagnoses, incidents
 from responder.store.outbox import outbox
 
@@ -25,7 +25,7 @@ TURN = 0.01
 TURN_SECONDS = 10.0
 
 
-def write(connection: Connection, decided: Decided, now: datetime, room: int) -> list[Study]:
+def write(connection: Connection, decided: IncidentChanges, now: datetime, room: int) -> list[DiagnosisJob]:
     """The second invariant: incidents, deliveries, pages and work in one transaction. Returns the studies to begin."""
     effects = decided.effects
     incidents.save(connection, decided.added, decided.changed)
@@ -45,7 +45,7 @@ def count(effects: Iterable[Effects]) -> None:
     for each in effects:
         found.update(_counts(each))
     for (name, *labels), number in found.items():
-        TALLY.add(name, *labels, value=number)
+        COUNTERS.add(name, *labels, value=number)
 
 
 def _counts(effects: Effects) -> Iterator[tuple[str, ...]]:
@@ -69,7 +69,7 @@ def to_tell(effects: Iterable[Effects], now: datetime) -> frozenset[str]:
     return frozenset(draft.channel for each in effects for draft in each.drafts if draft.due_at <= now)
 
 
-class Ledger:
+class IncidentWriter:
     """Writes what others than triage decide about incidents: reconciliation, heartbeats, an operator.
 
     Each takes the same turn as triage, so that nobody decides on a state that another one is about to change.
@@ -80,7 +80,7 @@ class Ledger:
         self,
         database: Database,
         clock: Clock,
-        on_effects: Callable[[list[Study], Collection[str]], None] = lambda _started, _told: None,
+        on_effects: Callable[[list[DiagnosisJob], Collection[str]], None] = lambda _started, _told: None,
         room: Callable[[], int] = lambda: 0,
     ) -> None:
         self._database = database
@@ -88,8 +88,8 @@ class Ledger:
         self._on_effects = on_effects
         self._room = room
 
-    def record(self, decide: Callable[[Connection], Decided]) -> Decided:
-        """Take the turn, call ``decide`` and commit its result. Raises CannotStore without a turn in TURN_SECONDS."""
+    def record(self, decide: Callable[[Connection], IncidentChanges]) -> IncidentChanges:
+        """Take the turn, call ``decide`` and commit its result. Raises StoreError without a turn in TURN_SECONDS."""
         pause = threading.Event()
         until = self._clock.monotonic() + TURN_SECONDS
         while self._clock.monotonic() < until:
@@ -97,9 +97,9 @@ class Ledger:
                 if turn:
                     return self._record(decide, turn)
             pause.wait(TURN)
-        raise CannotStore("another process kept the turn to write incidents for too long")
+        raise StoreError("another process kept the turn to write incidents for too long")
 
-    def _record(self, decide: Callable[[Connection], Decided], turn: Turn) -> Decided:
+    def _record(self, decide: Callable[[Connection], IncidentChanges], turn: TriageLock) -> IncidentChanges:
         with self._database.read() as connection:
             decided = decide(connection)
         if not decided.effects and not decided.pulses and not decided.floods:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from responder.store.database import CannotStore
+from responder.store.database import StoreError
 
 _log = structlog.get_logger()
 _PAUSE = 0.25
@@ -20,7 +20,7 @@ _TRIES_A_LINE = 240
 class Loop:
     """Calls ``step`` again and again. ``step`` returns how many seconds it may rest; ``wake`` cuts the rest short.
 
-    A step that raises anything but CannotStore has met a case nobody thought of. Going on could mean going on without
+    A step that raises anything but StoreError has met a case nobody thought of. Going on could mean going on without
     paging, so ``on_fatal`` ends the process: the arbiter starts a fresh one, and nothing durable is lost by it.
     """
 
@@ -68,7 +68,7 @@ class Loop:
     def _once(self) -> float:
         try:
             rest = self._step()
-        except CannotStore as error:
+        except StoreError as error:
             self._refusals[str(error)] += 1
             if self._refusals[str(error)] % _TRIES_A_LINE == 1:
                 _log.error("engine.cannot_store", loop=self._name, reason=str(error))

@@ -9,9 +9,9 @@ from datetime import datetime
 
 import structlog
 
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import DecisionContext
 from responder.model.clock import Clock
-from responder.model.problem import BadRules
+from responder.model.problem import InvalidRules
 from responder.rulebook.file_state import Looks
 
 _log = structlog.get_logger()
@@ -22,15 +22,15 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedRules:
     """Rules, and how their files looked before they were read."""
 
-    desk: Desk
+    desk: DecisionContext
     looks: Looks
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
+class RulesStatus:
     """What is in force since when. ``refused`` counts the problems of newer files; 0 where the newest are in force."""
 
     revision: str
@@ -38,16 +38,16 @@ class InForce:
     refused: int = 0
 
 
-class Rules:
-    """Holds the desk that decisions are made with. ``read`` makes a new one; it raises BadRules or OSError.
+class RuleReloader:
+    """Holds the desk that decisions are made with. ``read`` makes a new one; it raises InvalidRules or OSError.
 
     Who takes ``desk()`` once works with one rule set to the end: a swap falls between two batches of deliveries.
     """
 
     def __init__(
         self,
-        loaded: Loaded,
-        read: Callable[[], Desk],
+        loaded: LoadedRules,
+        read: Callable[[], DecisionContext],
         look: Callable[[], Looks],
         clock: Clock,
         *,
@@ -61,9 +61,9 @@ class Rules:
         self._clock = clock
         self._pause = pause
         self._asked = threading.Event()
-        self.state = InForce(self._desk.book.revision, clock.now())
+        self.state = RulesStatus(self._desk.book.revision, clock.now())
 
-    def desk(self) -> Desk:
+    def desk(self) -> DecisionContext:
         """The rules to decide with now."""
         return self._desk
 
@@ -89,11 +89,11 @@ class Rules:
         before, self._seen, self._changing = self.state.revision, looks, None
         try:
             desk = self._read()
-        except (BadRules, OSError) as error:
-            problems = [str(each) for each in error.problems] if isinstance(error, BadRules) else [str(error)]
-            self.state = InForce(before, self.state.since, len(problems))
+        except (InvalidRules, OSError) as error:
+            problems = [str(each) for each in error.problems] if isinstance(error, InvalidRules) else [str(error)]
+            self.state = RulesStatus(before, self.state.since, len(problems))
             _log.error("rules.refused", in_force=before[:12], problems=len(problems), first=problems[:_SHOWN])
             return
         self._desk = desk
-        self.state = InForce(desk.book.revision, self._clock.now())
+        self.state = RulesStatus(desk.book.revision, self._clock.now())
         _log.info("rules.reloaded", revision=desk.book.revision[:12], before=before[:12], rules=len(desk.book.rules))

@@ -11,16 +11,16 @@ from sqlalchemy import Connection
 
 from responder.engine import pipeline
 from responder.engine.effects import flood
-from responder.engine.effects.context import SHARED, Desk, Recall, failure_key
+from responder.engine.effects.context import SHARED, DecisionContext, GroupHistories, failure_key
 from responder.engine.effects.triage_failure import SINGLE_PAGES, failed
 from responder.engine.effects.without_notification import resolved
 from responder.engine.workers.incident_writer import TURN, count, to_tell, write
 from responder.model.alert import AlertGroup
 from responder.model.clock import Clock
-from responder.model.delivery import Decided, Delivery, Effects, Study
-from responder.model.flood import Flood, Tide
+from responder.model.delivery import DiagnosisJob, Effects, IncidentChanges, Notification
+from responder.model.flood import FloodCounter, FloodState
 from responder.receive import alertmanager
-from responder.store.database import Database, Turn
+from responder.store.database import Database, TriageLock
 from responder.store.inbox import inbox
 from responder.store.incidents import detectors
 
@@ -32,7 +32,7 @@ POLL = 0.7
 """Seconds between looks for what another process left behind; our own work wakes us."""
 
 
-class Triage:
+class TriageWorker:
     """Decides deliveries, one process at a time.
 
     One transaction a batch holds the incidents, the pages and the work: the second invariant.
@@ -41,9 +41,9 @@ class Triage:
     def __init__(
         self,
         database: Database,
-        desk: Callable[[], Desk],
+        desk: Callable[[], DecisionContext],
         clock: Clock,
-        on_effects: Callable[[list[Study], Collection[str]], None],
+        on_effects: Callable[[list[DiagnosisJob], Collection[str]], None],
         room: Callable[[], int],
     ) -> None:
         """``on_effects`` gets the studies to begin at once, at most ``room`` of them, and the channels to tell."""
@@ -58,7 +58,7 @@ class Triage:
         with self._database.alone("triage") as turn:
             return self._batch(turn) if turn else TURN
 
-    def _batch(self, turn: Turn) -> float:
+    def _batch(self, turn: TriageLock) -> float:
         """Decide a batch while others write, then commit what was decided."""
         with self._database.read() as connection:
             batch = [_not_later(delivery, self._clock.now()) for delivery in inbox.take(connection, BATCH)]
@@ -74,16 +74,16 @@ class Triage:
         count(decided.effects)
         return 0.0 if len(batch) == BATCH else POLL
 
-    def _decide(self, connection: Connection, batch: Sequence[Delivery]) -> Decided:
+    def _decide(self, connection: Connection, batch: Sequence[Notification]) -> IncidentChanges:
         """Decide a batch one after the other: what one delivery opens, the next of the same group finds open."""
         desk, now = self._desk(), self._clock.now()
         read = [_read(delivery) for delivery in batch]
-        known = Recall(connection, [each.group for each in read if each.group], desk, now)
+        known = GroupHistories(connection, [each.group for each in read if each.group], desk, now)
         tide = detectors.known_floods(connection)
-        swollen: dict[str, Flood] = {}
+        swollen: dict[str, FloodCounter] = {}
         effects = []
         for delivery, what in zip(batch, read, strict=True):
-            for each in _triage(what, delivery, known, desk, Tide(now, tide)):
+            for each in _triage(what, delivery, known, desk, FloodState(now, tide)):
                 if each.flood is not None:
                     tide[each.flood.severity] = swollen[each.flood.severity] = each.flood
                 known.learn(each)
@@ -99,35 +99,39 @@ def _settled(effects: Iterable[Effects]) -> Iterator[tuple[int, str, str | None,
             yield each.delivery, each.state, each.incident.id if each.incident else None, each.outcome
 
 
-def _not_later(delivery: Delivery, now: datetime) -> Delivery:
+def _not_later(delivery: Notification, now: datetime) -> Notification:
     """A delivery from the future came before the clock was put back: its page is due from now, not from then."""
     return replace(delivery, received_at=now) if delivery.received_at > now else delivery
 
 
-def foreseen(connection: Connection, delivery: Delivery, desk: Desk) -> Effects:
+def foreseen(connection: Connection, delivery: Notification, desk: DecisionContext) -> Effects:
     """What a delivery would lead to if it came now. Nothing is written."""
     read = _read(delivery)
-    known = Recall(connection, [read.group] if read.group else [], desk, delivery.received_at)
-    return _triage(read, delivery, known, desk, Tide(delivery.received_at, detectors.known_floods(connection)))[-1]
+    known = GroupHistories(connection, [read.group] if read.group else [], desk, delivery.received_at)
+    return _triage(read, delivery, known, desk, FloodState(delivery.received_at, detectors.known_floods(connection)))[
+        -1
+    ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _Parsed:
     """The group that a notification describes, or the error that stopped the reading."""
 
     group: AlertGroup | None
     error: Exception | None = None
 
 
-def _read(delivery: Delivery) -> _Read:
+def _read(delivery: Notification) -> _Parsed:
     try:
-        return _Read(alertmanager.read(delivery))
+        return _Parsed(alertmanager.read(delivery))
     except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a page and not a stopped queue
         _log.error("triage.unreadable", delivery=delivery.id, exc_info=error)
-        return _Read(None, error)
+        return _Parsed(None, error)
 
 
-def _triage(read: _Read, delivery: Delivery, known: Recall, desk: Desk, tide: Tide) -> list[Effects]:
+def _triage(
+    read: _Parsed, delivery: Notification, known: GroupHistories, desk: DecisionContext, tide: FloodState
+) -> list[Effects]:
     """Triage that always answers: a notification that breaks it must neither be lost nor stop those behind it.
 
     The last of the effects are those of the notification. Before them ends an incident about an earlier failure.
@@ -152,7 +156,9 @@ def _triage(read: _Read, delivery: Delivery, known: Recall, desk: Desk, tide: Ti
         return [_failed(delivery, None, error, known, desk)]
 
 
-def _failed(delivery: Delivery, group: AlertGroup | None, error: Exception, known: Recall, desk: Desk) -> Effects:
+def _failed(
+    delivery: Notification, group: AlertGroup | None, error: Exception, known: GroupHistories, desk: DecisionContext
+) -> Effects:
     """A page about the failure, if something fires or is open that the notification may have been about."""
     if group and not group.firing and not group.truncated and known.own(group).incident is None:
         return Effects(delivery=delivery.id, outcome=f"triage stopped with {type(error).__name__}; nothing fires")

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from responder.model.message import Letter, Request, Response
+from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Outcome
-from responder.model.report import Moment
+from responder.model.report import MessageKind
 from responder.notify.contract import Channel, Use
 from responder.notify.render.plain_text import page, title
 from responder.notify.render.response import judged
@@ -25,7 +25,7 @@ class Log(Channel):
     title: ClassVar[str] = "the log"
     fallback_order: ClassVar[int] = 100
     use: ClassVar[Use] = Use.LAST_RESORT
-    steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
+    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
     pace: ClassVar[None] = None
 
     @classmethod
@@ -37,11 +37,11 @@ class Log(Channel):
         """Return why the page is printed."""
         return "no channel is configured for this severity: the page is printed to the log", b""
 
-    def render(self, letter: Letter) -> Request:
+    def render(self, letter: ClaimedMessage) -> Request:
         """The page as text; its title alone in the minimal form."""
         rows = [title(letter.report)] if letter.plain else list(page(letter.report))
         return Request(url=URL, body="\n".join(rows).encode("utf-8", "replace"))
 
-    def read(self, letter: Letter, response: Response) -> Outcome:
+    def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
         """Printed is delivered."""
         return judged(letter, response, "")

@@ -10,14 +10,14 @@ from typing import Any, ClassVar, Self
 
 from responder.model.check import Result, bad, ok, skipped, warn
 from responder.model.finding import Finding, Verdict, worst_first
-from responder.model.message import Letter, Request, Response
+from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
-from responder.model.report import Moment, Report
+from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.model.text import clean, one_line
 from responder.notify.contract import Ask, Channel, Use
-from responder.notify.rate_limit import Pace, per_minute
+from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.response import ascii_only, decoded, encoded, judged, text_of, told, within
 from responder.notify.report.links import safe_url
 
@@ -49,7 +49,7 @@ class PagerDuty(Channel):
     routing_key: Secret
     base_url: str = "https://events.pagerduty.com"
     client_url: str = ""
-    pace: Pace = PACE
+    pace: RateLimit = PACE
     name: str = field(default="pagerduty", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
@@ -69,14 +69,14 @@ class PagerDuty(Channel):
     title: ClassVar[str] = "PagerDuty"
     pages: ClassVar[bool] = True
     fallback_order: ClassVar[int] = 10
-    steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = {
-        Moment.START: ("trigger",),
-        Moment.AGAIN: ("trigger",),
-        Moment.UPDATE: ("trigger",),
-        Moment.LATE: ("trigger",),
-        Moment.FALLBACK: ("trigger",),
-        Moment.RESOLUTION: (_RESOLVE,),
-        Moment.UNCLOSED: (),
+    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
+        MessageKind.START: ("trigger",),
+        MessageKind.AGAIN: ("trigger",),
+        MessageKind.UPDATE: ("trigger",),
+        MessageKind.LATE: ("trigger",),
+        MessageKind.FALLBACK: ("trigger",),
+        MessageKind.RESOLUTION: (_RESOLVE,),
+        MessageKind.UNCLOSED: (),
     }
 
     @classmethod
@@ -115,7 +115,7 @@ class PagerDuty(Channel):
         limits = f"{len(body):,} of {EVENT_LIMIT:,} bytes, summary {summary} of {SUMMARY_LIMIT:,} characters"
         return f"{event['event_action']}: {limits}", body
 
-    def render(self, letter: Letter) -> Request:
+    def render(self, letter: ClaimedMessage) -> Request:
         """One event: a resolve with only what it needs, or a trigger that fits the vendor's limits."""
         report = letter.report
         if letter.step == _RESOLVE:
@@ -127,7 +127,7 @@ class PagerDuty(Channel):
         url = f"{self.base_url.rstrip('/')}/v2/enqueue"
         return Request(url=url, body=body, headers={"Content-Type": "application/json"})
 
-    def read(self, letter: Letter, response: Response) -> Outcome:
+    def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
         """Accepted is a 2xx whose body says ``status: success``, which PagerDuty sends with 202.
 
         Any other 2xx may or may not have been taken, so it is sent again once a minute; the dedup key merges it. A 4xx
@@ -243,7 +243,7 @@ class PagerDutyFallback(PagerDuty):
         return skipped(name, "PagerDuty has no second key or region")
 
 
-def _pace(given: Mapping[str, Any]) -> Pace:
+def _pace(given: Mapping[str, Any]) -> RateLimit:
     return per_minute(given["pagerduty_events_per_minute"], BURST)
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from responder.model.check import Result, bad, ok
-from responder.model.message import Letter, Request, Response
+from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
-from responder.model.report import Moment
+from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.notify.contract import Ask, Channel
-from responder.notify.rate_limit import Pace, per_minute
+from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.response import decoded, encoded, judged, retry_after, text_of, told
 from responder.notify.render.slack_messages import BURST, PACE, alarm, details, dry_run, parent, plain, reply
 
@@ -54,7 +54,7 @@ class Slack(Channel):
     token: Secret
     channel: str
     base_url: str = "https://slack.com/api"
-    pace: Pace = PACE
+    pace: RateLimit = PACE
     group: str = ""
     name: str = field(default="slack", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
@@ -83,14 +83,14 @@ class Slack(Channel):
     )
     title: ClassVar[str] = "Slack"
     fallback_order: ClassVar[int] = 30
-    steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = {
-        Moment.START: (_POST, _DETAILS),
-        Moment.AGAIN: (_EDIT, _ALOUD),
-        Moment.UPDATE: (_EDIT, _REPLY),
-        Moment.RESOLUTION: (_EDIT, _REPLY),
-        Moment.LATE: (_REPLY,),
-        Moment.FALLBACK: (_ALARM,),
-        Moment.UNCLOSED: (_ALOUD,),
+    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {
+        MessageKind.START: (_POST, _DETAILS),
+        MessageKind.AGAIN: (_EDIT, _ALOUD),
+        MessageKind.UPDATE: (_EDIT, _REPLY),
+        MessageKind.RESOLUTION: (_EDIT, _REPLY),
+        MessageKind.LATE: (_REPLY,),
+        MessageKind.FALLBACK: (_ALARM,),
+        MessageKind.UNCLOSED: (_ALOUD,),
     }
 
     @classmethod
@@ -151,7 +151,7 @@ class Slack(Channel):
         """True if there is a group to mention: a message among others calls nobody."""
         return bool(self.group)
 
-    def render(self, letter: Letter) -> Request:
+    def render(self, letter: ClaimedMessage) -> Request:
         """The parent posted or edited, or a reply in its thread; a message of its own where no parent is known.
 
         The minimal form never edits: where Slack refused the edit, the state is posted anew. What fires again is said
@@ -165,7 +165,7 @@ class Slack(Channel):
             place |= {"thread_ts": known[1]} | ({"reply_broadcast": True} if letter.step in _SHOWN else {})
         return self._request("chat.postMessage", place, letter)
 
-    def read(self, letter: Letter, response: Response) -> Outcome:
+    def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
         """Slack says 200 even where it refuses: the body's ``ok`` and ``error`` decide."""
         outcome = judged(letter, response, "", (self.token,))
         if not isinstance(outcome, Delivered):
@@ -185,7 +185,7 @@ class Slack(Channel):
             return Refused(reason)
         return TryLater(reason, retry_after(letter, response), limited=error in LIMITED)
 
-    def _request(self, method: str, place: dict[str, Any], letter: Letter) -> Request:
+    def _request(self, method: str, place: dict[str, Any], letter: ClaimedMessage) -> Request:
         return Request(
             url=f"{self.base_url.rstrip('/')}/{method}",
             body=encoded(place | content(letter, self.group)),
@@ -196,7 +196,7 @@ class Slack(Channel):
         )
 
 
-def content(letter: Letter, group: str) -> dict[str, Any]:
+def content(letter: ClaimedMessage, group: str) -> dict[str, Any]:
     """The part of the body that people read."""
     if letter.plain:
         return {"text": plain(letter.report, group)}

@@ -8,13 +8,13 @@ from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from responder.model.check import Result, ok
-from responder.model.message import Letter, Request, Response
+from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, TryLater
-from responder.model.report import Moment
+from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.notify.contract import Ask, Channel
-from responder.notify.rate_limit import Pace, per_minute
+from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.response import decoded, encoded, judged
 from responder.notify.render.slack_messages import BURST, PACE, alarm, dry_run, parent, plain
 
@@ -26,7 +26,7 @@ class SlackWebhook(Channel):
     """Posts to ``url``, which is itself the secret. ``group`` is the user group that an alarm mentions."""
 
     url: Secret
-    pace: Pace = PACE
+    pace: RateLimit = PACE
     group: str = ""
     name: str = field(default="slack_webhook", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
@@ -40,7 +40,7 @@ class SlackWebhook(Channel):
     title: ClassVar[str] = "Slack's webhook"
     fallback_order: ClassVar[int] = 40
     stands_in_for: ClassVar[str] = "slack"
-    steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
+    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
 
     @classmethod
     def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
@@ -67,18 +67,18 @@ class SlackWebhook(Channel):
         """True if there is a group to mention: a message among others calls nobody."""
         return bool(self.group)
 
-    def render(self, letter: Letter) -> Request:
+    def render(self, letter: ClaimedMessage) -> Request:
         """One message with blocks; text alone in the minimal form."""
         report = letter.report
         if letter.plain:
             body: dict[str, Any] = {"text": plain(report, self.group)}
         else:
-            message = alarm(report, self.group) if report.moment is Moment.FALLBACK else parent(report)
+            message = alarm(report, self.group) if report.moment is MessageKind.FALLBACK else parent(report)
             body = {"text": message.text, "blocks": message.blocks}
         headers = {"Content-Type": "application/json; charset=utf-8"}
         return Request(url=self.url.reveal(), body=encoded(body | {"unfurl_links": False}), headers=headers)
 
-    def read(self, letter: Letter, response: Response) -> Outcome:
+    def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
         """Accepted is 200 with ``ok``, or a JSON object whose ``ok`` or ``success`` is true, as lookalikes say it.
 
         Errors come as a bare word with a 4xx (invalid_payload, channel_not_found, ...), which makes the reason.

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from responder.model.check import Result, bad, ok, warn
-from responder.model.message import Letter, MailServer, Request, Response
+from responder.model.message import ClaimedMessage, MailServer, Request, Response
 from responder.model.outcome import Outcome
-from responder.model.report import Moment, Report
+from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
 from responder.model.setting import Setting, one_of, port
 from responder.model.text import one_line
 from responder.notify.contract import Ask, Channel, Use
-from responder.notify.rate_limit import Pace, per_minute
+from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import page, title
 from responder.notify.render.response import ascii_only, judged
 
@@ -71,8 +71,8 @@ class Smtp(Channel):
     title: ClassVar[str] = "the mail server"
     fallback_order: ClassVar[int] = 60
     use: ClassVar[Use] = Use.FALLBACK
-    steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
-    pace: ClassVar[Pace] = per_minute(60, 10)
+    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
+    pace: ClassVar[RateLimit] = per_minute(60, 10)
 
     @property
     def wakes(self) -> bool:
@@ -119,7 +119,7 @@ class Smtp(Channel):
         if server.tls == "none":
             yield warn(self.name, "mails are sent in the clear", "set RESPONDER_SMTP_TLS to starttls or tls")
 
-    def render(self, letter: Letter) -> Request:
+    def render(self, letter: ClaimedMessage) -> Request:
         """The mail as it goes over the wire, in 7 bits; in the minimal form its title, and the runbook if any.
 
         The mails of an incident refer to one another, so that clients show them as one thread.
@@ -139,13 +139,13 @@ class Smtp(Channel):
         mail["Message-ID"] = f"<{letter.id}.{report.incident}@{domain}>"
         mail["In-Reply-To"] = mail["References"] = thread
         mail["Auto-Submitted"] = "auto-generated"
-        if report.pages and report.moment in {Moment.START, Moment.AGAIN, Moment.FALLBACK}:
+        if report.pages and report.moment in {MessageKind.START, MessageKind.AGAIN, MessageKind.FALLBACK}:
             mail["Importance"] = "high"
         mail.set_content("\n".join(_plain(report) if letter.plain else _cut(list(page(report)))) + "\n")
         envelope = {"From": self.sender, "To": ", ".join(self.recipients)}
         return Request(url=URL, body=mail.as_bytes(), headers=envelope, mail_server=self.server)
 
-    def read(self, letter: Letter, response: Response) -> Outcome:
+    def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
         """The deliverer answers in the words of HTTP: 200 accepted, 422 refused for good, 503 not now."""
         return judged(letter, response, response.body[:500].decode("utf-8", "replace"), of="mail")
 

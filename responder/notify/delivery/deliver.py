@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from responder.counters import TALLY
+from responder.counters import COUNTERS
 from responder.model.clock import Clock, Deadline
-from responder.model.message import Letter, Request, Response
+from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, TryLater
 from responder.model.redaction import REDACTIONS
 from responder.model.secret import Secret, scrub
 from responder.notify.contract import Channel
-from responder.outgoing import CouldNotReach
+from responder.outgoing import UnreachableError
 
 ANSWER_LIMIT = 64 * 1024
 _REDACTED = re.compile(rb"\[REDACTED:([a-z-]{1,20})\]")
@@ -24,7 +24,7 @@ class Transport(Protocol):
     """A way onto the wire, for one scheme of a request's URL."""
 
     def send(self, request: Request, deadline: Deadline, cap: int) -> Response:
-        """The answer in the words of HTTP, by the deadline. Raises CouldNotReach where there is none."""
+        """The answer in the words of HTTP, by the deadline. Raises UnreachableError where there is none."""
 
 
 class Deliverer:
@@ -49,7 +49,7 @@ class Deliverer:
         self._clock = clock
         self._secrets = secrets
 
-    def deliver(self, channel: Channel, letter: Letter, deadline: Deadline) -> Outcome:
+    def deliver(self, channel: Channel, letter: ClaimedMessage, deadline: Deadline) -> Outcome:
         """One attempt, over by the deadline. Whatever the network does becomes an outcome; no retry happens here.
 
         A request that got no answer may have been accepted all the same: PagerDuty's dedup key makes that harmless,
@@ -60,11 +60,11 @@ class Deliverer:
         request = channel.render(letter)
         for kind in _REDACTED.findall(request.body):
             if kind.decode() in REDACTIONS:  # an alert may bring a mark of its own
-                TALLY.add("responder_redactions", kind.decode())
+                COUNTERS.add("responder_redactions", kind.decode())
         transport = self._transports[request.url.partition(":")[0].lower()]
         try:
             response = transport.send(request, deadline, ANSWER_LIMIT)
-        except CouldNotReach as error:
+        except UnreachableError as error:
             return self._scrubbed(TryLater(str(error)))
         return self._scrubbed(channel.read(letter, response))
 

@@ -15,7 +15,7 @@ REASON_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stuck:
+class UndeliveredPage:
     """A page that has not been accepted. ``title`` is its channel's; ``dead`` is a page that was refused for good.
 
     ``error`` is what the last attempt ended in, empty where none has ended. ``failing_since`` is the channel's first
@@ -32,7 +32,7 @@ class Stuck:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class FallbackStep:
     """Page by ``channel`` as well, because of ``reason``; the first message stays and is still tried."""
 
     channel: str
@@ -40,13 +40,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
+class NoFallback:
     """Do nothing now, because of ``reason``."""
 
     reason: str
 
 
-def next_step(stuck: Stuck, usable: Sequence[str], order: Sequence[str], limit: float, now: datetime) -> Step | Stay:
+def next_step(
+    stuck: UndeliveredPage, usable: Sequence[str], order: Sequence[str], limit: float, now: datetime
+) -> FallbackStep | NoFallback:
     """The next way for a page, if it is time. ``limit`` is the patience in seconds with one of the worst severity.
 
     A channel that is known to be down is not waited for again: the first failed attempt is enough then. A page that
@@ -63,9 +65,9 @@ def next_step(stuck: Stuck, usable: Sequence[str], order: Sequence[str], limit: 
     elif down >= limit:
         reason = f"{name} has accepted nothing for {lasted(down)}: {said}"
     else:
-        return Stay(f"{name} still has {lasted(limit - max(waited, down))}" if stuck.error else "not tried yet")
+        return NoFallback(f"{name} still has {lasted(limit - max(waited, down))}" if stuck.error else "not tried yet")
     following = after(stuck.channel, usable, order)
-    return Step(following, reason) if following else Stay(f"{reason}; there is no other way")
+    return FallbackStep(following, reason) if following else NoFallback(f"{reason}; there is no other way")
 
 
 def after(channel: str, usable: Sequence[str], order: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from textwrap import wrap
 
 from responder.model.clock import at, between
 from responder.model.finding import Finding, Verdict, worst_first
-from responder.model.report import Moment, Report
+from responder.model.report import MessageKind, Report
 from responder.model.text import clean, one_line
 
 WIDTH = 100
@@ -33,19 +33,19 @@ def page(report: Report) -> Iterator[str]:
 def title(report: Report) -> str:
     """What happened, and to what, on one line."""
     words = {
-        Moment.START: "INCIDENT STARTED",
-        Moment.AGAIN: "INCIDENT FIRES AGAIN",
-        Moment.UPDATE: "INCIDENT UPDATE",
-        Moment.RESOLUTION: "INCIDENT RESOLVED",
-        Moment.LATE: "DIAGNOSIS",
-        Moment.FALLBACK: "INCIDENT STARTED",
-        Moment.UNCLOSED: "TO BE CLOSED BY HAND",
+        MessageKind.START: "INCIDENT STARTED",
+        MessageKind.AGAIN: "INCIDENT FIRES AGAIN",
+        MessageKind.UPDATE: "INCIDENT UPDATE",
+        MessageKind.RESOLUTION: "INCIDENT RESOLVED",
+        MessageKind.LATE: "DIAGNOSIS",
+        MessageKind.FALLBACK: "INCIDENT STARTED",
+        MessageKind.UNCLOSED: "TO BE CLOSED BY HAND",
     }[report.moment]
     return f"{words}  {_tidied(report.title)}"
 
 
 def _rows(report: Report) -> Iterator[tuple[str, str]]:
-    over = report.moment in {Moment.RESOLUTION, Moment.UNCLOSED}
+    over = report.moment in {MessageKind.RESOLUTION, MessageKind.UNCLOSED}
     yield "Told here", f"because {report.detour}" if report.detour else ""
     yield "Update", report.update
     yield "Severity", f"{report.severity} ({report.severity_reason})"

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from responder.model.message import Letter, Response
+from responder.model.message import ClaimedMessage, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.secret import Secret, scrub
 from responder.model.text import tidy_line
@@ -42,7 +42,7 @@ def decoded(response: Response) -> Mapping[str, Any]:
 
 
 def judged(
-    letter: Letter, response: Response, said: str, secrets: tuple[Secret, ...] = (), *, of: str = "HTTP"
+    letter: ClaimedMessage, response: Response, said: str, secrets: tuple[Secret, ...] = (), *, of: str = "HTTP"
 ) -> Outcome:
     """What the status alone says: 2xx is delivered, 4xx refused but for 408, 425 and 429, the rest may yet succeed.
 
@@ -61,7 +61,7 @@ def told(what: str, said: str, secrets: tuple[Secret, ...]) -> str:
     return tidy_line(scrub(f"{what}: {said}" if said else what, secrets), REASON_LIMIT)
 
 
-def retry_after(letter: Letter, response: Response) -> float | None:
+def retry_after(letter: ClaimedMessage, response: Response) -> float | None:
     """Seconds that Retry-After asks for, None where it is absent or nonsense (RFC 9110, 10.2.3).
 
     A date is measured against the answer's own Date, so that the two clocks need not agree; without one against the

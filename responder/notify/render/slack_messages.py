@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from responder.model.clock import at, between, brief
 from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.message import Request
-from responder.model.report import Moment, Report
+from responder.model.report import MessageKind, Report
 from responder.model.rule import Link
 from responder.notify.rate_limit import per_minute
 from responder.notify.render import slack_blocks
@@ -28,7 +28,7 @@ PACE = per_minute(60, BURST)
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class RenderedMessage:
     """What goes into one Slack message: ``text`` is the notification, and the fallback where blocks are not shown."""
 
     text: str
@@ -43,21 +43,21 @@ def dry_run(sent: Sequence[Request]) -> tuple[str, bytes]:
     return f"{size}{thread}", sent[0].body
 
 
-def parent(report: Report) -> Message:
+def parent(report: Report) -> RenderedMessage:
     """The incident as it stands now: the message that is posted first and edited from then on."""
     return _STATES[report.moment](report)
 
 
-def reply(report: Report) -> Message:
+def reply(report: Report) -> RenderedMessage:
     """One thread line for a change: the template alone, without what the parent shows already."""
-    if report.moment is Moment.LATE:
+    if report.moment is MessageKind.LATE:
         return details(report)
     return _message(
         report, [slack_blocks.header(_headline(report)), *_template(report), slack_blocks.context(_small_print(report))]
     )
 
 
-def alarm(report: Report, group: str) -> Message:
+def alarm(report: Report, group: str) -> RenderedMessage:
     """The page that another channel did not take: the start template, with why it came and who is called.
 
     The group's id comes from the settings only, so that no alert can mention anybody. It is called where somebody is to
@@ -67,7 +67,7 @@ def alarm(report: Report, group: str) -> Message:
     because = f"*You are told here because* {said(report.detour)}." if report.detour else ""
     why = _paragraph(slack_blocks.lines([line for line in (called, because) if line]))
     text = within(" ".join(filter(None, (called, page.text))), slack_blocks.TEXT_LIMIT)
-    return Message(text, slack_blocks.fitted([page.blocks[0], *why, *page.blocks[1:]]))
+    return RenderedMessage(text, slack_blocks.fitted([page.blocks[0], *why, *page.blocks[1:]]))
 
 
 def mention(group: str) -> str:
@@ -75,12 +75,12 @@ def mention(group: str) -> str:
     return f"<!subteam^{group}>" if group else ""
 
 
-def details(report: Report) -> Message:
+def details(report: Report) -> RenderedMessage:
     """Every finding with its detail and the question asked, for the thread."""
     told = [each for finding in worst_first(report.findings)[:MOST_FINDINGS] for each in _finding(finding)]
     left = len(report.findings) - MOST_FINDINGS
     more = [slack_blocks.context(f"Cut: {left} more findings left out.")] if left > 0 else []
-    said_so = report.update if report.moment is Moment.LATE else ""
+    said_so = report.update if report.moment is MessageKind.LATE else ""
     title = f"🔎 Diagnosis · {report.title}"
     opening = [slack_blocks.header(title), *_paragraph(said(said_so)), *_conclusion(report)]
     pending = said(", ".join(report.pending))
@@ -92,22 +92,22 @@ def details(report: Report) -> Message:
     labels = ", ".join(f"{name}={value}" for name, value in list(report.labels.items())[:100])
     tail = [slack_blocks.section(f"*Labels:* {code(labels, 1500)}")] if labels else []
     body = [*opening, *nothing, *told, *more, *tail, slack_blocks.context(_small_print(report))]
-    return Message(_fallback(title), slack_blocks.fitted(body))
+    return RenderedMessage(_fallback(title), slack_blocks.fitted(body))
 
 
 def plain(report: Report, group: str = "") -> str:
     """The minimal form: one short text without any character outside ASCII. An alarm that wakes mentions ``group``."""
-    called = mention(group) if report.moment is Moment.FALLBACK and report.pages else ""
+    called = mention(group) if report.moment is MessageKind.FALLBACK and report.pages else ""
     where = (report.runbook.href or report.runbook.text.removeprefix("Runbook: ")) if report.runbook else ""
     runbook = f"Runbook: {where}" if where else ""
     headline = _headline(report).partition(" ")[2]  # without its sign
     because = f"You are told here because {report.detour}." if report.detour else ""
-    clock = "" if report.moment is Moment.RESOLUTION else report.clock  # nobody has to respond to what is over
+    clock = "" if report.moment is MessageKind.RESOLUTION else report.clock  # nobody has to respond to what is over
     rows = (headline, because, report.update or report.what, f"Impact: {report.impact}", clock, runbook)
     return "\n".join(filter(None, (called, *(said(ascii_only(row), 600) for row in rows if row))))
 
 
-def _start(report: Report) -> Message:
+def _start(report: Report) -> RenderedMessage:
     body = [
         slack_blocks.header(_headline(report)),
         *_paragraph(said(report.update)),
@@ -130,7 +130,7 @@ def _start(report: Report) -> Message:
     return _message(report, body)
 
 
-def _update(report: Report) -> Message:
+def _update(report: Report) -> RenderedMessage:
     body = [
         slack_blocks.header(_headline(report)),
         *_template(report),
@@ -150,7 +150,7 @@ def _update(report: Report) -> Message:
     return _message(report, body)
 
 
-def _resolution(report: Report) -> Message:
+def _resolution(report: Report) -> RenderedMessage:
     body = [
         slack_blocks.header(_headline(report)),
         *_template(report),
@@ -160,35 +160,35 @@ def _resolution(report: Report) -> Message:
     return _message(report, body)
 
 
-_STATES: Mapping[Moment, Callable[[Report], Message]] = {
-    Moment.START: _start,
-    Moment.AGAIN: _start,
-    Moment.UPDATE: _update,
-    Moment.RESOLUTION: _resolution,
-    Moment.LATE: details,
-    Moment.FALLBACK: _start,
-    Moment.UNCLOSED: reply,
+_STATES: Mapping[MessageKind, Callable[[Report], RenderedMessage]] = {
+    MessageKind.START: _start,
+    MessageKind.AGAIN: _start,
+    MessageKind.UPDATE: _update,
+    MessageKind.RESOLUTION: _resolution,
+    MessageKind.LATE: details,
+    MessageKind.FALLBACK: _start,
+    MessageKind.UNCLOSED: reply,
 }
 
 
 def _headline(report: Report) -> str:
     """``🚨 INCIDENT STARTED · [P1] plato is down (prod)``; resolved with how long it took."""
     words = {
-        Moment.START: "🚨 INCIDENT STARTED",
-        Moment.AGAIN: "🚨 INCIDENT FIRES AGAIN",
-        Moment.UPDATE: "📊 INCIDENT UPDATE",
-        Moment.RESOLUTION: "✅ INCIDENT RESOLVED",
-        Moment.LATE: "🔎 Diagnosis",
-        Moment.FALLBACK: "🚨 INCIDENT STARTED",
-        Moment.UNCLOSED: "✋ TO BE CLOSED BY HAND",
+        MessageKind.START: "🚨 INCIDENT STARTED",
+        MessageKind.AGAIN: "🚨 INCIDENT FIRES AGAIN",
+        MessageKind.UPDATE: "📊 INCIDENT UPDATE",
+        MessageKind.RESOLUTION: "✅ INCIDENT RESOLVED",
+        MessageKind.LATE: "🔎 Diagnosis",
+        MessageKind.FALLBACK: "🚨 INCIDENT STARTED",
+        MessageKind.UNCLOSED: "✋ TO BE CLOSED BY HAND",
     }[report.moment]
-    took = f"after {_duration(report)}" if report.moment is Moment.RESOLUTION else ""
+    took = f"after {_duration(report)}" if report.moment is MessageKind.RESOLUTION else ""
     return " · ".join(filter(None, (words, took, report.title)))
 
 
 def _template(report: Report) -> list[Block]:
     """The fields that the update's and the resolution's template name, in their order."""
-    if report.moment is Moment.RESOLUTION:
+    if report.moment is MessageKind.RESOLUTION:
         due = f"due {at(report.postmortem_due)} (within 48 hours)" if report.postmortem_due else "within 48 hours"
         rows = [
             ("Duration", _duration(report)),
@@ -196,7 +196,7 @@ def _template(report: Report) -> list[Block]:
             ("Resolution", said(report.resolution or "not recorded yet")),
             ("Post-mortem", due),
         ]
-    elif report.moment is Moment.UNCLOSED:
+    elif report.moment is MessageKind.UNCLOSED:
         rows = [("Status", said(report.status)), ("To do", said(report.update))]
     else:
         rows = [
@@ -290,10 +290,14 @@ def _small_print(report: Report) -> str:
     return said(" · ".join(filter(None, (report.incident, count, cut, report.made_by))), 1500)
 
 
-def _message(report: Report, body: list[Block]) -> Message:
+def _message(report: Report, body: list[Block]) -> RenderedMessage:
     small = [] if body[-1]["type"] == "context" else [slack_blocks.context(_small_print(report))]
-    first = report.update if report.moment in {Moment.UPDATE, Moment.AGAIN, Moment.UNCLOSED} else report.impact
-    return Message(
+    first = (
+        report.update
+        if report.moment in {MessageKind.UPDATE, MessageKind.AGAIN, MessageKind.UNCLOSED}
+        else report.impact
+    )
+    return RenderedMessage(
         _fallback(f"{_headline(report)}: {first}" if first else _headline(report)), slack_blocks.fitted(body + small)
     )
 

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from responder.model.clock import TITLE_LIMIT, at, brief, lasted
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion, Finding, Verdict
-from responder.model.message import Draft, Letter, OutboxRow
-from responder.model.report import Moment, Report, Status
+from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
+from responder.model.report import MessageKind, Report, Status
 from responder.model.text import number_of, tidy_line
 
 #: When the post-mortem of an incident is due (BUTTERFLY's resolution template).
@@ -20,19 +20,19 @@ POSTMORTEM_WITHIN = timedelta(hours=48)
 #: A first message that leaves this long after it was due says that it is late.
 LATE_AFTER = timedelta(minutes=1)
 
-_ENDINGS = frozenset({Moment.RESOLUTION, Moment.UNCLOSED})
-_OPENINGS = frozenset({Moment.START, Moment.AGAIN, Moment.FALLBACK})
+_ENDINGS = frozenset({MessageKind.RESOLUTION, MessageKind.UNCLOSED})
+_OPENINGS = frozenset({MessageKind.START, MessageKind.AGAIN, MessageKind.FALLBACK})
 
 
-def letter(row: OutboxRow, now: datetime) -> Letter:
+def letter(row: OutboxRow, now: datetime) -> ClaimedMessage:
     """The message of an outbox row as its channel renders it at ``now``."""
     return as_sent(row, None, now)
 
 
-def as_sent(row: OutboxRow, report: Report | None, now: datetime) -> Letter:
+def as_sent(row: OutboxRow, report: Report | None, now: datetime) -> ClaimedMessage:
     """The message of an outbox row with the ``report`` of its last attempt, composed anew where there was none."""
     draft = row.draft
-    return Letter(
+    return ClaimedMessage(
         id=row.id,
         channel=draft.channel,
         step=draft.step,
@@ -46,7 +46,7 @@ def as_sent(row: OutboxRow, report: Report | None, now: datetime) -> Letter:
     )
 
 
-def compose(content: IncidentContent, draft: Draft, now: datetime) -> Report:
+def compose(content: IncidentContent, draft: OutboxMessage, now: datetime) -> Report:
     """The report that a channel renders for ``draft`` at ``now``: durations are those of this moment."""
     record, alerts, own = content.decision, content.alerts, draft.facts
     resolution = draft.moment in _ENDINGS
@@ -152,7 +152,7 @@ def clock(record: DecisionRecord, now: datetime) -> str:
     return f"{record.severity}: respond by {by}, {record.responders}"
 
 
-def _status(moment: Moment, own: MessageFacts, conclusion: Conclusion) -> Status:
+def _status(moment: MessageKind, own: MessageFacts, conclusion: Conclusion) -> Status:
     if moment in _ENDINGS:
         return Status.RESOLVED
     if own.easing:
@@ -160,10 +160,10 @@ def _status(moment: Moment, own: MessageFacts, conclusion: Conclusion) -> Status
     return Status.IDENTIFIED if conclusion.likely else Status.INVESTIGATING
 
 
-def _delay(draft: Draft, now: datetime) -> str:
+def _delay(draft: OutboxMessage, now: datetime) -> str:
     """What a first message says that leaves late, since its channel or responder was not available."""
     late = now - draft.facts.due_by if draft.facts.due_by else timedelta()
-    if draft.moment not in {Moment.START, Moment.AGAIN} or late < LATE_AFTER:
+    if draft.moment not in {MessageKind.START, MessageKind.AGAIN} or late < LATE_AFTER:
         return ""
     return f"this message was delayed by {lasted(late.total_seconds())}"
 

@@ -16,7 +16,7 @@ from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import Incident
 from responder.model.rule import RuleBook, Service, Severity
 from responder.model.text import number_of, tidy_line
-from responder.notify.report.links import LinkMaker
+from responder.notify.report.links import LinkBuilder
 
 HISTORY_DAYS = 30
 UNKNOWN_IMPACT = "Unknown: the alert names no service of the catalogue."
@@ -182,7 +182,7 @@ def content_of(
     group: AlertGroup,
     incident: Incident,
     book: RuleBook,
-    links: LinkMaker,
+    links: LinkBuilder,
     *,
     now: datetime,
     probes: tuple[str, ...] = (),
@@ -213,7 +213,7 @@ def _record(
     group: AlertGroup,
     incident: Incident,
     book: RuleBook,
-    links: LinkMaker,
+    links: LinkBuilder,
     alerts: AlertExtract,
     now: datetime,
 ) -> DecisionRecord:

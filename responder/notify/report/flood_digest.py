@@ -10,7 +10,7 @@ import responder
 from responder.model.clock import TITLE_LIMIT, between, brief
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion
-from responder.model.flood import Flood
+from responder.model.flood import FloodCounter
 from responder.model.rule import RuleBook, Severity
 from responder.model.text import cut, number_of
 from responder.notify.report import content
@@ -25,7 +25,7 @@ def dedup_key(digest: str) -> str:
     return sha256(f"responder/{digest}".encode()).hexdigest()
 
 
-def digest(flood: Flood, severity: Severity, book: RuleBook, now: datetime) -> IncidentContent:
+def digest(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetime) -> IncidentContent:
     """The content of a digest: complete at any moment, and better the more incidents have come."""
     began = datetime.fromtimestamp(flood.began_at, UTC)
     shared = _shared(flood)
@@ -65,19 +65,19 @@ def digest(flood: Flood, severity: Severity, book: RuleBook, now: datetime) -> I
     return IncidentContent(incident=flood.digest, decision=record, alerts=alerts, conclusion=conclusion)
 
 
-def counted(flood: Flood) -> MessageFacts:
+def counted(flood: FloodCounter) -> MessageFacts:
     """The facts of a digest's first message."""
     return MessageFacts(firing=flood.counted)
 
 
-def continues(flood: Flood, severity: Severity, now: datetime) -> MessageFacts:
+def continues(flood: FloodCounter, severity: Severity, now: datetime) -> MessageFacts:
     """The facts of an update while a flood is active."""
     began = datetime.fromtimestamp(flood.began_at, UTC)
     update = f"{_incidents(flood.counted, severity)} now, for {between(began, now)}"
     return MessageFacts(update=update, firing=flood.counted)
 
 
-def receded(flood: Flood, severity: Severity, *, open_now: int, rate: int, now: datetime) -> MessageFacts:
+def receded(flood: FloodCounter, severity: Severity, *, open_now: int, rate: int, now: datetime) -> MessageFacts:
     """The facts of the end of a flood: how many of its incidents are still open, and what becomes of them."""
     if not open_now:
         left = "all of them are resolved"
@@ -97,7 +97,7 @@ def receded(flood: Flood, severity: Severity, *, open_now: int, rate: int, now: 
     )
 
 
-def _title(flood: Flood, severity: Severity, book: RuleBook, now: datetime) -> str:
+def _title(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetime) -> str:
     seconds = now.timestamp() - flood.began_at
     lasted = f"in {brief(seconds)}" if seconds >= 1 else "within a second"
     tail = f" ({book.environment})" if book.environment else ""  # the composer adds it
@@ -115,12 +115,12 @@ def _counts(counts: Mapping[str, int], most: int) -> str:
     return ", ".join(f"{cut(key, 60)} ({counts[key]})" for key in biggest) + more
 
 
-def _alone(flood: Flood) -> str:
+def _alone(flood: FloodCounter) -> str:
     alone = flood.counted - flood.held
     return f" {alone} of them, unlike the others, had {_own(alone)}." if alone else ""
 
 
-def _elsewhere(flood: Flood) -> str:
+def _elsewhere(flood: FloodCounter) -> str:
     """Those of whom the rest of the sentence does not speak: their own pages tell what becomes of them."""
     alone = flood.counted - flood.held
     return f"of which {alone} had {_own(alone)}; the other {flood.held}: " if alone else ""
@@ -130,7 +130,7 @@ def _own(count: int) -> str:
     return "pages of their own" if count > 1 else "a page of its own"
 
 
-def _shared(flood: Flood) -> str:
+def _shared(flood: FloodCounter) -> str:
     """``cluster=prod-eu (all), node=worker-7 (94 %)``: what most of the incidents have in common."""
     often = [pair for pair, count in flood.labels.items() if count >= _MOST_OF * flood.counted]
     often.sort(key=lambda pair: (-flood.labels[pair], pair))
@@ -141,23 +141,23 @@ def _part(count: int, of: int) -> str:
     return "all" if count >= of else f"{count * 100 // of} %"
 
 
-def _all_have(flood: Flood) -> dict[str, str]:
+def _all_have(flood: FloodCounter) -> dict[str, str]:
     whole = (pair.partition("=") for pair, count in sorted(flood.labels.items()) if count >= flood.counted)
     return {name: value for name, _, value in whole}
 
 
-def _services(flood: Flood) -> str:
+def _services(flood: FloodCounter) -> str:
     return next(iter(flood.services)) if len(flood.services) == 1 else ""
 
 
-def _impact(flood: Flood, book: RuleBook) -> str:
+def _impact(flood: FloodCounter, book: RuleBook) -> str:
     known = [name for name in sorted(flood.services, key=lambda name: -flood.services[name]) if name in book.services]
     if not known:
         return content.UNKNOWN_IMPACT
     return " ".join(f"{name}: {book.services[name].impact}" for name in known[:_TOP])
 
 
-def _first_step(flood: Flood) -> str:
+def _first_step(flood: FloodCounter) -> str:
     """The narrowest thing that all or most of them have in common is where to look first."""
     for telling in ("node", "instance", "cluster", "namespace"):
         often = [

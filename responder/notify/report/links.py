@@ -22,7 +22,7 @@ _WIDEST = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkMaker:
+class LinkBuilder:
     """Builds links from configured addresses only.
 
     What an alert brings (generatorURL, externalURL) is used where its host is a configured one, and left out otherwise.

@@ -71,13 +71,13 @@ def within(smaller: Constraint, larger: Constraint, predicate: Predicate) -> boo
 
 def only(value: str) -> Constraint:
     """The constraint that just this value satisfies."""
-    return Constraint((), frozenset({value}), lang.Word(value))
+    return Constraint((), frozenset({value}), lang.LiteralText(value))
 
 
 def read(matcher: Matcher) -> lang.Language | None:
     """The values that satisfy a matcher; None where that is beyond reasoning."""
     if matcher.op in {Op.EQUAL, Op.NOT_EQUAL}:
-        found: lang.Language = lang.Word(matcher.value)
+        found: lang.Language = lang.LiteralText(matcher.value)
     else:
         try:
             found = regex_language(matcher.value)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from responder.rulebook.analysis.regular_language import EMPTY, LAST, Chars, Language, Word, cat, repeat, union
+from responder.rulebook.analysis.regular_language import (
+    EMPTY,
+    LAST,
+    CharClass,
+    Language,
+    LiteralText,
+    cat,
+    repeat,
+    union,
+)
 
 LONGEST: Final = 2_000
 """Characters of a pattern; longer ones are not reasoned about."""
@@ -19,7 +28,7 @@ _CLASSES: Final = {
     "s": ((9, 10), (12, 13), (32, 32)),
 }
 _SIGNS: Final = {"a": 7, "f": 12, "t": 9, "n": 10, "r": 13, "v": 11}
-_NO_NEWLINE: Final = Chars(((0, 9), (11, LAST)))
+_NO_NEWLINE: Final = CharClass(((0, 9), (11, LAST)))
 
 
 class BeyondError(Exception):
@@ -71,15 +80,15 @@ class _Reader:
         if sign == "(":
             return self._group(depth)
         if sign == "[":
-            return Chars(self._class())
+            return CharClass(self._class())
         if sign == ".":
             return _NO_NEWLINE
         if sign == "\\":
             found = self._escape()
-            return Word(chr(found)) if isinstance(found, int) else Chars(found)
+            return LiteralText(chr(found)) if isinstance(found, int) else CharClass(found)
         if sign in "^$*+?":
             raise BeyondError
-        return Word(sign)
+        return LiteralText(sign)
 
     def _group(self, depth: int) -> Language:
         if self._take("?"):

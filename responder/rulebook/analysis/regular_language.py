@@ -22,35 +22,35 @@ class TooHardError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Chars:
+class CharClass:
     """One character out of these ranges, which are sorted and apart. No ranges: no string at all."""
 
     ranges: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class LiteralText:
     """One string."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Cat:
+class Concat:
     """One after the other."""
 
     parts: tuple[Language, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Any:
+class Union:
     """Any of these."""
 
     parts: frozenset[Language]
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class Intersection:
     """All of these at once."""
 
     parts: frozenset[Language]
@@ -64,17 +64,17 @@ class Star:
 
 
 @dataclass(frozen=True, slots=True)
-class Not:
+class Complement:
     """Every string that is none of these."""
 
     part: Language
 
 
-Language = Chars | Word | Cat | Any | All | Star | Not
+Language = CharClass | LiteralText | Concat | Union | Intersection | Star | Complement
 
-NOTHING: Final = Chars(())
-EMPTY: Final = Word("")
-EVERYTHING: Final = Not(NOTHING)
+NOTHING: Final = CharClass(())
+EMPTY: Final = LiteralText("")
+EVERYTHING: Final = Complement(NOTHING)
 
 
 def cat(parts: Iterable[Language]) -> Language:
@@ -83,39 +83,39 @@ def cat(parts: Iterable[Language]) -> Language:
     for part in parts:
         if part == NOTHING:
             return NOTHING
-        for each in part.parts if isinstance(part, Cat) else (part,):
-            if isinstance(each, Word) and flat and isinstance(flat[-1], Word):
-                flat[-1] = Word(flat[-1].text + each.text)
+        for each in part.parts if isinstance(part, Concat) else (part,):
+            if isinstance(each, LiteralText) and flat and isinstance(flat[-1], LiteralText):
+                flat[-1] = LiteralText(flat[-1].text + each.text)
             elif each != EMPTY:
                 flat.append(each)
-    return flat[0] if len(flat) == 1 else Cat(tuple(flat)) if flat else EMPTY
+    return flat[0] if len(flat) == 1 else Concat(tuple(flat)) if flat else EMPTY
 
 
 def union(parts: Iterable[Language]) -> Language:
     """Any of the languages, in a normal form."""
     found: set[Language] = set()
     for part in parts:
-        found |= part.parts if isinstance(part, Any) else {part}
+        found |= part.parts if isinstance(part, Union) else {part}
     found.discard(NOTHING)
     if EVERYTHING in found:
         return EVERYTHING
-    return found.pop() if len(found) == 1 else Any(frozenset(found)) if found else NOTHING
+    return found.pop() if len(found) == 1 else Union(frozenset(found)) if found else NOTHING
 
 
 def both(parts: Iterable[Language]) -> Language:
     """What is in all the languages, in a normal form."""
     found: set[Language] = set()
     for part in parts:
-        found |= part.parts if isinstance(part, All) else {part}
+        found |= part.parts if isinstance(part, Intersection) else {part}
     found.discard(EVERYTHING)
     if NOTHING in found:
         return NOTHING
-    return found.pop() if len(found) == 1 else All(frozenset(found)) if found else EVERYTHING
+    return found.pop() if len(found) == 1 else Intersection(frozenset(found)) if found else EVERYTHING
 
 
 def other(part: Language) -> Language:
     """What is not in the language."""
-    return part.part if isinstance(part, Not) else Not(part)
+    return part.part if isinstance(part, Complement) else Complement(part)
 
 
 def repeat(part: Language) -> Language:
@@ -126,19 +126,19 @@ def repeat(part: Language) -> Language:
 def words(language: Language, most: int) -> frozenset[str] | None:
     """Every string of the language, where it is plain to see that there are at most ``most`` of them."""
     match language:
-        case Word(text):
+        case LiteralText(text):
             return frozenset({text})
-        case Chars(ranges):
+        case CharClass(ranges):
             if sum(high - low + 1 for low, high in ranges) > most:
                 return None
             return frozenset(chr(code) for low, high in ranges for code in range(low, high + 1))
-        case Any(parts):
+        case Union(parts):
             found: frozenset[str] = frozenset()
             for part in parts:
                 if (some := words(part, most)) is None or len(found := found | some) > most:
                     return None
             return found
-        case Cat(parts):
+        case Concat(parts):
             found = frozenset({""})
             for part in parts:
                 some = words(part, most)
@@ -172,14 +172,14 @@ def sample(language: Language) -> str | None:
 def _short(language: Language) -> str | None:
     """A string of a language that is made without complements and intersections; None for any other."""
     match language:
-        case Word(text):
+        case LiteralText(text):
             return text
-        case Chars(ranges):
+        case CharClass(ranges):
             return min((chr(low) for low, _ in ranges), default=None)
-        case Cat(parts):
+        case Concat(parts):
             pieces = [_short(part) for part in parts]
             return None if None in pieces else "".join(filter(None, pieces))
-        case Any(choices):
+        case Union(choices):
             known = [some for part in choices if (some := _short(part)) is not None]
             return min(known, key=lambda some: (len(some), some), default=None)
         case Star():
@@ -202,19 +202,19 @@ def holds(language: Language, text: str) -> bool:
 def derive(language: Language, sign: int) -> Language:
     """What may follow the character in the strings that begin with it."""
     match language:
-        case Word(text):
-            return Word(text[1:]) if text and ord(text[0]) == sign else NOTHING
-        case Chars(ranges):
+        case LiteralText(text):
+            return LiteralText(text[1:]) if text and ord(text[0]) == sign else NOTHING
+        case CharClass(ranges):
             return EMPTY if any(low <= sign <= high for low, high in ranges) else NOTHING
-        case Cat(parts):
+        case Concat(parts):
             return union(_after(parts, sign))
-        case Any(choices):
+        case Union(choices):
             return union(derive(part, sign) for part in choices)
-        case All(choices):
+        case Intersection(choices):
             return both(derive(part, sign) for part in choices)
         case Star(part):
             return cat((derive(part, sign), language))
-        case Not(part):
+        case Complement(part):
             return other(derive(part, sign))
 
 
@@ -227,19 +227,19 @@ def _after(parts: tuple[Language, ...], sign: int) -> Iterator[Language]:
 
 def _nullable(language: Language) -> bool:
     match language:
-        case Word(text):
+        case LiteralText(text):
             return not text
-        case Chars():
+        case CharClass():
             return False
-        case Cat(parts):
+        case Concat(parts):
             return all(_nullable(part) for part in parts)
-        case Any(choices):
+        case Union(choices):
             return any(_nullable(part) for part in choices)
-        case All(choices):
+        case Intersection(choices):
             return all(_nullable(part) for part in choices)
         case Star():
             return True
-        case Not(part):
+        case Complement(part):
             return not _nullable(part)
 
 
@@ -252,32 +252,32 @@ def _signs(language: Language) -> list[int]:
 def _edges(language: Language) -> Iterator[int]:
     """Where, in the order of characters, the language begins to treat its first one differently."""
     match language:
-        case Word(text):
+        case LiteralText(text):
             if text:
                 yield ord(text[0])
                 yield ord(text[0]) + 1
-        case Chars(ranges):
+        case CharClass(ranges):
             for low, high in ranges:
                 yield low
                 yield high + 1
-        case Cat(parts):
+        case Concat(parts):
             for part in parts:
                 yield from _edges(part)
                 if not _nullable(part):
                     return
-        case Any(choices) | All(choices):
+        case Union(choices) | Intersection(choices):
             for part in choices:
                 yield from _edges(part)
-        case Star(part) | Not(part):
+        case Star(part) | Complement(part):
             yield from _edges(part)
 
 
 def _size(language: Language) -> int:
     match language:
-        case Cat(parts):
+        case Concat(parts):
             return 1 + sum(map(_size, parts))
-        case Any(choices) | All(choices):
+        case Union(choices) | Intersection(choices):
             return 1 + sum(map(_size, choices))
-        case Star(part) | Not(part):
+        case Star(part) | Complement(part):
             return 1 + _size(part)
     return 1

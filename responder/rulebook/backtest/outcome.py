@@ -8,11 +8,11 @@ from enum import StrEnum
 
 from responder.model.delivery import Effects
 from responder.model.incident import ChangeKind
-from responder.model.report import Moment
+from responder.model.report import MessageKind
 from responder.model.rule import Action
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     """The ways in which two outcomes differ, the gravest first."""
 
     NEW_PAGE = "new page"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RuleOutcome:
     """What people would have noticed of a notification.
 
     ``severity`` is empty and ``rank`` 0 where nobody is told, whatever happens (a heartbeat).
@@ -50,14 +50,14 @@ class Outcome:
         return self.rule, self.severity, self.runbook
 
 
-NOTHING = Outcome(rule="", severity="", rank=0, runbook="", told=(), pages=False, begins=False, reason="")
+NOTHING = RuleOutcome(rule="", severity="", rank=0, runbook="", told=(), pages=False, begins=False, reason="")
 """What becomes of a notification on which triage fails."""
 
 
-_BEGINNINGS = frozenset({Moment.START, Moment.AGAIN})
+_BEGINNINGS = frozenset({MessageKind.START, MessageKind.AGAIN})
 
 
-def outcome(effects: Effects, pagers: Collection[str]) -> Outcome:
+def outcome(effects: Effects, pagers: Collection[str]) -> RuleOutcome:
     """The outcome of a delivery; ``pagers`` names the channels that page.
 
     Somebody is woken when the pager hears of an incident for the first time, or that it fires again after its end. What
@@ -67,9 +67,9 @@ def outcome(effects: Effects, pagers: Collection[str]) -> Outcome:
     if decision is None:
         return NOTHING
     told = dict.fromkeys(draft.channel for draft in effects.drafts if draft.moment in _BEGINNINGS)
-    returns = any(draft.moment is Moment.AGAIN for draft in effects.drafts)
+    returns = any(draft.moment is MessageKind.AGAIN for draft in effects.drafts)
     notified = decision.rule.action is Action.NOTIFY
-    return Outcome(
+    return RuleOutcome(
         rule=decision.rule.id,
         severity=decision.severity.name if notified else "",
         rank=decision.severity.rank if notified else 0,
@@ -81,24 +81,24 @@ def outcome(effects: Effects, pagers: Collection[str]) -> Outcome:
     )
 
 
-def moment_differences(before: Outcome, after: Outcome) -> tuple[Kind, ...]:
+def moment_differences(before: RuleOutcome, after: RuleOutcome) -> tuple[DifferenceKind, ...]:
     """How people would have been told differently now."""
     found = []
     if before.pages != after.pages:
-        found.append(Kind.NEW_PAGE if after.pages else Kind.LOST_PAGE)
+        found.append(DifferenceKind.NEW_PAGE if after.pages else DifferenceKind.LOST_PAGE)
     if set(before.told) != set(after.told):
-        found.append(Kind.TOLD)
+        found.append(DifferenceKind.TOLD)
     return tuple(found)
 
 
-def lasting_differences(before: Outcome, after: Outcome) -> tuple[Kind, ...]:
+def lasting_differences(before: RuleOutcome, after: RuleOutcome) -> tuple[DifferenceKind, ...]:
     """How the incident would have been judged differently."""
     found = []
     if before.rank and after.rank and before.rank != after.rank:
-        found.append(Kind.WORSE if after.rank < before.rank else Kind.MILDER)
+        found.append(DifferenceKind.WORSE if after.rank < before.rank else DifferenceKind.MILDER)
     if before.runbook != after.runbook:
-        lost_or_changed = Kind.RUNBOOK_CHANGED if after.runbook else Kind.RUNBOOK_LOST
-        found.append(lost_or_changed if before.runbook else Kind.RUNBOOK_GAINED)
+        lost_or_changed = DifferenceKind.RUNBOOK_CHANGED if after.runbook else DifferenceKind.RUNBOOK_LOST
+        found.append(lost_or_changed if before.runbook else DifferenceKind.RUNBOOK_GAINED)
     if before.rule != after.rule:
-        found.append(Kind.RULE)
+        found.append(DifferenceKind.RULE)
     return tuple(found)

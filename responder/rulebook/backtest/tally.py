@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from responder.rulebook.backtest.outcome import Kind, Outcome
+from responder.rulebook.backtest.outcome import DifferenceKind, RuleOutcome
 
-_OF_THE_OLD = frozenset({Kind.LOST_PAGE, Kind.RUNBOOK_LOST})
+_OF_THE_OLD = frozenset({DifferenceKind.LOST_PAGE, DifferenceKind.RUNBOOK_LOST})
 """What is lost is counted for the rule that gave it, everything else for the one that gives it now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class DecisionChange:
     """One notification that would have ended differently. ``what`` names its alert and what it is about.
 
     ``number`` says which came first.
@@ -23,16 +23,16 @@ class Case:
     at: datetime
     source: str
     what: str
-    before: Outcome
-    after: Outcome
+    before: RuleOutcome
+    after: RuleOutcome
 
 
 @dataclass(slots=True)
-class Pile:
+class SampledChanges:
     """Notifications that differ in the same ways, under one rule: how many there are, and the first of them."""
 
     total: int = 0
-    kept: list[Case] = field(default_factory=list)
+    kept: list[DecisionChange] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -41,11 +41,11 @@ class Day:
 
     before: int = 0
     after: int = 0
-    counts: Counter[Kind] = field(default_factory=Counter)
+    counts: Counter[DifferenceKind] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
-class Tally:
+class Totals:
     """The counts. Of each pile the first ``most`` cases are kept: memory does not grow with history.
 
     ``cut_off`` counts the notifications that named only some of their alerts, ``missing`` the alerts they left out.
@@ -61,10 +61,10 @@ class Tally:
     last: datetime | None = None
     before: int = 0
     after: int = 0
-    totals: Counter[Kind] = field(default_factory=Counter)
-    rules: dict[str, Counter[Kind]] = field(default_factory=dict)
+    totals: Counter[DifferenceKind] = field(default_factory=Counter)
+    rules: dict[str, Counter[DifferenceKind]] = field(default_factory=dict)
     days: dict[date, Day] = field(default_factory=dict)
-    piles: dict[tuple[tuple[Kind, ...], str], Pile] = field(default_factory=dict)
+    piles: dict[tuple[tuple[DifferenceKind, ...], str], SampledChanges] = field(default_factory=dict)
 
     def could_not_read(self, problem: str) -> None:
         """Count something that is no notification; the first few are kept to be shown."""
@@ -77,7 +77,7 @@ class Tally:
         self.cut_off += missing > 0
         self.missing += missing
 
-    def add(self, case: Case, kinds: tuple[Kind, ...]) -> None:
+    def add(self, case: DecisionChange, kinds: tuple[DifferenceKind, ...]) -> None:
         """Count a notification and its differences."""
         self.notifications += 1
         self.first = min(self.first or case.at, case.at)
@@ -92,12 +92,12 @@ class Tally:
             self.rules.setdefault(_rule(case, kind), Counter())[kind] += 1
             day.counts[kind] += 1
         if kinds:
-            pile = self.piles.setdefault((kinds, _rule(case, kinds[0])), Pile())
+            pile = self.piles.setdefault((kinds, _rule(case, kinds[0])), SampledChanges())
             pile.total += 1
             if len(pile.kept) < self.most:
                 pile.kept.append(case)
 
-    def include(self, other: Tally) -> None:
+    def include(self, other: Totals) -> None:
         """Add what was counted of other groups of the same history."""
         self.notifications += other.notifications
         self.unread += other.unread
@@ -117,10 +117,10 @@ class Tally:
             day.after += theirs.after
             day.counts.update(theirs.counts)
         for key, pile in other.piles.items():
-            ours = self.piles.setdefault(key, Pile())
+            ours = self.piles.setdefault(key, SampledChanges())
             ours.total += pile.total
             ours.kept = sorted(ours.kept + pile.kept, key=lambda case: case.number)[: self.most]
 
 
-def _rule(case: Case, kind: Kind) -> str:
+def _rule(case: DecisionChange, kind: DifferenceKind) -> str:
     return (case.before if kind in _OF_THE_OLD else case.after).rule

@@ -20,10 +20,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Rules below the first one without matchers that is not in shadow."""
     rules = enumerate(draft.rules)
     first = next((number for number, entry in rules if not entry.value.match and entry.value.enabled), None)

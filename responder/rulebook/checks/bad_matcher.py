@@ -20,12 +20,12 @@ from collections.abc import Generator, Iterable, Iterator
 
 from responder.model.problem import Place, Problem
 from responder.model.rule import Matcher, MatcherError
-from responder.rulebook.rule_files import Draft, Entry, Surroundings
+from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 from responder.rulebook.schema import RuleShape
 from responder.rulebook.yaml.builder import Path
 
 
-def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """A matcher that cannot be read, or an empty one: it would match everything. Keeps what it read in the draft."""
     for number, entry in enumerate(draft.rules):
         texts: list[tuple[str, Path]] = [(text, ("match", at)) for at, text in enumerate(entry.value.match)]
@@ -39,7 +39,7 @@ def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
 
 
 def _read(
-    entry: Entry[RuleShape], texts: Iterable[tuple[str, Path]], around: Surroundings
+    entry: Entry[RuleShape], texts: Iterable[tuple[str, Path]], around: RuleReferences
 ) -> Generator[Problem, None, tuple[Matcher, ...]]:
     """The matchers of some texts, each with its path in the rule."""
     found: list[Matcher] = []

@@ -26,13 +26,13 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from responder.model.problem import Problem
-from responder.rulebook.rule_files import Draft, Entry, Surroundings
+from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 from responder.rulebook.schema import ProbeShape
 from responder.rulebook.suggestions import nearest
 from responder.rulebook.validate import explain
 
 
-def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Keys the kind does not have, values of the wrong type, and what the kind itself objects to. Keeps the specs."""
     for entry in draft.probes:
         kind = around.probe_kinds.get(entry.value.kind)

@@ -22,10 +22,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from responder.model.problem import Place, Problem
-from responder.rulebook.rule_files import Draft, Entry, Surroundings
+from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A name that an earlier file, or an earlier element of a list, has taken."""
     for entry in draft.platforms[1:]:
         yield _problem(entry.key(), "platform", draft.platforms[0].key())

@@ -23,10 +23,10 @@ from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
 from responder.rulebook.defaults import severities_of
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Windows of severities that do not page, or that the rule does not give."""
     paging = {entry.name for entry in draft.severities if entry.value.pages}
     for entry in draft.rules:

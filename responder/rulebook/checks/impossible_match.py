@@ -27,11 +27,11 @@ from collections.abc import Iterator
 
 from responder.model.problem import Problem
 from responder.rulebook.analysis.constraints import impossible
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.shadowing import profiles
 
 
-def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules with a label for which no value satisfies all their matchers."""
     for number, asked in profiles(draft, around).items():
         for name, constraint in asked.items():

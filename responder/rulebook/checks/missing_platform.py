@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Place, Problem
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """`platform` in no file, and no severities at all: a page could not be written."""
     start = Place(draft.documents[0].name, 1, 1)
     spoiled = draft.spoiled.get("parts", set())

@@ -19,13 +19,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Place, Problem
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 _HINT = "end the last file with a rule that has match: []"
 _TAKEN_BACK = "remove enabled: shadow from it, or end the last file with another rule that has match: []"
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """No rule at all, or a last one that has matchers or is in shadow."""
     last = draft.rules[-1] if draft.rules else None
     everything = [entry for entry in draft.rules if not entry.value.match]

@@ -21,11 +21,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.rule_files import Draft, Entry, Surroundings
+from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 from responder.rulebook.schema import RuleShape
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Heartbeats, and no rule that records any."""
     if draft.spoiled.get("rules") or "rules" in draft.spoiled.get("parts", set()):
         return

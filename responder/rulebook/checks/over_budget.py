@@ -34,10 +34,10 @@ from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
 from responder.rulebook.defaults import probe_names, probes_of, severities_of
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Rules with a probe whose timeout is above the shortest page budget of their severities."""
     budgets = {entry.name: entry.value.page_budget for entry in draft.severities}
     least = min(budgets.values(), default=0.0)

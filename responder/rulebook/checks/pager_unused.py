@@ -27,10 +27,10 @@ from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
 from responder.rulebook.defaults import severities_of
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules with a pager among their own channels that it never reaches."""
     paging = {entry.name for entry in draft.severities if entry.value.pages}
     for entry in draft.told:

@@ -25,10 +25,10 @@ from collections.abc import Iterator
 
 from responder.model.problem import Problem
 from responder.rulebook.defaults import channels_of, severities_of
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules with a severity that pages, and channels that only write."""
     paging = {entry.name for entry in draft.severities if entry.value.pages}
     pagers = frozenset(around.pagers)

@@ -27,13 +27,13 @@ from responder.model.problem import Level, Problem
 from responder.model.rule import Matcher, Op
 from responder.rulebook.analysis import regular_language as lang
 from responder.rulebook.analysis.re2_parser import BeyondError, language
-from responder.rulebook.rule_files import Draft, Entry, Surroundings
+from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 from responder.rulebook.schema import RuleShape
 
 _PLAIN = {Op.REGEX: Op.EQUAL, Op.NOT_REGEX: Op.NOT_EQUAL}
 
 
-def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Matchers with a regex whose only match is one string."""
     for number, matchers in draft.matchers.items():
         for matcher in matchers:
@@ -55,5 +55,5 @@ def _only(pattern: str) -> str | None:
     return min(found) if found else None
 
 
-def _position(entry: Entry[RuleShape], matcher: Matcher, around: Surroundings) -> int:
+def _position(entry: Entry[RuleShape], matcher: Matcher, around: RuleReferences) -> int:
     return next(number for number, text in enumerate(entry.value.match) if matcher in around.parse(text))

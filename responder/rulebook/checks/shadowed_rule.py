@@ -37,11 +37,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.shadowing import covered
 
 
-def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules of which nothing is left."""
     for each in covered(draft, around):
         if not each.whole:

@@ -36,11 +36,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.shadowing import covered
 
 
-def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules that lose some of the values they list, but not all."""
     for each in covered(draft, around):
         if each.whole:

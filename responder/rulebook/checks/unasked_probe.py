@@ -34,11 +34,11 @@ from collections.abc import Iterator
 
 from responder.model.problem import Problem
 from responder.rulebook.defaults import condition_places, probes_of
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Conditions on probes that their rule does not run."""
     for entry in draft.rules:
         if not entry.value.adjust:

@@ -29,11 +29,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.shadowing import profiles
 
 
-def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Labels of `incident_key` that neither the matchers nor `labels` promise."""
     for number, entry in enumerate(draft.rules):
         if not entry.value.incident_key:

@@ -36,7 +36,7 @@ from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
 from responder.rulebook.defaults import probe_names, probes_of
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.schema import ProbeShape
 from responder.rulebook.shadowing import profiles
 
@@ -44,7 +44,7 @@ _PLACEHOLDER = re.compile(r"\$\{([a-zA-Z_][a-zA-Z0-9_]*)\}")
 _KNOWN = frozenset({"namespace", "service", "selector", "health"})
 
 
-def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules with a probe whose labels neither their matchers nor their `labels` promise."""
     wanted = {entry.name: _asked(entry.value) for entry in draft.probes}
     for number, entry in enumerate(draft.rules) if any(wanted.values()) else ():

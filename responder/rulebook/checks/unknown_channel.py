@@ -18,12 +18,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.rule_files import Draft, Entry, Surroundings
+from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 from responder.rulebook.schema import Defaults, RuleShape
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """A channel that is not in the registry, and a rule that would tell nobody."""
     known = set(around.channels)
     defaults = {entry.document.name: entry.value for entry in draft.defaults}

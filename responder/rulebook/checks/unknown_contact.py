@@ -20,11 +20,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A step of the escalation that no contact has as its role."""
     names = draft.names("contacts")
     if "contacts" in draft.spoiled.get("parts", set()):

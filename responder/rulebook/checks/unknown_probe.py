@@ -18,13 +18,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.rule_files import Draft, Entry, Surroundings
+from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 from responder.rulebook.schema import Defaults, RuleShape
 from responder.rulebook.suggestions import nearest
 from responder.rulebook.yaml.builder import Path
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A probe's or pack's name that no file defines."""
     names = draft.names("probes")
     known = names | draft.names("packs")

@@ -20,11 +20,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """A `kind` that is not in the registry."""
     for entry in draft.probes:
         if (kind := entry.value.kind) not in around.probe_kinds:

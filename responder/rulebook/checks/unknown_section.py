@@ -23,11 +23,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: Draft, around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """The anchor behind # is none of the headings of the runbook."""
     for entry in draft.told:
         file, _, section = (entry.value.runbook or "").partition("#")

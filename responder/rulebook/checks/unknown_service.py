@@ -19,11 +19,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A service of `depends_on`, or of a rule's `subject`, that the catalogue does not have."""
     names = draft.names("services")
     if "services" in draft.spoiled.get("parts", set()):

@@ -18,13 +18,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Place, Problem
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.schema import RuleShape
 from responder.rulebook.suggestions import nearest
 from responder.rulebook.yaml.builder import Path
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A severity that no file defines: fixed, of a map, raised or lowered to, or with a window of its own."""
     names = draft.names("severities")
     if "severities" in draft.spoiled.get("parts", set()):

@@ -22,11 +22,11 @@ from zoneinfo import available_timezones
 
 from responder.model.problem import Problem
 from responder.rulebook.field_types import zone
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Windows whose time zone this machine does not know."""
     for entry in draft.windows:
         name = entry.value.zone

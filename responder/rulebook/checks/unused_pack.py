@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Packs that neither a rule nor a default names."""
     used = {name for rule in draft.rules for name in (*(rule.value.probes or ()), *rule.value.more_probes)}
     used |= {name for entry in draft.defaults for name in (*entry.value.probes, *entry.value.baseline)}

@@ -24,10 +24,10 @@ from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
 from responder.rulebook.defaults import probe_names
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: Draft, _around: Surroundings) -> Iterator[Problem]:
+def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Probes that neither a rule nor a default in use names."""
     used = {name for entry in draft.told if entry.value.action == "notify" for name in probe_names(entry, draft)}
     for entry in draft.probes:

@@ -18,7 +18,7 @@ LONGEST_TEXT: Final = 64 * 1024
 
 
 @dataclass(slots=True)
-class Spot:
+class NodePositions:
     """Where a list or a mapping begins, and where what is in it stands: keys, and values by their key or number.
 
     What has nothing in it is its beginning alone. The reader's own marks are kept, since a large rule set has 200,000.
@@ -26,18 +26,18 @@ class Spot:
 
     begins: Any
     keys: dict[str | int, Any] = field(default_factory=dict)
-    values: dict[str | int, Spot | Any] = field(default_factory=dict)
+    values: dict[str | int, NodePositions | Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenNode:
     """A list or a mapping that is being filled. ``key`` is the mapping's pending key, None where a key comes next.
 
     ``dropped`` says that the pending key is a problem already, and its value goes nowhere.
     """
 
     into: list[Any] | dict[str, Any]
-    spot: Spot
+    spot: NodePositions
     key: str | None = None
     dropped: bool = False
 
@@ -48,7 +48,7 @@ class Builder:
 
     name: str
     problems: list[Problem] = field(default_factory=list)
-    _open: list[_Open] = field(default_factory=lambda: [_Open([], Spot(None))])
+    _open: list[_OpenNode] = field(default_factory=lambda: [_OpenNode([], NodePositions(None))])
     _documents: int = 0
 
     @property
@@ -58,7 +58,7 @@ class Builder:
         return into[0] if isinstance(into, list) and into else None
 
     @property
-    def spot(self) -> Spot | Any | None:
+    def spot(self) -> NodePositions | Any | None:
         """Where that value stands."""
         return self._open[0].spot.values.get(0)
 
@@ -93,7 +93,7 @@ class Builder:
             self._refuse_tag(event, event.tag)
         self._put(text if event.style else resolve(text), event.start_mark)
 
-    def _key(self, event: yaml.ScalarEvent, holder: _Open, text: str) -> None:
+    def _key(self, event: yaml.ScalarEvent, holder: _OpenNode, text: str) -> None:
         holder.key, holder.dropped = text, False
         if text == "<<" and not event.style:
             self._problem(event, "alias", "merge keys are not read here", "write the keys out, or use `defaults`")
@@ -115,12 +115,12 @@ class Builder:
         holder = self._open[-1]
         if holder.key is None and isinstance(holder.into, dict):
             self._problem(event, "bad-value", "a key must be a word", "put it on the right of a key")
-        spot = Spot(event.start_mark)
+        spot = NodePositions(event.start_mark)
         self._put(into, spot)
-        self._open.append(_Open(into, spot))
+        self._open.append(_OpenNode(into, spot))
         return True
 
-    def _put(self, value: Any, spot: Spot | Any) -> None:
+    def _put(self, value: Any, spot: NodePositions | Any) -> None:
         """Put a value where it belongs."""
         holder = self._open[-1]
         into = holder.into

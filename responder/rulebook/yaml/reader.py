@@ -13,7 +13,7 @@ import yaml
 from yaml.reader import ReaderError
 
 from responder.model.problem import Place, Problem
-from responder.rulebook.yaml.builder import Builder, Path, Spot, place
+from responder.rulebook.yaml.builder import Builder, NodePositions, Path, place
 
 LARGEST_FILE: Final = 16 * 1024 * 1024
 """Bytes. 10,000 rules take about 4 MB."""
@@ -28,7 +28,7 @@ class Document:
     name: str
     lines: Sequence[str]
     data: Any
-    spot: Spot | Any | None
+    spot: NodePositions | Any | None
     problems: tuple[Problem, ...]
 
     def at(self, path: Path) -> Place:
@@ -36,12 +36,12 @@ class Document:
         spot = self._walk(path)[0]
         if spot is None:
             return Place(self.name, 1, 1)
-        return place(self.name, spot.begins if isinstance(spot, Spot) else spot)
+        return place(self.name, spot.begins if isinstance(spot, NodePositions) else spot)
 
     def key(self, path: Path) -> Place:
         """Where the key of a path stands; for an element of a list, the element."""
         around, whole = self._walk(path[:-1])
-        if whole and path and isinstance(around, Spot) and (mark := around.keys.get(path[-1])):
+        if whole and path and isinstance(around, NodePositions) and (mark := around.keys.get(path[-1])):
             return place(self.name, mark)
         return self.at(path)
 
@@ -53,11 +53,11 @@ class Document:
         """A line of the file, counted from 1; empty where the file has none of this number."""
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
-    def _walk(self, path: Path) -> tuple[Spot | Any | None, bool]:
+    def _walk(self, path: Path) -> tuple[NodePositions | Any | None, bool]:
         """The spot of a path or of the nearest thing around it, and whether it is that of the whole path."""
         here = self.spot
         for part in path:
-            inner = here.values.get(part) if isinstance(here, Spot) else None
+            inner = here.values.get(part) if isinstance(here, NodePositions) else None
             if inner is None:
                 return here, False
             here = inner

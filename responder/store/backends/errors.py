@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 
-class CannotStore(Exception):
+class StoreError(Exception):
     """The database took nothing: full, locked, gone or closed. The text is one line that holds no secret."""
 
 
-class Away(CannotStore):
+class DatabaseUnavailable(StoreError):
     """The database's server does not let us in: it is down, starts up, or does not know us. It may later."""
 
 

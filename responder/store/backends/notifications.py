@@ -34,7 +34,7 @@ class Listener:
         on_news: Callable[[str], None],
         named: Callable[[], contextlib.AbstractContextManager[None]],
     ) -> None:
-        """``connect`` gives a connection of the driver's own, and ``named`` turns its errors into CannotStore."""
+        """``connect`` gives a connection of the driver's own, and ``named`` turns its errors into StoreError."""
         self._connect = connect
         self._on_news = on_news
         self._named = named

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from responder.store.backends.atomic_file import whole
-from responder.store.backends.errors import CannotStore
+from responder.store.backends.errors import StoreError
 
 
 def dump(parameters: Mapping[str, Any], target: Path, env: Mapping[str, str], seconds: float) -> None:
-    """What pg_dump writes in its custom format. Raises CannotStore.
+    """What pg_dump writes in its custom format. Raises StoreError.
 
     The password is given in the environment, since everybody on the machine can read a command line.
     """
@@ -24,7 +24,7 @@ def dump(parameters: Mapping[str, Any], target: Path, env: Mapping[str, str], se
     command = ["pg_dump", "--format=custom", "--no-owner", f"--dbname={address}"]
     program = _pg_dump()
     if program is None:
-        raise CannotStore(
+        raise StoreError(
             "pg_dump is not installed (Debian: apt install postgresql-client); where it is, with the password in "
             f"PGPASSWORD, run: {' '.join(command[:3])} --file={target} --dbname='{address}'"
         )
@@ -40,10 +40,10 @@ def dump(parameters: Mapping[str, Any], target: Path, env: Mapping[str, str], se
                 timeout=seconds,
             )
         except subprocess.TimeoutExpired:
-            raise CannotStore(f"pg_dump did not end within {seconds:g} s: give it longer with --timeout") from None
+            raise StoreError(f"pg_dump did not end within {seconds:g} s: give it longer with --timeout") from None
         if done.returncode:
             said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-            raise CannotStore(f"pg_dump: {said[-1].removeprefix('pg_dump: ')}")
+            raise StoreError(f"pg_dump: {said[-1].removeprefix('pg_dump: ')}")
 
 
 def _pg_dump() -> str | None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, 
 from sqlalchemy.engine.interfaces import ExceptionContext
 
 from responder.store.backends import notifications
-from responder.store.backends.errors import Away, CannotStore, first_line
+from responder.store.backends.errors import DatabaseUnavailable, StoreError, first_line
 
 CONNECT_SECONDS = 3
 """For each host of the URL."""
@@ -23,20 +23,20 @@ _SLACK_SECONDS = 2.0
 def parameters(url: str, patience: float) -> dict[str, Any]:
     """The parameters of libpq: those of the URL, and ours where it names none.
 
-    Raises CannotStore for a URL that cannot be used; the text shows nothing that could be its password.
+    Raises StoreError for a URL that cannot be used; the text shows nothing that could be its password.
     """
     try:
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
     except ImportError:
-        raise CannotStore("a PostgreSQL database needs the extra: pip install 'responder[postgres]'") from None
+        raise StoreError("a PostgreSQL database needs the extra: pip install 'responder[postgres]'") from None
     try:
         given = conninfo_to_dict("postgresql:" + url.partition(":")[2])
     except ProgrammingError as error:
         what = str(error).strip() if "URI query parameter" in str(error) else "it cannot be read"
-        raise CannotStore(f"the database URL: {what}; {_SPELLING}") from None
+        raise StoreError(f"the database URL: {what}; {_SPELLING}") from None
     if "@" in str(given.get("host", "")) or not str(given.get("port", "0")).replace(",", "").isdigit():
-        raise CannotStore(f"the database URL names no host and port; {_SPELLING}")
+        raise StoreError(f"the database URL names no host and port; {_SPELLING}")
     milliseconds = int(patience * 1000)
     limits = {
         "statement_timeout": milliseconds,
@@ -99,13 +99,13 @@ class Postgres:
         """A connection of the driver's own. Raises Away where the server gives none."""
         from psycopg import OperationalError
 
-        from responder.store.backends.postgres_connection import Patient, WithoutNul
+        from responder.store.backends.postgres_connection import DeadlineConnection, NulStrippingDumper
 
         try:
-            connection = Patient.connect(**self._parameters, **more)
+            connection = DeadlineConnection.connect(**self._parameters, **more)
         except OperationalError as error:
-            raise Away(f"database: {first_line(error)}") from error
-        connection.adapters.register_dumper(str, WithoutNul)
+            raise DatabaseUnavailable(f"database: {first_line(error)}") from error
+        connection.adapters.register_dumper(str, NulStrippingDumper)
         connection.patience = self._patience + _SLACK_SECONDS
         return connection
 

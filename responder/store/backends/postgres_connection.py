@@ -11,7 +11,7 @@ from psycopg.types.string import StrDumperUnknown
 _Value = TypeVar("_Value")
 
 
-class WithoutNul(StrDumperUnknown):
+class NulStrippingDumper(StrDumperUnknown):
     """PostgreSQL's text cannot hold the character NUL, and a label value can: an alert is not lost over it."""
 
     def dump(self, obj: str) -> Buffer | None:
@@ -19,7 +19,7 @@ class WithoutNul(StrDumperUnknown):
         return super().dump(obj.replace("\0", "\ufffd"))
 
 
-class Patient(Connection[Any]):
+class DeadlineConnection(Connection[Any]):
     """psycopg's connection, closed where the server, or the way to it, keeps us waiting for ``patience`` seconds."""
 
     patience = 5.0

@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError
 from tenacity import Retrying, retry_if_exception, stop_after_delay
 
 from responder.store.backends.atomic_file import whole
-from responder.store.backends.errors import CannotStore
+from responder.store.backends.errors import StoreError
 
 _LOOK_SECONDS = 0.003
 """How long SQLite itself waits before we look again: it sleeps 1 ms, then 2 ms, and only later as long as 100 ms."""
@@ -67,11 +67,11 @@ class Sqlite:
         try:
             parsed = make_url(url)
         except ArgumentError:
-            raise CannotStore(_SPELLING) from None
+            raise StoreError(_SPELLING) from None
         if parsed.get_backend_name() != "sqlite":
-            raise CannotStore(_SPELLING)
+            raise StoreError(_SPELLING)
         if parsed.database in {None, "", ":memory:"}:
-            raise CannotStore("a database in memory keeps nothing: write sqlite:///FILE")
+            raise StoreError("a database in memory keeps nothing: write sqlite:///FILE")
         self.errors: tuple[type[Exception], ...] = (DRIVER.DatabaseError,)
         self.file = str(parsed.database)
         self._patience = patience
@@ -115,7 +115,7 @@ class Sqlite:
     def work(self) -> Iterator[Connection]:
         """The engine's transaction. The threads of a process stand in line here, so that webhooks find a gap."""
         if not self._line.acquire(timeout=self._patience):
-            raise CannotStore("database: too many wait to write")
+            raise StoreError("database: too many wait to write")
         try:
             with self._begun(self._workers) as connection:
                 yield connection
@@ -204,13 +204,13 @@ class Sqlite:
         It copies within one read transaction: neither does it stop writers nor do they make it start again.
         """
         if not self.exists():
-            raise CannotStore(f"there is no database {self.file}: set RESPONDER_DATABASE_URL")
+            raise StoreError(f"there is no database {self.file}: set RESPONDER_DATABASE_URL")
         with whole(target) as part:
             with contextlib.closing(DRIVER.connect(self.file)) as old, contextlib.closing(DRIVER.connect(part)) as new:
                 old.backup(new)
                 verdict = new.execute("PRAGMA quick_check").fetchone()[0]
             if verdict != "ok":
-                raise CannotStore(f"the copy of {self.file} is damaged, and so may the database be: {verdict}")
+                raise StoreError(f"the copy of {self.file} is damaged, and so may the database be: {verdict}")
 
     def dispose(self) -> None:
         """Close every connection."""

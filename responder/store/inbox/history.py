@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from responder.model.delivery import Delivery
+from responder.model.delivery import Notification
 from responder.store.inbox.inbox import WHOLE, delivery_of
 from responder.store.schema.serialization import to_seconds
 from responder.store.schema.tables import bodies, deliveries
@@ -21,7 +21,7 @@ def count(connection: Connection, since: datetime | None) -> int:
     return int(connection.execute(came).scalar_one())
 
 
-def page(connection: Connection, since: datetime | None, after: int, limit: int) -> list[Delivery]:
+def page(connection: Connection, since: datetime | None, after: int, limit: int) -> list[Notification]:
     """The oldest deliveries with an id above ``after`` that came since a moment, or at all; settled or not."""
     wanted = WHOLE.where(deliveries.c.id > after).order_by(deliveries.c.id).limit(limit)
     if since is not None:
@@ -29,7 +29,7 @@ def page(connection: Connection, since: datetime | None, after: int, limit: int)
     return [delivery_of(row) for row in connection.execute(wanted).mappings()]
 
 
-def of_incident(connection: Connection, incident: str) -> Iterator[Delivery]:
+def of_incident(connection: Connection, incident: str) -> Iterator[Notification]:
     """The deliveries of an incident whose bodies are kept, the newest first, read one by one."""
     wanted = WHOLE.where(deliveries.c.incident == incident).order_by(deliveries.c.id.desc())
     return map(delivery_of, connection.execute(wanted).mappings())

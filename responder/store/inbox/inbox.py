@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, bindparam, func, insert, select, update
 
-from responder.model.delivery import Delivery
-from responder.store.database import CannotStore, Database
+from responder.model.delivery import Notification
+from responder.store.database import Database, StoreError
 from responder.store.schema.serialization import to_seconds, to_time
 from responder.store.schema.tables import bodies, deliveries, rejects
 
@@ -31,7 +31,7 @@ _SETTLE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reject:
+class RejectedPayload:
     """A body that was authenticated and could not be taken; ``body`` is cut to REJECT_BYTES, ``size`` is not."""
 
     id: int
@@ -44,7 +44,7 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class NotificationSummary:
     """A delivery without its body: what became of it. ``incident`` and ``outcome`` are empty before it is decided."""
 
     id: int
@@ -55,7 +55,7 @@ class Kept:
     outcome: str
 
 
-class _Ticket:
+class _PendingInsert:
     """One request that waits for its row to be durable. ``leads`` is whose turn it is to commit for all who wait."""
 
     __slots__ = ("body", "error", "id", "leads", "row", "woken")
@@ -64,7 +64,7 @@ class _Ticket:
         self.row = row
         self.body = body
         self.id: int | None = None
-        self.error: CannotStore | None = None
+        self.error: StoreError | None = None
         self.leads = False
         self.woken = threading.Event()
 
@@ -79,13 +79,13 @@ class Inbox:
     def __init__(self, database: Database, patience: float = 5.0) -> None:
         self._database = database
         self._patience = patience
-        self._waiting: list[_Ticket] = []
+        self._waiting: list[_PendingInsert] = []
         self._led = False
         self._guard = threading.Lock()
 
     def keep(self, body: bytes, cluster: str, received_at: datetime) -> int:
-        """Make a body durable and return the delivery's id; CannotStore where that is not possible within 5 seconds."""
-        ticket = _Ticket({"received_at": to_seconds(received_at), "cluster": cluster, "state": "new"}, body)
+        """Make a body durable and return the delivery's id; StoreError where that is not possible within 5 seconds."""
+        ticket = _PendingInsert({"received_at": to_seconds(received_at), "cluster": cluster, "state": "new"}, body)
         with self._guard:
             self._waiting.append(ticket)
             ticket.leads, self._led = not self._led, True
@@ -96,10 +96,10 @@ class Inbox:
         if ticket.error is not None:
             raise ticket.error
         if ticket.id is None:
-            raise CannotStore("the database did not answer in time")
+            raise StoreError("the database did not answer in time")
         return ticket.id
 
-    def _withdraw(self, ticket: _Ticket) -> None:
+    def _withdraw(self, ticket: _PendingInsert) -> None:
         with self._guard:
             if ticket in self._waiting and not ticket.leads:
                 self._waiting.remove(ticket)
@@ -112,13 +112,13 @@ class Inbox:
             ids = self._database.append(rows, deliveries, blobs, bodies)
             for ticket, number in zip(batch, ids, strict=True):
                 ticket.id = number
-        except CannotStore as error:
+        except StoreError as error:
             for ticket in batch:
                 ticket.error = error
         finally:
             self._pass_on(batch)
 
-    def _pass_on(self, batch: list[_Ticket]) -> None:
+    def _pass_on(self, batch: list[_PendingInsert]) -> None:
         with self._guard:
             heirs = self._waiting[:1]
             self._led = bool(heirs)
@@ -128,7 +128,7 @@ class Inbox:
             ticket.woken.set()
 
     def set_aside(self, body: bytes, size: int, remote: str, status: int, error: str, received_at: datetime) -> int:
-        """Keep a body that is refused for good, since Alertmanager will not send it again. Raises CannotStore."""
+        """Keep a body that is refused for good, since Alertmanager will not send it again. Raises StoreError."""
         row = {
             "received_at": to_seconds(received_at),
             "remote": remote,
@@ -140,13 +140,13 @@ class Inbox:
         with self._database.write() as connection:
             return int(connection.execute(insert(rejects).returning(rejects.c.id), row).scalar_one())
 
-    def rejected(self, limit: int) -> tuple[Reject, ...]:
+    def rejected(self, limit: int) -> tuple[RejectedPayload, ...]:
         """The newest rejected bodies first."""
         with self._database.read() as connection:
             rows = connection.execute(select(rejects).order_by(rejects.c.id.desc()).limit(limit)).mappings()
             return tuple(_reject(row) for row in rows)
 
-    def reject(self, number: int) -> Reject | None:
+    def reject(self, number: int) -> RejectedPayload | None:
         """One rejected body by its id."""
         with self._database.read() as connection:
             row = connection.execute(select(rejects).where(rejects.c.id == number)).mappings().first()
@@ -160,12 +160,12 @@ class Inbox:
             total = connection.execute(select(func.count()).select_from(rejects)).scalar_one()
         return {"new": 0, "decided": 0, "failed": 0} | found | {"rejected": total}
 
-    def newest(self, limit: int) -> tuple[Kept, ...]:
+    def newest(self, limit: int) -> tuple[NotificationSummary, ...]:
         """The newest deliveries first."""
         with self._database.read() as connection:
             rows = connection.execute(select(deliveries).order_by(deliveries.c.id.desc()).limit(limit)).mappings()
             return tuple(
-                Kept(
+                NotificationSummary(
                     id=row["id"],
                     received_at=to_time(row["received_at"]),
                     cluster=row["cluster"],
@@ -176,18 +176,18 @@ class Inbox:
                 for row in rows
             )
 
-    def find(self, number: int) -> Delivery | None:
+    def find(self, number: int) -> Notification | None:
         """One delivery by its id."""
         with self._database.read() as connection:
             return kept(connection, number)
 
 
-def take(connection: Connection, limit: int) -> list[Delivery]:
+def take(connection: Connection, limit: int) -> list[Notification]:
     """The oldest undecided deliveries."""
     return [delivery_of(row) for row in connection.execute(_OLDEST_NEW, {"most": limit}).mappings()]
 
 
-def kept(connection: Connection, number: int) -> Delivery | None:
+def kept(connection: Connection, number: int) -> Notification | None:
     """One delivery by its id."""
     row = connection.execute(WHOLE.where(deliveries.c.id == number)).mappings().first()
     return delivery_of(row) if row else None
@@ -209,10 +209,10 @@ def settle(connection: Connection, settled: Iterable[tuple[int, str, str | None,
     return not rows or connection.execute(_SETTLE, rows).rowcount == len(rows)
 
 
-def _reject(row: Any) -> Reject:
-    return Reject(**{**row, "received_at": to_time(row["received_at"])})
+def _reject(row: Any) -> RejectedPayload:
+    return RejectedPayload(**{**row, "received_at": to_time(row["received_at"])})
 
 
-def delivery_of(row: Any) -> Delivery:
+def delivery_of(row: Any) -> Notification:
     """The delivery of a row of ``WHOLE``."""
-    return Delivery(id=row["id"], received_at=to_time(row["received_at"]), cluster=row["cluster"], body=row["body"])
+    return Notification(id=row["id"], received_at=to_time(row["received_at"]), cluster=row["cluster"], body=row["body"])

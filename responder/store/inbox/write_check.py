@@ -14,7 +14,7 @@ _BYTES = 6000
 
 
 def try_to_keep(database: Database) -> None:
-    """Raise CannotStore unless a body could be kept now: one is written durably, and nobody ever sees it."""
+    """Raise StoreError unless a body could be kept now: one is written durably, and nobody ever sees it."""
     with database.write() as connection:
         write_and_take_away(connection)
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
-from responder.model.flood import Flood
-from responder.model.heartbeat import Beat, Pulse
+from responder.model.flood import FloodCounter
+from responder.model.heartbeat import Heartbeat, HeartbeatState
 from responder.store.schema.serialization import to_bytes, to_noun, to_seconds, to_time
 from responder.store.schema.tables import floods, heartbeats
 
 
-def beat(connection: Connection, beats: Iterable[Beat]) -> None:
+def beat(connection: Connection, beats: Iterable[Heartbeat]) -> None:
     """Write down what was seen; an older heartbeat that comes late changes nothing."""
     newest: dict[str, float] = {}
     for each in beats:
@@ -27,12 +27,12 @@ def beat(connection: Connection, beats: Iterable[Beat]) -> None:
             connection.execute(insert(heartbeats).values(cluster=cluster, seen_at=at, since=at, watched_at=at))
 
 
-def pulses(connection: Connection) -> dict[str, Pulse]:
+def pulses(connection: Connection) -> dict[str, HeartbeatState]:
     """What is known of each cluster that was expected or seen."""
     return {row["cluster"]: _pulse(row) for row in connection.execute(select(heartbeats)).mappings()}
 
 
-def save(connection: Connection, changed: Iterable[Pulse]) -> None:
+def save(connection: Connection, changed: Iterable[HeartbeatState]) -> None:
     """Write what the watch has found out; ``seen_at`` only where a clock that jumped has to be corrected."""
     for pulse in sorted(changed, key=lambda each: each.cluster):
         mine = heartbeats.c.cluster == pulse.cluster
@@ -44,8 +44,8 @@ def save(connection: Connection, changed: Iterable[Pulse]) -> None:
         connection.execute(update(heartbeats).where(mine, ahead).values(seen_at=values["watched_at"]))
 
 
-def _pulse(row: Any) -> Pulse:
-    return Pulse(
+def _pulse(row: Any) -> HeartbeatState:
+    return HeartbeatState(
         cluster=row["cluster"],
         seen_at=None if row["seen_at"] is None else to_time(row["seen_at"]),
         since=to_time(row["since"]),
@@ -57,13 +57,13 @@ _KNOWN = select(floods.c.severity, floods.c.state)
 _CHANGE = update(floods).where(floods.c.severity == bindparam("key")).values(state=bindparam("now"))
 
 
-def known_floods(connection: Connection) -> dict[str, Flood]:
+def known_floods(connection: Connection) -> dict[str, FloodCounter]:
     """What is remembered, by severity."""
     rows = connection.execute(_KNOWN)
-    return {severity: to_noun(Flood, state) for severity, state in rows}
+    return {severity: to_noun(FloodCounter, state) for severity, state in rows}
 
 
-def save_floods(connection: Connection, changed: Iterable[Flood]) -> None:
+def save_floods(connection: Connection, changed: Iterable[FloodCounter]) -> None:
     """Remember it. Only whoever has the turn to triage writes here."""
     for flood in changed:
         state = to_bytes(flood)

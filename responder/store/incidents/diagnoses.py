@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Float, and_, bindparam, insert, or_, select, update
 
-from responder.model.delivery import Study, Work
+from responder.model.delivery import DiagnosisJob, DiagnosisRequest
 from responder.store.backends import notifications
 from responder.store.schema.serialization import to_bytes, to_noun, to_seconds, to_time
 from responder.store.schema.tables import UNFINISHED, studies
@@ -27,8 +27,12 @@ _ANY_FREE = select(studies.c.id).where(_FREE).limit(1)
 
 
 def write(
-    connection: Connection, due: Iterable[tuple[Work, datetime]], now: datetime, until: datetime, claims: int = 1
-) -> list[Study]:
+    connection: Connection,
+    due: Iterable[tuple[DiagnosisRequest, datetime]],
+    now: datetime,
+    until: datetime,
+    claims: int = 1,
+) -> list[DiagnosisJob]:
     """Add diagnoses with the page's due time. The first ``claims`` due are the caller's until ``until``: returned."""
     pairs = sorted(due, key=lambda pair: pair[1])
     rows = [
@@ -50,12 +54,12 @@ def write(
     if len(pairs) > claims:
         notifications.tell(connection, notifications.STUDIES)
     return [
-        Study(id=number, attempt=1, due_at=due_at, work=work)
+        DiagnosisJob(id=number, attempt=1, due_at=due_at, work=work)
         for number, (work, due_at) in zip(numbers[:claims], pairs[:claims], strict=True)
     ]
 
 
-def claim(connection: Connection, now: datetime, until: datetime, limit: int) -> list[Study]:
+def claim(connection: Connection, now: datetime, until: datetime, limit: int) -> list[DiagnosisJob]:
     """Take over diagnoses whose worker is gone: its claim has run out."""
     free = select(studies.c.id).where(_FREE).order_by(studies.c.due_at).limit(limit)
     found = free.with_for_update(skip_locked=True).cte("found")
@@ -66,7 +70,7 @@ def claim(connection: Connection, now: datetime, until: datetime, limit: int) ->
         .returning(studies.c.id, studies.c.attempt, studies.c.due_at, studies.c.work)
     )
     return [
-        Study(id=number, attempt=attempt, due_at=to_time(due_at), work=to_noun(Work, work))
+        DiagnosisJob(id=number, attempt=attempt, due_at=to_time(due_at), work=to_noun(DiagnosisRequest, work))
         for number, attempt, due_at, work in connection.execute(taken, {"now": to_seconds(now)})
     ]
 
@@ -76,20 +80,20 @@ def any_free(connection: Connection, now: datetime) -> bool:
     return connection.execute(_ANY_FREE, {"now": to_seconds(now)}).first() is not None
 
 
-def renew(connection: Connection, held: Iterable[Study], until: datetime) -> None:
+def renew(connection: Connection, held: Iterable[DiagnosisJob], until: datetime) -> None:
     """Say that we are still at work."""
     ours = or_(*(and_(studies.c.id == study.id, studies.c.attempt == study.attempt) for study in held))
     connection.execute(update(studies).where(UNFINISHED, ours).values(claimed_until=to_seconds(until)))
 
 
-def release(connection: Connection, held: Iterable[Study]) -> None:
+def release(connection: Connection, held: Iterable[DiagnosisJob]) -> None:
     """Let go of diagnoses that we will not finish, so that another worker begins them at once."""
     ours = or_(*(and_(studies.c.id == study.id, studies.c.attempt == study.attempt) for study in held))
     connection.execute(update(studies).where(UNFINISHED, ours).values(claimed_until=0.0))
     notifications.tell(connection, notifications.STUDIES)
 
 
-def finish(connection: Connection, study: Study, now: datetime) -> bool:
+def finish(connection: Connection, study: DiagnosisJob, now: datetime) -> bool:
     """Mark as done; False where another worker has taken the diagnosis over meanwhile."""
     values = {"key": study.id, "fence": study.attempt, "at": to_seconds(now)}
     return bool(connection.execute(_FINISHED, values).rowcount)

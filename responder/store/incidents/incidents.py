@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent
 from responder.model.finding import NOTHING, Conclusion, Finding
-from responder.model.incident import UNJUDGED, Found, Incident, Known, Member
+from responder.model.incident import UNJUDGED, AlertState, GroupedAlert, Incident, SeverityOverride
 from responder.store.schema.serialization import to_bytes, to_noun, to_seconds, to_time
 from responder.store.schema.tables import contents, gathered_groups, incidents
 
@@ -306,9 +306,9 @@ def from_row(row: Mapping[Any, Any]) -> Incident:
         review_at=_time(row["review_at"]),
         reopened_at=_time(row["reopened_at"]),
         gone_since=_time(row["gone_since"]),
-        alerts=to_noun(dict[str, Known], row["alerts"]),
-        found=to_noun(Found, row["found"]) if row["found"] else None,
-        gathered=to_noun(dict[str, Member], row["gathered"]) if row["gathered"] else {},
+        alerts=to_noun(dict[str, AlertState], row["alerts"]),
+        found=to_noun(SeverityOverride, row["found"]) if row["found"] else None,
+        gathered=to_noun(dict[str, GroupedAlert], row["gathered"]) if row["gathered"] else {},
     )
 
 

@@ -41,7 +41,7 @@ from responder.store.schema.tables import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class RetentionPolicy:
     """A table that grows, and what of it may go.
 
     ``key`` grows with time; ``at`` says how old a row is, in epoch seconds. ``free`` is what nobody needs any more.
@@ -57,16 +57,16 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class PruneResult:
     """Rows of a table and the bytes they hold: what may go, or what is gone."""
 
     table: str
     rows: int = 0
     bytes: int = 0
 
-    def plus(self, other: Portion) -> Portion:
+    def plus(self, other: PruneResult) -> PruneResult:
         """Both together."""
-        return Portion(self.table, self.rows + other.rows, self.bytes + other.bytes)
+        return PruneResult(self.table, self.rows + other.rows, self.bytes + other.bytes)
 
 
 _DIGESTS: ColumnElement[str] = bindparam("digests", expanding=True)
@@ -112,11 +112,11 @@ def _of_incidents() -> ColumnElement[bool]:
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
-SHELVES: Mapping[str, Shelf] = {
+SHELVES: Mapping[str, RetentionPolicy] = {
     shelf.table.name: shelf
     for shelf in (  # what can be spared most easily stands first
-        Shelf(table=rejects, key=rejects.c.id, at=rejects.c.received_at, free=true(), floor=_HOUR),
-        Shelf(
+        RetentionPolicy(table=rejects, key=rejects.c.id, at=rejects.c.received_at, free=true(), floor=_HOUR),
+        RetentionPolicy(
             table=deliveries,
             key=deliveries.c.id,
             at=deliveries.c.received_at,
@@ -124,10 +124,10 @@ SHELVES: Mapping[str, Shelf] = {
             floor=_HOUR,
             beside=bodies,
         ),
-        Shelf(table=studies, key=studies.c.id, at=studies.c.written_at, free=_of_studies(), floor=_DAY),
-        Shelf(table=messages, key=messages.c.id, at=messages.c.written_at, free=_of_messages(), floor=_DAY),
+        RetentionPolicy(table=studies, key=studies.c.id, at=studies.c.written_at, free=_of_studies(), floor=_DAY),
+        RetentionPolicy(table=messages, key=messages.c.id, at=messages.c.written_at, free=_of_messages(), floor=_DAY),
         # A day, since the next notification of a group is compared with its latest incident, also a resolved one.
-        Shelf(
+        RetentionPolicy(
             table=incidents,
             key=incidents.c.resolved_at,
             at=incidents.c.resolved_at,
@@ -135,7 +135,7 @@ SHELVES: Mapping[str, Shelf] = {
             floor=_DAY,
             beside=contents,
         ),
-        Shelf(
+        RetentionPolicy(
             table=contents,
             key=contents.c.changed_at,
             at=contents.c.changed_at,
@@ -153,17 +153,17 @@ def _known(connection: Connection) -> dict[str, list[str]]:
     return {"digests": [flood.digest for flood in detectors.known_floods(connection).values() if flood.digest]}
 
 
-def may_go(connection: Connection, shelf: Shelf, before: datetime) -> Portion:
+def may_go(connection: Connection, shelf: RetentionPolicy, before: datetime) -> PruneResult:
     """What ``clear`` would delete of everything older than ``before``."""
     old = and_(shelf.at < to_seconds(before), shelf.free)
     sizes = _sized(connection, shelf, old).subquery()
     total = select(func.count(), func.coalesce(func.sum(sizes.c.size), 0))
     rows, size = connection.execute(total, _known(connection)).one()
-    return Portion(shelf.table.name, rows, int(size))
+    return PruneResult(shelf.table.name, rows, int(size))
 
 
 def page(
-    connection: Connection, shelf: Shelf, after: float, before: datetime, limit: int
+    connection: Connection, shelf: RetentionPolicy, after: float, before: datetime, limit: int
 ) -> tuple[Sequence[Any], float]:
     """The next rows behind the key ``after`` that are older than ``before``, and the key to go on with.
 
@@ -175,7 +175,7 @@ def page(
     return [key for key, _, at in rows if at < to_seconds(before)], rows[-1][1] if rows else after
 
 
-def clear(connection: Connection, shelf: Shelf, keys: Iterable[Any]) -> Portion:
+def clear(connection: Connection, shelf: RetentionPolicy, keys: Iterable[Any]) -> PruneResult:
     """Delete those of the rows that nobody needs."""
     own = shelf.table.primary_key.columns[0]
     wanted, known = and_(own.in_(list(keys)), shelf.free), _known(connection)
@@ -184,10 +184,10 @@ def clear(connection: Connection, shelf: Shelf, keys: Iterable[Any]) -> Portion:
     if shelf.beside is not None and gone:
         beside = shelf.beside.primary_key.columns[0]
         connection.execute(delete(shelf.beside).where(beside.in_(gone)))
-    return Portion(shelf.table.name, len(gone), sum(sizes.get(key, 0) for key in gone))
+    return PruneResult(shelf.table.name, len(gone), sum(sizes.get(key, 0) for key in gone))
 
 
-def _sized(connection: Connection, shelf: Shelf, which: ColumnElement[bool]) -> Any:
+def _sized(connection: Connection, shelf: RetentionPolicy, which: ColumnElement[bool]) -> Any:
     """A query for primary key and size in bytes."""
     dialect, own = connection.dialect.name, shelf.table.primary_key.columns[0]
     size = weight(shelf.table, dialect)

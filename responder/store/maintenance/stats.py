@@ -17,7 +17,7 @@ _BEGAN = {name: shelf.at for name, shelf in SHELVES.items()} | {"incidents": inc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
+class TableStats:
     """A table. ``bytes`` is what its rows hold; ``states`` is empty for a table without states."""
 
     table: str
@@ -28,17 +28,17 @@ class Count:
     states: Mapping[str, int] = field(default_factory=dict)
 
 
-def census(connection: Connection) -> list[Count]:
+def census(connection: Connection) -> list[TableStats]:
     """Every table, in the order of the names. It reads all rows, but no body."""
     return [_count(connection, table) for _, table in sorted(metadata.tables.items())]
 
 
-def _count(connection: Connection, table: Table) -> Count:
+def _count(connection: Connection, table: Table) -> TableStats:
     at = _BEGAN.get(table.name)
     size = func.coalesce(func.sum(weight(table, connection.dialect.name)), 0)
     ages = (func.min(at), func.max(at)) if at is not None else (literal(None), literal(None))
     rows, total, oldest, newest = connection.execute(select(func.count(), size, *ages).select_from(table)).one()
-    return Count(
+    return TableStats(
         table=table.name,
         rows=rows,
         bytes=int(total),

@@ -28,8 +28,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from responder.model.content import IncidentContent, MessageFacts
-from responder.model.message import Draft, OutboxRow
-from responder.model.report import Moment
+from responder.model.message import OutboxMessage, OutboxRow
+from responder.model.report import MessageKind
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.store.schema.serialization import to_noun, to_seconds, to_time
@@ -51,7 +51,7 @@ _BLOCKED = exists().where(
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class ChannelQueue:
     """The messages one courier carries: those of one channel, or with ``rest`` those of every channel but these.
 
     It leaves a message alone for ``grace`` after it was due.
@@ -74,22 +74,22 @@ _WORST_FIRST = (messages.c.rank, messages.c.due_at, messages.c.id)
 _NOW = bindparam("now", type_=Float)
 
 
-def _free(lane: Lane) -> ColumnElement[bool]:
+def _free(lane: ChannelQueue) -> ColumnElement[bool]:
     return and_(WAITING, lane.holds(), messages.c.due_at <= _NOW, messages.c.claimed_until <= _NOW, ~_BLOCKED)
 
 
 @lru_cache
-def _any(lane: Lane) -> Select[int]:
+def _any(lane: ChannelQueue) -> Select[int]:
     return select(messages.c.id).where(WAITING, lane.holds()).limit(1)
 
 
 @lru_cache
-def _ready(lane: Lane) -> Select[Any]:
+def _ready(lane: ChannelQueue) -> Select[Any]:
     return select(messages.c.due_at, messages.c.rank).where(_free(lane)).order_by(*_WORST_FIRST).limit(1)
 
 
 @lru_cache
-def _later(lane: Lane) -> Select[float]:
+def _later(lane: ChannelQueue) -> Select[float]:
     return select(func.min(messages.c.due_at)).where(WAITING, lane.holds(), messages.c.due_at > _NOW)
 
 
@@ -110,7 +110,7 @@ _REF = (
 
 
 @lru_cache
-def _candidates(lane: Lane) -> Select[Any]:
+def _candidates(lane: ChannelQueue) -> Select[Any]:
     columns = (*(messages.c[name] for name in ("id", "incident", "channel", "step", "moment", "rank")), _REF)
     chosen = select(*columns).where(_free(lane)).order_by(*_WORST_FIRST).limit(bindparam("most", type_=Integer))
     return chosen.with_for_update(skip_locked=True)
@@ -127,30 +127,30 @@ def _taken() -> ReturningUpdate[Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class NextDue:
     """The next message: when it may leave, in epoch seconds, and whether it is of the worst severity."""
 
     at: float
     worst: bool = False
 
 
-def anything(database: Database, lane: Lane) -> bool:
+def anything(database: Database, lane: ChannelQueue) -> bool:
     """Whether any message of the lane waits, due or not. Nearly every look finds none, so it is cheap to ask."""
     return database.finds(_any(lane))
 
 
-def next_due(connection: Connection, lane: Lane, now: datetime) -> Due | None:
+def next_due(connection: Connection, lane: ChannelQueue, now: datetime) -> NextDue | None:
     """When ``claim`` may find something: ``now`` or earlier where it would now; None for nothing."""
     moment = {"now": to_seconds(now)}
     ready = connection.execute(_ready(lane), moment).first()
     if ready is not None:
-        return Due(ready.due_at, ready.rank <= WORST)
+        return NextDue(ready.due_at, ready.rank <= WORST)
     later: float | None = connection.scalar(_later(lane), moment)
-    return None if later is None else Due(later)
+    return None if later is None else NextDue(later)
 
 
 def claim(
-    connection: Connection, lane: Lane, now: datetime, until: datetime, most: int, spare: int | None = None
+    connection: Connection, lane: ChannelQueue, now: datetime, until: datetime, most: int, spare: int | None = None
 ) -> list[OutboxRow]:
     """Take due messages, the worst severity first. The claim holds until ``until``; ``attempt`` is its fence.
 
@@ -171,7 +171,7 @@ def claim(
     return sorted(claimed, key=lambda each: each.id)
 
 
-def _chosen(connection: Connection, lane: Lane, now: datetime, most: int, spare: int) -> list[Row[Any]]:
+def _chosen(connection: Connection, lane: ChannelQueue, now: datetime, most: int, spare: int) -> list[Row[Any]]:
     if most <= 0:
         return []
     rows = connection.execute(_candidates(lane), {"now": to_seconds(now), "most": most}).all()
@@ -193,11 +193,11 @@ def peek(connection: Connection, number: int) -> OutboxRow | None:
     return _outbox_row(row, incidents.contents_of(connection, [row["incident"]]).get(row["incident"]), row["previous"])
 
 
-def draft_of(row: Mapping[Any, Any]) -> Draft:
+def draft_of(row: Mapping[Any, Any]) -> OutboxMessage:
     """The message that was written as ``row``."""
-    return Draft(
+    return OutboxMessage(
         **{name: row[name] for name in ("incident", "stream", "channel", "step", "rank", "enrich", "origin")},
-        moment=Moment(row["moment"]),
+        moment=MessageKind(row["moment"]),
         due_at=to_time(row["due_at"]),
         facts=to_noun(MessageFacts, row["facts"]),
     )
@@ -215,7 +215,7 @@ def _outbox_row(row: Mapping[Any, Any], content: IncidentContent | None, previou
     )
 
 
-UPDATE = Moment.UPDATE.value
+UPDATE = MessageKind.UPDATE.value
 """The one moment that a newer one replaces. What begins, ends or adds to an incident is always sent."""
 
 
@@ -251,7 +251,7 @@ def _one(connection: Connection, row: Row[Any], now: datetime) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ChannelState:
     """Seconds since the epoch. ``full_at`` is the state of the bucket (see notify/rate_limit.py).
 
     Nothing leaves before ``paused_until``. ``failing_since`` is the first failure after which nothing was accepted.
@@ -274,7 +274,7 @@ _WELL = update(lanes).where(_OURS, lanes.c.failing_since.is_not(None)).values(fa
 
 
 def prepare(database: Database, channels: Iterable[str]) -> None:
-    """Give each channel its row. Several processes may do so at once. Raises CannotStore."""
+    """Give each channel its row. Several processes may do so at once. Raises StoreError."""
     with database.read() as connection:
         known = set(connection.execute(select(lanes.c.channel)).scalars())
     for channel in set(channels) - known:
@@ -282,16 +282,16 @@ def prepare(database: Database, channels: Iterable[str]) -> None:
             connection.execute(insert(lanes).values(channel=channel, full_at=0.0, paused_until=0.0))
 
 
-def look(connection: Connection, channel: str) -> Standing:
+def look(connection: Connection, channel: str) -> ChannelState:
     """The channel's standing, as one who knows nothing where it has no row."""
     row = connection.execute(_LOOK, {"name": channel}).first()
-    return Standing(*row) if row else Standing()
+    return ChannelState(*row) if row else ChannelState()
 
 
-def hold(connection: Connection, channel: str) -> Standing:
+def hold(connection: Connection, channel: str) -> ChannelState:
     """The same, and nobody else claims on this channel until our transaction ends."""
     row = connection.execute(_HOLD, {"name": channel}).first()
-    return Standing(*row) if row else Standing()
+    return ChannelState(*row) if row else ChannelState()
 
 
 def spend(connection: Connection, channel: str, full_at: float) -> None:
@@ -322,7 +322,7 @@ def answered(connection: Connection, channel: str) -> bool:
     return bool(connection.execute(_WELL, {"name": channel}).rowcount)
 
 
-def standings(connection: Connection) -> dict[str, Standing]:
+def standings(connection: Connection) -> dict[str, ChannelState]:
     """Every channel's."""
     rows = connection.execute(select(lanes.c.channel, *_COLUMNS))
-    return {channel: Standing(*rest) for channel, *rest in rows}
+    return {channel: ChannelState(*rest) for channel, *rest in rows}

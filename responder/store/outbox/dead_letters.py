@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, exists, select, update
 
 from responder.model.content import DecisionRecord, MessageFacts
-from responder.model.report import Moment, Report
+from responder.model.report import MessageKind, Report
 from responder.store.backends import notifications
 from responder.store.schema.serialization import to_noun, to_seconds, to_time
 from responder.store.schema.tables import contents, messages
@@ -23,7 +23,7 @@ STATES = ("waiting", "sent", "dead", "merged", "withdrawn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class MessageRow:
     """One message. ``error`` is what its last attempt ended in, or why it was withdrawn; empty where all is well.
 
     ``merged_into`` took its place; ``origin`` is the one it replaces. ``report`` is that of the accepted attempt, or of
@@ -52,7 +52,9 @@ class Row:
     report: Report | None
 
 
-def newest(connection: Connection, limit: int, state: str | None = None, channel: str | None = None) -> list[Row]:
+def newest(
+    connection: Connection, limit: int, state: str | None = None, channel: str | None = None
+) -> list[MessageRow]:
     """The newest messages first."""
     found = _MESSAGES.order_by(messages.c.id.desc()).limit(limit)
     if state:
@@ -62,7 +64,7 @@ def newest(connection: Connection, limit: int, state: str | None = None, channel
     return [_row(row) for row in connection.execute(found).mappings()]
 
 
-def find(connection: Connection, number: int) -> Row | None:
+def find(connection: Connection, number: int) -> MessageRow | None:
     """One message by its id."""
     row = connection.execute(_MESSAGES.where(messages.c.id == number)).mappings().first()
     return _row(row) if row else None
@@ -74,19 +76,19 @@ def dead(connection: Connection) -> list[int]:
     return list(connection.execute(found).scalars())
 
 
-def told_over(connection: Connection, row: Row) -> bool:
+def told_over(connection: Connection, row: MessageRow) -> bool:
     """Whether the channel has accepted a resolution since that stands behind this message."""
     later = exists().where(
         messages.c.stream == row.stream,
         messages.c.channel == row.channel,
         messages.c.id > row.id,
-        messages.c.moment == Moment.RESOLUTION.value,
+        messages.c.moment == MessageKind.RESOLUTION.value,
         messages.c.state == "sent",
     )
     return bool(connection.execute(select(later)).scalar())
 
 
-def put_back(connection: Connection, row: Row, now: datetime) -> None:
+def put_back(connection: Connection, row: MessageRow, now: datetime) -> None:
     """Let a dead message wait again, in its full form and due at once. Its attempts count on: they are the fence."""
     values = {"state": "waiting", "due_at": to_seconds(now), "plain": False, "error": None, "ended_at": None}
     ours = (messages.c.id == row.id) & (messages.c.state == "dead")
@@ -94,10 +96,10 @@ def put_back(connection: Connection, row: Row, now: datetime) -> None:
     notifications.tell(connection, notifications.MESSAGES)
 
 
-def _row(row: Any) -> Row:
+def _row(row: Any) -> MessageRow:
     report = to_noun(Report, row["report"]) if row["report"] else None
     shown = report or (to_noun(DecisionRecord, row["decision"]) if row["decision"] else None)
-    return Row(
+    return MessageRow(
         **{name: row[name] for name in ("id", "incident", "stream", "channel", "step", "moment", "rank", "state")},
         **{name: row[name] for name in ("attempt", "plain", "merged_into", "origin")},
         error=row["error"] or "",

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Float, Text, and_, bindparam, case, func, insert, or_, select, update
 
-from responder.model.message import Draft, Letter, OutboxRow
+from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
 from responder.store.backends import notifications
 from responder.store.schema.serialization import to_bytes, to_seconds
 from responder.store.schema.tables import WAITING, messages
@@ -37,7 +37,7 @@ _LIFT = (
 )
 
 
-def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> None:
+def write(connection: Connection, drafts: Iterable[OutboxMessage], now: datetime) -> None:
     """Add messages, in order. Nothing is sent before ``due_at``, and nothing waits for anyone after it."""
     drafts = _unhindered(drafts)
     rows = [
@@ -66,9 +66,9 @@ def write(connection: Connection, drafts: Iterable[Draft], now: datetime) -> Non
         notifications.tell(connection, notifications.MESSAGES)
 
 
-def _unhindered(drafts: Iterable[Draft]) -> list[Draft]:
+def _unhindered(drafts: Iterable[OutboxMessage]) -> list[OutboxMessage]:
     """The drafts, where one stands before a worse one of its stream and channel as urgent as that one."""
-    worst: dict[tuple[str, str], Draft] = {}
+    worst: dict[tuple[str, str], OutboxMessage] = {}
     found = []
     for draft in reversed(list(drafts)):
         key = draft.stream, draft.channel
@@ -82,7 +82,7 @@ def _unhindered(drafts: Iterable[Draft]) -> list[Draft]:
     return found[::-1]
 
 
-def _lifts(drafts: Iterable[Draft]) -> list[dict[str, Any]]:
+def _lifts(drafts: Iterable[OutboxMessage]) -> list[dict[str, Any]]:
     """What drafts mean for those that wait before them: the worst rank and the earliest end, a stream and channel."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for draft in drafts:
@@ -146,17 +146,17 @@ def _finish(connection: Connection, ours: ColumnElement[bool], **values: Any) ->
     return bool(connection.execute(update(messages).where(ours, WAITING).values(claimed_until=0.0, **values)).rowcount)
 
 
-def _held(letter: Letter | OutboxRow) -> ColumnElement[bool]:
+def _held(letter: ClaimedMessage | OutboxRow) -> ColumnElement[bool]:
     """Whether our claim is the newest one on a message."""
     return and_(messages.c.id == letter.id, messages.c.attempt == letter.attempt)
 
 
-def _report(letter: Letter) -> dict[str, bytes]:
+def _report(letter: ClaimedMessage) -> dict[str, bytes]:
     """The report as it was composed for this attempt; never the request, which holds keys."""
     return {"report": to_bytes(letter.report)}
 
 
-def sent(connection: Connection, letter: Letter, ref: Mapping[str, str], now: datetime) -> bool:
+def sent(connection: Connection, letter: ClaimedMessage, ref: Mapping[str, str], now: datetime) -> bool:
     """Mark as accepted, whoever has taken the message over meanwhile; False where it was marked already."""
     kept = to_bytes(dict(ref)) if ref else None
     ours = messages.c.id == letter.id
@@ -169,7 +169,7 @@ def renew(connection: Connection, held: Iterable[OutboxRow], until: datetime) ->
     connection.execute(update(messages).where(WAITING, ours).values(claimed_until=to_seconds(until)))
 
 
-def again(connection: Connection, letter: Letter, at: datetime, reason: str, *, plain: bool) -> bool:
+def again(connection: Connection, letter: ClaimedMessage, at: datetime, reason: str, *, plain: bool) -> bool:
     """Put back to be tried at ``at``; ``plain`` asks for the minimal form then."""
     return _finish(
         connection, _held(letter), due_at=to_seconds(at), error=reason, plain=plain, enrich=False, **_report(letter)
@@ -183,6 +183,6 @@ def retry_now(connection: Connection, channel: str, now: datetime) -> None:
     connection.execute(update(messages).where(messages.c.id.in_(free.scalar_subquery())).values(due_at=to_seconds(now)))
 
 
-def dead(connection: Connection, letter: Letter, reason: str, now: datetime) -> bool:
+def dead(connection: Connection, letter: ClaimedMessage, reason: str, now: datetime) -> bool:
     """Give up: kept, counted and shown, never sent by itself again."""
     return _finish(connection, _held(letter), state="dead", error=reason, **_report(letter), ended_at=to_seconds(now))

@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
 
 from responder.model.content import DecisionRecord
-from responder.model.message import Draft
-from responder.model.report import Moment
+from responder.model.message import OutboxMessage
+from responder.model.report import MessageKind
 from responder.store.outbox.claims import draft_of
 from responder.store.schema.serialization import to_noun, to_time
 from responder.store.schema.tables import WAITING, contents, incidents, lanes, messages
@@ -19,7 +19,7 @@ _MOST = 100
 
 _stand_in = messages.alias("stand_in")
 _ANSWERED_FOR = exists().where(_stand_in.c.origin == messages.c.id)
-_BEGINNINGS = (Moment.START.value, Moment.AGAIN.value)
+_BEGINNINGS = (MessageKind.START.value, MessageKind.AGAIN.value)
 # A beginning may be several messages on one channel, such as its details: the first of them is what people miss.
 _SAID_BEFORE = exists().where(
     _stand_in.c.incident == messages.c.incident,
@@ -32,7 +32,7 @@ _OVER = exists().where(incidents.c.id == messages.c.incident, ~incidents.c.open)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class UndeliveredMessage:
     """A page of an incident that is open; ``decision`` is what the rules said about that.
 
     ``error`` is its last attempt's, empty where none has ended.
@@ -40,7 +40,7 @@ class Page:
 
     id: int
     dead: bool
-    draft: Draft
+    draft: OutboxMessage
     decision: DecisionRecord | None
     written_at: datetime
     error: str
@@ -49,7 +49,7 @@ class Page:
 
 def pages(
     connection: Connection, pagers: Collection[str], stations: Collection[str], last: Collection[str]
-) -> list[Page]:
+) -> list[UndeliveredMessage]:
     """Those of ``pagers``, and those on ``stations`` that stand in for one, the worst and oldest first, at most 100.
 
     A page that waits on a channel which takes messages, and that was not tried yet, is not among them. A beginning on
@@ -62,7 +62,7 @@ def pages(
     waiting = _looked_for(of_pagers, and_(WAITING, troubled))
     rows = [row for statement in (dead, waiting) for row in connection.execute(statement).mappings()]
     found = [
-        Page(
+        UndeliveredMessage(
             id=row["id"],
             dead=row["state"] == "dead",
             draft=draft_of(row),
@@ -79,7 +79,7 @@ def pages(
 def _of_pagers(pagers: Collection[str], stations: Collection[str]) -> ColumnElement[bool]:
     return or_(
         and_(messages.c.channel.in_(list(pagers)), messages.c.moment.in_(_BEGINNINGS)),
-        and_(messages.c.channel.in_(list(stations)), messages.c.moment == Moment.FALLBACK.value),
+        and_(messages.c.channel.in_(list(stations)), messages.c.moment == MessageKind.FALLBACK.value),
     )
 
 
@@ -95,28 +95,28 @@ def _looked_for(is_page: ColumnElement[bool], state: ColumnElement[bool]) -> Sel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unclosed:
+class UnresolvedPage:
     """An end that a pager refused for good, though it had taken the beginning. ``error`` is what it said."""
 
     id: int
-    draft: Draft
+    draft: OutboxMessage
     error: str
 
 
-def unclosed(connection: Connection, pagers: Collection[str]) -> list[Unclosed]:
+def unclosed(connection: Connection, pagers: Collection[str]) -> list[UnresolvedPage]:
     """Those that nobody has been told of, the oldest first, at most 100; not of incidents that are open again."""
     begun = exists().where(
         _stand_in.c.incident == messages.c.incident,
         _stand_in.c.channel == messages.c.channel,
         _stand_in.c.state == "sent",
-        _stand_in.c.moment.in_((*_BEGINNINGS, Moment.FALLBACK.value)),
+        _stand_in.c.moment.in_((*_BEGINNINGS, MessageKind.FALLBACK.value)),
     )
     open_again = exists().where(incidents.c.id == messages.c.incident, incidents.c.open)
-    ended = and_(messages.c.moment == Moment.RESOLUTION.value, messages.c.channel.in_(list(pagers)))
+    ended = and_(messages.c.moment == MessageKind.RESOLUTION.value, messages.c.channel.in_(list(pagers)))
     rows = connection.execute(
         select(messages)
         .where(messages.c.state == "dead", ended, begun, ~open_again, ~_ANSWERED_FOR)
         .order_by(messages.c.id)
         .limit(_MOST)
     ).mappings()
-    return [Unclosed(id=row["id"], draft=draft_of(row), error=row["error"] or "no reason") for row in rows]
+    return [UnresolvedPage(id=row["id"], draft=draft_of(row), error=row["error"] or "no reason") for row in rows]

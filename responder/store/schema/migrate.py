@@ -6,14 +6,14 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from responder.store.database import CannotStore, Database
+from responder.store.database import Database, StoreError
 from responder.store.schema.tables import HEAD, metadata
 
 _ELSEWHERE = "set RESPONDER_DATABASE_URL as the service has it; `responder serve` makes one at its first start"
 
 
 def migrate(database: Database) -> None:
-    """Run what is missing. Raises CannotStore where the database refuses. Safe to call at every start, by everyone."""
+    """Run what is missing. Raises StoreError where the database refuses. Safe to call at every start, by everyone."""
     if is_newest(database):
         return
     with database.migrating() as connection:
@@ -25,25 +25,25 @@ def migrate(database: Database) -> None:
 
 
 def is_newest(database: Database) -> bool:
-    """Whether nothing is missing. Raises CannotStore where the database refuses."""
+    """Whether nothing is missing. Raises StoreError where the database refuses."""
     with database.read() as connection:
         return revision(connection) == HEAD
 
 
 def require(database: Database) -> None:
-    """Raise CannotStore unless the database is there and has the schema of this program."""
+    """Raise StoreError unless the database is there and has the schema of this program."""
     if not database.exists():
-        raise CannotStore(f"there is no database {database.name}: {_ELSEWHERE}")
+        raise StoreError(f"there is no database {database.name}: {_ELSEWHERE}")
     with database.read() as connection:
         found = revision(connection)
         if found is None:
             refuse_strangers(connection, database.name)
     if found is None:
-        raise CannotStore(f"the database {database.name} holds nothing of responder: {_ELSEWHERE}")
+        raise StoreError(f"the database {database.name} holds nothing of responder: {_ELSEWHERE}")
     if found > HEAD:  # they are numbered: no later one, nor one of another program, can be brought up to date
         raise _unknown(database.name, found)
     if found != HEAD:
-        raise CannotStore(
+        raise StoreError(
             f"the database {database.name} has the schema {found} and this program needs {HEAD}: "
             "use the version that serves, or start `responder serve` of this one, which brings it up to date"
         )
@@ -57,10 +57,10 @@ def revision(connection: Connection) -> str | None:
 
 
 def refuse_strangers(connection: Connection, name: str) -> None:
-    """Raise CannotStore for another program's tables that would be in the way of ours half-way through."""
+    """Raise StoreError for another program's tables that would be in the way of ours half-way through."""
     taken = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
     if taken:
-        raise CannotStore(
+        raise StoreError(
             f"the database {name} has a table {taken[0]} that responder did not make: name another in "
             "RESPONDER_DATABASE_URL"
         )
@@ -80,8 +80,8 @@ def _upgrade(connection: Connection, name: str, found: str | None) -> None:
     command.upgrade(config, HEAD)
 
 
-def _unknown(name: str, found: str) -> CannotStore:
-    return CannotStore(
+def _unknown(name: str, found: str) -> StoreError:
+    return StoreError(
         f"the database {name} has the schema {found}, which this program does not know; its own is {HEAD}: "
         "start the version that made it, or name another database in RESPONDER_DATABASE_URL"
     )

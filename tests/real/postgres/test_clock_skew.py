@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from responder.engine.workers.clock_skew import LOOK_SECONDS, SOON, ClockWatch
+from responder.engine.workers.clock_skew import LOOK_SECONDS, SOON, ClockSkewWatcher
 from responder.store.database import Database
 from responder.store.schema.tables import messages
 from tests.conftest import HandClock
@@ -15,7 +15,9 @@ from tests.unit.engine.workers.test_clock_skew import HOUR, due_in, write
 pytestmark = pytest.mark.real
 
 
-def test_setting_the_clock_right_waits_for_nobody(database: Database, clock: HandClock, watch: ClockWatch) -> None:
+def test_setting_the_clock_right_waits_for_nobody(
+    database: Database, clock: HandClock, watch: ClockSkewWatcher
+) -> None:
     """Who sets right what a clock has spoilt, and who sends meanwhile, never wait for each other: no page is late."""
     write(database, clock, due_in=8)
     write(database, clock, due_in=8, channel="slack")

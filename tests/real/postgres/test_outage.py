@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from responder.store.database import CannotStore, Database
+from responder.store.database import Database, StoreError
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
 from responder.store.schema.migrate import migrate
@@ -41,7 +41,7 @@ def test_a_restart_of_the_server_costs_nothing_but_a_refusal(database: Database,
     box = Inbox(database)
     first = box.keep(b"one", "", NOW)
     own.stop()
-    with pytest.raises(CannotStore, match="refused"):
+    with pytest.raises(StoreError, match="refused"):
         box.keep(b"two", "", NOW)
     own.start()
     assert box.keep(b"three", "", NOW) > first
@@ -68,7 +68,7 @@ def test_a_killed_server_has_kept_what_was_acknowledged(database: Database, own:
             body = b"%d" % len(kept)
             try:
                 box.keep(body, "", NOW)
-            except CannotStore:
+            except StoreError:
                 return
             kept.append(body)
 
@@ -90,7 +90,7 @@ def test_a_frozen_server_is_given_up_in_time(database: Database, own: Postgres) 
     own.freeze()
     try:
         began = time.monotonic()
-        with pytest.raises(CannotStore, match=r"no answer|timeout"):
+        with pytest.raises(StoreError, match=r"no answer|timeout"):
             box.keep(b"two", "", NOW)
         assert time.monotonic() - began < 10
     finally:
@@ -113,7 +113,7 @@ def test_a_turn_whose_connection_dies_writes_nothing(database: Database, own: Po
             with turn.work() as connection:
                 inbox.settle(connection, [(batch[0].id, "decided", None, "")])
 
-    with pytest.raises(CannotStore, match="terminat"):
+    with pytest.raises(StoreError, match="terminat"):
         decide_late()
     with database.read() as connection:
         assert len(inbox.take(connection, 10)) == 1
@@ -136,7 +136,7 @@ def test_a_server_that_became_read_only_is_left(database: Database, own: Postgre
 def _refused(box: Inbox, reason: str) -> bool:
     try:
         box.keep(b"two", "", NOW)
-    except CannotStore as error:
+    except StoreError as error:
         return reason in str(error)
     return False
 
@@ -146,7 +146,7 @@ def test_a_stuck_neighbour_costs_a_refusal(database: Database) -> None:
     number = Inbox(database).keep(b"{}", "", NOW)
     with database.write() as holder:
         inbox.settle(holder, [(number, "decided", None, "")])
-        with pytest.raises(CannotStore, match="timeout"), database.write() as connection:
+        with pytest.raises(StoreError, match="timeout"), database.write() as connection:
             inbox.settle(connection, [(number, "failed", None, "")])
 
 
@@ -163,7 +163,7 @@ def test_news_of_a_commit_reaches_the_other_replica_at_once(database: Database, 
     assert heard == ["deliveries"]
     assert time.monotonic() - began < 0.4
     own.restart()
-    with pytest.raises(CannotStore):
+    with pytest.raises(StoreError):
         listener.step()
     heard.clear()
     listener.step()
@@ -183,7 +183,7 @@ def test_a_failover_to_a_synchronous_standby_loses_nothing() -> None:
         box = Inbox(database)
         kept = [box.keep(b"%d" % n, "", NOW) for n in range(20)]
         primary.kill()
-        with pytest.raises(CannotStore, match=r"refused|read-only"):
+        with pytest.raises(StoreError, match=r"refused|read-only"):
             box.keep(b"while nobody is primary", "", NOW)
         standby.promote()
         until(lambda: not _refused(box, ""))

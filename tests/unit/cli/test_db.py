@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from responder.cli import main
 from responder.cli.db import db
-from responder.model.flood import Flood
+from responder.model.flood import FloodCounter
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
@@ -48,7 +48,7 @@ def test_stats_can_be_read_by_programs(database: Database, database_url: str) ->
     """A script can watch the size."""
     an_old_incident(database, at=LONG_AGO, over=False)
     with database.write() as connection:
-        detectors.save_floods(connection, [Flood(severity="P1", arrivals={1: 3})])
+        detectors.save_floods(connection, [FloodCounter(severity="P1", arrivals={1: 3})])
     found = json.loads(run(database_url, "stats", "--output", "json").output)
     tables = {each["table"]: each for each in found["tables"]}
     assert found["files"] > 0

@@ -19,13 +19,13 @@ from responder.cli.doctor import checks, doctor
 from responder.cli.doctor.channels import checks as channel_checks
 from responder.cli.doctor.channels import clocks
 from responder.cli.doctor.own import settings, version_of
-from responder.cli.doctor.patient import Patient
+from responder.cli.doctor.patient import DoctorContext
 from responder.cli.doctor.receiver import follow, judge, route
 from responder.cli.doctor.run import run
 from responder.model.check import Level, Result, ok
 from responder.model.clock import Deadline
 from responder.model.message import Request, Response
-from responder.model.rule import Heartbeat
+from responder.model.rule import ExpectedHeartbeat
 from responder.model.secret import Secret
 from responder.notify.channels import CHANNELS
 from responder.rulebook.yaml.reader import read
@@ -35,7 +35,7 @@ from tests.conftest import HandClock
 from tests.support.builders import NOW, a_rule
 
 ROOT = Path(__file__).parents[3]
-PROD = Heartbeat(cluster="prod", max_gap=600.0, rule=a_rule())
+PROD = ExpectedHeartbeat(cluster="prod", max_gap=600.0, rule=a_rule())
 GIVEN = Settings()
 GOOD = """\
 route:
@@ -59,7 +59,7 @@ receivers:
 """
 
 
-def judged(text: str, *expected: Heartbeat, given: Settings = GIVEN) -> list[tuple[Level, str]]:
+def judged(text: str, *expected: ExpectedHeartbeat, given: Settings = GIVEN) -> list[tuple[Level, str]]:
     """Level and finding of each result for a configuration."""
     data: Any = read("alertmanager", text.encode()).data
     results = judge("alertmanager", data, expected or (PROD,), parse, predicate, given)
@@ -168,9 +168,9 @@ class Wire:
         return Response(200, b"", {"date": self._date})
 
 
-def a_patient(wire: object, clock: HandClock | None = None) -> Patient:
+def a_patient(wire: object, clock: HandClock | None = None) -> DoctorContext:
     """Somebody with a Prometheus and nothing else."""
-    return Patient(
+    return DoctorContext(
         settings=Settings(prometheus_url="http://prometheus:9090"),
         environment={},
         book=None,
@@ -194,12 +194,12 @@ def test_a_check_that_hangs_is_left_behind() -> None:
     """One server that does not answer does not keep the other findings from people."""
     held = threading.Event()
 
-    def hang(_patient: Patient) -> tuple[Result, ...]:
+    def hang(_patient: DoctorContext) -> tuple[Result, ...]:
         held.wait(30)
         return ()
 
     clock = SystemClock()
-    patient = Patient(
+    patient = DoctorContext(
         settings=Settings(),
         environment={},
         book=None,

@@ -13,12 +13,12 @@ import pytest
 from responder.bootstrap import SystemClock
 from responder.cli.doctor.channels import clocks
 from responder.cli.doctor.own import database
-from responder.cli.doctor.patient import Patient
+from responder.cli.doctor.patient import DoctorContext
 from responder.model.check import Level, Result
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Request, Response
 from responder.model.secret import Secret
-from responder.outgoing import CouldNotReach
+from responder.outgoing import UnreachableError
 from responder.settings import Settings
 from tests.conftest import HandClock
 
@@ -28,12 +28,12 @@ class Unreachable:
 
     def send(self, request: Request, _deadline: Deadline, _cap: int = 0) -> Response:
         """Never."""
-        raise CouldNotReach(f"{request.url} does not answer")
+        raise UnreachableError(f"{request.url} does not answer")
 
 
-def a_patient(settings: Settings, clock: Clock) -> Patient:
+def a_patient(settings: Settings, clock: Clock) -> DoctorContext:
     """Whose network is down."""
-    return Patient(
+    return DoctorContext(
         settings=settings,
         environment={},
         book=None,

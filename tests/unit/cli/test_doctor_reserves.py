@@ -15,12 +15,12 @@ import pytest
 from responder import bootstrap
 from responder.bootstrap import SystemClock
 from responder.cli.doctor import channels
-from responder.cli.doctor.patient import Patient
+from responder.cli.doctor.patient import DoctorContext
 from responder.model.check import Level, Result
 from responder.model.clock import Deadline
 from responder.model.message import Request, Response
 from responder.model.secret import Secret
-from responder.outgoing import CouldNotReach, Outgoing
+from responder.outgoing import Outgoing, UnreachableError
 from responder.outgoing.smtp import Mailer
 from responder.settings import Settings
 from tests.support.mail import MailStandIn
@@ -42,13 +42,13 @@ class Wire:
         """The answer; nobody is there where its status is 0."""
         self.asked.append(request)
         if not self._response.status:
-            raise CouldNotReach("connection refused")
+            raise UnreachableError("connection refused")
         return Response(200, b'{"ok":true}') if request.url.endswith("/auth.test") else self._response
 
 
-def a_patient(wire: object, given: Settings, seconds: float = 5.0) -> Patient:
+def a_patient(wire: object, given: Settings, seconds: float = 5.0) -> DoctorContext:
     """Somebody with these settings."""
-    return Patient(
+    return DoctorContext(
         settings=given,
         environment={},
         book=None,
@@ -60,7 +60,7 @@ def a_patient(wire: object, given: Settings, seconds: float = 5.0) -> Patient:
     )
 
 
-def checked(name: str, patient: Patient) -> tuple[Result, ...]:
+def checked(name: str, patient: DoctorContext) -> tuple[Result, ...]:
     """The results of a channel's check."""
     return channels.checks()[name](patient)
 
@@ -144,7 +144,9 @@ def test_a_webhook_cannot_look_for_the_group() -> None:
     assert [each.url for each in wire.asked] == ["https://hooks.slack.com/"]
 
 
-def mails(server: MailStandIn, authority: Authority | None = None, seconds: float = 5.0, **more: object) -> Patient:
+def mails(
+    server: MailStandIn, authority: Authority | None = None, seconds: float = 5.0, **more: object
+) -> DoctorContext:
     """Somebody with this mail server."""
     ca_file = str(authority.root) if authority else ""
     given = {

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from responder.cli import main
 from responder.cli.messages import COLOURS
-from responder.model.report import Moment
+from responder.model.report import MessageKind
 from responder.store.database import Database
 from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import incidents
@@ -56,7 +56,7 @@ class Office:
     def end(self, *, dead: bool = True) -> None:
         """Try all that waits once: given up, or accepted."""
         with self.database.write() as connection:
-            for letter in claimed(connection, claims.Lane((), rest=True), LATER, LATER, 10):
+            for letter in claimed(connection, claims.ChannelQueue((), rest=True), LATER, LATER, 10):
                 if dead:
                     outbox.dead(connection, letter, "HTTP 400: Invalid routing key", NOW)
                 else:
@@ -162,7 +162,7 @@ def test_what_is_over_is_not_opened_again(office: Office) -> None:
     """A page that is sent again after its incident ended would open it for ever; that must be asked for by name."""
     office.write()
     office.end()
-    office.write(step="resolve", moment=Moment.RESOLUTION)
+    office.write(step="resolve", moment=MessageKind.RESOLUTION)
     office.end(dead=False)
     refused = office.run("messages", "resend", "--all-dead")
     assert refused.exit_code == 1
@@ -176,11 +176,11 @@ def test_all_that_was_given_up_is_sent_again_in_order(office: Office) -> None:
     """A page and its end that were both refused: the end still follows the page."""
     office.write()
     office.end()
-    office.write(step="resolve", moment=Moment.RESOLUTION)
+    office.write(step="resolve", moment=MessageKind.RESOLUTION)
     office.end()
     assert office.run("messages", "resend", "--all-dead").exit_code == 0
     with office.database.write() as connection:
-        (first,) = claims.claim(connection, claims.Lane((), rest=True), LATER, LATER, 10)
+        (first,) = claims.claim(connection, claims.ChannelQueue((), rest=True), LATER, LATER, 10)
     assert first.draft.step == "trigger"
 
 

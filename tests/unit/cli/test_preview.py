@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from responder.cli.preview import as_json, cut_off, preview
 from responder.cli.samples import Sample
-from responder.diagnose.contract import Ask
+from responder.diagnose.contract import ProbeQuestion
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import Action
 from responder.notify.delivery.route import named_by_rules
@@ -78,7 +78,7 @@ def test_a_bad_body_is_a_problem_with_its_field() -> None:
 def test_probes_really_run_when_asked_for() -> None:
     """With --probe the answers are in the list and in the messages."""
 
-    def look(asks: tuple[Ask, ...]) -> tuple[Finding, ...]:
+    def look(asks: tuple[ProbeQuestion, ...]) -> tuple[Finding, ...]:
         return tuple(
             Finding(
                 probe=ask.probe,

@@ -14,7 +14,7 @@ import structlog
 from click.testing import CliRunner
 
 from responder.cli import main
-from responder.diagnose.contract import Ask
+from responder.diagnose.contract import ProbeQuestion
 from responder.diagnose.make_finding import answer
 from responder.diagnose.probes import PROBES
 from responder.model.finding import Finding, Verdict
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 SECRET = "plato"  # a word that every line about a probe of this service would hold
 
 
-def overruns(ask: Ask, *_: Any) -> Finding:
+def overruns(ask: ProbeQuestion, *_: Any) -> Finding:
     """A look that does not heed its deadline."""
     time.sleep(1.0)
     return answer(ask, Verdict.UNKNOWN, "far too late")
@@ -41,9 +41,9 @@ class Unruly:
     shipped: Any
     look: Callable[..., Any]
 
-    def asks(self, *given: Any) -> tuple[Ask, ...]:
+    def asks(self, *given: Any) -> tuple[ProbeQuestion, ...]:
         """What the shipped kind asks."""
-        found: tuple[Ask, ...] = self.shipped.asks(*given)
+        found: tuple[ProbeQuestion, ...] = self.shipped.asks(*given)
         return found
 
     def __getattr__(self, name: str) -> Any:

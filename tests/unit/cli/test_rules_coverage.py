@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from responder.cli.rules import rules
-from responder.cli.rules.links import Leads, judge
-from responder.cli.rules.weight import Weight, shared
+from responder.cli.rules.links import LinkStatus, judge
+from responder.cli.rules.weight import FiringStats, shared
 from responder.rulebook.prometheus_rules import AlertRule, NotReadableError, read_file
 from responder.standins.server import Call, Reply, StandIn, as_json
 
@@ -230,28 +230,28 @@ def test_no_firing_is_lost_or_counted_twice(alerts: list[tuple[str, str]], fired
         AlertRule(name=name, source="", line=0, group="", labels={"severity": label} if label else {}, annotations={})
         for name, label in alerts
     ]
-    weights, strange = shared(rules, {key: Weight(times, times / 2) for key, times in fired.items()})
+    weights, strange = shared(rules, {key: FiringStats(times, times / 2) for key, times in fired.items()})
     assert sum(each.times for each in weights) + strange.times == pytest.approx(sum(fired.values()))
     assert len(weights) == len(rules)
 
 
 LINKS = {
-    None: (Leads.MISSING, "no runbook_url"),
-    "  ": (Leads.MISSING, "no runbook_url"),
-    "a.md#one": (Leads.OK, "a runbook of ours"),
-    "./a.md": (Leads.OK, "a runbook of ours"),
-    "a.md#three": (Leads.NOWHERE, "no such section in that runbook"),
-    "b.md": (Leads.NOWHERE, "no such file in the runbook folder"),
-    "../etc/passwd": (Leads.NOWHERE, "no such file in the runbook folder"),
-    "https://read.example.com/books/a.md#one": (Leads.OK, "a runbook of ours"),
-    "https://read.example.com/books/b.md": (Leads.NOWHERE, "no such file in the runbook folder"),
-    "https://other.example.com/a.md": (Leads.UNCHECKED, "not asked for"),
-    "https://other.example.com/{{ $labels.job }}": (Leads.UNCHECKED, "a template fills it in"),
-    "ftp://example.com/a.md": (Leads.NOWHERE, "not an http(s) address"),
-    "https://": (Leads.NOWHERE, "not an http(s) address"),
-    "https://[": (Leads.NOWHERE, "not an address"),
-    "https://example.com/a b": (Leads.NOWHERE, "not an http(s) address"),
-    "javascript:alert(1)//": (Leads.NOWHERE, "not an http(s) address"),
+    None: (LinkStatus.MISSING, "no runbook_url"),
+    "  ": (LinkStatus.MISSING, "no runbook_url"),
+    "a.md#one": (LinkStatus.OK, "a runbook of ours"),
+    "./a.md": (LinkStatus.OK, "a runbook of ours"),
+    "a.md#three": (LinkStatus.NOWHERE, "no such section in that runbook"),
+    "b.md": (LinkStatus.NOWHERE, "no such file in the runbook folder"),
+    "../etc/passwd": (LinkStatus.NOWHERE, "no such file in the runbook folder"),
+    "https://read.example.com/books/a.md#one": (LinkStatus.OK, "a runbook of ours"),
+    "https://read.example.com/books/b.md": (LinkStatus.NOWHERE, "no such file in the runbook folder"),
+    "https://other.example.com/a.md": (LinkStatus.UNCHECKED, "not asked for"),
+    "https://other.example.com/{{ $labels.job }}": (LinkStatus.UNCHECKED, "a template fills it in"),
+    "ftp://example.com/a.md": (LinkStatus.NOWHERE, "not an http(s) address"),
+    "https://": (LinkStatus.NOWHERE, "not an http(s) address"),
+    "https://[": (LinkStatus.NOWHERE, "not an address"),
+    "https://example.com/a b": (LinkStatus.NOWHERE, "not an http(s) address"),
+    "javascript:alert(1)//": (LinkStatus.NOWHERE, "not an http(s) address"),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from responder.cli.samples import samples
-from responder.receive.alertmanager import BadBody, parse
+from responder.receive.alertmanager import InvalidPayload, parse
 from tests.support.builders import NOW
 from tests.unit.receive.test_alertmanager import a_body
 
@@ -114,7 +114,7 @@ def test_a_label_that_is_no_text_is_named(path: Path, value: object) -> None:
     """A slip in a sample ends no rehearsal of the others: the receiver says which label of which alert it is."""
     path.write_text(json.dumps([{"labels": {"alertname": "A", "n": "1"}}, {"labels": {"alertname": "A", "n": value}}]))
     (sample,) = samples([str(path)], NO_INPUT, NOW)
-    with pytest.raises(BadBody, match=r"alerts\[1\].labels.n"):
+    with pytest.raises(InvalidPayload, match=r"alerts\[1\].labels.n"):
         parse(sample.body)
 
 

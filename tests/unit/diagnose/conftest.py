@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from responder.bootstrap import SystemClock
-from responder.diagnose.contract import Scene, Tools
+from responder.diagnose.contract import ProbeContext, ProbeTools
 from responder.diagnose.probes import PROBES
 from responder.model.clock import Deadline
 from responder.model.finding import Finding
@@ -21,7 +21,7 @@ from responder.model.rule import ProbeSpec
 from responder.outgoing import Outgoing
 from tests.support.builders import a_service, a_subject
 
-Look = Callable[[str, object, Scene], tuple[Finding, ...]]
+Look = Callable[[str, object, ProbeContext], tuple[Finding, ...]]
 
 
 @dataclass
@@ -73,19 +73,19 @@ def canned() -> Iterator[Canned]:
 
 
 @pytest.fixture
-def tools() -> Iterator[Tools]:
+def tools() -> Iterator[ProbeTools]:
     """The real wire and the real clock."""
     clock = SystemClock()
     outgoing = Outgoing(clock)
-    yield Tools(outgoing=outgoing, clock=clock)
+    yield ProbeTools(outgoing=outgoing, clock=clock)
     outgoing.close()
 
 
 @pytest.fixture
-def look(tools: Tools) -> Look:
+def look(tools: ProbeTools) -> Look:
     """Ask all questions of one spec about a scene and give the findings."""
 
-    def ask(kind: str, spec: object, scene: Scene) -> tuple[Finding, ...]:
+    def ask(kind: str, spec: object, scene: ProbeContext) -> tuple[Finding, ...]:
         asks = PROBES[kind].asks(a_probe(kind, spec), scene)
         assert not any(each.skip for each in asks), asks
         return tuple(PROBES[kind].look(each, Deadline(time.monotonic() + 5), tools) for each in asks)
@@ -98,11 +98,11 @@ def a_probe(kind: str, spec: object) -> ProbeSpec:
     return ProbeSpec(name="it", kind=kind, timeout=3.0, spec=spec, place=Place("rules/x.yaml", 1, 1))
 
 
-def a_scene(address: str = "127.0.0.1:1", **values: Any) -> Scene:
+def a_scene(address: str = "127.0.0.1:1", **values: Any) -> ProbeContext:
     """plato, depending on capsule and odyssey, all at one address; ``values`` are further labels."""
     services = {
         name: a_service(name, health=f"http://{address}/{name}/health", depends_on=depends_on)
         for name, depends_on in (("plato", ("capsule", "odyssey")), ("capsule", ()), ("odyssey", ()))
     }
     subject = a_subject(values={"service": "plato", "namespace": "butterfly"} | values)
-    return Scene(subject=subject, services=services, prometheus_url=f"http://{address}")
+    return ProbeContext(subject=subject, services=services, prometheus_url=f"http://{address}")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from responder.diagnose.contract import Ask
-from responder.diagnose.target_memory import FRESH, PAUSE, TIMES, Breaker, Memory
+from responder.diagnose.contract import ProbeQuestion
+from responder.diagnose.target_memory import FRESH, PAUSE, TIMES, AnswerCache, CircuitBreaker
 from responder.model.finding import HEADLINE_LIMIT, Verdict
 from tests.support.builders import a_finding
 
-ASK = Ask(probe="health", kind="http", target="plato", question="GET http://plato", timeout=3.0)
+ASK = ProbeQuestion(probe="health", kind="http", target="plato", question="GET http://plato", timeout=3.0)
 
 
-def blown() -> Breaker:
+def blown() -> CircuitBreaker:
     """A breaker of a place that has just not answered often enough."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(TIMES):
         assert breaker.ask("plato", 0.0)[1] == 0.0
         breaker.note("plato", answered=False, now=0.0)
@@ -41,7 +41,7 @@ def test_one_question_tries_it_again() -> None:
 
 def test_silences_must_come_in_a_row() -> None:
     """An answer in between, whatever it says, begins the count anew."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(TIMES - 1):
         breaker.note("plato", answered=False, now=0.0)
     breaker.note("plato", answered=True, now=0.0)
@@ -51,7 +51,7 @@ def test_silences_must_come_in_a_row() -> None:
 
 def test_a_fresh_answer_is_given_again_with_its_age() -> None:
     """People see that it is a few seconds old; after that the question is asked again."""
-    memory = Memory()
+    memory = AnswerCache()
     memory.keep(ASK, a_finding(Verdict.BAD), 100.0)
     again = memory.recall(replace(ASK, probe="other"), 104.0)
     assert again is not None
@@ -63,7 +63,7 @@ def test_a_fresh_answer_is_given_again_with_its_age() -> None:
 
 def test_a_long_headline_keeps_its_age() -> None:
     """What is cut is the text and never how old it is."""
-    memory = Memory()
+    memory = AnswerCache()
     memory.keep(ASK, a_finding(Verdict.OK, headline="x" * HEADLINE_LIMIT), 0.0)
     again = memory.recall(ASK, 3.0)
     assert again is not None
@@ -73,6 +73,6 @@ def test_a_long_headline_keeps_its_age() -> None:
 
 def test_what_nobody_could_see_is_not_remembered() -> None:
     """The next one looks for itself."""
-    memory = Memory()
+    memory = AnswerCache()
     memory.keep(ASK, a_finding(Verdict.UNKNOWN), 0.0)
     assert memory.recall(ASK, 1.0) is None

@@ -15,7 +15,7 @@ import dns.rrset
 import pytest
 
 from responder.bootstrap import SystemClock
-from responder.diagnose.contract import Tools
+from responder.diagnose.contract import ProbeTools
 from responder.diagnose.probes import PROBES
 from responder.diagnose.probes.dns import DnsSpec
 from responder.model.clock import Deadline
@@ -94,7 +94,7 @@ def test_what_needs_no_lookup_is_answered_at_once(look: Look, name: str, words: 
 def test_a_host_that_is_mapped_elsewhere_resolves() -> None:
     """In a demo or through a port-forward, a service's name leads where the setting says."""
     clock = SystemClock()
-    tools = Tools(outgoing=Outgoing(clock, {"plato:8080": "127.0.0.1:4711"}), clock=clock)
+    tools = ProbeTools(outgoing=Outgoing(clock, {"plato:8080": "127.0.0.1:4711"}), clock=clock)
     scene = dataclasses.replace(a_scene(), services={"plato": a_service("plato")})
     (ask,) = PROBES["dns"].asks(a_probe("dns", DnsSpec()), scene)
     assert ask.question == "A and AAAA of plato"

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from responder.bootstrap import SystemClock
-from responder.diagnose.contract import Ask, ProbeKind, Tools
+from responder.diagnose.contract import ProbeKind, ProbeQuestion, ProbeTools
 from responder.diagnose.prober import Prober
 from responder.diagnose.target_memory import SLOW, TIMES
 from responder.model.clock import Deadline
@@ -21,31 +21,31 @@ from responder.outgoing import Outgoing
 from tests.support.builders import a_finding
 
 CLOCK = SystemClock()
-TOOLS = Tools(outgoing=Outgoing(CLOCK), clock=CLOCK)
+TOOLS = ProbeTools(outgoing=Outgoing(CLOCK), clock=CLOCK)
 
 
-def a_kind(name: str, look: Callable[[Ask, Deadline, Tools], Finding]) -> ProbeKind:
+def a_kind(name: str, look: Callable[[ProbeQuestion, Deadline, ProbeTools], Finding]) -> ProbeKind:
     """A kind that looks with the function given."""
     return ProbeKind(name=name, spec=object, check=lambda _: (), asks=lambda *_: (), look=look)
 
 
-def an_ask(kind: str, name: str = "", timeout: float = 5.0, skip: str = "") -> Ask:
+def an_ask(kind: str, name: str = "", timeout: float = 5.0, skip: str = "") -> ProbeQuestion:
     """A question to that kind."""
     name = name or kind
-    return Ask(probe=name, kind=kind, target="plato", question=f"{name}?", timeout=timeout, skip=skip)
+    return ProbeQuestion(probe=name, kind=kind, target="plato", question=f"{name}?", timeout=timeout, skip=skip)
 
 
-def quick(ask: Ask, _deadline: Deadline, _tools: Tools) -> Finding:
+def quick(ask: ProbeQuestion, _deadline: Deadline, _tools: ProbeTools) -> Finding:
     """Answers at once."""
     return a_finding(Verdict.OK, probe=ask.probe)
 
 
-def broken(_ask: Ask, _deadline: Deadline, _tools: Tools) -> Finding:
+def broken(_ask: ProbeQuestion, _deadline: Deadline, _tools: ProbeTools) -> Finding:
     """Has a bug."""
     raise ZeroDivisionError("with\x1b[31m a secret token=hunter2")
 
 
-def hanging(_ask: Ask, _deadline: Deadline, _tools: Tools) -> Finding:
+def hanging(_ask: ProbeQuestion, _deadline: Deadline, _tools: ProbeTools) -> Finding:
     """Never answers."""
     threading.Event().wait()
     raise AssertionError
@@ -54,7 +54,9 @@ def hanging(_ask: Ask, _deadline: Deadline, _tools: Tools) -> Finding:
 KINDS = {kind.name: kind for kind in (a_kind("quick", quick), a_kind("broken", broken), a_kind("hanging", hanging))}
 
 
-def run(asks: list[Ask], seconds: float, threads: int = 8) -> tuple[tuple[Finding, ...], float, list[Finding]]:
+def run(
+    asks: list[ProbeQuestion], seconds: float, threads: int = 8
+) -> tuple[tuple[Finding, ...], float, list[Finding]]:
     """Findings, how long it took, and the findings as they came."""
     prober = Prober(KINDS, TOOLS, threads)
     came: list[Finding] = []
@@ -150,7 +152,7 @@ class Counter:
         self.verdict = verdict
         self.prober = Prober({"counted": a_kind("counted", self.look)}, TOOLS)
 
-    def look(self, ask: Ask, deadline: Deadline, tools: Tools) -> Finding:
+    def look(self, ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
         """One more question."""
         self.asked += 1
         self.begun.set()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from responder.diagnose.conclude import judge, word
-from responder.model.decision import Turn
+from responder.model.decision import FindingAdjustment
 from responder.model.finding import Finding, Verdict
-from responder.model.rule import Sought
+from responder.model.rule import FindingCondition
 from tests.support.builders import a_finding, a_severity
 
 BAD = a_finding(headline="plato: refused")
@@ -15,9 +15,9 @@ WARNING = a_finding(warning=True)
 OK, UNKNOWN, SKIPPED = a_finding(Verdict.OK), a_finding(Verdict.UNKNOWN), a_finding(Verdict.SKIPPED)
 
 
-def a_turn(severity: str, *words: str, probe: str = "health") -> Turn:
+def a_turn(severity: str, *words: str, probe: str = "health") -> FindingAdjustment:
     """A turn to a severity where the probe is one of these words."""
-    return Turn(findings=(Sought(probe, words),), severity=a_severity(severity))
+    return FindingAdjustment(findings=(FindingCondition(probe, words),), severity=a_severity(severity))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,9 @@ def test_a_condition_holds_for_what_was_really_found(
 
 def test_all_findings_of_a_turn_must_be_made() -> None:
     """Health bad and DNS fine is another thing than health bad alone."""
-    both = Turn(findings=(Sought("health", ("bad",)), Sought("dns", ("ok",))), severity=a_severity("P1"))
+    both = FindingAdjustment(
+        findings=(FindingCondition("health", ("bad",)), FindingCondition("dns", ("ok",))), severity=a_severity("P1")
+    )
     dns = a_finding(Verdict.OK, probe="dns", headline="plato: 1 address")
     assert judge([both], (BAD,)) is None
     assert judge([both], (BAD, dns)) == (both, "health is bad (plato: refused) and dns is ok (plato: 1 address)")

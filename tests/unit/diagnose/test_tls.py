@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from responder.bootstrap import SystemClock
-from responder.diagnose.contract import Tools
+from responder.diagnose.contract import ProbeTools
 from responder.diagnose.probes import PROBES
 from responder.diagnose.probes.tls import TlsSpec
 from responder.model.clock import Deadline
@@ -109,7 +109,7 @@ def serving(certificate: Path) -> Iterator[str]:
 def look(address: str, trusted: Path | None) -> Finding:
     """What the probe finds at an address, trusting the system's authorities or the one given."""
     clock = SystemClock()
-    tools = Tools(outgoing=Outgoing(clock, ca_file=str(trusted or "")), clock=clock)
+    tools = ProbeTools(outgoing=Outgoing(clock, ca_file=str(trusted or "")), clock=clock)
     (ask,) = PROBES["tls"].asks(a_probe("tls", TlsSpec(target=address)), a_scene())
     return PROBES["tls"].look(ask, Deadline(clock.monotonic() + 5), tools)
 

@@ -20,10 +20,10 @@ from responder.engine.effects.context import History
 from responder.engine.effects.without_notification import changed
 from responder.engine.jobs.reconcile import followed
 from responder.model.alert import Alert, AlertGroup
-from responder.model.delivery import Delivery, Effects
+from responder.model.delivery import Effects, Notification
 from responder.model.incident import ChangeKind
 from responder.triage.recheck import review
-from responder.triage.reconcile import Listed, View, asked_about, reconcile
+from responder.triage.reconcile import AlertmanagerView, ListedAlert, asked_about, reconcile
 from tests.support.builders import STARTED, a_group, an_alert
 from tests.unit.engine.test_pipeline import a_desk
 
@@ -89,16 +89,18 @@ class Peer:
                 self.group[life.name] = life
         self.coming = [(at, life) for at, life in self.coming if at > now]
 
-    def view(self, asked: frozenset[str], silenced: set[str]) -> View:
+    def view(self, asked: frozenset[str], silenced: set[str]) -> AlertmanagerView:
         """What its API lists."""
         fires = {name for name, life in self.lists.items() if life.ended is None}
         listed = {
-            fingerprint(name): Listed(suppressed=name in silenced, silences=("s",) if name in silenced else ())
+            fingerprint(name): ListedAlert(suppressed=name in silenced, silences=("s",) if name in silenced else ())
             for name in fires
         }
         alerts = {each: found for each, found in listed.items() if each in asked}
         day = timedelta(days=1)
-        return View(server="am", up_since=STARTED - day, settling=False, total=len(fires) + 1, alerts=alerts)
+        return AlertmanagerView(
+            server="am", up_since=STARTED - day, settling=False, total=len(fires) + 1, alerts=alerts
+        )
 
     def flush(self, now: float, silenced: set[str]) -> None:
         """Tell the group where there is something new to tell, and forget what has ended."""
@@ -229,7 +231,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
         self.number += 1
         self.heard, self.heard_at = [*self.heard[-1:], group], self.now
         owed = not self.paged and any(self._is_news(alert) for alert in group.firing)
-        delivery = Delivery(id=self.number, received_at=self._time(), cluster="", body=b"")
+        delivery = Notification(id=self.number, received_at=self._time(), cluster="", body=b"")
         effects = pipeline.triage(group, delivery, self.history, DESK)
         self._apply(effects)
         assert self.paged or not owed, "a new fire pages when it is told, and not later"

@@ -10,24 +10,24 @@ import pytest
 
 from responder.diagnose.probes import PROBES
 from responder.engine import pipeline
-from responder.engine.effects.context import SHARED, Desk, History
+from responder.engine.effects.context import SHARED, DecisionContext, History
 from responder.engine.effects.page import incident_id
 from responder.engine.effects.triage_failure import failed
 from responder.engine.pipeline import improved
 from responder.model.alert import Alert, AlertGroup
-from responder.model.delivery import Delivery, Effects
+from responder.model.delivery import Effects, Notification
 from responder.model.finding import Verdict
 from responder.model.problem import Place
-from responder.model.report import Moment, Status
+from responder.model.report import MessageKind, Status
 from responder.model.rule import Action, ProbeSpec, Rule, SeverityFrom
 from responder.model.secret import Secret
-from responder.model.window import Span, Window
+from responder.model.window import TimeRange, Window
 from responder.notify.channels.log import Log
 from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.channels.slack import Slack
 from responder.notify.contract import Channel
-from responder.notify.report.links import LinkMaker
-from responder.triage.rule_index import Matching
+from responder.notify.report.links import LinkBuilder
+from responder.triage.rule_index import RuleIndex
 from tests.support.builders import (
     NOW,
     STARTED,
@@ -58,22 +58,24 @@ EVERYTHING = replace(
 )
 
 
-def a_desk(rule: Rule = EVERYTHING, channels: dict[str, Channel] = CHANNELS_USED, above: tuple[Rule, ...] = ()) -> Desk:
+def a_desk(
+    rule: Rule = EVERYTHING, channels: dict[str, Channel] = CHANNELS_USED, above: tuple[Rule, ...] = ()
+) -> DecisionContext:
     """One rule for everything below those ``above``, a tcp probe, PagerDuty and Slack."""
     book = replace(a_book(), rules=(*above, rule), probes={"tcp": TCP})
-    return Desk(
+    return DecisionContext(
         book=book,
-        matching=Matching(book.rules),
+        matching=RuleIndex(book.rules),
         probe_kinds=PROBES,
         channels=channels,
-        links=LinkMaker(runbook_base_url="https://runbooks.example.com"),
+        links=LinkBuilder(runbook_base_url="https://runbooks.example.com"),
         prometheus_url="",
     )
 
 
-def a_delivery(number: int = 1, after: float = 0.0) -> Delivery:
+def a_delivery(number: int = 1, after: float = 0.0) -> Notification:
     """A delivery received some seconds after NOW; its body is not looked at here."""
-    return Delivery(id=number, received_at=NOW + timedelta(seconds=after), cluster="", body=b"")
+    return Notification(id=number, received_at=NOW + timedelta(seconds=after), cluster="", body=b"")
 
 
 def told(effects: Effects) -> list[tuple[str, str]]:
@@ -81,13 +83,15 @@ def told(effects: Effects) -> list[tuple[str, str]]:
     return [(draft.channel, draft.step) for draft in effects.drafts]
 
 
-def following(first: Effects, group: AlertGroup, desk: Desk, number: int = 2, after: float = 60.0) -> Effects:
+def following(
+    first: Effects, group: AlertGroup, desk: DecisionContext, number: int = 2, after: float = 60.0
+) -> Effects:
     """What the next notification of the same group does."""
     history = History(first.incident, first.content)
     return pipeline.triage(group, a_delivery(number, after), history, desk)
 
 
-def begun(desk: Desk, *alerts: Alert) -> Effects:
+def begun(desk: DecisionContext, *alerts: Alert) -> Effects:
     """The first notification."""
     return pipeline.triage(a_group(*alerts), a_delivery(), History(), desk)
 
@@ -154,7 +158,7 @@ def test_growth_is_told_in_slack_and_does_not_wake_again() -> None:
     desk = a_desk()
     more = following(begun(desk), a_group(an_alert(), an_alert(labels={"instance": "2"})), desk)
     assert told(more) == [("slack", "edit"), ("slack", "reply")]
-    assert {draft.moment for draft in more.drafts} == {Moment.UPDATE}
+    assert {draft.moment for draft in more.drafts} == {MessageKind.UPDATE}
 
 
 def test_an_incident_that_becomes_worse_pages_then() -> None:
@@ -168,7 +172,7 @@ def test_an_incident_that_becomes_worse_pages_then() -> None:
     assert worse.work is not None
     assert worse.work.channels == ("pagerduty",)
     page = worse.drafts[-1]
-    assert page.moment is Moment.START
+    assert page.moment is MessageKind.START
     assert page.due_at == NOW + timedelta(seconds=68)
 
 
@@ -200,7 +204,7 @@ OFFICE = Window(
     name="office",
     zone=ZoneInfo("UTC"),
     days=frozenset(range(5)),
-    spans=(Span(time(9), time(17)),),
+    spans=(TimeRange(time(9), time(17)),),
     holidays=frozenset(),
 )
 IN_OFFICE_HOURS = replace(EVERYTHING, pages_in={"P1": OFFICE}, note="Call the shop first.", owner="team-shop")
@@ -290,7 +294,7 @@ def test_findings_reach_the_page() -> None:
     bad = a_finding(verdict=Verdict.BAD, headline="plato: 0/3 ready")
     diagnosed = pipeline.diagnose(effects.work, (bad,))
     [page, *_] = composed(improved(effects, effects.work, diagnosed, a_desk(), NOW))
-    assert (page.moment, page.findings) == (Moment.START, (bad,))
+    assert (page.moment, page.findings) == (MessageKind.START, (bad,))
     assert "0/3" in page.conclusion.likely
 
 
@@ -322,7 +326,7 @@ def test_the_page_of_a_delivery_that_breaks_triage_shows_no_secret() -> None:
     assert report.labels["url"] == "https://[REDACTED:userinfo]@db.example.com"
 
 
-def lived(desk: Desk, *notifications: tuple[float, Alert]) -> list[Effects]:
+def lived(desk: DecisionContext, *notifications: tuple[float, Alert]) -> list[Effects]:
     """What each notification does, received so many minutes after NOW; the last of a group that has one alert."""
     history, told = History(), []
     for number, (minutes, alert) in enumerate(notifications, 1):
@@ -350,7 +354,7 @@ def test_what_fires_again_pages_again_with_its_own_diagnosis() -> None:
     assert (again.incident.id, again.incident.open, again.incident.flaps) == (begun.incident.id, True, 1)
     assert again.work is not None
     page = again.drafts[0]
-    assert (page.moment, page.enrich) == (Moment.AGAIN, True)
+    assert (page.moment, page.enrich) == (MessageKind.AGAIN, True)
     assert page.due_at == NOW + timedelta(minutes=10, seconds=8)
     report = composed(again)[0]
     assert "fired again 1×" in report.title

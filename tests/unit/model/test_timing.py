@@ -9,15 +9,15 @@ import pytest
 
 from responder.engine import pipeline
 from responder.engine.effects.context import History
-from responder.engine.simulation import Rehearsal
+from responder.engine.simulation import Simulation
 from responder.model.incident import ChangeKind
-from responder.model.timing import USUAL, Patience
-from responder.settings import BadSettings, read
+from responder.model.timing import USUAL, Timing
+from responder.settings import InvalidSettings, read
 from responder.triage.recheck import review
 from tests.support.builders import NOW, a_group, a_resolved_alert, an_alert
 from tests.unit.engine.test_pipeline import a_delivery, a_desk
 
-LONG = Patience(timedelta(minutes=15))
+LONG = Timing(timedelta(minutes=15))
 OVER = a_resolved_alert()
 OTHER = an_alert(labels={"instance": "2"})
 
@@ -36,14 +36,14 @@ def test_with_alertmanagers_own_default_the_waits_are_those_of_the_guide() -> No
 @pytest.mark.parametrize("interval", [30, 60, 300, 600, 3600])
 def test_no_wait_is_shorter_than_a_peer_may_take(interval: int) -> None:
     """Whatever the interval, nothing is believed before the other Alertmanager could have spoken."""
-    patience = Patience(timedelta(seconds=interval))
+    patience = Timing(timedelta(seconds=interval))
     assert patience.group_interval < patience.peer
     assert patience.group_interval < patience.late
     assert patience.group_interval < patience.quiet < patience.same < patience.steady
     assert patience.quiet < patience.quiet_at_most < patience.steady
 
 
-def contradicted(patience: Patience) -> tuple[bool, float]:
+def contradicted(patience: Timing) -> tuple[bool, float]:
     """Whether "firing" 10 minutes after the end is doubted, and after how many minutes it is looked at again."""
     desk = replace(a_desk(), patience=patience)
     first = pipeline.triage(a_group(), a_delivery(1), History(), desk)
@@ -64,11 +64,11 @@ def test_a_peer_with_a_long_interval_is_given_its_time() -> None:
     """A peer that flushes every quarter of an hour takes back what it said within sixteen minutes: nobody is woken."""
     assert contradicted(USUAL) == (True, 6.0)
     assert contradicted(LONG) == (True, 16.0)
-    assert contradicted(Patience(timedelta(minutes=1))) == (False, 0.0), "after ten minutes it is no old news"
+    assert contradicted(Timing(timedelta(minutes=1))) == (False, 0.0), "after ten minutes it is no old news"
 
 
 @pytest.mark.parametrize("patience", [USUAL, LONG])
-def test_what_is_not_named_any_more_is_held_open_as_long(patience: Patience) -> None:
+def test_what_is_not_named_any_more_is_held_open_as_long(patience: Timing) -> None:
     """The better informed peer speaks within its own interval."""
     desk = replace(a_desk(), patience=patience)
     first = pipeline.triage(a_group(an_alert(), OTHER), a_delivery(1), History(), desk)
@@ -78,9 +78,9 @@ def test_what_is_not_named_any_more_is_held_open_as_long(patience: Patience) -> 
 
 
 @pytest.mark.parametrize(("patience", "settled"), [(USUAL, True), (LONG, False)])
-def test_a_rehearsal_waits_as_long_as_serve(patience: Patience, *, settled: bool) -> None:
+def test_a_rehearsal_waits_as_long_as_serve(patience: Timing, *, settled: bool) -> None:
     """A backtest settles a contradiction when it would have been settled."""
-    rehearsal = Rehearsal(replace(a_desk(), patience=patience))
+    rehearsal = Simulation(replace(a_desk(), patience=patience))
     for number, (at, alert) in enumerate(((0, an_alert()), (17, OVER), (18, an_alert()), (30, an_alert())), 1):
         rehearsal.decide(a_group(alert), a_delivery(number, at * 60))
     incident = rehearsal.known(a_group()).incident
@@ -91,7 +91,7 @@ def test_a_rehearsal_waits_as_long_as_serve(patience: Patience, *, settled: bool
 def test_an_end_is_not_believed_before_it_can_have_been_notified() -> None:
     """Reconciliation that is faster than Alertmanager would resolve what only was not told yet."""
     env = {"RESPONDER_ALERTMANAGER_URL": "http://am:9093", "RESPONDER_GROUP_INTERVAL": "900"}
-    with pytest.raises(BadSettings, match="GRACE is 600: write more than RESPONDER_GROUP_INTERVAL, 900"):
+    with pytest.raises(InvalidSettings, match="GRACE is 600: write more than RESPONDER_GROUP_INTERVAL, 900"):
         read(env)
     assert read({**env, "RESPONDER_RECONCILE_GRACE": "1000"}).group_interval == 900
     assert read({"RESPONDER_GROUP_INTERVAL": "900"}).group_interval == 900, "without an address nothing is compared"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responder.notify.channels.pagerduty import PACE as PAGER_PACE
-from responder.notify.rate_limit import Room, per_minute
+from responder.notify.rate_limit import Available, per_minute
 from responder.notify.render.slack_messages import PACE as SLACK_PACE
 
 NOW = 1_772_246_490.0
@@ -23,7 +23,7 @@ def test_updates_leave_room_for_the_worst_severity() -> None:
     full_at = NOW
     while SLACK_PACE.room(full_at, NOW).other:
         full_at = SLACK_PACE.spent(full_at, NOW, 1)
-    assert SLACK_PACE.room(full_at, NOW) == Room(urgent=3, other=0)
+    assert SLACK_PACE.room(full_at, NOW) == Available(urgent=3, other=0)
     wait = SLACK_PACE.wait(full_at, NOW)
     assert 0 < wait <= SLACK_PACE.interval + 1e-5
     assert SLACK_PACE.room(full_at, NOW + wait).other == 1

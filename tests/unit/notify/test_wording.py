@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from responder.model.clock import lasted
-from responder.model.message import Letter
-from responder.model.report import Moment, Report
+from responder.model.message import ClaimedMessage
+from responder.model.report import MessageKind, Report
 from responder.model.rule import Link
 from responder.model.secret import Secret, scrub
 from responder.notify.channels.log import Log
@@ -86,13 +86,13 @@ def test_secrets_are_scrubbed_longest_first() -> None:
 def test_the_log_shows_a_resolution() -> None:
     """On a terminal the end of an incident reads as well as its start."""
     report: Report = a_report(
-        moment=Moment.RESOLUTION,
+        moment=MessageKind.RESOLUTION,
         ended_at=STARTED,
         root_cause="not yet known",
         resolution="fixed",
         postmortem_due=STARTED,
     )
-    letter: Letter = a_letter(report, channel="log", step="print")
+    letter: ClaimedMessage = a_letter(report, channel="log", step="print")
     text = Log().render(letter).body.decode()
     assert "INCIDENT RESOLVED" in text
     assert "Post-mortem due 2026-02-28 02:41Z (within 48 hours)" in text

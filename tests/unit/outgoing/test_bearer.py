@@ -11,10 +11,10 @@ from click.testing import CliRunner
 
 from responder.bootstrap import SystemClock
 from responder.cli import main
-from responder.diagnose.contract import Tools
+from responder.diagnose.contract import ProbeTools
 from responder.diagnose.probes import PROBES
 from responder.diagnose.probes.promql import PromqlSpec
-from responder.engine.jobs.alertmanager_client import Alertmanagers
+from responder.engine.jobs.alertmanager_client import AlertmanagerClient
 from responder.model.clock import Deadline
 from responder.model.finding import Verdict
 from responder.model.message import Request
@@ -22,7 +22,7 @@ from responder.model.secret import Secret
 from responder.outgoing import Outgoing
 from responder.outgoing.client import token_for
 from responder.standins.server import Call, Reply, StandIn, as_json, demanding, status
-from responder.triage.reconcile import View
+from responder.triage.reconcile import AlertmanagerView
 from tests.unit.diagnose.conftest import a_probe, a_scene
 
 ROOT = Path(__file__).parents[3]
@@ -140,10 +140,10 @@ def test_probes_bring_it(server: Monitoring, outgoing: Outgoing) -> None:
     spec = PromqlSpec(expr="up", headline="up")
     [ask] = PROBES["promql"].asks(a_probe("promql", spec), a_scene(server.url.removeprefix("http://")))
     clock = SystemClock()
-    finding = PROBES["promql"].look(ask, soon(), Tools(outgoing=outgoing, clock=clock))
+    finding = PROBES["promql"].look(ask, soon(), ProbeTools(outgoing=outgoing, clock=clock))
     assert finding.verdict is Verdict.OK
     wrong = Outgoing(clock, tokens={server.url: Secret("an-older-token")})
-    finding = PROBES["promql"].look(ask, soon(), Tools(outgoing=wrong, clock=clock))
+    finding = PROBES["promql"].look(ask, soon(), ProbeTools(outgoing=wrong, clock=clock))
     wrong.close()
     assert finding.verdict is Verdict.UNKNOWN
     assert "401" in finding.headline
@@ -152,7 +152,7 @@ def test_probes_bring_it(server: Monitoring, outgoing: Outgoing) -> None:
 
 def test_the_comparison_with_alertmanager_brings_it(server: Monitoring, outgoing: Outgoing) -> None:
     """Ends and silences are found behind a token, too."""
-    assert isinstance(Alertmanagers(outgoing, SystemClock()).view(server.url, {"f"}), View)
+    assert isinstance(AlertmanagerClient(outgoing, SystemClock()).view(server.url, {"f"}), AlertmanagerView)
 
 
 COMMANDS = {

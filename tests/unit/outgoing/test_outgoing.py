@@ -19,7 +19,7 @@ import pytest
 from responder.bootstrap import SystemClock
 from responder.model.clock import Deadline
 from responder.model.message import Request
-from responder.outgoing import CouldNotReach, Outgoing, is_forbidden, session  # noqa: F401 - loads httpx beforehand
+from responder.outgoing import Outgoing, UnreachableError, is_forbidden, session  # noqa: F401 - loads httpx beforehand
 from tests.conftest import HandClock
 from tests.support.faulty import Fault, faulty, refused_address
 from tests.unit.diagnose.test_tls import Authority
@@ -108,7 +108,7 @@ def test_no_server_holds_us_beyond_the_deadline(outgoing: Outgoing, fault: Fault
     """However a server misbehaves, even a byte at a time, there is one named reason, in time, without the secret."""
     with faulty(fault) as address:
         began = time.monotonic()
-        with pytest.raises(CouldNotReach) as caught:
+        with pytest.raises(UnreachableError) as caught:
             outgoing.send(Request(f"http://u:hunter2@{address}/hunter2?k=hunter2", b"", {}, method), within(0.3))
         took = time.monotonic() - began
     assert str(caught.value) == reason
@@ -120,7 +120,7 @@ def test_a_tls_handshake_keeps_the_deadline(outgoing: Outgoing, fault: Fault) ->
     """A server that plays for time during the TLS handshake cannot hold us either."""
     with faulty(fault) as address:
         began = time.monotonic()
-        with pytest.raises(CouldNotReach):
+        with pytest.raises(UnreachableError):
             outgoing.send(Request(f"https://{address}/", b"", {}, "GET"), within(0.3))
         assert time.monotonic() - began < 0.3 + SLACK
 
@@ -204,16 +204,16 @@ def test_the_environment_sends_nobody_through_a_proxy(
 )
 def test_metadata_addresses_are_never_called(outgoing: Outgoing, host: str) -> None:
     """No spelling of a cloud's metadata address gets a connection."""
-    with pytest.raises(CouldNotReach, match="never asked"):
+    with pytest.raises(UnreachableError, match="never asked"):
         outgoing.send(Request(f"http://{host}/latest/meta-data/", b"", {}, "GET"), within(2))
-    with pytest.raises(CouldNotReach, match="never asked"):
+    with pytest.raises(UnreachableError, match="never asked"):
         outgoing.connect(host.strip("[]"), 80, within(2))
 
 
 def test_connect_to_cannot_lead_to_a_metadata_address() -> None:
     """Nor does a mapping that was set by mistake."""
     outgoing = Outgoing(SystemClock(), {"plato:8080": "169.254.169.254:80"})
-    with pytest.raises(CouldNotReach, match="never asked"):
+    with pytest.raises(UnreachableError, match="never asked"):
         outgoing.connect("plato", 8080, within(2))
 
 
@@ -238,7 +238,7 @@ def test_which_addresses_are_out_of_bounds() -> None:
 )
 def test_an_address_that_is_none_is_refused_in_words(outgoing: Outgoing, url: str) -> None:
     """A broken address is a reason, not a crash."""
-    with pytest.raises(CouldNotReach, match="cannot be used"):
+    with pytest.raises(UnreachableError, match="cannot be used"):
         outgoing.send(Request(url, b"", {}, "GET"), within(1))
 
 
@@ -265,7 +265,7 @@ def test_a_dead_kept_alive_connection_is_replaced_for_reads_only() -> None:
         get = Request(f"http://{address}/", b"", {}, "GET")
         assert outgoing.send(get, within(5)).body == b"ok"
         assert outgoing.send(get, within(5)).body == b"ok"
-        with pytest.raises(CouldNotReach, match=r"hung up|connection reset"):
+        with pytest.raises(UnreachableError, match=r"hung up|connection reset"):
             outgoing.send(Request(f"http://{address}/", b"{}"), within(5))
         assert asked == [b"GET", b"GET", b"GET", b"POST"]
         assert outgoing.send(get, within(5)).body == b"ok"
@@ -288,9 +288,9 @@ def test_https_is_verified_and_its_connection_is_used_again(tmp_path: Path, serv
             assert ours.send(Request(f"{url}{path}", b"", {}, "GET"), within(5)).body == b"hello"
         assert len({port for _, _, port in _Echo.seen}) == 1
         assert len(ours.send(Request(f"{url}/big", b"", {}, "GET"), within(5)).body) == 65536
-        with pytest.raises(CouldNotReach, match="TLS"):
+        with pytest.raises(UnreachableError, match="TLS"):
             Outgoing(SystemClock()).send(Request(f"{url}/", b"", {}, "GET"), within(5))
-        with pytest.raises(CouldNotReach, match="TLS"):
+        with pytest.raises(UnreachableError, match="TLS"):
             ours.send(Request(f"https://{server}/", b"", {}, "GET"), within(5))
         ours.close()
         https.shutdown()
@@ -334,7 +334,7 @@ def saying(answer: bytes, *, hears: int = 65536) -> Iterator[str]:
 )
 def test_half_an_answer_is_none(outgoing: Outgoing, answer: bytes, reason: str) -> None:
     """A service that dies in the middle of its answer is never taken for one that is well."""
-    with saying(answer) as address, pytest.raises(CouldNotReach) as caught:
+    with saying(answer) as address, pytest.raises(UnreachableError) as caught:
         outgoing.send(Request(f"http://{address}/", b"", {}, "GET"), within(5))
     assert str(caught.value) == reason
 
@@ -366,7 +366,7 @@ def test_a_redirect_to_an_invalid_address_is_no_crash(outgoing: Outgoing) -> Non
     with saying(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: http://x:port/\r\n\r\n") as address:
         try:
             said = str(outgoing.send(Request(f"http://{address}/", b"", {}, "GET"), within(5)).status)
-        except CouldNotReach as error:
+        except UnreachableError as error:
             said = str(error)
     assert said in {"302", "the answer redirects to an address that cannot be used"}
 
@@ -374,7 +374,7 @@ def test_a_redirect_to_an_invalid_address_is_no_crash(outgoing: Outgoing) -> Non
 def test_a_chunk_without_an_end_fills_no_memory(outgoing: Outgoing) -> None:
     """A server that claims a chunk of -1 bytes is not read for ever."""
     endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n" + b"x" * 3_000_000
-    with saying(endless) as address, pytest.raises(CouldNotReach, match="not HTTP"):
+    with saying(endless) as address, pytest.raises(UnreachableError, match="not HTTP"):
         outgoing.send(Request(f"http://{address}/", b"", {}, "GET"), within(5))
 
 
@@ -415,7 +415,7 @@ def test_a_folded_header_is_one_line(outgoing: Outgoing) -> None:
 @pytest.mark.parametrize("headers", [{"X": "a\r\nEvil: b"}, {"X\r\nY": "a"}, {"X": "\u20ac"}])
 def test_a_header_cannot_carry_another_one(outgoing: Outgoing, server: str, headers: dict[str, str]) -> None:
     """A line break in a value sends nothing at all."""
-    with pytest.raises(CouldNotReach, match="cannot be sent as HTTP"):
+    with pytest.raises(UnreachableError, match="cannot be sent as HTTP"):
         outgoing.send(Request(f"http://{server}/", b"", headers, "GET"), within(5))
     assert _Echo.seen == []
 
@@ -448,6 +448,6 @@ def test_many_threads_share_one_outgoing(outgoing: Outgoing, server: str) -> Non
 
 def test_a_deadline_that_has_passed_asks_nobody(outgoing: Outgoing, server: str) -> None:
     """Without time left nothing is sent."""
-    with pytest.raises(CouldNotReach, match="timed out"):
+    with pytest.raises(UnreachableError, match="timed out"):
         outgoing.send(Request(f"http://{server}/", b"", {}, "GET"), Deadline(time.monotonic() - 1))
     assert _Echo.seen == []

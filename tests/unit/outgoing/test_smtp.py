@@ -15,7 +15,7 @@ from responder.model.message import Request
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.notify.channels.smtp import Smtp
 from responder.notify.delivery.deliver import Deliverer
-from responder.outgoing import CouldNotReach, Outgoing
+from responder.outgoing import Outgoing, UnreachableError
 from responder.outgoing.smtp import Mailer
 from tests.support.builders import a_letter, a_mail_server, a_report
 from tests.support.faulty import Fault, faulty
@@ -82,7 +82,7 @@ def test_a_mail_server_hears_nothing_of_http(tmp_path: Path) -> None:
     context.load_cert_chain(path)
     with serving(path) as web, MailStandIn(tls=context, implicit=True) as server:
         post = Post(server.port, "tls", authority)
-        with pytest.raises(CouldNotReach, match="hung up"):  # after a handshake: it speaks no HTTP
+        with pytest.raises(UnreachableError, match="hung up"):  # after a handshake: it speaks no HTTP
             post.outgoing.send(Request(f"https://{web}/", b"", {}, "GET"), Deadline(time.monotonic() + 5))
         assert post.send() == Delivered()
 
@@ -138,7 +138,7 @@ def test_no_mail_server_holds_us_beyond_the_deadline(fault: Fault, mode: str) ->
         post = Post(int(address.rpartition(":")[2]), mode)
         request = post.channel.render(LETTER)
         began = time.monotonic()
-        with pytest.raises(CouldNotReach):
+        with pytest.raises(UnreachableError):
             post.mailer.send(request, Deadline(began + 0.3), 1000)
         assert time.monotonic() - began < 1.5
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from responder.receive.alertmanager import BadBody, check, parse
+from responder.receive.alertmanager import InvalidPayload, check, parse
 
 
 def a_body(**changes: Any) -> dict[str, Any]:
@@ -114,7 +114,7 @@ BAD = [
 @pytest.mark.parametrize(("body", "path"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
 def test_a_bad_body_is_refused_with_the_path_of_the_field(body: bytes, path: str) -> None:
     """Whoever sends us something else learns which field is wrong."""
-    with pytest.raises(BadBody) as caught:
+    with pytest.raises(InvalidPayload) as caught:
         check(body)
     assert caught.value.path == path
     assert caught.value.reason

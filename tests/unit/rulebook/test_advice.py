@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from responder.bootstrap import surroundings
 from responder.rulebook.checks import ADVICE, impossible_match, shadowed_value
 from responder.rulebook.load import gather, required
-from responder.rulebook.rule_files import Draft, Surroundings
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.shadowing import covered
 from responder.triage.matchers import holds
 
@@ -28,7 +28,7 @@ rules:
 VALUES = ("", "a", "b", "ab", "abc", "ba", "c\n")
 
 
-def drafted(folder: Path, matches: list[str], shadows: Collection[int] = ()) -> tuple[Draft, Surroundings]:
+def drafted(folder: Path, matches: list[str], shadows: Collection[int] = ()) -> tuple[RuleFiles, RuleReferences]:
     """A draft of one rule for each of these matchers, those of ``shadows`` in shadow, and a catch-all."""
     folder.mkdir(exist_ok=True)
     live = ["shadow" if number in shadows else "true" for number in range(len(matches))]

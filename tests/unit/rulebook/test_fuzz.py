@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from responder import bootstrap
 from responder.rulebook.lint import examine
-from responder.rulebook.rule_files import Surroundings
+from responder.rulebook.rule_files import RuleReferences
 
 STARTER = Path(__file__).parents[3] / "responder" / "cli" / "starter"
 FILES = sorted((STARTER / "rules").glob("*.yaml"))
@@ -61,7 +61,7 @@ JUNK = (
 
 
 @pytest.fixture(scope="module", name="around")
-def what_rules_may_refer_to() -> Surroundings:
+def what_rules_may_refer_to() -> RuleReferences:
     """The probes and channels we have, and the starter's runbooks."""
     return bootstrap.surroundings(str(STARTER / "runbooks"))
 
@@ -109,7 +109,7 @@ def broken(text: str, how: str, line: int, at: int, junk: str) -> str:
 @example(FILES[0], "insert", 0, 0, _BILLION)
 @example(FILES[0], "value", 3, 0, "x" * 1_000_000)
 def test_a_broken_rule_file_is_named_with_its_place(
-    folder: Path, around: Surroundings, path: Path, how: str, line: int, at: int, junk: str
+    folder: Path, around: RuleReferences, path: Path, how: str, line: int, at: int, junk: str
 ) -> None:
     """No slip of the hand crashes the check, and each is reported at a line and column of the file."""
     target = folder / path.name

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from responder.model.problem import Problem
-from responder.model.rule import Action, Adjustment, Matcher, Op, RuleBook, SeverityFrom, Sought, SubjectFrom
-from responder.model.window import Span
+from responder.model.rule import Action, Adjustment, FindingCondition, Matcher, Op, RuleBook, SeverityFrom, SubjectFrom
+from responder.model.window import TimeRange
 from responder.rulebook.checks import REQUIRED
-from responder.rulebook.load import BadRules, load
+from responder.rulebook.load import InvalidRules, load
 from responder.triage.matchers import parse
 
 
@@ -132,7 +132,7 @@ def _problems(tmp_path: Path, text: str, runbooks: dict[str, frozenset[str]] | N
     (folder / "all.yaml").write_text(text)
     try:
         _load(folder, runbooks)
-    except BadRules as error:
+    except InvalidRules as error:
         return list(error.problems)
     return []
 
@@ -171,7 +171,11 @@ def test_a_good_folder_becomes_a_rule_book(tmp_path: Path) -> None:
     assert (heartbeat.rule.severity, heartbeat.rule.runbook) == ("P1", None)
     assert down.adjust == (
         Adjustment(matchers=(Matcher("tier", Op.EQUAL, "gold"),), firing=5, to="P1"),
-        Adjustment(findings=(Sought("dns", ("bad",)), Sought("health", ("ok", "warning"))), raises=False, steps=1),
+        Adjustment(
+            findings=(FindingCondition("dns", ("bad",)), FindingCondition("health", ("ok", "warning"))),
+            raises=False,
+            steps=1,
+        ),
     )
     assert down.subject == SubjectFrom(label="shop", mapping={"corner": "capsule"})
     assert (down.gather, down.note, down.owner, down.shadow) == (
@@ -183,7 +187,7 @@ def test_a_good_folder_becomes_a_rule_book(tmp_path: Path) -> None:
     office = down.pages_in["P1"]
     assert (office.zone.key, sorted(office.days)) == ("Europe/Berlin", [0, 4])
     assert sorted(office.holidays) == [date(2026, 12, 25)]
-    assert office.spans == (Span(time(8), time(12)), Span(time(22), time(0)))
+    assert office.spans == (TimeRange(time(8), time(12)), TimeRange(time(22), time(0)))
     assert (packed.probes, packed.shadow, packed.owner) == (("health", "dns", "changes"), True, "team-a")
     assert (packed.subject, packed.pages_in) == (SubjectFrom(label="shop"), {"P1": office, "P2": office})
 
@@ -379,7 +383,7 @@ def test_a_folder_without_rules_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.yaml").write_text("")
     for folder in ("missing", "empty", "file.yaml"):
-        with pytest.raises(BadRules) as caught:
+        with pytest.raises(InvalidRules) as caught:
             _load(tmp_path / folder)
         assert [problem.code for problem in caught.value.problems] == ["no-rules"]
 
@@ -391,7 +395,7 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     base, _, rules = GOOD.partition("\nrules:\n")
     (folder / "00.yaml").write_text(base + "\na: [")
     (folder / "10.yaml").write_text("\nrules:\n" + rules)
-    with pytest.raises(BadRules) as caught:
+    with pytest.raises(InvalidRules) as caught:
         _load(folder)
     assert [(problem.code, problem.place.path) for problem in caught.value.problems] == [("syntax", "rules/00.yaml")]
 
@@ -407,7 +411,7 @@ def test_rules_that_are_not_there_any_more_are_missed(tmp_path: Path, what: str)
         os.mkfifo(file)
     else:
         file.symlink_to("10.yaml" if what == "link to itself" else "gone.yaml")
-    with pytest.raises(BadRules) as caught:
+    with pytest.raises(InvalidRules) as caught:
         _load(folder)
     assert [(problem.code, problem.place.path) for problem in caught.value.problems] == [
         ("unreadable", "rules/10.yaml")

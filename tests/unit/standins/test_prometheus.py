@@ -15,7 +15,7 @@ from responder.standins import butterfly
 from responder.standins.butterfly import ButterflyStandIn
 from responder.standins.monitoring import alertmanager_config, prometheus_config
 from responder.standins.processes import free_port
-from responder.standins.prometheus import PrometheusStandIn, Sample
+from responder.standins.prometheus import PrometheusStandIn, SeriesSample
 
 
 @pytest.fixture(name="prometheus")
@@ -23,7 +23,7 @@ def a_prometheus() -> Iterator[PrometheusStandIn]:
     """One that knows two things."""
     with PrometheusStandIn() as found:
         found.set("up", 1)
-        found.set('up{service="plato"}', Sample(value=0, was=1, labels={"pod": "plato-0"}))
+        found.set('up{service="plato"}', SeriesSample(value=0, was=1, labels={"pod": "plato-0"}))
         yield found
 
 

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from responder.model.decision import Decision
-from responder.model.rule import Action, Adjustment, Matcher, Op, Rule, Sought, SubjectFrom
-from responder.model.window import Span, Window
+from responder.model.rule import Action, Adjustment, FindingCondition, Matcher, Op, Rule, SubjectFrom
+from responder.model.window import TimeRange, Window
 from responder.triage.decide import decide
-from responder.triage.rule_index import Matching
+from responder.triage.rule_index import RuleIndex
 from tests.support.builders import a_book, a_group, a_rule, an_alert
 
 GOLD = Matcher("tier", Op.EQUAL, "gold")
@@ -21,7 +21,7 @@ OFFICE = Window(
     name="office",
     zone=ZoneInfo("UTC"),
     days=frozenset(range(5)),
-    spans=(Span(time(9), time(17)),),
+    spans=(TimeRange(time(9), time(17)),),
     holidays=frozenset(),
 )
 SUNDAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -32,7 +32,7 @@ def decided(*rules: Rule, alerts: int = 1, now: datetime = MONDAY, truncated: in
     """The decision on a new group of some ServiceDown alerts that share these labels."""
     members = [an_alert(labels={"instance": str(number)} | labels) for number in range(alerts)]
     book = a_book(*rules)
-    return decide(a_group(*members, truncated=truncated), book, Matching(book.rules), None, 1, now)
+    return decide(a_group(*members, truncated=truncated), book, RuleIndex(book.rules), None, 1, now)
 
 
 def a_p2(*adjust: Adjustment, **changes: Any) -> Rule:
@@ -83,7 +83,7 @@ def test_the_reason_says_what_moved_it() -> None:
 
 def test_findings_are_left_for_the_diagnosis() -> None:
     """Triage does not guess what a probe will find, and hands on only what may still hold."""
-    sought = (Sought("health", ("bad",)),)
+    sought = (FindingCondition("health", ("bad",)),)
     found = decided(
         a_p2(
             Adjustment(findings=sought, matchers=(Matcher("tier", Op.EQUAL, "tin"),), to="P1"),
@@ -164,7 +164,7 @@ def test_a_rule_may_say_which_label_is_the_subject(
 ) -> None:
     """The rule's own label is believed before any other, and where it is missing the usual ones are."""
     book = a_book(a_rule(subject=wanted))
-    found = decide(a_group(an_alert(labels=labels)), book, Matching(book.rules), None, 1, MONDAY).subject
+    found = decide(a_group(an_alert(labels=labels)), book, RuleIndex(book.rules), None, 1, MONDAY).subject
     assert (found.service, found.name, found.values.get("service")) == (service, name, service)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from responder.model.decision import Decision
-from responder.model.flood import Flood, Tide
+from responder.model.flood import FloodCounter, FloodState
 from responder.model.rule import Severity
 from responder.triage.flood import (
     ALIKE,
@@ -14,7 +14,7 @@ from responder.triage.flood import (
     LAST_UPDATE,
     MOST,
     WINDOW,
-    Weighed,
+    FloodVerdict,
     due,
     ended,
     followed,
@@ -41,21 +41,21 @@ class Sea:
     """One severity's incidents, one after the other."""
 
     def __init__(self) -> None:
-        self.flood = Flood(severity="P1")
+        self.flood = FloodCounter(severity="P1")
         self.now = NOW
         self.number = 0
 
-    def comes(self, decision: Decision, after: float = 0.0, **labels: str) -> Weighed:
+    def comes(self, decision: Decision, after: float = 0.0, **labels: str) -> FloodVerdict:
         """One more incident, some seconds after the last."""
         self.now += timedelta(seconds=after)
         self.number += 1
-        tide = Tide(self.now, {self.flood.severity: self.flood})
+        tide = FloodState(self.now, {self.flood.severity: self.flood})
         weighed = weigh(decision, labels, ("pagerduty",), tide, self.number)
         assert weighed is not None
         self.flood = weighed.flood
         return weighed
 
-    def storm(self, count: int, severity: Severity = P1) -> list[Weighed]:
+    def storm(self, count: int, severity: Severity = P1) -> list[FloodVerdict]:
         """So many alike."""
         return [self.comes(new(severity=severity), node="worker-7") for _ in range(count)]
 
@@ -107,14 +107,14 @@ def test_a_flood_of_things_unlike_each_other_is_bounded_too() -> None:
 def test_what_wakes_nobody_is_left_to_the_digest() -> None:
     """A P3 unlike the others can wait for the digest to name it."""
     sea = Sea()
-    sea.flood = Flood(severity="P3")
+    sea.flood = FloodCounter(severity="P3")
     sea.storm(LIMIT, P3)
     assert sea.comes(new("Rare", "plato", P3)).held
 
 
 def test_a_limit_of_zero_knows_no_floods() -> None:
     """Where floods are switched off, nothing is counted."""
-    assert weigh(new(severity=a_severity("P1", flood_above=0)), {}, (), Tide(NOW, {}), 1) is None
+    assert weigh(new(severity=a_severity("P1", flood_above=0)), {}, (), FloodState(NOW, {}), 1) is None
 
 
 def test_the_end_needs_half_of_the_limit() -> None:

@@ -8,16 +8,16 @@ from datetime import timedelta
 import pytest
 
 from responder.model.alert import Alert
-from responder.model.heartbeat import Beat, Pulse
+from responder.model.heartbeat import Heartbeat, HeartbeatState
 from responder.model.incident import ChangeKind, Incident
-from responder.model.rule import Action, Heartbeat
+from responder.model.rule import Action, ExpectedHeartbeat
 from responder.triage.decide import beats, decide
 from responder.triage.heartbeat import judge, watched
-from responder.triage.rule_index import Matching
+from responder.triage.rule_index import RuleIndex
 from tests.support.builders import NOW, a_book, a_group, a_rule, an_alert, an_incident
 
 MINUTE = timedelta(minutes=1)
-EU = Heartbeat(cluster="prod-eu", max_gap=600.0, rule=a_rule(id="heartbeat-prod-eu", matchers=()))
+EU = ExpectedHeartbeat(cluster="prod-eu", max_gap=600.0, rule=a_rule(id="heartbeat-prod-eu", matchers=()))
 PROD = replace(EU, cluster="prod")
 WATCHDOG = a_rule(action=Action.HEARTBEAT, probes=(), channels=())
 BOOK = a_book(WATCHDOG, heartbeats=(EU, PROD))
@@ -26,19 +26,19 @@ BOOK = a_book(WATCHDOG, heartbeats=(EU, PROD))
 def seen(*alerts: Alert, cluster: str = "") -> list[str]:
     """The clusters that a notification of these alerts is a heartbeat of."""
     group = a_group(*alerts, cluster=cluster)
-    decision = decide(group, BOOK, Matching(BOOK.rules), None, 1, NOW)
+    decision = decide(group, BOOK, RuleIndex(BOOK.rules), None, 1, NOW)
     found = list(beats(decision, group, BOOK, NOW))
-    assert all(beat == Beat(beat.cluster, NOW) for beat in found)
+    assert all(beat == Heartbeat(beat.cluster, NOW) for beat in found)
     return [beat.cluster for beat in found]
 
 
-def a_pulse(age: float | None, since: float = 120.0) -> Pulse:
+def a_pulse(age: float | None, since: float = 120.0) -> HeartbeatState:
     """Seen ``age`` minutes ago, watched for ``since`` minutes without a break."""
     seen_at = None if age is None else NOW - age * MINUTE
-    return Pulse(cluster="prod-eu", seen_at=seen_at, since=NOW - since * MINUTE, watched_at=NOW)
+    return HeartbeatState(cluster="prod-eu", seen_at=seen_at, since=NOW - since * MINUTE, watched_at=NOW)
 
 
-def verdict(pulse: Pulse, incident: Incident | None = None, waiting: float = 0.0) -> ChangeKind | None:
+def verdict(pulse: HeartbeatState, incident: Incident | None = None, waiting: float = 0.0) -> ChangeKind | None:
     """What is decided; the oldest undecided delivery is ``waiting`` minutes old."""
     found = judge(EU, pulse, incident, BOOK, NOW - waiting * MINUTE)
     return found[0].change.kind if found else None
@@ -74,7 +74,7 @@ def test_only_what_fires_and_is_expected_counts() -> None:
     ],
 )
 def test_silence_counts_from_the_last_sign_or_from_when_we_began_to_watch(
-    pulse: Pulse, expected: ChangeKind | None
+    pulse: HeartbeatState, expected: ChangeKind | None
 ) -> None:
     """A service that was down for an hour pages only if the Watchdog stays away while it watches."""
     assert verdict(pulse) is expected
@@ -112,12 +112,12 @@ def test_after_a_break_in_watching_silence_counts_anew() -> None:
     assert watched("prod-eu", before, NOW + 0.5 * MINUTE) == replace(before, watched_at=NOW + 0.5 * MINUTE)
     after = NOW + 60 * MINUTE
     assert watched("prod-eu", before, after) == replace(before, since=after, watched_at=after)
-    assert watched("prod-eu", None, NOW) == Pulse(cluster="prod-eu", seen_at=None, since=NOW, watched_at=NOW)
+    assert watched("prod-eu", None, NOW) == HeartbeatState(cluster="prod-eu", seen_at=None, since=NOW, watched_at=NOW)
 
 
 def test_a_clock_that_jumped_back_does_not_hide_silence() -> None:
     """A heartbeat from the future would count as one for as long as the clock was wrong."""
     earlier = NOW - 60 * MINUTE
-    assert watched("prod-eu", a_pulse(0.0), earlier) == Pulse(
+    assert watched("prod-eu", a_pulse(0.0), earlier) == HeartbeatState(
         cluster="prod-eu", seen_at=earlier, since=earlier, watched_at=earlier
     )

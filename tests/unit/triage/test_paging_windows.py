@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responder.model.window import Span, Window
+from responder.model.window import TimeRange, Window
 from responder.triage.paging_windows import is_open, opening, opens
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -21,7 +21,7 @@ def a_window(*spans: tuple[int, int], days: str = "01234", holidays: tuple[date,
         name="office",
         zone=BERLIN,
         days=frozenset(map(int, days)),
-        spans=tuple(Span(time(start), time(end)) for start, end in spans or ((9, 17),)),
+        spans=tuple(TimeRange(time(start), time(end)) for start, end in spans or ((9, 17),)),
         holidays=frozenset(holidays),
     )
 

@@ -8,51 +8,68 @@ from typing import Any
 
 import pytest
 
-from responder.model.incident import Incident, Known
-from responder.triage.reconcile import Listed, NoView, Silence, Standing, Verdict, View, asked_about, reconcile
+from responder.model.incident import AlertState, Incident
+from responder.triage.reconcile import (
+    AlertmanagerUnavailable,
+    AlertmanagerView,
+    AlertPresence,
+    ListedAlert,
+    ReconcileResult,
+    Silence,
+    asked_about,
+    reconcile,
+)
 from tests.support.builders import NOW, STARTED, an_incident
 
 ONE, TWO = "00000000000000a1", "00000000000000b2"
 GRACE = timedelta(minutes=10)
-FIRING, SILENCED = Listed(suppressed=False), Listed(suppressed=True, silences=("s1",))
+FIRING, SILENCED = ListedAlert(suppressed=False), ListedAlert(suppressed=True, silences=("s1",))
 ALICE = Silence(id="s1", who="alice", until=NOW + timedelta(hours=2), comment="deploying 1.8.2")
-OPEN: Incident = an_incident(alerts={ONE: Known(STARTED.timestamp()), TWO: Known(STARTED.timestamp())})
+OPEN: Incident = an_incident(alerts={ONE: AlertState(STARTED.timestamp()), TWO: AlertState(STARTED.timestamp())})
 
 
-def a_view(server: str = "http://a", **changes: Any) -> View:
+def a_view(server: str = "http://a", **changes: Any) -> AlertmanagerView:
     """An Alertmanager that is up for a day and lists other alerts than ours."""
-    usual = View(server=server, up_since=NOW - timedelta(days=1), settling=False, total=7, alerts={})
+    usual = AlertmanagerView(server=server, up_since=NOW - timedelta(days=1), settling=False, total=7, alerts={})
     return replace(usual, **changes)
 
 
-def of(*answers: View | NoView, incident: Incident = OPEN, incidents: int = 1, minutes: float = 0) -> Verdict:
+def of(
+    *answers: AlertmanagerView | AlertmanagerUnavailable,
+    incident: Incident = OPEN,
+    incidents: int = 1,
+    minutes: float = 0,
+) -> ReconcileResult:
     """The verdict some minutes after NOW."""
     return reconcile(incident, answers, NOW + timedelta(minutes=minutes), GRACE, incidents)
 
 
 def test_what_is_listed_as_active_fires() -> None:
     """Alertmanager knows better than we do: the incident stays as it is."""
-    assert of(a_view(alerts={ONE: FIRING})).standing is Standing.FIRING
+    assert of(a_view(alerts={ONE: FIRING})).standing is AlertPresence.FIRING
 
 
 @pytest.mark.parametrize(
-    "other", [a_view("http://b"), a_view("http://b", alerts={ONE: SILENCED}), NoView("http://b", "refused")]
+    "other",
+    [a_view("http://b"), a_view("http://b", alerts={ONE: SILENCED}), AlertmanagerUnavailable("http://b", "refused")],
 )
-def test_one_of_a_pair_that_lists_it_is_enough(other: View | NoView) -> None:
+def test_one_of_a_pair_that_lists_it_is_enough(other: AlertmanagerView | AlertmanagerUnavailable) -> None:
     """Whatever the other replica says or does not say, an alert that one of them lists fires."""
-    assert of(other, a_view(alerts={TWO: FIRING})).standing is Standing.FIRING
+    assert of(other, a_view(alerts={TWO: FIRING})).standing is AlertPresence.FIRING
 
 
 def test_a_silence_is_told_with_who_and_until_when() -> None:
     """People read who hid the alert, for how long, and why."""
     verdict = of(a_view(alerts={ONE: SILENCED}, silences={"s1": ALICE}))
-    assert verdict == Verdict(Standing.SUPPRESSED, "silenced by alice until 2026-02-28 04:41Z: deploying 1.8.2")
+    assert verdict == ReconcileResult(
+        AlertPresence.SUPPRESSED, "silenced by alice until 2026-02-28 04:41Z: deploying 1.8.2"
+    )
 
 
 def test_the_longest_of_several_silences_is_told() -> None:
     """Until the last of them ends nobody hears of the alert."""
     bob = Silence(id="s2", who="bob", until=NOW + timedelta(days=3), comment="")
-    listed = Listed(suppressed=True, silences=("s1", "s2"))
+    listed = ListedAlert(suppressed=True, silences=("s1", "s2"))
     verdict = of(a_view(alerts={ONE: listed}, silences={"s1": ALICE, "s2": bob}))
     assert verdict.reason == "silenced by bob (and 1 more) until 2026-03-03 02:41Z"
 
@@ -67,19 +84,19 @@ def test_a_silence_cannot_write_to_the_page_what_it_likes() -> None:
 
 def test_what_inhibits_an_alert_is_named() -> None:
     """An alert hidden by another one is not silenced by anybody."""
-    listed = Listed(suppressed=True, inhibitors=("NodeDown",))
+    listed = ListedAlert(suppressed=True, inhibitors=("NodeDown",))
     assert of(a_view(alerts={ONE: listed})).reason == "inhibited by NodeDown"
-    assert of(a_view(alerts={ONE: Listed(suppressed=True)})).reason == "muted for the time of day"
+    assert of(a_view(alerts={ONE: ListedAlert(suppressed=True)})).reason == "muted for the time of day"
 
 
 def test_what_is_gone_is_over_after_the_grace_period() -> None:
     """Its end was never sent; after ten minutes without it people are told that it is over, and how we know."""
     first = of(a_view(), a_view("http://b"))
-    assert first.standing is Standing.GONE
+    assert first.standing is AlertPresence.GONE
     gone = replace(OPEN, gone_since=NOW)
-    assert of(a_view(), incident=gone, minutes=9.9).standing is Standing.GONE
+    assert of(a_view(), incident=gone, minutes=9.9).standing is AlertPresence.GONE
     verdict = of(a_view(), a_view("http://b"), incident=gone, minutes=10)
-    assert verdict.standing is Standing.OVER
+    assert verdict.standing is AlertPresence.OVER
     assert verdict.reason == (
         "http://a and http://b did not list it any more since 02:41Z, and no notification told its end"
     )
@@ -97,8 +114,11 @@ LONG_GONE = replace(OPEN, gone_since=NOW - timedelta(hours=1))
 @pytest.mark.parametrize(
     ("answers", "why"),
     [
-        ((NoView("http://a", "refused"),), "http://a cannot be asked: refused"),
-        ((a_view(), NoView("http://b", "timed out after 5.0 s")), "http://b cannot be asked: timed out after 5.0 s"),
+        ((AlertmanagerUnavailable("http://a", "refused"),), "http://a cannot be asked: refused"),
+        (
+            (a_view(), AlertmanagerUnavailable("http://b", "timed out after 5.0 s")),
+            "http://b cannot be asked: timed out after 5.0 s",
+        ),
         ((a_view(up_since=NOW - timedelta(minutes=9)),), "http://a was started at 02:32Z"),
         ((a_view(up_since=NOW + timedelta(hours=1)),), "http://a was started at 03:41Z"),
         ((a_view(settling=True),), "http://a has not heard from the others"),
@@ -106,22 +126,24 @@ LONG_GONE = replace(OPEN, gone_since=NOW - timedelta(hours=1))
         ((), "no Alertmanager is configured"),
     ],
 )
-def test_an_alertmanager_that_may_not_know_ends_nothing(answers: tuple[View | NoView, ...], why: str) -> None:
+def test_an_alertmanager_that_may_not_know_ends_nothing(
+    answers: tuple[AlertmanagerView | AlertmanagerUnavailable, ...], why: str
+) -> None:
     """One that is down, half there, just restarted or not there at all is no witness: the incident stays open."""
     verdict = of(*answers, incident=LONG_GONE)
-    assert verdict.standing is Standing.UNKNOWN
+    assert verdict.standing is AlertPresence.UNKNOWN
     assert why in verdict.reason
 
 
 def test_an_empty_list_is_not_believed_where_many_are_open() -> None:
     """An Alertmanager without a single alert has lost its Prometheus sooner than all incidents have ended at once."""
     empty = a_view(total=0)
-    assert of(empty, incident=LONG_GONE, incidents=3).standing is Standing.UNKNOWN
-    assert of(empty, incident=LONG_GONE, incidents=2).standing is Standing.OVER
+    assert of(empty, incident=LONG_GONE, incidents=3).standing is AlertPresence.UNKNOWN
+    assert of(empty, incident=LONG_GONE, incidents=2).standing is AlertPresence.OVER
 
 
 def test_only_what_an_alertmanager_can_know_is_asked_about() -> None:
     """Our own incidents (a silent cluster) and what has ended are not compared with its list."""
-    alerts = {ONE: Known(1.0), TWO: Known(1.0, 2.0), "heartbeat-prod-eu": Known(1.0)}
+    alerts = {ONE: AlertState(1.0), TWO: AlertState(1.0, 2.0), "heartbeat-prod-eu": AlertState(1.0)}
     assert asked_about(replace(OPEN, alerts=alerts)) == {ONE}
     assert asked_about(replace(OPEN, alerts=alerts, open=False)) == frozenset()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from responder.model.rule import Matcher, Op, Rule
 from responder.triage import rule_index
 from responder.triage.matchers import holds
-from responder.triage.rule_index import Matching
+from responder.triage.rule_index import RuleIndex
 from tests.support.builders import a_rule
 
 _WORDS = ["", "a", "b", "ab", "a.b", "aab"]
@@ -32,7 +32,7 @@ def test_the_first_match_is_that_of_trying_each_rule(
 ) -> None:
     """The fast answer is the answer a person gets who reads the rules from the top."""
     rules = _rules(*matchers)
-    index = Matching(rules)
+    index = RuleIndex(rules)
     for labels in alerts:
         slow = next(rule for rule in rules if all(holds(matcher, labels) for matcher in rule.matchers))
         assert index.first(labels) is slow
@@ -58,7 +58,7 @@ def test_rules_in_shadow_change_no_answer(
     tried = [a_rule(id=f"r{number}", matchers=each, shadow=dark) for number, (each, dark) in enumerate(drawn)]
     last = [a_rule(id="all", matchers=()), a_rule(id="below", matchers=(), shadow=True)]
     rules = [*tried, *last[: 1 + below]]
-    index, without = Matching(rules), Matching([rule for rule in rules if not rule.shadow])
+    index, without = RuleIndex(rules), RuleIndex([rule for rule in rules if not rule.shadow])
     for labels in alerts:
         chosen = without.first(labels)
         assert index.first(labels) is chosen
@@ -74,20 +74,20 @@ def test_rules_in_shadow_change_no_answer(
 def test_a_catch_all_in_shadow_catches_nothing() -> None:
     """Rules whose only catch-all is on trial are refused: an alert could be lost."""
     with pytest.raises(ValueError, match="no matchers"):
-        Matching([a_rule(), a_rule(id="all", matchers=(), shadow=True)])
+        RuleIndex([a_rule(), a_rule(id="all", matchers=(), shadow=True)])
 
 
 def test_rules_without_a_catch_all_are_refused() -> None:
     """A rule set that could drop an alert cannot be built."""
     for rules in ((), (a_rule(),)):
         with pytest.raises(ValueError, match="last rule"):
-            Matching(rules)
+            RuleIndex(rules)
 
 
 def test_what_is_remembered_is_bounded() -> None:
     """A flood of new pod names does not fill the memory, and still gets the right rule."""
     rules = _rules((Matcher("pod", Op.REGEX, "p[0-9]*5"),))
-    index = Matching(rules, remembered=10)
+    index = RuleIndex(rules, remembered=10)
     for number in range(100):
         assert index.first({"pod": f"p{number}"}) is rules[0 if number % 10 == 5 else 1]
         assert len(index._live._memo) <= 10

@@ -39,14 +39,14 @@ def kept() -> list[int]:
 @pytest.fixture
 def client(database: Database, inbox: Inbox, clock: HandClock, kept: list[int]) -> FlaskClient:
     """An application with two tokens and one login."""
-    door = webhook.Door(
+    door = webhook.WebhookConfig(
         inbox=inbox,
         guard=guard(Secret("old new"), Secret("am:pässword")),
         clock=clock,
         max_body_bytes=LIMIT,
         on_kept=lambda: kept.append(1),
     )
-    given = health.Ops(database=database, clock=clock, metrics=StoreCollector(database=database, clock=clock))
+    given = health.HealthConfig(database=database, clock=clock, metrics=StoreCollector(database=database, clock=clock))
     parts = (webhook.blueprint(door), health.blueprint(given), not_found.blueprint(clock, takes_webhooks=True))
     return create_app(*parts).test_client()
 
@@ -246,7 +246,7 @@ def test_rejected_bodies_show_in_the_metrics(client: FlaskClient, post: Post, co
 
 def test_a_worker_whose_engine_is_dead_acknowledges_nothing(inbox: Inbox, clock: HandClock) -> None:
     """What nobody would decide about is answered with 503, so that Alertmanager sends it again."""
-    door = webhook.Door(
+    door = webhook.WebhookConfig(
         inbox=inbox,
         guard=guard(Secret(""), Secret("")),
         clock=clock,

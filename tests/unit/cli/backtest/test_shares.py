@@ -14,39 +14,39 @@ from pathlib import Path
 import pytest
 
 from responder import bootstrap
-from responder.cli.backtest.history import Recorded
-from responder.cli.backtest.run import Replay
-from responder.cli.backtest.shares import FEW, Shares, processes
-from responder.cli.errors import Fatal
-from responder.engine.effects.context import Desk
-from responder.engine.simulation import Comparison, Rehearsal
-from responder.model.delivery import Delivery
+from responder.cli.backtest.history import RecordedNotification
+from responder.cli.backtest.run import BacktestRun
+from responder.cli.backtest.shares import FEW, ParallelRun, processes
+from responder.cli.errors import FatalError
+from responder.engine.effects.context import DecisionContext
+from responder.engine.simulation import Comparison, Simulation
+from responder.model.delivery import Notification
 from responder.receive.alertmanager import read
 from responder.rulebook.backtest.outcome import outcome
 from responder.settings import Settings
 from tests.unit.cli.backtest.conftest import BEGAN, a_body
 
 
-def desk(sets: Path, name: str) -> Desk:
+def desk(sets: Path, name: str) -> DecisionContext:
     """What decisions are made with under one of the sets."""
     book = bootstrap.load_rules(f"{sets}/{name}", f"{sets}/runbooks")
     return bootstrap.desk(Settings(), book, bootstrap.shown_channels(Settings()))
 
 
-def events(number: int) -> Iterator[Recorded]:
+def events(number: int) -> Iterator[RecordedNotification]:
     """So many notifications of twenty groups that begin, grow, shrink and end as chance wills, and some nonsense."""
     chance = random.Random(11)
     for at in range(number):
         if chance.random() < 0.01:
-            yield Recorded(f"line {at}", None, "nonsense")
+            yield RecordedNotification(f"line {at}", None, "nonsense")
             continue
         size = chance.randint(1, 3)
         body = a_body(chance.choice(["Down", "Slow", "Odd", "Other"]), size, minute=at, over=chance.randint(0, size))
         body["groupKey"] += str(chance.randrange(5))
-        delivery = Delivery(
+        delivery = Notification(
             id=at + 1, received_at=BEGAN + timedelta(minutes=at), cluster="", body=json.dumps(body).encode()
         )
-        yield Recorded(f"line {at}", delivery)
+        yield RecordedNotification(f"line {at}", delivery)
 
 
 @pytest.mark.parametrize("number", [FEW // 2, FEW + 500])
@@ -55,7 +55,7 @@ def test_however_many_processes_count_the_same(sets: Path, number: int) -> None:
     before, after = desk(sets, "before"), desk(sets, "after")
     found = []
     for many in (1, 3):
-        shares = Shares(lambda: Replay(before, after, 4), events(number), many)
+        shares = ParallelRun(lambda: BacktestRun(before, after, 4), events(number), many)
         assert sum(1 for _ in shares.run()) == number
         found.append(shares.tally())
     assert found[0] == found[1]
@@ -66,16 +66,16 @@ def test_however_many_processes_count_the_same(sets: Path, number: int) -> None:
 def test_a_process_that_dies_is_told(sets: Path) -> None:
     """A backtest that lost a part of its work fails; it does not count what is left."""
     before, after = desk(sets, "before"), desk(sets, "after")
-    shares = Shares(lambda: Replay(before, after, 4), events(FEW), 2)
+    shares = ParallelRun(lambda: BacktestRun(before, after, 4), events(FEW), 2)
     pid = shares._processes[0].pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     shares._processes[0].join()
-    with pytest.raises(Fatal, match="a process of the backtest has ended"):
+    with pytest.raises(FatalError, match="a process of the backtest has ended"):
         _to_the_end(shares)
 
 
-def _to_the_end(shares: Shares) -> None:
+def _to_the_end(shares: ParallelRun) -> None:
     list(shares.run())
     shares.tally()
 
@@ -92,7 +92,7 @@ def test_groups_that_rules_gather_stay_together(sets: Path) -> None:
 def test_what_is_decided_once_is_what_would_be_decided_twice(sets: Path) -> None:
     """Sparing work changes no answer: each set says what it says by itself."""
     sets_of = (desk(sets, "before"), desk(sets, "after"))
-    comparison, apart = Comparison(*sets_of), [Rehearsal(each) for each in sets_of]
+    comparison, apart = Comparison(*sets_of), [Simulation(each) for each in sets_of]
     spared = 0
     for event in events(600):
         if event.delivery is None:

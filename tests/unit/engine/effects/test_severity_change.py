@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from responder.model.message import Letter
-from responder.model.rule import Adjustment, Rule, SeverityFrom, Sought
+from responder.model.message import ClaimedMessage
+from responder.model.rule import Adjustment, FindingCondition, Rule, SeverityFrom
 from responder.notify.report.compose import letter as as_letter
 from responder.store.database import Database
 from responder.store.outbox import claims, outbox
@@ -21,7 +21,7 @@ from tests.unit.engine.workers.test_triage import FIRING, LABELS, OVER, Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert
 
 BY_SEVERITY = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P3"}, otherwise="P3")
-ON_BAD = (Sought("tcp", ("bad",)),)
+ON_BAD = (FindingCondition("tcp", ("bad",)),)
 RAISED = replace(EVERYTHING, severity="P3", adjust=(Adjustment(findings=ON_BAD, to="P1"),))
 LOWERED = replace(EVERYTHING, severity="P1", adjust=(Adjustment(findings=ON_BAD, to="P3", raises=False),))
 WARNING = an_alert(labels=LABELS | {"severity": "warning"})
@@ -53,15 +53,15 @@ def diagnosed(shop: Shop) -> None:
     pytest.fail("the diagnosis did not end")
 
 
-def claimed(shop: Shop, *channels: str) -> list[Letter]:
+def claimed(shop: Shop, *channels: str) -> list[ClaimedMessage]:
     """What the couriers of these channels would send now."""
     now = shop.clock.now()
     with shop.database.write() as connection:
-        rows = claims.claim(connection, claims.Lane(channels), now, now + timedelta(seconds=6), 10)
+        rows = claims.claim(connection, claims.ChannelQueue(channels), now, now + timedelta(seconds=6), 10)
     return [as_letter(row, now) for row in rows]
 
 
-def sent(shop: Shop, *channels: str) -> list[Letter]:
+def sent(shop: Shop, *channels: str) -> list[ClaimedMessage]:
     """The same, accepted."""
     letters = claimed(shop, *channels)
     with shop.database.write() as connection:

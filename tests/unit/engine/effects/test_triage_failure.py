@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from responder.engine.effects.context import SHARED
 from responder.engine.effects.triage_failure import HOLD, HOLD_SHARED, SINGLE_PAGES
-from responder.engine.jobs.recheck import Review
-from responder.engine.workers.incident_writer import Ledger
+from responder.engine.jobs.recheck import RecheckJob
+from responder.engine.workers.incident_writer import IncidentWriter
 from responder.model.incident import UNJUDGED, Incident
 from responder.model.rule import Action
 from responder.store.database import Database
@@ -59,7 +59,7 @@ def failure(shop: Shop) -> Incident:
 def wait(shop: Shop, time: timedelta) -> None:
     """Let time pass, then review what is due."""
     shop.clock.move(time.total_seconds())
-    Review(shop.database, Ledger(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
+    RecheckJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
 
 
 def test_every_channel_is_paged_once_while_triage_fails_for_a_group(shop: Shop) -> None:

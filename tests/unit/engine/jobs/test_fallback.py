@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import text
 
 from responder.engine import pipeline
-from responder.engine.effects.context import Desk, History
-from responder.engine.jobs.fallback import Fallback, ways
-from responder.engine.workers.incident_writer import Ledger, write
-from responder.model.delivery import Decided
+from responder.engine.effects.context import DecisionContext, History
+from responder.engine.jobs.fallback import FallbackJob, ways
+from responder.engine.workers.incident_writer import IncidentWriter, write
+from responder.model.delivery import IncidentChanges
 from responder.model.incident import Incident
-from responder.model.message import Letter
-from responder.model.report import Moment
+from responder.model.message import ClaimedMessage
+from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.notify.channels.log import Log
 from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
@@ -40,7 +40,7 @@ CHANNELS: dict[str, Channel] = {
 }
 LOG = Log()
 SLACK_ONLY = replace(EVERYTHING, id="slack-only", channels=("slack",))
-EVERY = claims.Lane((), rest=True)
+EVERY = claims.ChannelQueue((), rest=True)
 
 
 class Night:
@@ -49,8 +49,8 @@ class Night:
     def __init__(self, database: Database, clock: HandClock, channels: dict[str, Channel] = CHANNELS) -> None:
         self.database = database
         self.clock = clock
-        self.desk: Desk = replace(a_desk(), channels=channels)
-        self.fallback = Fallback(database, Ledger(database, clock), lambda: self.desk, clock, 60.0)
+        self.desk: DecisionContext = replace(a_desk(), channels=channels)
+        self.fallback = FallbackJob(database, IncidentWriter(database, clock), lambda: self.desk, clock, 60.0)
         claims.prepare(database, channels)
         effects = begun(a_desk())
         assert effects.incident is not None
@@ -58,7 +58,7 @@ class Night:
         drafts = tuple(replace(d, due_at=NOW, enrich=False) for d in effects.drafts if d.channel == "pagerduty")
         self.begun = replace(effects, delivery=None, incident=told, drafts=drafts, work=None)
         with database.work() as connection:
-            write(connection, Decided(effects=[self.begun], added=[told]), NOW, 0)
+            write(connection, IncidentChanges(effects=[self.begun], added=[told]), NOW, 0)
 
     def fail(self, *, dead: bool = False) -> list[str]:
         """Let every message that is due be tried in vain; their channels."""
@@ -69,7 +69,7 @@ class Night:
                 self._fail(connection, letter, dead=dead)
         return [letter.channel for letter in letters]
 
-    def _fail(self, connection: object, letter: Letter, *, dead: bool) -> None:
+    def _fail(self, connection: object, letter: ClaimedMessage, *, dead: bool) -> None:
         now = self.clock.now()
         if dead:
             outbox.dead(connection, letter, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
@@ -122,7 +122,7 @@ def test_the_page_says_the_whole_way_it_took(night: Night) -> None:
         night.fallback.run()
     with night.database.read() as connection:
         report = last_report(connection, night.incident().id, NOW)
-    assert report.moment is Moment.FALLBACK
+    assert report.moment is MessageKind.FALLBACK
     assert report.detour.startswith("PagerDuty has not accepted this page for 1 minute: HTTP 503; then PagerDuty's")
     assert report.title == composed(night.begun)[0].title
 
@@ -144,7 +144,7 @@ def test_the_end_reaches_everybody_who_was_told(night: Night) -> None:
     over = pipeline.triage(group, a_delivery(9, 600), History(night.incident()), night.desk)
     assert over.incident is not None
     assert not over.incident.open
-    resolved = {draft.channel for draft in over.drafts if draft.moment is Moment.RESOLUTION}
+    resolved = {draft.channel for draft in over.drafts if draft.moment is MessageKind.RESOLUTION}
     assert resolved == set(CHANNELS)
 
 
@@ -203,7 +203,9 @@ def test_two_that_decide_at_once_page_once(night: Night) -> None:
     """Replicas, and an engine that died after it decided, lead to one page each way."""
     night.clock.move(61)
     night.fail()
-    other = Fallback(night.database, Ledger(night.database, night.clock), lambda: night.desk, night.clock, 60.0)
+    other = FallbackJob(
+        night.database, IncidentWriter(night.database, night.clock), lambda: night.desk, night.clock, 60.0
+    )
     night.fallback.run()
     other.run()
     assert night.told() == [("pagerduty", "start"), ("pagerduty_fallback", "fallback")]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from responder.engine.effects.flood import GATHER, page_now
-from responder.engine.jobs.flood import EVERY, Watch
-from responder.engine.workers.incident_writer import Ledger
-from responder.model.report import Moment, Report
+from responder.engine.jobs.flood import EVERY, FloodJob
+from responder.engine.workers.incident_writer import IncidentWriter
+from responder.model.report import MessageKind, Report
 from responder.notify.report.compose import letter as as_letter
 from responder.store.database import Database
 from responder.store.outbox import claims
@@ -32,7 +32,7 @@ class Coast(Shop):
         usual = a_desk()
         severities = {name: replace(each, flood_above=LIMIT) for name, each in usual.book.severities.items()}
         self.desk = replace(usual, book=replace(usual.book, severities=severities))
-        self.watch = Watch(database, Ledger(database, clock), lambda: self.desk, clock)
+        self.watch = FloodJob(database, IncidentWriter(database, clock), lambda: self.desk, clock)
 
     def storm(self, count: int, **labels: str) -> None:
         """So many groups that begin to fire."""
@@ -87,7 +87,7 @@ def test_the_digest_names_the_biggest_groups_and_what_they_share(coast: Coast) -
     """It waits a moment and then says all that has come by then."""
     coast.storm(100)
     [page] = coast.digests()
-    assert page.moment is Moment.START
+    assert page.moment is MessageKind.START
     assert "Flood: 96 new incidents within a second" in page.title
     assert page.what.startswith("96 P1 incidents began")
     assert "PodDown of worker-7 (96). 3 of them, unlike the others, had pages of their own." in page.what
@@ -124,7 +124,7 @@ def test_the_digest_is_updated_where_it_wakes_nobody(coast: Coast) -> None:
         coast.clock.move(50)
         coast.deliver(*(a_group(1000 * minute + number) for number in range(20)))
     assert len(coast.digests()) == 1
-    updates = {each.update for each in coast.digests("slack") if each.moment is Moment.UPDATE}
+    updates = {each.update for each in coast.digests("slack") if each.moment is MessageKind.UPDATE}
     assert 2 <= len(updates) <= 4
     assert all("P1 incidents now, for" in update for update in updates)
 
@@ -137,7 +137,7 @@ def test_when_the_flood_is_over_people_are_told_and_open_p1s_are_paged(coast: Co
     before = len(coast.pages())
     coast.calm()
     end = coast.digests()[-1]
-    assert end.moment is Moment.RESOLUTION
+    assert end.moment is MessageKind.RESOLUTION
     assert "16 P1 incidents, of which 3 had pages of their own; the other 13: 3 still open" in end.update
     assert len(coast.pages()) == before + 1 + LIMIT // 2
     coast.calm(minutes=5)

@@ -8,36 +8,36 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from responder.engine.effects.context import Desk, History
-from responder.engine.jobs.heartbeat import Watch
+from responder.engine.effects.context import DecisionContext, History
+from responder.engine.jobs.heartbeat import HeartbeatJob
 from responder.engine.pipeline import triage
-from responder.engine.workers.incident_writer import Ledger, write
-from responder.model.delivery import Decided, Delivery, Study
-from responder.model.heartbeat import Pulse
+from responder.engine.workers.incident_writer import IncidentWriter, write
+from responder.model.delivery import DiagnosisJob, IncidentChanges, Notification
+from responder.model.heartbeat import HeartbeatState
 from responder.model.incident import Incident
-from responder.model.rule import Action, Heartbeat
+from responder.model.rule import Action, ExpectedHeartbeat
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import detectors, incidents
 from responder.store.schema.tables import messages
 from responder.triage.heartbeat import group_of
-from responder.triage.rule_index import Matching
+from responder.triage.rule_index import RuleIndex
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_group, an_alert
 from tests.unit.engine.test_pipeline import EVERYTHING, TCP, a_desk
 
 PROBE = replace(TCP, spec=replace(TCP.spec, target="prometheus:9090"))  # type: ignore[type-var]
 SILENT = replace(EVERYTHING, id="heartbeat-prod-eu", severity="P1", impact="Alerts reach nobody.", symptom="is dark")
-EU = Heartbeat(cluster="prod-eu", max_gap=600.0, rule=SILENT)
+EU = ExpectedHeartbeat(cluster="prod-eu", max_gap=600.0, rule=SILENT)
 
 
-def desk_of(*expected: Heartbeat) -> Desk:
+def desk_of(*expected: ExpectedHeartbeat) -> DecisionContext:
     """A Watchdog rule for everything, and these heartbeats."""
     desk = a_desk()
     rules = (replace(EVERYTHING, action=Action.HEARTBEAT, probes=(), channels=()),)
     book = replace(desk.book, rules=rules, heartbeats=expected, probes={"tcp": PROBE})
-    return replace(desk, book=book, matching=Matching(rules))
+    return replace(desk, book=book, matching=RuleIndex(rules))
 
 
 class Scene:
@@ -47,10 +47,12 @@ class Scene:
         self.database = database
         self.clock = clock
         self.desk = desk_of(EU)
-        self.began: list[Study] = []
-        self.watch = Watch(database, Ledger(database, clock, self._on_effects, lambda: 8), lambda: self.desk, clock)
+        self.began: list[DiagnosisJob] = []
+        self.watch = HeartbeatJob(
+            database, IncidentWriter(database, clock, self._on_effects, lambda: 8), lambda: self.desk, clock
+        )
 
-    def _on_effects(self, started: list[Study], _told: Collection[str]) -> None:
+    def _on_effects(self, started: list[DiagnosisJob], _told: Collection[str]) -> None:
         self.began += started
 
     def pass_time(self, minutes: float) -> None:
@@ -66,10 +68,10 @@ class Scene:
 
     def beat(self, number: int = 1) -> None:
         """The Watchdog of prod-eu arrives and is decided."""
-        delivery = Delivery(id=number, received_at=self.clock.now(), cluster="", body=b"")
+        delivery = Notification(id=number, received_at=self.clock.now(), cluster="", body=b"")
         effects = triage(a_group(an_alert()), delivery, History(), self.desk)
         with self.database.work() as connection:
-            write(connection, Decided(effects=[replace(effects, delivery=None)]), self.clock.now(), 0)
+            write(connection, IncidentChanges(effects=[replace(effects, delivery=None)]), self.clock.now(), 0)
 
     def incident(self) -> Incident | None:
         """The latest incident of prod-eu."""
@@ -184,6 +186,6 @@ def test_an_older_heartbeat_that_comes_late_changes_nothing(database: Database, 
     with database.read() as connection:
         assert detectors.pulses(connection)["prod-eu"].seen_at == NOW + timedelta(minutes=1)
     with database.work() as connection:
-        detectors.save(connection, [Pulse(cluster="prod-eu", seen_at=NOW, since=NOW, watched_at=NOW)])
+        detectors.save(connection, [HeartbeatState(cluster="prod-eu", seen_at=NOW, since=NOW, watched_at=NOW)])
     with database.read() as connection:
         assert detectors.pulses(connection)["prod-eu"].seen_at == NOW

@@ -8,31 +8,31 @@ from datetime import timedelta
 
 import pytest
 
-from responder.engine.jobs.outbound_heartbeat import Facts, Lifeline, doubts
+from responder.engine.jobs.outbound_heartbeat import HealthFacts, OutboundHeartbeat, doubts
 from responder.model.clock import Deadline
-from responder.model.heartbeat import Pulse
+from responder.model.heartbeat import HeartbeatState
 from responder.model.message import Request, Response
-from responder.model.rule import Heartbeat
+from responder.model.rule import ExpectedHeartbeat
 from responder.model.secret import Secret
-from responder.outgoing import CouldNotReach
+from responder.outgoing import UnreachableError
 from responder.store.database import Database
 from responder.store.outbox import claims
 from responder.store.outbox.backlog import Backlog
-from responder.store.outbox.claims import Standing
+from responder.store.outbox.claims import ChannelState
 from tests.conftest import Counted, HandClock
 from tests.support.builders import NOW, a_rule
 from tests.unit.engine.test_pipeline import a_desk
 
 MINUTE = timedelta(minutes=1)
-WELL = Facts(
+WELL = HealthFacts(
     oldest_delivery=NOW - MINUTE,
     backlogs={"slack": Backlog(waiting=3, urgent=NOW - MINUTE), "gone": Backlog(waiting=1, urgent=NOW - 9 * MINUTE)},
-    standings={"pagerduty": Standing(failed_at=100.0, accepted_at=101.0)},
-    pulses={"prod": Pulse(cluster="prod", seen_at=NOW - 5 * MINUTE, since=NOW, watched_at=NOW)},
-    expected=(Heartbeat(cluster="prod", max_gap=600.0, rule=a_rule()),),
+    standings={"pagerduty": ChannelState(failed_at=100.0, accepted_at=101.0)},
+    pulses={"prod": HeartbeatState(cluster="prod", seen_at=NOW - 5 * MINUTE, since=NOW, watched_at=NOW)},
+    expected=(ExpectedHeartbeat(cluster="prod", max_gap=600.0, rule=a_rule()),),
     channels=("pagerduty", "slack"),
 )
-NEVER = Pulse(cluster="prod", seen_at=None, since=NOW, watched_at=NOW)
+NEVER = HeartbeatState(cluster="prod", seen_at=None, since=NOW, watched_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ NEVER = Pulse(cluster="prod", seen_at=None, since=NOW, watched_at=NOW)
         ({"oldest_delivery": NOW - 3 * MINUTE}, ("deliveries wait to be decided",)),
         ({"backlogs": {"slack": Backlog(waiting=1, urgent=NOW - 3 * MINUTE)}}, ("messages for slack do not leave",)),
         (
-            {"standings": {"pagerduty": Standing(failed_at=102.0, accepted_at=101.0)}},
+            {"standings": {"pagerduty": ChannelState(failed_at=102.0, accepted_at=101.0)}},
             ("pagerduty did not accept the last message",),
         ),
         ({"pulses": {"prod": NEVER}}, ("no Watchdog from prod",)),
@@ -73,7 +73,7 @@ def pinged(database: Database, clock: HandClock, *, alive: bool = True, status: 
     """Run once; the addresses that were asked."""
     wire = Wire(lambda: Response(status, b"OK"))
     urls = {"url": Secret("https://ping/up"), "fail_url": Secret("https://ping/fail")}
-    line = Lifeline(database, a_desk, wire, clock, **urls, alive=lambda: alive)  # type: ignore[arg-type]
+    line = OutboundHeartbeat(database, a_desk, wire, clock, **urls, alive=lambda: alive)  # type: ignore[arg-type]
     line.run()
     return wire.asked
 
@@ -114,9 +114,9 @@ def test_the_address_is_never_logged(database: Database, clock: HandClock, capsy
     """Whoever knows the address can silence the switch."""
 
     def fail() -> Response:
-        raise CouldNotReach("cannot reach https://ping/s3cret")
+        raise UnreachableError("cannot reach https://ping/s3cret")
 
-    line = Lifeline(
+    line = OutboundHeartbeat(
         database,
         a_desk,
         Wire(fail),  # type: ignore[arg-type]

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from responder.engine.jobs.paging_windows import Opening
-from responder.engine.simulation import Rehearsal
-from responder.engine.workers.incident_writer import Ledger
-from responder.model.report import Moment
+from responder.engine.jobs.paging_windows import PagingWindowJob
+from responder.engine.simulation import Simulation
+from responder.engine.workers.incident_writer import IncidentWriter
+from responder.model.report import MessageKind
 from responder.model.rule import Rule
 from responder.notify.report.compose import letter as as_letter
 from responder.rulebook.backtest.outcome import outcome
@@ -42,7 +42,7 @@ def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
 def at(shop: Shop, moment: datetime) -> None:
     """Let time pass until then, and look, as any process may."""
     shop.clock.move((moment - shop.clock.now()).total_seconds())
-    Opening(shop.database, Ledger(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
+    PagingWindowJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
 
 
 def pager(shop: Shop) -> list[str]:
@@ -66,7 +66,7 @@ def test_what_still_fires_pages_when_the_window_opens(shop: Shop) -> None:
     assert row is not None
     letter = as_letter(row, row.draft.due_at)
     assert letter.report.update == "not paged outside of office, which is open now: it still fires"
-    assert (letter.report.moment, letter.report.pages, letter.report.pending) == (Moment.START, True, ("tcp",))
+    assert (letter.report.moment, letter.report.pages, letter.report.pending) == (MessageKind.START, True, ("tcp",))
     assert "not paged outside" not in letter.report.severity_reason
     shop.deliver(a_body(alerts=[FIRING]))
     assert pager(shop) == ["trigger"]
@@ -190,7 +190,7 @@ def test_what_cannot_be_judged_any_more_does_not_keep_others_from_being_paged(sh
 
 def rehearsed(*notifications: tuple[float, bool], rule: Rule = IN_OFFICE_HOURS) -> list[bool]:
     """Whether each notification of a history (hours after NOW, whether it fires) wakes somebody in a backtest."""
-    rehearsal = Rehearsal(a_desk(rule))
+    rehearsal = Simulation(a_desk(rule))
     decided = [
         rehearsal.decide(a_group() if fires else a_group(a_resolved_alert()), a_delivery(number, hours * HOUR))
         for number, (hours, fires) in enumerate(notifications, 1)
@@ -208,7 +208,7 @@ def test_a_backtest_pages_when_serve_would_have() -> None:
 
 def test_a_page_of_the_window_is_counted_once_whatever_comes_after_it() -> None:
     """A notification that changes nothing does not bring the page of Monday a second time."""
-    rehearsal = Rehearsal(a_desk(IN_OFFICE_HOURS))
+    rehearsal = Simulation(a_desk(IN_OFFICE_HOURS))
     rehearsal.decide(a_group(), a_delivery(5))
     stale = [rehearsal.decide(a_group(), a_delivery(1, hours * HOUR)) for hours in (58, 59)]
     assert [outcome(each, "pagerduty").pages for each in stale] == [True, False]

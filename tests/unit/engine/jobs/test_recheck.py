@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from responder.engine.jobs.recheck import Review
-from responder.engine.simulation import Rehearsal
-from responder.engine.workers.incident_writer import Ledger
+from responder.engine.jobs.recheck import RecheckJob
+from responder.engine.simulation import Simulation
+from responder.engine.workers.incident_writer import IncidentWriter
 from responder.model.incident import ChangeKind
 from responder.store.database import Database
 from tests.conftest import HandClock
@@ -37,7 +37,7 @@ def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
 def reviewed(shop: Shop, minutes: float) -> None:
     """Let time pass, then look again, as another process than the one that decided may."""
     shop.clock.move(60 * minutes)
-    Review(shop.database, Ledger(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
+    RecheckJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
 
 
 def pager(shop: Shop) -> list[str]:
@@ -100,7 +100,7 @@ def test_an_end_that_is_taken_back_is_not_told(shop: Shop) -> None:
 
 def test_a_rehearsal_lets_time_pass_too() -> None:
     """A backtest ends incidents as serve would have: what returns a day later is a new one and pages."""
-    rehearsal = Rehearsal(a_desk())
+    rehearsal = Simulation(a_desk())
     minutes = iter((0, 1, 24 * 60))
     effects = [
         rehearsal.decide(group, a_delivery(number, 60 * next(minutes)))

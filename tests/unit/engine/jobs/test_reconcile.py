@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from responder.engine.jobs.alertmanager_client import Alertmanagers
-from responder.engine.jobs.recheck import Review
-from responder.engine.jobs.reconcile import Reconcile
-from responder.engine.workers.incident_writer import Ledger
+from responder.engine.jobs.alertmanager_client import AlertmanagerClient
+from responder.engine.jobs.recheck import RecheckJob
+from responder.engine.jobs.reconcile import ReconcileJob
+from responder.engine.workers.incident_writer import IncidentWriter
 from responder.outgoing import Outgoing
 from responder.store.database import Database
-from responder.triage.reconcile import NoView, View
+from responder.triage.reconcile import AlertmanagerUnavailable, AlertmanagerView
 from tests.conftest import HandClock
 from tests.unit.engine.workers.test_triage import FIRING, OVER, Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert
@@ -86,13 +86,13 @@ class Scene(Shop):
 
     def __init__(self, database: Database, clock: HandClock, url: str) -> None:
         super().__init__(database, clock)
-        self.alertmanagers = Alertmanagers(Outgoing(clock), clock)
-        self.ledger = Ledger(database, clock)
+        self.alertmanagers = AlertmanagerClient(Outgoing(clock), clock)
+        self.ledger = IncidentWriter(database, clock)
         servers = {"": (url,)}
         grace = timedelta(minutes=10)
         args = (database, self.ledger, lambda: self.desk, clock)
-        self.job = Reconcile(*args, self.alertmanagers, servers, grace)
-        self.review = Review(*args)
+        self.job = ReconcileJob(*args, self.alertmanagers, servers, grace)
+        self.review = RecheckJob(*args)
 
     def compare(self, minutes: float = 0) -> None:
         """Let time pass, then compare."""
@@ -162,7 +162,7 @@ def test_half_an_answer_ends_nothing(scene: Scene, answers: Answers, path: str, 
     scene.compare(60)
     scene.compare(60)
     assert scene.is_open()
-    assert isinstance(scene.alertmanagers.view(answers.url, {FINGERPRINT}), NoView)
+    assert isinstance(scene.alertmanagers.view(answers.url, {FINGERPRINT}), AlertmanagerUnavailable)
 
 
 def test_a_restart_in_between_starts_the_clock_anew(scene: Scene, answers: Answers) -> None:
@@ -213,6 +213,6 @@ def test_only_our_alerts_are_kept_of_a_long_list(scene: Scene, answers: Answers)
     """What others alert on is counted and forgotten."""
     answers.alerts += [answers.listed(FINGERPRINT, "suppressed", inhibitedBy=["ffffffffffffffff"])]
     view = scene.alertmanagers.view(answers.url, {FINGERPRINT})
-    assert isinstance(view, View)
+    assert isinstance(view, AlertmanagerView)
     assert (view.total, set(view.alerts)) == (2, {FINGERPRINT})
     assert view.alerts[FINGERPRINT].inhibitors == ("Watchdog",)

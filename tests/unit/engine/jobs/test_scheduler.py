@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from responder.engine.jobs.scheduler import SETTLE_SECONDS, Job, Timer
+from responder.engine.jobs.scheduler import SETTLE_SECONDS, Job, ScheduledJob
 from responder.store.database import Database
 from tests.conftest import HandClock
 
 
-def two_timers(database: Database, clock: HandClock) -> tuple[list[str], Timer, Timer]:
+def two_timers(database: Database, clock: HandClock) -> tuple[list[str], ScheduledJob, ScheduledJob]:
     """Two processes with the same job, a turn a minute. They have just started, and let all else come first."""
     done: list[str] = []
     jobs = (
         Job(name="sweep", every=timedelta(minutes=1), run=lambda: done.append("first")),
         Job(name="sweep", every=timedelta(minutes=1), run=lambda: done.append("second")),
     )
-    first, second = (Timer(job, database, clock) for job in jobs)
+    first, second = (ScheduledJob(job, database, clock) for job in jobs)
     assert [each.step() for each in (first, second)] == [SETTLE_SECONDS] * 2
     assert done == []
     return done, first, second

@@ -11,12 +11,12 @@ from sqlalchemy import text
 
 from responder.engine import pipeline
 from responder.engine.effects.context import History
-from responder.engine.jobs.unresolved_pages import Unclosing
-from responder.engine.workers.incident_writer import Ledger, write
+from responder.engine.jobs.unresolved_pages import UnresolvedPagesJob
+from responder.engine.workers.incident_writer import IncidentWriter, write
 from responder.engine.workers.resend import resend
-from responder.model.delivery import Decided
+from responder.model.delivery import IncidentChanges
 from responder.model.incident import Incident
-from responder.model.message import Letter
+from responder.model.message import ClaimedMessage
 from responder.model.secret import Secret
 from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.contract import Channel
@@ -28,7 +28,7 @@ from tests.support.builders import NOW, a_group, a_resolved_alert
 from tests.support.letters import claimed, last_report
 from tests.unit.engine.test_pipeline import CHANNELS_USED, EVERYTHING, a_delivery, a_desk, begun
 
-EVERY = claims.Lane((), rest=True)
+EVERY = claims.ChannelQueue((), rest=True)
 ONLY: dict[str, Channel] = {"pagerduty": PagerDuty(Secret("key")), "log": CHANNELS_USED["log"]}
 
 
@@ -39,7 +39,7 @@ class Morning:
         self.database = database
         self.clock = clock
         self.desk = a_desk(replace(EVERYTHING, probes=()), channels)
-        self.job = Unclosing(database, Ledger(database, clock), lambda: self.desk, clock)
+        self.job = UnresolvedPagesJob(database, IncidentWriter(database, clock), lambda: self.desk, clock)
         claims.prepare(database, channels)
         first = begun(self.desk)
         assert first.incident is not None
@@ -48,10 +48,10 @@ class Morning:
         self.incident: Incident = over.incident
         for effects, added, changed in ((first, [first.incident], []), (over, [], [over.incident])):
             with database.work() as connection:
-                write(connection, Decided(effects=[effects], added=added, changed=changed), clock.now(), 0)
+                write(connection, IncidentChanges(effects=[effects], added=added, changed=changed), clock.now(), 0)
         clock.move(601)
 
-    def carry(self, refused: Callable[[Letter], bool]) -> None:
+    def carry(self, refused: Callable[[ClaimedMessage], bool]) -> None:
         """Let every message be tried: accepted, or refused for good."""
         now = self.clock.now()
         while True:
@@ -79,7 +79,7 @@ def morning(database: Database, clock: HandClock) -> Morning:
     return Morning(database, clock, CHANNELS_USED)
 
 
-def an_end(letter: Letter) -> bool:
+def an_end(letter: ClaimedMessage) -> bool:
     """Whether it closes the incident at PagerDuty."""
     return letter.step == "resolve"
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from responder.engine.workers.batching import LULL, PAUSE, SUDDEN, Gathering
+from responder.engine.workers.batching import LULL, PAUSE, SUDDEN, BatchedStep
 from tests.conftest import HandClock
 
 
 def pauses(clock: HandClock, steps: int, apart: float, rest: float = 0.5) -> list[float]:
     """The pauses that so many steps take which follow each other after ``apart`` seconds."""
     found: list[float] = []
-    gathering = Gathering(lambda: rest, clock, found.append)
+    gathering = BatchedStep(lambda: rest, clock, found.append)
     for _ in range(steps):
         gathering.step()
         clock.move(apart)

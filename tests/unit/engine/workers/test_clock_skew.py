@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from responder.engine.workers.clock_skew import LOOK_SECONDS, ClockWatch
+from responder.engine.workers.clock_skew import LOOK_SECONDS, ClockSkewWatcher
 from responder.engine.workers.delivery import CLAIM, LEASE
 from responder.notify.delivery.route import pagers
 from responder.store.database import Database
@@ -20,9 +20,9 @@ HOUR = 3600.0
 
 
 @pytest.fixture(name="watch")
-def a_watch(database: Database, clock: HandClock) -> ClockWatch:
+def a_watch(database: Database, clock: HandClock) -> ClockSkewWatcher:
     """A watch that has looked once."""
-    watch = ClockWatch(database, clock, lambda: pagers({}))
+    watch = ClockSkewWatcher(database, clock, lambda: pagers({}))
     assert watch.step() == LOOK_SECONDS
     return watch
 
@@ -42,7 +42,7 @@ def due_in(database: Database, clock: HandClock, channel: str = "pagerduty") -> 
 
 
 def test_a_page_leaves_at_once_when_the_clock_is_put_back(
-    database: Database, clock: HandClock, watch: ClockWatch
+    database: Database, clock: HandClock, watch: ClockSkewWatcher
 ) -> None:
     """A page due in 8 seconds does not wait for an hour because somebody corrected the clock by an hour."""
     write(database, clock, due_in=8)
@@ -55,7 +55,7 @@ def test_a_page_leaves_at_once_when_the_clock_is_put_back(
 
 
 def test_what_was_being_written_when_the_clock_was_put_back_is_set_right_too(
-    database: Database, clock: HandClock, watch: ClockWatch
+    database: Database, clock: HandClock, watch: ClockSkewWatcher
 ) -> None:
     """A page whose time was measured before the jump, and that is committed after it, is not an hour late."""
     before = HandClock(clock.now())
@@ -69,7 +69,7 @@ def test_what_was_being_written_when_the_clock_was_put_back_is_set_right_too(
 
 
 def test_a_page_that_is_written_after_the_jump_waits_for_its_findings(
-    database: Database, clock: HandClock, watch: ClockWatch
+    database: Database, clock: HandClock, watch: ClockSkewWatcher
 ) -> None:
     """The clock is right again: what is timed by it keeps its time."""
     clock.put_back(HOUR)
@@ -80,7 +80,7 @@ def test_a_page_that_is_written_after_the_jump_waits_for_its_findings(
     assert due_in(database, clock) == pytest.approx(8 - LOOK_SECONDS)
 
 
-def test_the_wait_after_a_failure_ends_too(database: Database, clock: HandClock, watch: ClockWatch) -> None:
+def test_the_wait_after_a_failure_ends_too(database: Database, clock: HandClock, watch: ClockSkewWatcher) -> None:
     """A page that PagerDuty refused for the moment is tried again, and not an hour later."""
     write(database, clock, due_in=0)
     with database.work() as connection:
@@ -90,7 +90,7 @@ def test_the_wait_after_a_failure_ends_too(database: Database, clock: HandClock,
     assert due_in(database, clock) == 0
 
 
-def test_a_dead_workers_claim_ends_in_time(database: Database, clock: HandClock, watch: ClockWatch) -> None:
+def test_a_dead_workers_claim_ends_in_time(database: Database, clock: HandClock, watch: ClockSkewWatcher) -> None:
     """A message that a killed worker had claimed is free after seconds, a page after one, whatever its clock said."""
     write(database, clock, due_in=0)
     write(database, clock, due_in=0, channel="slack")
@@ -111,19 +111,19 @@ def test_a_jump_while_nobody_ran_is_noticed_at_the_start(database: Database, clo
     """A process that starts after the clock was put back finds the pages of the one before it, and sends them."""
     write(database, clock, due_in=8)
     clock.put_back(seconds)
-    ClockWatch(database, clock, lambda: pagers({})).step()
+    ClockSkewWatcher(database, clock, lambda: pagers({})).step()
     assert due_in(database, clock) == 0
 
 
 def test_a_start_leaves_honest_waits_alone(database: Database, clock: HandClock) -> None:
     """A page that waits for its findings still does when another worker starts."""
     write(database, clock, due_in=8)
-    ClockWatch(database, clock, lambda: pagers({})).step()
+    ClockSkewWatcher(database, clock, lambda: pagers({})).step()
     assert due_in(database, clock) == 8
 
 
 def test_small_corrections_and_jumps_ahead_change_nothing(
-    database: Database, clock: HandClock, watch: ClockWatch
+    database: Database, clock: HandClock, watch: ClockSkewWatcher
 ) -> None:
     """NTP moves the clock by milliseconds all day."""
     write(database, clock, due_in=8)
@@ -135,7 +135,7 @@ def test_small_corrections_and_jumps_ahead_change_nothing(
     assert due_in(database, clock) == 9 - HOUR
 
 
-def paused(database: Database, clock: HandClock) -> claims.Standing:
+def paused(database: Database, clock: HandClock) -> claims.ChannelState:
     """Slack asks for a pause of a second, as it does when it gets too much."""
     claims.prepare(database, ["slack"])
     with database.work() as connection:
@@ -145,7 +145,7 @@ def paused(database: Database, clock: HandClock) -> claims.Standing:
 
 
 def test_a_vendors_pause_of_a_second_does_not_become_an_hour(
-    database: Database, clock: HandClock, watch: ClockWatch
+    database: Database, clock: HandClock, watch: ClockSkewWatcher
 ) -> None:
     """A channel that was told to wait for a moment tells people again soon after the clock was corrected."""
     paused(database, clock)
@@ -160,7 +160,7 @@ def test_a_pause_from_before_the_start_that_no_vendor_asked_for_ends(database: D
     """A process that starts after the clock was corrected does not inherit the pause."""
     paused(database, clock)
     clock.put_back(HOUR / 2)
-    ClockWatch(database, clock, lambda: pagers({})).step()
+    ClockSkewWatcher(database, clock, lambda: pagers({})).step()
     with database.read() as connection:
         assert claims.look(connection, "slack").paused_until == 0.0
 
@@ -168,6 +168,6 @@ def test_a_pause_from_before_the_start_that_no_vendor_asked_for_ends(database: D
 def test_a_pause_that_a_vendor_asked_for_goes_on(database: Database, clock: HandClock) -> None:
     """A restart does not make us ignore what Slack asked for."""
     before = paused(database, clock)
-    ClockWatch(database, clock, lambda: pagers({})).step()
+    ClockSkewWatcher(database, clock, lambda: pagers({})).step()
     with database.read() as connection:
         assert claims.look(connection, "slack") == before

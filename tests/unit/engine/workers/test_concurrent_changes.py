@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from responder.engine.jobs.fallback import Fallback
-from responder.engine.jobs.flood import Watch
-from responder.engine.jobs.paging_windows import Opening
-from responder.engine.jobs.recheck import Review
-from responder.engine.workers.clock_skew import ClockWatch
-from responder.engine.workers.incident_writer import Ledger
+from responder.engine.jobs.fallback import FallbackJob
+from responder.engine.jobs.flood import FloodJob
+from responder.engine.jobs.paging_windows import PagingWindowJob
+from responder.engine.jobs.recheck import RecheckJob
+from responder.engine.workers.clock_skew import ClockSkewWatcher
+from responder.engine.workers.incident_writer import IncidentWriter
 from responder.model.rule import Rule, Severity
 from responder.model.secret import Secret
 from responder.notify.channels.slack_webhook import SlackWebhook
@@ -21,7 +21,7 @@ from responder.notify.contract import Channel
 from responder.notify.delivery.route import pagers
 from responder.store.database import Database
 from responder.store.outbox import claims
-from responder.triage.rule_index import Matching
+from responder.triage.rule_index import RuleIndex
 from tests.conftest import HandClock
 from tests.support.builders import a_severity
 from tests.unit.engine.test_pipeline import BY_SEVERITY, CHANNELS_USED, EVERYTHING, IN_OFFICE_HOURS, a_desk
@@ -31,7 +31,7 @@ from tests.unit.receive.test_alertmanager import a_body, an_alert
 
 MILD = an_alert(labels={**LABELS, "severity": "warning"})
 MONDAY = datetime(2026, 3, 2, 9, 0, 5, tzinfo=UTC)
-REST = claims.Lane(("slack_webhook", "log"), rest=True)
+REST = claims.ChannelQueue(("slack_webhook", "log"), rest=True)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def rename_all(shop: Shop, rule: Rule) -> None:
     desk = a_desk(renamed(rule))
     order = {f"sev{number}": replace(a_severity(f"P{number}"), name=f"sev{number}") for number in range(1, 5)}
     severities: dict[str, Severity] = order
-    shop.desk = replace(desk, book=replace(desk.book, severities=severities), matching=Matching(desk.book.rules))
+    shop.desk = replace(desk, book=replace(desk.book, severities=severities), matching=RuleIndex(desk.book.rules))
 
 
 def test_new_names_for_everything_neither_page_twice_nor_lose_the_end(shop: Shop) -> None:
@@ -93,7 +93,7 @@ def test_a_page_held_by_a_window_survives_new_names(shop: Shop) -> None:
     shop.desk = a_desk(IN_OFFICE_HOURS)
     shop.deliver(a_body(alerts=[FIRING]))
     rename_all(shop, IN_OFFICE_HOURS)
-    opening = Opening(shop.database, Ledger(shop.database, shop.clock), lambda: shop.desk, shop.clock)
+    opening = PagingWindowJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock)
     opening.run()
     assert shop.rows("SELECT rule, severity FROM incidents") == [("another", "sev1")]
     assert sent(shop, "pagerduty") == []
@@ -112,7 +112,7 @@ def test_a_flood_whose_severity_is_gone_ends_and_its_incidents_are_paged(shop: S
     ((held,),) = shop.rows(unpaged)
     assert held > 2
     rename_all(shop, EVERYTHING)
-    watch = Watch(shop.database, Ledger(shop.database, shop.clock), lambda: shop.desk, shop.clock)
+    watch = FloodJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock)
     for _ in range(40):
         shop.clock.move(61)
         watch.run()
@@ -136,7 +136,9 @@ def test_what_a_channel_that_is_gone_was_to_say_is_said_elsewhere(shop: Shop) ->
     shop.desk = replace(shop.desk, channels={**hook, "log": CHANNELS_USED["log"]})
     shop.clock.move(60)
     dead(shop)
-    fallback = Fallback(shop.database, Ledger(shop.database, shop.clock), lambda: shop.desk, shop.clock, 60.0)
+    fallback = FallbackJob(
+        shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock, 60.0
+    )
     for _ in range(3):
         fallback.run()
     assert sent(shop, "slack_webhook") == ["fallback", "fallback", "fallback"], "the P3, the P1, and the P1's page"
@@ -155,7 +157,7 @@ def test_an_end_that_the_pager_cannot_be_told_of_any_more_says_so(shop: Shop) ->
 
 def test_a_clock_that_is_put_back_does_not_keep_a_contradiction_for_an_hour(shop: Shop) -> None:
     """An Alertmanager says that it fires after all; the clock is corrected: people are woken now and not much later."""
-    watch = ClockWatch(shop.database, shop.clock, lambda: pagers({}))
+    watch = ClockSkewWatcher(shop.database, shop.clock, lambda: pagers({}))
     watch.step()
     ended = shop.clock.now() - timedelta(minutes=1)
     began = {**FIRING, "startsAt": (ended - timedelta(minutes=5)).isoformat()}
@@ -164,7 +166,7 @@ def test_a_clock_that_is_put_back_does_not_keep_a_contradiction_for_an_hour(shop
     assert sent(shop, "pagerduty") == ["start", "resolution"]
     shop.clock.put_back(3600)
     watch.step()
-    Review(shop.database, Ledger(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
+    RecheckJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
     assert sent(shop, "pagerduty") == ["start", "resolution", "again"]
 
 
@@ -173,6 +175,6 @@ def test_an_end_that_is_held_back_outlives_a_look_too_many(shop: Shop) -> None:
     two = an_alert(labels={**LABELS, "instance": "2"}, fingerprint="2222222222222222")
     shop.deliver(a_body(alerts=[FIRING, two]), a_body(alerts=[OVER], status="resolved"))
     before = shop.rows("SELECT open, held_until, review_at FROM incidents")
-    ClockWatch(shop.database, shop.clock, lambda: pagers({})).step()
-    Review(shop.database, Ledger(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
+    ClockSkewWatcher(shop.database, shop.clock, lambda: pagers({})).step()
+    RecheckJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
     assert shop.rows("SELECT open, held_until, review_at FROM incidents") == before

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from responder.engine.effects.context import Desk
+from responder.engine.effects.context import DecisionContext
 from responder.engine.runtime import lanes as lanes_of
-from responder.engine.workers.delivery import LEASE, RENEW_SECONDS, Courier
+from responder.engine.workers.delivery import LEASE, RENEW_SECONDS, DeliveryWorker
 from responder.model.clock import Deadline
 from responder.model.content import MessageFacts
-from responder.model.message import Letter, Request, Response
-from responder.model.report import Moment
+from responder.model.message import ClaimedMessage, Request, Response
+from responder.model.report import MessageKind
 from responder.notify.channels.slack import Slack
 from responder.notify.delivery.deliver import Deliverer
-from responder.outgoing import CouldNotReach
+from responder.outgoing import UnreachableError
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.store.outbox import claims, outbox
@@ -29,14 +29,14 @@ from tests.conftest import HandClock
 from tests.support.builders import NOW, a_content, a_draft
 from tests.unit.engine.test_pipeline import a_desk
 
-LANE = claims.Lane((), rest=True)
+LANE = claims.ChannelQueue((), rest=True)
 
 
 class Wire:
     """What the deliverer sends through: answers as told, remembers what was sent."""
 
     def __init__(self) -> None:
-        self.answers: list[Response | CouldNotReach] = []
+        self.answers: list[Response | UnreachableError] = []
         self.usual = Response(202, b'{"status": "success"}')
         self.sent: list[dict[str, object]] = []
         self._guard = threading.Lock()
@@ -46,7 +46,7 @@ class Wire:
         with self._guard:
             self.sent.append(json.loads(request.body))
             answer = self.answers.pop(0) if self.answers else self.usual
-        if isinstance(answer, CouldNotReach):
+        if isinstance(answer, UnreachableError):
             raise answer
         return answer
 
@@ -73,12 +73,14 @@ def wire() -> Wire:
 class Office:
     """A courier whose steps a test takes by hand."""
 
-    def __init__(self, database: Database, clock: HandClock, wire: Wire, desk: Desk, lane: claims.Lane = LANE) -> None:
+    def __init__(
+        self, database: Database, clock: HandClock, wire: Wire, desk: DecisionContext, lane: claims.ChannelQueue = LANE
+    ) -> None:
         self.database = database
         self.clock = clock
         self.idle = threading.Semaphore(0)
         deliverer = Deliverer(wire, clock, print_page=lambda _page: None)
-        self.courier = Courier(
+        self.courier = DeliveryWorker(
             database, lane, lambda: desk, deliverer, clock, chance=lambda: 0.5, on_free=self.idle.release
         )
 
@@ -144,10 +146,11 @@ def test_what_was_just_released_is_not_looked_for(database: Database, clock: Han
 
 
 @pytest.mark.parametrize(
-    ("lane", "seconds"), [(claims.Lane(("pagerduty",)), 0.2), (claims.Lane(("pagerduty",), rest=True), 1.0)]
+    ("lane", "seconds"),
+    [(claims.ChannelQueue(("pagerduty",)), 0.2), (claims.ChannelQueue(("pagerduty",), rest=True), 1.0)],
 )
 def test_idle_couriers_look_seldom_where_no_page_can_come(
-    database: Database, clock: HandClock, wire: Wire, lane: claims.Lane, seconds: float
+    database: Database, clock: HandClock, wire: Wire, lane: claims.ChannelQueue, seconds: float
 ) -> None:
     """A page left by a dead process waits a fifth of a second; nothing new comes for a channel configured away."""
     office = Office(database, clock, wire, a_desk(), lane)
@@ -184,8 +187,10 @@ def test_what_falls_due_while_another_is_marked_leaves_in_time(office: Office) -
     assert office.courier.step() == pytest.approx(0.05, abs=0.001)
 
 
-@pytest.mark.parametrize("answer", [Response(500, b""), Response(429, b""), CouldNotReach("connection refused")])
-def test_what_fails_is_tried_until_it_is_accepted(office: Office, wire: Wire, answer: Response | CouldNotReach) -> None:
+@pytest.mark.parametrize("answer", [Response(500, b""), Response(429, b""), UnreachableError("connection refused")])
+def test_what_fails_is_tried_until_it_is_accepted(
+    office: Office, wire: Wire, answer: Response | UnreachableError
+) -> None:
     """An outage of PagerDuty delays a page and never loses it."""
     wire.answers = [answer] * 20
     office.write()
@@ -200,7 +205,7 @@ def test_what_waits_leaves_as_soon_as_the_channel_takes_messages_again(
     database: Database, clock: HandClock, wire: Wire
 ) -> None:
     """After a long outage the first page that gets through takes the others along, whatever their pauses."""
-    office = Office(database, clock, wire, a_desk(), claims.Lane(("pagerduty",)))
+    office = Office(database, clock, wire, a_desk(), claims.ChannelQueue(("pagerduty",)))
     wire.answers = [Response(500, b"")] * 20
     office.write()
     while wire.answers:
@@ -217,7 +222,7 @@ def test_what_waits_leaves_as_soon_as_the_channel_takes_messages_again(
 
 def test_a_dead_senders_page_is_taken_over_within_a_second(database: Database, clock: HandClock, wire: Wire) -> None:
     """A worker that is killed while it sends a page delays it by a second, and one that lives is left alone."""
-    lane, stuck = claims.Lane(("pagerduty",)), Stuck()
+    lane, stuck = claims.ChannelQueue(("pagerduty",)), Stuck()
     alive, other = Office(database, clock, stuck, a_desk(), lane), Office(database, clock, wire, a_desk(), lane)
     alive.write()
     alive.courier.step()
@@ -275,10 +280,10 @@ def test_a_page_nobody_can_build_is_refused_by_name(office: Office) -> None:
         name = "slack"
         steps = Slack.steps
 
-        def render(self, letter: Letter) -> Request:
+        def render(self, letter: ClaimedMessage) -> Request:
             raise KeyError(letter.step)
 
-        def read(self, letter: Letter, response: Response) -> object:
+        def read(self, letter: ClaimedMessage, response: Response) -> object:
             raise AssertionError
 
     office.courier._desk = lambda: a_desk(channels={"slack": Broken()})  # type: ignore[dict-item]
@@ -305,7 +310,7 @@ def test_a_claim_left_by_a_dead_worker_is_taken_over(office: Office, wire: Wire)
 def slack(database: Database, clock: HandClock, wire: Wire) -> Iterator[Office]:
     """A courier for Slack alone, with Slack's limit."""
     wire.usual = Response(200, b'{"ok": true, "channel": "C1", "ts": "1.1"}')
-    found = Office(database, clock, wire, a_desk(), claims.Lane(("slack",)))
+    found = Office(database, clock, wire, a_desk(), claims.ChannelQueue(("slack",)))
     yield found
     found.courier.close(5)
 
@@ -324,7 +329,7 @@ def test_a_flood_leaves_at_the_pace_the_vendor_allows(slack: Office, wire: Wire)
 
 def test_a_second_replica_shares_the_limit(database: Database, slack: Office, wire: Wire) -> None:
     """Two engines on one database send together what one may."""
-    other = Office(database, slack.clock, wire, a_desk(), claims.Lane(("slack",)))
+    other = Office(database, slack.clock, wire, a_desk(), claims.ChannelQueue(("slack",)))
     for number in range(10):
         slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}", rank=3)
     assert slack.step() + other.step() == 3
@@ -357,7 +362,7 @@ def test_a_pause_that_was_asked_for_holds_for_the_whole_channel(slack: Office, w
 @pytest.fixture
 def pager(database: Database, clock: HandClock, wire: Wire) -> Iterator[Office]:
     """A courier for PagerDuty alone, with PagerDuty's limit."""
-    found = Office(database, clock, wire, a_desk(), claims.Lane(("pagerduty",)))
+    found = Office(database, clock, wire, a_desk(), claims.ChannelQueue(("pagerduty",)))
     yield found
     found.courier.close(5)
 
@@ -412,12 +417,12 @@ def test_a_wish_is_not_shortened_by_an_answer_that_names_none(slack: Office, wir
 
 def test_updates_that_wait_become_the_newest_one(slack: Office, wire: Wire) -> None:
     """People read where an incident stands now; its beginning, its end and their order are always told."""
-    slack.write("alarm", "slack", moment=Moment.FALLBACK, facts=MessageFacts(fallback_reason="began"))
+    slack.write("alarm", "slack", moment=MessageKind.FALLBACK, facts=MessageFacts(fallback_reason="began"))
     for number in range(3):
         for step in ("edit", "reply"):
-            slack.write(step, "slack", moment=Moment.UPDATE, facts=MessageFacts(update=f"update {number}"))
-    slack.write("edit", "slack", moment=Moment.RESOLUTION, facts=MessageFacts(update="ended", resolution="ended"))
-    slack.write("reply", "slack", moment=Moment.RESOLUTION, facts=MessageFacts(update="ended", resolution="ended"))
+            slack.write(step, "slack", moment=MessageKind.UPDATE, facts=MessageFacts(update=f"update {number}"))
+    slack.write("edit", "slack", moment=MessageKind.RESOLUTION, facts=MessageFacts(update="ended", resolution="ended"))
+    slack.write("reply", "slack", moment=MessageKind.RESOLUTION, facts=MessageFacts(update="ended", resolution="ended"))
     for _ in range(10):
         slack.step()
         slack.clock.move(5)
@@ -439,7 +444,7 @@ def test_a_worse_message_is_not_held_up_by_what_stands_before_it(slack: Office, 
         stream="worse",
         incident="INC-W",
         rank=4,
-        moment=Moment.FALLBACK,
+        moment=MessageKind.FALLBACK,
         facts=MessageFacts(fallback_reason="as P4"),
     )
     slack.step()
@@ -450,7 +455,7 @@ def test_a_worse_message_is_not_held_up_by_what_stands_before_it(slack: Office, 
         stream="worse",
         incident="INC-W",
         rank=1,
-        moment=Moment.FALLBACK,
+        moment=MessageKind.FALLBACK,
         facts=MessageFacts(fallback_reason="as P1"),
     )
     assert slack.step() == 2

@@ -8,15 +8,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection
 
-from responder.engine.workers.incident_writer import Ledger, to_tell
-from responder.model.delivery import Decided, Effects
-from responder.store.database import CannotStore, Database
+from responder.engine.workers.incident_writer import IncidentWriter, to_tell
+from responder.model.delivery import Effects, IncidentChanges
+from responder.store.database import Database, StoreError
 from responder.store.incidents import incidents
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_draft, an_incident
 
 
-def opened(_connection: Connection) -> Decided:
+def opened(_connection: Connection) -> IncidentChanges:
     """An incident that nobody sent a webhook for."""
     incident = an_incident()
     effects = Effects(
@@ -24,12 +24,12 @@ def opened(_connection: Connection) -> Decided:
         incident=incident,
         due_at=NOW,
     )
-    return Decided(effects=[effects], added=[incident])
+    return IncidentChanges(effects=[effects], added=[incident])
 
 
 def test_an_incident_without_a_delivery_is_written(database: Database, clock: HandClock) -> None:
     """A missing heartbeat opens an incident as a webhook does."""
-    Ledger(database, clock).record(opened)
+    IncidentWriter(database, clock).record(opened)
     with database.read() as connection:
         assert incidents.find(connection, an_incident().id) == an_incident()
 
@@ -42,8 +42,8 @@ def test_nothing_is_decided_while_triage_has_the_turn(database: Database) -> Non
             self.move(1.0)
             return super().monotonic()
 
-    ledger = Ledger(database, Ticking())
-    with database.alone("triage"), pytest.raises(CannotStore, match="turn"):
+    ledger = IncidentWriter(database, Ticking())
+    with database.alone("triage"), pytest.raises(StoreError, match="turn"):
         ledger.record(opened)
 
 

@@ -11,7 +11,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from responder.engine.workers.loop import Loop
-from responder.store.database import CannotStore
+from responder.store.database import StoreError
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -32,7 +32,7 @@ def test_an_unforeseen_error_ends_the_process_and_not_just_the_thread() -> None:
 def test_a_database_that_refuses_is_tried_again() -> None:
     """An outage of the database ends by itself."""
     tried = threading.Semaphore(0)
-    outcomes = iter([CannotStore("locked")])
+    outcomes = iter([StoreError("locked")])
 
     def step() -> float:
         tried.release()
@@ -48,7 +48,7 @@ def test_a_database_that_refuses_is_tried_again() -> None:
 
 def test_an_outage_of_the_database_does_not_fill_the_disk_with_its_log() -> None:
     """Of a long outage the log has the reason once, each other reason, and that it is over: not a line a try."""
-    refusals = iter([CannotStore("gone"), CannotStore("gone"), CannotStore("starting"), CannotStore("starting")])
+    refusals = iter([StoreError("gone"), StoreError("gone"), StoreError("starting"), StoreError("starting")])
     over = threading.Event()
 
     def step() -> float:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from responder import bootstrap
-from responder.engine.effects.context import Desk
-from responder.engine.workers.rule_reloader import Loaded, Rules
+from responder.engine.effects.context import DecisionContext
+from responder.engine.workers.rule_reloader import LoadedRules, RuleReloader
 from responder.rulebook.file_state import look
 from responder.settings import read
 from tests.conftest import HandClock
@@ -25,14 +25,14 @@ class Shop:
         self.folder = folder
         self.settings = read({"RESPONDER_RULES": str(folder), "RESPONDER_RUNBOOKS": str(ROOT / "runbooks")})
         self.reads = 0
-        self.rules = Rules(Loaded(self.desk(), self.looks()), self.desk, self.looks, clock)
+        self.rules = RuleReloader(LoadedRules(self.desk(), self.looks()), self.desk, self.looks, clock)
         self.reads = 0
 
     def looks(self) -> tuple[tuple[str, int, int, int], ...]:
         """How the folder looks."""
         return look([self.folder])
 
-    def desk(self) -> Desk:
+    def desk(self) -> DecisionContext:
         """Read it."""
         self.reads += 1
         book = bootstrap.load_rules(self.settings.rules, self.settings.runbooks)

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from responder.diagnose.contract import Ask, Scene
-from responder.engine.effects.context import Desk
-from responder.engine.workers.diagnosis import LATER, Diagnosis
-from responder.engine.workers.triage import BATCH, Triage
+from responder.diagnose.contract import ProbeContext, ProbeQuestion
+from responder.engine.effects.context import DecisionContext
+from responder.engine.workers.diagnosis import LATER, DiagnosisWorker
+from responder.engine.workers.triage import BATCH, TriageWorker
 from responder.model.clock import Deadline
-from responder.model.delivery import Study
+from responder.model.delivery import DiagnosisJob
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import ProbeSpec, SeverityFrom
 from responder.store.database import Database
@@ -43,11 +43,11 @@ class Shop:
         self.database = database
         self.clock = clock
         self.inbox = Inbox(database)
-        self.desk: Desk = a_desk()
-        self.begun: list[Study] = []
+        self.desk: DecisionContext = a_desk()
+        self.begun: list[DiagnosisJob] = []
         self.ended = threading.Semaphore(0)
-        self.asked: list[tuple[Ask, ...]] = []
-        self.diagnosis = Diagnosis(
+        self.asked: list[tuple[ProbeQuestion, ...]] = []
+        self.diagnosis = DiagnosisWorker(
             database,
             lambda: self.desk,
             self,  # type: ignore[arg-type]
@@ -55,9 +55,9 @@ class Shop:
             on_end=self.ended.release,
             on_page=lambda _channels: None,
         )
-        self.triage = Triage(database, lambda: self.desk, clock, self._follow, self.diagnosis.room)
+        self.triage = TriageWorker(database, lambda: self.desk, clock, self._follow, self.diagnosis.room)
 
-    def _follow(self, begun: list[Study], _told: Collection[str]) -> None:
+    def _follow(self, begun: list[DiagnosisJob], _told: Collection[str]) -> None:
         self.begun.extend(begun)
 
     def deliver(self, *bodies: dict[str, Any]) -> None:
@@ -67,7 +67,7 @@ class Shop:
         while self.triage.step() == 0.0:
             pass
 
-    def run(self, asks: tuple[Ask, ...], _deadline: Deadline) -> tuple[Finding, ...]:
+    def run(self, asks: tuple[ProbeQuestion, ...], _deadline: Deadline) -> tuple[Finding, ...]:
         """The prober: everything is bad."""
         self.asked.append(asks)
         return tuple(
@@ -213,7 +213,7 @@ def test_the_findings_are_in_the_page_and_release_it(shop: Shop) -> None:
     finished(shop)
     with shop.database.write() as connection:
         now = shop.clock.now()
-        letters = claimed(connection, claims.Lane(("pagerduty",)), now, now + timedelta(seconds=6), 10)
+        letters = claimed(connection, claims.ChannelQueue(("pagerduty",)), now, now + timedelta(seconds=6), 10)
     assert "refused after 1 ms" in letters[0].report.conclusion.likely
     assert letters[0].due_at == now
 
@@ -224,7 +224,7 @@ def test_findings_that_are_late_follow_the_page(shop: Shop) -> None:
     shop.clock.move(8)
     with shop.database.write() as connection:
         now = shop.clock.now()
-        claims.claim(connection, claims.Lane((), rest=True), now, now + timedelta(seconds=6), 10)
+        claims.claim(connection, claims.ChannelQueue((), rest=True), now, now + timedelta(seconds=6), 10)
     shop.diagnosis.begin(shop.begun)
     finished(shop)
     assert shop.rows("SELECT channel, step FROM messages WHERE attempt = 0 ORDER BY id") == [
@@ -239,7 +239,7 @@ def test_late_findings_open_nothing_at_pagerduty_that_is_over(shop: Shop) -> Non
     shop.clock.move(8)
     with shop.database.write() as connection:
         now = shop.clock.now()
-        claims.claim(connection, claims.Lane((), rest=True), now, now + timedelta(seconds=6), 10)
+        claims.claim(connection, claims.ChannelQueue((), rest=True), now, now + timedelta(seconds=6), 10)
     shop.deliver(a_body(alerts=[OVER], status="resolved"))
     shop.diagnosis.begin(shop.begun)
     finished(shop)
@@ -292,7 +292,7 @@ def test_the_probes_of_a_page_are_planned_once(shop: Shop) -> None:
     planned: list[str] = []
     tcp = shop.desk.probe_kinds["tcp"]
 
-    def asks(probe: ProbeSpec, scene: Scene) -> tuple[Ask, ...]:
+    def asks(probe: ProbeSpec, scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
         planned.append(scene.subject.name)
         return tcp.asks(probe, scene)
 
@@ -309,12 +309,12 @@ def test_a_decision_that_another_process_was_faster_with_leaves_nothing(shop: Sh
     number = shop.inbox.keep(to_bytes(a_body(alerts=[FIRING])), "", shop.clock.now())
     desk = shop.desk
 
-    def meanwhile() -> Desk:
+    def meanwhile() -> DecisionContext:
         with shop.database.write() as connection:
             inbox.settle(connection, [(number, "decided", None, "by the other one")])
         return desk
 
-    Triage(shop.database, meanwhile, shop.clock, shop._follow, shop.diagnosis.room).step()
+    TriageWorker(shop.database, meanwhile, shop.clock, shop._follow, shop.diagnosis.room).step()
     assert shop.rows("SELECT outcome FROM deliveries") == [("by the other one",)]
     assert [shop.rows(f"SELECT id FROM {table}") for table in ("incidents", "messages", "studies")] == [[], [], []]
     assert shop.begun == []

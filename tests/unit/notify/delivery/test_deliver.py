@@ -9,9 +9,9 @@ from datetime import datetime
 import pytest
 
 from responder.model.clock import Deadline
-from responder.model.message import Letter, Request, Response
+from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Refused, TryLater
-from responder.model.report import Moment
+from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.notify.channels.log import Log
 from responder.notify.channels.pagerduty import PagerDuty
@@ -80,7 +80,11 @@ def test_slack_threads_and_edits(wire: Wire) -> None:
         channel = Slack(TOKEN, "#incidents", slack.url)
         first = wire.deliverer.deliver(channel, a_letter(channel="slack", step="post"), wire.deadline())
         assert isinstance(first, Delivered)
-        for moment, step in ((Moment.START, "details"), (Moment.UPDATE, "edit"), (Moment.UPDATE, "reply")):
+        for moment, step in (
+            (MessageKind.START, "details"),
+            (MessageKind.UPDATE, "edit"),
+            (MessageKind.UPDATE, "reply"),
+        ):
             letter = a_letter(a_report(moment=moment, update="1 more"), channel="slack", step=step, previous=first.ref)
             assert isinstance(wire.deliverer.deliver(channel, letter, wire.deadline()), Delivered)
         parent, *replies = slack.messages
@@ -176,5 +180,5 @@ def test_a_request_shows_no_secret() -> None:
     assert repr(Response(200, b"ok"))
 
 
-def _letter() -> Letter:
+def _letter() -> ClaimedMessage:
     return a_letter(channel="slack", step="post")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from responder.notify.delivery.fallback import Stay, Step, Stuck, after, next_step, told_so_far
+from responder.notify.delivery.fallback import FallbackStep, NoFallback, UndeliveredPage, after, next_step, told_so_far
 from responder.notify.delivery.route import in_order, title
 from tests.support.builders import NOW
 
@@ -16,11 +16,11 @@ CHAIN = ("pagerduty", "pagerduty_fallback", "slack", "slack_webhook", "smtp")
 ORDER = in_order({})
 
 
-def stuck(**changes: Any) -> Stuck:
+def stuck(**changes: Any) -> UndeliveredPage:
     """A P1 page at PagerDuty that was just written."""
     usual = {"channel": "pagerduty", "dead": False, "rank": 1, "written_at": NOW, "error": "", "failing_since": None}
     given = {**usual, **changes}
-    return Stuck(**given, title=title(given["channel"], {}))
+    return UndeliveredPage(**given, title=title(given["channel"], {}))
 
 
 def ago(seconds: float) -> datetime:
@@ -28,44 +28,46 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-def decided(page: Stuck, usable: tuple[str, ...] = CHAIN) -> Step | Stay:
+def decided(page: UndeliveredPage, usable: tuple[str, ...] = CHAIN) -> FallbackStep | NoFallback:
     """What is done with the page now."""
     return next_step(page, usable, ORDER, LIMIT, NOW)
 
 
 def test_a_page_has_its_minute() -> None:
     """A hiccup of PagerDuty pages nobody twice."""
-    assert isinstance(decided(stuck(written_at=ago(59), error="HTTP 503", failing_since=ago(59))), Stay)
+    assert isinstance(decided(stuck(written_at=ago(59), error="HTTP 503", failing_since=ago(59))), NoFallback)
 
 
 def test_a_page_that_waited_too_long_takes_the_next_way_and_says_why() -> None:
     """After the limit people are reached otherwise, and are told what is wrong with the usual way."""
     found = decided(stuck(written_at=ago(60), error="HTTP 503", failing_since=ago(58)))
-    assert found == Step("pagerduty_fallback", "PagerDuty has not accepted this page for 1 minute: HTTP 503")
+    assert found == FallbackStep("pagerduty_fallback", "PagerDuty has not accepted this page for 1 minute: HTTP 503")
 
 
 def test_a_refused_page_does_not_wait() -> None:
     """A wrong key is not mended by waiting."""
     found = decided(stuck(dead=True, error="HTTP 400: Invalid routing key"))
-    assert found == Step("pagerduty_fallback", "PagerDuty refused this page for good: HTTP 400: Invalid routing key")
+    assert found == FallbackStep(
+        "pagerduty_fallback", "PagerDuty refused this page for good: HTTP 400: Invalid routing key"
+    )
 
 
 def test_an_outage_that_is_known_is_not_waited_for_again() -> None:
     """The tenth page of an outage leaves the other way as soon as it is clear that PagerDuty is still down."""
     found = decided(stuck(written_at=ago(2), error="HTTP 503", failing_since=ago(600)))
-    assert found == Step("pagerduty_fallback", "PagerDuty has accepted nothing for 10 minutes: HTTP 503")
+    assert found == FallbackStep("pagerduty_fallback", "PagerDuty has accepted nothing for 10 minutes: HTTP 503")
 
 
 def test_a_flood_is_no_outage() -> None:
     """A page that waits for its turn at a PagerDuty that accepts is not paged a second time."""
-    assert isinstance(decided(stuck(written_at=ago(600))), Stay)
+    assert isinstance(decided(stuck(written_at=ago(600))), NoFallback)
 
 
 def test_a_lesser_page_is_given_more_time() -> None:
     """What wakes nobody at once may wait five times as long."""
     waiting = stuck(rank=2, written_at=ago(299), error="HTTP 503", failing_since=ago(299))
-    assert isinstance(decided(waiting), Stay)
-    assert isinstance(decided(stuck(rank=2, written_at=ago(300), error="HTTP 503", failing_since=ago(1))), Step)
+    assert isinstance(decided(waiting), NoFallback)
+    assert isinstance(decided(stuck(rank=2, written_at=ago(300), error="HTTP 503", failing_since=ago(1))), FallbackStep)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_the_ways_are_taken_in_order(channel: str, usable: tuple[str, ...], foll
 def test_the_last_way_is_kept_on_trying() -> None:
     """Where there is no other way the page stays in the outbox, and the reason says so."""
     found = decided(stuck(channel="smtp", dead=True, error="mail 422: 550"))
-    assert found == Stay("the mail server refused this page for good: mail 422: 550; there is no other way")
+    assert found == NoFallback("the mail server refused this page for good: mail 422: 550; there is no other way")
 
 
 def test_the_reasons_add_up() -> None:

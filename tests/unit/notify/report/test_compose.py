@@ -12,11 +12,11 @@ from responder.model.alert import AlertGroup
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.decision import Decision
 from responder.model.finding import Conclusion, Finding, Verdict
-from responder.model.incident import ChangeKind, Known
-from responder.model.report import Moment, Report, Status
+from responder.model.incident import AlertState, ChangeKind
+from responder.model.report import MessageKind, Report, Status
 from responder.notify.report.compose import compose
 from responder.notify.report.content import content_of, ended, in_words, with_findings
-from responder.notify.report.links import LinkMaker
+from responder.notify.report.links import LinkBuilder
 from tests.support.builders import (
     NOW,
     STARTED,
@@ -37,7 +37,7 @@ from tests.support.builders import (
     some_findings,
 )
 
-LINKS = LinkMaker(runbook_base_url="https://runbooks.example.com")
+LINKS = LinkBuilder(runbook_base_url="https://runbooks.example.com")
 
 
 def _content(decision: Decision | None = None, group: AlertGroup | None = None, **changes: Any) -> IncidentContent:
@@ -46,7 +46,9 @@ def _content(decision: Decision | None = None, group: AlertGroup | None = None, 
     return content_of(decision or a_decision(), group or a_group(), incident, book, LINKS, now=now, probes=("health",))
 
 
-def _sent(content: IncidentContent, now: datetime = NOW, moment: Moment = Moment.START, **facts: Any) -> Report:
+def _sent(
+    content: IncidentContent, now: datetime = NOW, moment: MessageKind = MessageKind.START, **facts: Any
+) -> Report:
     own = replace(MessageFacts(firing=1, due_by=NOW), **facts)
     return compose(content, a_draft(moment=moment, facts=own), now)
 
@@ -73,7 +75,7 @@ def test_the_page_is_complete_before_any_probe_answers() -> None:
     assert report.runbook is not None
     assert report.pending == ("health",)
     assert report.owner == "team-plato"
-    assert (report.moment, report.status) == (Moment.START, Status.INVESTIGATING)
+    assert (report.moment, report.status) == (MessageKind.START, Status.INVESTIGATING)
     assert report.severity_reason == "rule service-down says P1"
 
 
@@ -167,7 +169,7 @@ def test_titles_stay_short(length: int) -> None:
 
 def test_durations_are_those_of_the_moment_of_sending() -> None:
     """A message that waited in the outbox says how long the alert has been firing when it is sent, not before."""
-    report = _sent(_content(), NOW + timedelta(minutes=10), Moment.UPDATE)
+    report = _sent(_content(), NOW + timedelta(minutes=10), MessageKind.UPDATE)
     assert "For 10 minutes, 1 alert firing" in report.what
     assert report.next_update == NOW + timedelta(minutes=40)
 
@@ -182,7 +184,7 @@ def test_a_page_does_not_name_probes_that_have_answered() -> None:
     """Once there are findings nothing is pending, and an update never waits for probes."""
     assert _sent(_content()).pending == ("health",)
     assert _found(some_findings(), a_conclusion()).pending == ()
-    assert _sent(_content(), moment=Moment.UPDATE).pending == ()
+    assert _sent(_content(), moment=MessageKind.UPDATE).pending == ()
 
 
 def test_an_update_says_what_changed_and_keeps_what_was_found() -> None:
@@ -190,8 +192,8 @@ def test_an_update_says_what_changed_and_keeps_what_was_found() -> None:
     before = with_findings(_content(), some_findings(), a_conclusion())
     decision = a_decision(change=a_change(ChangeKind.PARTLY_RESOLVED, reason="1 alert resolved"))
     content = content_of(decision, a_group(), an_incident(), a_book(), LINKS, now=NOW, before=before)
-    report = _sent(content, NOW, Moment.UPDATE, update="1 alert resolved", easing=True)
-    assert (report.moment, report.status, report.update) == (Moment.UPDATE, Status.MONITORING, "1 alert resolved")
+    report = _sent(content, NOW, MessageKind.UPDATE, update="1 alert resolved", easing=True)
+    assert (report.moment, report.status, report.update) == (MessageKind.UPDATE, Status.MONITORING, "1 alert resolved")
     assert report.findings == before.findings
     assert report.title == _sent(before).title
 
@@ -210,9 +212,9 @@ def test_a_resolution_has_its_duration_and_its_post_mortem() -> None:
     ended = STARTED + timedelta(minutes=17)
     content = _content(group=a_group(a_resolved_alert()))
     report = _sent(
-        content, ended + timedelta(minutes=3), Moment.RESOLUTION, ended_at=ended, resolution="over", firing=0
+        content, ended + timedelta(minutes=3), MessageKind.RESOLUTION, ended_at=ended, resolution="over", firing=0
     )
-    assert (report.moment, report.status) == (Moment.RESOLUTION, Status.RESOLVED)
+    assert (report.moment, report.status) == (MessageKind.RESOLUTION, Status.RESOLVED)
     assert (report.started_at, report.ended_at) == (STARTED, ended)
     assert report.postmortem_due == ended + timedelta(hours=48)
     assert report.root_cause == "not yet known"
@@ -248,7 +250,7 @@ def test_secrets_and_tricks_in_labels_do_not_reach_the_report() -> None:
 def test_absurd_times_do_not_break_a_page() -> None:
     """An alert that claims to have begun in the year 1 is paged, and nobody reads that it fires for 2000 years."""
     old = datetime(1, 1, 1, tzinfo=UTC)
-    decision = a_decision(change=a_change(alerts={"a": Known(old.timestamp())}))
+    decision = a_decision(change=a_change(alerts={"a": AlertState(old.timestamp())}))
     report = _opening(decision, a_group(an_alert(starts_at=old)))
     assert report.started_at == an_incident().opened_at
     assert ". 1 alert firing" in report.what
@@ -265,7 +267,7 @@ def test_one_absurd_time_hides_no_real_one() -> None:
 @pytest.mark.parametrize("absurd", [-62135733600.0, 253402351199.0], ids=["before the year 1", "after the year 9999"])
 def test_absurd_times_that_an_older_version_stored_do_not_break_a_page(absurd: float) -> None:
     """An incident that was written down before such times were caught is paged and ends as any other."""
-    known = {"a": Known(absurd, absurd)}
+    known = {"a": AlertState(absurd, absurd)}
     over = a_decision(ChangeKind.RESOLVED, change=a_change(ChangeKind.RESOLVED, alerts=known))
     assert _opening(over).started_at == STARTED
     assert STARTED <= ended(over, a_group(a_resolved_alert()), STARTED, NOW) <= NOW

@@ -8,10 +8,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from responder.model.rule import Link, RunbookRef
-from responder.notify.report.links import LinkMaker, safe_url
+from responder.notify.report.links import LinkBuilder, safe_url
 from tests.support.builders import NOW, STARTED, a_book, a_group, a_service, an_alert
 
-MAKER = LinkMaker(
+MAKER = LinkBuilder(
     runbook_base_url="https://runbooks.example.com/main/",
     prometheus_url="http://prometheus:9090",
     alertmanager_urls={"": ("http://alertmanager:9093/",)},
@@ -19,7 +19,7 @@ MAKER = LinkMaker(
 )
 
 
-def _links(maker: LinkMaker = MAKER, **changes: object) -> dict[str, str]:
+def _links(maker: LinkBuilder = MAKER, **changes: object) -> dict[str, str]:
     group = changes.pop("group", a_group())
     return {link.text: link.href for link in maker.around(group, a_service(), since=STARTED, now=NOW)}  # type: ignore[arg-type]
 
@@ -88,7 +88,7 @@ def test_no_silence_form_for_everything_or_with_a_secret() -> None:
 
 def test_an_unknown_external_url_is_not_used() -> None:
     """Where no Alertmanager is configured its own word counts only for a host we know."""
-    maker = LinkMaker(urls=(Link("Alertmanager", "https://am.example.com"),))
+    maker = LinkBuilder(urls=(Link("Alertmanager", "https://am.example.com"),))
     known = a_group(external_url="https://am.example.com/x")
     assert "Silence" not in _links(maker, group=a_group(external_url="https://evil.example.com"))
     assert _links(maker, group=known)["Silence"].startswith("https://am.example.com/x/#/silences/new?filter=")
@@ -97,8 +97,8 @@ def test_an_unknown_external_url_is_not_used() -> None:
 def test_a_runbook_without_a_base_address_is_named_but_not_linked() -> None:
     """Without a configured place for the runbooks the page still says which one."""
     ref = RunbookRef("common-issues.md", "service-down")
-    assert LinkMaker().runbook(ref) == Link("Runbook: common-issues.md#service-down", "")
-    assert LinkMaker().runbook(None) is None
+    assert LinkBuilder().runbook(ref) == Link("Runbook: common-issues.md#service-down", "")
+    assert LinkBuilder().runbook(None) is None
     link = MAKER.runbook(ref)
     assert link is not None
     assert link.href == "https://runbooks.example.com/main/common-issues.md#service-down"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from responder.store.backends.postgres import parameters
-from responder.store.database import CannotStore, Database
+from responder.store.database import Database, StoreError
 
 
 def test_what_the_url_names_wins_over_our_own() -> None:
@@ -42,7 +42,7 @@ def test_every_wait_ends() -> None:
 )
 def test_a_url_that_cannot_be_used_is_refused_without_its_password(url: str, reason: str) -> None:
     """Whoever mistypes the URL reads how it is written, and not the password, which may be in a log."""
-    with pytest.raises(CannotStore, match="USER:PASSWORD@HOST") as caught:
+    with pytest.raises(StoreError, match="USER:PASSWORD@HOST") as caught:
         Database(url)
     assert reason in str(caught.value)
     assert "s3" not in str(caught.value)
@@ -51,5 +51,5 @@ def test_a_url_that_cannot_be_used_is_refused_without_its_password(url: str, rea
 
 def test_another_database_is_refused() -> None:
     """MySQL is not silently taken for a file."""
-    with pytest.raises(CannotStore, match="sqlite:///FILE or postgresql://"):
+    with pytest.raises(StoreError, match="sqlite:///FILE or postgresql://"):
         Database("mysql://r@db/x")

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from responder.store.backends.sqlite import _in_words
-from responder.store.database import CannotStore, Database
+from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import incidents
 from responder.store.outbox import claims, outbox
@@ -25,7 +25,7 @@ def _schema(path: Path) -> list[tuple[str, str]]:
 
 def test_a_vanished_database_refuses_with_a_reason(tmp_path: Path) -> None:
     """A database that is gone is a 503 and not a traceback."""
-    with pytest.raises(CannotStore, match="unable to open"):
+    with pytest.raises(StoreError, match="unable to open"):
         migrate(Database(f"sqlite:///{tmp_path / 'missing' / 'responder.db'}"))
 
 
@@ -50,7 +50,7 @@ def test_a_database_of_another_version_or_program_is_left_alone(
         other.commit()
     before = _schema(path)
     found = Database(f"sqlite:///{path}")
-    with pytest.raises(CannotStore, match=f"^the database {path} {said}"):
+    with pytest.raises(StoreError, match=f"^the database {path} {said}"):
         migrate(found)
     found.close()
     assert _schema(path) == before
@@ -64,7 +64,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         (f"sqlite:///{path}", f"database {path}: file is not a database"),
         (f"sqlite:///{path.parent}/none/x.db", f"database {path.parent}/none/x.db: unable to open database file"),
     ):
-        with pytest.raises(CannotStore, match=f"^{said}"):
+        with pytest.raises(StoreError, match=f"^{said}"):
             migrate(Database(url))
 
 
@@ -78,7 +78,7 @@ def test_a_full_disk_refuses_and_recovers(database: Database) -> None:
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
         connection.rollback()
     box = Inbox(small)
-    with pytest.raises(CannotStore, match="full"):
+    with pytest.raises(StoreError, match="full"):
         box.keep(b"x" * 100_000, "", NOW)
     with small._kind.writers.connect() as connection:
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2000}")
@@ -90,7 +90,7 @@ def test_a_full_disk_refuses_and_recovers(database: Database) -> None:
 def test_a_locked_database_refuses_within_its_patience(database: Database, database_url: str) -> None:
     """A stuck neighbour costs a 503 after some seconds, never a request that hangs."""
     impatient = Database(database_url, busy_seconds=0.2)
-    with database.write(), pytest.raises(CannotStore, match="locked"):
+    with database.write(), pytest.raises(StoreError, match="locked"):
         Inbox(impatient).keep(b"{}", "", NOW)
     impatient.close()
 
@@ -115,7 +115,7 @@ def test_an_alert_in_a_storm_looks_at_its_own_messages_alone(database: Database)
 
 def test_an_idle_look_reads_what_waits_alone(database: Database) -> None:
     """A look that finds nothing costs the same with a hundred thousand sent messages in the table as with none."""
-    for lane in (claims.Lane(("slack",)), claims.Lane(("slack",), rest=True)):
+    for lane in (claims.ChannelQueue(("slack",)), claims.ChannelQueue(("slack",), rest=True)):
         with database.read() as connection:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {_in_words(claims._any(lane))}").all()
         assert "USING COVERING INDEX" in str(plan)  # only those that hold nothing but what waits know its state
@@ -125,7 +125,7 @@ def test_what_a_letter_follows_is_looked_for_in_its_incident_alone(database: Dat
     """With a hundred thousand messages in the table a courier is as fast as with ten."""
     values = {"now": 0.0, "most": 4}
     with database.read() as connection:
-        statement = claims._candidates(claims.Lane(("slack",))).compile(connection)
+        statement = claims._candidates(claims.ChannelQueue(("slack",))).compile(connection)
         asked = [(statement.params | values)[name] for name in statement.positiontup or ()]
         plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(asked)).all())
     assert "accepted USING INDEX messages_of_incident (incident=? AND channel=?)" in plan

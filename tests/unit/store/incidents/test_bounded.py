@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from responder.engine.jobs.retention import Retention
+from responder.engine.jobs.retention import RetentionJob
 from responder.store.database import Database
 from tests.conftest import HandClock
 from tests.contracts.test_retention import an_old_incident
@@ -16,7 +16,7 @@ def test_once_the_retention_time_is_over_the_file_grows_no_more(
     database: Database, clock: HandClock, tmp_path: Path
 ) -> None:
     """The days of the third week take the room of those of the first: the disk that was enough stays enough."""
-    retention = Retention(database, clock, timedelta(days=3), 10**12)
+    retention = RetentionJob(database, clock, timedelta(days=3), 10**12)
     an_old_incident(database, "INC-open", at=NOW, over=False)
     sizes = []
     for day in range(20):

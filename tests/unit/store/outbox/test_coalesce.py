@@ -54,7 +54,7 @@ def test_claims_of_the_dead_are_free_at_once(url: str) -> None:
     """Slack's message that a dead process was sending leaves when we are back, and not six seconds later."""
     database, settings = Database(url), read({"RESPONDER_DATABASE_URL": url})
     migrate(database)
-    lane, now = claims.Lane(("slack",)), bootstrap.SystemClock().now()
+    lane, now = claims.ChannelQueue(("slack",)), bootstrap.SystemClock().now()
     draft = a_draft(channel="slack", step="post")
     with database.write() as connection:
         outbox.write(connection, [draft], NOW)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from responder.model.finding import Verdict
-from responder.model.report import Moment, Report, Status
+from responder.model.report import MessageKind, Report, Status
 from responder.store.schema.serialization import to_bytes, to_noun
 from tests.support.builders import a_report
 
@@ -41,10 +41,10 @@ def test_threads_that_read_a_noun_for_the_first_time_at_once_do_not_end_the_proc
 
 def test_what_a_newer_replica_wrote_can_be_read_and_told() -> None:
     """During a rollout the old version sends the pages of the new one, whatever words it does not know yet."""
-    newer = to_bytes(a_report(moment=Moment.LATE))
+    newer = to_bytes(a_report(moment=MessageKind.LATE))
     for word in (b'"late"', b'"Investigating"', b'"bad"'):
         assert word in newer
         newer = newer.replace(word, b'"of a later version"')
     report = to_noun(Report, newer.replace(b"{", b'{"added":1,', 1))
-    assert (report.moment, report.status) == (Moment.UPDATE, Status.INVESTIGATING)
+    assert (report.moment, report.status) == (MessageKind.UPDATE, Status.INVESTIGATING)
     assert report.findings[0].verdict is Verdict.UNKNOWN
