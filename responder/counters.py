@@ -52,6 +52,12 @@ METRICS: Final[Mapping[str, Metric]] = {
     "responder_rejected_bodies": Metric(
         "counter", "Authenticated bodies refused and set aside.", ("status",), known=(("400",), ("413",), ("415",))
     ),
+    "responder_aborted_webhooks": Metric(
+        "counter",
+        "Webhooks that were not taken because the connection ended: within the body (cut_off) or after it (hung_up).",
+        ("reason",),
+        known=(("cut_off",), ("hung_up",)),
+    ),
     "responder_deliveries_done": Metric(
         "counter", "Deliveries that triage has settled, by how.", ("state",), known=(("decided",), ("failed",))
     ),

@@ -1,4 +1,4 @@
-"""``responder rejects``: authenticated bodies that could not be taken. Alertmanager will not send them again."""
+"""``responder rejects``: authenticated payloads that were refused. Alertmanager repeats them each group_interval."""
 
 from __future__ import annotations
 

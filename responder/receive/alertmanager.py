@@ -1,23 +1,33 @@
-"""Alertmanager's webhook, version 4: permissive to fields we do not know, strict to the ones we use."""
+"""Webhook payloads of Alertmanager (version 4) and of Grafana's alerting (version 1).
+
+Unknown fields are ignored. What other senders write differently without changing its meaning is accepted: null for an
+absent value, numbers and booleans as values of labels and annotations, a number as the version, no fingerprint.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from responder.model.alert import Alert, AlertGroup
+from responder.model.alert import Alert, AlertGroup, Labels
 from responder.model.clock import EARLIEST, LATEST
 from responder.model.delivery import Notification
+from responder.receive import grafana
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
+#: The year of ``endsAt`` while an alert fires: Go's zero time (Alertmanager dispatch.go).
 _YEAR_ONE = 1
-"""The year of ``endsAt`` while an alert fires: Go's zero time (Alertmanager dispatch.go)."""
+_ZERO = datetime(_YEAR_ONE, 1, 1, tzinfo=UTC)
+_BOM = b"\xef\xbb\xbf"
+#: The fields of a payload and of an alert that are maps from text to text.
+_MAPS = ("groupLabels", "commonLabels", "commonAnnotations", "labels", "annotations")
 
 
 class InvalidPayload(Exception):
-    """A body that is not a version 4 webhook. ``path`` is the first bad field as a JSON path, ``$`` for the whole."""
+    """A body that is no webhook payload. ``path`` is the first bad field as a JSON path, ``$`` for the whole."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -29,18 +39,17 @@ class _PayloadAlert(msgspec.Struct, rename="camel"):
     status: Literal["firing", "resolved"]
     labels: dict[str, str]
     starts_at: _Time
-    ends_at: _Time
-    fingerprint: Annotated[str, msgspec.Meta(min_length=1)]
+    ends_at: _Time = _ZERO
+    fingerprint: str = ""
     annotations: dict[str, str] = {}
     generator_url: str = msgspec.field(name="generatorURL", default="")
 
 
 class _Payload(msgspec.Struct, rename="camel"):
-    version: Literal["4"]
+    version: Literal["1", "4"]
     group_key: Annotated[str, msgspec.Meta(min_length=1)]
-    status: Literal["firing", "resolved"]
-    receiver: str
     alerts: list[_PayloadAlert]
+    receiver: str = ""
     group_labels: dict[str, str] = {}
     common_labels: dict[str, str] = {}
     common_annotations: dict[str, str] = {}
@@ -60,16 +69,17 @@ def check(body: bytes) -> None:
 def parse(body: bytes, cluster: str = "") -> AlertGroup:
     """The group that a body describes; ``cluster`` is what the webhook's URL names. Raises InvalidPayload."""
     wire = _decode(body)
+    prefix = grafana.PREFIX if wire.version == "1" else ""
     return AlertGroup(
         group_key=wire.group_key,
         cluster=cluster,
         receiver=wire.receiver,
         group_labels=wire.group_labels,
         common_labels=wire.common_labels,
-        common_annotations=wire.common_annotations,
+        common_annotations=grafana.described(wire.common_labels, wire.common_annotations),
         external_url=wire.external_url,
         truncated=wire.truncated_alerts,
-        alerts=tuple(_alert(alert) for alert in wire.alerts),
+        alerts=tuple(_alert(alert, prefix) for alert in wire.alerts),
     )
 
 
@@ -78,16 +88,16 @@ def read(delivery: Notification) -> AlertGroup:
     return parse(delivery.body, delivery.cluster)
 
 
-def _alert(wire: _PayloadAlert) -> Alert:
+def _alert(wire: _PayloadAlert, prefix: str) -> Alert:
     firing = wire.status == "firing"
     return Alert(
         firing=firing,
         labels=wire.labels,
-        annotations=wire.annotations,
+        annotations=grafana.described(wire.labels, wire.annotations),
         starts_at=_reckoned(wire.starts_at),
         ends_at=None if firing or wire.ends_at.year == _YEAR_ONE else _reckoned(wire.ends_at),
         generator_url=wire.generator_url,
-        fingerprint=wire.fingerprint,
+        fingerprint=prefix + (wire.fingerprint or fingerprint(wire.labels)),
     )
 
 
@@ -100,10 +110,13 @@ def _reckoned(told: datetime) -> datetime:
 
 
 def _decode(body: bytes) -> _Payload:
+    body = body.removeprefix(_BOM)
     try:
-        return _DECODER.decode(body)
+        with contextlib.suppress(msgspec.ValidationError):
+            return _DECODER.decode(body)
+        return _DECODER.decode(msgspec.json.encode(_amended(_ANY.decode(body))))
     except msgspec.ValidationError as error:
-        raise _explained(body, str(error)) from None
+        raise _explained(str(error)) from None
     except msgspec.DecodeError as error:
         raise InvalidPayload("$", f"not JSON: {error}") from None
     except UnicodeDecodeError as error:
@@ -112,24 +125,50 @@ def _decode(body: bytes) -> _Payload:
         raise InvalidPayload("$", "nested too deeply") from None
 
 
-def _explained(body: bytes, message: str) -> InvalidPayload:
-    """The library ends its message with " - at `$.path`"; it names the container but not the key of a bad label."""
+def _amended(value: Any) -> Any:
+    """Rewrite what other senders write differently. The rest stays as it is, for the decoder to judge."""
+    if not isinstance(value, dict):
+        return value
+    amended = _without_nulls(value)
+    if type(version := amended.get("version")) in {int, float}:
+        amended["version"] = f"{version:g}"
+    if isinstance(alerts := value.get("alerts"), list):
+        amended["alerts"] = [_without_nulls(each) if isinstance(each, dict) else each for each in alerts]
+    return amended
+
+
+def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a payload or of an alert, as Alertmanager would write them."""
+    amended = {key: value for key, value in fields.items() if value is not None or key == "alerts"}
+    for key in _MAPS:
+        if isinstance(values := amended.get(key, {}), dict):
+            amended[key] = {name: _text(each) for name, each in values.items() if each is not None}
+    if amended.get("endsAt") == "":
+        del amended["endsAt"]
+    return amended
+
+
+def _text(value: Any) -> str:
+    """The text of a label or an annotation: that of a number, a boolean or anything else is its JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def fingerprint(labels: Labels) -> str:
+    """The fingerprint that Alertmanager gives to these labels: FNV-1a of 64 bits (prometheus/common, model)."""
+    found = 0xCBF29CE484222325
+    for name in sorted(labels):
+        for byte in name.encode() + b"\xff" + labels[name].encode() + b"\xff":
+            found = (found ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return f"{found:016x}"
+
+
+def _explained(message: str) -> InvalidPayload:
+    """The library ends its message with " - at `$.path`"."""
     reason, _, tail = message.partition(" - at `")
     path = tail.removesuffix("`") or "$"
     if "Object missing required field `" in reason:
         field = reason.split("`")[1]
-        return InvalidPayload(f"{path}.{field}", "is missing: this is not a webhook of version 4")
+        return InvalidPayload(f"{path}.{field}", "is missing: this is no webhook payload of Alertmanager or Grafana")
     if path == "$.version":
-        return InvalidPayload(path, 'is not "4", the webhook version of Alertmanager 0.16 and later')
-    if path.endswith("[...]"):
-        path = _named(_ANY.decode(body), path)
+        return InvalidPayload(path, 'is neither "4" (Alertmanager) nor "1" (Grafana)')
     return InvalidPayload(path, reason[0].lower() + reason[1:])
-
-
-def _named(value: Any, path: str) -> str:
-    """Replace the elided key in ``$.alerts[3].labels[...]`` by the first one whose value is no string."""
-    stem = path.removesuffix("[...]")
-    for part in stem.replace("[", ".[").split(".")[1:]:
-        value = value[int(part[1:-1])] if part.startswith("[") else value[part]
-    bad = next((key for key, item in value.items() if not isinstance(item, str)), "...")
-    return f"{stem}.{bad}"

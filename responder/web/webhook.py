@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import structlog
 from flask import Blueprint, Request, Response, request
-from werkzeug.exceptions import ClientDisconnected
 
 from responder.counters import COUNTERS
 from responder.model.clock import Clock
@@ -17,6 +16,7 @@ from responder.receive.alertmanager import InvalidPayload, check
 from responder.store.database import StoreError
 from responder.store.inbox.inbox import REJECT_BYTES, Inbox
 from responder.web.auth import Guard
+from responder.web.request_body import CutOffError, EncodingError, chunks
 
 _log = structlog.get_logger()
 _WHO = "unauthorized: send a token of RESPONDER_WEBHOOK_TOKEN or a login of RESPONDER_WEBHOOK_BASIC_AUTH"
@@ -24,8 +24,9 @@ _CLUSTER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _NO_CLUSTER = (
     'the address names no cluster: at most 100 letters, digits, "_", "-" and ".", as in /webhook/alertmanager/prod-eu'
 )
+#: How much of a too large body is read and dropped, so that the sender receives the answer and not a reset.
 _DRAIN_BYTES = 64 * 1024 * 1024
-"""How much of a too large body is read and dropped, so that the sender hears our answer and not a reset."""
+_JSON = {"application/json", "text/json"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class WebhookConfig:
 
 
 class _Refusal(Exception):
-    """A body that is answered with a 4xx: Alertmanager will not send it again, so it is set aside."""
+    """A body that is answered with a 4xx and kept for the operator. Alertmanager repeats it each ``group_interval``."""
 
     def __init__(self, status: int, reason: str, body: bytes, size: int) -> None:
         super().__init__(reason)
@@ -74,7 +75,9 @@ def blueprint(door: WebhookConfig) -> Blueprint:
             number = door.inbox.keep(body, cluster, door.clock.now())
         except _Refusal as refusal:
             return _refuse(door, refusal)
-        except ClientDisconnected:
+        except CutOffError as error:
+            COUNTERS.add("responder_aborted_webhooks", "cut_off")
+            _log.warning("webhook.cut_off", remote=request.remote_addr, reason=str(error))
             return _say(400, "the body ended early")
         except StoreError as error:
             _log.error("webhook.cannot_store", reason=str(error))
@@ -86,18 +89,27 @@ def blueprint(door: WebhookConfig) -> Blueprint:
 
 
 def _read(incoming: Request, limit: int) -> bytes:
-    """The body, if it is a version 4 webhook of at most ``limit`` bytes. Raises _Refusal."""
-    body = incoming.stream.read(limit + 1)
-    if len(body) > limit:
-        size = len(body) + _drain(incoming)
+    """The uncompressed body, if it is a webhook payload of at most ``limit`` bytes. Raises _Refusal, CutOffError."""
+    parts, size = list[bytes](), 0
+    try:
+        for chunk in chunks(incoming):
+            size += len(chunk)
+            if size - len(chunk) <= limit:
+                parts.append(chunk)
+            if size > limit + _DRAIN_BYTES:
+                break
+    except EncodingError as error:
+        raise _Refusal(error.status, tidy_line(str(error), 300), b"".join(parts), size) from None
+    body = b"".join(parts)
+    if size > limit:
         raise _Refusal(413, f"the body is larger than {limit} bytes (RESPONDER_MAX_BODY_BYTES)", body, size)
-    if incoming.mimetype != "application/json":
-        kind = tidy_line(incoming.mimetype, 60) or "no content type"
-        raise _Refusal(415, f"expected application/json, got {kind}", body, len(body))
+    kind = incoming.mimetype
+    if kind not in _JSON and not kind.endswith("+json"):
+        raise _Refusal(415, f"expected application/json, got {tidy_line(kind, 60) or 'no content type'}", body, size)
     try:
         check(body)
     except InvalidPayload as error:
-        raise _Refusal(400, tidy_line(str(error), 300), body, len(body)) from None
+        raise _Refusal(400, tidy_line(str(error), 300), body, size) from None
     return body
 
 
@@ -105,13 +117,6 @@ def _require_name(cluster: str, body: bytes) -> None:
     """It goes into keys, pages and the log: raises _Refusal for what is no name."""
     if cluster and not _CLUSTER.fullmatch(cluster):
         raise _Refusal(400, _NO_CLUSTER, body, len(body))
-
-
-def _drain(incoming: Request) -> int:
-    dropped = 0
-    while dropped < _DRAIN_BYTES and (chunk := incoming.stream.read(1024 * 1024)):
-        dropped += len(chunk)
-    return dropped
 
 
 def _refuse(door: WebhookConfig, refusal: _Refusal) -> Response:

@@ -141,5 +141,17 @@ def test_nothing_is_counted_outside_of_serve() -> None:
 
 def test_no_metric_has_a_label_that_an_alert_fills() -> None:
     """Whoever can shape an alert cannot fill Prometheus with series."""
-    ours = {"route", "status", "state", "rule", "severity", "event", "channel", "result", "probe", "verdict", "type"}
+    ours = {
+        "route",
+        "status",
+        "state",
+        "rule",
+        "severity",
+        "event",
+        "channel",
+        "result",
+        "probe",
+        "verdict",
+        "type",
+    } | {"reason"}
     assert {label for metric in METRICS.values() for label in metric.labels} <= ours

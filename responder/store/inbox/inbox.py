@@ -128,7 +128,7 @@ class Inbox:
             ticket.woken.set()
 
     def set_aside(self, body: bytes, size: int, remote: str, status: int, error: str, received_at: datetime) -> int:
-        """Keep a body that is refused for good, since Alertmanager will not send it again. Raises StoreError."""
+        """Keep a body that is refused, to be read and replayed. Raises StoreError."""
         row = {
             "received_at": to_seconds(received_at),
             "remote": remote,

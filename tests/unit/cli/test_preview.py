@@ -72,7 +72,7 @@ def test_a_bad_body_is_a_problem_with_its_field() -> None:
     """A body that would be refused says why."""
     shown = element(b'{"version": "4"}')
     assert shown["rule"] is None
-    assert shown["problems"] == ["$.groupKey: is missing: this is not a webhook of version 4"]
+    assert shown["problems"] == ["$.groupKey: is missing: this is no webhook payload of Alertmanager or Grafana"]
 
 
 def test_probes_really_run_when_asked_for() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import io
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -76,7 +79,7 @@ def test_a_body_is_kept_before_it_is_acknowledged(post: Post, inbox: Inbox, kept
 
 @pytest.mark.parametrize(("path", "cluster"), [("/", ""), ("/prod-eu/", "prod-eu")])
 def test_a_slash_at_the_end_of_the_address_loses_no_alert(post: Post, inbox: Inbox, path: str, cluster: str) -> None:
-    """Alertmanager never sends again what it hears 404 for, so a slip in its address must not be one."""
+    """Alertmanager gets 404 for a wrong address in each `group_interval`, so a slip in it must not be one."""
     assert post(path=path) == (202, '{"id": 1}\n')
     delivery = inbox.find(1)
     assert delivery is not None
@@ -119,13 +122,74 @@ def test_anything_else_stays_outside(post: Post, inbox: Inbox, header: str) -> N
 def test_a_refused_body_is_set_aside(
     post: Post, inbox: Inbox, body: bytes, headers: dict[str, str], status: int, reason: str
 ) -> None:
-    """Alertmanager does not repeat a 4xx, so what we could not take can be counted and read."""
+    """What is refused can be counted, read and replayed."""
     answer = post(body, **headers)
     assert answer[0] == status
     assert reason in answer[1]
     assert answer[1].count("\n") == 1
     (reject,) = inbox.rejected(10)
     assert (reject.status, reject.size, reject.body) == (status, len(body), body)
+
+
+def _deflated(body: bytes, bits: int) -> bytes:
+    packer = zlib.compressobj(wbits=bits)
+    return packer.compress(body) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(BODY)),
+        ("X-GZIP", gzip.compress(BODY[:100]) + gzip.compress(BODY[100:])),
+        ("deflate", zlib.compress(BODY)),
+        ("deflate", _deflated(BODY, -15)),
+        ("identity", BODY),
+    ],
+    ids=["gzip", "two members", "zlib", "raw deflate", "identity"],
+)
+def test_a_compressed_body_is_kept_as_its_text(post: Post, inbox: Inbox, encoding: str, body: bytes) -> None:
+    """A proxy between Alertmanager and responder may compress."""
+    assert post(body, **{"Content-Encoding": encoding}) == (202, '{"id": 1}\n')
+    delivery = inbox.find(1)
+    assert delivery is not None
+    assert delivery.body == BODY
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "status"),
+    [
+        ("br", BODY, 415),
+        ("gzip", BODY, 400),
+        ("gzip", gzip.compress(BODY)[:-20], 400),
+        ("gzip", gzip.compress(b" " * 200_000_000), 413),
+    ],
+    ids=["brotli", "not compressed", "ends early", "a bomb"],
+)
+def test_what_cannot_be_uncompressed_is_refused(
+    post: Post, inbox: Inbox, encoding: str, body: bytes, status: int
+) -> None:
+    """A compressed body is read with bounded memory, and what is wrong with it is said."""
+    assert post(body, **{"Content-Encoding": encoding})[0] == status
+    assert [each.status for each in inbox.rejected(10)] == [status]
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "text/json", "application/vnd.grafana+json"])
+def test_every_name_of_json_is_taken(post: Post, kind: str) -> None:
+    """A sender or proxy that names JSON differently loses no alert."""
+    assert post(**{"Content-Type": kind})[0] == 202
+
+
+def test_a_request_that_is_cut_off_is_no_refused_body(client: FlaskClient, inbox: Inbox, counted: Counted) -> None:
+    """The sender repeats it by itself: nothing is set aside, and no alert about refused bodies fires."""
+    answer = client.post(
+        "/webhook/alertmanager",
+        input_stream=io.BytesIO(BODY[:-20]),
+        headers=JSON,
+        environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": str(len(BODY))},
+    )
+    assert answer.status_code == 400
+    assert inbox.rejected(10) == ()
+    assert counted('responder_aborted_webhooks_total{reason="cut_off"}') == 1
 
 
 @pytest.mark.parametrize("name", ["a" * 101, "%2E%2E", "a%20b%0A", "prod%0A", "-x", "%C3%BC"])
