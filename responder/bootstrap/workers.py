@@ -25,6 +25,7 @@ from responder.engine.jobs import (
     paging_windows,
     recheck,
     reconcile,
+    refused_payloads,
     retention,
     unresolved_pages,
 )
@@ -153,7 +154,12 @@ def worker(
         metrics=metrics,
         alive=alive,
     )
-    parts = [health.blueprint(given), not_found.blueprint(clock, takes_webhooks=settings.role != "engine")]
+    takes_webhooks = settings.role != "engine"
+    outside = not_found.OutsideRecorder(inbox, clock, not_found.LogThrottle(clock)) if takes_webhooks else None
+    parts = [
+        health.blueprint(given),
+        not_found.blueprint(clock, takes_webhooks=takes_webhooks, outside=outside),
+    ]
     if settings.role != "engine":
         door = webhook.WebhookConfig(
             inbox=inbox,
@@ -162,6 +168,7 @@ def worker(
             max_body_bytes=settings.max_body_bytes,
             on_kept=engine.wake if engine else lambda: None,
             alive=alive,
+            outside=outside,
         )
         parts.append(webhook.blueprint(door))
     app = create_app(*parts)
@@ -234,6 +241,8 @@ def jobs(
             unresolved_pages.UnresolvedPagesJob(database, ledger, decisions, clock).run,
         ),
     }
+    refused = refused_payloads.RefusedPayloads(database, ledger, decisions, clock)
+    work["refused"] = (refused_payloads.EVERY, refused.run)
     if settings.alertmanager_url:
         compare = reconcile.ReconcileJob(database, ledger, decisions, clock, asking, settings.alertmanager_url, grace)
         work["reconcile"] = (timedelta(seconds=settings.reconcile_every), compare.run)

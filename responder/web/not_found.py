@@ -12,6 +12,8 @@ from werkzeug.wrappers import Response
 
 from responder.model.clock import Clock
 from responder.model.text import tidy_line
+from responder.store.database import StoreError
+from responder.store.inbox.inbox import Inbox
 
 _log = structlog.get_logger()
 _SECONDS = 60.0
@@ -40,7 +42,25 @@ class LogThrottle:
             return True
 
 
-def blueprint(clock: Clock, *, takes_webhooks: bool) -> Blueprint:
+@dataclass(frozen=True, slots=True)
+class OutsideRecorder:
+    """Stores that a request had no valid credentials or a wrong path, at most once a minute and without its body."""
+
+    inbox: Inbox
+    clock: Clock
+    throttle: LogThrottle
+
+    def record(self, status: int, reason: str) -> None:
+        """Record the current request. Without a database the log has to suffice."""
+        if self.throttle.may_say(str(status)):
+            remote, size = request.remote_addr or "", request.content_length or 0
+            try:
+                self.inbox.set_aside(b"", size, remote, status, reason, self.clock.now())
+            except StoreError as error:
+                _log.error("webhook.cannot_store", reason=str(error))
+
+
+def blueprint(clock: Clock, *, takes_webhooks: bool, outside: OutsideRecorder | None = None) -> Blueprint:
     """No routes. ``takes_webhooks`` is whether this process has the webhook's."""
     found = Blueprint("astray", __name__)
     sparingly = LogThrottle(clock)
@@ -55,6 +75,8 @@ def blueprint(clock: Clock, *, takes_webhooks: bool) -> Blueprint:
             _log.warning(
                 "webhook.astray", path=path, status=error.code, remote=request.remote_addr, reason=f"{why}: {use}"
             )
+        if outside is not None and request.method == "POST" and request.is_json:
+            outside.record(error.code or 404, f"{why} ({path}): {use}")
         answer = error.get_response()
         answer.set_data(f"{why}: {use}\n")
         answer.content_type = "text/plain; charset=utf-8"

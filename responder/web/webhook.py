@@ -16,6 +16,7 @@ from responder.receive.alertmanager import InvalidPayload, check
 from responder.store.database import StoreError
 from responder.store.inbox.inbox import REJECT_BYTES, Inbox
 from responder.web.auth import Guard
+from responder.web.not_found import OutsideRecorder
 from responder.web.request_body import CutOffError, EncodingError, chunks
 
 _log = structlog.get_logger()
@@ -42,6 +43,7 @@ class WebhookConfig:
     max_body_bytes: int
     on_kept: Callable[[], None]
     alive: Callable[[], bool] = field(default=lambda: True)
+    outside: OutsideRecorder | None = None
 
 
 class _Refusal(Exception):
@@ -64,6 +66,8 @@ def blueprint(door: WebhookConfig) -> Blueprint:
     def receive(cluster: str = "") -> Response:
         if not door.guard.admits(request.headers.get("Authorization", "")):
             _log.warning("webhook.unauthorized", remote=request.remote_addr)
+            if door.outside is not None:
+                door.outside.record(401, "no valid credentials")
             answer = _say(401, _WHO)
             answer.headers["WWW-Authenticate"] = 'Bearer realm="responder", Basic realm="responder"'
             return answer

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Integer, bindparam, func, insert, select, upd
 
 from responder.model.delivery import Notification
 from responder.store.database import Database, StoreError
+from responder.store.inbox.refusals import OUTSIDE
 from responder.store.schema.serialization import to_seconds, to_time
 from responder.store.schema.tables import bodies, deliveries, rejects
 
@@ -157,7 +158,8 @@ class Inbox:
         with self._database.read() as connection:
             by_state = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
             found: dict[str, int] = dict(connection.execute(by_state).all())
-            total = connection.execute(select(func.count()).select_from(rejects)).scalar_one()
+            refused = select(func.count()).select_from(rejects).where(rejects.c.status.not_in(OUTSIDE))
+            total = connection.execute(refused).scalar_one()
         return {"new": 0, "decided": 0, "failed": 0} | found | {"rejected": total}
 
     def newest(self, limit: int) -> tuple[NotificationSummary, ...]:

@@ -322,3 +322,24 @@ def test_a_worker_whose_engine_is_dead_acknowledges_nothing(inbox: Inbox, clock:
     assert answer.status_code == 503
     assert "send it again" in answer.text
     assert inbox.newest(1) == ()
+
+
+def test_requests_from_outside_are_recorded_once_a_minute(inbox: Inbox, clock: HandClock) -> None:
+    """Operators learn of a wrong token or path; senders without credentials cannot fill the disk."""
+    outside = not_found.OutsideRecorder(inbox, clock, not_found.LogThrottle(clock))
+    door = webhook.WebhookConfig(
+        inbox=inbox,
+        guard=guard(Secret("new"), Secret("")),
+        clock=clock,
+        max_body_bytes=LIMIT,
+        on_kept=lambda: None,
+        outside=outside,
+    )
+    parts = webhook.blueprint(door), not_found.blueprint(clock, takes_webhooks=True, outside=outside)
+    client = create_app(*parts).test_client()
+    for _ in range(5):
+        client.post("/webhook/alertmanager", data=BODY, headers=JSON | {"Authorization": "Bearer old"})
+        client.post("/webhook/alertmanger", data=BODY, headers=JSON)
+        client.post("/wp-login.php", data="user=x")
+    assert sorted((each.status, each.body) for each in inbox.rejected(10)) == [(401, b""), (404, b"")]
+    assert inbox.counts()["rejected"] == 0

@@ -1,0 +1,155 @@
+"""Refused requests: an incident about responder itself, deduplicated by key and resolved by itself. Pure.
+
+Payloads of authenticated senders (400, 413, 415) page once for each sender and status: their alerts are not known here.
+Requests without valid credentials or with a wrong path can be anybody's: one message on a channel that does not page,
+and a page only if no valid notification has arrived for an hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from responder.engine.effects.context import DecisionContext, History
+from responder.engine.effects.page import incident_id, messages
+from responder.engine.effects.without_notification import paged
+from responder.model.content import NO_FACTS, IncidentContent
+from responder.model.delivery import Effects
+from responder.model.finding import Conclusion
+from responder.model.incident import Incident
+from responder.model.report import MessageKind
+from responder.model.text import number_of, tidy_line
+from responder.notify.delivery.route import last_resort, readable
+from responder.notify.report.content import bare
+from responder.store.inbox.refusals import OUTSIDE, Refusals
+
+#: The rule of these incidents.
+RULE = "(refused)"
+_KEY = "responder-refused"
+#: How long refusals last before there is a message: a restart or a rollout may cause a few.
+AFTER = timedelta(minutes=1)
+#: Senders and statuses that have an incident of their own at a time. All further ones share one.
+SINGLE_PAGES = 5
+#: The quiet after which the message about requests without credentials is resolved, and the time without any valid
+#: notification after which it pages.
+OUTSIDE_HOLD = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """What was refused lately: payloads by sender, and requests from outside; ``valid_at`` is the last valid one."""
+
+    payloads: Sequence[Refusals]
+    outside: Sequence[Refusals]
+    valid_at: datetime | None
+
+
+def hold(desk: DecisionContext) -> timedelta:
+    """How long no payload may be refused before an incident is resolved: Alertmanager repeats each group_interval."""
+    return desk.patience.late
+
+
+def keys(refused: Refused) -> dict[str, Refusals]:
+    """The refusals by the key of their incident."""
+    found: dict[str, Refusals] = {}
+    for place, each in enumerate(refused.payloads):
+        key = f"{_KEY}/{each.remote}/{each.status}" if place < SINGLE_PAGES else f"{_KEY}/more"
+        found[key] = _joined(found.get(key), each)
+    for each in refused.outside:
+        found[f"{_KEY}/outside"] = _joined(found.get(f"{_KEY}/outside"), each)
+    return found
+
+
+def follow(refused: Refused, of: Callable[[str], History], desk: DecisionContext, now: datetime) -> list[Effects]:
+    """The incidents that begin, go on or become pages because of refusals."""
+    found = [_follow(key, each, of(key), refused.valid_at, desk, now) for key, each in keys(refused).items()]
+    return [each for each in found if each is not None]
+
+
+def _joined(before: Refusals | None, each: Refusals) -> Refusals:
+    if before is None:
+        return each
+    newest = each if each.last_at >= before.last_at else before
+    first = min(before.first_at, each.first_at)
+    return replace(newest, count=before.count + each.count, first_at=first, alert=newest.alert or before.alert)
+
+
+def _follow(
+    key: str, found: Refusals, history: History, valid_at: datetime | None, desk: DecisionContext, now: datetime
+) -> Effects | None:
+    before, outside = history.incident, found.status in OUTSIDE
+    until = found.last_at + (OUTSIDE_HOLD if outside else hold(desk))
+    if before is None or not before.open:
+        seen = before is not None and before.resolved_at is not None and found.last_at <= before.resolved_at
+        return None if seen or now - found.first_at < AFTER else _opened(key, found, until, desk, now)
+    moved = replace(before, held_until=until, review_at=until)
+    alone = found.last_at - (valid_at or before.opened_at) >= OUTSIDE_HOLD and found.last_at - found.first_at >= AFTER
+    others = [channel for channel in desk.everybody if channel.name not in before.channels]
+    if outside and alone and any(channel.pages for channel in others):
+        worst = desk.worst.name
+        why = f"no valid notification has arrived for an hour; {_summary(found)}"
+        moved = replace(moved, severity=worst, title=f"[{worst}] responder refuses {_what(found)}")
+        return paged(moved, history.content, why, others, desk, now)
+    return Effects(incident=moved) if before.held_until is None or until > before.held_until else None
+
+
+def _opened(key: str, found: Refusals, until: datetime, desk: DecisionContext, now: datetime) -> Effects:
+    outside = found.status in OUTSIDE
+    mildest = max(desk.book.severities.values(), key=lambda severity: severity.rank)
+    severity = mildest if outside else desk.worst
+    read = desk.configured(readable(desk.channels)[:1]) or desk.configured(last_resort(desk.channels))
+    to = tuple(read) if outside else tuple(desk.everybody)
+    incident = Incident(
+        id=incident_id(key, int(now.timestamp())),
+        dedup_key=key,
+        group_key="",
+        cluster="",
+        open=True,
+        severity=severity.name,
+        rule=RULE,
+        service="",
+        title=f"[{severity.name}] responder refuses {_what(found)}",
+        runbook="",
+        reason=_summary(found),
+        channels=tuple(channel.name for channel in to),
+        opened_at=now,
+        changed_at=now,
+        resolved_at=None,
+        delivery=0,
+        revision=desk.book.revision,
+        alerts={},
+        hold=f"nothing was refused for {int((until - found.last_at).total_seconds() // 60)} minutes",
+        held_until=until,
+        review_at=until,
+    )
+    drafts = messages(incident.id, key, MessageKind.START, NO_FACTS, to, rank=severity.rank, due_at=now)
+    content = _content(incident, found, desk)
+    return Effects(outcome=incident.reason, incident=incident, content=content, drafts=drafts)
+
+
+def _content(incident: Incident, found: Refusals, desk: DecisionContext) -> IncidentContent:
+    content, outside = bare(incident, desk.book), found.status in OUTSIDE
+    step = "Read `responder rejects list` and `responder rejects show N`; look the alerts up in Alertmanager."
+    if outside:
+        step = "Compare the address and the token in the sender's configuration with responder's."
+    decision = replace(
+        content.decision,
+        pages=not outside,
+        alertname=tidy_line(found.alert, 80),
+        impact=f"alerts are not delivered: {incident.reason}",
+        first_step=f"{step} Alertmanager repeats a refused notification every group_interval while its alerts fire.",
+    )
+    return replace(content, decision=decision, conclusion=Conclusion(unknown="which alerts fire: no probe was run"))
+
+
+def _what(found: Refusals) -> str:
+    sender = tidy_line(found.remote, 60) or "an unknown sender"
+    named = f" (such as {tidy_line(found.alert, 80)})" if found.alert else ""
+    what = "requests" if found.status in OUTSIDE else "notifications"
+    return f"{what} from {sender} with status {found.status}{named}"
+
+
+def _summary(found: Refusals) -> str:
+    count = number_of(found.count, "request" if found.status in OUTSIDE else "notification")
+    return f"{count} refused since {found.first_at:%H:%M}Z, the last with {found.status}: {tidy_line(found.error, 200)}"

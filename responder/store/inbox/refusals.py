@@ -1,0 +1,68 @@
+"""Requests that were refused lately, by sender and status."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from responder.store.schema.serialization import to_seconds, to_time
+from responder.store.schema.tables import deliveries, rejects
+
+#: The statuses of requests without valid credentials or with a wrong path. They are recorded at most once a minute.
+OUTSIDE = frozenset({401, 404, 405})
+_ALERT_NAME = re.compile(rb'"alertname"\s*:\s*("(?:[^"\\]|\\.){1,200}")')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusals:
+    """Refused requests of one sender with one status. ``error`` and ``alert`` are those of the newest."""
+
+    remote: str
+    status: int
+    count: int
+    first_at: datetime
+    last_at: datetime
+    error: str
+    alert: str
+
+
+def refusals(connection: Connection, since: datetime, statuses: Collection[int] | None = None) -> list[Refusals]:
+    """The refusals since a moment, the oldest first; without ``statuses`` all but those of OUTSIDE."""
+    status, at = rejects.c.status, rejects.c.received_at
+    wanted = status.in_(statuses) if statuses else status.not_in(OUTSIDE)
+    newest = func.max(rejects.c.id).label("newest")
+    grouped = (
+        select(rejects.c.remote, status, func.count(), func.min(at), func.max(at), newest)
+        .where(at >= to_seconds(since), wanted, rejects.c.id > 0)
+        .group_by(rejects.c.remote, status)
+        .order_by(func.min(at))
+    )
+    found = []
+    for remote, code, count, first, last, number in connection.execute(grouped).all():
+        row = connection.execute(select(rejects.c.error, rejects.c.body).where(rejects.c.id == number)).one()
+        times = {"first_at": to_time(first), "last_at": to_time(last)}
+        alert = _alert_name(bytes(row.body))
+        found.append(Refusals(remote=remote, status=code, count=count, error=row.error, alert=alert, **times))
+    return found
+
+
+def last_valid(connection: Connection) -> datetime | None:
+    """When the newest notification arrived."""
+    newest = select(deliveries.c.received_at).order_by(deliveries.c.id.desc()).limit(1)
+    found = connection.execute(newest).scalar()
+    return None if found is None else to_time(found)
+
+
+def _alert_name(body: bytes) -> str:
+    """The first alert name in a payload, empty where none can be read."""
+    if found := _ALERT_NAME.search(body):
+        try:
+            return str(json.loads(found[1]))
+        except ValueError:
+            return ""
+    return ""

@@ -1,0 +1,121 @@
+"""Refused requests over a real database: one incident about responder itself, which resolves by itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from responder.engine.effects.refused_payloads import OUTSIDE_HOLD, SINGLE_PAGES, hold
+from responder.engine.jobs.recheck import RecheckJob
+from responder.engine.jobs.refused_payloads import EVERY, RefusedPayloads
+from responder.engine.workers.incident_writer import IncidentWriter
+from responder.store.database import Database
+from responder.store.inbox.inbox import Inbox
+from responder.store.incidents import incidents
+from tests.conftest import HandClock
+from tests.unit.engine.test_pipeline import a_desk
+from tests.unit.receive.test_alertmanager import a_body, to_bytes
+
+
+class Refusing:
+    """An inbox that refuses, and the jobs that look at it."""
+
+    def __init__(self, database: Database, clock: HandClock) -> None:
+        desk, writer = a_desk(), IncidentWriter(database, clock)
+        self.hold = hold(desk)
+        self.inbox = Inbox(database)
+        self._database, self._clock = database, clock
+        self._jobs = (
+            RefusedPayloads(database, writer, lambda: desk, clock),
+            RecheckJob(database, writer, lambda: desk, clock),
+        )
+
+    def refuse(self, status: int = 400, remote: str = "10.0.0.1", body: bytes = b"{}") -> None:
+        """Refuse one request now."""
+        self.inbox.set_aside(body, len(body), remote, status, '$.version: is neither "4" nor "1"', self._clock.now())
+
+    def passes(self, length: timedelta) -> None:
+        """Time goes by, and the jobs look."""
+        for _ in range(int(length / EVERY)):
+            self._clock.move(EVERY.total_seconds())
+            for job in self._jobs:
+                job.run()
+
+    def sent(self) -> list[tuple[str, str]]:
+        """Channel and step of each message."""
+        with self._database.read() as connection:
+            found = connection.exec_driver_sql("SELECT channel, step FROM messages ORDER BY id").all()
+        return [(row[0], row[1]) for row in found]
+
+    def titles(self) -> list[str]:
+        """The titles of the open incidents."""
+        with self._database.read() as connection:
+            return [each.title for each in incidents.open_ones(connection)]
+
+
+@pytest.fixture
+def refusing(database: Database, clock: HandClock) -> Refusing:
+    """A database in which nothing happened yet."""
+    return Refusing(database, clock)
+
+
+@pytest.mark.parametrize("status", [400, 413, 415])
+def test_refused_payloads_page_once_after_a_minute_and_resolve(refusing: Refusing, status: int) -> None:
+    """Refusals that go on are one page with sender, status and alert, resolved when none has come for a while."""
+    body = to_bytes(a_body(version="5"))
+    refusing.refuse(status, body=body)
+    refusing.passes(timedelta(seconds=50))
+    assert refusing.sent() == []
+    refusing.passes(timedelta(seconds=20))
+    (title,) = refusing.titles()
+    assert "10.0.0.1" in title
+    assert str(status) in title
+    assert "HighLatency" in title
+    for _ in range(3):
+        refusing.refuse(status, body=body)
+        refusing.passes(timedelta(minutes=5))
+    assert [step for channel, step in refusing.sent() if channel == "pagerduty"] == ["trigger"]
+    refusing.passes(refusing.hold)
+    assert refusing.titles() == []
+    assert [step for channel, step in refusing.sent() if channel == "pagerduty"] == ["trigger", "resolve"]
+
+
+def test_many_senders_share_a_page(refusing: Refusing) -> None:
+    """A change that breaks every sender sends few pages."""
+    for number in range(50):
+        refusing.refuse(remote=f"10.0.1.{number}")
+    refusing.passes(timedelta(minutes=2))
+    assert len(refusing.titles()) == SINGLE_PAGES + 1
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_requests_from_outside_page_nobody_while_valid_notifications_arrive(refusing: Refusing, status: int) -> None:
+    """A scanner or one wrong sender is one message on a channel that does not page."""
+    for _ in range(8):
+        refusing.inbox.keep(b"{}", "", refusing._clock.now())
+        refusing.refuse(status, body=b"")
+        refusing.passes(timedelta(minutes=10))
+    assert {channel for channel, _ in refusing.sent()} == {"slack"}
+    assert len(refusing.titles()) == 1
+    assert refusing.inbox.counts()["rejected"] == 0
+    refusing.passes(OUTSIDE_HOLD)
+    assert refusing.titles() == []
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_requests_from_outside_page_if_nothing_valid_arrives_for_an_hour(refusing: Refusing, status: int) -> None:
+    """A token that was changed on one side only is paged: no alert would be."""
+    refusing.inbox.keep(b"{}", "", refusing._clock.now())
+    for _ in range(15):
+        refusing.passes(timedelta(minutes=5))
+        refusing.refuse(status, body=b"")
+    refusing.passes(timedelta(minutes=1))
+    assert [step for channel, step in refusing.sent() if channel == "pagerduty"] == ["trigger"]
+
+
+def test_one_request_from_outside_never_pages(refusing: Refusing) -> None:
+    """A single stray request on a quiet day is a message."""
+    refusing.refuse(401, body=b"")
+    refusing.passes(timedelta(hours=3))
+    assert {channel for channel, _ in refusing.sent()} == {"slack"}
