@@ -36,7 +36,10 @@ class Settings:
     webhook_basic_auth: Secret = _setting(
         Secret(""), "user:password of the webhook; two, separated by a space, to rotate"
     )
-    max_body_bytes: int = _setting(8 * 1024 * 1024, "largest webhook body; larger ones are answered 413")
+    max_body_bytes: int = _setting(
+        8 * 1024 * 1024,
+        "largest webhook payload that is kept whole; of larger ones, up to 256 MiB, the first alerts are kept",
+    )
     #: The settings that channels declare, by name.
     of_channels: Mapping[str, Any] = field(default_factory=dict)
     fallback_seconds: int = _setting(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from threading import Lock
 
 import structlog
 from flask import Blueprint, Request, Response, request
@@ -13,6 +16,7 @@ from responder.counters import COUNTERS
 from responder.model.clock import Clock
 from responder.model.text import tidy_line
 from responder.receive.alertmanager import InvalidPayload, check
+from responder.receive.oversized import excerpt
 from responder.store.database import StoreError
 from responder.store.inbox.inbox import REJECT_BYTES, Inbox
 from responder.web.auth import Guard
@@ -27,6 +31,9 @@ _NO_CLUSTER = (
 )
 #: How much of a too large body is read and dropped, so that the sender receives the answer and not a reset.
 _DRAIN_BYTES = 64 * 1024 * 1024
+#: Bounds of a body above RESPONDER_MAX_BODY_BYTES, which is read to its end and kept in part.
+LARGE_BYTES = 256 * 1024 * 1024
+LARGE_SECONDS = 60.0
 _JSON = {"application/json", "text/json"}
 
 
@@ -35,6 +42,7 @@ class WebhookConfig:
     """What the webhook needs. ``on_kept`` is called after each commit.
 
     ``alive`` is true while every loop of this process runs: without its engine a worker must not acknowledge.
+    ``large`` is held while a payload above ``max_body_bytes`` is read.
     """
 
     inbox: Inbox
@@ -44,6 +52,15 @@ class WebhookConfig:
     on_kept: Callable[[], None]
     alive: Callable[[], bool] = field(default=lambda: True)
     outside: OutsideRecorder | None = None
+    large: Lock = field(default_factory=Lock)
+
+
+class _BusyError(Exception):
+    """Another payload above the limit is being read."""
+
+
+class _TooLargeError(Exception):
+    """A body that exceeds LARGE_BYTES or LARGE_SECONDS."""
 
 
 class _Refusal(Exception):
@@ -74,7 +91,7 @@ def blueprint(door: WebhookConfig) -> Blueprint:
         if not door.alive():
             return _say(503, "not kept, send it again: the engine of this process has stopped")
         try:
-            body = _read(request, door.max_body_bytes)
+            body = _read(request, door)
             _require_name(cluster, body)
             number = door.inbox.keep(body, cluster, door.clock.now())
         except _Refusal as refusal:
@@ -83,6 +100,8 @@ def blueprint(door: WebhookConfig) -> Blueprint:
             COUNTERS.add("responder_aborted_webhooks", "cut_off")
             _log.warning("webhook.cut_off", remote=request.remote_addr, reason=str(error))
             return _say(400, "the body ended early")
+        except _BusyError:
+            return _say(503, "not kept, send it again: another large payload is being read")
         except StoreError as error:
             _log.error("webhook.cannot_store", reason=str(error))
             return _say(503, f"not kept, send it again: {error}")
@@ -92,21 +111,19 @@ def blueprint(door: WebhookConfig) -> Blueprint:
     return routes
 
 
-def _read(incoming: Request, limit: int) -> bytes:
-    """The uncompressed body, if it is a webhook payload of at most ``limit`` bytes. Raises _Refusal, CutOffError."""
-    parts, size = list[bytes](), 0
+def _read(incoming: Request, config: WebhookConfig) -> bytes:
+    """The uncompressed payload, or what fits of it. Raises _Refusal, CutOffError and _BusyError."""
+    limit, parts, size = config.max_body_bytes, list[bytes](), 0
+    stream = chunks(incoming)
     try:
-        for chunk in chunks(incoming):
+        for chunk in stream:
+            parts.append(chunk)
             size += len(chunk)
-            if size - len(chunk) <= limit:
-                parts.append(chunk)
-            if size > limit + _DRAIN_BYTES:
-                break
+            if size > limit:
+                return _read_large(incoming, parts, stream, config)
     except EncodingError as error:
         raise _Refusal(error.status, tidy_line(str(error), 300), b"".join(parts), size) from None
     body = b"".join(parts)
-    if size > limit:
-        raise _Refusal(413, f"the body is larger than {limit} bytes (RESPONDER_MAX_BODY_BYTES)", body, size)
     kind = incoming.mimetype
     if kind not in _JSON and not kind.endswith("+json"):
         raise _Refusal(415, f"expected application/json, got {tidy_line(kind, 60) or 'no content type'}", body, size)
@@ -115,6 +132,56 @@ def _read(incoming: Request, limit: int) -> bytes:
     except InvalidPayload as error:
         raise _Refusal(400, tidy_line(str(error), 300), body, size) from None
     return body
+
+
+def _read_large(incoming: Request, first: list[bytes], rest: Iterator[bytes], config: WebhookConfig) -> bytes:
+    """The part of a payload above the limit that is kept. One is read at a time, so that memory stays bounded."""
+    if not config.large.acquire(blocking=False):
+        raise _BusyError
+    try:
+        incoming.environ.get("responder.allow_seconds", lambda _seconds: None)(LARGE_SECONDS)
+        stream = _Limited(first, rest, config.clock)
+        try:
+            found = excerpt(stream, config.max_body_bytes)
+            check(found.body)
+        except (InvalidPayload, EncodingError, _TooLargeError) as error:
+            stream.drain()
+            reason = (
+                f"the body is larger than {config.max_body_bytes} bytes (RESPONDER_MAX_BODY_BYTES) and cannot be read"
+            )
+            raise _Refusal(413, tidy_line(f"{reason} in part: {error}", 300), b"".join(first), stream.size) from None
+    finally:
+        config.large.release()
+    _log.error("webhook.truncated", bytes=stream.size, kept=found.kept, left_out=found.left_out)
+    return found.body
+
+
+class _Limited:
+    """The chunks of a large body, until it is too large or takes too long. Raises _TooLargeError then."""
+
+    def __init__(self, first: list[bytes], rest: Iterator[bytes], clock: Clock) -> None:
+        self.size = 0
+        self._chunks = itertools.chain(first, rest)
+        self._clock = clock
+        self._until = clock.monotonic() + LARGE_SECONDS
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self.size += len(chunk)
+            if self.size > LARGE_BYTES:
+                raise _TooLargeError(f"it has more than {LARGE_BYTES} bytes")
+            if self._clock.monotonic() > self._until:
+                raise _TooLargeError(f"it was not sent within {LARGE_SECONDS:.0f} s")
+            yield chunk
+
+    def drain(self) -> None:
+        """Drop the rest, so that the sender receives the answer and not a reset."""
+        before = self.size
+        with contextlib.suppress(CutOffError, EncodingError):
+            for chunk in self._chunks:
+                self.size += len(chunk)
+                if self.size > before + _DRAIN_BYTES or self._clock.monotonic() > self._until:
+                    break
 
 
 def _require_name(cluster: str, body: bytes) -> None:

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
 from responder.model.secret import Secret
+from responder.receive.alertmanager import parse
 from responder.store.database import Database
 from responder.store.inbox.inbox import Inbox
 from responder.web import health, not_found, webhook
@@ -20,7 +21,7 @@ from responder.web.app import create_app
 from responder.web.auth import guard
 from responder.web.metrics import StoreCollector
 from tests.conftest import Counted, HandClock
-from tests.unit.receive.test_alertmanager import a_body, to_bytes
+from tests.unit.receive.test_alertmanager import a_body, an_alert, to_bytes
 
 LIMIT = 20_000
 BODY = to_bytes(a_body())
@@ -177,6 +178,35 @@ def test_what_cannot_be_uncompressed_is_refused(
 def test_every_name_of_json_is_taken(post: Post, kind: str) -> None:
     """A sender or proxy that names JSON differently loses no alert."""
     assert post(**{"Content-Type": kind})[0] == 202
+
+
+def test_a_body_above_the_limit_is_kept_in_part(client: FlaskClient, post: Post, inbox: Inbox) -> None:
+    """The largest outage has the largest payload: it is acknowledged and decided, and the request gets more time."""
+    allowed: list[float] = []
+    body = to_bytes(a_body(alerts=[an_alert(fingerprint=f"{number:016x}") for number in range(300)]))
+    answer = client.post(
+        "/webhook/alertmanager",
+        data=body,
+        headers=JSON,
+        environ_overrides={"responder.allow_seconds": allowed.append},
+    )
+    assert (answer.status_code, allowed) == (202, [webhook.LARGE_SECONDS])
+    assert post(gzip.compress(body), **{"Content-Encoding": "gzip"})[0] == 202
+    for number in (1, 2):
+        delivery = inbox.find(number)
+        assert delivery is not None
+        group = parse(delivery.body)
+        assert len(delivery.body) <= LIMIT
+        assert len(group.alerts) + group.truncated == 300
+
+
+def test_a_body_beyond_all_limits_is_refused(post: Post, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is larger than 256 MiB is a refused payload."""
+    monkeypatch.setattr(webhook, "LARGE_BYTES", 50_000)
+    status, text = post(to_bytes(a_body(alerts=[an_alert()] * 300)))
+    assert status == 413
+    assert "more than 50000 bytes" in text
+    assert [each.status for each in inbox.rejected(10)] == [413]
 
 
 def test_a_request_that_is_cut_off_is_no_refused_body(client: FlaskClient, inbox: Inbox, counted: Counted) -> None:
