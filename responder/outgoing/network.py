@@ -143,18 +143,27 @@ def _has_input(connection: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-_FORBIDDEN = tuple(
+_FORBIDDEN: Final = tuple(
     ipaddress.ip_network(network)
     for network in (
         "169.254.0.0/16",  # link-local, and the metadata service of most clouds
         "fe80::/10",
-        "fd00:ec2::254/128",  # AWS
+        "fd00:ec2::254/128",  # AWS, and below it the credentials of EKS pods
+        "fd00:ec2::23/128",
         "fd20:ce::254/128",  # Google Cloud
         "100.100.100.200/32",  # Alibaba Cloud
+        "168.63.129.16/32",  # Azure: the host agent
+        "192.0.0.192/32",  # Oracle Cloud
+        "fd00:42::42/128",  # Scaleway
     )
 )
-# RFC 6052: the last 32 bits are an IPv4 address.
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+#: NAT64's networks, and where the IPv4 address may begin in an address of each (RFC 6052, section 2.2). The second
+#: network is for local use, with a prefix of any length (RFC 8215).
+_NAT64: Final = (
+    (ipaddress.IPv6Network("64:ff9b::/96"), (96,)),
+    (ipaddress.IPv6Network("64:ff9b:1::/48"), (48, 56, 64, 96)),
+)
+_ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
 
 
 class UnreachableError(Exception):
@@ -169,20 +178,34 @@ class UnreachableError(Exception):
 
 
 def is_forbidden(address: str) -> bool:
-    """Whether an IP address is link-local or a cloud's metadata service, also when wrapped in IPv6.
+    """True for a link-local address and a cloud's metadata service, also where IPv6 embeds the IPv4 address.
 
-    Text that is no IP address is not: names are judged by what they resolve to, when the connection is made.
+    Text that is no IP address is not forbidden: names are judged by what they resolve to, when the connection is made.
     """
     try:
         ip = ipaddress.ip_address(address.strip("[]").partition("%")[0])
     except ValueError:
         return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        elif ip in _NAT64:
-            ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return any(ip in network for network in _FORBIDDEN)
+    every = (ip, *_embedded(ip)) if isinstance(ip, ipaddress.IPv6Address) else (ip,)
+    return any(each in network for each in every for network in _FORBIDDEN)
+
+
+def _embedded(ip: ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]:
+    """The IPv4 addresses that a router or tunnel may take ``ip`` for."""
+    number = int(ip)
+    if ip.ipv4_mapped is not None:
+        yield ip.ipv4_mapped
+    if ip.sixtofour is not None:
+        yield ip.sixtofour
+    yield from ip.teredo or ()
+    if number >> 32 == 0 or number >> 32 & 0xFFFFFFFF in _ISATAP:  # IPv4-compatible (RFC 4291), ISATAP (RFC 5214)
+        yield ipaddress.IPv4Address(number & 0xFFFFFFFF)
+    bits = f"{number:0128b}"
+    for network, firsts in _NAT64:
+        for first in firsts if ip in network else ():
+            # Bits 64 to 71 are zero and belong to no address.
+            found = bits[first:] if first > 64 else bits[first:64] + bits[72:]
+            yield ipaddress.IPv4Address(int(found[:32], 2))
 
 
 def split_address(text: str) -> tuple[str, int]:

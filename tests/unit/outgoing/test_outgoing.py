@@ -210,6 +210,27 @@ def test_metadata_addresses_are_never_called(outgoing: Outgoing, host: str) -> N
         outgoing.connect(host.strip("[]"), 80, within(2))
 
 
+METADATA = (
+    *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:42::42"),
+    *("100.100.100.200", "168.63.129.16", "192.0.0.192"),
+    *("::ffff:169.254.169.254", "::ffff:168.63.129.16", "[::169.254.169.254]"),  # IPv4-mapped, IPv4-compatible
+    *(
+        "64:ff9b:1::a9fe:a9fe",
+        "64:ff9b:1:a9fe:a9:fe00::",
+        "64:ff9b:1:a9:fe:a9fe::",
+        "64:ff9b:1:0:a9:fea9:fe00:0",
+    ),  # NAT64
+    *("2002:a9fe:a9fe::1", "2002:a83f:8110::"),  # 6to4
+    "2001:0:4136:e378:8000:63bf:5601:5601",  # Teredo: the client's address is inverted
+    "2001:0:a9fe:a9fe::1",
+    "2001:db8::5efe:a9fe:a9fe",  # ISATAP
+)
+HARMLESS = (
+    *("10.1.2.3", "192.0.0.191", "168.63.129.17", "fd00:ec2::1:254", "::1", "::", "::ffff:10.1.2.3", "::10.1.2.3"),
+    *("64:ff9b::a01:203", "64:ff9b:1::a01:203", "2002:a01:203::1", "2001:0:a01:203:8000:63bf:f5fe:fdfc", "2001:db8::1"),
+)
+
+
 def test_connect_to_cannot_lead_to_a_metadata_address() -> None:
     """Nor does a mapping that was set by mistake."""
     outgoing = Outgoing(SystemClock(), {"plato:8080": "169.254.169.254:80"})
@@ -221,6 +242,8 @@ def test_which_addresses_are_out_of_bounds() -> None:
     """Private addresses are where services live; link-local and metadata addresses are not."""
     assert is_forbidden("169.254.1.1")
     assert is_forbidden("64:ff9b::a9fe:a9fe")
+    assert [each for each in METADATA if not is_forbidden(each)] == []
+    assert [each for each in HARMLESS if is_forbidden(each)] == []
     assert is_forbidden("fe80::1%eth0")
     assert not any(is_forbidden(each) for each in ("10.0.0.1", "127.0.0.1", "::1", "plato", ""))
 
