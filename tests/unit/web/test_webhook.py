@@ -87,6 +87,15 @@ def test_a_slash_at_the_end_of_the_address_loses_no_alert(post: Post, inbox: Inb
     assert delivery.cluster == cluster
 
 
+@pytest.mark.parametrize("path", ["//webhook/alertmanager", "/webhook//alertmanager", "/webhook/alertmanager//"])
+def test_no_answer_redirects_to_the_host_that_a_request_names(client: FlaskClient, inbox: Inbox, path: str) -> None:
+    """Doubled slashes are taken as one: a redirect would lead to whatever the Host header says."""
+    headers = JSON | {"Authorization": "Bearer new", "Host": "evil.example"}
+    answer = client.post("/", data=BODY, headers=headers, environ_overrides={"PATH_INFO": path})
+    assert (answer.status_code, answer.headers.get("Location")) == (202, None)
+    assert inbox.find(1) is not None
+
+
 @pytest.mark.parametrize(
     "header",
     ["Bearer old", "bearer  new", "Basic " + base64.b64encode("am:pässword".encode()).decode()],
