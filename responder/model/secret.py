@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import unquote
+
+from responder.model.redaction.names import Promise, promise
 
 MASK = "***"
 
@@ -34,19 +37,45 @@ def scrub(text: str, secrets: tuple[Secret, ...]) -> str:
     return text
 
 
-_PASSWORD_IN_URL = re.compile(
-    r"(?<=://)(?P<user>[^:@/]*):(?P<password>.*)@|(?P<key>[?&](?:ssl)?password=)(?P<value>[^&]*)"
-)
+#: User and password of a URL; a number before a slash is the port.
+_USERINFO: Final = re.compile(r"(?<=://)(?P<user>[^:@/?#\s]*)(?P<colon>:(?![0-9]{1,5}[/?#])(?P<password>.*))?@")
+#: Parameters of a query, and the keywords of a connection string.
+_PARAMETER: Final = re.compile(r"(?:(?<=[?&;\s])|^)(?P<name>[\w.-]+)\s?=\s?(?P<value>'(?:[^'\\]|\\.)*'|[^&;#\s]*)")
+_WEB: Final = ("http://", "https://")
 
 
 def passwords_in(url: str) -> tuple[Secret, ...]:
-    """The passwords that a URL holds, as they are written and as they are meant."""
-    found = [match["password"] or match["value"] or "" for match in _PASSWORD_IN_URL.finditer(url)]
+    """The passwords that a URL or connection string holds, as they are written and as they are meant.
+
+    Less than ``without_passwords`` hides: these are masked in every text, which may hold an ordinary word.
+    """
+    least = Promise.IF_RANDOM if url.startswith(_WEB) else Promise.OR_OBJECT
+    found = [
+        each["password"] or "" if each["colon"] else (user if any(map(str.isdigit, user := _alone(each, url))) else "")
+        for each in _USERINFO.finditer(url)
+    ]
+    found += [
+        each["value"].strip("'")
+        for each in _PARAMETER.finditer(_USERINFO.sub("@", url))
+        if promise(each["name"]) >= least
+    ]
     return tuple(Secret(text) for text in dict.fromkeys([*found, *map(unquote, found)]) if text)
 
 
 def without_passwords(url: str) -> str:
-    """The same URL for people to read."""
-    return _PASSWORD_IN_URL.sub(
-        lambda match: f"{match['key']}{MASK}" if match["key"] else f"{match['user']}:{MASK}@", url
+    """The same URL or connection string for people to read."""
+    shown = _USERINFO.sub(
+        lambda each: f"{each['user']}:{MASK}@" if each["colon"] else f"{MASK if _alone(each, url) else each['user']}@",
+        url,
     )
+    return _PARAMETER.sub(lambda each: f"{each['name']}={MASK}" if _announces(each, url) else each[0], shown)
+
+
+def _alone(login: re.Match[str], url: str) -> str:
+    """The user without a password: a token in a web address, a name elsewhere."""
+    return login["user"] if url.startswith(_WEB) else ""
+
+
+def _announces(pair: re.Match[str], url: str) -> bool:
+    """True for a parameter that may be a secret: each of a web address, elsewhere what its name says."""
+    return bool(pair["value"]) and (url.startswith(_WEB) or promise(pair["name"]) >= Promise.OR_OBJECT)

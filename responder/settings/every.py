@@ -88,7 +88,12 @@ class Settings:
         """Return every secret that is set, for the scrubber."""
         values = (self.value(each.name) for each in declared() if each.name != "database_url")
         plain = tuple(value for value in values if isinstance(value, Secret) and value.reveal())
-        urls = (self.database_url.reveal(), self.prometheus_url, *chain(*self.alertmanager_url.values()))
+        single = (
+            value
+            for each in declared()
+            if each.name.endswith("_url") and isinstance(value := self.value(each.name), str)
+        )
+        urls = (self.database_url.reveal(), *single, *chain(*self.alertmanager_url.values()))
         return plain + tuple(chain.from_iterable(map(passwords_in, urls)))
 
     def tokens(self) -> Mapping[str, Secret]:

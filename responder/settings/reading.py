@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from responder.model.secret import Secret
+from responder.model.secret import Secret, without_passwords
 from responder.model.setting import Setting, is_port
 from responder.notify.channels import CHANNELS
 from responder.settings.every import Settings, declared, env_name
@@ -39,7 +39,9 @@ def _servers(text: str) -> Mapping[str, tuple[str, ...]]:
         read_part = _CLUSTER.fullmatch(part)
         urls = read_part[2].split() if read_part else []
         if read_part is None or any(not url.startswith(("http://", "https://")) for url in urls):
-            raise ValueError(f"has '{part}': write http://ADDRESS, or CLUSTER=http://ADDRESS, separated by commas")
+            raise ValueError(
+                f"has '{without_passwords(part)}': write http://ADDRESS, or CLUSTER=http://ADDRESS, separated by commas"
+            )
         name = read_part[1] or ""
         found[name] = (*found.get(name, ()), *urls)
     return found

@@ -68,6 +68,25 @@ def test_a_password_in_an_address_is_not_shown_either() -> None:
     assert scrub("first second third", settings.secrets()) == "*** *** ***"
 
 
+def test_nothing_of_an_address_is_shown_that_may_be_a_token() -> None:
+    """A token as the user of a web address, or in its query, is as secret as a password."""
+    settings = read(
+        {
+            "RESPONDER_PROMETHEUS_URL": "https://t0ken-of-ours@prometheus:9090/x?tenant=plato&auth=s3cond#top",
+            "RESPONDER_PUBLIC_URL": "https://responder.example.com:8080/path/@here",
+            "RESPONDER_SLACK_API_URL": "https://proxy.example.com/?third=t#ird",
+        }
+    )
+    shown = {name: value for name, value, _ in settings.rows()}
+    assert shown["RESPONDER_PROMETHEUS_URL"] == "https://***@prometheus:9090/x?tenant=***&auth=***#top"
+    assert shown["RESPONDER_PUBLIC_URL"] == "https://responder.example.com:8080/path/@here"
+    assert shown["RESPONDER_SLACK_API_URL"] == "https://proxy.example.com/?third=***#ird"
+    assert scrub("t0ken-of-ours s3cond plato", settings.secrets()) == "*** *** plato"
+    with pytest.raises(InvalidSettings) as caught:
+        read({"RESPONDER_ALERTMANAGER_URL": "prod=ftp://am:hush@am"})
+    assert "hush" not in str(caught.value)
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "99999999999999999999"])
 def test_a_slip_of_the_keyboard_starts_no_million_of_workers(number: str) -> None:
     """It is said at the start, with what to write."""
@@ -167,6 +186,12 @@ def test_an_alertmanager_that_cannot_be_asked_is_said(text: str) -> None:
             "postgresql://db/x?user=r&password=p4ss%40w&sslmode=require",
             "postgresql://db/x?user=r&password=***&sslmode=require",
         ),
+        ("postgresql://r:p4ss/@db/x#1?2@db/x", "postgresql://r:***@db/x"),
+        ("host=db user=r password='p4ss \\' w' sslmode=require", "host=db user=r password=*** sslmode=require"),
+        (
+            "postgresql://db/x?sslpassword=p4ss&target_session_attrs=any",
+            "postgresql://db/x?sslpassword=***&target_session_attrs=any",
+        ),
         ("postgresql://r@db/x", "postgresql://r@db/x"),
         ("sqlite:////var/lib/responder.db", "sqlite:////var/lib/responder.db"),
     ],
@@ -176,6 +201,7 @@ def test_the_databases_password_is_not_shown(url: str, shown: str) -> None:
     settings = read({"RESPONDER_DATABASE_URL": url})
     assert dict(row[:2] for row in settings.rows())["RESPONDER_DATABASE_URL"] == shown
     assert "p4ss" not in f"{settings!r}"
+    assert scrub("any require r db", settings.secrets()) == "any require r db"
     assert "p4ss" not in scrub(f"cannot connect to {url}", settings.secrets())
 
 
