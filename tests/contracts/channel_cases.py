@@ -21,13 +21,16 @@ from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
 from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
+from responder.notify.channels.teams import Teams
 from responder.notify.contract import Channel
 from responder.standins.pagerduty import read_event
 from responder.standins.slack import refusal
+from tests.support import teams
 from tests.support.builders import a_letter, a_mail_server
 
 KEY = "0123456789abcdef0123456789abcdef"
 TOKEN = "xoxb-111111111111-example-token"
+WORKFLOW = "https://prod-1.westeurope.example.com/workflows/0a1b/triggers/manual/paths/invoke?sig=exampleexample"
 HOOK = "https://hooks.slack.example.com/services/T000/B000/exampleexample"
 
 
@@ -104,6 +107,16 @@ def _inert_in_slack(request: Request) -> None:
         assert text.count("```") in {0, 2}
 
 
+def _taken_by_teams(_letter: Letter, request: Request) -> None:
+    assert teams.refusal(request.body) == ""
+
+
+def _inert_in_teams(request: Request) -> None:
+    """Text runs have no Markdown; what is left are the functions for dates, and the addresses of buttons."""
+    assert not [text for text in teams.runs(request.body) if "{{" in text]
+    assert all(url.startswith(("https://a.example.com/", "https://evil")) for url in teams.urls(request.body))
+
+
 def _mail(request: Request) -> EmailMessage:
     return message_from_bytes(request.body, policy=default)
 
@@ -169,6 +182,14 @@ CASES: dict[str, Case] = {
         taken=_taken_by_slack,
         inert=_inert_in_slack,
         secret=HOOK,
+    ),
+    "teams": Case(
+        make=lambda: Teams(Secret(WORKFLOW)),
+        accepted=teams.ACCEPTED,
+        taken=_taken_by_teams,
+        inert=_inert_in_teams,
+        shown=lambda request: "\n".join(teams.runs(request.body)),
+        secret=WORKFLOW,
     ),
     "smtp": Case(
         make=lambda: Smtp("responder@example.com", ("oncall@example.com", "lead@example.com"), a_mail_server()),

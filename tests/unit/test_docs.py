@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
@@ -20,6 +21,9 @@ from responder.cli import _COMMANDS, main
 from responder.counters import METRICS
 from responder.diagnose.probes import PROBES
 from responder.model.rule import ExpectedHeartbeat
+from responder.notify.channels import CHANNELS
+from responder.notify.contract import Use
+from responder.notify.delivery.route import in_order
 from responder.rulebook.schema import (
     AdjustShape,
     ContactShape,
@@ -38,7 +42,7 @@ from responder.rulebook.schema import (
     WindowShape,
 )
 from responder.runbooks.catalogue import anchors
-from responder.settings import Settings
+from responder.settings import Settings, env_name
 from responder.store.database import Database
 from responder.web.metrics import RulesInfo, StoreCollector
 from tests.conftest import HandClock
@@ -67,6 +71,28 @@ def test_the_settings_page_lists_every_setting() -> None:
         "| variable | default | what it is |\n|---|---|---|\n"
     )
     compare("settings.md", head + "\n".join(rows) + "\n")
+
+
+def test_the_channels_page_describes_every_channel() -> None:
+    """What a channel is for, when it is used and how it is set up is read from its own file."""
+    uses = {Use.RULES: "rules", Use.FALLBACK: "fallback only", Use.LAST_RESORT: "if no other channel is left"}
+    order = in_order({})
+    rows, described = [], dict[str, list[str]]()
+    for name, kind in CHANNELS.items():
+        use = f"rules, instead of `{kind.stands_in_for}`" if kind.stands_in_for else uses[kind.use]
+        place = str(order.index(name) + 1) if name in order else ""
+        settings = ", ".join(f"`{env_name(each.name)}`" for each in kind.settings)
+        cells = (f"`{name}`", kind.title, use, "yes" if kind.pages else "", place, settings)
+        rows.append(f"| {' | '.join(cells)} |")
+        described.setdefault(inspect.getdoc(sys.modules[kind.__module__]) or "", []).append(f"`{name}`")
+    head = (
+        "# Channels\n\nThe kinds of channels. A page that a channel does not take goes to the next configured channel\n"
+        "in the fallback order that calls on-call, and if none is left, to the next one that is read.\n"
+        "[Settings](settings.md) explains each setting.\n\n"
+        "| name | channel | used by | pages | fallback order | settings |\n|---|---|---|---|---|---|\n"
+    )
+    sections = [f"\n## {', '.join(names)}\n\n{text}\n" for text, names in described.items()]
+    compare("channels.md", head + "\n".join(rows) + "\n" + "".join(sections))
 
 
 def test_the_metrics_page_lists_every_metric(database: Database) -> None:

@@ -7,6 +7,7 @@ from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
 from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
+from responder.notify.channels.teams import Teams
 from responder.notify.contract import Channel
 
 CHANNELS: dict[str, type[Channel]] = {
@@ -14,6 +15,7 @@ CHANNELS: dict[str, type[Channel]] = {
     "pagerduty_fallback": PagerDutyFallback,
     "slack": Slack,
     "slack_webhook": SlackWebhook,
+    "teams": Teams,
     "smtp": Smtp,
     "log": Log,
 }

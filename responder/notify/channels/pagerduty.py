@@ -1,4 +1,9 @@
-"""PagerDuty, Events API v2: an alert that wakes people, and its resolution."""
+"""PagerDuty (Events API v2): an alert that pages on-call, and its resolve.
+
+Create a service with the integration *Events API V2* and put its integration key into
+`RESPONDER_PAGERDUTY_ROUTING_KEY`. `pagerduty_fallback` is a second key, or the same key in another region, for pages
+that the first does not take.
+"""
 
 from __future__ import annotations
 

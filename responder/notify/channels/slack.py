@@ -1,4 +1,9 @@
-"""Slack with a bot token: one message an incident, edited in place, its details and changes in the thread."""
+"""Slack with a bot token: one message for each incident, edited in place, with details and changes in its thread.
+
+Create a Slack app with the bot scope `chat:write`, install it, invite the bot to the channel, and put its token
+(`xoxb-...`) into `RESPONDER_SLACK_BOT_TOKEN` and the channel into `RESPONDER_SLACK_CHANNEL`. With
+`RESPONDER_SLACK_ONCALL_GROUP`, a page that was not accepted elsewhere mentions that user group.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Slack by incoming webhook: a message of its own for each moment; a webhook can neither edit nor thread."""
+"""Slack by incoming webhook: a message of its own for each change; a webhook can neither edit nor reply.
+
+Put the address of the webhook into `RESPONDER_SLACK_WEBHOOK_URL`. It is used if there is no bot token, for rules that
+name `slack`.
+"""
 
 from __future__ import annotations
 

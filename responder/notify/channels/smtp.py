@@ -1,4 +1,8 @@
-"""Mail: the last channel to call on-call, plain text that every client shows. The deliverer speaks SMTP."""
+"""Mail: the last channel to call on-call, as plain text that every client shows.
+
+Set `RESPONDER_SMTP_HOST`, `RESPONDER_SMTP_FROM` and `RESPONDER_SMTP_TO`, and a user with a password if the server needs
+a login.
+"""
 
 from __future__ import annotations
 

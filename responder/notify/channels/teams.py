@@ -1,0 +1,225 @@
+"""Microsoft Teams by a Workflows webhook: an Adaptive Card of its own for each message.
+
+To get the address: in Teams, open the menu of the channel and choose *Workflows*, then the template *Send webhook
+alerts to a channel* (earlier *Post to a channel when a webhook request is received*). Choose the team and the channel,
+and copy the address that is shown last into `RESPONDER_TEAMS_WEBHOOK_URL`, or into the file that
+`RESPONDER_TEAMS_WEBHOOK_URL_FILE` names. The address is a secret. A workflow belongs to the person who made it: add a
+co-owner, or it ends with that account. It posts to private channels only on behalf of a user. `responder doctor --send`
+posts a test card.
+
+Rules name the channel `teams`. A workflow can neither edit a card nor reply to one, so each change is a card of its
+own. A card mentions nobody: a page goes there to be read. The vendor acknowledges a request before it posts the card;
+the run history of the workflow shows whether the post succeeded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+from responder.model.check import Result, ok
+from responder.model.clock import at, between
+from responder.model.finding import Finding, Verdict, worst_first
+from responder.model.message import Letter, Request, Response
+from responder.model.outcome import Outcome
+from responder.model.report import Moment, Report
+from responder.model.secret import Secret
+from responder.model.setting import Setting
+from responder.model.text import one_line
+from responder.notify.contract import Ask, Channel
+from responder.notify.rate_limit import Pace, per_minute
+from responder.notify.render.plain_text import title
+from responder.notify.render.response import ascii_only, decoded, encoded, judged, text_of, within
+from responder.notify.report.links import safe_url
+
+#: Bytes of a request. Teams takes about 28 KB in UTF-16, which are 14 KB of ASCII
+#: (https://learn.microsoft.com/en-us/microsoftteams/limits-specifications-teams).
+CARD_LIMIT = 14_000
+#: Bytes of one line of text.
+LINE_LIMIT = 1_000
+#: Teams shows six actions of a card.
+MOST_ACTIONS = 6
+#: Bytes of the text on a button, and of an address.
+BUTTON_LIMIT, ADDRESS_LIMIT = 60, 1_000
+#: Teams takes four requests a second from one address; a channel stays readable at one.
+BURST = 4
+PACE = per_minute(60, BURST)
+#: Findings that are listed, the worst first.
+MOST_FINDINGS = 40
+
+_STEPS = ("post",)
+_COLOURS = {Moment.RESOLUTION: "Good", Moment.UPDATE: "Accent", Moment.LATE: "Accent"}
+_SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Verdict.OK: "✅"}
+
+Element = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Teams(Channel):
+    """Posts to ``url``, which is itself the secret."""
+
+    url: Secret
+    pace: Pace = PACE
+    name: str = field(default="teams", kw_only=True)
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(
+            name="teams_webhook_url",
+            kind=Secret,
+            default=Secret(""),
+            doc="Microsoft Teams Workflows webhook that posts to a channel",
+        ),
+        Setting(
+            name="teams_messages_per_minute",
+            kind=int,
+            default=60,
+            doc="what Teams takes from one webhook, all replicas together",
+        ),
+    )
+    title: ClassVar[str] = "Microsoft Teams"
+    fallback_order: ClassVar[int] = 50
+    steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
+
+    @classmethod
+    def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
+        """Return the channel of the webhook."""
+        url = given["teams_webhook_url"]
+        return cls(url, per_minute(given["teams_messages_per_minute"], BURST)) if url.reveal() else None
+
+    def check(self, ask: Ask) -> Iterator[Result]:
+        """Check that the host of the webhook answers; any request to the address itself would start the workflow."""
+        address = urlsplit(self.url.reveal())
+        ask(Request(f"{address.scheme}://{address.netloc}/", b"", method="GET"))
+        yield ok(self.name, "the host of the webhook answers; --send proves the address")
+
+    def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
+        """Return how near the card is to the limit, and the card."""
+        return f"{len(sent[0].body):,} of {CARD_LIMIT:,} bytes", sent[0].body
+
+    def render(self, letter: Letter) -> Request:
+        """Return one card: as many of its lines as fit, the most important first."""
+        if letter.plain:
+            body = _request(list(_plain(letter.report)), [])
+        else:
+            body = _fitted([_headline(letter.report), *_lines(letter.report)], _actions(letter.report))
+        return Request(url=self.url.reveal(), body=body, headers={"Content-Type": "application/json"})
+
+    def read(self, letter: Letter, response: Response) -> Outcome:
+        """Return the meaning of a response: 202 is accepted; an error has its message in the body."""
+        error = decoded(response).get("error")
+        said = text_of(error.get("message")) if isinstance(error, dict) else ""
+        return judged(letter, response, said, (self.url,))
+
+
+def _request(lines: list[Element], actions: list[Element]) -> bytes:
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "msteams": {"width": "Full"},
+        "body": lines,
+    } | ({"actions": actions} if actions else {})
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    return encoded({"type": "message", "attachments": [attachment]})
+
+
+def _fitted(lines: list[Element], actions: list[Element]) -> bytes:
+    body = _request(lines, actions)
+    kept = list(lines)
+    while len(body) > CARD_LIMIT and len(kept) > 1:
+        kept.pop()
+        body = _request([*kept, _line("Cut", f"{len(lines) - len(kept)} more lines left out")], actions)
+    return body
+
+
+def _line(name: str, text: str, **style: object) -> Element:
+    """Return a paragraph. Text runs have no Markdown, so that foreign text can neither format nor link."""
+    bold: list[Element] = [{"type": "TextRun", "text": f"{name}: ", "weight": "Bolder"}] if name else []
+    return {"type": "RichTextBlock", "inlines": [*bold, {"type": "TextRun", "text": _said(text), **style}]}
+
+
+def _said(text: str) -> str:
+    """Return the text on one line; two braces would begin a date function such as {{DATE(...)}}."""
+    return within(one_line(text[: 2 * LINE_LIMIT]), LINE_LIMIT).replace("{{", "{ {").replace("{{", "{ {")
+
+
+def _headline(report: Report) -> Element:
+    colour = _COLOURS.get(report.moment, "Attention")
+    return _line("", title(report), size="Large", weight="Bolder", color=colour)
+
+
+def _plain(report: Report) -> Iterator[Element]:
+    """Yield the minimal form: a few lines in ASCII and no links."""
+    where = (report.runbook.href or report.runbook.text) if report.runbook else ""
+    because = f"sent here because {report.detour}" if report.detour else ""
+    for text in (title(report), because, report.update or report.what, where):
+        if text:
+            yield _line("", ascii_only(text[:LINE_LIMIT]))
+
+
+def _lines(report: Report) -> Iterator[Element]:
+    for name, text in _rows(report):
+        if text:
+            yield _line(name, text)
+    for finding in worst_first(report.findings)[:MOST_FINDINGS]:
+        yield _line("", _finding(finding))
+    if (left := len(report.findings) - MOST_FINDINGS) > 0:
+        yield _line("Cut", f"{left} more findings left out")
+    if report.labels:
+        labels = ", ".join(f"{name}={value}" for name, value in list(report.labels.items())[:50])
+        yield _line("Labels", labels, fontType="Monospace")
+    yield _line("", f"{report.incident}, {report.made_by}", size="Small", isSubtle=True)
+
+
+def _rows(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield what a reader needs first: what happened, what it means, the likely cause, the first step, the facts."""
+    over = report.moment in {Moment.RESOLUTION, Moment.UNCLOSED}
+    found = report.conclusion
+    yield "Sent here because", report.detour
+    yield "Update", report.update
+    yield "Summary", report.what
+    yield "Impact", report.impact
+    if over:
+        yield "Root cause", report.root_cause
+        yield "Resolution", report.resolution
+        yield "Post-mortem", f"due {at(report.postmortem_due)}" if report.postmortem_due else ""
+    yield "Likely", found.likely
+    yield "First step", "" if over else report.first_step
+    yield "Note", "" if over else report.note
+    yield "Severity", f"{report.severity} ({report.severity_reason})"
+    yield "Service", report.service
+    yield "Status", f"{report.status}, {report.firing} firing, {report.resolved} resolved{_cut(report)}"
+    yield "Duration", between(report.started_at, report.ended_at or report.written_at)
+    if not over:
+        yield "Response target", report.clock.removeprefix(f"{report.severity}: ")
+        yield "Owner", report.owner
+        yield "Lead", report.lead
+        yield "Channel", report.room
+        yield "Next update", f"in {between(report.written_at, report.next_update)}" if report.next_update else ""
+    yield "Context", found.seen
+    yield "Changed", found.changed
+    yield "Ruled out", found.ruled_out
+    yield "Unknown", found.unknown
+    yield "Still checking", ", ".join(report.pending)
+    yield "Related", report.related
+    yield "History", report.history
+
+
+def _cut(report: Report) -> str:
+    return f", {report.truncated} more cut by max_alerts" if report.truncated else ""
+
+
+def _finding(finding: Finding) -> str:
+    sign = _SIGNS[finding.verdict] if finding.judged else "📎"
+    return f"{sign} {finding.probe}: {finding.headline}"
+
+
+def _actions(report: Report) -> list[Element]:
+    every = (*([report.runbook] if report.runbook else []), *report.links)
+    links = [(one_line(each.text[: 4 * BUTTON_LIMIT]), safe_url(each.href)) for each in every]
+    return [
+        {"type": "Action.OpenUrl", "title": within(text, BUTTON_LIMIT) or "Link", "url": url}
+        for text, url in links
+        if url and len(url) <= ADDRESS_LIMIT
+    ][:MOST_ACTIONS]
