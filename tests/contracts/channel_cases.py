@@ -107,7 +107,7 @@ def _inert_in_slack(request: Request) -> None:
         assert text.count("```") in {0, 2}
 
 
-def _taken_by_teams(_letter: Letter, request: Request) -> None:
+def _taken_by_teams(_letter: ClaimedMessage, request: Request) -> None:
     assert teams.refusal(request.body) == ""
 
 

@@ -22,14 +22,14 @@ from urllib.parse import urlsplit
 from responder.model.check import Result, ok
 from responder.model.clock import at, between
 from responder.model.finding import Finding, Verdict, worst_first
-from responder.model.message import Letter, Request, Response
+from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Outcome
-from responder.model.report import Moment, Report
+from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.model.text import one_line
 from responder.notify.contract import Ask, Channel
-from responder.notify.rate_limit import Pace, per_minute
+from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import title
 from responder.notify.render.response import ascii_only, decoded, encoded, judged, text_of, within
 from responder.notify.report.links import safe_url
@@ -50,7 +50,7 @@ PACE = per_minute(60, BURST)
 MOST_FINDINGS = 40
 
 _STEPS = ("post",)
-_COLOURS = {Moment.RESOLUTION: "Good", Moment.UPDATE: "Accent", Moment.LATE: "Accent"}
+_COLOURS = {MessageKind.RESOLUTION: "Good", MessageKind.UPDATE: "Accent", MessageKind.LATE: "Accent"}
 _SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Verdict.OK: "✅"}
 
 Element = dict[str, Any]
@@ -61,7 +61,7 @@ class Teams(Channel):
     """Posts to ``url``, which is itself the secret."""
 
     url: Secret
-    pace: Pace = PACE
+    pace: RateLimit = PACE
     name: str = field(default="teams", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
@@ -79,7 +79,7 @@ class Teams(Channel):
     )
     title: ClassVar[str] = "Microsoft Teams"
     fallback_order: ClassVar[int] = 50
-    steps: ClassVar[Mapping[Moment, tuple[str, ...]]] = dict.fromkeys(Moment, _STEPS)
+    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
 
     @classmethod
     def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
@@ -97,7 +97,7 @@ class Teams(Channel):
         """Return how near the card is to the limit, and the card."""
         return f"{len(sent[0].body):,} of {CARD_LIMIT:,} bytes", sent[0].body
 
-    def render(self, letter: Letter) -> Request:
+    def render(self, letter: ClaimedMessage) -> Request:
         """Return one card: as many of its lines as fit, the most important first."""
         if letter.plain:
             body = _request(list(_plain(letter.report)), [])
@@ -105,7 +105,7 @@ class Teams(Channel):
             body = _fitted([_headline(letter.report), *_lines(letter.report)], _actions(letter.report))
         return Request(url=self.url.reveal(), body=body, headers={"Content-Type": "application/json"})
 
-    def read(self, letter: Letter, response: Response) -> Outcome:
+    def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
         """Return the meaning of a response: 202 is accepted; an error has its message in the body."""
         error = decoded(response).get("error")
         said = text_of(error.get("message")) if isinstance(error, dict) else ""
@@ -174,7 +174,7 @@ def _lines(report: Report) -> Iterator[Element]:
 
 def _rows(report: Report) -> Iterator[tuple[str, str]]:
     """Yield what a reader needs first: what happened, what it means, the likely cause, the first step, the facts."""
-    over = report.moment in {Moment.RESOLUTION, Moment.UNCLOSED}
+    over = report.moment in {MessageKind.RESOLUTION, MessageKind.UNCLOSED}
     found = report.conclusion
     yield "Sent here because", report.detour
     yield "Update", report.update

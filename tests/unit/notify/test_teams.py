@@ -8,7 +8,7 @@ import pytest
 
 from responder.model.message import Response
 from responder.model.outcome import Delivered, Refused, TryLater
-from responder.model.report import Moment
+from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.notify.channels.teams import CARD_LIMIT, Teams
 from tests.support import teams
@@ -73,6 +73,6 @@ def test_answers_of_the_vendor_are_understood(response: Response, expected: obje
 )
 def test_the_stand_in_refuses_what_teams_would_not_show(change: dict[str, object], why: str) -> None:
     """The rules that the contract tests judge by can fail."""
-    message = json.loads(CHANNEL.render(a_letter(a_report(moment=Moment.UPDATE))).body)
+    message = json.loads(CHANNEL.render(a_letter(a_report(moment=MessageKind.UPDATE))).body)
     message["attachments"][0]["content"]["body"].append(change)
     assert why in teams.refusal(json.dumps(message).encode())
