@@ -53,7 +53,7 @@ class HandClock:
 @pytest.fixture(autouse=True)
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has RESPONDER_... variables for a service of their own gets the same results."""
-    for name in [name for name in os.environ if name.startswith("RESPONDER_")]:
+    for name in [name for name in os.environ if name.startswith("RESPONDER_") or name.upper().endswith("_PROXY")]:
         monkeypatch.delenv(name)
 
 

@@ -9,7 +9,9 @@ from responder.bootstrap.channels import (
     deliverer_over,
     outgoing,
     prober,
+    proxies,
     shown_channels,
+    vendors,
 )
 from responder.bootstrap.environment import (
     SystemClock,
@@ -60,6 +62,7 @@ __all__ = [
     "prepare_store_aside",
     "print_page",
     "prober",
+    "proxies",
     "reread",
     "retention",
     "rule_files",
@@ -67,4 +70,5 @@ __all__ = [
     "shown_channels",
     "surroundings",
     "try_rules",
+    "vendors",
 ]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from responder.notify.contract import Channel
     from responder.notify.delivery.deliver import Deliverer
     from responder.outgoing import Outgoing
+    from responder.outgoing.proxy import Proxies
 
 
 _MASK = Secret("***")
@@ -48,15 +49,37 @@ def _built(given: dict[str, Any]) -> dict[str, Channel]:
 
 
 def outgoing(settings: Settings, clock: Clock) -> Outgoing:
-    """The way out."""
+    """Client for probes and for queries to Prometheus and Alertmanager: it uses no proxy."""
     from responder.outgoing import Outgoing
 
-    return Outgoing(clock, connect_to=settings.connect_to, tokens=settings.tokens())
+    return Outgoing(clock, connect_to=settings.connect_to, ca_file=settings.ca_file, tokens=settings.tokens())
+
+
+def vendors(settings: Settings, clock: Clock) -> Outgoing:
+    """Client for channels and heartbeats: it uses the proxy, if there is one."""
+    from responder.outgoing import Outgoing
+
+    return Outgoing(
+        clock,
+        connect_to=settings.connect_to,
+        ca_file=settings.ca_file,
+        tokens=settings.tokens(),
+        proxies=proxies(settings),
+    )
+
+
+def proxies(settings: Settings) -> Proxies:
+    """Proxies of the settings."""
+    from responder.outgoing.proxy import Proxies
+
+    # What RESPONDER_CONNECT_TO leads elsewhere is a port-forward or a demo: no proxy could reach it.
+    direct = ",".join((settings.no_proxy, *settings.connect_to))
+    return Proxies(settings.proxy_url, settings.http_proxy_url, direct)
 
 
 def deliverer(settings: Settings, clock: Clock) -> Deliverer:
     """Return what sends messages: HTTP, standard output for the log, SMTP for mail."""
-    return deliverer_over(outgoing(settings, clock), settings, clock, print_page)
+    return deliverer_over(vendors(settings, clock), settings, clock, print_page)
 
 
 def deliverer_over(way_out: Outgoing, settings: Settings, clock: Clock, print_page: Callable[[str], None]) -> Deliverer:

@@ -249,7 +249,7 @@ def jobs(
     if settings.heartbeat_url.reveal():
         urls = {"url": settings.heartbeat_url, "fail_url": settings.heartbeat_fail_url}
         line = outbound_heartbeat.OutboundHeartbeat(
-            database, decisions, bootstrap.outgoing(settings, clock), clock, **urls, alive=alive
+            database, decisions, bootstrap.vendors(settings, clock), clock, **urls, alive=alive
         )
         work["lifeline"] = (outbound_heartbeat.EVERY, line.run)
     return {name: Job(name=name, every=every, run=run) for name, (every, run) in work.items()}

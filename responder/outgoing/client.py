@@ -14,6 +14,7 @@ from responder.model.clock import Clock, Deadline
 from responder.model.message import Request, Response
 from responder.model.secret import MASK, Secret
 from responder.outgoing.network import Dialer
+from responder.outgoing.proxy import Proxies
 
 if TYPE_CHECKING:
     from responder.outgoing.session import Session
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class Outgoing:
     """Everything that leaves this process. Safe to share between threads.
 
-    Nothing is read from the environment: no proxies, no netrc. Redirects are not followed, cookies are not kept.
+    Nothing is read from the environment. Redirects are not followed, cookies are not kept. Only ``send`` uses a proxy.
     Link-local and metadata addresses are refused after a name is resolved, and the checked address is the one called.
     """
 
@@ -32,6 +33,7 @@ class Outgoing:
         connect_to: Mapping[str, str] | None = None,
         ca_file: str = "",
         tokens: Mapping[str, Secret] | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         """Connect nothing yet.
 
@@ -40,6 +42,7 @@ class Outgoing:
             connect_to: Maps ``host:port`` to the ``host:port`` to call instead; Host header and SNI stay.
             ca_file: PEM file with certificates to trust in addition to the system's authorities.
             tokens: Bearer tokens by the base URL of the server that may receive each.
+            proxies: Egress proxies for ``send``; none for probes.
         """
         self._clock = clock
         self._dialer = Dialer(clock, dict(connect_to or {}))
@@ -47,7 +50,8 @@ class Outgoing:
         self._tls: ssl.SSLContext | None = None
         self._tokens = tokens or {}
         self._lock = threading.Lock()
-        self._opened: Session | None = None
+        self._proxies = proxies or Proxies()
+        self._opened: dict[Proxies, Session] = {}
 
     @property
     def tls(self) -> ssl.SSLContext:
@@ -62,17 +66,18 @@ class Outgoing:
         Raises UnreachableError, by the deadline, if there is none. A read-only request that failed on a dead kept-alive
         connection is repeated once; any other retry is the caller's.
         """
-        return self._session().send(request, deadline, cap)
+        return self._session(self._proxies).send(request, deadline, cap)
 
     def ask(self, request: Request, deadline: Deadline, cap: int = 65536) -> Response:
-        """The same for a question to Prometheus or Alertmanager: with the token of that server, where it has one.
+        """The same for a query to Prometheus or Alertmanager: without a proxy, and with the token of that server.
 
-        Nothing but such questions carries a token, and no redirect is followed with one.
+        Nothing but such queries carries a token, and no redirect is followed with one.
         """
         token = token_for(request.url, self._tokens)
+        session = self._session(Proxies())
         if token is None:
-            return self.send(request, deadline, cap)
-        return masked(self.send(with_token(request, token), deadline, cap), token)
+            return session.send(request, deadline, cap)
+        return masked(session.send(with_token(request, token), deadline, cap), token)
 
     def connect(self, host: str, port: int, deadline: Deadline) -> socket.socket:
         """A connected TCP socket, its time-out set to what is left. Raises UnreachableError."""
@@ -91,18 +96,20 @@ class Outgoing:
     def close(self) -> None:
         """Close idle connections. Requests under way finish."""
         with self._lock:
-            session, self._opened = self._opened, None
-        if session is not None:
+            sessions, self._opened = tuple(self._opened.values()), {}
+        for session in sessions:
             session.close()
 
-    def _session(self) -> Session:
+    def _session(self, proxies: Proxies) -> Session:
         with self._lock:
-            if self._opened is None:
+            session = self._opened.get(proxies)
+            if session is None:
                 # Commands that send nothing do not load httpx.
                 from responder.outgoing.session import Session
 
-                self._opened = Session(self._dialer, lambda: verifying(self._ca_file))
-            return self._opened
+                session = Session(self._dialer, lambda: verifying(self._ca_file), proxies)
+                self._opened[proxies] = session
+            return session
 
 
 def verifying(ca_file: str) -> ssl.SSLContext:

@@ -120,8 +120,10 @@ class DeadlineStream(httpcore.NetworkStream):
 class DeadlineBackend(httpcore.NetworkBackend):
     """Opens connections through the Dialer, which checks the address that it then connects to."""
 
-    def __init__(self, dialer: Dialer) -> None:
+    def __init__(self, dialer: Dialer, proxy: str = "") -> None:
+        """``proxy`` names the proxy that these connections lead to, for messages."""
         self._dialer = dialer
+        self._proxy = proxy
 
     def connect_tcp(
         self,
@@ -134,7 +136,13 @@ class DeadlineBackend(httpcore.NetworkBackend):
         """Connect by the deadline of the current exchange. Raises UnreachableError."""
         exchange = _current.get()
         exchange.dialled = True
-        return DeadlineStream(self._dialer.dial(host, port, exchange.deadline), self._dialer.clock)
+        try:
+            connection = self._dialer.dial(host, port, exchange.deadline)
+        except UnreachableError as error:
+            if self._proxy:
+                raise UnreachableError(f"proxy {self._proxy}: {error}") from error
+            raise
+        return DeadlineStream(connection, self._dialer.clock)
 
 
 def _has_input(connection: socket.socket) -> bool:
@@ -164,6 +172,8 @@ _NAT64: Final = (
     (ipaddress.IPv6Network("64:ff9b:1::/48"), (48, 56, 64, 96)),
 )
 _ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
+#: Reason for not calling one of these.
+FORBIDDEN: Final = "link-local and metadata addresses are never asked"
 
 
 class UnreachableError(Exception):
@@ -282,7 +292,7 @@ class Dialer:
         host, port = self.mapped(host, port)
         addresses = self.resolve(host, port, deadline)
         if any(is_forbidden(address) for address in addresses):
-            raise UnreachableError("link-local and metadata addresses are never asked")
+            raise UnreachableError(FORBIDDEN)
         failure: OSError = TimeoutError()
         for untried, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
             left = deadline.left(self.clock.monotonic())

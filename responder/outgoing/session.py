@@ -14,8 +14,19 @@ from urllib.parse import SplitResult, quote, urlsplit
 from responder import __version__
 from responder.model.clock import Deadline
 from responder.model.message import Request, Response
+from responder.model.text import one_line
 from responder.outgoing.library import httpcore, httpx
-from responder.outgoing.network import DeadlineBackend, Dialer, Exchange, UnreachableError, limited, reason
+from responder.outgoing.network import (
+    FORBIDDEN,
+    DeadlineBackend,
+    Dialer,
+    Exchange,
+    UnreachableError,
+    is_forbidden,
+    limited,
+    reason,
+)
+from responder.outgoing.proxy import Proxies
 
 #: Bytes that an answer may take beside its body: heads (also of 1xx responses), and what chunks are wrapped in.
 _OVERHEAD_BYTES: Final = 1024 * 1024
@@ -31,6 +42,9 @@ _ILLEGAL: Final = re.compile(r"""%(?![0-9A-Fa-f]{2})|[^!-~]|["<>\\^`{|}]""")
 #: h11 hints at this status (RFC 6585) if a head exceeds the 100 KB that httpcore allows.
 _HEAD_TOO_LARGE: Final = 431
 
+#: Only a proxy answers this (RFC 9110, 15.5.8); for http:// addresses its answer takes the place of the vendor's.
+_PROXY_LOGIN: Final = 407
+
 _Origin = tuple[bytes, bytes, int | None]
 
 # Both log whole URLs, and some URLs are secrets.
@@ -41,10 +55,10 @@ for _name in (httpx.__name__, httpcore.__name__):
 class Session:
     """An httpx client for all origins. Safe to share between threads; follows no redirect and keeps no cookie."""
 
-    def __init__(self, dialer: Dialer, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, dialer: Dialer, tls: Callable[[], ssl.SSLContext], proxies: Proxies) -> None:
         """``tls`` makes the context for HTTPS. httpcore sets its ALPN protocols, so nothing else may use it."""
         self._clock = dialer.clock
-        self._pools = _Pools(dialer, tls)
+        self._pools = _Pools(dialer, tls, proxies)
         self._client = httpx.Client(
             transport=self._pools,
             headers=_HEADERS,
@@ -99,6 +113,8 @@ class Session:
             try:
                 if response.status_code < 200:  # 101: a switch of protocols that was not requested
                     raise httpcore.RemoteProtocolError("not a final response")
+                if response.status_code == _PROXY_LOGIN:
+                    raise httpcore.ProxyError(f"{response.status_code} {response.reason_phrase}")
                 body = b"".join(_capped(response.iter_raw(), cap))
             finally:
                 response.close()
@@ -112,8 +128,9 @@ class _Pools(httpx.BaseTransport):
     connections is bounded by the number of threads; the age of idle ones by DeadlineStream.
     """
 
-    def __init__(self, dialer: Dialer, tls: Callable[[], ssl.SSLContext]) -> None:
-        self._backend = DeadlineBackend(dialer)
+    def __init__(self, dialer: Dialer, tls: Callable[[], ssl.SSLContext], proxies: Proxies) -> None:
+        self._dialer = dialer
+        self._proxies = proxies
         self._make_tls = tls
         self._tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
@@ -156,13 +173,27 @@ class _Pools(httpx.BaseTransport):
         with self._lock:
             pool = self._by_origin.get(origin)
             if pool is None:
-                if origin[0] == b"https" and self._tls is None:
-                    self._tls = self._make_tls()
-                pool = httpcore.ConnectionPool(
-                    ssl_context=self._tls, max_connections=None, network_backend=self._backend
-                )
-                self._by_origin[origin] = pool
+                pool = self._by_origin[origin] = self._made(origin)
             return pool
+
+    def _made(self, origin: _Origin) -> httpcore.ConnectionPool:
+        scheme, host, port = origin[0].decode(), origin[1].decode(), origin[2]
+        if scheme == "https" and self._tls is None:
+            self._tls = self._make_tls()
+        port = port or (443 if scheme == "https" else 80)
+        proxy = self._proxies.proxy_for(scheme, host, port)
+        if proxy is None:
+            backend = DeadlineBackend(self._dialer)
+            return httpcore.ConnectionPool(ssl_context=self._tls, max_connections=None, network_backend=backend)
+        if is_forbidden(host):  # a name is resolved by the proxy, where it cannot be checked
+            raise UnreachableError(FORBIDDEN)
+        user, _, password = proxy.login.reveal().partition(":")
+        return httpcore.ConnectionPool(
+            ssl_context=self._tls,
+            proxy=httpcore.Proxy(proxy.url, auth=(user.encode(), password.encode()) if user else None),
+            max_connections=None,
+            network_backend=DeadlineBackend(self._dialer, proxy.name),
+        )
 
 
 class _Stream(httpx.SyncByteStream):
@@ -184,6 +215,7 @@ _BROKEN: Final[tuple[type[Exception], ...]] = (
     OSError,
     httpcore.RemoteProtocolError,
     httpcore.LocalProtocolError,
+    httpcore.ProxyError,
     httpx.RemoteProtocolError,
 )
 
@@ -194,6 +226,8 @@ def _named(error: Exception, exchange: Exchange, seconds: float) -> UnreachableE
         return reason(error, seconds)
     if isinstance(error, httpcore.LocalProtocolError):
         return UnreachableError("the request cannot be sent as HTTP")
+    if isinstance(error, httpcore.ProxyError):
+        return UnreachableError(f"the proxy answers {one_line(str(error))[:100]}")
     if isinstance(error, httpx.RemoteProtocolError):  # httpx reads Location though it follows no redirect
         return UnreachableError("the answer redirects to an address that cannot be used")
     if getattr(error.__context__, "error_status_hint", None) == _HEAD_TOO_LARGE:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from itertools import chain
-from typing import Any, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from responder.model.secret import Secret, passwords_in, without_passwords
 from responder.model.setting import Setting
 from responder.notify.channels import CHANNELS
 
 PREFIX = "RESPONDER_"
+
+
+#: Secrets of which only the password is masked.
+_URLS_WITH_PASSWORDS: Final = frozenset({"database_url", "proxy_url", "http_proxy_url"})
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -65,6 +69,16 @@ class Settings:
     )
     heartbeat_url: Secret = _setting(Secret(""), "pinged every minute while people could be paged: a dead man's switch")
     heartbeat_fail_url: Secret = _setting(Secret(""), "pinged in its place while they could not; empty: nothing is")
+    proxy_url: Secret = _setting(
+        Secret(""), "HTTP proxy for channels and heartbeats, never for probes; default: HTTPS_PROXY"
+    )
+    http_proxy_url: Secret = _setting(
+        Secret(""), "the same for http:// addresses; default: RESPONDER_PROXY_URL, or else HTTP_PROXY"
+    )
+    no_proxy: str = _setting(
+        "", "reached without the proxy: hosts, .suffixes, IP addresses, networks, *; default: NO_PROXY"
+    )
+    ca_file: str = _setting("", "PEM file of certificates to trust in addition to the system's")
     workers: int = _setting(2, "worker processes")
     threads: int = _setting(8, "request threads a worker")
     role: str = _setting("all", "what the workers do: web, engine or all")
@@ -86,14 +100,15 @@ class Settings:
 
     def secrets(self) -> tuple[Secret, ...]:
         """Return every secret that is set, for the scrubber."""
-        values = (self.value(each.name) for each in declared() if each.name != "database_url")
+        values = (self.value(each.name) for each in declared() if each.name not in _URLS_WITH_PASSWORDS)
         plain = tuple(value for value in values if isinstance(value, Secret) and value.reveal())
         single = (
             value
             for each in declared()
             if each.name.endswith("_url") and isinstance(value := self.value(each.name), str)
         )
-        urls = (self.database_url.reveal(), *single, *chain(*self.alertmanager_url.values()))
+        shown = (getattr(self, name).reveal() for name in sorted(_URLS_WITH_PASSWORDS))
+        urls = (*shown, *single, *chain(*self.alertmanager_url.values()))
         return plain + tuple(chain.from_iterable(map(passwords_in, urls)))
 
     def tokens(self) -> Mapping[str, Secret]:
@@ -108,7 +123,7 @@ class Settings:
             value = self.value(each.name)
             if isinstance(value, Mapping):
                 value = ",".join(f"{key}={_joined(to)}" if key else _joined(to) for key, to in value.items())
-            elif each.name == "database_url":
+            elif each.name in _URLS_WITH_PASSWORDS:
                 value = without_passwords(value.reveal())
             elif isinstance(value, Secret):
                 value = str(value) if value.reveal() else ""

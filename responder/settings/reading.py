@@ -11,6 +11,7 @@ from typing import Any
 from responder.model.secret import Secret, without_passwords
 from responder.model.setting import Setting, is_port
 from responder.notify.channels import CHANNELS
+from responder.settings.egress import ca_problem, proxy_problem, with_proxies
 from responder.settings.every import Settings, declared, env_name
 
 
@@ -78,6 +79,10 @@ _MOST = {"workers": 64, "threads": 256}
 def _problem(each: Setting, value: str) -> str:
     """What is wrong with one value beyond its type, empty where nothing is."""
     name = each.name
+    if name in {"proxy_url", "http_proxy_url"}:
+        return proxy_problem(value)
+    if name == "ca_file":
+        return ca_problem(value)
     choices = _CHOICES.get(name)
     if choices and value not in choices:
         return f"is '{value}': write one of {', '.join(choices)}"
@@ -101,6 +106,7 @@ def _problem(each: Setting, value: str) -> str:
 
 def read(env: Mapping[str, str]) -> Settings:
     """Return the settings in ``env``. Raises InvalidSettings with every problem at once, without secret values."""
+    env, written_in = with_proxies(env)
     problems: list[str] = []
     found: dict[str, Any] = {}
     settings = tuple(declared())
@@ -112,13 +118,13 @@ def read(env: Mapping[str, str]) -> Settings:
                 continue
             found[item.name] = _READERS[item.kind](text)
         except ValueError as error:
-            problems.append(f"{name} {error}")
+            problems.append(f"{written_in.get(name, name)} {error}")
             continue
         plain = found[item.name].reveal() if isinstance(found[item.name], Secret) else text
         if problem := _problem(item, plain):
-            problems.append(f"{name} {problem}")
+            problems.append(f"{written_in.get(name, name)} {problem}")
     if problems:
-        raise InvalidSettings(tuple(problems))
+        raise InvalidSettings(tuple(dict.fromkeys(problems)))
     own = {each.name for each in settings} & set(Settings.__dataclass_fields__)
     given = Settings(
         **{name: value for name, value in found.items() if name in own},

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TESTS = ("tests/unit/outgoing/test_outgoing.py", "tests/unit/outgoing/test_bearer.py")
+FOLDER = "tests/unit/outgoing"
+TESTS = tuple(f"{FOLDER}/test_{name}.py" for name in ("outgoing", "bearer", "proxy"))
 CLIENTS = {"httpx", "httpcore", "httpx2", "httpcore2", "http.client", "urllib.request"}
 
 

@@ -52,7 +52,8 @@ def run(command: str, folder: Path) -> str:
     words = shlex.split(line)
     settings = dict(word.split("=", 1) for word in words if re.match(r"RESPONDER_\w+=", word))
     arguments = [word for word in words if not re.match(r"RESPONDER_\w+=", word)]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("RESPONDER_")}
+    own = ("RESPONDER_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+    env = {name: value for name, value in os.environ.items() if not name.upper().startswith(own)}
     env |= {"RESPONDER_DATABASE_URL": f"sqlite:///{folder / 'responder.db'}", "NO_COLOR": "1", "COLUMNS": "100"}
     env |= settings
     done = subprocess.run(

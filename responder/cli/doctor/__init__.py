@@ -55,6 +55,7 @@ def checks() -> dict[str, Check]:
         "rules": own.rules,
         "database": own.database,
         "clock": channels.clocks,
+        "proxy": channels.proxy,
         **channels.checks(),
         "fallback": channels.fallbacks,
         "send": channels.test_messages,
@@ -81,7 +82,7 @@ def _examine(timeout: float, *, send: bool) -> tuple[Result, ...]:
         return tuple(bad("settings", problem, change) for problem in error.problems)
     telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
     clock = bootstrap.SystemClock()
-    outgoing = bootstrap.outgoing(settings, clock)
+    outgoing = bootstrap.vendors(settings, clock)
     patient = DoctorContext(
         settings=settings,
         environment=bootstrap.environment(),

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from urllib.parse import urlsplit
 
 from responder import bootstrap
 from responder.cli.doctor.patient import Check, DoctorContext
 from responder.model.check import Level, Result, bad, ok, skipped, warn
+from responder.model.message import Response
 from responder.model.rule import RuleBook
+from responder.model.secret import Secret
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel, Use
 from responder.outgoing import UnreachableError
+from responder.settings import Settings
 
-REACH = "see the network: DNS, egress rules, a proxy (responder uses none)"
+REACH = "see the network: DNS, egress rules, RESPONDER_PROXY_URL if only a proxy leads out"
 _MADE = 2026  # the year of the first release: no clock that was ever set is behind it
 
 
@@ -63,6 +67,32 @@ def fallback_settings() -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
+def proxy(patient: DoctorContext) -> tuple[Result, ...]:
+    """Name the proxy of each vendor that is configured. Whether it lets requests pass is seen by the other checks."""
+    proxies = bootstrap.proxies(patient.settings)
+    used: dict[str, list[str]] = {}
+    for host, port, scheme in _vendors(patient.settings):
+        found = proxies.proxy_for(scheme, host, port)
+        used.setdefault(found.name if found else "", []).append(host)
+    direct = used.pop("", [])
+    if not used:
+        return (skipped("proxy", "vendors are called directly"),)
+    which = [f"{', '.join(dict.fromkeys(hosts))} through {name}" for name, hosts in used.items()]
+    which += [f"{', '.join(dict.fromkeys(direct))} directly"] if direct else []
+    return (ok("proxy", f"{'; '.join(which)}; probes use no proxy"),)
+
+
+def _vendors(settings: Settings) -> Iterator[tuple[str, int, str]]:
+    """Yield host, port and scheme of what the configured channels and the outbound heartbeat call."""
+    urls = [settings.heartbeat_url.reveal(), settings.heartbeat_fail_url.reveal()]
+    for name in bootstrap.channels(settings):
+        values = (settings.value(each.name) for each in CHANNELS[name].settings if each.name.endswith("_url"))
+        urls += [value.reveal() if isinstance(value, Secret) else value for value in values]
+    for url in filter(None, urls):
+        parts = urlsplit(url)
+        yield parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), parts.scheme
+
+
 def test_messages(patient: DoctorContext) -> tuple[Result, ...]:
     """With --send: a page of the mildest severity on each channel, and its resolve."""
     if not patient.send:
@@ -96,10 +126,10 @@ def clocks(patient: DoctorContext) -> tuple[Result, ...]:
 
     change = "let chrony or systemd-timesyncd keep the time"
     found = []
-    for name, url in _timekeepers(patient):
+    for name, url, look in _timekeepers(patient):
         before = patient.clock.now()
         try:
-            response = patient.get(url)
+            response = look(url)
         except UnreachableError:
             continue
         theirs = date(response.headers.get("date", ""))
@@ -118,9 +148,13 @@ def clocks(patient: DoctorContext) -> tuple[Result, ...]:
     return tuple(found) or (skipped("clock", "nobody to compare with answered"),)
 
 
-def _timekeepers(patient: DoctorContext) -> list[tuple[str, str]]:
+def _timekeepers(patient: DoctorContext) -> Iterator[tuple[str, str, Callable[[str], Response]]]:
+    """Yield name and address of each server to compare with, and how it is asked."""
     given = patient.settings
-    found = [("Prometheus", given.prometheus_url)] if given.prometheus_url else []
-    found += [("Alertmanager", url) for urls in given.alertmanager_url.values() for url in urls][:1]
-    configured = bootstrap.channels(given).values()
-    return found + [(each.title, each.clock_url) for each in configured if each.clock_url]
+    if given.prometheus_url:
+        yield "Prometheus", given.prometheus_url, patient.ask
+    for url in [url for urls in given.alertmanager_url.values() for url in urls][:1]:
+        yield "Alertmanager", url, patient.ask
+    for channel in bootstrap.channels(given).values():
+        if channel.clock_url:
+            yield channel.title, channel.clock_url, patient.get

@@ -167,6 +167,8 @@ class Wire:
         """200 with the date."""
         return Response(200, b"", {"date": self._date})
 
+    ask = send
+
 
 def a_patient(wire: object, clock: HandClock | None = None) -> DoctorContext:
     """Somebody with a Prometheus and nothing else."""
