@@ -94,6 +94,11 @@ def _serve(settings: Settings, *, check: bool) -> None:
             "serve.no_runbook_links",
             reason="RESPONDER_RUNBOOK_BASE_URL is not set: pages name the runbook without a link",
         )
+    if not settings.alertmanager_url:
+        log.warning(
+            "serve.no_reconciliation",
+            reason="RESPONDER_ALERTMANAGER_URL is not set: an incident whose resolve was never delivered stays open",
+        )
     away = ""
     try:
         bootstrap.prepare_store_aside(settings)

@@ -18,8 +18,9 @@ from responder.model.text import tidy_line
 from responder.receive.alertmanager import InvalidPayload, check
 from responder.receive.oversized import excerpt
 from responder.store.database import StoreError
-from responder.store.inbox.inbox import REJECT_BYTES, Inbox
+from responder.store.inbox.inbox import REJECT_BYTES, ClientGoneError, Inbox
 from responder.web.auth import Guard
+from responder.web.hangup import hangup_of
 from responder.web.not_found import OutsideRecorder
 from responder.web.request_body import CutOffError, EncodingError, chunks
 
@@ -93,13 +94,17 @@ def blueprint(door: WebhookConfig) -> Blueprint:
         try:
             body = _read(request, door)
             _require_name(cluster, body)
-            number = door.inbox.keep(body, cluster, door.clock.now())
+            number = door.inbox.keep(body, cluster, door.clock.now(), hangup_of(request.environ))
         except _Refusal as refusal:
             return _refuse(door, refusal)
         except CutOffError as error:
             COUNTERS.add("responder_aborted_webhooks", "cut_off")
             _log.warning("webhook.cut_off", remote=request.remote_addr, reason=str(error))
             return _say(400, "the body ended early")
+        except ClientGoneError:
+            COUNTERS.add("responder_aborted_webhooks", "hung_up")
+            _log.warning("webhook.hung_up", remote=request.remote_addr)
+            return _say(503, "not kept, send it again: the connection was closed before the commit")
         except _BusyError:
             return _say(503, "not kept, send it again: another large payload is being read")
         except StoreError as error:

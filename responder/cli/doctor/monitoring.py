@@ -37,7 +37,8 @@ def alertmanager(patient: DoctorContext) -> tuple[Result, ...]:
     """Whether our receiver is in its configuration, and whether the routes suit it."""
     urls = [url for some in patient.settings.alertmanager_url.values() for url in some]
     if not urls:
-        return (skipped("alertmanager", "is not configured", "set RESPONDER_ALERTMANAGER_URL to have it looked at"),)
+        reason = "is not configured: an incident whose resolve was never delivered stays open"
+        return (warn("alertmanager", reason, "set RESPONDER_ALERTMANAGER_URL, so that incidents are reconciled"),)
     return tuple(result for url in urls for result in _alertmanager(patient, url.rstrip("/")))
 
 

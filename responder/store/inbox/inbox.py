@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,16 +56,21 @@ class NotificationSummary:
     outcome: str
 
 
+class ClientGoneError(Exception):
+    """The client closed the connection before its notification was committed, so that nothing was."""
+
+
 class _PendingInsert:
     """One request that waits for its row to be durable. ``leads`` is whose turn it is to commit for all who wait."""
 
-    __slots__ = ("body", "error", "id", "leads", "row", "woken")
+    __slots__ = ("body", "error", "gone", "id", "leads", "row", "woken")
 
-    def __init__(self, row: dict[str, Any], body: bytes) -> None:
+    def __init__(self, row: dict[str, Any], body: bytes, gone: Callable[[], bool]) -> None:
         self.row = row
         self.body = body
+        self.gone = gone
         self.id: int | None = None
-        self.error: StoreError | None = None
+        self.error: StoreError | ClientGoneError | None = None
         self.leads = False
         self.woken = threading.Event()
 
@@ -84,9 +89,14 @@ class Inbox:
         self._led = False
         self._guard = threading.Lock()
 
-    def keep(self, body: bytes, cluster: str, received_at: datetime) -> int:
-        """Make a body durable and return the delivery's id; StoreError where that is not possible within 5 seconds."""
-        ticket = _PendingInsert({"received_at": to_seconds(received_at), "cluster": cluster, "state": "new"}, body)
+    def keep(self, body: bytes, cluster: str, received_at: datetime, gone: Callable[[], bool] = lambda: False) -> int:
+        """Make a body durable and return the notification's id.
+
+        ``gone`` is asked immediately before the commit. Raises ClientGoneError if it is true, and StoreError if the
+        database does not answer within 5 seconds.
+        """
+        row = {"received_at": to_seconds(received_at), "cluster": cluster, "state": "new"}
+        ticket = _PendingInsert(row, body, gone)
         with self._guard:
             self._waiting.append(ticket)
             ticket.leads, self._led = not self._led, True
@@ -108,13 +118,19 @@ class Inbox:
     def _commit_waiting(self) -> None:
         with self._guard:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        wanted = list[_PendingInsert]()
         try:
-            rows, blobs = [ticket.row for ticket in batch], [ticket.body for ticket in batch]
-            ids = self._database.append(rows, deliveries, blobs, bodies)
-            for ticket, number in zip(batch, ids, strict=True):
+            for ticket in batch:
+                if ticket.gone():
+                    ticket.error = ClientGoneError()
+                else:
+                    wanted.append(ticket)
+            rows, blobs = [ticket.row for ticket in wanted], [ticket.body for ticket in wanted]
+            ids = self._database.append(rows, deliveries, blobs, bodies) if wanted else []
+            for ticket, number in zip(wanted, ids, strict=True):
                 ticket.id = number
         except StoreError as error:
-            for ticket in batch:
+            for ticket in wanted:
                 ticket.error = error
         finally:
             self._pass_on(batch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import socket
 import zlib
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ from structlog.testing import capture_logs
 from responder.model.secret import Secret
 from responder.receive.alertmanager import parse
 from responder.store.database import Database
-from responder.store.inbox.inbox import Inbox
+from responder.store.inbox.inbox import ClientGoneError, Inbox
 from responder.web import health, not_found, webhook
 from responder.web.app import create_app
 from responder.web.auth import guard
@@ -382,3 +383,27 @@ def test_requests_from_outside_are_recorded_once_a_minute(inbox: Inbox, clock: H
         client.post("/wp-login.php", data="user=x")
     assert sorted((each.status, each.body) for each in inbox.rejected(10)) == [(401, b""), (404, b"")]
     assert inbox.counts()["rejected"] == 0
+
+
+@pytest.mark.parametrize("closes", ["close", "half"])
+def test_a_notification_whose_client_gave_up_is_discarded(
+    client: FlaskClient, inbox: Inbox, kept: list[int], counted: Counted, closes: str
+) -> None:
+    """Alertmanager repeats what still fires, and never sends the resolve of what it believes undelivered."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"not read yet")
+        given = {"headers": JSON, "data": BODY, "environ_overrides": {"gunicorn.socket": ours}}
+        assert client.post("/webhook/alertmanager", **given).status_code == 202
+        theirs.shutdown(socket.SHUT_WR) if closes == "half" else theirs.close()
+        answer = client.post("/webhook/alertmanager", **given)
+    assert (answer.status_code, kept, len(inbox.newest(10))) == (503, [1], 1)
+    assert counted('responder_aborted_webhooks_total{reason="hung_up"}') == 1
+    assert client.post("/webhook/alertmanager", **given).status_code == 503  # its descriptor is closed
+
+
+def test_a_client_that_gave_up_takes_no_other_notification_with_it(inbox: Inbox, clock: HandClock) -> None:
+    """Only its own notification is discarded from a commit."""
+    with pytest.raises(ClientGoneError):
+        inbox.keep(BODY, "", clock.now(), lambda: True)
+    assert inbox.keep(BODY, "", clock.now()) == 1
