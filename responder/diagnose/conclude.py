@@ -64,7 +64,7 @@ def _ruled_out(findings: Sequence[Finding], subject: Subject) -> str:
     for finding in findings:
         if finding.verdict is not Verdict.OK or not finding.judged:
             continue
-        if finding.kind == "http" and (answers[finding.probe] > 1 or not _is_about(finding, subject)):
+        if finding.names_target and (answers[finding.probe] > 1 or not _is_about(finding, subject)):
             neighbours.append(finding.target)
         else:
             names.append(finding.probe)

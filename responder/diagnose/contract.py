@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from responder.model.clock import Clock, Deadline
 from responder.model.decision import Subject
@@ -54,18 +54,23 @@ class ProbeTools:
     clock: Clock
 
 
+Spec = TypeVar("Spec")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeKind:
-    """A kind of probe.
+class ProbeKind(Generic[Spec]):
+    """A kind of probe, with the type of its own values in a rule file.
 
     ``spec`` is a frozen dataclass: its fields are the keys a rule file may give (checked with pydantic, unknown keys
     are problems). ``check`` returns what is wrong with a spec beyond its types, as sentences. ``asks`` is pure and
     never fails: what cannot be asked becomes a skipped Ask. ``look`` asks one: it returns by the deadline, raises
-    nothing, and answers unknown whenever it could not look.
+    nothing, and answers unknown whenever it could not look. ``opening`` is what it sends first over a connection, empty
+    for nothing: a request that cannot change anything.
     """
 
     name: str
-    spec: type
-    check: Callable[[Any], tuple[str, ...]]
-    asks: Callable[[ProbeSpec, ProbeContext], tuple[ProbeQuestion, ...]]
+    spec: type[Spec]
+    check: Callable[[Spec], tuple[str, ...]]
+    asks: Callable[[ProbeSpec[Spec], ProbeContext], tuple[ProbeQuestion, ...]]
     look: Callable[[ProbeQuestion, Deadline, ProbeTools], Finding]
+    opening: bytes

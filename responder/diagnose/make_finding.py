@@ -21,6 +21,7 @@ def answer(
     warning: bool = False,
     judged: bool = True,
     points: Sequence[tuple[float, float]] = (),
+    names_target: bool = False,
 ) -> Finding:
     """The finding for ``ask``: its headline is the target and ``fact``, which should begin with what matters."""
     return Finding(
@@ -36,6 +37,7 @@ def answer(
         warning=warning,
         judged=judged,
         points=tuple(points),
+        names_target=names_target,
     )
 
 

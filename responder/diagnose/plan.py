@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion
@@ -15,7 +16,7 @@ from responder.outgoing.client import PORTS
 
 
 def plan(
-    names: Iterable[str], book: RuleBook, kinds: Mapping[str, ProbeKind], scene: ProbeContext
+    names: Iterable[str], book: RuleBook, kinds: Mapping[str, ProbeKind[Any]], scene: ProbeContext
 ) -> tuple[ProbeQuestion, ...]:
     """Every question of the probes named, in their order, each probe once.
 
@@ -24,7 +25,9 @@ def plan(
     return tuple(ask for name in dict.fromkeys(names) for ask in _asks(name, book, kinds, scene))
 
 
-def _asks(name: str, book: RuleBook, kinds: Mapping[str, ProbeKind], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
+def _asks(
+    name: str, book: RuleBook, kinds: Mapping[str, ProbeKind[Any]], scene: ProbeContext
+) -> tuple[ProbeQuestion, ...]:
     spec = book.probes.get(name)
     if spec is None:
         return (_nothing(name, "", scene, f"the rules define no probe {name}"),)

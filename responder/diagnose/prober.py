@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
@@ -60,7 +61,7 @@ class Prober:
     hangs would keep the process from ending.
     """
 
-    def __init__(self, kinds: Mapping[str, ProbeKind], tools: ProbeTools, threads: int = 32) -> None:
+    def __init__(self, kinds: Mapping[str, ProbeKind[Any]], tools: ProbeTools, threads: int = 32) -> None:
         self._kinds = kinds
         self._tools = tools
         self._limit = threads

@@ -33,6 +33,7 @@ class Finding:
     ``duration`` is seconds. ``question`` is exactly what was asked, fit to be pasted. ``points`` are (epoch seconds,
     value) pairs for a sparkline. ``warning`` marks a bad finding that crossed only the lower of two thresholds.
     ``judged`` is false where no threshold was given: such a figure tells something, and rules nothing out.
+    ``names_target`` is True if an ok answer about another target is listed by that target's name, not the probe's.
     All text is untrusted and was cleaned and redacted, not escaped.
     """
 
@@ -48,6 +49,7 @@ class Finding:
     warning: bool = False
     judged: bool = True
     points: tuple[tuple[float, float], ...] = ()
+    names_target: bool = False
 
 
 _ORDER = (Verdict.BAD, Verdict.UNKNOWN, Verdict.SKIPPED, Verdict.OK)

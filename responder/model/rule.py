@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Generic, TypeVar
 
 from responder.model.problem import Place
 from responder.model.window import Window
@@ -197,14 +198,17 @@ class ExpectedHeartbeat:
     rule: Rule
 
 
+Spec = TypeVar("Spec")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeSpec:
+class ProbeSpec(Generic[Spec]):
     """A named probe: its kind, the values its kind defines, and its own deadline in seconds."""
 
     name: str
     kind: str
     timeout: float
-    spec: object
+    spec: Spec
     place: Place
 
 
@@ -221,7 +225,7 @@ class RuleBook:
     contacts: tuple[Contact, ...]
     escalation: tuple[Contact, ...]
     urls: tuple[Link, ...]
-    probes: Mapping[str, ProbeSpec]
+    probes: Mapping[str, ProbeSpec[Any]]
     rules: tuple[Rule, ...]
     environment: str
     namespace: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from responder.model.rule import (
     Action,
@@ -95,7 +96,7 @@ def _service(entry: Entry[ServiceShape], platform: Platform) -> Service:
     )
 
 
-def _probe(entry: Entry[ProbeShape], spec: object) -> ProbeSpec:
+def _probe(entry: Entry[ProbeShape], spec: Any) -> ProbeSpec[Any]:
     return ProbeSpec(name=entry.name, kind=entry.value.kind, timeout=entry.value.timeout, spec=spec, place=entry.key())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from responder.model.problem import Place, Problem
 from responder.model.rule import Matcher
@@ -27,7 +27,7 @@ class ProbeKindSchema(Protocol):
         """A frozen dataclass: its fields are the keys a rule file may give."""
 
     @property
-    def check(self) -> Callable[[object], tuple[str, ...]]:
+    def check(self) -> Callable[[Any], tuple[str, ...]]:
         """What is wrong with a spec beyond its types, as sentences."""
 
 

@@ -22,13 +22,15 @@ class Case:
 
     ``at`` is a spec whose target is an address given as host:port; ``hostile`` one that uses the label ``pod`` wherever
     the kind allows labels. ``answered`` are the faults behind which the kind has seen what it asks for, with the
-    verdict. ``wrong`` are specs that ``check`` refuses, with a word of the sentence.
+    verdict. ``wrong`` are specs that ``check`` refuses, with a word of the sentence. ``asks_with_labels`` is True if
+    the question may contain labels of an alert, as strings.
     """
 
     at: Callable[[str], object]
     hostile: object
     wrong: tuple[tuple[object, str], ...]
     answered: dict[Fault, Verdict]
+    asks_with_labels: bool = False
 
 
 # A TCP probe asks for no more than a connection, and a refusal is an answer to that.
@@ -73,6 +75,7 @@ CASES: dict[str, Case] = {
             (PromqlSpec(expr="up", step="1m"), "range"),
             (PromqlSpec(expr="up", headline="x" * 61), "60"),
         ),
+        asks_with_labels=True,
         answered={},
     ),
     "tcp": Case(

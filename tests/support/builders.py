@@ -197,7 +197,8 @@ def a_finding(verdict: Verdict = Verdict.BAD, **changes: Any) -> Finding:
         duration=0.041,
         link="http://plato:8080/actuator/health",
     )
-    return replace(usual, **changes)
+    found = replace(usual, **changes)
+    return replace(found, names_target=found.kind == usual.kind)
 
 
 def some_findings() -> tuple[Finding, ...]:

@@ -1,6 +1,8 @@
-"""The kinds of probe there are. A new one is a file here, a line in PROBES and a case in the contract tests."""
+"""The kinds of probe. To add one: a file here, a line in PROBES, a case in the contract tests."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from responder.diagnose.contract import ProbeKind
 from responder.diagnose.probes.dns import KIND as DNS
@@ -9,7 +11,7 @@ from responder.diagnose.probes.promql import KIND as PROMQL
 from responder.diagnose.probes.tcp import KIND as TCP
 from responder.diagnose.probes.tls import KIND as TLS
 
-PROBES: dict[str, ProbeKind] = {
+PROBES: dict[str, ProbeKind[Any]] = {
     "http": HTTP,
     "promql": PROMQL,
     "tcp": TCP,

@@ -48,9 +48,9 @@ def check(spec: DnsSpec) -> tuple[str, ...]:
     return problems
 
 
-def asks(probe: ProbeSpec, scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
+def asks(probe: ProbeSpec[DnsSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """One question about the host of the service, or about the literal name."""
-    spec: DnsSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
+    spec = probe.spec
     place: Endpoint | None
     if spec.name == HEALTH:
         target, place, skip = locate(HEALTH, scene)
@@ -146,4 +146,4 @@ def _listed(addresses: tuple[str, ...]) -> str:
     return ", ".join(addresses[:_SHOWN]) + more
 
 
-KIND = ProbeKind(name="dns", spec=DnsSpec, check=check, asks=asks, look=look)
+KIND = ProbeKind(name="dns", spec=DnsSpec, check=check, asks=asks, look=look, opening=b"")

@@ -66,9 +66,9 @@ def check(spec: HttpSpec) -> tuple[str, ...]:
     )
 
 
-def asks(probe: ProbeSpec, scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
+def asks(probe: ProbeSpec[HttpSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """One question a service, or one about the literal address."""
-    spec: HttpSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
+    spec = probe.spec
     if not spec.url.startswith(HEALTH):
         return (_ask(probe, spec, endpoint(spec.url).host, spec.url, ""),)
     services, skip = _services(spec.of, scene)
@@ -77,7 +77,7 @@ def asks(probe: ProbeSpec, scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
     return tuple(_about(probe, spec, service) for service in services)
 
 
-def _about(probe: ProbeSpec, spec: HttpSpec, service: Service) -> ProbeQuestion:
+def _about(probe: ProbeSpec[HttpSpec], spec: HttpSpec, service: Service) -> ProbeQuestion:
     try:
         endpoint(service.health)
     except ValueError:
@@ -85,7 +85,7 @@ def _about(probe: ProbeSpec, spec: HttpSpec, service: Service) -> ProbeQuestion:
     return _ask(probe, spec, service.name, service.health.rstrip("/") + spec.url.removeprefix(HEALTH), "")
 
 
-def _ask(probe: ProbeSpec, spec: HttpSpec, target: str, url: str, skip: str) -> ProbeQuestion:
+def _ask(probe: ProbeSpec[HttpSpec], spec: HttpSpec, target: str, url: str, skip: str) -> ProbeQuestion:
     return ProbeQuestion(
         probe=probe.name,
         kind="http",
@@ -124,7 +124,7 @@ def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
         verdict, fact, detail = judge(response.status, _json(response), span(took))
     else:
         verdict, fact, detail = _judge(wire.spec, response, span(took))
-    return answer(ask, verdict, fact, detail=detail, duration=took)
+    return answer(ask, verdict, fact, detail=detail, duration=took, names_target=True)
 
 
 def _judge(spec: HttpSpec, response: Response, took: str) -> tuple[Verdict, str, str]:
@@ -172,7 +172,7 @@ def _excerpt(response: Response) -> str:
     return response.body[:2048].decode("utf-8", "replace")
 
 
-KIND = ProbeKind(name="http", spec=HttpSpec, check=check, asks=asks, look=look)
+KIND = ProbeKind(name="http", spec=HttpSpec, check=check, asks=asks, look=look, opening=b"GET ")
 
 
 # By default these two come with 503 and all others with 200, UNKNOWN included, and any mapping can be configured:

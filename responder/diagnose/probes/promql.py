@@ -90,9 +90,9 @@ def _window(spec: PromqlSpec) -> tuple[int, int]:
     return window, int(seconds_of(spec.step)) if spec.step else max(1, window // _USUAL_POINTS)
 
 
-def asks(probe: ProbeSpec, scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
+def asks(probe: ProbeSpec[PromqlSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """One question; skipped where a label is missing or there is no Prometheus."""
-    spec: PromqlSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
+    spec = probe.spec
     names = {slot.name for slot in promql_text.scan(spec.expr)[0]}
     values, skip = _values(names, scene)
     expr = spec.expr if skip else promql_text.fill(spec.expr, values, values.get(promql_text.SELECTOR, ""))
@@ -246,4 +246,4 @@ def _line(found: Series, unit: str) -> str:
     return f"{figure(found.latest, unit)} {{{found.name}}}"
 
 
-KIND = ProbeKind(name="promql", spec=PromqlSpec, check=check, asks=asks, look=look)
+KIND = ProbeKind(name="promql", spec=PromqlSpec, check=check, asks=asks, look=look, opening=b"GET ")

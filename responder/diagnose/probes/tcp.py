@@ -27,9 +27,9 @@ def check(spec: TcpSpec) -> tuple[str, ...]:
     return check_target("target", spec.target)
 
 
-def asks(probe: ProbeSpec, scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
+def asks(probe: ProbeSpec[TcpSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """One question about the service, or about the literal address."""
-    spec: TcpSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
+    spec = probe.spec
     name, place, skip = locate(spec.target, scene)
     where = join_address(place.host, place.port) if place else spec.target
     return (
@@ -60,4 +60,4 @@ def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     return answer(ask, Verdict.OK, f"port {place.port} accepts connections in {span(took)}", duration=took)
 
 
-KIND = ProbeKind(name="tcp", spec=TcpSpec, check=check, asks=asks, look=look)
+KIND = ProbeKind(name="tcp", spec=TcpSpec, check=check, asks=asks, look=look, opening=b"")

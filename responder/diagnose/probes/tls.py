@@ -62,9 +62,9 @@ def check(spec: TlsSpec) -> tuple[str, ...]:
     return problems
 
 
-def asks(probe: ProbeSpec, scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
+def asks(probe: ProbeSpec[TlsSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """One question about the service, or about the literal address."""
-    spec: TlsSpec = probe.spec  # type: ignore[assignment]  # the registry pairs kinds with their own specs
+    spec = probe.spec
     name, place, skip = locate(spec.target, scene)
     if place and place.secure is False:
         skip = "no TLS on http://"
@@ -195,4 +195,4 @@ def _common_name(name: x509.Name) -> str:
     return tidy_line(str(found[0].value) if found else name.rfc4514_string(), 40) or "unnamed"
 
 
-KIND = ProbeKind(name="tls", spec=TlsSpec, check=check, asks=asks, look=look)
+KIND = ProbeKind(name="tls", spec=TlsSpec, check=check, asks=asks, look=look, opening=b"\x16\x03")  # a handshake record

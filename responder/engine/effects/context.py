@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -55,7 +56,7 @@ class DecisionContext:
 
     book: RuleBook
     matching: RuleIndex
-    probe_kinds: Mapping[str, ProbeKind]
+    probe_kinds: Mapping[str, ProbeKind[Any]]
     channels: Mapping[str, Channel]
     links: LinkBuilder
     prometheus_url: str

@@ -93,7 +93,7 @@ def look(tools: ProbeTools) -> Look:
     return ask
 
 
-def a_probe(kind: str, spec: object) -> ProbeSpec:
+def a_probe(kind: str, spec: object) -> ProbeSpec[Any]:
     """A probe of a rule file."""
     return ProbeSpec(name="it", kind=kind, timeout=3.0, spec=spec, place=Place("rules/x.yaml", 1, 1))
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -24,9 +25,9 @@ CLOCK = SystemClock()
 TOOLS = ProbeTools(outgoing=Outgoing(CLOCK), clock=CLOCK)
 
 
-def a_kind(name: str, look: Callable[[ProbeQuestion, Deadline, ProbeTools], Finding]) -> ProbeKind:
+def a_kind(name: str, look: Callable[[ProbeQuestion, Deadline, ProbeTools], Finding]) -> ProbeKind[Any]:
     """A kind that looks with the function given."""
-    return ProbeKind(name=name, spec=object, check=lambda _: (), asks=lambda *_: (), look=look)
+    return ProbeKind(name=name, spec=object, check=lambda _: (), asks=lambda *_: (), look=look, opening=b"")
 
 
 def an_ask(kind: str, name: str = "", timeout: float = 5.0, skip: str = "") -> ProbeQuestion:

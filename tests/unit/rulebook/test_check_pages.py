@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 from responder.bootstrap import examine_rules
 from responder.model.problem import Problem
 from responder.rulebook.check_pages import CODES, examples, page
-from responder.rulebook.checks import ADVICE, CHECKS
+from responder.rulebook.checks import ADVICE, CHECKS, REQUIRED
 
 ROOT = Path(__file__).parents[3]
+FIRST = "<!-- written by tests/unit/rulebook/test_check_pages.py -->\n"
+LAST = "<!-- end -->\n"
 
 BASE = {
     "platform": "platform: {environment: prod, namespace: shop}\n",
@@ -76,3 +79,21 @@ def test_what_can_be_silenced_is_never_needed() -> None:
     """A comment can hide advice, never a mistake that keeps the rules from working."""
     assert set(ADVICE) < set(CHECKS)
     assert not [code for code in ADVICE if code.startswith(("unknown-", "missing-", "bad-", "no-"))]
+
+
+def test_every_check_is_in_the_docs(tmp_path: Path) -> None:
+    """A reader of the docs finds each check, with the level of its problems and what it is about."""
+    rows = ["| code | level | what it finds |\n|---|---|---|\n"]
+    for code in ADVICE:
+        problems = _problems(tmp_path / code, code, examples(code)["Bad"])
+        (level,) = {each.level.value for each in problems if each.code == code}
+        rows.append(f"| `{code}` | {level} | {page(code).splitlines()[0]} |\n")
+    rows.append("\n`serve` does not start if one of these checks fails:\n\n| code | what it checks |\n|---|---|\n")
+    rows += [f"| `{code}` | {page(code).splitlines()[0]} |\n" for code in REQUIRED]
+    docs = ROOT / "docs" / "rule-tools.md"
+    text = docs.read_text()
+    before, _, rest = text.partition(FIRST)
+    expected = before + FIRST + "".join(rows) + LAST + rest.partition(LAST)[2]
+    if os.environ.get("UPDATE_DOCS"):
+        docs.write_text(expected)
+    assert docs.read_text() == expected, "docs/rule-tools.md is stale: run UPDATE_DOCS=1 make check"

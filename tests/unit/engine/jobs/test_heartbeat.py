@@ -27,7 +27,7 @@ from tests.conftest import HandClock
 from tests.support.builders import NOW, a_group, an_alert
 from tests.unit.engine.test_pipeline import EVERYTHING, TCP, a_desk
 
-PROBE = replace(TCP, spec=replace(TCP.spec, target="prometheus:9090"))  # type: ignore[type-var]
+PROBE = replace(TCP, spec=replace(TCP.spec, target="prometheus:9090"))
 SILENT = replace(EVERYTHING, id="heartbeat-prod-eu", severity="P1", impact="Alerts reach nobody.", symptom="is dark")
 EU = ExpectedHeartbeat(cluster="prod-eu", max_gap=600.0, rule=SILENT)
 

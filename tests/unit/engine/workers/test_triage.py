@@ -292,7 +292,7 @@ def test_the_probes_of_a_page_are_planned_once(shop: Shop) -> None:
     planned: list[str] = []
     tcp = shop.desk.probe_kinds["tcp"]
 
-    def asks(probe: ProbeSpec, scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
+    def asks(probe: ProbeSpec[Any], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
         planned.append(scene.subject.name)
         return tcp.asks(probe, scene)
 
