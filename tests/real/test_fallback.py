@@ -99,7 +99,7 @@ def test_an_outage_of_everything_but_mail(stage: Stage, second: PagerDutyStandIn
 
 def test_a_wrong_key_costs_seconds(stage: Stage, second: PagerDutyStandIn, mail: MailStandIn) -> None:
     """PagerDuty refuses the key: the second one pages at once, and the page says why it came that way."""
-    stage.pagerduty.faults.extend([status(400, b'{"message": "Invalid routing key"}')] * 10)
+    stage.pagerduty.faults.extend([status(400, b'{"status": "invalid event", "message": "Invalid routing key"}')] * 10)
     with stage.serve(**every_way(second, mail) | {"fallback_seconds": "600"}):
         assert stage.post(example("service-down")).status == 202
         until(second.open, 30)

@@ -33,7 +33,7 @@ def type_in(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_refused_page_is_found_understood_and_sent_again(stage: Stage) -> None:
     """PagerDuty refused the key; when it is mended one command pages, once, and a replay tells nobody twice."""
     stage.butterfly.set("plato", butterfly.down())
-    stage.pagerduty.faults.extend([status(400, b'{"message": "Invalid routing key"}')] * 2)
+    stage.pagerduty.faults.extend([status(400, b'{"status": "invalid event", "message": "Invalid routing key"}')] * 2)
     with stage.serve():
         assert stage.post(example("service-down")).status == 202
         until(lambda: rows(stage.database, "SELECT id FROM messages WHERE state = 'dead'"), 40)
