@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from responder.model.incident import AlertState
 from responder.standins.pagerduty import PagerEvent
 from responder.standins.slack import SlackMessage
 from responder.store.database import Database
+from responder.store.incidents.diagnoses import ATTEMPTS
 from responder.store.schema.serialization import to_noun
-from responder.store.schema.tables import bodies, deliveries, incidents, messages
+from responder.store.schema.tables import UNFINISHED, bodies, deliveries, incidents, messages, studies
 from tests.faults.door import Acknowledged
 from tests.faults.stream import Group
 from tests.faults.timeline import Span
 from tests.faults.world import World
+
+#: A diagnosis that will still end in an update of its page; one that broke every worker is left alone.
+RUNNING = and_(UNFINISHED, studies.c.attempt < ATTEMPTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,10 @@ class Records:
         with self._database.read() as connection:
             new = connection.execute(select(deliveries.c.id).where(deliveries.c.state == "new")).scalars().all()
             waiting = connection.execute(select(messages.c.id).where(messages.c.state == "waiting")).scalars().all()
-        return f"undecided deliveries {new}, unsent messages {waiting}" if new or waiting else ""
+            running = connection.execute(select(studies.c.id).where(RUNNING)).scalars().all()
+        names = ("undecided notifications", "unsent messages", "unfinished diagnoses")
+        left = {name: ids for name, ids in zip(names, (new, waiting, running), strict=True) if ids}
+        return ", ".join(f"{name} {list(ids)}" for name, ids in left.items())
 
     def close(self) -> None:
         """Let go of it."""
