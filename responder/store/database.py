@@ -18,7 +18,7 @@ from responder.store.backends.notifications import Listener
 from responder.store.backends.postgres import Postgres
 from responder.store.backends.sqlite import Sqlite
 
-__all__ = ["BUSY_SECONDS", "Database", "StoreError", "TriageLock"]
+__all__ = ["BUSY_SECONDS", "Database", "StoreError", "TriageLock", "first_line"]
 
 BUSY_SECONDS = 5.0
 """How long anybody waits for the database before it gives up."""

@@ -6,7 +6,14 @@ import re
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from flask import Blueprint, Flask
+import structlog
+from flask import Blueprint, Flask, Response
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import InternalServerError
+
+from responder.store.database import StoreError, first_line
+
+_log = structlog.get_logger()
 
 
 class _App(Flask):
@@ -19,10 +26,23 @@ class _App(Flask):
         return super().wsgi_app(environ, start_response)
 
 
+def _failed(error: Exception) -> Response:
+    """One line for an error that no route expects: 503 if it is the database's. Flask has logged every other."""
+    status, reason = 503, str(error)
+    if isinstance(error, DBAPIError):
+        reason = f"database: {first_line(error.orig)}"
+        _log.error("http.database_error", reason=reason, exc_info=error)
+    elif isinstance(error, InternalServerError):
+        status, reason = 500, "internal error: see the log"
+    return Response(f"{reason}\n", status, content_type="text/plain; charset=utf-8")
+
+
 def create_app(*parts: Blueprint) -> Flask:
     """An application with these routes and nothing else: no sessions, no templates, no static files, no redirects."""
     app = _App("responder", static_folder=None)
     app.url_map.merge_slashes = False
+    for kind in (StoreError, DBAPIError, InternalServerError):
+        app.register_error_handler(kind, _failed)
     for part in parts:
         app.register_blueprint(part)
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -13,11 +14,16 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from responder.counters import COUNTERS
 from responder.model.clock import Clock
 from responder.store.database import Database, StoreError
+from responder.store.inbox.inbox import oldest_new
 from responder.store.inbox.write_check import try_to_keep
+from responder.store.outbox.claims import untried
 from responder.web.metrics import StoreCollector
 
+#: For so long a successful check of the disk, the tables and the backlog is believed.
 _TRY_SECONDS = 1.0
-"""For so long /readyz believes that the disk still has room."""
+#: A notification that is undecided, or a page of the worst severity that no process tries to send, for so long after
+#: its time makes the instance unready.
+OVERDUE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +72,7 @@ def blueprint(given: HealthConfig) -> Blueprint:
 
 
 class _WriteCheck:
-    """Whether webhooks can be kept. Anybody may ask, so the disk is written to once a second at most."""
+    """Checks that webhooks can be kept and are worked on. Anybody may ask: it writes once a second at most."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -74,15 +80,27 @@ class _WriteCheck:
         self._kept_at = float("-inf")
 
     def reason(self) -> str:
-        """Why not; empty where they can."""
+        """The reason why the instance is not ready, empty if it is."""
         try:
             if self._clock.monotonic() - self._kept_at < _TRY_SECONDS:
                 self._database.check()
             else:
                 try_to_keep(self._database)
+                if overdue := self._overdue(self._clock.now()):
+                    return overdue
                 self._kept_at = self._clock.monotonic()
         except StoreError as error:
             return str(error)
+        return ""
+
+    def _overdue(self, now: datetime) -> str:
+        """A sentence about what the engine leaves undone, empty if nothing."""
+        with self._database.read() as connection:
+            received, page = oldest_new(connection), untried(connection, now, OVERDUE)
+        if received is not None and now - received > OVERDUE:
+            return f"a notification is undecided {(now - received).total_seconds():.0f} s after it was received"
+        if page is not None:
+            return f"a page for {page[0]} was due {(now - page[1]).total_seconds():.0f} s ago and is not being sent"
         return ""
 
 

@@ -203,9 +203,9 @@ _READ_ONLY = "25006"
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    from psycopg import InternalError, OperationalError
+    from psycopg import Error
 
-    return (OperationalError, InternalError)
+    return (Error,)
 
 
 def _number(task: str) -> int:

@@ -1,4 +1,4 @@
-"""Whether a webhook could be kept now: found out by a write that goes the same way to the disk."""
+"""A write that exercises all that a webhook needs: its tables, their indexes, and room on the disk."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ import secrets
 from sqlalchemy import Connection, delete, insert
 
 from responder.store.database import Database
-from responder.store.schema.tables import rejects
+from responder.store.schema.tables import bodies, deliveries, rejects
 
-_BYTES = 6000
-"""As much as a small webhook: more than one page of SQLite. At random, or PostgreSQL would compress it away."""
+#: As much as a small webhook: more than one page of SQLite. At random, or PostgreSQL would compress it.
+_BODY_BYTES = 6000
 
 
 def try_to_keep(database: Database) -> None:
-    """Raise StoreError unless a body could be kept now: one is written durably, and nobody ever sees it."""
+    """Raise StoreError unless a payload could be kept now: one is written durably, and no reader ever sees it."""
     with database.write() as connection:
         write_and_take_away(connection)
 
 
 def write_and_take_away(connection: Connection) -> None:
-    """Both in one transaction; under a number of its own each time, so that no replica waits for another's row."""
+    """Insert and delete in one transaction, under a number of its own so that no replica waits for another's row."""
     number = -1 - secrets.randbits(62)
-    row = {"id": number, "received_at": 0.0, "remote": "", "status": 0, "error": "", "size": 0}
-    connection.execute(insert(rejects).values(**row, body=secrets.token_bytes(_BYTES)))
-    connection.execute(delete(rejects).where(rejects.c.id == number))
+    refused = {"received_at": 0.0, "remote": "", "status": 0, "error": "", "size": 0, "body": b""}
+    connection.execute(insert(deliveries).values(id=number, received_at=0.0, cluster="", state="new"))
+    connection.execute(insert(bodies).values(delivery=number, body=secrets.token_bytes(_BODY_BYTES)))
+    connection.execute(insert(rejects).values(id=number, **refused))
+    for table in (rejects, bodies, deliveries):
+        connection.execute(delete(table).where(table.primary_key.columns[0] == number))

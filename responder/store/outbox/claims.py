@@ -21,6 +21,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -320,6 +321,23 @@ def tried(connection: Connection, channel: str, now: datetime, *, accepted: bool
 def answered(connection: Connection, channel: str) -> bool:
     """The channel takes messages, or says why not one of them. Whether that is news."""
     return bool(connection.execute(_WELL, {"name": channel}).rowcount)
+
+
+def untried(connection: Connection, now: datetime, overdue: timedelta) -> tuple[str, datetime] | None:
+    """Channel and due time of the oldest page of the worst severity that no process tries to send, None if none.
+
+    It has been due for ``overdue``, and so long its channel has not been tried, was not paused and was not failing:
+    the vendor is not the reason.
+    """
+    moment, before = to_seconds(now), to_seconds(now - overdue)
+    page = and_(WAITING, messages.c.rank <= WORST, messages.c.moment == MessageKind.START.value)
+    free = and_(messages.c.attempt == 0, messages.c.claimed_until <= moment, ~_BLOCKED)
+    moments = (lanes.c.paused_until, lanes.c.accepted_at, lanes.c.failed_at)
+    busy = or_(lanes.c.failing_since.is_not(None), *(column > before for column in moments))
+    held = exists().where(lanes.c.channel == messages.c.channel, busy)
+    oldest = select(messages.c.channel, messages.c.due_at).where(page, free, messages.c.due_at <= before, ~held)
+    row = connection.execute(oldest.order_by(messages.c.due_at).limit(1)).first()
+    return None if row is None else (row.channel, to_time(row.due_at))
 
 
 def standings(connection: Connection) -> dict[str, ChannelState]:

@@ -1,0 +1,7 @@
+"""What /readyz says about the tables, the backlog and errors of the database, on PostgreSQL."""
+
+import pytest
+
+from tests.unit.web.test_health import *  # noqa: F403 - the same tests; only the database is another
+
+pytestmark = pytest.mark.real
