@@ -18,7 +18,7 @@ _PORT = re.compile(rb"[0-9]{1,5}[/?#]")
 _HOST = re.compile(rb"(?!sha\d+:)(?:\w[\w.-]*+|\[[0-9A-Fa-f:.]++\])(?=[:/?#,;\s\"'<>`)\]}\\|]|$)|\Z")
 #: Logins in addresses that are no URLs: Go's MySQL driver, user:password@host, Oracle.
 _LOGIN = re2.compile(
-    rb"(?i)(?:^|[\s\"'=(,])([\w.+-]+):([^\s\"'@/:]+)@(?:tcp|unix|udp)\("
+    rb"(?i)(?:^|[\s\"'=(,])([\w.+-]+):([^\s\"'()]+)@(?:tcp|unix|udp)\("
     rb"|(?:^|[\s\"'=(,])([\w.+-]+):([^\s\"'@/:,;]+)@[\w-]+(?:\.[\w-]+)*(?::[0-9]+|/)"
     rb"|(?:\bthin:|\bsqlplus\s+(?:-\w+\s+)*)([\w$#]+)/([^\s\"'@]+)@"
 )

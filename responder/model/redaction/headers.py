@@ -6,6 +6,7 @@ import re
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Iterator
+from typing import Final
 
 import re2
 
@@ -44,7 +45,8 @@ _COMMANDS = (
     rf"\bldap\w+{_WITHIN}-w[\s=]*",
     rf"\b(?:sqlcmd|bcp|mongo|mongosh|mongodump|mongorestore){_WITHIN}-[pP][\s=]*",
     r"(?:-u|--user|--username)[\s=]*\S+\s+-p\s+",
-    r"\bpass(?:in|out)?\s+pass:",
+    rf"\bcurl{_WITHIN}-[A-Za-z]*u\s*\\*[\"']?[\w.@+-]+:",
+    rf"\bpass(?:in|out)?\s+pass:|\bopenssl{_WITHIN}-[kK]\s+",
     r"\bhtpasswd\s+-\w*b\w*\s+\S+\s+\S+\s+",
     r"\brabbitmqctl\s+(?:add_user|change_password)\s+\S+\s+",
     r"(?i:\b(?:login|user|username|account)\s+\S+\s+(?:password|secret|pass)\s+(?:[0-9]\s+)?)",  # .netrc
@@ -61,11 +63,14 @@ _COMMAND = re2.compile(
             rf"(?i:\b(?:{_QUOTED})\s+)\\*[\"']([^\"'\n\\]+)\\*[\"']",
             r"(?i:\b(?:credentials?|creds|login)[:=\s]+|\bauth\s*[:=]\s*)[\w.@-]+\s*[/:]\s*([^\s\"',;]+[0-9][^\s\"',;]*)",
             r"\bmc\s+(?:alias|config host)\s+(?:set|add)\s+\S+\s+\S+\s+([^\n|;]+)",  # MinIO
+            r"\bauth=(?:HTTP\w+)?\(\\*[\"'][^\"'\n]+[\"'],\s*\\*[\"']([^\"'\n\\]+)",  # requests, httpx
             r"(?i:\bsecret[_-]?id)[\"'\\]*\s*[:=]\s*[\"'\\]*([0-9a-f]{8}-[0-9a-f-]{27})",  # Vault's AppRole
             r"(?:^|[\s\"'=(])[\w.*-]+:[0-9]{4,5}:[\w*-]+:[\w*.-]+:([^\s:\"']{4}[^\s:\"']*)",  # .pgpass
         )
     ).encode()
 )
+#: The next option, where the password is left to a prompt.
+_OPTION: Final = re.compile(r"-[A-Za-z]|--[a-z-]+")
 _ROUTING_KEY = re2.compile(
     rb"(?i)\b(?:\w*[_.-])?(?:routing|integration)(?:[_ .-]?key)?\W{1,6}(?:is\s+)?"
     rb"\\*[\"']?([0-9a-f]{32}|R[0-9A-Z]{31})\b"
@@ -82,7 +87,10 @@ def find_headers(text: str, plain: bytes) -> Iterator[tuple[int, int, str]]:
             done = span[1]
     for found in _COMMAND.finditer(plain):
         start, end = found.span(found.lastindex or 0)
-        if is_secret(text[start:end], Promise.SURE, plainly=True) and (found.lastindex != 1 or not _is_group(found[0])):
+        value = text[start:end]
+        if _OPTION.fullmatch(value) or (found.lastindex == 1 and _is_group(found[0])):
+            continue
+        if is_secret(value.rstrip(")"), Promise.SURE, plainly=True):
             yield start, end, "secret"
     for found in _ROUTING_KEY.finditer(plain):
         yield *found.span(1), "routing-key"
@@ -127,6 +135,6 @@ def _is_basic(value: bytes) -> bool:
 
 
 def _is_group(option: bytes) -> bool:
-    """True for the ``user:group`` of ``docker run -u``, of the same name."""
+    """True for the ``user:group`` of ``docker run -u``: of the same name, or a group that every system has."""
     user, _, group = option.split()[-1].strip(b"\"'").partition(b":")
-    return user.rpartition(b"=")[2] == group
+    return group in {user.rpartition(b"=")[2], b"nogroup", b"root", b"users", b"staff", b"wheel"}

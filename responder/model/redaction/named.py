@@ -13,7 +13,7 @@ from responder.model.redaction.values import SHORTEST_MIXED, is_secret, is_sente
 
 _NAME = re2.compile(
     rb"(?i)[\w.-]*(?:pass|pwd|secret|token|key|credential|creds|auth|signature|sig\b|hmac|session|sessid|sid\b|cookie|psk"
-    rb"|\bpw\b|jwt|mnemonic|kennwort|senha)(?:[\w.-]*\w)?"
+    rb"|\bpw\b|jwt|[_-]pat\b|mnemonic|kennwort|senha)(?:[\w.-]*\w)?"
 )
 #: The word before a name of two words: "api key", "access token".
 _BEFORE = re.compile(
@@ -24,7 +24,7 @@ _SECOND = frozenset({"key", "token", "secret"})
 #: Characters.
 LONGEST_ELEMENT: Final = 4096
 _SPACE = r"(?:\s|\\{1,3}[nrt])"
-_WHOSE = r"""[\w@.'"-]{1,40}"""
+_WHOSE = r"""[\w@.'"%-]{1,40}"""
 #: A name's end, what joins it to its value, and the value. Each part is bounded, or consumes what it reads.
 _PATTERN = rf"""(?xis)
     (?P<close>\\{{0,15}}["'`])?[\])]{{0,2}}
@@ -166,18 +166,22 @@ def _of_element(text: str, plain: bytes, end: int, promised: Promise) -> tuple[i
 
 def _is_said(words: str, name: str, promised: Promise, *, quoted: bool) -> bool:
     """True for a value that follows its name after a space only: it must look like one."""
-    if promised is Promise.SURE and quoted and name.isupper():  # SQL: PASSWORD 'secret'
-        return True
+    if promised is Promise.SURE and quoted and "key" not in name.lower():
+        return not is_sentence(words)  # SQL: PASSWORD 'secret'
     digit, letter = any(map(str.isdigit, words)), any(map(str.isalpha, words))
     if promised is Promise.SURE and len(words) >= 6 and digit and letter and "key" not in name.lower():
         return True
-    return (promised >= Promise.UNLESS_WORD or not name.isalpha() or name.isupper()) and looks_random(words)
+    return (promised >= Promise.OR_OBJECT or not name.isalpha() or name.isupper()) and looks_random(words)
 
 
 def _phrase(plain: bytes, start: int, end: int, begin: int) -> int:
     """The end of a passphrase of several words that begins at ``begin``, 0 if there is none."""
-    word = plain[start:end].lower()
-    if b"phrase" not in word and b"mnemonic" not in word:
+    if not _is_phrase(plain[start:end].decode()):
         return 0
     phrase = _PHRASE.match(plain, begin)
     return phrase.end() if phrase and not is_sentence(phrase[0].decode()) else 0
+
+
+def _is_phrase(name: str) -> bool:
+    """True if the secret of this name consists of words."""
+    return "phrase" in name.lower() or "mnemonic" in name.lower()

@@ -38,7 +38,7 @@ _TRAILING = word_set(
 )
 _PASSWORDS = word_set("password passwd passphrase passcode pwd pw pass passwort kennwort senha psk mnemonic pword")
 _CREDENTIALS = word_set("credential credentials cred creds")
-_RANDOM = word_set("signature sig hmac session sessionid sessid jsessionid phpsessid sid cookie auth sas jwt")
+_RANDOM = word_set("signature sig hmac session sessionid sessid jsessionid phpsessid sid cookie auth sas jwt pat")
 _KEYWORDS = _PASSWORDS | _CREDENTIALS | _RANDOM | word_set("secret secrets token tokens key keys authorization")
 
 # What a name ends with that speaks about a secret and holds none.

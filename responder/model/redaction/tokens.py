@@ -16,7 +16,7 @@ _PREFIXES: tuple[tuple[str, str, str, int], ...] = (
     ("aws-key", "AKIA ASIA ABIA ACCA", _UPPER, 16),
     ("github-token", "ghp_ gho_ ghu_ ghs_ ghr_", _ALNUM, 16),
     ("github-token", "github_pat_", _WORD, 16),
-    ("slack-token", "xoxa- xoxb- xoxc- xoxd- xoxe- xoxe.xoxb- xoxe.xoxp- xoxo- xoxp- xoxr- xoxs- xapp-", _DASHED, 8),
+    ("slack-token", "xoxa- xoxb- xoxc- xoxd- xoxe- xoxe.xoxb- xoxe.xoxp- xoxo- xoxp- xoxr- xoxs- xapp-", "A-Za-z0-9+/=_-", 8),
     # Cloud and hosting
     ("api-token", "AIza", _DASHED, 30),  # Google
     ("api-token", "GOCSPX-", _DASHED, 20),
@@ -127,11 +127,12 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
     ("api-token", r"[0-9a-f]{8}[0-9a-f]+-[0-9a-f]+-[0-9a-f]+", r"[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}"),  # Mailgun
     ("api-token", r"[0-9a-f]{8}[0-9a-f]+-us[0-9]+", r"[0-9a-f]{32}-us[0-9]{1,2}"),  # Mailchimp
     ("api-token", r"[0-9a-z]{8}[0-9a-z]+NRAL", r"[0-9a-z]{36}NRAL"),  # New Relic
-    ("api-token", r"SK[0-9a-f]+", r"SK[0-9a-f]{32}"),  # Twilio
+    ("api-token", r"SK[0-9a-f]+", r"SK[0-9a-f]{32}"),  # Twilio; the next is an account with its token
+    ("api-token", r"AC[0-9a-f]+\W{1,6}[0-9a-f]+", r"AC[0-9a-f]{32}\W{1,6}[0-9a-f]{32}"),
     ("api-token", r"s\.[A-Za-z0-9]{8}[A-Za-z0-9]+", r"s\.[A-Za-z0-9]{24}"),  # Vault before 1.10
     ("api-token", r"[\w~-]{3}[78]Q~[\w~.-]+", r"[\w~-]{3}[78]Q~[\w~.-]{30,40}"),  # Microsoft Entra ID
     ("api-token", r"[A-Za-z0-9]{8}[A-Za-z0-9]+AZDO[A-Za-z0-9]+", r"[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}"),  # Azure DevOps
-    ("api-token", r"[A-Za-z0-9+/]{8}[A-Za-z0-9+/]+==", r"[A-Za-z0-9+/]{86}=="),  # Azure: storage, Cosmos DB
+    ("api-token", r"[A-Za-z0-9+/]{8}[A-Za-z0-9+/]+==", r"(?<!sha512-)[A-Za-z0-9+/]{82,86}=="),  # Azure: storage, Cosmos DB
     ("api-token", r"[0-9]+:AA[\w-]+", r"[0-9]{8,10}:AA[\w-]{32,35}"),  # Telegram
     ("api-token", r"[MNO][\w-]{8}[\w-]+\.[\w-]+\.[\w-]+", r"[MNO][\w-]{22,27}\.[\w-]{6}\.[\w-]{27,40}"),  # Discord
     ("api-token", r"[A-Za-z0-9]+\.atlasv1\.[\w-]+", r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,}"),  # Terraform Cloud

@@ -19,7 +19,7 @@ _MASKED = re.compile(
     | your[-_ ].* | (?:the|my)[-_](?:password|token|secret|key|api[-_]key) | \w*placeholder\w*
     | (?:process\.env|os\.environ|system\.getenv|env|getenv|settings|config|cfg|self|this|vars?|local|data|module
        |secrets?|request|req|params?|args|options|opts|props|conf|values?|input|form|user)[.\[(].*
-    | [a-z_.]+\((?:["'][\w"'., -]*|[\w"'., ]*\))?                        # get_password()
+    | [a-z_.]+\((?:["'][\w"'., -]*|[\w"'., ]*\)|[a-z_., ]*)?                        # get_password()
     | (?:null|none|nil|undefined|true|false|yes|no|on|off|nan|empty|unset|unknown|redacted|hidden|masked|filtered
        |omitted|removed|secure|n/a|todo|tbd|nul|void)
     | \?[a-z ]+ | [a-z]+(?:32|64)?\[\]                          # string[]
@@ -28,7 +28,7 @@ _MASKED = re.compile(
 _NUMBER = re.compile(r"[0-9]+(?::[0-9]+)+|[+-]?[0-9][0-9.,_]*(?:[eE][+-]?[0-9]+)?(?:%|ms|[smhdwy]|[kKMGTP]i?[bB]?)?")
 _PLACE = re.compile(
     r"""(?x)
-    (?:~|\.{1,2})?(?:/[\w.@-]+){2,}/? | [A-Za-z]:\\.*
+    (?:~|\.{1,2})?(?:/[\w.@-]+){2,}/? | /[a-z]* | [A-Za-z]:\\.*
     | (?:[\w.-]+/)*[\w.-]+\.(?:pem|key|crt|cer|p12|jks|pfx|json|txt|ya?ml|conf|env|ppk|toml|ini)
     | (?:https?|file|op|vault|ssm|sm|awssm|gcpsm|arn|secretsmanager|ref)(?:\+\w+)?:.*
     | vault:.* | projects/.* | @Microsoft\.KeyVault.* | [0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].*)?
@@ -46,7 +46,7 @@ _STATES = word_set(
     "present absent stale weak short long old new correct same different unchanged redacted hidden only used "
     "unused loaded stored rbac anonymous internal external str dict list float any optional bytes array literal "
     "eof end punctuation negotiation kerberos oauth oauth2 sso saml ldap strong default manual automatic optional "
-    "overdue over closed open established ended started lost done complete"
+    "err debug info notice warning crit emerg overdue over closed open established ended started lost done complete"
 )
 _SUFFIXES = ("ed", "ing", "able", "ible", "ent", "ant", "ous", "ive", "ful", "less", "tion", "ly", "ity")
 _TECHNOLOGIES = word_set(
