@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
 
-from responder.model.redaction.names import Promise, promise
+from responder.model.redaction.values import Promise, promise
 
 MASK = "***"
 

@@ -7,22 +7,18 @@ from collections.abc import Iterable
 from html import unescape
 from typing import Final
 
-from responder.model.redaction.addresses import find_addresses
-from responder.model.redaction.blocks import find_blocks
-from responder.model.redaction.headers import find_headers
-from responder.model.redaction.named import find_named
-from responder.model.redaction.names import word_set
-from responder.model.redaction.tokens import find_tokens
-from responder.model.redaction.values import MARK
+from responder.model.redaction.formats import find_addresses, find_private_keys, find_tokens
+from responder.model.redaction.named import find_headers, find_named
+from responder.model.redaction.values import MARK, is_secret, promise, word_set
 
-__all__ = ["MARK", "REDACTIONS", "redact"]
+__all__ = ["MARK", "REDACTIONS", "redact", "redact_value"]
 
 #: Every type that a mark can name.
 REDACTIONS: Final = word_set(
     "pem userinfo webhook jwt aws-key github-token slack-token api-token authorization cookie bearer basic "
     "routing-key secret"
 )
-_SEARCHES: Final = (find_blocks, find_addresses, find_headers, find_named, find_tokens)
+_SEARCHES: Final = (find_private_keys, find_addresses, find_headers, find_named, find_tokens)
 _ENCODED: Final = re.compile(r"%(?:25)?([0-7][0-9A-Fa-f])|&(?:quot|amp|lt|gt|apos|#39|#34|#x27|#x22);")
 
 
@@ -46,6 +42,13 @@ def redact(text: str) -> str:
         if found := _apart(span for search in _SEARCHES for span in search(decoded, plain)):
             text = _without(text, [(places[start], places[end], kind) for start, end, kind in found])
     return text
+
+
+def redact_value(name: str, value: str) -> str:
+    """Return the ``value`` of a label with secrets replaced: all of it if ``name`` announces one."""
+    if (promised := promise(name)) and is_secret(value, promised, plainly=True, quoted=True):
+        return f"{MARK}secret]"
+    return redact(value)
 
 
 def _apart(found: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
