@@ -14,6 +14,7 @@ from responder.cli.decision_context import desk_of
 from responder.cli.errors import FAILED, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
 from responder.cli.table import terminal, wrapped
+from responder.model.redaction import redact
 from responder.model.text import clean, one_line
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
 
 def _row(name: str, text: str, **style: Any) -> str:
     """One line; the text may come from an alert and must not steer the terminal."""
-    shown = wrapped(clean(text).replace("\n", " "), 13, terminal())
+    shown = wrapped(redact(clean(text).replace("\n", " ")), 13, terminal())
     return f"  {_name(name)} {click.style(shown, **style) if style else shown}"
 
 
@@ -154,7 +155,7 @@ def _probes(shown: Preview) -> Iterator[str]:
 
 
 def _explained(shown: Preview) -> Iterator[str]:
-    from responder.cli.preview import in_shadow
+    from responder.cli.preview import in_shadow, label_of
 
     for number, step in enumerate(shown.steps):
         if step.matched:
@@ -164,7 +165,7 @@ def _explained(shown: Preview) -> Iterator[str]:
         elif step.matched is None:
             text = "not evaluated: the first match wins"
         else:
-            text = f"passed over: {step.failed} does not hold, the label is {step.got!r}"
+            text = f"passed over: {step.failed} does not hold, the label is {label_of(step)!r}"
         style = {"fg": "green"} if step.matched else {}
         yield _row("EXPLAIN" if number == 0 else "", f"{number + 1:>3}. {step.rule.id:<28} {text}", **style)
 

@@ -18,6 +18,7 @@ from responder.model.alert import AlertGroup
 from responder.model.delivery import AdjustedSeverity, Effects, Notification
 from responder.model.finding import Finding
 from responder.model.message import OutboxMessage, OutboxRow, Request
+from responder.model.redaction import redact, redact_value
 from responder.model.report import MessageKind
 from responder.model.rule import Severity
 from responder.notify.contract import Channel
@@ -148,7 +149,21 @@ def _rendered(draft: OutboxMessage, effects: Effects, desk: DecisionContext, now
 
 def as_json(shown: Preview, *, explain: bool) -> bytes:
     """The element of ``dry-run --output json``. Its keys are relied upon by others: add, never rename."""
-    return msgspec.json.encode(_element(shown, explain=explain))
+    return msgspec.json.encode(redacted(_element(shown, explain=explain)))
+
+
+def redacted(element: Any) -> Any:
+    """Return the same JSON value with the secrets in its texts replaced."""
+    if isinstance(element, str):
+        return redact(element)
+    if isinstance(element, dict):
+        return {name: redacted(each) for name, each in element.items()}
+    return [redacted(each) for each in element] if isinstance(element, list) else element
+
+
+def label_of(step: EvaluatedRule) -> str | None:
+    """The label that a rule's first failed matcher was compared with, without secrets."""
+    return redact_value(step.failed.name, step.got) if step.failed else None
 
 
 def _element(shown: Preview, *, explain: bool) -> dict[str, Any]:
@@ -219,6 +234,6 @@ def _step(step: EvaluatedRule) -> dict[str, Any]:
         "rule": step.rule.id,
         "matched": step.matched,
         "failed": str(step.failed) if step.failed else None,
-        "got": step.got if step.failed else None,
+        "got": label_of(step),
         "shadow": step.shadow,
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from responder.cli.rules.proof import CaseResult
+from responder.model.redaction import redact
 from responder.model.text import clean
 
 
@@ -33,6 +34,7 @@ def junit(files: Mapping[Path, Sequence[CaseResult]]) -> str:
             elif proof.verdict == "FAIL":
                 said = [proof.problem] if proof.problem else []
                 said += [f"{each.field}: expected {each.expected!r}, got {each.got!r}" for each in proof.differences]
+                said = list(map(redact, said))
                 failure = ET.SubElement(element, "failure", message=clean("; ".join(said)))
                 failure.text = clean("\n".join([str(case.place), *said]))
     ET.indent(root)

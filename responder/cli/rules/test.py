@@ -147,12 +147,14 @@ def _lines(found: _TestRun, *, coverage: bool) -> Iterator[str]:
 
 
 def _differences(proof: CaseResult) -> Iterator[str]:
+    from responder.model.redaction import redact
+
     if proof.problem:
-        yield proof.problem
+        yield redact(proof.problem)
     for each in proof.differences:
         yield f"{each.field}:"
-        yield f"  expected {each.expected!r}"
-        yield f"  got      {each.got!r}"
+        yield f"  expected {redact(repr(each.expected))}"
+        yield f"  got      {redact(repr(each.got))}"
 
 
 def _coverage(found: _TestRun) -> Iterator[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from responder.cli.preview import label_of, redacted
 from responder.cli.rules import stored as then
 from responder.cli.rules.trace import Trace
+from responder.model.redaction import redact_value
 from responder.triage.rule_index import EvaluatedRule
 
 
@@ -13,12 +16,12 @@ def as_json(found: Trace) -> dict[str, Any]:
     """The element of ``rules explain --output json``. Its keys are relied upon: add, never rename."""
     decision = found.decision
     if decision is None:
-        return {"source": found.shown.source, "problems": list(found.shown.problems)}
+        return {"source": found.shown.source, "problems": redacted(list(found.shown.problems))}
     rule, subject, alert = decision.rule, decision.subject, decision.ruling.alert
-    return {
+    element: dict[str, Any] = {
         "source": found.shown.source,
         "problems": list(found.shown.problems),
-        "alert": {"labels": dict(alert.labels), "firing": alert.firing, "starts_at": alert.starts_at.isoformat()},
+        "alert": {"labels": _labels(alert.labels), "firing": alert.firing, "starts_at": alert.starts_at.isoformat()},
         "alerts": len(decision.rulings),
         "truncated": found.truncated,
         "subject": {
@@ -51,12 +54,17 @@ def as_json(found: Trace) -> dict[str, Any]:
             "group_key": found.group_key,
             "key": found.dedup,
             "cluster": found.cluster,
-            "gathered": dict(found.gathered),
+            "gathered": _labels(found.gathered),
         },
         "title": found.title,
         "reason": decision.reason,
         **({"stored": then.as_json(found.stored)} if found.stored else {}),
     }
+    return {name: redacted(each) for name, each in element.items()}
+
+
+def _labels(labels: Mapping[str, str]) -> dict[str, str]:
+    return {name: redact_value(name, value) for name, value in labels.items()}
 
 
 def _turned(found: Trace) -> dict[str, str] | None:
@@ -70,7 +78,7 @@ def _step(step: EvaluatedRule, found: Trace) -> dict[str, Any]:
         "place": str(step.rule.place),
         "matched": step.matched,
         "failed": str(step.failed) if step.failed else None,
-        "got": step.got if step.failed else None,
+        "got": label_of(step),
         "would_match": step.rule.id in found.also if step.matched is None else step.matched or step.shadow,
         "shadow": step.shadow,
     }

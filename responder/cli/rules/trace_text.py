@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import click
 
-from responder.cli.preview import in_shadow
+from responder.cli.preview import in_shadow, label_of
 from responder.cli.rules import stored as then
 from responder.cli.rules.trace import Trace
 from responder.cli.table import terminal, wrapped
+from responder.model.redaction import redact, redact_value
 from responder.model.rule import Adjustment
 from responder.model.text import number_of, one_line
 from responder.notify.delivery.route import pagers
@@ -24,7 +25,9 @@ def lines(found: Trace) -> Iterator[str]:
     if decision is None:
         return
     alert, subject, rule = decision.ruling.alert, decision.subject, decision.rule
-    labels = " ".join(f"{name}={value}" for name, value in sorted(alert.labels.items()) if name != "alertname")
+    labels = " ".join(
+        f"{name}={redact_value(name, value)}" for name, value in sorted(alert.labels.items()) if name != "alertname"
+    )
     more = f"  and {len(decision.rulings) - 1} more in its group" if len(decision.rulings) > 1 else ""
     more += f"  and {found.truncated} that max_alerts has cut off" if found.truncated else ""
     state = "firing" if alert.firing else "resolved"
@@ -64,7 +67,7 @@ def _gathered(found: Trace) -> str:
     if not found.gathered:
         of = f"{found.cluster} and {found.group_key}" if found.cluster else found.group_key
         return f"sha256({of})"
-    labels = ", ".join(f'{name}="{value}"' for name, value in found.gathered.items())
+    labels = ", ".join(f'{name}="{redact_value(name, value)}"' for name, value in found.gathered.items())
     return f"incident_key {{{labels}}} gathers all groups that share it"
 
 
@@ -100,7 +103,7 @@ def _steps(found: Trace) -> Iterator[str]:
         elif step.matched is None:
             text = "  not evaluated: the first match decides; would match too"
         else:
-            text = f"- {_short(str(step.failed))}  got {_short(one_line(step.got))!r}"
+            text = f"- {_short(str(step.failed))}  got {_short(one_line(label_of(step) or ''))!r}"
         yield _row("", f"{number:>3} {step.rule.id:<{width}} {text}")
     if skipped:
         yield _row("", f"    {skipped} more not evaluated, and would not match")
@@ -130,4 +133,4 @@ def _route(found: Trace) -> str:
 
 
 def _row(name: str, text: str) -> str:
-    return f"{click.style(f'{name:<9}', fg='cyan')} {wrapped(text, 10, terminal())}".rstrip()
+    return f"{click.style(f'{name:<9}', fg='cyan')} {wrapped(redact(text), 10, terminal())}".rstrip()
