@@ -1,11 +1,11 @@
-# The image of responder: a virtual environment made by one stage, and nothing that builds in the other.
+# The responder image: one stage builds a virtual environment, the other copies it without the build tools.
 FROM python:3.11-slim-bookworm AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 RUN python -m venv /opt/responder
 
-# The locked packages change seldom: their layer stays while the source changes.
+# Locked packages change rarely: their layer stays cached while the source changes.
 COPY requirements.txt .
 RUN /opt/responder/bin/pip install --require-hashes --only-binary=:all: -r requirements.txt
 
@@ -17,7 +17,7 @@ RUN /opt/responder/bin/pip install --no-deps . \
 
 FROM python:3.11-slim-bookworm
 
-# The base image's pip is not needed at run time either: what is not there cannot be used against us.
+# Remove the base image's pip too: it is not needed at run time, and an attacker could use it.
 RUN python -m pip uninstall --yes pip setuptools wheel \
  && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin responder \
  && install -d -o 10001 -g 10001 /data
@@ -26,7 +26,7 @@ COPY --from=build /opt/responder /opt/responder
 COPY rules /etc/responder/rules
 COPY runbooks /etc/responder/runbooks
 
-# Nothing is written outside /data and /dev/shm, so the root file system may be read-only.
+# Only /data and /dev/shm are written, so the root file system may be read-only.
 ENV PATH=/opt/responder/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -41,7 +41,7 @@ WORKDIR /data
 VOLUME ["/data"]
 EXPOSE 8080
 
-# Without a proxy: the environment may name one, and this question stays inside.
+# Bypass any proxy set in the environment: this request stays on loopback.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:' + os.environ['RESPONDER_LISTEN'].rpartition(':')[2] + '/healthz', timeout=2)"]
 

@@ -1,4 +1,4 @@
-# The commands of this project. `make demo` and `make test` do all their own set-up; `make help` lists the rest.
+# Targets for development. `make demo` and `make test` do all their own set-up; `make help` lists the others.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: setup  ## show alerts becoming pages, on loopback only (ONCE=1: end by itself)
+demo: setup  ## turn sample alerts into pages, on loopback only (ONCE=1: exit by itself)
 	@$(BIN)/responder demo $(if $(filter-out 0,$(ONCE)),--once)
 
 test: setup-dev servers check  ## everything CI runs: set-up, check, command and real-server tests
@@ -33,22 +33,22 @@ check: setup-dev  ## the fast part, without network: lint, types, architecture, 
 	@echo "== unit and contract tests"
 	@$(BIN)/pytest --numprocesses auto --dist worksteal tests/unit tests/contracts
 
-bench: setup-dev  ## run every benchmark; each prints its ratio and its goal
+bench: setup-dev  ## run every benchmark; each prints its ratio and goal
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
-faults: setup-dev servers  ## break everything while alerts come (SEED=17: that seed; SEEDS=100: so many, and the figures; FLOODS=1: in a flood)
+faults: setup-dev servers  ## run the fault tests (SEED=17: one seed; SEEDS=100: 100 seeds, and write the figures; FLOODS=1: floods)
 	@$(BIN)/python -m tests.faults $(foreach name,SEED SEEDS FIRST JOBS,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) $($(name)))) $(if $(filter-out 0,$(FLOODS)),--floods)
 
-lock: setup-dev  ## write both requirements files anew from pyproject.toml (UPGRADE=1: with the newest versions)
-	@echo "== locking (asks the package index, a minute or so)"
+lock: setup-dev  ## regenerate both requirements files from pyproject.toml (UPGRADE=1: with the newest versions)
+	@echo "== locking (queries the package index, takes about a minute)"
 	@$(LOCK) --output-file requirements.txt pyproject.toml
 	@$(LOCK) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
 
-setup: $(VENV)/.package  ## make .venv with the locked packages
+setup: $(VENV)/.package  ## create .venv with the locked packages
 
-setup-dev: $(VENV)/.dev $(VENV)/.package  ## the same, with the tools of the developers
+setup-dev: $(VENV)/.dev $(VENV)/.package  ## the same, with the development tools
 
-servers:  ## install Prometheus, Alertmanager and PostgreSQL for the tests, where that is possible
+servers:  ## install Prometheus, Alertmanager and PostgreSQL for the tests if possible
 	@missing=; for name in $(SERVERS); do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing $(POSTGRES)"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
@@ -61,16 +61,16 @@ servers:  ## install Prometheus, Alertmanager and PostgreSQL for the tests, wher
 	if [ -d /run/systemd/system ]; then systemctl --quiet --runtime unmask $(SERVERS) postgresql; fi; \
 	exit $$failed
 
-# The stamps inside .venv say which part is there; a changed lock makes the whole folder anew.
+# The stamps inside .venv record which parts are installed; a changed lock file recreates the whole folder.
 $(VENV)/.run: requirements.txt
 	@$(MAKE) --no-print-directory python
-	@echo "== making $(VENV) with the locked packages (a minute or so)"
+	@echo "== creating $(VENV) with the locked packages (takes about a minute)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --require-hashes -r requirements.txt
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
-	@echo "== adding the tools for developers"
+	@echo "== adding the development tools"
 	@$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
 	@touch $@
 
@@ -78,10 +78,10 @@ $(VENV)/.package: pyproject.toml $(VENV)/.run
 	@$(BIN)/pip install --quiet --no-deps -e .
 	@touch $@
 
-python:  ## check that Python can make the .venv
+python:  ## check that Python can create .venv
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "$(PYTHON) is missing: install Python 3.11 or newer (Debian: apt install python3 python3-venv)"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "$(PYTHON) is older than 3.11: install a newer one and name it, as in make PYTHON=python3.11"; exit 1; }
+	  echo "$(PYTHON) is older than 3.11: install a newer one and run make PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-	  echo "$(PYTHON) cannot make virtual environments: install them (Debian: apt install python3-venv)"; exit 1; }
+	  echo "$(PYTHON) cannot create virtual environments: install venv (Debian: apt install python3-venv)"; exit 1; }
