@@ -76,7 +76,7 @@ def body(group: int, alerts: list[dict[str, Any]]) -> bytes:
 
 
 def fill(url: str, count: int) -> None:
-    """What ``serve`` would have kept."""
+    """Notifications as ``serve`` would have stored them."""
     database = Database(url)
     migrate(database)
     rows: list[dict[str, Any]] = []

@@ -67,7 +67,7 @@ def rules(folder: Path, count: int) -> Path:
 
 
 def connections(port: int) -> str:
-    """Where the hosts of those services are."""
+    """Addresses of those services."""
     return ",".join(f"{name}:8080=127.0.0.1:{port}" for name in PROBED)
 
 

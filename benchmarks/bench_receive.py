@@ -55,7 +55,7 @@ def count(database: Path, state: str = "") -> int:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is measured: its server, where it keeps the bodies, and the labels of the alerts it gets."""
+    """Subject of a measurement: its server, the table with its payloads, and the labels of its alerts."""
 
     start: Callable[[Path], Server]
     labels: Mapping[str, str]

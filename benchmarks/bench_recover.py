@@ -84,7 +84,7 @@ class Client(threading.Thread):
                 self.kept.append(int(json.loads(answer.read())["id"]))
 
     def stop(self) -> list[int]:
-        """What was acknowledged."""
+        """Acknowledged webhooks."""
         self._ending.set()
         self.join()
         return self.kept
@@ -135,7 +135,7 @@ def paged(pagerduty: PagerDutyStandIn, since: float) -> list[float]:
 
 
 def due(database: Path) -> float:
-    """When the first page that waits for PagerDuty may leave, in epoch seconds; 0 where none waits."""
+    """Due time of the first page that waits for PagerDuty, in epoch seconds; 0 if none waits."""
     waiting = "SELECT min(due_at) FROM messages WHERE state = 'waiting' AND channel = 'pagerduty'"
     return float(harness.rows(database, waiting)[0][0] or 0.0)
 
@@ -145,7 +145,7 @@ def count(database: Path, state: str) -> int:
 
 
 def check(database: Path, pagerduty: PagerDutyStandIn, kept: Sequence[int]) -> None:
-    """What was acknowledged is decided, and no group has two incidents, here or at PagerDuty."""
+    """Acknowledged webhooks are decided, and no group has two incidents, here or at PagerDuty."""
     decided = {number for (number,) in harness.rows(database, "SELECT id FROM deliveries WHERE state = 'decided'")}
     lost = [number for number in [*range(1, WEBHOOKS + 1), *kept] if number not in decided]
     if lost:

@@ -1,4 +1,4 @@
-"""What the benchmarks share: servers and what they cost, webhooks no two of which are alike, and a table with goals."""
+"""Shared parts of the benchmarks: servers and their cost, unique webhooks, and a table with goals."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ ROOT = Path(__file__).resolve().parents[1]
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(ROOT))  # for tests.support: it is not installed
 TOKEN = "benchmark-token"
+#: Placeholder in a payload for a number unique to each request, ten characters long.
 NUMBER = "@" * 10
-"""Stands in a body where every request has a number of its own, ten characters long."""
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -142,7 +142,7 @@ def responder(folder: Path, **settings: object) -> Server:
 
 
 def told_one_by_one(start: Callable[..., Server], folder: Path) -> Server:
-    """What ``start`` starts with floods switched off: every incident has its report, its messages and its probes."""
+    """``start`` with floods disabled: every incident has its report, its messages and its probes."""
     rules = Path(shutil.copytree(ROOT / "rules", folder / "rules"))
     path = rules / "01-severities.yaml"
     path.write_text(re.sub(r"flood_above: \d+", "flood_above: 0", path.read_text()))
@@ -207,7 +207,7 @@ def _an_alert(labels: Mapping[str, str], number: int) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the clients saw: 202s, other answers, connections that broke, and how long an answer took."""
+    """Client side results: 202s, other responses, broken connections, and response times."""
 
     accepted: int
     refused: int
@@ -269,7 +269,7 @@ def wait_for(what: str, holds: Any, seconds: float = 60.0, pause: float = 0.02) 
 
 
 def folder() -> tempfile.TemporaryDirectory[str]:
-    """Where databases and logs of a run are. Set TMPDIR to a real disk: in memory an fsync costs nothing."""
+    """Folder of databases and logs of a run. Set TMPDIR to a real disk: in memory an fsync costs nothing."""
     return tempfile.TemporaryDirectory(prefix="responder-bench-", ignore_cleanup_errors=True)
 
 
@@ -300,7 +300,7 @@ class Outside:
 
 
 def rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
-    """What SQLite's file holds."""
+    """Content of the SQLite file."""
     try:
         from pysqlite3 import dbapi2 as sqlite3
     except ImportError:

@@ -7,15 +7,15 @@ import sys
 
 from responder.standins.server import Call, Reply, StandIn, as_json
 
+#: Seconds, for every response.
 ANSWERS_AFTER = float(sys.argv[1]) if len(sys.argv) > 1 else 0.2
-"""Seconds, for all of them."""
 
 
 class Outside(StandIn):
     """202 for PagerDuty, ok for Slack, UP for every health endpoint."""
 
     def answer(self, call: Call) -> Reply:
-        """What each accepts."""
+        """Response that each accepts."""
         with self.lock:
             self.calls.clear()
         self.wait(ANSWERS_AFTER)

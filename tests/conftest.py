@@ -1,4 +1,4 @@
-"""What all tests share: a database of their own, and a clock they move themselves."""
+"""Fixtures of all tests: a database of their own, and a clock set by hand."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class HandClock:
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has RESPONDER_... variables for a service of their own gets the same results."""
+    """RESPONDER_... variables of the developer's environment do not change results."""
     for name in [name for name in os.environ if name.startswith("RESPONDER_") or name.upper().endswith("_PROXY")]:
         monkeypatch.delenv(name)
 
@@ -89,7 +89,7 @@ def sampled(files: CounterFiles, sample: str) -> float | None:
 
 @pytest.fixture
 def database_url(tmp_path: Path) -> str:
-    """Where a database of this test's own may be."""
+    """URL of a database of this test's own."""
     return f"sqlite:///{tmp_path / 'responder.db'}"
 
 

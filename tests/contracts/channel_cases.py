@@ -1,4 +1,4 @@
-"""What each channel needs for its contract: how it is built, and how its vendor judges what it sends."""
+"""Cases of the channels for the contract: construction, and the vendor's judgement of requests."""
 
 from __future__ import annotations
 

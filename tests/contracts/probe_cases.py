@@ -18,7 +18,7 @@ from tests.support.faulty import Fault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What the contract tests need to know of a kind.
+    """Case of a probe kind for the contract tests.
 
     ``at`` is a spec whose target is an address given as host:port; ``hostile`` one that uses the label ``pod`` wherever
     the kind allows labels. ``answered`` are the faults behind which the kind has seen what it asks for, with the

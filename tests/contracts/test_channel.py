@@ -37,7 +37,7 @@ def test_every_channel_has_a_case() -> None:
 
 @every
 def test_every_status_is_classified(name: str) -> None:
-    """Whatever a vendor answers, a message is delivered, tried again or refused, and failures say why."""
+    """Any response of a vendor means sent, retry or rejected, and failures have a reason."""
     channel, case = CASES[name].make(), CASES[name]
     letter = _letter(channel)
     assert isinstance(channel.read(letter, case.accepted), Delivered)

@@ -1,4 +1,4 @@
-"""What every channel renders: within the vendor's limits, inert, and as it is on file."""
+"""Rendering of every channel: within the vendor's limits, inert, and equal to the file."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_an_oversize_report_fits_and_says_that_it_was_cut(name: str) -> None:
 
 
 def test_pagerduty_sheds_the_least_important_first() -> None:
-    """Where an event is too large labels and details go, the headlines of what is bad stay, and the event says so."""
+    """A too large event drops labels and details, keeps the headlines of bad findings, and says so."""
     channel = CASES["pagerduty"].make()
     gone = ["the labels", "the detail of ok", "the detail of unknown", "the detail of bad", "the ok findings"]
     for times, expected in ((1, 0), (150, 2), (400, 4), (1200, 5)):
@@ -179,7 +179,7 @@ def test_hostile_text_is_inert(name: str) -> None:
 )
 @every
 def test_golden(name: str, moment: str) -> None:
-    """What people see changes only when somebody meant it to: each message is compared with the one on file."""
+    """Each message equals the one on file, so that it changes only on purpose."""
     channel = CASES[name].make()
     report = _stories()[moment]
     told = [
@@ -277,7 +277,7 @@ def test_what_is_told_as_changed_is_not_ruled_out_as_well(name: str) -> None:
 @pytest.mark.parametrize("moment", [MessageKind.START, MessageKind.UPDATE, MessageKind.FALLBACK])
 @pytest.mark.parametrize("name", ["slack", "slack_webhook"])
 def test_the_first_message_says_each_fact_once(name: str, moment: MessageKind) -> None:
-    """Who reads Slack at night reads everything that is bad, the service's own first, and nothing a second time."""
+    """The Slack message shows every bad finding once, those of the service itself first."""
     bad = [
         a_finding(probe="dependencies-health", target="capsule", headline="capsule: 503 DOWN in 9 ms"),
         a_finding(headline="plato: 503 DOWN in 3 ms, db DOWN"),
@@ -296,7 +296,7 @@ def test_the_first_message_says_each_fact_once(name: str, moment: MessageKind) -
 
 @every
 def test_a_page_that_came_another_way_says_why(name: str) -> None:
-    """Whoever is called by a fallback knows at once that the usual way is broken."""
+    """A page on a fallback channel says that the usual channel failed."""
     channel = CASES[name].make()
     (step,) = channel.steps[MessageKind.FALLBACK]
     report = a_report(moment=MessageKind.FALLBACK, detour=WHY)

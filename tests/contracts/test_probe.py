@@ -1,4 +1,4 @@
-"""What every kind of probe keeps, whatever it looks at."""
+"""Contract of every probe kind."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def look(ask: ProbeQuestion, tools: ProbeTools) -> tuple[Finding, float]:
 
 
 def holds(finding: Finding) -> None:
-    """What is true of every finding."""
+    """Invariants of every finding."""
     assert len(finding.headline) <= HEADLINE_LIMIT
     assert any(sign.isdigit() for sign in finding.headline), finding.headline
     assert len(finding.detail) <= DETAIL_LIMIT
@@ -98,7 +98,7 @@ def test_a_probe_answers_in_time_whatever_the_other_side_does(kind: str, fault: 
 @kinds
 @pytest.mark.parametrize("label", HOSTILE)
 def test_a_hostile_label_chooses_nothing(kind: str, label: str, tools: ProbeTools) -> None:
-    """What an alert claims never changes which address is asked, and never leaves the string it stands in."""
+    """Label values never change the probed address, and never leave the string they are in."""
     address = refused_address()
     scene, plain = a_scene(address, pod=label, name=label), a_scene(address)
     probe = a_probe(kind, CASES[kind].hostile)

@@ -1,4 +1,4 @@
-"""What every store must guarantee when it forgets: only what nobody needs, the oldest first, and enough of it."""
+"""Retention guarantees of every store: only finished rows are deleted, the oldest first, and enough of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PATIENT = Deadline(float("inf"))
 
 
 def rows(database: Database, sql: str) -> list[tuple[Any, ...]]:
-    """What the database holds."""
+    """Rows of the database."""
     with database.read() as connection:
         return [tuple(row) for row in connection.execute(text(sql))]
 
@@ -73,7 +73,7 @@ def told(database: Database, name: str, at: datetime) -> None:
 
 
 def test_every_table_that_grows_is_pruned() -> None:
-    """Whoever adds a table says how it stays small."""
+    """Every new table declares its retention."""
     beside = {shelf.beside.name for shelf in SHELVES.values() if shelf.beside is not None}
     assert set(metadata.tables) == set(SHELVES) | beside | SMALL
 
@@ -137,7 +137,7 @@ def test_a_digest_that_is_on_keeps_what_its_next_message_needs(
 
 
 def test_an_end_that_was_not_told_yet_keeps_what_it_answers_to(database: Database, clock: HandClock) -> None:
-    """What was on for months and ends while Slack is down is told in its thread when Slack is back, and then goes."""
+    """An old incident that resolves while Slack is down is updated in its thread later, and then deleted."""
     an_old_incident(database)
     told(database, "FLOOD-P1-OVER", LONG_AGO)
     ends = [the_next(database, name) for name in ("INC-1", "FLOOD-P1-OVER")]
@@ -152,7 +152,7 @@ def test_an_end_that_was_not_told_yet_keeps_what_it_answers_to(database: Databas
 
 
 def test_nothing_undecided_unsent_or_under_study_goes(database: Database, clock: HandClock) -> None:
-    """Whatever waits, for however long, is still done."""
+    """Waiting work is never deleted, however old it is."""
     Inbox(database).keep(b"{}", "", LONG_AGO)
     with database.write() as connection:
         incidents.save(connection, [replace(an_incident(), id="INC-1", open=False, resolved_at=LONG_AGO)], [])

@@ -15,7 +15,7 @@ from tests.support.builders import NOW
 
 
 def plans(database: Database, ask: Callable[[Connection], object]) -> list[str]:
-    """How SQLite would answer each question that ``ask`` asks."""
+    """SQLite's plan for each query that ``ask`` runs."""
     asked: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
@@ -33,7 +33,7 @@ def plans(database: Database, ask: Callable[[Connection], object]) -> list[str]:
 
 
 def scrape(connection: Connection) -> None:
-    """What `/metrics` asks."""
+    """The queries of `/metrics`."""
     backlog.undecided(connection)
     inbox.oldest_new(connection)
     backlog.unfinished(connection)
@@ -51,7 +51,7 @@ def test_no_question_of_a_scrape_looks_at_finished_rows(database: Database) -> N
 
 
 def test_comparing_with_alertmanager_looks_at_open_incidents_only(database: Database) -> None:
-    """What is compared every minute does not read a year of resolved incidents."""
+    """The comparison of every minute does not read a year of resolved incidents."""
     if not database.is_sqlite:
         return
     [plan] = plans(database, incidents.open_ones)

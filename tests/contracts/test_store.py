@@ -1,4 +1,4 @@
-"""What every store must guarantee, whatever database it is."""
+"""Guarantees of every store, with any database."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_starting_twice_migrates_once(database: Database) -> None:
 
 
 def test_a_kept_body_is_read_back_byte_for_byte(database: Database) -> None:
-    """What Alertmanager sent is what triage sees, in the order it came."""
+    """Triage gets the payloads as Alertmanager sent them, in order of arrival."""
     bodies = [bytes([n]) * 100 + b"\x00\xff\xe2\x80\xae" for n in range(5)]
     box = Inbox(database)
     numbers = [box.keep(body, "prod-eu", NOW) for body in bodies]
@@ -193,7 +193,7 @@ def test_an_aborted_decision_leaves_the_delivery_to_the_next_worker(database: Da
 
 
 def test_rejected_bodies_are_counted_and_readable(database: Database) -> None:
-    """What we refused for good can be looked at, since nobody will send it again."""
+    """Permanently refused payloads can be read, since they may never be sent again."""
     box = Inbox(database)
     number = box.set_aside(b'{"version": "3"}', 16, "10.0.0.1", 400, "$.version: is not 4", NOW)
     assert box.counts()["rejected"] == 1
@@ -245,7 +245,7 @@ def test_the_open_incident_is_the_latest_whatever_the_clock_said(database: Datab
 
 
 def test_what_happened_before_is_counted(database: Database) -> None:
-    """How often an incident began lately is known for each key, and what is long past does not count."""
+    """The number of recent incidents is known for each key; old ones do not count."""
     past = [
         an_incident(id=f"INC-{age}", open=False, delivery=100 - age, opened_at=NOW - timedelta(days=age))
         for age in (1, 20, 40)
@@ -416,7 +416,7 @@ def test_findings_improve_a_page_that_is_still_here_and_release_it(database: Dat
 
 
 def test_findings_do_not_touch_a_page_that_has_left(database: Database) -> None:
-    """What was sent, or is being sent, stays what it is: late findings go after it."""
+    """A message that was sent, or is being sent, stays unchanged: late findings follow it."""
     written(database, a_draft())
     claimed(database)
     with database.write() as connection:
@@ -436,7 +436,7 @@ def a_work() -> DiagnosisRequest:
 
 
 def test_a_diagnosis_survives_its_worker(database: Database) -> None:
-    """When a worker dies in the middle of its probes another one begins them again."""
+    """If a worker dies during its probes, another one restarts them."""
     with database.write() as connection:
         (mine,) = diagnoses.write(connection, [(a_work(), LATER)], NOW, NOW + timedelta(seconds=5))
         assert not diagnoses.any_free(connection, NOW)
@@ -451,7 +451,7 @@ def test_a_diagnosis_survives_its_worker(database: Database) -> None:
 
 
 def test_a_flood_of_diagnoses_is_not_hoarded_by_one_worker(database: Database) -> None:
-    """What a worker has no room for is there for any other, the most urgent first."""
+    """Work beyond a worker's capacity is left to others, the most urgent first."""
     with database.work() as connection:
         due = [(a_work(), NOW + timedelta(seconds=seconds)) for seconds in (30, 8, 15)]
         (mine,) = diagnoses.write(connection, due, NOW, LATER, claims=1)
@@ -472,7 +472,7 @@ def test_only_one_process_triages_at_a_time(database: Database, database_url: st
 
 
 def test_a_decision_about_a_settled_delivery_is_noticed(database: Database) -> None:
-    """What was decided outside the transaction is committed only if nobody else was faster."""
+    """A decision made outside the transaction is committed only if no other process was faster."""
     box = Inbox(database)
     box.keep(b"{}", "", NOW)
     with database.read() as connection:
@@ -556,7 +556,7 @@ def test_a_notification_keeps_findings_until_the_incident_is_diagnosed_anew(data
 
 
 def test_the_standing_of_a_channel_is_shared(database: Database) -> None:
-    """What one replica has sent, and that a vendor does not answer, every other replica knows."""
+    """Sent messages and unresponsive vendors are known to every replica."""
     claims.prepare(database, ["slack", "pagerduty"])
     claims.prepare(database, ["slack"])
     with database.work() as connection:

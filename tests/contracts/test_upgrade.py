@@ -55,7 +55,7 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What was open when 0.1.0 was killed."""
+    """State that was open when 0.1.0 was killed."""
 
     incidents: set[str]
     undecided: set[int]
@@ -86,7 +86,7 @@ def in_memory() -> sqlite3.Connection:
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    """Where a copy of the database is."""
+    """Path of a copy of the database."""
     path = tmp_path / "old.db"
     with closing(in_memory()) as source, closing(sqlite3.connect(path)) as target:
         source.backup(target)

@@ -1,4 +1,4 @@
-"""What can break: a plain dict. Each fault strikes the world, lasts for its seconds, and leaves it whole again."""
+"""The faults, as a plain dict. Each is started, lasts for its seconds, and is undone."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Fault:
     engine: str = ""
 
 
+#: The fault that needs a disk of its own.
 NEEDS_DISK = "disk full"
-"""The fault that needs a disk of its own."""
 
 _process = partial(Fault, lane="process")
 _database = partial(Fault, lane="database")

@@ -13,8 +13,8 @@ from datetime import datetime
 from responder.standins.server import Call, Reply, StandIn
 from tests.faults.timeline import Timeline
 
+#: Seconds without a notification after which Alertmanager has none pending: longer than its group_interval.
 SILENCE_SECONDS = 3.0
-"""Alertmanager has nothing more to say when it says nothing for longer than its group_interval."""
 _GIVES_UP = 11.0
 _PATIENCE = 12.0
 
@@ -48,7 +48,7 @@ class Door(StandIn):
         self._failed: list[Call] = []
 
     def answer(self, call: Call) -> Reply:
-        """What the replica said."""
+        """Response of the replica."""
         with self.lock:
             address = next(self._next)
         try:
@@ -85,18 +85,18 @@ class Door(StandIn):
         self._timeline.note(f"webhook: {why}")
 
     def quiet_for(self, seconds: float) -> bool:
-        """Whether no webhook came for so long."""
+        """True if no webhook arrived for that many seconds."""
         with self.lock:
             return _silent(self.calls, seconds)
 
     def nothing_pending(self, group: str) -> bool:
-        """Whether Alertmanager has nothing more to deliver about a group but news: it gives up a flush after 10 s."""
+        """True if Alertmanager has no pending notification for a group: it gives up a flush after 10 s."""
         with self.lock:
             calls, failed = ([each for each in of if group.encode() in each.body] for of in (self.calls, self._failed))
         return _silent(calls, SILENCE_SECONDS) and _silent(failed, _GIVES_UP)
 
     def heard(self, name: str, started: float, *, firing: bool) -> bool:
-        """Whether an alert was acknowledged in this state."""
+        """True if an alert was acknowledged in this state."""
         with self.lock:
             return any((name, started) in (each.firing if firing else each.resolved) for each in self.kept)
 
@@ -106,7 +106,7 @@ def _silent(calls: Sequence[Call], seconds: float) -> bool:
 
 
 def acknowledged(body: bytes, *, number: int, asked: float, answered: float) -> Acknowledged:
-    """What a webhook's body says."""
+    """Parse the body of a webhook."""
     group = json.loads(body)
     found: dict[str, set[tuple[str, float]]] = {"firing": set(), "resolved": set()}
     for alert in group["alerts"]:

@@ -18,8 +18,8 @@ from tests.faults.timeline import Timeline
 
 _TICK = 0.1
 _RESEND = 1.0
+#: Seconds until Alertmanager resolves an alert that is not sent again.
 _KEEPS_FIRING = 60.0
-"""Seconds until Alertmanager resolves what it is not told of again."""
 
 
 @dataclass(slots=True)
@@ -55,11 +55,11 @@ class Driver:
 
     @property
     def starts(self) -> dict[str, list[float]]:
-        """When each episode of each alert began, in epoch seconds."""
+        """Start times of the episodes of each alert, in epoch seconds."""
         return {each.alert.name: list(each.history) for each in self._running}
 
     def over(self) -> bool:
-        """Whether the whole stream was played and acknowledged."""
+        """True if the whole stream was played and acknowledged."""
         return all(self._done(each) for each in self._running)
 
     def __enter__(self) -> Self:

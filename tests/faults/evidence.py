@@ -1,4 +1,4 @@
-"""What is left when a seed is over: what was acknowledged, what the database holds, what people were told."""
+"""State at the end of a seed: acknowledged webhooks, rows of the database, requests to the vendors."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Records:
         self._database = Database(url)
 
     def busy(self) -> str:
-        """What is not finished, empty where all is."""
+        """Unfinished work, empty if there is none."""
         with self._database.read() as connection:
             new = connection.execute(select(deliveries.c.id).where(deliveries.c.state == "new")).scalars().all()
             waiting = connection.execute(select(messages.c.id).where(messages.c.state == "waiting")).scalars().all()

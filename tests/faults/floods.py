@@ -8,10 +8,10 @@ from random import Random
 from tests.faults.stream import SECONDS, Alert, Episode, Group
 from tests.faults.world import RULES
 
+#: ``flood_above`` of the severities that page.
 LIMIT = 6
-"""``flood_above`` of the severities that wake people."""
+#: Seconds, as in the rules below: a digest waits three seconds for more incidents, and has its page in the same time.
 BUDGETS = {"P1": 4.0, "P2": 6.0}
-"""Seconds, as the rules below give: a digest waits three for more of its flood, and has its page in the same time."""
 _FLOODED = ("plato", "capsule")
 _UNTOUCHED = "nexus"
 

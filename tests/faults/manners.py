@@ -1,4 +1,4 @@
-"""How PagerDuty and Slack misbehave for a while."""
+"""Temporary faults of PagerDuty and Slack."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from responder.standins.server import Call, Fault, StandIn, hang, reset, status,
 from tests.faults.strikes import Strike
 from tests.faults.world import World
 
+#: Takes the end of the fault on the monotonic clock; returns the treatment of each request.
 Manner = Callable[[float], Callable[[Call], Fault]]
-"""Gets the moment at which it ends, on the monotonic clock; says how each request is treated."""
 
 
 def misbehave(name: str, manner: Manner, *, away: bool = False) -> Strike:

@@ -14,8 +14,8 @@ from tests.faults.play import Result
 from tests.faults.verdict import GRACE
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+#: Seeds that a run needs for its figures to be written.
 ENOUGH = 100
-"""Seeds that a run must have to be worth writing down."""
 _FROM, _TO = "<!-- figures: written by make faults SEEDS=100 -->", "<!-- end of figures -->"
 
 

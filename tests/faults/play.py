@@ -1,4 +1,4 @@
-"""How one seed is played: build the world, let the stream and the faults run, wait until all is quiet, judge."""
+"""Play one seed: build the world, run the stream and the faults, wait until all work is done, check."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.faults.timeline import Timeline
 from tests.faults.verdict import Page, judge, pages
 from tests.faults.world import RULES, World, world
 
+#: Time limit for the whole stream to be acknowledged, with all its faults.
 PLAY_SECONDS = 60.0
-"""How long the stream may take to be acknowledged whole, with all its faults."""
+#: Time limit after that for the replicas to decide and send everything.
 QUIET_SECONDS = 40.0
-"""How long the replicas may take after that to decide and send everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a seed showed. ``problems`` is empty where the promise held."""
+    """Result of a seed. ``problems`` is empty if every guarantee held."""
 
     seed: int
     engine: str

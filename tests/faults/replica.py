@@ -14,8 +14,8 @@ from responder.standins.processes import DidNotStart, Program, responder_serve
 from tests.faults.timeline import Timeline
 
 _STARTS = 20
+#: Seconds between two starts: without its database the program exits with an error.
 _BETWEEN = 0.5
-"""Seconds between them: without its database the program ends with a sentence that says so."""
 _PROGRAM = Path(__file__).with_name("serve.py")
 
 

@@ -12,8 +12,8 @@ from tests.faults.catalogue import FAULTS, Fault
 from tests.faults.stream import SECONDS
 from tests.faults.world import World
 
+#: Probability of a fault in each lane, and of a second one after it.
 _CHANCE = 0.6
-"""How likely each lane has a fault at all, and a second one after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Planned:
 
     @property
     def fault(self) -> Fault:
-        """What strikes."""
+        """Kind of fault."""
         return FAULTS[self.name]
 
 
@@ -69,7 +69,7 @@ class Schedule:
             thread.start()
 
     def over(self) -> bool:
-        """Whether every fault has been and gone."""
+        """True if every fault has started and ended."""
         return not any(thread.is_alive() for thread in self._threads)
 
     def _strike(self, lane: list[Planned], dice: Random) -> None:

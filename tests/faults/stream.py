@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+#: Start of the last alert, in seconds.
 SECONDS = 7.0
-"""When the last alert begins to fire."""
 SERVICES = ("capsule", "odyssey", "perception", "plato", "nexus")
+#: Seconds a page may wait for its diagnosis, for the severities that page, as in rules/all.yaml.
 BUDGETS = {"P1": 2.0, "P2": 4.0}
-"""Seconds a page may wait for its diagnosis, for the severities that page: as rules/all.yaml says."""
 TOLD_IN_SLACK = frozenset({"P1", "P3"})
 
 
@@ -47,17 +47,17 @@ class Group:
 
     @property
     def pages(self) -> bool:
-        """Whether somebody must be woken."""
+        """True if the alert must page."""
         return self.budget is not None
 
     @property
     def ends(self) -> bool:
-        """Whether nothing of it fires in the end."""
+        """True if all its alerts are resolved in the end."""
         return all(alert.episodes[-1].until is not None for alert in self.alerts)
 
     @property
     def flaps(self) -> bool:
-        """Whether it comes again after it was over."""
+        """True if it re-fires after it was resolved."""
         return len(self.alerts[0].episodes) > 1
 
     @property
@@ -66,7 +66,7 @@ class Group:
         return f'{{}}:{{alertname="{self.alertname}", shard="{self.name}"}}'
 
     def labels(self, alert: Alert) -> dict[str, str]:
-        """What the alert looks like to Alertmanager."""
+        """The alert as posted to Alertmanager."""
         return {
             "alertname": self.alertname,
             "shard": self.name,

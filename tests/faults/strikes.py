@@ -1,4 +1,4 @@
-"""How processes, databases, probes and clocks are broken: each function strikes, lasts, and mends."""
+"""Fault injection for processes, databases, probes and clocks: each function starts a fault, waits, and ends it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from responder.store.database import Database, StoreError
 from tests.faults.disk import full
 from tests.faults.world import World
 
+#: Takes the world, the duration in seconds, and a random generator for other choices.
 Strike = Callable[[World, float, Random], None]
-"""Gets the world, the seconds to last, and dice for what else must be chosen."""
 
 
 def kill_worker(world: World, _seconds: float, dice: Random) -> None:

@@ -1,4 +1,4 @@
-"""What happened when, as it is printed for a seed that failed."""
+"""The timeline of a seed, printed when the seed fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold when a seed is over, each check a function from the evidence to what is wrong. Pure."""
+"""Checks at the end of a seed: each is a pure function from the evidence to its problems."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.faults.evidence import Evidence
 from tests.faults.stream import TOLD_IN_SLACK, Group
 from tests.faults.timeline import reachable_seconds
 
+#: Seconds a page may be later than its budget.
 GRACE = 1.0
-"""Seconds a page may be later than its budget."""
+#: Single pages of one severity in a flood: its limit of 6, three of the flooding name, and the unlike ones.
 MOST_SINGLE = 11
-"""Pages of one severity in a flood: those below its limit of 6, three of the name that floods, and what is unlike."""
 
 Check = Callable[[Evidence], Iterator[str]]
 
@@ -36,7 +36,7 @@ def judge(evidence: Evidence) -> list[str]:
 
 
 def pages(evidence: Evidence) -> Iterator[Page]:
-    """When the page of each episode left; none where PagerDuty refused something about the group for good.
+    """Time at which the page of each episode was sent; empty if PagerDuty rejected a message of the group permanently.
 
     What the digest of a flood told of has the page of that digest, due since the first of them was acknowledged.
     """
@@ -100,7 +100,7 @@ def _acknowledged(evidence: Evidence) -> Iterator[str]:
 
 
 def _kept(evidence: Evidence) -> Iterator[str]:
-    """What was acknowledged is in the database, byte for byte, and decided."""
+    """Acknowledged webhooks are in the database, byte for byte, and decided."""
     for each in evidence.kept:
         state, body = evidence.deliveries.get(each.number, ("lost", b""))
         if state != "decided":
@@ -149,7 +149,7 @@ def _once(evidence: Evidence) -> Iterator[str]:
 
 
 def _right_in_the_end(evidence: Evidence) -> Iterator[str]:
-    """What is over is resolved everywhere, what fires is open everywhere; what came again may still be held open."""
+    """Resolved incidents are resolved everywhere, firing ones open everywhere; a flapping one may be held open."""
     for group in evidence.groups:
         key = dedup_key(group)
         stored = [each for each in evidence.incidents if each.dedup_key == key]
@@ -166,7 +166,7 @@ def _right_in_the_end(evidence: Evidence) -> Iterator[str]:
 
 
 def _refused(evidence: Evidence, key: str) -> bool:
-    """Whether PagerDuty refused a message about a group for good: then it cannot know how the group is."""
+    """True if PagerDuty rejected a message about a group permanently: its state there is then unknown."""
     return _given_up(evidence, {each.id for each in evidence.incidents if each.dedup_key == key})
 
 
@@ -175,7 +175,7 @@ def _given_up(evidence: Evidence, incidents: set[str]) -> bool:
 
 
 def _said_resolved(evidence: Evidence, incident: str) -> bool:
-    """Whether a message about an incident reads as resolved. One that was sent twice may stay as it was."""
+    """True if a message about an incident reads as resolved. One that was sent twice may stay unchanged."""
     about = [each for each in evidence.slack if not each.thread_ts and incident in " ".join([each.text, *each.lines])]
     return any("RESOLVED" in each.text for each in about)
 

@@ -23,15 +23,14 @@ from tests.support.postgres import Postgres, postgres
 RULES = Path(__file__).parent / "rules"
 RUNBOOKS = Path(__file__).parents[2] / "runbooks"
 
+#: A seed holds the alerts of an hour in ten seconds, and what a vendor takes in a minute has tests of its own.
+#:
+#: What PagerDuty refuses is told in Slack, to the group that is on call.
 _SETTINGS = {
     "RESPONDER_PAGERDUTY_EVENTS_PER_MINUTE": "6000",
     "RESPONDER_SLACK_MESSAGES_PER_MINUTE": "6000",
     "RESPONDER_SLACK_ONCALL_GROUP": "S0123ABCD",
 }
-"""A seed holds the alerts of an hour in ten seconds, and what a vendor takes in a minute has tests of its own.
-
-What PagerDuty refuses is told in Slack, to the group that is on call.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What the tests with real processes share: a stage of their own, and programs that must be there under CI."""
+"""Fixtures of the tests with real processes: a folder of their own, and programs that CI requires."""
 
 from __future__ import annotations
 

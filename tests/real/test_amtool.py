@@ -85,12 +85,12 @@ def amtool(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def accepted(folder: Path, text: str) -> bool:
-    """Whether Alertmanager takes a list of matchers."""
+    """True if Alertmanager accepts a list of matchers."""
     return amtool("check-config", str(configuration(folder, {"r": text}))).returncode == 0
 
 
 def readable(text: str) -> bool:
-    """Whether our classic parser takes it: Debian's Alertmanager has no other."""
+    """True if the classic parser accepts it: Debian's Alertmanager has no other."""
     try:
         for matcher in matchers_classic.parse(text):
             predicate(matcher)

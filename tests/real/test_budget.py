@@ -35,7 +35,7 @@ def a_hasty_stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def nth_page(stage: Stage, number: int) -> float:
-    """When the page of that number arrived, on the monotonic clock."""
+    """Arrival of the page with that number, on the monotonic clock."""
     until(lambda: len(stage.pagerduty.events) > number)
     return stage.pagerduty.events[number].arrived
 

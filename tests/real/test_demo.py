@@ -52,7 +52,7 @@ def test_the_demo_shows_pages_and_a_real_rule_and_ends_by_itself() -> None:
 
 
 def test_the_demo_expects_what_the_findings_decide(tmp_path: Path) -> None:
-    """Where a probe shows that a page may wait until the morning, the demo shows why and does not miss the page."""
+    """If a probe shows that a page may wait for the morning, the demo says so and does not count it as missing."""
     shutil.copy(EXAMPLES / "target-down.json", tmp_path)
     ended = demo("--once", "--examples", str(tmp_path), PATH=str(tmp_path))
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -61,7 +61,7 @@ def test_the_demo_expects_what_the_findings_decide(tmp_path: Path) -> None:
 
 
 def test_the_demo_ends_what_it_began(few: Path, tmp_path: Path) -> None:
-    """What the examples open and end is closed at PagerDuty when the demo is over."""
+    """Incidents that the examples open and resolve are resolved at PagerDuty at the end of the demo."""
     ended = demo("--once", "--examples", str(few), PATH=str(tmp_path))
     assert "4 sample bodies sent" in ended.stdout
     assert "1 PagerDuty triggers, 1 resolves, 0 incidents still open" in ended.stdout
@@ -91,7 +91,7 @@ def test_a_demo_that_cannot_start_says_why(few: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_leaves_nothing_behind(few: Path, tmp_path: Path, number: signal.Signals) -> None:
-    """Whoever stops the demo has no process and no file left over."""
+    """Stopping the demo leaves no process and no file."""
     folder = tmp_path / "tmp"
     folder.mkdir()
     env = dict(os.environ) | {"PATH": str(tmp_path), "TMPDIR": str(folder)}

@@ -1,4 +1,4 @@
-"""What is shipped beside the program works with the programs it is for: alerts, their tests, routes, the dashboard."""
+"""Files shipped with the program work with their tools: alerts and their tests, routes, the dashboard."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_each_alert_about_responder_fires_when_it_should() -> None:
 
 
 def test_each_alert_leads_to_its_section_of_the_runbook() -> None:
-    """Whoever is woken by one is one click away from what to do."""
+    """Each alert links to its runbook section."""
     sections = {title.lower() for title in re.findall(r"^### (Responder\w+)$", _runbook(), re.MULTILINE)}
     links = re.findall(r"runbook_url: \S+/responder\.md#(\w+)", RULES.read_text())
     assert set(links) == sections
@@ -84,7 +84,7 @@ def test_the_dashboard_asks_what_prometheus_understands(tmp_path: Path) -> None:
     ],
 )
 def test_the_routes_send_alerts_about_responder_past_it(alert: str, receivers: str) -> None:
-    """Who cannot page cannot be the one who says so; and the Watchdog goes both ways."""
+    """Alerts about responder bypass it, and the Watchdog takes both routes."""
     need("amtool")
     config = str(DEPLOY / "alertmanager.yml")
     run("amtool", "check-config", config)

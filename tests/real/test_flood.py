@@ -15,8 +15,8 @@ from tests.real.test_sigkill import rows
 pytestmark = pytest.mark.real
 
 STORM = 300
+#: ``flood_above`` of P1 in the shipped rules.
 LIMIT = 10
-"""``flood_above`` of P1 in the shipped rules."""
 BUDGET = 8.0
 
 

@@ -40,7 +40,7 @@ def remembered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 
 
 def _ends(url: str) -> int:
-    """How often the flapping alert has stopped: a second ago it fired, and now it does not."""
+    """Number of times the flapping alert stopped: it fired a second ago, and does not now."""
     fires = 'ALERTS{alertname="NobodyKnows", alertstate="firing"}'
     query = f"sum(sum_over_time(({fires} offset 1s unless {fires})[1m:1s]))"
     with urllib.request.urlopen(f"{url}/api/v1/query?query={quote(query)}", timeout=5) as answer:
@@ -62,7 +62,7 @@ def _responder(*arguments: str) -> Any:
 
 
 def test_what_prometheus_remembers_is_replayed(remembered: Program, tmp_path: Path) -> None:
-    """Whoever has nothing but a Prometheus still learns what a change of the rules would have meant."""
+    """A change of rules can be compared with nothing but a Prometheus."""
     rules = tmp_path / "rules"
     rules.mkdir()
     for path in (ROOT / "rules").glob("*.yaml"):
@@ -76,7 +76,7 @@ def test_what_prometheus_remembers_is_replayed(remembered: Program, tmp_path: Pa
 
 
 def test_alerts_are_weighed_by_what_prometheus_remembers(remembered: Program) -> None:
-    """How often an alert fired is what its Prometheus says, so that people mend first what wakes them most."""
+    """The number of times an alert fired is taken from Prometheus, so that the most frequent is listed first."""
     found = _responder("rules", "coverage", "--prometheus", remembered.url, "--since", "2m")
     weights = {each["alert"]: (each["fired"], each["hours"]) for each in found["alerts"]}
     assert weights["ServiceDown"][0] == 1
@@ -87,7 +87,7 @@ def test_alerts_are_weighed_by_what_prometheus_remembers(remembered: Program) ->
 
 
 def test_what_fires_in_alertmanager_is_explained(tmp_path: Path) -> None:
-    """Whoever is on call reads why what fires right now gets what it gets; what is silenced is left out."""
+    """Alerts that fire now are explained; silenced ones are left out."""
     need("prometheus-alertmanager")
     labels = {"alertname": "ServiceDown", "severity": "critical"}
     services = ("plato", "odyssey")

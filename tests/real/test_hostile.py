@@ -1,4 +1,4 @@
-"""Whoever can shape a label cannot reach people, files, the network or a query with it."""
+"""Label values cannot mention users, or reach files, the network or a query."""
 
 from __future__ import annotations
 

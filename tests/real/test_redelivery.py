@@ -1,4 +1,4 @@
-"""What the real Alertmanager does when we cannot keep a body, and when there are two of it."""
+"""Behaviour of the real Alertmanager when a payload cannot be stored, and of a pair of them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def scraping(stage: Stage, *receivers: Program) -> Iterator[Program]:
 
 
 def failed(receiver: Program) -> float:
-    """How many of its attempts an Alertmanager counts as failed."""
+    """Number of failed attempts that an Alertmanager counts."""
     with urllib.request.urlopen(f"{receiver.url}/metrics", timeout=5) as response:
         lines = response.read().decode().splitlines()
     name = 'alertmanager_notification_requests_failed_total{integration="webhook"}'

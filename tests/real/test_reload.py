@@ -32,7 +32,7 @@ def workers(program: Program) -> set[int]:
 
 
 def listens(pid: int) -> bool:
-    """Whether a process has a handler for SIGHUP, the first bit of its mask (``proc(5)``)."""
+    """True if a process has a handler for SIGHUP, the first bit of its mask (``proc(5)``)."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return bool(int(next(line for line in lines if line.startswith("SigCgt")).split()[1], 16) & 1)
 

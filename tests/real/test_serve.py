@@ -82,7 +82,7 @@ def test_it_refuses_a_database_it_cannot_open(stage: Stage) -> None:
 
 
 def test_the_list_of_settings_shows_no_secret(stage: Stage) -> None:
-    """What is in force can be pasted into a ticket."""
+    """The list of settings in force contains no secrets."""
     ended = serve(stage, "--settings")
     assert ended.returncode == 0
     assert "RESPONDER_WEBHOOK_TOKEN" in ended.stdout
@@ -160,7 +160,7 @@ def test_a_worker_that_dies_is_replaced(stage: Stage) -> None:
 
 
 def test_connections_are_shared_out_among_the_workers(stage: Stage) -> None:
-    """When Alertmanager opens many connections at once, one worker does not take them all while the other idles."""
+    """Both workers accept connections when Alertmanager opens many at once."""
     with stage.serve(workers="2") as program:
         until(lambda: min(shares(stage, program, 4)) > 0)  # both have begun
         smaller = [min(shares(stage, program, 16)) for _ in range(11)]
@@ -168,7 +168,7 @@ def test_connections_are_shared_out_among_the_workers(stage: Stage) -> None:
 
 
 def shares(stage: Stage, program: Program, count: int) -> list[int]:
-    """How many of so many connections, opened at once, each worker takes."""
+    """Number of connections that each worker accepts of those opened at once."""
     host, _, port = stage.settings["RESPONDER_LISTEN"].rpartition(":")
     with contextlib.ExitStack() as opened:
         burst = [opened.enter_context(socket.create_connection((host, int(port)), 10)) for _ in range(count)]
@@ -179,7 +179,7 @@ def shares(stage: Stage, program: Program, count: int) -> list[int]:
 
 
 def connections(pid: int, port: int) -> int:
-    """How many connections to our port a process holds."""
+    """Number of connections to the tested port that a process holds."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     ours = {f"socket:[{fields[9]}]" for fields in lines if fields[1].endswith(f":{port:04X}") and fields[3] == "01"}
     return len(ours & {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()})

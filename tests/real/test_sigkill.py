@@ -21,13 +21,13 @@ pytestmark = pytest.mark.real
 
 
 def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    """What the database holds, asked from outside."""
+    """Rows of the database, read from outside."""
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
         return connection.execute(sql).fetchall()
 
 
 def all_is_told(stage: Stage) -> bool:
-    """Whether every message has been sent."""
+    """True if every message has been sent."""
     return rows(stage.database, "SELECT state FROM messages GROUP BY state") == [("sent",)]
 
 
@@ -78,7 +78,7 @@ def test_in_the_middle_of_the_probes(stage: Stage) -> None:
 
 
 def test_a_restart_waits_for_nobody_who_is_dead(stage: Stage) -> None:
-    """Where all of us died in the middle of the probes, the next start begins them at once; the page is complete."""
+    """If all processes died during the probes, the next start runs them at once; the page is complete."""
     stage.butterfly.set("plato", butterfly.slow(30))
     with stage.serve() as program:
         assert stage.post(example("service-down")).status == 202
@@ -126,7 +126,7 @@ def test_a_killed_workers_part_is_taken_over_by_the_other(stage: Stage) -> None:
 
 
 def accepted(stage: Stage, body: bytes) -> bool:
-    """Whether the receiver took a body; a killed worker answers nothing."""
+    """True if the receiver accepted a payload; a killed worker does not respond."""
     return stage.post(body).status == 202
 
 

@@ -37,7 +37,7 @@ CHANGING = (
 
 
 def settled(text: str) -> str:
-    """What a command printed, without what changes from run to run."""
+    """Output of a command without the parts that change from run to run."""
     for pattern, word in CHANGING:
         text = pattern.sub(word, text)
     return "\n".join(line.rstrip() for line in text.splitlines())
@@ -74,7 +74,7 @@ def run(command: str, folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where an empty database is."""
+    """Path of an empty database."""
     found = tmp_path_factory.mktemp("scripts")
     database = Database(f"sqlite:///{found / 'responder.db'}")
     migrate(database)
@@ -84,7 +84,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.stem))
 def test_a_command_prints_what_its_script_says(path: Path, folder: Path) -> None:
-    """What a person or a script sees of a command does not change by accident."""
+    """The output of each command equals the one on file."""
     expected = path.read_text()
     command = expected.splitlines()[0].removeprefix("$ ")
     found = run(command, folder)

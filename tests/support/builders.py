@@ -141,7 +141,7 @@ def a_ruling(alert: Alert | None = None, **changes: Any) -> RuleMatch:
 
 
 def a_decision(kind: ChangeKind = ChangeKind.NEW, severity: str = "P1", **changes: Any) -> Decision:
-    """What triage says of the usual group after a change of ``kind``."""
+    """Triage's decision for the usual group after a change of ``kind``."""
     ruling = a_ruling(severity=a_severity(severity), reason=f"rule service-down says {severity}")
     usual = Decision(
         ruling=ruling,
@@ -219,7 +219,7 @@ def some_findings() -> tuple[Finding, ...]:
 
 
 def a_conclusion(**changes: Any) -> Conclusion:
-    """What the usual findings say together."""
+    """Conclusion of the usual findings."""
     usual = Conclusion(
         likely="plato reports its database as down: Connection refused",
         changed="",

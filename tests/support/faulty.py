@@ -15,7 +15,7 @@ _GARBAGE = bytes(range(255, 0, -1)) * 2 + b"\r\n\r\n"
 
 
 class Fault(StrEnum):
-    """What goes wrong once a connection was accepted; ``refused`` accepts none.
+    """Fault of an accepted connection; ``refused`` accepts none.
 
     ``drip`` sends a byte of the response's header every 20 ms for ever, ``drip-body`` a whole header and then the body
     in that manner. UDP answers nothing, but for ``garbage``.

@@ -21,7 +21,7 @@ _NO_MAIL: Final = "http/1.1"
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """What was accepted: the envelope, the mail as it came, and whether it came over TLS."""
+    """An accepted mail: the envelope, the text as it came, and True if it came over TLS."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -64,7 +64,7 @@ class MailStandIn:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Port of the server."""
         return int(self._server.server_address[1])
 
     def __enter__(self) -> Self:

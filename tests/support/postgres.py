@@ -17,8 +17,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from responder.standins.processes import DidNotStart, free_port
 
+#: The Debian package; its programs are outside the PATH.
 PACKAGE = "postgresql-15"
-"""The Debian package, which puts its programs beside the PATH."""
 USER = "responder"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
@@ -63,7 +63,7 @@ class Postgres:
 
     @property
     def log(self) -> Path:
-        """What the server wrote."""
+        """Log of the server."""
         return self._home / "log"
 
     def url_of(self, database: str) -> str:

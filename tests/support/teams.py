@@ -25,7 +25,7 @@ DISABLED = Response(
 
 
 def refusal(raw: bytes) -> str:
-    """Why Teams would show nothing of a request, empty if it shows the card."""
+    """Reason why Teams would not show a request, empty if it shows the card."""
     if len(raw.decode("utf-8").encode("utf-16-le")) > SIZE_LIMIT:
         return "the message is too large"
     body = json.loads(raw)

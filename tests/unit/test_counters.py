@@ -140,7 +140,7 @@ def test_nothing_is_counted_outside_of_serve() -> None:
 
 
 def test_no_metric_has_a_label_that_an_alert_fills() -> None:
-    """Whoever can shape an alert cannot fill Prometheus with series."""
+    """Values from an alert cannot fill Prometheus with series."""
     ours = {
         "route",
         "status",

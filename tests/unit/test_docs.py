@@ -60,7 +60,7 @@ def compare(name: str, expected: str) -> None:
 
 
 def test_the_settings_page_lists_every_setting() -> None:
-    """What the page says can be set is what can be set."""
+    """The settings page lists exactly the existing settings."""
     rows = [
         f"| `{name}` | {'`' + value + '`' if value else ''} | {text.replace('|', chr(92) + '|')} |"
         for name, value, text in Settings().rows()
@@ -74,7 +74,7 @@ def test_the_settings_page_lists_every_setting() -> None:
 
 
 def test_the_channels_page_describes_every_channel() -> None:
-    """What a channel is for, when it is used and how it is set up is read from its own file."""
+    """Purpose, use and set-up of a channel are read from its own file."""
     uses = {Use.RULES: "rules", Use.FALLBACK: "fallback only", Use.LAST_RESORT: "if no other channel is left"}
     order = in_order({})
     rows, described = [], dict[str, list[str]]()
@@ -96,7 +96,7 @@ def test_the_channels_page_describes_every_channel() -> None:
 
 
 def test_the_metrics_page_lists_every_metric(database: Database) -> None:
-    """What a dashboard can rely upon is written down."""
+    """The metrics page lists every metric."""
     book = a_book(heartbeats=(ExpectedHeartbeat(cluster="prod", max_gap=600.0, rule=a_rule()),))
     rules = RulesInfo(revision="0", since=NOW, refused=0, heartbeats=book.heartbeats)
     collector = StoreCollector(database=database, clock=HandClock(), rules=lambda: rules)
@@ -141,7 +141,7 @@ COMMAND = re.compile(r"(?:`|^|/)responder ([a-z][^`\n|]*)", re.MULTILINE)
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_link_of_the_docs_leads_somewhere(page: Path) -> None:
-    """Who follows a link finds a file that is there, and the heading that was meant."""
+    """Every link leads to an existing file and heading."""
     for file, section in LINK.findall(page.read_text()):
         target = (page.parent / file) if file else page
         assert target.exists(), f"{file} of {page.name}"
@@ -189,7 +189,7 @@ SHAPES: dict[str, type[BaseModel]] = {
 
 
 def test_the_rules_page_lists_every_key() -> None:
-    """Whoever writes rules finds every key, and no key that is not there."""
+    """The rules page lists every key and no unknown one."""
     lines = [
         "# Rule files",
         "",

@@ -64,7 +64,7 @@ def test_regenerating_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_readme_lists_every_body() -> None:
-    """Whoever looks for an example finds each one in the list, and nothing in the list is missing."""
+    """The list of examples is complete and has no missing file."""
     listed = re.findall(r"^\| \[([\w-]+)\]\(alerts/\1\.json\) \|", (EXAMPLES / "README.md").read_text(), re.MULTILINE)
     assert listed == [path.stem for path in BODIES]
     assert len(listed) >= 16

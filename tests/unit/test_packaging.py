@@ -1,4 +1,4 @@
-"""What is shipped beside the code: locks, Dockerfile, Makefile, and nothing that belongs to one machine only."""
+"""Files shipped with the code: locks, Dockerfile, Makefile; none depends on one machine."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_dockerfile_is_lint_clean() -> None:
 
 
 def test_the_image_runs_without_root_and_without_build_tools() -> None:
-    """Whoever breaks into the container is nobody there, and finds no installer."""
+    """The image runs as an unprivileged user and has no installer."""
     final = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
     assert re.search(r"^USER 10001:10001$", final, re.MULTILINE)
     assert "pip uninstall" in final
@@ -84,7 +84,7 @@ def test_the_builder_gets_what_the_dockerfile_copies() -> None:
 
 
 def test_the_manifest_for_kubernetes_fits_what_we_are() -> None:
-    """Whoever applies it gets replicas that start: settings that exist, addresses that answer, the image's user."""
+    """The manifests start: their settings exist, addresses respond, and the user is the image's."""
     parts = {part["kind"]: part for part in yaml.safe_load_all((ROOT / "deploy/kubernetes/responder.yaml").read_text())}
     pod = parts["Deployment"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -125,7 +125,7 @@ def test_make_help_lists_every_target() -> None:
 
 
 def test_ci_runs_the_developers_command() -> None:
-    """What CI checks is what a developer checks: one command, no second list of steps."""
+    """CI runs the command that a developer runs, without a second list of steps."""
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
     assert script.read_text().rstrip().endswith("exec make test")

@@ -47,7 +47,7 @@ def anchors(path: Path) -> list[str]:
 
 @each_runbook
 def test_the_template_is_kept(path: Path) -> None:
-    """Whoever is woken finds the same sections in the same order in every runbook."""
+    """Every runbook has the same sections in the same order."""
     text = prose(path.read_text())
     assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS

@@ -55,7 +55,7 @@ def test_no_secret_is_shown() -> None:
 
 
 def test_a_password_in_an_address_is_not_shown_either() -> None:
-    """Who logs in to Prometheus and Alertmanager by password may list the settings, and logs hold none of them."""
+    """Passwords for Prometheus and Alertmanager are in neither the list of settings nor the logs."""
     settings = read(
         {
             "RESPONDER_PROMETHEUS_URL": "http://reader:first@prometheus:9090",
@@ -230,7 +230,7 @@ MAIL = {"RESPONDER_SMTP_HOST": "mail", "RESPONDER_SMTP_FROM": "a@b.example", "RE
     ],
 )
 def test_a_fallback_that_could_not_work_is_refused(env: dict[str, str], said: str) -> None:
-    """Whoever sets up the ways for a bad night hears of slips by day, without seeing a secret."""
+    """Mistakes in the fallback settings are reported at start, without any secret."""
     with pytest.raises(InvalidSettings, match="RESPONDER_") as caught:
         read(env)
     assert said in str(caught.value)

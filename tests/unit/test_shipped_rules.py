@@ -210,6 +210,6 @@ def test_each_file_says_what_it_is_for(path: Path) -> None:
 
 
 def test_no_shipped_probe_reads_missing_data_as_well() -> None:
-    """Where kube-state-metrics is gone, nobody reads that all nodes are ready and no pod waits."""
+    """Without kube-state-metrics, no probe reports that all nodes are ready or that no pod is pending."""
     specs = {name: probe.spec for name, probe in book().probes.items() if isinstance(probe.spec, PromqlSpec)}
     assert not [name for name, spec in specs.items() if re.search(r"or vector\(\d+\)\s*$", spec.expr)]

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.real
 def test_a_restored_backup_goes_on_where_it_was_made(
     database: Database, database_url: str, server: Postgres, tmp_path: Path
 ) -> None:
-    """What pg_restore makes of `responder db backup` holds every delivery, undecided ones first in line."""
+    """A restored backup holds every notification, undecided ones first in the queue."""
     box = Inbox(database)
     kept = [box.keep(os.urandom(5000), "", NOW) for _ in range(20)]
     copied = run(database_url, "backup", str(tmp_path / "copy.dump"))

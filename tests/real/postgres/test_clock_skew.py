@@ -18,7 +18,7 @@ pytestmark = pytest.mark.real
 def test_setting_the_clock_right_waits_for_nobody(
     database: Database, clock: HandClock, watch: ClockSkewWatcher
 ) -> None:
-    """Who sets right what a clock has spoilt, and who sends meanwhile, never wait for each other: no page is late."""
+    """The repair after a clock jump and the senders never wait for each other: no page is late."""
     write(database, clock, due_in=8)
     write(database, clock, due_in=8, channel="slack")
     clock.put_back(HOUR)

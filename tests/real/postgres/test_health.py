@@ -1,4 +1,4 @@
-"""What /readyz says about the tables, the backlog and errors of the database, on PostgreSQL."""
+"""`/readyz` and its checks of tables, backlog and database errors, on PostgreSQL."""
 
 import pytest
 

@@ -99,7 +99,7 @@ def test_a_frozen_server_is_given_up_in_time(database: Database, own: Postgres) 
 
 
 def test_a_turn_whose_connection_dies_writes_nothing(database: Database, own: Postgres) -> None:
-    """Whoever lost the turn to decide while it was thinking cannot commit what it thought."""
+    """A process that lost the triage lock while computing cannot commit its result."""
     Inbox(database).keep(b"{}", "", NOW)
     with database.read() as connection:
         batch = inbox.take(connection, 10)
@@ -151,7 +151,7 @@ def test_a_stuck_neighbour_costs_a_refusal(database: Database) -> None:
 
 
 def test_news_of_a_commit_reaches_the_other_replica_at_once(database: Database, own: Postgres) -> None:
-    """What one replica keeps wakes the others, also after the connection they listen on was lost."""
+    """A notification stored by one replica triggers the others, also after their listening connection was lost."""
     heard: list[str] = []
     listener = database.listener(heard.append)
     assert listener

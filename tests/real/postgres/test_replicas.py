@@ -62,11 +62,11 @@ class Pair:
         return responder_serve(settings, self.stages[number].folder)
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
-        """What the database holds."""
+        """Rows of the database."""
         return self.server.execute(sql, self.url)
 
     def all_is_told(self) -> bool:
-        """Whether every message has left, or a newer one in its place."""
+        """True if every message was sent or merged into a newer one."""
         return {state for (state,) in self.rows("SELECT state FROM messages")} in ({"sent"}, {"sent", "merged"})
 
 
@@ -189,7 +189,7 @@ def _killed(server: Postgres) -> None:
 
 
 def test_the_password_is_in_no_log(pair: Pair) -> None:
-    """Whoever reads the logs of a night in which the database was away learns no password."""
+    """Logs of a database outage contain no password."""
     with pair.serve(0) as program:
         pair.server.stop()
         try:

@@ -1,4 +1,4 @@
-"""What every store must guarantee when it forgets, on PostgreSQL."""
+"""Retention guarantees of every store, on PostgreSQL."""
 
 import pytest
 

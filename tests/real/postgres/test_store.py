@@ -1,4 +1,4 @@
-"""What every store must guarantee, on PostgreSQL."""
+"""Guarantees of every store, on PostgreSQL."""
 
 import pytest
 

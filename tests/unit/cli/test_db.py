@@ -32,7 +32,7 @@ def run(database_url: str, *arguments: str) -> Result:
 
 
 def test_stats_shows_every_table_and_how_full_it_is(database: Database, database_url: str) -> None:
-    """How much is kept, how old it is and what waits is seen at one look."""
+    """The numbers, ages and backlog of rows are in one table."""
     an_old_incident(database, at=LONG_AGO)
     Inbox(database).keep(b"{}", "", NOW)
     shown = run(database_url, "stats")
@@ -72,7 +72,7 @@ def test_prune_shows_first_and_then_does_the_same(database: Database, database_u
 
 
 def test_prune_takes_another_age(database: Database, database_url: str) -> None:
-    """Where the disk is full tonight, thirty days may have to do."""
+    """Another age than the configured retention can be used once."""
     an_old_incident(database, at=NOW - timedelta(days=45))
     assert "incidents            1 rows" in run(database_url, "prune", "--older-than", "30d").output
 
@@ -120,6 +120,7 @@ def test_a_backup_to_nowhere_is_refused(database_url: str, tmp_path: Path) -> No
     assert "No such file or directory" in refused.output
 
 
+#: Every command that needs the database of a service.
 LOOKS = [
     "db stats",
     "db prune",
@@ -134,12 +135,11 @@ LOOKS = [
     "rules explain --incident INC-1",
     "backtest --against rules",
 ]
-"""Every command that needs the database of a service."""
 
 
 @pytest.mark.parametrize("command", LOOKS)
 def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, command: str) -> None:
-    """Who looks in the wrong place is told so, and never that there is nothing: no empty database is left behind."""
+    """A wrong database is an error, never an empty result, and no empty database is created."""
     env = {"RESPONDER_DATABASE_URL": f"sqlite:///{tmp_path / 'missing.db'}"}
     refused = CliRunner().invoke(main, command.split(), env=env)
     assert refused.exit_code == 1

@@ -1,4 +1,4 @@
-"""What doctor reads out of Alertmanager's configuration, and that a check that hangs does not hang it."""
+"""doctor's reading of Alertmanager's configuration, and its deadline for hanging checks."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_configuration_that_suits_us_is_fine() -> None:
     ids=lambda value: str(value)[:30],
 )
 def test_each_slip_is_found(old: str, new: str, level: Level, said: str) -> None:
-    """What keeps an alert from us is said before the alert is missed."""
+    """Settings that keep alerts from responder are reported."""
     text = GOOD.replace("receiver: responder", new) if old == "receiver: responder" else GOOD.replace(old, new, 1)
     assert text != GOOD
     found = judged(text)

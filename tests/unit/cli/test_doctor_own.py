@@ -1,4 +1,4 @@
-"""What doctor says of our own database and clock."""
+"""doctor's checks of responder's own database and clock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Unreachable:
 
 
 def a_patient(settings: Settings, clock: Clock) -> DoctorContext:
-    """Whose network is down."""
+    """Client whose network is down."""
     return DoctorContext(
         settings=settings,
         environment={},

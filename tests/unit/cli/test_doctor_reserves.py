@@ -1,4 +1,4 @@
-"""What doctor says of the ways that are taken when PagerDuty does not take a page."""
+"""doctor's checks of the fallback channels for PagerDuty."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def paged(**settings: object) -> Settings:
     ],
 )
 def test_having_no_other_way_is_told(settings: dict[str, object], level: Level, said: str) -> None:
-    """Whoever depends on PagerDuty alone hears of it before PagerDuty is down."""
+    """A missing fallback for PagerDuty is reported."""
     [found] = channels.fallbacks(a_patient(Wire(), paged(**settings)))
     assert (found.level, said in found.what) == (level, True), found
     assert bool(found.change) is (level is Level.WARN)
@@ -159,13 +159,13 @@ def mails(
 
 
 def levels(found: tuple[Result, ...]) -> list[Level]:
-    """How bad each is."""
+    """Levels of the checks."""
     return [each.level for each in found]
 
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    """Whom the client trusts."""
+    """CA file of the client."""
     return Authority(tmp_path)
 
 

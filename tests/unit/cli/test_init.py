@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_starting_set_passes_its_own_tools(folder: Path) -> None:
-    """Whoever starts from it begins with rules that have no problem and tests that pass for every rule."""
+    """The written rules have no problems, and their tests pass for every rule."""
     checked = CliRunner().invoke(rules, ["check", str(folder / "rules"), "--strict"])
     assert checked.exit_code == 0, checked.output
     where = ("--rules", str(folder / "rules"), "--runbooks", str(folder / "runbooks"))

@@ -63,7 +63,7 @@ class Office:
                     outbox.sent(connection, letter, {}, NOW)
 
     def state(self, number: int) -> str:
-        """What became of a message."""
+        """State of a message."""
         with self.database.read() as connection:
             found = dead_letters.find(connection, number)
         return found.state if found else ""
@@ -113,7 +113,7 @@ def test_every_state_can_be_listed() -> None:
 
 
 def test_a_message_is_shown_as_it_is_sent_and_without_its_secrets(office: Office) -> None:
-    """Whoever mends a refused page sees the exact request, and never a key."""
+    """The exact request of a rejected page is shown, without its key."""
     office.write()
     office.write(channel="slack", step="post")
     office.end()
@@ -209,7 +209,7 @@ def test_a_replay_says_what_it_will_do_and_keeps_the_body_anew(office: Office) -
 
 
 def test_a_replay_that_breaks_triage_keeps_to_its_output(office: Office) -> None:
-    """What triage has to log does not end up between the lines that a script reads."""
+    """Log lines of triage do not mix with the output that a script reads."""
     number = Inbox(office.database).keep(b"{", "", NOW)
     done = office.run("replay", str(number), "--dry-run", "--output", "json")
     assert "triage stopped" in json.loads(done.stdout)["outcome"]
@@ -217,7 +217,7 @@ def test_a_replay_that_breaks_triage_keeps_to_its_output(office: Office) -> None
 
 
 def test_deliveries_are_listed(office: Office) -> None:
-    """Whoever looks for the number of a delivery finds it."""
+    """The number of a notification is listed."""
     Inbox(office.database).keep(SERVICE_DOWN, "prod-eu", NOW)
     Inbox(office.database).set_aside(b"{", 1, "10.0.0.1", 400, "not JSON", NOW)
     assert "prod-eu" in office.run("replay", "--list").stdout
@@ -246,7 +246,7 @@ def test_what_cannot_be_replayed_has_a_name(office: Office) -> None:
 
 
 def test_a_rejected_body_that_can_be_taken_now_is(office: Office) -> None:
-    """What an older version refused is not lost for good."""
+    """A payload that an older version refused can be replayed."""
     number = Inbox(office.database).set_aside(SERVICE_DOWN, len(SERVICE_DOWN), "10.0.0.1", 400, "a bug", NOW)
     done = office.run("replay", "--rejected", str(number), "--cluster", "prod-eu")
     assert done.exit_code == 0, done.output

@@ -35,7 +35,7 @@ def test_the_element_has_the_keys_others_rely_upon() -> None:
 
 
 def test_a_firing_body_shows_the_exact_messages() -> None:
-    """What a dry-run shows is what serve sends, but for the key."""
+    """A dry run shows the request that serve sends, except for the key."""
     shown = element(FIRING)
     event, message = shown["pagerduty"], shown["slack"]
     assert isinstance(event, dict)
@@ -54,7 +54,7 @@ def test_a_resolved_body_shows_the_resolution() -> None:
 
 
 def test_alerts_that_were_cut_off_are_spoken_of() -> None:
-    """Whoever tries a body that Alertmanager has shortened knows that the decision is about a part of it."""
+    """The output says that Alertmanager truncated the payload."""
     body = to_bytes(a_body(alerts=[an_alert(labels=LABELS)], truncatedAlerts=3))
     assert element(body)["truncated"] == 3
     assert "truncated" not in element(FIRING)
@@ -97,13 +97,13 @@ def test_probes_really_run_when_asked_for() -> None:
 
 
 def test_the_trace_names_each_rule() -> None:
-    """Why this rule, and why not the others."""
+    """The reasons for the chosen rule and against the others."""
     chosen = {"rule": "everything", "matched": True, "failed": None, "got": None, "shadow": False}
     assert element(FIRING)["explain"] == [chosen]
 
 
 def test_a_rule_in_shadow_is_shown_beside_the_one_that_decides() -> None:
-    """Whoever tries a rule sees what it would have decided, and that the other one still does."""
+    """The decision of a shadow rule is shown beside the one in force."""
     found = element(FIRING, above=(replace(EVERYTHING, id="on-trial", shadow=True, severity="P2"),))
     assert (found["rule"], found["severity"], found["page"]) == ("everything", "P1", True)
     assert found["shadow"] == "in shadow, rule on-trial would decide: P2 fixed by the rule"
@@ -117,7 +117,7 @@ def test_a_rule_in_shadow_is_shown_beside_the_one_that_decides() -> None:
 
 
 def test_without_channels_the_page_is_shown_as_printed() -> None:
-    """Where no key is configured the log's page is what is shown."""
+    """Without a PagerDuty key the log's page is shown."""
     shown = preview(Sample("x", FIRING), a_desk(channels={"log": CHANNELS_USED["log"]}), NOW, None)
     [sent] = shown.sent
     assert b"INCIDENT STARTED" in sent.requests[0].body

@@ -1,4 +1,4 @@
-"""What commands that run probes print when a probe does not behave."""
+"""Output of commands that run probes when a probe misbehaves."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Unruly:
     look: Callable[..., Any]
 
     def asks(self, *given: Any) -> tuple[ProbeQuestion, ...]:
-        """What the shipped kind asks."""
+        """The targets of the shipped kind."""
         found: tuple[ProbeQuestion, ...] = self.shipped.asks(*given)
         return found
 

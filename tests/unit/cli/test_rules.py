@@ -108,7 +108,7 @@ UNUSED = '# Mine.\nprobes:\n  spare: {kind: tcp, target: "${health}"}\n'
 
 
 def test_warnings_fail_only_when_asked(folder: Path) -> None:
-    """What may be meant does not stop a release, unless the team wants it to."""
+    """Warnings do not fail the check unless --strict is set."""
     (folder / "50-mine.yaml").write_text(UNUSED)
     done = _check(str(folder))
     assert done.exit_code == 0
@@ -167,7 +167,7 @@ def test_code_hosts_and_editors_can_read_it(folder: Path) -> None:
 
 
 def test_a_code_explains_itself() -> None:
-    """Whoever meets a code learns what it means without leaving the terminal."""
+    """Each code is explained on the command line."""
     done = _check("--explain", "shadowed-rule")
     assert done.exit_code == 0
     assert "Bad:" in done.output

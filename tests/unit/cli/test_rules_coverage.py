@@ -108,7 +108,7 @@ def test_each_alert_is_shown_with_what_it_gets(folder: Path) -> None:
 
 
 def test_people_read_the_numbers_last(folder: Path) -> None:
-    """What matters stands at the end of the screen: how many alerts nobody wrote a rule for."""
+    """The summary is at the end: the number of alerts without a rule."""
     done = _coverage(str(folder))
     assert done.exit_code == 0, done.output
     assert "5 alerts of 2 sources: 3 meet a rule of their own (60 %), 2 fall to the catch-all\n" in done.output
@@ -153,7 +153,7 @@ def test_the_page_stands_alone_and_is_inert(folder: Path) -> None:
 
 
 def test_the_page_begins_with_what_no_rule_knows(folder: Path) -> None:
-    """Who opens the page sees first what there is to do, as a bar as long as there is much of it."""
+    """The report starts with the alerts without a rule, with a bar for their number."""
     page = _coverage(str(folder), "--output", "html").output
     names = re.findall(r'<summary style="--share: ([0-9.]+)%"><b class="(bad|good|warn)">([a-z-]+)</b>', page)
     assert names[0] == ("100.0", "bad", "unknown")
@@ -317,7 +317,7 @@ def test_a_path_that_is_not_there_is_not_hidden_by_a_list() -> None:
 @settings(deadline=None, max_examples=150)
 @given(st.one_of(st.binary(max_size=60), st.text(alphabet="ab:-[]{}&*!#|>\n ", max_size=60).map(str.encode)))
 def test_no_file_breaks_the_reader(raw: bytes) -> None:
-    """Whatever stands in a folder, the command goes on and says what it could not read."""
+    """Any unreadable file in a folder is reported, and the command continues."""
     with suppress(NotReadableError):
         assert isinstance(read_file("x", raw), tuple)
 

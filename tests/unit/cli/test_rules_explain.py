@@ -41,7 +41,7 @@ def _element(*arguments: str) -> dict[str, Any]:
 
 
 def test_alerts_that_were_cut_off_are_counted() -> None:
-    """Whoever reads an explanation knows that there is more in the group than the body shows."""
+    """The output says that the group has more alerts than the payload."""
     body = str(ROOT / "examples" / "alerts" / "truncated.json")
     assert "and 1 that max_alerts has cut off" in _explain(body).output
     assert (_element(body)["alerts"], _element(body)["truncated"]) == (1, 1)
@@ -68,7 +68,7 @@ def test_an_explanation_has_every_step() -> None:
 
 
 def test_scripts_read_the_same() -> None:
-    """What people see is there for scripts as well."""
+    """JSON output has the content of the text output."""
     found = _element(*_labels(alertname="KubeHpaMaxedOut", severity="warning"))
     assert (found["rule"], found["severity"], found["page"], found["route"]) == (
         "autoscaler-at-its-limit",
@@ -99,7 +99,7 @@ def test_a_body_may_come_on_standard_input() -> None:
 
 
 def test_a_wrong_command_line_is_told() -> None:
-    """Whoever gives nothing, or half a label, reads what to give."""
+    """Missing or malformed labels are an error that shows the correct form."""
     assert _explain().exit_code == 2
     assert _explain("--label", "alertname").exit_code == 2
 
@@ -221,7 +221,7 @@ def test_an_incident_that_is_not_there_is_told(opened: str, tmp_path: Path) -> N
 
 
 def test_only_one_source_is_taken() -> None:
-    """Whoever names two sources reads which there are."""
+    """Two sources are an error that lists the sources."""
     assert _explain("--incident", "INC-1", "--label", "a=b").exit_code == 2
     assert _explain("--label", "a=b", "--filter", "c=d").exit_code == 2
 
@@ -254,7 +254,7 @@ def test_it_says_what_findings_would_make_of_it() -> None:
 
 
 def test_a_label_in_the_place_of_a_file_is_understood() -> None:
-    """Whoever is used to amtool and leaves out --label is told how it is written here."""
+    """Labels without --label, as in amtool, are an error that shows the correct form."""
     done = _explain("alertname=ServiceDown")
     assert done.exit_code == 2
     assert "write --label alertname=ServiceDown" in done.output
@@ -272,7 +272,7 @@ def test_a_finding_that_nobody_asks_for_is_a_problem() -> None:
 
 @pytest.mark.parametrize(("moment", "page"), [("2026-03-01T02:00:00Z", False), ("2026-03-02T10:00:00", True)])
 def test_it_says_what_another_time_makes_of_it(moment: str, *, page: bool) -> None:
-    """Whether a certificate wakes somebody on a Sunday night can be asked on a Tuesday."""
+    """The time of day can be set, so that a paging window can be checked at any time."""
     labels = _labels(alertname="CertificateExpiry", service="plato", severity="warning")
     found = _element(*labels, "--finding", "certificate-days=bad", "--at", moment)
     assert found["page"] is page

@@ -183,7 +183,7 @@ def test_matchers_have_a_minimum_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_change_of_severity_that_no_case_makes_is_named(tmp_path: Path) -> None:
-    """What findings and numbers make of a severity is shown where nobody has tried it, and only there."""
+    """Severity changes by findings and numbers are listed as untested if no case covers them."""
     said = "  in rule {} no case has an alert for which adjust raises it to P1 where {}\n"
     disk = said.format("volume-filling", "volume-eta is bad")
     nodes = said.format("node-not-ready", "3 alerts fire")
@@ -274,7 +274,7 @@ def test_a_folder_without_cases_is_told(tmp_path: Path) -> None:
 
 
 def test_findings_numbers_and_the_time_decide_as_they_do_at_night(tmp_path: Path) -> None:
-    """What a rule makes of findings, of several alerts and of the hour can be promised, and fails where it changes."""
+    """Cases can assert changes by findings, by several alerts and by the hour, and fail when these change."""
     cases = """\
 tests:
   - name: findings

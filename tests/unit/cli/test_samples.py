@@ -1,4 +1,4 @@
-"""What dry-run accepts."""
+"""Inputs that dry-run accepts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_webhook_body_is_taken_byte_for_byte(path: Path) -> None:
-    """What Alertmanager sent is what is tried."""
+    """A payload of Alertmanager is used as it is."""
     path.write_bytes(b' {"version": "4", "alerts": [] } ')
     (sample,) = samples([str(path)], NO_INPUT, NOW)
     assert sample.body == b' {"version": "4", "alerts": [] } '
@@ -56,7 +56,7 @@ def test_bare_alerts_are_grouped_by_name(path: Path) -> None:
 
 
 def test_alerts_of_alertmanagers_api_are_understood(path: Path) -> None:
-    """What `GET /api/v2/alerts` prints can be piped in; its status is an object."""
+    """The output of `GET /api/v2/alerts` can be piped in; its status is an object."""
     alert = {
         "labels": {"alertname": "A"},
         "annotations": {"summary": "s"},

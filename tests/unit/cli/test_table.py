@@ -12,7 +12,7 @@ ROWS = [("7", "dead", "no such channel in this workspace"), ("12", "sent", "")]
 
 
 def test_columns_are_as_wide_as_they_need_to_be() -> None:
-    """Whatever stands in a column, what follows it is aligned; a pipe gets all of it, a line a row."""
+    """Columns are aligned for any content; a pipe gets the full text, one line per row."""
     assert list(map(click.unstyle, table(COLUMNS, ROWS))) == [
         "ID  STATE  WHY",
         " 7  dead   no such channel in this workspace",
@@ -41,7 +41,7 @@ def test_a_long_text_goes_on_under_its_beginning() -> None:
 
 
 def test_a_hostile_text_does_not_steer_the_terminal() -> None:
-    """What a vendor or an alert says stays on its line and has no colours of its own."""
+    """Text from a vendor or an alert stays on its line and has no colours."""
     (_, line) = table(COLUMNS, [("1", "sent", "red\x1b[31m\nand more")])
     assert click.unstyle(line) == line
     assert line.endswith("red and more")

@@ -1,4 +1,4 @@
-"""What the tests of probes share: the real wire, a server that says what it is told to, and a short way to look."""
+"""Fixtures of the probe tests: the real transport, a scripted server, and a short way to run a probe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What need not be asked again, and what should not be."""
+"""Reuse of recent results, and the circuit breaker for unresponsive targets."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def blown() -> CircuitBreaker:
 
 
 def test_after_several_silences_a_place_is_left_alone_for_a_while() -> None:
-    """Who asks learns how often it did not answer, and how long to wait."""
+    """An open circuit reports the number of timeouts and the remaining pause."""
     breaker = blown()
     assert breaker.ask("plato", 1.0) == (TIMES, PAUSE - 1.0)
     assert breaker.ask("odyssey", 1.0) == (0, 0.0)
 
 
 def test_one_question_tries_it_again() -> None:
-    """When the pause is over a single question goes through; the others wait for what becomes of it."""
+    """After the pause a single probe is sent; the others wait for its result."""
     breaker = blown()
     assert breaker.ask("plato", PAUSE)[1] == 0.0
     assert breaker.ask("plato", PAUSE)[1] == PAUSE
@@ -62,7 +62,7 @@ def test_a_fresh_answer_is_given_again_with_its_age() -> None:
 
 
 def test_a_long_headline_keeps_its_age() -> None:
-    """What is cut is the text and never how old it is."""
+    """A shortened text keeps the age of the result."""
     memory = AnswerCache()
     memory.keep(ASK, a_finding(Verdict.OK, headline="x" * HEADLINE_LIMIT), 0.0)
     again = memory.recall(ASK, 3.0)

@@ -38,7 +38,7 @@ def test_the_conclusion_names_its_evidence() -> None:
 
 
 def test_a_figure_that_nothing_judged_rules_nothing_out() -> None:
-    """Where the errors come from is shown as it was seen; only what was held against a limit counts as ruled out."""
+    """The origin of errors is shown as found; only values compared with a limit count as ruled out."""
     where = a_finding(
         Verdict.OK,
         probe="error-where",
@@ -52,7 +52,7 @@ def test_a_figure_that_nothing_judged_rules_nothing_out() -> None:
 
 @pytest.mark.parametrize("other", [Verdict.BAD, Verdict.UNKNOWN])
 def test_a_probe_with_several_answers_is_not_ok_as_a_whole(other: Verdict) -> None:
-    """Where everybody was asked, each who is well is named: nobody reads "all ok" while one of them is down."""
+    """If every dependency was probed, each healthy one is named, so that no "all ok" hides one that is down."""
     own = a_finding(Verdict.OK, probe="all-health")
     said = conclude((own, a_finding(other, probe="all-health", target="capsule")), a_subject())
     assert said.ruled_out == "plato healthy"

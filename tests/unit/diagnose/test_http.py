@@ -79,7 +79,7 @@ def test_the_component_that_is_down_is_named_and_nothing_else_leaks(canned: Cann
 
 
 def test_hidden_components_come_with_the_setting_that_shows_them(canned: Canned, look: Look) -> None:
-    """Where Spring Boot hides why it is down, people learn which property tells them."""
+    """If Spring Boot hides the reason, the finding names the property that shows it."""
     canned.status, canned.body = 503, b'{"status":"DOWN","groups":["liveness"]}'
     (finding,) = look("http", HttpSpec(health=True), a_scene(canned.address))
     assert "management.endpoint.health.show-components=always" in finding.detail

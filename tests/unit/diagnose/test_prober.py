@@ -94,7 +94,7 @@ def test_each_probe_has_its_own_limit() -> None:
 
 
 def test_a_probe_that_never_got_a_thread_says_so() -> None:
-    """When hanging probes hold all threads, the others are unknown for that reason."""
+    """If hanging probes hold all threads, the others are unknown for that reason."""
     found, took, _ = run([*(an_ask("hanging", str(number)) for number in range(2)), an_ask("quick")], 0.3, threads=2)
     assert took < 0.3 + 0.5
     assert found[2].verdict is Verdict.UNKNOWN
@@ -202,7 +202,7 @@ def test_who_has_less_time_does_not_decide_for_the_others() -> None:
 
 
 def test_an_unknown_is_not_given_again() -> None:
-    """Who could not look does not keep others from looking."""
+    """A failing probe does not keep others from running."""
     probe = Counter()
     assert probe.run("first", 0.1).verdict is Verdict.UNKNOWN
     probe.may.set()

@@ -65,7 +65,7 @@ def test_the_worst_series_is_judged_by_two_thresholds(
 
 
 def test_below_turns_the_thresholds_round(canned: Canned, look: Look) -> None:
-    """Where little is bad, the smallest series is the worst."""
+    """If low values are bad, the smallest series is the worst."""
     canned.body = vector("3", "1", "2", "5")
     spec = PromqlSpec(expr="up", when="below", bad=2, unit="count", headline="ready")
     (finding,) = look("promql", spec, a_scene(canned.address))
@@ -170,7 +170,7 @@ def test_pods_that_a_rollout_replaced_hide_nothing(
 def test_an_answer_with_a_part_missing_rules_nothing_out(
     canned: Canned, look: Look, value: str, verdict: Verdict
 ) -> None:
-    """Where a part of Prometheus did not answer, what is bad is bad, and what looks well is not known to be."""
+    """If part of Prometheus did not respond, bad results stay bad, and good ones are unknown."""
     canned.body = vector(value, warnings=["store b: no answer"])
     (finding,) = look("promql", ERRORS, a_scene(canned.address))
     assert finding.verdict is verdict
@@ -199,7 +199,7 @@ def test_values_are_escaped_for_where_they_stand() -> None:
 
 @given(st.text(), st.sampled_from(['"', "'"]))
 def test_no_value_ends_the_string_it_stands_in(value: str, quote: str) -> None:
-    """Whatever a label says, the expression has the same strings and the same matchers as before."""
+    """Any label value leaves the strings and matchers of the expression unchanged."""
     filled = fill(f"up{{a={quote}${{x}}{quote}}}", {"x": value}, "")
     inside = filled.removeprefix(f"up{{a={quote}").removesuffix(f"{quote}}}")
     assert filled == f"up{{a={quote}{inside}{quote}}}"

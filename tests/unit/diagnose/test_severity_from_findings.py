@@ -1,4 +1,4 @@
-"""What findings make of a severity."""
+"""Severity changes by findings."""
 
 from __future__ import annotations
 

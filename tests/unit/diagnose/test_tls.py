@@ -107,7 +107,7 @@ def serving(certificate: Path) -> Iterator[str]:
 
 
 def look(address: str, trusted: Path | None) -> Finding:
-    """What the probe finds at an address, trusting the system's authorities or the one given."""
+    """Result of the probe at an address, trusting the system's authorities or the given one."""
     clock = SystemClock()
     tools = ProbeTools(outgoing=Outgoing(clock, ca_file=str(trusted or "")), clock=clock)
     (ask,) = PROBES["tls"].asks(a_probe("tls", TlsSpec(target=address)), a_scene())

@@ -27,8 +27,8 @@ from responder.triage.reconcile import AlertmanagerView, ListedAlert, asked_abou
 from tests.support.builders import STARTED, a_group, an_alert
 from tests.unit.engine.test_pipeline import a_desk
 
+#: Seconds per step.
 STEP = 15
-"""Seconds that pass at a time."""
 GROUP_WAIT, GROUP_INTERVAL, REPEAT_INTERVAL = 30, 300, 3600
 GRACE = timedelta(minutes=10)
 DESK = a_desk()
@@ -39,7 +39,7 @@ NAMES = st.sampled_from(sorted(SEVERITIES))
 
 
 def fingerprint(name: str) -> str:
-    """What Alertmanager would call an alert."""
+    """The alert as Alertmanager labels it."""
     return format(ord(name), "016x")
 
 
@@ -59,8 +59,8 @@ class Life:
         return replace(begun, firing=ends is None, fingerprint=fingerprint(self.name))
 
 
+#: Alertmanager's notification log: the alerts notified as firing, and those notified as resolved.
 Told = tuple[frozenset[str], frozenset[str]]
-"""What Alertmanager's notification log keeps: the alerts that were told to fire, and those told to be over."""
 
 
 @dataclass
@@ -90,7 +90,7 @@ class Peer:
         self.coming = [(at, life) for at, life in self.coming if at > now]
 
     def view(self, asked: frozenset[str], silenced: set[str]) -> AlertmanagerView:
-        """What its API lists."""
+        """Response of its API."""
         fires = {name for name, life in self.lists.items() if life.ended is None}
         listed = {
             fingerprint(name): ListedAlert(suppressed=name in silenced, silences=("s",) if name in silenced else ())
@@ -128,7 +128,7 @@ class Peer:
 
 
 class LifeOfIncidents(RuleBasedStateMachine):
-    """What happens in the world, and what must hold of us whatever happens."""
+    """Random events, and the invariants that hold after each."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -246,7 +246,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
             assert not any(known.ends_at is None for known in incident.alerts.values()), "something fires"
 
     def _is_news(self, alert: Alert) -> bool:
-        """Whether a P1 began after every end of it that was told."""
+        """True if a P1 fired after every announced resolve."""
         critical = alert.labels["severity"] == "critical"
         return critical and alert.starts_at.timestamp() > self.told_ends.get(alert.fingerprint, 0.0)
 
@@ -277,7 +277,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
 
     @invariant()
     def one_incident_is_open_at_most(self) -> None:
-        """Whatever comes twice, one group is one incident."""
+        """Duplicate notifications of one group give one incident."""
         assert sum(self.open.values()) <= 1
 
     @invariant()

@@ -86,7 +86,7 @@ def told(effects: Effects) -> list[tuple[str, str]]:
 def following(
     first: Effects, group: AlertGroup, desk: DecisionContext, number: int = 2, after: float = 60.0
 ) -> Effects:
-    """What the next notification of the same group does."""
+    """Decide the next notification of the same group."""
     history = History(first.incident, first.content)
     return pipeline.triage(group, a_delivery(number, after), history, desk)
 
@@ -117,7 +117,7 @@ def test_deciding_twice_opens_one_incident() -> None:
 
 
 def test_a_page_without_probes_does_not_wait() -> None:
-    """Where there is nothing to ask, nobody waits for an answer."""
+    """Without probes to run, the page does not wait."""
     effects = begun(a_desk(replace(EVERYTHING, probes=())))
     assert {draft.due_at for draft in effects.drafts} == {NOW}
     assert effects.work is None
@@ -187,7 +187,7 @@ def test_the_end_is_told_to_all_who_were_told_of_the_beginning() -> None:
 
 
 def test_the_end_reaches_the_pager_even_if_the_rules_have_changed() -> None:
-    """Who was woken is told that it is over, whatever the rules say by now."""
+    """A channel that paged gets the resolve, whatever the current rules say."""
     first = begun(a_desk())
     desk = a_desk(replace(EVERYTHING, severity="P4", channels=("slack",)))
     over = following(first, a_group(a_resolved_alert()), desk)
@@ -261,7 +261,7 @@ def test_a_rule_in_shadow_takes_nobodys_page() -> None:
 
 
 def test_what_a_rule_in_shadow_would_have_decided_is_recorded() -> None:
-    """Whoever tries a rule reads on the incident, and on each delivery, what it would have made of the alert."""
+    """The decision of a shadow rule is recorded on the incident and on each notification."""
     desk = a_desk(above=(SHADOW,))
     effects = begun(desk)
     assert effects.incident is not None
@@ -273,7 +273,7 @@ def test_what_a_rule_in_shadow_would_have_decided_is_recorded() -> None:
 
 
 def test_an_incident_that_nobody_heard_of_is_told_when_it_grows() -> None:
-    """Whatever kept people from hearing of an incident, the next news of it opens the page."""
+    """If an incident was not announced for any reason, its next update opens the page."""
     first = begun(a_desk())
     assert first.incident is not None
     unheard = replace(first, incident=replace(first.incident, channels=()))
@@ -288,7 +288,7 @@ def test_without_any_channel_the_page_is_printed() -> None:
 
 
 def test_findings_reach_the_page() -> None:
-    """What the probes found is on the page that has not left yet."""
+    """Findings are on the page that has not been sent yet."""
     effects = begun(a_desk())
     assert effects.work is not None
     bad = a_finding(verdict=Verdict.BAD, headline="plato: 0/3 ready")
@@ -327,7 +327,7 @@ def test_the_page_of_a_delivery_that_breaks_triage_shows_no_secret() -> None:
 
 
 def lived(desk: DecisionContext, *notifications: tuple[float, Alert]) -> list[Effects]:
-    """What each notification does, received so many minutes after NOW; the last of a group that has one alert."""
+    """Kind of each notification, received at minutes after NOW; the last of a group with one alert."""
     history, told = History(), []
     for number, (minutes, alert) in enumerate(notifications, 1):
         effects = pipeline.triage(a_group(alert), a_delivery(number, minutes * 60), history, desk)
@@ -410,7 +410,7 @@ def test_a_lagging_peer_wakes_nobody() -> None:
 
 
 def test_the_details_of_one_incident_do_not_hold_up_the_page_of_another() -> None:
-    """Where Slack takes a message a second, six incidents at once are six messages that people see first."""
+    """If Slack accepts one message per second, the first messages of six incidents are sent before any update."""
     effects = begun(a_desk(), an_alert())
     ranks = {draft.step: draft.rank for draft in effects.drafts if draft.channel == "slack"}
     assert ranks["post"] < ranks["details"]

@@ -1,4 +1,4 @@
-"""What a seed decides: the stream and the faults of a run."""
+"""Stream and faults of a run as decided by its seed."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def a_webhook(group: Group, **changes: Any) -> Acknowledged:
 
 
 def evidence(group: Group | None = None, **changes: Any) -> Evidence:
-    """What a run leaves in which all went well."""
+    """The evidence of a run without problems."""
     group = group or a_group()
     key, is_open = dedup_key(group), not group.ends
     usual = Evidence(
@@ -141,7 +141,7 @@ ODD = replace(a_group(), name="9-odd", alertname="Odd", unlike=True, alerts=(ODD
 
 
 def a_flood(**changes: Any) -> Evidence:
-    """What a run leaves in which the digest told of one alert, and the one unlike it was paged by itself."""
+    """The evidence of a flood: a digest for one alert, and a page of its own for the unlike one."""
     odd = a_webhook(ODD, number=2, firing=frozenset({("9-odd-0", STARTED)}), fingerprints={"9-odd-0": "other"})
     usual = evidence(
         groups=[GROUP, ODD],

@@ -31,8 +31,8 @@ ALPHABETS = {
     "upper": string.ascii_uppercase + string.digits,
     "url": string.ascii_letters + string.digits + "-_",
 }
+#: Characters: a piece of a secret of this length must not be left.
 PIECE = 6
-"""Characters. So much of a secret in a row must not be left."""
 
 FORMS: dict[str, Callable[[str], str]] = {
     "as it is": str,
@@ -67,7 +67,7 @@ def _filled(line: str) -> str:
 
 
 def leaks(example: str, form: Callable[[str], str]) -> bool:
-    """Whether a piece of a secret, marked by « and », is left after redaction."""
+    """True if a piece of a secret, marked by « and », is left after redaction."""
     shown = re.sub(r"\[REDACTED:[a-z-]+\]", "", redact(form(re.sub("[«»]", "", example))))
     around = form(re.sub("«[^»]*»", "", example))
     return any(

@@ -70,7 +70,7 @@ def test_plain_text_stays_as_it_is(text: str) -> None:
 
 @given(st.text())
 def test_tidy_text_is_clean_and_short(text: str) -> None:
-    """Whatever comes in, what goes out fits, can be encoded, and redacting it again changes nothing."""
+    """Any input gives output that fits, can be encoded, and does not change when redacted again."""
     shown = tidy(text, 80)
     assert len(shown) <= 80
     assert shown.encode().decode() == shown

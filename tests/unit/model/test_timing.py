@@ -1,4 +1,4 @@
-"""How long a lagging Alertmanager is awaited follows from its group_interval, wherever it is awaited."""
+"""Waits for a lagging Alertmanager follow from its group_interval."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_with_alertmanagers_own_default_the_waits_are_those_of_the_guide() -> No
 
 @pytest.mark.parametrize("interval", [30, 60, 300, 600, 3600])
 def test_no_wait_is_shorter_than_a_peer_may_take(interval: int) -> None:
-    """Whatever the interval, nothing is believed before the other Alertmanager could have spoken."""
+    """At any interval, nothing is believed before the other Alertmanager could have notified."""
     patience = Timing(timedelta(seconds=interval))
     assert patience.group_interval < patience.peer
     assert patience.group_interval < patience.late
@@ -44,7 +44,7 @@ def test_no_wait_is_shorter_than_a_peer_may_take(interval: int) -> None:
 
 
 def contradicted(patience: Timing) -> tuple[bool, float]:
-    """Whether "firing" 10 minutes after the end is doubted, and after how many minutes it is looked at again."""
+    """Pair: "firing" 10 minutes after the resolve is doubted, and the minutes until it is rechecked."""
     desk = replace(a_desk(), patience=patience)
     first = pipeline.triage(a_group(), a_delivery(1), History(), desk)
     over = pipeline.triage(a_group(OVER), a_delivery(2, 17 * 60), History(first.incident), desk)

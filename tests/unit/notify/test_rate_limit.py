@@ -19,7 +19,7 @@ def test_a_page_that_comes_alone_leaves_at_once() -> None:
 
 
 def test_updates_leave_room_for_the_worst_severity() -> None:
-    """When lesser messages have used up their part, a P1 page still finds room."""
+    """A P1 page is still sent when lower severities have used up their share of the rate limit."""
     full_at = NOW
     while SLACK_PACE.room(full_at, NOW).other:
         full_at = SLACK_PACE.spent(full_at, NOW, 1)

@@ -18,7 +18,7 @@ CHANNEL = Teams(Secret("https://prod-1.westeurope.example.com/workflows/0a1b?sig
 
 
 def test_the_most_important_is_read_first() -> None:
-    """Whoever opens the card at night reads what happened, what it means, the likely cause and the first step."""
+    """The card shows the event, its impact, the likely cause and the first step."""
     likely = a_conclusion(likely="the database refuses connections")
     report = a_report(what="plato is down", impact="all users", first_step="undo the rollout", conclusion=likely)
     texts = teams.runs(CHANNEL.render(a_letter(report)).body)

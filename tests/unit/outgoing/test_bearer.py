@@ -33,7 +33,7 @@ class Monitoring(StandIn):
     """A Prometheus and an Alertmanager in one, about as much of each as is asked here."""
 
     def answer(self, call: Call) -> Reply:
-        """What either would say."""
+        """Responses of both servers."""
         path = call.path.partition("?")[0]
         if path == "/api/v1/query":
             result = [{"metric": {}, "value": [0, "1"]}]
@@ -108,7 +108,7 @@ def test_a_token_is_for_one_address(url: str, token: str | None) -> None:
 
 
 def test_only_questions_to_the_monitoring_carry_it(server: Monitoring, outgoing: Outgoing) -> None:
-    """What is asked of an address because an alert or a rule file names it brings no token, even to the same server."""
+    """Requests to an address from an alert or a rule file carry no token, even to the same server."""
     request, deadline = (
         Request(f"{server.url}/api/v1/query", b"", method="GET"),
         soon(),
@@ -166,7 +166,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_commands_bring_it(name: str, server: Monitoring, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whatever asks a live server brings the token of the settings, and prints it nowhere."""
+    """Every query of a live server carries the configured token, and prints it nowhere."""
     monkeypatch.chdir(ROOT)
     env = {
         "RESPONDER_PROMETHEUS_URL": server.url,

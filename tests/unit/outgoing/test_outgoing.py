@@ -146,7 +146,7 @@ def test_an_answer_is_handed_over_whatever_its_status(outgoing: Outgoing, server
     ],
 )
 def test_an_address_is_asked_for_as_it_is_written(outgoing: Outgoing, server: str, asked: str, heard: str) -> None:
-    """What may stand in an address is sent as it is, and what may not is escaped, once."""
+    """Characters allowed in a URL are sent unchanged, others are escaped once."""
     outgoing.send(Request(f"http://{server}{asked}", b"", {}, "GET"), within(5))
     assert [path for _, path, _ in _Echo.seen] == [heard]
 
@@ -429,7 +429,7 @@ def test_an_answer_that_comes_before_the_whole_request_is_read(outgoing: Outgoin
 
 
 def test_a_folded_header_is_one_line(outgoing: Outgoing) -> None:
-    """What a server says in a header cannot break a line of a page or a log."""
+    """A response header cannot break a line of a page or a log."""
     with saying(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Long: one\r\n two\r\n\r\n") as address:
         headers = outgoing.send(Request(f"http://{address}/", b"", {}, "GET"), within(5)).headers
     assert headers["x-long"] == "one two"

@@ -195,7 +195,7 @@ def test_a_proxy_that_is_down_is_named_without_its_password() -> None:
     ids=["silent", "half", "no TLS"],
 )
 def test_a_proxy_cannot_outlast_the_deadline(answer: bytes) -> None:
-    """Whether the proxy does not answer, or the vendor behind it, the request ends in time."""
+    """A request ends in time if the proxy, or the vendor behind it, does not respond."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         target = f"127.0.0.1:{silent.getsockname()[1]}"
         with Proxy(target, answer=answer) as proxy, through(proxy.address) as outgoing:
@@ -218,7 +218,7 @@ def test_queries_and_probes_use_no_proxy() -> None:
 
 
 def test_a_metadata_address_is_not_reached_through_a_proxy() -> None:
-    """What may not be called directly may not be asked of a proxy either."""
+    """An address that may not be called directly may not be called through a proxy either."""
     with (
         Proxy(answer=OK) as proxy,
         through(proxy.address) as outgoing,
@@ -316,7 +316,7 @@ def test_certificates_are_checked_at_the_start(tmp_path: Path) -> None:
 
 
 def patient(env: dict[str, str]) -> DoctorContext:
-    """What doctor sees with these settings."""
+    """Findings of doctor with these settings."""
     clock, given = SystemClock(), read(env)
     outgoing = bootstrap.vendors(given, clock)
     return DoctorContext(

@@ -111,7 +111,7 @@ def test_a_server_without_starttls_gets_no_mail(server: MailStandIn) -> None:
     ("answer", "kind"), [("451 4.3.0 try later", TryLater), ("421 closing", TryLater), ("554 5.7.1 no", Refused)]
 )
 def test_what_the_server_says_decides(server: MailStandIn, answer: str, kind: type) -> None:
-    """What may pass is tried again, what is refused for good is not; the server's words are the reason."""
+    """Temporary errors are retried, permanent ones are not; the server's words are the reason."""
     server.refusals.append(answer)
     outcome = Post(server.port).send()
     assert isinstance(outcome, kind)

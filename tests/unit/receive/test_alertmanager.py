@@ -111,7 +111,7 @@ BAD = [
 
 @pytest.mark.parametrize(("body", "path"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
 def test_a_bad_body_is_refused_with_the_path_of_the_field(body: bytes, path: str) -> None:
-    """Whoever sends us something else learns which field is wrong."""
+    """A payload of another kind is refused with the name of the wrong field."""
     with pytest.raises(InvalidPayload) as caught:
         check(body)
     assert caught.value.path == path

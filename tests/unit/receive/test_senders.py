@@ -55,7 +55,7 @@ SAME = {
 
 @pytest.mark.parametrize("body", SAME.values(), ids=SAME)
 def test_each_sender_of_the_same_group_is_read_alike(body: bytes) -> None:
-    """What a sender writes differently without another meaning changes nothing that is decided or shown."""
+    """Variants of a payload with the same meaning change no decision and no text."""
     assert parse(body) == EXPECTED
 
 

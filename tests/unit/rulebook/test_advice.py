@@ -1,4 +1,4 @@
-"""What rules check says of rules that work: shadows, matchers that cannot hold. It is never wrong about them."""
+"""Advice of `rules check` about valid rules: shadowed rules, matchers that never match. It is never wrong."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ WITHOUT = {
 
 
 def _problems(folder: Path, code: str, example: str) -> list[Problem]:
-    """What is wrong with an example among the files around it; what it gives itself is left out of those."""
+    """Problems of an example among the files around it, without those that the example itself defines."""
     (folder / "runbooks").mkdir(parents=True)
     (folder / "runbooks" / "common.md").write_text("# Common\n\n## Service down\n")
     (folder / "rules").mkdir()
@@ -54,7 +54,7 @@ def _problems(folder: Path, code: str, example: str) -> list[Problem]:
 
 @pytest.mark.parametrize("code", CODES)
 def test_every_code_has_a_page_with_true_examples(code: str, tmp_path: Path) -> None:
-    """Whoever looks a code up reads what it means, and examples that are what they say."""
+    """Each code is explained, and its examples are as bad and as good as they claim."""
     text = page(code)
     assert len(text.splitlines()[0]) > 20
     found = examples(code)

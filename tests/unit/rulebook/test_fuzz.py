@@ -1,4 +1,4 @@
-"""Whatever people break in their rule files, they are told where."""
+"""Any damage to rule files is reported with its place."""
 
 from __future__ import annotations
 

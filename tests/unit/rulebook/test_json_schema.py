@@ -23,7 +23,7 @@ def test_the_schema_in_the_repository_is_the_one_of_the_program() -> None:
 
 @pytest.mark.parametrize("path", sorted(RULES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_shipped_files_lead_editors_to_it(path: Path) -> None:
-    """Whoever opens a shipped rule file gets completion and checking without setting anything up."""
+    """Shipped rule files name their schema, so that editors complete and check them."""
     assert "\n# yaml-language-server: $schema=schema.json\n" in path.read_text()
 
 

@@ -20,7 +20,7 @@ from responder.triage.matchers import parse
 
 @dataclass(frozen=True, slots=True)
 class _Spec:
-    """What the kind `ask` may be given."""
+    """Fields of the test kind `ask`."""
 
     expr: str
     limits: tuple[float, ...] = ()
@@ -138,7 +138,7 @@ def _problems(tmp_path: Path, text: str, runbooks: dict[str, frozenset[str]] | N
 
 
 def test_a_good_folder_becomes_a_rule_book(tmp_path: Path) -> None:
-    """What the files say is what the program does, with defaults and the baseline filled in."""
+    """The loaded rules equal the files, with defaults and the baseline filled in."""
     assert _problems(tmp_path, GOOD) == []
     book = _load(tmp_path / "rules")
     assert (book.environment, book.namespace, book.exporters) == ("prod", "butterfly", ("node-exporter*",))

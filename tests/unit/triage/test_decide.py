@@ -1,4 +1,4 @@
-"""How bad it is, and whether that wakes somebody: labels, numbers, windows, rules in shadow."""
+"""Severity and paging: labels, numbers, windows, shadow rules."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def a_p2(*adjust: Adjustment, **changes: Any) -> Rule:
     ],
 )
 def test_conditions_raise_and_lower(adjustment: Adjustment, alerts: int, severity: str) -> None:
-    """What a rule says about labels and numbers is what the incident's severity becomes."""
+    """Conditions on labels and numbers decide the incident's severity."""
     assert decided(a_p2(adjustment), alerts=alerts, tier="gold").severity.name == severity
 
 
@@ -74,7 +74,7 @@ def test_the_first_that_holds_applies() -> None:
 
 
 def test_the_reason_says_what_moved_it() -> None:
-    """Whoever asks why it is a P1 reads it."""
+    """The reason for a P1 is recorded."""
     found = decided(a_p2(Adjustment(matchers=(GOLD,), firing=2, to="P1")), alerts=2, tier="gold")
     assert found.ruling.reason == (
         'fixed by the rule, raised from P2 to P1 because tier="gold" and 2 alerts fire (2 or more do)'
@@ -169,6 +169,6 @@ def test_a_rule_may_say_which_label_is_the_subject(
 
 
 def test_rules_without_conditions_are_as_they_were() -> None:
-    """What a rule does not use costs it nothing and changes nothing."""
+    """Features that a rule does not use have no cost and no effect."""
     found = decided(replace(a_rule(), severity="P2"))
     assert (found.turns, found.held, found.ruling.reason) == ((), "", "fixed by the rule")

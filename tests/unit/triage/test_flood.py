@@ -81,7 +81,7 @@ def test_beyond_the_limit_a_digest_takes_over() -> None:
 
 
 def test_a_single_p1_of_another_kind_is_paged_in_the_middle_of_a_flood() -> None:
-    """What is unlike the flood is what people would miss."""
+    """Incidents unlike the flood are paged by themselves."""
     sea = Sea()
     sea.storm(300)
     fresh = sea.comes(new("DatabaseDown", "plato"))
@@ -113,7 +113,7 @@ def test_what_wakes_nobody_is_left_to_the_digest() -> None:
 
 
 def test_a_limit_of_zero_knows_no_floods() -> None:
-    """Where floods are switched off, nothing is counted."""
+    """If floods are disabled, nothing is counted."""
     assert weigh(new(severity=a_severity("P1", flood_above=0)), {}, (), FloodState(NOW, {}), 1) is None
 
 

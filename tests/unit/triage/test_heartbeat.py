@@ -39,7 +39,7 @@ def a_pulse(age: float | None, since: float = 120.0) -> HeartbeatState:
 
 
 def verdict(pulse: HeartbeatState, incident: Incident | None = None, waiting: float = 0.0) -> ChangeKind | None:
-    """What is decided; the oldest undecided delivery is ``waiting`` minutes old."""
+    """The decision; the oldest undecided notification is ``waiting`` minutes old."""
     found = judge(EU, pulse, incident, BOOK, NOW - waiting * MINUTE)
     return found[0].change.kind if found else None
 
@@ -81,7 +81,7 @@ def test_silence_counts_from_the_last_sign_or_from_when_we_began_to_watch(
 
 
 def test_a_watchdog_behind_a_storm_is_not_missing() -> None:
-    """What has arrived and waits to be decided may be the Watchdog."""
+    """An undecided notification may be the Watchdog."""
     assert verdict(a_pulse(12.0)) is ChangeKind.NEW
     assert verdict(a_pulse(12.0), waiting=5.0) is None
 

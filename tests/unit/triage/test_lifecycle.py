@@ -139,7 +139,7 @@ def test_an_alert_that_is_not_named_keeps_the_incident_open_for_a_while() -> Non
 
 
 def test_a_peer_that_knows_more_keeps_the_incident_open() -> None:
-    """When the other Alertmanager of a pair says that something fires, the end is off, and nobody is told twice."""
+    """A "firing" from the other Alertmanager of a pair cancels the pending resolve without a second page."""
     story = Story()
     story.hears(ONE, TWO)
     story.hears(TWO_OVER, at=6)
@@ -210,7 +210,7 @@ def test_a_peer_with_a_slightly_later_start_is_no_new_fire() -> None:
 
 
 def test_a_newer_start_is_a_new_fire() -> None:
-    """What began after the end we know is real, however soon it comes: people are paged at once."""
+    """An alert that fired after its known end pages at once, however soon."""
     story = Story()
     story.hears(ONE)
     story.hears(ONE_OVER, at=6)
@@ -247,7 +247,7 @@ def test_an_alert_that_is_named_twice_is_taken_as_it_is_last(order: tuple[Alert,
 
 
 def test_an_alert_named_as_firing_and_as_resolved_fires() -> None:
-    """Where a notification contradicts itself people are told of the worse."""
+    """A contradictory notification is read as the worse of both."""
     assert Story().hears(ONE, ONE_OVER).kind is ChangeKind.NEW
 
 
@@ -307,7 +307,7 @@ def test_a_part_that_flaps_is_told_less_and_less_often() -> None:
 
 
 def test_a_new_alert_is_told_even_beside_one_that_flaps() -> None:
-    """What is new is never hidden by what is known."""
+    """A new alert is never hidden by known ones."""
     story = Story()
     story.hears(ONE, TWO, at=0)
     for number in range(1, 4):
@@ -334,6 +334,6 @@ def test_a_group_without_alerts_says_nothing() -> None:
 
 
 def test_believing_leaves_a_usual_group_alone() -> None:
-    """What tells nothing old is handed on as it is."""
+    """A notification without outdated alerts is passed on unchanged."""
     group: AlertGroup = a_group(ONE, TWO)
     assert believe(group, None, STARTED) is group

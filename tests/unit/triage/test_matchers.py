@@ -165,7 +165,7 @@ _VALUES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 @given(_NAMES, st.sampled_from([Op.EQUAL, Op.NOT_EQUAL]), _VALUES)
 def test_a_matcher_survives_being_printed(name: str, op: Op, value: str) -> None:
-    """What the program prints as a matcher can be pasted back into a rule."""
+    """A printed matcher can be pasted back into a rule."""
     matcher = Matcher(name, op, value)
     assert parse(str(matcher)) == (matcher,)
 

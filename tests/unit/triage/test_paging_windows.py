@@ -1,4 +1,4 @@
-"""When a page may wake somebody, by the clock on the wall, whatever that clock does twice a year."""
+"""Opening times of paging windows by the local clock, including its changes twice a year."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_night_belongs_to_the_day_it_begins_on(moment: str, *, expected: bool)
 
 
 def test_it_says_when_it_opens_next() -> None:
-    """Whoever reads at the weekend that nobody was woken reads when somebody would be."""
+    """A message held by a window says when on-call will be paged."""
     friday = at("2026-12-24T18:00")
     window = a_window(holidays=(date(2026, 12, 25),))
     assert opens(window, friday) == at("2026-12-28T09:00")

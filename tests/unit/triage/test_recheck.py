@@ -1,4 +1,4 @@
-"""What time alone decides about an incident."""
+"""Decisions about an incident that only need time to pass."""
 
 from __future__ import annotations
 

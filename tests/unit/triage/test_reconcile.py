@@ -1,4 +1,4 @@
-"""What Alertmanager's list means for an incident that is open here."""
+"""Effects of Alertmanager's list of alerts on an open incident."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_what_is_listed_as_active_fires() -> None:
     [a_view("http://b"), a_view("http://b", alerts={ONE: SILENCED}), AlertmanagerUnavailable("http://b", "refused")],
 )
 def test_one_of_a_pair_that_lists_it_is_enough(other: AlertmanagerView | AlertmanagerUnavailable) -> None:
-    """Whatever the other replica says or does not say, an alert that one of them lists fires."""
+    """An alert that one replica lists fires, whatever the other replica answers."""
     assert of(other, a_view(alerts={TWO: FIRING})).standing is AlertPresence.FIRING
 
 

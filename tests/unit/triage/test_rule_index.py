@@ -54,7 +54,7 @@ def test_the_first_match_is_that_of_trying_each_rule(
 def test_rules_in_shadow_change_no_answer(
     drawn: list[tuple[tuple[Matcher, ...], bool]], alerts: list[dict[str, str]], *, below: bool
 ) -> None:
-    """Whatever is in shadow, the rule that decides is that of the rules without it; the first above it is named."""
+    """Shadow rules never change the deciding rule; the first matching one above it is named."""
     tried = [a_rule(id=f"r{number}", matchers=each, shadow=dark) for number, (each, dark) in enumerate(drawn)]
     last = [a_rule(id="all", matchers=()), a_rule(id="below", matchers=(), shadow=True)]
     rules = [*tried, *last[: 1 + below]]

@@ -33,7 +33,7 @@ FOUND = [
 
 @pytest.mark.parametrize(("labels", "expected"), FOUND)
 def test_the_service_is_found(labels: dict[str, str], expected: str) -> None:
-    """Whatever label names the service, the page is about that service."""
+    """The page is about the service, whichever label names it."""
     found = subject(labels, BOOK)
     assert found.service == found.name == found.values["service"] == expected
     assert expected in found.why

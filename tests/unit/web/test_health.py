@@ -1,4 +1,4 @@
-"""What `/readyz` says about the tables, the backlog and errors of the database."""
+"""`/readyz` and its checks of tables, backlog and database errors."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ JSON = {"Content-Type": "application/json", "Authorization": "Bearer new"}
 
 @pytest.fixture
 def inbox(database: Database) -> Inbox:
-    """Where bodies go."""
+    """The inbox that stores payloads."""
     return Inbox(database)
 
 
@@ -114,7 +114,7 @@ def test_a_door_that_asks_for_nothing_takes_what_is_shown_all_the_same(header: s
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", "Bearer newer", "Basic !", "Basic YTpi", "new"])
 def test_anything_else_stays_outside(post: Post, inbox: Inbox, header: str) -> None:
-    """Who has no credential can neither page people nor fill the disk."""
+    """A client without credentials can neither page nor fill the disk."""
     status, text = post(Authorization=header)
     assert status == 401
     assert "RESPONDER_WEBHOOK_TOKEN or a login of RESPONDER_WEBHOOK_BASIC_AUTH" in text
@@ -133,7 +133,7 @@ def test_anything_else_stays_outside(post: Post, inbox: Inbox, header: str) -> N
 def test_a_refused_body_is_set_aside(
     post: Post, inbox: Inbox, body: bytes, headers: dict[str, str], status: int, reason: str
 ) -> None:
-    """What is refused can be counted, read and replayed."""
+    """Refused payloads are counted, and can be read and replayed."""
     answer = post(body, **headers)
     assert answer[0] == status
     assert reason in answer[1]
@@ -211,7 +211,7 @@ def test_a_body_above_the_limit_is_kept_in_part(client: FlaskClient, post: Post,
 
 
 def test_a_body_beyond_all_limits_is_refused(post: Post, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is larger than 256 MiB is a refused payload."""
+    """A payload larger than 256 MiB is refused."""
     monkeypatch.setattr(webhook, "LARGE_BYTES", 50_000)
     status, text = post(to_bytes(a_body(alerts=[an_alert()] * 300)))
     assert status == 413
@@ -234,7 +234,7 @@ def test_a_request_that_is_cut_off_is_no_refused_body(client: FlaskClient, inbox
 
 @pytest.mark.parametrize("name", ["a" * 101, "%2E%2E", "a%20b%0A", "prod%0A", "-x", "%C3%BC"])
 def test_an_address_that_names_no_cluster_is_refused_and_its_body_kept(post: Post, inbox: Inbox, name: str) -> None:
-    """What cannot be a cluster's name is on no page and in no key; the alerts that came so can be read and replayed."""
+    """An invalid cluster name is on no page and in no key; its payload can be read and replayed."""
     status, text = post(path=f"/{name}")
     assert (status, text.count("\n")) == (400, 1)
     assert "the address names no cluster" in text
@@ -260,7 +260,7 @@ def test_whatever_a_cluster_may_be_called_is_taken(post: Post, name: str) -> Non
 def test_a_wrong_address_is_told_the_right_one(
     client: FlaskClient, method: str, path: str, status: int, why: str
 ) -> None:
-    """Whoever mistyped the address reads in one line, in Alertmanager's log, what to write instead."""
+    """A wrong path is answered with one line, shown in Alertmanager's log, that names the right one."""
     answer = client.open(path, method=method)
     assert (answer.status_code, answer.mimetype) == (status, "text/plain")
     assert answer.text == f"{why}: use POST /webhook/alertmanager\n"
@@ -290,7 +290,7 @@ def test_whoever_asks_for_many_paths_fills_neither_log_nor_memory(client: FlaskC
 
 
 def test_a_full_store_is_a_503_that_alertmanager_retries(post: Post, database: Database) -> None:
-    """Where we cannot keep it we do not acknowledge it, and say why in one line."""
+    """A payload that cannot be stored is not acknowledged; the response has the reason in one line."""
     database.close()
     assert post() == (503, "not kept, send it again: shutting down\n")
     assert post(b"{}")[0] == 503
@@ -314,7 +314,7 @@ def _limit_pages(database: Database, more: int) -> None:
 
 
 def test_a_full_disk_is_not_ready_and_alive(client: FlaskClient, database: Database) -> None:
-    """Where no webhook can be kept Kubernetes sends them to another pod, and restarts nothing: that makes no room."""
+    """If no webhook can be stored, the pod is not ready but stays alive: a restart frees no space."""
     _limit_pages(database, 0)
     refused = client.get("/readyz")
     assert (refused.status_code, refused.text.count("\n")) == (503, 1)
@@ -349,7 +349,7 @@ def test_rejected_bodies_show_in_the_metrics(client: FlaskClient, post: Post, co
 
 
 def test_a_worker_whose_engine_is_dead_acknowledges_nothing(inbox: Inbox, clock: HandClock) -> None:
-    """What nobody would decide about is answered with 503, so that Alertmanager sends it again."""
+    """A notification that no engine would decide is answered with 503, so that Alertmanager retries."""
     door = webhook.WebhookConfig(
         inbox=inbox,
         guard=guard(Secret(""), Secret("")),

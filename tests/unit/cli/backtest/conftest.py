@@ -71,6 +71,7 @@ def a_body(name: str, number: int = 1, *, minute: int = 0, over: int = 0) -> dic
     return webhook(alerts, {"alertname": name}, receiver="responder")
 
 
+#: Nine notifications of two days: Down fires, repeats, grows and resolves; Slow fires twice; two others fire.
 HISTORY = (
     a_body("Down"),
     a_body("Down"),
@@ -82,7 +83,6 @@ HISTORY = (
     a_body("Slow", minute=130, over=1),
     a_body("Slow", minute=140),
 )
-"""Nine notifications of two days: Down begins, repeats, grows and ends; Slow begins twice; two others begin."""
 
 
 @pytest.fixture

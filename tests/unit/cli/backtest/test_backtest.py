@@ -62,7 +62,7 @@ def test_every_difference_is_counted_once(run: Run, past: Path) -> None:
 
 
 def test_each_number_has_its_cases(run: Run, past: Path) -> None:
-    """Whoever doubts a number reads which notifications are behind it, and what would have come of each."""
+    """Each number can be expanded to its notifications and their results."""
     found = as_found(run(str(past), "--output", "json", "--cases", "1"))
     assert [(pile["kinds"], pile["rule"], pile["total"], len(pile["notifications"])) for pile in found["cases"]] == [
         (["new_page", "worse_severity", "runbook_gained", "other_channels"], "slow", 2, 1),
@@ -129,7 +129,7 @@ def test_a_gate_that_looked_at_nothing_fails(run: Run) -> None:
 
 
 def test_a_body_that_cannot_be_read_is_named(run: Run, past: Path) -> None:
-    """What could not be judged is said, and the command fails; the rest is judged all the same."""
+    """Notifications that could not be decided are reported, and the command fails; the others are still decided."""
     (past / "00-broken.json").write_text("{")
     done = run(str(past), str(past / "missing.json"))
     assert done.exit_code == 1
@@ -140,7 +140,7 @@ def test_a_body_that_cannot_be_read_is_named(run: Run, past: Path) -> None:
 
 
 def test_rules_that_cannot_be_used_are_said_to_be_those_before(run: Run, past: Path, sets: Path) -> None:
-    """Whoever compares with an old state learns that it is that one which is broken, and where."""
+    """An error in the old rules names the old revision, with its place."""
     (sets / "before" / "rules.yaml").write_text("rules: [{id: a}]")
     done = run(str(past))
     assert done.exit_code == 1
@@ -159,7 +159,7 @@ def test_what_fires_on_is_compared_again_only_where_it_changes(run: Run, sets: P
 
 
 def test_a_rule_in_shadow_is_compared_like_one_that_is_absent(run: Run, past: Path, sets: Path) -> None:
-    """Whoever puts a rule into shadow sees what becomes of its alerts without it; one more changes nothing."""
+    """A rule moved into shadow is compared like a removed one; an added shadow rule changes nothing."""
     before = (sets / "before" / "rules.yaml").read_text()
     after = sets / "after" / "rules.yaml"
     after.write_text(before.replace("id: down,", "id: down, enabled: shadow,"))

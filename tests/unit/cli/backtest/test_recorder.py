@@ -124,7 +124,7 @@ def test_lines_that_are_neither_are_named(run: Run) -> None:
 @settings(deadline=None, max_examples=150)
 @given(st.one_of(st.binary(max_size=80), st.from_type(dict[str, int]).map(lambda each: json.dumps(each).encode())))
 def test_no_line_breaks_the_reader(line: bytes) -> None:
-    """Whatever a file holds, each of its lines is read or refused by name."""
+    """Each line of any file is read or refused by its number."""
     with suppress(NoEventError):
         found = read_line(line)
         if found and found[1]:

@@ -1,4 +1,4 @@
-"""What Prometheus remembers of its alerts becomes the notifications that would have come of them."""
+"""Prometheus' history of ALERTS is converted to the notifications it would have caused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _answer(*series: tuple[Mapping[str, str], list[float]]) -> dict[str, Any]:
 
 
 def _told(grouping: Grouping, answer: dict[str, Any], times: list[float]) -> list[tuple[float, int, int]]:
-    """When, and how many fire and have ended, of each notification."""
+    """Time, and numbers of firing and resolved alerts, of each notification."""
     found = []
     for at, body in grouping.notifications(answer, times):
         group = parse(body)
@@ -61,7 +61,7 @@ def test_groups_are_those_of_the_labels_named() -> None:
 
 @given(st.lists(st.lists(st.integers(0, 4), max_size=5), min_size=1, max_size=12))
 def test_what_fires_is_known_at_each_step(steps: list[list[int]]) -> None:
-    """Whatever comes and goes, after each step exactly those count as firing that Prometheus says do."""
+    """After each step exactly the alerts that Prometheus reports as firing count as firing."""
     times = [float(at) for at in range(len(steps))]
     series = [
         (
@@ -118,7 +118,7 @@ class _Refusing(StandIn):
 
 
 def test_a_prometheus_that_refuses_is_quoted(run: Run) -> None:
-    """What Prometheus says is wrong is what people read; so is an address where there is none."""
+    """An error from Prometheus is printed in its own words; so is a missing server."""
     with _Refusing() as server:
         server.reply = as_json(422, {"status": "error", "errorType": "execution", "error": "query timed out"})
         refused = run("--prometheus", server.url)

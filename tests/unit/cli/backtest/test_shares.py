@@ -28,7 +28,7 @@ from tests.unit.cli.backtest.conftest import BEGAN, a_body
 
 
 def desk(sets: Path, name: str) -> DecisionContext:
-    """What decisions are made with under one of the sets."""
+    """Inputs of decisions under one of the two rule sets."""
     book = bootstrap.load_rules(f"{sets}/{name}", f"{sets}/runbooks")
     return bootstrap.desk(Settings(), book, bootstrap.shown_channels(Settings()))
 
@@ -81,7 +81,7 @@ def _to_the_end(shares: ParallelRun) -> None:
 
 
 def test_groups_that_rules_gather_stay_together(sets: Path) -> None:
-    """Where a rule makes one incident of several groups, one process decides them all."""
+    """If a rule merges several groups into one incident, one process decides them all."""
     before = desk(sets, "before")
     rules = (replace(before.book.rules[0], gather=("alertname",)), *before.book.rules[1:])
     gathering = replace(before, book=replace(before.book, rules=rules))

@@ -54,7 +54,7 @@ def diagnosed(shop: Shop) -> None:
 
 
 def claimed(shop: Shop, *channels: str) -> list[ClaimedMessage]:
-    """What the couriers of these channels would send now."""
+    """Messages that the senders of these channels would send now."""
     now = shop.clock.now()
     with shop.database.write() as connection:
         rows = claims.claim(connection, claims.ChannelQueue(channels), now, now + timedelta(seconds=6), 10)
@@ -119,7 +119,7 @@ def test_findings_that_lower_wake_nobody_while_the_page_has_not_left(shop: Shop)
 
 
 def test_a_page_that_has_left_is_never_taken_back(shop: Shop) -> None:
-    """Who was woken is told of the end, whatever the findings made of it after."""
+    """A channel that paged gets the resolve, even if findings lower the severity afterwards."""
     opened(shop, LOWERED)
     shop.clock.move(8)
     [page] = claimed(shop, "pagerduty")

@@ -43,7 +43,7 @@ def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
 
 
 def sent(shop: Shop, channel: str = "pagerduty") -> list[str]:
-    """What a channel was sent."""
+    """Messages sent to a channel."""
     return [row[0] for row in shop.rows(f"SELECT step FROM messages WHERE channel = '{channel}' ORDER BY id")]
 
 

@@ -115,7 +115,7 @@ def test_a_page_goes_from_way_to_way_until_somebody_is_reached(night: Night) -> 
 
 
 def test_the_page_says_the_whole_way_it_took(night: Night) -> None:
-    """Whoever is woken by the third way knows what is wrong with the first two."""
+    """A page on the third channel says what is wrong with the first two."""
     for _ in range(3):
         night.clock.move(61)
         night.fail()
@@ -232,14 +232,14 @@ class Bar(Night):
             outbox.write(connection, [draft], NOW)
 
     def refused(self, times: int) -> list[tuple[str, str]]:
-        """What was told after every channel has refused what it had for good."""
+        """Messages sent after every channel rejected its message permanently."""
         for _ in range(times):
             self.fail(dead=True)
             self.fallback.run()
         return self.told()[1:]
 
     def mentions(self) -> bool:
-        """Whether the newest message calls the group."""
+        """True if the newest message mentions the on-call group."""
         with self.database.read() as connection:
             report = last_report(connection, self.incident().id, NOW)
         said = [alarm(report, "S0123ABCD").text, plain(report, "S0123ABCD")]
@@ -259,13 +259,13 @@ def test_what_slack_alone_was_to_say_is_read_another_way(database: Database, clo
 
 
 def test_a_p1_that_pagerduty_has_is_not_mailed_because_slack_refused_it(database: Database, clock: HandClock) -> None:
-    """Whoever was called by PagerDuty is not called once more: the message is in the log."""
+    """An incident already paged by PagerDuty is not paged again: the message goes to the log."""
     bar = Bar(database, clock, {**CHANNELS, "log": LOG}, pages=True)
     assert bar.refused(3) == [("slack", "start"), ("log", "fallback")]
 
 
 def test_without_pagerduty_a_p1_that_slack_refuses_wakes_by_mail(database: Database, clock: HandClock) -> None:
-    """Where Slack is all there is, a P1 that it refuses for good has been heard by nobody."""
+    """If Slack is the only channel, a P1 that it rejects permanently was not announced anywhere."""
     slack = Slack(Secret("token"), "#incidents")
     channels: dict[str, Channel] = {"slack": slack, "smtp": CHANNELS["smtp"], "log": LOG}
     bar = Bar(database, clock, channels, pages=True)

@@ -45,7 +45,7 @@ class Coast(Shop):
             self.watch.run()
 
     def pages(self) -> list[tuple[str, str]]:
-        """What went to the pager: incident and step."""
+        """Messages for the paging channel: incident and step."""
         return self.rows("SELECT incident, step FROM messages WHERE channel = 'pagerduty' ORDER BY id")
 
     def digests(self, channel: str = "pagerduty") -> list[Report]:
@@ -98,7 +98,7 @@ def test_the_digest_names_the_biggest_groups_and_what_they_share(coast: Coast) -
 
 
 def test_a_p1_unlike_the_flood_has_its_own_page(coast: Coast) -> None:
-    """What people would miss is not left to a digest."""
+    """Incidents unlike the flood are paged by themselves, not by the digest."""
     coast.storm(100)
     before = len(coast.pages())
     coast.deliver(a_group(0, "ServiceDown", service="plato"))
@@ -148,7 +148,7 @@ def test_when_the_flood_is_over_people_are_told_and_open_p1s_are_paged(coast: Co
 
 
 def test_a_change_after_the_flood_is_told_in_full(coast: Coast) -> None:
-    """Who knows of an incident from a digest that is over gets its page with the next change."""
+    """After the flood, an incident known only from its digest is paged with its next change."""
     coast.storm(20, severity="warning")
     coast.calm()
     assert coast.rows("SELECT count(*) FROM incidents WHERE open AND channels = ''") != [(0,)]

@@ -160,7 +160,7 @@ def test_a_watchdog_that_waits_to_be_decided_is_not_missing(database: Database, 
 
 
 def test_a_cluster_that_is_no_longer_expected_does_not_stay_open(database: Database, clock: HandClock) -> None:
-    """Whoever removes a cluster from the rules does not have to close its incident by hand."""
+    """Removing a cluster from the rules resolves its heartbeat incident."""
     scene = Scene(database, clock)
     scene.watch.run()
     scene.pass_time(11)

@@ -52,7 +52,7 @@ NEVER = HeartbeatState(cluster="prod", seen_at=None, since=NOW, watched_at=NOW)
     ids=lambda value: ", ".join(value) if isinstance(value, dict) else "",
 )
 def test_each_reason_withholds_the_ping(changes: dict[str, object], expected: tuple[str, ...]) -> None:
-    """Whatever keeps a page from people is a reason to let the switch outside go off."""
+    """Every condition that prevents paging withholds the outbound heartbeat."""
     assert doubts(replace(WELL, **changes), NOW) == expected  # type: ignore[arg-type]
 
 
@@ -111,7 +111,7 @@ def test_a_channel_that_refused_its_last_message_withholds_it(database: Database
 
 
 def test_the_address_is_never_logged(database: Database, clock: HandClock, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever knows the address can silence the switch."""
+    """The heartbeat URL is never shown, since its holder could silence the switch."""
 
     def fail() -> Response:
         raise UnreachableError("cannot reach https://ping/s3cret")

@@ -24,8 +24,8 @@ from tests.unit.engine.test_pipeline import CHANNELS_USED, IN_OFFICE_HOURS, a_de
 from tests.unit.engine.workers.test_triage import FIRING, LABELS, OVER, Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert
 
+#: Monday, after the window of Saturday's incident has opened.
 MONDAY = datetime(2026, 3, 2, 9, 0, 5, tzinfo=UTC)
-"""When the window of Saturday's incident has opened."""
 HOUR = 3600.0
 RENAMED = replace(IN_OFFICE_HOURS, id="renamed")
 
@@ -46,7 +46,7 @@ def at(shop: Shop, moment: datetime) -> None:
 
 
 def pager(shop: Shop) -> list[str]:
-    """What the pager was sent."""
+    """Messages sent to the paging channel."""
     return [row[0] for row in shop.rows("SELECT step FROM messages WHERE channel = 'pagerduty' ORDER BY id")]
 
 
@@ -75,7 +75,7 @@ def test_what_still_fires_pages_when_the_window_opens(shop: Shop) -> None:
 
 
 def test_nobody_is_woken_for_what_is_over(shop: Shop) -> None:
-    """What ended on Sunday is history on Monday."""
+    """An incident resolved on Sunday is not paged on Monday."""
     shop.deliver(a_body(alerts=[FIRING]), a_body(alerts=[OVER], status="resolved"))
     at(shop, MONDAY)
     assert pager(shop) == []
@@ -83,7 +83,7 @@ def test_nobody_is_woken_for_what_is_over(shop: Shop) -> None:
 
 @pytest.mark.parametrize("change", ["silenced = 'silenced by alice'", "hold = 'it flaps'", "channels = ''"])
 def test_nobody_is_woken_for_what_is_silenced_held_or_told_in_a_digest(shop: Shop, change: str) -> None:
-    """Whoever silenced it has heard; what is about to end, or has its digest, is paged by others or not at all."""
+    """Silenced incidents, those about to resolve and those in a digest are not paged by the window."""
     shop.deliver(a_body(alerts=[FIRING]))
     with shop.database.write() as connection:
         connection.execute(text(f"UPDATE incidents SET {change}"))
@@ -189,7 +189,7 @@ def test_what_cannot_be_judged_any_more_does_not_keep_others_from_being_paged(sh
 
 
 def rehearsed(*notifications: tuple[float, bool], rule: Rule = IN_OFFICE_HOURS) -> list[bool]:
-    """Whether each notification of a history (hours after NOW, whether it fires) wakes somebody in a backtest."""
+    """For each notification of a history (hours after NOW, firing or not), True if a backtest pages."""
     rehearsal = Simulation(a_desk(rule))
     decided = [
         rehearsal.decide(a_group() if fires else a_group(a_resolved_alert()), a_delivery(number, hours * HOUR))

@@ -41,7 +41,7 @@ def reviewed(shop: Shop, minutes: float) -> None:
 
 
 def pager(shop: Shop) -> list[str]:
-    """What the pager was sent."""
+    """Messages sent to the paging channel."""
     return [row[0] for row in shop.rows("SELECT step FROM messages WHERE channel = 'pagerduty' ORDER BY id")]
 
 

@@ -105,7 +105,7 @@ class Scene(Shop):
         return [(step, json.loads(report)["update"]) for step, report in rows]
 
     def is_open(self) -> bool:
-        """Whether the one incident is."""
+        """State of the single incident."""
         return bool(self.rows("SELECT open FROM incidents")[0][0])
 
 
@@ -210,7 +210,7 @@ def test_nobody_is_asked_while_nothing_is_open(scene: Scene, answers: Answers) -
 
 
 def test_only_our_alerts_are_kept_of_a_long_list(scene: Scene, answers: Answers) -> None:
-    """What others alert on is counted and forgotten."""
+    """A resolve by reconciliation is counted, and its state removed."""
     answers.alerts += [answers.listed(FINGERPRINT, "suppressed", inhibitedBy=["ffffffffffffffff"])]
     view = scene.alertmanagers.view(answers.url, {FINGERPRINT})
     assert isinstance(view, AlertmanagerView)

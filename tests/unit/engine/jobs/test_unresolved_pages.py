@@ -80,12 +80,12 @@ def morning(database: Database, clock: HandClock) -> Morning:
 
 
 def an_end(letter: ClaimedMessage) -> bool:
-    """Whether it closes the incident at PagerDuty."""
+    """True if the message resolves the incident at PagerDuty."""
     return letter.step == "resolve"
 
 
 def test_slack_hears_that_it_must_be_closed_by_hand(morning: Morning) -> None:
-    """Whoever is still called for what is over reads in Slack why, and what to do; they read it once."""
+    """Slack says once that a rejected resolve must be done manually, why, and how."""
     morning.carry(an_end)
     assert morning.told() == [("slack", "aloud")]
     assert morning.told() == [("slack", "aloud")]
@@ -97,7 +97,7 @@ def test_slack_hears_that_it_must_be_closed_by_hand(morning: Morning) -> None:
 
 
 def test_what_pagerduty_never_took_need_not_be_closed(morning: Morning) -> None:
-    """Where it refused the beginning as well, nothing is open there."""
+    """If PagerDuty rejected the trigger as well, nothing is open there."""
     morning.carry(lambda letter: letter.channel == "pagerduty")
     assert morning.told() == []
 
@@ -124,7 +124,7 @@ def test_without_slack_it_stands_in_the_log(database: Database, clock: HandClock
 
 
 def test_an_end_that_is_sent_again_closes_it(morning: Morning) -> None:
-    """What the message says to do works: once the key is mended, `messages resend` closes the incident."""
+    """The advice works: after the key is fixed, `messages resend` resolves the incident."""
     morning.carry(an_end)
     morning.told()
     with morning.database.work() as connection:

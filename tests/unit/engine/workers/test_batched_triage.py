@@ -96,7 +96,7 @@ def test_it_is_over_when_all_groups_are(shop: Shop, order: tuple[str, str]) -> N
 
 
 def test_a_group_that_is_cut_off_keeps_it_open(shop: Shop) -> None:
-    """Where max_alerts hides some of a group, the end of all others is not the end."""
+    """If max_alerts hides alerts of a group, resolving all others does not resolve the incident."""
     shop.deliver(body("Down", alert("Down")), body("Slow", alert("Slow"), truncatedAlerts=5))
     shop.deliver(body("Slow", alert("Slow", over=True), truncatedAlerts=5))
     shop.deliver(body("Down", alert("Down", over=True)))
@@ -106,7 +106,7 @@ def test_a_group_that_is_cut_off_keeps_it_open(shop: Shop) -> None:
 
 
 def test_alerts_of_a_group_that_are_not_named_any_more_do_not_keep_it_open(shop: Shop) -> None:
-    """What was silenced in one group does not hold the incident after both groups have ended."""
+    """An alert silenced in one group does not hold the incident open after both groups have resolved."""
     two = (alert("Slow"), alert("Slow", instance="2"))
     shop.deliver(body("Down", alert("Down")), body("Slow", *two))
     shop.deliver(body("Slow", alert("Slow", over=True)))
@@ -153,7 +153,7 @@ def test_it_stays_one_incident_when_the_rules_stop_gathering(shop: Shop) -> None
 
 
 def test_an_incident_of_one_group_stays_alone_when_the_rules_begin_to_gather(shop: Shop) -> None:
-    """What is open under its own key ends under it."""
+    """An incident open under its own key resolves under that key."""
     gathering, shop.desk = shop.desk, a_desk(replace(RULE, gather=()))
     shop.deliver(body("Down", alert("Down")))
     shop.desk = gathering

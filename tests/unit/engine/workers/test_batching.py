@@ -1,4 +1,4 @@
-"""What keeps coming is worked on in batches; what comes alone is worked on at once."""
+"""A steady stream of work is done in batches; a single item is done at once."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def test_in_a_storm_alerts_gather(clock: HandClock) -> None:
 
 
 def test_a_backlog_is_worked_on_without_pauses(clock: HandClock) -> None:
-    """Where more is waiting already, nothing has to gather."""
+    """If more items are already waiting, the loop does not pause."""
     assert pauses(clock, 100, 0.0, rest=0.0) == []

@@ -80,7 +80,7 @@ def test_new_names_for_everything_neither_page_twice_nor_lose_the_end(shop: Shop
 
 
 def test_a_p3_that_new_rules_call_a_p1_pages_with_its_next_notification(shop: Shop) -> None:
-    """What is judged worse since the reload wakes people, whatever the severities are called."""
+    """A severity raised by a reload pages, even if severities were renamed."""
     shop.deliver(a_body(alerts=[MILD]))
     assert sent(shop, "pagerduty") == []
     rename_all(shop, EVERYTHING)

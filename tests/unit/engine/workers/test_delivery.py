@@ -33,7 +33,7 @@ LANE = claims.ChannelQueue((), rest=True)
 
 
 class Wire:
-    """What the deliverer sends through: answers as told, remembers what was sent."""
+    """A fake transport: gives the set response and records requests."""
 
     def __init__(self) -> None:
         self.answers: list[Response | UnreachableError] = []
@@ -435,7 +435,7 @@ def test_updates_that_wait_become_the_newest_one(slack: Office, wire: Wire) -> N
 
 
 def test_a_worse_message_is_not_held_up_by_what_stands_before_it(slack: Office, wire: Wire) -> None:
-    """When an incident worsens to P1, what is still to be said of it leaves with that urgency, in order."""
+    """Waiting messages of an incident that is raised to P1 are sent with that urgency, in order."""
     for number in range(20):
         slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}", rank=3)
     slack.write(
@@ -463,7 +463,7 @@ def test_a_worse_message_is_not_held_up_by_what_stands_before_it(slack: Office, 
 
 
 def test_a_channel_that_refuses_one_message_is_not_down(slack: Office, wire: Wire) -> None:
-    """What one message met is not held against the next: an outage ends with any answer, a refusal too."""
+    """Outages are not counted across messages: any response, also a rejection, ends an outage."""
     wire.answers = [Response(503, b""), Response(400, b""), Response(400, b"")]
     slack.write("post", "slack")
     slack.step()

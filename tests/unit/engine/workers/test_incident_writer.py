@@ -1,4 +1,4 @@
-"""Whoever writes incidents takes turns with triage."""
+"""Writers of incidents exclude each other and triage."""
 
 from __future__ import annotations
 

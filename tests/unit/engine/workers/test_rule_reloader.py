@@ -29,7 +29,7 @@ class Shop:
         self.reads = 0
 
     def looks(self) -> tuple[tuple[str, int, int, int], ...]:
-        """How the folder looks."""
+        """State of the folder."""
         return look([self.folder])
 
     def desk(self) -> DecisionContext:

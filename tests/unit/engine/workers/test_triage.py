@@ -83,7 +83,7 @@ class Shop:
         )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """What the database holds."""
+        """Rows of the database."""
         with self.database.read() as connection:
             return [tuple(row) for row in connection.execute(text(sql))]
 
@@ -97,7 +97,7 @@ def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
 
 
 def test_one_delivery_commits_incident_pages_and_work_together(shop: Shop) -> None:
-    """When the page's row exists, so do the incident and the diagnosis, and the delivery is done."""
+    """The page's row, the incident, the diagnosis and the decided notification are committed together."""
     shop.deliver(a_body(alerts=[FIRING]))
     assert shop.rows("SELECT state FROM deliveries") == [("decided",)]
     assert shop.rows("SELECT open, severity FROM incidents") == [(1, "P1")]
@@ -136,7 +136,7 @@ def test_an_incident_may_end_and_return_in_one_batch(shop: Shop) -> None:
 
 
 def test_an_incident_may_end_and_another_begin_in_one_batch(shop: Shop) -> None:
-    """What fires long after the end is a new incident, even where both deliveries waited together."""
+    """An alert that fires long after the resolve is a new incident, also if both notifications waited together."""
     shop.deliver(a_body(alerts=[FIRING]))
     shop.inbox.keep(to_bytes(a_body(alerts=[OVER], status="resolved")), "", shop.clock.now())
     shop.clock.move(3600)
@@ -145,7 +145,7 @@ def test_an_incident_may_end_and_another_begin_in_one_batch(shop: Shop) -> None:
 
 
 def test_the_page_says_when_it_happened_before(shop: Shop) -> None:
-    """Whoever is woken a third time by the same thing reads so on the page, with the incident to look up."""
+    """The third page for the same cause says so and names the earlier incident."""
     for day in range(3):
         alert = an_alert(labels=LABELS, startsAt=f"{shop.clock.now():%FT%TZ}")
         shop.deliver(a_body(alerts=[alert]))
@@ -188,7 +188,7 @@ def test_a_delivery_that_breaks_triage_does_not_stop_those_behind_it(shop: Shop)
 
 
 def test_a_bug_in_a_rule_is_paged(shop: Shop) -> None:
-    """Whatever goes wrong in triage, people hear of the alert."""
+    """On any failure of triage the alert is still paged."""
     shop.desk = a_desk(replace(EVERYTHING, severity="P9"))
     shop.deliver(a_body(alerts=[FIRING]))
     assert shop.rows("SELECT state FROM deliveries") == [("failed",)]
@@ -219,7 +219,7 @@ def test_the_findings_are_in_the_page_and_release_it(shop: Shop) -> None:
 
 
 def test_findings_that_are_late_follow_the_page(shop: Shop) -> None:
-    """What is found after the page has left is sent after it."""
+    """Findings after the page was sent follow as an update."""
     shop.deliver(a_body(alerts=[FIRING]))
     shop.clock.move(8)
     with shop.database.write() as connection:
@@ -234,7 +234,7 @@ def test_findings_that_are_late_follow_the_page(shop: Shop) -> None:
 
 
 def test_late_findings_open_nothing_at_pagerduty_that_is_over(shop: Shop) -> None:
-    """What is found after the incident was resolved is no trigger: PagerDuty would open a new incident for it."""
+    """Findings after the resolve are no trigger: PagerDuty would open a new incident for it."""
     shop.deliver(a_body(alerts=[FIRING]))
     shop.clock.move(8)
     with shop.database.write() as connection:
@@ -271,7 +271,7 @@ def test_a_living_workers_diagnosis_is_left_to_it(shop: Shop) -> None:
 
 
 def test_a_page_with_its_findings_leaves_before_we_look_for_other_work(shop: Shop) -> None:
-    """What another worker left behind waits a moment for a page that is ready, and no longer."""
+    """Work left behind by another worker waits briefly for a ready page, and no longer."""
     shop.diagnosis.step()
     shop.deliver(a_body(alerts=[FIRING]))
     (mine,), now = shop.begun, shop.clock.now()

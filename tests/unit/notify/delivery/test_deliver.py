@@ -94,7 +94,7 @@ def test_slack_threads_and_edits(wire: Wire) -> None:
 
 
 def test_an_edit_of_a_vanished_message_is_posted_anew(wire: Wire) -> None:
-    """Where the parent is gone Slack refuses the edit, and the plain retry is a message of its own."""
+    """If the parent message is gone, Slack refuses the edit, and the plain retry is a message of its own."""
     with SlackStandIn() as slack:
         channel = Slack(TOKEN, "#incidents", slack.url)
         letter = a_letter(channel="slack", step="edit", previous={"channel": "C1", "ts": "1.2"})
@@ -135,7 +135,7 @@ def test_trouble_on_the_wire_is_tried_later(wire: Wire, fault: server.Fault) -> 
 
 
 def test_retry_after_arrives(wire: Wire) -> None:
-    """What the vendor asks for reaches the outbox."""
+    """The delay that the vendor requests reaches the outbox."""
     with SlackStandIn() as slack:
         slack.faults.append(server.status(429, Retry_After="17"))
         letter = a_letter(channel="slack", step="post")

@@ -1,4 +1,4 @@
-"""When a page that is not accepted takes another way, and which."""
+"""Choice of the fallback channel for a page that is not accepted, and its time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ago(seconds: float) -> datetime:
 
 
 def decided(page: UndeliveredPage, usable: tuple[str, ...] = CHAIN) -> FallbackStep | NoFallback:
-    """What is done with the page now."""
+    """Decide the next step for the page."""
     return next_step(page, usable, ORDER, LIMIT, NOW)
 
 
@@ -64,7 +64,7 @@ def test_a_flood_is_no_outage() -> None:
 
 
 def test_a_lesser_page_is_given_more_time() -> None:
-    """What wakes nobody at once may wait five times as long."""
+    """A severity that does not page at once may wait five times as long."""
     waiting = stuck(rank=2, written_at=ago(299), error="HTTP 503", failing_since=ago(299))
     assert isinstance(decided(waiting), NoFallback)
     assert isinstance(decided(stuck(rank=2, written_at=ago(300), error="HTTP 503", failing_since=ago(1))), FallbackStep)
@@ -93,13 +93,13 @@ def test_the_ways_are_taken_in_order(channel: str, usable: tuple[str, ...], foll
 
 
 def test_the_last_way_is_kept_on_trying() -> None:
-    """Where there is no other way the page stays in the outbox, and the reason says so."""
+    """Without a fallback channel the page stays in the outbox, and the reason says so."""
     found = decided(stuck(channel="smtp", dead=True, error="mail 422: 550"))
     assert found == NoFallback("the mail server refused this page for good: mail 422: 550; there is no other way")
 
 
 def test_the_reasons_add_up() -> None:
-    """Whoever gets the mail reads the whole way it took, on one line."""
+    """The mail names all earlier channels of the page on one line."""
     assert told_so_far("", "a") == "a"
     assert told_so_far("a", "b\nc") == "a; then b c"
     assert len(told_so_far("x" * 400, "y" * 400)) <= 500

@@ -60,5 +60,5 @@ def test_a_page_that_is_held_back_can_be_read(
 
 
 def test_channels_that_are_read_come_in_the_fallback_order() -> None:
-    """What only the paging channel knew is written where people read, the log last."""
+    """An incident known only to the paging channel is posted to a readable channel, the log last."""
     assert readable(dict(reversed(EVERY.items()))) == ("slack", "slack_webhook", "log")

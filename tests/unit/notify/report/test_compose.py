@@ -141,7 +141,7 @@ def test_the_worst_number_goes_to_the_title() -> None:
 
 
 def test_a_neighbours_trouble_is_not_taken_for_our_own() -> None:
-    """What was measured at another service is titled with that service's name."""
+    """A finding about another service is titled with that service's name."""
     other = a_finding(target="capsule", headline="capsule: 503 DOWN in 41 ms")
     report = _found((other,), a_conclusion())
     assert report.title == "[P1] plato is down — capsule: 503 DOWN in 41 ms (prod)"
@@ -258,7 +258,7 @@ def test_absurd_times_do_not_break_a_page() -> None:
 
 
 def test_one_absurd_time_hides_no_real_one() -> None:
-    """How long the others of the group have been firing is told as ever."""
+    """The firing time of the group's other alerts is still shown."""
     group = a_group(an_alert(starts_at=datetime(1, 1, 1, tzinfo=UTC)), an_alert())
     assert _opening(group=group).started_at == STARTED
     assert "For 30 seconds, 2 alerts firing" in _opening(group=group).what

@@ -87,7 +87,7 @@ def test_no_silence_form_for_everything_or_with_a_secret() -> None:
 
 
 def test_an_unknown_external_url_is_not_used() -> None:
-    """Where no Alertmanager is configured its own word counts only for a host we know."""
+    """Without a configured Alertmanager, its own URL counts only for a known host."""
     maker = LinkBuilder(urls=(Link("Alertmanager", "https://am.example.com"),))
     known = a_group(external_url="https://am.example.com/x")
     assert "Silence" not in _links(maker, group=a_group(external_url="https://evil.example.com"))

@@ -1,4 +1,4 @@
-"""What is proven about matchers is true: regexes as languages agree with RE2, and so does their comparison."""
+"""Proofs about matchers hold: regexes as languages agree with RE2, and so does their comparison."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_pattern_means_what_re2_makes_of_it(pattern: str, text: str) -> None:
 @settings(deadline=None, max_examples=150)
 @given(_patterns(), _patterns(), TEXTS)
 def test_a_proven_containment_has_no_exception(smaller: str, larger: str, text: str) -> None:
-    """What is said to be contained is contained: no text is in the smaller set and not in the larger one."""
+    """Proven containment holds: no text is in the smaller set and not in the larger one."""
     try:
         one, two = re2_parser.language(smaller), re2_parser.language(larger)
         if lang.inside(one, two):

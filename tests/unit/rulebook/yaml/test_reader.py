@@ -116,7 +116,7 @@ def test_garbage_collection_is_as_before() -> None:
 @example(b"*a : *b")
 @example(b"{[a]: 1, {b: c}: [d], *e : f}")
 def test_no_bytes_crash_the_reader(raw: bytes) -> None:
-    """Whatever lies in the rule folder, the answer is data or problems."""
+    """Any content of the rule folder gives data or problems, never an exception."""
     document = read("f.yaml", raw)
     assert document.problems or document.data is None or isinstance(document.data, str | int | float | list | dict)
 

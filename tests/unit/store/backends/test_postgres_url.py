@@ -1,4 +1,4 @@
-"""What is made of the URL of a PostgreSQL, before anybody connects."""
+"""Parsing of a PostgreSQL URL, before any connection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from responder.store.database import Database, StoreError
 
 
 def test_what_the_url_names_wins_over_our_own() -> None:
-    """Whatever libpq knows can be said: several hosts, TLS, other timeouts."""
+    """All parameters of libpq are accepted: several hosts, TLS, other timeouts."""
     url = "postgresql://r:p@one:5432,two:5433/x?sslmode=verify-full&connect_timeout=9&options=-csearch_path%3Dours"
     found = parameters(url, patience=5)
     assert (found["host"], found["port"], found["sslmode"], found["connect_timeout"]) == (
@@ -41,7 +41,7 @@ def test_every_wait_ends() -> None:
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_without_its_password(url: str, reason: str) -> None:
-    """Whoever mistypes the URL reads how it is written, and not the password, which may be in a log."""
+    """The error for a malformed URL shows the correct form and no password."""
     with pytest.raises(StoreError, match="USER:PASSWORD@HOST") as caught:
         Database(url)
     assert reason in str(caught.value)

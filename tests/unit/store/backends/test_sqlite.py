@@ -1,4 +1,4 @@
-"""What can go wrong with a file on a disk."""
+"""Failures of a database file on a disk."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_database_of_another_version_or_program_is_left_alone(
 
 
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    """Whoever reads that the database cannot be opened reads which file that is, and what it takes."""
+    """The error for a database that cannot be opened names the file and the needed rights."""
     path = tmp_path / "notes.txt"
     path.write_text("these are notes, and no database at all" * 100)
     for url, said in (
@@ -69,7 +69,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_refuses_and_recovers(database: Database) -> None:
-    """When the disk is full nothing is acknowledged, and when there is room again everything is."""
+    """On a full disk nothing is acknowledged; with free space again everything is."""
     box = Inbox(database)
     with database.write() as connection:
         pages = connection.execute(text("PRAGMA page_count")).scalar_one()

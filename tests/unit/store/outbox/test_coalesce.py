@@ -31,7 +31,7 @@ def url(tmp_path: Path) -> str:
 
 
 def alone(url: str) -> bool:
-    """Whether a process that looks now, and ends, is the only one."""
+    """True if a process that checks now, and exits, is the only one."""
     ended = subprocess.run([sys.executable, "-c", _LOOK, url], capture_output=True, check=True, text=True)
     return ended.stdout == "True\n"
 
