@@ -94,6 +94,7 @@ def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_over: bool) -> N
 
     Exit status: 0 when all were put back, 1 when one was not.
     """
+    from responder.engine.workers.resend import UNKNOWN
     from responder.engine.workers.resend import resend as put_back
     from responder.store.outbox import dead_letters
 
@@ -108,7 +109,7 @@ def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_over: bool) -> N
     for answer in answers:
         said = f"not sent again: {answer.refused}" if answer.refused else "waits again, due now"
         click.echo(f"message {answer.number}: {said}", err=bool(answer.refused))
-    if any(answer.refused == "there is no such message" for answer in answers):
+    if any(answer.refused == UNKNOWN for answer in answers):
         click.echo(_LIST, err=True)
     refused = [answer for answer in answers if answer.refused]
     click.echo(f"{len(answers) - len(refused)} of {len(answers)} messages are sent again", err=True)

@@ -1,1 +1,1 @@
-"""The shell: it takes deliveries, carries out what the pure stages decide, and sends what is due."""
+"""The engine: decides stored notifications, carries out the effects of the pure stages, and sends due messages."""

@@ -1,8 +1,8 @@
 """The path of an alert, from a stored notification to its messages. Nothing here waits, writes or sends.
 
-    delivery --read--> group --triage--> Effects   committed in one transaction: incident, pages due later, work to do
-    work --probes--> findings --diagnose--> Diagnosed   kept with the incident; releases its pages or follows them
-    due message + content of its incident --compose--> Report   at the moment it is sent
+    notification --read--> group --triage--> ``Effects``   one transaction: incident, pages due later, probes to run
+    probes --> findings --diagnose--> ``DiagnosisResult``   saved with the incident; releases its pages or follows them
+    due message + content of its incident --compose--> ``Report``   when it is sent
 
 Notifications are stored by ``web/webhook.py``. Effects are committed by ``workers/triage.py``, probes are run by
 ``workers/diagnosis.py``, and due messages are sent by ``workers/delivery.py``.
@@ -38,7 +38,7 @@ from responder.triage.lifecycle import believe
 def triage(
     group: AlertGroup, delivery: Notification, history: History, desk: DecisionContext, tide: FloodState | None = None
 ) -> Effects:
-    """The effects of a delivery of ``group``, given the history of the group and the active floods."""
+    """Return the effects of a notification of ``group``, given the history of the group and the active floods."""
     believed = believe(group, history.incident, delivery.received_at, desk.patience)
     decision = decide(
         believed, desk.book, desk.matching, history.incident, delivery.id, delivery.received_at, desk.patience
@@ -47,7 +47,7 @@ def triage(
 
 
 def diagnose(work: DiagnosisRequest, findings: tuple[Finding, ...]) -> DiagnosisResult:
-    """The conclusion of all findings, and the severity that they ask for."""
+    """Return the conclusion of all findings, and the severity that they lead to."""
     return DiagnosisResult(
         findings=findings, conclusion=conclude(findings, work.subject), turned=judged(work, findings)
     )
@@ -55,10 +55,10 @@ def diagnose(work: DiagnosisRequest, findings: tuple[Finding, ...]) -> Diagnosis
 
 @dataclass(frozen=True, slots=True)
 class SeverityRevision:
-    """What findings make of an incident: its next state and content, and the messages that follow.
+    """The effects of findings on an incident: its next state and content, and the messages that follow.
 
-    ``drafts`` are updates for the channels that were notified already and pages for those that only the new severity
-    concerns; ``withdrawn`` are the channels whose pages are taken back before they leave.
+    ``drafts`` are updates for the channels that were notified and pages for those that the new severity adds;
+    ``withdrawn`` are the channels whose pages are withdrawn before they are sent.
     """
 
     incident: Incident
@@ -69,7 +69,7 @@ class SeverityRevision:
 
 
 def judged(work: DiagnosisRequest, findings: tuple[Finding, ...]) -> AdjustedSeverity | None:
-    """The severity that the findings ask for, with the reason; None where it stays as it is."""
+    """Return the severity that the findings lead to, with the reason; None if it does not change."""
     found = judge(work.turns, findings)
     if found is None or work.opened_at is None or found[0].severity.name == work.severity:
         return None
@@ -87,10 +87,10 @@ def revise(
     desk: DecisionContext,
     now: datetime,
 ) -> SeverityRevision | None:
-    """The change that the findings ask for; None where they ask for none, or the incident is not what it was.
+    """Return the change that the findings lead to; None if there is none or the incident has changed meanwhile.
 
-    ``waiting`` are the channels whose pages have not left: only these can be taken back. Nobody who was woken is told
-    that it was for nothing; who hears of a milder severity are those who sleep through it anyway.
+    ``waiting`` are the channels whose pages are not sent yet: only these can be withdrawn. Pagers that already paged
+    are not notified of a lower severity.
     """
     turned = diagnosed.turned
     if turned is None or incident is None or not incident.open or incident.severity != work.severity:
@@ -129,7 +129,7 @@ def revise(
 
 
 def late(work: DiagnosisRequest, now: datetime) -> str:
-    """How long after the page the diagnosis finished."""
+    """Return the text on how long after the page the diagnosis finished."""
     after = f"{between(work.decided_at, now)} after" if work.decided_at else "after"
     return f"diagnosis finished {after} the page was written"
 
@@ -137,7 +137,7 @@ def late(work: DiagnosisRequest, now: datetime) -> str:
 def improved(
     effects: Effects, work: DiagnosisRequest, diagnosed: DiagnosisResult, desk: DecisionContext, now: datetime
 ) -> Effects:
-    """The effects of a delivery as they are once its diagnosis has ended before any page left."""
+    """Return the effects of a notification whose diagnosis ended before any page was sent."""
     waiting = {draft.channel for draft in effects.drafts if draft.enrich}
     revision = revise(effects.incident, effects.content, work, diagnosed, waiting, desk, now)
     if revision is None:

@@ -1,21 +1,21 @@
 """The loops of one worker process and the calls by which they wake each other.
 
-The database is the only queue between the loops. A wake-up cuts a loop's rest short; without one the loop finds the
-same work at its next look, after at most the time in brackets.
+The database is the only queue between the loops. A wake-up shortens a loop's sleep; without one the loop finds the same
+work at its next poll, after at most the time in brackets.
 
-    loop         does                                                    is woken by
+    loop         work                                                    woken by
     triage       decides stored notifications [0.7 s]                    ``wake``: the web stored one; listener
-    diagnosis    runs probes, writes findings into pages [1 s]           ``_probed``: probes have ended; listener
+    diagnosis    runs probes, adds findings to pages [1 s]               ``_probed``: probes have ended; listener
     courier      sends the messages of one channel [0.2 s]               ``_sent``: an attempt ended; ``_send``: triage
                                                                          or a job wrote a message that is due;
                                                                          ``_release``: a page got its findings; listener
-    timer NAME   runs one job at its interval                            nothing
+    timer NAME   runs one job at its interval                            -
     rules        reads changed rule files                                ``reload``: SIGHUP
-    clock        notices a wall clock that was set back [0.2 s]          nothing
-    listener     hears what other processes committed (PostgreSQL only)  the database
+    clock        detects a wall clock that was set back [0.2 s]          -
+    listener     receives commits of other processes (PostgreSQL only)   the database
 
-Triage and the jobs write incidents in turns (``Database.alone("triage")``) and end in ``_follow``: it hands new studies
-to diagnosis, at most as many as it has room for, and wakes the couriers.
+Triage and the jobs write incidents under one lock (``Database.alone("triage")``) and end in ``_follow``, which hands
+new diagnoses to the diagnosis loop, at most as many as it has room for, and wakes the delivery loops.
 """
 
 from __future__ import annotations
@@ -45,15 +45,14 @@ from responder.store.outbox.claims import ChannelQueue
 
 _log = structlog.get_logger()
 
-
-#: How long messages of an unknown channel are left to newer processes, which may know it: for a rolling update.
+#: How long messages of an unknown channel are left to newer processes, which may know it during a rolling update.
 GRACE = timedelta(seconds=30)
 
 
 class Engine:
-    """Triage, diagnosis, a courier for each channel and the timers. Several may work on one database, one a process.
+    """Triage, diagnosis, delivery of each channel, and scheduled jobs; one per process, several per database.
 
-    ``jobs`` gives what is done on a schedule, by name; it gets the ledger to write with.
+    ``jobs`` returns the scheduled jobs by name; it is given the incident writer.
     """
 
     def __init__(
@@ -91,12 +90,12 @@ class Engine:
         self._watching = Loop("clock", ClockSkewWatcher(database, clock, lambda: desk().pagers).step, on_fatal)
 
     def start(self) -> None:
-        """Begin."""
+        """Start every loop."""
         for loop in self._loops():
             loop.start()
 
     def wake(self) -> None:
-        """A delivery was kept."""
+        """Wake triage: a notification was stored."""
         self._triaging.wake()
 
     def reload(self) -> None:
@@ -106,11 +105,11 @@ class Engine:
 
     @property
     def alive(self) -> bool:
-        """Whether every loop runs."""
+        """True if every loop runs."""
         return all(loop.alive for loop in self._loops())
 
     def stop(self, patience: float) -> None:
-        """Drain within ``patience`` seconds: end the steps at hand, finish the sends, let go of the diagnoses."""
+        """Drain within ``patience`` seconds: end the current steps, finish the sends, release the diagnoses."""
         for loop in self._loops():
             loop.stop(patience / 8)
         try:
@@ -126,26 +125,26 @@ class Engine:
         return [*serving, *self._timing, *self._hearing, self._watching, self._reading]
 
     def _follow(self, started: list[DiagnosisJob], told: Collection[str]) -> None:
-        """Triage or a job has committed: begin its studies, and send what is due."""
+        """Begin the new diagnoses and send due messages after a commit of triage or of a job."""
         self._diagnosis.begin(started)
         self._send(told)
 
     def _hear(self, topic: str) -> None:
-        """Another process has committed work that any process may take."""
+        """Wake the loops that may take work which another process committed."""
         concerned = {notifications.DELIVERIES: [self._triaging], notifications.STUDIES: [self._diagnosing]}
         for loop in concerned.get(topic, self._sending.values()):
             loop.wake()
 
     def _probed(self) -> None:
-        """The probes of a study have ended: diagnosis commits their findings."""
+        """Wake diagnosis to commit findings: the probes of one diagnosis have ended."""
         self._diagnosing.wake()
 
     def _sent(self, name: str) -> None:
-        """An attempt on a channel has ended: its courier marks it and may claim the next message."""
+        """Wake the sender of a channel, to mark an ended attempt and claim the next message."""
         self._sending[name].wake()
 
     def _release(self, told: Collection[str]) -> None:
-        """Pages got their findings: their couriers claim them without looking for them first."""
+        """Wake the senders of pages that got their findings; they claim without polling first."""
         for name in told:
             if name in self._couriers:
                 self._couriers[name].expect()
@@ -158,11 +157,11 @@ class Engine:
 
 
 def lanes(channels: Iterable[str]) -> dict[str, ChannelQueue]:
-    """One lane a channel, and one without a name for messages of channels that are not configured any more."""
+    """Return one queue per channel, and one without a name for channels that are no longer configured."""
     names = tuple(channels)
     return {**{name: ChannelQueue((name,)) for name in names}, "": ChannelQueue(names, rest=True, grace=GRACE)}
 
 
 def working(opening: Loop, engine: Engine | None) -> Callable[[], bool]:
-    """A check that is true while every loop of this process runs, ``opening`` included; a receiver has no engine."""
+    """Return a check that is True while every loop runs, ``opening`` included; a receiver has no engine."""
     return lambda: opening.alive and (engine is None or engine.alive)

@@ -1,4 +1,4 @@
-"""What ``serve`` would decide about deliveries, one after the other, with what came of them kept in memory only."""
+"""In-memory simulation of what ``serve`` would decide about a series of notifications."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from responder.model.problem import Place
 from responder.model.rule import Rule, RuleBook
 from responder.triage.recheck import review
 
+#: Groups that are remembered; beyond it the least recently notified are dropped, to bound the memory.
 REMEMBERED = 10_000
-"""So many groups are remembered. A longer history forgets those that were silent longest: memory stays flat."""
 
 _Value = TypeVar("_Value")
 
 
 class LruCache(Generic[_Value]):
-    """What was said last about each of the keys heard of most recently."""
+    """The latest value of each of the most recently written keys."""
 
     def __init__(self, size: int = REMEMBERED) -> None:
         self._size = size
         self._kept: OrderedDict[str, _Value] = OrderedDict()
 
     def get(self, key: str, otherwise: _Value) -> _Value:
-        """What is kept for the key."""
+        """Return the value of the key, or ``otherwise``."""
         return self._kept.get(key, otherwise)
 
     def put(self, key: str, value: _Value) -> None:
-        """Keep a value, and forget the oldest where there are too many."""
+        """Store a value, and drop the oldest one if there are too many."""
         self._kept[key] = value
         self._kept.move_to_end(key)
         if len(self._kept) > self._size:
@@ -48,9 +48,9 @@ _UNKNOWN = History()
 
 
 class Simulation:
-    """Decides with one set of rules. Incidents open, grow and end as they would have; nothing is stored or sent.
+    """Decides with one set of rules. Incidents open, grow and resolve in memory; nothing is stored or sent.
 
-    No probe has run, so there are no findings that a later report would have to repeat: no report is kept.
+    No probes run, so there are no findings to repeat and no content is kept.
     """
 
     def __init__(self, desk: DecisionContext) -> None:
@@ -60,7 +60,7 @@ class Simulation:
         self._homes: LruCache[str] = LruCache()
 
     def decide(self, group: AlertGroup, delivery: Notification) -> Effects:
-        """What follows from a delivery of ``group``, after those decided before, and what time has brought since."""
+        """Return the effects of a notification after those decided before, and of the time passed since."""
         history, brought = self._reviewed(self.known(group), delivery.received_at)
         effects = pipeline.triage(group, delivery, history, self._desk)
         if effects.incident is not None or brought:
@@ -74,18 +74,18 @@ class Simulation:
             self._homes.put(group.dedup_key, incident.dedup_key)
 
     def known(self, group: AlertGroup) -> History:
-        """What is known of the group so far."""
+        """Return the history of the group so far."""
         home = self._homes.get(group.dedup_key, "")
         return history_of(group, self._desk, lambda key: self._known.get(key, _UNKNOWN), home)
 
     def share(self, other: Simulation, group: AlertGroup) -> None:
-        """Take what another knows of the group for what we know."""
+        """Take over the history of the group from another simulation."""
         self._keep(group, other.known(group))
 
     def _reviewed(self, history: History, now: datetime) -> tuple[History, list[Effects]]:
-        """The history with what time has decided until ``now``, and what of that people heard of.
+        """Return the history at ``now``, and the effects with messages that time alone has led to.
 
-        An end that was held back, for example, or the page that a window held back which has opened.
+        For example a held resolve, or a page released by the opening of its window.
         """
         incident, heard = history.incident, []
         while incident is not None and (due := self._due(incident)) is not None and due <= now:
@@ -95,7 +95,7 @@ class Simulation:
         return History(incident), heard
 
     def _due(self, incident: Incident) -> datetime | None:
-        """When time alone changes something about an incident."""
+        """Return when time alone changes the incident; None if never."""
         return min(filter(None, (incident.review_at, opens_for(incident, self._windows, self._pagers))), default=None)
 
     def _timely(self, incident: Incident, moment: datetime) -> Effects:
@@ -107,7 +107,7 @@ class Simulation:
 
 
 def _with(brought: list[Effects], effects: Effects) -> Effects:
-    """What followed from a delivery, and before it from time alone."""
+    """Return the effects of a notification, preceded by those of time alone."""
     drafts = tuple(draft for each in brought for draft in each.drafts)
     before = f"before it, by time alone: {'; '.join(each.outcome for each in brought)}"
     decision = effects.decision and replace(effects.decision, reason=f"{effects.decision.reason}; {before}")
@@ -115,10 +115,10 @@ def _with(brought: list[Effects], effects: Effects) -> Effects:
 
 
 class Comparison:
-    """The same deliveries decided with two sets of rules, and only once where both are bound to decide alike.
+    """Decides the same notifications with two sets of rules, once only if both must decide alike.
 
-    That is so where the rules that match the alerts of a group say the same in both sets, as does everything but the
-    rules, and the same is known of the group.
+    That holds if the rules that match the alerts of a group are equal in both sets, everything except the rules is
+    equal, and so is the history of the group.
     """
 
     def __init__(self, before: DecisionContext, after: DecisionContext) -> None:
@@ -128,7 +128,7 @@ class Comparison:
         self._twins = _twins(before.book, after.book)
 
     def decide(self, group: AlertGroup, delivery: Notification) -> tuple[Effects, Effects]:
-        """What follows from a delivery of ``group`` with either set."""
+        """Return the effects of a notification of ``group`` with either set."""
         alike = self._alike(group)
         before = self._before.decide(group, delivery)
         if not alike:
@@ -144,7 +144,7 @@ class Comparison:
 
 
 def _twins(before: RuleBook, after: RuleBook) -> dict[str, Rule]:
-    """The rules of ``after`` by their ids that say what they said before, wherever they stand now."""
+    """Return the rules of ``after``, by id, that are equal in ``before``, wherever they stand."""
     if _around(before) != _around(after):
         return {}
     then = {rule.id: rule for rule in before.rules}
@@ -153,7 +153,7 @@ def _twins(before: RuleBook, after: RuleBook) -> dict[str, Rule]:
 
 
 def _around(book: RuleBook) -> RuleBook:
-    """All that the files say but for the rules, and for where it stands."""
+    """Return a rule book without its rules and its position in the files, for comparison."""
     probes = {name: replace(probe, place=_NOWHERE) for name, probe in book.probes.items()}
     return replace(book, rules=(), revision="", probes=probes, heartbeats=())
 

@@ -1,1 +1,1 @@
-"""The second step: rules x alerts x what we know of the incident x now -> a decision with its reason. All pure."""
+"""Triage: rules, alerts, the incident so far and the time give a decision with its reason. Pure."""

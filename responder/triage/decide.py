@@ -1,4 +1,4 @@
-"""The decision: which rule, how bad, about whom, and what changed. Pure: the same input gives the same answer."""
+"""The decision about a notification: rule, severity, subject and change. Pure."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def decide(
     now: datetime,
     patience: Timing = USUAL,
 ) -> Decision:
-    """What to do about a delivery of this group, as ``believe`` returned it; ``now`` is when it was received.
+    """Decide about a notification of this group, as ``believe`` returned it; ``now`` is when it was received.
 
-    The incident's severity is the highest among the alerts that fire (among all where none does), never that of a
-    heartbeat while anything else is in the group. What rules in shadow would have decided is the end of the reason, and
-    changes nothing. ``matching`` is built from ``book.rules``.
+    The incident's severity is the worst among the firing alerts (among all if none fires), never that of a heartbeat
+    while the group contains anything else. The decisions of shadow rules are appended to the reason and change nothing.
+    ``matching`` is built from ``book.rules``.
     """
     firing = len(group.firing) + group.truncated
     rulings = tuple(_rule_on(alert, book, matching, firing, now) for alert in group.alerts or (_stand_in(group),))
@@ -84,12 +84,12 @@ def _trial(rule: Rule, alert: Alert, book: RuleBook, firing: int, now: datetime)
 
 
 def _loudness(each: RuleMatch | ShadowDecision) -> tuple[bool, int]:
-    """The smallest for the worst severity; a heartbeat comes after all that people are told."""
+    """Sort key: the worst severity first, heartbeats last."""
     return each.rule.action is Action.HEARTBEAT, each.severity.rank
 
 
 def severity_of(rule: Rule, alert: Alert, book: RuleBook, firing: int = 1) -> tuple[Severity, str]:
-    """The severity a rule gives an alert when ``firing`` alerts of its group fire, and why."""
+    """Return the severity that a rule gives an alert when ``firing`` alerts of its group fire, and the reason."""
     severity, reason = _base(rule, alert, book)
     if not rule.adjust:
         return severity, reason
@@ -100,13 +100,13 @@ def severity_of(rule: Rule, alert: Alert, book: RuleBook, firing: int = 1) -> tu
 def _base(rule: Rule, alert: Alert, book: RuleBook) -> tuple[Severity, str]:
     wanted = rule.severity
     if isinstance(wanted, str):
-        return book.severities[wanted], "fixed by the rule"
+        return book.severities[wanted], "set by the rule"
     value = alert.labels.get(wanted.label, "")
     shown = _shown(wanted.label, value)
     if value in wanted.mapping:
         name = wanted.mapping[value]
         return book.severities[name], f"because {shown}"
-    why = f"{shown} is not in its map" if value else f"it has no label {wanted.label}"
+    why = f"{shown} is not mapped" if value else f"it has no label {wanted.label}"
     return book.severities[wanted.otherwise], f"because {why}"
 
 
@@ -116,7 +116,7 @@ def _shown(label: str, value: str) -> str:
 
 
 def _stand_in(group: AlertGroup) -> Alert:
-    """A group may come without alerts: what its members would share still finds a rule."""
+    """Return a resolved alert with the labels of a group that came without alerts, so that a rule is found."""
     return Alert(
         firing=False,
         labels=group.common_labels or group.group_labels,
@@ -129,7 +129,7 @@ def _stand_in(group: AlertGroup) -> Alert:
 
 
 def adjusted(rule: Rule, labels: Labels, severity: Severity, firing: int, book: RuleBook) -> tuple[Severity, str]:
-    """The severity once labels and the number of firing alerts are considered, and why; empty where it stays."""
+    """Return the severity after the adjustments for labels and firing alerts, and the reason; empty if unchanged."""
     entry = applying(rule, labels, firing)
     if entry is None:
         return severity, ""
@@ -138,14 +138,14 @@ def adjusted(rule: Rule, labels: Labels, severity: Severity, firing: int, book: 
 
 
 def applying(rule: Rule, labels: Labels, firing: int) -> Adjustment | None:
-    """The entry on labels and numbers that applies: the first that holds."""
+    """Return the first adjustment that applies, among those for labels and numbers of alerts."""
     return next((each for each in rule.adjust if not each.findings and _holds(each, labels, firing)), None)
 
 
 def turns(
     rule: Rule, labels: Labels, severity: Severity, firing: int, book: RuleBook, now: datetime
 ) -> tuple[FindingAdjustment, ...]:
-    """What findings may yet make of the severity, in the order to be tried."""
+    """Return the severities that findings may lead to, in the order to try."""
     moves = [(each, move(each, severity, book)) for each in rule.adjust if each.findings]
     return tuple(
         FindingAdjustment(findings=each.findings, severity=moved, held=held(rule, moved, now))
@@ -157,10 +157,10 @@ def turns(
 def standing(
     ruling: RuleMatch, found: SeverityOverride | None, book: RuleBook
 ) -> tuple[RuleMatch, SeverityOverride | None]:
-    """The ruling with the severity that findings gave the incident, and what of it stays in force.
+    """Return the ruling with the severity that findings gave the incident, and the override that stays in force.
 
-    It stays until the rule gives a worse severity than the one it had given before the findings; even then the worse of
-    the two applies, so that news which is bad never makes an incident milder.
+    The override ends when the rule gives a worse severity than before the findings; even then the worse of the two
+    applies, so that bad news never lowers the severity of an incident.
     """
     severity = book.severities.get(found.severity) if found else None
     given = book.severities.get(found.given) if found else None
@@ -172,7 +172,7 @@ def standing(
 
 
 def held(rule: Rule, severity: Severity, now: datetime) -> str:
-    """Why nobody is woken now, and when somebody would be; empty where there is no reason."""
+    """Return why on-call is not paged now and when the paging window opens; empty if nothing holds the page."""
     window = rule.pages_in.get(severity.name) if severity.pages and rule.pages_in else None
     if window is None or is_open(window, now):
         return ""
@@ -180,7 +180,7 @@ def held(rule: Rule, severity: Severity, now: datetime) -> str:
 
 
 def move(adjustment: Adjustment, severity: Severity, book: RuleBook) -> Severity:
-    """The severity that one adjustment makes of another one. Severities are ordered worst first."""
+    """Return the severity after one adjustment. Severities are ordered worst first."""
     order = list(book.severities.values())
     if adjustment.to:
         to = book.severities[adjustment.to]
@@ -197,20 +197,20 @@ def _holds(adjustment: Adjustment, labels: Labels, firing: int) -> bool:
 def _said(adjustment: Adjustment, before: Severity, after: Severity, firing: int) -> str:
     why = [str(matcher) for matcher in adjustment.matchers]
     if adjustment.firing:
-        why.append(f"{firing} alerts fire ({adjustment.firing} or more do)")
+        why.append(f"{firing} alerts fire (threshold {adjustment.firing})")
     word = "raised" if adjustment.raises else "lowered"
     return f"{word} from {before.name} to {after.name} because {' and '.join(why)}"
 
 
+#: Prefix, in place of a fingerprint, for the alerts of a group that ``max_alerts`` cut off: they may still fire.
 _CUT = "cut off by max_alerts: "
-"""Stands for the alerts of a group that ``max_alerts`` cut off, where a fingerprint would: they may still fire."""
 
 
 def key_of(group: AlertGroup, matching: RuleIndex) -> str:
-    """What makes this group the same incident as others: 64 hex characters; empty where it is not gathered.
+    """Return the key of the incident that this group is gathered into: 64 hex digits, empty if it is not gathered.
 
     The key covers the labels' names and values and the cluster, not the rule: rules with the same ``incident_key``
-    gather together.
+    gather into one incident.
     """
     alerts = group.firing
     first = alerts[0] if alerts else None
@@ -229,10 +229,10 @@ def key_of(group: AlertGroup, matching: RuleIndex) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """What a notification of one group means for its incident.
+    """The meaning of a notification of one group for its incident.
 
-    ``ruling`` has the worst severity of all groups. ``members`` is empty for an incident of one group. ``joins`` says
-    that another group made the incident as severe as it is.
+    ``ruling`` has the worst severity of all groups. ``members`` is empty for an incident of one group. ``joins`` is
+    True if another group gave the incident its severity.
     """
 
     change: Change
@@ -251,9 +251,9 @@ def combined(
     now: datetime,
     patience: Timing = USUAL,
 ) -> Combined:
-    """The meaning of a notification for an incident of several groups, if its incident is one.
+    """Return the meaning of a notification for an incident of several groups; ``alone`` if its incident has one group.
 
-    ``alone`` is its meaning for the group, ``key`` the one that the group has by its rules.
+    ``alone`` is its meaning for the group, ``key`` the incident key of the group by its rules.
     """
     is_open = incident is not None and incident.open
     if not (incident is not None and incident.gathered) and (not key or is_open):
@@ -267,7 +267,7 @@ def combined(
 
 
 def view(incident: Incident | None, group: AlertGroup) -> Incident | None:
-    """The incident as one of its groups knows it: with the alerts of that group only."""
+    """Return the incident reduced to the alerts of one of its groups."""
     if incident is None or not incident.gathered:
         return incident
     own = {
@@ -281,14 +281,14 @@ def view(incident: Incident | None, group: AlertGroup) -> Incident | None:
 def _merged(
     change: Change, incident: Incident | None, group: AlertGroup, now: datetime, patience: Timing = USUAL
 ) -> Change:
-    """What a change of one group means for the incident: it is over only where no other group of it fires."""
+    """Return the change of the whole incident: it is resolved only if no other group of it fires."""
     others = _others(incident, group, change)
     alerts = {**others, **change.alerts}
     if group.truncated:
         alerts[_CUT + group.dedup_key] = AlertState(now.timestamp())
     firing = sum(known.ends_at is None for known in others.values())
     if firing and not group.firing and not group.truncated:
-        # Alerts of this group that are not named any more would keep the incident open for ever.
+        # Alerts of this group that are no longer listed would keep the incident open for ever.
         ended = {
             name: replace(known, ends_at=known.ends_at or now.timestamp()) for name, known in change.alerts.items()
         }
@@ -306,7 +306,7 @@ def _merged(
 def _members(
     change: Change, incident: Incident | None, group: AlertGroup, rulings: Sequence[RuleMatch], worst: str
 ) -> Mapping[str, GroupedAlert]:
-    """The group, and the severity its rule gave, of each alert known after the change."""
+    """Return, for each alert known after the change, its group and the severity that its rule gave."""
     before = incident.gathered if incident is not None else {}
     own = {each.alert.fingerprint: GroupedAlert(group.dedup_key, each.severity.name) for each in rulings}
     cut = GroupedAlert(group.dedup_key, worst)
@@ -316,7 +316,7 @@ def _members(
 def _louder(
     ruling: RuleMatch, change: Change, gathered: Mapping[str, GroupedAlert], group: AlertGroup, book: RuleBook
 ) -> RuleMatch | None:
-    """The ruling with the severity of another group of the incident, where that is worse; None where it is not."""
+    """Return the ruling with the severity of another group of the incident if that is worse, else None."""
     firing = {
         gathered[name].severity
         for name, known in change.alerts.items()
@@ -331,7 +331,6 @@ def _louder(
 
 
 def _has(incident: Incident | None, group: AlertGroup) -> bool:
-    """Whether the incident knows an alert of the group."""
     return incident is not None and any(each.group == group.dedup_key for each in incident.gathered.values())
 
 
@@ -347,10 +346,10 @@ def _is_of(incident: Incident, name: str, group: AlertGroup) -> bool:
 
 
 def beats(decision: Decision, group: AlertGroup, book: RuleBook, at: datetime) -> Iterator[Heartbeat]:
-    """The expected clusters whose Watchdog fires in a notification that arrived ``at``.
+    """Yield the heartbeats of the expected clusters whose Watchdog fires in a notification that arrived ``at``.
 
-    A cluster is known by the last segment of the webhook's address and by the label ``cluster``: one Alertmanager may
-    serve many Prometheus servers. Where neither names one it is the environment of the platform.
+    A cluster is named by the last segment of the webhook's URL and by the label ``cluster``, since one Alertmanager may
+    serve many Prometheus servers; without either it is the environment of the rule files.
     """
     expected = {heartbeat.cluster for heartbeat in book.heartbeats}
     if not expected:

@@ -1,4 +1,4 @@
-"""An incident that ends and begins again: one incident, and an ever longer quiet before its end is believed."""
+"""Flapping: an incident that re-fires is one incident, and its resolve is held for longer each time."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from responder.model.timing import USUAL, Timing
 
 
 def returns(incident: Incident, now: datetime, patience: Timing = USUAL) -> bool:
-    """Whether something that fires now continues an incident that was resolved."""
+    """Return True if an alert that fires now reopens an incident that was resolved."""
     return incident.resolved_at is not None and now - incident.resolved_at <= patience.same
 
 
 def flapping(incident: Incident, now: datetime, patience: Timing = USUAL) -> bool:
-    """Whether it fired again lately, so that its next end is most likely not the last one."""
+    """Return True if it re-fired recently, so that its next resolve is probably not the last."""
     return incident.reopened_at is not None and now - incident.reopened_at < patience.steady
 
 
 def counted(incident: Incident, now: datetime, patience: Timing = USUAL) -> int:
-    """How often it has fired again, with this time."""
+    """Return the number of re-fires including this one."""
     return incident.flaps + 1 if flapping(incident, now, patience) else 1
 
 
 def quiet_period(flaps: int, patience: Timing = USUAL) -> timedelta:
-    """How long nothing may fire before the end is told: 10, 20, 40 and then 60 minutes."""
+    """Return the time without a firing alert before the resolve is announced: 10, 20, 40, then 60 minutes."""
     return min(patience.quiet_at_most, patience.quiet * (1 << min(flaps - 1, 10)))
 
 
 def worth_telling(flaps: int) -> bool:
-    """Whether people who read along want to hear of one more time: of the 1st, 2nd, 4th, 8th and so on."""
+    """Return True if channels that do not page are notified of this re-fire: the 1st, 2nd, 4th, 8th and so on."""
     return flaps & (flaps - 1) == 0

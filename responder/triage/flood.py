@@ -1,4 +1,4 @@
-"""Floods: when a digest takes over from single pages, which incident still gets its own, and when it is over. Pure."""
+"""Floods: when a digest replaces single pages, which incidents are still paged, when a flood ends. Pure."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from responder.model.flood import FloodCounter, FloodState
 from responder.model.rule import Severity
 from responder.model.text import tidy_line
 
+#: Seconds over which new incidents are counted.
 WINDOW = 60
-"""Seconds over which new incidents are counted."""
+#: Incidents of a flood with one alert name from which on the next one with that name belongs to the flood.
 ALIKE = 3
-"""So many incidents of a flood with one alert name make the next one of that name a part of it."""
+#: Alert kinds, names, services and labels that are counted; beyond it only the most frequent half is kept.
 MOST = 200
-"""Kinds, names, services and labels that are counted; the smallest are forgotten beyond it."""
+#: Seconds between the first two messages of a digest, and the longest interval: each is twice the one before.
 FIRST_UPDATE, LAST_UPDATE = 60.0, 600.0
-"""Seconds between the first two messages of a digest, and between the last: each wait is twice the one before."""
 
+#: Labels that the digest shows in other places.
 _TOLD_ELSEWHERE = frozenset({"alertname", "severity"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloodVerdict:
-    """The flood after one more incident. ``held`` says why it is told in the digest only, empty where it has a page."""
+    """The flood after one more incident; ``held`` says why only the digest mentions it, empty if it is paged."""
 
     flood: FloodCounter
     held: str = ""
@@ -37,7 +38,7 @@ class FloodVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewIncident:
-    """A new incident, as a flood sees it. ``kind`` is how a digest calls it; ``service`` is one of the catalogue."""
+    """A new incident as a flood counts it. ``kind`` is its name in a digest; ``service`` is in the catalogue."""
 
     severity: Severity
     pages: bool
@@ -49,11 +50,11 @@ class NewIncident:
 def weigh(
     decision: Decision, shared: Labels, channels: tuple[str, ...], tide: FloodState, delivery: int
 ) -> FloodVerdict | None:
-    """Whether a new incident has a page of its own; None where its severity knows no floods.
+    """Decide if a new incident is paged separately; None if its severity has no flood limit.
 
-    Below the limit everything has. Beyond it, an incident of a severity that wakes people still has where it is unlike
-    the flood: fewer than ALIKE incidents of the flood have its alert name, or none is about its service of the
-    catalogue. Of the former as many as the limit are paged a minute, of the latter half as many.
+    Below the limit every incident is. Above it, an incident of a severity that pages still is if it is unlike the
+    flood: fewer than ALIKE incidents of the flood have its alert name, or none is about its service of the catalogue.
+    Of the former as many as the limit are paged per minute, of the latter half as many.
     """
     arrival = _arrival(decision)
     severity = arrival.severity
@@ -70,21 +71,21 @@ def weigh(
     counted = begun | _counted(flood, arrival, shared)
     if unlike := _unlike(arrival, flood, sum(alone.values())):
         flood = replace(flood, arrivals=arrivals, alone=_more(alone, second), **counted)
-        return FloodVerdict(flood=flood, why=f"not left to digest {flood.digest}: {unlike}")
+        return FloodVerdict(flood=flood, why=f"paged separately from digest {flood.digest}: {unlike}")
     heard = tuple(dict.fromkeys((*flood.channels, *channels)))
     flood = replace(flood, arrivals=arrivals, alone=alone, held=flood.held + 1, channels=heard, **counted)
-    why = f"told in digest {flood.digest} only: {rate} new {severity.name} incidents within {WINDOW} s"
+    why = f"only in digest {flood.digest}: {rate} new {severity.name} incidents within {WINDOW} s"
     return FloodVerdict(flood=flood, held=why)
 
 
 def due(flood: FloodCounter, now: datetime) -> bool:
-    """Whether those who know of the digest should hear of it again: it has grown, and some time has passed."""
+    """Return True if the digest has grown and its next update is due."""
     wait = min(LAST_UPDATE, FIRST_UPDATE * 2**flood.updates)
     return flood.held > flood.told_held and now.timestamp() - flood.told_at >= wait
 
 
 def over(flood: FloodCounter, severity: Severity | None, now: datetime) -> bool:
-    """Whether a flood has ended: at most half of the limit came within the last minute."""
+    """Return True if a flood has ended: at most half of the limit arrived within the last minute."""
     if not flood.digest:
         return False
     limit = severity.flood_above if severity else 0
@@ -92,12 +93,12 @@ def over(flood: FloodCounter, severity: Severity | None, now: datetime) -> bool:
 
 
 def rate(flood: FloodCounter, now: datetime) -> int:
-    """New incidents within the last minute."""
+    """Return the number of new incidents within the last minute."""
     return sum(_recent(flood.arrivals, int(now.timestamp())).values())
 
 
 def may_follow(flood: FloodCounter, severity: Severity, now: datetime) -> int:
-    """How many incidents of floods that are over may be paged now: half of the limit a minute, none in a flood."""
+    """Return the number of incidents of ended floods to page now: half of the limit per minute, 0 in a flood."""
     if not severity.pages or flood.digest:
         return 0
     paged = sum(_recent(flood.alone, int(now.timestamp())).values())
@@ -105,18 +106,18 @@ def may_follow(flood: FloodCounter, severity: Severity, now: datetime) -> int:
 
 
 def followed(flood: FloodCounter, count: int, now: datetime) -> FloodCounter:
-    """The flood's memory after ``count`` incidents of an earlier one were paged."""
+    """Return the flood's counters after ``count`` incidents of an earlier flood were paged."""
     second = int(now.timestamp())
     return replace(flood, alone=_more(_recent(flood.alone, second), second, count))
 
 
 def ended(flood: FloodCounter) -> FloodCounter:
-    """What is remembered once a flood is over: the last minute."""
+    """Return the counters that are kept after a flood: those of the last minute."""
     return FloodCounter(severity=flood.severity, arrivals=flood.arrivals, alone=flood.alone)
 
 
 def _unlike(arrival: NewIncident, flood: FloodCounter, paged: int) -> str:
-    """Why an incident is no part of the flood, empty where it is. ``paged`` were told apart within the last minute."""
+    """Return why an incident is not part of the flood, empty if it is; ``paged`` were sent in the last minute."""
     if not arrival.pages:
         return ""
     limit = arrival.severity.flood_above
@@ -128,7 +129,7 @@ def _unlike(arrival: NewIncident, flood: FloodCounter, paged: int) -> str:
 
 
 def _counted(flood: FloodCounter, arrival: NewIncident, shared: Labels) -> dict[str, Any]:
-    """The counts of a flood with one more incident in it."""
+    """Return the counts of a flood with one more incident."""
     pairs = (tidy_line(f"{key}={value}", 120) for key, value in shared.items() if key not in _TOLD_ELSEWHERE)
     return {
         "counted": flood.counted + 1,
@@ -153,12 +154,12 @@ def _arrival(decision: Decision) -> NewIncident:
 
 
 def _digest(severity: str, delivery: int) -> str:
-    """The flood's id: it depends on the delivery that began it only, so that deciding twice begins one flood."""
+    """Return the flood's id. It depends on the opening notification only, so that deciding twice opens one flood."""
     return f"FLOOD-{severity}-" + sha256(f"{severity}/{delivery}".encode()).hexdigest()[:8].upper()
 
 
 def _recent(seconds: Mapping[int, int], now: int) -> dict[int, int]:
-    """Those of the last minute; what a clock that jumped back has left in the future is forgotten."""
+    """Return the counts of the last minute; seconds in the future, left by a clock set back, are dropped."""
     return {second: count for second, count in seconds.items() if -WINDOW < now - second < WINDOW}
 
 

@@ -26,7 +26,7 @@ _PART = re.compile(
 
 
 class NotAStringError(ValueError):
-    """Not a string literal of Go. ``offset`` is where it went wrong, in characters from the opening quote's right."""
+    """Not a string literal of Go. ``offset`` is the position of the error, in characters after the opening quote."""
 
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(message)
@@ -34,10 +34,10 @@ class NotAStringError(ValueError):
 
 
 def unquote(inner: str) -> str:
-    r"""The value of a literal whose text between the quotes is ``inner``.
+    r"""Return the value of a literal whose text between the quotes is ``inner``.
 
-    Escapes are those of Go's specification, "String literals": ``\x`` and octal ones are bytes, and the bytes must be
-    UTF-8 together. Raises NotAStringError.
+    Escapes are those of Go's specification, "String literals": ``\x`` and octal ones are bytes, and all bytes together
+    must be UTF-8. Raises NotAStringError.
     """
     parts: list[bytes] = []
     at = 0
@@ -50,7 +50,7 @@ def unquote(inner: str) -> str:
     try:
         return b"".join(parts).decode()
     except UnicodeDecodeError as error:
-        raise NotAStringError("the bytes written here are not UTF-8", 0) from error
+        raise NotAStringError("the escaped bytes are not UTF-8", 0) from error
 
 
 def _bytes(found: re.Match[str], at: int) -> bytes:
@@ -74,6 +74,6 @@ def _bytes(found: re.Match[str], at: int) -> bytes:
 
 def _why(inner: str, at: int) -> str:
     if inner[at] == "\n":
-        return 'a line feed inside quotes is written "\\n"'
+        return 'write a line feed inside quotes as "\\n"'
     escape = inner[at : at + 2]
-    return f'{escape} is no escape; a backslash itself is written "\\\\"'
+    return f'{escape} is not a valid escape; write a backslash as "\\\\"'

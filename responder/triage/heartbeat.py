@@ -1,4 +1,4 @@
-"""The dead man's switch: whose Watchdog arrived, whose stays away, and what is then decided. Pure."""
+"""The dead man's switch: which Watchdogs arrived, which are missing, and the decisions about them. Pure."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from responder.model.heartbeat import LABEL, HeartbeatState
 from responder.model.incident import AlertState, Change, ChangeKind, Incident
 from responder.model.rule import ExpectedHeartbeat, RuleBook
 
+#: Group key of every silent cluster. Alertmanager's own group keys begin with a brace, so they never collide.
 GROUP_KEY: Final = "responder/heartbeat"
-"""The group key of every silent cluster. Alertmanager's begin with a brace, so none of them is ever this one."""
+#: Gap in checking after which silence is counted anew: responder itself may have missed the Watchdogs.
 BREAK: Final = timedelta(minutes=1)
-"""Longer than this without anybody watching, and the silence is ours as much as theirs: it counts from now."""
 
 
 def watched(cluster: str, pulse: HeartbeatState | None, now: datetime) -> HeartbeatState:
-    """What is known of a cluster once somebody has looked again.
+    """Return the state of a cluster after a check.
 
-    After a break in watching, or a clock that jumped back, silence counts anew: a page must not leave because we were
-    away. The grace is the cluster's ``max_gap``.
+    After a gap in checking, or a wall clock that was set back, silence is counted anew, so that an outage of responder
+    does not page. The grace is the cluster's ``max_gap``.
     """
     if pulse is None:
         return HeartbeatState(cluster=cluster, seen_at=None, since=now, watched_at=now)
@@ -34,35 +34,35 @@ def watched(cluster: str, pulse: HeartbeatState | None, now: datetime) -> Heartb
 def judge(
     heartbeat: ExpectedHeartbeat, pulse: HeartbeatState, incident: Incident | None, book: RuleBook, upto: datetime
 ) -> tuple[Decision, AlertGroup] | None:
-    """What to decide about a cluster, None for nothing.
+    """Return the decision about a cluster, None if there is nothing to do.
 
-    ``incident`` is its latest, open or resolved. ``upto`` is the time until which all that arrived has been decided: a
-    Watchdog that waits behind a storm of webhooks is not missing.
+    ``incident`` is its latest incident, open or resolved. All notifications that arrived before ``upto`` are decided: a
+    Watchdog that is queued behind a storm of webhooks is not missing.
     """
     if incident is not None and incident.open:
         if pulse.seen_at is None or pulse.seen_at <= incident.opened_at:
             return None
         silence = _span(pulse.seen_at - incident.opened_at)
-        reason = f"the Watchdog of {heartbeat.cluster} is back, {silence} after the page was written"
+        reason = f"Watchdog from {heartbeat.cluster} is back, {silence} after the page was written"
         return _decided(heartbeat, book, ChangeKind.RESOLVED, reason, incident.opened_at, pulse.seen_at)
     if upto - pulse.last <= timedelta(seconds=heartbeat.max_gap):
         return None
-    when = "since it is expected" if pulse.seen_at is None else f"since {pulse.seen_at:%Y-%m-%d %H:%MZ}"
+    when = "since it was first expected" if pulse.seen_at is None else f"since {pulse.seen_at:%Y-%m-%d %H:%MZ}"
     allowed = _span(timedelta(seconds=heartbeat.max_gap))
-    reason = f"no Watchdog from {heartbeat.cluster} {when}; at most {allowed} are allowed"
+    reason = f"no Watchdog from {heartbeat.cluster} {when} (limit {allowed})"
     return _decided(heartbeat, book, ChangeKind.NEW, reason, pulse.last, None)
 
 
 def unexpected(
     incident: Incident, heartbeat: ExpectedHeartbeat, book: RuleBook, now: datetime
 ) -> tuple[Decision, AlertGroup]:
-    """The end of an incident whose cluster the rules do not name any more."""
-    reason = f"the rules expect no Watchdog from {heartbeat.cluster} any more"
+    """Return the resolve of an incident whose cluster is no longer in the rules."""
+    reason = f"the rules no longer expect a Watchdog from {heartbeat.cluster}"
     return _decided(heartbeat, book, ChangeKind.RESOLVED, reason, incident.opened_at, now)
 
 
 def group_of(cluster: str, *alerts: Alert) -> AlertGroup:
-    """The group that a silent cluster is, as if an Alertmanager had told us of it."""
+    """Return the alert group of a silent cluster, in the form in which Alertmanager would notify it."""
     labels = {"alertname": "WatchdogMissing", LABEL: cluster}
     return AlertGroup(
         group_key=GROUP_KEY,
@@ -92,7 +92,7 @@ def _decided(
     )
     known = {alert.fingerprint: AlertState(began.timestamp(), ended.timestamp() if ended else None)}
     severity = book.severities[str(rule.severity)]
-    ruling = RuleMatch(alert=alert, rule=rule, severity=severity, reason="fixed by the heartbeat")
+    ruling = RuleMatch(alert=alert, rule=rule, severity=severity, reason="set by the heartbeat")
     names = (alert.fingerprint,)
     decision = Decision(
         ruling=ruling,

@@ -16,15 +16,15 @@ from responder.triage import flapping
 def compare(
     group: AlertGroup, incident: Incident | None, delivery: int, now: datetime, patience: Timing = USUAL
 ) -> Change:
-    """What a notification changes, with the reason.
+    """Return what a notification changes, with the reason.
 
-    ``group`` is what ``truth.believe`` made of it, ``incident`` the latest of the group's dedup key, open or resolved,
-    or None; ``delivery`` the id of this one. A notification is the whole group and not a delta, so repeated and doubled
-    ones are normal and change nothing. With ``truncated`` alerts a group is never resolved: Alertmanager computes its
-    status from the alerts it kept.
+    ``group`` is as ``believe`` returned it; ``incident`` is the latest of the group's dedup key, open or resolved, or
+    None; ``delivery`` is the id of the notification. A notification lists the whole group and not a delta, so
+    repetitions and duplicates are normal and change nothing. A group with ``truncated`` alerts is never resolved:
+    Alertmanager computes its status from the alerts that it kept.
     """
     if incident is not None and delivery <= incident.delivery:
-        reason = f"delivery {delivery} is older than delivery {incident.delivery}, which was applied already"
+        reason = f"notification {delivery} is older than notification {incident.delivery}, which was already applied"
         seen = look(group, incident.alerts, now)
         return _change(ChangeKind.STALE, reason, seen, patience, incident)
     if incident is None or not incident.open:
@@ -34,46 +34,46 @@ def compare(
 
 
 def _opened(group: AlertGroup, incident: Incident | None, now: datetime, patience: Timing) -> Change:
-    """No incident is open: whatever fires opens one, or the one that was resolved a moment ago."""
+    """Return the change when no incident is open: firing alerts open one, or reopen a recently resolved one."""
     returns = incident is not None and flapping.returns(incident, now, patience)
     doubtful = incident is not None and any(known.doubted_at is not None for known in incident.alerts.values())
-    # What was hidden when people heard the end is over for them: should it still fire, that is news.
+    # Alerts that were suppressed when the resolve was announced count as resolved: if they still fire, that is news.
     ended = {each: known for each, known in incident.alerts.items() if known.ends_at is not None} if incident else {}
     seen = look(group, ended if returns or doubtful or group.outdated else {}, now)
     if seen.firing and incident is not None and returns:
         flaps = flapping.counted(incident, now, patience)
         since = _minutes(now - (incident.resolved_at or now))
-        reason = f"{_alerts_fire(len(seen.firing))} again, {since} after {incident.id} was resolved{_times(flaps)}"
+        reason = f"{_alerts(len(seen.firing))} re-fired {since} after {incident.id} resolved{_times(flaps)}"
         return _change(ChangeKind.AGAIN, reason, seen, patience, flaps=flaps)
     if seen.firing:
-        again = "" if incident is None else f" again, after {incident.id} was resolved"
-        return _change(ChangeKind.NEW, f"{_alerts(len(seen.firing))} began to fire{again}", seen, patience)
+        again = "" if incident is None else f" again, after {incident.id} resolved"
+        return _change(ChangeKind.NEW, f"{_alerts(len(seen.firing))} started firing{again}", seen, patience)
     if incident is not None and (seen.doubts or doubtful):
-        reason = _in_doubt(seen) if seen.doubts else "what was said to fire after its end is said to be over"
+        reason = _in_doubt(seen, patience) if seen.doubts else "the late notification was retracted"
         return _change(ChangeKind.DOUBTED, reason, seen, patience, flaps=incident.flaps)
-    missed = f"{_alerts(len(seen.missed))} began and ended before we heard of it; " if seen.missed else ""
+    missed = f"{_alerts(len(seen.missed))} fired and resolved between notifications; " if seen.missed else ""
     return _change(ChangeKind.STALE, f"{missed}nothing fires, and no incident is open for this group", seen, patience)
 
 
 def _fires(seen: GroupDiff, incident: Incident, now: datetime, patience: Timing) -> Change:
-    """Something fires of an open incident: the same, more of it, or less."""
+    """Return the change of an open incident of which alerts fire: the same, more or fewer."""
     count, added = len(seen.firing), seen.added
     silent = f"; {_untold(seen)}" if seen.missing else ""
     if incident.hold and added:
         flaps = flapping.counted(incident, now, patience)
-        reason = f"{_alerts_fire(len(added))} again before the end was told{_times(flaps)}{silent}"
+        reason = f"{_alerts(len(added))} re-fired before the resolve was announced{_times(flaps)}{silent}"
         quiet = not flapping.worth_telling(flaps)
         return _change(ChangeKind.AGAIN, reason, seen, patience, flaps=flaps, quiet=quiet)
     if added:
         less = f", {len(seen.ended)} resolved" if seen.ended else ""
-        reason = f"{_alerts(len(added))} more began to fire{less}; {count} {_fire(count)} now{silent}"
+        reason = f"{number_of(len(added), 'more alert')} started firing{less}; {count} firing now{silent}"
         return _change(ChangeKind.GROWN, reason, seen, patience, flaps=incident.flaps, quiet=seen.told_often)
     if seen.ended:
-        reason = f"{_alerts(len(seen.ended))} resolved; {count} still {_fire(count)}{silent}"
+        reason = f"{_alerts(len(seen.ended))} resolved; {count} still firing{silent}"
         return _change(ChangeKind.PARTLY_RESOLVED, reason, seen, patience, flaps=incident.flaps, quiet=seen.told_often)
     return _change(
         ChangeKind.REPEATED,
-        f"the same {_alerts(count)} still {_fire(count)}{silent}",
+        f"the same {_alerts(count)} still firing{silent}",
         seen,
         patience,
         flaps=incident.flaps,
@@ -81,28 +81,28 @@ def _fires(seen: GroupDiff, incident: Incident, now: datetime, patience: Timing)
 
 
 def _eased(group: AlertGroup, seen: GroupDiff, incident: Incident, now: datetime, patience: Timing) -> Change:
-    """Nothing of the notification fires: that is the end only where nothing else is known to fire."""
+    """Return the change if no listed alert fires: a resolve only if no other alert is known to fire."""
     ended = f"{_alerts(len(seen.ended))} resolved"
     some = ChangeKind.PARTLY_RESOLVED if seen.ended else ChangeKind.REPEATED
     if group.truncated:
-        reason = f"all shown are resolved, but {_alerts(group.truncated)} cut off by max_alerts may still fire"
+        reason = f"all listed alerts are resolved, but {_alerts(group.truncated)} cut off by max_alerts may still fire"
         return _change(some, reason, seen, patience, flaps=incident.flaps)
     if not seen.ended and (seen.still or incident.hold or not group.alerts):
-        kind, reason = ChangeKind.REPEATED, "nothing that was not known"
+        kind, reason = ChangeKind.REPEATED, "nothing new"
         if seen.doubts:
-            kind, reason = ChangeKind.DOUBTED, _in_doubt(seen)
+            kind, reason = ChangeKind.DOUBTED, _in_doubt(seen, patience)
         return _change(kind, reason, seen, patience, incident)
     if seen.still > len(seen.missing):
-        return _change(some, f"{ended}; {seen.still} still {_fire(seen.still)}", seen, patience, flaps=incident.flaps)
+        return _change(some, f"{ended}; {seen.still} still firing", seen, patience, flaps=incident.flaps)
     if seen.still:
         end = now + patience.peer
-        reason = f"{ended}; {_untold(seen)}: resolved at {_at(end)} unless one is said to fire"
+        reason = f"{ended}; {_untold(seen)}: resolves at {_at(end)} unless one is reported as firing"
         return _change(some, reason, seen, patience, flaps=incident.flaps, hold=_untold(seen), held_until=end)
     if flapping.flapping(incident, now, patience):
         quiet = flapping.quiet_period(incident.flaps, patience)
         end = now + quiet
-        reason = f"all is resolved, and told at {_at(end)} if it stays so: it flaps{_times(incident.flaps)}"
-        hold = f"it stayed quiet for {_minutes(quiet)} after it had fired again{_times(incident.flaps)}"
+        reason = f"all alerts resolved; flapping, so the resolve is held until {_at(end)}{_times(incident.flaps)}"
+        hold = f"no alert fired for {_minutes(quiet)} after the last re-fire{_times(incident.flaps)}"
         often = not flapping.worth_telling(incident.flaps)
         return _change(
             ChangeKind.HELD, reason, seen, patience, flaps=incident.flaps, hold=hold, held_until=end, quiet=often
@@ -124,7 +124,7 @@ def _change(
     held_until: datetime | None = None,
     quiet: bool = False,
 ) -> Change:
-    """A change to what was seen; with ``kept`` the incident's hold goes on."""
+    """Return a change to the alerts in ``seen``; with ``kept`` the hold of that incident continues."""
     if kept is not None:
         flaps, hold, held_until = kept.flaps, kept.hold, kept.held_until
     return Change(
@@ -142,48 +142,40 @@ def _change(
 
 
 def _untold(seen: GroupDiff) -> str:
-    return f"{_alerts(len(seen.missing))} known to fire not notified any more (silenced or inhibited)"
+    return f"{number_of(len(seen.missing), 'firing alert')} no longer notified (silenced or inhibited)"
 
 
-def _in_doubt(seen: GroupDiff) -> str:
-    return f"{_alerts(seen.doubts)} said to fire whose end we know: most likely an older truth, so we wait and see"
+def _in_doubt(seen: GroupDiff, patience: Timing) -> str:
+    late = f"probably a late notification, waiting {_minutes(patience.peer)}"
+    return f"{_alerts(seen.doubts)} reported as firing after being resolved: {late}"
 
 
 def _alerts(count: int) -> str:
     return number_of(count, "alert")
 
 
-def _fire(count: int) -> str:
-    return "fires" if count == 1 else "fire"
-
-
-def _alerts_fire(count: int) -> str:
-    return f"{_alerts(count)} {_fire(count)}"
-
-
 def _times(flaps: int) -> str:
-    return f" ({flaps} times by now)" if flaps > 1 else ""
+    return f" ({flaps} re-fires)" if flaps > 1 else ""
 
 
 def _minutes(length: timedelta) -> str:
     count = int(length.total_seconds()) // 60
-    return f"{count} minute" if count == 1 else f"{count} minutes"
+    return number_of(count, "minute") if count else "less than a minute"
 
 
 def _at(moment: datetime) -> str:
-    return f"{moment:%H:%M}Z"
+    return f"{moment:%H:%M} UTC"
 
 
+#: Seconds by which another replica's clock may be ahead. A doubt further in the future means a clock set back.
 AHEAD = 60.0
-"""Seconds by which a doubt may be ahead of us for the clocks of two replicas; more, and the clock was put back."""
 
 
 def believe(group: AlertGroup, incident: Incident | None, now: datetime, patience: Timing = USUAL) -> AlertGroup:
-    """The group with one entry an alert, and those that tell an older truth than we know moved to ``outdated``.
+    """Return the group with one entry per alert, and outdated alerts moved to ``outdated``.
 
-    ``incident`` is the latest of the group, open or resolved. A firing alert is outdated where we know an end of it
-    that is not before its start, and have known it for less than ``patience.late``; a resolved one where it has begun
-    anew since.
+    ``incident`` is the latest of the group, open or resolved. A firing alert is outdated if an end not before its start
+    has been known for less than ``patience.late``; a resolved one if the alert has started again since.
     """
     newest: dict[str, Alert] = {}
     for alert in group.alerts:
@@ -200,7 +192,7 @@ def believe(group: AlertGroup, incident: Incident | None, now: datetime, patienc
 
 
 def end(alert: Alert) -> float:
-    """When a resolved alert ended; one whose end was not sent counts as ended when it began."""
+    """Return when a resolved alert ended, as a Unix time; its start if no end was sent."""
     began = alert.starts_at.timestamp()
     return max(began, alert.ends_at.timestamp()) if alert.ends_at else began
 
@@ -216,7 +208,7 @@ def _outdated(known: AlertState | None, alert: Alert, now: datetime, patience: T
 
 
 def heard(known: AlertState | None, alert: Alert) -> AlertState:
-    """What is known of an alert after a notification that is believed."""
+    """Return the state of an alert after a notification that is believed."""
     began = alert.starts_at.timestamp()
     flaps = known.flaps if known else 0
     if not alert.firing:
@@ -229,14 +221,14 @@ def heard(known: AlertState | None, alert: Alert) -> AlertState:
 
 
 def doubted(known: AlertState, now: datetime) -> AlertState:
-    """The same, after a notification that says it fires although we know its end."""
+    """Return the state after a notification that reports a resolved alert as firing."""
     return known if known.ends_at is None or known.doubted_at else replace(known, doubted_at=now.timestamp())
 
 
 def believed_after_all(known: AlertState, now: datetime, patience: Timing = USUAL) -> bool:
-    """Whether an alert was said to fire after its end, and nobody has taken that back in time.
+    """Return True if an alert was reported as firing after its end and no later notification retracted it.
 
-    A doubt from the future was written before the clock was put back: nobody can tell how long it has lasted.
+    A doubt in the future was written before the clock was set back: its age is unknown.
     """
     if known.doubted_at is None:
         return False
@@ -246,7 +238,7 @@ def believed_after_all(known: AlertState, now: datetime, patience: Timing = USUA
 def next_look(
     alerts: Mapping[str, AlertState], held_until: datetime | None, patience: Timing = USUAL
 ) -> datetime | None:
-    """When the incident must be looked at again without a notification; None where nothing waits for a time."""
+    """Return when the incident must be reviewed without a notification; None if nothing waits for a time."""
     doubts = [known.doubted_at for known in alerts.values() if known.doubted_at is not None]
     moments = [_settled_at(min(doubts), patience)] if doubts else []
     return min([*moments, *([held_until] if held_until else [])], default=None)
@@ -256,16 +248,16 @@ def _settled_at(doubted_at: float, patience: Timing) -> datetime:
     return datetime.fromtimestamp(doubted_at, UTC) + patience.peer
 
 
+#: How long the end of an alert is remembered: pods are replaced while an incident is open.
 FORGOTTEN = timedelta(days=1)
-"""How long the end of an alert is remembered: pods come and go while an incident is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupDiff:
-    """Fingerprints: ``firing`` of the notification, in its order; of these, those that ``began`` or began ``again``.
+    """Fingerprints: ``firing`` in the notification, in its order; of these, those that ``began`` or began ``again``.
 
-    ``ended`` fired until now, ``missed`` were never known to fire. ``missing`` are known to fire and not named at all.
-    ``after`` is what is known after it, ``doubts`` how many alerts it says to fire whose end we know.
+    ``ended`` fired until now, ``missed`` were never known to fire. ``missing`` are known to fire and not listed at all.
+    ``after`` is the state after the notification, ``doubts`` the number of resolved alerts that it reports as firing.
     """
 
     firing: tuple[str, ...]
@@ -279,23 +271,23 @@ class GroupDiff:
 
     @property
     def added(self) -> tuple[str, ...]:
-        """Those that fire and did not."""
+        """Alerts that fire now and did not before."""
         return self.began + self.again
 
     @property
     def still(self) -> int:
-        """How many fire after it, named or not."""
+        """Number of alerts that fire after it, listed or not."""
         return sum(known.ends_at is None for known in self.after.values())
 
     @property
     def told_often(self) -> bool:
-        """Whether all that moved are alerts that come and go, and that people have heard of just now."""
+        """True if only flapping alerts changed, and their last change was announced."""
         flaps = [self.after[each].flaps for each in self.again + self.ended]
         return not self.began and all(count and not flapping.worth_telling(count) for count in flaps)
 
 
 def look(group: AlertGroup, before: Mapping[str, AlertState], now: datetime) -> GroupDiff:
-    """What ``group``, as ``truth.believe`` made it, says beside what was known."""
+    """Compare ``group``, as ``believe`` returned it, with the alerts known before."""
     told = {alert.fingerprint: heard(before.get(alert.fingerprint), alert) for alert in group.alerts}
     late = {each.fingerprint: doubted(before[each.fingerprint], now) for each in group.outdated if each.firing}
     named = {*told, *(each.fingerprint for each in group.outdated)}

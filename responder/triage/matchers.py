@@ -1,4 +1,4 @@
-"""Alertmanager's matchers: how they are written, and when they hold."""
+"""Alertmanager's matchers: their syntax and their evaluation."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _ESCAPES = re.compile(r"\\Q.*?(?:\\E|\Z)|\\(.)", re.DOTALL)
 
 class _Regex(Protocol):
     def search(self, text: bytes) -> object | None:
-        """A match anywhere in the text, or None."""
+        """Return a match anywhere in the text, or None."""
 
 
 def parse(text: str) -> tuple[Matcher, ...]:
-    """The matchers of ``name="value", other=~"regex"``, with or without braces.
+    """Parse ``name="value", other=~"regex"``, with or without braces.
 
-    Alertmanager reads a list with two parsers; where both accept it the classic one decides, and where one refuses it
-    the other does (``matcher/compat``, the default since 0.27). So the classic reading is tried first here. Raises
-    MatcherError with the offset of the first character that cannot be read.
+    Alertmanager has two parsers: if both accept the text the classic one decides, and if one rejects it the other does
+    (``matcher/compat``, the default since 0.27). The classic parser is therefore tried first. Raises MatcherError with
+    the offset of the first character that cannot be read.
     """
     try:
         return _compiled(matchers_classic.parse(text), text)
@@ -42,12 +42,12 @@ def parse(text: str) -> tuple[Matcher, ...]:
 
 
 def holds(matcher: Matcher, labels: Labels) -> bool:
-    """Whether the labels satisfy the matcher. A label that is missing has the empty string as its value."""
+    """Return True if the labels satisfy the matcher. A missing label has the empty string as its value."""
     return predicate(matcher)(labels.get(matcher.name, ""))
 
 
 def predicate(matcher: Matcher) -> Callable[[str], bool]:
-    """The test a matcher makes of its label's value. Raises MatcherError for a regex that RE2 refuses."""
+    """Return the test of a matcher on its label's value. Raises MatcherError for a regex that RE2 rejects."""
     wanted = matcher.value
     if matcher.op is Op.EQUAL:
         return wanted.__eq__
@@ -60,7 +60,7 @@ def predicate(matcher: Matcher) -> Callable[[str], bool]:
 
 
 def literals(matcher: Matcher) -> frozenset[str] | None:
-    """The only values a matcher accepts, where it is an equality or a regex that is nothing but alternatives."""
+    """Return the only values that a matcher accepts, for an equality or a regex of plain alternatives; else None."""
     if matcher.op is Op.EQUAL:
         return frozenset({matcher.value})
     if matcher.op is Op.REGEX and _LITERALS.fullmatch(matcher.value):
@@ -73,7 +73,7 @@ def _compiled(matchers: tuple[Matcher, ...], text: str) -> tuple[Matcher, ...]:
         try:
             predicate(matcher)
         except MatcherError as error:
-            # With escapes in it the value does not stand in the text as it is: its operator does.
+            # A value with escapes is not in the text literally: point at the operator instead.
             at = text.find(matcher.value)
             raise MatcherError(error.message, at if at >= 0 else text.find(matcher.op.value)) from error
     return matchers
@@ -81,7 +81,7 @@ def _compiled(matchers: tuple[Matcher, ...], text: str) -> tuple[Matcher, ...]:
 
 @lru_cache(maxsize=4096)
 def _compile(pattern: str) -> _Regex:
-    """The regex anchored at both ends, as Alertmanager compiles it (``pkg/labels/matcher.go``)."""
+    """Compile the regex anchored at both ends, as Alertmanager does (``pkg/labels/matcher.go``)."""
     if _any_byte(pattern):
         raise MatcherError("\\C is not part of Go's regular expressions", pattern.index("\\C"))
     options = re2.Options()
@@ -93,12 +93,12 @@ def _compile(pattern: str) -> _Regex:
     except re2.error as error:
         reason = error.args[0] if error.args else ""
         said = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-        raise MatcherError(f"RE2 refuses the regex: {said.replace(f'^(?:{pattern})$', pattern)}", 0) from error
+        raise MatcherError(f"invalid regex: {said.replace(f'^(?:{pattern})$', pattern)}", 0) from error
     return compiled
 
 
 def _any_byte(pattern: str) -> bool:
-    r"""Whether ``\C`` is in it: the one thing that RE2 in C++ takes and Go does not."""
+    r"""Return True if the pattern contains ``\C``, the only syntax that RE2 in C++ accepts and Go does not."""
     return any(found[1] == "C" for found in _ESCAPES.finditer(pattern))
 
 

@@ -1,4 +1,4 @@
-"""Alertmanager's classic matcher parser: tolerant, label names in ASCII, three escapes."""
+"""Alertmanager's classic matcher parser: tolerant, ASCII label names, three escapes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
 
 
 def parse(text: str) -> tuple[Matcher, ...]:
-    """The matchers of a comma-separated list, as ``pkg/labels/parse.go`` of Alertmanager reads them.
+    """Parse a comma-separated list of matchers, as ``pkg/labels/parse.go`` of Alertmanager does.
 
-    A leading brace and a trailing brace are each optional; a value may stand without quotes and may be empty. Raises
-    MatcherError. Regexes are not compiled here.
+    The leading and the trailing brace are each optional; a value may be unquoted and may be empty. Raises MatcherError.
+    Regexes are not compiled here.
     """
     return _usual(text) or _spelt(text)
 
 
 def _usual(text: str) -> tuple[Matcher, ...]:
-    """What :func:`_spelt` says of values in quotes without escapes, at a tenth of its cost; nothing for all others."""
+    """Parse quoted values without escapes at a tenth of the cost of ``_spelt``; return () for all other texts."""
     found: list[Matcher] = []
     at = 0
     while at < len(text):
@@ -40,7 +40,7 @@ def _spelt(text: str) -> tuple[Matcher, ...]:
 
 
 def _spans(text: str, start: int, stop: int) -> list[tuple[int, int]]:
-    """Where each matcher stands: commas separate, but not between unescaped double quotes."""
+    """Return where each matcher stands: commas separate, except between unescaped double quotes."""
     spans: list[tuple[int, int]] = []
     begin, quoted, escaped = start, False, False
     for at in range(start, stop):
@@ -54,7 +54,7 @@ def _spans(text: str, start: int, stop: int) -> list[tuple[int, int]]:
         elif sign == "\\":
             escaped = not escaped
         elif sign != ",":
-            # A comma inside quotes leaves the escape standing: so does Alertmanager, and splitting must agree with it.
+            # A comma inside quotes does not end the escape: Alertmanager splits in the same way.
             escaped = False
     if text[begin:stop].strip():
         spans.append((begin, stop))

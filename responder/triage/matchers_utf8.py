@@ -48,20 +48,20 @@ class _Tokens:
                 raise MatcherError(str(error), self.start + error.offset) from error
 
     def take(self, sign: str) -> bool:
-        """Whether the next token is this sign; it is consumed then."""
+        """Consume the next token and return True if it is this sign."""
         if (self.kind, self.value) != ("sign", sign):
             return False
         self.advance()
         return True
 
     def fail(self, wanted: str) -> NoReturn:
-        """Say what was expected here."""
-        got = "the text ends" if self.kind == "end" else f'found "{self.value}"'
+        """Raise a MatcherError that names what was expected."""
+        got = "the text ended" if self.kind == "end" else f'found "{self.value}"'
         raise MatcherError(f"expected {wanted}, but {got}", self.start)
 
 
 def parse(text: str) -> tuple[Matcher, ...]:
-    """The matchers of a comma-separated list, as ``matcher/parse`` of Alertmanager reads them.
+    """Parse a comma-separated list of matchers, as ``matcher/parse`` of Alertmanager does.
 
     Braces stand on both sides or on neither, one trailing comma is allowed, an empty value is written ``""``. Raises
     MatcherError. Regexes are not compiled here.
@@ -101,4 +101,4 @@ def _text(tokens: _Tokens, wanted: str) -> str:
 def _why(text: str, at: int) -> str:
     if text[at] == '"':
         return "the closing double quote is missing"
-    return f"{text[at]} must stand inside double quotes"
+    return f"{text[at]} must be inside double quotes"

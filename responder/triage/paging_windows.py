@@ -1,4 +1,4 @@
-"""Whether a window is open, and when it opens next, by the clock on the wall of its time zone."""
+"""Paging windows: if a window is open, and when it opens next, by the local time of its time zone."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final
 from responder.model.window import TimeRange, Window
 
 _DAY: Final = timedelta(days=1)
+#: Days to search: a window that opens on none of them never opens.
 _HORIZON: Final = 400
-"""Days to look ahead: a window that opens on no day of more than a year never opens."""
 
 
 def is_open(window: Window, now: datetime) -> bool:
-    """Whether it is. Where clocks go back, an hour that comes twice counts both times."""
+    """Return True if the window is open. An hour that occurs twice when clocks are set back counts both times."""
     local = now.astimezone(window.zone)
     today, clock = local.date(), local.time()
     yesterday = today - _DAY
@@ -28,12 +28,12 @@ def is_open(window: Window, now: datetime) -> bool:
 
 
 def opens(window: Window, now: datetime) -> datetime | None:
-    """When it opens next after ``now``, in UTC; None where it does not within a year."""
+    """Return when the window opens next after ``now``, in UTC; None if it does not within a year."""
     return next((at for at in _beginnings(window, now) if at > now and is_open(window, at)), None)
 
 
 def opening(window: Window, now: datetime) -> str:
-    """``opens Mon 2026-03-02 09:00 (Europe/Berlin)``, in words for a page."""
+    """Return the next opening as text for a page, such as ``opens Mon 2026-03-02 09:00 (Europe/Berlin)``."""
     at = opens(window, now)
     if at is None:
         return "does not open within a year"

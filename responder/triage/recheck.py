@@ -1,4 +1,4 @@
-"""What time alone changes about an incident: an end that was held back, a contradiction that nobody took back."""
+"""Changes of an incident by time alone: a held resolve, and a contradiction that was not retracted. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from responder.triage.lifecycle import believed_after_all, next_look
 
 
 def review(incident: Incident, now: datetime, patience: Timing = USUAL) -> Change:
-    """What to make of an incident whose ``review_at`` has come, without any notification."""
+    """Return the change of an incident whose ``review_at`` has come, without a notification."""
     fire = tuple(each for each, known in incident.alerts.items() if believed_after_all(known, now, patience))
     if fire:
         return _fires_after_all(incident, fire, now, patience)
@@ -22,13 +22,13 @@ def review(incident: Incident, now: datetime, patience: Timing = USUAL) -> Chang
 
 
 def _fires_after_all(incident: Incident, fire: tuple[str, ...], now: datetime, patience: Timing) -> Change:
-    """Nobody took back that these fire: either an end was told too early, or one Alertmanager is cut off."""
+    """Return the change for alerts still reported as firing: resolved too early, or one Alertmanager is cut off."""
     alerts = {
         each: AlertState(known.starts_at, flaps=known.flaps) for each, known in incident.alerts.items() if each in fire
     }
     count = number_of(len(fire), "alert")
     minutes = int(patience.peer.total_seconds()) // 60
-    reason = f"{count} said to fire after the end was told, and nobody took that back within {minutes} minutes"
+    reason = f"{count} reported as firing after the resolve, and not reported as resolved within {minutes} minutes"
     again = not incident.open or bool(incident.hold)
     flaps = flapping.counted(incident, now, patience) if again else incident.flaps
     kind = ChangeKind.AGAIN if again else ChangeKind.GROWN
@@ -36,7 +36,7 @@ def _fires_after_all(incident: Incident, fire: tuple[str, ...], now: datetime, p
 
 
 def _since(incident: Incident) -> str:
-    return incident.hold or "nothing was heard of it any more"
+    return incident.hold or "no further notification arrived"
 
 
 def _change(

@@ -1,6 +1,6 @@
-"""What Alertmanager's own list means for an open incident whose end nobody told us of. Pure.
+"""Comparison of an open incident with the alerts that Alertmanager lists, for resolves that are never sent. Pure.
 
-A silenced or inhibited alert is dropped before any receiver, and so is its end (Alertmanager ``notify/mute.go``).
+Alertmanager drops a silenced or inhibited alert before any receiver, and its resolve with it (``notify/mute.go``).
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from enum import StrEnum
 from responder.model.incident import Incident
 from responder.model.text import tidy_line
 
+#: Open incidents from which on an empty list of alerts is not believed: Alertmanager has probably lost its state.
 MANY = 3
-"""So many open incidents, and no alert listed at all: then the list is not believed, it has most likely been lost."""
 
-# COMMON model/signature.go: what Alertmanager calls a fingerprint. Incidents of our own making have other names.
+# prometheus/common model/signature.go: the form of a fingerprint. Incidents about responder itself have other names.
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
-    """Who hides alerts, until when, and why; the text is untrusted."""
+    """A silence: its author, end and comment, all of them untrusted text."""
 
     id: str
     who: str
@@ -33,7 +33,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedAlert:
-    """One alert of the list. ``suppressed`` by silences (ids), by other alerts (their names), or by the time of day."""
+    """One listed alert; ``suppressed`` by silences (ids), by other alerts (names) or by a mute time interval."""
 
     suppressed: bool
     silences: tuple[str, ...] = ()
@@ -42,9 +42,9 @@ class ListedAlert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertmanagerView:
-    """The answer of one Alertmanager: the alerts we asked about by fingerprint, and how many it lists in all.
+    """The response of one Alertmanager: the requested alerts by fingerprint, and how many it lists in all.
 
-    ``settling`` is set while it has not yet heard from the others of its cluster.
+    ``settling`` is True while its gossip with the rest of the cluster has not settled.
     """
 
     server: str
@@ -57,14 +57,14 @@ class AlertmanagerView:
 
 @dataclass(frozen=True, slots=True)
 class AlertmanagerUnavailable:
-    """An Alertmanager that did not answer, or not whole, and why."""
+    """An Alertmanager that did not respond, or not completely, and the reason."""
 
     server: str
     reason: str
 
 
 class AlertPresence(StrEnum):
-    """How an incident stands with Alertmanager."""
+    """State of an incident according to Alertmanager."""
 
     FIRING = "firing"
     SUPPRESSED = "suppressed"
@@ -75,14 +75,14 @@ class AlertPresence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReconcileResult:
-    """The standing, with its reason in one sentence, fit for people."""
+    """The state, with its reason as one sentence."""
 
     standing: AlertPresence
     reason: str
 
 
 def asked_about(incident: Incident) -> frozenset[str]:
-    """The alerts of an incident that an Alertmanager may know: those that fire, by what it calls them."""
+    """Return the fingerprints of an incident's firing alerts that an Alertmanager may know."""
     fires = (each for each, known in incident.alerts.items() if known.ends_at is None)
     return frozenset(filter(_FINGERPRINT.fullmatch, fires)) if incident.open else frozenset()
 
@@ -94,11 +94,11 @@ def reconcile(
     grace: timedelta,
     incidents: int,
 ) -> ReconcileResult:
-    """How an open incident stands.
+    """Return the state of an open incident.
 
-    ``answers`` are those of every Alertmanager of its cluster: one that lists an alert is enough for it to fire, and
-    all must have answered for it to be gone. ``grace`` is how long an alert must be gone, and an Alertmanager up,
-    before that is believed. ``incidents`` is how many are open in the cluster.
+    ``answers`` are the responses of every Alertmanager of its cluster: one that lists an alert is enough for it to
+    fire, and all must have responded for it to be gone. ``grace`` is how long an alert must be gone, and an
+    Alertmanager up, before that is believed. ``incidents`` is the number of open incidents in the cluster.
     """
     views = [answer for answer in answers if isinstance(answer, AlertmanagerView)]
     asked = asked_about(incident)
@@ -112,7 +112,7 @@ def reconcile(
         return ReconcileResult(AlertPresence.UNKNOWN, doubt)
     since = incident.gone_since or now
     servers = _names({view.server for view in views})
-    reason = f"{servers} did not list it any more since {since:%H:%M}Z, and no notification told its end"
+    reason = f"{servers} has not listed it since {since:%H:%M}Z, and no resolve was received"
     hidden = f" ({incident.silenced})" if incident.silenced else ""
     return ReconcileResult(AlertPresence.OVER if now - since >= grace else AlertPresence.GONE, reason + hidden)
 
@@ -124,34 +124,37 @@ def _doubt(
     grace: timedelta,
     incidents: int,
 ) -> str:
-    """Why an alert that nobody lists may fire all the same; empty where nothing speaks for it."""
+    """Return why an unlisted alert may still fire; empty if nothing suggests it."""
     for answer in answers:
         if isinstance(answer, AlertmanagerUnavailable):
-            return f"{answer.server} cannot be asked: {answer.reason}"
+            return f"{answer.server} could not be queried: {answer.reason}"
         if answer.settling:
-            return f"{answer.server} has not heard from the others of its cluster yet"
+            return f"{answer.server} has not synchronized with its cluster yet"
         if now - answer.up_since < grace:
-            return f"{answer.server} was started at {answer.up_since:%H:%M}Z and may not have heard of everything yet"
+            return f"{answer.server} started at {answer.up_since:%H:%M}Z and may not have received all alerts yet"
     if not views:
         return "no Alertmanager is configured for its cluster"
     if incidents >= MANY and not any(view.total for view in views):
-        return f"{_names({view.server for view in views})} lists no alert at all while {incidents} incidents are open"
+        return f"{_names({view.server for view in views})} lists no alerts while {incidents} incidents are open"
     return ""
 
 
 def _hidden(found: Sequence[tuple[AlertmanagerView, ListedAlert]]) -> str:
-    """``silenced by alice until 2026-02-28 05:00Z: deploying``: the longest silence, or else what inhibits it."""
+    """Return the longest silence, or else the inhibiting alerts.
+
+    For example ``silenced by alice until 2026-02-28 05:00Z: deploying``.
+    """
     ids = {each for _view, listed in found for each in listed.silences}
     known = {silence.id: silence for view, _listed in found for silence in view.silences.values() if silence.id in ids}
     if known:
         last = max(known.values(), key=lambda silence: (silence.until, silence.id))
-        who, why = tidy_line(last.who, 60) or "somebody", tidy_line(last.comment, 120)
+        who, why = tidy_line(last.who, 60) or "an unknown user", tidy_line(last.comment, 120)
         more = f" (and {len(ids) - 1} more)" if len(ids) > 1 else ""
         return f"silenced by {who}{more} until {last.until:%Y-%m-%d %H:%M}Z{': ' if why else ''}{why}"
     if ids:
-        return f"silenced by {tidy_line(min(ids), 60)}, about which Alertmanager said nothing more"
+        return f"silenced by {tidy_line(min(ids), 60)} (no details available)"
     names = sorted({tidy_line(name, 60) for _view, listed in found for name in listed.inhibitors})
-    return f"inhibited by {', '.join(names[:3])}" if names else "muted for the time of day"
+    return f"inhibited by {', '.join(names[:3])}" if names else "muted by a time interval"
 
 
 def _names(servers: set[str]) -> str:

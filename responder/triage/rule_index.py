@@ -1,4 +1,4 @@
-"""Which rule is the first to match: flat in the number of rules, and able to explain itself."""
+"""Index of the rules: finds the first match at a cost independent of their number, and explains it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from responder.model.alert import Labels
 from responder.model.rule import Matcher, Op, Rule
 from responder.triage.matchers import holds, literals, predicate
 
+#: Cached (label name, value) pairs and results; the cache is emptied when full, since pod names never repeat.
 REMEMBERED: Final = 50_000
-"""So many (label name, value) pairs, and answers, are remembered before all are forgotten: pod names never stop."""
+#: Characters of a value above which it is not cached.
 LONG: Final = 1024
-"""Values longer than this are not worth the memory they would be remembered in."""
 
 _START = re.compile(r"[A-Za-z0-9_ :/@,-]*", re.ASCII)
 
@@ -23,10 +23,10 @@ _Test = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedRule:
-    """What became of one rule. ``matched`` is None where an earlier rule had matched and this one was not evaluated.
+    """The result of one rule. ``matched`` is None if an earlier rule matched and this one was not evaluated.
 
-    ``failed`` is the first matcher that did not hold, ``got`` the value its label had. ``shadow`` says that all held
-    and the rule was passed over, being in shadow: it is the one whose decision is recorded.
+    ``failed`` is the first matcher that did not hold, ``got`` the value of its label. ``shadow`` is True if all
+    matchers held and the rule was passed over because it is in shadow; its decision is recorded.
     """
 
     rule: Rule
@@ -38,7 +38,7 @@ class EvaluatedRule:
 
 @dataclass(slots=True)
 class _Column:
-    """All the rules ask of one label. A set of rules is an integer: bit n stands for the n-th rule."""
+    """All matchers on one label. A set of rules is an integer: bit n stands for the n-th rule."""
 
     name: str
     indifferent: int
@@ -47,9 +47,9 @@ class _Column:
     lengths: tuple[int, ...] = ()
 
     def rules(self, value: str) -> int:
-        """The rules whose matchers on this label all hold for the value.
+        """Return the rules whose matchers on this label all hold for the value.
 
-        ``tested`` is kept by what a value must begin with, of which there are ``lengths``.
+        ``tested`` is keyed by the prefix that a value must have; ``lengths`` are the lengths of these prefixes.
         """
         found = self.indifferent | self.exact.get(value, 0)
         for length in self.lengths:
@@ -60,10 +60,10 @@ class _Column:
 
 
 class RuleIndex:
-    """The rules, ready to be asked. The answers equal trying each rule in turn, all matchers of each.
+    """The index of a rule set. Its results equal those of trying each rule in turn with all its matchers.
 
-    Rules in shadow never answer. Of the others the last must match everything (no matchers), so that no alert is ever
-    dropped: ValueError otherwise. ``remembered`` bounds the memory: so many values, and answers, are kept.
+    Shadow rules never match. Of the others the last must have no matchers, so that every alert has a rule; ValueError
+    otherwise. ``remembered`` bounds the cached values and results.
     """
 
     def __init__(self, rules: Sequence[Rule], remembered: int = REMEMBERED) -> None:
@@ -77,18 +77,18 @@ class RuleIndex:
         self._shadows = _Table((*shadows, live[-1]), remembered) if shadows else None
 
     def first(self, labels: Labels) -> Rule:
-        """The first rule, from the top, that is not in shadow and whose matchers all hold."""
+        """Return the first rule that is not in shadow and whose matchers all hold."""
         return self._live.first(labels)
 
     def trial(self, labels: Labels, decides: Rule) -> Rule | None:
-        """The first rule in shadow whose matchers all hold, where it stands above the one that ``decides``."""
+        """Return the first shadow rule whose matchers all hold, if it is above the rule that ``decides``."""
         if self._shadows is None:
             return None
         found = self._shadows.first(labels)
         return found if found.shadow and self._places[found.id] < self._places[decides.id] else None
 
     def explain(self, labels: Labels) -> tuple[EvaluatedRule, ...]:
-        """Every rule in order, with the reason it was passed over."""
+        """Return every rule in order, with the reason it was passed over."""
         chosen = self.first(labels)
         tried = self.trial(labels, chosen)
         at = self._places[chosen.id]
@@ -97,7 +97,7 @@ class RuleIndex:
 
 
 class _Table:
-    """Some of the rules, the last of which matches everything, by what they ask of each label."""
+    """A subset of the rules, the last of which matches everything, indexed by label."""
 
     def __init__(self, rules: tuple[Rule, ...], remembered: int) -> None:
         self._rules = rules
@@ -178,7 +178,7 @@ def _column(name: str, groups: dict[tuple[Matcher, ...], int], count: int) -> _C
 
 
 def _start(matchers: tuple[Matcher, ...]) -> str:
-    """What every value that satisfies the matchers begins with, as far as that is plain to see."""
+    """Return a prefix that every value satisfying the matchers must have; empty if none is evident."""
     starts = (_plain(matcher.value) for matcher in matchers if matcher.op is Op.REGEX)
     return max(starts, key=len, default="")
 
@@ -187,5 +187,5 @@ def _plain(pattern: str) -> str:
     found = _START.match(pattern)
     if found is None or "|" in pattern:
         return ""
-    # What a repetition follows may be missing.
+    # A repetition may match zero times, so the character before it is optional.
     return found[0][:-1] if pattern[found.end() : found.end() + 1] in set("*+?{") else found[0]

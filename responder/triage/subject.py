@@ -1,4 +1,4 @@
-"""Who an alert is about: the label that names a service of the catalogue, and what the others were rejected for."""
+"""The subject of an alert: the label that names a service of the catalogue, and why other labels were rejected."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from responder.model.decision import Subject
 from responder.model.rule import RuleBook, SubjectFrom
 
 _DNS_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-# A Deployment's pod ends in the ReplicaSet's hash and five signs, a DaemonSet's in five, a StatefulSet's in a number.
+# Pod names end in a ReplicaSet hash and five characters (Deployment), five (DaemonSet), or a number (StatefulSet).
 _POD_TAILS = (
     re.compile(r"-[0-9]+\Z"),
     re.compile(r"-[bcdfghjklmnpqrstvwxz2456789]{5}\Z"),
@@ -23,19 +23,19 @@ _POD_TAILS = (
 )
 _NOTHING: Final = "(?!)"
 _SHORT: Final = 128
+#: Labels that name the scraped target and not the subject on series of kube-state-metrics.
 _SCRAPER: Final = frozenset({"service", "instance", "endpoint", "job"})
-"""Labels that say who was scraped, not who it is about, on series of kube-state-metrics."""
+#: Labels that Prometheus renames to ``exported_...`` where a target's own would overwrite them.
 _MIRRORS: Final = ("service", "pod", "container", "job", "instance", "endpoint")
-"""Labels that Prometheus renames to ``exported_...`` where a target's own would overwrite them."""
 
 
 def subject(alert_labels: Labels, book: RuleBook, wanted: SubjectFrom | None = None) -> Subject:
-    """What the alert is about.
+    """Return the subject of an alert.
 
-    Where the rule says which label names it (``wanted``) and the alert has that label, that is believed. Otherwise
-    labels are tried in the order of ``_CANDIDATES``. The first that names a service of the catalogue wins, otherwise
-    the first that is not rejected gives the name people read. Labels only select: ``service`` is never anything but a
-    name of the catalogue, and ``values`` are the labels less those that name an exporter.
+    If the rule says which label names it (``wanted``) and the alert has that label, that label decides. Otherwise
+    labels are tried in the order of ``_CANDIDATES``: the first that names a service of the catalogue, or else the first
+    that is not rejected, gives the name. ``service`` is always a name of the catalogue, never a label's value.
+    ``values`` are the labels without those that name an exporter.
     """
     labels = {name: value for name, value in alert_labels.items() if isinstance(name, str) and isinstance(value, str)}
     namespace = _namespace(labels, book)
@@ -79,7 +79,7 @@ def _pod(value: str, _book: RuleBook) -> Iterator[str]:
 
 
 def _part(value: str, book: RuleBook) -> Iterator[str]:
-    """The one service that is a part of the value between dashes: plato-data, data-plato-0, plato-tls."""
+    """Yield the only service that is a dash-separated part of the value: plato-data, data-plato-0, plato-tls."""
     yield value
     found = [name for name in book.services if f"-{name}-" in f"-{value}-"]
     if len(found) == 1:
@@ -87,7 +87,7 @@ def _part(value: str, book: RuleBook) -> Iterator[str]:
 
 
 def _address(value: str, book: RuleBook) -> Iterator[str]:
-    """The service whose health address or cluster name the host of the value is."""
+    """Yield the services whose health address or cluster name is the host of the value."""
     try:
         host = urlsplit(value if "//" in value else f"//{value}").hostname or ""
     except ValueError:
@@ -123,8 +123,8 @@ _CANDIDATES: Final = (
 
 
 def _by_rule(wanted: SubjectFrom, value: str, book: RuleBook) -> tuple[str | None, str]:
-    """The service that the rule's own label stands for, and why."""
-    said = f'label {wanted.label}="{value}", which the rule goes by,'
+    """Return the service that the label chosen by the rule stands for, and the reason."""
+    said = f'label {wanted.label}="{value}" (set by the rule)'
     if value in wanted.mapping:
         return wanted.mapping[value], f"{said} stands for {wanted.mapping[value]}"
     for names in (_plain, _pod, _part, _address):
@@ -134,22 +134,22 @@ def _by_rule(wanted: SubjectFrom, value: str, book: RuleBook) -> tuple[str | Non
 
 
 def _rejections(labels: Mapping[str, str], book: RuleBook) -> Iterator[tuple[str, str]]:
-    """Labels that name an exporter, or whoever was scraped, with the reason."""
+    """Yield the labels that name an exporter or the scraped target, with the reason."""
     scraped = labels.get("job", "").endswith("kube-state-metrics")
     for way in _CANDIDATES:
         value = labels.get(way.label, "")
         if not value:
             continue
         if way.label in _MIRRORS and labels.get(f"exported_{way.label}"):
-            yield way.label, f"exported_{way.label} is what the series itself says"
+            yield way.label, f"exported_{way.label} has the value of the series"
         elif _is_exporter(value, book):
             yield way.label, f'"{value}" is an exporter'
         elif scraped and way.label in _SCRAPER:
-            yield way.label, "the job is kube-state-metrics, which speaks for others"
+            yield way.label, "the job is kube-state-metrics, which exports other objects"
 
 
 def _is_exporter(value: str, book: RuleBook) -> bool:
-    """Short values are remembered: those of a group and of its next notification repeat."""
+    """Return True if the value names an exporter. Short values are cached, since they repeat."""
     judge = _names_one if len(value) <= _SHORT else _names_one.__wrapped__
     return judge(value, tuple(book.exporters))
 
@@ -173,7 +173,7 @@ def _namespace(labels: Mapping[str, str], book: RuleBook) -> str:
 
 
 def _values(labels: Mapping[str, str], namespace: str, rejected: Mapping[str, str]) -> dict[str, str]:
-    """What probes may ask about: an exported label under its own name, and no label that speaks of an exporter."""
+    """Return the labels for probes: exported labels under their own names, without those that name an exporter."""
     values = {name: value for name, value in labels.items() if name not in rejected}
     for name in _MIRRORS:
         if value := labels.get(f"exported_{name}"):
@@ -186,5 +186,5 @@ def _unknown(left: list[tuple[_SubjectSource, str]], labels: Mapping[str, str]) 
         way, value = left[0]
         return value, f'label {way.label}="{value}" is not in the catalogue'
     if name := labels.get("alertname"):
-        return name, "no label says who it is about"
-    return "unknown subject", "the alert has no label that says who it is about"
+        return name, "no label names the subject"
+    return "unknown subject", "the alert has no label that names the subject"

@@ -60,7 +60,7 @@ HOSTILE = (
     "&lt;!here&gt;",
 )
 WHY = "PagerDuty has not accepted this page for 1 minute: HTTP 503"
-UNCLOSED = "PagerDuty refused the end of this incident for good (HTTP 400): close it there by hand"
+UNCLOSED = "PagerDuty rejected the resolve of this incident (HTTP 400) and keeps paging: resolve it there manually"
 LINKS = LinkBuilder(
     runbook_base_url="https://runbooks.butterfly.example.com",
     alertmanager_urls={"": ("https://am.butterfly.example.com",)},
@@ -218,7 +218,7 @@ def _stories() -> dict[str, Report]:
     stories["late"] = _composed(late, NOW + timedelta(seconds=40), MessageKind.LATE, update=update)
     flapping = an_incident(flaps=3, reopened_at=later)
     again = _content(a_decision(ChangeKind.AGAIN), incident=flapping, now=later, probes=("health",))
-    update = "1 alert fires again, 7 minutes after INC-118 was resolved (3 times by now)"
+    update = "1 alert re-fired 7 minutes after INC-118 resolved (3 re-fires)"
     stories["again"] = _composed(again, later, MessageKind.AGAIN, update=update)
     grown = a_decision(ChangeKind.GROWN)
     stories["update"] = _composed(
@@ -231,7 +231,7 @@ def _stories() -> dict[str, Report]:
         "firing": 0,
         "resolved": 1,
         "ended_at": content.ended(over, group, closed.alerts.started_at, later),
-        "resolution": f"{over.change.reason}; what fixed it is not recorded yet",
+        "resolution": f"{over.change.reason}; the fix is not recorded yet",
     }
     stories["resolution"] = _composed(closed, later, MessageKind.RESOLUTION, **end)
     stories["fallback"] = _composed(found, NOW + timedelta(seconds=2), MessageKind.FALLBACK, fallback_reason=WHY)

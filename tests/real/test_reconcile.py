@@ -71,7 +71,7 @@ def test_a_silenced_alert_is_told_and_ends_without_a_resolve(stage: Stage) -> No
         assert len([each for each in stage.slack.messages if "silenced by alice" in each.text and each.thread_ts]) == 1
         fires(server, began, seconds=-0.1)
         until(lambda: not stage.pagerduty.open(), GRACE + 20)
-        until(lambda: "no notification told its end" in thread(stage))
+        until(lambda: "no resolve was received" in thread(stage))
         assert rows(stage.database, "SELECT state, count(*) FROM deliveries GROUP BY state") == [("decided", 1)]
     assert [event.action for event in stage.pagerduty.events] == ["trigger", "resolve"]
 

@@ -1,1 +1,1 @@
-"""What follows from decisions and findings: incidents, messages and probes to run. Pure, except for history."""
+"""Effects of decisions and findings: incidents, messages and probes to run. Pure, except for reading histories."""

@@ -27,17 +27,17 @@ from responder.store.incidents import incidents
 from responder.triage.decide import key_of
 from responder.triage.rule_index import RuleIndex
 
-#: Plans kept by a DecisionContext. When there are more, all are forgotten: planning again takes under 1 ms.
+#: Probe plans cached by a DecisionContext. The cache is emptied when full: planning takes under 1 ms.
 PLANS = 1000
-#: The key of the incident about failures of further groups, and about notifications that cannot be read.
+#: Key of the incident shared by further failing groups and by unreadable notifications.
 SHARED = "responder-triage"
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The latest incident of a group, open or resolved, and its content; None where there is none.
+    """The latest incident of a group, open or resolved, and its content; None if there is none.
 
-    ``times`` is how many incidents of it began in the last HISTORY_DAYS.
+    ``times`` is the number of its incidents that opened in the last HISTORY_DAYS.
     """
 
     incident: Incident | None = None
@@ -46,13 +46,13 @@ class History:
 
 
 def failure_key(group: AlertGroup) -> str:
-    """The key of the incident about failures of one group."""
+    """Return the key of the incident about triage failures of one group."""
     return f"{SHARED}/{group.dedup_key}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionContext:
-    """The rules in force and where things are. Replaced whole when rules are reloaded, never changed."""
+    """The rules in force, channels and addresses. Immutable: a reload of the rules replaces the whole object."""
 
     book: RuleBook
     matching: RuleIndex
@@ -65,28 +65,28 @@ class DecisionContext:
 
     @property
     def pagers(self) -> frozenset[str]:
-        """The names of the channels that page, also of those that are not configured any more."""
+        """The names of the channels that page, including those that are no longer configured."""
         return pagers(self.channels)
 
     @property
     def everybody(self) -> list[Channel]:
-        """Every channel that rules may name; the others stand in where one of these fails."""
+        """Every channel that rules may name, or all channels if rules may name none."""
         every = list(self.channels.values())
         return [channel for channel in every if channel.use is Use.RULES] or every
 
     @property
     def worst(self) -> Severity:
-        """The worst severity: that of alerts whose severity is not known."""
+        """The worst severity, used for alerts whose severity is unknown."""
         return min(self.book.severities.values(), key=lambda severity: severity.rank)
 
     def configured(self, names: Iterable[str]) -> tuple[Channel, ...]:
-        """The channels of these names, in their order, but for those that are not configured (any more)."""
+        """Return the channels of these names, in their order, without those that are not configured."""
         return tuple(self.channels[name] for name in names if name in self.channels)
 
     def asks(self, names: tuple[str, ...], subject: Subject) -> tuple[ProbeQuestion, ...]:
-        """The questions that the named probes ask about a subject.
+        """Return the checks that the named probes make of a subject.
 
-        Planned once and kept: triage needs to know which probes can be asked, diagnosis asks them a moment later.
+        Cached, since triage needs to know which probes can run and diagnosis runs them a moment later.
         """
         about = subject.service, subject.namespace, subject.name, sorted(subject.values.items())
         key = repr((names, about))
@@ -106,10 +106,11 @@ NOTHING = History()
 
 
 def history_of(group: AlertGroup, desk: DecisionContext, get: Callable[[str], History], home: str) -> History:
-    """The history of a group. ``home`` is the dedup key of the incident it was gathered into, empty where it was not.
+    """Return the history of a group.
 
-    It stays with an open incident, its own or a gathered one, whatever its rules say by now. ``get`` gives the history
-    of a dedup key.
+    ``home`` is the dedup key of the incident that it was gathered into, empty if there is none; ``get`` returns the
+    history of a dedup key. A group stays with its open incident, its own or a gathered one, even if its rules have
+    changed.
     """
     known = open_of(group, get, home)
     if known.incident is not None:
@@ -119,13 +120,13 @@ def history_of(group: AlertGroup, desk: DecisionContext, get: Callable[[str], Hi
 
 
 def open_of(group: AlertGroup, get: Callable[[str], History], home: str) -> History:
-    """The history of the open incident that a group is in, whatever its rules say; nothing where there is none."""
+    """Return the history of the open incident that a group belongs to, regardless of its rules; NOTHING if none."""
     known = (get(key) for key in (home, group.dedup_key) if key)
     return next((each for each in known if each.incident is not None and each.incident.open), NOTHING)
 
 
 class GroupHistories:
-    """The histories of a batch, as the database has them and as each decision of the batch changes them."""
+    """The histories of a batch, read from the database and updated by each decision of the batch."""
 
     def __init__(
         self, connection: Connection, groups: Collection[AlertGroup], desk: DecisionContext, now: datetime
@@ -149,27 +150,27 @@ class GroupHistories:
         self._touched: dict[str, Incident] = {}
 
     def of(self, group: AlertGroup) -> History:
-        """What is known of a group."""
+        """Return the history of a group."""
         home = self._homes.get(group.dedup_key, "")
         return history_of(group, self._desk, lambda key: self._known.get(key, NOTHING), home)
 
     def own(self, group: AlertGroup) -> History:
-        """The open incident that a group is in, found without any rule."""
+        """Return the history of the open incident that a group belongs to, found without any rule."""
         return open_of(group, lambda key: self._known.get(key, NOTHING), self._homes.get(group.dedup_key, ""))
 
     def open(self, key: str) -> History:
-        """The open incident with a key of triage failures."""
+        """Return the history of the open incident with a key of triage failures; NOTHING if none is open."""
         known = self._known.get(key, NOTHING)
         return known if known.incident is not None and known.incident.open else NOTHING
 
     def failures(self) -> int:
-        """How many incidents about triage failures are open, those of this batch included."""
+        """Return the number of open incidents about triage failures, including those of this batch."""
         found = incidents.open_with_rule(self._connection, UNJUDGED)
         mine = [each for each in self._touched.values() if each.rule == UNJUDGED]
         return len((found | {each.id for each in mine}) - {each.id for each in mine if not each.open})
 
     def learn(self, effects: Effects) -> None:
-        """What one delivery opens or changes, the next of the same incident finds."""
+        """Take over what a notification opened or changed, for the next notification of the same incident."""
         incident = effects.incident
         if incident is None:
             return
@@ -182,19 +183,19 @@ class GroupHistories:
 
     @property
     def added(self) -> list[Incident]:
-        """The incidents that began, in their last state."""
+        """The incidents that this batch opened, in their latest state."""
         return [incident for incident in self._touched.values() if incident.id not in self._stored]
 
     @property
     def changed(self) -> list[Incident]:
-        """Those that were there before."""
+        """The incidents that existed before this batch and that it changed, in their latest state."""
         return [incident for incident in self._touched.values() if incident.id in self._stored]
 
 
 def _key(group: AlertGroup, desk: DecisionContext) -> str:
-    """The key of what a group is gathered into. One that breaks it is paged by itself; the batch must not break."""
+    """Return the key of the incident that a group is gathered into; empty if computing it fails, to spare the batch."""
     try:
         return key_of(group, desk.matching)
-    except Exception as error:  # noqa: BLE001 - its own triage raises the same, and is handled there
+    except Exception as error:  # noqa: BLE001 - triage of this group raises the same and handles it
         _log.error("triage.broken_key", group=group.dedup_key, exc_info=error)
         return ""

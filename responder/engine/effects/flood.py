@@ -31,7 +31,7 @@ GATHER = timedelta(seconds=3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloodUpdate:
-    """A flood after its messages: what is remembered, its new content, and the messages to write."""
+    """A flood after its messages: its counters, its new content, and the messages to write."""
 
     flood: FloodCounter
     content: IncidentContent | None = None
@@ -39,10 +39,10 @@ class FloodUpdate:
 
 
 def tell(flood: FloodCounter, desk: DecisionContext, now: datetime) -> FloodUpdate:
-    """The messages of an active flood. Pure.
+    """Return the messages of an active flood. Pure.
 
-    Each channel it concerns has one page, which waits a moment for more of the flood, and then updates, at growing
-    intervals. The pager gets none of those: a trigger on an open incident pages nobody.
+    Each channel gets one page, which waits for GATHER to collect more of the flood, and then updates at growing
+    intervals. Channels that page get no updates: a trigger on an open incident pages nobody.
     """
     if not flood.held:
         return FloodUpdate(flood=flood)
@@ -65,7 +65,7 @@ def tell(flood: FloodCounter, desk: DecisionContext, now: datetime) -> FloodUpda
 
 
 def told(changed: Iterable[FloodCounter], desk: DecisionContext, now: datetime) -> IncidentChanges:
-    """The floods to remember, and the messages about them."""
+    """Return the floods to save, and the messages about them."""
     every = [tell(flood, desk, now) for flood in changed]
     return IncidentChanges(
         effects=[Effects(content=each.content, drafts=each.drafts) for each in every if each.content],
@@ -74,7 +74,7 @@ def told(changed: Iterable[FloodCounter], desk: DecisionContext, now: datetime) 
 
 
 def end(flood: FloodCounter, open_now: int, desk: DecisionContext, now: datetime) -> tuple[FloodCounter, Effects]:
-    """What is remembered of a flood that is over, and the messages about its end. Pure."""
+    """Return the counters to keep after a flood, and the messages about its end. Pure."""
     severity = severity_of(flood, desk)
     if not flood.told:
         return ended(flood), Effects()
@@ -85,26 +85,26 @@ def end(flood: FloodCounter, open_now: int, desk: DecisionContext, now: datetime
 
 
 def page_now(incident: Incident, delivery: Notification | None, desk: DecisionContext, now: datetime) -> Effects:
-    """The page of an incident that only a digest has mentioned, made from its last notification.
+    """Return the page of an incident that only a digest mentioned, made from its last notification.
 
-    If that is not stored any more, or triage fails on it, the page says so and goes to every channel.
+    If that is no longer stored, or triage fails on it, the page says so and goes to every channel.
     """
     if delivery is None:
-        return _page_without(incident, "its last notification is not stored any more", desk, now)
+        return _page_without(incident, "its last notification is no longer stored", desk, now)
     try:
         group = read(delivery)
         decision = decide(group, desk.book, desk.matching, incident, delivery.id, now, desk.patience)
         return page_after(decision, group, replace(delivery, received_at=now), incident, desk)
-    except Exception as error:  # noqa: BLE001 - as in triage: whatever it is, it becomes a page and not a stopped queue
+    except Exception as error:  # noqa: BLE001 - any failure becomes a page and must not stop the queue
         _log.error("flood.cannot_page", incident=incident.id, exc_info=error)
-        return _page_without(incident, f"triage of its last notification stopped with {error!r}", desk, now)
+        return _page_without(incident, f"triage of its last notification failed with {error!r}", desk, now)
 
 
 def _page_without(incident: Incident, why: str, desk: DecisionContext, now: datetime) -> Effects:
-    why = f"{incident.id} still fires after {incident.digest}; {why}"
+    why = f"{incident.id} still firing after {incident.digest}; {why}"
     return paged(incident, None, why, desk.everybody, desk, now)
 
 
 def severity_of(flood: FloodCounter, desk: DecisionContext) -> Severity:
-    """That of a flood; the worst where rules that were changed meanwhile know it no more: people wait for its end."""
+    """Return the severity of a flood, or the worst if changed rules no longer define it."""
     return desk.book.severities.get(flood.severity) or desk.worst

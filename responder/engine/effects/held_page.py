@@ -1,4 +1,4 @@
-"""The pages that a paging window holds back, and what makes them leave when it opens. Pure."""
+"""The pages that a paging window holds, and their release when it opens. Pure."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from responder.triage.paging_windows import is_open, opens
 
 _log = structlog.get_logger()
 
+#: The windows of rules that page, by the rule's id and the severity's name. A severity without one always pages.
 Windows = Mapping[str, Mapping[str, Window]]
-"""The windows of rules that page, by the rule's id and the severity's name; a severity without one pages always."""
 
 
 def windows_of(desk: DecisionContext) -> Windows:
-    """Those of a rule book. A rule that names no pager is told in its channels whatever the time."""
+    """Return the windows of the rules in force. Rules without a pager have none: nothing holds their messages."""
     pagers = desk.pagers
     return {rule.id: rule.pages_in for rule in desk.book.rules if not pagers.isdisjoint(rule.channels)}
 
 
 def held_by(incident: Incident, windows: Windows, pagers: Collection[str]) -> Window | None:
-    """The window that an incident nobody was woken for waits for; None where it waits for none."""
+    """Return the window that an incident without a page waits for; None if it waits for none."""
     fires = incident.open and not incident.hold and any(known.ends_at is None for known in incident.alerts.values())
     if not fires or incident.silenced or not incident.channels or any(name in pagers for name in incident.channels):
         return None
@@ -44,15 +44,15 @@ def held_by(incident: Incident, windows: Windows, pagers: Collection[str]) -> Wi
 
 
 def opens_for(incident: Incident, windows: Windows, pagers: Collection[str]) -> datetime | None:
-    """When that window opens next after the incident was last heard of, None where it waits for none."""
+    """Return when that window first opens after the last change of the incident; None if it waits for none."""
     window = held_by(incident, windows, pagers)
     return opens(window, incident.changed_at) if window else None
 
 
 def due(kinds: Collection[tuple[str, str]], windows: Windows, book: RuleBook, now: datetime) -> list[tuple[str, str]]:
-    """Of the rules and severities of incidents nobody was woken for, those to look at now, the worst first. Pure.
+    """Return the rules and severities, of incidents that were not paged, to re-evaluate now, the worst first. Pure.
 
-    A rule or a severity that is not there any more is looked at too: what has its place by now may page.
+    A rule or a severity that no longer exists is included: its replacement may page.
     """
     known = {rule.id for rule in book.rules}
     found = [
@@ -66,7 +66,7 @@ def due(kinds: Collection[tuple[str, str]], windows: Windows, book: RuleBook, no
 
 
 def _pages_now(windows: Mapping[str, Window] | None, severity: str, now: datetime) -> bool:
-    """Whether a rule with these windows wakes somebody now; None for one that names no pager."""
+    """Return True if a rule with these windows pages now; ``windows`` is None for a rule without a pager."""
     if windows is None:
         return False
     window = windows.get(severity)
@@ -80,18 +80,18 @@ def page_now(
     desk: DecisionContext,
     now: datetime,
 ) -> Effects | None:
-    """The page of an incident whose window has opened, made of the last notification that was heard of it.
+    """Return the page of an incident whose window has opened, made from its last notification.
 
-    Where that does not lead to a page (it is gone, names only what is over, or stops triage) its content does.
-    The same where rules, or settings, without a pager were in force when it began. None where rules that are gone held
-    it back, and those of today say nothing else. Pure.
+    If that notification leads to no page (it is no longer stored, lists only resolved alerts, or triage fails on it),
+    the page is made from the incident's content; likewise if the rules or settings had no pager when the incident
+    opened. None if removed rules held the page and the current rules decide the same. Pure.
     """
     windows = windows_of(desk)
     known = incident.severity in desk.book.severities and any(rule.id == incident.rule for rule in desk.book.rules)
     if known and incident.rule not in windows:
         return None
     window = held_by(incident, windows, desk.pagers)
-    why = still_fires(window.name) if window else f"{UNPAGED}: it still fires"
+    why = still_fires(window.name) if window else f"{UNPAGED}; still firing"
     told = _judged_anew(incident, delivery, before, why, desk, now)
     if told is not None and told.incident is not None and not desk.pagers.isdisjoint(told.incident.channels):
         return told
@@ -116,7 +116,7 @@ def _judged_anew(
         group = believe(read(delivery), incident, now, desk.patience)
         decision = decide(group, desk.book, desk.matching, incident, delivery.id, now, desk.patience)
         return page_late(decision, group, replace(delivery, received_at=now), History(incident, before), why, desk)
-    except Exception as error:  # noqa: BLE001 - as in triage: whatever it is, people are still paged
+    except Exception as error:  # noqa: BLE001 - any failure: the page is made from the content instead
         _log.error("window.cannot_judge", incident=incident.id, exc_info=error)
         return None
 

@@ -1,4 +1,4 @@
-"""What follows from a decision: the incident's next state, the messages to write and the probes to run. Pure."""
+"""The effects of a decision: the incident's next state, the messages to write and the probes to run. Pure."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def follow(
     desk: DecisionContext,
     tide: FloodState | None = None,
 ) -> Effects:
-    """The effects of a decision, for the shell to commit in one transaction. Without a ``tide`` nothing is a flood."""
+    """Return the effects of a decision, to be committed in one transaction; without ``tide`` there are no floods."""
     effects = _effects(decision, group, delivery, history, desk, tide)
     seen = tuple(beats(decision, group, desk.book, delivery.received_at))
     return replace(effects, beats=seen) if seen else effects
@@ -120,9 +120,9 @@ def _returned(
     desk: DecisionContext,
     tide: FloodState | None,
 ) -> Effects:
-    """An incident that people heard the end of: they are paged anew, by all channels that had told them.
+    """Page anew for a resolved incident that re-fires, and notify the channels that were notified before.
 
-    What stood in for another channel is not among them: each page goes the usual way first.
+    Fallback channels are excluded: the new page takes the usual channels first.
     """
     wanted = whom(decision, desk)
     others = (channel.name for channel in desk.configured(incident.channels) if _again(channel, wanted))
@@ -133,7 +133,7 @@ def _returned(
 
 
 def _again(channel: Channel, wanted: tuple[str, ...]) -> bool:
-    """True if a channel that was notified before is notified of the return too, though it is not wanted."""
+    """Return True if a channel that was notified before is notified of the re-fire without being routed to."""
     return channel.name not in wanted and channel.use is not Use.FALLBACK and not channel.pages
 
 
@@ -146,7 +146,7 @@ def _told(
     desk: DecisionContext,
     tide: FloodState | None,
 ) -> Effects:
-    """An update for those who know of the incident, and a page for those whom only its new severity concerns."""
+    """Return an update for channels that know the incident, and a page for those that its new severity adds."""
     now = delivery.received_at
     worse = is_worse(decision, incident, desk)
     fires = decision.ruling.alert.firing
@@ -160,7 +160,7 @@ def _told(
     moved = replace(moved, title=title(content.decision, content.findings))
     informed = desk.configured(incident.channels)
     heard = (channel for channel in informed if worse or hears(channel, decision.change))
-    # Their first page may still wait for its diagnosis, as long as the milder severity allows.
+    # Their first page may still wait for its diagnosis, within the budget of the milder severity.
     within = now + timedelta(seconds=decision.severity.page_budget) if worse else None
     own, facts, rank = (moved.id, moved.dedup_key), _facts(decision, group), decision.severity.rank
     update = messages(*own, MessageKind.UPDATE, facts, heard, rank=rank, due_at=now, within=within)
@@ -184,7 +184,7 @@ def _ended(
     )
     content = _content(decision, group, over, before, desk, now)
     facts = _facts(decision, group)
-    fixed = f"{facts.update}; what fixed it is not recorded yet{left_open(over.channels, desk.channels)}"
+    fixed = f"{facts.update}; the fix is not recorded yet{left_open(over.channels, desk.channels)}"
     facts = replace(facts, resolution=fixed, ended_at=ended(decision, group, content.alerts.started_at, now))
     told, rank = desk.configured(incident.channels), decision.severity.rank
     drafts = messages(over.id, over.dedup_key, MessageKind.RESOLUTION, facts, told, rank=rank, due_at=now)
@@ -199,14 +199,14 @@ def _content(
     desk: DecisionContext,
     now: datetime,
 ) -> IncidentContent:
-    """The content after a notification: of another group of the incident it takes the severity only."""
+    """Return the content after a notification; of another group of the incident only the severity is taken."""
     if decision.joins and before is not None:
         return joined(before, decision)
     return content_of(decision, group, incident, desk.book, desk.links, now=now, before=before)
 
 
 def _facts(decision: Decision, group: AlertGroup) -> MessageFacts:
-    """What an update says about the notification that led to it."""
+    """Return the facts of an update about the notification that led to it."""
     easing = decision.change.kind in {ChangeKind.PARTLY_RESOLVED, ChangeKind.HELD}
     if not decision.joins:
         update = tidy_line(decision.change.reason, LINE_LIMIT)
@@ -222,9 +222,10 @@ def _facts(decision: Decision, group: AlertGroup) -> MessageFacts:
 def page_late(
     decision: Decision, group: AlertGroup, delivery: Notification, history: History, why: str, desk: DecisionContext
 ) -> Effects | None:
-    """The page of an open incident that is owed one, and an update for those who know of it; ``why`` it comes now.
+    """Return the page of an open incident that is owed one, and an update for the other channels.
 
-    Where none is owed by the rules of today, their judgement of it is all that is remembered; None without an incident.
+    ``why`` is the reason for paging now. If the current rules owe no page, only their decision is saved; None without
+    an incident.
     """
     incident = history.incident
     if incident is None:
@@ -245,4 +246,4 @@ def page_late(
         told = _told(decision, group, delivery, incident, history.content, desk, None)
         return replace(told, delivery=None, outcome=why)
     moved = next_state(incident, decision, delivery, desk)
-    return replace(recorded(decision, delivery, moved, "judged anew by the rules of today"), delivery=None)
+    return replace(recorded(decision, delivery, moved, "re-evaluated with the current rules"), delivery=None)

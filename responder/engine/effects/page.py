@@ -35,9 +35,9 @@ def paged_or_held(
     tide: FloodState | None,
     before: str = "",
 ) -> Effects:
-    """An incident that begins to fire has its page, unless the digest of a flood tells of it.
+    """Return the page of an incident that starts firing, unless only the digest of a flood mentions it.
 
-    ``before`` says how often the same happened.
+    ``before`` is the text about earlier incidents of the same group.
     """
     channels = incident.channels
     weighed = weigh(decision, group.common_labels, channels, tide, delivery.id) if tide and channels else None
@@ -52,7 +52,7 @@ def paged_or_held(
 def _held(
     decision: Decision, delivery: Notification, incident: Incident, weighed: FloodVerdict, desk: DecisionContext
 ) -> Effects:
-    """The incident is written, and nothing else: the digest tells of it."""
+    """Return the effects of an incident that only the digest mentions: it is saved without messages."""
     why = f"{incident.reason}; {weighed.held}"
     quiet = replace(
         incident,
@@ -67,10 +67,10 @@ def _held(
 def page_after(
     decision: Decision, group: AlertGroup, delivery: Notification, incident: Incident, desk: DecisionContext
 ) -> Effects:
-    """The page of an open incident that only the digest of a flood mentioned, now that the flood is over."""
+    """Return the page of an open incident that only the digest of an ended flood mentioned."""
     channels = whom(decision, desk)
     page = opened(decision, group, delivery, replace(incident, channels=channels), channels, desk)
-    return replace(page, delivery=None, outcome=f"{incident.id} still fires after {incident.digest}: paged by itself")
+    return replace(page, delivery=None, outcome=f"{incident.id} still firing after {incident.digest}: paged separately")
 
 
 def opened(
@@ -84,10 +84,10 @@ def opened(
     history: str = "",
     before: IncidentContent | None = None,
 ) -> Effects:
-    """Open pages on the channels ``to``: they leave when the diagnosis is done, at the page budget at the latest.
+    """Return pages for the channels ``to``, due when the diagnosis is done, at the page budget at the latest.
 
-    ``why`` says what led to them where it is not the notification, ``history`` how often the same happened, and
-    ``before`` is the content of the incident so far.
+    ``why`` is their reason if it is not the notification, ``history`` the text about earlier incidents of the group,
+    and ``before`` the content of the incident so far.
     """
     now = delivery.received_at
     askable = {ask.probe for ask in desk.asks(decision.rule.probes, decision.subject) if not ask.skip}
@@ -139,7 +139,7 @@ def opened(
 
 
 def recorded(decision: Decision, delivery: Notification, incident: Incident | None, outcome: str) -> Effects:
-    """Nothing to tell: what became of the delivery, and of its incident where it has one, is remembered."""
+    """Return effects without messages: the result for the notification, and for its incident if there is one."""
     return Effects(delivery=delivery.id, outcome=outcome, decision=decision, incident=incident)
 
 
@@ -155,10 +155,10 @@ def messages(
     enrich: bool = False,
     within: datetime | None = None,
 ) -> tuple[OutboxMessage, ...]:
-    """The messages of an incident on each channel, in the order they must leave; ``stream`` is its dedup key.
+    """Return the messages of an incident for each channel, in sending order; ``stream`` is its dedup key.
 
-    Pages that wait before them for their diagnosis leave ``within`` that time. What follows a first message (its
-    details in the thread) is a rank less urgent: in a flood every page leaves before it.
+    Earlier pages that wait for their diagnosis are released ``within`` that time. Steps after a first message (its
+    details in the thread) are one severity less urgent, so that in a flood every page is sent before them.
     """
     began = moment is MessageKind.START
     return tuple(
@@ -180,38 +180,37 @@ def messages(
 
 
 def left_open(notified: Collection[str], configured: Mapping[str, Channel]) -> str:
-    """What a resolve says about pagers that were ``notified`` and are not configured any more; empty where none is."""
+    """Return the text for ``notified`` pagers that are no longer configured; empty if there are none."""
     paging = pagers(configured)
     gone = [channel_title(name, configured) for name in notified if name in paging and name not in configured]
-    return f"; close it by hand in {' and '.join(gone)}, which is not configured here any more" if gone else ""
+    return f"; resolve it manually in {' and '.join(gone)}, which is no longer configured" if gone else ""
 
 
 def counts(incident: Incident) -> MessageFacts:
-    """How many alerts of an incident fire and how many are resolved, as far as notifications said."""
+    """Return the number of firing and resolved alerts of an incident, according to its notifications."""
     firing = sum(known.ends_at is None for known in incident.alerts.values())
     return MessageFacts(firing=firing, resolved=len(incident.alerts) - firing)
 
 
 def group_counts(group: AlertGroup) -> MessageFacts:
-    """How many alerts of a notification fire and how many are resolved."""
+    """Return the number of firing and resolved alerts of a notification."""
     return MessageFacts(firing=len(group.firing), resolved=len(group.alerts) - len(group.firing))
 
 
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing in it is mistaken for something else at 3 a.m.
-
-
-UNPAGED = "nobody was paged before by the rules or settings that were in force"
-"""Why a page comes now that has no other reason."""
+#: Crockford's base 32: without characters that are easily confused.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+#: Reason of a page that the rules or settings did not send earlier.
+UNPAGED = "not paged earlier because the rules or settings in force had no pager"
 
 
 def incident_id(dedup_key: str, delivery: int) -> str:
-    """A short name for people. It depends on the delivery only, so that deciding twice opens one incident."""
+    """Return a short id for people. It depends on the notification only, so that deciding twice opens one incident."""
     number = int.from_bytes(sha256(f"{dedup_key}/{delivery}".encode()).digest()[:8])
     return "INC-" + "".join(_ALPHABET[number >> shift & 31] for shift in range(0, 50, 5))
 
 
 def next_state(incident: Incident, decision: Decision, delivery: Notification, desk: DecisionContext) -> Incident:
-    """The incident after a notification; a notification in which nothing fires says nothing new about how bad it is."""
+    """Return the incident after a notification. One without firing alerts changes neither severity nor rule."""
     change, now = decision.change, delivery.received_at
     moved = replace(
         incident,
@@ -235,16 +234,16 @@ def next_state(incident: Incident, decision: Decision, delivery: Notification, d
 
 
 def _hides(decision: Decision) -> bool:
-    """Whether an alert is known to fire that the notification does not name: it is not milder for that.
+    """Return True if the notification omits an alert that is known to fire: the severity is not lowered then.
 
-    Where several groups are gathered none names all, and the severity is that of all of them.
+    Gathered groups each omit the others' alerts, and their severity already is that of all groups.
     """
     named = sum(ruling.alert.firing for ruling in decision.rulings)
     return not decision.gathered and decision.change.firing > named
 
 
 def is_worse(decision: Decision, incident: Incident, desk: DecisionContext) -> bool:
-    """Whether it is worse than it was."""
+    """Return True if the decision's severity is worse than the incident's."""
     if not decision.ruling.alert.firing:
         return False
     known = desk.book.severities.get(incident.severity)
@@ -252,9 +251,9 @@ def is_worse(decision: Decision, incident: Incident, desk: DecisionContext) -> b
 
 
 def why_owed(decision: Decision, incident: Incident, desk: DecisionContext) -> str:
-    """Why people are woken only now, while it still fires; empty where they are not.
+    """Return why a firing incident is paged only now; empty if it is not.
 
-    A window was shut that is open now; or the rules, or the settings, had no pager for it when it began.
+    Either its paging window has opened, or the rules or settings had no pager for it when it opened.
     """
     pagers = desk.pagers
     if not decision.pages or not decision.ruling.alert.firing or not incident.channels:
@@ -266,26 +265,26 @@ def why_owed(decision: Decision, incident: Incident, desk: DecisionContext) -> s
 
 
 def still_fires(window: str) -> str:
-    """Why a page comes when nothing new was notified: its window has opened."""
-    return f"not paged outside of {window}, which is open now: it still fires"
+    """Return the reason of a page without a new notification: its paging window has opened."""
+    return f"paging window {window} opened; still firing"
 
 
 def whom(decision: Decision, desk: DecisionContext) -> tuple[str, ...]:
-    """Return the channels to notify; one that is read is among them if a window holds the page back."""
+    """Return the channels to notify, with one that people read among them if a window holds the page."""
     wished = decision.rule.channels
     wished = with_a_reader(wished, desk.channels) if decision.held else wished
     return route(wished, decision.pages, desk.channels)
 
 
 def hears(channel: Channel, change: Change) -> bool:
-    """Whether a change that is no worse is told there.
+    """Return True if a channel is notified of a change that is not worse.
 
-    The pager hears of what fires again even while the incident is open: somebody may have resolved it there by hand.
+    A pager is notified of a re-fire even while the incident is open: it may have been resolved there manually.
     """
     return change.kind is ChangeKind.AGAIN if channel.pages else not change.quiet
 
 
 def in_digest(incident: Incident, tide: FloodState | None) -> bool:
-    """Whether it is told in the digest of a flood that is on."""
+    """Return True if the digest of an active flood mentions the incident."""
     flood = tide.floods.get(incident.severity) if tide and incident.digest else None
     return flood is not None and flood.digest == incident.digest

@@ -1,8 +1,8 @@
-"""Refused requests: an incident about responder itself, deduplicated by key and resolved by itself. Pure.
+"""Refused requests: an incident about responder itself, deduplicated by key and resolved automatically. Pure.
 
-Payloads of authenticated senders (400, 413, 415) page once for each sender and status: their alerts are not known here.
-Requests without valid credentials or with a wrong path can be anybody's: one message on a channel that does not page,
-and a page only if no valid notification has arrived for an hour.
+Payloads of authenticated senders (400, 413, 415) page once per sender and status, since their alerts are unknown here.
+Requests without valid credentials or with a wrong path may come from anyone: they lead to one message on a channel that
+does not page, and to a page only if no valid notification has arrived for an hour.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from responder.store.inbox.refusals import OUTSIDE, Refusals
 #: The rule of these incidents.
 RULE = "(refused)"
 _KEY = "responder-refused"
-#: How long refusals last before there is a message: a restart or a rollout may cause a few.
+#: How long refusals last before they are reported: a restart or a rollout may cause a few.
 AFTER = timedelta(minutes=1)
-#: Senders and statuses that have an incident of their own at a time. All further ones share one.
+#: Pairs of sender and status that have an incident of their own at a time. All further ones share one.
 SINGLE_PAGES = 5
-#: The quiet after which the message about requests without credentials is resolved, and the time without any valid
+#: Quiet time after which the incident about requests without credentials is resolved, and time without a valid
 #: notification after which it pages.
 OUTSIDE_HOLD = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """What was refused lately: payloads by sender, and requests from outside; ``valid_at`` is the last valid one."""
+    """Recent refusals: payloads by sender, and requests from outside; ``valid_at`` is the last valid one."""
 
     payloads: Sequence[Refusals]
     outside: Sequence[Refusals]
@@ -46,12 +46,12 @@ class Refused:
 
 
 def hold(desk: DecisionContext) -> timedelta:
-    """How long no payload may be refused before an incident is resolved: Alertmanager repeats each group_interval."""
+    """Return the quiet time that resolves an incident about payloads: Alertmanager repeats every group_interval."""
     return desk.patience.late
 
 
 def keys(refused: Refused) -> dict[str, Refusals]:
-    """The refusals by the key of their incident."""
+    """Return the refusals by the key of their incident."""
     found: dict[str, Refusals] = {}
     for place, each in enumerate(refused.payloads):
         key = f"{_KEY}/{each.remote}/{each.status}" if place < SINGLE_PAGES else f"{_KEY}/more"
@@ -62,7 +62,7 @@ def keys(refused: Refused) -> dict[str, Refusals]:
 
 
 def follow(refused: Refused, of: Callable[[str], History], desk: DecisionContext, now: datetime) -> list[Effects]:
-    """The incidents that begin, go on or become pages because of refusals."""
+    """Return the effects of refusals: incidents that open, are extended or start paging."""
     found = [_follow(key, each, of(key), refused.valid_at, desk, now) for key, each in keys(refused).items()]
     return [each for each in found if each is not None]
 

@@ -1,4 +1,4 @@
-"""A notification on which triage failed: an incident about the failure, paged once for each group. Pure.
+"""A notification on which triage failed: an incident about the failure, paged once per group. Pure.
 
 The incident has a key of its own. It is resolved when triage next succeeds for the group, when no Alertmanager lists
 the group's alerts any more, or HOLD after the last failure. The incident of the group itself is left as it is.
@@ -24,7 +24,7 @@ from responder.notify.report.content import bare, labels
 SINGLE_PAGES = 5
 #: How long the incident of a group stays open after the last failure.
 HOLD = timedelta(days=1)
-#: The same for the shared incident, which nothing else resolves.
+#: The same for the shared incident, which is resolved by time only.
 HOLD_SHARED = timedelta(hours=1)
 
 
@@ -36,12 +36,12 @@ def failed(
     key: str,
     before: Incident | None,
 ) -> Effects:
-    """The effects of a notification on which triage stopped with ``error``: a page, unless there was one already.
+    """Return the effects of a notification on which triage raised ``error``: a page, unless there was one already.
 
     ``before`` is the open incident with the ``key``.
     """
     now = delivery.received_at
-    reason = f"triage stopped with {type(error).__name__}; the severity of the alerts is not known"
+    reason = f"triage failed with {type(error).__name__}; the severity of the alerts is not known"
     shared = key == SHARED
     until = now + (HOLD_SHARED if shared else HOLD)
     firing = {each.fingerprint: AlertState(each.starts_at.timestamp()) for each in group.firing} if group else {}

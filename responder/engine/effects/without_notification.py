@@ -1,4 +1,4 @@
-"""What follows from what is found out about an incident without a notification. Pure: the ledger commits it."""
+"""The effects of changes of an incident without a notification. Pure: the incident writer commits them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from responder.notify.report.content import bare
 def changed(
     incident: Incident, change: Change, before: IncidentContent | None, desk: DecisionContext, now: datetime
 ) -> Effects:
-    """The effects of a change that time made; ``before`` is the content of the incident."""
+    """Return the effects of a change by time; ``before`` is the content of the incident."""
     moved = replace(
         incident,
         alerts=change.alerts,
@@ -46,7 +46,7 @@ def changed(
 def resolved(
     incident: Incident, before: IncidentContent | None, why: str, desk: DecisionContext, now: datetime
 ) -> Effects:
-    """The end of an incident, told to all who were told of its beginning."""
+    """Return the resolve of an incident, for all channels that were notified of it."""
     over = replace(
         incident,
         open=False,
@@ -63,7 +63,7 @@ def resolved(
         counts(over),
         firing=0,
         update=tidy_line(why, LINE_LIMIT),
-        resolution=f"{why}; what fixed it is not recorded yet{left_open(over.channels, desk.channels)}",
+        resolution=f"{why}; the fix is not recorded yet{left_open(over.channels, desk.channels)}",
         ended_at=min(now, max(since, moment(last))),
     )
     return _effects(over, before, why, MessageKind.RESOLUTION, facts, desk, now)
@@ -77,7 +77,7 @@ def paged(
     desk: DecisionContext,
     now: datetime,
 ) -> Effects:
-    """The page of an open incident made from its content, without new findings."""
+    """Return the page of an open incident made from its content, without new findings."""
     severity = desk.book.severities.get(incident.severity) or desk.worst
     added = [channel for channel in to if channel.name not in incident.channels]
     told = replace(incident, channels=(*incident.channels, *(channel.name for channel in added)), changed_at=now)
@@ -91,7 +91,7 @@ def paged(
 def noted(
     incident: Incident, before: IncidentContent | None, update: str, desk: DecisionContext, now: datetime
 ) -> Effects:
-    """Something people should know of an open incident, and need not be woken for; ``update`` empty tells nobody."""
+    """Return an update on the channels that do not page; no message if ``update`` is empty."""
     if not update:
         return Effects(incident=incident)
     facts = replace(counts(incident), update=tidy_line(update, LINE_LIMIT), easing=True)

@@ -1,4 +1,4 @@
-"""Asks an Alertmanager what it lists: API v2, read-only, every wait and every answer bounded."""
+"""Read-only client of Alertmanager's API v2; every wait and every response is bounded."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from responder.model.text import tidy_line
 from responder.outgoing import Outgoing, UnreachableError
 from responder.triage.reconcile import AlertmanagerUnavailable, AlertmanagerView, ListedAlert, Silence
 
+#: Deadline, in seconds, for all responses of one Alertmanager.
 SECONDS = 5.0
-"""How long one Alertmanager may take for all its answers."""
+#: Largest response in bytes; a longer one is rejected as a whole.
 CAP = 32 * 1024 * 1024
-"""Bytes of an answer; a longer one is not half believed."""
+#: Silences that are fetched per Alertmanager.
 MOST_SILENCES = 20
 
 # https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
@@ -61,18 +62,18 @@ _SILENCE = msgspec.json.Decoder(_Silence)
 
 
 class NoAnswerError(Exception):
-    """What came back is no answer to the question."""
+    """The response is not a valid answer of API v2."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlertmanagerClient:
-    """The way to every Alertmanager that is configured."""
+    """Client of every configured Alertmanager."""
 
     outgoing: Outgoing
     clock: Clock
 
     def view(self, url: str, fingerprints: Collection[str]) -> AlertmanagerView | AlertmanagerUnavailable:
-        """What the Alertmanager at ``url`` lists of these alerts. Returns within SECONDS and raises nothing."""
+        """Return the state of these alerts in the Alertmanager at ``url``, within SECONDS. Raises nothing."""
         deadline = Deadline(self.clock.monotonic() + SECONDS)
         server = tidy_line(url.rstrip("/"), 200)
         try:
@@ -109,7 +110,7 @@ class AlertmanagerClient:
         try:
             return shape.decode(response.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise NoAnswerError(f"not the answer of API v2 for {path}: {tidy_line(str(error), 200)}") from error
+            raise NoAnswerError(f"not an API v2 response for {path}: {tidy_line(str(error), 200)}") from error
 
 
 def _listed(alert: _Alert, names: dict[str, str]) -> ListedAlert:

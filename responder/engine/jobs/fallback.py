@@ -1,4 +1,4 @@
-"""Pages that their channel does not take: told another way, in the turn of triage, until somebody has been reached."""
+"""The fallback job: sends pages that their channel does not accept to the next fallback channel, until one accepts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EVERY = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedFallback:
-    """A page, and the way that is taken for it."""
+    """A page, and its next fallback channel."""
 
     page: UndeliveredMessage
     step: FallbackStep
@@ -38,16 +38,16 @@ class PlannedFallback:
 def detours(
     pages: Sequence[UndeliveredMessage], desk: DecisionContext, limit: float, now: datetime
 ) -> list[PlannedFallback]:
-    """Those pages for which it is time to take another way. Pure."""
+    """Return those pages for which a fallback is due. Pure."""
     usable, order = every_way(desk.channels), in_order(desk.channels)
     steps = ((page, next_step(_stuck(page, desk), _ways_of(page, usable, desk), order, limit, now)) for page in pages)
     return [PlannedFallback(page=page, step=step) for page, step in steps if isinstance(step, FallbackStep)]
 
 
 def _ways_of(page: UndeliveredMessage, usable: Sequence[str], desk: DecisionContext) -> Sequence[str]:
-    """What no pager was to carry wakes nobody on its way either.
+    """Return the channels that a page may fall back to. A message that no pager was to send falls back to no pager.
 
-    A beginning that was in no chain yet may go each way but the one that refused it, whatever their order.
+    A first message that has no fallback yet may go to any channel but the one that rejected it, whatever their order.
     """
     if page.draft.channel not in desk.pagers and page.draft.moment is not MessageKind.FALLBACK:
         usable = [name for name in usable if name != page.draft.channel]
@@ -57,7 +57,7 @@ def _ways_of(page: UndeliveredMessage, usable: Sequence[str], desk: DecisionCont
 
 
 def _wakes(page: UndeliveredMessage, desk: DecisionContext) -> bool:
-    """Whether somebody is to be woken by it; a stand-in knows. Without a pager that is what its rule would have had."""
+    """Return True if on-call is to be paged by it. Without a pager, that is what its rule would have done."""
     pagers = desk.pagers
     if page.draft.channel in pagers:
         return True
@@ -74,9 +74,9 @@ def follow(
     desk: DecisionContext,
     now: datetime,
 ) -> IncidentChanges:
-    """The messages of these detours, and the incidents with the channels that know of them now. Pure.
+    """Return the fallback messages, and the incidents with the channels that are now notified of them. Pure.
 
-    An incident remembers whom it told, so that its end reaches all of them.
+    An incident records its notified channels, so that its resolve reaches all of them.
     """
     moved: dict[str, Incident] = {}
     effects = []
@@ -106,23 +106,23 @@ def follow(
 
 @dataclass(frozen=True, slots=True)
 class FallbackJob(IncidentJob):
-    """Sends stuck pages another way. ``limit`` is how many seconds a page of the worst severity may be stuck."""
+    """Sends stuck pages to fallback channels; ``limit`` is how long the worst severity may be stuck, in seconds."""
 
     limit: float
 
     def is_due(self, connection: Connection) -> bool:
-        """Whether a page is to be sent another way now."""
+        """Return True if a fallback is due."""
         return bool(self._taken(connection))
 
     def decide(self, connection: Connection) -> IncidentChanges:
-        """Write the messages of each detour."""
+        """Return the fallback messages."""
         taken = self._taken(connection)
         named = {each.page.draft.incident for each in taken}
         known = {name: found for name in named if (found := incidents.find(connection, name))}
         return follow(taken, known, self.desk(), self.clock.now())
 
     def log(self, effects: Effects) -> None:
-        """Log each stand-in."""
+        """Log each fallback message."""
         for draft in effects.drafts:
             _log.error(
                 "page.fallback",
@@ -135,7 +135,7 @@ class FallbackJob(IncidentJob):
     def _taken(self, connection: Connection) -> list[PlannedFallback]:
         desk = self.desk()
         usable, order = every_way(desk.channels), in_order(desk.channels)
-        # A page on the last way has nowhere to go: it must not stand before those that have.
+        # A page on the last channel has no further fallback and must not block others.
         stations = [name for name in order if after(name, usable, order)]
         last = last_resort(desk.channels)
         return detours(undelivered.pages(connection, desk.pagers, stations, last), desk, self.limit, self.clock.now())
@@ -147,7 +147,7 @@ def ways(channels: Mapping[str, Channel]) -> tuple[str, ...]:
 
 
 def every_way(channels: Mapping[str, Channel]) -> tuple[str, ...]:
-    """Return the same, then the channels where a page is at least read: it must be somewhere."""
+    """Return the channels that call on-call, then those where a page is at least visible."""
     waking = ways(channels)
     return (*waking, *(name for name in in_order(channels) if name in channels and name not in waking))
 

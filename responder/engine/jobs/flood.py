@@ -1,4 +1,4 @@
-"""Floods while no notification arrives: updates and ends of digests, and the pages that follow a flood."""
+"""The flood job: updates and ends of digests without a notification, and the pages that follow a flood."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FloodJob(IncidentJob):
     """Updates and ends digests, and pages the incidents that still fire after a flood."""
 
     def is_due(self, connection: Connection) -> bool:
-        """Whether a flood is on, or incidents of one are still to be paged."""
+        """Return True if a flood is active or incidents of one are still to be paged."""
         return any(
             flood.digest or self._unpaged(connection, flood) for flood in detectors.known_floods(connection).values()
         )
@@ -60,7 +60,7 @@ class FloodJob(IncidentJob):
             _log.info("incident.paged_after_flood", incident=effects.incident.id, why=effects.outcome)
 
     def _unpaged(self, connection: Connection, flood: FloodCounter) -> list[Incident]:
-        """Those whose turn to be paged it is now."""
+        """Return the incidents of an ended flood that may be paged now."""
         desk = self.desk()
         room = may_follow(flood, severity_of(flood, desk), self.clock.now())
         return incidents.unpaged(connection, flood.severity, flood.digest, room) if room else []

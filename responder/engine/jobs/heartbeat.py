@@ -1,4 +1,4 @@
-"""The watch over the heartbeats: a cluster that falls silent is paged once, and its return is told."""
+"""The heartbeat job: pages once when a cluster's Watchdog is missing, and resolves when it is back."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def watch(
     now: datetime,
     upto: datetime,
 ) -> IncidentChanges:
-    """What is known of each expected cluster from now on, and the incidents that begin or end by it. Pure.
+    """Return the heartbeat state of each expected cluster, and the incidents that open or resolve. Pure.
 
-    ``histories`` are those of the clusters' incidents, by the cluster. ``upto``: see ``judge``.
+    ``histories`` are those of the clusters' incidents, by cluster. ``upto``: see ``judge``.
     """
     book = desk.book
     pulses = [watched(each.cluster, known.get(each.cluster), now) for each in book.heartbeats]
@@ -60,14 +60,14 @@ def watch(
 
 
 class HeartbeatJob(IncidentJob):
-    """Compares the heartbeats that arrived with those that the rules in force expect."""
+    """Compares the heartbeats that arrived with those that the rules expect."""
 
     def is_due(self, _connection: Connection) -> bool:
-        """Heartbeats are compared at each run."""
+        """Return True: heartbeats are compared at each run."""
         return True
 
     def log(self, effects: Effects) -> None:
-        """Log an incident that began or ended."""
+        """Log an incident that opened or resolved."""
         if effects.incident is not None:
             say = _log.error if effects.incident.open else _log.info
             event = "heartbeat.missing" if effects.incident.open else "heartbeat.back"
@@ -90,7 +90,7 @@ def _histories(connection: Connection, clusters: set[str]) -> dict[str, History]
 
 
 def _effects(decision: Decision, group: AlertGroup, history: History, now: datetime, desk: DecisionContext) -> Effects:
-    """The effects that a notification of the group would have; the second in which it is decided names the incident."""
+    """Return the effects that a notification of the group would have; the current second stands for its id."""
     stand_in = Notification(id=int(now.timestamp()), received_at=now, cluster=group.cluster, body=b"")
     effects = follow(decision, group, stand_in, history, desk)
     incident = replace(effects.incident, delivery=0) if effects.incident else None
@@ -98,7 +98,7 @@ def _effects(decision: Decision, group: AlertGroup, history: History, now: datet
 
 
 def _as_it_was(incident: Incident, desk: DecisionContext) -> ExpectedHeartbeat:
-    """A heartbeat that is gone from the rules, as far as its incident remembers it."""
+    """Return a heartbeat that was removed from the rules, reconstructed from its incident."""
     book = desk.book
     severity = incident.severity if incident.severity in book.severities else next(iter(book.severities))
     rule = replace(

@@ -1,4 +1,4 @@
-"""The outbound heartbeat: somebody else is told every minute that people can be paged, and only while they can."""
+"""The outbound heartbeat: pings an external dead man's switch every minute while on-call can be paged."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from responder.store.outbox.claims import ChannelState
 _log = structlog.get_logger()
 
 EVERY: Final = timedelta(minutes=1)
+#: How long overdue a message or a notification must be to count as a failure of the page path.
 LATE: Final = timedelta(minutes=2)
-"""A message or a delivery that is so long overdue says that pages do not leave."""
 _PING_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthFacts:
-    """What the database says about the path of a page."""
+    """The state of the page path, as read from the database."""
 
     oldest_delivery: datetime | None
     backlogs: Mapping[str, Backlog]
@@ -45,15 +45,15 @@ class HealthFacts:
 
 
 def doubts(facts: HealthFacts, now: datetime) -> tuple[str, ...]:
-    """Why people might not be paged now, a sentence each; none where they would be. Pure."""
+    """Return why on-call might not be paged now, one sentence per reason; empty if nothing is wrong. Pure."""
     found = []
     if facts.oldest_delivery is not None and now - facts.oldest_delivery > LATE:
-        found.append("deliveries wait to be decided")
+        found.append("notifications are waiting for triage")
     for channel in facts.channels:
         standing = facts.standings.get(channel, ChannelState())
         urgent = facts.backlogs.get(channel, Backlog()).urgent
         if urgent is not None and now - urgent > LATE:
-            found.append(f"messages for {channel} do not leave")
+            found.append(f"messages to {channel} are overdue")
         elif (standing.failed_at or 0.0) > (standing.accepted_at or 0.0):
             found.append(f"{channel} did not accept the last message")
     for heartbeat in facts.expected:
@@ -65,9 +65,9 @@ def doubts(facts: HealthFacts, now: datetime) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class OutboundHeartbeat:
-    """Pings ``url`` while nothing speaks against it, and ``fail_url``, where there is one, while something does.
+    """Pings ``url`` while everything is healthy, and otherwise ``fail_url``, if there is one.
 
-    ``alive`` says whether every loop of this process runs. The ping leaves from the process that has the turn: it has
+    ``alive`` returns True if every loop of this process runs. The process that claimed the job sends the ping: it has
     just written to the database.
     """
 
@@ -81,7 +81,7 @@ class OutboundHeartbeat:
     alive: Callable[[], bool]
 
     def run(self) -> None:
-        """One ping, or none. Raises StoreError: then nobody is pinged, which is what the other side waits for."""
+        """Send one ping, or none. Raises StoreError: then no ping is sent, and the receiver raises its alarm."""
         found = doubts(self._facts(), self.clock.now())
         if not self.alive():
             found = (*found, "an engine thread has ended")
@@ -112,7 +112,7 @@ class OutboundHeartbeat:
             )
 
     def _ping(self, url: Secret) -> str:
-        """Why the ping was not accepted, without the address; empty where it was."""
+        """Return why the ping was not accepted, without the URL; empty if it was."""
         deadline = Deadline(self.clock.monotonic() + _PING_SECONDS)
         try:
             response = self.outgoing.send(Request(url.reveal(), b"", method="GET"), deadline)

@@ -18,7 +18,7 @@ from responder.store.incidents import incidents
 _log = structlog.get_logger()
 
 EVERY = timedelta(seconds=10)
-#: Pages of one turn: a night's worth of them leaves within minutes and not at once, the worst first.
+#: Pages per run, the worst first: those held overnight are sent within minutes and not at once.
 BATCH = 10
 
 
@@ -26,12 +26,12 @@ class PagingWindowJob(IncidentJob):
     """Sends the pages of firing incidents whose paging window is open now."""
 
     def is_due(self, connection: Connection) -> bool:
-        """Whether an incident that was not paged may be paged now."""
+        """Return True if an incident that was not paged may be paged now."""
         desk = self.desk()
         return not desk.pagers.isdisjoint(desk.channels) and bool(self._due(connection, desk))
 
     def decide(self, connection: Connection) -> IncidentChanges:
-        """Page a batch of them, the worst first."""
+        """Page a batch of incidents, the worst first."""
         desk, now = self.desk(), self.clock.now()
         waiting = incidents.unwoken(connection, desk.pagers, self._due(connection, desk))
         found = (

@@ -1,4 +1,4 @@
-"""Looks again at incidents whose time has come: ends that were held back, and ends that a peer contradicted."""
+"""The recheck job: reviews incidents whose resolve was held, or contradicted by another Alertmanager."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from responder.triage.recheck import review
 _log = structlog.get_logger()
 
 EVERY = timedelta(seconds=10)
-#: Incidents decided in one turn.
+#: Incidents reviewed per run.
 BATCH = 100
 
 
@@ -24,7 +24,7 @@ class RecheckJob(IncidentJob):
     """Decides about incidents whose review time has come; the time is in the incident's row."""
 
     def is_due(self, connection: Connection) -> bool:
-        """Whether an incident is to be reviewed."""
+        """Return True if an incident is due for review."""
         return bool(incidents.to_review(connection, self.clock.now(), 1))
 
     def decide(self, connection: Connection) -> IncidentChanges:

@@ -1,4 +1,4 @@
-"""Compares open incidents with what Alertmanager lists: some ends are never sent to anybody."""
+"""The reconcile job: compares open incidents with Alertmanager's list, since some resolves are never sent."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from responder.triage.reconcile import (
 
 _log = structlog.get_logger()
 
+#: The responses of the Alertmanagers of each cluster, by the cluster's name in the settings.
 Answers = Mapping[str, Sequence[AlertmanagerView | AlertmanagerUnavailable]]
-"""What the Alertmanagers of each cluster said, by the cluster's name in the settings."""
 
 
 def followed(
     incident: Incident, verdict: ReconcileResult, before: IncidentContent | None, desk: DecisionContext, now: datetime
 ) -> Effects | None:
-    """What follows from how an incident stands; None where nothing does. Pure."""
+    """Return the effects of an incident's state in Alertmanager; None if nothing changes. Pure."""
     match verdict.standing:
         case AlertPresence.OVER:
             return resolved(incident, before, verdict.reason, desk, now)
@@ -50,20 +50,20 @@ def followed(
             news = f"still firing, {verdict.reason}" if verdict.reason != incident.silenced else ""
         case AlertPresence.FIRING:
             moved = replace(_unheld(incident, desk), gone_since=None, silenced="")
-            news = "still firing, and not silenced any more" if incident.silenced else ""
+            news = "no longer suppressed; still firing" if incident.silenced else ""
         case AlertPresence.UNKNOWN:
             moved, news = replace(incident, gone_since=None), ""
     return noted(moved, before, news, desk, now) if moved != incident else None
 
 
 def _unheld(incident: Incident, desk: DecisionContext) -> Incident:
-    """Whatever an Alertmanager lists is not over, though notifications do not name it any more."""
+    """Return the incident without its hold: alerts that Alertmanager lists are not resolved."""
     return replace(incident, hold="", held_until=None, review_at=next_look(incident.alerts, None, desk.patience))
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileJob:
-    """A job for the timers. ``servers`` are the Alertmanagers by cluster, under the empty name those of all others."""
+    """A scheduled job. ``servers`` are the Alertmanagers by cluster; those under "" serve all other clusters."""
 
     database: Database
     ledger: IncidentWriter
@@ -75,7 +75,7 @@ class ReconcileJob:
     _said: dict[str, str] = field(default_factory=dict, init=False)
 
     def run(self) -> None:
-        """Ask, then decide in the turn of triage. Raises StoreError."""
+        """Query the Alertmanagers, then decide under the triage lock. Raises StoreError."""
         with self.database.read() as connection:
             asked = self._asked(incidents.open_ones(connection))
         if not asked:
@@ -115,7 +115,7 @@ class ReconcileJob:
         return answers
 
     def _say(self, server: str, trouble: str) -> None:
-        """Log that an Alertmanager cannot be asked, and that it can again; not every time."""
+        """Log that an Alertmanager cannot be queried, and that it can again; only on a change."""
         if trouble != self._said.get(server, ""):
             (_log.warning if trouble else _log.info)("alertmanager.asked", server=server, trouble=trouble or "none")
             self._said[server] = trouble

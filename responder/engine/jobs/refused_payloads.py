@@ -1,4 +1,4 @@
-"""Reports refused requests by an incident about responder itself."""
+"""The job that reports refused requests by an incident about responder itself."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ EVERY = timedelta(seconds=10)
 
 
 class RefusedPayloads(IncidentJob):
-    """Compares what was refused lately with the open incidents about it."""
+    """Compares recent refusals with the open incidents about them."""
 
     def is_due(self, connection: Connection) -> bool:
-        """Whether anything was refused lately."""
+        """Return True if a request was refused recently."""
         refused = self._refused(connection)
         return bool(refused.payloads or refused.outside)
 
     def decide(self, connection: Connection) -> IncidentChanges:
-        """Open, extend and page incidents. The review of incidents resolves them."""
+        """Open, extend and page incidents. The recheck job resolves them."""
         refused, desk, now = self._refused(connection), self.desk(), self.clock.now()
         latest = incidents.latest(connection, set(keys(refused)))
         known = incidents.contents_of(connection, [each.id for each in latest.values() if each.open]) if latest else {}

@@ -1,4 +1,4 @@
-"""Retention: what is older than it must be kept goes, and more where room is short. Webhooks and pages come first."""
+"""The retention job: deletes old rows, and more if the database is too large; webhooks and pages have priority."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from responder.store.maintenance.retention import SHELVES, PruneResult, Retentio
 _log = structlog.get_logger()
 
 EVERY = timedelta(minutes=5)
+#: Longest run; the rest is left to the next run.
 TURN_SECONDS = 60.0
-"""How long one turn may take; what is left waits for the next."""
+#: Rows per transaction: minimum, initial, maximum.
 _LIMITS = (5, 50, 500)
-"""Rows of one transaction: at least, at first, at most."""
+#: Target time that a transaction holds the write lock; the number of rows adapts to it.
 _HOLD_SECONDS = 0.02
-"""How long a transaction should hold the writer: it takes more rows where they are quick, fewer where they are not."""
+#: Pause between transactions, as a multiple of the time the write lock was held.
 _REST = 4.0
-"""We rest this many times as long as we held the writer, so that others have it for most of the time."""
+#: Fraction of the size limit that remains used after pruning by size.
 _ROOM = 0.9
-"""How full the database is left where it had to be pruned for its size."""
 
 
 class RetentionJob:
-    """Deletes in short transactions with pauses between. It may be ended at any moment and loses nothing."""
+    """Deletes in short transactions with pauses between them. May be stopped at any moment without loss."""
 
     def __init__(self, database: Database, clock: Clock, keep: timedelta, most_bytes: int) -> None:
-        """``keep`` is how long rows stay, ``most_bytes`` how much they may take together."""
+        """``keep`` is how long rows are kept, ``most_bytes`` their largest total size."""
         self._database = database
         self._clock = clock
         self._keep = keep
@@ -41,7 +41,7 @@ class RetentionJob:
         self._pause = threading.Event()
 
     def run(self) -> None:
-        """One turn of the job."""
+        """Run the job once."""
         deadline = Deadline(self._clock.monotonic() + TURN_SECONDS)
         rows: Counter[str] = Counter()
         for portion in self.prune(self._clock.now() - self._keep, deadline):
@@ -50,23 +50,23 @@ class RetentionJob:
             _log.info("retention.pruned", rows=dict(rows))
 
     def would(self, before: datetime) -> list[PruneResult]:
-        """What ``by_age`` would delete."""
+        """Return what ``by_age`` would delete."""
         with self._database.read() as connection:
             return [retention.may_go(connection, shelf, before) for shelf in SHELVES.values()]
 
     def prune(self, before: datetime, deadline: Deadline) -> Iterator[PruneResult]:
-        """Delete what is older than ``before``, then more where room is short. Raises StoreError."""
+        """Delete rows older than ``before``, then more if the database is too large. Raises StoreError."""
         yield from self.by_age(before, deadline)
         yield from self.by_size(deadline)
         self._database.tidy()
 
     def by_age(self, before: datetime, deadline: Deadline) -> Iterator[PruneResult]:
-        """Delete what is older than ``before`` and needed by nobody. Raises StoreError."""
+        """Delete rows older than ``before`` that nothing needs. Raises StoreError."""
         for shelf in SHELVES.values():
             yield self._clear(shelf, before, deadline)
 
     def by_size(self, deadline: Deadline) -> Iterator[PruneResult]:
-        """Where the database is too large, delete the oldest of what can be spared. Raises StoreError."""
+        """If the database is too large, delete the oldest rows that may be deleted. Raises StoreError."""
         with self._database.read() as connection:
             size = retention.used(connection, self._most_bytes)
         excess = size - int(self._most_bytes * _ROOM) if size > self._most_bytes else 0
@@ -77,7 +77,9 @@ class RetentionJob:
             if excess <= 0:
                 return
         if excess and deadline.left(self._clock.monotonic()):
-            _log.warning("retention.too_large", bytes=size, limit=self._most_bytes, reason="what is left is needed")
+            _log.warning(
+                "retention.too_large", bytes=size, limit=self._most_bytes, reason="the other rows must be kept"
+            )
 
     def _clear(
         self, shelf: RetentionPolicy, before: datetime, deadline: Deadline, enough: int | None = None
@@ -100,7 +102,7 @@ class RetentionJob:
 
 
 def _next_limit(limit: int, held: float) -> int:
-    """How many rows the next transaction takes, after one that held the writer for so many seconds."""
+    """Return the number of rows of the next transaction, after one that held the write lock for ``held`` seconds."""
     least, _, most = _LIMITS
     if held < _HOLD_SECONDS / 2:
         return min(most, limit * 2)

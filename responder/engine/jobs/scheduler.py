@@ -1,4 +1,4 @@
-"""Timers: what is done every so often and not because a webhook came. One process of all takes each turn."""
+"""Scheduled jobs: work at an interval instead of on a notification. One process of all runs each job."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from responder.model.delivery import Effects, IncidentChanges
 from responder.store.database import Database
 from responder.store.maintenance import schedule
 
+#: Delay of the first check after the start: waiting notifications and messages come first.
 SETTLE_SECONDS = 1.0
-"""How long after a start the first look is taken: what waited to be received, decided and sent comes first."""
+#: Longest time between checks of a schedule: the process that claimed the last run may have died.
 LOOK_SECONDS = 5.0
-"""The longest rest between looks at a timer: another process may have died that took the last turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Something to do every ``every``. ``run`` bounds its own waits; what it leaves undone waits for the next turn."""
+    """Work that is done every ``every``. ``run`` bounds its own waits; unfinished work is left to the next run."""
 
     name: str
     every: timedelta
@@ -33,9 +33,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class IncidentJob(ABC):
-    """A job that finds incidents that are due, decides about them and writes the result in the turn of triage.
+    """A job that finds due incidents, decides about them and writes the result under the triage lock.
 
-    A job keeps no state: what one run leaves undone, the next run finds again.
+    A job keeps no state: unfinished work is found again by the next run.
     """
 
     database: Database
@@ -44,7 +44,7 @@ class IncidentJob(ABC):
     clock: Clock
 
     def run(self) -> None:
-        """One run. Takes the turn of triage only if something is due. Raises StoreError."""
+        """Run once; the triage lock is taken only if something is due. Raises StoreError."""
         with self.database.read() as connection:
             if not self.is_due(connection):
                 return
@@ -53,19 +53,19 @@ class IncidentJob(ABC):
 
     @abstractmethod
     def is_due(self, connection: Connection) -> bool:
-        """Whether ``decide`` would find something to do."""
+        """Return True if ``decide`` would find work."""
 
     @abstractmethod
     def decide(self, connection: Connection) -> IncidentChanges:
-        """Read what is due again and decide. Runs in the turn of triage."""
+        """Read what is due again and decide. Runs under the triage lock."""
 
     @abstractmethod
     def log(self, effects: Effects) -> None:
-        """Log effects that were committed."""
+        """Log committed effects."""
 
 
 class ScheduledJob:
-    """One job's turns. Each has a loop of its own, so that one that waits for an answer delays no other."""
+    """The schedule of one job. Each has a loop of its own, so that a slow job delays no other."""
 
     def __init__(self, job: Job, database: Database, clock: Clock) -> None:
         self._job = job
@@ -74,7 +74,7 @@ class ScheduledJob:
         self._settled = False
 
     def step(self) -> float:
-        """Run the job where its turn has come and nobody else took it. Returns the seconds to rest."""
+        """Run the job if it is due and no other process claimed it. Returns the seconds to rest."""
         if not self._settled:
             self._settled = True
             return SETTLE_SECONDS

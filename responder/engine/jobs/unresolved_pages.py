@@ -1,4 +1,4 @@
-"""An end that the pager refused for good: it stays open there, so people are told to close it by hand."""
+"""Tells people to resolve a page manually when the pager rejected the resolve."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EVERY = timedelta(seconds=5)
 def tell(
     refused: Sequence[UnresolvedPage], known: Mapping[str, Incident], desk: DecisionContext, now: datetime
 ) -> IncidentChanges:
-    """The messages that say so, to all who know of the incident and are no pager. Pure."""
+    """Return the messages about rejected resolves, for all notified channels that do not page. Pure."""
     return IncidentChanges(effects=[_told(each, known.get(each.draft.incident), desk, now) for each in refused])
 
 
@@ -47,8 +47,8 @@ def _told(each: UnresolvedPage, incident: Incident | None, desk: DecisionContext
 
 def _to_do(each: UnresolvedPage, name: str) -> str:
     return (
-        f"{name} refused the end of this incident for good ({each.error}) and still calls people: close it there by "
-        f"hand. Once the cause is mended, `responder messages resend {each.id}` closes it too"
+        f"{name} rejected the resolve of this incident ({each.error}) and keeps paging: resolve it there manually, or "
+        f"fix the cause and run `responder messages resend {each.id}`"
     )
 
 
@@ -56,17 +56,17 @@ class UnresolvedPagesJob(IncidentJob):
     """Sends a message about each resolve that a pager refused."""
 
     def is_due(self, connection: Connection) -> bool:
-        """Whether a pager refused a resolve and there is no message about it yet."""
+        """Return True if a pager rejected a resolve and no message reports it yet."""
         return bool(undelivered.unclosed(connection, self.desk().pagers))
 
     def decide(self, connection: Connection) -> IncidentChanges:
-        """Write a message about each of them."""
+        """Return a message about each rejected resolve."""
         refused = undelivered.unclosed(connection, self.desk().pagers)
         known = {each.draft.incident: incidents.find(connection, each.draft.incident) for each in refused}
         found = {name: incident for name, incident in known.items() if incident is not None}
         return tell(refused, found, self.desk(), self.clock.now())
 
     def log(self, effects: Effects) -> None:
-        """Log the refused resolve."""
+        """Log the rejected resolve."""
         incident, told = effects.drafts[0].incident if effects.drafts else "", [each.channel for each in effects.drafts]
         _log.error("incident.unclosed", incident=incident, told=told, why=effects.outcome)

@@ -1,4 +1,4 @@
-"""Lets work gather while it keeps coming: a batch of one costs nearly as much as a batch of ten."""
+"""Batching under load: lets work accumulate, since a batch of one costs nearly as much as a batch of ten."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 from responder.model.clock import Clock
 
+#: Seconds between steps from which on they no longer count as consecutive.
 LULL = 0.1
-"""Seconds between steps from which on work no longer keeps coming."""
+#: Consecutive steps that run without a pause, so that single notifications are not delayed.
 SUDDEN = 5
-"""So many steps in a row are taken at once: what comes alone, or a few at a time, waits for nobody."""
+#: Seconds of pause between steps after that: the added latency of a page in a storm.
 PAUSE = 0.03
-"""Seconds between steps after that: how much later a page may be in a storm."""
 
 
 class BatchedStep:
-    """A loop's step that rests a moment after each turn, once many have followed each other closely."""
+    """A loop's step that pauses after each run once many have followed each other closely."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class BatchedStep:
         clock: Clock,
         pause: Callable[[float], object] | None = None,
     ) -> None:
-        """``step`` returns the seconds to rest, 0 where more work is waiting already."""
+        """``step`` returns the seconds to rest, 0 if more work is waiting."""
         self._step = step
         self._clock = clock
         self._pause = pause or threading.Event().wait
@@ -32,7 +32,7 @@ class BatchedStep:
         self._streak = 0
 
     def step(self) -> float:
-        """One step, and the pause after it where there is one. Returns the seconds to rest."""
+        """Run one step, and pause after it under load. Returns the seconds to rest."""
         near = self._clock.monotonic() - self._ended < LULL
         self._streak = self._streak + 1 if near else 0
         rest = self._step()

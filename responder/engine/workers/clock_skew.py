@@ -1,4 +1,4 @@
-"""Never late, whatever the wall clock does: a clock that is put back must not prolong what waits."""
+"""Detection of a wall clock that was set back, and correction of stored times that would delay work."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from responder.store.schema import tables
 _log = structlog.get_logger()
 
 LOOK_SECONDS = 0.2
+#: Seconds until the next try if another transaction held rows that need correction.
 SOON = 0.02
-"""Seconds until the next try where another transaction held some of what has to be set right."""
+#: Smallest step back that is detected, in seconds; smaller ones delay a page by at most this.
 STEP_SECONDS = 2.0
-"""A clock that is put back by less is not noticed, and makes a page late by no more."""
 
 
 class ClockSkewWatcher:
-    """Compares the wall clock with the monotonic one.
+    """Compares the wall clock with the monotonic clock.
 
-    Messages hold times of the wall clock, since several machines share them. So a page that is due in 8 s would wait
-    for an hour and 8 s where the clock is put back by an hour.
+    Messages are due by the wall clock, since several machines share them: if the clock is set back by an hour, a page
+    due in 8 s would otherwise wait for an hour and 8 s.
     """
 
     def __init__(self, database: Database, clock: Clock, pagers: Callable[[], Collection[str]]) -> None:
@@ -40,9 +40,9 @@ class ClockSkewWatcher:
         self._doubt_until = clock.monotonic()
 
     def step(self) -> float:
-        """Set right what a jump has spoilt, one from before our start included. Returns the seconds to rest.
+        """Correct stored times after a step back, including one before the start. Returns the seconds to rest.
 
-        For as long as a transaction can last after it, somebody may still write what they timed before it.
+        For as long as a transaction can last after it, other threads may still write times from before it.
         """
         now, ticks = self._clock.now(), self._clock.monotonic()
         ahead = now.timestamp() - ticks
@@ -56,13 +56,13 @@ class ClockSkewWatcher:
         if held:
             return SOON
         if back > STEP_SECONDS:
-            _log.warning("clock.put_back", seconds=round(back), reason="whatever waited is sent now")
+            _log.warning("clock.put_back", seconds=round(back), reason="pending messages are sent now")
             self._doubt_until = ticks + BUSY_SECONDS
         self._ahead = ahead
         return LOOK_SECONDS
 
     def _set_right(self, end: Callable[[Connection, datetime], int], now: datetime) -> int:
-        """Returns how many rows another transaction held, which are still wrong."""
+        """Correct stored times. Returns the number of rows that another transaction held and that are still wrong."""
         with self._database.work() as connection:
             held = end(connection, now)
             held += clock_correction.shorten(connection, tables.messages, now, CLAIM)

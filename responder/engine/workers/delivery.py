@@ -1,4 +1,4 @@
-"""The delivery worker: sends the due messages of a channel, the worst first and in order, and marks the results."""
+"""The delivery worker: sends the due messages of a channel, the worst first and in order, and records the results."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from responder.store.outbox import claims, outbox
 
 _log = structlog.get_logger()
 
+#: Seconds between polls of the outbox: the delay of a page whose process has died.
 POLL = 0.2
-"""Seconds between looks at the outbox: how late a page may be that a dead process left behind."""
+#: The same for channels that are no longer configured: nothing new is written for them.
 REST_POLL = 1.0
-"""The same for channels that are not configured any more: nothing new is written for them."""
+#: Deadline of one attempt.
 SEND_SECONDS = 5.0
-"""The deadline of one attempt."""
+#: Lease of a claimed message: longer than an attempt can take, short enough for another process to take over.
 CLAIM = timedelta(seconds=SEND_SECONDS + 1)
-"""How long a claimed message is ours: longer than an attempt can take, short enough for another to take over."""
+#: Lease on channels that merge duplicates, renewed during the attempt: a dead sender hardly delays a page.
 LEASE = timedelta(seconds=1)
-"""The same where what is sent twice is merged, with a sign of life meanwhile: a dead sender delays no page."""
+#: Seconds between renewals of a lease.
 RENEW_SECONDS = 0.3
 
 
 class DeliveryWorker:
-    """Claims due messages of one lane and hands each to a sender thread. ``chance`` gives the jitter, in [0, 1).
+    """Claims due messages of one queue and hands each to a sender thread. ``chance`` gives the jitter, in [0, 1).
 
-    A lane is one channel, or all that are not configured any more. What the vendor takes in a minute is counted in the
-    database, in the same transaction as the claim, so that it holds for all replicas.
-
-    Every channel has a courier of its own, so that a PagerDuty that hangs does not keep Slack's messages waiting.
+    A queue is one channel, or all that are no longer configured. The vendor's rate limit is counted in the database, in
+    the transaction of the claim, so that it holds for all replicas. Each channel has its own worker, so that a
+    PagerDuty that hangs does not delay messages to Slack.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class DeliveryWorker:
         on_free: Callable[[], None],
         senders: int = 4,
     ) -> None:
-        """``on_free`` is called when an attempt has ended, in the thread that sent it."""
+        """``on_free`` is called when an attempt has ended, in the thread that sent the message."""
         self._database = database
         self._lane = lane
         self._channel = "" if lane.rest else lane.channels[0]
@@ -83,7 +83,7 @@ class DeliveryWorker:
         self._on_free = on_free
 
     def step(self) -> float:
-        """Mark what has ended and send what is due. Returns the seconds until the next one is, at most its poll."""
+        """Record ended attempts and claim due messages. Returns the seconds to rest, at most the poll interval."""
         self._prepare()
         self._renew()
         now = self._clock.now()
@@ -95,7 +95,7 @@ class DeliveryWorker:
             if rest > 0:
                 return rest
         with self._database.work() as connection:
-            now = self._clock.now()  # it may have taken a while to be the one who writes
+            now = self._clock.now()  # waiting for the write lock may have taken a while
             news = self._marking.mark(connection, ended, now)
             letters = self._claim(connection, now, free) if free else []
         with self._guard:
@@ -111,11 +111,11 @@ class DeliveryWorker:
         return 0.0 if letters or ended or expecting else self._poll
 
     def expect(self) -> None:
-        """A message was released just now: the next step claims it without looking for it first."""
+        """Claim in the next step without polling first: a message was just released."""
         self._expecting = True
 
     def close(self, patience: float) -> None:
-        """Let the attempts at hand end, for at most ``patience`` seconds; what they do not mark is sent again."""
+        """Let running attempts end within ``patience`` seconds; those without a recorded result are sent again."""
         waiter = threading.Thread(target=self._pool.shutdown, daemon=True)
         waiter.start()
         waiter.join(patience)
@@ -135,7 +135,7 @@ class DeliveryWorker:
             self._prepared = True
 
     def _renew(self) -> None:
-        """Keep what we send, and what was sent and is not marked yet, from being taken over."""
+        """Renew the leases of messages that are being sent or whose result is not recorded yet."""
         ticks = self._clock.monotonic()
         with self._guard:
             old = [letter for letter, renewed in self._out.values() if ticks - renewed >= RENEW_SECONDS]
@@ -146,7 +146,7 @@ class DeliveryWorker:
                 self._out |= {letter.id: (letter, ticks) for letter in old}
 
     def _rest(self, now: datetime) -> float:
-        """Seconds until a message may leave, at most its poll; 0 where one may now."""
+        """Return the seconds until a message may be sent, at most the poll interval; 0 if one may be sent now."""
         if not claims.anything(self._database, self._lane):
             return self._poll
         now -= self._lane.grace
@@ -160,7 +160,7 @@ class DeliveryWorker:
         return 0.0 if (room.urgent if due.worst else room.other) else self._poll
 
     def _room(self, standing: claims.ChannelState, now: datetime) -> Available:
-        """How many messages the vendor takes now: none while it asked for a pause."""
+        """Return how many messages the rate limit allows now: none while the vendor's Retry-After lasts."""
         if standing.paused_until > now.timestamp():
             return Available(0, 0)
         pace = self._pace()
@@ -171,7 +171,7 @@ class DeliveryWorker:
         return channel.pace if channel else None
 
     def _claim(self, connection: Connection, now: datetime, free: int) -> list[OutboxRow]:
-        """Claim what the vendor's limit allows, and count it. The lane's row keeps all replicas in turn."""
+        """Claim what the rate limit allows, and count it. The lock on the channel's row serializes all replicas."""
         if self._lane.rest:
             return claims.claim(connection, self._lane, now - self._lane.grace, now + CLAIM, free)
         standing = claims.hold(connection, self._channel)
@@ -194,28 +194,28 @@ class DeliveryWorker:
         """Compose the message of a row, render it and send it: one attempt."""
         try:
             letter = compose.letter(row, self._clock.now())
-        except Exception:  # noqa: BLE001 - a message that cannot be composed is sent in its barest form
+        except Exception:  # noqa: BLE001 - a message that cannot be composed is sent in minimal form
             _log.exception("courier.cannot_compose", message=row.id)
             letter = compose.letter(replace(row, content=compose.lost(row)), self._clock.now())
         channel = self._desk().channels.get(letter.channel)
         if channel is None:
-            return letter, Refused(f"channel {letter.channel} is not configured any more")
+            return letter, Refused(f"channel {letter.channel} is no longer configured")
         try:
             deadline = Deadline(self._clock.monotonic() + SEND_SECONDS)
             return letter, self._deliverer.deliver(channel, letter, deadline)
-        except Exception as error:  # noqa: BLE001 - a message that cannot be built must still be tried plain, then shown
+        except Exception as error:  # noqa: BLE001 - a message that cannot be rendered is retried as plain text, then dead
             _log.exception("courier.broken", message=letter.id)
-            return letter, Refused(f"building it failed with {type(error).__name__}")
+            return letter, Refused(f"rendering failed with {type(error).__name__}")
 
 
 News = Callable[[], None]
 
 
 class DeliveryResults:
-    """Writes down the ends of attempts on one lane.
+    """Records the results of attempts on one queue.
 
-    ``pace`` gives the limit of its vendor, if there is one, and ``chance`` the jitter, in [0, 1). A Retry-After counts
-    for at most ``longest_wish`` seconds.
+    ``pace`` returns the rate limit of its vendor, if there is one, and ``chance`` the jitter, in [0, 1). A Retry-After
+    is honoured up to ``longest_wish`` seconds.
     """
 
     def __init__(self, pace: Callable[[], RateLimit | None], chance: Callable[[], float], longest_wish: float) -> None:
@@ -226,8 +226,8 @@ class DeliveryResults:
     def mark(
         self, connection: Connection, ended: Iterable[tuple[ClaimedMessage, Outcome]], now: datetime
     ) -> list[News]:
-        """Write down what became of the attempts. Returns what to log and count once that is committed."""
-        ended = sorted(ended, key=lambda each: each[0].id)  # two that mark the same must not wait for each other
+        """Record the results of attempts. Returns what to log and count after the commit."""
+        ended = sorted(ended, key=lambda each: each[0].id)  # one order for all processes avoids deadlocks
         for channel in sorted({letter.channel for letter, _ in ended}):
             results = {isinstance(outcome, Delivered) for letter, outcome in ended if letter.channel == channel}
             claims.tried(connection, channel, now, accepted=True in results, failed=False in results)
@@ -252,7 +252,7 @@ class DeliveryResults:
                 claims.answered(connection, letter.channel)
                 outbox.again(connection, letter, now, reason, plain=True)
                 return partial(
-                    event.warning, "message.refused", attempt=letter.attempt, reason=f"{reason}; trying a plain page"
+                    event.warning, "message.refused", attempt=letter.attempt, reason=f"{reason}; retrying as plain text"
                 )
             case Refused(reason):
                 claims.answered(connection, letter.channel)
@@ -262,7 +262,7 @@ class DeliveryResults:
                 )
 
     def _fail(self, connection: Connection, name: str, outcome: TryLater, now: datetime) -> None:
-        """Write down that a channel does not take messages. One over its limit is left alone by all of them."""
+        """Record that a channel does not accept messages, and pause it on all replicas if it is over its rate limit."""
         standing, moment = claims.hold(connection, name), now.timestamp()
         claims.failed(connection, name, now)
         quiet = rest(outcome, moment - (standing.failing_since or moment))
@@ -274,7 +274,6 @@ class DeliveryResults:
 
 
 def _count(letter: ClaimedMessage, outcome: Outcome, now: datetime) -> None:
-    """Add one attempt to the counters."""
     result = {Delivered: "sent", TryLater: "later", Refused: "dead" if letter.plain else "plain"}[type(outcome)]
     COUNTERS.add("responder_attempts", letter.channel, result)
     if result != "sent":

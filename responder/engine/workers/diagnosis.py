@@ -1,4 +1,4 @@
-"""The shell of diagnosis: it runs the probes the story asks for, and puts what they found into the pages."""
+"""The diagnosis worker: runs the probes that triage chose, and adds their findings to the pages."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from responder.store.outbox import outbox
 
 _log = structlog.get_logger()
 
+#: Seconds between renewals of the leases.
 RENEW_SECONDS = 1.0
-"""Seconds between signs of life to those who wait for our claims to run out."""
+#: Seconds after a page got its findings until the next claim, so that the page is sent first.
 LATER = 0.2
-"""Seconds after a page got its findings until we look for other work: first the page leaves."""
+#: How long before the page is due the probes must end, finished or not.
 MARGIN = timedelta(milliseconds=200)
-"""How long before the page is due the findings are written into it, answered or not."""
+#: Incidents that one worker diagnoses at a time. The others wait in the table, where any worker finds them.
 AT_ONCE = 8
-"""Incidents that one worker diagnoses at a time. The others wait in the table, where any worker finds them."""
+#: Deadline, in seconds, of a diagnosis whose page is already sent.
 LATE_SECONDS = 10.0
-"""How long a diagnosis may take whose page has left already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedDiagnosis:
-    """A diagnosis whose probes have answered."""
+    """A diagnosis whose probes have ended."""
 
     study: DiagnosisJob
     diagnosed: DiagnosisResult
 
 
 class DiagnosisWorker:
-    """Runs the probes of committed studies, a few incidents at a time. The page does not wait for any of it."""
+    """Runs the probes of committed diagnoses, a few incidents at a time. No page waits for it beyond its budget."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class DiagnosisWorker:
         on_page: Callable[[Collection[str]], None],
         at_once: int = AT_ONCE,
     ) -> None:
-        """``on_end`` is called when the probes of one study have ended, in the thread that ran them.
+        """``on_end`` is called when the probes of one diagnosis have ended, in the thread that ran them.
 
         ``on_page`` is called with the channels whose pages got their findings and may be sent now.
         """
@@ -79,19 +79,19 @@ class DiagnosisWorker:
         self._guard = threading.Lock()
 
     def begin(self, started: Sequence[DiagnosisJob]) -> None:
-        """Run studies that this process holds the claim of."""
+        """Run diagnoses that this process holds the lease of."""
         for study in started:
             with self._guard:
                 self._held[study.id] = study
             self._pool.submit(self._run, study)
 
     def room(self) -> int:
-        """How many more diagnoses may begin."""
+        """Return how many more diagnoses may start."""
         with self._guard:
             return max(0, self._at_once - len(self._held))
 
     def step(self) -> float:
-        """Write what was found into the pages, renew our claims, begin what waits. Returns the seconds to rest."""
+        """Commit findings, renew the leases and start waiting diagnoses. Returns the seconds to rest."""
         with self._guard:
             ended, full = bool(self._ended), len(self._held) >= self._at_once
         rest = self._keep()
@@ -103,7 +103,7 @@ class DiagnosisWorker:
         return rest
 
     def _keep(self) -> float:
-        """Commit what has ended. Findings that change a severity wait for the turn of triage; their page does not."""
+        """Commit ended diagnoses. Only those that change a severity wait for the triage lock."""
         with self._guard:
             ended = list(self._ended)
         calm = [each for each in ended if each.diagnosed.turned is None]
@@ -130,7 +130,7 @@ class DiagnosisWorker:
         self._on_page({name for names in told for name in names})
 
     def _improve(self, connection: Connection, ended: FinishedDiagnosis) -> Collection[str]:
-        """Keep the findings, release the pages, and follow those that have left. Returns the channels to wake."""
+        """Save the findings, release the pages, and follow up those already sent. Returns the channels to wake."""
         work, desk, now = ended.study.work, self._desk(), self._clock.now()
         channels = desk.channels
         if not self._finish(connection, ended, now):
@@ -141,7 +141,7 @@ class DiagnosisWorker:
             return work.channels
         incident = incidents.find(connection, work.incident)
         if not desk.pagers.isdisjoint(missed) and not incidents.still_open(connection, work.incident):
-            # PagerDuty would open a new incident for it, which nobody ever resolves.
+            # PagerDuty would open a new incident that no event ever resolves.
             missed = [name for name in missed if name not in desk.pagers]
         facts = replace(counts(incident) if incident else NO_FACTS, update=late(work, now))
         told = [channels[name] for name in missed]
@@ -151,7 +151,7 @@ class DiagnosisWorker:
 
     @staticmethod
     def _finish(connection: Connection, ended: FinishedDiagnosis, now: datetime) -> bool:
-        """Write the findings with the incident; False where another worker has taken the diagnosis over."""
+        """Save the findings with the incident. Returns False if another worker has taken the diagnosis over."""
         if not diagnoses.finish(connection, ended.study, now):
             return False
         found = ended.diagnosed
@@ -159,7 +159,7 @@ class DiagnosisWorker:
         return True
 
     def _revise(self, connection: Connection, ended: FinishedDiagnosis) -> Collection[str]:
-        """The same with another severity, for other channels, unless the incident has changed meanwhile."""
+        """Save findings that change the severity and the channels, unless the incident has changed meanwhile."""
         work, desk, now = ended.study.work, self._desk(), self._clock.now()
         incident = incidents.find(connection, work.incident)
         content = incidents.contents_of(connection, [work.incident]).get(work.incident)
@@ -196,7 +196,7 @@ class DiagnosisWorker:
         self.begin(started)
 
     def close(self) -> None:
-        """Let go of what is not finished: another worker begins it at once."""
+        """Release unfinished diagnoses, so that another worker starts them at once."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._keep()
         with self._guard:

@@ -1,4 +1,4 @@
-"""The one place where incidents are written: by triage, and by whoever else finds out about them."""
+"""The only writer of incidents: for triage, and for jobs that change incidents without a notification."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from responder.store.database import Database, StoreError, TriageLock
 from responder.store.incidents import detectors, diagnoses, incidents
 from responder.store.outbox import outbox
 
+#: Lease of a diagnosis.
 LEASE = timedelta(seconds=5)
-"""How long a diagnosis stays ours without a sign of life."""
+#: Seconds between attempts to take the triage lock.
 TURN = 0.01
-"""Seconds between looks whether another process has ended its turn."""
-#: How long a write waits for its turn. A job that gets none tries again at its next run.
+#: How long a write waits for the triage lock. A job that does not get it tries again at its next run.
 TURN_SECONDS = 10.0
 
 
 def write(connection: Connection, decided: IncidentChanges, now: datetime, room: int) -> list[DiagnosisJob]:
-    """The second invariant: incidents, deliveries, pages and work in one transaction. Returns the studies to begin."""
+    """Write incidents, messages and diagnoses in one transaction. Returns the diagnoses to start.
+
+    This is the second invariant: a page is committed together with its incident.
+    """
     effects = decided.effects
     incidents.save(connection, decided.added, decided.changed)
     outbox.write(connection, (draft for each in effects for draft in each.drafts), now)
@@ -40,7 +43,7 @@ def write(connection: Connection, decided: IncidentChanges, now: datetime, room:
 
 
 def count(effects: Iterable[Effects]) -> None:
-    """Add what was committed to the counters."""
+    """Add committed effects to the counters."""
     found = Counter[tuple[str, ...]]()
     for each in effects:
         found.update(_counts(each))
@@ -49,7 +52,7 @@ def count(effects: Iterable[Effects]) -> None:
 
 
 def _counts(effects: Effects) -> Iterator[tuple[str, ...]]:
-    """The counters of these effects, with their labels."""
+    """Yield the counters of these effects, with their labels."""
     if effects.delivery is not None:
         yield "responder_deliveries_done", effects.state
     if effects.decision is None:
@@ -65,15 +68,15 @@ def _counts(effects: Effects) -> Iterator[tuple[str, ...]]:
 
 
 def to_tell(effects: Iterable[Effects], now: datetime) -> frozenset[str]:
-    """The channels with a message that is due now. A courier finds later messages itself, in time."""
+    """Return the channels with a message that is due now. Delivery finds later messages itself, in time."""
     return frozenset(draft.channel for each in effects for draft in each.drafts if draft.due_at <= now)
 
 
 class IncidentWriter:
-    """Writes what others than triage decide about incidents: reconciliation, heartbeats, an operator.
+    """Writes changes that are not decided by triage: by jobs such as reconciliation, or by an operator.
 
-    Each takes the same turn as triage, so that nobody decides on a state that another one is about to change.
-    ``on_effects`` gets the studies to begin at once, at most ``room`` of them, and the channels to tell.
+    Each write takes the same lock as triage, so that no decision is based on a state about to change. ``on_effects``
+    gets the diagnoses to start, at most ``room()`` of them, and the channels to wake.
     """
 
     def __init__(
@@ -89,7 +92,7 @@ class IncidentWriter:
         self._room = room
 
     def record(self, decide: Callable[[Connection], IncidentChanges]) -> IncidentChanges:
-        """Take the turn, call ``decide`` and commit its result. Raises StoreError without a turn in TURN_SECONDS."""
+        """Take the triage lock, call ``decide`` and commit. Raises StoreError without the lock in TURN_SECONDS."""
         pause = threading.Event()
         until = self._clock.monotonic() + TURN_SECONDS
         while self._clock.monotonic() < until:
@@ -97,7 +100,7 @@ class IncidentWriter:
                 if turn:
                     return self._record(decide, turn)
             pause.wait(TURN)
-        raise StoreError("another process kept the turn to write incidents for too long")
+        raise StoreError(f"another process held the triage lock for more than {TURN_SECONDS:.0f} s")
 
     def _record(self, decide: Callable[[Connection], IncidentChanges], turn: TriageLock) -> IncidentChanges:
         with self._database.read() as connection:

@@ -1,4 +1,4 @@
-"""A thread that repeats one step until it is told to stop, and that never dies quietly."""
+"""A thread that repeats one step until it is stopped, and that reports its own failure."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import structlog
 from responder.store.database import StoreError
 
 _log = structlog.get_logger()
+#: Seconds to wait after an error of the database.
 _PAUSE = 0.25
-"""Seconds to wait after the database refused something."""
+#: Errors per log line and reason, about a minute of them: the log may be on the disk that is full.
 _TRIES_A_LINE = 240
-"""A line of the log for so many refusals of one reason, a minute of them: the log may be on the disk that is full."""
 
 
 class Loop:
-    """Calls ``step`` again and again. ``step`` returns how many seconds it may rest; ``wake`` cuts the rest short.
+    """Calls ``step`` repeatedly. ``step`` returns the seconds to rest; ``wake`` ends the rest early.
 
-    A step that raises anything but StoreError has met a case nobody thought of. Going on could mean going on without
-    paging, so ``on_fatal`` ends the process: the arbiter starts a fresh one, and nothing durable is lost by it.
+    An exception other than StoreError is unexpected, and continuing could mean running without paging: ``on_fatal``
+    ends the process, gunicorn starts a new one, and no committed data is lost.
     """
 
     def __init__(self, name: str, step: Callable[[], float], on_fatal: Callable[[], None]) -> None:
@@ -34,15 +34,15 @@ class Loop:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something to do now."""
+        """End the rest: there is work now."""
         self._woken.set()
 
     def stop(self, patience: float) -> None:
-        """Finish the step at hand, for at most ``patience`` seconds."""
+        """Finish the current step, within ``patience`` seconds."""
         self._stopping.set()
         self._woken.set()
         if self._thread.is_alive():
@@ -50,7 +50,7 @@ class Loop:
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs."""
+        """True if the thread runs."""
         return self._thread.is_alive()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""Messages that were given up, sent once more because an operator says so."""
+"""Resending of dead messages at an operator's request."""
 
 from __future__ import annotations
 
@@ -12,40 +12,43 @@ from responder.model.report import MessageKind
 from responder.store.outbox import dead_letters
 from responder.store.outbox.dead_letters import MessageRow
 
+#: Why a message that does not exist is not resent.
+UNKNOWN = "no such message"
+
 
 @dataclass(frozen=True, slots=True)
 class ResendResult:
-    """What became of one request; ``refused`` says why it was not put back, empty where it was."""
+    """The result of one request; ``refused`` says why the message is not resent, empty if it is."""
 
     number: int
     refused: str = ""
 
 
 def refusal(row: MessageRow | None, *, told_over: bool) -> str:
-    """Why a message is not sent again, empty where it is. Pure.
+    """Return why a message is not resent, empty if it is. Pure.
 
-    ``told_over`` says that the channel has heard since that the incident is over: what comes after that would open it
-    again, and nothing would close it.
+    ``told_over`` is True if the resolve of the incident was sent on the channel since: a later message would open the
+    incident again there, and nothing would resolve it.
     """
     if row is None:
-        return "there is no such message"
+        return UNKNOWN
     if row.state == "waiting":
-        return "it still waits and is sent by itself"
+        return "it is pending and will be sent"
     if row.state == "merged":
-        return f"message {row.merged_into} took its place"
+        return f"merged into message {row.merged_into}"
     if row.state == "withdrawn":
-        return f"it was taken back before it left: {row.error}"
+        return f"withdrawn before it was sent: {row.error}"
     if row.state != "dead":
-        return "it was accepted: sending it again would tell people twice"
+        return "already accepted; resending it would notify twice"
     if told_over and row.moment != MessageKind.RESOLUTION:
-        return f"{row.channel} has been told since that {row.incident} is over: this would open it again"
+        return f"{row.incident} has since been resolved on {row.channel}; this message would reopen it"
     return ""
 
 
 def resend(
     connection: Connection, numbers: Iterable[int], now: datetime, *, even_if_over: bool = False
 ) -> list[ResendResult]:
-    """Put dead messages back, in their old place of the order; the engine sends them as soon as it sees them."""
+    """Requeue dead messages in their original position; delivery sends them at its next poll."""
     answers = []
     for number in sorted(set(numbers)):
         row = dead_letters.find(connection, number)

@@ -1,4 +1,4 @@
-"""The rules in force: read anew when their files change or somebody asks, and swapped only for rules that are right."""
+"""The rules in force: reloaded when their files change or on request, and replaced by valid rules only."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from responder.rulebook.file_state import Looks
 
 _log = structlog.get_logger()
 
+#: Seconds between checks of the files. A change is read once it is stable for one interval, to skip half-written files.
 LOOK_SECONDS = 2.0
-"""Seconds between looks at the files. A change is read when it has stood for one look: half a file is no rule set."""
+#: Problems listed in the log line of a rejected reload.
 _SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedRules:
-    """Rules, and how their files looked before they were read."""
+    """Rules, and the state of their files before they were read."""
 
     desk: DecisionContext
     looks: Looks
@@ -31,7 +32,7 @@ class LoadedRules:
 
 @dataclass(frozen=True, slots=True)
 class RulesStatus:
-    """What is in force since when. ``refused`` counts the problems of newer files; 0 where the newest are in force."""
+    """The revision in force. ``refused`` counts the problems of newer files; 0 if the newest are in force."""
 
     revision: str
     since: datetime
@@ -39,9 +40,9 @@ class RulesStatus:
 
 
 class RuleReloader:
-    """Holds the desk that decisions are made with. ``read`` makes a new one; it raises InvalidRules or OSError.
+    """Holds the rules in force. ``read`` loads them anew; it raises InvalidRules or OSError.
 
-    Who takes ``desk()`` once works with one rule set to the end: a swap falls between two batches of deliveries.
+    A caller of ``desk()`` works with one rule set to the end: rules are replaced between two batches of notifications.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class RuleReloader:
         self.state = RulesStatus(self._desk.book.revision, clock.now())
 
     def desk(self) -> DecisionContext:
-        """The rules to decide with now."""
+        """Return the rules in force."""
         return self._desk
 
     def ask(self) -> None:
@@ -72,7 +73,7 @@ class RuleReloader:
         self._asked.set()
 
     def step(self) -> float:
-        """Look at the files, and read them where that is due. Returns the seconds to rest."""
+        """Check the files, and read them if they changed. Returns the seconds to rest."""
         looks = self._look()
         if self._asked.is_set():
             self._asked.clear()

@@ -1,4 +1,4 @@
-"""The shell of triage: it takes what was kept, and commits what the story decides about it."""
+"""The triage worker: takes stored notifications, and commits the effects of their decisions."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from responder.store.incidents import detectors
 
 _log = structlog.get_logger()
 
+#: Notifications decided in one transaction.
 BATCH = 32
-"""Deliveries decided in one transaction."""
+#: Seconds between polls for notifications that another process left behind; the webhook wakes this process.
 POLL = 0.7
-"""Seconds between looks for what another process left behind; our own work wakes us."""
 
 
 class TriageWorker:
-    """Decides deliveries, one process at a time.
+    """Decides notifications, in one process at a time.
 
-    One transaction a batch holds the incidents, the pages and the work: the second invariant.
+    One transaction per batch contains the incidents, the pages and the diagnoses: the second invariant.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class TriageWorker:
         on_effects: Callable[[list[DiagnosisJob], Collection[str]], None],
         room: Callable[[], int],
     ) -> None:
-        """``on_effects`` gets the studies to begin at once, at most ``room`` of them, and the channels to tell."""
+        """``on_effects`` gets the diagnoses to start, at most ``room()`` of them, and the channels to wake."""
         self._database = database
         self._desk = desk
         self._clock = clock
@@ -54,12 +54,12 @@ class TriageWorker:
         self._room = room
 
     def step(self) -> float:
-        """Decide what is waiting. Returns the seconds to rest."""
+        """Decide waiting notifications. Returns the seconds to rest."""
         with self._database.alone("triage") as turn:
             return self._batch(turn) if turn else TURN
 
     def _batch(self, turn: TriageLock) -> float:
-        """Decide a batch while others write, then commit what was decided."""
+        """Decide a batch under the triage lock but outside the write transaction, then commit it."""
         with self._database.read() as connection:
             batch = [_not_later(delivery, self._clock.now()) for delivery in inbox.take(connection, BATCH)]
             if not batch:
@@ -75,7 +75,7 @@ class TriageWorker:
         return 0.0 if len(batch) == BATCH else POLL
 
     def _decide(self, connection: Connection, batch: Sequence[Notification]) -> IncidentChanges:
-        """Decide a batch one after the other: what one delivery opens, the next of the same group finds open."""
+        """Decide a batch in order: an incident opened by one notification is open for the next of its group."""
         desk, now = self._desk(), self._clock.now()
         read = [_read(delivery) for delivery in batch]
         known = GroupHistories(connection, [each.group for each in read if each.group], desk, now)
@@ -93,19 +93,19 @@ class TriageWorker:
 
 
 def _settled(effects: Iterable[Effects]) -> Iterator[tuple[int, str, str | None, str]]:
-    """What becomes of the deliveries: id, state, incident, outcome."""
+    """Yield the results of the notifications: id, state, incident, outcome."""
     for each in effects:
         if each.delivery is not None:
             yield each.delivery, each.state, each.incident.id if each.incident else None, each.outcome
 
 
 def _not_later(delivery: Notification, now: datetime) -> Notification:
-    """A delivery from the future came before the clock was put back: its page is due from now, not from then."""
+    """Return the notification as received now if its time is in the future, since a clock was set back."""
     return replace(delivery, received_at=now) if delivery.received_at > now else delivery
 
 
 def foreseen(connection: Connection, delivery: Notification, desk: DecisionContext) -> Effects:
-    """What a delivery would lead to if it came now. Nothing is written."""
+    """Return the effects that a notification would have now. Nothing is written."""
     read = _read(delivery)
     known = GroupHistories(connection, [read.group] if read.group else [], desk, delivery.received_at)
     return _triage(read, delivery, known, desk, FloodState(delivery.received_at, detectors.known_floods(connection)))[
@@ -115,7 +115,7 @@ def foreseen(connection: Connection, delivery: Notification, desk: DecisionConte
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """The group that a notification describes, or the error that stopped the reading."""
+    """The group of a notification, or the error of reading it."""
 
     group: AlertGroup | None
     error: Exception | None = None
@@ -124,7 +124,7 @@ class _Parsed:
 def _read(delivery: Notification) -> _Parsed:
     try:
         return _Parsed(alertmanager.read(delivery))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a page and not a stopped queue
+    except Exception as error:  # noqa: BLE001 - any failure becomes a page and must not stop the queue
         _log.error("triage.unreadable", delivery=delivery.id, exc_info=error)
         return _Parsed(None, error)
 
@@ -132,9 +132,10 @@ def _read(delivery: Notification) -> _Parsed:
 def _triage(
     read: _Parsed, delivery: Notification, known: GroupHistories, desk: DecisionContext, tide: FloodState
 ) -> list[Effects]:
-    """Triage that always answers: a notification that breaks it must neither be lost nor stop those behind it.
+    """Triage a notification; a failure becomes a page, so that neither it nor those behind it are lost.
 
-    The last of the effects are those of the notification. Before them ends an incident about an earlier failure.
+    The last of the effects are those of the notification. The resolve of an incident about an earlier failure precedes
+    them.
     """
     group, error = read.group, read.error
     if group is not None:
@@ -148,10 +149,10 @@ def _triage(
         except Exception as broken:  # noqa: BLE001 - as above
             _log.error("triage.broken", delivery=delivery.id, exc_info=broken)
             error = broken
-    error = error or LookupError("nothing was read")
+    error = error or LookupError("no alert group was read")
     try:
         return [_failed(delivery, group, error, known, desk)]
-    except Exception as worse:  # noqa: BLE001 - what broke triage may break this too; without the group it cannot
+    except Exception as worse:  # noqa: BLE001 - the group may break this too; without the group it cannot fail
         _log.error("triage.broken_twice", delivery=delivery.id, exc_info=worse)
         return [_failed(delivery, None, error, known, desk)]
 
@@ -159,9 +160,9 @@ def _triage(
 def _failed(
     delivery: Notification, group: AlertGroup | None, error: Exception, known: GroupHistories, desk: DecisionContext
 ) -> Effects:
-    """A page about the failure, if something fires or is open that the notification may have been about."""
+    """Return a page about the failure, if an alert fires or an incident is open that it may concern."""
     if group and not group.firing and not group.truncated and known.own(group).incident is None:
-        return Effects(delivery=delivery.id, outcome=f"triage stopped with {type(error).__name__}; nothing fires")
+        return Effects(delivery=delivery.id, outcome=f"triage failed with {type(error).__name__}; no alert fires")
     key = failure_key(group) if group else SHARED
     if known.open(key).incident is None and known.failures() >= SINGLE_PAGES:
         key = SHARED

@@ -104,7 +104,7 @@ def test_a_page_that_was_taken_back_is_listed_with_its_reason(office: Office) ->
     assert "lowered to P3 because health is ok" in listed.stdout
     assert "Taken back  lowered to P3 because health is ok" in office.run("messages", "show", "1").stdout
     refused = office.run("messages", "resend", "1").stderr
-    assert "message 1: not sent again: it was taken back before it left: lowered to P3" in refused
+    assert "message 1: not sent again: withdrawn before it was sent: lowered to P3" in refused
 
 
 def test_every_state_can_be_listed() -> None:
@@ -149,12 +149,12 @@ def test_what_was_given_up_can_be_sent_again(office: Office) -> None:
     assert office.state(1) == "waiting"
     again = office.run("messages", "resend", "1")
     assert again.exit_code == 1
-    assert "it still waits" in again.stderr
+    assert "it is pending" in again.stderr
     office.end(dead=False)
     accepted = office.run("messages", "resend", "1", "99")
     assert accepted.exit_code == 1
-    assert "sending it again would tell people twice" in accepted.stderr
-    assert "message 99: not sent again: there is no such message" in accepted.stderr
+    assert "resending it would notify twice" in accepted.stderr
+    assert "message 99: not sent again: no such message" in accepted.stderr
     assert "responder messages list" in accepted.stderr
 
 
@@ -166,7 +166,7 @@ def test_what_is_over_is_not_opened_again(office: Office) -> None:
     office.end(dead=False)
     refused = office.run("messages", "resend", "--all-dead")
     assert refused.exit_code == 1
-    assert "would open it again" in refused.stderr
+    assert "would reopen it" in refused.stderr
     assert office.state(1) == "dead"
     assert office.run("messages", "resend", "1", "--even-if-over").exit_code == 0
     assert office.state(1) == "waiting"
@@ -212,7 +212,7 @@ def test_a_replay_that_breaks_triage_keeps_to_its_output(office: Office) -> None
     """Log lines of triage do not mix with the output that a script reads."""
     number = Inbox(office.database).keep(b"{", "", NOW)
     done = office.run("replay", str(number), "--dry-run", "--output", "json")
-    assert "triage stopped" in json.loads(done.stdout)["outcome"]
+    assert "triage failed" in json.loads(done.stdout)["outcome"]
     assert json.loads(done.stderr.splitlines()[0])["event"] == "triage.unreadable"
 
 

@@ -106,7 +106,7 @@ def test_a_rule_in_shadow_is_shown_beside_the_one_that_decides() -> None:
     """The decision of a shadow rule is shown beside the one in force."""
     found = element(FIRING, above=(replace(EVERYTHING, id="on-trial", shadow=True, severity="P2"),))
     assert (found["rule"], found["severity"], found["page"]) == ("everything", "P1", True)
-    assert found["shadow"] == "in shadow, rule on-trial would decide: P2 fixed by the rule"
+    assert found["shadow"] == "in shadow, rule on-trial would decide: P2 set by the rule"
     steps = found["explain"]
     assert isinstance(steps, list)
     assert [(step["rule"], step["matched"], step["shadow"]) for step in steps] == [

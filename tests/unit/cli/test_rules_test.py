@@ -324,5 +324,5 @@ def test_a_rule_in_shadow_is_tested_explained_and_counted(tmp_path: Path) -> Non
     path.write_text(good.replace("shadow: trial", "shadow: null"))
     wrong = CliRunner().invoke(rules, ["test", *where, str(path)])
     assert wrong.exit_code == 1
-    assert "in shadow: would have decided P2 fixed by the rule" in wrong.output
-    assert "SHADOW    in shadow, rule trial would decide: P2 fixed by the rule" in wrong.output
+    assert "in shadow: would have decided P2 set by the rule" in wrong.output
+    assert "SHADOW    in shadow, rule trial would decide: P2 set by the rule" in wrong.output

@@ -265,7 +265,7 @@ def test_what_a_rule_in_shadow_would_have_decided_is_recorded() -> None:
     desk = a_desk(above=(SHADOW,))
     effects = begun(desk)
     assert effects.incident is not None
-    said = "; in shadow, rule on-trial would decide: P2 fixed by the rule"
+    said = "; in shadow, rule on-trial would decide: P2 set by the rule"
     assert effects.incident.reason.endswith(said)
     assert effects.outcome.endswith(said)
     assert following(effects, a_group(an_alert()), desk).outcome.endswith(said)
@@ -369,7 +369,7 @@ def test_the_end_of_a_flapping_incident_is_held_back() -> None:
     assert held.incident is not None
     assert held.incident.open
     assert held.incident.review_at == NOW + timedelta(minutes=25)
-    assert "told at 03:06Z if it stays so" in composed(held)[0].update
+    assert "the resolve is held until 03:06 UTC" in composed(held)[0].update
     assert composed(held)[0].status is Status.MONITORING
 
 

@@ -77,7 +77,7 @@ def test_the_reason_says_what_moved_it() -> None:
     """The reason for a P1 is recorded."""
     found = decided(a_p2(Adjustment(matchers=(GOLD,), firing=2, to="P1")), alerts=2, tier="gold")
     assert found.ruling.reason == (
-        'fixed by the rule, raised from P2 to P1 because tier="gold" and 2 alerts fire (2 or more do)'
+        'set by the rule, raised from P2 to P1 because tier="gold" and 2 alerts fire (threshold 2)'
     )
 
 
@@ -126,7 +126,7 @@ def test_a_rule_in_shadow_only_adds_what_it_would_have_decided() -> None:
     """A P1 on trial above a real P3 is a P3: the decision is that of the rules without it, with a few words more."""
     found, without = decided(a_rule(id="trial", shadow=True, severity="P1"), REAL), decided(REAL)
     assert (found.rule.id, found.severity.name, found.ruling.reason) == ("service-down", "P3", without.ruling.reason)
-    assert found.reason == f"{without.reason}; in shadow, rule trial would decide: P1 fixed by the rule"
+    assert found.reason == f"{without.reason}; in shadow, rule trial would decide: P1 set by the rule"
     assert (found.turns, found.key, found.pages) == (without.turns, without.key, without.pages)
 
 
@@ -134,7 +134,7 @@ def test_of_rules_in_shadow_the_first_above_the_deciding_one_counts() -> None:
     """It is the one that would decide if all left the shadow; one below the deciding rule never would."""
     first = a_rule(id="first", shadow=True, severity="P4")
     second = a_rule(id="second", shadow=True, severity="P1")
-    assert str(decided(first, second, REAL).trial) == "in shadow, rule first would decide: P4 fixed by the rule"
+    assert str(decided(first, second, REAL).trial) == "in shadow, rule first would decide: P4 set by the rule"
     assert decided(REAL, first, second).trial is None
     assert decided(replace(first, matchers=(GOLD,)), REAL).trial is None
 
@@ -144,7 +144,7 @@ def test_the_worst_of_a_group_on_trial_is_told_with_its_window() -> None:
     mild = a_rule(id="mild", shadow=True, severity="P4")
     bad = a_p2(id="bad", shadow=True, matchers=FIRST, pages_in={"P2": OFFICE})
     found = decided(bad, mild, REAL, alerts=2, now=SUNDAY)
-    assert str(found.trial).startswith("in shadow, rule bad would decide: P2 fixed by the rule; not paged outside of")
+    assert str(found.trial).startswith("in shadow, rule bad would decide: P2 set by the rule; not paged outside of")
     beat = a_rule(id="beat", shadow=True, action=Action.HEARTBEAT, severity="P1")
     assert str(decided(beat, REAL).trial) == "in shadow, rule beat would decide: heartbeat, nobody would be told"
 
@@ -171,4 +171,4 @@ def test_a_rule_may_say_which_label_is_the_subject(
 def test_rules_without_conditions_are_as_they_were() -> None:
     """Features that a rule does not use have no cost and no effect."""
     found = decided(replace(a_rule(), severity="P2"))
-    assert (found.turns, found.held, found.ruling.reason) == ((), "", "fixed by the rule")
+    assert (found.turns, found.held, found.ruling.reason) == ((), "", "set by the rule")

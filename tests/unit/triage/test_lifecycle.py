@@ -163,7 +163,7 @@ def test_a_resolution_of_nothing_is_recorded_only() -> None:
     """An alert that began and ended before we heard of it opens nothing; the reason says that it was so."""
     change = Story().hears(ONE_OVER)
     assert change.kind is ChangeKind.STALE
-    assert "began and ended before we heard of it" in change.reason
+    assert "fired and resolved between notifications" in change.reason
 
 
 def test_an_older_delivery_cannot_undo_a_newer_one() -> None:
@@ -174,7 +174,7 @@ def test_an_older_delivery_cannot_undo_a_newer_one() -> None:
     story.number = 0
     change = story.hears(fires(began=6), at=7)
     assert change.kind is ChangeKind.STALE
-    assert "older than delivery 2" in change.reason
+    assert "older than notification 2" in change.reason
 
 
 def test_a_lagging_peer_does_not_reopen_what_is_over() -> None:

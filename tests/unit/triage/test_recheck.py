@@ -26,7 +26,7 @@ def test_the_end_that_was_held_back_is_told_when_it_has_lasted() -> None:
     assert review(known(story), end - MINUTE).kind is ChangeKind.REPEATED
     change = review(known(story), end)
     assert (change.kind, change.flaps, change.review_at) == (ChangeKind.RESOLVED, 1, None)
-    assert change.reason == "resolved because it stayed quiet for 10 minutes after it had fired again"
+    assert change.reason == "resolved because no alert fired for 10 minutes after the last re-fire"
 
 
 def test_what_was_not_named_any_more_is_resolved_in_the_end() -> None:
@@ -38,7 +38,7 @@ def test_what_was_not_named_any_more_is_resolved_in_the_end() -> None:
     assert (early.kind, early.held_until) == (ChangeKind.REPEATED, STARTED + 6 * MINUTE + USUAL.peer)
     change = review(known(story), STARTED + 6 * MINUTE + USUAL.peer)
     assert (change.kind, change.review_at, change.hold) == (ChangeKind.RESOLVED, None, "")
-    assert "1 alert known to fire not notified any more (silenced or inhibited)" in change.reason
+    assert "1 firing alert no longer notified (silenced or inhibited)" in change.reason
 
 
 def test_what_a_peer_keeps_saying_is_believed() -> None:

@@ -86,7 +86,7 @@ def test_what_inhibits_an_alert_is_named() -> None:
     """An alert hidden by another one is not silenced by anybody."""
     listed = ListedAlert(suppressed=True, inhibitors=("NodeDown",))
     assert of(a_view(alerts={ONE: listed})).reason == "inhibited by NodeDown"
-    assert of(a_view(alerts={ONE: ListedAlert(suppressed=True)})).reason == "muted for the time of day"
+    assert of(a_view(alerts={ONE: ListedAlert(suppressed=True)})).reason == "muted by a time interval"
 
 
 def test_what_is_gone_is_over_after_the_grace_period() -> None:
@@ -97,9 +97,7 @@ def test_what_is_gone_is_over_after_the_grace_period() -> None:
     assert of(a_view(), incident=gone, minutes=9.9).standing is AlertPresence.GONE
     verdict = of(a_view(), a_view("http://b"), incident=gone, minutes=10)
     assert verdict.standing is AlertPresence.OVER
-    assert verdict.reason == (
-        "http://a and http://b did not list it any more since 02:41Z, and no notification told its end"
-    )
+    assert verdict.reason == ("http://a and http://b has not listed it since 02:41Z, and no resolve was received")
 
 
 def test_why_no_end_was_sent_is_said_where_it_is_known() -> None:
@@ -114,15 +112,15 @@ LONG_GONE = replace(OPEN, gone_since=NOW - timedelta(hours=1))
 @pytest.mark.parametrize(
     ("answers", "why"),
     [
-        ((AlertmanagerUnavailable("http://a", "refused"),), "http://a cannot be asked: refused"),
+        ((AlertmanagerUnavailable("http://a", "refused"),), "http://a could not be queried: refused"),
         (
             (a_view(), AlertmanagerUnavailable("http://b", "timed out after 5.0 s")),
-            "http://b cannot be asked: timed out after 5.0 s",
+            "http://b could not be queried: timed out after 5.0 s",
         ),
-        ((a_view(up_since=NOW - timedelta(minutes=9)),), "http://a was started at 02:32Z"),
-        ((a_view(up_since=NOW + timedelta(hours=1)),), "http://a was started at 03:41Z"),
-        ((a_view(settling=True),), "http://a has not heard from the others"),
-        ((a_view(), a_view("http://b", up_since=NOW)), "http://b was started at 02:41Z"),
+        ((a_view(up_since=NOW - timedelta(minutes=9)),), "http://a started at 02:32Z"),
+        ((a_view(up_since=NOW + timedelta(hours=1)),), "http://a started at 03:41Z"),
+        ((a_view(settling=True),), "http://a has not synchronized with its cluster"),
+        ((a_view(), a_view("http://b", up_since=NOW)), "http://b started at 02:41Z"),
         ((), "no Alertmanager is configured"),
     ],
 )

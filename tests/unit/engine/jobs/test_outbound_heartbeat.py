@@ -39,8 +39,8 @@ NEVER = HeartbeatState(cluster="prod", seen_at=None, since=NOW, watched_at=NOW)
     ("changes", "expected"),
     [
         ({}, ()),
-        ({"oldest_delivery": NOW - 3 * MINUTE}, ("deliveries wait to be decided",)),
-        ({"backlogs": {"slack": Backlog(waiting=1, urgent=NOW - 3 * MINUTE)}}, ("messages for slack do not leave",)),
+        ({"oldest_delivery": NOW - 3 * MINUTE}, ("notifications are waiting for triage",)),
+        ({"backlogs": {"slack": Backlog(waiting=1, urgent=NOW - 3 * MINUTE)}}, ("messages to slack are overdue",)),
         (
             {"standings": {"pagerduty": ChannelState(failed_at=102.0, accepted_at=101.0)}},
             ("pagerduty did not accept the last message",),

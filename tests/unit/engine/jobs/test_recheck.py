@@ -72,7 +72,7 @@ def test_a_contradiction_that_lasts_pages(shop: Shop) -> None:
     assert pager(shop) == ["trigger", "resolve", "trigger"]
     assert shop.rows("SELECT open, flaps FROM incidents") == [(1, 1)]
     ((report,),) = shop.rows("SELECT facts FROM messages WHERE channel = 'pagerduty' ORDER BY id DESC LIMIT 1")
-    assert b"nobody took that back within 6 minutes" in report
+    assert b"not reported as resolved within 6 minutes" in report
 
 
 def test_an_incident_whose_messages_are_gone_still_ends(shop: Shop) -> None:

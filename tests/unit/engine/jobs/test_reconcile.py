@@ -130,7 +130,7 @@ def test_a_silence_is_told_once_and_wakes_nobody(scene: Scene, answers: Answers)
     assert scene.is_open()
     answers.alerts[-1] = answers.listed(FINGERPRINT)
     scene.compare()
-    assert scene.told("slack")[4:] == [(step, "still firing, and not silenced any more") for step in ("edit", "reply")]
+    assert scene.told("slack")[4:] == [(step, "no longer suppressed; still firing") for step in ("edit", "reply")]
 
 
 def test_what_is_gone_is_resolved_with_the_reason(scene: Scene, answers: Answers) -> None:
@@ -142,7 +142,7 @@ def test_what_is_gone_is_resolved_with_the_reason(scene: Scene, answers: Answers
     assert not scene.is_open()
     step, why = scene.told("pagerduty")[-1]
     assert step == "resolve"
-    assert f"{answers.url} did not list it any more since 02:41Z, and no notification told its end" in why
+    assert f"{answers.url} has not listed it since 02:41Z, and no resolve was received" in why
 
 
 @pytest.mark.parametrize(

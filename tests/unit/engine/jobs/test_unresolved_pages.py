@@ -91,8 +91,8 @@ def test_slack_hears_that_it_must_be_closed_by_hand(morning: Morning) -> None:
     assert morning.told() == [("slack", "aloud")]
     with morning.database.read() as connection:
         report = last_report(connection, morning.incident.id, NOW)
-    assert "refused the end of this incident for good (HTTP 400: Invalid routing key)" in report.update
-    assert "close it there by hand" in report.update
+    assert "rejected the resolve of this incident (HTTP 400: Invalid routing key)" in report.update
+    assert "resolve it there manually" in report.update
     assert "`responder messages resend 4`" in report.update
 
 

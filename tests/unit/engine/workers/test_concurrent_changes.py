@@ -152,7 +152,7 @@ def test_an_end_that_the_pager_cannot_be_told_of_any_more_says_so(shop: Shop) ->
     shop.desk = replace(shop.desk, channels={name: CHANNELS_USED[name] for name in ("slack", "log")})
     shop.deliver(a_body(alerts=[OVER], status="resolved"))
     ((report,),) = shop.rows("SELECT facts FROM messages WHERE moment = 'resolution' AND step = 'reply'")
-    assert b"close it by hand in PagerDuty, which is not configured here any more" in report
+    assert b"resolve it manually in PagerDuty, which is no longer configured" in report
 
 
 def test_a_clock_that_is_put_back_does_not_keep_a_contradiction_for_an_hour(shop: Shop) -> None:

@@ -43,7 +43,7 @@ def test_nothing_is_decided_while_triage_has_the_turn(database: Database) -> Non
             return super().monotonic()
 
     ledger = IncidentWriter(database, Ticking())
-    with database.alone("triage"), pytest.raises(StoreError, match="turn"):
+    with database.alone("triage"), pytest.raises(StoreError, match="triage lock"):
         ledger.record(opened)
 
 
