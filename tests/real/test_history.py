@@ -68,7 +68,7 @@ def test_what_prometheus_remembers_is_replayed(remembered: Program, tmp_path: Pa
     for path in (ROOT / "rules").glob("*.yaml"):
         (rules / path.name).write_text(path.read_text().replace("critical: P1, page: P1, warning: P2", "critical: P3"))
     history = ("--prometheus", remembered.url, "--since", "2m", "--step", "1s")
-    found = _responder("backtest", *history, "--rules", str(rules), "--runbooks", "runbooks", "--against", "rules")
+    found = _responder("backtest", *history, "--rules", str(rules), "--runbooks", "runbooks", "--against", "./rules")
     numbers = found["summary"]
     assert numbers["notifications"] >= 4
     assert (numbers["pages_before"], numbers["pages_after"], numbers["lost_page"]) == (1, 0, 1)

@@ -38,8 +38,8 @@ _OF_PROMETHEUS = timedelta(days=30)
     "before",
     default="HEAD",
     show_default=True,
-    metavar="FOLDER|REVISION",
-    help="The rules before the change: a folder, or a git revision of the repository that holds the rules.",
+    metavar="REVISION|./FOLDER",
+    help="The rules before the change: a git revision of the repository that holds the rules, or a folder (./NAME).",
 )
 @click.option("--prometheus", "url", metavar="URL", help="Replay what this Prometheus remembers of its alerts.")
 @click.option("--since", type=SPAN, help="How far back: 12h, 30d, 4w. [default: everything; 30d of a Prometheus]")

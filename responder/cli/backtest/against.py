@@ -28,12 +28,18 @@ class RuleSet:
 
 @contextlib.contextmanager
 def against(wanted: str, now: RuleSet) -> Iterator[RuleSet]:
-    """The set that ``wanted`` names: a folder, or a revision of the repository that holds the rules in force ``now``.
+    """The set that ``wanted`` names: a revision of the repository that holds the rules ``now``, or a folder.
 
-    Runbooks are those beside the folder, or of the same revision; where there are none, those of ``now``.
+    Only what starts with ``/`` or ``.`` is a folder: a change under test could add a folder with the name of the
+    revision it is compared with. Runbooks are those beside the folder, or of the same revision, else those of ``now``.
+
+    Raises:
+        FatalError: There is no such folder or revision, or it cannot be read.
     """
-    if Path(wanted).is_dir():
+    if wanted.startswith(("/", ".")):
         folder = Path(wanted)
+        if not folder.is_dir():
+            raise FatalError(f"'{one_line(wanted)}' is not a folder: name one with --against")
         beside = folder.resolve().parent / now.runbooks.name
         yield RuleSet(wanted, folder, beside if beside.is_dir() else now.runbooks)
         return
@@ -51,19 +57,34 @@ def _commit(wanted: str, rules: Path) -> str:
     try:
         found = _git(rules, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{wanted}^{{commit}}")
     except FatalError as error:
-        raise FatalError(
-            f"'{one_line(wanted)}' is neither a folder nor a git revision: name one with --against"
-        ) from error
+        shown = one_line(wanted)
+        hint = f"for the folder write --against ./{shown}" if Path(wanted).is_dir() else "name one with --against"
+        raise FatalError(f"'{shown}' is not a git revision of {rules}: {hint}") from error
     return found.decode().strip()
 
 
 def _extract(top: Path, commit: str, folder: Path, into: Path) -> Path | None:
-    """A folder as it was at a commit; None where it lies elsewhere, or was not there."""
+    """Return a folder as it was at a commit; None if it lies outside the repository or did not exist.
+
+    Raises:
+        FatalError: It holds a symbolic link to something outside itself.
+    """
     inside = _inside(top, folder)
     if inside is None or not _git(top, "ls-tree", "-d", "--name-only", commit, "--", inside):
         return None
     with tarfile.open(fileobj=BytesIO(_git(top, "archive", "--format=tar", commit, "--", inside))) as archive:
-        archive.extractall(into, filter="data")
+        links = [each for each in archive if each.issym()]
+        with contextlib.suppress(tarfile.FilterError):
+            archive.extractall(into, filter="data")
+    for link in links:
+        if (
+            not (into / link.name).resolve().is_relative_to((into / inside).resolve())
+            or not (into / link.name).exists()
+        ):
+            raise FatalError(
+                f"{one_line(link.name)} at {commit[:12]} is a symbolic link to {one_line(link.linkname)}, outside "
+                f"{inside}: check the revision out elsewhere (git worktree add) and name that folder with --against"
+            )
     return into / inside
 
 

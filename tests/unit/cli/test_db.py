@@ -133,7 +133,7 @@ LOOKS = [
     "rejects list",
     "rejects show 1",
     "rules explain --incident INC-1",
-    "backtest --against rules",
+    "backtest --against ./rules",
 ]
 
 

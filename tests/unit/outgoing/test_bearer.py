@@ -157,7 +157,7 @@ def test_the_comparison_with_alertmanager_brings_it(server: Monitoring, outgoing
 
 COMMANDS = {
     "coverage": ["rules", "coverage", "--prometheus", "{url}"],
-    "backtest": ["backtest", "--prometheus", "{url}", "--since", "2h", "--against", "rules"],
+    "backtest": ["backtest", "--prometheus", "{url}", "--since", "2h", "--against", "./rules"],
     "explain": ["rules", "explain", "--alertmanager", "{url}"],
     "explain, configured": ["rules", "explain", "--alertmanager"],
     "doctor": ["doctor", "--output", "json"],

@@ -201,9 +201,52 @@ def test_a_revision_that_is_none_is_told(run: Run, repository: Path, past: Path)
     rules = ("--rules", f"{repository}/rules")
     unknown = run(str(past), *rules, against="--output=x")
     assert unknown.exit_code == 1
-    assert "'--output=x' is neither a folder nor a git revision: name one with --against" in unknown.stderr
+    assert f"'--output=x' is not a git revision of {repository}/rules: name one with --against" in unknown.stderr
+    missing = run(str(past), *rules, against="./nothing")
+    assert "'./nothing' is not a folder: name one with --against" in missing.stderr
     later = run(str(past), "--rules", f"{repository}/after", against="HEAD")
     assert "has no folder after" in later.stderr
+
+
+@pytest.mark.parametrize("is_revision", [True, False], ids=["revision", "no such revision"])
+def test_a_folder_never_stands_in_for_a_revision(
+    run: Run, repository: Path, past: Path, monkeypatch: pytest.MonkeyPatch, *, is_revision: bool
+) -> None:
+    """A change that adds a folder named as the revision it is compared with does not replace the baseline."""
+    monkeypatch.chdir(repository)
+    (repository / "main").mkdir()
+    shutil.copy(repository / "after" / "rules.yaml", repository / "main" / "rules.yaml")
+    if is_revision:
+        subprocess.run(["git", "branch", "-M", "main"], check=True, timeout=30)
+    else:
+        subprocess.run(["git", "branch", "-M", "other"], check=True, timeout=30)
+    done = run(str(past), "--rules", "rules", against="main")
+    if is_revision:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, timeout=30, capture_output=True, text=True)
+        assert f"  before  main ({commit.stdout[:12]})" in done.output
+        assert "2 new, 1 lost" in done.output
+    else:
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert "'main' is not a git revision of rules: for the folder write --against ./main" in done.stderr
+    folder = run(str(past), "--rules", "rules", against="./main")
+    assert "  before  ./main, " in folder.output
+    assert "nothing would have been different" in folder.output
+
+
+@pytest.mark.parametrize("target", ["../elsewhere.yaml", "/etc/passwd", "missing.yaml", "../rules-too/x.yaml"])
+def test_a_link_in_the_old_revision_is_one_sentence(run: Run, repository: Path, past: Path, target: str) -> None:
+    """A symbolic link of the old revision that leads nowhere or outside is named and never followed."""
+    (repository / "rules-too").mkdir()
+    (repository / "rules-too" / "x.yaml").write_text("rules: []\n")
+    (repository / "rules" / "link.yaml").symlink_to(target)
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]
+    for words in (["add", "rules", "rules-too"], [*who, "commit", "--quiet", "-m", "link"]):
+        subprocess.run(["git", "-C", str(repository), *words], check=True, timeout=30)
+    (repository / "rules" / "link.yaml").unlink()
+    done = run(str(past), "--rules", f"{repository}/rules", against="HEAD")
+    assert done.exit_code == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert f"is a symbolic link to {target}, outside rules" in done.stderr
 
 
 def test_the_shipped_rules_and_examples_agree_with_themselves(run: Run) -> None:
