@@ -58,6 +58,13 @@ METRICS: Final[Mapping[str, Metric]] = {
         ("reason",),
         known=(("cut_off",), ("hung_up",)),
     ),
+    "responder_slow_connections": Metric(
+        "counter",
+        "Connections closed because the head of a request (head) or all of it with its answer (request) took more than "
+        "10 s, or to make room for newer ones (room).",
+        ("reason",),
+        known=(("head",), ("request",), ("room",)),
+    ),
     "responder_deliveries_done": Metric(
         "counter", "Deliveries that triage has settled, by how.", ("state",), known=(("decided",), ("failed",))
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -24,6 +25,11 @@ _SWITCH_SECONDS = 0.0002
 """A commit must not wait 5 ms, Python's default, each time it needs the interpreter that another thread uses."""
 _COLLECT_AFTER = 20_000
 """New objects before the collector looks for cycles: at Python's 700 it looks several times for each webhook."""
+
+#: Most connections of a worker, and the descriptors that it needs for anything else. Beyond either, the connection that
+#: is idle for the longest time is closed.
+_CONNECTIONS = 5_000
+_OTHER_DESCRIPTORS = 500
 
 
 class GunicornApp(BaseApplication):
@@ -49,6 +55,7 @@ class GunicornApp(BaseApplication):
             "workers": self._settings.workers,
             "threads": self._settings.threads,
             "worker_class": BalancedThreadWorker,
+            "worker_connections": _connections(),
             "keepalive": 75,
             "timeout": 30,
             "graceful_timeout": 15,
@@ -106,6 +113,17 @@ class GunicornApp(BaseApplication):
             self._log.drain()
         finally:
             os._exit(_BROKEN)
+
+
+def _connections() -> int:
+    """Connections for which this process may open descriptors. Raises its own limit as far as it is allowed to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS + _OTHER_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    room = wanted if soft == resource.RLIM_INFINITY else soft
+    return min(_CONNECTIONS, max(room - _OTHER_DESCRIPTORS, room // 2))
 
 
 class _Arbiter(Master):

@@ -13,9 +13,13 @@ from responder.standins import butterfly
 from responder.store.database import Database, StoreError
 from tests.faults.disk import full
 from tests.faults.world import World
+from tests.support.slow_clients import KINDS, SlowClients
 
 #: Takes the world, the duration in seconds, and a random generator for other choices.
 Strike = Callable[[World, float, Random], None]
+
+#: Connections of each kind of slow client, more than all threads of a replica.
+_CLIENTS = 30
 
 
 def kill_worker(world: World, _seconds: float, dice: Random) -> None:
@@ -116,6 +120,17 @@ def hang_probes(world: World, seconds: float, _dice: Random) -> None:
     for service in butterfly.SERVICES:
         world.butterfly.set(service, butterfly.up())
     world.timeline.note("probes are answered again")
+
+
+def half_requests(world: World, seconds: float, _dice: Random) -> None:
+    """Clients without a token hold many connections to each replica, and send half a request or never close."""
+    world.timeline.note("clients send half requests")
+    with contextlib.ExitStack() as held:
+        for replica in world.replicas:
+            for begin, drip in KINDS.values():
+                held.enter_context(SlowClients(replica.address, begin, drip, _CLIENTS))
+        time.sleep(seconds)
+    world.timeline.note("clients are gone")
 
 
 def move_clock(ahead: int) -> Strike:
