@@ -52,6 +52,8 @@ DRAIN_SECONDS = 8.0
 """How long a stopping worker may take to finish what it is sending."""
 #: Rest of a loop that has nothing left to do.
 _REST_SECONDS = 3600.0
+#: Interval of checks for deleted or replaced files of SQLite: a lost commit is noticed within a second.
+_FILES_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,10 @@ class Worker:
 
 
 class DatabaseOpener:
-    """Brings a database that was away at the start to the newest schema, and refuses everything until then."""
+    """Brings a database that was away at the start to the newest schema, and refuses everything until then.
+
+    Afterwards it watches the files of SQLite.
+    """
 
     def __init__(self, settings: Settings, database: Database, away: str) -> None:
         self._settings = settings
@@ -95,7 +100,8 @@ class DatabaseOpener:
                 raise
             self._waiting = False
             self._database.refuse("")
-        return _REST_SECONDS
+        self._database.verify_files()
+        return _FILES_SECONDS if self._database.is_sqlite else _REST_SECONDS
 
 
 @contextlib.contextmanager
@@ -136,7 +142,7 @@ def worker(
         files = CounterFiles(counters, slot)
         COUNTERS.open(files.open)
     clock = bootstrap.SystemClock()
-    database = Database(settings.database_url.reveal())
+    database = Database(settings.database_url.reveal(), create=False)
     inbox = Inbox(database)
     engine = _engine(settings, database, first, clock, on_fatal) if settings.role != "web" else None
     opening = Loop("opening", DatabaseOpener(settings, database, away).step, on_fatal)

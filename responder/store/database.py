@@ -36,12 +36,13 @@ class Database:
 
     ``url`` is ``sqlite:///FILE`` or whatever libpq takes after ``postgresql://``. ``read``, ``write`` and ``work`` each
     give a connection, and raise StoreError for whatever the database refuses. ``name`` is what people may read of it.
+    ``create`` allows SQLite to make a new file.
     """
 
-    def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS, *, create: bool = True) -> None:
         scheme = url.partition(":")[0].partition("+")[0]
         self.is_sqlite = scheme not in {"postgresql", "postgres"}
-        self._kind = Sqlite(url, busy_seconds) if self.is_sqlite else Postgres(url, busy_seconds)
+        self._kind = Sqlite(url, busy_seconds, create=create) if self.is_sqlite else Postgres(url, busy_seconds)
         self.name = str(Path(self._kind.file).absolute()) if isinstance(self._kind, Sqlite) else without_passwords(url)
         # PostgreSQL's errors name the server themselves, SQLite's do not name the file.
         self._who = f"database {self.name}" if self.is_sqlite else "database"
@@ -135,6 +136,11 @@ class Database:
         """Write a consistent copy to a new file, while everybody goes on. ``env`` is for the programs it takes."""
         with self._named():
             self._kind.back_up(target, env, seconds)
+
+    def verify_files(self) -> None:
+        """Raise StoreError if a file of SQLite was deleted or replaced; open the database again once that is safe."""
+        with self._named():
+            self._kind.verify()
 
     def check(self) -> None:
         """Raise StoreError unless a write transaction can be had now; that the disk is full shows in none so empty."""

@@ -107,6 +107,8 @@ def _examined(opened: Database) -> list[Result]:
             connection.execute(text("SELECT sqlite_version()" if opened.is_sqlite else "SHOW server_version")).scalar()
         )
     results = [version_of(version, sqlite=opened.is_sqlite)]
+    if opened.is_sqlite:
+        results += _readable_files(Path(opened.name))
     if schema is None:
         results.append(
             skipped(
@@ -122,6 +124,16 @@ def _examined(opened: Database) -> list[Result]:
             bad("database", f"{left / 1e6:.0f} MB left on its disk", "make room: without it nothing is acknowledged")
         )
     return results
+
+
+def _readable_files(file: Path) -> list[Result]:
+    """A warning if other users can read the payloads: version 0.1 created the files by the umask."""
+    from responder.store.backends.sqlite_files import SUFFIXES
+
+    paths = [path for suffix in SUFFIXES if (path := file.with_name(f"{file.name}{suffix}")).exists()]
+    wide = [str(path) for path in paths if path.stat().st_mode & 0o077]
+    what = f"other users can read the stored payloads in {', '.join(wide)}"
+    return [warn("database", what, f"chmod 600 {' '.join(wide)}")] if wide else []
 
 
 def version_of(version: str, *, sqlite: bool) -> Result:

@@ -176,6 +176,9 @@ class Postgres:
             connection.execute(select(func.pg_advisory_xact_lock(_number("migrate"))))
             yield connection
 
+    def verify(self) -> None:
+        """Nothing: the files are the server's."""
+
     def tidy(self) -> None:
         """Nothing: autovacuum makes room of what was deleted."""
 

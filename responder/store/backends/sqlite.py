@@ -19,6 +19,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay
 
 from responder.store.backends.atomic_file import whole
 from responder.store.backends.errors import StoreError
+from responder.store.backends.sqlite_files import SqliteFiles
 
 _LOOK_SECONDS = 0.003
 """How long SQLite itself waits before we look again: it sleeps 1 ms, then 2 ms, and only later as long as 100 ms."""
@@ -63,7 +64,7 @@ def _locked(path: str) -> Iterator[bool]:
 class Sqlite:
     """What ``Database`` does, on SQLite. Errors of the driver and of SQLAlchemy come out as they are."""
 
-    def __init__(self, url: str, patience: float) -> None:
+    def __init__(self, url: str, patience: float, *, create: bool = True) -> None:
         try:
             parsed = make_url(url)
         except ArgumentError:
@@ -81,6 +82,7 @@ class Sqlite:
         self._line = threading.Lock()
         self._appending = threading.Lock()
         self._appender: PoolProxiedConnection | None = None
+        self._files = SqliteFiles(self.file, DRIVER, patience, self._close_connections, create=create)
 
     @staticmethod
     def _open(url: str, *, begin: str, timeout: float, synced: bool = True) -> Engine:
@@ -108,8 +110,10 @@ class Sqlite:
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
         """A durable transaction."""
-        with self._begun(self.writers) as connection:
-            yield connection
+        with self._files.using():
+            with self._begun(self.writers) as connection:
+                yield connection
+            self._files.verify()
 
     @contextlib.contextmanager
     def work(self) -> Iterator[Connection]:
@@ -117,7 +121,7 @@ class Sqlite:
         if not self._line.acquire(timeout=self._patience):
             raise StoreError("database: too many wait to write")
         try:
-            with self._begun(self._workers) as connection:
+            with self._files.using(), self._begun(self._workers) as connection:
                 yield connection
         finally:
             self._line.release()
@@ -125,12 +129,12 @@ class Sqlite:
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only looks."""
-        with self._readers.connect() as connection:
+        with self._files.using(), self._readers.connect() as connection:
             yield connection
 
     def finds(self, looked_for: Select[Any]) -> bool:
         """Said to the driver: in an idle process SQLAlchemy takes several times as long as the look."""
-        with contextlib.closing(self._readers.raw_connection()) as connection:
+        with self._files.using(), contextlib.closing(self._readers.raw_connection()) as connection:
             driver: Any = connection.driver_connection
             return bool(driver.execute(_in_words(looked_for)).fetchall())
 
@@ -140,7 +144,7 @@ class Sqlite:
         """Said to the driver, since SQLAlchemy takes longer than the insert."""
         columns = ", ".join(rows[0])
         sql = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(rows[0]))})"  # noqa: S608 - our own names
-        with self._appending:
+        with self._appending, self._files.using():
             if self._appender is None:
                 self._appender = self.writers.raw_connection()
             driver: Any = self._appender.driver_connection
@@ -153,6 +157,7 @@ class Sqlite:
                 self._appender.invalidate()
                 self._appender = None
                 raise
+            self._files.verify()
         return ids
 
     @contextlib.contextmanager
@@ -181,7 +186,7 @@ class Sqlite:
 
     def tidy(self) -> None:
         """Checkpoint while others write, then cut the log off in a moment in which nobody does."""
-        with self._readers.connect() as connection:
+        with self._files.using(), self._readers.connect() as connection:
             driver: Any = connection.connection.driver_connection
             connection.rollback()
             driver.execute(f"PRAGMA busy_timeout = {int(_LOOK_SECONDS * 1000)}")
@@ -205,15 +210,26 @@ class Sqlite:
         """
         if not self.exists():
             raise StoreError(f"there is no database {self.file}: set RESPONDER_DATABASE_URL")
-        with whole(target) as part:
+        with self._files.using(), whole(target) as part:
             with contextlib.closing(DRIVER.connect(self.file)) as old, contextlib.closing(DRIVER.connect(part)) as new:
                 old.backup(new)
                 verdict = new.execute("PRAGMA quick_check").fetchone()[0]
             if verdict != "ok":
                 raise StoreError(f"the copy of {self.file} is damaged, and so may the database be: {verdict}")
 
+    def verify(self) -> None:
+        """Raise StoreError unless the files are the ones opened; open them if no process uses other ones."""
+        with self._files.using():
+            pass
+
     def dispose(self) -> None:
         """Close every connection."""
+        self._files.close()
+
+    def _close_connections(self) -> None:
+        if self._appender is not None:
+            self._appender.invalidate()
+            self._appender = None
         for engine in (self.writers, self._workers, self._readers):
             engine.dispose()
 

@@ -77,3 +77,15 @@ def test_a_clock_that_never_was_set_is_bad(year: int, level: Level, said: str) -
     """A machine that believes it is 1970 is found even where nobody can be asked for the time."""
     [found] = clocks(a_patient(Settings(), HandClock(datetime(year, 1, 1, tzinfo=UTC))))
     assert (found.level, said in found.what) == (level, True), found
+
+
+def test_files_that_other_users_can_read_are_reported(tmp_path: Path) -> None:
+    """Payloads stored by an earlier version may be open to every user of the machine."""
+    path = tmp_path / "responder.db"
+    path.touch()
+    path.chmod(0o644)
+    warned = [each for each in _examined(path) if each.level is Level.WARN and "other users" in each.what]
+    assert [(str(path) in each.what, each.change.startswith("chmod 600 ")) for each in warned] == [(True, True)]
+    for file in tmp_path.iterdir():
+        file.chmod(0o600)
+    assert not [each for each in _examined(path) if "other users" in each.what]
