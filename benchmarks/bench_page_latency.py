@@ -76,7 +76,7 @@ def _service(number: int | str) -> str:
 
 
 class Stopwatch:
-    """Knows when PagerDuty heard of each group."""
+    """Records the arrival of each group at PagerDuty."""
 
     def __init__(self, pagerduty: PagerDutyStandIn) -> None:
         self._pagerduty = pagerduty

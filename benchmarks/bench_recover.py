@@ -1,4 +1,4 @@
-"""SIGKILL with 10,000 undelivered deliveries, at a random moment: what is lost, and how soon all is as it should be.
+"""SIGKILL with 10,000 undecided notifications, at a random moment: losses, and time to recover.
 
 The database holds 10,000 webhooks that were acknowledged and not decided, each a group of its own, one in a hundred of
 them P1. Every round begins with a copy of it: `serve` starts, takes more webhooks from a client, and all of its
@@ -69,7 +69,7 @@ class Client(threading.Thread):
         self.kept: list[int] = []
 
     def run(self) -> None:
-        """Until told to stop."""
+        """Run until stopped."""
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {harness.TOKEN}"}
         for number in range(10**6):
             if self._ending.is_set():
@@ -91,7 +91,7 @@ class Client(threading.Thread):
 
 
 def backlog(folder: Path) -> Path:
-    """A database with the undelivered deliveries; the loud ones are spread among the others."""
+    """A database with undecided notifications; those that page are spread among the others."""
     path = folder / "backlog.db"
     database = Database(f"sqlite:///{path}")
     migrate(database)

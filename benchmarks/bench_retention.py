@@ -69,11 +69,11 @@ class Past:
         self._number = 0
 
     def body(self) -> bytes:
-        """A body that differs from every other one."""
+        """A unique payload."""
         return self._body.replace(b"benchmark", self._chance.randbytes(16).hex().encode())
 
     def keep(self) -> int:
-        """Keep one delivery and leave it undecided."""
+        """Store one notification and leave it undecided."""
         return self._inbox.keep(self.body(), "", self._clock.now())
 
     def opened(self, delivery: int, *, over: bool = True) -> None:

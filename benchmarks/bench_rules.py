@@ -109,7 +109,7 @@ def match() -> None:
 
 
 def new() -> None:
-    """Alerts whose values nobody has seen, against rules of one regex."""
+    """Alerts with unseen values, against rules of one regex."""
     matching = RuleIndex(rules(10_000, FORMS["one regex"][0]))
     alerts = [{"alertname": "Down", "cluster": f"prod-{number}-x{number}"} for number in range(0, 10_000, 200)]
     began = time.perf_counter()
@@ -201,7 +201,7 @@ def bodies(members: list[dict[str, object]]) -> list[dict[str, object]]:
 
 
 def routes(count: int) -> str:
-    """Alertmanager's configuration with as many routes as we have rules."""
+    """Alertmanager's configuration with as many routes as rules."""
     matchers = [[f'alertname="HighErrorRate{n}"', 'service=~"cart|payments"'] for n in range(count)]
     tree = {"receiver": "all", "routes": [{"receiver": "all", "matchers": each} for each in matchers]}
     return json.dumps({"route": tree, "receivers": [{"name": "all"}]})

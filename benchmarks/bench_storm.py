@@ -48,7 +48,7 @@ class Scales(threading.Thread):
         self.most = 0.0
 
     def run(self) -> None:
-        """Until told to stop."""
+        """Run until stopped."""
         while not self._ending.wait(0.5):
             self.most = max(self.most, self._server.pss())
 

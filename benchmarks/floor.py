@@ -1,4 +1,4 @@
-"""The floor: a Flask receiver of forty lines that only inserts the body. It checks nothing and does nothing else."""
+"""The floor: a Flask receiver of forty lines that only inserts the payload, without any check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The peer of bench_page_latency.py: asks its probes one after the other, then posts to PagerDuty. Keeps nothing."""
+"""The peer of bench_page_latency.py: runs its probes one after the other, then posts to PagerDuty. Stores nothing."""
 
 from __future__ import annotations
 

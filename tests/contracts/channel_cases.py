@@ -58,7 +58,7 @@ class Case:
     taken: Callable[[ClaimedMessage, Request], None]
     #: Asserts that hostile text does nothing in the vendor's markup.
     inert: Callable[[Request], None] = _anything
-    #: The text that people read.
+    #: Text visible to the reader.
     shown: Callable[[Request], str] = _body
     #: The request as it is written to a golden file.
     readable: Callable[[Request], Any] = _readable
@@ -122,7 +122,7 @@ def _mail(request: Request) -> EmailMessage:
 
 
 def _taken_as_mail(_letter: ClaimedMessage, request: Request) -> None:
-    """Seven bits, short lines, and exactly the headers we wrote: nothing in a label can add one."""
+    """Seven bits, short lines, and exactly the expected headers: nothing in a label can add one."""
     assert request.body.isascii()
     assert all(len(line) <= 998 for line in request.body.split(b"\r\n"))
     mail = _mail(request)

@@ -56,7 +56,7 @@ def test_every_status_is_classified(name: str) -> None:
 @every
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_honoured(name: str, status: int) -> None:
-    """A vendor that asks us to wait is given the time it asked for, as seconds or as a date."""
+    """A vendor's requested pause is honoured, given in seconds or as a date."""
     channel = CASES[name].make()
     letter = _letter(channel)
     date = {"Date": "Sat, 28 Feb 2026 02:41:00 GMT"}
@@ -80,7 +80,7 @@ def test_retry_after_is_honoured(name: str, status: int) -> None:
 
 @every
 def test_an_unreadable_answer_never_raises(name: str) -> None:
-    """A broken answer from a vendor or a proxy costs a retry at most, never the courier."""
+    """A broken response from a vendor or a proxy costs at most a retry, never the sender."""
     channel = CASES[name].make()
     bodies = [
         b"", b"\xff\xfe\x00", b"{", b"[" * 100_000, b"null", b"[]", b'"ok"', b"1e999", b'{"ok":true}', b'{"ok":1}',
@@ -154,6 +154,6 @@ def test_a_2xx_that_does_not_say_success_is_not_a_page(name: str, answer: Respon
 @pytest.mark.parametrize("status", [403, 404, 407, 413])
 @pytest.mark.parametrize("body", [b"<html>Forbidden</html>", b'{"message": "Forbidden"}', b""])
 def test_a_4xx_of_a_proxy_is_tried_again(name: str, status: int, body: bytes) -> None:
-    """Only PagerDuty itself can refuse a page for good."""
+    """Only PagerDuty itself can reject a page permanently."""
     channel = CASES[name].make()
     assert isinstance(channel.read(_letter(channel), Response(status, body)), TryLater)

@@ -161,7 +161,7 @@ def _hostile_finding(text: str) -> Finding:
 
 @every
 def test_hostile_text_is_inert(name: str) -> None:
-    """Nothing an attacker puts into a label can mention people, forge a link, end a code block or run anything."""
+    """Nothing in a label can mention users, forge a link, end a code block or run anything."""
     case = CASES[name]
     channel = case.make()
     for report in _hostile_reports():

@@ -46,7 +46,7 @@ def swept(database: Database, clock: HandClock, most_bytes: int = 10**12) -> dic
 
 
 def an_old_incident(database: Database, name: str = "INC-1", *, at: datetime = LONG_AGO, over: bool = True) -> None:
-    """An incident with everything that belongs to it: a decided delivery, two sent messages, findings."""
+    """An incident with everything that belongs to it: a decided notification, two sent messages, findings."""
     number = Inbox(database).keep(b"x" * 5000, "", at)
     incident = replace(
         an_incident(), id=name, dedup_key=name, open=not over, resolved_at=at if over else None, delivery=number
@@ -112,7 +112,7 @@ def test_an_open_incident_keeps_what_its_next_message_needs(database: Database, 
 
 
 def the_next(database: Database, name: str) -> OutboxRow:
-    """One more message of it, claimed by a courier."""
+    """Another message of it, claimed by a sender."""
     with database.write() as connection:
         outbox.write(connection, [replace(a_draft("edit", stream=name), incident=name)], NOW)
         (row,) = claims.claim(connection, EVERY, NOW, NOW + timedelta(minutes=1), 10)
@@ -174,7 +174,7 @@ def test_a_message_and_a_diagnosis_that_were_given_up_go(database: Database, clo
 
 
 def test_where_room_is_short_the_oldest_bodies_go_first(database: Database, clock: HandClock) -> None:
-    """A storm costs the history of bodies before it costs anything else, and the newest hour is never touched."""
+    """A storm deletes old payloads before anything else, and the newest hour is never touched."""
     an_old_incident(database, at=NOW - timedelta(days=30))
     chance = random.Random(1)
     box = Inbox(database)

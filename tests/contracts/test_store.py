@@ -111,7 +111,7 @@ def test_a_kept_body_is_read_back_byte_for_byte(database: Database) -> None:
 
 
 def test_many_webhooks_at_once_each_get_their_own_id(database: Database) -> None:
-    """A burst that is committed together does not mix up who is told what."""
+    """A burst that is committed together does not mix up the incidents."""
     box = Inbox(database)
     ids: dict[bytes, int] = {}
 
@@ -132,7 +132,7 @@ def test_many_webhooks_at_once_each_get_their_own_id(database: Database) -> None
 
 
 def test_deliveries_become_visible_in_the_order_of_their_ids(database: Database, database_url: str) -> None:
-    """Two replicas that keep bodies at once: none shows up behind one that was decided, to be taken for an old one."""
+    """Two replicas store payloads at once: none appears behind a decided one and is taken for an old one."""
     other = Database(database_url)
     seen: list[int] = []
 
@@ -155,14 +155,14 @@ def test_deliveries_become_visible_in_the_order_of_their_ids(database: Database,
 
 
 def test_a_closed_store_refuses_with_a_reason(database: Database) -> None:
-    """While we shut down, Alertmanager hears that it must send again."""
+    """During shutdown Alertmanager gets an error, so that it retries."""
     database.close()
     with pytest.raises(StoreError, match="shutting down"):
         Inbox(database).keep(b"{}", "", NOW)
 
 
 def test_decided_deliveries_are_not_taken_again(database: Database) -> None:
-    """Each delivery is decided once."""
+    """Each notification is decided once."""
     box = Inbox(database)
     number = box.keep(b"{}", "", NOW)
     with database.write() as connection:
@@ -204,7 +204,7 @@ def test_rejected_bodies_are_counted_and_readable(database: Database) -> None:
 
 
 def test_whoever_asks_whether_a_body_could_be_kept_leaves_none(database: Database) -> None:
-    """Kubernetes asks every few seconds for years: nobody reads of it, and a rejected body has the next number."""
+    """Readiness checks over years leave no row, and a rejected payload gets the next number."""
     box = Inbox(database)
     first = box.set_aside(b"{}", 2, "10.0.0.1", 400, "no", NOW)
     for _ in range(5):
@@ -299,7 +299,7 @@ def test_nothing_leaves_before_it_is_due(database: Database) -> None:
 
 
 def test_what_waits_is_seen_at_the_first_look(database: Database) -> None:
-    """The look that couriers take all the time finds every message that waits, due or not, on its own lane alone."""
+    """The query that senders run all the time finds every waiting message, due or not, on its own lane alone."""
     slack, others = claims.ChannelQueue(("slack",)), claims.ChannelQueue(("pagerduty", "slack"), rest=True)
     assert not claims.anything(database, slack)
     written(database, a_draft("post", "slack", due=8))
@@ -332,7 +332,7 @@ def test_a_worker_that_lost_its_claim_cannot_give_up_or_put_back(database: Datab
 
 
 def test_what_was_accepted_is_marked_whoever_holds_it_now(database: Database) -> None:
-    """A worker that was slow to mark still ends the message: nobody sends it a third time."""
+    """A worker that is slow to mark a message as sent still ends it: no other sends it a third time."""
     written(database, a_draft())
     (first,) = claimed(database)
     (second,) = claimed(database, 6.1)
@@ -461,7 +461,7 @@ def test_a_flood_of_diagnoses_is_not_hoarded_by_one_worker(database: Database) -
 
 
 def test_only_one_process_triages_at_a_time(database: Database, database_url: str) -> None:
-    """Two workers do not decide the same delivery, and the next one is free as soon as the first has ended."""
+    """Two workers do not decide the same notification, and the next one is free as soon as the first has ended."""
     other = Database(database_url)
     with database.alone("triage") as ours, other.alone("triage") as theirs:
         assert ours
@@ -508,7 +508,7 @@ while True:
 
 @pytest.fixture
 def keeper(database_url: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that keeps bodies as fast as it can and says so after each."""
+    """A process that stores payloads as fast as it can and reports each."""
     process = subprocess.Popen([sys.executable, "-c", KEEPER, database_url], stdout=subprocess.PIPE, text=True)
     yield process
     process.kill()
@@ -516,7 +516,7 @@ def keeper(database_url: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_nothing_acknowledged_is_lost_by_sigkill(database: Database, keeper: subprocess.Popen[str]) -> None:
-    """A killed process has stored every body it had acknowledged."""
+    """A killed process has stored every payload that it acknowledged."""
     assert keeper.stdout is not None
     last = 0
     while last < 100:

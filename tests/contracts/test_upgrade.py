@@ -78,7 +78,7 @@ def before() -> Before:
 
 
 def in_memory() -> sqlite3.Connection:
-    """The database of 0.1.0, to be looked at."""
+    """The database of 0.1.0, for reading."""
     connection = sqlite3.connect(":memory:")
     connection.executescript((FIXTURE / "sqlite.sql").read_text())
     return connection
@@ -108,7 +108,7 @@ def theatre(tmp_path: Path) -> Iterator[Stage]:
 
 @contextmanager
 def working(settings: Settings, database: Database, clock: Clock) -> Iterator[Callable[[], None]]:
-    """The engine of this version; calling what it yields wakes it."""
+    """The engine of this version; calling the yielded function triggers it."""
     first = bootstrap.loaded(settings, bootstrap.channels(settings))
     engine = workers._engine(settings, database, first, clock, lambda: None)
     engine.start()

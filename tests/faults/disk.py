@@ -1,4 +1,4 @@
-"""A small disk that can be filled up: a tmpfs, where we may mount one."""
+"""A small disk that can be filled up: a tmpfs, if mounting one is allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door between Alertmanagers and replicas: it balances as a Kubernetes Service does, and it is our witness."""
+"""Load balancer between Alertmanagers and replicas, like a Kubernetes Service, which records acknowledged webhooks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PATIENCE = 12.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
-    """A webhook that was answered with 2xx: from then on we must not lose it.
+    """A webhook that was answered with 2xx: from then on it must not be lost.
 
     ``firing`` and ``resolved`` hold name and start of the alerts in it; ``fingerprints`` are by name.
     """

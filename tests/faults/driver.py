@@ -1,4 +1,4 @@
-"""The driver: it tells both Alertmanagers of the stream, again and again, as Prometheus does."""
+"""Sender of the stream: posts the alerts to both Alertmanagers repeatedly, as Prometheus does."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Driver:
         return True
 
     def _may_return(self, each: _Running) -> bool:
-        """An old "firing" that Alertmanager still tries to deliver would make it think it has told of the new one."""
+        """An old "firing" that Alertmanager still tries to send would make it believe that it has sent the new one."""
         return self._heard(each, firing=False) and self._door.nothing_pending(each.group.name)
 
     def _may_end(self, each: _Running) -> bool:
@@ -126,7 +126,7 @@ class Driver:
         body = json.dumps([_posted(each) for each in alerts]).encode()
         for url in self._alertmanagers:
             request = urllib.request.Request(f"{url}/api/v2/alerts", body, {"Content-Type": "application/json"})
-            # One that does not answer is told again in a second, as Prometheus does.
+            # One that does not respond is sent again in a second, as Prometheus does.
             with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=5):
                 pass
 

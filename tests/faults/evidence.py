@@ -83,7 +83,7 @@ class Evidence:
 
 
 class Records:
-    """The database, asked from outside while the replicas run."""
+    """The database, read from outside while the replicas run."""
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)

@@ -28,7 +28,7 @@ def rules(folder: Path) -> Path:
 
 
 def flood(seed: int) -> tuple[Group, ...]:
-    """Two floods at once, of P1s and of P2s, a P1 unlike them, and something that nobody is woken for."""
+    """Two floods at once, of P1s and of P2s, a P1 unlike them, and a severity that does not page."""
     dice = Random(f"flood {seed}")
     alike = [("P1", number) for number in range(dice.randrange(24, 34))]
     alike += [("P2", number) for number in range(dice.randrange(12, 18))]

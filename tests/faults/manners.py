@@ -42,13 +42,13 @@ def answers_429(_until: float) -> Callable[[Call], Fault]:
 
 
 def refuses_all_but_the_plainest(_until: float) -> Callable[[Call], Fault]:
-    """A page with details is refused for good; the plain one and a resolve are taken."""
+    """A page with details is rejected permanently; the plain one and a resolve are accepted."""
     body = b'{"status": "invalid event", "message": "Event object is invalid", "errors": ["a fault of the suite"]}'
     return lambda call: status(400, body) if b'"01 ' in call.body else Fault()
 
 
 def refuses_everything(_until: float) -> Callable[[Call], Fault]:
-    """Every event is refused for good, as with a key that was revoked."""
+    """Every event is rejected permanently, as with a revoked key."""
     return lambda _call: status(400, b'{"status": "invalid event", "message": "invalid routing key", "errors": []}')
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from responder import bootstrap
 from responder.cli import main
 
-#: Set to "dead" or "hung" for a log that cannot be written: a pipe without a reader, or one that nobody empties.
+#: Set to "dead" or "hung" for a log that cannot be written: a pipe without a reader, or one that is never read.
 _LOG = os.environ.get("FAULTS_LOG", "")
 _MOVED = Path(os.environ["FAULTS_CLOCK"])
 

@@ -23,7 +23,7 @@ class Episode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One alert of the stream; its name is the label that tells it from all others."""
+    """One alert of the stream; its name is its distinguishing label."""
 
     name: str
     episodes: tuple[Episode, ...]
@@ -78,7 +78,7 @@ class Group:
 
 
 def stream(seed: int) -> tuple[Group, ...]:
-    """The groups of a seed: two of each severity at least, some that end, some that come again."""
+    """The groups of a seed: two of each severity at least, some that resolve, some that re-fire."""
     dice = Random(f"stream {seed}")
     severities = ["P1", "P1", "P2", "P2", "P3", *dice.choices(["P1", "P2", "P3"], [2, 3, 1], k=dice.randrange(1, 4))]
     return tuple(_group(dice, f"{seed}-{number}", severity) for number, severity in enumerate(severities))
@@ -90,7 +90,7 @@ def _group(dice: Random, name: str, severity: str) -> Group:
     first = [Episode(begins, ends)]
     if ends and dice.random() < 0.3:
         first.append(Episode(ends + dice.uniform(1, 3), ends + dice.uniform(4, 6) if dice.random() < 0.5 else None))
-        others = 0  # what comes again comes alone, so that one can say when the group was over
+        others = 0  # an alert that re-fires is alone in its group, so that the group's resolve has a definite time
     else:
         others = dice.choice([0, 0, 1, 3])
     members = [tuple(first), *(_within(dice, first[0]) for _ in range(others))]
@@ -104,7 +104,7 @@ def _group(dice: Random, name: str, severity: str) -> Group:
 
 
 def _within(dice: Random, whole: Episode) -> tuple[Episode, ...]:
-    """An alert that begins with or after the first one, and is over before it."""
+    """An alert that fires with or after the first one, and resolves before it."""
     begins = whole.begins + dice.uniform(0, 1)
     if whole.until is None:
         return (Episode(begins, begins + dice.uniform(1, 4) if dice.random() < 0.5 else None),)

@@ -50,7 +50,7 @@ def lose_log(world: World, seconds: float, dice: Random) -> None:
 
 
 def break_engine_thread(world: World, seconds: float, _dice: Random) -> None:
-    """Make the couriers meet an error nobody thought of: the database refuses to change a message, as a bug would.
+    """Raise an unexpected error in the senders: the database refuses to change a message, as a bug would.
 
     A thread cannot be killed from outside. What kills one in practice is an exception, so that is what it gets.
     """

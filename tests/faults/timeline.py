@@ -20,7 +20,7 @@ class Span:
 
 @dataclass(slots=True)
 class Timeline:
-    """Lines with their times. ``spans`` are those in which no page could leave, whoever wanted to send it."""
+    """Lines with their times. ``spans`` are those in which no page can be sent by any process."""
 
     began: float = field(default_factory=time.monotonic)
     lines: list[tuple[float, str]] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Timeline:
 
     @contextlib.contextmanager
     def unreachable(self, what: str) -> Iterator[None]:
-        """No page can leave during the block, which is nobody's fault but the fault's."""
+        """No page can be sent during the block, because of the fault."""
         self.note(f"no page can leave: {what}")
         begins = time.monotonic()
         try:

@@ -38,7 +38,7 @@ def judge(evidence: Evidence) -> list[str]:
 def pages(evidence: Evidence) -> Iterator[Page]:
     """Time at which the page of each episode was sent; empty if PagerDuty rejected a message of the group permanently.
 
-    What the digest of a flood told of has the page of that digest, due since the first of them was acknowledged.
+    Incidents announced by a digest have the page of that digest, due since the first of them was acknowledged.
     """
     drowned: dict[str, list[tuple[float, float]]] = {}
     for group in evidence.groups:
@@ -82,7 +82,7 @@ def key_of_digest(digest: str) -> str:
 
 
 def _digest(evidence: Evidence, group: Group) -> str:
-    """The digest that told of a group first, empty where none did."""
+    """The digest that first announced a group, empty if none did."""
     key = dedup_key(group)
     return next((each.digest for each in evidence.incidents if each.dedup_key == key and each.digest), "")
 
@@ -121,7 +121,7 @@ def _has_its_incident(evidence: Evidence) -> Iterator[str]:
 
 
 def _once(evidence: Evidence) -> Iterator[str]:
-    """No incident is open twice, nor opened more often than the group began to fire; none belongs to nobody.
+    """No incident is open twice, nor opened more often than the group fired; each belongs to a group.
 
     A clock that jumps ends the minutes for which late news are held back, and so may open one once more.
     """
@@ -181,7 +181,7 @@ def _said_resolved(evidence: Evidence, incident: str) -> bool:
 
 
 def _told_in_slack(evidence: Evidence) -> Iterator[str]:
-    """Every incident whose rule names Slack was told there."""
+    """Every incident whose rule names Slack was posted there."""
     for group in evidence.groups:
         for each in evidence.incidents:
             if each.dedup_key != dedup_key(group) or group.severity not in TOLD_IN_SLACK or not each.alone:
@@ -215,7 +215,7 @@ def _in_time(evidence: Evidence) -> Iterator[str]:
 
 
 def _nothing_left(evidence: Evidence) -> Iterator[str]:
-    """No message waits, and a page that was given up was told another way. Updates may have been merged."""
+    """No message waits, and a page that was given up was sent through a fallback. Updates may have been merged."""
     stood_in_for = {each.origin for each in evidence.messages if each.state == "sent"}
     paged = {each.dedup_key for each in evidence.pager}
     known = {each.id for each in evidence.incidents if each.dedup_key in paged}

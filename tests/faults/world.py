@@ -25,7 +25,7 @@ RUNBOOKS = Path(__file__).parents[2] / "runbooks"
 
 #: A seed holds the alerts of an hour in ten seconds, and what a vendor takes in a minute has tests of its own.
 #:
-#: What PagerDuty refuses is told in Slack, to the group that is on call.
+#: Pages that PagerDuty rejects are posted to Slack, with the on-call group mentioned.
 _SETTINGS = {
     "RESPONDER_PAGERDUTY_EVENTS_PER_MINUTE": "6000",
     "RESPONDER_SLACK_MESSAGES_PER_MINUTE": "6000",

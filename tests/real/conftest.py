@@ -26,7 +26,7 @@ def need(*programs: str) -> None:
 
 
 def example(name: str) -> bytes:
-    """A sample body."""
+    """A sample payload."""
     return (EXAMPLES / f"{name}.json").read_bytes()
 
 

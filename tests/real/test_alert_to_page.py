@@ -1,4 +1,4 @@
-"""The main job, with the real Prometheus and the real Alertmanager of Debian: a rule fires, people read why."""
+"""End to end, with the real Prometheus and the real Alertmanager of Debian: from a firing rule to the page."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def watched(stage: Stage, *alertmanagers: str) -> Iterator[str]:
 
 
 def test_a_real_alert_becomes_an_enriched_page_and_resolves(stage: Stage) -> None:
-    """A rule fires in Prometheus; PagerDuty and Slack get runbook and findings; when it recovers both are told."""
+    """A rule fires in Prometheus; PagerDuty and Slack get runbook and findings; both get the resolve."""
     need("prometheus", "prometheus-alertmanager")
     stage.butterfly.set("plato", butterfly.down())
     config = alertmanager_config(stage.webhook_url, stage.token)
@@ -68,7 +68,7 @@ def test_a_real_alert_becomes_an_enriched_page_and_resolves(stage: Stage) -> Non
 
 
 def test_a_pair_of_alertmanagers_makes_one_incident(stage: Stage, tmp_path: Path) -> None:
-    """Both replicas deliver the same group; people are paged once."""
+    """Both replicas notify about the same group; on-call is paged once."""
     need("prometheus", "prometheus-alertmanager")
     stage.butterfly.set("plato", butterfly.down())
     config = alertmanager_config(stage.webhook_url, stage.token)
@@ -85,7 +85,7 @@ def test_a_pair_of_alertmanagers_makes_one_incident(stage: Stage, tmp_path: Path
 
 
 def test_an_alert_that_fires_while_we_are_down_still_pages(stage: Stage) -> None:
-    """Alertmanager keeps trying while nobody answers, and the page arrives when we are back."""
+    """Alertmanager retries while responder is down, and the page arrives when it is back."""
     need("prometheus", "prometheus-alertmanager")
     stage.butterfly.set("plato", butterfly.down())
     with (

@@ -1,4 +1,4 @@
-"""Alertmanager's own tool routes generated label sets through generated matchers; ours must agree on every one."""
+"""Alertmanager's own tool routes generated label sets through generated matchers; responder must agree on every one."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ PATTERNS = (
 
 
 def quoted(value: str) -> str:
-    """A value as people write it in Alertmanager's configuration."""
+    """A value as written in Alertmanager's configuration."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def a_matcher(chance: random.Random) -> str:
-    """A matcher, mostly well written; sometimes without quotes, in braces or with an escape nobody knows."""
+    """A matcher, mostly well-formed; sometimes without quotes, in braces or with an unknown escape."""
     operator = chance.choice(("=", "!=", "=~", "!~"))
     value = chance.choice(PATTERNS if "~" in operator else WORDS)
     shape = chance.random()

@@ -57,7 +57,7 @@ def test_the_page_leaves_at_its_budget_when_every_probe_hangs(hasty: Stage) -> N
 
 
 def test_the_page_leaves_early_when_every_probe_has_answered(hasty: Stage) -> None:
-    """Nobody waits for a budget that is not needed."""
+    """A page does not wait for a budget that is not needed."""
     hasty.butterfly.set("plato", butterfly.down())
     with hasty.serve():
         began = time.monotonic()

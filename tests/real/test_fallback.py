@@ -1,4 +1,4 @@
-"""PagerDuty is down: people are reached by the second key, then Slack, then mail; in the end all hear it is over."""
+"""PagerDuty is down: the page goes to the second key, then Slack, then mail; in the end all get the resolve."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_wrong_key_costs_seconds(stage: Stage, second: PagerDutyStandIn, mail:
 
 
 def test_a_kill_in_the_middle_of_it(stage: Stage, second: PagerDutyStandIn, mail: MailStandIn) -> None:
-    """A replica that dies while it looks for another way leaves nobody uncalled and calls nobody twice."""
+    """A replica that dies while it chooses a fallback channel loses no page and sends none twice."""
     down(stage.pagerduty)
     settings = every_way(second, mail)
     with stage.serve(**settings) as program:

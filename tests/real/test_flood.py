@@ -1,4 +1,4 @@
-"""A flood: people get a few pages and a digest instead of hundreds, and still hear of what is unlike it."""
+"""A flood gives a few pages and a digest instead of hundreds of pages, and unlike incidents are still paged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dead man's switches: one pages when a cluster falls silent, the other is fed while we could page."""
+"""The dead man's switches: one pages when a cluster is silent, the other is pinged while responder can page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ probes:
 
 
 class Switch(StandIn):
-    """A dead man's switch elsewhere: it hears pings."""
+    """An external dead man's switch: it records pings."""
 
     def answer(self, call: Call) -> Reply:
         """Always fine."""
@@ -30,7 +30,7 @@ class Switch(StandIn):
 
     @property
     def heard(self) -> list[str]:
-        """The paths that were asked."""
+        """The requested paths."""
         with self.lock:
             return [call.path for call in self.calls]
 

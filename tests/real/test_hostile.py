@@ -26,7 +26,7 @@ def strings(value: Any) -> list[str]:
 
 
 def hrefs(event: dict[str, Any]) -> list[str]:
-    """The addresses people can click on."""
+    """The addresses of all links."""
     return [link["href"] for link in event.get("links", [])]
 
 
@@ -55,7 +55,7 @@ def test_hostile_values_end_inert(stage: Stage, name: str) -> None:
 
 
 def test_a_bad_neighbour_cannot_fill_the_disk_with_refusals(stage: Stage) -> None:
-    """Bodies without a valid token are not kept, however many come."""
+    """Payloads without a valid token are not stored, however many arrive."""
     with stage.serve(role="web", webhook_token="another"):
         answers = [stage.post(b"x" * 100_000).status for _ in range(20)]
     assert set(answers) == {401}

@@ -1,4 +1,4 @@
-"""An operator mends what was given up while `serve` runs, with the commands a person types."""
+"""Dead letters are handled while `serve` runs, by the commands of an operator."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def type_in(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_refused_page_is_found_understood_and_sent_again(stage: Stage) -> None:
-    """PagerDuty refused the key; when it is mended one command pages, once, and a replay tells nobody twice."""
+    """PagerDuty rejected the key; once it is fixed one command pages, once, and a replay sends nothing twice."""
     stage.butterfly.set("plato", butterfly.down())
     stage.pagerduty.faults.extend([status(400, b'{"status": "invalid event", "message": "Invalid routing key"}')] * 2)
     with stage.serve():

@@ -29,7 +29,7 @@ def the_servers() -> None:
 
 
 def fires(server: Program, began: datetime, seconds: float = 600, **labels: str) -> None:
-    """Tell an Alertmanager of an alert that ends in so many seconds unless told again, as Prometheus does."""
+    """Post an alert to an Alertmanager that resolves in so many seconds unless posted again, as Prometheus does."""
     alert = {
         "labels": {**LABELS, **labels},
         "startsAt": began.isoformat(),
@@ -54,7 +54,7 @@ def thread(stage: Stage) -> str:
 
 
 def test_a_silenced_alert_is_told_and_ends_without_a_resolve(stage: Stage) -> None:
-    """People read who silenced it and until when, once; its end, which Alertmanager keeps to itself, is found out."""
+    """Author and expiry of a silence are announced once; the resolve, never sent by Alertmanager, is detected."""
     config = alertmanager_config(stage.webhook_url, stage.token)
     began = datetime.now(UTC)
     with (

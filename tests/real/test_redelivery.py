@@ -55,7 +55,7 @@ def failed(receiver: Program) -> float:
 
 
 def test_what_cannot_be_kept_is_refused_and_comes_again(stage: Stage) -> None:
-    """While the database is locked Alertmanager hears 503; it tries again, and the page arrives."""
+    """While the database is locked Alertmanager gets 503; it retries, and the page arrives."""
     config = alertmanager_config(stage.webhook_url, stage.token)
     with stage.serve() as program, alertmanager(stage.folder, config) as receiver, scraping(stage, receiver):
         with contextlib.closing(sqlite3.connect(stage.database, isolation_level=None)) as holder:
@@ -91,7 +91,7 @@ def test_a_pair_that_cannot_talk_to_each_other_pages_and_resolves_once(stage: St
 
 
 def senders(stage: Stage) -> set[str]:
-    """The ports of the Alertmanagers whose bodies were kept: externalURL is what tells replicas apart."""
+    """The ports of the Alertmanagers whose payloads were stored: externalURL identifies replicas."""
     bodies = [json.loads(body) for (body,) in rows(stage.database, "SELECT body FROM bodies")]
     assert {body["groupKey"] for body in bodies} <= {GROUP_KEY}
     return {body["externalURL"].rpartition(":")[2] for body in bodies}

@@ -38,7 +38,7 @@ def listens(pid: int) -> bool:
 
 
 def told(stage: Stage, number: int) -> tuple[str, str]:
-    """Send an alert nobody knows; the rule that its incident went by, and the rules' revision."""
+    """Send an alert without a rule of its own; the deciding rule of its incident, and the rules' revision."""
     body = example("unknown-alert").replace(b'"groupKey":"', b'"groupKey":"%d' % number)
     assert stage.post(body).status == 202
     until(lambda: len(rows(stage.database, "SELECT 1 FROM incidents")) == number)

@@ -36,7 +36,7 @@ def serve(
 
 
 def test_it_refuses_to_start_without_authentication(stage: Stage) -> None:
-    """Nobody opens the webhook to the network by forgetting a setting."""
+    """Forgetting a setting does not open the webhook to the network."""
     ended = serve(stage, without=("RESPONDER_WEBHOOK_TOKEN",))
     assert ended.returncode == 1
     assert "RESPONDER_WEBHOOK_TOKEN" in ended.stderr
@@ -91,7 +91,7 @@ def test_the_list_of_settings_shows_no_secret(stage: Stage) -> None:
 
 
 def test_without_any_key_the_page_is_printed_and_that_is_said_loudly(stage: Stage) -> None:
-    """A first try shows the page in the terminal, and nobody believes that people are being paged."""
+    """A first try shows the page in the terminal, and says that on-call is not paged."""
     unset = {"pagerduty_routing_key": "", "slack_bot_token": ""}
     with stage.serve(**unset) as program:
         assert stage.post(example("service-down")).status == 202
@@ -201,7 +201,7 @@ def test_web_and_engine_can_be_separate(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_a_locked_database_is_a_503(stage: Stage) -> None:
-    """Alertmanager hears why, and sends again."""
+    """Alertmanager gets the reason, and retries."""
     with stage.serve(role="web"):
         holder = sqlite3.connect(stage.database, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")

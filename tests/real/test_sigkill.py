@@ -32,7 +32,7 @@ def all_is_told(stage: Stage) -> bool:
 
 
 def one_incident(stage: Stage) -> None:
-    """Exactly one open incident at PagerDuty, one kept delivery that is decided, and one Slack parent at least."""
+    """Exactly one open incident at PagerDuty, one stored notification that is decided, and a Slack parent."""
     until(lambda: stage.pagerduty.open() and all_is_told(stage), 40)
     assert len(stage.pagerduty.open()) == 1
     assert len({event.dedup_key for event in stage.pagerduty.events}) == 1
@@ -91,7 +91,7 @@ def test_a_restart_waits_for_nobody_who_is_dead(stage: Stage) -> None:
 
 
 def test_between_send_and_mark(stage: Stage) -> None:
-    """PagerDuty took the page and we died before we knew: it is sent again, and stays one incident."""
+    """PagerDuty accepted the page before the process died: it is sent again, and stays one incident."""
     stage.pagerduty.faults.append(swallow())
     with stage.serve() as program:
         assert stage.post(example("service-down")).status == 202
@@ -131,5 +131,5 @@ def accepted(stage: Stage, body: bytes) -> bool:
 
 
 def children(pid: int) -> list[int]:
-    """The worker processes of an arbiter."""
+    """The worker processes of a gunicorn master."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -1,4 +1,4 @@
-"""The commands as people type them: each ``*.txt`` holds a command line, its exit status and all that it prints.
+"""Commands and their output: each ``*.txt`` holds a command line, its exit status and everything that it prints.
 
 UPDATE_SCRIPTS=1 writes what the commands print now into the files, for review. What differs from run to run (times,
 versions, hashes) is replaced by a word in capitals.

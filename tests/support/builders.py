@@ -330,7 +330,7 @@ def a_draft(**changes: Any) -> OutboxMessage:
 
 
 def composed(effects: Effects, now: datetime | None = None) -> list[Report]:
-    """The reports of a delivery's messages, as they would be sent ``now``, else when they are due."""
+    """The reports of a notification's messages, as they would be sent ``now``, else when they are due."""
     assert effects.content is not None or not effects.drafts
     return [compose(effects.content, draft, now or draft.due_at) for draft in effects.drafts if effects.content]
 

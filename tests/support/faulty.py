@@ -58,7 +58,7 @@ def faulty(fault: Fault) -> Iterator[str]:
 
 
 def refused_address() -> str:
-    """An address on loopback where nobody listens."""
+    """An address on loopback without a listener."""
     with faulty(Fault.REFUSED) as address:
         return address
 
@@ -69,7 +69,7 @@ def _pair() -> tuple[socket.socket, socket.socket]:
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             udp.bind(tcp.getsockname())
-        except OSError:  # somebody else has that UDP port
+        except OSError:  # another process has that UDP port
             tcp.close()
             udp.close()
             continue

@@ -1,4 +1,4 @@
-"""A mail server on loopback: keeps what it is handed, and refuses or drips where it is told to."""
+"""A mail server on loopback: stores mails, and refuses or drips on demand."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class MailStandIn:
     ``refusals`` are the answers to the next mails, one each, in place of accepting them (``"451 try later"``).
     ``unknown`` are addresses it does not take. With ``tls`` it offers STARTTLS, or speaks TLS from the first byte where
     ``implicit`` says so, and hangs up on a client that offers HTTP there, as Exim does. With ``login`` (user, password)
-    it takes mails from nobody else. ``drip`` answers a byte at a time, with so many seconds between two.
+    it accepts mails from no one else. ``drip`` answers a byte at a time, with so many seconds between two.
     """
 
     def __init__(

@@ -85,7 +85,7 @@ class Postgres:
         return self.url_of(database)
 
     def drop(self, database: str) -> None:
-        """Remove a database, whoever uses it."""
+        """Remove a database, even if it is in use."""
         self.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
 
     def execute(self, sql: str, url: str | None = None) -> list[tuple[object, ...]]:
@@ -131,7 +131,7 @@ class Postgres:
         self._process = None
 
     def freeze(self) -> None:
-        """SIGSTOP all of it: connections stay open, and nobody answers."""
+        """SIGSTOP all of it: connections stay open without responses."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -145,7 +145,7 @@ class Postgres:
                 os.kill(pid, number)
 
     def close(self) -> None:
-        """End it for good and remove its data."""
+        """Stop it and remove its data."""
         with contextlib.suppress(ProcessLookupError):
             self.thaw()
         self.stop()
@@ -171,7 +171,7 @@ class Postgres:
                 os.chown(path, owner.pw_uid, owner.pw_gid)
 
     def _run(self, program: str, *arguments: str) -> None:
-        """One of PostgreSQL's programs on our data. Raises DidNotStart."""
+        """Run one of PostgreSQL's programs on the server's data. Raises DidNotStart."""
         command = [str(self._programs / program), "-D", str(self._home / "data"), *arguments]
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=60, cwd="/",

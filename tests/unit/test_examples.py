@@ -37,13 +37,13 @@ def fingerprint(labels: dict[str, str]) -> str:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The body as JSON."""
+    """The payload as JSON."""
     body: dict[str, Any] = json.loads(path.read_bytes())
     return body
 
 
 def test_the_fingerprint_is_alertmanagers() -> None:
-    """Our examples carry the very fingerprints Alertmanager would send, so deduplication is tried on the real thing."""
+    """The examples carry the fingerprints that Alertmanager would send, so that deduplication is tested."""
     upstream = {"name": "garland, briggs", "fear": "love is not enough"}
     captured = {
         "alertname": "HighLatency",
@@ -57,7 +57,7 @@ def test_the_fingerprint_is_alertmanagers() -> None:
 
 
 def test_regenerating_gives_the_same_bytes(tmp_path: Path) -> None:
-    """The examples can be made again at any time and nobody has edited one by hand."""
+    """The examples can be generated again at any time; none was edited by hand."""
     subprocess.run([sys.executable, "-B", str(EXAMPLES / "make_alerts.py"), str(tmp_path)], check=True, timeout=60)
     made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert made == {path.name: path.read_bytes() for path in BODIES}
@@ -108,7 +108,7 @@ def test_the_truncated_example_is_the_trap() -> None:
 
 
 def test_the_hostile_examples_hold_what_they_promise() -> None:
-    """The attacks we claim to withstand are really in the examples that every stage is tried on."""
+    """The attacks that are covered are in the examples that every stage runs on."""
     labels = [a["labels"]["service"] for a in load(EXAMPLES / "alerts" / "hostile-labels.json")["alerts"]]
     for attack in ("<!channel>", "$(id)", '"} or vector(1) #', "../../", "169.254.169.254", "javascript:"):
         assert any(attack in value for value in labels), attack

@@ -50,7 +50,7 @@ def test_the_image_can_use_postgresql() -> None:
 
 
 def test_nothing_names_a_path_of_one_machine() -> None:
-    """The project stands alone: whoever clones it has everything it speaks of."""
+    """A clone has every file that its texts name."""
     for path in tracked():
         text = path.read_bytes().decode(errors="replace")
         assert not [place for place in ELSEWHERE if place in text], path.relative_to(ROOT)

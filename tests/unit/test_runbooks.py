@@ -66,7 +66,7 @@ def test_the_metadata_is_there(path: Path) -> None:
 
 @each_runbook
 def test_steps_are_numbered_without_gaps(path: Path) -> None:
-    """Nobody who follows a procedure at night wonders whether a step is missing."""
+    """The steps of a procedure are numbered without gaps."""
     cases = re.split(r"^### (.+)$", prose(path.read_text()), flags=re.MULTILINE)[1:]
     for title, body in zip(cases[::2], cases[1::2], strict=True):
         steps = [int(number) for number in re.findall(r"^#### Step (\d+): \S", body, re.MULTILINE)]
@@ -99,7 +99,7 @@ def test_every_link_inside_the_folder_resolves(path: Path) -> None:
 
 @each_runbook
 def test_commands_are_single_and_say_what_they_do(path: Path) -> None:
-    """Every tagged command is one plain command in our namespace, and what it should print stands below it."""
+    """Every tagged command is one plain command in the namespace, followed by its expected output."""
     fences = FENCE.findall(path.read_text())
     names: list[str] = []
     for index, (language, info, body) in enumerate(fences):

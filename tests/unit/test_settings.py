@@ -28,7 +28,7 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_is_no_secret(tmp_path: Path) -> None:
-    """A secret that was mounted empty stops the start: nobody serves for weeks with pages that wake nobody."""
+    """A secret that was mounted empty stops the start."""
     path = tmp_path / "key"
     path.write_text("\n")
     with pytest.raises(InvalidSettings) as caught:
@@ -96,7 +96,7 @@ def test_a_slip_of_the_keyboard_starts_no_million_of_workers(number: str) -> Non
 
 
 def test_every_problem_is_reported_at_once() -> None:
-    """One start shows all that must be mended."""
+    """One start shows all problems."""
     with pytest.raises(InvalidSettings) as caught:
         read(
             {
@@ -159,7 +159,7 @@ def test_every_setting_has_a_help_text() -> None:
 
 
 def test_alertmanagers_are_named_by_cluster_and_in_pairs() -> None:
-    """Every replica of every cluster can be asked; a cluster without one of its own has the one without a name."""
+    """Every replica of every cluster can be configured; a cluster without its own uses the unnamed one."""
     text = "http://a:9093 http://b:9093, prod-eu=https://eu-a/am, prod-eu=https://eu-b/am"
     settings = read({"RESPONDER_ALERTMANAGER_URL": text})
     assert settings.alertmanager_url == {
@@ -197,7 +197,7 @@ def test_an_alertmanager_that_cannot_be_asked_is_said(text: str) -> None:
     ],
 )
 def test_the_databases_password_is_not_shown(url: str, shown: str) -> None:
-    """An operator sees which database is used, and nobody reads its password from a screen or a log."""
+    """The configured database is shown without its password."""
     settings = read({"RESPONDER_DATABASE_URL": url})
     assert dict(row[:2] for row in settings.rows())["RESPONDER_DATABASE_URL"] == shown
     assert "p4ss" not in f"{settings!r}"

@@ -1,4 +1,4 @@
-"""The rules we ship: they load, each can be reached, the real alert names meet the right ones, nothing is lost."""
+"""The shipped rules: they load, each can be reached, the real alert names match the right ones, nothing is lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def book() -> RuleBook:
 
 @cache
 def matching() -> RuleIndex:
-    """Its rules, ready to be asked."""
+    """Its rules, ready for matching."""
     return RuleIndex(book().rules)
 
 
@@ -108,7 +108,7 @@ def test_every_name_in_a_rule_is_reached() -> None:
 
 @pytest.mark.parametrize("name", ["Watchdog", "InfoInhibitor", "PrometheusAlertmanagerE2eDeadManSwitch"])
 def test_the_watchdog_never_notifies(name: str) -> None:
-    """An alert that always fires wakes nobody, whatever severity and service it claims."""
+    """An alert that always fires does not page, whatever severity and service it claims."""
     rule = matching().first({"alertname": name, "severity": "critical", "service": "plato"})
     assert rule.action is Action.HEARTBEAT
     assert not rule.channels
@@ -129,7 +129,7 @@ UNKNOWN = [
 
 @pytest.mark.parametrize(("labels", "severity"), UNKNOWN)
 def test_an_unknown_alert_falls_to_the_last_rule(labels: dict[str, str], severity: str) -> None:
-    """An alert nobody has a rule for is told all the same, with the severity it brings."""
+    """An alert without a rule of its own is notified with its own severity."""
     assert decide(**labels) == ("unknown", severity)
     assert book().rules[-1].channels
     assert book().rules[-1].probes
@@ -169,7 +169,7 @@ def test_the_classic_alerts_have_their_rules(labels: dict[str, str], rule: str, 
 
 
 def test_what_asks_to_page_pages_and_what_only_informs_wakes_nobody() -> None:
-    """Every rule takes severity="page" as it takes "critical", and severity="info" never wakes anybody by itself."""
+    """Every rule reads severity="page" like "critical", and severity="info" never pages by itself."""
     mapped = [rule for rule in book().rules if isinstance(rule.severity, SeverityFrom)]
     found = {
         rule.id: [severity_of(rule, replace(an_alert(), labels={"severity": word}), book())[0] for word in WORDS]

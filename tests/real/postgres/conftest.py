@@ -17,7 +17,7 @@ _number = count()
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Postgres]:
-    """One server for the whole session; without fsync, since nobody pulls the plug. Under CI it must be there."""
+    """One server for the whole session; without fsync, since power is never cut. Under CI it must be there."""
     if programs() is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"sudo apt install {PACKAGE}")
     with postgres(fsync="off") as running:

@@ -37,7 +37,7 @@ def database(own: Postgres) -> Iterator[Database]:
 
 
 def test_a_restart_of_the_server_costs_nothing_but_a_refusal(database: Database, own: Postgres) -> None:
-    """While PostgreSQL is away webhooks hear 503 with a reason; when it is back they are kept, without our restart."""
+    """While PostgreSQL is down webhooks get 503 with a reason; when it is back they are stored, without a restart."""
     box = Inbox(database)
     first = box.keep(b"one", "", NOW)
     own.stop()
@@ -50,7 +50,7 @@ def test_a_restart_of_the_server_costs_nothing_but_a_refusal(database: Database,
 
 
 def test_a_restart_between_two_webhooks_is_not_even_noticed(database: Database, own: Postgres) -> None:
-    """Connections that broke while nobody used them are replaced before they are used."""
+    """Idle connections that broke are replaced before they are used."""
     box = Inbox(database)
     box.keep(b"one", "", NOW)
     own.restart()
@@ -58,7 +58,7 @@ def test_a_restart_between_two_webhooks_is_not_even_noticed(database: Database, 
 
 
 def test_a_killed_server_has_kept_what_was_acknowledged(database: Database, own: Postgres) -> None:
-    """A PostgreSQL that loses power while webhooks come in has every one that heard 202."""
+    """A PostgreSQL that loses power while webhooks arrive has every one that got 202."""
     box = Inbox(database)
     kept: list[bytes] = []
     stopping = threading.Event()
@@ -120,7 +120,7 @@ def test_a_turn_whose_connection_dies_writes_nothing(database: Database, own: Po
 
 
 def test_a_server_that_became_read_only_is_left(database: Database, own: Postgres) -> None:
-    """After a failover we do not stay with the old primary: its connections are dropped, the next ones look anew."""
+    """After a failover connections to the old primary are dropped, and the next ones find the new one."""
     box = Inbox(database)
     box.keep(b"one", "", NOW)
     own.execute("ALTER SYSTEM SET default_transaction_read_only = on")
@@ -142,7 +142,7 @@ def _refused(box: Inbox, reason: str) -> bool:
 
 
 def test_a_stuck_neighbour_costs_a_refusal(database: Database) -> None:
-    """A lock that somebody holds for too long is given up with a reason."""
+    """Waiting for a lock that is held too long ends with a reason."""
     number = Inbox(database).keep(b"{}", "", NOW)
     with database.write() as holder:
         inbox.settle(holder, [(number, "decided", None, "")])

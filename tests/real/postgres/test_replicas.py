@@ -78,7 +78,7 @@ def pair(tmp_path: Path, own: Postgres) -> Iterator[Pair]:
 
 
 def test_two_replicas_open_one_incident_and_send_one_page(pair: Pair) -> None:
-    """An HA pair of Alertmanagers delivers to both replicas at the same moment: people are paged once."""
+    """An HA pair of Alertmanagers notifies both replicas at the same moment: on-call is paged once."""
     with pair.serve(0), pair.serve(1):
         answers: list[int] = []
 
@@ -110,7 +110,7 @@ def test_what_one_replica_keeps_wakes_the_other(pair: Pair) -> None:
 
 
 def test_a_killed_replica_is_replaced_by_the_other_within_seconds(pair: Pair) -> None:
-    """A machine that dies in the middle of its probes takes no alert with it: the other asks again, and pages."""
+    """A machine that dies during its probes loses no alert: the other runs them again, and pages."""
     pair.butterfly.set("plato", butterfly.slow(30))
     with pair.serve(0) as first, pair.serve(1) as second:
         os.killpg(second.process.pid, signal.SIGSTOP)
@@ -129,7 +129,7 @@ def test_a_killed_replica_is_replaced_by_the_other_within_seconds(pair: Pair) ->
 
 
 def test_postgresql_restarted_under_load_loses_no_acknowledged_delivery(pair: Pair, tmp_path: Path) -> None:
-    """PostgreSQL is restarted, then killed, while webhooks arrive: each that heard 202 becomes one page."""
+    """PostgreSQL is restarted, then killed, while webhooks arrive: each that got 202 becomes one page."""
     accepted: set[str] = set()
     stopping = threading.Event()
 

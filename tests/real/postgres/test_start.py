@@ -43,7 +43,7 @@ def serving(stage: Stage, url: str, *arguments: str, workers: str = "1") -> Iter
 
 
 def status(url: str) -> int:
-    """Of a GET, 0 where nobody answers."""
+    """Status of a GET, 0 if there is no response."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return int(answer.status)
@@ -74,7 +74,7 @@ def test_a_start_waits_for_the_database(stage: Stage, own: Postgres) -> None:
 
 
 def test_it_stops_while_it_waits(stage: Stage, own: Postgres) -> None:
-    """SIGTERM ends a start that waits at once, as a clean stop, also where we are the first process of a container."""
+    """SIGTERM ends a waiting start at once, as a clean stop, also for the first process of a container."""
     own.stop()
     with serving(stage, own.url) as process:
         until(lambda: status(f"{stage.url}/healthz") == 200)

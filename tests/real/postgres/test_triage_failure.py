@@ -1,4 +1,4 @@
-"""Deliveries that break triage, on PostgreSQL."""
+"""Notifications that break triage, on PostgreSQL."""
 
 import pytest
 

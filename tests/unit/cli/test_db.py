@@ -78,7 +78,7 @@ def test_prune_takes_another_age(database: Database, database_url: str) -> None:
 
 
 def test_prune_keeps_a_day(database_url: str) -> None:
-    """Nobody deletes by a slip what the next notifications are compared with."""
+    """Notifications of the last day cannot be pruned, since the next ones are compared with them."""
     refused = run(database_url, "prune", "--older-than", "12h")
     assert refused.exit_code == 2
     assert "keeps at least 1d" in refused.output

@@ -67,7 +67,7 @@ def judged(text: str, *expected: ExpectedHeartbeat, given: Settings = GIVEN) -> 
 
 
 def test_a_configuration_that_suits_us_is_fine() -> None:
-    """Nobody is told to change what is right."""
+    """A correct configuration gives no advice."""
     assert judged(GOOD) == [(Level.OK, "sends to us by responder")]
     assert judged(GOOD.replace("alertmanager/prod\n", "alertmanager/prod/\n")) == judged(GOOD)
 
@@ -171,7 +171,7 @@ class Wire:
 
 
 def a_patient(wire: object, clock: HandClock | None = None) -> DoctorContext:
-    """Somebody with a Prometheus and nothing else."""
+    """Settings with a Prometheus and nothing else."""
     return DoctorContext(
         settings=Settings(prometheus_url="http://prometheus:9090"),
         environment={},
@@ -193,7 +193,7 @@ def test_a_clock_that_is_wrong_is_noticed(away: int, level: Level) -> None:
 
 
 def test_a_check_that_hangs_is_left_behind() -> None:
-    """One server that does not answer does not keep the other findings from people."""
+    """One unresponsive server does not hide the other findings."""
     held = threading.Event()
 
     def hang(_patient: DoctorContext) -> tuple[Result, ...]:
@@ -282,5 +282,5 @@ def test_versions_with_known_faults_are_told(version: str, sqlite: bool, level: 
 
 
 def test_a_wrong_option_is_a_misuse() -> None:
-    """Scripts can tell a wrong command line from a finding."""
+    """Scripts can distinguish a wrong command line from a finding."""
     assert CliRunner().invoke(doctor, ["--sned"]).exit_code == 2

@@ -24,7 +24,7 @@ from tests.conftest import HandClock
 
 
 class Unreachable:
-    """Nobody answers."""
+    """Client without any server."""
 
     def send(self, request: Request, _deadline: Deadline, _cap: int = 0) -> Response:
         """Never."""
@@ -54,14 +54,14 @@ def _examined(path: Path, *statements: str) -> Sequence[Result]:
 
 
 def test_a_database_of_another_program_is_bad(tmp_path: Path) -> None:
-    """Doctor does not promise a start that `serve` then refuses: tables of another program in the way are told."""
+    """Findings include what `serve` would refuse: tables of another program in the database."""
     [found] = _examined(tmp_path / "shop.db", "CREATE TABLE deliveries (parcel TEXT)")
     assert found.level is Level.BAD
     assert "shop.db has a table deliveries that responder did not make" in found.what
 
 
 def test_a_database_that_serve_can_use_is_no_trouble(tmp_path: Path) -> None:
-    """Before the first start there is nothing to mend, whatever else the database holds."""
+    """Before the first start there is nothing to fix, whatever else the database holds."""
     found = _examined(tmp_path / "shop.db", "CREATE TABLE parcels (parcel TEXT)")
     assert (found[-1].level, found[-1].what) == (Level.SKIPPED, "holds nothing of responder yet")
 
@@ -74,7 +74,7 @@ def test_a_database_that_serve_can_use_is_no_trouble(tmp_path: Path) -> None:
     ],
 )
 def test_a_clock_that_never_was_set_is_bad(year: int, level: Level, said: str) -> None:
-    """A machine that believes it is 1970 is found even where nobody can be asked for the time."""
+    """A clock in 1970 is found even if no server gives the time."""
     [found] = clocks(a_patient(Settings(), HandClock(datetime(year, 1, 1, tzinfo=UTC))))
     assert (found.level, said in found.what) == (level, True), found
 

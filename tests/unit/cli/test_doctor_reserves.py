@@ -39,7 +39,7 @@ class Wire:
         self.asked: list[Request] = []
 
     def send(self, request: Request, _deadline: Deadline, _cap: int = 0) -> Response:
-        """The answer; nobody is there where its status is 0."""
+        """The response; status 0 means no response."""
         self.asked.append(request)
         if not self._response.status:
             raise UnreachableError("connection refused")
@@ -47,7 +47,7 @@ class Wire:
 
 
 def a_patient(wire: object, given: Settings, seconds: float = 5.0) -> DoctorContext:
-    """Somebody with these settings."""
+    """Doctor's context for these settings."""
     return DoctorContext(
         settings=given,
         environment={},
@@ -101,7 +101,7 @@ def test_having_no_other_way_is_told(settings: dict[str, object], level: Level, 
     ],
 )
 def test_the_second_region_is_asked(key: str, status: int, levels: list[Level]) -> None:
-    """The second key's own address is looked at, and nothing is sent there."""
+    """The second key's own URL is checked, and nothing is sent there."""
     wire = Wire(status=status)
     given = paged(pagerduty_fallback_routing_key=Secret(key), pagerduty_fallback_url="https://eu.example.com")
     assert [each.level for each in checked("pagerduty_fallback", a_patient(wire, given))] == levels
@@ -109,7 +109,7 @@ def test_the_second_region_is_asked(key: str, status: int, levels: list[Level]) 
 
 
 def test_what_is_not_configured_is_not_looked_at() -> None:
-    """Nobody is asked about ways that are not there."""
+    """Channels that are not configured are not checked."""
     wire = Wire()
     patient = a_patient(wire, paged())
     every = (each for name in ("pagerduty_fallback", "slack", "smtp") for each in checked(name, patient))
@@ -127,7 +127,7 @@ def test_what_is_not_configured_is_not_looked_at() -> None:
     ],
 )
 def test_a_group_that_slack_does_not_know_is_bad(answer: dict[str, object], level: Level, said: str) -> None:
-    """A mention of a group that is gone would wake nobody; what could not be looked up is said to be unchecked."""
+    """A mention of a missing group would not page; a group that cannot be read is reported as unchecked."""
     given = paged(slack_bot_token=Secret("xoxb-1"), slack_oncall_group="S0123ABCD")
     wire = Wire(answer)
     [_token, found] = checked("slack", a_patient(wire, given))
@@ -136,7 +136,7 @@ def test_a_group_that_slack_does_not_know_is_bad(answer: dict[str, object], leve
 
 
 def test_a_webhook_cannot_look_for_the_group() -> None:
-    """Without a token nothing is asked, and that is said."""
+    """Without a token nothing is checked, and the output says so."""
     wire = Wire()
     given = paged(slack_webhook_url=Secret("https://hooks.slack.com/x"), slack_oncall_group="S0123ABCD")
     [_host, found] = checked("slack_webhook", a_patient(wire, given))
@@ -203,7 +203,7 @@ def test_a_mail_server_that_is_not_there_or_hangs_is_bad() -> None:
 
 
 def test_mail_in_the_clear_is_told() -> None:
-    """A page names hosts and customers: whoever sends it in the clear should know."""
+    """Mail without encryption is reported, since a page names hosts and customers."""
     with MailStandIn() as server:
         assert levels(checked("smtp", mails(server, smtp_tls="none"))) == [Level.OK, Level.WARN]
         [without] = checked("smtp", mails(server))

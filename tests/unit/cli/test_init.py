@@ -1,4 +1,4 @@
-"""`responder init` writes a set of rules for somebody else's platform that is right as it stands."""
+"""`responder init` writes valid rules for another platform."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def office(database: Database, database_url: str) -> Iterator[Office]:
 
 
 def test_what_was_given_up_is_listed_with_its_reason(office: Office) -> None:
-    """One command shows what nobody was told, and why."""
+    """One command lists the messages that were not sent, and the reasons."""
     office.write()
     office.end()
     office.write(stream="other", incident="INC-2")
@@ -141,7 +141,7 @@ def test_a_message_of_a_channel_that_is_gone_is_shown_too(office: Office) -> Non
 
 
 def test_what_was_given_up_can_be_sent_again(office: Office) -> None:
-    """After the key is mended the page leaves, once."""
+    """After the key is fixed the page is sent, once."""
     office.write()
     office.end()
     done = office.run("messages", "resend", "1")
@@ -159,7 +159,7 @@ def test_what_was_given_up_can_be_sent_again(office: Office) -> None:
 
 
 def test_what_is_over_is_not_opened_again(office: Office) -> None:
-    """A page that is sent again after its incident ended would open it for ever; that must be asked for by name."""
+    """Resending a page of a resolved incident would leave it open; this needs an explicit option."""
     office.write()
     office.end()
     office.write(step="resolve", moment=MessageKind.RESOLUTION)
@@ -186,12 +186,12 @@ def test_all_that_was_given_up_is_sent_again_in_order(office: Office) -> None:
 
 @pytest.mark.parametrize("arguments", [("resend",), ("resend", "1", "--all-dead"), ("show",), ("show", "x")])
 def test_a_wrong_command_line_is_told_apart(office: Office, arguments: tuple[str, ...]) -> None:
-    """Scripts can tell a typing error from a failure."""
+    """Scripts can distinguish a typing error from a failure."""
     assert office.run("messages", *arguments).exit_code == 2
 
 
 def test_a_replay_says_what_it_will_do_and_keeps_the_body_anew(office: Office) -> None:
-    """A stored delivery is put through again, by the rules in force now."""
+    """A stored notification is processed again by the rules in force."""
     number = Inbox(office.database).keep(SERVICE_DOWN, "prod-eu", NOW)
     looked = office.run("replay", str(number), "--dry-run")
     assert looked.exit_code == 0, looked.output
@@ -231,7 +231,7 @@ def test_deliveries_are_listed(office: Office) -> None:
 
 
 def test_what_cannot_be_replayed_has_a_name(office: Office) -> None:
-    """A wrong number says where the right ones are; a body that is still wrong says what is wrong with it."""
+    """An unknown number names the command that lists them; an invalid payload is refused with the reason."""
     missing = office.run("replay", "99")
     assert missing.exit_code == 1
     assert "responder replay --list" in missing.stderr

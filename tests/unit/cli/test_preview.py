@@ -21,7 +21,7 @@ OVER = to_bytes(a_body(alerts=[an_alert(labels=LABELS, status="resolved", endsAt
 
 
 def element(body: bytes, **desk: object) -> dict[str, object]:
-    """The JSON element of a body."""
+    """The JSON element of a payload."""
     shown = preview(Sample("x.json", body), a_desk(**desk), NOW, None, explain=True)  # type: ignore[arg-type]
     found: dict[str, object] = json.loads(as_json(shown, explain=True))
     return found
@@ -63,13 +63,13 @@ def test_alerts_that_were_cut_off_are_spoken_of() -> None:
 
 
 def test_a_heartbeat_sends_nothing() -> None:
-    """A Watchdog shows that nobody is told."""
+    """A Watchdog shows that nothing is sent."""
     shown = element(FIRING, rule=replace(EVERYTHING, action=Action.HEARTBEAT))
     assert (shown["page"], shown["pagerduty"], shown["slack"]) == (False, None, None)
 
 
 def test_a_bad_body_is_a_problem_with_its_field() -> None:
-    """A body that would be refused says why."""
+    """The reason is printed for a payload that would be refused."""
     shown = element(b'{"version": "4"}')
     assert shown["rule"] is None
     assert shown["problems"] == ["$.groupKey: is missing: this is no webhook payload of Alertmanager or Grafana"]

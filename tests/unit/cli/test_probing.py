@@ -36,7 +36,7 @@ def breaks(*_: Any) -> NoReturn:
 
 @dataclass(frozen=True)
 class Unruly:
-    """A kind of probe that asks what the shipped kind asks, in its own manner."""
+    """A probe kind with the targets of the shipped kind and its own behaviour."""
 
     shipped: Any
     look: Callable[..., Any]

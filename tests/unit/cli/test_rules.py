@@ -46,7 +46,7 @@ def test_without_a_folder_the_rules_of_the_service_are_checked(folder: Path, mon
 
 
 def test_a_problem_is_shown_with_its_line(folder: Path) -> None:
-    """People see the line, the place in it and the word that was meant."""
+    """The output shows the line, the place in it and the likely word."""
     (folder / "50-mine.yaml").write_text('rules:\n  - id: mine\n    match: alertname="Mine"\n    sevrity: P1\n')
     done = _check(str(folder))
     assert done.exit_code == 1
@@ -72,7 +72,7 @@ def test_a_very_long_line_is_shown_around_the_place(folder: Path) -> None:
 
 
 def test_control_characters_of_a_file_do_not_reach_the_terminal(folder: Path) -> None:
-    """A rule file from somebody else cannot play tricks on the terminal."""
+    """Rule files cannot send control sequences to the terminal."""
     (folder / "50-mine.yaml").write_text('rules: ["\x85\u202e", 7]\n')
     done = _check(str(folder))
     assert done.exit_code == 1
@@ -80,7 +80,7 @@ def test_control_characters_of_a_file_do_not_reach_the_terminal(folder: Path) ->
 
 
 def test_a_missing_folder_ends_with_two(tmp_path: Path) -> None:
-    """A wrong path can be told from wrong rules."""
+    """A wrong path is distinguished from wrong rules."""
     done = _check(str(tmp_path / "nowhere"))
     assert done.exit_code == 2
     assert "no-rules" in done.output
@@ -94,7 +94,7 @@ def test_missing_runbooks_are_told(folder: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_most_likely_wrong_is_said_beside_a_missing_runbook(folder: Path, tmp_path: Path) -> None:
-    """Nobody mends a link to a runbook first to hear of a shadowed rule only then: all problems come at once."""
+    """All problems are reported at once, in rules and in runbook links."""
     mine = 'rules:\n  - {id: mine, match: alertname="Watchdog", severity: P3, first_step: Look., channels: [slack]}\n'
     (folder / "50-mine.yaml").write_text(mine)
     done = _check(str(folder), "--runbooks", str(tmp_path / "nowhere"), "--output", "json")
@@ -120,7 +120,7 @@ def test_warnings_fail_only_when_asked(folder: Path) -> None:
 
 
 def test_the_shipped_rules_are_clean(folder: Path) -> None:
-    """The rules we ship have no problem and need no excuse."""
+    """The shipped rules have no problem and no suppressed one."""
     assert _check(str(folder), "--strict").exit_code == 0
     assert "responder: ignore" not in "".join(path.read_text() for path in folder.glob("*.yaml"))
 

@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
 
 
 class _Prometheus(StandIn):
-    """Answers the two questions that coverage asks."""
+    """Server for the two queries of coverage."""
 
     def answer(self, call: Call) -> Reply:
         """Three rules, one of which fired."""
@@ -257,12 +257,12 @@ LINKS = {
 
 @pytest.mark.parametrize("url", LINKS)
 def test_a_runbook_that_nobody_can_open_is_found(url: str | None) -> None:
-    """An alert whose runbook is not there is found before somebody needs it at night; nothing is asked for it."""
+    """A missing runbook is reported; its link is not fetched."""
     assert judge(url, {"a.md": frozenset({"one", "two"})}, "https://read.example.com/books/") == LINKS[url]
 
 
 class _Pages(StandIn):
-    """A web server with two pages, one of them gone; it remembers what it was asked for."""
+    """A web server with two pages, one of them gone; it records requests."""
 
     def answer(self, call: Call) -> Reply:
         """200, 302, 404, or 500."""
@@ -274,7 +274,7 @@ class _Pages(StandIn):
 
 
 def test_pages_are_asked_for_only_when_wanted(tmp_path: Path) -> None:
-    """A check of links asks each page once, says which are gone, and takes one that is out of order for unknown."""
+    """Each link is fetched once; missing ones are reported, and a failing server counts as unknown."""
     with _Pages() as server:
         server.asked = []
         urls = [f"{server.url}/{path}" for path in ("here#a", "here#b", "moved", "gone", "broken")]

@@ -1,4 +1,4 @@
-"""`responder rules explain` tells why an alert gets what it gets, from its labels to the people who are told."""
+"""`responder rules explain`: each step from the labels of an alert to the channels notified."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_alerts_that_were_cut_off_are_counted() -> None:
 
 
 def test_an_explanation_has_every_step() -> None:
-    """One command answers which rule, how bad, which runbook, who is asked and who is told, and why."""
+    """One command shows rule, severity, runbook, probes and channels, with the reasons."""
     done = _explain(
         *_labels(alertname="ServiceDown", service="plato", severity="critical", pod="kube-state-metrics-5f")
     )
@@ -83,7 +83,7 @@ def test_scripts_read_the_same() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples" / "alerts").glob("*.json")), ids=lambda path: path.stem)
 def test_every_sample_can_be_explained(path: Path) -> None:
-    """Any body that Alertmanager sends, hostile ones too, is explained and does not touch the terminal."""
+    """Any payload of Alertmanager, also a hostile one, is explained without control sequences."""
     done = _explain(str(path))
     assert done.exit_code == 0, done.output
     assert all(sign.isprintable() or sign == "\n" for sign in done.output)
@@ -91,7 +91,7 @@ def test_every_sample_can_be_explained(path: Path) -> None:
 
 
 def test_a_body_may_come_on_standard_input() -> None:
-    """A captured body can be piped in."""
+    """A captured payload can be piped in."""
     assert "from rule unknown" in _explain("-", body='{"labels": {"alertname": "NeverSeen"}}').output
     wrong = _explain("-", body="nonsense")
     assert wrong.exit_code == 1
@@ -188,7 +188,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_a_stored_incident_is_explained_then_and_now(opened: str, tmp_path: Path) -> None:
-    """After an incident, people see why it was judged as it was, and whether the rules of today would do the same."""
+    """A past incident is explained, and compared with the current rules."""
     found = _element("--incident", opened.lower())
     assert found["source"].startswith(f"{opened}, delivery 2 of ")
     assert found["dedup"]["cluster"] == "prod-eu"
@@ -227,7 +227,7 @@ def test_only_one_source_is_taken() -> None:
 
 
 def test_a_password_in_an_address_is_sent_and_not_shown() -> None:
-    """An Alertmanager behind basic authentication can be read, and nobody's terminal keeps the password."""
+    """An Alertmanager with basic authentication can be read, and no password is printed."""
     with _Alertmanager() as server:
         url = server.url.replace("http://", "http://me:hunter2@")
         done = _explain("--alertmanager", url)
@@ -242,7 +242,7 @@ SHORT_OF_REPLICAS = _labels(alertname="KubeDeploymentReplicasMismatch", deployme
 
 
 def test_it_says_what_findings_would_make_of_it() -> None:
-    """Before anything fires people see what raises a severity; with answers given they see that it does."""
+    """Possible severity changes by findings are shown; with given results they are applied."""
     text = _explain(*SHORT_OF_REPLICAS).output
     assert "raises it to P1 where replicas-ready is bad and health is bad\n" in text
     assert "the page waits 8 s at most" in text

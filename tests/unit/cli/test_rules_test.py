@@ -105,7 +105,7 @@ def test_each_field_is_compared(tmp_path: Path, old: str, new: str, field: str, 
 
 
 def test_a_title_may_be_a_regex(tmp_path: Path) -> None:
-    """A title can be pinned down as closely as somebody likes."""
+    """A title can be compared as strictly as wanted."""
     assert _test(tmp_path, GOOD.replace('"[P1] plato is down*"', '"~^.P1. plato is d"')).exit_code == 0
 
 
@@ -261,7 +261,7 @@ def test_a_mistake_in_a_case_is_shown_where_it_is(tmp_path: Path, text: str, sai
 
 
 def test_a_body_that_is_missing_fails(tmp_path: Path) -> None:
-    """A captured body that was deleted is noticed."""
+    """A missing payload of a case is reported."""
     done = _test(tmp_path, "tests: [{name: x, body: none.json, expect: {rule: unknown}}]")
     assert done.exit_code == 1
     assert "cannot be read" in done.output

@@ -18,7 +18,7 @@ NO_INPUT = io.BytesIO()
 
 
 def groups(path: Path, content: Any) -> list[tuple[str, list[str]]]:
-    """Group key and alert names of each body that a file holds."""
+    """Group key and alert names of each payload in a file."""
     path.write_text(json.dumps(content))
     parsed = [parse(sample.body) for sample in samples([str(path)], NO_INPUT, NOW)]
     return [(group.group_key, [alert.name for alert in group.alerts]) for group in parsed]
@@ -38,14 +38,14 @@ def test_a_webhook_body_is_taken_byte_for_byte(path: Path) -> None:
 
 
 def test_a_byte_order_mark_is_passed_over(path: Path) -> None:
-    """A body that an editor on Windows saved is read as the same body."""
+    """A payload saved by an editor on Windows is read as the same payload."""
     path.write_bytes(b'\xef\xbb\xbf{"version": "4", "alerts": []}')
     (sample,) = samples([str(path)], NO_INPUT, NOW)
     assert sample.body == b'{"version": "4", "alerts": []}'
 
 
 def test_a_single_alert_is_enough(path: Path) -> None:
-    """Somebody who only knows the labels can ask what would happen."""
+    """Labels alone are enough for a dry run."""
     assert groups(path, {"labels": {"alertname": "A"}}) == [('{}:{alertname="A"}', ["A"])]
 
 

@@ -1,4 +1,4 @@
-"""Tables as people see them, on a terminal and in a pipe."""
+"""Tables on a terminal and in a pipe."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_hostile_text_does_not_steer_the_terminal() -> None:
 
 
 def test_a_body_is_written_byte_for_byte_but_to_a_terminal() -> None:
-    """A refused body can be kept as it came, and looked at without harm."""
+    """A refused payload can be written to a file unchanged, and is safe on a terminal."""
     body = b"\xff\x1b[2J{}"
     assert raw(body, to_terminal=False) == body
     assert raw(body, to_terminal=True) == "\N{REPLACEMENT CHARACTER}{}\n".encode()

@@ -26,7 +26,7 @@ Look = Callable[[str, object, ProbeContext], tuple[Finding, ...]]
 
 @dataclass
 class Canned:
-    """A server on loopback that answers everything with ``status`` and ``body``, and keeps what it was asked."""
+    """A server on loopback that answers everything with ``status`` and ``body``, and records requests."""
 
     address: str = ""
     status: int = 200
@@ -36,7 +36,7 @@ class Canned:
 
 @pytest.fixture
 def canned() -> Iterator[Canned]:
-    """The server, answering 200 and nothing until told otherwise."""
+    """The server, answering 200 and nothing until changed."""
     said = Canned()
 
     class Handler(BaseHTTPRequestHandler):

@@ -50,7 +50,7 @@ def test_silences_must_come_in_a_row() -> None:
 
 
 def test_a_fresh_answer_is_given_again_with_its_age() -> None:
-    """People see that it is a few seconds old; after that the question is asked again."""
+    """A reused result shows its age of a few seconds; after that the probe runs again."""
     memory = AnswerCache()
     memory.keep(ASK, a_finding(Verdict.BAD), 100.0)
     again = memory.recall(replace(ASK, probe="other"), 104.0)

@@ -1,4 +1,4 @@
-"""Findings become one sentence that people can act on, and nothing unknown is hidden."""
+"""Findings become one conclusion, and nothing unknown is hidden."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHANGE = a_finding(
 
 
 def test_the_worst_comes_first() -> None:
-    """People read what is bad before what is fine."""
+    """Bad results come before good ones."""
     assert worst_first((DNS, SKIPPED, SILENT, WARNING, HEALTH)) == (HEALTH, WARNING, SILENT, SKIPPED, DNS)
 
 

@@ -1,4 +1,4 @@
-"""Names resolve, do not exist, or cannot be looked up: three different things."""
+"""Names that resolve, that do not exist, and that cannot be resolved: three different results."""
 
 from __future__ import annotations
 

@@ -107,14 +107,14 @@ def test_status_and_json_are_compared(canned: Canned, look: Look, spec: HttpSpec
 
 
 def test_json_that_cannot_be_read_is_unknown(canned: Canned, look: Look) -> None:
-    """No JSON means we could not look, not that the value is wrong."""
+    """Invalid JSON makes the result unknown, not bad."""
     canned.body = b"<html>"
     (finding,) = look("http", HttpSpec(expect_json={"a": 1}), a_scene(canned.address))
     assert finding.verdict is Verdict.UNKNOWN
 
 
 def test_one_probe_asks_every_dependency(canned: Canned, look: Look) -> None:
-    """The services that the failing one depends on are asked too, each with its own finding."""
+    """The dependencies of the failing service are probed too, each with its own finding."""
     canned.body = b'{"status":"UP"}'
     scene = a_scene(canned.address)
     found = look("http", HttpSpec(url="${health}/readiness", of="dependencies", health=True), scene)
@@ -124,7 +124,7 @@ def test_one_probe_asks_every_dependency(canned: Canned, look: Look) -> None:
 
 
 def test_what_cannot_be_asked_is_skipped_with_its_reason() -> None:
-    """Nothing is asked of a service that nobody knows, or of dependencies that do not exist."""
+    """Nothing is probed for an unknown service, or for dependencies that do not exist."""
     scene = a_scene()
     nobody = dataclasses.replace(scene, subject=dataclasses.replace(scene.subject, service=None))
     (ask,) = PROBES["http"].asks(a_probe("http", HttpSpec()), nobody)

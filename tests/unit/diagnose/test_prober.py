@@ -78,7 +78,7 @@ def test_findings_come_in_the_order_of_the_questions() -> None:
 
 
 def test_all_probes_hang_and_the_page_does_not() -> None:
-    """If nothing answers, the run ends at its deadline and each finding says how long we waited."""
+    """If no target responds, the run ends at its deadline and each finding has the time waited."""
     found, took, _ = run([an_ask("hanging", str(number)) for number in range(4)], 0.3)
     assert took < 0.3 + 0.5
     assert {finding.verdict for finding in found} == {Verdict.UNKNOWN}
@@ -144,7 +144,7 @@ def test_two_runs_share_the_threads() -> None:
 
 
 class Counter:
-    """A probe that counts how often it was asked. It answers when it may, or not at all."""
+    """A probe that counts its runs. It returns when allowed, or not at all."""
 
     def __init__(self, verdict: Verdict = Verdict.OK) -> None:
         self.asked = 0
@@ -211,7 +211,7 @@ def test_an_unknown_is_not_given_again() -> None:
 
 
 def test_a_place_that_does_not_answer_is_left_alone() -> None:
-    """After three questions in vain nobody waits for it again until the pause is over, and the finding says so."""
+    """After three timeouts the target is not probed until the pause is over, and the finding says so."""
     probe = Counter()
     for number in range(TIMES):
         assert "not asked" not in probe.run("health", SLOW + 0.05, f"{number}?").headline
@@ -225,7 +225,7 @@ def test_a_place_that_does_not_answer_is_left_alone() -> None:
 
 @pytest.mark.timeout(60)
 def test_a_hanging_probe_does_not_keep_the_process() -> None:
-    """A worker that is told to stop ends, even while probes hang."""
+    """A worker that is stopped ends, even while probes hang."""
     script = (
         "import time\n"
         "from tests.unit.diagnose.test_prober import an_ask, run\n"

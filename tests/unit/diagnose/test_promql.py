@@ -1,4 +1,4 @@
-"""Prometheus is asked what was meant, and its answer is read without guessing."""
+"""Queries to Prometheus are exact, and its responses are read without guessing."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_no_value_ends_the_string_it_stands_in(value: str, quote: str) -> None:
     ],
 )
 def test_a_missing_label_skips_the_question(expr: str, values: dict[str, str], words: str) -> None:
-    """A question that lacks a value is not asked, and says which label it lacks."""
+    """A query that lacks a value does not run, and its finding names the label."""
     (ask,) = PROBES["promql"].asks(a_probe("promql", PromqlSpec(expr=expr)), a_scene(**values))
     assert words in ask.skip
     assert "hunter2" not in ask.question + ask.link
@@ -235,7 +235,7 @@ def test_without_prometheus_or_catalogue_nothing_is_asked() -> None:
 
 
 def test_the_link_holds_no_credentials() -> None:
-    """User and password of Prometheus stay out of what people see."""
+    """User and password of Prometheus stay out of all texts."""
     scene = dataclasses.replace(a_scene(), prometheus_url="https://me:hunter2@prometheus.example/base/")
     (ask,) = PROBES["promql"].asks(a_probe("promql", PromqlSpec(expr="up", range="1h")), scene)
     assert ask.link == "https://prometheus.example/base/graph?g0.expr=up&g0.tab=0&g0.range_input=1h"

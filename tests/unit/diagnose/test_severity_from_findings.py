@@ -42,7 +42,7 @@ def a_turn(severity: str, *words: str, probe: str = "health") -> FindingAdjustme
 def test_a_condition_holds_for_what_was_really_found(
     words: tuple[str, ...], findings: tuple[Finding, ...], *, applies: bool
 ) -> None:
-    """Could-not-look is unknown: it never reads as bad and never as fine, and what was not asked is nothing at all."""
+    """Unknown reads neither as bad nor as ok, and a probe that did not run has no result."""
     assert (judge([a_turn("P1", *words)], findings) is not None) is applies
 
 

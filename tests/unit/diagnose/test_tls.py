@@ -1,4 +1,4 @@
-"""A certificate is good, runs out, is for somebody else, or comes from nobody we trust."""
+"""Certificates that are valid, expiring, for another name, or of an untrusted authority."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def look(address: str, trusted: Path | None) -> Finding:
 def test_a_certificate_is_judged_by_date_and_name(
     authority: Authority, days: tuple[float, float], ip: str, verdict: Verdict, *, warning: bool, words: str
 ) -> None:
-    """People hear of a certificate before it runs out, and at once when it is for another name."""
+    """An expiring certificate is reported in time, and one for another name at once."""
     shift = 0.001 if days[1] > 0 else 0
     with serving(authority.certificate((days[0], days[1] + shift), ip)) as address:
         finding = look(address, authority.root)

@@ -1,4 +1,4 @@
-"""The life of an incident under deliveries of every kind, against a small model of the world that sends them.
+"""The life of an incident under notifications of every kind, against a small model of their senders.
 
 Alerts begin and end, people silence them, and two Alertmanagers tell of it: each late, each for itself or in touch with
 the other, each as often as it likes. Their rules are those of ``notify/dedup_stage.go`` and ``dispatch/dispatch.go``.
@@ -45,14 +45,14 @@ def fingerprint(name: str) -> str:
 
 @dataclass(frozen=True)
 class Life:
-    """One life of an alert: when it began and, where it is over, when it ended, in seconds."""
+    """One episode of an alert: start and end (None while it fires), in seconds."""
 
     name: str
     began: float
     ended: float | None = None
 
     def alert(self) -> Alert:
-        """As a notification tells it."""
+        """The alert as a notification lists it."""
         labels = {"instance": self.name, "severity": SEVERITIES[self.name]}
         ends = STARTED + timedelta(seconds=self.ended) if self.ended is not None else None
         begun = an_alert(labels=labels, starts_at=STARTED + timedelta(seconds=self.began), ends_at=ends)
@@ -79,7 +79,7 @@ class Peer:
     unsent: tuple[float, AlertGroup, Told] | None = None
 
     def listen(self, now: float) -> None:
-        """Hear what Prometheus has said by now."""
+        """Receive the state of Prometheus."""
         for at, life in self.coming:
             if at > now:
                 break
@@ -181,7 +181,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
 
     @rule(name=NAMES, steps=STEPS)
     def is_silenced(self, name: str, steps: int) -> None:
-        """Somebody hides an alert, or shows it again."""
+        """Silence an alert, or remove the silence."""
         self.causes += name in self.silenced and SEVERITIES[name] == "critical"
         self.silenced ^= {name}
         self.hidden = True  # the end of a silenced alert is never sent: only who asks finds out
@@ -282,12 +282,12 @@ class LifeOfIncidents(RuleBasedStateMachine):
 
     @invariant()
     def the_pager_shows_what_is_open(self) -> None:
-        """PagerDuty has an open incident exactly while ours is open and pages."""
+        """PagerDuty has an open incident exactly while the incident is open and pages."""
         incident = self.history.incident
         assert self.paged == (incident is not None and incident.open and "pagerduty" in incident.channels)
 
     def teardown(self) -> None:
-        """Three quiet hours later everything has been told, and we say what is true."""
+        """After three quiet hours everything is announced, and the state is correct."""
         for _ in range(3 * 3600 // STEP):
             self._step()
         fires = {name for name, life in self.lives.items() if life.ended is None}

@@ -14,7 +14,7 @@ MILD = an_alert(labels={"severity": "warning", "instance": "2"})
 
 
 def test_an_incident_is_not_milder_because_its_worst_alert_is_hidden() -> None:
-    """A P1 that is silenced still fires; when it is shown again nobody is told that it became worse."""
+    """A P1 that is silenced still fires; when the silence expires it is not announced as worse."""
     desk = a_desk()
     first = begun(desk, an_alert(), MILD)
     hidden = following(first, a_group(MILD), desk)
@@ -24,7 +24,7 @@ def test_an_incident_is_not_milder_because_its_worst_alert_is_hidden() -> None:
 
 
 def test_a_p1_that_was_hidden_at_the_end_pages_when_it_is_shown_again() -> None:
-    """People heard that it was over, and only a P3 came back since: the P1 is news, though it began long ago."""
+    """The resolve was announced, and only a P3 re-fired since: the P1 is news, though it started long ago."""
     desk = a_desk()
     first = begun(desk, an_alert(), MILD)
     assert first.incident is not None
@@ -37,6 +37,6 @@ def test_a_p1_that_was_hidden_at_the_end_pages_when_it_is_shown_again() -> None:
 
 
 def test_what_is_repeated_and_worse_by_now_pages() -> None:
-    """New rules may judge what fires already as worse: the next notification of it wakes people."""
+    """New rules may raise the severity of a firing alert: its next notification pages."""
     first = begun(a_desk(replace(EVERYTHING, severity="P3")))
     assert ("pagerduty", "trigger") in told(following(first, a_group(), a_desk()))

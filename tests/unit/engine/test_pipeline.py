@@ -1,4 +1,4 @@
-"""The story: what follows from each kind of delivery, for whom, and when."""
+"""Effects of each kind of notification: messages, channels and times."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def a_desk(
 
 
 def a_delivery(number: int = 1, after: float = 0.0) -> Notification:
-    """A delivery received some seconds after NOW; its body is not looked at here."""
+    """A notification received some seconds after NOW; its payload is not used here."""
     return Notification(id=number, received_at=NOW + timedelta(seconds=after), cluster="", body=b"")
 
 
@@ -162,7 +162,7 @@ def test_growth_is_told_in_slack_and_does_not_wake_again() -> None:
 
 
 def test_an_incident_that_becomes_worse_pages_then() -> None:
-    """A P3 that turns into a P1 wakes people, with its own diagnosis and budget."""
+    """A P3 that turns into a P1 pages, with its own diagnosis and budget."""
     desk = a_desk()
     mild = an_alert(labels={"severity": "warning"})
     worse = following(begun(desk, mild), a_group(mild, an_alert()), desk)
@@ -195,7 +195,7 @@ def test_the_end_reaches_the_pager_even_if_the_rules_have_changed() -> None:
 
 
 def test_a_heartbeat_never_notifies() -> None:
-    """The Watchdog is recorded and wakes nobody, however it is labelled."""
+    """The Watchdog is recorded and does not page, whatever its labels."""
     effects = begun(a_desk(replace(EVERYTHING, action=Action.HEARTBEAT)))
     assert (told(effects), effects.incident, effects.state) == ([], None, "decided")
 
@@ -211,7 +211,7 @@ IN_OFFICE_HOURS = replace(EVERYTHING, pages_in={"P1": OFFICE}, note="Call the sh
 
 
 def test_outside_of_its_window_a_page_is_told_and_wakes_nobody() -> None:
-    """On a Saturday night Slack hears of it, with the reason and the time somebody will be paged."""
+    """On a Saturday night it is posted to Slack, with the reason and the time of the page."""
     effects = begun(a_desk(IN_OFFICE_HOURS))
     assert told(effects) == [("slack", "post"), ("slack", "details")]
     report = composed(effects)[0]
@@ -225,7 +225,7 @@ def test_outside_of_its_window_a_page_is_told_and_wakes_nobody() -> None:
 
 
 def test_a_channel_for_people_who_sleep_is_not_the_only_one() -> None:
-    """A rule that knows only the pager is still told in Slack while its window is shut."""
+    """A rule with PagerDuty alone is still posted to Slack while its window is closed."""
     assert told(begun(a_desk(replace(IN_OFFICE_HOURS, channels=("pagerduty",)))))[0] == ("slack", "post")
 
 
@@ -310,7 +310,7 @@ def test_what_the_probes_found_stays_on_the_page() -> None:
 
 @pytest.mark.parametrize("group", [None, a_group()], ids=["unreadable", "readable"])
 def test_a_delivery_that_breaks_triage_still_reaches_people(group: AlertGroup | None) -> None:
-    """A bug of ours is a page, not a lost alert."""
+    """A bug in triage is a page, not a lost alert."""
     effects = failed(a_delivery(17), group, KeyError("x"), a_desk(), SHARED, None)
     assert effects.state == "failed"
     assert {draft.channel for draft in effects.drafts} == {"pagerduty", "slack"}
@@ -320,7 +320,7 @@ def test_a_delivery_that_breaks_triage_still_reaches_people(group: AlertGroup | 
 
 
 def test_the_page_of_a_delivery_that_breaks_triage_shows_no_secret() -> None:
-    """A password in a label does not reach PagerDuty or Slack because of a bug of ours."""
+    """A password in a label does not reach PagerDuty or Slack when triage fails."""
     group = a_group(an_alert(labels={"url": "https://bob:hunter22@db.example.com"}))
     report = composed(failed(a_delivery(17), group, KeyError("x"), a_desk(), SHARED, None))[0]
     assert report.labels["url"] == "https://[REDACTED:userinfo]@db.example.com"
@@ -345,7 +345,7 @@ def flap(number: int) -> tuple[tuple[float, Alert], tuple[float, Alert]]:
 
 
 def test_what_fires_again_pages_again_with_its_own_diagnosis() -> None:
-    """People heard that it was over: they are woken anew, for the same incident, and the page says that it is back."""
+    """After the resolve a re-fire pages again, for the same incident, and the page says so."""
     begun, over, again = lived(a_desk(), (0, an_alert()), *flap(1))
     assert told(over) == [("pagerduty", "resolve"), ("slack", "edit"), ("slack", "reply")]
     assert told(again) == [("pagerduty", "trigger"), ("slack", "edit"), ("slack", "aloud")]
@@ -363,7 +363,7 @@ def test_what_fires_again_pages_again_with_its_own_diagnosis() -> None:
 
 
 def test_the_end_of_a_flapping_incident_is_held_back() -> None:
-    """The second end is not sent to the pager; the thread says when it will be told."""
+    """The second resolve is not sent to PagerDuty; the thread says when it will be."""
     held = lived(a_desk(), (0, an_alert()), *flap(1), *flap(2))[3]
     assert told(held) == [("slack", "edit"), ("slack", "reply")]
     assert held.incident is not None
@@ -374,7 +374,7 @@ def test_the_end_of_a_flapping_incident_is_held_back() -> None:
 
 
 def test_the_pager_hears_of_each_time_it_fires_again() -> None:
-    """Somebody may have resolved it there by hand: it would never page again. Who reads along hears of fewer."""
+    """A re-fire triggers PagerDuty each time, since it may be resolved there; other channels get fewer messages."""
     effects = lived(a_desk(), (0, an_alert()), *flap(1), *flap(2), *flap(3))
     assert told(effects[4]) == [("pagerduty", "trigger"), ("slack", "edit"), ("slack", "reply")]
     assert told(effects[6]) == [("pagerduty", "trigger")]
@@ -382,7 +382,7 @@ def test_the_pager_hears_of_each_time_it_fires_again() -> None:
 
 
 def test_a_flapping_incident_that_becomes_worse_pages() -> None:
-    """A P3 that comes and goes and turns into a P1 wakes people at once, however often it has been told."""
+    """A flapping P3 that turns into a P1 pages at once."""
     desk = a_desk()
     notifications = [(0.0, an_alert()), *flap(1), *flap(2), *flap(3)]
     mild = [(at, replace(each, labels={**each.labels, "severity": "warning"})) for at, each in notifications[:-1]]
@@ -391,7 +391,7 @@ def test_a_flapping_incident_that_becomes_worse_pages() -> None:
 
 
 def test_what_returns_milder_does_not_wake_the_pager() -> None:
-    """An incident that paged and comes back as a P3 is told in Slack only, and its next end is none for the pager."""
+    """A paged incident that re-fires as a P3 is posted to Slack only, and its next resolve does not go to PagerDuty."""
     end, again = flap(1)
     mild = replace(again[1], labels={**again[1].labels, "severity": "warning"}, fingerprint=an_alert().fingerprint)
     returned = lived(a_desk(), (0, an_alert()), end, (again[0], mild))[-1]

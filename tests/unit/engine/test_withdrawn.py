@@ -1,4 +1,4 @@
-"""One of a pair lags behind: it says that something fires whose end we know, and takes it back with its next flush."""
+"""A lagging Alertmanager of a pair says that a resolved alert fires, and corrects this with its next flush."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OVER = an_alert(firing=False, ends_at=NOW + timedelta(minutes=2))
 
 
 def heard(incident: Incident, *alerts: object, number: int, after: float) -> Incident:
-    """The incident as it is kept after one more notification that tells nobody anything."""
+    """The stored incident after one more notification that sends nothing."""
     group = a_group(*alerts)  # type: ignore[arg-type]
     effects = pipeline.triage(group, a_delivery(number, after), History(incident), a_desk())
     assert effects.drafts == ()
@@ -26,7 +26,7 @@ def heard(incident: Incident, *alerts: object, number: int, after: float) -> Inc
 
 
 def contradicted() -> Incident:
-    """An incident that is over, and of which the lagging peer then says that it fires."""
+    """A resolved incident that the lagging peer then reports as firing."""
     desk = a_desk()
     first = begun(desk)
     ended = pipeline.triage(a_group(OVER), a_delivery(2, 120), History(first.incident), desk)
@@ -36,7 +36,7 @@ def contradicted() -> Incident:
 
 
 def test_what_a_lagging_peer_takes_back_pages_nobody() -> None:
-    """Nobody is woken six minutes after the end for a peer of Alertmanager that was a few seconds late."""
+    """A peer of Alertmanager that lags by seconds does not cause a page six minutes after the resolve."""
     doubted = contradicted()
     assert doubted.review_at == NOW + timedelta(seconds=130) + USUAL.peer
     settled = heard(doubted, OVER, number=4, after=140)

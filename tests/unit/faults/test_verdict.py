@@ -19,7 +19,7 @@ NAME, PRINT, STARTED = "9-0-0", "fingerprint", 1000.0
 
 
 def a_group(until: float | None = None, severity: str = "P1") -> Group:
-    """One alert, which fires to the end unless told otherwise."""
+    """One alert, which fires to the end unless given otherwise."""
     alert = Alert(name=NAME, episodes=(Episode(1.0, until),))
     return Group(name="9-0", severity=severity, service="plato", alerts=(alert,), budget=BUDGETS.get(severity))
 
@@ -59,7 +59,7 @@ def evidence(group: Group | None = None, **changes: Any) -> Evidence:
 
 
 def test_a_run_without_fault_is_judged_well() -> None:
-    """Nothing is found where nothing is wrong, whether the alert is over or fires."""
+    """A run without problems gives none, whether the alert is resolved or fires."""
     assert judge(evidence()) == []
     assert judge(evidence(a_group(until=5.0))) == []
 
@@ -105,14 +105,14 @@ def test_each_broken_promise_is_noticed(name: str) -> None:
 
 
 def test_what_is_over_must_be_over_everywhere() -> None:
-    """An incident that nobody closes keeps somebody awake."""
+    """An incident that is never resolved is a problem."""
     group = a_group(until=5.0)
     still_open = judge(evidence(group, pager=[PagerRecord(KEY, True, 11.0)]))
     assert still_open == ["9-0: is over and is not so at PagerDuty"]
 
 
 def test_a_page_that_was_refused_for_good_must_have_come_another_way() -> None:
-    """PagerDuty may refuse a page; then somebody must have read it in Slack."""
+    """PagerDuty may reject a page; then it must have been posted to Slack."""
     refused = StoredMessage(1, "INC-1", "pagerduty", "dead", "HTTP 400")
     instead = StoredMessage(2, "INC-1", "slack", "sent", "", origin=1)
     assert judge(evidence(pager=[], events=[], messages=[refused, instead])) == []
@@ -160,7 +160,7 @@ def a_flood(**changes: Any) -> Evidence:
 
 
 def test_a_flood_without_fault_is_judged_well() -> None:
-    """The digest stands for the page of what it tells, and for its message in Slack."""
+    """The digest stands for the pages of its incidents, and for their messages in Slack."""
     assert judge(a_flood()) == []
 
 
@@ -187,7 +187,7 @@ def test_each_broken_promise_of_a_flood_is_noticed(name: str) -> None:
 
 
 def test_a_page_for_each_alert_of_a_flood_is_noticed() -> None:
-    """A digest that keeps nobody from being woken a dozen times was for nothing."""
+    """A digest that does not prevent a dozen single pages is a problem."""
     many = [replace(GROUP, name=f"8-{number}") for number in range(MOST_SINGLE)]
     told = [PagerRecord(dedup_key(each), True, 11.0) for each in many]
     flood = a_flood()

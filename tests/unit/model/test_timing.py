@@ -61,7 +61,7 @@ def contradicted(patience: Timing) -> tuple[bool, float]:
 
 
 def test_a_peer_with_a_long_interval_is_given_its_time() -> None:
-    """A peer that flushes every quarter of an hour takes back what it said within sixteen minutes: nobody is woken."""
+    """A peer that flushes every quarter of an hour corrects itself within sixteen minutes: nothing pages."""
     assert contradicted(USUAL) == (True, 6.0)
     assert contradicted(LONG) == (True, 16.0)
     assert contradicted(Timing(timedelta(minutes=1))) == (False, 0.0), "after ten minutes it is no old news"
@@ -89,7 +89,7 @@ def test_a_rehearsal_waits_as_long_as_serve(patience: Timing, *, settled: bool) 
 
 
 def test_an_end_is_not_believed_before_it_can_have_been_notified() -> None:
-    """Reconciliation that is faster than Alertmanager would resolve what only was not told yet."""
+    """Reconciliation faster than Alertmanager would resolve alerts that were only not sent yet."""
     env = {"RESPONDER_ALERTMANAGER_URL": "http://am:9093", "RESPONDER_GROUP_INTERVAL": "900"}
     with pytest.raises(InvalidSettings, match="GRACE is 600: write more than RESPONDER_GROUP_INTERVAL, 900"):
         read(env)

@@ -1,4 +1,4 @@
-"""A bearer token reaches the server it is for, and nobody else."""
+"""A bearer token reaches the server it is for, and no other."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Monitoring(StandIn):
 
 @pytest.fixture
 def server() -> Iterator[Monitoring]:
-    """A server that answers nobody without the token."""
+    """A server that requires the token."""
     with Monitoring() as found:
         found.manner = demanding(TOKEN)
         yield found

@@ -117,7 +117,7 @@ def test_no_server_holds_us_beyond_the_deadline(outgoing: Outgoing, fault: Fault
 
 @pytest.mark.parametrize("fault", [Fault.SILENCE, Fault.DRIP, Fault.RESET, Fault.GARBAGE, Fault.HANG_UP])
 def test_a_tls_handshake_keeps_the_deadline(outgoing: Outgoing, fault: Fault) -> None:
-    """A server that plays for time during the TLS handshake cannot hold us either."""
+    """A server that delays the TLS handshake cannot delay the request beyond its deadline."""
     with faulty(fault) as address:
         began = time.monotonic()
         with pytest.raises(UnreachableError):
@@ -193,7 +193,7 @@ def test_connect_to_changes_the_address_and_nothing_else(server: str) -> None:
 def test_the_environment_sends_nobody_through_a_proxy(
     outgoing: Outgoing, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy variable of the machine does not carry our requests elsewhere."""
+    """A proxy variable of the machine does not redirect requests."""
     monkeypatch.setenv("HTTP_PROXY", f"http://{refused_address()}")
     assert outgoing.send(Request(f"http://{server}/", b"", {}, "GET"), within(5)).status == 200
 
@@ -266,7 +266,7 @@ def test_an_address_that_is_none_is_refused_in_words(outgoing: Outgoing, url: st
 
 
 def test_a_dead_kept_alive_connection_is_replaced_for_reads_only() -> None:
-    """A read that met a connection the server had dropped is asked again; a write is left to the outbox."""
+    """A read that meets a dropped connection is repeated; a write is left to the outbox."""
     asked: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -297,7 +297,7 @@ def test_a_dead_kept_alive_connection_is_replaced_for_reads_only() -> None:
 
 
 def test_https_is_verified_and_its_connection_is_used_again(tmp_path: Path, server: str) -> None:
-    """A handshake is paid once, and nobody without a certificate that we trust hears what we ask."""
+    """A handshake is paid once, and a server without a trusted certificate gets no request."""
     authority = Authority(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.certificate((-1, 80), "127.0.0.1"))
@@ -410,7 +410,7 @@ def test_a_url_appears_in_no_log(outgoing: Outgoing, server: str, caplog: pytest
 
 
 def test_an_answer_that_comes_before_the_whole_request_is_read(outgoing: Outgoing) -> None:
-    """A proxy that refuses a body as too large, and hangs up, is heard: the message is made smaller."""
+    """A 413 from a proxy that then closes is read: the message is made smaller."""
     refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"
     with socket.create_server(("127.0.0.1", 0)) as server:
 

@@ -206,7 +206,7 @@ def test_a_proxy_cannot_outlast_the_deadline(answer: bytes) -> None:
 
 
 def test_queries_and_probes_use_no_proxy() -> None:
-    """Prometheus is asked directly also by a client that has a proxy, and the client of probes has none."""
+    """Prometheus is queried directly also by a client that has a proxy, and the client of probes has none."""
     given = Settings(proxy_url=Secret("http://proxy.example:3128"), http_proxy_url=Secret("http://proxy.example:3128"))
     with Proxy(answer=OK) as proxy, through(proxy.address) as outgoing, pytest.raises(UnreachableError, match="name"):
         outgoing.ask(Request("http://prometheus.invalid/", b"", {}, "GET"), within(5))
@@ -270,7 +270,7 @@ def test_what_no_proxy_covers(no_proxy: str, host: str, direct: bool) -> None:
     ],
 )
 def test_where_the_proxy_is_read_from(env: dict[str, str], https: str, http: str) -> None:
-    """Our settings come first, the variables of the machine are the default."""
+    """Settings take precedence over the environment's variables."""
     given = read(env)
     assert (given.proxy_url.reveal(), given.http_proxy_url.reveal()) == (https, http)
 

@@ -61,7 +61,7 @@ def test_a_mail_arrives_as_it_was_written(server: MailStandIn) -> None:
 
 @pytest.mark.parametrize(("mode", "implicit"), [("starttls", False), ("tls", True)])
 def test_a_login_goes_over_verified_tls(tmp_path: Path, mode: str, implicit: bool) -> None:
-    """The password is sent to the server we mean and to nobody who listens."""
+    """The password is sent to the configured server only."""
     authority = Authority(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.certificate((-1, 80), "127.0.0.1"))
@@ -100,7 +100,7 @@ def test_a_wrong_password_is_refused_without_showing_it(tmp_path: Path) -> None:
 
 
 def test_a_server_without_starttls_gets_no_mail(server: MailStandIn) -> None:
-    """Nobody in between can talk us out of encryption."""
+    """A server in between cannot disable encryption."""
     outcome = Post(server.port, "starttls").send()
     assert isinstance(outcome, TryLater)
     assert "STARTTLS" in outcome.reason
@@ -120,7 +120,7 @@ def test_what_the_server_says_decides(server: MailStandIn, answer: str, kind: ty
 
 
 def test_one_unknown_recipient_keeps_no_other_from_the_mail(server: MailStandIn) -> None:
-    """Somebody who left the company does not silence the page; nobody left is a refusal."""
+    """One rejected recipient does not stop the page; all of them are a rejection."""
     server.unknown = {"lead@example.com"}
     assert Post(server.port).send() == Delivered()
     assert server.mails[0].recipients == ("oncall@example.com",)

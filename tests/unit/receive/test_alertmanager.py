@@ -13,7 +13,7 @@ from responder.receive.alertmanager import InvalidPayload, check, parse
 
 
 def a_body(**changes: Any) -> dict[str, Any]:
-    """A body as Alertmanager 0.25 sends it."""
+    """A payload as Alertmanager 0.25 sends it."""
     alert = {
         "status": "firing",
         "labels": {"alertname": "HighLatency", "severity": "critical"},
@@ -38,7 +38,7 @@ def a_body(**changes: Any) -> dict[str, Any]:
 
 
 def an_alert(**changes: Any) -> dict[str, Any]:
-    """One alert of such a body."""
+    """One alert of such a payload."""
     alert: dict[str, Any] = a_body()["alerts"][0]
     return alert | changes
 
@@ -71,7 +71,7 @@ def test_fields_of_newer_alertmanagers_are_let_through() -> None:
 
 
 def test_the_dedup_key_is_alertmanagers_own() -> None:
-    """A native PagerDuty receiver beside ours deduplicates with it."""
+    """A native PagerDuty receiver beside responder's deduplicates with it."""
     key = a_body()["groupKey"]
     assert parse(to_bytes(a_body())).dedup_key == sha256(key.encode()).hexdigest()
 

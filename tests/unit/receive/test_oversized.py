@@ -25,7 +25,7 @@ def an_outage(count: int, **changes: Any) -> dict[str, Any]:
 
 
 def in_chunks(body: bytes, size: int) -> Iterator[bytes]:
-    """A body as it arrives."""
+    """A payload as it arrives."""
     return (body[start : start + size] for start in range(0, len(body), size))
 
 
@@ -91,6 +91,6 @@ def test_a_large_field_that_is_not_needed_takes_no_memory() -> None:
     ],
 )
 def test_what_is_no_payload_is_refused(body: bytes) -> None:
-    """Nothing is made up for a body that cannot be read to its end."""
+    """Nothing is invented for a payload that cannot be read to its end."""
     with pytest.raises(InvalidPayload):
         excerpt(in_chunks(body, 3), LIMIT)

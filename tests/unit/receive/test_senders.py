@@ -34,7 +34,7 @@ EXPECTED = parse(to_bytes(a_body()))
 
 
 def without(body: dict[str, Any], *keys: str) -> dict[str, Any]:
-    """A body or an alert without these fields."""
+    """A payload or an alert without these fields."""
     return {key: value for key, value in body.items() if key not in keys}
 
 

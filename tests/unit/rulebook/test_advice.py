@@ -112,7 +112,7 @@ def test_a_rule_in_shadow_keeps_none_below_it_from_deciding(tmp_path: Path) -> N
     ],
 )
 def test_matchers_that_exclude_each_other_are_found(tmp_path: Path, match: str, *, never: bool) -> None:
-    """A rule that can never match is found before somebody relies on it."""
+    """A rule that can never match is reported."""
     draft, around = drafted(tmp_path / "rules", [match])
     assert bool(list(impossible_match.check(draft, around))) is never
 

@@ -62,7 +62,7 @@ JUNK = (
 
 @pytest.fixture(scope="module", name="around")
 def what_rules_may_refer_to() -> RuleReferences:
-    """The probes and channels we have, and the starter's runbooks."""
+    """The shipped probes and channels, and the starter's runbooks."""
     return bootstrap.surroundings(str(STARTER / "runbooks"))
 
 
@@ -75,7 +75,7 @@ def a_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def broken(text: str, how: str, line: int, at: int, junk: str) -> str:
-    """A rule file after somebody's hand slipped."""
+    """A rule file with a random edit."""
     lines = text.splitlines(keepends=True)
     line %= len(lines)
     at %= len(lines[line]) or 1

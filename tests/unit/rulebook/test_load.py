@@ -317,7 +317,7 @@ def test_every_check_has_a_sample() -> None:
 
 
 def test_a_mistake_does_not_set_off_others(tmp_path: Path) -> None:
-    """One mistake is one message, so that people see what is wrong and not its echo."""
+    """One mistake is one message, without follow-up errors."""
     for old, new, code, _ in SAMPLES:
         found = _problems(tmp_path, GOOD.replace(old, new, 1))
         if old != "defaults: {probes":  # the rules really have no channels then
@@ -325,7 +325,7 @@ def test_a_mistake_does_not_set_off_others(tmp_path: Path) -> None:
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    """People mend a broken rule file in one go."""
+    """All problems of a rule file are reported at once."""
     text = GOOD
     for old, new, _, _ in [SAMPLES[0], SAMPLES[4], SAMPLES[26], SAMPLES[33], SAMPLES[35], SAMPLES[46]]:
         text = text.replace(old, new, 1)
@@ -370,7 +370,7 @@ def test_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
 
 
 def test_the_revision_changes_with_any_byte(tmp_path: Path) -> None:
-    """Two processes can tell whether they run the same rules."""
+    """Two processes can compare the revision of their rules."""
     assert _problems(tmp_path, GOOD) == []
     before = _load(tmp_path / "rules").revision
     assert _load(tmp_path / "rules").revision == before

@@ -24,12 +24,12 @@ ANCHORS = [
 
 @pytest.mark.parametrize(("markdown", "anchor"), ANCHORS)
 def test_a_heading_gets_githubs_anchor(markdown: str, anchor: str) -> None:
-    """A link that we call good opens the section on GitHub."""
+    """A valid link opens the section on GitHub."""
     assert anchors(markdown) == {anchor}
 
 
 def test_headings_of_one_name_are_numbered() -> None:
-    """Repeated headings can be told apart."""
+    """Repeated headings have distinct anchors."""
     found = sections("# Step\n\n## Step\n\n## Step 1\n\n## Step\n")
     assert [each.anchor for each in found] == ["step", "step-1", "step-1-1", "step-2"]
     assert [(each.level, each.line) for each in found] == [(1, 1), (2, 3), (2, 5), (2, 7)]

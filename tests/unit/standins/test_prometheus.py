@@ -53,7 +53,7 @@ def test_a_range_runs_from_what_was_to_what_is(prometheus: PrometheusStandIn) ->
 def test_bad_requests_are_refused_as_prometheus_refuses_them(
     prometheus: PrometheusStandIn, asked: dict[str, str]
 ) -> None:
-    """A probe that asks nonsense is found out in tests already."""
+    """A probe with an invalid query fails in tests already."""
     with pytest.raises(urllib.error.HTTPError) as refused:
         ask(prometheus, "query_range", **asked)
     assert refused.value.code == 400
@@ -86,5 +86,5 @@ def test_configurations_hold_what_they_were_given() -> None:
 
 
 def test_ports_lie_below_those_of_outgoing_connections() -> None:
-    """A port that was free is not taken by somebody's outgoing connection before it is used."""
+    """A free port is not used by another outgoing connection before it is bound."""
     assert all(10_000 <= free_port() < 32_000 for _ in range(20))

@@ -96,7 +96,7 @@ def test_findings_are_left_for_the_diagnosis() -> None:
 
 
 def test_a_shut_window_wakes_nobody_and_says_when_it_opens() -> None:
-    """Outside of business hours the decision stands, nobody is woken, and the reason names the window."""
+    """Outside business hours the decision stays, nothing pages, and the reason names the window."""
     rule = a_p2(pages_in={"P2": OFFICE})
     sunday, monday = decided(rule, now=SUNDAY), decided(rule, now=MONDAY)
     assert (sunday.severity.name, sunday.pages) == ("P2", False)

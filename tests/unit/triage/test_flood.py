@@ -1,4 +1,4 @@
-"""Floods: which incident has a page of its own, and when a digest takes over and is over."""
+"""Floods: incidents with pages of their own, and the start and end of a digest."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_updates_come_less_and_less_often() -> None:
 
 
 def test_pages_after_a_flood_are_paced() -> None:
-    """Those that only the digest told of are paged at half of the limit a minute, and not while a flood is on."""
+    """Incidents announced only by the digest are paged at half of the limit per minute, and not during a flood."""
     sea = Sea()
     sea.storm(30)
     assert may_follow(sea.flood, P1, sea.now) == 0

@@ -1,4 +1,4 @@
-"""The dead man's switch decides from what was seen, and never from our own absence."""
+"""The dead man's switch decides from received Watchdogs, and never from responder's own downtime."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_cluster_is_named_by_the_address_or_by_the_label() -> None:
 
 
 def test_only_what_fires_and_is_expected_counts() -> None:
-    """A resolved Watchdog is no sign of life, and a name that nobody expects fills no table."""
+    """A resolved Watchdog does not count, and unexpected names fill no table."""
     assert seen(an_alert(firing=False, ends_at=NOW)) == []
     assert seen(an_alert(labels={"alertname": "SomethingElse"})) == []
     assert seen(an_alert(labels={"cluster": "unheard-of"})) == []

@@ -86,7 +86,7 @@ def test_a_repeated_notification_changes_nothing() -> None:
 
 
 def test_one_more_alert_is_growth() -> None:
-    """People hear when the incident becomes bigger."""
+    """A growing incident is announced."""
     assert kind((ONE,), (ONE, TWO)) is ChangeKind.GROWN
 
 
@@ -100,7 +100,7 @@ def test_growth_wins_over_a_resolution_in_the_same_notification() -> None:
 
 
 def test_a_part_that_resolves_is_said() -> None:
-    """People hear when the incident becomes smaller."""
+    """A shrinking incident is announced."""
     assert kind((ONE, TWO), (ONE, TWO_OVER)) is ChangeKind.PARTLY_RESOLVED
 
 
@@ -110,12 +110,12 @@ def test_it_is_resolved_when_nothing_fires() -> None:
 
 
 def test_its_parts_may_end_one_after_the_other() -> None:
-    """A resolved alert is told once and then left out: the incident ends with the last part, not only with all."""
+    """A resolved alert is announced once and then omitted: the incident resolves with its last alert."""
     assert kind((ONE, TWO), (ONE_OVER, TWO), (TWO_OVER,)) is ChangeKind.RESOLVED
 
 
 def test_a_truncated_group_is_never_resolved() -> None:
-    """max_alerts makes Alertmanager say "resolved" while cut-off alerts still fire: we do not believe it."""
+    """max_alerts makes Alertmanager say "resolved" while truncated alerts still fire: this is not believed."""
     story = Story()
     story.hears(ONE, TWO)
     change = story.hears(ONE_OVER, truncated=1)
@@ -160,14 +160,14 @@ def test_firing_again_long_after_the_end_opens_anew() -> None:
 
 
 def test_a_resolution_of_nothing_is_recorded_only() -> None:
-    """An alert that began and ended before we heard of it opens nothing; the reason says that it was so."""
+    """An alert that started and ended before its first notification opens nothing; the reason says so."""
     change = Story().hears(ONE_OVER)
     assert change.kind is ChangeKind.STALE
     assert "fired and resolved between notifications" in change.reason
 
 
 def test_an_older_delivery_cannot_undo_a_newer_one() -> None:
-    """Two workers that decide out of order do not reopen what is over."""
+    """Two workers that decide out of order do not reopen a resolved incident."""
     story = Story()
     story.hears(ONE)
     story.hears(ONE_OVER)
@@ -178,7 +178,7 @@ def test_an_older_delivery_cannot_undo_a_newer_one() -> None:
 
 
 def test_a_lagging_peer_does_not_reopen_what_is_over() -> None:
-    """One Alertmanager says resolved, the slower one still says firing with the same start: nobody is woken."""
+    """One Alertmanager says resolved, the slower one still says firing with the same start: nothing pages."""
     story = Story()
     story.hears(ONE)
     story.hears(ONE_OVER, at=6)
@@ -280,7 +280,7 @@ def test_a_flapping_alert_is_one_incident_whose_end_is_held_back() -> None:
 
 
 def test_people_hear_less_and_less_often_of_a_flapping_alert() -> None:
-    """They are told of the 1st, 2nd and 4th time and so on; all of them are counted."""
+    """The 1st, 2nd and 4th re-fire and so on are announced; all of them are counted."""
     story = Story()
     story.hears(ONE, at=0)
     told = [change.flaps for change in flaps(story, 9) if change.kind is ChangeKind.AGAIN and not change.quiet]
@@ -288,7 +288,7 @@ def test_people_hear_less_and_less_often_of_a_flapping_alert() -> None:
 
 
 def test_what_has_fired_for_hours_ends_at_once() -> None:
-    """An incident that came back and then burned for two hours does not flap: its end is told when it comes."""
+    """An incident that re-fired and then fired for two hours does not flap: its resolve is announced at once."""
     story = Story()
     story.hears(ONE, at=0)
     flaps(story, 2)

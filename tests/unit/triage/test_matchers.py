@@ -172,7 +172,7 @@ def test_a_matcher_survives_being_printed(name: str, op: Op, value: str) -> None
 
 @given(st.text(st.sampled_from(list("ab=!~\"\\{},' \n\t🙂(é")), max_size=20))
 def test_reading_ends_in_matchers_or_in_a_matcher_error(text: str) -> None:
-    """No text that somebody writes as a matcher crashes the program."""
+    """No text written as a matcher crashes the program."""
     try:
         found = parse(text)
     except MatcherError as error:

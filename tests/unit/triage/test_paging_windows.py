@@ -44,7 +44,7 @@ def at(text: str) -> datetime:
     ],
 )
 def test_office_hours_are_those_of_the_clock_on_the_wall(moment: str, *, expected: bool) -> None:
-    """People are woken from nine to five by their own clocks, in winter and in summer, and not on holidays."""
+    """Windows are open from nine to five local time, in winter and in summer, and not on holidays."""
     assert is_open(a_window(holidays=(date(2026, 12, 25),)), at(moment)) is expected
 
 
@@ -72,7 +72,7 @@ def test_it_says_when_it_opens_next() -> None:
 
 
 def test_a_window_that_never_opens_says_so() -> None:
-    """No day is looked for for ever."""
+    """The search for the next open day ends."""
     assert opens(a_window(days=""), at("2026-03-02T09:00")) is None
     assert "does not open" in opening(a_window(days=""), at("2026-03-02T09:00"))
 

@@ -17,7 +17,7 @@ def known(story: Story) -> Incident:
 
 
 def test_the_end_that_was_held_back_is_told_when_it_has_lasted() -> None:
-    """Ten quiet minutes after it came back once, a flapping incident is over, and the reason says why only now."""
+    """Ten quiet minutes after its first re-fire, a flapping incident resolves, with the reason for the delay."""
     story = Story()
     story.hears(ONE, at=0)
     flaps(story, 1)
@@ -30,7 +30,7 @@ def test_the_end_that_was_held_back_is_told_when_it_has_lasted() -> None:
 
 
 def test_what_was_not_named_any_more_is_resolved_in_the_end() -> None:
-    """A silenced member does not keep an incident open for ever: Alertmanager never tells its end."""
+    """A silenced member does not keep an incident open for ever: Alertmanager never sends its resolve."""
     story = Story()
     story.hears(ONE, TWO)
     story.hears(TWO_OVER, at=6)

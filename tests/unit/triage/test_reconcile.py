@@ -29,7 +29,7 @@ OPEN: Incident = an_incident(alerts={ONE: AlertState(STARTED.timestamp()), TWO: 
 
 
 def a_view(server: str = "http://a", **changes: Any) -> AlertmanagerView:
-    """An Alertmanager that is up for a day and lists other alerts than ours."""
+    """An Alertmanager that is up for a day and lists other alerts."""
     usual = AlertmanagerView(server=server, up_since=NOW - timedelta(days=1), settling=False, total=7, alerts={})
     return replace(usual, **changes)
 
@@ -45,7 +45,7 @@ def of(
 
 
 def test_what_is_listed_as_active_fires() -> None:
-    """Alertmanager knows better than we do: the incident stays as it is."""
+    """If Alertmanager's list cannot be trusted, the incident stays as it is."""
     assert of(a_view(alerts={ONE: FIRING})).standing is AlertPresence.FIRING
 
 
@@ -59,7 +59,7 @@ def test_one_of_a_pair_that_lists_it_is_enough(other: AlertmanagerView | Alertma
 
 
 def test_a_silence_is_told_with_who_and_until_when() -> None:
-    """People read who hid the alert, for how long, and why."""
+    """The silence's author, expiry and comment are in the reason."""
     verdict = of(a_view(alerts={ONE: SILENCED}, silences={"s1": ALICE}))
     assert verdict == ReconcileResult(
         AlertPresence.SUPPRESSED, "silenced by alice until 2026-02-28 04:41Z: deploying 1.8.2"
@@ -67,7 +67,7 @@ def test_a_silence_is_told_with_who_and_until_when() -> None:
 
 
 def test_the_longest_of_several_silences_is_told() -> None:
-    """Until the last of them ends nobody hears of the alert."""
+    """Alerts stay silenced until the last silence ends."""
     bob = Silence(id="s2", who="bob", until=NOW + timedelta(days=3), comment="")
     listed = ListedAlert(suppressed=True, silences=("s1", "s2"))
     verdict = of(a_view(alerts={ONE: listed}, silences={"s1": ALICE, "s2": bob}))
@@ -90,7 +90,7 @@ def test_what_inhibits_an_alert_is_named() -> None:
 
 
 def test_what_is_gone_is_over_after_the_grace_period() -> None:
-    """Its end was never sent; after ten minutes without it people are told that it is over, and how we know."""
+    """A missing resolve: after ten minutes without the alert the incident resolves, with that reason."""
     first = of(a_view(), a_view("http://b"))
     assert first.standing is AlertPresence.GONE
     gone = replace(OPEN, gone_since=NOW)
@@ -101,7 +101,7 @@ def test_what_is_gone_is_over_after_the_grace_period() -> None:
 
 
 def test_why_no_end_was_sent_is_said_where_it_is_known() -> None:
-    """The end of a silenced alert is never sent: people who read of the silence read that too."""
+    """The resolve of a silenced alert is never sent: it is announced where the silence was."""
     gone = replace(OPEN, gone_since=NOW, silenced="silenced by alice until 2026-02-28 04:41Z")
     assert of(a_view(), incident=gone, minutes=10).reason.endswith("(silenced by alice until 2026-02-28 04:41Z)")
 
@@ -141,7 +141,7 @@ def test_an_empty_list_is_not_believed_where_many_are_open() -> None:
 
 
 def test_only_what_an_alertmanager_can_know_is_asked_about() -> None:
-    """Our own incidents (a silent cluster) and what has ended are not compared with its list."""
+    """Internal incidents (a silent cluster) and resolved ones are not compared with its list."""
     alerts = {ONE: AlertState(1.0), TWO: AlertState(1.0, 2.0), "heartbeat-prod-eu": AlertState(1.0)}
     assert asked_about(replace(OPEN, alerts=alerts)) == {ONE}
     assert asked_about(replace(OPEN, alerts=alerts, open=False)) == frozenset()

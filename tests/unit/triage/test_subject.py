@@ -54,7 +54,7 @@ NOT_FOUND = [
 
 @pytest.mark.parametrize(("labels", "name"), NOT_FOUND)
 def test_what_is_not_in_the_catalogue_is_not_made_a_service(labels: dict[str, str], name: str) -> None:
-    """A label can only select a service we know; nothing a sender writes becomes a target."""
+    """A label can only select a service of the catalogue; its value never becomes a target."""
     found = subject(labels, BOOK)
     assert found.service is None
     assert found.name == name
@@ -63,7 +63,7 @@ def test_what_is_not_in_the_catalogue_is_not_made_a_service(labels: dict[str, st
 
 
 def test_the_explanation_says_what_was_rejected() -> None:
-    """People can read why the exporter's own labels were passed over."""
+    """The reason says why the exporter's own labels were skipped."""
     labels = {"service": "kube-state-metrics", "pod": "kube-state-metrics-0", "job": "kube-state-metrics"}
     found = subject({**labels, "deployment": "nexus", "instance": "10.0.0.1:8080"}, BOOK)
     assert [line.partition(":")[0] for line in found.rejected] == ["service", "pod", "job", "instance"]
@@ -72,7 +72,7 @@ def test_the_explanation_says_what_was_rejected() -> None:
 
 
 def test_probes_get_the_labels_of_the_series_itself() -> None:
-    """A probe asks about the pod of the alert, not about the pod of the exporter."""
+    """Probes use the pod of the alert, not the pod of the exporter."""
     found = subject({"exported_pod": "plato-0", "pod": "ksm-0", "exported_namespace": "b", "namespace": "m"}, BOOK)
     assert found.values["pod"] == "plato-0"
     assert found.namespace == found.values["namespace"] == "b"
@@ -80,5 +80,5 @@ def test_probes_get_the_labels_of_the_series_itself() -> None:
 
 @pytest.mark.parametrize("namespace", ["", "Butterfly", 'b"} or vector(1) #', "a/b", "x" * 64, "butterfly\n"])
 def test_a_namespace_that_is_none_is_the_platforms(namespace: str) -> None:
-    """A namespace that Kubernetes could not have is never asked about."""
+    """An impossible namespace is never probed."""
     assert subject({"namespace": namespace}, BOOK).namespace == BOOK.namespace

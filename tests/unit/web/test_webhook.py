@@ -37,7 +37,7 @@ def inbox(database: Database) -> Inbox:
 
 @pytest.fixture
 def kept() -> list[int]:
-    """One entry for each time the engine was woken."""
+    """One entry for each trigger of the engine."""
     return []
 
 
@@ -61,7 +61,7 @@ Post = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def post(client: FlaskClient) -> Post:
-    """Send a body; status and text come back."""
+    """Post a payload; returns status and text."""
 
     def send(body: bytes = BODY, path: str = "", **headers: str) -> tuple[int, str]:
         answer = client.post(f"/webhook/alertmanager{path}", data=body, headers=JSON | headers)
@@ -71,7 +71,7 @@ def post(client: FlaskClient) -> Post:
 
 
 def test_a_body_is_kept_before_it_is_acknowledged(post: Post, inbox: Inbox, kept: list[int]) -> None:
-    """202 means durable, and carries the delivery's id."""
+    """202 means durable, and carries the notification's id."""
     status, text = post(path="/prod-eu")
     assert (status, text) == (202, '{"id": 1}\n')
     delivery = inbox.find(1)
@@ -179,7 +179,7 @@ def test_a_compressed_body_is_kept_as_its_text(post: Post, inbox: Inbox, encodin
 def test_what_cannot_be_uncompressed_is_refused(
     post: Post, inbox: Inbox, encoding: str, body: bytes, status: int
 ) -> None:
-    """A compressed body is read with bounded memory, and what is wrong with it is said."""
+    """A compressed body is read with bounded memory, and its problems are named."""
     assert post(body, **{"Content-Encoding": encoding})[0] == status
     assert [each.status for each in inbox.rejected(10)] == [status]
 
@@ -220,7 +220,7 @@ def test_a_body_beyond_all_limits_is_refused(post: Post, inbox: Inbox, monkeypat
 
 
 def test_a_request_that_is_cut_off_is_no_refused_body(client: FlaskClient, inbox: Inbox, counted: Counted) -> None:
-    """The sender repeats it by itself: nothing is set aside, and no alert about refused bodies fires."""
+    """The sender repeats it by itself: nothing is stored, and no alert about refused payloads fires."""
     answer = client.post(
         "/webhook/alertmanager",
         input_stream=io.BytesIO(BODY[:-20]),
@@ -268,7 +268,7 @@ def test_a_wrong_address_is_told_the_right_one(
 
 
 def test_a_wrong_address_in_alertmanager_is_in_our_log(client: FlaskClient, clock: HandClock) -> None:
-    """Alerts that go astray are seen on our side, too: once a minute a path, however many come, and cut to a line."""
+    """Webhooks on a wrong path are logged: once a minute per path, and cut to a line."""
     with capture_logs() as log:
         for _ in range(3):
             client.post("/alerts", data=BODY)
@@ -282,7 +282,7 @@ def test_a_wrong_address_in_alertmanager_is_in_our_log(client: FlaskClient, cloc
 
 
 def test_whoever_asks_for_many_paths_fills_neither_log_nor_memory(client: FlaskClient) -> None:
-    """A scanner of the network costs us a hundred lines a minute at most."""
+    """A network scanner causes a hundred log lines a minute at most."""
     with capture_logs() as log:
         for number in range(300):
             client.post(f"/scan/{number}")
@@ -297,7 +297,7 @@ def test_a_full_store_is_a_503_that_alertmanager_retries(post: Post, database: D
 
 
 def test_health_does_not_depend_on_the_outside(client: FlaskClient, database: Database) -> None:
-    """Kubernetes restarts us for our own faults only."""
+    """Liveness fails for responder's own faults only."""
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 200
     database.close()
@@ -339,7 +339,7 @@ def test_whoever_asks_all_the_time_does_not_wear_out_the_disk(
 
 
 def test_rejected_bodies_show_in_the_metrics(client: FlaskClient, post: Post, counted: Counted) -> None:
-    """A graph can alert on bodies that we could not take, and on those that nobody decides."""
+    """Metrics count refused payloads and undecided notifications."""
     post(b"{}")
     post()
     text = client.get("/metrics").text

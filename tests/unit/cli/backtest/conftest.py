@@ -87,7 +87,7 @@ HISTORY = (
 
 @pytest.fixture
 def past(sets: Path) -> Path:
-    """A folder of webhook bodies."""
+    """A folder of webhook payloads."""
     folder = sets / "past"
     folder.mkdir()
     for number, body in enumerate(HISTORY):

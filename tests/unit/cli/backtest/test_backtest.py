@@ -32,7 +32,7 @@ def _adds_up(found: dict[str, Any]) -> None:
 
 
 def test_every_difference_is_counted_once(run: Run, past: Path) -> None:
-    """A reviewer sees how many people more and fewer would have been woken, and which judgements change."""
+    """The report shows additional and missing pages, and changed decisions."""
     done = run(str(past), "--output", "json")
     assert done.exit_code == 0, done.output
     found = as_found(done)
@@ -89,7 +89,7 @@ def test_the_same_rules_change_nothing(run: Run, past: Path, sets: Path) -> None
 
 
 def test_the_gate_keeps_pages_from_appearing_and_vanishing(run: Run, past: Path) -> None:
-    """CI stops a change that wakes more people than allowed, or that no longer wakes those it should."""
+    """CI stops a change that pages more often than allowed, or drops pages that must stay."""
     allowed = run(str(past), "--max-new-pages", "2", "--max-lost-pages", "1")
     assert allowed.exit_code == 0
     refused = run(str(past), "--max-new-pages", "1", "--max-lost-pages", "0")

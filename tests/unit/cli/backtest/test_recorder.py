@@ -109,7 +109,7 @@ def test_files_of_several_replicas_are_put_in_the_order_of_time(run: Run, sets: 
 
 
 def test_lines_that_are_neither_are_named(run: Run) -> None:
-    """A broken line is told with its number, and does not hide the others."""
+    """A broken line is reported with its number, and does not hide the others."""
     good = json.dumps(_first("Down", "2026-11-02T22:00:30Z"))
     nothing = json.dumps(_first("Down", "2026-11-02T22:00:30Z") | {"data": {"notification": {}}})
     done = run("-", text=f"{{\n\n{good}\n[1]\n{{}}\n{nothing}\n")

@@ -38,14 +38,14 @@ def _told(grouping: Grouping, answer: dict[str, Any], times: list[float]) -> lis
 
 
 def test_a_notification_is_sent_where_a_group_changes() -> None:
-    """Alerts begin, join and end as Alertmanager would have told it, to the precision of a step."""
+    """Alerts fire, join and resolve as Alertmanager would have notified, to the precision of a step."""
     answer = _answer((DOWN, [60.0, 120.0, 180.0]), (OTHER, [120.0]))
     told = _told(Grouping(["alertname"]), answer, [0.0, 60.0, 120.0, 180.0, 240.0])
     assert told == [(60.0, 1, 0), (120.0, 2, 0), (180.0, 1, 1), (240.0, 0, 1)]
 
 
 def test_alerts_fire_on_across_two_answers() -> None:
-    """A month is asked for a day at a time, and an alert that fires over midnight does not begin anew."""
+    """A month is queried by the day, and an alert that fires over midnight does not start anew."""
     grouping = Grouping(["alertname"])
     assert _told(grouping, _answer((DOWN, [0.0, 60.0])), [0.0, 60.0]) == [(0.0, 1, 0)]
     assert _told(grouping, _answer((DOWN, [120.0])), [120.0, 180.0]) == [(180.0, 0, 1)]
@@ -81,7 +81,7 @@ def test_what_fires_is_known_at_each_step(steps: list[list[int]]) -> None:
 
 
 class _Prometheus(StandIn):
-    """One alert that fires in the second hour before the end of each range asked for."""
+    """One alert that fires in the second hour before the end of each queried range."""
 
     asked: list[dict[str, str]]
 

@@ -1,4 +1,4 @@
-"""Findings that change a severity: who is woken, who is not, and what the next notification makes of it."""
+"""Findings that change a severity: pages that are sent, withdrawn, and the effect on the next notification."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def incident(shop: Shop) -> tuple[Any, ...]:
 
 
 def test_findings_that_raise_page_at_once(shop: Shop) -> None:
-    """A P3 that the probes make a P1 wakes people now, and every page says the new severity and why."""
+    """A P3 that findings raise to P1 pages at once, and every page has the new severity and the reason."""
     opened(shop, RAISED)
     assert incident(shop) == ("P3", "slack")
     shop.clock.move(0.5)
@@ -105,7 +105,7 @@ def test_the_worst_that_findings_can_make_of_it_sets_the_budget(shop: Shop) -> N
 
 
 def test_findings_that_lower_wake_nobody_while_the_page_has_not_left(shop: Shop) -> None:
-    """A P1 that the probes make a P3 is told in Slack, and its page to the pager is taken back."""
+    """A P1 that findings lower to P3 is posted to Slack, and its page is withdrawn."""
     opened(shop, LOWERED)
     diagnosed(shop)
     assert incident(shop) == ("P3", "slack")
@@ -133,7 +133,7 @@ def test_a_page_that_has_left_is_never_taken_back(shop: Shop) -> None:
 
 
 def test_findings_that_are_late_and_raise_still_page(shop: Shop) -> None:
-    """Slack knew it as a P3; the pager hears of the P1 at once, and Slack's message says so."""
+    """Slack had it as a P3; PagerDuty gets the P1 at once, and Slack's message says so."""
     opened(shop, RAISED)
     shop.clock.move(8)
     assert [letter.step for letter in sent(shop, "slack")] == ["post"]
@@ -180,7 +180,7 @@ def test_bad_news_never_makes_an_incident_milder(shop: Shop) -> None:
 
 
 def test_an_incident_that_is_over_keeps_its_severity(shop: Shop) -> None:
-    """Findings about what has ended meanwhile wake nobody."""
+    """Findings about an incident resolved meanwhile do not page."""
     opened(shop, RAISED)
     shop.deliver(a_body(alerts=[OVER], status="resolved"))
     diagnosed(shop)
@@ -206,7 +206,7 @@ def test_an_incident_that_triage_has_moved_is_left_alone(shop: Shop) -> None:
 
 
 def test_the_turn_of_triage_is_waited_for(shop: Shop) -> None:
-    """While triage decides about an incident nobody changes it; the page is not held up by that."""
+    """While triage decides about an incident no other thread changes it; the page is not delayed."""
     opened(shop, RAISED)
     shop.diagnosis.begin(shop.begun)
     with shop.database.alone("triage"):

@@ -105,7 +105,7 @@ def test_an_incident_of_the_group_is_left_as_it_is(shop: Shop) -> None:
 
 
 def test_an_end_that_cannot_be_triaged_is_paged_if_an_incident_waits_for_it(shop: Shop) -> None:
-    """Nothing fires, but the incident stays open at PagerDuty: somebody must look."""
+    """No alert fires, but the incident stays open at PagerDuty and needs attention."""
     shop.desk = a_desk()
     shop.deliver(BEGUN)
     shop.desk = BROKEN
@@ -129,7 +129,7 @@ def test_alertmanager_can_end_it(shop: Shop) -> None:
 
 
 def test_it_ends_a_day_after_the_last_failure(shop: Shop) -> None:
-    """A group that is never heard of again does not stay open at PagerDuty for ever."""
+    """The failure incident of a group without further notifications does not stay open at PagerDuty."""
     shop.deliver(BEGUN)
     wait(shop, HOLD - timedelta(seconds=1))
     shop.deliver(BEGUN)
@@ -155,7 +155,7 @@ def test_hundreds_of_failing_groups_send_few_pages(shop: Shop) -> None:
 
 
 def test_a_body_of_which_nothing_can_be_read_is_paged(shop: Shop) -> None:
-    """It cannot be a notification of any group; the page ends an hour after the last such body."""
+    """A payload without a group: its page resolves an hour after the last one."""
     shop.desk = a_desk()
     for body in (b"\x00 nothing", to_bytes(BEGUN | {"version": "5"})):
         shop.inbox.keep(body, "", shop.clock.now())

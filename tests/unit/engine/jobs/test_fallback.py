@@ -1,4 +1,4 @@
-"""A page that its channel does not take reaches people another way, once, and its end reaches all who were told."""
+"""A page that is not accepted is sent once through a fallback channel, and its resolve reaches all channels."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def night(database: Database, clock: HandClock) -> Night:
 
 
 def test_a_page_goes_from_way_to_way_until_somebody_is_reached(night: Night) -> None:
-    """PagerDuty, second key, Slack with the group, mail: each gets its minute, none is asked twice, nothing is lost."""
+    """PagerDuty, second key, Slack with the group, mail: each gets its minute, none is used twice, nothing is lost."""
     expected = ["pagerduty", "pagerduty_fallback", "slack", "smtp"]
     for number in range(1, 5):
         night.fail()
@@ -135,7 +135,7 @@ def test_a_page_that_was_refused_for_good_takes_the_next_way_at_once(night: Nigh
 
 
 def test_the_end_reaches_everybody_who_was_told(night: Night) -> None:
-    """One incident in the end: whoever was called by a fallback is told that it is over."""
+    """A channel used as fallback gets the resolve of the incident."""
     for _ in range(3):
         night.clock.move(61)
         night.fail()
@@ -159,7 +159,7 @@ def test_nobody_is_woken_for_what_is_over(night: Night) -> None:
 
 
 def test_a_page_that_was_accepted_takes_no_other_way(night: Night) -> None:
-    """PagerDuty answers on the third attempt: nobody is called twice."""
+    """PagerDuty accepts on the third attempt: on-call is not paged twice."""
     night.fail()
     with night.database.work() as connection:
         (letter,) = claimed(connection, EVERY, NOW, NOW, 10)
@@ -170,7 +170,7 @@ def test_a_page_that_was_accepted_takes_no_other_way(night: Night) -> None:
 
 
 def test_without_a_group_to_mention_slack_is_no_way(database: Database, clock: HandClock) -> None:
-    """A message among others wakes nobody, so mail is next."""
+    """A message among others does not page, so mail is next."""
     silent: dict[str, Channel] = {**CHANNELS, "slack": Slack(Secret("token"), "#incidents")}
     night = Night(database, clock, silent)
     assert ways(night.desk.channels) == ("pagerduty", "pagerduty_fallback", "smtp")
@@ -185,7 +185,7 @@ def test_a_page_of_a_pager_that_is_configured_away_is_read_elsewhere(night: Nigh
 
 
 def test_a_page_that_can_wake_nobody_is_at_least_read(database: Database, clock: HandClock) -> None:
-    """Without any other way people read in Slack, and if that fails in the log, that PagerDuty woke nobody."""
+    """Without a fallback channel Slack, and if that fails the log, says that PagerDuty did not page."""
     silent: dict[str, Channel] = {
         "pagerduty": CHANNELS["pagerduty"],
         "slack": Slack(Secret("token"), "#incidents"),
@@ -212,7 +212,7 @@ def test_two_that_decide_at_once_page_once(night: Night) -> None:
 
 
 class Bar(Night):
-    """A beginning in Slack, of a severity that wakes nobody unless it ``pages``, without a page at PagerDuty."""
+    """A first message in Slack, of a severity that does not page unless it ``pages``, without a page at PagerDuty."""
 
     def __init__(
         self, database: Database, clock: HandClock, channels: dict[str, Channel], *, pages: bool, rule: str = "x"
@@ -250,7 +250,7 @@ HOOK = SlackWebhook(Secret("https://hooks.example.com/x"), group="S0123ABCD")
 
 
 def test_what_slack_alone_was_to_say_is_read_another_way(database: Database, clock: HandClock) -> None:
-    """Slack's channel was archived: a P3 is read by its webhook, then in the log, and nobody is called or mailed."""
+    """If Slack's channel is archived, a P3 goes to its webhook, then to the log, without a page or mail."""
     bar = Bar(database, clock, {**CHANNELS, "slack_webhook": HOOK, "log": LOG}, pages=False)
     assert bar.refused(1) == [("slack", "start"), ("slack_webhook", "fallback")]
     assert not bar.mentions()
@@ -275,7 +275,7 @@ def test_without_pagerduty_a_p1_that_slack_refuses_wakes_by_mail(database: Datab
 def test_without_pagerduty_what_its_rule_keeps_from_the_pager_is_not_mailed(
     database: Database, clock: HandClock
 ) -> None:
-    """A rule that names Slack alone wakes nobody, however bad its severity is."""
+    """A rule that names Slack alone does not page, however high its severity is."""
     slack = Slack(Secret("token"), "#incidents")
     channels: dict[str, Channel] = {"slack": slack, "smtp": CHANNELS["smtp"], "log": LOG}
     bar = Bar(database, clock, channels, pages=True, rule=SLACK_ONLY.id)

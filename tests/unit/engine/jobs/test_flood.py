@@ -1,4 +1,4 @@
-"""A flood over a real database: few pages, every incident kept, and nobody forgotten when it is over."""
+"""A flood over a real database: few pages, every incident stored, and pages for the rest afterwards."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def coast(database: Database, clock: HandClock) -> Iterator[Coast]:
 
 
 def test_a_storm_makes_few_pages_and_loses_no_incident(coast: Coast) -> None:
-    """Of 100 incidents each is written down and explained; the pager hears of a few and of the digest."""
+    """Each of 100 incidents is stored with its reason; PagerDuty gets a few and the digest."""
     coast.storm(100)
     assert coast.rows("SELECT count(*) FROM incidents WHERE open") == [(100,)]
     assert coast.rows("SELECT count(*) FROM deliveries WHERE state = 'decided'") == [(100,)]
@@ -109,7 +109,7 @@ def test_a_p1_unlike_the_flood_has_its_own_page(coast: Coast) -> None:
 
 
 def test_what_only_the_digest_told_of_ends_in_silence(coast: Coast) -> None:
-    """Nobody is told of the end of an incident that nobody was told of."""
+    """The resolve of an incident that was not announced is not announced."""
     coast.storm(20)
     before = coast.rows("SELECT count(*) FROM messages")
     coast.deliver(a_group(19, status="resolved"))
@@ -118,7 +118,7 @@ def test_what_only_the_digest_told_of_ends_in_silence(coast: Coast) -> None:
 
 
 def test_the_digest_is_updated_where_it_wakes_nobody(coast: Coast) -> None:
-    """Slack hears how the flood goes on, a few times; the pager does not."""
+    """Slack gets a few updates of the flood; PagerDuty does not."""
     coast.storm(20)
     for minute in range(1, 13):
         coast.clock.move(50)
@@ -130,7 +130,7 @@ def test_the_digest_is_updated_where_it_wakes_nobody(coast: Coast) -> None:
 
 
 def test_when_the_flood_is_over_people_are_told_and_open_p1s_are_paged(coast: Coast) -> None:
-    """Nothing that still burns is left to a digest that has ended; the pages come at a pace people can read."""
+    """Incidents still firing after the flood are paged at a limited rate."""
     coast.storm(20)
     for number in range(10, 20):
         coast.deliver(a_group(number, status="resolved"))
@@ -178,7 +178,7 @@ def test_deciding_a_flood_without_floods_pages_everybody(coast: Coast) -> None:
 
 
 def test_a_page_whose_notification_is_gone_is_sent_plain(coast: Coast) -> None:
-    """Even where nothing can be decided any more, people are woken, under the incident's own name."""
+    """If triage fails, the page is still sent, under the incident's own name."""
     incident = an_incident(channels=(), digest="FLOOD-P1-1")
     effects = page_now(incident, None, coast.desk, NOW)
     assert effects.delivery is None

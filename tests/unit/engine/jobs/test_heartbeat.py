@@ -1,4 +1,4 @@
-"""A silent cluster is a page like any other: written before its probes run, once, and taken back when it is over."""
+"""A silent cluster is a page like any other: written before its probes run, once, and resolved."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_it_is_paged_once_and_its_return_is_told(database: Database, clock: Hand
 
 
 def test_a_service_that_was_away_gives_the_cluster_its_grace(database: Database, clock: HandClock) -> None:
-    """After an hour down nobody is paged at once, and somebody is if the Watchdog stays away."""
+    """After an hour of downtime nothing pages at once, but a missing Watchdog does after its gap."""
     scene = Scene(database, clock)
     scene.watch.run()
     scene.beat()
@@ -177,7 +177,7 @@ def test_a_cluster_that_is_no_longer_expected_does_not_stay_open(database: Datab
 
 
 def test_an_older_heartbeat_that_comes_late_changes_nothing(database: Database, clock: HandClock) -> None:
-    """Deliveries out of order, or of a pair of Alertmanagers, keep the newest sign of life."""
+    """Notifications out of order, or of a pair of Alertmanagers, keep the newest Watchdog."""
     scene = Scene(database, clock)
     clock.move(60)
     scene.beat()

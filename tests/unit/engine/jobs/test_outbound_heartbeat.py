@@ -1,4 +1,4 @@
-"""Somebody outside is told that people can be paged, and hears nothing when they cannot."""
+"""The external switch is pinged only while responder can page."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Wire:
 
 
 def pinged(database: Database, clock: HandClock, *, alive: bool = True, status: int = 200) -> list[str]:
-    """Run once; the addresses that were asked."""
+    """Run once; the requested URLs."""
     wire = Wire(lambda: Response(status, b"OK"))
     urls = {"url": Secret("https://ping/up"), "fail_url": Secret("https://ping/fail")}
     line = OutboundHeartbeat(database, a_desk, wire, clock, **urls, alive=lambda: alive)  # type: ignore[arg-type]
@@ -86,7 +86,7 @@ def test_it_is_pinged_while_all_is_well(database: Database, clock: HandClock, co
 
 
 def test_a_thread_that_has_ended_withholds_it(database: Database, clock: HandClock, counted: Counted) -> None:
-    """The other address hears of it where there is one."""
+    """The fail URL is called if there is one."""
     assert pinged(database, clock, alive=False) == ["https://ping/fail"]
     assert counted('responder_outbound_heartbeats_total{result="withheld"}') == 1
 

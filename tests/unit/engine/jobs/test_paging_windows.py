@@ -1,4 +1,4 @@
-"""A page that a shut window held back leaves when the window opens, whoever is alive then, and says why only now."""
+"""A page held back by a closed window is sent when it opens, by any process, with the reason for the delay."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def pager(shop: Shop) -> list[str]:
 
 
 def test_what_still_fires_pages_when_the_window_opens(shop: Shop) -> None:
-    """Monday at nine people are woken without any notification, once, with a diagnosis of Monday and the reason."""
+    """Monday at nine on-call is paged without a notification, once, with Monday's diagnosis and the reason."""
     shop.deliver(a_body(alerts=[FIRING]))
     at(shop, MONDAY.replace(hour=8))
     assert pager(shop) == []
@@ -93,7 +93,7 @@ def test_nobody_is_woken_for_what_is_silenced_held_or_told_in_a_digest(shop: Sho
 
 @pytest.mark.parametrize("gone", ["deliveries", "bodies"])
 def test_a_notification_that_is_not_kept_any_more_is_paged_all_the_same(shop: Shop, gone: str) -> None:
-    """Retention may have taken the body: the page is made of what people read on Saturday."""
+    """If retention deleted the payload, the page is composed from Saturday's message."""
     shop.deliver(a_body(alerts=[FIRING]))
     with shop.database.write() as connection:
         connection.execute(text(f"DELETE FROM {gone}"))
@@ -143,7 +143,7 @@ def test_a_window_that_is_taken_away_does_not_silence_what_waited_for_it(shop: S
 
 
 def test_a_key_that_is_added_pages_what_is_open(shop: Shop) -> None:
-    """PagerDuty was configured while a P1 was open: whoever is on call from now on hears of it, once."""
+    """If PagerDuty is configured while a P1 is open, it gets the page once."""
     without = {name: channel for name, channel in CHANNELS_USED.items() if name != "pagerduty"}
     shop.desk = a_desk(channels=without)
     shop.deliver(a_body(alerts=[FIRING]))
@@ -156,7 +156,7 @@ def test_a_key_that_is_added_pages_what_is_open(shop: Shop) -> None:
 
 
 def test_a_rule_without_a_pager_wakes_nobody(shop: Shop) -> None:
-    """Its window says when somebody may be woken, and its channels say whom: nobody."""
+    """A window limits when to page, and channels limit where: without a paging channel nothing pages."""
     shop.desk = a_desk(replace(IN_OFFICE_HOURS, channels=("slack",)))
     shop.deliver(a_body(alerts=[FIRING]))
     at(shop, MONDAY)

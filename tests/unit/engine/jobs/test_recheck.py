@@ -1,4 +1,4 @@
-"""Ends that were held back and ends that were contradicted are settled in time, whoever is alive then."""
+"""Resolves that were held back or contradicted are settled in time, by any process."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def pager(shop: Shop) -> list[str]:
 
 
 def test_an_end_that_was_held_back_is_sent_to_all(shop: Shop) -> None:
-    """The pager and the thread hear that it is over, with the reason, once."""
+    """PagerDuty and the thread get the resolve, with the reason, once."""
     shop.deliver(a_body(alerts=[FIRING, TWO]), a_body(alerts=[OVER], status="resolved"))
     reviewed(shop, 5)
     assert pager(shop) == ["trigger"]
@@ -60,7 +60,7 @@ def test_an_end_that_was_held_back_is_sent_to_all(shop: Shop) -> None:
 
 
 def test_a_contradiction_that_lasts_pages(shop: Shop) -> None:
-    """One Alertmanager ended the alert and another says it fires, and goes on: people are woken after six minutes."""
+    """One Alertmanager resolved the alert and another keeps it firing: on-call is paged after six minutes."""
     shop.clock.move((1764000000 - shop.clock.now().timestamp()) // 1)
     body = a_body(alerts=[FIRING])
     ended = shop.clock.now() - timedelta(minutes=1)
@@ -76,7 +76,7 @@ def test_a_contradiction_that_lasts_pages(shop: Shop) -> None:
 
 
 def test_an_incident_whose_messages_are_gone_still_ends(shop: Shop) -> None:
-    """Retention may have taken the last report: the end is told with what the incident itself remembers."""
+    """If retention deleted the last report, the resolve is composed from the incident itself."""
     shop.deliver(a_body(alerts=[FIRING, TWO]), a_body(alerts=[OVER], status="resolved"))
     with shop.database.write() as connection:
         connection.execute(text("DELETE FROM messages"))

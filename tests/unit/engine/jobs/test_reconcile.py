@@ -1,4 +1,4 @@
-"""Open incidents are compared with a server that speaks Alertmanager's API, and people hear what was found."""
+"""Open incidents are compared with a server that speaks Alertmanager's API, and differences are announced."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_silence_is_told_once_and_wakes_nobody(scene: Scene, answers: Answers)
 
 
 def test_what_is_gone_is_resolved_with_the_reason(scene: Scene, answers: Answers) -> None:
-    """Ten minutes after Alertmanager stopped to list it, all who were told of it hear that it is over, and why."""
+    """Ten minutes after Alertmanager stopped listing it, all its channels get the resolve, with the reason."""
     scene.compare()
     scene.compare(9)
     assert scene.is_open()
@@ -166,7 +166,7 @@ def test_half_an_answer_ends_nothing(scene: Scene, answers: Answers, path: str, 
 
 
 def test_a_restart_in_between_starts_the_clock_anew(scene: Scene, answers: Answers) -> None:
-    """An Alertmanager that came back empty is given time to hear of everything again."""
+    """A restarted, empty Alertmanager is given time to receive its alerts again."""
     scene.compare()
     scene.compare(9)
     answers.since = scene.clock.now().isoformat()

@@ -1,4 +1,4 @@
-"""Timers: each turn is taken once, whoever is there to take it."""
+"""Timers: each job runs once per interval, in any process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An end that PagerDuty refuses for good: somebody is still paged there, so people are told to close it by hand."""
+"""A resolve that PagerDuty rejects permanently: its other channels say that it must be resolved manually."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ONLY: dict[str, Channel] = {"pagerduty": PagerDuty(Secret("key")), "log": CHANNE
 
 
 class Morning:
-    """An incident that people were paged for, and its end, which PagerDuty does not take."""
+    """An incident that paged, and its resolve, which PagerDuty does not accept."""
 
     def __init__(self, database: Database, clock: HandClock, channels: dict[str, Channel]) -> None:
         self.database = database
@@ -52,7 +52,7 @@ class Morning:
         clock.move(601)
 
     def carry(self, refused: Callable[[ClaimedMessage], bool]) -> None:
-        """Let every message be tried: accepted, or refused for good."""
+        """Let every message be tried: accepted, or rejected permanently."""
         now = self.clock.now()
         while True:
             with self.database.work() as connection:
@@ -109,7 +109,7 @@ def test_what_was_closed_is_not_spoken_of(morning: Morning) -> None:
 
 
 def test_what_fires_again_is_open_there_rightly(morning: Morning) -> None:
-    """Nobody is asked to close an incident that is open again."""
+    """No manual resolve is requested for an incident that is open again."""
     morning.carry(an_end)
     with morning.database.work() as connection:
         incidents.save(connection, [], [replace(morning.incident, open=True, resolved_at=None)])

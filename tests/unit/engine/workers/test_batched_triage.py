@@ -54,7 +54,7 @@ def steps(shop: Shop) -> list[tuple[Any, ...]]:
 
 
 def test_two_groups_of_one_service_are_one_incident(shop: Shop) -> None:
-    """The second group is told as news of the first one's incident, and opens no other."""
+    """The second group is an update of the first one's incident, and opens no other."""
     shop.deliver(body("Down", alert("Down")), body("Slow", alert("Slow")))
     assert said(shop) == [(1, "P3", "slack")]
     assert steps(shop) == [("slack", "post"), ("slack", "details"), ("slack", "edit"), ("slack", "reply")]
@@ -83,7 +83,7 @@ def test_what_has_no_label_in_common_is_not_gathered(shop: Shop, alerts: tuple[d
 
 @pytest.mark.parametrize("order", [("Down", "Slow"), ("Slow", "Down")])
 def test_it_is_over_when_all_groups_are(shop: Shop, order: tuple[str, str]) -> None:
-    """One group's end is not the end of the incident, whichever ends first; the last one's is, and is told once."""
+    """An incident resolves with the last of its groups, in any order, and once."""
     shop.deliver(body("Down", alert("Down")), body("Slow", alert("Slow")))
     first, last = order
     shop.deliver(body(first, alert(first, over=True)))
@@ -127,7 +127,7 @@ def test_the_worst_group_says_how_bad_it_is(shop: Shop) -> None:
 
 
 def test_a_worse_group_pages_into_the_same_incident(shop: Shop) -> None:
-    """A P3 that a second group makes a P1 wakes people under the same dedup key."""
+    """A P3 that a second group raises to P1 pages with the same dedup key."""
     shop.deliver(body("Slow", alert("Slow")), body("Down", alert("Down", severity="critical")))
     assert said(shop) == [(1, "P1", "slack pagerduty")]
     assert shop.rows("SELECT count(DISTINCT stream) FROM messages") == [(1,)]
@@ -135,7 +135,7 @@ def test_a_worse_group_pages_into_the_same_incident(shop: Shop) -> None:
 
 
 def test_repeated_and_old_notifications_of_each_group_are_silent(shop: Shop) -> None:
-    """Repeat intervals and doubled deliveries of gathered groups tell nobody anything."""
+    """Repeated and duplicate notifications of merged groups send nothing."""
     shop.deliver(body("Down", alert("Down")), body("Slow", alert("Slow")))
     before = len(steps(shop))
     shop.deliver(body("Down", alert("Down")), body("Slow", alert("Slow")), body("Down", alert("Down")))

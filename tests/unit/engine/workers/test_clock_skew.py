@@ -21,7 +21,7 @@ HOUR = 3600.0
 
 @pytest.fixture(name="watch")
 def a_watch(database: Database, clock: HandClock) -> ClockSkewWatcher:
-    """A watch that has looked once."""
+    """A clock watch that has run once."""
     watch = ClockSkewWatcher(database, clock, lambda: pagers({}))
     assert watch.step() == LOOK_SECONDS
     return watch
@@ -44,7 +44,7 @@ def due_in(database: Database, clock: HandClock, channel: str = "pagerduty") -> 
 def test_a_page_leaves_at_once_when_the_clock_is_put_back(
     database: Database, clock: HandClock, watch: ClockSkewWatcher
 ) -> None:
-    """A page due in 8 seconds does not wait for an hour because somebody corrected the clock by an hour."""
+    """A page due in 8 seconds does not wait for an hour because the clock was corrected by an hour."""
     write(database, clock, due_in=8)
     clock.move(1)
     watch.step()
@@ -136,7 +136,7 @@ def test_small_corrections_and_jumps_ahead_change_nothing(
 
 
 def paused(database: Database, clock: HandClock) -> claims.ChannelState:
-    """Slack asks for a pause of a second, as it does when it gets too much."""
+    """Slack requests a pause of a second, as for its rate limit."""
     claims.prepare(database, ["slack"])
     with database.work() as connection:
         claims.failed(connection, "slack", clock.now())
@@ -147,7 +147,7 @@ def paused(database: Database, clock: HandClock) -> claims.ChannelState:
 def test_a_vendors_pause_of_a_second_does_not_become_an_hour(
     database: Database, clock: HandClock, watch: ClockSkewWatcher
 ) -> None:
-    """A channel that was told to wait for a moment tells people again soon after the clock was corrected."""
+    """A short pause of a channel ends soon after the clock was corrected."""
     paused(database, clock)
     clock.put_back(HOUR)
     watch.step()
@@ -166,7 +166,7 @@ def test_a_pause_from_before_the_start_that_no_vendor_asked_for_ends(database: D
 
 
 def test_a_pause_that_a_vendor_asked_for_goes_on(database: Database, clock: HandClock) -> None:
-    """A restart does not make us ignore what Slack asked for."""
+    """A restart keeps the pause that Slack requested."""
     before = paused(database, clock)
     ClockSkewWatcher(database, clock, lambda: pagers({})).step()
     with database.read() as connection:

@@ -44,7 +44,7 @@ def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
 
 
 def sent(shop: Shop, channel: str) -> list[str]:
-    """The moments that a channel was to hear of."""
+    """The events that a channel was to receive."""
     rows = shop.rows(f"SELECT moment FROM messages WHERE channel = '{channel}' ORDER BY id")
     return [row[0] for row in rows]
 
@@ -66,7 +66,7 @@ def rename_all(shop: Shop, rule: Rule) -> None:
 
 
 def test_new_names_for_everything_neither_page_twice_nor_lose_the_end(shop: Shop) -> None:
-    """After a reload that renames rules and severities a repeat is told once, and the end reaches everybody."""
+    """After a reload that renames rules and severities a repeat is announced once and the resolve everywhere."""
     shop.deliver(a_body(alerts=[FIRING]))
     rename_all(shop, EVERYTHING)
     shop.deliver(a_body(alerts=[FIRING]), a_body(alerts=[FIRING]))
@@ -103,7 +103,7 @@ def test_a_page_held_by_a_window_survives_new_names(shop: Shop) -> None:
 
 
 def test_a_flood_whose_severity_is_gone_ends_and_its_incidents_are_paged(shop: Shop) -> None:
-    """The digest's incident at PagerDuty is resolved, and what only it told of is paged by itself."""
+    """The digest's incident at PagerDuty is resolved, and the incidents it announced are paged by themselves."""
     desk = shop.desk
     few = {name: replace(each, flood_above=2) for name, each in desk.book.severities.items()}
     shop.desk = replace(desk, book=replace(desk.book, severities=few))
@@ -122,7 +122,7 @@ def test_a_flood_whose_severity_is_gone_ends_and_its_incidents_are_paged(shop: S
 
 
 def dead(shop: Shop) -> None:
-    """Let the courier of channels that are gone find that there is nobody to send to."""
+    """Run the sender for channels that are no longer configured."""
     office = Office(shop.database, shop.clock, Wire(), shop.desk, REST)
     for _ in range(4):
         office.step()
@@ -147,7 +147,7 @@ def test_what_a_channel_that_is_gone_was_to_say_is_said_elsewhere(shop: Shop) ->
 
 
 def test_an_end_that_the_pager_cannot_be_told_of_any_more_says_so(shop: Shop) -> None:
-    """PagerDuty's key was taken out while an incident was open: whoever reads of its end knows it is open there."""
+    """If PagerDuty's key was removed while an incident was open, its resolve says that it is open there."""
     shop.deliver(a_body(alerts=[FIRING]))
     shop.desk = replace(shop.desk, channels={name: CHANNELS_USED[name] for name in ("slack", "log")})
     shop.deliver(a_body(alerts=[OVER], status="resolved"))
@@ -156,7 +156,7 @@ def test_an_end_that_the_pager_cannot_be_told_of_any_more_says_so(shop: Shop) ->
 
 
 def test_a_clock_that_is_put_back_does_not_keep_a_contradiction_for_an_hour(shop: Shop) -> None:
-    """An Alertmanager says that it fires after all; the clock is corrected: people are woken now and not much later."""
+    """An Alertmanager says that it still fires and the clock is corrected: the page is sent now and not much later."""
     watch = ClockSkewWatcher(shop.database, shop.clock, lambda: pagers({}))
     watch.step()
     ended = shop.clock.now() - timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""The courier: sends what is due, marks it afterwards, and never gives up by itself."""
+"""The sender: sends due messages, marks them afterwards, and never gives up by itself."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def wire() -> Wire:
 
 
 class Office:
-    """A courier whose steps a test takes by hand."""
+    """A sender whose steps a test runs one by one."""
 
     def __init__(
         self, database: Database, clock: HandClock, wire: Wire, desk: DecisionContext, lane: claims.ChannelQueue = LANE
@@ -97,7 +97,7 @@ class Office:
             outbox.write(connection, [draft], self.clock.now())
 
     def step(self) -> int:
-        """Let the courier send what is due; how many messages that were."""
+        """Let the sender send all due messages; returns their number."""
         sent = 0
         while self.courier.step() == 0.0 or self.courier._busy:
             while self.courier._busy:
@@ -116,7 +116,7 @@ class Office:
 
 @pytest.fixture
 def office(database: Database, clock: HandClock, wire: Wire) -> Iterator[Office]:
-    """A courier with PagerDuty and Slack."""
+    """A sender with PagerDuty and Slack."""
     found = Office(database, clock, wire, a_desk())
     yield found
     found.courier.close(5)
@@ -238,7 +238,7 @@ def test_a_dead_senders_page_is_taken_over_within_a_second(database: Database, c
 
 
 def test_the_wish_of_retry_after_is_honoured(office: Office, wire: Wire) -> None:
-    """A service that asks for a pause gets it."""
+    """A requested pause is honoured."""
     wire.answers = [Response(429, b"", {"Retry-After": "30"})]
     office.write()
     office.step()
@@ -267,14 +267,14 @@ def test_a_plain_page_that_is_accepted_is_a_sent_page(office: Office, wire: Wire
 
 
 def test_a_channel_that_was_configured_away_is_not_forgotten(office: Office) -> None:
-    """A message for a channel nobody configured any more is counted as dead, not dropped."""
+    """A message for a removed channel is counted as a dead letter, not dropped."""
     office.write(channel="pigeon")
     office.step()
     assert office.states() == {("pigeon", "dead"): 1}
 
 
 def test_a_page_nobody_can_build_is_refused_by_name(office: Office) -> None:
-    """A bug in one rendering neither stops the courier nor repeats for ever."""
+    """A bug in one rendering neither stops the sender nor repeats for ever."""
 
     class Broken:
         name = "slack"
@@ -308,7 +308,7 @@ def test_a_claim_left_by_a_dead_worker_is_taken_over(office: Office, wire: Wire)
 
 @pytest.fixture
 def slack(database: Database, clock: HandClock, wire: Wire) -> Iterator[Office]:
-    """A courier for Slack alone, with Slack's limit."""
+    """A sender for Slack alone, with Slack's limit."""
     wire.usual = Response(200, b'{"ok": true, "channel": "C1", "ts": "1.1"}')
     found = Office(database, clock, wire, a_desk(), claims.ChannelQueue(("slack",)))
     yield found
@@ -361,7 +361,7 @@ def test_a_pause_that_was_asked_for_holds_for_the_whole_channel(slack: Office, w
 
 @pytest.fixture
 def pager(database: Database, clock: HandClock, wire: Wire) -> Iterator[Office]:
-    """A courier for PagerDuty alone, with PagerDuty's limit."""
+    """A sender for PagerDuty alone, with PagerDuty's limit."""
     found = Office(database, clock, wire, a_desk(), claims.ChannelQueue(("pagerduty",)))
     yield found
     found.courier.close(5)
@@ -405,7 +405,7 @@ def test_a_pager_that_takes_pages_again_gets_all_of_them_at_its_pace(pager: Offi
 
 
 def test_a_wish_is_not_shortened_by_an_answer_that_names_none(slack: Office, wire: Wire) -> None:
-    """Of messages that were under way together the longest pause that one was told holds."""
+    """Of messages in flight together the longest requested pause holds."""
     wire.answers = [Response(429, b"", {"Retry-After": "30"}), Response(429, b""), Response(429, b"")]
     for number in range(3):
         slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}")
@@ -416,7 +416,7 @@ def test_a_wish_is_not_shortened_by_an_answer_that_names_none(slack: Office, wir
 
 
 def test_updates_that_wait_become_the_newest_one(slack: Office, wire: Wire) -> None:
-    """People read where an incident stands now; its beginning, its end and their order are always told."""
+    """Updates are merged into the newest; first message, resolve and their order are always sent."""
     slack.write("alarm", "slack", moment=MessageKind.FALLBACK, facts=MessageFacts(fallback_reason="began"))
     for number in range(3):
         for step in ("edit", "reply"):

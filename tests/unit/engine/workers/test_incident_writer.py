@@ -17,7 +17,7 @@ from tests.support.builders import NOW, a_draft, an_incident
 
 
 def opened(_connection: Connection) -> IncidentChanges:
-    """An incident that nobody sent a webhook for."""
+    """An incident without a notification."""
     incident = an_incident()
     effects = Effects(
         outcome="no heartbeat",

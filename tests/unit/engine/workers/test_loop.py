@@ -16,7 +16,7 @@ from responder.store.database import StoreError
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_unforeseen_error_ends_the_process_and_not_just_the_thread() -> None:
-    """A worker without its engine would accept alerts and page nobody."""
+    """A worker without its engine would accept alerts and never page."""
     ended = threading.Event()
 
     def step() -> float:
@@ -47,7 +47,7 @@ def test_a_database_that_refuses_is_tried_again() -> None:
 
 
 def test_an_outage_of_the_database_does_not_fill_the_disk_with_its_log() -> None:
-    """Of a long outage the log has the reason once, each other reason, and that it is over: not a line a try."""
+    """A long outage is logged once, with each other reason and its end: not at every attempt."""
     refusals = iter([StoreError("gone"), StoreError("gone"), StoreError("starting"), StoreError("starting")])
     over = threading.Event()
 
@@ -70,7 +70,7 @@ def test_an_outage_of_the_database_does_not_fill_the_disk_with_its_log() -> None
 
 
 def test_waking_cuts_the_rest_short() -> None:
-    """A kept delivery is decided now and not at the next poll."""
+    """A stored notification is decided now and not at the next poll."""
     steps = threading.Semaphore(0)
 
     def step() -> float:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[4]
 
 
 class Shop:
-    """A folder of rules that people edit, and what is in force of it."""
+    """A folder of rules that are edited, and the rules in force."""
 
     def __init__(self, folder: Path, clock: HandClock) -> None:
         self.folder = folder
@@ -71,13 +71,13 @@ def test_a_change_is_in_force_once_it_has_settled(shop: Shop) -> None:
 
 
 def test_files_that_stay_as_they_are_are_not_read(shop: Shop) -> None:
-    """Looking costs next to nothing while nobody edits."""
+    """Checking costs next to nothing while nothing changes."""
     shop.steps(5)
     assert shop.reads == 0
 
 
 def test_bad_rules_leave_the_running_ones_in_force(shop: Shop) -> None:
-    """A slip in a rule file at noon does not stop the pages at night; it is counted until it is mended."""
+    """A mistake in a rule file does not stop pages; it is counted until it is fixed."""
     before = shop.rules.desk()
     shop.edit("id: unknown", "identity: unknown")
     shop.steps()

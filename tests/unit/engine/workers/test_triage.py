@@ -61,7 +61,7 @@ class Shop:
         self.begun.extend(begun)
 
     def deliver(self, *bodies: dict[str, Any]) -> None:
-        """Keep bodies and decide all of them."""
+        """Store payloads and decide all of them."""
         for body in bodies:
             self.inbox.keep(to_bytes(body), "", self.clock.now())
         while self.triage.step() == 0.0:
@@ -110,7 +110,7 @@ def test_one_delivery_commits_incident_pages_and_work_together(shop: Shop) -> No
 
 
 def test_a_backlog_keeps_its_order(shop: Shop) -> None:
-    """Deliveries that waited while we were down are decided as if they had come one by one."""
+    """Notifications that waited during downtime are decided as if they had arrived one by one."""
     shop.deliver(*[a_body(alerts=[FIRING])] * 3, a_body(alerts=[OVER], status="resolved"), a_body(alerts=[ANEW]))
     outcomes = [row[0] for row in shop.rows("SELECT outcome FROM deliveries ORDER BY id")]
     words = ("new", "again", "repeated", "resolved")
@@ -173,7 +173,7 @@ def test_a_doubt_survives_a_restart(shop: Shop) -> None:
 
 
 def test_more_than_a_batch_is_decided_batch_by_batch(shop: Shop) -> None:
-    """A storm is decided to the last delivery."""
+    """Every notification of a storm is decided."""
     shop.deliver(*(a_body(alerts=[FIRING], groupKey=f"g{n}") for n in range(BATCH + 1)))
     assert shop.rows("SELECT state, count(*) FROM deliveries GROUP BY state") == [("decided", BATCH + 1)]
     assert shop.rows("SELECT count(*) FROM incidents WHERE open") == [(BATCH + 1,)]
@@ -259,7 +259,7 @@ def test_a_dead_workers_diagnosis_is_taken_over(shop: Shop) -> None:
 
 
 def test_a_living_workers_diagnosis_is_left_to_it(shop: Shop) -> None:
-    """While a worker renews its claim nobody repeats its probes."""
+    """While a worker renews its claim no other repeats its probes."""
     shop.deliver(a_body(alerts=[FIRING]))
     (mine,) = shop.begun
     for _ in range(4):
@@ -288,7 +288,7 @@ def test_a_page_with_its_findings_leaves_before_we_look_for_other_work(shop: Sho
 
 
 def test_the_probes_of_a_page_are_planned_once(shop: Shop) -> None:
-    """Triage needs the names of the probes that can be asked; diagnosis asks the same plan, not one of its own."""
+    """Triage needs the names of the probes that can run; diagnosis uses the same plan."""
     planned: list[str] = []
     tcp = shop.desk.probe_kinds["tcp"]
 
@@ -305,7 +305,7 @@ def test_the_probes_of_a_page_are_planned_once(shop: Shop) -> None:
 
 
 def test_a_decision_that_another_process_was_faster_with_leaves_nothing(shop: Shop) -> None:
-    """Nobody is paged twice for a delivery that two processes decided."""
+    """A notification that two processes decided pages once."""
     number = shop.inbox.keep(to_bytes(a_body(alerts=[FIRING])), "", shop.clock.now())
     desk = shop.desk
 
@@ -322,7 +322,7 @@ def test_a_decision_that_another_process_was_faster_with_leaves_nothing(shop: Sh
 
 @pytest.mark.parametrize("apart", [True, False], ids=["later", "in the same batch"])
 def test_what_becomes_a_p1_is_told_within_the_budget_of_a_p1(shop: Shop, apart: bool) -> None:
-    """Nobody waits for a page's diagnosis as long as its first, milder severity allowed."""
+    """The wait for a page's diagnosis follows its current severity, not its first, milder one."""
     by_label = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P2"}, otherwise="P4")
     shop.desk = a_desk(replace(EVERYTHING, severity=by_label))
     mild = an_alert(labels={**LABELS, "severity": "warning"})
@@ -353,7 +353,7 @@ def test_what_follows_a_p1_at_once_does_not_give_it_more_time(shop: Shop) -> Non
 
 
 def test_what_comes_back_as_a_p1_is_told_within_the_budget_of_a_p1(shop: Shop) -> None:
-    """A page that waits for its diagnosis though its incident is over holds up nobody who must be woken."""
+    """A page that waits for its diagnosis though its incident is resolved delays no other page."""
     by_label = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P2"}, otherwise="P4")
     shop.desk = a_desk(replace(EVERYTHING, severity=by_label))
     mild = an_alert(labels={**LABELS, "severity": "warning"})

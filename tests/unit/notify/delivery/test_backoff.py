@@ -33,7 +33,7 @@ def test_jitter_moves_the_second_half(jitter: float) -> None:
 
 
 def test_the_servers_wish_is_a_floor() -> None:
-    """We come back no sooner than asked, yet a wish of a day is capped to an hour."""
+    """A retry comes no sooner than requested, yet a requested day is capped to an hour."""
     assert _wait(1, 30.0) == 30
     assert _wait(30, 5.0, jitter=0.5) == 45
     assert _wait(1, 86_400.0) == 3600
@@ -41,7 +41,7 @@ def test_the_servers_wish_is_a_floor() -> None:
 
 
 def test_a_server_over_its_limit_is_left_alone_ever_longer_and_never_for_long() -> None:
-    """Without a wish of its own the pauses double to ten seconds; one message that fails pauses nobody else."""
+    """Without a requested pause the delays double up to ten seconds; one failing message delays no other."""
     over = TryLater("HTTP 429", limited=True)
     assert [rest(over, failing) for failing in (0.0, 1.0, 2.0, 4.0, 8.0, 3600.0)] == [1.0, 1.0, 2.0, 4.0, 8.0, 10.0]
     assert rest(TryLater("HTTP 429", 30.0, limited=True), 0.0) == 30.0

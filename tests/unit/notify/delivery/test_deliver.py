@@ -1,4 +1,4 @@
-"""One delivery: whatever the network does becomes an outcome, and no secret gets out with it."""
+"""One attempt: any network failure becomes an outcome, without a secret in it."""
 
 from __future__ import annotations
 

@@ -34,18 +34,18 @@ def decided(page: UndeliveredPage, usable: tuple[str, ...] = CHAIN) -> FallbackS
 
 
 def test_a_page_has_its_minute() -> None:
-    """A hiccup of PagerDuty pages nobody twice."""
+    """A short failure of PagerDuty pages only once."""
     assert isinstance(decided(stuck(written_at=ago(59), error="HTTP 503", failing_since=ago(59))), NoFallback)
 
 
 def test_a_page_that_waited_too_long_takes_the_next_way_and_says_why() -> None:
-    """After the limit people are reached otherwise, and are told what is wrong with the usual way."""
+    """After the limit on-call is paged through a fallback, with the problem of the usual channel."""
     found = decided(stuck(written_at=ago(60), error="HTTP 503", failing_since=ago(58)))
     assert found == FallbackStep("pagerduty_fallback", "PagerDuty has not accepted this page for 1 minute: HTTP 503")
 
 
 def test_a_refused_page_does_not_wait() -> None:
-    """A wrong key is not mended by waiting."""
+    """Waiting does not help a wrong key."""
     found = decided(stuck(dead=True, error="HTTP 400: Invalid routing key"))
     assert found == FallbackStep(
         "pagerduty_fallback", "PagerDuty refused this page for good: HTTP 400: Invalid routing key"

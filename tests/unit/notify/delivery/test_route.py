@@ -38,7 +38,7 @@ EVERY: dict[str, Channel] = {
 def test_every_notification_reaches_somebody(
     wished: tuple[str, ...], severity: str, configured: tuple[str, ...], reached: tuple[str, ...]
 ) -> None:
-    """Only what pages reaches the pager, and what reaches nobody is printed."""
+    """Only pages reach the paging channel, and messages without a channel go to the log."""
     assert route(wished, a_severity(severity).pages, {name: EVERY[name] for name in configured}) == reached
 
 

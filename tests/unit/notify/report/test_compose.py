@@ -63,7 +63,7 @@ def _found(findings: tuple[Finding, ...], conclusion: Conclusion, decision: Deci
 
 
 def test_the_page_is_complete_before_any_probe_answers() -> None:
-    """If the diagnosis never comes, people still learn what is wrong, how bad, who, by when and what to do first."""
+    """Without a diagnosis the page still has the problem, severity, owner, response target and first step."""
     report = _opening()
     assert report.title == "[P1] plato is down (prod)"
     assert report.what == "plato is down. No pod of plato is ready. For 30 seconds, 1 alert firing."
@@ -108,19 +108,19 @@ def test_an_alert_about_nothing_we_know_says_so() -> None:
     ],
 )
 def test_an_alert_name_is_put_in_words(name: str, words: str) -> None:
-    """People read words, not camel case."""
+    """Alert names are shown as words, not camel case."""
     assert in_words(name) == words
 
 
 def test_alerts_cut_by_max_alerts_are_mentioned() -> None:
-    """Nobody takes a truncated group for the whole of it."""
+    """A truncated group is marked as such."""
     report = _opening(group=a_group(truncated=25))
     assert "+25 alerts cut by max_alerts" in report.what
     assert report.truncated == 25
 
 
 def test_related_alerts_are_folded_in() -> None:
-    """One page an incident: the other alerts are counted and five of them named by what tells them apart."""
+    """One page per incident: the other alerts are counted and five of them named by their distinguishing labels."""
     alerts = [an_alert(labels={"pod": f"plato-{number}"}) for number in range(8)]
     other = an_alert(labels={"alertname": "HighLatency"})
     rulings = tuple(a_ruling(alert=alert) for alert in (*alerts, other))
@@ -150,7 +150,7 @@ def test_a_neighbours_trouble_is_not_taken_for_our_own() -> None:
 
 
 def test_a_diagnosis_that_points_nowhere_changes_no_status() -> None:
-    """Nobody is told that the cause is identified when it is not."""
+    """A cause that is not identified is not presented as identified."""
     report = _found((a_finding(Verdict.OK),), a_conclusion(likely=""))
     assert report.status is Status.INVESTIGATING
     assert report.title == _opening().title
@@ -248,7 +248,7 @@ def test_secrets_and_tricks_in_labels_do_not_reach_the_report() -> None:
 
 
 def test_absurd_times_do_not_break_a_page() -> None:
-    """An alert that claims to have begun in the year 1 is paged, and nobody reads that it fires for 2000 years."""
+    """An alert that claims to have started in the year 1 is paged, without a duration of 2000 years."""
     old = datetime(1, 1, 1, tzinfo=UTC)
     decision = a_decision(change=a_change(alerts={"a": AlertState(old.timestamp())}))
     report = _opening(decision, a_group(an_alert(starts_at=old)))

@@ -25,7 +25,7 @@ def _links(maker: LinkBuilder = MAKER, **changes: object) -> dict[str, str]:
 
 
 def test_all_links_in_their_order() -> None:
-    """People find the same links at the same place on every page."""
+    """The same links are at the same place on every page."""
     assert list(_links()) == ["Dashboard", "Graph", "Silence", "Status page"]
 
 
@@ -60,7 +60,7 @@ def test_there_are_never_more_than_five() -> None:
     ],
 )
 def test_a_graph_link_to_anywhere_else_is_left_out(url: str) -> None:
-    """An alert cannot send people to a site we did not configure, nor leak a secret through a link."""
+    """An alert cannot link to a site that is not configured, nor leak a secret through a link."""
     assert "Graph" not in _links(group=a_group(an_alert(generator_url=url)))
 
 

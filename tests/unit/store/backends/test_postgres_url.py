@@ -22,7 +22,7 @@ def test_what_the_url_names_wins_over_our_own() -> None:
 
 
 def test_every_wait_ends() -> None:
-    """A server that is gone, stuck or read-only is noticed within seconds, whoever waits."""
+    """A server that is gone, stuck or read-only is detected within seconds."""
     found = parameters("postgresql://r@db/x", patience=5)
     assert "statement_timeout=5000" in found["options"]
     assert "lock_timeout=5000" in found["options"]

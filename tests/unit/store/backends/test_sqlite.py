@@ -122,7 +122,7 @@ def test_an_idle_look_reads_what_waits_alone(database: Database) -> None:
 
 
 def test_what_a_letter_follows_is_looked_for_in_its_incident_alone(database: Database) -> None:
-    """With a hundred thousand messages in the table a courier is as fast as with ten."""
+    """With a hundred thousand messages in the table a sender is as fast as with ten."""
     values = {"now": 0.0, "most": 4}
     with database.read() as connection:
         statement = claims._candidates(claims.ChannelQueue(("slack",))).compile(connection)

@@ -37,7 +37,7 @@ def alone(url: str) -> bool:
 
 
 def test_what_a_forked_worker_holds_outlives_its_parent(url: str) -> None:
-    """A worker whose arbiter was killed still works: nobody takes its messages before it is gone as well."""
+    """A worker whose gunicorn master was killed still works: its messages are not taken before it is gone too."""
     command = [sys.executable, "-c", f"{_LOOK}\nimport os\nif os.fork() == 0: sys.stdin.read()", url]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdin is not None
@@ -51,7 +51,7 @@ def test_what_a_forked_worker_holds_outlives_its_parent(url: str) -> None:
 
 
 def test_claims_of_the_dead_are_free_at_once(url: str) -> None:
-    """Slack's message that a dead process was sending leaves when we are back, and not six seconds later."""
+    """Slack's message that a dead process was sending is sent after the restart, and not six seconds later."""
     database, settings = Database(url), read({"RESPONDER_DATABASE_URL": url})
     migrate(database)
     lane, now = claims.ChannelQueue(("slack",)), bootstrap.SystemClock().now()
