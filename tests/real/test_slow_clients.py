@@ -59,7 +59,7 @@ def p99(count: int, ask: Callable[[], int], expected: int) -> float:
 
 
 def beside(served: Stage) -> dict[str, float]:
-    """How long webhooks and health checks take now."""
+    """p99 of webhooks and health checks, in seconds."""
     body = example("watchdog")
     return {
         "webhook": p99(100, lambda: served.post(body, timeout=20).status, 202),

@@ -19,7 +19,7 @@ from tests.support.builders import NOW
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Where the database is."""
+    """Path of the database."""
     return tmp_path / "responder.db"
 
 
