@@ -1,13 +1,13 @@
 """From the webhook to the page, beyond the slowest of three probes that take 500 ms each.
 
 The clock starts when the client, already connected, begins to send the webhook, and stops when the request's first
-line is at the stand-in PagerDuty; 500 ms are taken off. So it holds receiving, the commit, triage, the probes' own
-overhead, the enriched page and its way out.
-Every incident is about a service of its own with three dependencies of its own, since a question asked a moment ago is
-not asked again: their addresses differ in the path only, so connections are kept as they are in operation. Floods are
-switched off, since a hundred pages a minute would be one.
+line is at the stand-in PagerDuty; 500 ms are subtracted. So it includes receiving, the commit, triage, the probes' own
+overhead, the enriched page and its sending.
+Every incident is about a service of its own with three dependencies of its own, since a recent result is
+reused: their addresses differ in the path only, so connections are kept as they are in operation. Floods are
+disabled, since a hundred pages a minute would be one.
 The floor is page_floor.py: about sixty lines of Flask, SQLite and httpx with the same durability and the same probes
-in threads. What counts is the ratio to it, since absolute times differ threefold between machines; pages of both
+in threads. The result is the ratio to it, since absolute times differ threefold between machines; pages of both
 alternate. sequential.py is the naive way: nothing durable, the same probes one after the other. One webhook at a time,
 then four at once; every webhook opens a new incident. The stand-ins live in the process that measures.
 """

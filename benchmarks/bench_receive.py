@@ -1,23 +1,22 @@
 """Durable webhooks per second: `responder serve` against a Flask receiver of forty lines that only inserts the body.
 
-Both run under the same gunicorn settings, on SQLite of the same build in WAL mode with synchronous=FULL. Every body is
-a new group of 20 new alerts. The subjects take turns, each on a fresh database:
+Both run under the same gunicorn settings, on the same SQLite build in WAL mode with synchronous=FULL. Every payload is
+a new group of 20 new alerts. The candidates alternate, each on a fresh database:
 
 - floor: floor.py;
-- receiving: `responder serve` with RESPONDER_ROLE=web; it authenticates, checks the body, keeps it;
+- receiving: `responder serve` with RESPONDER_ROLE=web; it authenticates, checks and stores the payload;
 - triaging: `responder serve` as shipped, with the shipped rules, engine and all. While webhooks arrive it decides every
-  one of them: it opens an incident. The alerts are of a severity that pages nobody, and of a rule whose probes need a
-  Prometheus, which is not configured: nothing is probed. What comes is a flood, so that after the first forty incidents
-  a digest tells of them, and only they have a report and Slack messages of their own;
-- everything: the same with alerts of P1: those that are told one by one have their health endpoints probed and page
+  one of them and opens an incident. The alerts have a severity that does not page, and a rule whose probes need a
+  Prometheus, which is not configured: nothing is probed. This is a flood, so that after the first forty incidents
+  a digest takes over, and only these forty have a report and Slack messages of their own;
+- everything: the same with alerts of P1: incidents outside the digest have their health endpoints probed and page
   PagerDuty;
-- triaging and everything "one by one": the same with floods switched off (`flood_above: 0`): every incident has its
-  report, messages and probes, as fast as they are taken. The strictest reading of "while the engine works"; the same
-  goal is held against it.
+- triaging and everything "one by one": the same with floods disabled (`flood_above: 0`): every incident has its
+  report, messages and probes. The strictest reading of "while the engine works", with the same goal.
 
-PagerDuty, Slack and the health endpoints are stand-ins in another process that answer after 0.2 s. What is timed is
-receiving; the backlog is how long after the load the last delivery is decided. CPU is that of the whole server, from
-/proc, for everything it did until then.
+PagerDuty, Slack and the health endpoints are stand-ins in another process that answer after 0.2 s. Receiving is
+timed; the backlog is the time from the end of the load until the last notification is decided. CPU is that of the whole
+server until then, from /proc.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 The database holds 10,000 webhooks that were acknowledged and not decided, each a group of its own, one in a hundred of
 them P1. Every round begins with a copy of it: `serve` starts, takes more webhooks from a client, and all of its
 processes are killed at once, at a random moment of its first three seconds. Then it is started again, and the clock
-runs from there. What the client was told is kept must be there in the end, decided, in one incident for each group.
-PagerDuty runs in this process; Slack and the health endpoints answer after 0.2 s. The digest of a flood leaves 3 s
-after it began: where the kill left nothing else to page, the page counts from when it is due. The goal names twenty
+runs from there. Every acknowledged webhook must be there in the end, decided, in one incident for each group.
+PagerDuty runs in this process; Slack and the health endpoints answer after 0.2 s. The digest of a flood is sent 3 s
+after it began: if the kill left nothing else to page, the page counts from its due time. The goal is for twenty
 rounds, which take some minutes: `--rounds 20`.
 """
 

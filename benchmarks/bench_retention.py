@@ -1,8 +1,8 @@
 """A year of storms in minutes: whether the database stays bounded, and whether webhooks wait while it is pruned.
 
-The clock is moved by hand, a day at a time, through 365 days. On each, DELIVERIES webhooks of 20 alerts are kept and
-decided; a tenth of them open an incident with three messages and findings, which is over after an hour; on every 30th
-day a storm brings ten times as much. One incident stays open from the first day to the last, one delivery undecided.
+The clock is moved by hand, a day at a time, through 365 days. On each, DELIVERIES webhooks of 20 alerts are stored and
+decided; a tenth of them open an incident with three messages and findings, which resolves after an hour; on every 30th
+day a storm brings ten times as much. One incident stays open and one notification undecided all the time.
 Retention runs six times a day, as shipped, with 90 days to keep and LIMIT bytes; a storm is a quarter of that.
 
 Then webhooks are kept one after the other for some seconds, first alone, then while the job deletes half of the rest.

@@ -33,9 +33,9 @@ from tests.faults.strikes import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One way to break something for ``longest`` seconds at most.
+    """A fault that lasts at most ``longest`` seconds.
 
-    Faults of one ``lane`` never strike together; those of different lanes do. ``engine`` is the database it needs,
+    Faults of one ``lane`` never overlap; those of different lanes do. ``engine`` is the database it needs,
     empty for both.
     """
 

@@ -41,8 +41,8 @@ class _Running:
 class Driver:
     """Plays the stream.
 
-    An alert ends no sooner than its beginning was acknowledged, and comes again no sooner than its end was: what
-    Alertmanager itself forgets (an alert that is over before it could be delivered) is not ours to keep.
+    An alert resolves after its start was acknowledged, and re-fires after its resolve was: an alert that Alertmanager
+    itself drops (one that resolves before its first notification) is not part of the guarantees.
     """
 
     def __init__(self, groups: Sequence[Group], alertmanagers: Sequence[str], door: Door, timeline: Timeline) -> None:
@@ -102,10 +102,10 @@ class Driver:
         return self._heard(each, firing=False) and self._door.nothing_pending(each.group.name)
 
     def _may_end(self, each: _Running) -> bool:
-        """One that came again fires until both Alertmanagers know it.
+        """True if both Alertmanagers know an alert that re-fired.
 
-        Prometheus goes on to tell of its earlier end. An Alertmanager that has heard of nothing else yet sends that end
-        after its peer's new "firing", and so the pair believes that the new end has been told.
+        Prometheus keeps sending its earlier resolve. An Alertmanager that knows nothing newer sends that resolve
+        after its peer's new "firing", and so the pair believes that the new resolve has been sent.
         """
         if each.episode and time.time() - each.started < SILENCE_SECONDS:
             return False

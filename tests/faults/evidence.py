@@ -27,8 +27,8 @@ RUNNING = and_(UNFINISHED, studies.c.attempt < ATTEMPTS)
 class StoredIncident:
     """An incident as the database holds it, the latest last; ``alerts`` are fingerprints, with whether each fires.
 
-    ``held`` is one that flapped: nothing of it fires, and its end is told when it has lasted. ``digest`` is the flood
-    whose digest told of it first, and ``alone`` says whether it was told by itself.
+    ``held`` is a flapping one: nothing of it fires, and its resolve is held back. ``digest`` is the flood
+    whose digest announced it first, and ``alone`` is True if it was announced by itself.
     """
 
     id: str

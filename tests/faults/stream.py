@@ -33,8 +33,8 @@ class Alert:
 class Group:
     """Alerts that Alertmanager gathers, the first of which fires from the group's beginning to its end.
 
-    ``budget`` is how many seconds its page may wait for its diagnosis, None where its severity wakes nobody.
-    ``unlike`` is one that must be paged by itself, whatever flood is on.
+    ``budget`` is the number of seconds its page may wait for its diagnosis, None if its severity does not page.
+    ``unlike`` marks one that must be paged by itself during any flood.
     """
 
     name: str

@@ -96,7 +96,7 @@ def _acknowledged(evidence: Evidence) -> Iterator[str]:
                 yield f"{alert.name}: only {len(starts)} of {len(alert.episodes)} episodes were played"
             for started in starts:
                 if not any((alert.name, started) in each.firing for each in evidence.kept):
-                    yield f"{alert.name}: nobody acknowledged that it fires"
+                    yield f"{alert.name}: firing was never acknowledged"
 
 
 def _kept(evidence: Evidence) -> Iterator[str]:
@@ -139,7 +139,7 @@ def _once(evidence: Evidence) -> Iterator[str]:
             yield f"{group.name}: {number} incidents for {len(group.alerts[0].episodes)} episodes"
     for key, group in groups.items():
         if paged[key] and not group.pages:
-            yield f"{group.name}: {group.severity} woke somebody"
+            yield f"{group.name}: {group.severity} paged"
         for what, open_ones in (
             ("in the database", [each for each in evidence.incidents if each.dedup_key == key and each.open]),
             ("at PagerDuty", [each for each in evidence.pager if each.dedup_key == key and each.open]),
@@ -162,7 +162,7 @@ def _right_in_the_end(evidence: Evidence) -> Iterator[str]:
         held = (group.flaps or evidence.jumped) and any(each.held for each in stored)
         for place, is_open in places.items():
             if is_open == group.ends and not (held and is_open):
-                yield f"{group.name}: {'is over' if group.ends else 'fires'} and is not so {place}"
+                yield f"{group.name}: {'resolved' if group.ends else 'firing'}, but not {place}"
 
 
 def _refused(evidence: Evidence, key: str) -> bool:
@@ -187,7 +187,7 @@ def _told_in_slack(evidence: Evidence) -> Iterator[str]:
             if each.dedup_key != dedup_key(group) or group.severity not in TOLD_IN_SLACK or not each.alone:
                 continue
             if not any(each.id in " ".join([message.text, *message.lines]) for message in evidence.slack):
-                yield f"{group.name}: Slack was never told of {each.id}"
+                yield f"{group.name}: {each.id} was never posted to Slack"
 
 
 def _few_pages(evidence: Evidence) -> Iterator[str]:
@@ -195,14 +195,14 @@ def _few_pages(evidence: Evidence) -> Iterator[str]:
     drowned = [group for group in evidence.groups if _digest(evidence, group)]
     for group in drowned:
         if group.unlike:
-            yield f"{group.name}: unlike the flood, and told in {_digest(evidence, group)} only"
+            yield f"{group.name}: unlike the flood, and only in {_digest(evidence, group)}"
     paged = {each.dedup_key for each in evidence.pager}
     for severity in sorted({group.severity for group in drowned if group.pages}):
         single = sum(dedup_key(each) in paged for each in evidence.groups if each.severity == severity)
         if single > MOST_SINGLE and not evidence.jumped:
-            yield f"{single} single pages of {severity} in a flood, {MOST_SINGLE} at most are worth reading"
+            yield f"{single} single pages of {severity} in a flood, at most {MOST_SINGLE} are expected"
     if any(group.unlike for group in evidence.groups) and not drowned:
-        yield "no digest told of anything: there was no flood"
+        yield "no digest announced anything: there was no flood"
 
 
 def _in_time(evidence: Evidence) -> Iterator[str]:
@@ -233,7 +233,7 @@ CHECKS: dict[str, Check] = {
     "every alert has its incident": _has_its_incident,
     "none is open twice": _once,
     "resolved and firing as the stream is": _right_in_the_end,
-    "told in Slack": _told_in_slack,
+    "posted to Slack": _told_in_slack,
     "few pages in a flood": _few_pages,
     "every page in time": _in_time,
     "nothing left": _nothing_left,

@@ -81,7 +81,7 @@ def test_the_demo_cannot_be_steered_by_what_it_shows(few: Path, tmp_path: Path) 
 
 
 def test_a_demo_that_cannot_start_says_why(few: Path) -> None:
-    """A port that is taken is named, and the exit status tells scripts."""
+    """A port in use is named, and the exit status reports it to scripts."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = demo("--once", "--examples", str(few), "--port", port)

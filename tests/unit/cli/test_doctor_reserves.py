@@ -147,7 +147,7 @@ def test_a_webhook_cannot_look_for_the_group() -> None:
 def mails(
     server: MailStandIn, authority: Authority | None = None, seconds: float = 5.0, **more: object
 ) -> DoctorContext:
-    """Somebody with this mail server."""
+    """Doctor's context with this mail server."""
     ca_file = str(authority.root) if authority else ""
     given = {
         "smtp_host": "127.0.0.1",
@@ -192,7 +192,7 @@ def test_a_mail_server_is_proved_without_a_mail(authority: Authority, context: s
 
 
 def test_a_mail_server_that_is_not_there_or_hangs_is_bad() -> None:
-    """A wrong port, and a server that drips, are told in time."""
+    """A wrong port, and a server that drips, are reported in time."""
     with MailStandIn() as server:
         gone = mails(server, smtp_tls="none")
     assert levels(checked("smtp", gone)) == [Level.BAD]

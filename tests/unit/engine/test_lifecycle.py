@@ -1,7 +1,7 @@
 """The life of an incident under notifications of every kind, against a small model of their senders.
 
-Alerts begin and end, people silence them, and two Alertmanagers tell of it: each late, each for itself or in touch with
-the other, each as often as it likes. Their rules are those of ``notify/dedup_stage.go`` and ``dispatch/dispatch.go``.
+Alerts fire, resolve and are silenced, and two Alertmanagers notify: each late, each alone or clustered with
+the other, at any rate. Their rules are those of ``notify/dedup_stage.go`` and ``dispatch/dispatch.go``.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ Told = tuple[frozenset[str], frozenset[str]]
 
 @dataclass
 class Peer:
-    """One Alertmanager: what it has heard ``lag`` seconds late, and what it has told."""
+    """One Alertmanager: the alerts it received ``lag`` seconds late, and its sent notifications."""
 
     lag: float
     latency: float
@@ -103,7 +103,7 @@ class Peer:
         )
 
     def flush(self, now: float, silenced: set[str]) -> None:
-        """Tell the group where there is something new to tell, and forget what has ended."""
+        """Notify about the group if it has changed, and forget resolved alerts."""
         self.flush_at = now + GROUP_INTERVAL
         shown = [life for name, life in sorted(self.group.items()) if name not in silenced]
         fires = frozenset(life.name for life in shown if life.ended is None)
@@ -173,7 +173,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
 
     @rule(name=NAMES, steps=STEPS, late=st.booleans())
     def comes_and_goes(self, name: str, steps: int, late: bool) -> None:
-        """An alert that flaps, a few times; a peer may tell each turn late."""
+        """An alert that flaps a few times; a peer may notify each change late."""
         for _ in range(4):
             self.turns(name, steps)
             if late:
@@ -195,7 +195,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
 
     @rule(steps=st.sampled_from([0, 1, 10]))
     def comes_late(self, steps: int) -> None:
-        """A peer that lags by no more than a ``group_interval`` tells what was true before, and then what is."""
+        """A peer that lags by at most a ``group_interval`` sends the previous state, and then the current one."""
         for group in self.heard[-2:] if self.now - self.heard_at <= GROUP_INTERVAL else ():
             self._deliver(group)
             self._pass(steps)
@@ -227,7 +227,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
         return STARTED + timedelta(seconds=self.now)
 
     def _deliver(self, group: AlertGroup) -> None:
-        """Our side: decide it, and check that whoever must be woken is."""
+        """Decide the notification, and check that every required page is sent."""
         self.number += 1
         self.heard, self.heard_at = [*self.heard[-1:], group], self.now
         owed = not self.paged and any(self._is_news(alert) for alert in group.firing)
@@ -264,7 +264,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
                 self._apply(effects)
 
     def _apply(self, effects: Effects) -> None:
-        """Commit the incident, and let PagerDuty hear what it is sent."""
+        """Commit the incident, and send its events to PagerDuty."""
         if effects.incident is not None:
             self.open[effects.incident.id] = effects.incident.open
         content = effects.content or self.history.content
@@ -312,7 +312,7 @@ TestLifeOfIncidents = LifeOfIncidents.TestCase
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("gossip", [False, True])
 def test_one_alert_that_comes_and_goes(steps: int, late: bool, gossip: bool) -> None:
-    """The plainest life, at every pace, told in time and late, by one Alertmanager and by two that are in touch."""
+    """The simplest life, at every rate, notified in time and late, by one Alertmanager and by a cluster of two."""
     world = LifeOfIncidents()
     world.world(delays=[(0.0, 0.0), (60.0, 15.0)][: 1 + gossip], most=0, gossip=gossip, asks=False)
     world.comes_and_goes("a", steps, late)

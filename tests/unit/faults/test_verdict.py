@@ -67,7 +67,7 @@ def test_a_run_without_fault_is_judged_well() -> None:
 GROUP = a_group()
 KEY = dedup_key(GROUP)
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
-    "never delivered": ({"kept": []}, "nobody acknowledged that it fires"),
+    "never delivered": ({"kept": []}, "firing was never acknowledged"),
     "lost": ({"deliveries": {}}, "acknowledged and is lost"),
     "undecided": ({"deliveries": {1: ("new", b"{}")}}, "acknowledged and is new"),
     "mixed up": ({"deliveries": {1: ("decided", b"[]")}}, "another body"),
@@ -84,12 +84,12 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "a stranger": ({"pager": [PagerRecord("other", True, 11.0)]}, "no group of the stream"),
     "resolved too early": (
         {"incidents": [StoredIncident("INC-1", KEY, False, {PRINT: False})]},
-        "fires and is not so in the database",
+        "firing, but not in the database",
     ),
-    "resolved at PagerDuty only": ({"pager": [PagerRecord(KEY, False, 11.0)]}, "fires and is not so at PagerDuty"),
+    "resolved at PagerDuty only": ({"pager": [PagerRecord(KEY, False, 11.0)]}, "firing, but not at PagerDuty"),
     "never paged": ({"pager": []}, "never paged"),
     "paged late": ({"pager": [PagerRecord(KEY, True, 13.1)]}, "paged after 3.10 s, its budget is 2 s"),
-    "Slack was not told": ({"slack": []}, "Slack was never told of INC-1"),
+    "Slack was not told": ({"slack": []}, "INC-1 was never posted to Slack"),
     "a message waits": (
         {"messages": [StoredMessage(1, "INC-1", "slack", "waiting", "HTTP 500")]},
         "message 1 of INC-1 to slack is waiting: HTTP 500",
@@ -108,7 +108,7 @@ def test_what_is_over_must_be_over_everywhere() -> None:
     """An incident that is never resolved is a problem."""
     group = a_group(until=5.0)
     still_open = judge(evidence(group, pager=[PagerRecord(KEY, True, 11.0)]))
-    assert still_open == ["9-0: is over and is not so at PagerDuty"]
+    assert still_open == ["9-0: resolved, but not at PagerDuty"]
 
 
 def test_a_page_that_was_refused_for_good_must_have_come_another_way() -> None:
@@ -122,7 +122,7 @@ def test_a_page_that_was_refused_for_good_must_have_come_another_way() -> None:
 
 def test_nobody_is_woken_for_what_does_not_page() -> None:
     """A P3 at PagerDuty is a promise broken too."""
-    assert "9-0: P3 woke somebody" in judge(evidence(a_group(severity="P3")))
+    assert "9-0: P3 paged" in judge(evidence(a_group(severity="P3")))
 
 
 def test_time_is_counted_only_while_a_page_could_leave() -> None:
@@ -192,4 +192,4 @@ def test_a_page_for_each_alert_of_a_flood_is_noticed() -> None:
     told = [PagerRecord(dedup_key(each), True, 11.0) for each in many]
     flood = a_flood()
     found = judge(replace(flood, groups=[*flood.groups, *many], pager=[*flood.pager, *told]))
-    assert f"{MOST_SINGLE + 1} single pages of P1 in a flood, {MOST_SINGLE} at most are worth reading" in found
+    assert f"{MOST_SINGLE + 1} single pages of P1 in a flood, at most {MOST_SINGLE} are expected" in found

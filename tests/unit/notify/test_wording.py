@@ -1,4 +1,4 @@
-"""Small pieces of wording that people rely on."""
+"""Small pieces of wording in messages."""
 
 from __future__ import annotations
 

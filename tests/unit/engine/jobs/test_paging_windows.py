@@ -201,7 +201,7 @@ def rehearsed(*notifications: tuple[float, bool], rule: Rule = IN_OFFICE_HOURS) 
 def test_a_backtest_pages_when_serve_would_have() -> None:
     """A week of replayed alerts says the same as the week did: the page of Monday at nine is counted, once."""
     assert rehearsed((0, True), (24, True), (58, True), (59, True), (60, False)) == [False, False, True, False, False]
-    assert rehearsed((0, True), (58, False)) == [False, True], "it was over at noon, and people were woken at nine"
+    assert rehearsed((0, True), (58, False)) == [False, True], "it resolved at noon, and paged at nine"
     assert rehearsed((0, True), (24, False), (58, True)) == [False, False, True], "a new one, within office hours"
     assert rehearsed((0, True), (24, False)) == [False, False]
 

@@ -48,7 +48,7 @@ def test_nothing_is_decided_while_triage_has_the_turn(database: Database) -> Non
 
 
 def test_only_what_is_due_wakes_a_courier() -> None:
-    """While the probes of a page begin, nobody looks whether it may leave already: its time is written with it."""
+    """Starting the probes of a page needs no check of its release: its time is written with it."""
     page = a_draft()
     later = replace(page, channel="slack", due_at=NOW + timedelta(seconds=8))
     effects = Effects(outcome="new", due_at=NOW, drafts=(page, later))
