@@ -35,7 +35,7 @@ NEVER = "0001-01-01T00:00:00Z"
 
 
 def notifications(count: int) -> Iterator[bytes]:
-    """So many webhooks; a third of them say nothing new, as repeats do."""
+    """The given number of webhooks; a third of them are repeats."""
     chance = random.Random(3)
     known: dict[int, list[dict[str, Any]]] = {}
     for number in range(count):

@@ -24,7 +24,7 @@ SETTLED = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """One start of one server: seconds to ready, MB after it and MB after a first page."""
+    """A start of one server: seconds to ready, MB after it and MB after a first page."""
 
     ready: float
     started: float

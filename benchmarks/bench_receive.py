@@ -35,7 +35,7 @@ ALERTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One subject's measurement."""
+    """Measurement of one candidate."""
 
     load: Load
     backlog: float

@@ -60,7 +60,7 @@ rules:
 
 
 def rules(count: int, form: Form) -> tuple[Rule, ...]:
-    """So many rules, and one that matches everything."""
+    """The given number of rules, and one that matches everything."""
     return (*(rule(number, form(number)) for number in range(count)), rule(count, ()))
 
 
@@ -175,7 +175,7 @@ def check(rounds: int) -> None:
 
 
 def alerts(count: int) -> list[dict[str, object]]:
-    """So many alerts, each of another rule."""
+    """The given number of alerts, each of another rule."""
     chance = random.Random(11)
     shared = {"severity": "critical", "namespace": "shop", "cluster": "prod-eu"}
     return [

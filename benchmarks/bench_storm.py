@@ -30,7 +30,7 @@ FRESH = {"severity": "critical", "alertname": "ServiceDown"}
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One storm: what the clients saw, MB at most, seconds until all was decided, and seconds to the page of the P1."""
+    """A storm: client side results, peak MB, seconds until all was decided, and seconds to the page of the P1."""
 
     load: Load
     memory: float

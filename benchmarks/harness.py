@@ -236,7 +236,7 @@ def storm(server: Server, body: Path, seconds: float, tag: str, connections: int
 
 
 def post(url: str, body: bytes) -> None:
-    """One webhook, accepted."""
+    """Post one webhook, which must be accepted."""
     with contextlib.closing(connected(url)) as connection:
         post_on(connection, body)
 
@@ -249,7 +249,7 @@ def connected(url: str) -> http.client.HTTPConnection:
 
 
 def post_on(connection: http.client.HTTPConnection, body: bytes) -> None:
-    """One webhook, accepted, on a connection that is open already."""
+    """Post one webhook, which must be accepted, on an open connection."""
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
     connection.request("POST", "/webhook/alertmanager", body, headers)
     answer = connection.getresponse()
@@ -341,7 +341,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 def goal(what: str, value: float, *, unit: str, at_least: float | None = None, below: float | None = None) -> None:
-    """One line: what was wanted, what was found, and whether that is enough."""
+    """Print a goal, the result, and whether it is met."""
     met = value >= at_least if at_least is not None else value < (below or 0)
     wanted = f">= {at_least:g}" if at_least is not None else f"< {below:g}"
     print(f"  {'met    ' if met else 'NOT MET'}  {what}: {value:.3g} {unit} (goal {wanted} {unit})")

@@ -1,4 +1,4 @@
-"""One case a kind of probe: how to point it at an address, and which of its specs are wrong."""
+"""Cases of the probe kinds: the target of each, and its invalid specs."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ def test_only_the_configured_group_is_mentioned_and_only_by_an_alarm(name: str) 
 
 @every
 def test_what_is_told_as_changed_is_not_ruled_out_as_well(name: str) -> None:
-    """That nothing was rolled out lately is said once, as what changed: it is no probe that found something well."""
+    """The absence of a recent rollout is shown once, as the recent changes: it is not a good result of a probe."""
     channel = CASES[name].make()
     old = a_finding(Verdict.OK, probe="recent-changes", kind="promql", headline="plato: last rollout 9.0 days ago")
     report = a_report(findings=(old,), conclusion=conclude((old,), a_subject()))

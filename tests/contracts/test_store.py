@@ -214,7 +214,7 @@ def test_whoever_asks_whether_a_body_could_be_kept_leaves_none(database: Databas
 
 
 def test_replicas_ask_at_once_whether_a_body_could_be_kept(database: Database, database_url: str) -> None:
-    """One that hangs in the middle of asking makes no other one unready."""
+    """A readiness check that hangs makes no other one fail."""
     if database.is_sqlite:
         pytest.skip("SQLite has one writer, whose transactions end by themselves")
     other = Database(database_url, busy_seconds=0.2)
@@ -370,7 +370,7 @@ def test_messages_of_one_incident_and_channel_keep_their_order(database: Databas
 
 
 def test_a_dead_message_does_not_block_those_behind_it(database: Database) -> None:
-    """One message that Slack will never take does not silence the incident."""
+    """A message that Slack always rejects does not block the incident."""
     written(database, a_draft("post"), a_draft("edit"))
     (post,) = claimed(database)
     with database.write() as connection:

@@ -24,7 +24,7 @@ _KEEPS_FIRING = 60.0
 
 @dataclass(slots=True)
 class _Running:
-    """One alert as it runs: the episode at hand, and since when and until when it fired, in epoch seconds."""
+    """State of an alert: the current episode, with its start and end in epoch seconds."""
 
     group: Group
     alert: Alert

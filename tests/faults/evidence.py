@@ -63,7 +63,7 @@ class PagerRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that the verdict is reached from. Times are on the monotonic clock.
+    """Evidence for the verdict. Times are on the monotonic clock.
 
     ``deliveries`` maps ids to state and body. ``starts`` are those of each alert's episodes, in epoch seconds.
     ``jumped`` says whether the replicas' clocks did.

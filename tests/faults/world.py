@@ -35,7 +35,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """All that runs, and all that can be broken. ``disk`` is where SQLite's file is, if it is a disk of its own.
+    """All running processes, and targets of faults. ``disk`` holds SQLite's file, if it is a disk of its own.
 
     ``postgres`` is the server, where the replicas share one.
     """

@@ -41,7 +41,7 @@ def nth_page(stage: Stage, number: int) -> float:
 
 
 def test_the_page_leaves_at_its_budget_when_every_probe_hangs(hasty: Stage) -> None:
-    """All probes hang: the page leaves at its budget, within 250 ms. The best of three, since CI machines stall."""
+    """With hanging probes the page is sent at its budget, within 250 ms. The best of three, since CI machines stall."""
     for service in butterfly.SERVICES:
         hasty.butterfly.set(service, butterfly.slow(60))
     taken = []

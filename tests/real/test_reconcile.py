@@ -24,7 +24,7 @@ LABELS = {"alertname": "ServiceDown", "service": "plato", "severity": "critical"
 
 @pytest.fixture(autouse=True)
 def the_servers() -> None:
-    """All of these need the real program."""
+    """Skip without the real program."""
     need("prometheus-alertmanager", "amtool")
 
 
@@ -49,7 +49,7 @@ def silence(server: Program) -> None:
 
 
 def thread(stage: Stage) -> str:
-    """All that stands in Slack."""
+    """The texts in Slack."""
     return "\n".join(line for message in stage.slack.messages for line in message.lines)
 
 

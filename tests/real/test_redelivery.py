@@ -34,7 +34,7 @@ GROUP_KEY = '{}:{alertname="ServiceDown", service="plato"}'
 
 @pytest.fixture(autouse=True)
 def the_servers() -> None:
-    """All of these need the real programs."""
+    """Skip without the real programs."""
     need("prometheus", "prometheus-alertmanager")
 
 

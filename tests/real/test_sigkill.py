@@ -66,7 +66,7 @@ def test_between_triage_and_page(stage: Stage) -> None:
 
 
 def test_in_the_middle_of_the_probes(stage: Stage) -> None:
-    """One worker of two dies while its probes run: the other one begins them again, and the page leaves on time."""
+    """If one of two workers dies during its probes, the other restarts them, and the page is sent on time."""
     stage.butterfly.set("plato", butterfly.slow(30))
     with stage.serve(workers="2") as program:
         assert stage.post(example("service-down")).status == 202

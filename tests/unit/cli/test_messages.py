@@ -43,7 +43,7 @@ class Office:
         }
 
     def run(self, *arguments: str) -> Result:
-        """One command line."""
+        """Run one command line."""
         return CliRunner().invoke(main, arguments, env=self.env)
 
     def write(self, **changes: Any) -> None:

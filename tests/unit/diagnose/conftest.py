@@ -43,7 +43,7 @@ def canned() -> Iterator[Canned]:
         """Says what ``said`` holds."""
 
         def answer(self) -> None:
-            """One answer."""
+            """A response of the server."""
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             said.asked.append((self.command, self.path, sent.decode()))
             self.send_response(said.status)

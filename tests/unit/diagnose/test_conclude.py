@@ -27,7 +27,7 @@ def test_the_worst_comes_first() -> None:
 
 
 def test_the_conclusion_names_its_evidence() -> None:
-    """One sentence says what is likely and which probes say so; the rest is sorted by what it means."""
+    """The conclusion names the likely cause and its probes; the rest is sorted by meaning."""
     said = conclude((DNS, NEXUS, WARNING, CHANGE, SILENT, CAPSULE, ODYSSEY, HEALTH, SKIPPED), a_subject())
     assert said == Conclusion(
         likely="plato: 503 DOWN in 41 ms, db DOWN (health); capsule: 503 DOWN in 9 ms (dependencies); and 1 more",
@@ -64,7 +64,7 @@ def test_without_findings_nothing_is_claimed() -> None:
 
 
 def test_no_change_is_said_as_such() -> None:
-    """That nothing was rolled out lately is news, and read at a glance."""
+    """The absence of a recent rollout is shown as the recent changes."""
     old = a_finding(Verdict.OK, probe="recent-changes", kind="promql", headline="plato: last rollout 9.0 days ago")
     assert conclude((old,), a_subject()).changed == "nothing lately; plato: last rollout 9.0 days ago"
 

@@ -102,7 +102,7 @@ def test_a_probe_that_never_got_a_thread_says_so() -> None:
 
 
 def test_threads_are_used_again() -> None:
-    """One thread can answer many questions, one after the other."""
+    """One thread runs many probes, one after the other."""
     found, _, _ = run([an_ask("quick", str(number)) for number in range(50)], 5, threads=1)
     assert {finding.verdict for finding in found} == {Verdict.OK}
 
@@ -154,7 +154,7 @@ class Counter:
         self.prober = Prober({"counted": a_kind("counted", self.look)}, TOOLS)
 
     def look(self, ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
-        """One more question."""
+        """Another probe."""
         self.asked += 1
         self.begun.set()
         if not self.may.wait(deadline.left(tools.clock.monotonic())):

@@ -156,7 +156,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
         asks=st.booleans(),
     )
     def world(self, delays: list[tuple[float, float]], most: int, gossip: bool, asks: bool) -> None:
-        """One Alertmanager or a pair, which may cut groups off, be in touch, and be asked what it lists."""
+        """An Alertmanager or a pair, which may truncate groups, be clustered, and list its alerts."""
         self.peers = [Peer(lag, latency, most) for lag, latency in delays]
         self.gossip, self.asks = gossip, asks or bool(most)
 

@@ -20,7 +20,7 @@ from responder.standins.prometheus import PrometheusStandIn, SeriesSample
 
 @pytest.fixture(name="prometheus")
 def a_prometheus() -> Iterator[PrometheusStandIn]:
-    """One that knows two things."""
+    """A stand-in with two series."""
     with PrometheusStandIn() as found:
         found.set("up", 1)
         found.set('up{service="plato"}', SeriesSample(value=0, was=1, labels={"pod": "plato-0"}))

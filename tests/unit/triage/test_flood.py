@@ -38,7 +38,7 @@ def new(name: str = "PodDown", service: str | None = None, severity: Severity = 
 
 
 class Sea:
-    """One severity's incidents, one after the other."""
+    """Incidents of one severity, one after the other."""
 
     def __init__(self) -> None:
         self.flood = FloodCounter(severity="P1")
@@ -46,7 +46,7 @@ class Sea:
         self.number = 0
 
     def comes(self, decision: Decision, after: float = 0.0, **labels: str) -> FloodVerdict:
-        """One more incident, some seconds after the last."""
+        """Another incident, some seconds after the last."""
         self.now += timedelta(seconds=after)
         self.number += 1
         tide = FloodState(self.now, {self.flood.severity: self.flood})
@@ -56,7 +56,7 @@ class Sea:
         return weighed
 
     def storm(self, count: int, severity: Severity = P1) -> list[FloodVerdict]:
-        """So many alike."""
+        """Similar incidents."""
         return [self.comes(new(severity=severity), node="worker-7") for _ in range(count)]
 
 

@@ -296,7 +296,7 @@ def test_what_has_fired_for_hours_ends_at_once() -> None:
 
 
 def test_a_part_that_flaps_is_told_less_and_less_often() -> None:
-    """One restless alert of a group whose others keep firing does not fill the thread."""
+    """A flapping alert of a group whose others keep firing does not fill the thread."""
     story = Story()
     story.hears(ONE, TWO, at=0)
     told = []

@@ -42,7 +42,7 @@ def test_what_was_not_named_any_more_is_resolved_in_the_end() -> None:
 
 
 def test_what_a_peer_keeps_saying_is_believed() -> None:
-    """One of a pair says that it fires and never takes it back: it is cut off no longer than six minutes."""
+    """A peer that reports firing and never corrects it is doubted for at most six minutes."""
     story = Story()
     story.hears(ONE)
     story.hears(ONE_OVER, at=6)

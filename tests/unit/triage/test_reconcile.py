@@ -127,7 +127,7 @@ LONG_GONE = replace(OPEN, gone_since=NOW - timedelta(hours=1))
 def test_an_alertmanager_that_may_not_know_ends_nothing(
     answers: tuple[AlertmanagerView | AlertmanagerUnavailable, ...], why: str
 ) -> None:
-    """One that is down, half there, just restarted or not there at all is no witness: the incident stays open."""
+    """An Alertmanager that is down, partly up, just restarted or missing proves nothing: the incident stays open."""
     verdict = of(*answers, incident=LONG_GONE)
     assert verdict.standing is AlertPresence.UNKNOWN
     assert why in verdict.reason

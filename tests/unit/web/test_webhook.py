@@ -306,7 +306,7 @@ def test_health_does_not_depend_on_the_outside(client: FlaskClient, database: Da
 
 
 def _limit_pages(database: Database, more: int) -> None:
-    """As on a disk that has room for so many more pages."""
+    """Limit the database to this many more pages, like a full disk."""
     with database._kind.writers.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + more}")

@@ -34,7 +34,7 @@ def desk(sets: Path, name: str) -> DecisionContext:
 
 
 def events(number: int) -> Iterator[RecordedNotification]:
-    """So many notifications of twenty groups that begin, grow, shrink and end as chance wills, and some nonsense."""
+    """Notifications of twenty groups with random changes, and some nonsense."""
     chance = random.Random(11)
     for at in range(number):
         if chance.random() < 0.01:

@@ -84,7 +84,7 @@ class Night:
         return [(channel, moment) for channel, moment in rows]
 
     def incident(self) -> Incident:
-        """As it is stored."""
+        """The stored page."""
         assert self.begun.incident is not None
         with self.database.read() as connection:
             found = incidents.find(connection, self.begun.incident.id)

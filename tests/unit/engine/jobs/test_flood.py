@@ -35,7 +35,7 @@ class Coast(Shop):
         self.watch = FloodJob(database, IncidentWriter(database, clock), lambda: self.desk, clock)
 
     def storm(self, count: int, **labels: str) -> None:
-        """So many groups that begin to fire."""
+        """Groups that start to fire."""
         self.deliver(*(a_group(number, **labels) for number in range(count)))
 
     def calm(self, minutes: int = 2) -> None:

@@ -17,7 +17,7 @@ def pauses(clock: HandClock, steps: int, apart: float, rest: float = 0.5) -> lis
 
 
 def test_a_single_alert_waits_for_nobody(clock: HandClock) -> None:
-    """One now and then, and a handful at once, are decided as they come."""
+    """A single item now and then, or a handful at once, is decided on arrival."""
     assert pauses(clock, 100, 2 * LULL) == []
     assert pauses(clock, SUDDEN, LULL / 10) == []
 

@@ -167,7 +167,7 @@ def test_the_page_says_when_it_happened_before(shop: Shop) -> None:
 
 
 def test_a_doubt_survives_a_restart(shop: Shop) -> None:
-    """That a peer contradicts an end is written down, with the time it must be decided upon."""
+    """A peer's contradiction of a resolve is stored, with the time of its decision."""
     shop.deliver(a_body(alerts=[FIRING]), a_body(alerts=[OVER], status="resolved"), a_body(alerts=[FIRING]))
     assert shop.rows("SELECT open, review_at IS NOT NULL FROM incidents") == [(0, 1)]
 

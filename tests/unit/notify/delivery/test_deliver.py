@@ -51,7 +51,7 @@ class Wire:
 
     @staticmethod
     def deadline(seconds: float = 10.0) -> Deadline:
-        """So many seconds from now."""
+        """Return a time this many seconds from now."""
         return Deadline(time.monotonic() + seconds)
 
 

@@ -36,17 +36,17 @@ def database(file: Path) -> Iterator[Database]:
 
 
 def beside(file: Path, suffix: str) -> Path:
-    """One of the three files."""
+    """Name of one of the three files."""
     return file.with_name(f"{file.name}{suffix}")
 
 
 def delete(path: Path) -> None:
-    """As an operator does who thinks it is a temporary file."""
+    """Delete it, as an operator who takes it for a temporary file."""
     path.unlink()
 
 
 def replace(path: Path) -> None:
-    """As a backup program does that restores it."""
+    """Replace it, as a backup program that restores it."""
     copy = path.with_name("copy")
     copy.write_bytes(path.read_bytes())
     copy.replace(path)
