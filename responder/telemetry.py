@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import queue
 import sys
 import threading
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, TextIO
 
 import structlog
@@ -84,7 +85,8 @@ def configure(log_format: str, secrets: Iterable[Secret] = (), *, for_good: bool
 
     ``secrets`` are replaced by their mask wherever they would appear.
 
-    ``for_good`` makes each logger keep this, which is faster, and then it cannot be changed any more.
+    ``for_good`` makes each logger keep this, which is faster, and then it cannot be changed any more. It also makes
+    events of what libraries log.
     """
     hidden = [secret.reveal() for secret in secrets]
     as_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
@@ -104,17 +106,48 @@ def configure(log_format: str, secrets: Iterable[Secret] = (), *, for_good: bool
         logger_factory=structlog.WriteLoggerFactory(stream if for_good else sys.stderr),  # type: ignore[arg-type]
         cache_logger_on_first_use=for_good,
     )
+    if for_good:
+        logging.raiseExceptions = False
+        logging.basicConfig(handlers=[_ToEvents()], level=logging.WARNING, force=True)
+        logging.captureWarnings(capture=True)
     return stream
 
 
 def _scrubber(hidden: list[str]) -> Any:
+    """Clean and mask every value, since foreign text may stand anywhere. Renderers escape the line breaks of values.
+
+    They do not escape those of a traceback: its lines are indented, so that none looks like an event.
+    """
+
+    def scrubbed(value: Any) -> Any:
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        if isinstance(value, Mapping):
+            return {scrubbed(key): scrubbed(each) for key, each in value.items()}
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [scrubbed(each) for each in value]
+        text = clean(value if isinstance(value, str) else repr(value))
+        for secret in hidden:
+            text = text.replace(secret, "***")
+        return text
+
     def scrub(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        for key, value in event.items():
-            if isinstance(value, str):
-                text = clean(value)
-                for secret in hidden:
-                    text = text.replace(secret, "***")
-                event[key] = text
-        return event
+        found = {key: scrubbed(value) for key, value in event.items()}
+        if "exception" in found:
+            found["exception"] = str(found["exception"]).replace("\n", "\n    ")
+        return found
 
     return scrub
+
+
+class _ToEvents(logging.Handler):
+    """Makes events of what libraries write to the loggers of the standard library."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record as ``library.logged``."""
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):  # a library's arguments do not fit its text
+            message = str(record.msg)
+        log = structlog.get_logger()
+        log.log(record.levelno, "library.logged", logger=record.name, reason=message.strip(), exc_info=record.exc_info)

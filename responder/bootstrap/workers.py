@@ -154,7 +154,9 @@ def worker(
         counters=files.collect if files else tuple,
     )
     alive = working(opening, engine)
+    credentials = guard(settings.webhook_token, settings.webhook_basic_auth)
     given = health.HealthConfig(
+        guard=credentials,
         database=database,
         clock=clock,
         metrics=metrics,
@@ -169,7 +171,7 @@ def worker(
     if settings.role != "engine":
         door = webhook.WebhookConfig(
             inbox=inbox,
-            guard=guard(settings.webhook_token, settings.webhook_basic_auth),
+            guard=credentials,
             clock=clock,
             max_body_bytes=settings.max_body_bytes,
             on_kept=engine.wake if engine else lambda: None,

@@ -13,12 +13,15 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter as Master
+from gunicorn.glogging import Logger
 
+from responder import bootstrap
 from responder.bootstrap import workers
 from responder.engine.workers.rule_reloader import LoadedRules
 from responder.settings import Settings
 from responder.telemetry import LogStream
 from responder.web.gunicorn_worker import BalancedThreadWorker
+from responder.web.not_found import LogThrottle
 
 _BROKEN = 70  # EX_SOFTWARE of sysexits.h
 _SWITCH_SECONDS = 0.0002
@@ -30,6 +33,8 @@ _COLLECT_AFTER = 20_000
 #: is idle for the longest time is closed.
 _CONNECTIONS = 5_000
 _OTHER_DESCRIPTORS = 500
+#: How gunicorn begins a warning about a request that it cannot parse; the client's address follows.
+_INVALID = "Invalid request from ip="
 
 
 class GunicornApp(BaseApplication):
@@ -60,6 +65,8 @@ class GunicornApp(BaseApplication):
             "timeout": 30,
             "graceful_timeout": 15,
             "loglevel": "warning",
+            "logger_class": _Logger,
+            "errorlog": None,
             "proc_name": "responder",
             "control_socket_disable": True,
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108 - a heartbeat file of gunicorn's
@@ -124,6 +131,24 @@ def _connections() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     room = wanted if soft == resource.RLIM_INFINITY else soft
     return min(_CONNECTIONS, max(room - _OTHER_DESCRIPTORS, room // 2))
+
+
+class _Logger(Logger):
+    """gunicorn's logger without handlers of its own: what it logs becomes an event."""
+
+    def setup(self, cfg: Any) -> None:
+        """Pass everything on to the root logger."""
+        super().setup(cfg)
+        self.error_log.propagate = True
+        self._throttle = LogThrottle(bootstrap.SystemClock())
+
+    def warning(self, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log a warning about an invalid request once a minute and address: anybody can send many."""
+        text = str(msg)
+        if not text.startswith(_INVALID):
+            super().warning(msg, *args, **kwargs)
+        elif count := self._throttle.count(text.partition(": ")[0]):
+            super().warning("%s (requests: %d)", text, count)
 
 
 class _Arbiter(Master):

@@ -17,6 +17,7 @@ from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import oldest_new
 from responder.store.inbox.write_check import try_to_keep
 from responder.store.outbox.claims import untried
+from responder.web.auth import Guard
 from responder.web.metrics import StoreCollector
 
 #: For so long a successful check of the disk, the tables and the backlog is believed.
@@ -24,12 +25,17 @@ _TRY_SECONDS = 1.0
 #: A notification that is undecided, or a page of the worst severity that no process tries to send, for so long after
 #: its time makes the instance unready.
 OVERDUE = timedelta(minutes=1)
+_UNAVAILABLE = "the database cannot be used; the log and requests with the webhook's credentials get the reason"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthConfig:
-    """What the routes read. ``alive`` is true while every loop of this process runs."""
+    """What the routes read. ``alive`` is true while every loop of this process runs.
 
+    Only requests with credentials of ``guard`` get what PostgreSQL said, since it may name hosts.
+    """
+
+    guard: Guard
     database: Database
     clock: Clock
     metrics: StoreCollector
@@ -43,6 +49,10 @@ def blueprint(given: HealthConfig) -> Blueprint:
     ProcessCollector(pid=os.getppid, registry=registry)  # the gunicorn master
     registry.register(given.metrics)
 
+    def unavailable(error: StoreError) -> Response:
+        public = given.database.is_sqlite or given.guard.admits(request.headers.get("Authorization", ""))
+        return _say(str(error) if public else _UNAVAILABLE, 503)
+
     @routes.get("/healthz")
     def healthz() -> Response:
         if not given.alive():
@@ -53,7 +63,10 @@ def blueprint(given: HealthConfig) -> Blueprint:
     def readyz() -> Response:
         if not given.alive():
             return _say("an engine thread has ended", 503)
-        reason = keeping.reason()
+        try:
+            reason = keeping.reason()
+        except StoreError as error:
+            return unavailable(error)
         return _say(reason, 503) if reason else _say("ok")
 
     @routes.get("/metrics")
@@ -61,7 +74,7 @@ def blueprint(given: HealthConfig) -> Blueprint:
         try:
             return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
         except StoreError as error:
-            return _say(str(error), 503)
+            return unavailable(error)
 
     @routes.after_app_request
     def count(response: Response) -> Response:
@@ -80,18 +93,15 @@ class _WriteCheck:
         self._kept_at = float("-inf")
 
     def reason(self) -> str:
-        """The reason why the instance is not ready, empty if it is."""
-        try:
-            if self._clock.monotonic() - self._kept_at < _TRY_SECONDS:
-                self._database.check()
-            else:
-                try_to_keep(self._database)
-                if overdue := self._overdue(self._clock.now()):
-                    return overdue
-                self._kept_at = self._clock.monotonic()
-        except StoreError as error:
-            return str(error)
-        return ""
+        """The reason why the instance is not ready, empty if it is. Raises StoreError."""
+        if self._clock.monotonic() - self._kept_at < _TRY_SECONDS:
+            self._database.check()
+            return ""
+        try_to_keep(self._database)
+        overdue = self._overdue(self._clock.now())
+        if not overdue:
+            self._kept_at = self._clock.monotonic()
+        return overdue
 
     def _overdue(self, now: datetime) -> str:
         """A sentence about what the engine leaves undone, empty if nothing."""

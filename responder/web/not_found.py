@@ -20,26 +20,33 @@ _SECONDS = 60.0
 _MOST_PATHS = 100
 """Anybody can ask for any path: neither the memory nor the log may grow with them."""
 _LONGEST = 100
+_OTHERS = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LogThrottle:
-    """Says a thing once a minute, and at most so many things."""
+    """Lets each thing be logged once a minute. Beyond 99 things all others count as one."""
 
     clock: Clock
-    said: dict[str, float] = field(default_factory=dict)
+    said: dict[str, tuple[float, int]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def may_say(self, what: str) -> bool:
-        """Whether it is to be said now; it counts as said then."""
+    def count(self, what: str) -> int:
+        """How often it has happened since it was last logged, this time included; 0 if it is not to be logged now."""
         now = self.clock.monotonic()
         with self.lock:
-            for each in [each for each, at in self.said.items() if now - at >= _SECONDS]:
-                del self.said[each]
-            if what in self.said or len(self.said) >= _MOST_PATHS:
-                return False
-            self.said[what] = now
-            return True
+            if what not in self.said and len(self.said) >= _MOST_PATHS - 1:
+                for each in [each for each, (at, _) in self.said.items() if now - at >= _SECONDS]:
+                    del self.said[each]
+                what = what if len(self.said) < _MOST_PATHS - 1 else _OTHERS
+            at, held_back = self.said.get(what, (float("-inf"), 0))
+            due = now - at >= _SECONDS
+            self.said[what] = (now, 0) if due else (at, held_back + 1)
+            return held_back + 1 if due else 0
+
+    def may_say(self, what: str) -> bool:
+        """Return True if it is to be logged now."""
+        return self.count(what) > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,10 @@ import zlib
 from collections.abc import Iterator
 
 from flask import Request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected
+
+from responder.web.hangup import hangup_of
 
 _CHUNK_BYTES = 256 * 1024
 #: zlib's window sizes: 15 bits, and 32 more for gzip and zlib by their header.
@@ -18,7 +21,10 @@ class CutOffError(Exception):
 
 
 class EncodingError(Exception):
-    """A body whose Content-Encoding is not supported (status 415), or that is not what it says (400)."""
+    """A body whose Content-Encoding is not supported (status 415), or that is not what it says (400).
+
+    Malformed chunks are of the second kind.
+    """
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -45,8 +51,12 @@ def _received(incoming: Request) -> Iterator[bytes]:
     while True:
         try:
             chunk = incoming.stream.read(_CHUNK_BYTES)
-        except (ClientDisconnected, OSError) as error:  # gunicorn's errors of broken chunks are OSErrors
+        except (ClientDisconnected, OSError) as error:
             raise CutOffError(str(error)) from None
+        except ParseException as error:
+            if hangup_of(incoming.environ)():
+                raise CutOffError(str(error)) from None
+            raise EncodingError(400, f"the chunked body is malformed: {error}") from None
         if not chunk:
             break
         received += len(chunk)

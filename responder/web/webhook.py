@@ -21,7 +21,7 @@ from responder.store.database import StoreError
 from responder.store.inbox.inbox import REJECT_BYTES, ClientGoneError, Inbox
 from responder.web.auth import Guard
 from responder.web.hangup import hangup_of
-from responder.web.not_found import OutsideRecorder
+from responder.web.not_found import LogThrottle, OutsideRecorder
 from responder.web.request_body import CutOffError, EncodingError, chunks
 
 _log = structlog.get_logger()
@@ -77,13 +77,14 @@ class _Refusal(Exception):
 
 def blueprint(door: WebhookConfig) -> Blueprint:
     """The routes. The optional last segment names the cluster the alerts come from; a slash may follow it."""
-    routes = Blueprint("webhook", __name__)
+    routes, refused = Blueprint("webhook", __name__), LogThrottle(door.clock)
 
     @routes.post("/webhook/alertmanager", strict_slashes=False)
     @routes.post("/webhook/alertmanager/<cluster>", strict_slashes=False)
     def receive(cluster: str = "") -> Response:
         if not door.guard.admits(request.headers.get("Authorization", "")):
-            _log.warning("webhook.unauthorized", remote=request.remote_addr)
+            if count := refused.count(request.remote_addr or ""):
+                _log.warning("webhook.unauthorized", remote=request.remote_addr, requests=count)
             if door.outside is not None:
                 door.outside.record(401, "no valid credentials")
             answer = _say(401, _WHO)

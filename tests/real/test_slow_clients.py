@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import resource
-import socket
 import time
 from collections.abc import Callable, Iterator
-from typing import Self
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,6 +14,7 @@ from responder.standins import loopback
 from responder.standins.stage import Stage, stage
 from responder.web.gunicorn_worker import HEAD_BYTES, REQUEST_SECONDS
 from tests.real.conftest import ROOT, example
+from tests.support.raw_http import Line
 from tests.support.slow_clients import HEAD, KINDS, SlowClients
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
@@ -26,7 +23,6 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 MANY = 2000
 #: Seconds in which the webhook must answer beside them, in 99 of 100 requests.
 P99_SECONDS = 1.0
-_ANSWER = re.compile(rb"HTTP/1.1 .*?Content-Length: (\d+)\r.*?\n\r\n", re.DOTALL)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -87,39 +83,6 @@ def test_an_answer_that_is_not_read_occupies_no_thread(served: Stage) -> None:
         time.sleep(3)  # while the metrics are rendered, which takes the processor
         took = beside(served)
     assert max(took.values()) < P99_SECONDS
-
-
-class Line:
-    """One connection, spoken to in bytes."""
-
-    def __init__(self, served: Stage) -> None:
-        to = urlsplit(served.url)
-        self.socket = socket.create_connection((to.hostname or "", to.port or 0), timeout=30)
-        self._token = served.token
-        self._received = b""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-    def post(self, body: bytes, *, length: int | None = None, token: str | None = None) -> None:
-        """Send a webhook, or the beginning of one of ``length`` bytes."""
-        size = len(body) if length is None else length
-        authorization = f"Authorization: Bearer {self._token if token is None else token}\r\n".encode()
-        self.socket.sendall(HEAD + authorization + b"Content-Length: %d\r\n\r\n" % size + body)
-
-    def read(self) -> bytes:
-        """The next answer, or what arrives until the connection is closed."""
-        while not (found := _ANSWER.match(self._received)) or len(self._received) < found.end() + int(found[1]):
-            received = self.socket.recv(65536)
-            if not received:
-                break
-            self._received += received
-        end = found.end() + int(found[1]) if found else len(self._received)
-        answer, self._received = self._received[:end], self._received[end:]
-        return answer
 
 
 def test_connections_are_kept_alive(served: Stage) -> None:

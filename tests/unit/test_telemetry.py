@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
+import subprocess
+import sys
 import time
 
 from responder.telemetry import MOST_LINES, LogStream
@@ -58,3 +61,46 @@ def test_a_closed_stream_raises_nothing() -> None:
     stream = LogStream(target)
     stream.write("lost\n")
     stream.drain(5)
+
+
+_PROGRAM = """
+import logging, sys, warnings
+from responder import telemetry
+from responder.model.secret import Secret
+stream = telemetry.configure(sys.argv[1], [Secret("hunter2")])
+import structlog
+log = structlog.get_logger()
+log.error("a.path", path="/a\\n{forged}\\x1b[31m", several=["hunter2", {"key": "b\\x1b"}], error=ValueError("hunter2"))
+try:
+    raise ValueError("first\\n{forged} hunter2")
+except ValueError:
+    logging.getLogger("werkzeug").exception("on %s", "/c\\n{forged}")
+logging.getLogger("gunicorn.error").error("%d", "no number")
+warnings.warn("be warned", stacklevel=1)
+stream.drain()
+"""
+
+
+def logged(log_format: str) -> str:
+    """What a program writes that logs hostile text in every way."""
+    command = [sys.executable, "-c", _PROGRAM, log_format]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stderr
+
+
+def test_everything_that_is_logged_is_an_event() -> None:
+    """What libraries log, and warnings of Python, are JSON events like all others; a secret is in none."""
+    text = logged("json")
+    found = [json.loads(line) for line in text.splitlines()]
+    assert [each["event"] for each in found] == ["a.path", *["library.logged"] * 3]
+    assert [each["logger"] for each in found[1:]] == ["werkzeug", "gunicorn.error", "py.warnings"]
+    assert found[0]["several"] == ["***", {"key": "b"}]
+    assert "hunter2" not in text
+
+
+def test_foreign_text_begins_no_line_of_the_log() -> None:
+    """A path or an error with a line break cannot forge an event, and no control character reaches the terminal."""
+    text = logged("text")
+    assert "\x1b" not in text
+    assert "hunter2" not in text
+    assert [line for line in text.splitlines() if line.startswith("{forged}")] == []
+    assert text.count("{forged}") == 3

@@ -37,7 +37,9 @@ def client(database: Database, clock: HandClock) -> FlaskClient:
         max_body_bytes=20_000,
         on_kept=lambda: None,
     )
-    given = health.HealthConfig(database=database, clock=clock, metrics=StoreCollector(database=database, clock=clock))
+    given = health.HealthConfig(
+        guard=door.guard, database=database, clock=clock, metrics=StoreCollector(database=database, clock=clock)
+    )
     return create_app(webhook.blueprint(door), health.blueprint(given)).test_client()
 
 

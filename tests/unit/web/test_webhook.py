@@ -51,7 +51,9 @@ def client(database: Database, inbox: Inbox, clock: HandClock, kept: list[int]) 
         max_body_bytes=LIMIT,
         on_kept=lambda: kept.append(1),
     )
-    given = health.HealthConfig(database=database, clock=clock, metrics=StoreCollector(database=database, clock=clock))
+    given = health.HealthConfig(
+        guard=door.guard, database=database, clock=clock, metrics=StoreCollector(database=database, clock=clock)
+    )
     parts = (webhook.blueprint(door), health.blueprint(given), not_found.blueprint(clock, takes_webhooks=True))
     return create_app(*parts).test_client()
 
@@ -287,6 +289,17 @@ def test_whoever_asks_for_many_paths_fills_neither_log_nor_memory(client: FlaskC
         for number in range(300):
             client.post(f"/scan/{number}")
     assert len(log) == 100
+
+
+def test_requests_without_credentials_are_counted_in_one_line_a_minute(post: Post, clock: HandClock) -> None:
+    """A sender with a wrong token does not fill the log; the next line says how many requests there were."""
+    with capture_logs() as log:
+        for _ in range(5):
+            post(Authorization="Bearer wrong")
+        clock.move(61)
+        post(Authorization="Bearer wrong")
+    lines = [each for each in log if each["event"] == "webhook.unauthorized"]
+    assert [each["requests"] for each in lines] == [1, 5]
 
 
 def test_a_full_store_is_a_503_that_alertmanager_retries(post: Post, database: Database) -> None:
