@@ -35,7 +35,9 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
 
 
 def _changed(finding: Finding) -> str:
-    return finding.headline if finding.verdict is Verdict.BAD else f"nothing lately; {finding.headline}"
+    if finding.verdict is Verdict.BAD:
+        return finding.headline
+    return f"no recent changes ({finding.headline.removeprefix(f'{finding.target}: ')})"
 
 
 def _likely(bad: list[Finding], subject: Subject) -> str:
@@ -78,7 +80,7 @@ def _unknown(findings: tuple[Finding, ...]) -> str:
     parts = [f"{finding.probe}: {finding.headline}" for finding in findings if finding.verdict is Verdict.UNKNOWN]
     skipped = dict.fromkeys(finding.probe for finding in findings if finding.verdict is Verdict.SKIPPED)
     if skipped:
-        parts.append(f"not asked: {', '.join(skipped)}")
+        parts.append(f"skipped: {', '.join(skipped)}")
     return cut("; ".join(parts), _LIMIT)
 
 

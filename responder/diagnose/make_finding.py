@@ -51,8 +51,8 @@ def unreachable(
 
 
 def skipped(ask: ProbeQuestion) -> Finding:
-    """The question could not be asked, for the reason the Ask gives."""
-    return answer(ask, Verdict.SKIPPED, f"0 questions asked, {ask.skip}")
+    """Return the finding for a check that was skipped, with its reason."""
+    return answer(ask, Verdict.SKIPPED, f"skipped: {ask.skip}")
 
 
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")

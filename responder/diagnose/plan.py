@@ -45,7 +45,7 @@ def _nothing(name: str, kind: str, scene: ProbeContext, skip: str) -> ProbeQuest
 
 HEALTH = "${health}"
 NAME_LIMIT = 40
-UNKNOWN_SERVICE = "the service is not in the catalogue"
+UNKNOWN_SERVICE = "service not in catalog"
 
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|[0-9A-Fa-f:.]{2,45}")
 
@@ -92,7 +92,7 @@ def locate(target: str, scene: ProbeContext) -> tuple[str, Endpoint | None, str]
     try:
         return service.name, endpoint(service.health), ""
     except ValueError:
-        return service.name, None, "its health address in the catalogue cannot be used"
+        return service.name, None, "its health address in the catalog cannot be used"
 
 
 def check_target(key: str, target: str) -> tuple[str, ...]:

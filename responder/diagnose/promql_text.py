@@ -68,7 +68,7 @@ def read(status: int, body: bytes, cap: int) -> tuple[tuple[Series, ...], str]:
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
         raise PromqlError(f"{status}, but data of an unknown shape") from None
     if not found:
-        raise PromqlError("no data, 0 series")
+        raise PromqlError("no data")
     finite = tuple(series for series in found if series.points)
     if not finite:
         raise PromqlError(f"no number in {len(found)} series (NaN, Inf or histograms)")

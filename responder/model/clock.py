@@ -47,22 +47,25 @@ LINE_LIMIT = 500
 
 
 def lasted(seconds: float) -> str:
-    """``seconds`` in whole minutes as the templates ask, in hours too where the minutes are many."""
+    """``seconds`` in whole minutes, as the message templates require; in hours from two hours on."""
     minutes = max(0, int(seconds)) // 60
+    if minutes >= 120:
+        return brief(seconds)
     if not minutes:
         whole = max(0, int(seconds))
         return "1 second" if whole == 1 else f"{whole} seconds"
-    text = "1 minute" if minutes == 1 else f"{minutes} minutes"
-    return f"{text} ({brief(seconds)})" if minutes >= 120 else text
+    return "1 minute" if minutes == 1 else f"{minutes} minutes"
 
 
 def brief(seconds: float) -> str:
-    """``seconds`` in the two units that matter: ``16 h 45 min``, as a sentence reads best."""
-    minutes = max(0, int(seconds)) // 60
-    hours, rest = divmod(minutes, 60)
+    """``seconds`` in at most two units: ``41 s``, ``16 h 45 min``, ``24 h``, ``3 d``."""
+    whole = max(0, int(seconds))
+    days, hours, minutes = whole // 86400, whole // 3600, whole // 60
     if hours >= 48:
-        return f"{hours // 24} d {hours % 24} h"
-    return f"{hours} h {rest} min" if hours else lasted(seconds)
+        return f"{days} d" + (f" {hours % 24} h" if hours % 24 else "")
+    if hours:
+        return f"{hours} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+    return f"{minutes} min" if minutes else f"{whole} s"
 
 
 def between(start: datetime, end: datetime) -> str:

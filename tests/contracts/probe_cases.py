@@ -74,6 +74,7 @@ CASES: dict[str, Case] = {
             (PromqlSpec(expr="up", range="30d", step="1s"), "points"),
             (PromqlSpec(expr="up", step="1m"), "range"),
             (PromqlSpec(expr="up", headline="x" * 61), "60"),
+            (PromqlSpec(expr="up", bad_headline="x" * 61), "60"),
         ),
         asks_with_labels=True,
         answered={},

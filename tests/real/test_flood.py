@@ -53,5 +53,5 @@ def test_a_storm_makes_few_pages_and_a_fresh_p1_is_paged_in_its_midst(stage: Sta
     assert rows(stage.database, told) >= [(STORM - LIMIT - 3,)]
     digest = next(event for event in stage.pagerduty.events if "Flood" in event.summary)
     details = digest.body["payload"]["custom_details"]
-    assert "HighErrorRate of plato" in details["01 What"]
+    assert "HighErrorRate of plato" in details["01 Summary"]
     assert "service=plato (all)" in details["08 Related"]

@@ -184,7 +184,7 @@ def a_finding(verdict: Verdict = Verdict.BAD, **changes: Any) -> Finding:
         Verdict.BAD: "plato: 503 DOWN in 41 ms, db DOWN",
         Verdict.OK: "plato: 200 UP in 12 ms",
         Verdict.UNKNOWN: "plato: no answer within 3.0 s",
-        Verdict.SKIPPED: "plato: not asked, 0 addresses known",
+        Verdict.SKIPPED: "plato: skipped: 0 addresses known",
     }[verdict]
     usual = Finding(
         probe="health",

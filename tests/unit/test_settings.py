@@ -222,7 +222,7 @@ MAIL = {"RESPONDER_SMTP_HOST": "mail", "RESPONDER_SMTP_FROM": "a@b.example", "RE
             {**MAIL, "RESPONDER_SMTP_USER": "u", "RESPONDER_SMTP_PASSWORD": SECRET, "RESPONDER_SMTP_TLS": "none"},
             "sent in the clear",
         ),
-        ({"RESPONDER_PAGERDUTY_FALLBACK_ROUTING_KEY": SECRET}, "something to stand in for"),
+        ({"RESPONDER_PAGERDUTY_FALLBACK_ROUTING_KEY": SECRET}, "needs a first key"),
         (
             {"RESPONDER_PAGERDUTY_ROUTING_KEY": SECRET, "RESPONDER_PAGERDUTY_FALLBACK_ROUTING_KEY": SECRET},
             "write another key",

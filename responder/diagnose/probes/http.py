@@ -81,7 +81,7 @@ def _about(probe: ProbeSpec[HttpSpec], spec: HttpSpec, service: Service) -> Prob
     try:
         endpoint(service.health)
     except ValueError:
-        return _ask(probe, spec, service.name, spec.url, "its health address in the catalogue cannot be used")
+        return _ask(probe, spec, service.name, spec.url, "its health address in the catalog cannot be used")
     return _ask(probe, spec, service.name, service.health.rstrip("/") + spec.url.removeprefix(HEALTH), "")
 
 
@@ -101,14 +101,14 @@ def _ask(probe: ProbeSpec[HttpSpec], spec: HttpSpec, target: str, url: str, skip
 
 def _services(of: str, scene: ProbeContext) -> tuple[tuple[Service, ...], str]:
     if of == "all":
-        return tuple(scene.services.values()), "" if scene.services else "the catalogue is empty"
+        return tuple(scene.services.values()), "" if scene.services else "the catalog is empty"
     service = service_of(scene)
     if service is None:
         return (), UNKNOWN_SERVICE
     if of == "service":
         return (service,), ""
     found = tuple(scene.services[name] for name in service.depends_on if name in scene.services)
-    return found, "" if found else "it depends on nothing in the catalogue"
+    return found, "" if found else "no dependencies listed"
 
 
 def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -28,6 +29,8 @@ _USUAL_POINTS = 60
 _KEPT_POINTS = 240
 _SHOWN = 3
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+#: ``{value}``, ``{value restart}``, ``{limit}`` or ``{label}`` in a headline.
+_SLOT = re.compile(r"\{(\w+)(?: (\w+))?\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +40,19 @@ class PromqlSpec:
     expr: str = field(
         metadata={"help": "PromQL; ${label} inside matchers' strings, ${selector} for the catalogue's matchers"}
     )
-    headline: str = field(default="", metadata={"help": "what the value is, in words; empty: the probe's name"})
-    unit: Literal["percent", "ratio", "seconds", "bytes", "days", "count", "none"] = field(
-        default="none", metadata={"help": "how to show the value; a ratio of 0.142 is shown as 14.2%"}
+    headline: str = field(
+        default="",
+        metadata={
+            "help": "the value in words, such as '{value restart} in the last hour ({limit})': {value}, {value NOUN}, "
+            "{limit} and {label} are filled in, other text is followed by the value; empty: the probe's name"
+        },
+    )
+    bad_headline: str = field(
+        default="", metadata={"help": "the same when a threshold is exceeded; empty: the headline"}
+    )
+    unit: Literal["percent", "ratio", "seconds", "bytes", "days", "count", "bool", "none"] = field(
+        default="none",
+        metadata={"help": "how to show the value; a ratio of 0.142 is shown as 14.2%, a bool as the headline alone"},
     )
     when: Literal["above", "below"] = field(default="above", metadata={"help": "which side of a threshold is wrong"})
     warn: float | None = field(default=None, metadata={"help": "beyond it is a warning"})
@@ -69,8 +82,9 @@ def check(spec: PromqlSpec) -> tuple[str, ...]:
         in_order = spec.warn <= spec.bad if spec.when == "above" else spec.warn >= spec.bad
         if not in_order:
             problems.append(f"warn ({spec.warn:g}) is beyond bad ({spec.bad:g}), with when: {spec.when}")
-    if len(spec.headline) > 60 or "\n" in spec.headline:
-        problems.append("headline must be one line of at most 60 characters")
+    for key, text in (("headline", spec.headline), ("bad_headline", spec.bad_headline)):
+        if len(text) > 60 or "\n" in text:
+            problems.append(f"{key} must be one line of at most 60 characters")
     if spec.step and not spec.range:
         problems.append("step needs a range")
     try:
@@ -161,7 +175,7 @@ def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
         return unreachable(ask, UnreachableError(f"Prometheus: {error}"), tools.clock.monotonic() - began)
     except PromqlError as error:
         took = tools.clock.monotonic() - began
-        return answer(ask, Verdict.UNKNOWN, f"{wire.words}: {error}", detail=error.detail, duration=took)
+        return answer(ask, Verdict.UNKNOWN, str(error), detail=error.detail, duration=took)
     took = tools.clock.monotonic() - began
     ranked = sorted(found, key=lambda each: each.latest, reverse=wire.spec.when == "above")
     lines = [_line(each, wire.spec.unit) for each in ranked[:_SHOWN]]
@@ -173,11 +187,12 @@ def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     points = worst.points[-_KEPT_POINTS:] if wire.window else ()
     silent = _silent(worst, wire, now)
     if silent:
-        fact = f"{wire.words}: no data for {span(silent)}, last was {figure(worst.latest, wire.spec.unit)}"
+        fact = f"no data for {span(silent)}, last value {figure(worst.latest, wire.spec.unit)}"
         return answer(ask, Verdict.UNKNOWN, fact, detail=detail, duration=took, points=points)
     verdict, warning, limit = _judge(worst.latest, wire.spec)
-    fact = _fact(wire, ranked, limit)
     judged = wire.spec.warn is not None or wire.spec.bad is not None
+    words = wire.spec.bad_headline if verdict is Verdict.BAD and wire.spec.bad_headline else wire.words
+    fact = _fact(words, wire.spec, ranked, limit, judged=judged)
     if verdict is Verdict.OK and judged and doubts:
         verdict, fact = Verdict.UNKNOWN, f"{fact}, but {doubts}"
     return answer(ask, verdict, fact, detail=detail, duration=took, warning=warning, judged=judged, points=points)
@@ -215,31 +230,57 @@ def _request(wire: PromqlQuery, now: float, left: float) -> Request:
 
 
 def _judge(value: float, spec: PromqlSpec) -> tuple[Verdict, bool, str]:
-    """Verdict, whether it is a warning only, and the limit that matters in words."""
+    """Return the verdict, True if it is only a warning, and the limit that matters, such as ``critical > 5%``."""
 
     def beyond(limit: float | None) -> bool:
         return limit is not None and (value > limit if spec.when == "above" else value < limit)
 
     def words(name: str, limit: float | None) -> str:
-        return f" ({name} {spec.when} {figure(limit, spec.unit)})" if limit is not None else ""
+        sign = ">" if spec.when == "above" else "<"
+        return f"{name} {sign} {figure(limit, spec.unit)}" if limit is not None else ""
 
     if beyond(spec.bad):
-        return Verdict.BAD, False, words("bad", spec.bad)
+        return Verdict.BAD, False, words("critical", spec.bad)
     if beyond(spec.warn):
         return Verdict.BAD, True, words("warning", spec.warn)
-    return Verdict.OK, False, words("warning", spec.warn) or words("bad", spec.bad)
+    return Verdict.OK, False, words("warning", spec.warn) or words("critical", spec.bad)
 
 
-def _fact(wire: PromqlQuery, ranked: list[Series], limit: str) -> str:
+def _fact(words: str, spec: PromqlSpec, ranked: list[Series], limit: str, *, judged: bool) -> str:
+    """Return the value of the worst series as a sentence. Label values in it are foreign text."""
     worst = ranked[0]
-    unit = wire.spec.unit
-    text = f"{wire.words} {figure(worst.latest, unit)}{limit}"
-    if wire.window:
-        values = [value for _, value in worst.points]
-        text += f", {figure(min(values), unit)} to {figure(max(values), unit)} over {wire.spec.range}"
-    if worst.name:
-        text += f", worst of {len(ranked)}: {worst.name}" if len(ranked) > 1 else f", {worst.name}"
-    return text
+    value = figure(worst.latest, spec.unit)
+    named = worst.name
+
+    def slot(found: re.Match[str]) -> str:
+        nonlocal named
+        name, noun = found[1], found[2]
+        if name == "value":
+            return f"{value} {noun if value == '1' else noun + 's'}" if noun else value
+        if name == "limit":
+            return limit or "no limit"
+        named = ""
+        return worst.labels.get(name) or "unknown"
+
+    text = _SLOT.sub(slot, words)
+    if spec.unit != "bool" and text == words:
+        text = f"{words}: {value} ({limit})" if limit else f"{words}: {value}"
+    if spec.range:
+        text += _trend([value for _, value in worst.points], spec)
+    others = len(ranked) - 1
+    if others and judged:
+        return f"{text}, worst of {others + 1}" + (f": {named}" if named else "")
+    return ", ".join(filter(None, (text, named, f"and {others} more" if others else "")))
+
+
+def _trend(values: list[float], spec: PromqlSpec) -> str:
+    """Return how the value moved over the range, such as ``, up from 35% in 1h``; empty if it did not."""
+    low, high, first, last = (figure(each, spec.unit) for each in (min(values), max(values), values[0], values[-1]))
+    if low == high:
+        return ""
+    if {first, last} == {low, high}:
+        return f", {'up' if values[-1] > values[0] else 'down'} from {first} in {spec.range}"
+    return f", between {low} and {high} in the last {spec.range}"
 
 
 def _line(found: Series, unit: str) -> str:

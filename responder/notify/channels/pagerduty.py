@@ -68,7 +68,7 @@ class PagerDuty(Channel):
             name="pagerduty_events_per_minute",
             kind=int,
             default=120,
-            doc="what PagerDuty takes from one key, all replicas together",
+            doc="rate limit of one PagerDuty key, all replicas together",
         ),
     )
     title: ClassVar[str] = "PagerDuty"
@@ -104,7 +104,7 @@ class PagerDuty(Channel):
         """Check that PagerDuty answers and that the key looks like one; only an event can prove it."""
         key = self.routing_key.reveal()
         if not _KEY.fullmatch(key):
-            text = f"the key has {len(key)} characters and not 32 letters and digits"
+            text = f"the key has {len(key)} characters, expected 32 letters and digits"
             yield warn(self.name, text, "copy the integration key of an Events API v2 service")
         response = ask(Request(self.base_url, b"", method="GET"))
         if response.status >= 500:
@@ -147,7 +147,7 @@ class PagerDuty(Channel):
             what = f"HTTP {response.status} without PagerDuty's status: success"
             return TryLater(told(what, said or text_of(answer.get("status")), (self.routing_key,)), UNKNOWN_SECONDS)
         if isinstance(outcome, Refused) and not isinstance(answer.get("status"), str):
-            return TryLater(f"{outcome.reason} (not PagerDuty's own answer: look at proxies on the way)")
+            return TryLater(f"{outcome.reason} (not PagerDuty's own response: check the proxies in between)")
         return outcome
 
     def _event(self, report: Report, action: str) -> dict[str, Any]:
@@ -209,7 +209,7 @@ class PagerDutyFallback(PagerDuty):
             name="pagerduty_fallback_routing_key",
             kind=Secret,
             default=Secret(""),
-            doc="second integration key, used while the first does not take pages",
+            doc="second integration key, used while the first does not accept pages",
             calls_oncall=True,
         ),
         Setting(
@@ -236,7 +236,7 @@ class PagerDutyFallback(PagerDuty):
         first, second = given["pagerduty_routing_key"].reveal(), given["pagerduty_fallback_routing_key"].reveal()
         url = given["pagerduty_fallback_url"]
         if (second or url) and not first:
-            yield "RESPONDER_PAGERDUTY_ROUTING_KEY is not set: a fallback needs something to stand in for"
+            yield "RESPONDER_PAGERDUTY_ROUTING_KEY is not set: a fallback needs a first key"
         if second == first and first and url in {"", given["pagerduty_url"]}:
             yield (
                 "RESPONDER_PAGERDUTY_FALLBACK_ROUTING_KEY is the first key: write another key, or another region's URL"
@@ -312,24 +312,27 @@ def details(report: Report, shed: int) -> dict[str, str]:
 def _story(report: Report) -> Iterator[tuple[str, str]]:
     said = report.conclusion
     runbook = f"[{report.runbook.text}]" if report.runbook else ""
-    pending = f"not answered yet: {', '.join(report.pending)}" if report.pending else ""
-    yield "00 Came this way", f"because {report.detour}" if report.detour else ""
+    pending = f"still checking: {', '.join(report.pending)}" if report.pending else ""
+    yield "00 Fallback", report.detour
     yield "00 Update", report.update
-    yield "01 What", _sentence(report.what, f"({report.severity_reason})" if report.severity_reason else "")
+    yield "01 Summary", _sentence(report.what, f"({report.severity_reason})" if report.severity_reason else "")
     yield "02 Impact", report.impact
     yield "03 Likely", said.likely
-    yield "03 Seen", said.seen
+    yield "03 Context", said.seen
     yield "04 Changed", said.changed
     yield "05 Ruled out", said.ruled_out
     yield "06 Unknown", "; ".join(filter(None, (said.unknown, pending)))
     yield (
-        "07 Do first",
+        "07 First step",
         _sentence(report.first_step, runbook, _noted(report)),
     )
     yield "08 Related", report.related
     yield "09 History", report.history
-    yield "10 Clock", " · ".join(filter(None, (report.clock, _named("owner", report.owner), _escalation(report))))
-    yield "11 Made by", " · ".join(filter(None, (report.made_by, f"{report.firing} firing", _cut_alerts(report))))
+    yield (
+        "10 Response target",
+        " · ".join(filter(None, (report.clock, _named("owner", report.owner), _escalation(report)))),
+    )
+    yield "11 Rule", " · ".join(filter(None, (report.made_by, f"{report.firing} firing", _cut_alerts(report))))
 
 
 def _noted(report: Report) -> str:
@@ -361,8 +364,8 @@ def _findings(report: Report, shed: int, cut: list[str]) -> dict[str, str]:
         text = one_line(finding.headline)
         if finding.detail and not _bare(finding, shed):
             text += f"\n{finding.detail}"
-        # A figure that nothing judged is not ok: it may be the exit code 137.
-        word = "seen" if finding.verdict is Verdict.OK and not finding.judged else finding.verdict.value
+        # A value without thresholds is not ok: it may be the exit code 137.
+        word = "info" if finding.verdict is Verdict.OK and not finding.judged else finding.verdict.value
         lines[f"F{number:03} {word} {probe}"] = _fitted(probe, text, shortened)
     if shortened:
         more = f" and {len(shortened) - 1} more" if len(shortened) > 1 else ""

@@ -75,7 +75,7 @@ class Slack(Channel):
             name="slack_oncall_group",
             kind=str,
             default="",
-            doc="id of the Slack user group (S0123ABCD) that is mentioned with a page PagerDuty did not take",
+            doc="id of the Slack user group (S0123ABCD) to mention with a page that PagerDuty did not accept",
             check=_group_problem,
             calls_oncall=True,
         ),
@@ -83,7 +83,7 @@ class Slack(Channel):
             name="slack_messages_per_minute",
             kind=int,
             default=60,
-            doc="what Slack takes in one channel, all replicas together",
+            doc="rate limit of one Slack channel, all replicas together",
         ),
     )
     title: ClassVar[str] = "Slack"
@@ -140,7 +140,7 @@ class Slack(Channel):
         if answer.get("ok") is not True or not isinstance(groups, list):
             why = text_of(answer.get("error")) or "Slack did not list the groups"
             if why == "missing_scope":
-                why = "the bot has no scope usergroups:read, and needs none"
+                why = "the bot has no scope usergroups:read (optional)"
             return ok(self.name, f"group {self.group} is well formed; not checked: {why}")
         if self.group not in [each.get("id") for each in groups if isinstance(each, dict)]:
             what = f"there is no group {self.group}, or it is disabled"
@@ -182,7 +182,7 @@ class Slack(Channel):
             return Delivered({"channel": place, "ts": posted} if posted else {})
         error = text_of(answer.get("error"))
         if not error:
-            return TryLater("HTTP 200 without the answer Slack gives", retry_after(letter, response))
+            return TryLater("HTTP 200 without Slack's own response", retry_after(letter, response))
         metadata = answer.get("response_metadata")
         more = text_of(metadata.get("messages")) if isinstance(metadata, dict) else ""
         reason = told(f"Slack: {error}", more, (self.token,))

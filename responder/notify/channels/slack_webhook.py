@@ -38,7 +38,7 @@ class SlackWebhook(Channel):
             name="slack_webhook_url",
             kind=Secret,
             default=Secret(""),
-            doc="Slack incoming webhook, used where there is no bot token",
+            doc="Slack incoming webhook, used without a bot token",
         ),
     )
     title: ClassVar[str] = "Slack's webhook"
@@ -93,4 +93,4 @@ class SlackWebhook(Channel):
         answer = decoded(response)
         if answer.get("ok") is True or answer.get("success") is True:
             return outcome
-        return TryLater("HTTP 200 without the answer Slack gives")
+        return TryLater("HTTP 200 without Slack's own response")

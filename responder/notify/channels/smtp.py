@@ -51,7 +51,7 @@ class Smtp(Channel):
     name: str = field(default="smtp", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
-            name="smtp_host", kind=str, default="", doc="mail server, the last way to page people", calls_oncall=True
+            name="smtp_host", kind=str, default="", doc="mail server, the last fallback for pages", calls_oncall=True
         ),
         Setting(name="smtp_port", kind=int, default=587, doc="its port", check=port),
         Setting(
@@ -61,7 +61,7 @@ class Smtp(Channel):
             doc="starttls, tls (from the first byte, port 465) or none",
             check=one_of("starttls", "tls", "none"),
         ),
-        Setting(name="smtp_user", kind=str, default="", doc="user to log in as; nobody where it is empty"),
+        Setting(name="smtp_user", kind=str, default="", doc="user to log in as; empty for no login"),
         Setting(name="smtp_password", kind=Secret, default=Secret(""), doc="password of that user"),
         Setting(name="smtp_from", kind=str, default="", doc="address that mails come from", check=_address_problem),
         Setting(
@@ -101,7 +101,7 @@ class Smtp(Channel):
     def problems(cls, given: Mapping[str, Any]) -> Iterator[str]:
         """Yield what is missing, and a password that would be sent in the clear."""
         if given["smtp_host"] and not (given["smtp_from"] and given["smtp_to"]):
-            yield "RESPONDER_SMTP_HOST needs RESPONDER_SMTP_FROM and RESPONDER_SMTP_TO beside it"
+            yield "RESPONDER_SMTP_HOST needs RESPONDER_SMTP_FROM and RESPONDER_SMTP_TO"
         password = given["smtp_password"].reveal()
         if bool(given["smtp_user"]) != bool(password):
             yield "RESPONDER_SMTP_USER and RESPONDER_SMTP_PASSWORD go together: set both or none"
@@ -118,8 +118,8 @@ class Smtp(Channel):
             yield bad(self.name, f"{where} refuses: {said}", "see RESPONDER_SMTP_USER and RESPONDER_SMTP_PASSWORD")
             return
         done = ["answers", *(["over verified TLS"] if server.tls != "none" else [])]
-        done += ["and takes the login"] if server.user else []
-        yield ok(self.name, f"{where} {' '.join(done)}; --send proves that mails are taken")
+        done += ["and accepts the login"] if server.user else []
+        yield ok(self.name, f"{where} {' '.join(done)}; --send proves that mails are accepted")
         if server.tls == "none":
             yield warn(self.name, "mails are sent in the clear", "set RESPONDER_SMTP_TLS to starttls or tls")
 
@@ -156,7 +156,7 @@ class Smtp(Channel):
 
 def _plain(report: Report) -> list[str]:
     runbook = report.runbook.href or report.runbook.text if report.runbook else ""
-    rows = (title(report), f"because {report.detour}" if report.detour else "", runbook)
+    rows = (title(report), f"Fallback: {report.detour}" if report.detour else "", runbook)
     return [ascii_only(one_line(row[:2000])) for row in rows if row]
 
 

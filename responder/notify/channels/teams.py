@@ -74,7 +74,7 @@ class Teams(Channel):
             name="teams_messages_per_minute",
             kind=int,
             default=60,
-            doc="what Teams takes from one webhook, all replicas together",
+            doc="rate limit of one Teams webhook, all replicas together",
         ),
     )
     title: ClassVar[str] = "Microsoft Teams"
@@ -152,7 +152,7 @@ def _headline(report: Report) -> Element:
 def _plain(report: Report) -> Iterator[Element]:
     """Yield the minimal form: a few lines in ASCII and no links."""
     where = (report.runbook.href or report.runbook.text) if report.runbook else ""
-    because = f"sent here because {report.detour}" if report.detour else ""
+    because = f"Fallback: {report.detour}" if report.detour else ""
     for text in (title(report), because, report.update or report.what, where):
         if text:
             yield _line("", ascii_only(text[:LINE_LIMIT]))
@@ -169,14 +169,14 @@ def _lines(report: Report) -> Iterator[Element]:
     if report.labels:
         labels = ", ".join(f"{name}={value}" for name, value in list(report.labels.items())[:50])
         yield _line("Labels", labels, fontType="Monospace")
-    yield _line("", f"{report.incident}, {report.made_by}", size="Small", isSubtle=True)
+    yield _line("", f"{report.incident}, rule {report.made_by}", size="Small", isSubtle=True)
 
 
 def _rows(report: Report) -> Iterator[tuple[str, str]]:
     """Yield what a reader needs first: what happened, what it means, the likely cause, the first step, the facts."""
     over = report.moment in {MessageKind.RESOLUTION, MessageKind.UNCLOSED}
     found = report.conclusion
-    yield "Sent here because", report.detour
+    yield "Fallback", report.detour
     yield "Update", report.update
     yield "Summary", report.what
     yield "Impact", report.impact
@@ -192,7 +192,7 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
     yield "Status", f"{report.status}, {report.firing} firing, {report.resolved} resolved{_cut(report)}"
     yield "Duration", between(report.started_at, report.ended_at or report.written_at)
     if not over:
-        yield "Response target", report.clock.removeprefix(f"{report.severity}: ")
+        yield "Response target", report.clock
         yield "Owner", report.owner
         yield "Lead", report.lead
         yield "Channel", report.room

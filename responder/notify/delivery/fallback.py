@@ -55,19 +55,20 @@ def next_step(
     only waits for its turn behind others, on a channel that accepts them, stays where it is.
     """
     limit = limit if stuck.rank <= 1 else limit * LESSER
-    name, said = stuck.title, tidy_line(stuck.error, 200) or "no answer"
+    name, said = stuck.title, tidy_line(stuck.error, 200) or "no response"
     waited = (now - stuck.written_at).total_seconds()
     down = (now - stuck.failing_since).total_seconds() if stuck.failing_since else 0.0
     if stuck.dead:
-        reason = f"{name} refused this page for good: {said}"
+        reason = f"{name} rejected this page: {said}"
     elif waited >= limit and stuck.error:
         reason = f"{name} has not accepted this page for {lasted(waited)}: {said}"
     elif down >= limit:
         reason = f"{name} has accepted nothing for {lasted(down)}: {said}"
     else:
-        return NoFallback(f"{name} still has {lasted(limit - max(waited, down))}" if stuck.error else "not tried yet")
+        left = lasted(limit - max(waited, down))
+        return NoFallback(f"{name} has {left} left to accept this page" if stuck.error else "no attempt has ended yet")
     following = after(stuck.channel, usable, order)
-    return FallbackStep(following, reason) if following else NoFallback(f"{reason}; there is no other way")
+    return FallbackStep(following, reason) if following else NoFallback(f"{reason}; no fallback channel left")
 
 
 def after(channel: str, usable: Sequence[str], order: Sequence[str]) -> str:

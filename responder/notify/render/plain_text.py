@@ -11,8 +11,8 @@ from responder.model.report import MessageKind, Report
 from responder.model.text import clean, one_line
 
 WIDTH = 100
-_MARGIN = 12
-_SIGNS = {Verdict.BAD: "BAD", Verdict.UNKNOWN: "unknown", Verdict.SKIPPED: "skipped", Verdict.OK: "ok"}
+_MARGIN = 17
+_SIGNS = {Verdict.BAD: "CRITICAL", Verdict.UNKNOWN: "unknown", Verdict.SKIPPED: "skipped", Verdict.OK: "ok"}
 
 
 def page(report: Report) -> Iterator[str]:
@@ -34,23 +34,23 @@ def title(report: Report) -> str:
     """What happened, and to what, on one line."""
     words = {
         MessageKind.START: "INCIDENT STARTED",
-        MessageKind.AGAIN: "INCIDENT FIRES AGAIN",
+        MessageKind.AGAIN: "INCIDENT REOPENED",
         MessageKind.UPDATE: "INCIDENT UPDATE",
         MessageKind.RESOLUTION: "INCIDENT RESOLVED",
         MessageKind.LATE: "DIAGNOSIS",
         MessageKind.FALLBACK: "INCIDENT STARTED",
-        MessageKind.UNCLOSED: "TO BE CLOSED BY HAND",
+        MessageKind.UNCLOSED: "RESOLVE MANUALLY",
     }[report.moment]
     return f"{words}  {_tidied(report.title)}"
 
 
 def _rows(report: Report) -> Iterator[tuple[str, str]]:
     over = report.moment in {MessageKind.RESOLUTION, MessageKind.UNCLOSED}
-    yield "Told here", f"because {report.detour}" if report.detour else ""
+    yield "Fallback", report.detour
     yield "Update", report.update
     yield "Severity", f"{report.severity} ({report.severity_reason})"
     yield "Service", report.service
-    yield "What", report.what
+    yield "Summary", report.what
     yield "Impact", report.impact
     yield "Status", report.status
     yield "Duration", between(report.started_at, report.ended_at or report.written_at)
@@ -59,18 +59,18 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
         yield "Resolution", report.resolution
         yield "Post-mortem", f"due {at(report.postmortem_due)} (within 48 hours)" if report.postmortem_due else ""
     yield "Likely", report.conclusion.likely
-    yield "Seen", report.conclusion.seen
+    yield "Context", report.conclusion.seen
     yield "Changed", report.conclusion.changed
     yield "Ruled out", report.conclusion.ruled_out
     yield "Unknown", report.conclusion.unknown
-    yield "Asking", ", ".join(report.pending)
+    yield "Still checking", ", ".join(report.pending)
     if not over:
-        yield "Do first", report.first_step
+        yield "First step", report.first_step
         yield "Note", report.note
         yield "Runbook", report.runbook.text.removeprefix("Runbook: ") if report.runbook else ""
         yield "Related", report.related
         yield "History", report.history
-        yield "Clock", report.clock
+        yield "Response target", report.clock
         yield "Owner", report.owner
         yield "Lead", report.lead
         yield "Escalation", report.escalation
@@ -78,7 +78,8 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
         yield "Next update", f"in {between(report.written_at, report.next_update)}" if report.next_update else ""
     cut = f" (+{report.truncated} alerts cut by max_alerts)" if report.truncated else ""
     yield "Alerts", f"{report.firing} firing, {report.resolved} resolved{cut}"
-    yield "Made by", f"{report.made_by}, {report.incident}"
+    yield "Incident", report.incident
+    yield "Rule", report.made_by
 
 
 def _row(name: str, text: str) -> Iterator[str]:
@@ -88,7 +89,8 @@ def _row(name: str, text: str) -> Iterator[str]:
 
 
 def _finding(finding: Finding) -> Iterator[str]:
-    sign = _SIGNS[finding.verdict] if finding.judged else "seen"
+    sign = _SIGNS[finding.verdict] if finding.judged else "info"
+    sign = "WARNING" if finding.warning else sign
     yield from _row("Finding", f"[{sign}] {finding.probe}: {finding.headline}")
     for line in clean(finding.detail[:4000]).splitlines()[:10]:
         yield f"{'':<{_MARGIN}}  {_tidied(line)}"

@@ -64,7 +64,7 @@ def alarm(report: Report, group: str) -> RenderedMessage:
     be woken, and not for what was to be read only.
     """
     page, called = _start(report), mention(group) if report.pages else ""
-    because = f"*You are told here because* {said(report.detour)}." if report.detour else ""
+    because = f"*Fallback:* {said(report.detour)}" if report.detour else ""
     why = _paragraph(slack_blocks.lines([line for line in (called, because) if line]))
     text = within(" ".join(filter(None, (called, page.text))), slack_blocks.TEXT_LIMIT)
     return RenderedMessage(text, slack_blocks.fitted([page.blocks[0], *why, *page.blocks[1:]]))
@@ -87,7 +87,7 @@ def details(report: Report) -> RenderedMessage:
     nothing = (
         []
         if told
-        else [slack_blocks.section(f"_No findings yet._ {'Still asking: ' + pending if pending else ''}".strip())]
+        else [slack_blocks.section(f"_No findings yet._ {'Still checking: ' + pending if pending else ''}".strip())]
     )
     labels = ", ".join(f"{name}={value}" for name, value in list(report.labels.items())[:100])
     tail = [slack_blocks.section(f"*Labels:* {code(labels, 1500)}")] if labels else []
@@ -101,8 +101,8 @@ def plain(report: Report, group: str = "") -> str:
     where = (report.runbook.href or report.runbook.text.removeprefix("Runbook: ")) if report.runbook else ""
     runbook = f"Runbook: {where}" if where else ""
     headline = _headline(report).partition(" ")[2]  # without its sign
-    because = f"You are told here because {report.detour}." if report.detour else ""
-    clock = "" if report.moment is MessageKind.RESOLUTION else report.clock  # nobody has to respond to what is over
+    because = f"Fallback: {report.detour}" if report.detour else ""
+    clock = f"Respond: {report.clock}" if report.clock and report.moment is not MessageKind.RESOLUTION else ""
     rows = (headline, because, report.update or report.what, f"Impact: {report.impact}", clock, runbook)
     return "\n".join(filter(None, (called, *(said(ascii_only(row), 600) for row in rows if row))))
 
@@ -121,7 +121,7 @@ def _start(report: Report) -> RenderedMessage:
                 ("Channel", said(report.room)),
                 ("Owner", said(report.owner)),
                 ("Started", _started(report)),
-                ("Respond", said(report.clock.removeprefix(f"{report.severity}: respond "))),
+                ("Respond", said(report.clock)),
                 ("Next update", f"in {_next(report)}" if report.next_update else ""),
             )
         ),
@@ -142,7 +142,7 @@ def _update(report: Report) -> RenderedMessage:
                 ("Lead", said(report.lead)),
                 ("Channel", said(report.room)),
                 ("Owner", said(report.owner)),
-                ("Respond", said(report.clock.removeprefix(f"{report.severity}: respond "))),
+                ("Respond", said(report.clock)),
             )
         ),
         *_diagnosis(report),
@@ -175,12 +175,12 @@ def _headline(report: Report) -> str:
     """``🚨 INCIDENT STARTED · [P1] plato is down (prod)``; resolved with how long it took."""
     words = {
         MessageKind.START: "🚨 INCIDENT STARTED",
-        MessageKind.AGAIN: "🚨 INCIDENT FIRES AGAIN",
+        MessageKind.AGAIN: "🚨 INCIDENT REOPENED",
         MessageKind.UPDATE: "📊 INCIDENT UPDATE",
         MessageKind.RESOLUTION: "✅ INCIDENT RESOLVED",
         MessageKind.LATE: "🔎 Diagnosis",
         MessageKind.FALLBACK: "🚨 INCIDENT STARTED",
-        MessageKind.UNCLOSED: "✋ TO BE CLOSED BY HAND",
+        MessageKind.UNCLOSED: "✋ RESOLVE MANUALLY",
     }[report.moment]
     took = f"after {_duration(report)}" if report.moment is MessageKind.RESOLUTION else ""
     return " · ".join(filter(None, (words, took, report.title)))
@@ -211,12 +211,12 @@ def _template(report: Report) -> list[Block]:
 def _diagnosis(report: Report) -> Iterator[Block]:
     """What the findings come to, each told once: the thread has the probes one by one."""
     yield from _paragraph(_likely(report))
-    yield from _paragraph(_told(("Seen", report.conclusion.seen), ("Changed", report.conclusion.changed)))
+    yield from _paragraph(_told(("Context", report.conclusion.seen), ("Changed", report.conclusion.changed)))
     unseen = [each for each in worst_first(report.findings) if each.verdict in {Verdict.UNKNOWN, Verdict.SKIPPED}]
     yield from _paragraph(slack_blocks.lines([_one(finding) for finding in unseen], LIST_LIMIT))
     well = report.conclusion.ruled_out
     yield from _paragraph(f"{SIGNS[Verdict.OK]} *Ruled out:* {said(well)}" if well else "")
-    yield from _paragraph(f"⏳ Still asking: {said(', '.join(report.pending))}" if report.pending else "")
+    yield from _paragraph(f"⏳ Still checking: {said(', '.join(report.pending))}" if report.pending else "")
     yield from _paragraph(f"*First step:* {said(report.first_step)}" if report.first_step else "")
     yield from _paragraph(f"*Note:* {said(report.note)}" if report.note else "")
     yield from _paragraph(_links(report))
@@ -235,7 +235,7 @@ def _likely(report: Report) -> str:
 
 def _conclusion(report: Report) -> list[Block]:
     said_so = report.conclusion
-    return _paragraph(_told(("Likely", said_so.likely), ("Seen", said_so.seen), ("Changed", said_so.changed)))
+    return _paragraph(_told(("Likely", said_so.likely), ("Context", said_so.seen), ("Changed", said_so.changed)))
 
 
 def _told(*rows: tuple[str, str]) -> str:
@@ -245,15 +245,14 @@ def _told(*rows: tuple[str, str]) -> str:
 
 def _finding(finding: Finding) -> Iterator[Block]:
     where = f"  {link(Link('open', finding.link))}" if finding.link.startswith("http") else ""
-    asked = f"asked: {code(finding.question, 600)}{where}" if finding.question else ""
+    asked = f"query: {code(finding.question, 600)}{where}" if finding.question else ""
     yield slack_blocks.section("\n".join(filter(None, (_one(finding), asked, fenced(finding.detail, 1200)))))
 
 
 def _one(finding: Finding) -> str:
     sign = _sign(finding)
     name = said(finding.probe, 80)
-    looked = "could not look: " if finding.verdict is Verdict.UNKNOWN else ""
-    return f"{sign} *{name}* {looked}{said(finding.headline, 300)}"
+    return f"{sign} *{name}* {said(finding.headline, 300)}"
 
 
 def _sign(finding: Finding) -> str:
@@ -287,7 +286,7 @@ def _next(report: Report) -> str:
 def _small_print(report: Report) -> str:
     cut = f"+{report.truncated} alerts cut by max_alerts" if report.truncated else ""
     count = f"{report.firing} firing, {report.resolved} resolved"
-    return said(" · ".join(filter(None, (report.incident, count, cut, report.made_by))), 1500)
+    return said(" · ".join(filter(None, (report.incident, count, cut, f"rule {report.made_by}"))), 1500)
 
 
 def _message(report: Report, body: list[Block]) -> RenderedMessage:

@@ -104,7 +104,7 @@ def lost(row: OutboxRow) -> IncidentContent:
     """The least that can be sent of an incident whose content is not in the database: the page still leaves."""
     draft = row.draft
     record = DecisionRecord(
-        title=f"[{draft.rank}] {draft.incident}: its details cannot be read",
+        title=f"[{draft.rank}] {draft.incident}: details not available",
         severity=f"priority {draft.rank}",
         severity_reason="",
         pagerduty_severity="error",
@@ -114,14 +114,14 @@ def lost(row: OutboxRow) -> IncidentContent:
         namespace="",
         alertname="",
         impact="",
-        first_step="Look at the alerts in Alertmanager, and at the log of responder for the reason.",
+        first_step="Check the alerts in Alertmanager. The log of responder has the reason.",
         respond_from=row.written_at,
         next_update=0.0,
         rule="",
-        made_by=f"responder, message {row.id}",
+        made_by=f"unknown (message {row.id})",
     )
     alerts = AlertExtract(
-        summary=f"The details of {draft.incident} cannot be read", counted=False, started_at=row.written_at
+        summary=f"The details of {draft.incident} are not in the database", counted=False, started_at=row.written_at
     )
     return IncidentContent(incident=draft.incident, decision=record, alerts=alerts)
 
@@ -137,19 +137,20 @@ def title(record: DecisionRecord, findings: Sequence[Finding] = ()) -> str:
 
 def what(alerts: AlertExtract, firing: int, now: datetime) -> str:
     """The summary, for how long it has been so, how many alerts fire, and how often it came back."""
-    count = f"{number_of(firing, 'alert')} firing"
+    count = f"{number_of(firing, 'alert')} firing" if firing else "No alerts firing"
+    since = f" for {brief((now - alerts.started_at).total_seconds())}" if firing and alerts.dated else ""
     cut = f" (+{alerts.truncated} alerts cut by max_alerts)" if alerts.truncated else ""
-    flaps = f" It flaps: it fired again {number_of(alerts.flaps, 'time')}." if alerts.flaps else ""
-    since = f"For {brief((now - alerts.started_at).total_seconds())}, " if alerts.dated else ""
-    return f"{alerts.summary}. {since}{count}{cut}.{flaps}"
+    times = "once" if alerts.flaps == 1 else f"{alerts.flaps} times"
+    flaps = f" Flapping: re-fired {times}." if alerts.flaps else ""
+    return f"{alerts.summary}. {count}{since}{cut}.{flaps}"
 
 
 def clock(record: DecisionRecord, now: datetime) -> str:
-    """``P1: respond by 02:56Z, all hands``; the severity's own words where it sets no time."""
+    """``by 02:56Z, all hands``; the severity's own words if it sets no time."""
     if record.respond_within is None:
-        return f"{record.severity}: {record.response}" if record.response else ""
+        return record.response
     by = at(record.respond_from + timedelta(seconds=record.respond_within), seen_from=now)
-    return f"{record.severity}: respond by {by}, {record.responders}"
+    return f"by {by}, {record.responders}"
 
 
 def _status(moment: MessageKind, own: MessageFacts, conclusion: Conclusion) -> Status:

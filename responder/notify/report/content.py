@@ -18,8 +18,9 @@ from responder.model.rule import RuleBook, Service, Severity
 from responder.model.text import number_of, tidy_line
 from responder.notify.report.links import LinkBuilder
 
+#: Days of history that a page mentions.
 HISTORY_DAYS = 30
-UNKNOWN_IMPACT = "Unknown: the alert names no service of the catalogue."
+UNKNOWN_IMPACT = "Unknown: the alert names no service of the catalog."
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\sA-Za-z0-9_\-]+")
 _TELLING = (
@@ -84,7 +85,7 @@ def summary(decision: Decision, group: AlertGroup) -> str:
 
 def flapped(incident: Incident) -> str:
     """How often the incident fired again, for its title; empty where it did not."""
-    return f", fired again {incident.flaps}×" if incident.flaps else ""
+    return f", re-fired ×{incident.flaps}" if incident.flaps else ""
 
 
 def dated(group: AlertGroup) -> bool:
@@ -97,7 +98,7 @@ def impact(service: Service | None, book: RuleBook) -> str:
     if service is None:
         return UNKNOWN_IMPACT
     needing = [other.name for other in book.services.values() if service.name in other.depends_on]
-    return f"{service.impact} Needed by: {', '.join(needing)}." if needing else service.impact
+    return f"{service.impact} Depended on by: {', '.join(needing)}." if needing else service.impact
 
 
 def related(decision: Decision) -> str:
@@ -125,11 +126,7 @@ def _differs(alert: Alert, main: Alert) -> str:
 
 def lead(book: RuleBook) -> str:
     """Who leads until somebody else says so: the first step of the escalation."""
-    return (
-        f"{book.escalation[0].role} ({book.escalation[0].contact})"
-        if book.escalation
-        else "nobody is named in the rules"
-    )
+    return f"{book.escalation[0].role} ({book.escalation[0].contact})" if book.escalation else "not set in the rules"
 
 
 def escalation(book: RuleBook) -> str:
@@ -237,14 +234,14 @@ def _record(
         respond_within=severity.respond_within,
         respond_from=incident.reopened_at or incident.opened_at,
         next_update=severity.next_update,
-        owner=rule.owner or (service.owner if service else "unknown: the service is not in the catalogue"),
+        owner=rule.owner or (service.owner if service else "unknown: service not in catalog"),
         lead=lead(book),
         escalation=escalation(book),
         room=room(incident.opened_at, subject_name),
         runbook=links.runbook(rule.runbook),
         links=links.around(group, service, since=alerts.started_at, now=now),
         rule=rule.id,
-        made_by=f"responder {responder.__version__}, rules {book.revision[:12]}, rule {rule.id}",
+        made_by=f"{rule.id} (rules {book.revision[:12]}, responder {responder.__version__})",
         note=rule.note,
     )
 
@@ -345,7 +342,7 @@ def bare(incident: Incident, book: RuleBook) -> IncidentContent:
         escalation=escalation(book),
         room=room(incident.opened_at, incident.service),
         rule=incident.rule,
-        made_by=f"responder, rule {incident.rule}",
+        made_by=incident.rule,
     )
     alerts = AlertExtract(summary=incident.title, counted=False, started_at=incident.opened_at)
     return IncidentContent(incident=incident.id, decision=record, alerts=alerts)

@@ -51,17 +51,17 @@ def digest(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetim
         escalation=content.escalation(book),
         room=content.room(began, "flood"),
         rule="flood",
-        made_by=f"responder {responder.__version__}, rules {book.revision[:12]}, flood_above {severity.flood_above}",
+        made_by=f"flood_above {severity.flood_above} (rules {book.revision[:12]}, responder {responder.__version__})",
     )
     alerts = AlertExtract(
-        summary=f"{_incidents(flood.counted, severity)} began since {began:%H:%M:%S}Z, too many to page one by one. "
+        summary=f"{_incidents(flood.counted, severity)} since {began:%H:%M:%S}Z, too many to page individually. "
         f"Biggest groups: {biggest}.{_alone(flood)}",
         counted=False,
         started_at=began,
-        related=f"they share: {shared}" if shared else "they share no label",
+        related=f"labels in common: {shared}" if shared else "no labels in common",
         labels=_all_have(flood),
     )
-    conclusion = Conclusion(unknown="no probe was run for the incidents of this digest")
+    conclusion = Conclusion(unknown="no probes run for the incidents of this digest")
     return IncidentContent(incident=flood.digest, decision=record, alerts=alerts, conclusion=conclusion)
 
 
@@ -73,21 +73,21 @@ def counted(flood: FloodCounter) -> MessageFacts:
 def continues(flood: FloodCounter, severity: Severity, now: datetime) -> MessageFacts:
     """The facts of an update while a flood is active."""
     began = datetime.fromtimestamp(flood.began_at, UTC)
-    update = f"{_incidents(flood.counted, severity)} now, for {between(began, now)}"
+    update = f"{_incidents(flood.counted, severity)} in {between(began, now)}"
     return MessageFacts(update=update, firing=flood.counted)
 
 
 def receded(flood: FloodCounter, severity: Severity, *, open_now: int, rate: int, now: datetime) -> MessageFacts:
     """The facts of the end of a flood: how many of its incidents are still open, and what becomes of them."""
     if not open_now:
-        left = "all of them are resolved"
+        left = "all resolved"
     elif severity.pages:
         pace = max(1, severity.flood_above // 2)
-        left = f"{open_now} still open, each of which gets its own page, at most {pace} a minute"
+        left = f"{open_now} still open, paged individually, at most {pace} a minute"
     else:
-        left = f"{open_now} still open, without messages of their own"
+        left = f"{open_now} still open, without individual messages"
     every = f"{_incidents(flood.counted, severity)}, {_elsewhere(flood)}{left}"
-    update = f"the flood is over: {rate} new within the last minute; {every}"
+    update = f"flood ended: {rate} new in the last minute; {every}"
     return MessageFacts(
         update=update,
         firing=open_now,
@@ -117,7 +117,7 @@ def _counts(counts: Mapping[str, int], most: int) -> str:
 
 def _alone(flood: FloodCounter) -> str:
     alone = flood.counted - flood.held
-    return f" {alone} of them, unlike the others, had {_own(alone)}." if alone else ""
+    return f" {alone} of them had {_own(alone)}." if alone else ""
 
 
 def _elsewhere(flood: FloodCounter) -> str:
@@ -138,7 +138,7 @@ def _shared(flood: FloodCounter) -> str:
 
 
 def _part(count: int, of: int) -> str:
-    return "all" if count >= of else f"{count * 100 // of} %"
+    return "all" if count >= of else f"{count * 100 // of}%"
 
 
 def _all_have(flood: FloodCounter) -> dict[str, str]:
@@ -166,5 +166,5 @@ def _first_step(flood: FloodCounter) -> str:
             if pair.startswith(f"{telling}=") and count >= _MOST_OF * flood.counted
         ]
         if often:
-            return f"Look at {often[0].replace('=', ' ', 1)} first: most of them share it."
-    return "Find what they have in common first: a node, a network, a database, a deployment."
+            return f"Check {often[0].replace('=', ' ', 1)} first: most of the incidents share it."
+    return "Find what the incidents have in common first: a node, a network, a database, a deployment."

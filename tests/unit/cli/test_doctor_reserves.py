@@ -185,7 +185,7 @@ def test_a_mail_server_is_proved_without_a_mail(authority: Authority, context: s
         [stranger] = checked("smtp", mails(server, None, **login))
         [wrong] = checked("smtp", mails(server, authority, **login | {"smtp_password": Secret("another-one")}))
         assert server.mails == []
-    assert (well.level, "over verified TLS and takes the login" in well.what) == (Level.OK, True), well
+    assert (well.level, "over verified TLS and accepts the login" in well.what) == (Level.OK, True), well
     assert (stranger.level, "TLS" in stranger.what) == (Level.BAD, True), stranger
     assert (wrong.level, "wrong user or password" in wrong.what) == (Level.BAD, True), wrong
     assert "another-one" not in wrong.what

@@ -33,7 +33,7 @@ def test_the_conclusion_names_its_evidence() -> None:
         likely="plato: 503 DOWN in 41 ms, db DOWN (health); capsule: 503 DOWN in 9 ms (dependencies); and 1 more",
         changed="plato: last rollout 22 min ago",
         ruled_out="dns ok · nexus, odyssey healthy",
-        unknown="certificate: plato: no answer within 3.0 s; not asked: kafka-lag",
+        unknown="certificate: plato: no answer within 3.0 s; skipped: kafka-lag",
     )
 
 
@@ -66,7 +66,7 @@ def test_without_findings_nothing_is_claimed() -> None:
 def test_no_change_is_said_as_such() -> None:
     """The absence of a recent rollout is shown as the recent changes."""
     old = a_finding(Verdict.OK, probe="recent-changes", kind="promql", headline="plato: last rollout 9.0 days ago")
-    assert conclude((old,), a_subject()).changed == "nothing lately; plato: last rollout 9.0 days ago"
+    assert conclude((old,), a_subject()).changed == "no recent changes (last rollout 9.0 days ago)"
 
 
 def test_a_change_that_could_not_be_seen_is_unknown() -> None:

@@ -119,7 +119,7 @@ def test_what_cannot_be_asked_is_not_asked() -> None:
     """A skipped question costs nothing and says why."""
     found, _, came = run([an_ask("hanging", skip="no TLS on http://")], 5)
     assert found[0].verdict is Verdict.SKIPPED
-    assert found[0].headline == "plato: 0 questions asked, no TLS on http://"
+    assert found[0].headline == "plato: skipped: no TLS on http://"
     assert came == list(found)
     assert run([], 5)[0] == ()
 
@@ -214,13 +214,13 @@ def test_a_place_that_does_not_answer_is_left_alone() -> None:
     """After three timeouts the target is not probed until the pause is over, and the finding says so."""
     probe = Counter()
     for number in range(TIMES):
-        assert "not asked" not in probe.run("health", SLOW + 0.05, f"{number}?").headline
+        assert "not checked" not in probe.run("health", SLOW + 0.05, f"{number}?").headline
     began = time.monotonic()
     finding = probe.run("health")
     assert time.monotonic() - began < SLOW
     assert probe.asked == TIMES
     assert finding.verdict is Verdict.UNKNOWN
-    assert finding.headline.startswith("plato: not asked: no answer 3 times in a row, next try at ")
+    assert finding.headline.startswith("plato: not checked: no answer 3 times in a row, next attempt at ")
 
 
 @pytest.mark.timeout(60)

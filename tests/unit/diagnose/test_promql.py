@@ -37,9 +37,9 @@ def vector(*values: str, **more: object) -> bytes:
 @pytest.mark.parametrize(
     ("values", "verdict", "warning", "words"),
     [
-        (("0.001",), Verdict.OK, False, "plato: 5xx ratio 0.1% (warning above 1%)"),
-        (("0.02",), Verdict.BAD, True, "plato: 5xx ratio 2% (warning above 1%)"),
-        (("0.142", "0.001"), Verdict.BAD, False, "plato: 5xx ratio 14.2% (bad above 5%), worst of 2"),
+        (("0.001",), Verdict.OK, False, "plato: 5xx ratio: 0.1% (warning > 1%)"),
+        (("0.02",), Verdict.BAD, True, "plato: 5xx ratio: 2% (warning > 1%)"),
+        (("0.142", "0.001"), Verdict.BAD, False, "plato: 5xx ratio: 14.2% (critical > 5%), worst of 2"),
         (("0.05",), Verdict.BAD, True, "5%"),
         ((), Verdict.UNKNOWN, False, "no data"),
         (("NaN",), Verdict.UNKNOWN, False, "no number"),
@@ -70,7 +70,7 @@ def test_below_turns_the_thresholds_round(canned: Canned, look: Look) -> None:
     spec = PromqlSpec(expr="up", when="below", bad=2, unit="count", headline="ready")
     (finding,) = look("promql", spec, a_scene(canned.address))
     assert finding.verdict is Verdict.BAD
-    assert "ready 1 (bad below 2), worst of 4" in finding.headline
+    assert "ready: 1 (critical < 2), worst of 4" in finding.headline
     assert finding.detail.splitlines()[-1] == "and 1 more"
 
 
@@ -78,7 +78,7 @@ def test_a_value_without_thresholds_is_a_fact(canned: Canned, look: Look) -> Non
     """An expression without thresholds informs, never alarms and rules nothing out."""
     canned.body = b'{"status":"success","data":{"resultType":"scalar","result":[1,"7"]}}'
     (finding,) = look("promql", PromqlSpec(expr="up"), a_scene(canned.address))
-    assert (finding.verdict, finding.judged, finding.headline) == (Verdict.OK, False, "plato: it 7")
+    assert (finding.verdict, finding.judged, finding.headline) == (Verdict.OK, False, "plato: it: 7")
     (finding,) = look("promql", PromqlSpec(expr="up", warn=9), a_scene(canned.address))
     assert finding.judged
 
@@ -117,6 +117,76 @@ def test_an_answer_without_a_number_is_unknown(
     assert any(sign.isdigit() for sign in finding.headline)
 
 
+def series(**labels: str) -> dict[str, object]:
+    """A series of an instant query."""
+    value = labels.pop("is")
+    return {"metric": labels, "value": [1.0, value]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "result", "words"),
+    [
+        (
+            PromqlSpec(expr="up", headline="{value restart} in the last hour ({limit})", unit="count", bad=3),
+            [{"is": "7", "pod": "plato-0"}],
+            'plato: 7 restarts in the last hour (critical > 3), pod="plato-0"',
+        ),
+        (
+            PromqlSpec(expr="up", headline="{value restart} in the last hour ({limit})", unit="count"),
+            [{"is": "1"}],
+            "plato: 1 restart in the last hour (no limit)",
+        ),
+        (
+            PromqlSpec(expr="up", headline="{pod} uses {value} of its memory limit", unit="ratio", bad=0.95),
+            [{"is": "0.97", "pod": "capsule-0"}, {"is": "0.5", "pod": "capsule-1"}],
+            "plato: capsule-0 uses 97% of its memory limit, worst of 2",
+        ),
+        (
+            PromqlSpec(expr="up", headline="also firing: {alertname} ({value})", unit="count"),
+            [{"is": "3", "alertname": "{value}"}, {"is": "1", "alertname": "B"}],
+            "plato: also firing: {value} (3), and 1 more",
+        ),
+        (
+            PromqlSpec(
+                expr="up", headline="node is ready", bad_headline="node is not ready", unit="bool", when="below", bad=1
+            ),
+            [{"is": "0"}],
+            "plato: node is not ready",
+        ),
+        (
+            PromqlSpec(
+                expr="up", headline="node is ready", bad_headline="node is not ready", unit="bool", when="below", bad=1
+            ),
+            [{"is": "1"}],
+            "plato: node is ready",
+        ),
+        (PromqlSpec(expr="up", headline="{uri} fails"), [{"is": "1"}], "plato: unknown fails"),
+    ],
+)
+def test_a_headline_is_a_sentence_with_the_number_in_its_place(
+    canned: Canned, look: Look, spec: PromqlSpec, result: list[dict[str, str]], words: str
+) -> None:
+    """Value, limit and labels are filled into a headline; a label's value is never filled in again."""
+    data = {"resultType": "vector", "result": [series(**each) for each in result]}
+    canned.body = json.dumps({"status": "success", "data": data}).encode()
+    (finding,) = look("promql", spec, a_scene(canned.address))
+    assert finding.headline == words
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [(["0.35", "1"], "pool 100% in use, up from 35% in 1h"), (["1", "1"], "pool 100% in use")],
+)
+def test_a_range_says_how_the_value_moved(canned: Canned, look: Look, values: list[str], words: str) -> None:
+    """A range query names the value at its start where it has risen or fallen since."""
+    points = [[time.time() - 30 * (len(values) - at), value] for at, value in enumerate(values)]
+    data = {"resultType": "matrix", "result": [{"metric": {}, "values": points}]}
+    canned.body = json.dumps({"status": "success", "data": data}).encode()
+    spec = PromqlSpec(expr="up", range="1h", step="1m", headline="pool {value} in use", unit="ratio", bad=0.95)
+    (finding,) = look("promql", spec, a_scene(canned.address))
+    assert finding.headline == f"plato: {words}"
+
+
 def test_a_range_keeps_its_points(canned: Canned, look: Look) -> None:
     """A range query judges the latest value, says from where to where it went, and keeps points for a sparkline."""
     now = time.time()
@@ -126,7 +196,7 @@ def test_a_range_keeps_its_points(canned: Canned, look: Look) -> None:
     ).encode()
     spec = PromqlSpec(expr="up", range="1h", step="1m", headline="lag", bad=5, unit="count")
     (finding,) = look("promql", spec, a_scene(canned.address))
-    assert finding.headline == "plato: lag 4 (bad above 5), 1 to 9 over 1h"
+    assert finding.headline == "plato: lag: 4 (critical > 5), between 1 and 9 in the last 1h"
     assert [value for _, value in finding.points] == [1.0, 9.0, 4.0]
     asked = parse_qs(urlsplit(canned.asked[0][1]).query)
     assert asked["step"] == ["60"]
@@ -147,7 +217,7 @@ def test_a_range_that_stopped_is_unknown(canned: Canned, look: Look) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "verdict", "words"),
     [
-        ("0.04", "0.001", Verdict.UNKNOWN, "no data for 40 min, last was 4%"),
+        ("0.04", "0.001", Verdict.UNKNOWN, "no data for 40 min, last value 4%"),
         ("0.9", "0.2", Verdict.BAD, "20%"),
         ("0.004", "0.001", Verdict.OK, "0.1%"),
     ],
@@ -231,7 +301,7 @@ def test_without_prometheus_or_catalogue_nothing_is_asked() -> None:
     (ask,) = PROBES["promql"].asks(a_probe("promql", ERRORS), dataclasses.replace(scene, prometheus_url=""))
     assert "no Prometheus" in ask.skip
     (ask,) = PROBES["promql"].asks(a_probe("promql", ERRORS), dataclasses.replace(scene, services={}))
-    assert "not in the catalogue" in ask.skip
+    assert "not in catalog" in ask.skip
 
 
 def test_the_link_holds_no_credentials() -> None:

@@ -357,9 +357,9 @@ def test_what_fires_again_pages_again_with_its_own_diagnosis() -> None:
     assert (page.moment, page.enrich) == (MessageKind.AGAIN, True)
     assert page.due_at == NOW + timedelta(minutes=10, seconds=8)
     report = composed(again)[0]
-    assert "fired again 1×" in report.title
-    assert "fired again 1 time." in report.what
-    assert "respond by 03:06Z" in report.clock
+    assert "re-fired ×1" in report.title
+    assert "re-fired once." in report.what
+    assert "by 03:06Z" in report.clock
 
 
 def test_the_end_of_a_flapping_incident_is_held_back() -> None:
@@ -378,7 +378,7 @@ def test_the_pager_hears_of_each_time_it_fires_again() -> None:
     effects = lived(a_desk(), (0, an_alert()), *flap(1), *flap(2), *flap(3))
     assert told(effects[4]) == [("pagerduty", "trigger"), ("slack", "edit"), ("slack", "reply")]
     assert told(effects[6]) == [("pagerduty", "trigger")]
-    assert "fired again 3×" in composed(effects[6])[0].title
+    assert "re-fired ×3" in composed(effects[6])[0].title
 
 
 def test_a_flapping_incident_that_becomes_worse_pages() -> None:

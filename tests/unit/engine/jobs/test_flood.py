@@ -89,8 +89,8 @@ def test_the_digest_names_the_biggest_groups_and_what_they_share(coast: Coast) -
     [page] = coast.digests()
     assert page.moment is MessageKind.START
     assert "Flood: 96 new incidents within a second" in page.title
-    assert page.what.startswith("96 P1 incidents began")
-    assert "PodDown of worker-7 (96). 3 of them, unlike the others, had pages of their own." in page.what
+    assert page.what.startswith("96 P1 incidents since")
+    assert "PodDown of worker-7 (96). 3 of them had pages of their own." in page.what
     assert "node=worker-7 (all)" in page.related
     assert "node worker-7" in page.first_step
     due = coast.rows("SELECT due_at FROM messages WHERE incident LIKE 'FLOOD%'")
@@ -126,7 +126,7 @@ def test_the_digest_is_updated_where_it_wakes_nobody(coast: Coast) -> None:
     assert len(coast.digests()) == 1
     updates = {each.update for each in coast.digests("slack") if each.moment is MessageKind.UPDATE}
     assert 2 <= len(updates) <= 4
-    assert all("P1 incidents now, for" in update for update in updates)
+    assert all("P1 incidents in" in update for update in updates)
 
 
 def test_when_the_flood_is_over_people_are_told_and_open_p1s_are_paged(coast: Coast) -> None:

@@ -47,9 +47,7 @@ def test_a_page_that_waited_too_long_takes_the_next_way_and_says_why() -> None:
 def test_a_refused_page_does_not_wait() -> None:
     """Waiting does not help a wrong key."""
     found = decided(stuck(dead=True, error="HTTP 400: Invalid routing key"))
-    assert found == FallbackStep(
-        "pagerduty_fallback", "PagerDuty refused this page for good: HTTP 400: Invalid routing key"
-    )
+    assert found == FallbackStep("pagerduty_fallback", "PagerDuty rejected this page: HTTP 400: Invalid routing key")
 
 
 def test_an_outage_that_is_known_is_not_waited_for_again() -> None:
@@ -95,7 +93,7 @@ def test_the_ways_are_taken_in_order(channel: str, usable: tuple[str, ...], foll
 def test_the_last_way_is_kept_on_trying() -> None:
     """Without a fallback channel the page stays in the outbox, and the reason says so."""
     found = decided(stuck(channel="smtp", dead=True, error="mail 422: 550"))
-    assert found == NoFallback("the mail server refused this page for good: mail 422: 550; there is no other way")
+    assert found == NoFallback("the mail server rejected this page: mail 422: 550; no fallback channel left")
 
 
 def test_the_reasons_add_up() -> None:
