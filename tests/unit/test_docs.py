@@ -52,7 +52,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def compare(name: str, expected: str) -> None:
-    """The file must be exactly this."""
+    """Compare a generated page with its file."""
     path = ROOT / "docs" / name
     if os.environ.get("UPDATE_DOCS"):
         path.write_text(expected)
@@ -66,9 +66,9 @@ def test_the_settings_page_lists_every_setting() -> None:
         for name, value, text in Settings().rows()
     ]
     head = (
-        "# Settings\n\nAll come from the environment. A secret can also be read from a file: put the path of it into"
-        " the variable of the same name with `_FILE` at its end. `responder serve --settings` shows those in force.\n\n"
-        "| variable | default | what it is |\n|---|---|---|\n"
+        "# Settings\n\nSettings come from the environment. A secret can also be read from a file: set the variable"
+        " of the same name with `_FILE` at its end to its path. `responder serve --settings` shows the current values.\n\n"
+        "| variable | default | description |\n|---|---|---|\n"
     )
     compare("settings.md", head + "\n".join(rows) + "\n")
 
@@ -86,8 +86,8 @@ def test_the_channels_page_describes_every_channel() -> None:
         rows.append(f"| {' | '.join(cells)} |")
         described.setdefault(inspect.getdoc(sys.modules[kind.__module__]) or "", []).append(f"`{name}`")
     head = (
-        "# Channels\n\nThe kinds of channels. A page that a channel does not take goes to the next configured channel\n"
-        "in the fallback order that calls on-call, and if none is left, to the next one that is read.\n"
+        "# Channels\n\nThe kinds of channels. A page that a channel does not accept goes to the next configured\n"
+        "channel in the fallback order that pages, and if none is left, to the next one that does not.\n"
         "[Settings](settings.md) explains each setting.\n\n"
         "| name | channel | used by | pages | fallback order | settings |\n|---|---|---|---|---|---|\n"
     )
@@ -116,10 +116,10 @@ def test_the_metrics_page_lists_every_metric(database: Database) -> None:
     head = (
         "# Metrics\n\n`GET /metrics`. Counters and histograms belong to one instance, all its workers together: take\n"
         "`sum without (instance, pod)` of their `rate()` or `increase()`. Gauges read from the database are the same\n"
-        "on all replicas: take `max without (instance, pod)`. Each text says which. Label values are fixed words or\n"
-        "come from the configuration, never from an alert. `process_*` are those of the gunicorn master.\n"
-        "`deploy/prometheus/responder.rules.yml` alerts on them, `deploy/grafana/responder.json` draws them.\n\n"
-        "| metric | type | labels | what it says |\n|---|---|---|---|\n"
+        "on all replicas: take `max without (instance, pod)`. The description says which. Label values are fixed words\n"
+        "or come from the configuration, never from an alert. `process_*` are those of the gunicorn master.\n"
+        "`deploy/prometheus/responder.rules.yml` alerts on them, `deploy/grafana/responder.json` is a dashboard.\n\n"
+        "| metric | type | labels | description |\n|---|---|---|---|\n"
     )
     compare("metrics.md", head + "\n".join(rows) + "\n")
 
@@ -196,7 +196,7 @@ def test_the_rules_page_lists_every_key() -> None:
         "Every `*.yaml` of the rules folder is read, in the order of the names; a file may hold any of these parts.",
         "Rules are tried from top to bottom, and the first that matches decides; the last must be `match: []`.",
         "Matchers are Alertmanager's: `=`, `!=`, `=~`, `!~`; regular expressions are RE2 and fully anchored; a missing",
-        "label is the empty string. `responder rules check` says what is wrong, all at once. Durations are written",
+        "label is the empty string. `responder rules check` lists all problems at once. Durations are written",
         "`8s`, `15m`, `4h`, `1d`.",
         "",
         *_table("The parts of a file", ((name, item.description or "") for name, item in File.model_fields.items())),
@@ -217,7 +217,7 @@ def _optional(item: FieldInfo) -> str:
 
 
 def _table(title: str, rows: Iterable[tuple[str, str]], text: str = "") -> list[str]:
-    head = [f"## {title}", "", *([text, ""] if text else []), "| key | what it is |", "|---|---|"]
+    head = [f"## {title}", "", *([text, ""] if text else []), "| key | description |", "|---|---|"]
     return [*head, *(f"| `{key}` | {what.replace('|', chr(92) + '|')} |" for key, what in rows), ""]
 
 

@@ -82,13 +82,13 @@ def test_what_can_be_silenced_is_never_needed() -> None:
 
 
 def test_every_check_is_in_the_docs(tmp_path: Path) -> None:
-    """A reader of the docs finds each check, with the level of its problems and what it is about."""
-    rows = ["| code | level | what it finds |\n|---|---|---|\n"]
+    """The docs list each check, with the level and subject of its problems."""
+    rows = ["| code | level | problem |\n|---|---|---|\n"]
     for code in ADVICE:
         problems = _problems(tmp_path / code, code, examples(code)["Bad"])
         (level,) = {each.level.value for each in problems if each.code == code}
         rows.append(f"| `{code}` | {level} | {page(code).splitlines()[0]} |\n")
-    rows.append("\n`serve` does not start if one of these checks fails:\n\n| code | what it checks |\n|---|---|\n")
+    rows.append("\n`serve` does not start if one of these checks fails:\n\n| code | check |\n|---|---|\n")
     rows += [f"| `{code}` | {page(code).splitlines()[0]} |\n" for code in REQUIRED]
     docs = ROOT / "docs" / "rule-tools.md"
     text = docs.read_text()
