@@ -67,7 +67,7 @@ def test_the_settings_page_lists_every_setting() -> None:
     ]
     head = (
         "# Settings\n\nSettings come from the environment. A secret can also be read from a file: set the variable"
-        " of the same name with `_FILE` at its end to its path. `responder serve --settings` shows the current values.\n\n"
+        " of the same name with `_FILE` at its end to its path. `responder serve --settings` shows the values.\n\n"
         "| variable | default | description |\n|---|---|---|\n"
     )
     compare("settings.md", head + "\n".join(rows) + "\n")
@@ -116,7 +116,7 @@ def test_the_metrics_page_lists_every_metric(database: Database) -> None:
     head = (
         "# Metrics\n\n`GET /metrics`. Counters and histograms belong to one instance, all its workers together: take\n"
         "`sum without (instance, pod)` of their `rate()` or `increase()`. Gauges read from the database are the same\n"
-        "on all replicas: take `max without (instance, pod)`. The description says which. Label values are fixed words\n"
+        "on all replicas: take `max without (instance, pod)`. Each description says so. Label values are fixed words\n"
         "or come from the configuration, never from an alert. `process_*` are those of the gunicorn master.\n"
         "`deploy/prometheus/responder.rules.yml` alerts on them, `deploy/grafana/responder.json` is a dashboard.\n\n"
         "| metric | type | labels | description |\n|---|---|---|---|\n"
