@@ -1,1 +1,1 @@
-"""What must survive: deliveries, incidents, messages and studies, in SQLite or PostgreSQL through SQLAlchemy Core."""
+"""Durable state in SQLite or PostgreSQL, through SQLAlchemy Core: notifications, incidents, messages, diagnoses."""

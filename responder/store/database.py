@@ -1,4 +1,4 @@
-"""The connection to SQLite or PostgreSQL: short transactions, and one name for every refusal."""
+"""The connection to SQLite or PostgreSQL: short transactions, and one exception for every database error."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from responder.store.backends.sqlite import Sqlite
 
 __all__ = ["BUSY_SECONDS", "Database", "StoreError", "TriageLock", "first_line"]
 
+#: Seconds that a caller waits for the database before it fails.
 BUSY_SECONDS = 5.0
-"""How long anybody waits for the database before it gives up."""
 
 
 @dataclass(frozen=True, slots=True)
 class TriageLock:
-    """The right to decide alone. ``work`` is the transaction to write with, once: its commit may end the turn."""
+    """The held triage lock. ``work`` is the transaction to write with, once; its commit may release the lock."""
 
     work: Callable[[], contextlib.AbstractContextManager[Connection]]
 
 
 class Database:
-    """One database. Open it after a fork: connections must not be shared between processes.
+    """A database. Open it after a fork: connections must not be shared between processes.
 
-    ``url`` is ``sqlite:///FILE`` or whatever libpq takes after ``postgresql://``. ``read``, ``write`` and ``work`` each
-    give a connection, and raise StoreError for whatever the database refuses. ``name`` is what people may read of it.
-    ``create`` allows SQLite to make a new file.
+    ``url`` is ``sqlite:///FILE`` or what libpq accepts after ``postgresql://``. ``read``, ``write`` and ``work`` each
+    give a connection, and raise StoreError for every database error. ``name`` is the URL without passwords, or the
+    file. ``create`` allows SQLite to create a new file.
     """
 
     def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS, *, create: bool = True) -> None:
@@ -51,89 +51,89 @@ class Database:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that may change things: committed when the block ends, durable when this returns."""
+        """Open a write transaction, committed and durable when the block ends."""
         with self._named(), self._kind.write() as connection:
             yield connection
 
     def append(
         self, rows: Sequence[Mapping[str, Any]], table: Table, blobs: Sequence[bytes], beside: Table
     ) -> list[int]:
-        """Insert rows that name the same columns, each with a blob in the table ``beside``; their ids, in order.
+        """Insert rows with the same columns, each with a blob in the table ``beside``; return their ids, in order.
 
-        One durable transaction, and every webhook waits for it. ``beside`` has two columns: the row's id and the blob.
+        One durable transaction, which every webhook waits for. ``beside`` has two columns: the row's id and the blob.
         """
         with self._named():
             return self._kind.append(rows, table, blobs, beside)
 
     @contextlib.contextmanager
     def work(self) -> Iterator[Connection]:
-        """The same for the engine, whose work can be done again: it outlives the process, not always a power cut.
+        """Open a write transaction for repeatable work: it survives the process, but not always a power failure.
 
-        What a power cut takes is the latest transactions, and none of them alone: a delivery is decided again, a
-        message sent again. On PostgreSQL it is as durable as the others.
+        A power failure undoes the latest transactions, always from the last one back: a notification is decided again,
+        a message sent again. On PostgreSQL it is as durable as ``write``.
         """
         with self._named(), self._kind.work() as connection:
             yield connection
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """Looks only."""
+        """Open a read-only connection."""
         with self._named(), self._kind.read() as connection:
             yield connection
 
     @contextlib.contextmanager
     def alone(self, task: str) -> Iterator[TriageLock | None]:
-        """The turn to do ``task``, for the block, or None where another process has it. A process that dies ends it.
+        """Hold the lock for ``task`` during the block; None if another process has it. It ends with the process.
 
-        Whoever has the turn may think before it writes. What it writes with ``Turn.work`` is committed only if it still
-        had the turn: on PostgreSQL a broken connection ends both.
+        The holder may compute before it writes. What it writes with ``TriageLock.work`` is committed only if it still
+        holds the lock: on PostgreSQL a broken connection ends both.
         """
         with self._named(), self._kind.alone(task) as work:
             yield TriageLock(lambda: self._refusing(work)) if work else None
 
     @contextlib.contextmanager
     def joining(self) -> Iterator[bool]:
-        """Use the database from now on, this process and all it forks. Whether certainly nobody else does.
+        """Register this process and its forks as users. Yields True if certainly no other process uses the database.
 
-        Nobody joins during the block.
+        No other process can register during the block.
         """
         with self._named(), self._kind.joining() as alone:
             yield alone
 
     @contextlib.contextmanager
     def migrating(self) -> Iterator[Connection]:
-        """A durable transaction that one process has at a time; the others wait for it."""
+        """Open a durable transaction that one process has at a time; the others wait for it."""
         with self._named(), self._kind.migrating() as connection:
             yield connection
 
     def listener(self, on_news: Callable[[str], None]) -> Listener | None:
-        """Who hears what other processes tell; None where they cannot (SQLite), and looking has to do."""
+        """Return a listener for the commits of other processes; None on SQLite, where polling has to do."""
         if isinstance(self._kind, Postgres):
             kind = self._kind
             return Listener(lambda: kind.connect(autocommit=True), on_news, self._named)
         return None
 
     def finds(self, looked_for: Select[Any]) -> bool:
-        """Whether there is such a row now. For what is asked all the time: on SQLite it costs a fifth of ``read``."""
+        """Return True if such a row exists. For frequent polls: on SQLite it costs a fifth of ``read``."""
         with self._named():
             return self._kind.finds(looked_for)
 
     def tidy(self) -> None:
-        """After rows were deleted: on SQLite write the log into the file and cut it, where nobody is in the way."""
+        """After deletions on SQLite, write the WAL into the file and truncate it, unless it is in use."""
         with self._named():
             self._kind.tidy()
 
     def exists(self) -> bool:
-        """Whether there is one: SQLite would make the file."""
+        """Return True if the database exists: SQLite would create the file."""
         return self._kind.exists()
 
     def files(self) -> int:
-        """Bytes on the disk."""
+        """Return its size on the disk in bytes."""
         with self._named():
             return self._kind.files()
 
     def back_up(self, target: Path, env: Mapping[str, str], seconds: float) -> None:
-        """Write a consistent copy to a new file, while everybody goes on. ``env`` is for the programs it takes."""
+        """Write a consistent copy to a new file while writes continue. ``env`` is passed to child processes."""
         with self._named():
             self._kind.back_up(target, env, seconds)
 
@@ -143,16 +143,16 @@ class Database:
             self._kind.verify()
 
     def check(self) -> None:
-        """Raise StoreError unless a write transaction can be had now; that the disk is full shows in none so empty."""
+        """Raise StoreError unless a write transaction can be opened; too small to detect a full disk."""
         with self.write() as connection:
             connection.execute(text("SELECT 1"))
 
     def refuse(self, reason: str) -> None:
-        """Raise StoreError with ``reason`` for everything from now on; an empty reason admits everything again."""
+        """Raise StoreError with ``reason`` for every call from now on; an empty reason ends that."""
         self._refused = reason
 
     def close(self) -> None:
-        """Refuse everything from now on."""
+        """Close every connection and raise StoreError for every call from now on."""
         self._closed = True
         self._kind.dispose()
 
@@ -170,7 +170,7 @@ class Database:
         except (IntegrityError, ProgrammingError):
             raise
         except NoneFree:
-            raise StoreError("database: no connection became free in time") from None
+            raise StoreError("database: no free connection in the pool") from None
         except DatabaseError as error:
             raise StoreError(f"{self._who}: {first_line(error.orig)}") from error
         except self._kind.errors as error:

@@ -1,4 +1,4 @@
-"""How a notification changes an incident: what is new, resolved, repeated, late or stale. Pure."""
+"""Changes of an incident by notifications: new, resolved, repeated, late or stale ones. Pure."""
 
 from __future__ import annotations
 

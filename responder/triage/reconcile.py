@@ -33,7 +33,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedAlert:
-    """One listed alert; ``suppressed`` by silences (ids), by other alerts (names) or by a mute time interval."""
+    """An alert of the list; ``suppressed`` by silences (ids), by other alerts (names) or by a mute time interval."""
 
     suppressed: bool
     silences: tuple[str, ...] = ()

@@ -34,8 +34,8 @@ def test_a_database_of_another_program_is_named(tmp_path: Path) -> None:
     database = Database(settings.database_url.reveal())
     opening = DatabaseOpener(settings, database, "database: connection refused")
     for _ in range(2):
-        with pytest.raises(StoreError, match="incidents that responder did not make"):
+        with pytest.raises(StoreError, match="incidents that responder did not create"):
             opening.step()
-    with pytest.raises(StoreError, match="incidents that responder did not make"):
+    with pytest.raises(StoreError, match="incidents that responder did not create"):
         try_to_keep(database)
     database.close()

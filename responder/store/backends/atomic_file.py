@@ -1,4 +1,4 @@
-"""A new file that is there whole or not at all."""
+"""Atomic creation of a file: it is complete or it does not exist."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from responder.store.backends.errors import StoreError
 
 @contextlib.contextmanager
 def whole(target: Path) -> Iterator[Path]:
-    """A file beside ``target`` that takes its place when the block ends, durable. Nobody else may read it.
+    """Yield a temporary file that becomes ``target`` when the block ends, durable and readable by the owner only.
 
-    Raises StoreError where the target exists or cannot be written.
+    Raises StoreError if the target exists or cannot be written.
     """
     if target.exists():
-        raise StoreError(f"{target} exists already: name another file, a backup overwrites nothing")
+        raise StoreError(f"{target} already exists: name another file, a backup never overwrites one")
     part = target.with_name(f"{target.name}.part")
     try:
         os.close(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))

@@ -1,16 +1,16 @@
-"""The one failure of the store that everybody must expect, and the kind of it that may pass by itself."""
+"""The exceptions of the store."""
 
 from __future__ import annotations
 
 
 class StoreError(Exception):
-    """The database took nothing: full, locked, gone or closed. The text is one line that holds no secret."""
+    """The database failed: full, locked, unreachable or closed. The text is one line without secrets."""
 
 
 class DatabaseUnavailable(StoreError):
-    """The database's server does not let us in: it is down, starts up, or does not know us. It may later."""
+    """The server accepts no connection: it is down, starting, or rejects the login. A retry may succeed."""
 
 
 def first_line(error: BaseException | None) -> str:
-    """What a driver's error says, in one line."""
+    """Return the first line of a driver's error."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""A copy of a PostgreSQL database, by PostgreSQL's own program."""
+"""Backup of a PostgreSQL database with pg_dump."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from responder.store.backends.errors import StoreError
 
 
 def dump(parameters: Mapping[str, Any], target: Path, env: Mapping[str, str], seconds: float) -> None:
-    """What pg_dump writes in its custom format. Raises StoreError.
+    """Write a dump in pg_dump's custom format to a new file. Raises StoreError.
 
-    The password is given in the environment, since everybody on the machine can read a command line.
+    The password is passed in the environment, since every user of the machine can read command lines.
     """
     from psycopg.conninfo import make_conninfo
 
@@ -25,8 +25,8 @@ def dump(parameters: Mapping[str, Any], target: Path, env: Mapping[str, str], se
     program = _pg_dump()
     if program is None:
         raise StoreError(
-            "pg_dump is not installed (Debian: apt install postgresql-client); where it is, with the password in "
-            f"PGPASSWORD, run: {' '.join(command[:3])} --file={target} --dbname='{address}'"
+            "pg_dump is not installed (Debian: apt install postgresql-client); or run elsewhere, with the password in "
+            f"PGPASSWORD: {' '.join(command[:3])} --file={target} --dbname='{address}'"
         )
     secret = {"PGPASSWORD": str(parameters["password"])} if parameters.get("password") else {}
     with whole(target) as part:
@@ -40,13 +40,13 @@ def dump(parameters: Mapping[str, Any], target: Path, env: Mapping[str, str], se
                 timeout=seconds,
             )
         except subprocess.TimeoutExpired:
-            raise StoreError(f"pg_dump did not end within {seconds:g} s: give it longer with --timeout") from None
+            raise StoreError(f"pg_dump did not finish within {seconds:g} s: raise --timeout") from None
         if done.returncode:
             said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
             raise StoreError(f"pg_dump: {said[-1].removeprefix('pg_dump: ')}")
 
 
 def _pg_dump() -> str | None:
-    """The newest of Debian's, which reads every older server, else the one on the PATH."""
+    """Return the newest pg_dump of Debian, which reads every older server, else the one on the PATH."""
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_dump"), key=lambda path: int(path.parts[-3]))
     return str(debian[-1]) if debian else shutil.which("pg_dump")

@@ -1,4 +1,4 @@
-"""PostgreSQL: what several replicas share. Every wait has an end, on the server's side and on ours."""
+"""The PostgreSQL backend, shared by replicas. Every wait is limited on the server and on the client."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from responder.store.backends import notifications
 from responder.store.backends.errors import DatabaseUnavailable, StoreError, first_line
 
+#: Timeout for each host of the URL.
 CONNECT_SECONDS = 3
-"""For each host of the URL."""
+#: Extra time of the client over the server's own timeout, so that a live server reports it itself.
 _SLACK_SECONDS = 2.0
-"""How much longer than the server we wait for an answer: a server that lives says itself that it took too long."""
 
 
 def parameters(url: str, patience: float) -> dict[str, Any]:
-    """The parameters of libpq: those of the URL, and ours where it names none.
+    """Return the parameters of libpq: those of the URL, and defaults for the rest.
 
-    Raises StoreError for a URL that cannot be used; the text shows nothing that could be its password.
+    Raises StoreError for an unusable URL; the text shows nothing that could be its password.
     """
     try:
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
     except ImportError:
-        raise StoreError("a PostgreSQL database needs the extra: pip install 'responder[postgres]'") from None
+        raise StoreError("PostgreSQL support is not installed: pip install 'responder[postgres]'") from None
     try:
         given = conninfo_to_dict("postgresql:" + url.partition(":")[2])
     except ProgrammingError as error:
         what = str(error).strip() if "URI query parameter" in str(error) else "it cannot be read"
-        raise StoreError(f"the database URL: {what}; {_SPELLING}") from None
+        raise StoreError(f"invalid database URL: {what}; {_SPELLING}") from None
     if "@" in str(given.get("host", "")) or not str(given.get("port", "0")).replace(",", "").isdigit():
-        raise StoreError(f"the database URL names no host and port; {_SPELLING}")
+        raise StoreError(f"invalid database URL: no host and port; {_SPELLING}")
     milliseconds = int(patience * 1000)
     limits = {
         "statement_timeout": milliseconds,
@@ -63,14 +63,14 @@ _SPELLING = (
 
 
 class Postgres:
-    """What ``Database`` does, on PostgreSQL. Errors of the driver and of SQLAlchemy come out as they are."""
+    """Backend of ``Database`` on PostgreSQL. Errors of the driver and of SQLAlchemy are passed through."""
 
     def __init__(self, url: str, patience: float) -> None:
         self._patience = patience
         self._parameters = parameters(url, patience)
         self.errors = _errors()
         self.writers = self._open()
-        # Each look is one statement, which sees what was committed before it: no need to begin and to end.
+        # Each read is one statement and sees what was committed before it, so it needs no transaction.
         self._readers = self.writers.execution_options(isolation_level="AUTOCOMMIT")
 
     def _open(self) -> Engine:
@@ -89,14 +89,14 @@ class Postgres:
 
         @event.listens_for(engine, "handle_error")
         def leave_a_standby(context: ExceptionContext) -> None:
-            # A server that was turned read-only under us: the next connection may find the new primary.
+            # The server has become read-only: the next connection may reach the new primary.
             if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
                 context.is_disconnect = True
 
         return engine
 
     def connect(self, **more: Any) -> Any:
-        """A connection of the driver's own. Raises Away where the server gives none."""
+        """Return a driver connection. Raises DatabaseUnavailable if the server accepts none."""
         from psycopg import OperationalError
 
         from responder.store.backends.postgres_connection import DeadlineConnection, NulStrippingDumper
@@ -111,7 +111,7 @@ class Postgres:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """A durable transaction."""
+        """Open a durable transaction."""
         with self.writers.connect() as connection, _ended(connection):
             yield connection
 
@@ -119,25 +119,25 @@ class Postgres:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """Looks only."""
+        """Open a read-only connection."""
         with self._readers.connect() as connection:
             yield connection
 
     def finds(self, looked_for: Select[Any]) -> bool:
-        """One trip to the server."""
+        """Return True if such a row exists, in one round trip."""
         with self.read() as connection:
             return connection.execute(looked_for).first() is not None
 
     def append(
         self, rows: Sequence[Mapping[str, Any]], table: Table, blobs: Sequence[bytes], beside: Table
     ) -> list[int]:
-        """Insert in one trip to the server, and tell the engines of all replicas.
+        """Insert in one round trip, and notify the engines of all replicas.
 
-        Ids are given in the order of the commits, across all replicas: a delivery that shows up with an id below one
-        that was decided already would count as stale. One transaction inserts at a time, and none waits for a client.
+        Ids must ascend in the order of the commits across all replicas, since a notification with an id below a decided
+        one would count as stale. So one transaction inserts at a time, and none waits for a client.
         """
         columns = ", ".join(rows[0])
-        one = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join(['%s'] * len(rows[0]))}) RETURNING id"  # noqa: S608 - our own names
+        one = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join(['%s'] * len(rows[0]))}) RETURNING id"  # noqa: S608 - constant names
         blob = f"INSERT INTO {beside.name} VALUES (lastval(), %s)"  # noqa: S608
         pooled = self.writers.raw_connection()
         try:
@@ -159,19 +159,19 @@ class Postgres:
 
     @contextlib.contextmanager
     def alone(self, task: str) -> Iterator[Callable[[], contextlib.AbstractContextManager[Connection]] | None]:
-        """An advisory lock of the transaction that also writes: where the connection dies, nothing is written."""
+        """Hold an advisory lock in the transaction that also writes: if the connection dies, nothing is written."""
         with self.writers.connect() as connection, _ended(connection):
             ours = connection.scalar(select(func.pg_try_advisory_xact_lock(_number(task))))
             yield (lambda: _ended(connection)) if ours else None
 
     @contextlib.contextmanager
     def joining(self) -> Iterator[bool]:
-        """Who else uses it is not known: there may be other machines."""
+        """Yield False: other machines may use the database."""
         yield False
 
     @contextlib.contextmanager
     def migrating(self) -> Iterator[Connection]:
-        """An advisory lock: the others wait, and find that nothing is left to do."""
+        """Hold an advisory lock: other processes wait, and find nothing left to do."""
         with self.write() as connection:
             connection.execute(select(func.pg_advisory_xact_lock(_number("migrate"))))
             yield connection
@@ -180,19 +180,19 @@ class Postgres:
         """Nothing: the files are the server's."""
 
     def tidy(self) -> None:
-        """Nothing: autovacuum makes room of what was deleted."""
+        """Do nothing: autovacuum reclaims the space."""
 
     def exists(self) -> bool:
-        """Whoever can connect has one."""
+        """Return True: a connection implies a database."""
         return True
 
     def files(self) -> int:
-        """What the server says of this database."""
+        """Return the size that the server reports for this database, in bytes."""
         with self._readers.connect() as connection:
             return int(connection.scalar(select(func.pg_database_size(func.current_database()))) or 0)
 
     def back_up(self, target: Path, env: Mapping[str, str], seconds: float) -> None:
-        """What pg_dump writes."""
+        """Write a dump with pg_dump."""
         from responder.store.backends.pg_dump import dump
 
         dump(self._parameters, target, env, seconds)
@@ -217,7 +217,7 @@ def _number(task: str) -> int:
 
 @contextlib.contextmanager
 def _ended(connection: Connection) -> Iterator[Connection]:
-    """Commit what the block did, or take it back."""
+    """Commit the transaction when the block ends, or roll it back after an exception."""
     try:
         yield connection
         connection.commit()

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL on which nobody waits for ever. Imported only where PostgreSQL is used."""
+"""A PostgreSQL connection with a deadline for every response. Imported only if PostgreSQL is used."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _Value = TypeVar("_Value")
 
 
 class NulStrippingDumper(StrDumperUnknown):
-    """PostgreSQL's text cannot hold the character NUL, and a label value can: an alert is not lost over it."""
+    """Replaces NUL, which a label value may contain and PostgreSQL's text type may not."""
 
     def dump(self, obj: str) -> Buffer | None:
-        """The text, with U+FFFD for each NUL."""
+        """Return the text with U+FFFD for each NUL."""
         return super().dump(obj.replace("\0", "\ufffd"))
 
 
 class DeadlineConnection(Connection[Any]):
-    """psycopg's connection, closed where the server, or the way to it, keeps us waiting for ``patience`` seconds."""
+    """A psycopg connection that is closed if a response takes longer than ``patience`` seconds."""
 
     patience = 5.0
 
     def wait(self, gen: PQGen[_Value], interval: float = 0.1, timeout: float | None = None) -> _Value:
-        """Drive what psycopg does on the wire. A ``timeout`` is psycopg's own, and ends nothing."""
+        """Run psycopg's generator. An explicit ``timeout`` is psycopg's own and does not close the connection."""
         if timeout is not None:
             return super().wait(gen, interval, timeout)
         try:

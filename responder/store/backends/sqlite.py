@@ -1,4 +1,4 @@
-"""SQLite: one file, one writer at a time, waited for in short steps."""
+"""The SQLite backend: one file, one writer at a time, retried at short intervals."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from responder.store.backends.atomic_file import whole
 from responder.store.backends.errors import StoreError
 from responder.store.backends.sqlite_files import SqliteFiles
 
+#: Busy timeout of SQLite before responder retries: SQLite sleeps 1 ms, 2 ms, and later up to 100 ms.
 _LOOK_SECONDS = 0.003
-"""How long SQLite itself waits before we look again: it sleeps 1 ms, then 2 ms, and only later as long as 100 ms."""
-_SPELLING = "the database URL is none that we know: write sqlite:///FILE or postgresql://..."
+_SPELLING = "unsupported database URL: write sqlite:///FILE or postgresql://..."
 
 
 def _driver() -> ModuleType:
-    """A SQLite without the WAL-reset bug (3.7.0 to 3.51.2) where the platform has the wheel, else Python's own."""
+    """Return a SQLite without the WAL-reset bug (3.7.0 to 3.51.2) if its wheel is installed, else Python's own."""
     try:
         from pysqlite3 import dbapi2
     except ImportError:
@@ -62,7 +62,7 @@ def _locked(path: str) -> Iterator[bool]:
 
 
 class Sqlite:
-    """What ``Database`` does, on SQLite. Errors of the driver and of SQLAlchemy come out as they are."""
+    """Backend of ``Database`` on SQLite. Errors of the driver and of SQLAlchemy are passed through."""
 
     def __init__(self, url: str, patience: float, *, create: bool = True) -> None:
         try:
@@ -72,7 +72,7 @@ class Sqlite:
         if parsed.get_backend_name() != "sqlite":
             raise StoreError(_SPELLING)
         if parsed.database in {None, "", ":memory:"}:
-            raise StoreError("a database in memory keeps nothing: write sqlite:///FILE")
+            raise StoreError("an in-memory database is not durable: write sqlite:///FILE")
         self.errors: tuple[type[Exception], ...] = (DRIVER.DatabaseError,)
         self.file = str(parsed.database)
         self._patience = patience
@@ -109,7 +109,7 @@ class Sqlite:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """A durable transaction."""
+        """Open a durable transaction."""
         with self._files.using():
             with self._begun(self.writers) as connection:
                 yield connection
@@ -117,9 +117,9 @@ class Sqlite:
 
     @contextlib.contextmanager
     def work(self) -> Iterator[Connection]:
-        """The engine's transaction. The threads of a process stand in line here, so that webhooks find a gap."""
+        """Open a transaction of the engine. Threads of the process queue here, which leaves gaps for webhooks."""
         if not self._line.acquire(timeout=self._patience):
-            raise StoreError("database: too many wait to write")
+            raise StoreError("database: timed out waiting to write")
         try:
             with self._files.using(), self._begun(self._workers) as connection:
                 yield connection
@@ -128,12 +128,12 @@ class Sqlite:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only looks."""
+        """Open a read-only transaction."""
         with self._files.using(), self._readers.connect() as connection:
             yield connection
 
     def finds(self, looked_for: Select[Any]) -> bool:
-        """Said to the driver: in an idle process SQLAlchemy takes several times as long as the look."""
+        """Return True if such a row exists. Uses the driver: SQLAlchemy takes several times as long as the query."""
         with self._files.using(), contextlib.closing(self._readers.raw_connection()) as connection:
             driver: Any = connection.driver_connection
             return bool(driver.execute(_in_words(looked_for)).fetchall())
@@ -141,9 +141,9 @@ class Sqlite:
     def append(
         self, rows: Sequence[Mapping[str, Any]], table: Table, blobs: Sequence[bytes], beside: Table
     ) -> list[int]:
-        """Said to the driver, since SQLAlchemy takes longer than the insert."""
+        """Insert rows and blobs. Uses the driver, since SQLAlchemy takes longer than the insert."""
         columns = ", ".join(rows[0])
-        sql = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(rows[0]))})"  # noqa: S608 - our own names
+        sql = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(rows[0]))})"  # noqa: S608 - constant names
         with self._appending, self._files.using():
             if self._appender is None:
                 self._appender = self.writers.raw_connection()
@@ -162,13 +162,13 @@ class Sqlite:
 
     @contextlib.contextmanager
     def alone(self, task: str) -> Iterator[Callable[[], contextlib.AbstractContextManager[Connection]] | None]:
-        """A lock of the operating system beside the file: it ends with the process, and holds no writer."""
+        """Hold an operating system lock on a file beside the database; it ends with the process."""
         with _locked(f"{self.file}-{task}") as ours:
             yield self.work if ours else None
 
     @contextlib.contextmanager
     def joining(self) -> Iterator[bool]:
-        """A lock that all who use the file share. It ends with the last process that inherited it."""
+        """Share a file lock with all users of the database. It ends with the last process that inherited it."""
         descriptor = os.open(f"{self.file}-serve", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -180,12 +180,12 @@ class Sqlite:
 
     @contextlib.contextmanager
     def migrating(self) -> Iterator[Connection]:
-        """SQLite has one writer: the transaction is itself the lock."""
+        """Open a write transaction: SQLite has one writer, so it is itself the lock."""
         with self.write() as connection:
             yield connection
 
     def tidy(self) -> None:
-        """Checkpoint while others write, then cut the log off in a moment in which nobody does."""
+        """Checkpoint while others write, then truncate the WAL if nothing else is writing."""
         with self._files.using(), self._readers.connect() as connection:
             driver: Any = connection.connection.driver_connection
             connection.rollback()
@@ -195,18 +195,18 @@ class Sqlite:
             connection.invalidate()
 
     def exists(self) -> bool:
-        """Whether the file is there."""
+        """Return True if the file exists."""
         return Path(self.file).is_file()
 
     def files(self) -> int:
-        """The file and its log."""
+        """Return the size of the file and its WAL in bytes."""
         paths = (Path(self.file), Path(f"{self.file}-wal"))
         return sum(path.stat().st_size for path in paths if path.exists())
 
     def back_up(self, target: Path, _env: Mapping[str, str], _seconds: float) -> None:
-        """SQLite's online backup, and a check of the copy.
+        """Copy with SQLite's online backup, and check the copy.
 
-        It copies within one read transaction: neither does it stop writers nor do they make it start again.
+        The copy is one read transaction: it neither blocks writers nor restarts because of them.
         """
         if not self.exists():
             raise StoreError(f"there is no database {self.file}: set RESPONDER_DATABASE_URL")
@@ -215,7 +215,7 @@ class Sqlite:
                 old.backup(new)
                 verdict = new.execute("PRAGMA quick_check").fetchone()[0]
             if verdict != "ok":
-                raise StoreError(f"the copy of {self.file} is damaged, and so may the database be: {verdict}")
+                raise StoreError(f"the copy of {self.file} is damaged, so the database may be damaged too: {verdict}")
 
     def verify(self) -> None:
         """Raise StoreError unless the files are the ones opened; open them if no process uses other ones."""
@@ -245,7 +245,7 @@ class Sqlite:
                 raise
 
     def _patiently(self, begin: Callable[[], object]) -> None:
-        """Begin as the one writer, again and again where another one is at work, until our patience ends."""
+        """Begin a write transaction, retrying while another writer is active, for at most ``patience`` seconds."""
         try:
             begin()
         except (DatabaseError, DRIVER.DatabaseError) as error:

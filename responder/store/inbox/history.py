@@ -1,4 +1,4 @@
-"""What was received, read again from the beginning: for backtests and explanations, never for triage."""
+"""Received notifications read in order, for backtests and explanations, never for triage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from responder.store.schema.tables import bodies, deliveries
 
 
 def count(connection: Connection, since: datetime | None) -> int:
-    """How many deliveries with their bodies came since a moment, or at all."""
+    """Return the number of notifications with payload, since a time or in all."""
     came = select(func.count()).select_from(deliveries).join(bodies, bodies.c.delivery == deliveries.c.id)
     if since is not None:
         came = came.where(deliveries.c.received_at >= to_seconds(since))
@@ -22,7 +22,7 @@ def count(connection: Connection, since: datetime | None) -> int:
 
 
 def page(connection: Connection, since: datetime | None, after: int, limit: int) -> list[Notification]:
-    """The oldest deliveries with an id above ``after`` that came since a moment, or at all; settled or not."""
+    """Return the oldest notifications with an id above ``after``, since a time or in all, decided or not."""
     wanted = WHOLE.where(deliveries.c.id > after).order_by(deliveries.c.id).limit(limit)
     if since is not None:
         wanted = wanted.where(deliveries.c.received_at >= to_seconds(since))
@@ -30,6 +30,6 @@ def page(connection: Connection, since: datetime | None, after: int, limit: int)
 
 
 def of_incident(connection: Connection, incident: str) -> Iterator[Notification]:
-    """The deliveries of an incident whose bodies are kept, the newest first, read one by one."""
+    """Return the notifications of an incident whose payloads are stored, the newest first, read one by one."""
     wanted = WHOLE.where(deliveries.c.incident == incident).order_by(deliveries.c.id.desc())
     return map(delivery_of, connection.execute(wanted).mappings())

@@ -1,4 +1,4 @@
-"""Webhook bodies: kept before they are acknowledged, read once by triage, set aside where they could not be read."""
+"""Webhook payloads: committed before they are acknowledged, read by triage, stored apart if rejected."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from responder.store.schema.serialization import to_seconds, to_time
 from responder.store.schema.tables import bodies, deliveries, rejects
 
 BATCH = 200
+#: Bytes of a rejected payload that are stored.
 REJECT_BYTES = 256 * 1024
-"""How much of a rejected body is kept."""
 
 
 _NEW = deliveries.c.state == "new"
@@ -33,7 +33,7 @@ _SETTLE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedPayload:
-    """A body that was authenticated and could not be taken; ``body`` is cut to REJECT_BYTES, ``size`` is not."""
+    """An authenticated payload that was rejected; ``body`` is cut to REJECT_BYTES, ``size`` is the full size."""
 
     id: int
     received_at: datetime
@@ -46,7 +46,7 @@ class RejectedPayload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationSummary:
-    """A delivery without its body: what became of it. ``incident`` and ``outcome`` are empty before it is decided."""
+    """A notification without its payload. ``incident`` and ``outcome`` are empty before it is decided."""
 
     id: int
     received_at: datetime
@@ -57,11 +57,11 @@ class NotificationSummary:
 
 
 class ClientGoneError(Exception):
-    """The client closed the connection before its notification was committed, so that nothing was."""
+    """The client closed the connection before its notification was committed; nothing was stored."""
 
 
 class _PendingInsert:
-    """One request that waits for its row to be durable. ``leads`` is whose turn it is to commit for all who wait."""
+    """A request that waits for its row to be durable; the one with ``leads`` commits for all waiting requests."""
 
     __slots__ = ("body", "error", "gone", "id", "leads", "row", "woken")
 
@@ -76,10 +76,10 @@ class _PendingInsert:
 
 
 class Inbox:
-    """Where deliveries live.
+    """The store of notifications.
 
-    ``keep`` commits for everybody who waits: whoever has the turn writes all waiting rows in one transaction, so that
-    a burst of webhooks costs one fsync and not one each. Then the first of those who came meanwhile has the turn.
+    ``keep`` groups commits: one request writes all waiting rows in one transaction, so that a burst of webhooks costs
+    one fsync instead of one each. Then the first of those that arrived meanwhile does the same.
     """
 
     def __init__(self, database: Database, patience: float = 5.0) -> None:
@@ -90,10 +90,10 @@ class Inbox:
         self._guard = threading.Lock()
 
     def keep(self, body: bytes, cluster: str, received_at: datetime, gone: Callable[[], bool] = lambda: False) -> int:
-        """Make a body durable and return the notification's id.
+        """Commit a payload and return the notification's id.
 
-        ``gone`` is asked immediately before the commit. Raises ClientGoneError if it is true, and StoreError if the
-        database does not answer within 5 seconds.
+        ``gone`` is called immediately before the commit. Raises ClientGoneError if it returns True, and StoreError if
+        the database does not respond in time.
         """
         row = {"received_at": to_seconds(received_at), "cluster": cluster, "state": "new"}
         ticket = _PendingInsert(row, body, gone)
@@ -107,7 +107,7 @@ class Inbox:
         if ticket.error is not None:
             raise ticket.error
         if ticket.id is None:
-            raise StoreError("the database did not answer in time")
+            raise StoreError("the database did not respond in time")
         return ticket.id
 
     def _withdraw(self, ticket: _PendingInsert) -> None:
@@ -145,7 +145,7 @@ class Inbox:
             ticket.woken.set()
 
     def set_aside(self, body: bytes, size: int, remote: str, status: int, error: str, received_at: datetime) -> int:
-        """Keep a body that is refused, to be read and replayed. Raises StoreError."""
+        """Store a rejected payload, to be shown and replayed. Raises StoreError."""
         row = {
             "received_at": to_seconds(received_at),
             "remote": remote,
@@ -158,19 +158,19 @@ class Inbox:
             return int(connection.execute(insert(rejects).returning(rejects.c.id), row).scalar_one())
 
     def rejected(self, limit: int) -> tuple[RejectedPayload, ...]:
-        """The newest rejected bodies first."""
+        """Return the newest rejected payloads first."""
         with self._database.read() as connection:
             rows = connection.execute(select(rejects).order_by(rejects.c.id.desc()).limit(limit)).mappings()
             return tuple(_reject(row) for row in rows)
 
     def reject(self, number: int) -> RejectedPayload | None:
-        """One rejected body by its id."""
+        """Return a rejected payload by its id."""
         with self._database.read() as connection:
             row = connection.execute(select(rejects).where(rejects.c.id == number)).mappings().first()
             return _reject(row) if row else None
 
     def counts(self) -> dict[str, int]:
-        """How many deliveries are in each state, and ``rejected``."""
+        """Return the number of notifications in each state, and ``rejected``."""
         with self._database.read() as connection:
             by_state = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
             found: dict[str, int] = dict(connection.execute(by_state).all())
@@ -179,7 +179,7 @@ class Inbox:
         return {"new": 0, "decided": 0, "failed": 0} | found | {"rejected": total}
 
     def newest(self, limit: int) -> tuple[NotificationSummary, ...]:
-        """The newest deliveries first."""
+        """Return the newest notifications first."""
         with self._database.read() as connection:
             rows = connection.execute(select(deliveries).order_by(deliveries.c.id.desc()).limit(limit)).mappings()
             return tuple(
@@ -195,33 +195,33 @@ class Inbox:
             )
 
     def find(self, number: int) -> Notification | None:
-        """One delivery by its id."""
+        """Return a notification by its id."""
         with self._database.read() as connection:
             return kept(connection, number)
 
 
 def take(connection: Connection, limit: int) -> list[Notification]:
-    """The oldest undecided deliveries."""
+    """Return the oldest undecided notifications."""
     return [delivery_of(row) for row in connection.execute(_OLDEST_NEW, {"most": limit}).mappings()]
 
 
 def kept(connection: Connection, number: int) -> Notification | None:
-    """One delivery by its id."""
+    """Return a notification by its id; None if it is not stored any more."""
     row = connection.execute(WHOLE.where(deliveries.c.id == number)).mappings().first()
     return delivery_of(row) if row else None
 
 
 def oldest_new(connection: Connection) -> datetime | None:
-    """When the oldest delivery that nobody has decided yet arrived; None where all are decided."""
+    """Return when the oldest undecided notification arrived; None if all are decided."""
     oldest = select(deliveries.c.received_at).where(_NEW).order_by(deliveries.c.id).limit(1)
     found = connection.execute(oldest).scalar()
     return None if found is None else to_time(found)
 
 
 def settle(connection: Connection, settled: Iterable[tuple[int, str, str | None, str]]) -> bool:
-    """Mark deliveries as done: id, state, incident, outcome. False where one of them was: then roll back.
+    """Mark notifications as decided: id, state, incident, outcome. False if one already was: then roll back.
 
-    That is the fence of a decision that was made outside the transaction.
+    This is the fence of a decision that was made outside the transaction.
     """
     rows = [{"key": key, "now": state, "incident": incident, "outcome": text} for key, state, incident, text in settled]
     return not rows or connection.execute(_SETTLE, rows).rowcount == len(rows)
@@ -232,5 +232,5 @@ def _reject(row: Any) -> RejectedPayload:
 
 
 def delivery_of(row: Any) -> Notification:
-    """The delivery of a row of ``WHOLE``."""
+    """Return the notification of a row of ``WHOLE``."""
     return Notification(id=row["id"], received_at=to_time(row["received_at"]), cluster=row["cluster"], body=row["body"])

@@ -1,4 +1,4 @@
-"""Requests that were refused lately, by sender and status."""
+"""Recently refused requests, by sender and status."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from responder.store.schema.serialization import to_seconds, to_time
 from responder.store.schema.tables import deliveries, rejects
 
-#: The statuses of requests without valid credentials or with a wrong path. They are recorded at most once a minute.
+#: Statuses of requests without valid credentials or with a wrong path; recorded at most once a minute.
 OUTSIDE = frozenset({401, 404, 405})
 _ALERT_NAME = re.compile(rb'"alertname"\s*:\s*("(?:[^"\\]|\\.){1,200}")')
 
@@ -32,7 +32,7 @@ class Refusals:
 
 
 def refusals(connection: Connection, since: datetime, statuses: Collection[int] | None = None) -> list[Refusals]:
-    """The refusals since a moment, the oldest first; without ``statuses`` all but those of OUTSIDE."""
+    """Return the refusals since a time, the oldest first; without ``statuses`` all except those of OUTSIDE."""
     status, at = rejects.c.status, rejects.c.received_at
     wanted = status.in_(statuses) if statuses else status.not_in(OUTSIDE)
     newest = func.max(rejects.c.id).label("newest")
@@ -52,14 +52,14 @@ def refusals(connection: Connection, since: datetime, statuses: Collection[int] 
 
 
 def last_valid(connection: Connection) -> datetime | None:
-    """When the newest notification arrived."""
+    """Return when the newest notification arrived."""
     newest = select(deliveries.c.received_at).order_by(deliveries.c.id.desc()).limit(1)
     found = connection.execute(newest).scalar()
     return None if found is None else to_time(found)
 
 
 def _alert_name(body: bytes) -> str:
-    """The first alert name in a payload, empty where none can be read."""
+    """Return the first alert name in a payload, empty if none can be read."""
     if found := _ALERT_NAME.search(body):
         try:
             return str(json.loads(found[1]))

@@ -1,4 +1,4 @@
-"""A write that exercises all that a webhook needs: its tables, their indexes, and room on the disk."""
+"""A trial write that takes the same path to the disk as a webhook."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from sqlalchemy import Connection, delete, insert
 from responder.store.database import Database
 from responder.store.schema.tables import bodies, deliveries, rejects
 
-#: As much as a small webhook: more than one page of SQLite. At random, or PostgreSQL would compress it.
+#: Size of a small webhook: more than one page of SQLite. Random, since PostgreSQL compresses other data.
 _BODY_BYTES = 6000
 
 
 def try_to_keep(database: Database) -> None:
-    """Raise StoreError unless a payload could be kept now: one is written durably, and no reader ever sees it."""
+    """Raise StoreError unless a payload could be stored now. The trial row is never visible to readers."""
     with database.write() as connection:
         write_and_take_away(connection)
 
 
 def write_and_take_away(connection: Connection) -> None:
-    """Insert and delete in one transaction, under a number of its own so that no replica waits for another's row."""
+    """Insert and delete a row in one transaction; a random id keeps replicas from waiting for each other."""
     number = -1 - secrets.randbits(62)
     refused = {"received_at": 0.0, "remote": "", "status": 0, "error": "", "size": 0, "body": b""}
     connection.execute(insert(deliveries).values(id=number, received_at=0.0, cluster="", state="new"))

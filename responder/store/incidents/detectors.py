@@ -1,4 +1,4 @@
-"""What heartbeat monitoring and flood detection remember between notifications."""
+"""The state of heartbeat monitoring and flood detection between notifications."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from responder.store.schema.tables import floods, heartbeats
 
 
 def beat(connection: Connection, beats: Iterable[Heartbeat]) -> None:
-    """Write down what was seen; an older heartbeat that comes late changes nothing."""
+    """Record heartbeats; one older than the recorded one changes nothing."""
     newest: dict[str, float] = {}
     for each in beats:
         newest[each.cluster] = max(newest.get(each.cluster, 0.0), to_seconds(each.at))
@@ -28,12 +28,12 @@ def beat(connection: Connection, beats: Iterable[Heartbeat]) -> None:
 
 
 def pulses(connection: Connection) -> dict[str, HeartbeatState]:
-    """What is known of each cluster that was expected or seen."""
+    """Return the state of each cluster that was expected or seen."""
     return {row["cluster"]: _pulse(row) for row in connection.execute(select(heartbeats)).mappings()}
 
 
 def save(connection: Connection, changed: Iterable[HeartbeatState]) -> None:
-    """Write what the watch has found out; ``seen_at`` only where a clock that jumped has to be corrected."""
+    """Save the state after a check; ``seen_at`` changes only if a clock was set back."""
     for pulse in sorted(changed, key=lambda each: each.cluster):
         mine = heartbeats.c.cluster == pulse.cluster
         values: dict[str, Any] = {"since": to_seconds(pulse.since), "watched_at": to_seconds(pulse.watched_at)}
@@ -58,13 +58,13 @@ _CHANGE = update(floods).where(floods.c.severity == bindparam("key")).values(sta
 
 
 def known_floods(connection: Connection) -> dict[str, FloodCounter]:
-    """What is remembered, by severity."""
+    """Return the flood counters by severity."""
     rows = connection.execute(_KNOWN)
     return {severity: to_noun(FloodCounter, state) for severity, state in rows}
 
 
 def save_floods(connection: Connection, changed: Iterable[FloodCounter]) -> None:
-    """Remember it. Only whoever has the turn to triage writes here."""
+    """Save flood counters. Requires the triage lock."""
     for flood in changed:
         state = to_bytes(flood)
         if not connection.execute(_CHANGE, {"key": flood.severity, "now": state}).rowcount:

@@ -1,4 +1,4 @@
-"""Diagnoses: work that must outlive the process that began it. Claims are short and renewed while the worker lives."""
+"""Diagnoses: work that survives the process that started it, under short leases renewed by the worker."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _FINISHED = (
     .values(state="done", ended_at=bindparam("at"), claimed_until=0.0)
 )
 
+#: Attempts, by workers that died or failed, before a diagnosis is given up; its page is sent all the same.
 ATTEMPTS = 3
-"""How many workers may die or break on one diagnosis before it is left alone; its page leaves all the same."""
 
 
 _FREE = and_(UNFINISHED, studies.c.claimed_until <= bindparam("now", type_=Float), studies.c.attempt < ATTEMPTS)
@@ -33,7 +33,7 @@ def write(
     until: datetime,
     claims: int = 1,
 ) -> list[DiagnosisJob]:
-    """Add diagnoses with the page's due time. The first ``claims`` due are the caller's until ``until``: returned."""
+    """Add diagnoses with the page's due time. Claims the first ``claims`` due until ``until``, and returns these."""
     pairs = sorted(due, key=lambda pair: pair[1])
     rows = [
         {
@@ -60,7 +60,7 @@ def write(
 
 
 def claim(connection: Connection, now: datetime, until: datetime, limit: int) -> list[DiagnosisJob]:
-    """Take over diagnoses whose worker is gone: its claim has run out."""
+    """Claim diagnoses whose lease has expired."""
     free = select(studies.c.id).where(_FREE).order_by(studies.c.due_at).limit(limit)
     found = free.with_for_update(skip_locked=True).cte("found")
     taken = (
@@ -76,24 +76,24 @@ def claim(connection: Connection, now: datetime, until: datetime, limit: int) ->
 
 
 def any_free(connection: Connection, now: datetime) -> bool:
-    """Whether a diagnosis waits that nobody works on."""
+    """Return True if a diagnosis waits without a lease."""
     return connection.execute(_ANY_FREE, {"now": to_seconds(now)}).first() is not None
 
 
 def renew(connection: Connection, held: Iterable[DiagnosisJob], until: datetime) -> None:
-    """Say that we are still at work."""
+    """Renew the leases."""
     ours = or_(*(and_(studies.c.id == study.id, studies.c.attempt == study.attempt) for study in held))
     connection.execute(update(studies).where(UNFINISHED, ours).values(claimed_until=to_seconds(until)))
 
 
 def release(connection: Connection, held: Iterable[DiagnosisJob]) -> None:
-    """Let go of diagnoses that we will not finish, so that another worker begins them at once."""
+    """Release diagnoses that this process will not finish, so that another worker starts them at once."""
     ours = or_(*(and_(studies.c.id == study.id, studies.c.attempt == study.attempt) for study in held))
     connection.execute(update(studies).where(UNFINISHED, ours).values(claimed_until=0.0))
     notifications.tell(connection, notifications.STUDIES)
 
 
 def finish(connection: Connection, study: DiagnosisJob, now: datetime) -> bool:
-    """Mark as done; False where another worker has taken the diagnosis over meanwhile."""
+    """Mark as done. Returns False if another worker has claimed the diagnosis meanwhile."""
     values = {"key": study.id, "fence": study.attempt, "at": to_seconds(now)}
     return bool(connection.execute(_FINISHED, values).rowcount)

@@ -37,7 +37,7 @@ _newest = (
     .where(incidents.c.dedup_key.in_(bindparam("keys", expanding=True)))
     .subquery()
 )
-# In the words of the partial indexes: SQLite would not see that they fit "open = 1", or a parameter in its place.
+# Exactly as in the partial indexes: SQLite does not use them for "open = 1" or for a parameter.
 _OPEN = text("incidents.open")
 _UNPAGED = text("incidents.open AND incidents.digest <> '' AND incidents.channels = ''")
 _LATEST = select(_newest).where(_newest.c.age == 1)
@@ -54,54 +54,54 @@ _GATHERING = (
 
 
 def latest(connection: Connection, dedup_keys: Iterable[str]) -> dict[str, Incident]:
-    """The newest incident of each key that has one: the open one, else the one that took the last delivery.
+    """Return the newest incident of each key: the open one, else the one of the last notification.
 
-    Not the one with the latest times: a clock that was put back makes a new incident look older than its predecessor.
+    Not by time: if a clock was set back, a new incident looks older than its predecessor.
     """
     rows = connection.execute(_LATEST, {"keys": list(dedup_keys)}).mappings()
     return {row["dedup_key"]: from_row(row) for row in rows}
 
 
 def often(connection: Connection, dedup_keys: Iterable[str], since: datetime) -> dict[str, int]:
-    """How many incidents of each key began at ``since`` or later; keys without any are not among them."""
+    """Return the number of incidents of each key that opened at ``since`` or later; keys with none are omitted."""
     given = {"keys": list(dedup_keys), "since": since.timestamp()}
     return {row[0]: row[1] for row in connection.execute(_OFTEN, given)}
 
 
 def find(connection: Connection, incident: str) -> Incident | None:
-    """One incident by its id."""
+    """Return an incident by its id."""
     row = connection.execute(select(incidents).where(incidents.c.id == incident)).mappings().first()
     return from_row(row) if row else None
 
 
 def gathering(connection: Connection, groups: Iterable[str]) -> dict[str, Incident]:
-    """The open incident that each of these groups was gathered into, by the group's dedup key."""
+    """Return the open incident that each of these groups was gathered into, by the group's dedup key."""
     rows = connection.execute(_GATHERING, {"groups": list(groups)}).mappings()
     return {row["member"]: from_row(row) for row in rows}
 
 
 def still_open(connection: Connection, incident: str) -> bool:
-    """Whether an incident is open, and stays so until this transaction ends: who wants to resolve it waits."""
+    """Return True if an incident is open, and lock it until this transaction ends: a resolve waits for it."""
     found = select(incidents.c.open).where(incidents.c.id == incident).with_for_update()
     return bool(connection.execute(found).scalar())
 
 
 def open_ones(connection: Connection) -> list[Incident]:
-    """Every open incident."""
+    """Return every open incident."""
     rows = connection.execute(select(incidents).where(_OPEN)).mappings()
     return [from_row(row) for row in rows]
 
 
 def to_review(connection: Connection, now: datetime, limit: int) -> list[Incident]:
-    """Incidents that are due to be looked at again, those that wait longest first."""
+    """Return incidents that are due for review, the longest due first."""
     due = select(incidents).where(incidents.c.review_at <= to_seconds(now)).order_by(incidents.c.review_at)
     return [from_row(row) for row in connection.execute(due.limit(limit)).mappings()]
 
 
 def unpaged(connection: Connection, severity: str, current: str, limit: int) -> list[Incident]:
-    """Open incidents that only the digest of a flood has mentioned, except those of the ``current`` one; oldest first.
+    """Return open incidents that only the digest of a flood mentions, except the ``current`` one; oldest first.
 
-    One that is silenced is none of them: whoever silenced it knows.
+    Excludes silenced incidents: on-call knows of these.
     """
     mine = and_(_UNPAGED, incidents.c.severity == severity, incidents.c.silenced == "", incidents.c.digest != current)
     waiting = select(incidents).where(mine).order_by(incidents.c.opened_at).limit(limit)
@@ -109,7 +109,7 @@ def unpaged(connection: Connection, severity: str, current: str, limit: int) -> 
 
 
 def open_with_rule(connection: Connection, rule: str) -> set[str]:
-    """The ids of the open incidents of a rule."""
+    """Return the ids of the open incidents of a rule."""
     return set(connection.execute(select(incidents.c.id).where(_OPEN, incidents.c.rule == rule)).scalars())
 
 
@@ -120,12 +120,12 @@ def _names(channels: Collection[str]) -> ColumnElement[bool]:
 
 
 def unwoken_kinds(connection: Connection, pagers: Collection[str]) -> list[tuple[str, str]]:
-    """The rules and severities of the open incidents that fire, are told of, and are not known to ``pagers``."""
+    """Return the rules and severities of open, firing incidents that were notified but not to ``pagers``."""
     return [(row.rule, row.severity) for row in connection.execute(_kinds(pagers))]
 
 
 def unwoken(connection: Connection, pagers: Collection[str], kinds: Iterable[tuple[str, str]]) -> Iterator[Incident]:
-    """Of these the ones of the rules and severities given, kind by kind in their order, then the oldest first."""
+    """Yield those of the given rules and severities, in the order of these, then the oldest first."""
     for rule, severity in kinds:
         mine = and_(_unwoken(pagers), incidents.c.rule == rule, incidents.c.severity == severity)
         oldest = select(incidents).where(mine).order_by(incidents.c.opened_at)
@@ -137,22 +137,22 @@ def _kinds(pagers: Collection[str]) -> Select[tuple[str, str]]:
 
 
 def _unwoken(pagers: Collection[str]) -> ColumnElement[bool]:
-    """One that is silenced is none of them: whoever silenced it knows. Nor are those that no notification opened.
+    """Exclude silenced incidents, incidents not opened by a notification, and those about triage failures.
 
-    Nor are those about a triage failure: they went to every channel that there was.
+    The latter were sent to every channel.
     """
     told = and_(incidents.c.channels != "", ~_names(pagers), incidents.c.rule != UNJUDGED)
     return and_(_OPEN, told, incidents.c.silenced == "", incidents.c.hold == "", incidents.c.delivery > 0)
 
 
 def open_in(connection: Connection, severity: str, digest: str) -> int:
-    """How many incidents are open that only this digest has mentioned."""
+    """Return the number of open incidents that only this digest mentions."""
     mine = and_(_UNPAGED, incidents.c.severity == severity, incidents.c.digest == digest)
     return int(connection.execute(select(func.count()).where(mine)).scalar_one())
 
 
 def save(connection: Connection, added: Collection[Incident], changed: Collection[Incident]) -> None:
-    """Write incidents that changed, then those that are new: one may end for another to begin with its dedup key."""
+    """Write changed incidents, then new ones: one may resolve for another to open with its dedup key."""
     rows = [{**to_row(incident), "key": incident.id} for incident in changed]
     if rows:
         connection.execute(update(incidents).where(incidents.c.id == bindparam("key")), rows)
@@ -163,7 +163,7 @@ def save(connection: Connection, added: Collection[Incident], changed: Collectio
 
 
 def _gather(connection: Connection, several: list[Incident]) -> None:
-    """Remember the groups of incidents that gather several; of one that is over there is nothing to remember."""
+    """Save the groups of open incidents that gather several, and delete those of resolved ones."""
     if not several:
         return
     rows = [
@@ -184,8 +184,8 @@ def save_contents(
 ) -> None:
     """Write decisions and alerts. Findings stay as diagnosis wrote them, except those of ``restarted`` incidents.
 
-    The last content of each incident counts. A restarted incident gets a new diagnosis, so its findings are removed.
-    A content that is written for the first time brings its own findings and conclusion.
+    The last content of each incident is written. A restarted incident gets a new diagnosis, so its findings are
+    removed. A content that is written for the first time includes its findings and conclusion.
     """
     newest = {content.incident: content for content in changed}
     anew = set(restarted)
@@ -197,7 +197,7 @@ def save_contents(
 
 @cache
 def _upsert(dialect: str, *, findings: bool) -> Any:
-    """The statement that writes contents; with ``findings`` it replaces those of a content that is there already."""
+    """Return the statement that writes contents; with ``findings`` it replaces existing findings."""
     statement = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(contents)
     names = ("decision", "alerts", "changed_at", *(("findings", "conclusion") if findings else ()))
     return statement.on_conflict_do_update(
@@ -209,7 +209,7 @@ _OF = select(contents).where(contents.c.incident.in_(bindparam("names", expandin
 
 
 def contents_of(connection: Connection, incidents: Iterable[str]) -> dict[str, IncidentContent]:
-    """The contents of incidents; those without one are missing."""
+    """Return the contents of incidents; those without one are omitted."""
     found = connection.execute(_OF, {"names": list(incidents)})
     return {row["incident"]: read(row["incident"], row) for row in found.mappings()}
 
@@ -224,13 +224,13 @@ _DIAGNOSED = (
 def save_findings(
     connection: Connection, incident: str, findings: Sequence[Finding], conclusion: Conclusion, now: datetime
 ) -> None:
-    """Add what a diagnosis found."""
+    """Save the findings and conclusion of a diagnosis."""
     values = {"of": incident, "found": to_bytes(findings), "concluded": to_bytes(conclusion), "at": to_seconds(now)}
     connection.execute(_DIAGNOSED, values)
 
 
 def read(incident: str, row: Mapping[Any, Any]) -> IncidentContent:
-    """The content that a row holds."""
+    """Return the content in a row."""
     return IncidentContent(
         incident=incident,
         decision=to_noun(DecisionRecord, row["decision"]),
@@ -252,7 +252,7 @@ def _row(content: IncidentContent, now: datetime) -> dict[str, Any]:
 
 
 def to_row(incident: Incident) -> dict[str, Any]:
-    """The columns of an incident."""
+    """Return the columns of an incident."""
     return {
         "id": incident.id,
         "dedup_key": incident.dedup_key,
@@ -294,7 +294,7 @@ def _time(seconds: float | None) -> datetime | None:
 
 
 def from_row(row: Mapping[Any, Any]) -> Incident:
-    """The incident that was written so."""
+    """Return the incident in a row."""
     values = {name: row[name] for name in _PLAIN}
     return Incident(
         **values,

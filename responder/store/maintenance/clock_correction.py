@@ -1,7 +1,7 @@
-"""Waits that were measured by a clock which has been put back since: they would last as long again as it was moved.
+"""Correction of times written by a clock that was set back since: they would delay work by the size of the step.
 
-Nothing here waits for a row that another transaction holds: that one may wait for a row of ours, and PostgreSQL needs a
-second to see it. Such rows are passed over, and each function returns how many there were, for the caller to come back.
+No function waits for rows that another transaction holds, since that could deadlock and PostgreSQL needs a second to
+detect it. Such rows are skipped, and each function returns their number, so that the caller can try again.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, upd
 from responder.store.schema.serialization import to_seconds
 from responder.store.schema.tables import WAITING, incidents, lanes, messages, studies
 
+#: Longest plausible wait: no page waits longer for its diagnosis, and a longer Retry-After costs one extra attempt.
 _LONGEST = timedelta(minutes=10)
-"""No page waits longer for its diagnosis; what waits longer by a vendor's wish is tried once too often."""
+#: Largest difference between the clocks of replicas.
 _NOISE = timedelta(seconds=2)
-"""Replicas' clocks differ by less than this."""
 
 
 def end(connection: Connection, now: datetime) -> int:
-    """The clock was put back a moment ago: every message that waits is due, since nobody knows how long it should."""
+    """Make every waiting message due: the clock was just set back, so the remaining time is unknown."""
     held = _resume(connection, now, now)
     held += _release(connection, messages.c.due_at > to_seconds(now), now)
     return held + _look_again(connection, incidents.c.review_at > to_seconds(now), now)
 
 
 def end_impossible(connection: Connection, now: datetime) -> int:
-    """The clock may have been put back some time ago: end the waits that no clock like ours can have set."""
+    """End waits that are implausibly long: the clock may have been set back some time ago."""
     held = _resume(connection, now + _LONGEST, now)
     held += _release(connection, (messages.c.due_at > to_seconds(now + _LONGEST)) | _written_ahead(now), now)
     return held + _look_again(connection, incidents.c.review_at > to_seconds(now), now)
 
 
 def end_ahead(connection: Connection, now: datetime) -> int:
-    """End the waits of what was written by a clock ahead of ours, as by a transaction that it was put back in."""
+    """End the waits of rows written by a clock ahead of this one, as by a transaction during the step back."""
     held = _resume(connection, now + _LONGEST, now)
     held += _release(connection, _written_ahead(now), now)
     changed = and_(incidents.c.changed_at > to_seconds(now + _NOISE), incidents.c.review_at > to_seconds(now))
@@ -48,9 +48,9 @@ def _written_ahead(now: datetime) -> ColumnElement[bool]:
 
 
 def _look_again(connection: Connection, waiting: ColumnElement[bool], now: datetime) -> int:
-    """Incidents that wait for a time are looked at now: what is not due yet is given its time anew.
+    """Make waiting incidents due for review, which recomputes the time of those that are not due.
 
-    It needs no turn of triage: whatever else is written of an incident meanwhile, one look too many changes nothing.
+    Needs no triage lock: a superfluous review changes nothing.
     """
     return _correct(connection, incidents, waiting, review_at=to_seconds(now))
 
@@ -71,9 +71,9 @@ def _resume(connection: Connection, beyond: datetime, now: datetime) -> int:
 def shorten(
     connection: Connection, table: Table, now: datetime, longest: timedelta, channels: Collection[str] = ()
 ) -> int:
-    """End claims on messages or studies ``longest`` from now at the latest, which is as long as anybody claims them.
+    """Shorten leases on messages or diagnoses to at most ``longest`` from now, the longest lease that is given.
 
-    With ``channels`` given, those on messages to them.
+    With ``channels``, only leases on their messages.
     """
     assert table in {messages, studies}
     until = to_seconds(now + longest)
@@ -83,7 +83,7 @@ def shorten(
 
 
 def _correct(connection: Connection, table: Table, wrong: ColumnElement[bool], **values: Any) -> int:
-    """Give values to the rows that are wrong without them. Returns how many another transaction holds."""
+    """Set values in the rows that are wrong. Returns the number of rows that another transaction holds."""
     (key,) = table.primary_key.columns
     found: int = connection.execute(select(func.count()).select_from(table).where(wrong)).scalar_one()
     if not found:

@@ -1,4 +1,4 @@
-"""What is old and needed by nobody any more. The oldest goes first, in portions that hold no writer for long."""
+"""Deletion of old rows that nothing needs, the oldest first, in batches that hold the write lock briefly."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ from responder.store.schema.tables import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPolicy:
-    """A table that grows, and what of it may go.
+    """A table that grows, and the condition for deleting its rows.
 
-    ``key`` grows with time; ``at`` says how old a row is, in epoch seconds. ``free`` is what nobody needs any more.
-    ``floor`` is how long a row stays even where room is short. ``beside`` is a table with a blob for each row.
+    ``key`` ascends with time; ``at`` is the age of a row, in epoch seconds. ``free`` is True for rows that nothing
+    needs. ``floor`` is the shortest time that a row is kept. ``beside`` is a table with a blob for each row.
     """
 
     table: Table
@@ -58,19 +58,19 @@ class RetentionPolicy:
 
 @dataclass(frozen=True, slots=True)
 class PruneResult:
-    """Rows of a table and the bytes they hold: what may go, or what is gone."""
+    """The rows of a table and their bytes: deletable, or deleted."""
 
     table: str
     rows: int = 0
     bytes: int = 0
 
     def plus(self, other: PruneResult) -> PruneResult:
-        """Both together."""
+        """Return the sum of both."""
         return PruneResult(self.table, self.rows + other.rows, self.bytes + other.bytes)
 
 
+#: The digests of active floods. A flood is stored as one value that no query can read: see ``_known``.
 _DIGESTS: ColumnElement[str] = bindparam("digests", expanding=True)
-"""The digests of floods that are on. A flood's row is a whole value, in which no query looks: see ``_known``."""
 
 
 def _open(incident: ColumnElement[str]) -> ColumnElement[bool]:
@@ -78,7 +78,7 @@ def _open(incident: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def _of_messages() -> ColumnElement[bool]:
-    """Sent and dead ones; of what is open or has more to send not the first, which the next message answers."""
+    """Sent and dead messages; of open or unsent incidents not the first, which the next message refers to."""
     first, unsent = messages.alias(), messages.alias()
     waits = exists().where(unsent.c.incident == messages.c.incident, unsent.c.state == "waiting")
     on = or_(_open(messages.c.incident), messages.c.incident.in_(_DIGESTS), waits)
@@ -93,19 +93,19 @@ def _of_messages() -> ColumnElement[bool]:
 
 
 def _of_studies() -> ColumnElement[bool]:
-    """Finished ones, and those that were given up."""
+    """Finished and given-up diagnoses."""
     return or_(not_(UNFINISHED), studies.c.attempt >= ATTEMPTS)
 
 
 def _of_contents() -> ColumnElement[bool]:
-    """Those of digests whose messages are gone; the content of an incident goes with it."""
+    """Contents of digests without messages; the content of an incident is deleted with it."""
     known = exists().where(incidents.c.id == contents.c.incident)
     mentioned = exists().where(messages.c.incident == contents.c.incident)
     return not_(or_(known, mentioned, contents.c.incident.in_(_DIGESTS)))
 
 
 def _of_incidents() -> ColumnElement[bool]:
-    """Resolved ones of which everything was told."""
+    """Resolved incidents whose messages are all sent."""
     unsent = exists().where(messages.c.incident == incidents.c.id, WAITING)
     return and_(not_(incidents.c.open), incidents.c.review_at.is_(None), not_(unsent))
 
@@ -114,7 +114,7 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 SHELVES: Mapping[str, RetentionPolicy] = {
     shelf.table.name: shelf
-    for shelf in (  # what can be spared most easily stands first
+    for shelf in (  # the most dispensable first
         RetentionPolicy(table=rejects, key=rejects.c.id, at=rejects.c.received_at, free=true(), floor=_HOUR),
         RetentionPolicy(
             table=deliveries,
@@ -144,17 +144,17 @@ SHELVES: Mapping[str, RetentionPolicy] = {
         ),
     )
 }
+#: Tables that do not grow with time: a row per severity, cluster, channel, job or open group.
 SMALL = frozenset({"floods", "gathered_groups", "heartbeats", "lanes", "timers"})
-"""Tables that do not grow with time: a row a severity, a cluster, a channel, a job, an open group."""
 
 
 def _known(connection: Connection) -> dict[str, list[str]]:
-    """What the conditions of the shelves ask for. A digest is no incident: it is on as long as its flood says so."""
+    """Return the parameters of the conditions: digests of active floods, which are not incidents."""
     return {"digests": [flood.digest for flood in detectors.known_floods(connection).values() if flood.digest]}
 
 
 def may_go(connection: Connection, shelf: RetentionPolicy, before: datetime) -> PruneResult:
-    """What ``clear`` would delete of everything older than ``before``."""
+    """Return what ``clear`` would delete of everything older than ``before``."""
     old = and_(shelf.at < to_seconds(before), shelf.free)
     sizes = _sized(connection, shelf, old).subquery()
     total = select(func.count(), func.coalesce(func.sum(sizes.c.size), 0))
@@ -165,9 +165,9 @@ def may_go(connection: Connection, shelf: RetentionPolicy, before: datetime) -> 
 def page(
     connection: Connection, shelf: RetentionPolicy, after: float, before: datetime, limit: int
 ) -> tuple[Sequence[Any], float]:
-    """The next rows behind the key ``after`` that are older than ``before``, and the key to go on with.
+    """Return the next rows after the key ``after`` that are older than ``before``, and the key to continue with.
 
-    No rows mean the end: rows are written in the order of time, so behind a page without an old one there is none.
+    No rows mean the end: rows are written in the order of time, so no old row follows a page without one.
     """
     own = shelf.table.primary_key.columns[0]
     found = select(own, shelf.key, shelf.at).where(shelf.key > after).order_by(shelf.key).limit(limit)
@@ -176,7 +176,7 @@ def page(
 
 
 def clear(connection: Connection, shelf: RetentionPolicy, keys: Iterable[Any]) -> PruneResult:
-    """Delete those of the rows that nobody needs."""
+    """Delete those of the rows that nothing needs."""
     own = shelf.table.primary_key.columns[0]
     wanted, known = and_(own.in_(list(keys)), shelf.free), _known(connection)
     sizes: dict[Any, int] = dict(connection.execute(_sized(connection, shelf, wanted), known).all())
@@ -188,7 +188,7 @@ def clear(connection: Connection, shelf: RetentionPolicy, keys: Iterable[Any]) -
 
 
 def _sized(connection: Connection, shelf: RetentionPolicy, which: ColumnElement[bool]) -> Any:
-    """A query for primary key and size in bytes."""
+    """Return a query for primary key and size in bytes."""
     dialect, own = connection.dialect.name, shelf.table.primary_key.columns[0]
     size = weight(shelf.table, dialect)
     if shelf.beside is None:
@@ -199,9 +199,9 @@ def _sized(connection: Connection, shelf: RetentionPolicy, which: ColumnElement[
 
 
 def used(connection: Connection, at_most: int) -> int:
-    """Bytes that rows take. On PostgreSQL they are summed up only where the files are larger than ``at_most``.
+    """Return the bytes that rows take; on PostgreSQL the rows are summed only if the files exceed ``at_most``.
 
-    Deleted rows leave room in the files for the next ones; the files do not shrink.
+    Deleted rows leave space in the files for new ones; the files do not shrink.
     """
     if connection.dialect.name == "sqlite":
         pages, free, size = (
@@ -213,6 +213,6 @@ def used(connection: Connection, at_most: int) -> int:
     if files <= at_most:
         return files
     tables = [*(shelf.table for shelf in SHELVES.values()), bodies]
-    # One statement a table, since each has to end within the patience of the engine.
+    # One statement per table, since each must finish within the statement timeout.
     sums = (select(func.coalesce(func.sum(weight(table, "postgresql")), 0)) for table in tables)
     return sum(int(connection.execute(each).scalar_one()) for each in sums)

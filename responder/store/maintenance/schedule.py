@@ -1,4 +1,4 @@
-"""Timers: what must be done every so often, by one process of all that share the database."""
+"""Schedules of jobs that run at an interval, in one process of all that share the database."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from responder.store.schema.tables import timers
 
 
 def next_due(connection: Connection, name: str, now: datetime, every: timedelta) -> float:
-    """Seconds until ``claim`` may succeed, 0 for now.
+    """Return the seconds until ``claim`` may succeed, 0 for now.
 
-    A turn further away than ``every`` is one that a clock jump left behind: it is due.
+    A run further away than ``every`` was scheduled before the clock was set back: it is due.
     """
     at = connection.execute(select(timers.c.due_at).where(timers.c.name == name)).scalar()
     left = 0.0 if at is None else at - to_seconds(now)
@@ -22,7 +22,7 @@ def next_due(connection: Connection, name: str, now: datetime, every: timedelta)
 
 
 def claim(connection: Connection, name: str, now: datetime, every: timedelta) -> bool:
-    """Take the turn that is due, and set the next; False where another process has taken it or none is due."""
+    """Claim the due run and schedule the next. Returns False if none is due or another process claimed it."""
     moment, following = to_seconds(now), to_seconds(now + every)
     ours = (timers.c.due_at <= moment) | (timers.c.due_at > following)
     taken = connection.execute(update(timers).where(timers.c.name == name, ours).values(due_at=following))
@@ -33,7 +33,7 @@ def claim(connection: Connection, name: str, now: datetime, every: timedelta) ->
 
 
 def _first(connection: Connection, name: str, due_at: float) -> bool:
-    """Write a timer's first turn; False where another process has just done so."""
+    """Write the first schedule of a job. Returns False if another process has just done so."""
     try:
         with connection.begin_nested():
             connection.execute(insert(timers).values(name=name, due_at=due_at))

@@ -1,4 +1,4 @@
-"""How much is kept: rows, bytes and ages of every table."""
+"""Statistics: rows, bytes and ages of every table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BEGAN = {name: shelf.at for name, shelf in SHELVES.items()} | {"incidents": inc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableStats:
-    """A table. ``bytes`` is what its rows hold; ``states`` is empty for a table without states."""
+    """Statistics of a table. ``bytes`` is the size of its rows; ``states`` is empty for a table without states."""
 
     table: str
     rows: int
@@ -29,7 +29,7 @@ class TableStats:
 
 
 def census(connection: Connection) -> list[TableStats]:
-    """Every table, in the order of the names. It reads all rows, but no body."""
+    """Return every table in alphabetical order. Reads all rows, but no payload."""
     return [_count(connection, table) for _, table in sorted(metadata.tables.items())]
 
 
@@ -49,7 +49,7 @@ def _count(connection: Connection, table: Table) -> TableStats:
 
 
 def _states(connection: Connection, table: Table) -> dict[str, int]:
-    named = "state" in table.c and isinstance(table.c.state.type, Text)  # that of a flood is a whole record
+    named = "state" in table.c and isinstance(table.c.state.type, Text)  # the state of a flood is a record
     if table is not incidents and not named:
         return {}
     state = case((incidents.c.open, "open"), else_="resolved") if table is incidents else table.c.state

@@ -1,4 +1,4 @@
-"""What waits, and what was given up: each question is answered by an index that holds nothing else."""
+"""Waiting and dead messages; every query uses a partial index."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from responder.store.schema.tables import UNFINISHED, WAITING, deliveries, incid
 
 
 def undecided(connection: Connection) -> int:
-    """How many deliveries nobody has decided yet."""
+    """Return the number of undecided notifications."""
     return connection.execute(select(func.count()).where(deliveries.c.state == "new")).scalar_one()
 
 
 def unfinished(connection: Connection) -> int:
-    """How many diagnoses are not finished."""
+    """Return the number of unfinished diagnoses."""
     return connection.execute(select(func.count()).where(UNFINISHED)).scalar_one()
 
 
 def open_by_severity(connection: Connection) -> dict[str, int]:
-    """How many incidents of each severity are open."""
-    # Said as the partial index says it: SQLite does not see that "open = 1" means the same.
+    """Return the number of open incidents by severity."""
+    # Exactly as in the partial index: SQLite does not use it for "open = 1".
     by = select(incidents.c.severity, func.count()).where(text("open")).group_by(incidents.c.severity)
     return dict(connection.execute(by).all())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """What a channel has not sent: how many wait, how many are dead, and since when the oldest could have left.
+    """The unsent messages of a channel; ``oldest`` is since when the oldest waiting message could have been sent.
 
-    A message could have left once it fell due; one that was tried counts from when it was written. ``urgent`` is the
-    oldest of the worst severity, which no limit of a vendor holds back.
+    A message can be sent once it is due; one that was tried counts from when it was written. ``urgent`` is the oldest
+    of the worst severity, which no rate limit delays.
     """
 
     waiting: int = 0
@@ -52,7 +52,7 @@ def _by_channel(
 
 
 def backlogs(connection: Connection, now: datetime) -> dict[str, Backlog]:
-    """The backlog of each channel that has one, read from partial indexes: the sent messages are not looked at."""
+    """Return the backlog of each channel that has one, from partial indexes without sent messages."""
     ready = or_(messages.c.due_at <= to_seconds(now), messages.c.attempt > 0)
     since = case((messages.c.attempt > 0, messages.c.written_at), else_=messages.c.due_at)
     held = _by_channel(connection, func.count(), WAITING)

@@ -1,4 +1,4 @@
-"""Claims on messages: due messages leave in order, the worst first; of waiting updates only the newest is sent."""
+"""Claims on messages: due messages in order, the worst severity first, and only the newest of waiting updates."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ from responder.store.schema.serialization import to_noun, to_seconds, to_time
 from responder.store.schema.tables import WAITING, lanes, messages
 
 _earlier = messages.alias("earlier")
+#: Rank of the worst severity, which is sent first and may use the whole rate limit of a channel.
 WORST = 1
-"""The rank that leaves before all others, and whose messages may use up what a channel takes at once."""
 
 # A message is blocked while one written before it for the same stream and channel still waits: that keeps the order.
 _BLOCKED = exists().where(
@@ -53,9 +53,9 @@ _BLOCKED = exists().where(
 
 @dataclass(frozen=True, slots=True)
 class ChannelQueue:
-    """The messages one courier carries: those of one channel, or with ``rest`` those of every channel but these.
+    """The messages of one sender: those of one channel, or with ``rest`` those of every channel except these.
 
-    It leaves a message alone for ``grace`` after it was due.
+    A message is not claimed until ``grace`` after it was due.
     """
 
     channels: tuple[str, ...]
@@ -63,7 +63,7 @@ class ChannelQueue:
     grace: timedelta = timedelta()
 
     def holds(self) -> ColumnElement[bool]:
-        """The condition on the table."""
+        """Return the condition on the table."""
         if self.rest:
             return messages.c.channel.not_in(self.channels)
         if len(self.channels) == 1:
@@ -95,7 +95,7 @@ def _later(lane: ChannelQueue) -> Select[float]:
 
 
 _accepted = messages.alias("accepted")
-# What the first accepted message of the same incident and channel returned.
+# Reference returned for the first accepted message of the same incident and channel.
 _REF = (
     select(_accepted.c.ref)
     .where(
@@ -129,19 +129,19 @@ def _taken() -> ReturningUpdate[Any]:
 
 @dataclass(frozen=True, slots=True)
 class NextDue:
-    """The next message: when it may leave, in epoch seconds, and whether it is of the worst severity."""
+    """The next message: when it may be sent, in epoch seconds; ``worst`` is True for the worst severity."""
 
     at: float
     worst: bool = False
 
 
 def anything(database: Database, lane: ChannelQueue) -> bool:
-    """Whether any message of the lane waits, due or not. Nearly every look finds none, so it is cheap to ask."""
+    """Return True if a message of the queue waits, due or not. Cheap, since most polls find none."""
     return database.finds(_any(lane))
 
 
 def next_due(connection: Connection, lane: ChannelQueue, now: datetime) -> NextDue | None:
-    """When ``claim`` may find something: ``now`` or earlier where it would now; None for nothing."""
+    """Return when ``claim`` may find a message: ``now`` or earlier if it would now; None if no message waits."""
     moment = {"now": to_seconds(now)}
     ready = connection.execute(_ready(lane), moment).first()
     if ready is not None:
@@ -153,10 +153,10 @@ def next_due(connection: Connection, lane: ChannelQueue, now: datetime) -> NextD
 def claim(
     connection: Connection, lane: ChannelQueue, now: datetime, until: datetime, most: int, spare: int | None = None
 ) -> list[OutboxRow]:
-    """Take due messages, the worst severity first. The claim holds until ``until``; ``attempt`` is its fence.
+    """Claim due messages until ``until``, the worst severity first; ``attempt`` is the fence of the claim.
 
-    At most ``most`` of them, and at most ``spare`` where they are not of the worst severity. Of several updates that
-    wait on one incident the newest is taken; the others are marked as merged into it.
+    At most ``most`` messages, of which at most ``spare`` below the worst severity. Of several waiting updates of one
+    incident the newest is claimed; the others are marked as merged into it.
     """
     spare = most if spare is None else min(spare, most)
     chosen = _chosen(connection, lane, now, most, spare)
@@ -186,7 +186,7 @@ _OF_A_ROW = (
 
 
 def peek(connection: Connection, number: int) -> OutboxRow | None:
-    """A message as a sender would get it, without claiming it."""
+    """Return a message as a sender would get it, without claiming it."""
     found = select(*(messages.c[name] for name in _OF_A_ROW), _REF).where(messages.c.id == number)
     row = connection.execute(found).mappings().first()
     if row is None:
@@ -195,7 +195,7 @@ def peek(connection: Connection, number: int) -> OutboxRow | None:
 
 
 def draft_of(row: Mapping[Any, Any]) -> OutboxMessage:
-    """The message that was written as ``row``."""
+    """Return the message in a row."""
     return OutboxMessage(
         **{name: row[name] for name in ("incident", "stream", "channel", "step", "rank", "enrich", "origin")},
         moment=MessageKind(row["moment"]),
@@ -216,14 +216,14 @@ def _outbox_row(row: Mapping[Any, Any], content: IncidentContent | None, previou
     )
 
 
+#: The only kind of message that a newer one replaces. Opening, resolving and additional messages are always sent.
 UPDATE = MessageKind.UPDATE.value
-"""The one moment that a newer one replaces. What begins, ends or adds to an incident is always sent."""
 
 
 def older(connection: Connection, chosen: Iterable[Row[Any]], now: datetime) -> int:
-    """Mark each chosen update as merged where a newer one of its incident, channel and step waits; how many were.
+    """Mark each chosen update as merged if a newer one of its incident, channel and step waits; return the number.
 
-    The newer one takes over the rank where that is worse. Order is kept: it stays where it was written.
+    The newer one takes over a worse rank. Its position in the order does not change.
     """
     return sum(_one(connection, row, now) for row in chosen if row.moment == UPDATE)
 
@@ -239,7 +239,7 @@ def _one(connection: Connection, row: Row[Any], now: datetime) -> int:
         messages.c.due_at <= moment,
         messages.c.claimed_until <= moment,
     )
-    # Those that another transaction holds are left alone: it may be about to send them.
+    # Skips rows that another transaction holds: it may be about to send them.
     found = select(messages.c.id, messages.c.rank).where(waiting).order_by(messages.c.id)
     rows = connection.execute(found.with_for_update(skip_locked=True)).all()
     if len(rows) < 2 or rows[-1].id <= row.id:
@@ -253,9 +253,9 @@ def _one(connection: Connection, row: Row[Any], now: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ChannelState:
-    """Seconds since the epoch. ``full_at`` is the state of the bucket (see notify/rate_limit.py).
+    """The state of a channel, in seconds since the epoch. ``full_at`` is its token bucket (see notify/rate_limit.py).
 
-    Nothing leaves before ``paused_until``. ``failing_since`` is the first failure after which nothing was accepted.
+    Nothing is sent before ``paused_until``. ``failing_since`` is the first failure after which nothing was accepted.
     ``accepted_at`` and ``failed_at`` are the newest attempts that were and were not accepted.
     """
 
@@ -275,7 +275,7 @@ _WELL = update(lanes).where(_OURS, lanes.c.failing_since.is_not(None)).values(fa
 
 
 def prepare(database: Database, channels: Iterable[str]) -> None:
-    """Give each channel its row. Several processes may do so at once. Raises StoreError."""
+    """Insert the row of each channel. Several processes may do so at once. Raises StoreError."""
     with database.read() as connection:
         known = set(connection.execute(select(lanes.c.channel)).scalars())
     for channel in set(channels) - known:
@@ -284,42 +284,42 @@ def prepare(database: Database, channels: Iterable[str]) -> None:
 
 
 def look(connection: Connection, channel: str) -> ChannelState:
-    """The channel's standing, as one who knows nothing where it has no row."""
+    """Return the channel's state; the default state if it has no row."""
     row = connection.execute(_LOOK, {"name": channel}).first()
     return ChannelState(*row) if row else ChannelState()
 
 
 def hold(connection: Connection, channel: str) -> ChannelState:
-    """The same, and nobody else claims on this channel until our transaction ends."""
+    """Return the same, and lock the channel for other claims until this transaction ends."""
     row = connection.execute(_HOLD, {"name": channel}).first()
     return ChannelState(*row) if row else ChannelState()
 
 
 def spend(connection: Connection, channel: str, full_at: float) -> None:
-    """Remember what was claimed."""
+    """Save the token bucket after a claim."""
     connection.execute(_SPENT, {"name": channel, "full": full_at})
 
 
 def failed(connection: Connection, channel: str, now: datetime) -> None:
-    """An attempt was not accepted."""
+    """Record the time of the first failure."""
     ours = and_(lanes.c.channel == channel, lanes.c.failing_since.is_(None))
     connection.execute(update(lanes).where(ours).values(failing_since=to_seconds(now)))
 
 
 def pause(connection: Connection, channel: str, until: float, full_at: float) -> None:
-    """Nothing more leaves before ``until``, and then only what the bucket holds. Both are seconds since the epoch."""
+    """Send nothing before ``until``, and then what the bucket allows. Both are seconds since the epoch."""
     connection.execute(update(lanes).where(lanes.c.channel == channel).values(paused_until=until, full_at=full_at))
 
 
 def tried(connection: Connection, channel: str, now: datetime, *, accepted: bool, failed: bool) -> None:
-    """Remember when attempts were accepted and when they failed."""
+    """Record when attempts were accepted and when they failed."""
     moments = {lanes.c.accepted_at: accepted, lanes.c.failed_at: failed}
     values = {column: to_seconds(now) for column, happened in moments.items() if happened}
     connection.execute(update(lanes).where(lanes.c.channel == channel).values(values))
 
 
 def answered(connection: Connection, channel: str) -> bool:
-    """The channel takes messages, or says why not one of them. Whether that is news."""
+    """Clear ``failing_since``: the channel works, or rejects single messages. Returns True if it was set."""
     return bool(connection.execute(_WELL, {"name": channel}).rowcount)
 
 
@@ -341,6 +341,6 @@ def untried(connection: Connection, now: datetime, overdue: timedelta) -> tuple[
 
 
 def standings(connection: Connection) -> dict[str, ChannelState]:
-    """Every channel's."""
+    """Return the state of every channel."""
     rows = connection.execute(select(lanes.c.channel, *_COLUMNS))
     return {channel: ChannelState(*rest) for channel, *rest in rows}

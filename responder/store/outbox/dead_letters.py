@@ -1,4 +1,4 @@
-"""The outbox as an operator looks at it: every message, what became of it, and a way back for those given up."""
+"""The outbox for operators: every message with its result, and requeueing of dead ones."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ _MESSAGES = select(messages, contents.c.decision).join(
     contents, contents.c.incident == messages.c.incident, isouter=True
 )
 
+#: ``merged`` into a newer update; ``withdrawn`` before it was sent, since findings gave a severity that does not page.
 STATES = ("waiting", "sent", "dead", "merged", "withdrawn")
-"""``merged`` into a newer update; ``withdrawn`` before it left, since findings gave a severity that wakes nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRow:
-    """One message. ``error`` is what its last attempt ended in, or why it was withdrawn; empty where all is well.
+    """A message. ``error`` is that of its last attempt, or why it was withdrawn; empty if there is none.
 
-    ``merged_into`` took its place; ``origin`` is the one it replaces. ``report`` is that of the accepted attempt, or of
-    the last one that failed; None before any attempt. ``title`` and ``severity`` are the report's, else the incident's.
+    ``merged_into`` is the message that replaced it; ``origin`` the one it is the fallback of. ``report`` is that of the
+    accepted attempt, or of the last one that failed; None before any attempt. ``title`` and ``severity`` are the
+    report's, else the incident's.
     """
 
     id: int
@@ -55,7 +56,7 @@ class MessageRow:
 def newest(
     connection: Connection, limit: int, state: str | None = None, channel: str | None = None
 ) -> list[MessageRow]:
-    """The newest messages first."""
+    """Return the newest messages first."""
     found = _MESSAGES.order_by(messages.c.id.desc()).limit(limit)
     if state:
         found = found.where(messages.c.state == state)
@@ -65,19 +66,19 @@ def newest(
 
 
 def find(connection: Connection, number: int) -> MessageRow | None:
-    """One message by its id."""
+    """Return a message by its id."""
     row = connection.execute(_MESSAGES.where(messages.c.id == number)).mappings().first()
     return _row(row) if row else None
 
 
 def dead(connection: Connection) -> list[int]:
-    """The ids of all that were given up, in order."""
+    """Return the ids of all dead messages, in order."""
     found = select(messages.c.id).where(messages.c.state == "dead").order_by(messages.c.id)
     return list(connection.execute(found).scalars())
 
 
 def told_over(connection: Connection, row: MessageRow) -> bool:
-    """Whether the channel has accepted a resolution since that stands behind this message."""
+    """Return True if the channel has accepted a later resolve."""
     later = exists().where(
         messages.c.stream == row.stream,
         messages.c.channel == row.channel,
@@ -89,7 +90,7 @@ def told_over(connection: Connection, row: MessageRow) -> bool:
 
 
 def put_back(connection: Connection, row: MessageRow, now: datetime) -> None:
-    """Let a dead message wait again, in its full form and due at once. Its attempts count on: they are the fence."""
+    """Requeue a dead message in full form, due at once. Its attempts continue, since they are the fence."""
     values = {"state": "waiting", "due_at": to_seconds(now), "plain": False, "error": None, "ended_at": None}
     ours = (messages.c.id == row.id) & (messages.c.state == "dead")
     connection.execute(update(messages).where(ours).values(**values))

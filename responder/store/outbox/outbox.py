@@ -16,15 +16,15 @@ from responder.store.schema.tables import WAITING, messages
 
 _NEVER = float("inf")
 
-# What stands before a worse message must not hold it up: it leaves with the same urgency.
-# What another transaction holds is being sent or changed anyway; waiting for it could end in a deadlock.
+# A message before a worse one must not delay it, so it gets the same rank.
+# Rows that another transaction holds are being sent or changed anyway; waiting for them could deadlock.
 _HELD_UP = (
     select(messages.c.id)
     .where(
         messages.c.stream == bindparam("of"),
         messages.c.channel == bindparam("to"),
         WAITING,
-        messages.c.rank + 0 > bindparam("best"),  # or SQLite looks through all that wait with a lower rank
+        messages.c.rank + 0 > bindparam("best"),  # + 0 keeps SQLite from scanning all waiting messages of a lower rank
     )
     .with_for_update(skip_locked=True)
     .cte("held_up")
@@ -38,7 +38,7 @@ _LIFT = (
 
 
 def write(connection: Connection, drafts: Iterable[OutboxMessage], now: datetime) -> None:
-    """Add messages, in order. Nothing is sent before ``due_at``, and nothing waits for anyone after it."""
+    """Add messages, in order. Nothing is sent before ``due_at``, and nothing is waited for after it."""
     drafts = _unhindered(drafts)
     rows = [
         {
@@ -67,7 +67,7 @@ def write(connection: Connection, drafts: Iterable[OutboxMessage], now: datetime
 
 
 def _unhindered(drafts: Iterable[OutboxMessage]) -> list[OutboxMessage]:
-    """The drafts, where one stands before a worse one of its stream and channel as urgent as that one."""
+    """Return the drafts, each with at least the rank of a later one of its stream and channel."""
     worst: dict[tuple[str, str], OutboxMessage] = {}
     found = []
     for draft in reversed(list(drafts)):
@@ -83,7 +83,7 @@ def _unhindered(drafts: Iterable[OutboxMessage]) -> list[OutboxMessage]:
 
 
 def _lifts(drafts: Iterable[OutboxMessage]) -> list[dict[str, Any]]:
-    """What drafts mean for those that wait before them: the worst rank and the earliest end, a stream and channel."""
+    """Return, by stream and channel, the worst rank and the earliest ``within``, for messages before the drafts."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for draft in drafts:
         own = {"best": draft.rank, "within": to_seconds(draft.within) if draft.within else _NEVER}
@@ -93,12 +93,12 @@ def _lifts(drafts: Iterable[OutboxMessage]) -> list[dict[str, Any]]:
 
 
 def _untouched(incident: str | ColumnElement[str]) -> ColumnElement[bool]:
-    """The pages of an incident that nobody has tried to send."""
+    """The pages of an incident that were never attempted."""
     return and_(messages.c.incident == incident, WAITING, messages.c.enrich, messages.c.attempt == 0)
 
 
 def untouched(connection: Connection, incident: str) -> frozenset[str]:
-    """The channels that heard nothing of an incident and whose pages wait; none leaves while the transaction lasts."""
+    """Return and lock the channels that were sent nothing about an incident and whose pages wait."""
     rows = connection.execute(select(messages.c.channel).where(_untouched(incident)).with_for_update())
     waiting = frozenset(rows.scalars())
     tried = select(messages.c.channel).where(messages.c.incident == incident, messages.c.attempt > 0)
@@ -106,7 +106,7 @@ def untouched(connection: Connection, incident: str) -> frozenset[str]:
 
 
 def withdraw(connection: Connection, incident: str, channels: Collection[str], reason: str, now: datetime) -> None:
-    """Take back pages that nobody has tried to send: they stay in the table, and never leave."""
+    """Withdraw pages that were never attempted: they stay in the table and are never sent."""
     values = {"state": "withdrawn", "error": reason, "ended_at": to_seconds(now)}
     mine = _untouched(incident) & messages.c.channel.in_(list(channels))
     connection.execute(update(messages).where(mine).values(**values))
@@ -122,10 +122,10 @@ _RANKED = _RELEASED.values(rank=bindparam("now_ranks"))
 
 
 def release(connection: Connection, incident: str, now: datetime, rank: int | None = None) -> frozenset[str]:
-    """Let the pages of an incident that wait for its diagnosis leave now.
+    """Make the pages of an incident that wait for its diagnosis due now.
 
-    ``rank`` is that of the severity where it has changed. Returns the channels it reached: from the others the page has
-    left, and the findings are late.
+    ``rank`` is that of a changed severity. Returns the channels of these pages; on the others the page is already sent,
+    and the findings are late.
     """
     values: dict[str, Any] = {"of": incident, "at": to_seconds(now)}
     if rank is None:
@@ -137,7 +137,7 @@ def release(connection: Connection, incident: str, now: datetime, rank: int | No
 
 
 def counts(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many messages each channel has in each state: (channel, state) to number. It looks at every message."""
+    """Return the number of messages by (channel, state). Scans the table."""
     by = select(messages.c.channel, messages.c.state, func.count()).group_by(messages.c.channel, messages.c.state)
     return {(channel, state): count for channel, state, count in connection.execute(by)}
 
@@ -147,42 +147,42 @@ def _finish(connection: Connection, ours: ColumnElement[bool], **values: Any) ->
 
 
 def _held(letter: ClaimedMessage | OutboxRow) -> ColumnElement[bool]:
-    """Whether our claim is the newest one on a message."""
+    """The condition that the claim of ``letter`` is the newest one on its message."""
     return and_(messages.c.id == letter.id, messages.c.attempt == letter.attempt)
 
 
 def _report(letter: ClaimedMessage) -> dict[str, bytes]:
-    """The report as it was composed for this attempt; never the request, which holds keys."""
+    """Return the report as composed for this attempt; never the request, which contains keys."""
     return {"report": to_bytes(letter.report)}
 
 
 def sent(connection: Connection, letter: ClaimedMessage, ref: Mapping[str, str], now: datetime) -> bool:
-    """Mark as accepted, whoever has taken the message over meanwhile; False where it was marked already."""
+    """Mark as accepted, even if another process has claimed the message. Returns False if it already was marked."""
     kept = to_bytes(dict(ref)) if ref else None
     ours = messages.c.id == letter.id
     return _finish(connection, ours, state="sent", ref=kept, error=None, **_report(letter), ended_at=to_seconds(now))
 
 
 def renew(connection: Connection, held: Iterable[OutboxRow], until: datetime) -> None:
-    """Say that we still send these."""
+    """Renew the leases."""
     ours = or_(*(_held(letter) for letter in held))
     connection.execute(update(messages).where(WAITING, ours).values(claimed_until=to_seconds(until)))
 
 
 def again(connection: Connection, letter: ClaimedMessage, at: datetime, reason: str, *, plain: bool) -> bool:
-    """Put back to be tried at ``at``; ``plain`` asks for the minimal form then."""
+    """Schedule a retry at ``at``; ``plain`` selects the minimal form."""
     return _finish(
         connection, _held(letter), due_at=to_seconds(at), error=reason, plain=plain, enrich=False, **_report(letter)
     )
 
 
 def retry_now(connection: Connection, channel: str, now: datetime) -> None:
-    """The channel takes messages again: what waits for its next attempt need not. What others hold is left alone."""
+    """Make pending retries of a channel due: it accepts messages again. Skips rows that others hold."""
     failed = and_(WAITING, messages.c.channel == channel, messages.c.attempt > 0, messages.c.due_at > to_seconds(now))
     free = select(messages.c.id).where(failed).with_for_update(skip_locked=True)
     connection.execute(update(messages).where(messages.c.id.in_(free.scalar_subquery())).values(due_at=to_seconds(now)))
 
 
 def dead(connection: Connection, letter: ClaimedMessage, reason: str, now: datetime) -> bool:
-    """Give up: kept, counted and shown, never sent by itself again."""
+    """Give up: the message is kept, counted and listed, and only an operator can resend it."""
     return _finish(connection, _held(letter), state="dead", error=reason, **_report(letter), ended_at=to_seconds(now))

@@ -1,4 +1,4 @@
-"""Pages that have not been accepted and that nothing stands in for yet, and ends that a pager refused."""
+"""Pages that were not accepted and have no fallback yet, and resolves that a pager rejected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST = 100
 _stand_in = messages.alias("stand_in")
 _ANSWERED_FOR = exists().where(_stand_in.c.origin == messages.c.id)
 _BEGINNINGS = (MessageKind.START.value, MessageKind.AGAIN.value)
-# A beginning may be several messages on one channel, such as its details: the first of them is what people miss.
+# A first message may have several steps on one channel, such as its details: the first step is the page.
 _SAID_BEFORE = exists().where(
     _stand_in.c.incident == messages.c.incident,
     _stand_in.c.channel == messages.c.channel,
@@ -33,9 +33,9 @@ _OVER = exists().where(incidents.c.id == messages.c.incident, ~incidents.c.open)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndeliveredMessage:
-    """A page of an incident that is open; ``decision`` is what the rules said about that.
+    """A page of an open incident; ``decision`` is the decision of the rules about it.
 
-    ``error`` is its last attempt's, empty where none has ended.
+    ``error`` is that of the last attempt, empty if none has ended.
     """
 
     id: int
@@ -50,10 +50,10 @@ class UndeliveredMessage:
 def pages(
     connection: Connection, pagers: Collection[str], stations: Collection[str], last: Collection[str]
 ) -> list[UndeliveredMessage]:
-    """Those of ``pagers``, and those on ``stations`` that stand in for one, the worst and oldest first, at most 100.
+    """Return pages of ``pagers``, and fallback pages on ``stations``, the worst and oldest first, at most 100.
 
-    A page that waits on a channel which takes messages, and that was not tried yet, is not among them. A beginning on
-    any other channel is where it is dead, for nobody could read it; but for the ``last``, after which nothing comes.
+    Excludes pages that were not attempted yet on a working channel. First messages on other channels are included if
+    they are dead, except on the ``last`` channels, which have no fallback.
     """
     troubled = or_(messages.c.error.is_not(None), lanes.c.failing_since.is_not(None))
     of_pagers = _of_pagers(pagers, stations)
@@ -96,7 +96,7 @@ def _looked_for(is_page: ColumnElement[bool], state: ColumnElement[bool]) -> Sel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnresolvedPage:
-    """An end that a pager refused for good, though it had taken the beginning. ``error`` is what it said."""
+    """A resolve that a pager rejected although it had accepted the page. ``error`` is the vendor's reason."""
 
     id: int
     draft: OutboxMessage
@@ -104,7 +104,7 @@ class UnresolvedPage:
 
 
 def unclosed(connection: Connection, pagers: Collection[str]) -> list[UnresolvedPage]:
-    """Those that nobody has been told of, the oldest first, at most 100; not of incidents that are open again."""
+    """Return those without a message about them, the oldest first, at most 100; not of reopened incidents."""
     begun = exists().where(
         _stand_in.c.incident == messages.c.incident,
         _stand_in.c.channel == messages.c.channel,
@@ -119,4 +119,4 @@ def unclosed(connection: Connection, pagers: Collection[str]) -> list[Unresolved
         .order_by(messages.c.id)
         .limit(_MOST)
     ).mappings()
-    return [UnresolvedPage(id=row["id"], draft=draft_of(row), error=row["error"] or "no reason") for row in rows]
+    return [UnresolvedPage(id=row["id"], draft=draft_of(row), error=row["error"] or "no reason given") for row in rows]

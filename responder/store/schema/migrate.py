@@ -1,4 +1,4 @@
-"""Bring a database to the schema this code needs, once, whoever starts first."""
+"""Migration of a database to the schema of this version, once, by the process that starts first."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sqlalchemy import Connection, inspect, text
 from responder.store.database import Database, StoreError
 from responder.store.schema.tables import HEAD, metadata
 
-_ELSEWHERE = "set RESPONDER_DATABASE_URL as the service has it; `responder serve` makes one at its first start"
+_ELSEWHERE = "set RESPONDER_DATABASE_URL as for the service; `responder serve` creates one at its first start"
 
 
 def migrate(database: Database) -> None:
-    """Run what is missing. Raises StoreError where the database refuses. Safe to call at every start, by everyone."""
+    """Run missing migrations. Raises StoreError for database errors. Safe to call at every start, by every process."""
     if is_newest(database):
         return
     with database.migrating() as connection:
@@ -25,13 +25,13 @@ def migrate(database: Database) -> None:
 
 
 def is_newest(database: Database) -> bool:
-    """Whether nothing is missing. Raises StoreError where the database refuses."""
+    """Return True if no migration is missing. Raises StoreError for database errors."""
     with database.read() as connection:
         return revision(connection) == HEAD
 
 
 def require(database: Database) -> None:
-    """Raise StoreError unless the database is there and has the schema of this program."""
+    """Raise StoreError unless the database exists and has the schema of this version."""
     if not database.exists():
         raise StoreError(f"there is no database {database.name}: {_ELSEWHERE}")
     with database.read() as connection:
@@ -39,29 +39,29 @@ def require(database: Database) -> None:
         if found is None:
             refuse_strangers(connection, database.name)
     if found is None:
-        raise StoreError(f"the database {database.name} holds nothing of responder: {_ELSEWHERE}")
-    if found > HEAD:  # they are numbered: no later one, nor one of another program, can be brought up to date
+        raise StoreError(f"the database {database.name} has no tables of responder: {_ELSEWHERE}")
+    if found > HEAD:  # numbered: a later schema, or that of another program, cannot be migrated
         raise _unknown(database.name, found)
     if found != HEAD:
         raise StoreError(
-            f"the database {database.name} has the schema {found} and this program needs {HEAD}: "
-            "use the version that serves, or start `responder serve` of this one, which brings it up to date"
+            f"the database {database.name} has schema {found} and this version needs {HEAD}: "
+            "use the version that serves, or start `responder serve` of this version, which migrates it"
         )
 
 
 def revision(connection: Connection) -> str | None:
-    """The migration a database is at; None for one without our tables."""
+    """Return the migration of a database; None if it has no tables of responder."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def refuse_strangers(connection: Connection, name: str) -> None:
-    """Raise StoreError for another program's tables that would be in the way of ours half-way through."""
+    """Raise StoreError if another program's tables would collide with those of responder."""
     taken = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
     if taken:
         raise StoreError(
-            f"the database {name} has a table {taken[0]} that responder did not make: name another in "
+            f"the database {name} has a table {taken[0]} that responder did not create: name another in "
             "RESPONDER_DATABASE_URL"
         )
 
@@ -82,6 +82,6 @@ def _upgrade(connection: Connection, name: str, found: str | None) -> None:
 
 def _unknown(name: str, found: str) -> StoreError:
     return StoreError(
-        f"the database {name} has the schema {found}, which this program does not know; its own is {HEAD}: "
-        "start the version that made it, or name another database in RESPONDER_DATABASE_URL"
+        f"the database {name} has schema {found}, which this version does not know; its own is {HEAD}: "
+        "start the version that created it, or name another database in RESPONDER_DATABASE_URL"
     )

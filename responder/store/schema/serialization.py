@@ -1,4 +1,4 @@
-"""Nouns to bytes and back, for the columns that hold whole values."""
+"""Serialization of values for columns that hold whole values."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import msgspec
 _Noun = TypeVar("_Noun")
 
 _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
+#: Serializes the creation of decoders: msgspec 0.22 crashes if two threads first use a dataclass at once.
 _MAKING = threading.Lock()
-"""msgspec 0.22 ends the process where two threads meet a dataclass for the first time at once."""
 
 
 def to_bytes(noun: object) -> bytes:
-    """JSON."""
+    """Return the value as JSON."""
     return msgspec.json.encode(noun)
 
 
 def to_noun(kind: type[_Noun], data: bytes) -> _Noun:
-    """The noun that ``to_bytes`` wrote; fields added since then take their defaults."""
+    """Return the value that ``to_bytes`` wrote; fields added since then have their defaults."""
     decoder = _DECODERS.get(kind)
     if decoder is None:
         with _MAKING:
@@ -31,10 +31,10 @@ def to_noun(kind: type[_Noun], data: bytes) -> _Noun:
 
 
 def to_seconds(when: datetime) -> float:
-    """Seconds since the epoch."""
+    """Return seconds since the epoch."""
     return when.timestamp()
 
 
 def to_time(seconds: float) -> datetime:
-    """UTC."""
+    """Return the time in UTC."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -1,4 +1,4 @@
-"""The tables. All times are seconds since the epoch, UTC. Migrations make them; a test compares the two."""
+"""The tables. All times are seconds since the epoch, UTC. Migrations create them; a test compares the two."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sqlalchemy import (
     text,
 )
 
+#: The migration that this version needs; a database at it is not checked further.
 HEAD = "0004"
-"""The migration this code needs; a database that says so is not looked at further."""
 
 metadata = MetaData()
 
@@ -36,7 +36,7 @@ deliveries = Table(
 )
 Index("deliveries_new", deliveries.c.id, sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'"))
 
-# Beside the deliveries, since marking one as decided writes its whole row again.
+# A table of its own, since marking a notification as decided rewrites its whole row.
 bodies = Table(
     "bodies",
     metadata,
@@ -111,7 +111,7 @@ Index(
     postgresql_where=text("open"),
 )
 
-# Which open incident a group was gathered into: several groups are one incident then.
+# The open incident that each gathered group belongs to.
 gathered_groups = Table(
     "gathered_groups",
     metadata,
@@ -120,8 +120,8 @@ gathered_groups = Table(
 )
 Index("gathered_groups_of_incident", gathered_groups.c.incident)
 
-# What the messages of an incident, or of the digest of a flood, are composed from. Beside the incidents, since each
-# change of an incident writes its whole row again.
+# The content that messages of an incident or of a digest are composed from. A table of its own, since each change of an
+# incident rewrites its whole row.
 contents = Table(
     "contents",
     metadata,

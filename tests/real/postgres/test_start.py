@@ -128,7 +128,5 @@ def test_a_newer_schema_is_named(stage: Stage, own: Postgres) -> None:
     with serving(stage, url):
         until(lambda: status(f"{stage.url}/healthz") == 200)
         own.start()
-        until(
-            lambda: "has the schema 9999, which this program does not know" in stage.post(example("service-down")).text
-        )
+        until(lambda: "has schema 9999, which this version does not know" in stage.post(example("service-down")).text)
         assert status(f"{stage.url}/readyz") == 503

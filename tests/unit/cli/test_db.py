@@ -108,7 +108,7 @@ def test_a_backup_overwrites_nothing(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "copy.db").write_text("yesterday")
     refused = run(database_url, "backup", str(tmp_path / "copy.db"))
     assert refused.exit_code == 1
-    assert "exists already" in refused.output
+    assert "already exists" in refused.output
     assert (tmp_path / "copy.db").read_text() == "yesterday"
 
 
@@ -153,13 +153,13 @@ def test_a_database_of_another_version_is_left_alone(tmp_path: Path) -> None:
     other.check()
     refused = run(f"sqlite:///{tmp_path / 'other.db'}", "stats")
     assert refused.exit_code == 1
-    assert "other.db holds nothing of responder: set RESPONDER_DATABASE_URL" in refused.output
+    assert "other.db has no tables of responder: set RESPONDER_DATABASE_URL" in refused.output
     migrate(other)
     with other.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     refused = run(f"sqlite:///{tmp_path / 'other.db'}", "stats")
     assert refused.exit_code == 1
-    assert "other.db has the schema 0001 and this program needs" in refused.output
+    assert "other.db has schema 0001 and this version needs" in refused.output
     assert "start `responder serve`" in refused.output
     with other.read() as connection:
         assert revision(connection) == "0001"
@@ -170,9 +170,9 @@ def test_a_database_of_another_version_is_left_alone(tmp_path: Path) -> None:
     [
         (
             ("CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('9999')"),
-            "other.db has the schema 9999, which this program does not know; its own is",
+            "other.db has schema 9999, which this version does not know; its own is",
         ),
-        (("CREATE TABLE deliveries (parcel TEXT)",), "other.db has a table deliveries that responder did not make"),
+        (("CREATE TABLE deliveries (parcel TEXT)",), "other.db has a table deliveries that responder did not create"),
     ],
 )
 def test_nobody_is_sent_to_a_start_that_is_refused(tmp_path: Path, statements: tuple[str, ...], said: str) -> None:

@@ -57,7 +57,7 @@ def test_a_database_of_another_program_is_bad(tmp_path: Path) -> None:
     """Findings include what `serve` would refuse: tables of another program in the database."""
     [found] = _examined(tmp_path / "shop.db", "CREATE TABLE deliveries (parcel TEXT)")
     assert found.level is Level.BAD
-    assert "shop.db has a table deliveries that responder did not make" in found.what
+    assert "shop.db has a table deliveries that responder did not create" in found.what
 
 
 def test_a_database_that_serve_can_use_is_no_trouble(tmp_path: Path) -> None:

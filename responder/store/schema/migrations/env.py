@@ -1,4 +1,4 @@
-"""Alembic's entry: migrate on the connection, and inside the transaction, that ``migrate.py`` holds."""
+"""Alembic's entry point: migrates on the connection, and inside the transaction, of ``migrate.py``."""
 
 from alembic import context
 

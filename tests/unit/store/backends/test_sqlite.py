@@ -34,9 +34,9 @@ def test_a_vanished_database_refuses_with_a_reason(tmp_path: Path) -> None:
     [
         (
             ("CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('9999')"),
-            "has the schema 9999, which this program does not know; its own is",
+            "has schema 9999, which this version does not know; its own is",
         ),
-        (("CREATE TABLE deliveries (parcel TEXT)",), "has a table deliveries that responder did not make"),
+        (("CREATE TABLE deliveries (parcel TEXT)",), "has a table deliveries that responder did not create"),
     ],
 )
 def test_a_database_of_another_version_or_program_is_left_alone(

@@ -1,4 +1,4 @@
-"""What the engine needs on several machines and over a long time."""
+"""Tables of the engine, for several machines and long operation."""
 
 import sqlalchemy as sa
 from alembic import op

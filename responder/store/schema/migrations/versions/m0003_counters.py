@@ -1,4 +1,4 @@
-"""Counters leave the database; a channel keeps when it last accepted and last failed."""
+"""Removal of counters; channels record when they last accepted and last failed."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Messages are composed when they are sent: the outbox holds facts, and each incident its content."""
+"""Messages composed when they are sent: the outbox holds facts, and each incident its content."""
 
 import json
 from typing import Any
@@ -74,7 +74,7 @@ def _content(old: dict[str, Any]) -> dict[str, bytes | None]:
 
 
 def _seconds(old: dict[str, Any]) -> float:
-    """How long after a message the next one was announced."""
+    """Return the seconds between a message and its announced next update."""
     from datetime import datetime
 
     if not old.get("next_update"):
