@@ -67,7 +67,7 @@ def test_a_malformed_chunked_body_is_400(running: tuple[Stage, Program], name: s
 
 @pytest.mark.parametrize("name", HEADS)
 def test_a_malformed_head_is_refused(running: tuple[Stage, Program], name: str) -> None:
-    """What is no HTTP request is refused at once, without a traceback and without control characters in the log."""
+    """A malformed HTTP request is refused at once, without a traceback and without control characters in the log."""
     served, program = running
     with Line(served) as line:
         line.socket.sendall(HEADS[name])

@@ -82,13 +82,13 @@ stream.drain()
 
 
 def logged(log_format: str) -> str:
-    """What a program writes that logs hostile text in every way."""
+    """Output of a program that logs hostile text in every way."""
     command = [sys.executable, "-c", _PROGRAM, log_format]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stderr
 
 
 def test_everything_that_is_logged_is_an_event() -> None:
-    """What libraries log, and warnings of Python, are JSON events like all others; a secret is in none."""
+    """Log records of libraries and warnings of Python are JSON events like all others, without secrets."""
     text = logged("json")
     found = [json.loads(line) for line in text.splitlines()]
     assert [each["event"] for each in found] == ["a.path", *["library.logged"] * 3]
