@@ -33,6 +33,7 @@ from responder.engine.jobs.alertmanager_client import AlertmanagerClient
 from responder.engine.jobs.scheduler import Job
 from responder.engine.runtime import Engine, working
 from responder.engine.workers.incident_writer import IncidentWriter
+from responder.engine.workers.integrity import IntegrityCheck
 from responder.engine.workers.loop import Loop
 from responder.engine.workers.rule_reloader import LoadedRules, RuleReloader
 from responder.model.clock import Clock
@@ -63,7 +64,7 @@ class Worker:
     app: Flask
     engine: Engine | None
     database: Database
-    opening: Loop
+    loops: tuple[Loop, ...]
 
     def reload(self) -> None:
         """Read the rule files now."""
@@ -74,7 +75,8 @@ class Worker:
         """Drain and close: nothing is acknowledged after it."""
         if self.engine is not None:
             self.engine.stop(DRAIN_SECONDS)
-        self.opening.stop(1.0)
+        for loop in self.loops:
+            loop.stop(1.0)
         self.database.close()
 
 
@@ -145,7 +147,10 @@ def worker(
     database = Database(settings.database_url.reveal(), create=False)
     inbox = Inbox(database)
     engine = _engine(settings, database, first, clock, on_fatal) if settings.role != "web" else None
-    opening = Loop("opening", DatabaseOpener(settings, database, away).step, on_fatal)
+    loops = (
+        Loop("opening", DatabaseOpener(settings, database, away).step, on_fatal),
+        Loop("integrity", IntegrityCheck(database, clock).step, on_fatal),
+    )
     metrics = StoreCollector(
         database=database,
         clock=clock,
@@ -153,7 +158,7 @@ def worker(
         rules=lambda: _in_force(engine.rules) if engine else None,
         counters=files.collect if files else tuple,
     )
-    alive = working(opening, engine)
+    alive = working(loops, engine)
     credentials = guard(settings.webhook_token, settings.webhook_basic_auth)
     given = health.HealthConfig(
         guard=credentials,
@@ -180,10 +185,11 @@ def worker(
         )
         parts.append(webhook.blueprint(door))
     app = create_app(*parts)
-    opening.start()
+    for loop in loops:
+        loop.start()
     if engine:
         engine.start()
-    return Worker(app, engine, database, opening)
+    return Worker(app, engine, database, loops)
 
 
 def _in_force(rules: RuleReloader) -> RulesInfo:

@@ -162,6 +162,6 @@ def lanes(channels: Iterable[str]) -> dict[str, ChannelQueue]:
     return {**{name: ChannelQueue((name,)) for name in names}, "": ChannelQueue(names, rest=True, grace=GRACE)}
 
 
-def working(opening: Loop, engine: Engine | None) -> Callable[[], bool]:
-    """Return a check that is True while every loop runs, ``opening`` included; a receiver has no engine."""
-    return lambda: opening.alive and (engine is None or engine.alive)
+def working(loops: Iterable[Loop], engine: Engine | None) -> Callable[[], bool]:
+    """Return a check that is True while ``loops`` and those of the engine run; a receiver has no engine."""
+    return lambda: all(loop.alive for loop in loops) and (engine is None or engine.alive)

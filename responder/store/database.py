@@ -24,6 +24,11 @@ __all__ = ["BUSY_SECONDS", "Database", "StoreError", "TriageLock", "first_line"]
 BUSY_SECONDS = 5.0
 
 
+#: SQLITE_CORRUPT and SQLITE_NOTADB, in SQLite's own words.
+_DAMAGE = ("malformed", "file is not a database")
+_RESTORE = "stop responder and restore a backup (guide, Backup and restore)"
+
+
 @dataclass(frozen=True, slots=True)
 class TriageLock:
     """The held triage lock. ``work`` is the transaction to write with, once; its commit may release the lock."""
@@ -48,6 +53,8 @@ class Database:
         self._who = f"database {self.name}" if self.is_sqlite else "database"
         self._refused = ""
         self._closed = False
+        #: A sentence about damage that was found in the file of SQLite, empty if none was.
+        self.damage = ""
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
@@ -142,6 +149,18 @@ class Database:
         with self._named():
             self._kind.verify()
 
+    def quick_check(self, table: str) -> None:
+        """Set ``damage`` if pages of a table of SQLite are damaged. Raises StoreError if it cannot be checked."""
+        try:
+            with self.read() as connection:
+                found = str(connection.exec_driver_sql(f"PRAGMA quick_check('{table}')").scalar())
+        except StoreError as error:
+            if not self.damage:
+                raise
+            found = str(error)
+        if found != "ok":
+            self.damage = f"{self._who}: table {table} is damaged: {' '.join(found.split())[:200]}; {_RESTORE}"
+
     def check(self) -> None:
         """Raise StoreError unless a write transaction can be opened; too small to detect a full disk."""
         with self.write() as connection:
@@ -172,6 +191,12 @@ class Database:
         except NoneFree:
             raise StoreError("database: no free connection in the pool") from None
         except DatabaseError as error:
-            raise StoreError(f"{self._who}: {first_line(error.orig)}") from error
+            raise self._refusal(first_line(error.orig)) from error
         except self._kind.errors as error:
-            raise StoreError(f"{self._who}: {first_line(error)}") from error
+            raise self._refusal(first_line(error)) from error
+
+    def _refusal(self, text: str) -> StoreError:
+        reason = f"{self._who}: {text}"
+        if self.is_sqlite and any(words in text for words in _DAMAGE):
+            self.damage = self.damage or f"{reason}; {_RESTORE}"
+        return StoreError(reason)

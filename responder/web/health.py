@@ -98,10 +98,10 @@ class _WriteCheck:
             self._database.check()
             return ""
         try_to_keep(self._database)
-        overdue = self._overdue(self._clock.now())
-        if not overdue:
+        failing = self._database.damage or self._overdue(self._clock.now())
+        if not failing:
             self._kept_at = self._clock.monotonic()
-        return overdue
+        return failing
 
     def _overdue(self, now: datetime) -> str:
         """A sentence about what the engine leaves undone, empty if nothing."""
