@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from responder.engine import pipeline
-from responder.engine.effects.context import DecisionContext, History, history_of
+from responder.engine.effects.context import NOTHING, DecisionContext, History, history_of
 from responder.engine.effects.held_page import held_by, opens_for, pagers_of, windows_of
 from responder.engine.effects.page import still_fires
 from responder.engine.effects.without_notification import changed, paged
@@ -44,9 +44,6 @@ class LruCache(Generic[_Value]):
             self._kept.popitem(last=False)
 
 
-_UNKNOWN = History()
-
-
 class Simulation:
     """Decides with one set of rules. Incidents open, grow and resolve in memory; nothing is stored or sent.
 
@@ -76,7 +73,7 @@ class Simulation:
     def known(self, group: AlertGroup) -> History:
         """Return the history of the group so far."""
         home = self._homes.get(group.dedup_key, "")
-        return history_of(group, self._desk, lambda key: self._known.get(key, _UNKNOWN), home)
+        return history_of(group, self._desk, lambda key: self._known.get(key, NOTHING), home)
 
     def share(self, other: Simulation, group: AlertGroup) -> None:
         """Take over the history of the group from another simulation."""

@@ -102,6 +102,7 @@ class DecisionContext:
 
 _log = structlog.get_logger()
 
+#: The history of a group without incidents.
 NOTHING = History()
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.effects.context import DecisionContext, History
+from responder.engine.effects.context import NOTHING, DecisionContext, History
 from responder.engine.effects.on_notification import follow
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.alert import AlertGroup
@@ -42,7 +42,7 @@ def watch(
     pulses = [watched(each.cluster, known.get(each.cluster), now) for each in book.heartbeats]
     effects = []
     for heartbeat, pulse in zip(book.heartbeats, pulses, strict=True):
-        history = histories.get(heartbeat.cluster, History())
+        history = histories.get(heartbeat.cluster, NOTHING)
         if found := judge(heartbeat, pulse, history.incident, book, upto):
             effects.append(_effects(*found, history, now, desk))
     for cluster in sorted(set(histories) - {each.cluster for each in book.heartbeats}):

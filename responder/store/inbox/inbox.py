@@ -206,7 +206,7 @@ def take(connection: Connection, limit: int) -> list[Notification]:
 
 
 def kept(connection: Connection, number: int) -> Notification | None:
-    """Return a notification by its id; None if it is not stored any more."""
+    """Return a notification by its id; None if it is no longer stored."""
     row = connection.execute(WHOLE.where(deliveries.c.id == number)).mappings().first()
     return delivery_of(row) if row else None
 

@@ -157,7 +157,7 @@ messages = Table(
     Column("ended_at", Float),
     Column("moment", Text, nullable=False, server_default=""),
     Column("merged_into", _Id),  # the newer message that took over
-    Column("origin", _Id),  # the message that this one stands in for
+    Column("origin", _Id),  # the message that this one is the fallback of
     sqlite_autoincrement=True,
 )
 #: Messages that are not sent, dead or merged.
