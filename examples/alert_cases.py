@@ -1,4 +1,4 @@
-"""The cases behind ``examples/alerts/``: what fires, how it is grouped, and why the case is there."""  # noqa: INP001
+"""The cases behind ``examples/alerts/``: alerts, grouping, and the purpose of each case."""  # noqa: INP001
 
 from __future__ import annotations
 

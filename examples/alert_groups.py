@@ -1,4 +1,4 @@
-"""What the example alerts are made of: labels, annotations, and the groups of several alerts."""  # noqa: INP001
+"""Labels, annotations and larger groups of the example alerts."""  # noqa: INP001
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RUNBOOKS = "https://runbooks.butterfly.example.com"
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One alert. ``ended`` is empty while it fires; ``expr`` is the rule's expression, empty where nobody knows it."""
+    """An alert. ``ended`` is empty while it fires; ``expr`` is the rule's expression, empty if unknown."""
 
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
@@ -22,7 +22,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One file. ``why`` says what it shows, ``route`` is the matching route's key, ``max_alerts`` 0 cuts none."""
+    """A file. ``why`` is its purpose, ``route`` the matching route's key, ``max_alerts`` 0 means no limit."""
 
     name: str
     why: str
@@ -50,7 +50,7 @@ def _pod(service: str, number: int, replica_set: str = "7d9f6b5c84") -> str:
 
 
 def service_down() -> tuple[Member, ...]:
-    """Three pods of plato, none of which answers."""
+    """Three pods of plato, all unresponsive."""
     return tuple(
         Member(
             labels(
@@ -74,7 +74,7 @@ def service_down() -> tuple[Member, ...]:
 
 
 def high_error_rate(ended: str = "") -> tuple[Member, ...]:
-    """One alert of nexus; over where ``ended`` says when."""
+    """An alert of nexus, resolved at ``ended`` unless that is empty."""
     return (
         Member(
             labels("HighErrorRate", "critical", service="nexus", job="nexus"),
@@ -138,7 +138,7 @@ def full_volumes() -> tuple[Member, ...]:
 
 
 def hostile_labels() -> tuple[Member, ...]:
-    """One alert a hostile text, which then stands in its service, pod and instance labels."""
+    """One alert for each hostile text, in its service, pod and instance labels."""
     texts = (
         "<!channel> <@U012AB3CD> <https://evil.example|Grafana>",
         "$(id) `id` ; id | id && id",

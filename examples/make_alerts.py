@@ -1,4 +1,4 @@
-"""Writes the webhook bodies in ``examples/alerts/``, byte for byte in the shape of a real Alertmanager 0.25.
+"""Write the webhook payloads in ``examples/alerts/``, byte for byte in the format of Alertmanager 0.25.
 
 Run ``python examples/make_alerts.py`` to write them beside this file, or with a folder as its argument to write them
 there. The same call always gives the same bytes. The shape was checked against bodies captured from Alertmanager:
@@ -20,7 +20,7 @@ Labels = Mapping[str, str]
 
 PROMETHEUS = "https://prometheus.butterfly.example.com"
 ALERTMANAGER = "https://alertmanager.butterfly.example.com"
-STILL_FIRING = "0001-01-01T00:00:00Z"  # Go's zero time: what Alertmanager sends for an alert without an end
+STILL_FIRING = "0001-01-01T00:00:00Z"  # Go's zero time: sent by Alertmanager for an alert without an end
 
 
 def fingerprint(labels: Labels) -> str:
@@ -33,7 +33,7 @@ def fingerprint(labels: Labels) -> str:
 
 
 def go_quote(text: str) -> str:
-    """The text as Go's ``strconv.Quote`` writes it, which is how label values stand in a group key."""
+    """The text as Go's ``strconv.Quote`` writes it, as in the label values of a group key."""
     short = {
         "\\": "\\\\",
         '"': '\\"',
@@ -63,7 +63,7 @@ def group_key(route: str, labels: Labels) -> str:
 
 
 def shared(maps: Iterable[Labels]) -> dict[str, str]:
-    """The entries that all of them have alike, sorted by name as Go writes maps."""
+    """The entries common to all, sorted by name as Go writes maps."""
     first, *rest = maps
     return {name: first[name] for name in sorted(first) if all(other.get(name) == first[name] for other in rest)}
 
@@ -94,7 +94,7 @@ def _alert(member: Member) -> dict[str, object]:
 
 
 def body(case: Case) -> bytes:
-    """The bytes Alertmanager would post for the case.
+    """The bytes that Alertmanager would post for the case.
 
     Status and common labels are taken from the alerts that ``max_alerts`` leaves, as Alertmanager does: a cut group may
     read "resolved" while an alert that was cut away still fires.
@@ -119,7 +119,7 @@ def body(case: Case) -> bytes:
 
 
 def main(folder: Path) -> None:
-    """Write every case into the folder, one file a case, and nothing else."""
+    """Write every case into the folder, one file per case, and nothing else."""
     folder.mkdir(parents=True, exist_ok=True)
     for case in CASES:
         (folder / f"{case.name}.json").write_bytes(body(case))

@@ -27,7 +27,7 @@ def layers(pyproject: str) -> dict[str, list[list[str]]]:
 
 
 def diagram(pyproject: str) -> str:
-    """A flowchart: one row a layer, arrows point where imports may point; inner layers stand in their package."""
+    """A flowchart: one row per layer, arrows in the allowed direction of imports; inner layers are in their package."""
     found = layers(pyproject)
     lines = ["```mermaid", "flowchart TB"]
     rows = found["responder"]

@@ -38,7 +38,7 @@ IMPERATIVES = {"bias", "bring", "embed", "focus", "ping", "shed"}
 
 
 def problems(message: str) -> Iterator[str]:
-    """Yield what is wrong with a message, one sentence each."""
+    """Yield the problems of a message, one sentence each."""
     lines = [line for line in message.splitlines() if not line.startswith("#")]
     subject = lines[0] if lines else ""
     if GENERATED.match(subject):

@@ -1,7 +1,7 @@
 """Count the files of responder/ that one P1 passes through, from the webhook to PagerDuty's 202.
 
 Everything runs in this process, as in a worker of `responder serve`: the Flask route, triage, diagnosis, the sender,
-with stand-ins for PagerDuty, Prometheus and the services. A profile function sees every call; the thread tells the
+with stand-ins for PagerDuty, Prometheus and the services. A profile function sees every call; the thread gives the
 phase. Run it as `python -m scripts.count_path`.
 
 Files that a reader can trust by name (clock, codec, text, ...) are listed in leaf_modules.txt and counted apart. Those
@@ -42,13 +42,13 @@ PHASES = {
     "resolve": "diagnose",
     "courier": "notify",
 }
-#: What runs around every step of every worker, and decides nothing.
+#: Functions that run around every step of every worker, and decide nothing.
 WIRING = {inspect.getsourcefile(each) for each in (Engine, BatchedStep, Loop, RuleReloader, SystemClock)}
 PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- written by scripts/count_path.py -->\n", "<!-- end of count -->\n"
 LEAVES = ROOT / "scripts" / "leaf_modules.txt"
 MAX_FILES, MAX_NOT_LEAVES, MAX_LEAVES = 60, 35, 25
-#: The count ends when no new function was called for so long after the page: the message is marked as sent meanwhile.
+#: Seconds without a new function after the page that end the count: the message is marked as sent meanwhile.
 SETTLE_SECONDS = 1.0
 
 

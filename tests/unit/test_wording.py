@@ -56,6 +56,7 @@ FILES = [
         "*.md",
         "docs/**/*.md",
         "runbooks/*.md",
+        "examples/*.py",
         "examples/*.md",
     )
     for path in sorted(ROOT.glob(each))
