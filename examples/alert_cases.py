@@ -25,7 +25,7 @@ def _one(names: dict[str, str], texts: dict[str, str], started: str, expr: str =
 CASES = (
     Case(
         "certificate",
-        "a certificate that ends in two days; cert-manager's own namespace label would mislead",
+        "a certificate that ends in two days; cert-manager's own namespace label is misleading",
         _one(
             labels(
                 "CertificateExpiringSoon",
@@ -42,7 +42,7 @@ CASES = (
     ),
     Case(
         "connection-pool",
-        "every connection of a Hikari pool is taken and requests wait",
+        "every connection of a Hikari pool is in use and requests wait",
         _one(
             labels(
                 "HikariConnectionsExhausted",
@@ -56,7 +56,7 @@ CASES = (
     ),
     Case(
         "crash-loop",
-        "one pod; the service is only found in the pod's name, since kube-state-metrics is what was scraped",
+        "one pod; only its name shows the service, since the other labels are those of kube-state-metrics",
         _one(
             labels(
                 "KubePodCrashLooping",
@@ -167,13 +167,13 @@ CASES = (
     ),
     Case(
         "partly-resolved",
-        "the group of twenty half an hour later: eight alerts are over, twelve still fire",
+        "the group of twenty half an hour later: eight alerts are resolved, twelve still fire",
         crash_loops(8),
         group_by=("alertname", "namespace"),
     ),
     Case(
         "replicas-mismatch",
-        "a roll-out that is stuck; the labels service and pod name the exporter, not the victim",
+        "a stuck rollout; the labels service and pod name the exporter, not the affected workload",
         _one(
             labels(
                 "KubeDeploymentReplicasMismatch",
@@ -191,12 +191,12 @@ CASES = (
     ),
     Case(
         "resolved",
-        "high-error-rate is over: same group, same fingerprint, with an end",
+        "high-error-rate is resolved: same group, same fingerprint, with `endsAt`",
         high_error_rate("2026-11-23T03:05:47.632Z"),
     ),
     Case(
         "secrets-in-annotations",
-        "annotations full of made-up secrets, none of which may reach anybody",
+        "annotations full of made-up secrets, none of which may be sent",
         _one(
             labels("DatabaseLoginFailed", "critical", "service=perception job=perception"),
             SECRETS,
@@ -206,7 +206,7 @@ CASES = (
     Case("service-down", "no pod of a service answers", service_down()),
     Case(
         "target-down",
-        "kube-prometheus counts scrapes a job: no instance, no pod",
+        "kube-prometheus counts scrapes per job: no instance, no pod",
         _one(
             labels("TargetDown", "warning", "service=capsule job=capsule"),
             notes(
@@ -227,7 +227,7 @@ CASES = (
     ),
     Case(
         "unknown-alert",
-        "an alert that no rule was written for",
+        "an alert that no specific rule matches",
         _one(
             labels("FluxCapacitorDrift", "critical", "job=flux-capacitor instance=10.2.9.9:9100"),
             notes("The flux capacitor drifts by 1.21 GW"),
@@ -242,7 +242,7 @@ CASES = (
     ),
     Case(
         "watchdog",
-        "always fires, to show that alerting works; nobody is told",
+        "always fires, to show that alerting works; not notified",
         _one(
             {"alertname": "Watchdog", "cluster": "prod-eu", "severity": "none"},
             notes("An alert that should always be firing to certify that Alertmanager is working properly."),
