@@ -73,6 +73,11 @@ METRICS: Final[Mapping[str, Metric]] = {
     "responder_unmatched_alerts": Metric(
         "counter", "Alerts that only the last rule, which takes all, knew.", known=((),)
     ),
+    "responder_unknown_severity_words": Metric(
+        "counter",
+        "Alerts whose word for the severity the rule does not understand; `responder doctor` names the words.",
+        ("rule",),
+    ),
     "responder_incidents": Metric("counter", "Incidents that were opened and resolved.", ("severity", "event")),
     "responder_attempts": Metric(
         "counter", "Attempts to deliver a message: sent, later, plain or dead.", ("channel", "result")

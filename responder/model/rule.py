@@ -108,10 +108,15 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeverityFrom:
-    """A severity read from a label of the alert; ``otherwise`` where the label is missing or has no entry."""
+    """A severity read from labels or annotations of the alert.
 
-    label: str
+    ``names`` are tried in order. ``mapping`` holds every word that is understood, casefolded. ``unknown`` applies where
+    a word is there that it lacks, ``otherwise`` where there is no word.
+    """
+
+    names: tuple[str, ...]
     mapping: Mapping[str, str]
+    unknown: str
     otherwise: str
 
 

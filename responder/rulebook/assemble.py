@@ -121,7 +121,7 @@ def _rule(number: int, entry: Entry[RuleShape], draft: RuleFiles, windows: Mappi
     return Rule(
         id=shape.id,
         matchers=draft.matchers.get(number, ()),
-        severity=_severity_of(shape),
+        severity=_severity_of(shape, draft),
         symptom=shape.symptom,
         runbook=RunbookRef(file, section) if file else None,
         first_step=shape.first_step,
@@ -163,11 +163,27 @@ def _heartbeats(draft: RuleFiles) -> Iterator[ExpectedHeartbeat]:
         yield ExpectedHeartbeat(cluster=cluster, max_gap=entry.value.max_gap, rule=rule)
 
 
-def _severity_of(shape: RuleShape) -> str | SeverityFrom:
+def _severity_of(shape: RuleShape, draft: RuleFiles) -> str | SeverityFrom:
+    """The severity, or every word that leads to one: those of the rule's map go before names, and names before others.
+
+    ``none`` is the word of alerts that only show that alerting works; it never means a severity that pages.
+    """
     wanted = shape.severity
     if isinstance(wanted, str):
         return wanted
-    return SeverityFrom(label=wanted.from_, mapping=dict(wanted.map), otherwise=wanted.otherwise)
+    own = {word.casefold(): severity for word, severity in wanted.map.items()}
+    others = {
+        word.casefold(): own[entry.name.casefold()]
+        for entry in draft.severity_words
+        for word in entry.value
+        if entry.name.casefold() in own
+    }
+    mapping = others | {entry.name.casefold(): entry.name for entry in draft.severities} | own
+    quiet = [entry.name for entry in draft.severities if not entry.value.pages] or [draft.severities[-1].name]
+    if mapping.get("none") not in quiet:
+        mapping["none"] = quiet[-1]
+    unknown = wanted.unknown or wanted.otherwise
+    return SeverityFrom(names=tuple(wanted.from_), mapping=mapping, unknown=unknown, otherwise=wanted.otherwise)
 
 
 def _subject_from(shape: RuleShape) -> SubjectFrom | None:

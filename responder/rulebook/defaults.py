@@ -59,7 +59,9 @@ def severities_of(rule: RuleShape, draft: RuleFiles) -> set[str]:
 def base_of(rule: RuleShape) -> set[str]:
     """The severities that a rule gives before any condition changes them."""
     wanted = rule.severity
-    return {wanted} if isinstance(wanted, str) else {*wanted.map.values(), wanted.otherwise}
+    if isinstance(wanted, str):
+        return {wanted}
+    return {*wanted.map.values(), wanted.unknown or wanted.otherwise, wanted.otherwise}
 
 
 def condition_places(rule: Entry[RuleShape]) -> Iterator[tuple[Place, str]]:

@@ -96,6 +96,7 @@ class RuleFiles:
     documents: tuple[Document, ...] = ()
     platforms: list[Entry[schema.Platform]] = field(default_factory=list)
     severities: list[Entry[schema.SeverityShape]] = field(default_factory=list)
+    severity_words: list[Entry[list[str]]] = field(default_factory=list)
     services: list[Entry[schema.ServiceShape]] = field(default_factory=list)
     contacts: list[Entry[schema.ContactShape]] = field(default_factory=list)
     escalation: list[Entry[str]] = field(default_factory=list)
@@ -158,6 +159,7 @@ class RuleFiles:
         if file.platform is not None:
             self.platforms.append(Entry("", file.platform, document, ("platform",)))
         self.severities.extend(_named(document, "severities", file.severities))
+        self.severity_words.extend(_named(document, "severity_words", file.severity_words))
         self.services.extend(_named(document, "services", file.services))
         self.probes.extend(_named(document, "probes", file.probes))
         self.packs.extend(_named(document, "packs", file.packs))

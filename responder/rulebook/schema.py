@@ -127,11 +127,29 @@ class ProbeShape(StrictModel):
 
 
 class SeverityFromShape(StrictModel):
-    """A severity read from a label of the alert."""
+    """A severity read from a label or an annotation of the alert."""
 
-    from_: Text = Field(alias="from", description="The label.")
-    map: dict[str, SeverityName] = Field(min_length=1, description="Value of the label, and the severity it means.")
-    otherwise: SeverityName = Field(description="The severity where the label is missing or has no entry.")
+    from_: Annotated[
+        list[Text], BeforeValidator(_listed), Field(min_length=1, max_length=8), WithJsonSchema(_TEXT_OR_LIST)
+    ] = Field(
+        alias="from",
+        description="The label or annotation, or a list: the first whose word is understood decides.",
+    )
+    map: dict[str, SeverityName] = Field(
+        min_length=1,
+        description="Word, in any case, and its severity. Names of severities need no entry; none never pages.",
+    )
+    unknown: SeverityName | None = Field(
+        default=None, description="The severity where a word is there and not understood; otherwise's if missing."
+    )
+    otherwise: SeverityName = Field(description="The severity where no word is there.")
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> Self:
+        for word, severity in self.map.items():
+            if any(severity != other for key, other in self.map.items() if key.casefold() == word.casefold()):
+                raise ValueError(f"the word '{word.casefold()}' has two severities; case does not tell words apart")
+        return self
 
 
 class WindowShape(StrictModel):
@@ -296,6 +314,9 @@ class File(StrictModel):
 
     platform: Platform | None = Field(default=None, description="What the installation is called; in one file only.")
     severities: dict[SeverityName, SeverityShape] = Field(default={}, description="Worst first.")
+    severity_words: dict[Text, Names] = Field(
+        default={}, description="Other words for a word of the rules' maps: critical: [fatal, sev1]."
+    )
     services: dict[DnsLabel, ServiceShape] = Field(default={}, description="The service catalogue.")
     contacts: list[ContactShape] = Field(default=[], description="Emergency contacts.")
     escalation: Names = Field(default=[], description="Roles of the contacts, in the order they are called.")

@@ -13,7 +13,7 @@ from responder.model.alert import Alert, AlertGroup, Labels
 from responder.model.decision import Decision, FindingAdjustment, RuleMatch, ShadowDecision
 from responder.model.heartbeat import LABEL, Heartbeat
 from responder.model.incident import AlertState, Change, ChangeKind, GroupedAlert, Incident, SeverityOverride
-from responder.model.rule import Action, Adjustment, Rule, RuleBook, Severity
+from responder.model.rule import Action, Adjustment, Rule, RuleBook, Severity, SeverityFrom
 from responder.model.text import tidy_line
 from responder.model.timing import USUAL, Timing
 from responder.triage.lifecycle import compare, next_look
@@ -101,13 +101,33 @@ def _base(rule: Rule, alert: Alert, book: RuleBook) -> tuple[Severity, str]:
     wanted = rule.severity
     if isinstance(wanted, str):
         return book.severities[wanted], "set by the rule"
-    value = alert.labels.get(wanted.label, "")
-    shown = _shown(wanted.label, value)
-    if value in wanted.mapping:
-        name = wanted.mapping[value]
-        return book.severities[name], f"because {shown}"
-    why = f"{shown} is not mapped" if value else f"it has no label {wanted.label}"
-    return book.severities[wanted.otherwise], f"because {why}"
+    name, word = _word(wanted, alert)
+    if not word:
+        return book.severities[wanted.otherwise], f"because it has no label {' or '.join(wanted.names)}"
+    known = wanted.mapping.get(word.casefold())
+    if known is None:
+        return book.severities[wanted.unknown], f"because {_shown(name, word)} is not understood"
+    return book.severities[known], f"because {_shown(name, word)}"
+
+
+def _word(wanted: SeverityFrom, alert: Alert) -> tuple[str, str]:
+    """The label or annotation that gives the severity, and its word: the first understood, else the first there is."""
+    first = ("", "")
+    for name in wanted.names:
+        word = (alert.labels.get(name) or alert.annotations.get(name) or "").strip()
+        if word.casefold() in wanted.mapping:
+            return name, word
+        first = first if first[1] or not word else (name, word)
+    return first
+
+
+def unknown_word(rule: Rule, alert: Alert) -> str:
+    """The word for the severity that the rule does not understand, as ``label="word"``; empty where there is none."""
+    wanted = rule.severity
+    if isinstance(wanted, str):
+        return ""
+    name, word = _word(wanted, alert)
+    return _shown(name, word) if word and word.casefold() not in wanted.mapping else ""
 
 
 @lru_cache(maxsize=1024)

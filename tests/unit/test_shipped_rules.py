@@ -120,7 +120,7 @@ UNKNOWN = [
     ({"alertname": "NeverSeen", "severity": "warning"}, "P3"),
     ({"alertname": "NeverSeen", "severity": "info"}, "P4"),
     ({"alertname": "NeverSeen", "severity": "none"}, "P4"),
-    ({"alertname": "NeverSeen", "severity": "purple"}, "P3"),
+    ({"alertname": "NeverSeen", "severity": "purple"}, "P2"),
     ({"alertname": "NeverSeen"}, "P3"),
     ({"severity": "critical"}, "P2"),
     ({}, "P3"),
@@ -181,6 +181,30 @@ def test_what_asks_to_page_pages_and_what_only_informs_wakes_nobody() -> None:
         assert not info.pages, name
 
 
+CRITICAL = ("Critical", "CRITICAL", "emergency", "fatal", "page", "sev1", "SEV-1", "high", "error", "major", "1", "2")
+
+
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "responder" / "cli" / "starter"], ids=["own", "starter"])
+def test_words_in_use_are_understood(folder: Path) -> None:
+    """In the shipped rules and in those of `responder init`, no word people use for a page is quietly a ticket.
+
+    A word that is in no map pages by the mildest severity that does, and `none` never pages.
+    """
+    found = load_rules(str(folder / "rules"), str(folder / "runbooks"))
+    mildest = max((each for each in found.severities.values() if each.pages), key=lambda each: each.rank)
+    words = (*CRITICAL, "critical", "p1", "P1", "warning", "Warning", "3", "none", "None", "ticket", "purple")
+    for rule in (each for each in found.rules if isinstance(each.severity, SeverityFrom)):
+        given = {word: severity_of(rule, replace(an_alert(), labels={"severity": word}), found)[0] for word in words}
+        assert {given[word] for word in CRITICAL} == {given["critical"]}, rule.id
+        assert given["p1"] is given["P1"] is found.severities["P1"]
+        assert given["Warning"] is given["3"] is given["warning"], rule.id
+        assert not given["none"].pages, rule.id
+        assert not given["None"].pages, rule.id
+        assert not given["ticket"].pages, rule.id
+        assert given["purple"].pages, rule.id
+        assert given["purple"].rank <= mildest.rank, rule.id
+
+
 def test_every_rule_tells_people_what_to_do() -> None:
     """Each page of a shipped rule has a symptom, a runbook section, a first step, probes and somewhere to go."""
     for rule in book().rules:
@@ -193,7 +217,7 @@ def test_every_rule_tells_people_what_to_do() -> None:
         assert rule.channels == ("pagerduty", "slack"), rule.id
         assert 2 <= len(rule.probes) <= 12, rule.id
         if isinstance(rule.severity, SeverityFrom):
-            assert rule.severity.label == "severity"
+            assert rule.severity.names == ("severity",)
 
 
 def test_every_probe_is_used() -> None:

@@ -48,12 +48,13 @@ def doctor(*, timeout: float, send: bool, output: str) -> None:
 
 def checks() -> dict[str, Check]:
     """The checks by name, in the order in which they are shown. Adding one: a function, a line here, a test."""
-    from responder.cli.doctor import channels, monitoring, own
+    from responder.cli.doctor import channels, monitoring, own, severity_words
 
     return {
         "settings": own.settings,
         "rules": own.rules,
         "database": own.database,
+        severity_words.ABOUT: severity_words.check,
         "clock": channels.clocks,
         "proxy": channels.proxy,
         **channels.checks(),

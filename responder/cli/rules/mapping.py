@@ -14,7 +14,7 @@ from responder.model.alert import Alert
 from responder.model.rule import Action, Rule, RuleBook, Severity
 from responder.model.text import one_line
 from responder.rulebook.prometheus_rules import AlertRule
-from responder.triage.decide import severity_of
+from responder.triage.decide import severity_of, unknown_word
 from responder.triage.rule_index import RuleIndex
 
 
@@ -22,7 +22,8 @@ from responder.triage.rule_index import RuleIndex
 class AlertMapping:
     """One alert, and what it would get. ``leads`` is what its own ``runbook_url`` is worth.
 
-    ``weight`` says how often it fired lately; None where no Prometheus was asked.
+    ``weight`` says how often it fired lately; None where no Prometheus was asked. ``unknown_word`` is the word for its
+    severity that the rule does not understand, as ``label="word"``.
     """
 
     alert: AlertRule
@@ -30,6 +31,7 @@ class AlertMapping:
     severity: Severity
     leads: Verdict
     weight: FiringStats | None = None
+    unknown_word: str = ""
 
     @property
     def caught(self) -> bool:
@@ -80,16 +82,18 @@ def rows(
     for alert in alerts:
         labels = {**extra, **alert.labels}
         rule = matching.first(labels)
-        severity, _ = severity_of(rule, _firing(labels), book)
-        found.append(AlertMapping(alert, rule, severity, leads(alert.annotations.get("runbook_url"))))
+        firing = _firing(labels, alert.annotations)
+        severity, _ = severity_of(rule, firing, book)
+        runbook = leads(alert.annotations.get("runbook_url"))
+        found.append(AlertMapping(alert, rule, severity, runbook, unknown_word=unknown_word(rule, firing)))
     return tuple(found)
 
 
-def _firing(labels: Mapping[str, str]) -> Alert:
+def _firing(labels: Mapping[str, str], annotations: Mapping[str, str]) -> Alert:
     return Alert(
         firing=True,
         labels=labels,
-        annotations={},
+        annotations=annotations,
         starts_at=datetime.fromtimestamp(0, UTC),
         ends_at=None,
         generator_url="",
@@ -107,6 +111,7 @@ def summary(found: CoverageReport) -> dict[str, Any]:
         "caught": caught,
         "paging": sum(row.pages for row in found.rows),
         "severities": dict(zip(found.book.severities, _severities(found), strict=True)),
+        "unknown_words": dict(Counter(row.unknown_word for row in found.rows if row.unknown_word).most_common()),
         "rules": {rule.id: len(rows) for rule, rows in found.by_rule()},
         "idle": [rule.id for rule in found.idle],
         "runbook_urls": counted(row.leads for row in found.rows),
@@ -139,6 +144,7 @@ def as_json(found: CoverageReport) -> dict[str, Any]:
                 "severity_label": row.alert.labels.get("severity"),
                 "rule": row.rule.id,
                 "severity": row.severity.name,
+                "unknown_word": row.unknown_word or None,
                 "pages": row.pages,
                 "runbook": str(row.rule.runbook) if row.rule.runbook else None,
                 "runbook_url": row.alert.annotations.get("runbook_url"),

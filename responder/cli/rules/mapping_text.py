@@ -28,6 +28,7 @@ def lines(found: CoverageReport, *, everything: bool) -> Iterator[str]:
     if found.idle and found.rows:
         yield click.style("rules that meet none of these alerts", bold=True)
         yield from (f"  {rule.id}  ({rule.place})" for rule in found.idle)
+    yield from _unknown_words(found)
     yield from _nowhere(found, everything=everything)
     yield from (click.style(one_line(f"not read: {problem}"), fg="red") for problem in found.problems)
     yield from _numbers(summary(found), found.lately)
@@ -41,6 +42,17 @@ def _line(row: AlertMapping) -> str:
     often = f"{row.weight.times:>8.0f} x {row.weight.hours:>7.1f} h" if row.weight else ""
     label = row.alert.labels.get("severity", "")
     return f"{one_line(row.severity.name):>4}{often}  {one_line(row.alert.name):<48} {one_line(label):<9} {where(row)}"
+
+
+def _unknown_words(found: CoverageReport) -> Iterator[str]:
+    """Each word for a severity that no map has, with how many alerts carry it and what they get."""
+    words = Counter((row.unknown_word, row.rule.id, row.severity.name) for row in found.rows if row.unknown_word)
+    if words:
+        yield click.style(
+            "words for the severity that no map has (add them to severity_words or to the rule)", bold=True
+        )
+    for (word, rule, severity), count in words.most_common():
+        yield f"  {count:>5}  {word:<30} {severity} by the rule {rule}"
 
 
 def _nowhere(found: CoverageReport, *, everything: bool) -> Iterator[str]:

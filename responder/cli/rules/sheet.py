@@ -56,6 +56,7 @@ _OFTEN = "<th class=n>times</th><th class=n>hours</th>"
 _MARKS = {LinkStatus.OK: "good", LinkStatus.MISSING: "warn", LinkStatus.NOWHERE: "bad", LinkStatus.UNCHECKED: ""}
 _BAD = {
     "fall to the catch-all": "bad",
+    "severity not understood": "bad",
     "rules that meet none": "warn",
     "runbook_url leads nowhere": "bad",
     "no runbook_url": "warn",
@@ -110,6 +111,7 @@ def _numbers(found: CoverageReport) -> Iterator[str]:
         "fall to the catch-all": numbers["caught"],
         "may page": numbers["paging"],
         **numbers["severities"],
+        "severity not understood": sum(numbers["unknown_words"].values()),
         "rules that meet none": len(numbers["idle"]),
         "runbook_url leads nowhere": numbers["runbook_urls"]["nowhere"],
         "no runbook_url": numbers["runbook_urls"]["missing"],

@@ -16,6 +16,7 @@ from responder.model.incident import ChangeKind
 from responder.store.database import Database, StoreError, TriageLock
 from responder.store.incidents import detectors, diagnoses, incidents
 from responder.store.outbox import outbox
+from responder.triage.decide import unknown_word
 
 #: Lease of a diagnosis.
 LEASE = timedelta(seconds=5)
@@ -62,6 +63,8 @@ def _counts(effects: Effects) -> Iterator[tuple[str, ...]]:
         yield "responder_rule_matches", ruling.rule.id
         if not ruling.rule.matchers:
             yield ("responder_unmatched_alerts",)
+        if unknown_word(ruling.rule, ruling.alert):
+            yield "responder_unknown_severity_words", ruling.rule.id
     kind = effects.decision.change.kind
     if effects.incident is not None and kind in {ChangeKind.NEW, ChangeKind.RESOLVED}:
         yield "responder_incidents", effects.incident.severity, "opened" if effects.incident.open else "resolved"

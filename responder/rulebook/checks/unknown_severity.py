@@ -50,6 +50,8 @@ def _uses(rule: RuleShape) -> Iterator[tuple[Path, str]]:
     else:
         yield from ((("severity", "map", value), name) for value, name in severity.map.items())
         yield ("severity", "otherwise"), severity.otherwise
+        if severity.unknown is not None:
+            yield ("severity", "unknown"), severity.unknown
     for number, adjust in enumerate(rule.adjust):
         for key, name in (("raise", adjust.raise_), ("lower", adjust.lower)):
             if isinstance(name, str):

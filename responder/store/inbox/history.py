@@ -29,6 +29,12 @@ def page(connection: Connection, since: datetime | None, after: int, limit: int)
     return [delivery_of(row) for row in connection.execute(wanted).mappings()]
 
 
+def newest(connection: Connection, limit: int) -> list[Notification]:
+    """The newest notifications whose payloads are kept."""
+    wanted = WHOLE.order_by(deliveries.c.id.desc()).limit(limit)
+    return [delivery_of(row) for row in connection.execute(wanted).mappings()]
+
+
 def of_incident(connection: Connection, incident: str) -> Iterator[Notification]:
     """Return the notifications of an incident whose payloads are stored, the newest first, read one by one."""
     wanted = WHOLE.where(deliveries.c.incident == incident).order_by(deliveries.c.id.desc())

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from responder import bootstrap
 from responder.bootstrap import SystemClock
 from responder.cli.doctor.channels import clocks
 from responder.cli.doctor.own import database
 from responder.cli.doctor.patient import DoctorContext
+from responder.cli.doctor.severity_words import check as severity_words
+from responder.engine.workers.triage import TriageWorker
 from responder.model.check import Level, Result
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Request, Response
 from responder.model.secret import Secret
 from responder.outgoing import UnreachableError
 from responder.settings import Settings
-from tests.conftest import HandClock
+from responder.store.inbox.inbox import Inbox
+from tests.conftest import Counted, HandClock
 
 
 class Unreachable:
@@ -89,3 +95,29 @@ def test_files_that_other_users_can_read_are_reported(tmp_path: Path) -> None:
     for file in tmp_path.iterdir():
         file.chmod(0o600)
     assert not [each for each in _examined(path) if "other users" in each.what]
+
+
+def test_words_that_no_map_has_are_counted_and_named(tmp_path: Path, counted: Counted) -> None:
+    """Doctor names each word for a severity in stored notifications that the rules do not understand; it is counted."""
+    root = Path(__file__).parents[3]
+    settings = Settings(database_url=Secret(f"sqlite:///{tmp_path}/responder.db"))
+    patient = replace(
+        a_patient(settings, SystemClock()), book=bootstrap.load_rules(str(root / "rules"), str(root / "runbooks"))
+    )
+    [before] = severity_words(patient)
+    assert before.level is Level.SKIPPED
+    assert patient.book is not None
+    desk = bootstrap.desk(settings, patient.book, bootstrap.shown_channels(settings))
+    body = json.loads((root / "examples" / "alerts" / "unknown-alert.json").read_text())
+    bootstrap.prepare_store(settings)
+    with bootstrap.database(settings) as opened:
+        assert [each.level for each in severity_words(patient)] == [Level.OK]
+        for alert, word in zip([body["alerts"][0]] * 3, ("purple", "purple", "Critical"), strict=True):
+            alert["labels"]["severity"] = word
+            Inbox(opened).keep(json.dumps({**body, "alerts": [alert]}).encode(), "", HandClock().now())
+        Inbox(opened).keep(b"not JSON", "", HandClock().now())
+        TriageWorker(opened, lambda: desk, HandClock(), lambda _begun, _told: None, lambda: 0).step()
+    [found] = severity_words(patient)
+    assert found.level is Level.WARN
+    assert found.what == 'severity="purple" is not understood: P2 by the rule unknown (2 alerts)'
+    assert counted('responder_unknown_severity_words_total{rule="unknown"}') == 2

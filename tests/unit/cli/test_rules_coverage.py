@@ -341,3 +341,18 @@ def test_deep_nesting_is_refused() -> None:
     """A file made to break readers is refused."""
     with pytest.raises(NotReadableError, match="nested"):
         read_file("x", b"[" * 100_000)
+
+
+def test_words_that_no_map_has_are_listed(tmp_path: Path) -> None:
+    """Coverage names each word for a severity that the rules do not understand, how often, and what it comes to."""
+    words = ["s1", "s2", "s2", "Critical"]
+    alerts = [f"{{alert: A{n}, expr: up, labels: {{severity: {word}}}}}" for n, word in enumerate(words)]
+    (tmp_path / "alerts.yaml").write_text(f"groups: [{{name: g, rules: [{', '.join(alerts)}]}}]")
+    text = _coverage(str(tmp_path)).output
+    assert re.search(r'2  severity="s2" +P2 by the rule unknown', text)
+    assert re.search(r'1  severity="s1" +P2 by the rule unknown', text)
+    assert "Critical" not in text.partition("that no map has")[2].partition("alerts of")[0]
+    found = json.loads(_coverage(str(tmp_path), "--output", "json").output)
+    assert found["summary"]["unknown_words"] == {'severity="s2"': 2, 'severity="s1"': 1}
+    assert {row["alert"]: row["unknown_word"] for row in found["alerts"]}["A3"] is None
+    assert "severity not understood" in _coverage(str(tmp_path), "--output", "html").output

@@ -198,7 +198,7 @@ def test_a_stored_incident_is_explained_then_and_now(opened: str, tmp_path: Path
     rules = tmp_path / "rules"
     rules.mkdir()
     for path in (ROOT / "rules").glob("*.yaml"):
-        (rules / path.name).write_text(path.read_text().replace("critical: P1, page: P1, warning: P2", "critical: P3"))
+        (rules / path.name).write_text(path.read_text().replace("critical: P1, warning: P2", "critical: P3"))
     changed = ("--rules", str(rules), "--incident", opened)
     text = _explain(*changed).output
     assert re.search(r"THEN      P1 from rule service-down, rules [0-9a-f]{12}\n", text)

@@ -52,7 +52,9 @@ CHANNELS_USED: dict[str, Channel] = {
     "slack": Slack(Secret("token"), "#incidents"),
     "log": Log(),
 }
-BY_SEVERITY = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P3"}, otherwise="P4")
+BY_SEVERITY = SeverityFrom(
+    names=("severity",), mapping={"critical": "P1", "warning": "P3"}, unknown="P4", otherwise="P4"
+)
 EVERYTHING = replace(
     a_rule(), matchers=(), severity=BY_SEVERITY, probes=("tcp",), channels=("pagerduty", "slack"), id="everything"
 )

@@ -160,7 +160,8 @@ def test_a_good_folder_becomes_a_rule_book(tmp_path: Path) -> None:
         ("service", Op.NOT_EQUAL),
         ("namespace", Op.REGEX),
     ]
-    assert down.severity == SeverityFrom(label="severity", mapping={"critical": "P1"}, otherwise="P2")
+    words = {"critical": "P1", "p1": "P1", "p2": "P2", "none": "P2"}
+    assert down.severity == SeverityFrom(names=("severity",), mapping=words, unknown="P2", otherwise="P2")
     assert str(down.runbook) == "common.md#service-down"
     assert (down.probes, down.channels) == (("dns", "changes", "health"), ("pagerduty", "slack"))
     assert (unknown.probes, unknown.channels, unknown.matchers) == (("health", "changes"), ("slack",), ())

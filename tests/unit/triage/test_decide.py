@@ -10,9 +10,18 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from responder.model.decision import Decision
-from responder.model.rule import Action, Adjustment, FindingCondition, Matcher, Op, Rule, SubjectFrom
+from responder.model.rule import (
+    Action,
+    Adjustment,
+    FindingCondition,
+    Matcher,
+    Op,
+    Rule,
+    SeverityFrom,
+    SubjectFrom,
+)
 from responder.model.window import TimeRange, Window
-from responder.triage.decide import decide
+from responder.triage.decide import decide, severity_of, unknown_word
 from responder.triage.rule_index import RuleIndex
 from tests.support.builders import a_book, a_group, a_rule, an_alert
 
@@ -172,3 +181,30 @@ def test_rules_without_conditions_are_as_they_were() -> None:
     """Features that a rule does not use have no cost and no effect."""
     found = decided(replace(a_rule(), severity="P2"))
     assert (found.turns, found.held, found.ruling.reason) == ((), "", "set by the rule")
+
+
+WORDS = SeverityFrom(
+    names=("severity", "priority"), mapping={"critical": "P1", "p3": "P3"}, unknown="P2", otherwise="P4"
+)
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations", "severity", "reason"),
+    [
+        ({"severity": "CRITICAL "}, {}, "P1", 'because severity="CRITICAL"'),
+        ({"priority": "P3"}, {}, "P3", 'because priority="P3"'),
+        ({"severity": "purple", "priority": "critical"}, {}, "P1", 'because priority="critical"'),
+        ({}, {"priority": "Critical"}, "P1", 'because priority="Critical"'),
+        ({"severity": "purple", "priority": "green"}, {}, "P2", 'because severity="purple" is not understood'),
+        ({"severity": ""}, {}, "P4", "because it has no label severity or priority"),
+    ],
+)
+def test_the_first_word_that_is_understood_gives_the_severity(
+    labels: dict[str, str], annotations: dict[str, str], severity: str, reason: str
+) -> None:
+    """Case does not matter, a word in no map gives `unknown`, and `otherwise` is for alerts without any word."""
+    rule = a_rule(severity=WORDS)
+    alert = replace(an_alert(), labels=labels, annotations=annotations)
+    found, why = severity_of(rule, alert, a_book(rule))
+    assert (found.name, why) == (severity, reason)
+    assert bool(unknown_word(rule, alert)) == ("not understood" in reason)

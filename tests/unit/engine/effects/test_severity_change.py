@@ -20,7 +20,9 @@ from tests.unit.engine.test_pipeline import EVERYTHING, a_desk
 from tests.unit.engine.workers.test_triage import FIRING, LABELS, OVER, Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert
 
-BY_SEVERITY = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P3"}, otherwise="P3")
+BY_SEVERITY = SeverityFrom(
+    names=("severity",), mapping={"critical": "P1", "warning": "P3"}, unknown="P3", otherwise="P3"
+)
 ON_BAD = (FindingCondition("tcp", ("bad",)),)
 RAISED = replace(EVERYTHING, severity="P3", adjust=(Adjustment(findings=ON_BAD, to="P1"),))
 LOWERED = replace(EVERYTHING, severity="P1", adjust=(Adjustment(findings=ON_BAD, to="P3", raises=False),))
@@ -170,7 +172,7 @@ def test_labels_that_get_worse_than_before_count_again(shop: Shop) -> None:
 
 def test_bad_news_never_makes_an_incident_milder(shop: Shop) -> None:
     """Findings made it a P1; that its labels rise from P3 to P2 is no reason to call it a P2."""
-    by = SeverityFrom(label="severity", mapping={"critical": "P2", "warning": "P3"}, otherwise="P3")
+    by = SeverityFrom(names=("severity",), mapping={"critical": "P2", "warning": "P3"}, unknown="P3", otherwise="P3")
     rule = replace(EVERYTHING, severity=by, adjust=(Adjustment(findings=ON_BAD, to="P1"),))
     opened(shop, rule, a_body(alerts=[WARNING]))
     diagnosed(shop)

@@ -15,7 +15,7 @@ from tests.unit.engine.test_pipeline import EVERYTHING, a_desk
 from tests.unit.engine.workers.test_triage import Shop
 from tests.unit.receive.test_alertmanager import a_body, an_alert, to_bytes
 
-BY = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P3"}, otherwise="P3")
+BY = SeverityFrom(names=("severity",), mapping={"critical": "P1", "warning": "P3"}, unknown="P3", otherwise="P3")
 RULE = replace(EVERYTHING, severity=BY, gather=("service",), probes=())
 
 

@@ -323,7 +323,9 @@ def test_a_decision_that_another_process_was_faster_with_leaves_nothing(shop: Sh
 @pytest.mark.parametrize("apart", [True, False], ids=["later", "in the same batch"])
 def test_what_becomes_a_p1_is_told_within_the_budget_of_a_p1(shop: Shop, apart: bool) -> None:
     """The wait for a page's diagnosis follows its current severity, not its first, milder one."""
-    by_label = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P2"}, otherwise="P4")
+    by_label = SeverityFrom(
+        names=("severity",), mapping={"critical": "P1", "warning": "P2"}, unknown="P4", otherwise="P4"
+    )
     shop.desk = a_desk(replace(EVERYTHING, severity=by_label))
     mild = an_alert(labels={**LABELS, "severity": "warning"})
     worse = an_alert(labels={**LABELS, "pod": "plato-2"}, fingerprint="c0ffee")
@@ -341,7 +343,9 @@ def test_what_becomes_a_p1_is_told_within_the_budget_of_a_p1(shop: Shop, apart: 
 
 def test_what_follows_a_p1_at_once_does_not_give_it_more_time(shop: Shop) -> None:
     """Two notifications decided together, the first a rise to P1: the page before them leaves as the P1 demands."""
-    by_label = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P2"}, otherwise="P4")
+    by_label = SeverityFrom(
+        names=("severity",), mapping={"critical": "P1", "warning": "P2"}, unknown="P4", otherwise="P4"
+    )
     shop.desk = a_desk(replace(EVERYTHING, severity=by_label))
     mild = an_alert(labels={**LABELS, "severity": "warning"})
     worse = [an_alert(labels={**LABELS, "pod": pod}, fingerprint=pod) for pod in ("a", "b")]
@@ -354,7 +358,9 @@ def test_what_follows_a_p1_at_once_does_not_give_it_more_time(shop: Shop) -> Non
 
 def test_what_comes_back_as_a_p1_is_told_within_the_budget_of_a_p1(shop: Shop) -> None:
     """A page that waits for its diagnosis though its incident is resolved delays no other page."""
-    by_label = SeverityFrom(label="severity", mapping={"critical": "P1", "warning": "P2"}, otherwise="P4")
+    by_label = SeverityFrom(
+        names=("severity",), mapping={"critical": "P1", "warning": "P2"}, unknown="P4", otherwise="P4"
+    )
     shop.desk = a_desk(replace(EVERYTHING, severity=by_label))
     mild = an_alert(labels={**LABELS, "severity": "warning"})
     began = shop.clock.now()
