@@ -6,7 +6,7 @@ The way an alert goes, and the folder each step lives in:
                            body kept   incident    findings     courier sends what is due,
                            then 2xx    + page row  enrich it    in order, until accepted
 
-Start reading at ``responder/engine/pipeline.py``: it tells the whole story on one screen.
+Start reading at ``responder/engine/pipeline.py``: it shows the whole flow on one screen.
 """
 
 __version__ = "0.2.0.dev0"

@@ -17,7 +17,7 @@ Open = Callable[["Metric", str, tuple[str, ...]], Write]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric. Label values are fixed words or come from the configuration, never from an alert.
+    """A metric. Label values are fixed words or come from the configuration, never from an alert.
 
     ``buckets`` are a histogram's upper bounds. ``known`` are label values that are shown from the start, with zero:
     Prometheus sees no increase in a series that begins at 1.

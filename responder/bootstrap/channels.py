@@ -91,7 +91,7 @@ def deliverer_over(way_out: Outgoing, settings: Settings, clock: Clock, print_pa
 
 
 def prober(settings: Settings, clock: Clock) -> Prober:
-    """What runs probes."""
+    """Build the prober."""
     from responder.diagnose.contract import ProbeTools
     from responder.diagnose.prober import Prober
     from responder.diagnose.probes import PROBES

@@ -1,4 +1,4 @@
-"""What comes from the machine: its clocks, its environment, its standard output."""
+"""Inputs from the machine: clocks, environment, standard output."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def examine_rules(folder: str, runbooks: str) -> LintResult:
 
 
 def surroundings(runbooks: str) -> RuleReferences:
-    """What rule files may refer to: the probes and channels we have, the runbooks of a folder."""
+    """Return the references that rule files may use: probes, channels, and the runbooks of a folder."""
     from responder.diagnose.probes import PROBES
     from responder.notify.delivery.route import named_by_rules, pagers
     from responder.rulebook.rule_files import RuleReferences
@@ -71,7 +71,7 @@ def surroundings(runbooks: str) -> RuleReferences:
 
 
 def desk(settings: Settings, book: RuleBook, told: dict[str, Channel]) -> DecisionContext:
-    """What decisions are made with."""
+    """Build everything that decisions depend on."""
     from responder.diagnose.probes import PROBES
     from responder.engine.effects.context import DecisionContext
     from responder.notify.report.links import LinkBuilder
@@ -128,7 +128,7 @@ def try_rules(folder: str, runbooks: str) -> None:
 
 
 def rule_files(settings: Settings) -> Looks:
-    """How the files that rules are made of look now."""
+    """Return the fingerprint of the rule files on disk."""
     from responder.rulebook.file_state import look
 
     return look([settings.rules, settings.runbooks])

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from responder.store.database import Database
     from responder.store.inbox.inbox import Inbox
 
+#: How long a start waits for another process that migrates the database.
 MIGRATE_SECONDS = 60.0
-"""How long a start waits for another process that migrates the database."""
 
+#: How long a command may take to look at what a database holds, and waits for others that write.
 LOOK_SECONDS = 60.0
-"""How long a command may take to look at what a database holds, and waits for others that write."""
 
 
 def prepare_store(settings: Settings) -> None:
@@ -38,7 +38,7 @@ def prepare_store(settings: Settings) -> None:
 
 
 def join_store(settings: Settings) -> None:
-    """Before the workers are forked. What the dead had claimed is free at once, where certainly nobody else lives."""
+    """Prepare the store before the fork. Claims of dead processes are released if no other process runs."""
     from responder.store.database import Database
     from responder.store.maintenance import clock_correction
     from responder.store.schema import tables
@@ -107,7 +107,7 @@ def inbox(settings: Settings) -> Iterator[Inbox]:
 
 
 def retention(settings: Settings, database: Database, clock: Clock) -> RetentionJob:
-    """What deletes the old."""
+    """Build the retention job."""
     from responder.engine.jobs.retention import RetentionJob
 
     return RetentionJob(database, clock, timedelta(days=settings.retention_days), settings.max_database_bytes)

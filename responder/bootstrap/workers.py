@@ -49,8 +49,8 @@ from responder.web.auth import guard
 from responder.web.metrics import RulesInfo, StoreCollector
 from responder.web.multiprocess import CounterFiles
 
+#: How long a stopping worker may take to finish what it is sending.
 DRAIN_SECONDS = 8.0
-"""How long a stopping worker may take to finish what it is sending."""
 #: Rest of a loop that has nothing left to do.
 _REST_SECONDS = 3600.0
 #: Interval of checks for deleted or replaced files of SQLite: a lost commit is noticed within a second.
@@ -59,7 +59,7 @@ _FILES_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker process: the web application and, unless the role is web, the engine."""
+    """A worker process: the web application and, unless the role is web, the engine."""
 
     app: Flask
     engine: Engine | None
@@ -239,7 +239,7 @@ def jobs(
     clock: Clock,
     alive: Callable[[], bool] = lambda: True,
 ) -> dict[str, Job]:
-    """What the engine does on a schedule, by name: one line a job. Each turn is taken by one process of all."""
+    """Return the scheduled jobs of the engine by name. Each run is made by one process of all."""
     grace = timedelta(seconds=settings.reconcile_grace)
     asking = AlertmanagerClient(bootstrap.outgoing(settings, clock), clock)
     ways = fallback.FallbackJob(database, ledger, decisions, clock, settings.fallback_seconds)

@@ -1,1 +1,1 @@
-"""The third step: run read-only probes at once under one deadline, and say in one sentence what they found."""
+"""The third stage: run read-only probes in parallel under one deadline, and draw one conclusion."""

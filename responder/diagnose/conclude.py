@@ -1,4 +1,4 @@
-"""What findings say together: the likely cause, changes, what is ruled out, what is unknown, and the severity. Pure."""
+"""Conclusion of the findings: likely cause, changes, ruled out, unknown, and the severity. Pure."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from responder.model.finding import Conclusion, Finding, Verdict, rank, worst_fi
 from responder.model.rule import FindingCondition
 from responder.model.text import cut
 
+#: The probe whose finding is the change, whatever its verdict.
 RECENT_CHANGES = "recent-changes"
-"""The probe whose answer says what changed, whatever its verdict."""
 
 _LIMIT = 500
 _NAMED = 2
 
 
 def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
-    """What the findings say together about ``subject``. Each part is empty where there is nothing to say."""
+    """Return the conclusion of the findings about ``subject``. Parts without content are empty."""
     ranked = worst_first(findings)
     changes = [finding for finding in ranked if finding.probe == RECENT_CHANGES]
     told = [finding for finding in changes if finding.verdict in {Verdict.OK, Verdict.BAD}]
-    # What changed has its own place; only where it could not be seen it counts among the unknown.
+    # A change has its own part; it counts as unknown only if the probe failed.
     others = tuple(finding for finding in ranked if finding not in told)
     well = [finding for finding in others if finding.verdict is Verdict.OK]
     return Conclusion(
@@ -43,7 +43,7 @@ def _changed(finding: Finding) -> str:
 def _likely(bad: list[Finding], subject: Subject) -> str:
     if not bad:
         return ""
-    # Within a rank, evidence about the subject itself comes before that about its neighbours.
+    # Within a rank, evidence about the subject itself comes before evidence about its neighbors.
     own = sorted(bad, key=lambda finding: (rank(finding), not _is_about(finding, subject)))
     text = "; ".join(_evidence(finding) for finding in own[:_NAMED])
     more = f"; and {len(own) - _NAMED} more" if len(own) > _NAMED else ""
@@ -59,7 +59,7 @@ def _is_about(finding: Finding, subject: Subject) -> bool:
 
 
 def _ruled_out(findings: Sequence[Finding], subject: Subject) -> str:
-    """Probes by their names, and what one of several answers was about by its own: the probe as a whole is not ok."""
+    """Return the ok probes by name, and the ok targets of probes with several targets by theirs."""
     names: list[str] = []
     neighbours: list[str] = []
     answers = Counter(finding.probe for finding in findings)
@@ -84,12 +84,12 @@ def _unknown(findings: tuple[Finding, ...]) -> str:
     return cut("; ".join(parts), _LIMIT)
 
 
+#: The worst first.
 _WORDS = ("bad", "warning", "unknown", "ok")
-"""The worst first."""
 
 
 def judge(turns: Iterable[FindingAdjustment], findings: Sequence[Finding]) -> tuple[FindingAdjustment, str] | None:
-    """The turn that applies, and the findings it goes by in one sentence; None where none applies."""
+    """Return the adjustment that applies and its findings in one sentence; None if none applies."""
     for turn in turns:
         said = [_made(sought, findings) for sought in turn.findings]
         if all(said):
@@ -98,14 +98,14 @@ def judge(turns: Iterable[FindingAdjustment], findings: Sequence[Finding]) -> tu
 
 
 def word(finding: Finding) -> str:
-    """What a rule calls a finding; empty for a question that was not asked."""
+    """Return the result as rules name it: ok, warning, bad, unknown; empty if the check was skipped."""
     if finding.verdict is Verdict.SKIPPED:
         return ""
     return "warning" if finding.warning and finding.verdict is Verdict.BAD else finding.verdict.value
 
 
 def _made(sought: FindingCondition, findings: Sequence[Finding]) -> str:
-    """The finding in words where it is one of those sought: of a probe with several answers the worst counts."""
+    """Return the finding in words if it meets the condition; of a probe with several findings the worst counts."""
     answers = [finding for finding in findings if finding.probe == sought.probe and word(finding)]
     worst = min(answers, key=lambda each: _WORDS.index(word(each)), default=None)
     if worst is None or word(worst) not in sought.words:

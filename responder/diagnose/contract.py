@@ -1,4 +1,4 @@
-"""What a kind of probe is. Adding one: a file in ``probes/``, a line in ``PROBES``, a case in the contract tests."""
+"""The contract of a probe kind. To add one: a file in ``probes/``, a line in ``PROBES``, a contract case."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from responder.outgoing import Outgoing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeContext:
-    """All that a question may be made of: who the alert is about, the catalogue, and where Prometheus is.
+    """Input of a probe: the alert's subject, the catalog, and the address of Prometheus.
 
-    Addresses come from the catalogue and the settings only. Values of ``subject`` are hostile: they only select from
-    the catalogue, or go through the builder for the language they end up in.
+    Addresses come from the catalog and the settings only. Values of ``subject`` are hostile: they only select from
+    the catalog, or go through the builder for the language they end up in.
     """
 
     subject: Subject
@@ -28,11 +28,11 @@ class ProbeContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeQuestion:
-    """One question, complete and not yet asked; a dry-run prints it.
+    """A planned check, complete and not yet run; ``dry-run`` prints it.
 
-    ``target`` is who it is about in people's words, ``question`` what will be asked, fit to be pasted. ``skip`` says
-    why it cannot be, empty where it can. ``wire`` is the kind's own: what ``look`` needs to ask it. ``timeout`` is
-    seconds. ``place`` is who must answer, where that is not the target itself: a Prometheus, a host and port.
+    ``target`` names what is checked, ``question`` is the query, fit to be pasted. ``skip`` says
+    why it is skipped, empty if it is not. ``wire`` is the kind's own input for ``look``. ``timeout`` is
+    seconds. ``place`` is the server that responds if it is not the target itself: a Prometheus, a host and port.
     """
 
     probe: str
@@ -48,7 +48,7 @@ class ProbeQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeTools:
-    """What a probe looks with."""
+    """Dependencies of a running probe."""
 
     outgoing: Outgoing
     clock: Clock
@@ -62,10 +62,10 @@ class ProbeKind(Generic[Spec]):
     """A kind of probe, with the type of its own values in a rule file.
 
     ``spec`` is a frozen dataclass: its fields are the keys a rule file may give (checked with pydantic, unknown keys
-    are problems). ``check`` returns what is wrong with a spec beyond its types, as sentences. ``asks`` is pure and
-    never fails: what cannot be asked becomes a skipped Ask. ``look`` asks one: it returns by the deadline, raises
-    nothing, and answers unknown whenever it could not look. ``opening`` is what it sends first over a connection, empty
-    for nothing: a request that cannot change anything.
+    are problems). ``check`` returns the problems of a spec beyond its types, as sentences. ``asks`` is pure and
+    never fails: a check that is not possible is skipped. ``look`` runs one: it returns by the deadline, raises
+    nothing, and returns unknown if the check was not possible. ``opening`` is the first bytes it sends over a
+    connection, empty for none: a request that cannot change anything.
     """
 
     name: str

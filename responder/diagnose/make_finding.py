@@ -1,4 +1,4 @@
-"""How a probe says what it found: within the limits, cleaned, and never without a number."""
+"""Builds findings: cleaned, and within the length limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def answer(
     points: Sequence[tuple[float, float]] = (),
     names_target: bool = False,
 ) -> Finding:
-    """The finding for ``ask``: its headline is the target and ``fact``, which should begin with what matters."""
+    """Return the finding for ``ask``: its headline is the target and ``fact``."""
     return Finding(
         probe=ask.probe,
         kind=ask.kind,
@@ -44,7 +44,7 @@ def answer(
 def unreachable(
     ask: ProbeQuestion, error: UnreachableError, took: float, verdict: Verdict = Verdict.UNKNOWN
 ) -> Finding:
-    """Nobody answered: we could not look, which says nothing about the target's health."""
+    """Return an unknown finding: no response says nothing about the target's health."""
     reason = str(error)
     fact = reason if any(letter.isdigit() for letter in reason) else f"{reason} after {span(took)}"
     return answer(ask, verdict, fact, duration=took)

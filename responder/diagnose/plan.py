@@ -1,4 +1,4 @@
-"""Plans probes: which questions a page asks, and the address that each question goes to. Pure."""
+"""Plans probes: the checks of a page, and the address of each check. Pure."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from responder.outgoing.client import PORTS
 def plan(
     names: Iterable[str], book: RuleBook, kinds: Mapping[str, ProbeKind[Any]], scene: ProbeContext
 ) -> tuple[ProbeQuestion, ...]:
-    """Every question of the probes named, in their order, each probe once.
+    """Return the checks of the probes named, in their order, each probe once.
 
-    A name the rule book does not know, or a probe of no known kind, becomes a skipped Ask: planning never fails.
+    A name the rule book does not know, or a probe of no known kind, becomes a skipped check: planning never fails.
     """
     return tuple(ask for name in dict.fromkeys(names) for ask in _asks(name, book, kinds, scene))
 
@@ -60,12 +60,12 @@ class Endpoint:
 
 
 def service_of(scene: ProbeContext) -> Service | None:
-    """The catalogue's entry for what the alert is about."""
+    """Return the catalog entry of the alert's subject."""
     return scene.services.get(scene.subject.service) if scene.subject.service is not None else None
 
 
 def subject_name(scene: ProbeContext) -> str:
-    """What the alert is about, in a few clean words: an alert may claim any name."""
+    """Return the subject's name, cleaned and cut: an alert may contain any name."""
     return tidy_line(scene.subject.name, NAME_LIMIT) or "unknown subject"
 
 
@@ -96,7 +96,7 @@ def locate(target: str, scene: ProbeContext) -> tuple[str, Endpoint | None, str]
 
 
 def check_target(key: str, target: str) -> tuple[str, ...]:
-    """What is wrong with a ``${health}`` or ``host:port`` of a rule file."""
+    """Return the problems of a ``${health}`` or ``host:port`` of a rule file."""
     if target == HEALTH:
         return ()
     try:
@@ -107,18 +107,18 @@ def check_target(key: str, target: str) -> tuple[str, ...]:
 
 
 def check_host(key: str, host: str) -> tuple[str, ...]:
-    """What is wrong with a literal host name or IP address."""
+    """Return the problems of a literal host name or IP address."""
     if "${" in host:
         return (f"{key} takes no placeholder but {HEALTH}: labels never choose an address",)
     if not _HOST.fullmatch(host):
         return (f"{key}: {host!r} is no host name",)
     if is_forbidden(host):
-        return (f"{key}: {host} is a link-local or metadata address, which is never asked",)
+        return (f"{key}: {host} is a link-local or metadata address, which probes never query",)
     return ()
 
 
 def check_url(key: str, url: str) -> tuple[str, ...]:
-    """What is wrong with ``${health}``, ``${health}/more`` or an absolute http(s) address."""
+    """Return the problems of ``${health}``, ``${health}/more`` or an absolute http(s) address."""
     rest = url.removeprefix(HEALTH)
     if rest != url:
         fits = rest == "" or (rest.startswith("/") and "${" not in rest and rest.isprintable() and " " not in rest)
@@ -130,5 +130,5 @@ def check_url(key: str, url: str) -> tuple[str, ...]:
     except ValueError:
         return (f"{key} must be {HEALTH} or an absolute http(s) address, not {url!r}",)
     if "@" in urlsplit(url).netloc:
-        return (f"{key} holds a user name or password: take it out of the rule file",)
+        return (f"{key} holds a user name or password: remove it from the rule file",)
     return check_host(key, host)

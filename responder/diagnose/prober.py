@@ -1,4 +1,4 @@
-"""All probes at once, and back by the deadline, whatever any of them does."""
+"""Runs probes in parallel and returns by the deadline, whatever any of them does."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _News = queue.SimpleQueue[tuple[int, Finding | None]]
 
 @dataclass(slots=True)
 class _Job:
-    """One question of one run. ``news`` is the run's: (number, None) when a job starts, (number, finding) when it ends.
+    """A check of a run. ``news`` is the run's: (number, None) when a job starts, (number, finding) when it ends.
 
-    ``deadline`` is the run's until the job starts, then its own. ``followers`` asked the same meanwhile: they get the
+    ``deadline`` is the run's until the job starts, then its own. ``followers`` have the same query: they get the
     same answer, and have no thread of their own.
     """
 
@@ -48,7 +48,7 @@ class _Job:
     followers: list[_Job] = field(default_factory=list)
 
     def start(self, now: float) -> None:
-        """The question is being asked from now on. The run may have to wake up earlier than it thought."""
+        """Mark the check as started. The run may have to wake up earlier than planned."""
         self.began, self.started = now, True
         self.deadline = self.deadline.sooner(self.ask.timeout, now)
         self.news.put((self.number, None))
@@ -57,7 +57,7 @@ class _Job:
 class Prober:
     """Asks questions on a bounded number of daemon threads. Safe to share between threads.
 
-    The threads are our own: those of concurrent.futures are joined when the interpreter exits, so that one probe which
+    The threads are not those of concurrent.futures, which are joined when the interpreter exits, so that one probe that
     hangs would keep the process from ending.
     """
 
@@ -79,8 +79,8 @@ class Prober:
         """A finding for every ask, in their order, at ``deadline`` (and a tenth of a second) at the latest.
 
         ``on_each`` is called in this thread with every finding as it comes. A question without an answer in time is
-        unknown; so is one that got no thread, because others hang. What was asked a moment ago, or is being asked, is
-        not asked again; nor is a place that has not answered several times.
+        unknown; so is one that got no thread, because others hang. A query that ran a moment ago, or is running, is
+        not repeated; nor is a server queried that has timed out several times.
         """
         findings: dict[int, Finding] = {}
 
@@ -112,7 +112,7 @@ class Prober:
             self._jobs.put(None)
 
     def _without_asking(self, ask: ProbeQuestion, now: float) -> Finding | None:
-        """The finding for a question that need not, or should not, be asked."""
+        """Return the finding of a check that need not, or should not, run."""
         if ask.skip:
             return skipped(ask)
         if recalled := self._memory.recall(ask, now):
@@ -168,7 +168,7 @@ class Prober:
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def _follows(self, job: _Job) -> bool:
-        """Whether the same is being asked already, for about as long as we would: then its answer is ours as well."""
+        """Return True if the same query is running with about the same deadline: the job then shares its answer."""
         now = self._tools.clock.monotonic()
         with self._lock:
             leader = self._asked.get(same(job.ask))
@@ -204,7 +204,7 @@ class Prober:
             each.news.put((each.number, finding if each is job else told_again(finding, each.ask, 0.0)))
 
     def _ask_anew(self, job: _Job) -> None:
-        """Nobody can follow this job from now on. Call it with the lock held."""
+        """Let no other job follow this one. The caller holds the lock."""
         if self._asked.get(same(job.ask)) is job:
             del self._asked[same(job.ask)]
 
@@ -227,5 +227,5 @@ class Prober:
 
 
 def _place(ask: ProbeQuestion) -> str:
-    """Who has to answer."""
+    """Return the circuit breaker's key."""
     return f"{ask.kind} {ask.place or ask.target}"

@@ -1,4 +1,4 @@
-"""Prometheus's query answers as series of numbers; whatever is not of that shape has a reason instead."""
+"""Parsing of Prometheus's query responses, and filling of placeholders in PromQL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LABELS_SHOWN = 6
 
 
 class PromqlError(Exception):
-    """The answer holds nothing to judge by; the text says why, ``detail`` what Prometheus said."""
+    """The response has no usable value; the text says why, ``detail`` is Prometheus's own text."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)
@@ -190,7 +190,7 @@ def fill(expr: str, values: Mapping[str, str], selector: str) -> str:
 
 
 def escape(value: str, quote: str = '"') -> str:
-    """``value`` as it stands between two ``quote`` signs; what people cannot see becomes its code point."""
+    """``value`` as it stands between two ``quote`` signs; invisible characters become their code points."""
     if value.isprintable() and "\\" not in value and quote not in value:
         return value
     return "".join(_escaped(sign, quote) for sign in value)

@@ -1,4 +1,4 @@
-"""A breaker for each place that probes ask: one that did not answer several times is left alone for a while."""
+"""Circuit breaker for each server that probes query, and a short cache of answers."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from responder.diagnose.contract import ProbeQuestion
 from responder.model.finding import HEADLINE_LIMIT, Finding, Verdict
 from responder.model.text import cut
 
+#: Consecutive timeouts after which the circuit opens.
 TIMES = 3
-"""So often in a row nobody answered before a place is left alone."""
+#: Seconds until one check is let through again.
 PAUSE = 30.0
-"""Seconds until one question tries it again."""
+#: Seconds of waiting from which a failure counts. An immediate refusal costs nothing to try again.
 SLOW = 1.0
-"""Seconds of waiting from which no answer counts. A place that refuses at once costs nothing to ask again."""
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerState:
-    """How often in a row a place did not answer, and the tick from which it may be tried again."""
+    """Consecutive timeouts of a server, and the monotonic time of the next attempt."""
 
     failures: int = 0
     retry_at: float = 0.0
 
     @property
     def blown(self) -> bool:
-        """Whether the place is left alone."""
+        """True if the circuit is open."""
         return self.failures >= TIMES
 
 
 def ask(fuse: BreakerState, now: float) -> tuple[BreakerState, float]:
-    """Whether to ask: the seconds until the next try, 0 for now. A blown fuse lets one question a pause through."""
+    """Return the new state and the seconds to wait, 0 for none. An open circuit lets one check a pause through."""
     if not fuse.blown:
         return fuse, 0.0
     if now < fuse.retry_at:
@@ -41,19 +41,19 @@ def ask(fuse: BreakerState, now: float) -> tuple[BreakerState, float]:
 
 
 def after(fuse: BreakerState, *, answered: bool, now: float) -> BreakerState:
-    """The fuse after a question was answered or not."""
+    """Return the state after a check succeeded or timed out."""
     return BreakerState() if answered else BreakerState(fuse.failures + 1, now + PAUSE)
 
 
 class CircuitBreaker:
-    """The fuses of one process. Safe to share between threads."""
+    """Circuit breakers of one process. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._fuses: dict[str, BreakerState] = {}
         self._guard = threading.Lock()
 
     def ask(self, place: str, now: float) -> tuple[int, float]:
-        """How often in a row ``place`` did not answer, and the seconds until it may be asked, 0 for now."""
+        """Return the consecutive timeouts of ``place`` and the seconds until the next attempt, 0 for now."""
         with self._guard:
             fuse, wait = ask(self._fuses.get(place, BreakerState()), now)
             if fuse.failures:
@@ -61,7 +61,7 @@ class CircuitBreaker:
         return fuse.failures, wait
 
     def note(self, place: str, *, answered: bool, now: float) -> None:
-        """A question to ``place`` was answered or not."""
+        """Record the result of a check of ``place``."""
         with self._guard:
             fuse = after(self._fuses.get(place, BreakerState()), answered=answered, now=now)
             if fuse.failures:
@@ -70,17 +70,17 @@ class CircuitBreaker:
                 self._fuses.pop(place, None)
 
 
+#: Seconds for which an answer is reused. Its finding shows the age.
 FRESH = 10.0
-"""Seconds for which an answer is given again. It says how old it is."""
 
 
 def same(ask: ProbeQuestion) -> Hashable:
-    """What two questions share that are the same: all but the name of the probe and the time it is given."""
+    """Return the cache key: everything except the probe's name and its timeout."""
     return ask.kind, ask.target, ask.question, repr(ask.wire)
 
 
 def told_again(finding: Finding, ask: ProbeQuestion, age: float) -> Finding:
-    """The finding for another probe that asked the same, with its age in seconds."""
+    """Return the finding for another probe with the same query, with its age in seconds."""
     said = f" ({age:.0f} s ago)" if age >= 1 else ""
     return replace(
         finding,
@@ -94,7 +94,7 @@ def told_again(finding: Finding, ask: ProbeQuestion, age: float) -> Finding:
 class AnswerCache:
     """The answers of the last seconds of one process. Safe to share between threads.
 
-    Only ok and bad are kept: who could not look does not keep others from looking.
+    Only ok and bad are kept: an unknown result does not keep others from trying.
     """
 
     def __init__(self) -> None:

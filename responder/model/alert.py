@@ -12,7 +12,7 @@ Labels = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One member of a webhook's ``alerts`` list.
+    """A member of a webhook's ``alerts`` list.
 
     ``ends_at`` is None while the alert fires (Alertmanager sends the year 1 then). ``fingerprint`` covers the labels
     only: annotations of the same alert may differ between two deliveries.
@@ -34,11 +34,11 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertGroup:
-    """One notification: the whole group as Alertmanager sees it now, not what changed.
+    """A notification: the whole group as Alertmanager sees it now, not only the changes.
 
     ``cluster`` is the last segment of the webhook's URL, empty where it names none. ``truncated`` counts the alerts
     that ``max_alerts`` cut off: with any, neither the group's status nor its common labels can be relied upon.
-    ``outdated`` are members that tell less than we know already, left out of ``alerts``; the receiver sets none.
+    ``outdated`` are members older than the known state, left out of ``alerts``; the receiver sets none.
     """
 
     group_key: str
@@ -59,10 +59,10 @@ class AlertGroup:
 
     @property
     def dedup_key(self) -> str:
-        """What makes deliveries the same incident, here and at PagerDuty: 64 hex characters.
+        """Key that makes notifications the same incident, here and at PagerDuty: 64 hex characters.
 
         Without a cluster it is sha256(groupKey), exactly what Alertmanager's own PagerDuty notifier sends
-        (``notify/util.go``, ``Key.Hash``), so that a native fallback receiver deduplicates with our pages.
+        (``notify/util.go``, ``Key.Hash``), so that a native fallback receiver deduplicates with responder's pages.
         """
         text = f"{self.cluster}\n{self.group_key}" if self.cluster else self.group_key
         return sha256(text.encode()).hexdigest()

@@ -17,7 +17,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was checked, how bad it is, the finding, and what to change (empty if nothing)."""
+    """Subject, level, finding, and what to change (empty if nothing) of a check."""
 
     about: str
     level: Level

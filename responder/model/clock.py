@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+#: Limits of usable times; the last day is left out, since a float rounds its end into the year 10000.
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
-"""The ends of what we can reckon with; the last day is left out, since a float rounds its end into the year 10000."""
 
 
 def moment(seconds: float) -> datetime:
@@ -16,7 +16,7 @@ def moment(seconds: float) -> datetime:
 
 
 class Clock(Protocol):
-    """Where the shell reads the time. Tests pass their own."""
+    """Source of the time for the shell. Tests pass their own."""
 
     def now(self) -> datetime:
         """The wall clock, in UTC."""
@@ -27,7 +27,7 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment on the monotonic clock, in seconds, after which nobody waits any longer."""
+    """A moment on the monotonic clock, in seconds, after which waiting ends."""
 
     at: float
 
@@ -69,7 +69,7 @@ def brief(seconds: float) -> str:
 
 
 def between(start: datetime, end: datetime) -> str:
-    """How long from ``start`` to ``end``; nothing is shorter than 0 seconds."""
+    """Return the duration from ``start`` to ``end``, never below 0 seconds."""
     return lasted((end - start).total_seconds())
 
 

@@ -1,4 +1,4 @@
-"""What the messages of an incident are composed from: the decision as it was made, its alerts and its findings."""
+"""Content of an incident, from which its messages are composed: the decision, the alerts and the findings."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class DecisionRecord:
 
 @dataclass(frozen=True, slots=True)
 class AlertMember:
-    """One alert of the extract, with what it does not share with all others. ``fingerprint`` is Alertmanager's."""
+    """An alert of the extract, with what it does not share with all others. ``fingerprint`` is Alertmanager's."""
 
     fingerprint: str
     firing: bool
@@ -83,7 +83,7 @@ class AlertExtract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentContent:
-    """What all messages of an incident share: triage writes the first two parts, diagnosis the others.
+    """Content shared by all messages of an incident: triage writes the first two parts, diagnosis the others.
 
     ``incident`` is the id of the incident, or of the digest of a flood.
     """
@@ -97,11 +97,11 @@ class IncidentContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageFacts:
-    """What is true of one message only, as of the moment it was decided.
+    """Facts of one message only, as of the moment it was decided.
 
-    ``update`` says what changed and why. ``fallback_reason`` says why another channel did not take the page, and
-    ``reaches_on_call`` whether the fallback still pages somebody. ``easing`` marks an update that reports improvement.
-    ``due_by`` is when the message was to leave at the latest. ``ended_at`` and ``resolution`` belong to a resolve.
+    ``update`` is the change and its reason. ``fallback_reason`` is why another channel did not accept the page, and
+    ``reaches_on_call`` is True if the fallback still pages on-call. ``easing`` marks an update that reports
+    improvement. ``due_by`` is the latest time to send. ``ended_at`` and ``resolution`` belong to a resolve.
     """
 
     update: str = ""

@@ -1,4 +1,4 @@
-"""What triage decided about a delivery, and why."""
+"""Decision of triage about a notification, with its reasons."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from responder.model.rule import Action, FindingCondition, Rule, Severity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What the alert is about.
+    """Subject of an alert.
 
-    ``service`` is a name of the catalogue, or None where the alert names none of them; people read ``name`` then.
+    ``service`` is a name of the catalog, or None if the alert names none; pages show ``name`` then.
     ``values`` are the label values a probe may ask about. ``why`` says which label won, ``rejected`` which did not.
     """
 
@@ -30,7 +30,7 @@ class Subject:
 class FindingAdjustment:
     """The severity that an incident takes where all these findings are made. It may be the one it has.
 
-    ``held`` says why nobody is woken then although the severity pages; it is empty where somebody is.
+    ``held`` is the reason why on-call is not paged although the severity pages; it is empty if on-call is.
     """
 
     findings: tuple[FindingCondition, ...]
@@ -40,9 +40,9 @@ class FindingAdjustment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowDecision:
-    """What a rule in shadow would have decided about an alert, had it not been passed over.
+    """Decision that a rule in shadow would have made about an alert.
 
-    ``reason`` is the reason for the severity, with that for which nobody would be woken.
+    ``reason`` is the reason for the severity, with the reason why on-call would not be paged.
     """
 
     rule: Rule
@@ -53,7 +53,7 @@ class ShadowDecision:
     def said(self) -> str:
         """In a few words: the severity and why, or that it would only be recorded."""
         if self.rule.action is Action.HEARTBEAT:
-            return "heartbeat, nobody would be told"
+            return "heartbeat, no message"
         return f"{self.severity.name} {self.reason}"
 
     def __str__(self) -> str:
@@ -76,12 +76,12 @@ class RuleMatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What will happen for one delivery.
+    """Consequences of one notification.
 
     ``ruling`` is the one with the highest severity among the firing alerts (the resolved ones where none fires): its
     rule gives runbook, probes and channels. ``rulings`` has one entry an alert. ``reason`` is one sentence.
     ``turns`` are what findings may make of the severity; ``found`` is what they made of it before. ``held`` says why
-    nobody is woken although the severity pages; it is empty where somebody is.
+    on-call is not paged although the severity pages; it is empty if on-call is.
     ``key`` is that of the incident where several groups are gathered, and ``gathered`` which alert is of which; both
     are empty where the group is an incident of its own. ``joins`` says that another group of it is what it is about.
     ``trial`` is the worst that rules in shadow would have decided about its alerts; it changes nothing.
@@ -102,7 +102,7 @@ class Decision:
 
     @property
     def pages(self) -> bool:
-        """Whether somebody may be woken."""
+        """True if on-call may be paged."""
         return self.severity.pages and not self.held
 
     @property

@@ -1,4 +1,4 @@
-"""A webhook body we have acknowledged, and what triage makes of it."""
+"""A stored webhook payload, and the work that triage derives from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from responder.model.message import OutboxMessage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One kept body, byte for byte. ``cluster`` is the last segment of the webhook's URL, empty where it has none."""
+    """A stored payload, byte for byte. ``cluster`` is the last segment of the webhook's URL, empty for none."""
 
     id: int
     received_at: datetime
@@ -27,7 +27,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosisRequest:
-    """What a diagnosis needs and nothing else: it must outlive the process that wrote it.
+    """Input of a diagnosis: it must outlive the process that wrote it.
 
     ``severity`` is what the incident had, ``reason`` why, ``turns`` what findings may make of it, and ``wished`` the
     rule's channels.
@@ -57,7 +57,7 @@ class AdjustedSeverity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosisResult:
-    """What a diagnosis leads to. ``turned`` is None where the findings leave the severity as it is."""
+    """Result of a diagnosis. ``turned`` is None where the findings leave the severity as it is."""
 
     findings: tuple[Finding, ...]
     conclusion: Conclusion

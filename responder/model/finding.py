@@ -1,4 +1,4 @@
-"""What a probe found out."""
+"""Findings of probes, and the conclusion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Verdict(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Verdict | None:
-        """A newer replica's verdict, met while a rollout is under way: we cannot say what it means."""
+        """Return unknown for a verdict that a newer replica wrote during a rollout."""
         return cls.UNKNOWN if isinstance(value, str) else None
 
 
@@ -30,9 +30,9 @@ class Finding:
     """The answer of one probe about one target.
 
     ``headline`` is one line of at most 120 characters with a number in it; ``detail`` at most 2,048 characters.
-    ``duration`` is seconds. ``question`` is exactly what was asked, fit to be pasted. ``points`` are (epoch seconds,
+    ``duration`` is seconds. ``question`` is the exact query, fit to be pasted. ``points`` are (epoch seconds,
     value) pairs for a sparkline. ``warning`` marks a bad finding that crossed only the lower of two thresholds.
-    ``judged`` is false where no threshold was given: such a figure tells something, and rules nothing out.
+    ``judged`` is False without a threshold: such a value is context, and rules nothing out.
     ``names_target`` is True if an ok answer about another target is listed by that target's name, not the probe's.
     All text is untrusted and was cleaned and redacted, not escaped.
     """
@@ -67,7 +67,7 @@ def rank(finding: Finding) -> tuple[int, bool]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """What the findings say together, in people's words. ``likely`` is one sentence, or empty.
+    """Conclusion of the findings, in words. ``likely`` is one sentence, or empty.
 
     ``seen`` are the figures that nothing judged: where errors come from, how a container ended.
     """
@@ -79,5 +79,5 @@ class Conclusion:
     seen: str = ""
 
 
+#: No probe ran, or none has finished yet.
 NOTHING = Conclusion()
-"""Where nothing was asked, or nothing answered yet."""

@@ -1,4 +1,4 @@
-"""A flood: more new incidents of one severity than people can read one by one."""
+"""A flood: more new incidents of one severity than can be handled individually."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloodCounter:
-    """What is remembered of one severity's new incidents. Times are epoch seconds, 0 for never.
+    """Counters of one severity's new incidents. Times are epoch seconds, 0 for never.
 
     ``arrivals`` counts them by the second within the last minute, ``alone`` those of them that had a page of their own
     although a flood was on. ``digest`` is the flood's id, empty while there is none; the rest is about that flood:
-    ``held`` incidents are told in its digest only, ``told_held`` of them people have heard of. ``kinds`` counts
+    ``held`` incidents are in its digest only, ``told_held`` of them were announced. ``kinds`` counts
     "alertname of subject", ``names`` alert names, ``services`` those of the catalogue and ``labels`` "name=value" that
-    all alerts of an incident share, the biggest of each. ``channels`` are those it concerns, ``told`` those that have
-    heard, last at ``told_at`` and ``updates`` times since its page.
+    all alerts of an incident share, the biggest of each. ``channels`` are those it concerns, ``told`` those that were
+    notified, last at ``told_at`` and ``updates`` times since its page.
     """
 
     severity: str

@@ -20,10 +20,10 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeartbeatState:
-    """What is known of one expected cluster.
+    """State of one expected cluster.
 
-    ``seen_at`` is when its Watchdog last arrived, None for never. ``since`` is since when somebody has been watching
-    without a break, and ``watched_at`` when somebody last did.
+    ``seen_at`` is when its Watchdog last arrived, None for never. ``since`` is the time since which a process has been
+    watching without a break, and ``watched_at`` the last time one did.
     """
 
     cluster: str

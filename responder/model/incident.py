@@ -13,10 +13,10 @@ UNJUDGED = "(none)"
 
 @dataclass(frozen=True, slots=True)
 class AlertState:
-    """What we last heard of one alert of the group. Times are epoch seconds; ``ends_at`` is None while it fires.
+    """Last known state of an alert of the group. Times are epoch seconds; ``ends_at`` is None while it fires.
 
-    ``doubted_at`` is when an Alertmanager said that it still fires although we had heard of its end. ``flaps`` counts
-    how often it began again in the life of the incident.
+    ``doubted_at`` is when an Alertmanager reported it as firing although it had been reported as resolved. ``flaps``
+    counts its re-fires during the incident.
     """
 
     starts_at: float
@@ -44,16 +44,16 @@ class SeverityOverride:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """The state we compare the next notification with. ``alerts`` maps fingerprints to what is known of them.
+    """The state that the next notification is compared with. ``alerts`` maps fingerprints to what is known of them.
 
-    ``channels`` are those that were told of it; ``delivery`` is the id of the last delivery applied.
+    ``channels`` are those that were notified; ``delivery`` is the id of the last delivery applied.
     ``found`` is what findings made of its severity, which holds until its rule gives a worse one.
     ``gathered`` maps the fingerprints of an incident of several groups to their groups; it is empty for one group.
     ``flaps`` counts how often it fired again after all of it was resolved, the last time at ``reopened_at``. Where
     it is kept open until ``held_until`` although nothing fires, ``hold`` says why it is over then. At ``review_at`` it
-    is looked at without a notification. ``silenced`` is what people were told of a silence, ``gone_since`` when no
+    is checked without a notification. ``silenced`` is the silence that was announced, ``gone_since`` when no
     Alertmanager listed it any more.
-    ``digest`` is the flood whose digest alone tells of it while ``channels`` is empty.
+    ``digest`` is the flood whose digest alone mentions it while ``channels`` is empty.
     """
 
     id: str
@@ -87,7 +87,7 @@ class Incident:
 
 
 class ChangeKind(StrEnum):
-    """How a notification differs from the incident as we know it."""
+    """Difference between a notification and the known state of the incident."""
 
     NEW = "new"
     AGAIN = "again"
@@ -105,7 +105,7 @@ class Change:
     """The difference, with its reason in one sentence. ``alerts`` is what is known after it.
 
     ``hold``, ``held_until``, ``review_at`` and ``flaps`` are the incident's after it. ``quiet`` marks a flap like those
-    that people were told of: it is counted, and who reads along is not told once more.
+    that was announced: it is counted, and not announced again.
     """
 
     kind: ChangeKind
@@ -121,5 +121,5 @@ class Change:
 
     @property
     def firing(self) -> int:
-        """How many alerts fire after this change."""
+        """Number of alerts that fire after this change."""
         return sum(known.ends_at is None for known in self.alerts.values())

@@ -1,4 +1,4 @@
-"""A message to people: one row of the outbox, and what a channel makes of it on the wire."""
+"""A message: its outbox row, and the request that a channel renders from it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class MailServer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a channel wants sent. ``url`` and ``headers`` may hold secrets: ``repr`` shows neither.
+    """A request of a channel. ``url`` and ``headers`` may hold secrets: ``repr`` shows neither.
 
     Mail goes to ``mail_server``; an empty one only looks whether the server takes mail.
     """
@@ -101,7 +101,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back: at most the first 64 KiB of the body."""
+    """A response, with at most the first 64 KiB of its body."""
 
     status: int
     body: bytes

@@ -1,4 +1,4 @@
-"""How a delivery to a channel ended: three names, and nothing else is possible."""
+"""Outcome of sending a message: delivered, refused, or try later."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One finding about a rule file or a runbook. ``code`` is stable; ``hint`` says what to write instead."""
+    """A problem in a rule file or a runbook. ``code`` is stable; ``hint`` says what to write instead."""
 
     place: Place
     code: str

@@ -1,4 +1,4 @@
-"""The channel-neutral page: everything people should read, before any channel gives it a shape."""
+"""The channel-neutral page: all that a message shows, before a channel renders it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from responder.model.rule import Link
 class MessageKind(StrEnum):
     """Which of the message templates applies.
 
-    ``again`` reopens an incident that people had heard the end of. ``late`` carries findings that came after the page
+    ``again`` reopens an incident whose resolution was announced. ``late`` carries findings that came after the page
     had left. ``fallback`` is a page that comes this way because another channel did not take it: ``Report.detour`` says
-    why. ``unclosed`` says that the pager refused the end, so that somebody must close it there by hand.
+    why. ``unclosed`` says that the pager rejected the resolve: it must be resolved there manually.
     """
 
     START = "start"
@@ -29,7 +29,7 @@ class MessageKind(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> MessageKind | None:
-        """The moment of a newer replica, met while a rollout is under way: told as an update rather than not at all."""
+        """Return an update for an unknown kind, which a newer replica wrote during a rollout."""
         return cls.UPDATE if isinstance(value, str) else None
 
 
@@ -49,11 +49,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One page, update or resolution. All text is untrusted: cleaned and redacted here, escaped by each channel.
+    """A page, update or resolution. All text is untrusted: cleaned and redacted here, escaped by each channel.
 
     ``severity`` is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. Times are UTC.
-    ``labels`` are those all alerts of the group share; ``note`` is what the rule wants people to know. ``pending``
-    names the probes that have not answered yet. What nobody has anything to say about stays empty.
+    ``labels`` are those all alerts of the group share; ``note`` is the rule's note. ``pending``
+    names the probes that have not answered yet. Fields without content are empty.
     """
 
     moment: MessageKind

@@ -1,4 +1,4 @@
-"""What the rule files say: severities, the service catalogue, probes by name, and the rules themselves."""
+"""Contents of the rule files: severities, the service catalog, probes by name, and the rules."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class MatcherError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A text people click on and where it leads."""
+    """A link: its text and URL."""
 
     text: str
     href: str
@@ -63,11 +63,11 @@ class RunbookRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Severity:
-    """How bad, and what follows from it. ``rank`` 1 is the worst. All times are seconds.
+    """A severity and its consequences. ``rank`` 1 is the worst. All times are seconds.
 
     ``pagerduty`` is one of critical, error, warning, info (Events API v2). ``page_budget`` is how long after the
-    webhook arrived the page may wait for the diagnosis. ``next_update`` is when people expect to hear again.
-    More than ``flood_above`` new incidents within a minute are told in a digest; with 0 each has its page.
+    webhook arrived the page may wait for the diagnosis. ``next_update`` is the interval of updates.
+    More than ``flood_above`` new incidents within a minute are sent as a digest; with 0 each has its page.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Severity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One entry of the service catalogue. ``health`` is an http(s) address; probes take targets only from here."""
+    """An entry of the service catalog. ``health`` is an http(s) address; probes take targets only from here."""
 
     name: str
     namespace: str
@@ -99,7 +99,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """Who to reach, how, and when: one row of the emergency contacts, and one step of the escalation."""
+    """A row of the emergency contacts, and a step of the escalation: role, contact and hours."""
 
     role: str
     contact: str
@@ -144,8 +144,8 @@ class Adjustment:
     """A severity that is raised or lowered where all its conditions hold.
 
     ``matchers`` are about the alert's labels, ``firing`` is how many alerts of the group fire at least, ``findings``
-    what the probes must have found. ``raises`` tells raising from lowering; ``to`` names the severity it goes to at
-    least, and where it is empty the severity goes ``steps`` further.
+    the required results of probes. ``raises`` is True to raise, False to lower; ``to`` names the severity it reaches at
+    least; if it is empty the severity moves by ``steps``.
     """
 
     matchers: tuple[Matcher, ...] = ()
@@ -157,7 +157,7 @@ class Adjustment:
 
 
 class Action(StrEnum):
-    """``notify`` tells people; ``heartbeat`` only records that the alert was seen (Watchdog)."""
+    """``notify`` sends messages; ``heartbeat`` only records that the alert arrived (Watchdog)."""
 
     NOTIFY = "notify"
     HEARTBEAT = "heartbeat"
@@ -165,10 +165,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One row of the rule files: matchers that must all hold, and what then applies.
+    """A rule: matchers that must all hold, and what then applies.
 
     ``impact`` is what users lose, where that is not the catalogue's to say.
-    ``pages_in`` maps severities to the window in which they wake somebody; those not in it always do. A ``shadow``
+    ``pages_in`` maps severities to the window in which they page; those not in it always do. A ``shadow``
     rule never decides: matching passes over it, and what it would have decided is recorded. ``gather`` names the
     labels whose values make one incident of several Alertmanager groups; it is empty where each group is an incident
     of its own.

@@ -1,4 +1,4 @@
-"""A value nobody may read by accident: a token, a key, an address that holds one."""
+"""A secret that ``repr`` never shows: a token, a key, an address that holds one."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def passwords_in(url: str) -> tuple[Secret, ...]:
 
 
 def without_passwords(url: str) -> str:
-    """The same URL or connection string for people to read."""
+    """Return the URL or connection string without its secrets."""
     shown = _USERINFO.sub(
         lambda each: f"{each['user']}:{MASK}@" if each["colon"] else f"{MASK if _alone(each, url) else each['user']}@",
         url,

@@ -1,4 +1,4 @@
-"""Foreign text made fit to show: cleaned of what people cannot see, rid of secrets, and only then cut."""
+"""Foreign text made fit to show: cleaned of invisible characters, redacted, and only then cut."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 from responder.model.redaction import MARK, redact
 
 _ELLIPSIS = "…"
-#: Characters that are looked at: eight times what any page shows, so that the work on a hostile text is bounded.
+#: Characters that are processed: eight times what any page shows, so that the work on a hostile text is bounded.
 _WINDOW = 16384
 _LONGEST_MARKER = 40
 

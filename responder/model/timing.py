@@ -1,4 +1,4 @@
-"""How long we wait before we believe what contradicts something we were told: all of it follows from one setting."""
+"""Waiting times before contradicting reports are accepted; all derive from one setting."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ _MARGIN = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What follows from ``group_interval``, the longest one of Alertmanager's routes that lead here.
+    """Times derived from ``group_interval``, the longest one of Alertmanager's routes that lead here.
 
-    Each peer of a pair tells its own view of a group once in that time, so nothing is known sooner. What concerns
-    people, and not Alertmanager, has a least length of its own, however short the interval is.
+    Each peer of a pair sends its own view of a group once in that time, so nothing is known sooner. Times that concern
+    on-call, and not Alertmanager, have a minimum, however short the interval is.
     """
 
     group_interval: timedelta = timedelta(minutes=5)
 
     @property
     def peer(self) -> timedelta:
-        """How long one Alertmanager may contradict another, or leave out what fires, until it is believed.
+        """Time for which one Alertmanager may contradict another, or omit a firing alert, until it is accepted.
 
-        The lagging one tells its own view within one ``group_interval``.
+        The lagging one sends its own view within one ``group_interval``.
         """
         return self.group_interval + _MARGIN
 
     @property
     def late(self) -> timedelta:
-        """How long after the end of an alert a notification that says otherwise is most likely an old one.
+        """Time after an alert resolved in which a notification that reports it as firing is probably late.
 
         A flush is tried for one ``group_interval`` at most, and a peer waits 15 seconds a position.
         """
@@ -36,24 +36,24 @@ class Timing:
 
     @property
     def same(self) -> timedelta:
-        """What fires again this soon after its end is the same incident."""
+        """Time after the resolution in which a re-fire belongs to the same incident."""
         return max(timedelta(minutes=30), 6 * self.group_interval)
 
     @property
     def steady(self) -> timedelta:
-        """What has fired for so long without a pause does not flap any more."""
+        """Time of firing without a pause after which flapping has ended."""
         return max(timedelta(hours=2), 24 * self.group_interval)
 
     @property
     def quiet(self) -> timedelta:
-        """How long nothing may fire before the second end is told; doubled with every time it fires again."""
+        """Time without firing before a second resolve is announced; doubled with every re-fire."""
         return max(timedelta(minutes=10), 2 * self.group_interval)
 
     @property
     def quiet_at_most(self) -> timedelta:
-        """The longest such quiet."""
+        """Upper bound of ``quiet``."""
         return max(timedelta(hours=1), 6 * self.quiet)
 
 
+#: That of Alertmanager's own default, five minutes.
 USUAL = Timing()
-"""That of Alertmanager's own default, five minutes."""

@@ -1,4 +1,4 @@
-"""Hours of the week in a time zone: when a page may wake somebody."""
+"""Hours of the week in a time zone: when pages may reach on-call."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ from responder.model.report import MessageKind
 from responder.model.setting import Setting
 from responder.notify.rate_limit import RateLimit
 
-#: Sends a request and returns the response; the caller handles what cannot be reached.
+#: Sends a request and returns the response; the caller handles unreachable servers.
 Ask = Callable[[Request], Response]
 
 
 class Use(Enum):
-    """When messages go to a channel."""
+    """Use of a channel: by rules, as a fallback only, or as the last resort."""
 
     #: Rules name it.
     RULES = "rules"
@@ -41,17 +41,17 @@ class Channel(ABC):
     name: str = field(default="")
 
     settings: ClassVar[tuple[Setting, ...]] = ()
-    #: What people call it in a sentence.
+    #: Name in a sentence.
     title: ClassVar[str]
     #: True if a message opens an incident at the vendor that calls on-call. The vendor merges messages of one dedup
-    #: key, calls nobody for an update, and keeps the incident open until it is resolved.
+    #: key, does not page for an update, and keeps the incident open until it is resolved.
     pages: ClassVar[bool] = False
     #: Place among the channels that are tried one after the other for a page that was not accepted; None for never.
     fallback_order: ClassVar[int | None]
     use: ClassVar[Use] = Use.RULES
     #: The name of the channel whose messages it gets where that one is not configured; empty for none.
     stands_in_for: ClassVar[str] = ""
-    #: The messages that a moment becomes, in order; a step is the channel's own word and returns in ``step``.
+    #: Steps of each kind of message, in order; a step is a word of the channel and returns in ``step``.
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]]
 
     @classmethod
@@ -64,7 +64,7 @@ class Channel(ABC):
 
     @classmethod
     def problems(cls, _given: Mapping[str, Any]) -> Iterable[str]:
-        """Return what is wrong with settings that are right one by one."""
+        """Return problems of settings that are valid one by one."""
         return ()
 
     @property
@@ -91,15 +91,15 @@ class Channel(ABC):
         """Return the meaning of a response. Never raises, whatever came back."""
 
     def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
-        """Return what ``dry-run`` says of the messages for one report, and the text it shows of them."""
+        """Return the summary line and the text that ``dry-run`` shows for the requests of one report."""
         return f"{len(sent[0].body):,} bytes", sent[0].body
 
     @classmethod
     def unconfigured(cls, name: str) -> Result:
-        """Return what ``doctor`` says where there is no such channel."""
+        """Return the result of ``doctor`` for a kind that is not configured."""
         needed = [f"RESPONDER_{each.name.upper()}" for each in cls.settings[:1]]
         return skipped(name, "is not configured", f"set {needed[0]}" if needed else "")
 
     def check(self, _ask: Ask) -> Iterable[Result]:
-        """Return what ``doctor`` finds out about the channel without sending a message."""
+        """Return the results of ``doctor``, without sending a message."""
         return ()

@@ -1,18 +1,18 @@
-"""How fast a vendor lets us send: a bucket that fills again, kept in the database for all replicas. Pure."""
+"""Rate limit of a vendor: a token bucket, kept in the database for all replicas. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Float tolerance in seconds.
 _HAIR = 1e-6
-"""Seconds that floating point may be wrong by."""
+#: Seconds by which the clocks of replicas may differ. More than that, and a clock was set back.
 SKEW = 10.0
-"""Seconds by which the clocks of replicas may differ. More than that, and a clock was set back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Available:
-    """How many messages may leave now: ``urgent`` of them in all, ``other`` of them not of the worst severity."""
+    """Messages that may be sent now: ``urgent`` in all, of which ``other`` may be of any severity but the worst."""
 
     urgent: int
     other: int
@@ -35,13 +35,13 @@ class RateLimit:
     reserve: int
 
     def room(self, full_at: float, now: float) -> Available:
-        """What may leave at ``now``. Both are seconds since the epoch."""
+        """Return the messages that may be sent at ``now``. Both are seconds since the epoch."""
         used = self._used(full_at, now)
         left = max(0, int((self.burst * self.interval - used + _HAIR) / self.interval))
         return Available(urgent=left, other=max(0, left - self.reserve))
 
     def spent(self, full_at: float, now: float, count: int) -> float:
-        """When the bucket is full again after ``count`` more messages."""
+        """Return the time at which the bucket is full again after ``count`` more messages."""
         return now + self._used(full_at, now) + count * self.interval
 
     def emptied(self, full_at: float, now: float, at: float) -> float:

@@ -90,7 +90,7 @@ class Outgoing:
         return self._dialer.resolve(host, port, deadline)
 
     def mapped(self, host: str, port: int) -> tuple[str, int]:
-        """Where ``connect_to`` sends a connection to ``host`` and ``port``; the same two where it says nothing."""
+        """Return the host and port that ``connect_to`` maps ``host`` and ``port`` to."""
         return self._dialer.mapped(host, port)
 
     def close(self) -> None:
@@ -120,8 +120,8 @@ def verifying(ca_file: str) -> ssl.SSLContext:
     return context
 
 
+#: Characters. Anything shorter is no secret, and may stand in an answer by chance.
 SHORTEST: Final = 8
-"""Characters. Anything shorter is no secret, and may stand in an answer by chance."""
 
 #: The port of an address that names none.
 PORTS: Final = {"http": 80, "https": 443}
@@ -157,7 +157,7 @@ def masked(response: Response, token: Secret) -> Response:
 
 
 def _place(url: str) -> tuple[tuple[str, str, int], str] | None:
-    """Where an address leads, and its path with a slash at the end; None for what is no http(s) address."""
+    """Return the origin of a URL and its path with a trailing slash; None if it is no http(s) URL."""
     try:
         parts = urlsplit(url)
         port = parts.port or PORTS.get(parts.scheme, 0)

@@ -173,7 +173,7 @@ _NAT64: Final = (
 )
 _ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
 #: Reason for not calling one of these.
-FORBIDDEN: Final = "link-local and metadata addresses are never asked"
+FORBIDDEN: Final = "link-local and metadata addresses are forbidden"
 
 
 class UnreachableError(Exception):
@@ -233,7 +233,7 @@ def join_address(host: str, port: int) -> str:
 
 
 def reason(error: OSError, seconds: float) -> UnreachableError:
-    """What an operating system or TLS error means, in a few words. ``seconds`` is how long we were ready to wait."""
+    """Return a short text for an operating system or TLS error. ``seconds`` is the timeout."""
     match error:
         case TimeoutError():
             return UnreachableError(f"timed out after {seconds:.1f} s")
@@ -262,7 +262,7 @@ class Dialer:
     connect_to: Mapping[str, str] = field(default_factory=dict)
 
     def mapped(self, host: str, port: int) -> tuple[str, int]:
-        """Where a connection to ``host`` and ``port`` really goes."""
+        """Return the mapped host and port of a connection to ``host`` and ``port``."""
         elsewhere = self.connect_to.get(join_address(host, port))
         return (host, port) if elsewhere is None else split_address(elsewhere)
 
@@ -287,7 +287,7 @@ class Dialer:
         return answer
 
     def dial(self, host: str, port: int, deadline: Deadline) -> socket.socket:
-        """A connected TCP socket. Raises UnreachableError, also for addresses that nobody may be sent to."""
+        """A connected TCP socket. Raises UnreachableError, also for forbidden addresses."""
         budget = deadline.left(self.clock.monotonic())
         host, port = self.mapped(host, port)
         addresses = self.resolve(host, port, deadline)

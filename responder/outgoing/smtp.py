@@ -59,7 +59,7 @@ class Mailer:
         return Response(200, said)
 
     def _open(self, connection: socket.socket, server: MailServer, say: Callable[[_Session], bytes]) -> bytes:
-        """One conversation, in which ``say`` comes after TLS and login. Raises OSError."""
+        """Run an SMTP session; ``say`` is called after TLS and login. Raises OSError."""
         session = _Session(connection, server.host, self._outgoing.tls if server.tls == "tls" else None)
         try:
             session.ehlo_or_helo_if_needed()
@@ -101,7 +101,7 @@ class _Session(smtplib.SMTP):
 
 
 def _hand_in(session: _Session, request: Request) -> bytes:
-    """One mail; of several recipients the server may not know some. Raises OSError."""
+    """Send a mail; the server may reject some of several recipients. Raises OSError."""
     recipients = request.headers["To"].split(", ")
     refused = session.sendmail(request.headers["From"], recipients, request.body)
     return f"accepted, but not for {', '.join(sorted(refused))}".encode() if refused else b"accepted"

@@ -1,1 +1,1 @@
-"""The first step: check that a body is a webhook we understand, keep it, and only then say so."""
+"""The first stage: validate a payload, store it, and only then acknowledge it."""

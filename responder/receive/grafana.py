@@ -1,4 +1,4 @@
-"""What Grafana's alerting says differently from Prometheus: alerts about a query without data, or with an error."""
+"""Differences of Grafana's alerting from Prometheus: alerts about a query without data, or with an error."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ class Settings:
     )
     rules: str = _setting("rules", "folder of the rule files")
     runbooks: str = _setting("runbooks", "folder of the runbooks")
-    runbook_base_url: str = _setting("", "where people read the runbooks; page links are this plus file#section")
-    public_url: str = _setting("", "where people reach responder itself")
+    runbook_base_url: str = _setting("", "base URL of the runbooks; page links are this plus file#section")
+    public_url: str = _setting("", "public URL of responder")
     webhook_token: Secret = _setting(Secret(""), "bearer token of the webhook; two, separated by a space, to rotate")
     webhook_basic_auth: Secret = _setting(
         Secret(""), "user:password of the webhook; two, separated by a space, to rotate"
@@ -52,7 +52,7 @@ class Settings:
     prometheus_url: str = _setting("", "Prometheus that promql probes ask")
     prometheus_token: Secret = _setting(Secret(""), "bearer token for Prometheus; no other address gets it")
     alertmanager_url: Mapping[str, tuple[str, ...]] = _setting(
-        dict, "Alertmanager, to ask about open incidents; a pair: URL URL; by cluster: prod-eu=URL URL, prod-us=URL"
+        dict, "Alertmanager, queried about open incidents; a pair: URL URL; by cluster: prod-eu=URL URL, prod-us=URL"
     )
     alertmanager_token: Secret = _setting(Secret(""), "bearer token for all of these; no other address gets it")
     group_interval: int = _setting(
@@ -67,7 +67,7 @@ class Settings:
     max_database_bytes: int = _setting(
         8 * 1024**3, "above this the oldest go earlier; never what is open, unsent or undecided"
     )
-    heartbeat_url: Secret = _setting(Secret(""), "pinged every minute while people could be paged: a dead man's switch")
+    heartbeat_url: Secret = _setting(Secret(""), "pinged every minute while paging works: a dead man's switch URL")
     heartbeat_fail_url: Secret = _setting(Secret(""), "pinged in its place while they could not; empty: nothing is")
     proxy_url: Secret = _setting(
         Secret(""), "HTTP proxy for channels and heartbeats, never for probes; default: HTTPS_PROXY"

@@ -34,7 +34,7 @@ _CLUSTER = re.compile(r"(?:([A-Za-z0-9._-]+)=)?(https?://.*)", re.DOTALL)
 
 
 def _servers(text: str) -> Mapping[str, tuple[str, ...]]:
-    """URLs by cluster; those under the empty name are asked about every cluster that is not named."""
+    """URLs by cluster; those under the empty name serve every cluster that is not named."""
     found: dict[str, tuple[str, ...]] = {}
     for part in filter(None, map(str.strip, text.split(","))):
         read_part = _CLUSTER.fullmatch(part)
@@ -72,12 +72,12 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 _TOKEN = re.compile(r"[!-~]+")
 
 
+#: Beyond it a slip of the keyboard would take the machine.
 _MOST = {"workers": 64, "threads": 256}
-"""Beyond it a slip of the keyboard would take the machine."""
 
 
 def _problem(each: Setting, value: str) -> str:
-    """What is wrong with one value beyond its type, empty where nothing is."""
+    """Return the problem of a value beyond its type, empty if there is none."""
     name = each.name
     if name in {"proxy_url", "http_proxy_url"}:
         return proxy_problem(value)
@@ -136,7 +136,7 @@ def read(env: Mapping[str, str]) -> Settings:
 
 
 def _joint_problems(settings: Settings) -> Iterator[str]:
-    """What is wrong with settings that are right each for itself."""
+    """Return the problems of settings that are valid one by one."""
     for kind in CHANNELS.values():
         yield from kind.problems(settings.of_channels)
     yield from _token_problems("PROMETHEUS", settings.prometheus_token, (settings.prometheus_url,))

@@ -21,7 +21,7 @@ _OF_KUBERNETES = re.compile(r"RESPONDER(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT
 
 
 def strangers(env: Mapping[str, str]) -> Iterator[str]:
-    """A sentence for each variable that looks like one of ours and is none: most often a slip of the keyboard."""
+    """Return a sentence for each RESPONDER_ variable that is no setting, most often a typing error."""
     known = _known_names()
     for name in sorted(env):
         if name.startswith(PREFIX) and name not in known and not _OF_KUBERNETES.fullmatch(name):

@@ -1,4 +1,4 @@
-"""BUTTERFLY on loopback: five Spring Boot health endpoints behind one port, each as well or ill as it is told."""
+"""BUTTERFLY on loopback: five Spring Boot health endpoints behind one port, each with the health it is set to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _METRICS = "/actuator/prometheus"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """How a service is: built by the functions below."""
+    """Health of a service: built by the functions below."""
 
     status: str = "UP"
     broken: Mapping[str, str] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class ButterflyStandIn(StandIn):
 
     @property
     def connect_to(self) -> dict[str, str]:
-        """Where to connect for ``http://plato:8080`` and the others, as RESPONDER_CONNECT_TO and Outgoing take it."""
+        """Addresses for ``http://plato:8080`` and the others, in the format of RESPONDER_CONNECT_TO."""
         return {f"{name}:8080": f"127.0.0.1:{self.port}" for name in SERVICES}
 
     def health_url(self, service: str) -> str:
@@ -78,7 +78,7 @@ class ButterflyStandIn(StandIn):
 
     @property
     def scrape_targets(self) -> dict[str, str]:
-        """Where Prometheus finds the metrics of each service, as ``host:port/path``."""
+        """Scrape targets of the services, as ``host:port/path``."""
         return {name: f"127.0.0.1:{self.port}/{name}{_METRICS}" for name in SERVICES}
 
     def answer(self, call: Call) -> Reply:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from responder.standins.processes import Program, free_port, started
 
+#: The programs of others, by the name that Debian gives to both the program and its package.
 SERVERS = ("prometheus", "prometheus-alertmanager")
-"""The programs of others, by the name that Debian gives to both the program and its package."""
 
 
 def missing() -> tuple[str, ...]:
-    """Those of SERVERS that are not on the PATH: the Debian packages to install."""
+    """Return the Debian packages of the SERVERS that are not on the PATH."""
     return tuple(name for name in SERVERS if shutil.which(name) is None)
 
 
@@ -41,7 +41,7 @@ def prometheus(folder: Path, config: str, rules: str, *, port: int | None = None
 def alertmanager(
     folder: Path, config: str, *, port: int | None = None, name: str = "alertmanager", cluster: Sequence[str] = ()
 ) -> Iterator[Program]:
-    """Debian's Alertmanager on loopback. ``name`` tells two of them apart. Raises DidNotStart.
+    """Debian's Alertmanager on loopback. ``name`` distinguishes two of them. Raises DidNotStart.
 
     ``cluster`` is its own gossip address and those of its peers; it stands alone where none is given.
     """
@@ -55,7 +55,7 @@ def alertmanager(
         f"--web.listen-address=127.0.0.1:{port}",
         f"--cluster.listen-address={own}",
         *(f"--cluster.peer={peer}" for peer in peers),
-        # It notifies nobody before ten rounds of gossip were quiet; and its peer has 0.3 s to deliver first, not 15 s.
+        # It sends nothing before ten rounds of gossip were quiet; and its peer has 0.3 s to deliver first, not 15 s.
         "--cluster.gossip-interval=20ms",
         "--cluster.peer-timeout=300ms",
     ]

@@ -40,7 +40,7 @@ class Program:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """True while the process runs."""
         return self.process.poll() is None
 
     def said(self, lines: int = _SHOWN_LINES) -> str:
@@ -74,7 +74,7 @@ class Program:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on, below those the system gives to outgoing connections."""
+    """Return a free loopback port, below those of outgoing connections."""
     while True:
         port = random.SystemRandom().randrange(10_000, 32_000)
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

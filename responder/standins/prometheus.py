@@ -15,7 +15,7 @@ _MOST_POINTS = 11_000  # as the real one
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesSample:
-    """One series: its value now, and the value it ``was`` at the start of a range (None: the same)."""
+    """A series: its value now, and the value it ``was`` at the start of a range (None: the same)."""
 
     value: float
     was: float | None = None
@@ -23,7 +23,7 @@ class SeriesSample:
 
 
 class PrometheusStandIn(StandIn):
-    """Answers ``/api/v1/query`` and ``/api/v1/query_range``. ``queries`` are the expressions asked, in order.
+    """Answers ``/api/v1/query`` and ``/api/v1/query_range``. ``queries`` are the expressions received, in order.
 
     An expression is answered by the text set last of those that occur in it; any other has an empty result.
     """

@@ -31,7 +31,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What to answer; ``close`` ends the connection with a reset in place of an answer."""
+    """Response of the stand-in; ``close`` ends the connection with a reset in place of an answer."""
 
     status: int
     body: bytes = b""
@@ -46,7 +46,7 @@ def as_json(status: int, value: object) -> Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """How the next request is treated: one of the five that the functions below build. Times are seconds."""
+    """Treatment of the next request: one of the five that the functions below build. Times are seconds."""
 
     reply: Reply | None = None
     hang: float = 0.0
@@ -86,7 +86,7 @@ def well(_call: Call) -> Fault:
 
 
 def demanding(token: str) -> Callable[[Call], Fault]:
-    """The manner of a server with a bearer token: whoever does not bring it gets 401, and hears what was brought."""
+    """The manner of a server with a bearer token: requests without it get 401, which names the token received."""
 
     def manner(call: Call) -> Fault:
         brought = call.headers.get("authorization", "nothing")
@@ -99,7 +99,7 @@ class StandIn:
     """A server on 127.0.0.1 that calls ``answer`` for each request, in a thread each. Use it as a context manager.
 
     ``faults`` holds what happens to the next requests, one each; where it is empty ``manner`` says how a request is
-    treated: well, unless it was replaced. ``calls`` are the requests seen. ``on_event`` is told what happened, in the
+    treated: well, unless it was replaced. ``calls`` are the requests seen. ``on_event`` gets each event, in the
     thread of the request.
     """
 
@@ -115,7 +115,7 @@ class StandIn:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Base URL of the server."""
         return int(self._server.server_address[1])
 
     @property
@@ -124,11 +124,11 @@ class StandIn:
         return f"http://127.0.0.1:{self.port}"
 
     def answer(self, call: Call) -> Reply:
-        """What a well-behaved server answers. May be called from many threads at once."""
+        """Return the response of a healthy server. May be called from many threads at once."""
         raise NotImplementedError
 
     def tell(self, kind: str, record: object) -> None:
-        """Pass an event to whoever listens; never call it while holding the lock."""
+        """Pass an event to ``on_event``; never call it while holding the lock."""
         if self._on_event:
             self._on_event(kind, record)
 
@@ -148,7 +148,7 @@ class StandIn:
 
     @property
     def stopping(self) -> bool:
-        """Whether ``stop`` was called: nothing is answered any more."""
+        """True after ``stop`` was called: no request is answered any more."""
         return self._stopping.is_set()
 
     def wait(self, seconds: float) -> None:

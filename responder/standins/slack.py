@@ -28,7 +28,7 @@ class SlackMessage:
 
     @property
     def lines(self) -> list[str]:
-        """All that people read in its blocks, or its text where it has none."""
+        """Visible text of its blocks, or its text if it has none."""
         return [text for block in self.blocks for text in _texts(block)] or [self.text]
 
 
@@ -43,7 +43,7 @@ class SlackStandIn(StandIn):
 
     @property
     def webhook_url(self) -> str:
-        """Where an incoming webhook posts to."""
+        """URL of the incoming webhook."""
         return f"{self.url}/webhook"
 
     def thread(self, ts: str) -> list[SlackMessage]:
@@ -131,7 +131,7 @@ def _body(data: bytes) -> dict[str, Any] | None:
 
 
 def refusal(body: dict[str, Any]) -> dict[str, Any] | None:
-    """What Slack would refuse a message's body for, None where nothing."""
+    """Return the error with which Slack would refuse a message's body, None for none."""
     blocks = body.get("blocks", [])
     if not body.get("text") and not blocks:
         return {"error": "no_text"}

@@ -24,7 +24,7 @@ CHANNEL = "#incidents"
 
 @dataclass(frozen=True, slots=True)
 class PostResponse:
-    """What the receiver said; status 0 where nobody answered."""
+    """Response of the receiver; status 0 for no response."""
 
     status: int
     text: str
@@ -43,12 +43,12 @@ class Stage:
 
     @property
     def url(self) -> str:
-        """Where the receiver listens."""
+        """Base URL of the receiver."""
         return f"http://{self.settings['RESPONDER_LISTEN']}"
 
     @property
     def webhook_url(self) -> str:
-        """Where Alertmanager posts."""
+        """URL of the webhook."""
         return f"{self.url}/webhook/alertmanager"
 
     @property
@@ -84,7 +84,7 @@ class Stage:
 def stage(
     folder: Path, *, rules: Path, runbooks: Path, on_event: OnEvent | None = None, port: int | None = None
 ) -> Iterator[Stage]:
-    """Start the stand-ins; ``on_event`` hears of all that reaches them. ``serve`` is for the caller to start."""
+    """Start the stand-ins; ``on_event`` gets all that reaches them. ``serve`` is for the caller to start."""
     with (
         PagerDutyStandIn(on_event=on_event) as pagerduty,
         SlackStandIn(on_event=on_event) as slack,

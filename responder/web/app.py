@@ -27,7 +27,7 @@ class _App(Flask):
 
 
 def _failed(error: Exception) -> Response:
-    """One line for an error that no route expects: 503 if it is the database's. Flask has logged every other."""
+    """Return a one-line response to an unexpected error: 503 if it is the database's. Flask has logged every other."""
     status, reason = 503, str(error)
     if isinstance(error, DBAPIError):
         reason = f"database: {first_line(error.orig)}"

@@ -1,4 +1,4 @@
-"""Who may post: bearer tokens and basic credentials, several at once so that they can be rotated."""
+"""Authentication of senders: bearer tokens and basic credentials, several at once so that they can be rotated."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Guard:
 
     @property
     def open(self) -> bool:
-        """Whether nothing is asked for."""
+        """True if no authentication is configured."""
         return not self.tokens and not self.logins
 
     def admits(self, authorization: str) -> bool:
-        """Whether an Authorization header names a valid credential. Takes the same time wherever it first differs."""
+        """Return True if an Authorization header has a valid credential. Compares in constant time."""
         if self.open:
             return True
         scheme, _, given = authorization.strip().partition(" ")

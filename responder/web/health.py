@@ -1,4 +1,4 @@
-"""What Kubernetes and Prometheus ask: is it alive, can it take deliveries, and what are the counts."""
+"""Routes for Kubernetes and Prometheus: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNAVAILABLE = "the database cannot be used; the log and requests with the webho
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthConfig:
-    """What the routes read. ``alive`` is true while every loop of this process runs.
+    """Dependencies of the routes. ``alive`` is true while every loop of this process runs.
 
     Only requests with credentials of ``guard`` get what PostgreSQL said, since it may name hosts.
     """

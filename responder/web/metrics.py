@@ -35,7 +35,7 @@ class RulesInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreCollector(Collector):
-    """Reads the metrics when asked.
+    """Collects the metrics at each scrape.
 
     ``counters`` reads those of all workers of this instance, and raises OSError. ``rules`` is None in a process without
     an engine; ``limit`` is the most bytes the database may take. No query looks at finished rows: a scrape costs as

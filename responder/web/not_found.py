@@ -1,4 +1,4 @@
-"""What a request hears that no route takes: one line that says what to use, since a mistyped address loses alerts."""
+"""Responses for unknown URLs (404/405): one line with the URL to use, since a mistyped address loses alerts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from responder.store.inbox.inbox import Inbox
 
 _log = structlog.get_logger()
 _SECONDS = 60.0
+#: Anybody can ask for any path: neither the memory nor the log may grow with them.
 _MOST_PATHS = 100
-"""Anybody can ask for any path: neither the memory nor the log may grow with them."""
 _LONGEST = 100
 _OTHERS = ""
 
@@ -32,7 +32,7 @@ class LogThrottle:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, what: str) -> int:
-        """How often it has happened since it was last logged, this time included; 0 if it is not to be logged now."""
+        """Return the count since it was last logged, this time included; 0 if it is not to be logged now."""
         now = self.clock.monotonic()
         with self.lock:
             if what not in self.said and len(self.said) >= _MOST_PATHS - 1:

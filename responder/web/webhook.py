@@ -40,7 +40,7 @@ _JSON = {"application/json", "text/json"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookConfig:
-    """What the webhook needs. ``on_kept`` is called after each commit.
+    """Dependencies of the webhook. ``on_kept`` is called after each commit.
 
     ``alive`` is true while every loop of this process runs: without its engine a worker must not acknowledge.
     ``large`` is held while a payload above ``max_body_bytes`` is read.
@@ -209,5 +209,5 @@ def _refuse(door: WebhookConfig, refusal: _Refusal) -> Response:
 
 
 def _say(status: int, reason: str) -> Response:
-    """One line, since Alertmanager writes it into its own log."""
+    """Return a one-line response, since Alertmanager writes it to its own log."""
     return Response(f"{reason}\n", status, content_type="text/plain; charset=utf-8")

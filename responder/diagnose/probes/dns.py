@@ -1,4 +1,4 @@
-"""Whether a name resolves, and to what."""
+"""DNS probe: resolves a name."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsSpec:
-    """A and AAAA records, asked of the machine's own resolver with its search list, or of ``server``."""
+    """A and AAAA records, from the machine's resolver with its search list, or from ``server``."""
 
     name: str = field(
         default=HEALTH, metadata={"help": "${health}, for the host of the service's health address, or a name"}
     )
-    server: str = field(default="", metadata={"help": "ip:port of the name server to ask; empty: the machine's own"})
+    server: str = field(default="", metadata={"help": "ip:port of the name server; empty: the machine's resolver"})
 
 
 @dataclass(frozen=True, slots=True)
 class DnsQuery:
-    """What to look up and where. ``port`` is None for a literal name."""
+    """Name and server of a lookup. ``port`` is None for a literal name."""
 
     host: str
     port: int | None
@@ -39,7 +39,7 @@ class DnsQuery:
 
 
 def check(spec: DnsSpec) -> tuple[str, ...]:
-    """What is wrong with a spec."""
+    """Return the problems of a spec."""
     problems = () if spec.name == HEALTH else check_host("name", spec.name)
     if spec.server:
         problems += ("server must be ip:port",) if spec.server == HEALTH else check_target("server", spec.server)
@@ -49,7 +49,7 @@ def check(spec: DnsSpec) -> tuple[str, ...]:
 
 
 def asks(probe: ProbeSpec[DnsSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
-    """One question about the host of the service, or about the literal name."""
+    """Plan the lookup of the service's host, or of the literal name."""
     spec = probe.spec
     place: Endpoint | None
     if spec.name == HEALTH:
@@ -116,7 +116,7 @@ def _resolver(server: str) -> dns.resolver.Resolver:
 
 
 def _known(wire: DnsQuery, tools: ProbeTools) -> str:
-    """What needs no DNS: IP addresses, this machine's own name, and hosts that connect_to sends elsewhere."""
+    """Return the result for names that need no DNS: IP addresses, localhost, and hosts in connect_to."""
     if is_ip(wire.host):
         return f"{wire.host} is an address, 0 lookups needed"
     if wire.host == "localhost" or wire.host.endswith(".localhost"):

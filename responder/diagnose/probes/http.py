@@ -1,4 +1,4 @@
-"""What an HTTP address answers: its status, values in its JSON, or its health as Spring Boot tells it."""
+"""HTTP probe: the status, values in a JSON body, or the health body of Spring Boot."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class HttpSpec:
 
     url: str = field(default=HEALTH, metadata={"help": "${health}, ${health}/more/path or an absolute http(s) address"})
     of: Literal["service", "dependencies", "all"] = field(
-        default="service", metadata={"help": "whose ${health}: the service's, its dependencies', or everybody's"}
+        default="service",
+        metadata={"help": "whose ${health}: the service's, its dependencies', or those of all services"},
     )
     expect_status: tuple[int, ...] = field(default=(), metadata={"help": "good statuses; empty: 200 to 299"})
     expect_json: Mapping[str, Scalar] = field(
@@ -50,7 +51,7 @@ class HttpQuery:
 
 
 def check(spec: HttpSpec) -> tuple[str, ...]:
-    """What is wrong with a spec."""
+    """Return the problems of a spec."""
     problems = check_url("url", spec.url)
     if spec.of != "service" and not spec.url.startswith(HEALTH):
         problems += (f"of: {spec.of} needs {HEALTH} in url",)
@@ -67,7 +68,7 @@ def check(spec: HttpSpec) -> tuple[str, ...]:
 
 
 def asks(probe: ProbeSpec[HttpSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
-    """One question a service, or one about the literal address."""
+    """Plan a check for each service, or one for the literal address."""
     spec = probe.spec
     if not spec.url.startswith(HEALTH):
         return (_ask(probe, spec, endpoint(spec.url).host, spec.url, ""),)
@@ -112,7 +113,7 @@ def _services(of: str, scene: ProbeContext) -> tuple[tuple[Service, ...], str]:
 
 
 def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
-    """Nobody there, or an answer that is not the kind expected, is unknown; an answer that differs is bad."""
+    """Run the check. No response, or one of another kind than expected, is unknown; one that differs is bad."""
     wire: HttpQuery = ask.wire
     began = tools.clock.monotonic()
     try:
@@ -204,7 +205,7 @@ def judge(status: int, body: Any, took: str) -> tuple[Verdict, str, str]:
 
 
 def _verdict(status: int, word: str, leaves: list[tuple[str, str, str]]) -> Verdict:
-    """UP is believed unless a component is down all the same, or the status code says that something failed."""
+    """Return the verdict: UP counts unless a component is down or the status code is an error."""
     if word in _DOWN:
         return Verdict.BAD
     if word != "UP":

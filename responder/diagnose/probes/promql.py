@@ -1,4 +1,4 @@
-"""What Prometheus knows: one expression, its value now or over a while, judged by two thresholds."""
+"""PromQL probe: the value of an expression, now or over a range, judged by two thresholds."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class PromqlQuery:
 
 
 def check(spec: PromqlSpec) -> tuple[str, ...]:
-    """What is wrong with a spec."""
+    """Return the problems of a spec."""
     problems = list(promql_text.scan(spec.expr)[1])
     if not spec.expr.strip():
         problems.append("expr is empty")
@@ -93,7 +93,7 @@ def check(spec: PromqlSpec) -> tuple[str, ...]:
         problems.append(f"range and step are durations such as 1h or 30s: {error}")
     else:
         if step and window / step > _MOST_POINTS:
-            problems.append(f"range and step make {window // step} points, at most {_MOST_POINTS} are asked for")
+            problems.append(f"range and step make {window // step} points, at most {_MOST_POINTS} are allowed")
     return tuple(problems)
 
 
@@ -105,7 +105,7 @@ def _window(spec: PromqlSpec) -> tuple[int, int]:
 
 
 def asks(probe: ProbeSpec[PromqlSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
-    """One question; skipped where a label is missing or there is no Prometheus."""
+    """Plan the query; skipped if a label is missing or there is no Prometheus."""
     spec = probe.spec
     names = {slot.name for slot in promql_text.scan(spec.expr)[0]}
     values, skip = _values(names, scene)
@@ -131,7 +131,7 @@ def asks(probe: ProbeSpec[PromqlSpec], scene: ProbeContext) -> tuple[ProbeQuesti
 
 
 def _values(names: set[str], scene: ProbeContext) -> tuple[Mapping[str, str], str]:
-    """The value of each placeholder, or why the question cannot be asked."""
+    """Return the value of each placeholder, or the reason to skip the query."""
     subject = scene.subject
     values = dict(subject.values)
     if subject.service is not None:
@@ -147,7 +147,7 @@ def _values(names: set[str], scene: ProbeContext) -> tuple[Mapping[str, str], st
     missing = sorted(name for name in names if not values.get(name))
     if missing:
         return {}, f"the alert has no label {', '.join(missing)}"
-    # A query is shown to people and kept in links: what looks like a secret must not get into one.
+    # A query appears on pages and in links: it must not hold what looks like a secret.
     unfit = sorted(
         name
         for name in names - {promql_text.SELECTOR}
@@ -164,7 +164,7 @@ def _link(base: str, expr: str, window: str) -> str:
 
 
 def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
-    """The worst series decides. No data, NaN and errors are unknown, never zero; so is what is well as far as seen."""
+    """Run the query; the worst series decides. No data, NaN, errors and partial answers are unknown, never ok."""
     wire: PromqlQuery = ask.wire
     began = tools.clock.monotonic()
     now = tools.clock.now().timestamp()
@@ -199,15 +199,15 @@ def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
 
 
 def _silent(found: Series, wire: PromqlQuery, now: float) -> float:
-    """For how many seconds a series of a range has said nothing, 0 where it speaks for now."""
+    """Return the seconds since the last point of a range, 0 if it is recent."""
     silent = now - found.points[-1][0] if wire.window else 0.0
     return silent if silent > 2 * wire.step + 60 else 0.0
 
 
 def _speaking(ranked: list[Series], wire: PromqlQuery, now: float) -> list[Series]:
-    """The series that speak for now, where they settle it: pods that a rollout replaced have series that ended.
+    """Return the series with recent points if they decide: pods that a rollout replaced have series that ended.
 
-    All of them where one that ended was beyond a threshold and none of those that go on is: it may still be so.
+    Return all of them if one that ended was beyond a threshold and no recent one is: it may still be so.
     """
     living = [each for each in ranked if not _silent(each, wire, now)]
     if not living:

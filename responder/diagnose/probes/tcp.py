@@ -1,4 +1,4 @@
-"""Whether anybody listens at an address, and how long a connection takes."""
+"""TCP probe: connects to an address and closes the connection."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class TcpSpec:
 
 
 def check(spec: TcpSpec) -> tuple[str, ...]:
-    """What is wrong with a spec."""
+    """Return the problems of a spec."""
     return check_target("target", spec.target)
 
 
 def asks(probe: ProbeSpec[TcpSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
-    """One question about the service, or about the literal address."""
+    """Plan the check of the service, or of the literal address."""
     spec = probe.spec
     name, place, skip = locate(spec.target, scene)
     where = join_address(place.host, place.port) if place else spec.target

@@ -1,4 +1,4 @@
-"""Whether a server's certificate is still valid, for how long, for that name, and from an authority we trust."""
+"""TLS probe: the certificate's validity, lifetime left, name and trust."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TlsSpec:
 
 @dataclass(frozen=True, slots=True)
 class TlsQuery:
-    """Where to shake hands, and how many days are too few."""
+    """Endpoint and thresholds of a handshake."""
 
     place: Endpoint | None
     spec: TlsSpec
@@ -45,7 +45,7 @@ class TlsQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafCertificate:
-    """What people want to know of a certificate. ``names`` are its subject alternative names."""
+    """Fields of the leaf certificate. ``names`` are its subject alternative names."""
 
     starts: datetime
     ends: datetime
@@ -55,7 +55,7 @@ class LeafCertificate:
 
 
 def check(spec: TlsSpec) -> tuple[str, ...]:
-    """What is wrong with a spec."""
+    """Return the problems of a spec."""
     problems = check_target("target", spec.target)
     if not 0 <= spec.bad_days <= spec.warn_days:
         problems += (f"bad_days ({spec.bad_days:g}) must lie between 0 and warn_days ({spec.warn_days:g})",)
@@ -63,7 +63,7 @@ def check(spec: TlsSpec) -> tuple[str, ...]:
 
 
 def asks(probe: ProbeSpec[TlsSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
-    """One question about the service, or about the literal address."""
+    """Plan the check of the service, or of the literal address."""
     spec = probe.spec
     name, place, skip = locate(spec.target, scene)
     if place and place.secure is False:
@@ -89,7 +89,7 @@ def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     began = tools.clock.monotonic()
     place = wire.place
     if place is None:
-        return answer(ask, Verdict.UNKNOWN, "0 addresses known")
+        return answer(ask, Verdict.UNKNOWN, "no address known")
     try:
         leaf = _leaf(_handshake(place, _anything_goes(), deadline, tools))
         distrust = _distrust(place, deadline, tools)
@@ -125,7 +125,7 @@ def _detail(leaf: LeafCertificate, distrust: str) -> str:
         f"issuer: {leaf.issuer}",
         f"names: {', '.join(leaf.names[:20]) or 'none'}",
         f"valid: {leaf.starts:%Y-%m-%d %H:%M}Z to {leaf.ends:%Y-%m-%d %H:%M}Z",
-        f"verification: {distrust or 'chain and name are good'}",
+        f"verification: {distrust or 'chain and name are valid'}",
     )
     return "\n".join(lines)
 
@@ -142,14 +142,14 @@ def _handshake(place: Endpoint, context: ssl.SSLContext, deadline: Deadline, too
     except TimeoutError:
         raise UnreachableError(f"the TLS handshake timed out after {budget:.1f} s") from None
     except ssl.SSLError as error:
-        why = (error.reason or "the other side hung up").replace("_", " ").lower()
+        why = (error.reason or "the server closed the connection").replace("_", " ").lower()
         raise UnreachableError(f"no TLS handshake: {why}") from error
     except OSError as error:
         raise UnreachableError(f"no TLS handshake: {(error.strerror or 'connection lost').lower()}") from error
 
 
 def _distrust(place: Endpoint, deadline: Deadline, tools: ProbeTools) -> str:
-    """Why the verifying handshake fails, empty where it does not."""
+    """Return the reason why the verifying handshake fails, empty if it succeeds."""
     try:
         _handshake(place, tools.outgoing.tls, deadline, tools)
     except ssl.SSLCertVerificationError as error:

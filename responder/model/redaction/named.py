@@ -1,4 +1,4 @@
-"""Secrets that words announce: values of names as files, logs and people write them, HTTP headers, command lines."""
+"""Secrets that words announce: values of names in files, logs and prose, HTTP headers, command lines."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _in_two_words(plain: bytes, start: int, name: str) -> str:
 
 
 def _value(text: str, plain: bytes, start: int, end: int, promised: Promise) -> tuple[int, int] | None:
-    """Where the secret is that the name from ``start`` to ``end`` announces, None if there is none."""
+    """Return the span of the secret that the name from ``start`` to ``end`` announces, None if there is none."""
     sign, flag = plain[start - 1 : start], plain.startswith(b"-", start)
     pair = (_FLAG if flag else _PAIR).match(plain, end)
     if pair is None or sign in {b"<", b":"} or pair["close"]:
@@ -157,7 +157,7 @@ def _is_next(text: str, plain: bytes, begin: int, stop: int, *, data: bool, weak
 
 
 def _of_element(text: str, plain: bytes, end: int, promised: Promise) -> tuple[int, int] | None:
-    """Where the text is of the XML element whose name, or attribute, ends at ``end``."""
+    """Return the span of the text of the XML element whose name, or attribute, ends at ``end``."""
     opened = _CLOSED.match(plain, end)
     if opened is None:
         return None

@@ -1,4 +1,4 @@
-"""How much a name says about its value, and whether a value is a secret: ``max_tokens`` and placeholders are none."""
+"""Classification of names and values: ``max_tokens`` and placeholders are no secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MARK: Final = "[REDACTED:"
 
 
 class Promise(IntEnum):
-    """How much a name says about its value."""
+    """Strength of the hint that a name gives about its value."""
 
     #: Nothing: ``sort_key``, ``token_ttl``.
     NONE = 0
@@ -96,7 +96,7 @@ _NO_PASS = word_set("bypass compass trespass surpass encompass underpass overpas
 
 @lru_cache(maxsize=4096)
 def promise(name: str) -> Promise:
-    """What ``name`` says about its value; ``name`` is in any style: camelCase, SNAKE_CASE, dotted, with dashes."""
+    """Return the hint of ``name``, in any style: camelCase, SNAKE_CASE, dotted, with dashes."""
     words = [word.lower() for word in _WORD.findall(name[-120:])]
     while len(words) > 1 and (words[-1] in _TRAILING or words[-1].isdigit()):
         words.pop()
@@ -242,7 +242,7 @@ def is_sentence(words: str) -> bool:
 
 
 def looks_random(value: str, *, shortest: int = 12, least: int = 3) -> bool:
-    """True for what people do not write: letters and digits in turn.
+    """Return True for random-looking text: letters and digits in turn.
 
     A UUID, a path, a dotted name and the name of a Kubernetes object are none.
     """
@@ -253,7 +253,7 @@ def looks_random(value: str, *, shortest: int = 12, least: int = 3) -> bool:
 
 
 def is_object_name(value: str) -> bool:
-    """True for what people and Kubernetes name objects: ``db-creds``, ``default-token-x7k2p``, ``nexus-tls.v2``."""
+    """Return True for object names as in Kubernetes: ``db-creds``, ``default-token-x7k2p``, ``nexus-tls.v2``."""
     if len(value) > 253 or not re.fullmatch(r"[a-z0-9]([a-z0-9./-]*[a-z0-9])?", value):
         return False
     *first, last = re.split(r"[-./]", value)

@@ -40,7 +40,7 @@ BURST = 20
 # https://developer.pagerduty.com/docs/events-api-v2/overview/: some 120 events a minute and integration key.
 PACE = per_minute(120, BURST)
 
-#: Seconds until an event is sent again of which no one can say whether PagerDuty took it.
+#: Seconds until an event is retried if it is not known whether PagerDuty accepted it.
 UNKNOWN_SECONDS = 60.0
 
 _RESOLVE = "resolve"
@@ -49,7 +49,7 @@ _KEY = re.compile(r"[0-9a-zA-Z]{32}")
 
 @dataclass(frozen=True, slots=True)
 class PagerDuty(Channel):
-    """Sends to ``<base_url>/v2/enqueue``; ``client_url`` is where people read responder itself."""
+    """Sends to ``<base_url>/v2/enqueue``; ``client_url`` is the public URL of responder."""
 
     routing_key: Secret
     base_url: str = "https://events.pagerduty.com"
@@ -121,7 +121,7 @@ class PagerDuty(Channel):
         return f"{event['event_action']}: {limits}", body
 
     def render(self, letter: ClaimedMessage) -> Request:
-        """One event: a resolve with only what it needs, or a trigger that fits the vendor's limits."""
+        """Return the event: a minimal resolve, or a trigger within the vendor's limits."""
         report = letter.report
         if letter.step == _RESOLVE:
             body = encoded(self._event(report, _RESOLVE))
@@ -183,7 +183,7 @@ class PagerDuty(Channel):
         return event | ({"client_url": client} if (client := safe_url(self.client_url)) else {})
 
     def _plain(self, report: Report) -> dict[str, Any]:
-        """The least that still pages: no text outside ASCII, no details, no links but the runbook's."""
+        """Return the minimal trigger: ASCII only, no details, no links but the runbook's."""
         payload = {
             "summary": ascii_only(_summary(report))[:SUMMARY_LIMIT],
             "source": ascii_only(_line(report.service)) or "responder",
@@ -276,7 +276,8 @@ def _links(report: Report) -> list[dict[str, str]]:
     return [link for link in links if link["href"]][:MOST_LINKS]
 
 
-VALUE_LIMIT = 1000  # bytes a value: what people still read, far below anything PagerDuty refuses
+#: Bytes of a value: still readable, far below PagerDuty's limit.
+VALUE_LIMIT = 1000
 MOST_HEADLINES = 200
 
 # What goes first when the event is too large, least important first. The headlines of what is bad are the last.
@@ -374,7 +375,7 @@ def _findings(report: Report, shed: int, cut: list[str]) -> dict[str, str]:
 
 
 def _bare(finding: Finding, shed: int) -> bool:
-    """Whether the detail of this finding was shed."""
+    """Return True if the detail of this finding was shed."""
     return shed >= {Verdict.OK: 2, Verdict.BAD: 4}.get(finding.verdict, 3)
 
 

@@ -153,14 +153,14 @@ class Slack(Channel):
 
     @property
     def wakes(self) -> bool:
-        """True if there is a group to mention: a message among others calls nobody."""
+        """True if there is a group to mention."""
         return bool(self.group)
 
     def render(self, letter: ClaimedMessage) -> Request:
         """The parent posted or edited, or a reply in its thread; a message of its own where no parent is known.
 
         The minimal form never edits: where Slack refused the edit, the state is posted anew. What fires again is said
-        in the thread and to the whole channel, since an edit of a message that is long past is seen by nobody.
+        in the thread and to the whole channel, since an edit of an old message goes unnoticed.
         """
         known = letter.previous.get("channel", ""), letter.previous.get("ts", "")
         if letter.step == _EDIT and all(known) and not letter.plain:
@@ -171,7 +171,7 @@ class Slack(Channel):
         return self._request("chat.postMessage", place, letter)
 
     def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
-        """Slack says 200 even where it refuses: the body's ``ok`` and ``error`` decide."""
+        """Return the outcome. Slack answers 200 even to errors: the body's ``ok`` and ``error`` decide."""
         outcome = judged(letter, response, "", (self.token,))
         if not isinstance(outcome, Delivered):
             return outcome
@@ -202,7 +202,7 @@ class Slack(Channel):
 
 
 def content(letter: ClaimedMessage, group: str) -> dict[str, Any]:
-    """The part of the body that people read."""
+    """Return the visible part of the body."""
     if letter.plain:
         return {"text": plain(letter.report, group)}
     if letter.step == _ALARM:

@@ -68,11 +68,11 @@ class SlackWebhook(Channel):
 
     @property
     def wakes(self) -> bool:
-        """True if there is a group to mention: a message among others calls nobody."""
+        """True if there is a group to mention."""
         return bool(self.group)
 
     def render(self, letter: ClaimedMessage) -> Request:
-        """One message with blocks; text alone in the minimal form."""
+        """Return a message with blocks; text alone in the minimal form."""
         report = letter.report
         if letter.plain:
             body: dict[str, Any] = {"text": plain(report, self.group)}

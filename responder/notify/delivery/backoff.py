@@ -1,4 +1,4 @@
-"""When to try again: every second at first, then exponential with jitter, the server's own wish as a floor."""
+"""Retry times: every second at first, then exponential with jitter, at least the server's Retry-After."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ from datetime import datetime, timedelta
 
 from responder.model.outcome import TryLater
 
+#: Seconds to the second attempt.
 FIRST = 1.0
-PATIENT = 10  # attempts: a vendor that is away for some seconds gets the page within one of them
+#: Attempts before the wait grows: a vendor that is down for some seconds gets the page within one of them.
+PATIENT = 10
+#: Longest wait in seconds.
 LONGEST = 300.0
-LONGEST_WORST = 60.0  # rank 1: nobody waits five minutes for an outage's page
-LONGEST_WISH = 3600.0  # a Retry-After of a day would mean that no message leaves
-#: The same for a channel that pages: whatever its vendor asks for, it is tried once a minute, the worst page first.
+#: Seconds, for the worst severity.
+LONGEST_WORST = 60.0
+#: Seconds of a Retry-After that are honored.
+LONGEST_WISH = 3600.0
+#: The same for a channel that pages: one attempt a minute, the worst severity first.
 LONGEST_PAGER_WISH = 60.0
-LONGEST_REST = 10.0  # for a server over its limit that named no time: PagerDuty never does
+#: Seconds of pause after a 429 without Retry-After, which PagerDuty never sends.
+LONGEST_REST = 10.0
 
 
 def next_attempt(attempt: int, outcome: TryLater, *, rank: int, now: datetime, jitter: float) -> datetime:
-    """The moment of the next attempt after ``attempt`` (counted from 1) ended in ``outcome``.
+    """Return the time of the next attempt after ``attempt`` (counted from 1) ended in ``outcome``.
 
-    ``jitter`` in [0, 1) spreads the second half of the wait, so that messages that failed together do not return
+    ``jitter`` in [0, 1) spreads the second half of the wait, so that messages that failed together are not retried
     together.
     """
     longest = LONGEST_WORST if rank <= 1 else LONGEST
@@ -29,14 +35,14 @@ def next_attempt(attempt: int, outcome: TryLater, *, rank: int, now: datetime, j
 
 
 def pause(outcome: TryLater) -> float:
-    """Seconds for which the server asked to be left alone: by this message, and by all others of the channel."""
+    """Return the pause in seconds that the server asked for; it holds for all messages of the channel."""
     return min(LONGEST_WISH, max(0.0, outcome.retry_after or 0.0))
 
 
 def rest(outcome: TryLater, failing: float) -> float:
-    """Seconds in which the channel gets nothing at all; ``failing`` is for how many it has accepted nothing.
+    """Return the pause of the channel in seconds; ``failing`` is the time in seconds since it last accepted a message.
 
-    Where the server is over its limit and named no time the pauses double, since each is as long as it has failed.
+    After a 429 without Retry-After the pauses double, since each is as long as the channel has been failing.
     """
     wish = pause(outcome)
     return wish if wish or not outcome.limited else min(LONGEST_REST, max(FIRST, failing))

@@ -1,4 +1,4 @@
-"""One delivery on the wire: render, send, read. What happens after a failure is the outbox's business."""
+"""Sends one message: render, send, read the response. The outbox handles failures."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _REDACTED = re.compile(rb"\[REDACTED:([a-z-]{1,20})\]")
 
 
 class Transport(Protocol):
-    """A way onto the wire, for one scheme of a request's URL."""
+    """Transport for one URL scheme."""
 
     def send(self, request: Request, deadline: Deadline, cap: int) -> Response:
-        """The answer in the words of HTTP, by the deadline. Raises UnreachableError where there is none."""
+        """Return the response as HTTP, by the deadline. Raises UnreachableError if there is none."""
 
 
 class Deliverer:
@@ -50,16 +50,16 @@ class Deliverer:
         self._secrets = secrets
 
     def deliver(self, channel: Channel, letter: ClaimedMessage, deadline: Deadline) -> Outcome:
-        """One attempt, over by the deadline. Whatever the network does becomes an outcome; no retry happens here.
+        """Make one attempt, by the deadline. Network errors become an outcome; there is no retry here.
 
-        A request that got no answer may have been accepted all the same: PagerDuty's dedup key makes that harmless,
+        A request without a response may have been accepted all the same: PagerDuty's dedup key makes that harmless,
         and a Slack message twice is better than never.
         """
         if deadline.left(self._clock.monotonic()) <= 0:
             return TryLater("no time left for this attempt")
         request = channel.render(letter)
         for kind in _REDACTED.findall(request.body):
-            if kind.decode() in REDACTIONS:  # an alert may bring a mark of its own
+            if kind.decode() in REDACTIONS:  # an alert may contain a mark of its own
                 COUNTERS.add("responder_redactions", kind.decode())
         transport = self._transports[request.url.partition(":")[0].lower()]
         try:
@@ -75,7 +75,7 @@ class Deliverer:
 
 
 class _Printer:
-    """Hands a page to whoever prints it."""
+    """Passes a page to ``print_page``."""
 
     def __init__(self, print_page: Callable[[str], None]) -> None:
         self._print_page = print_page

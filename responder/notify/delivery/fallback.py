@@ -1,4 +1,4 @@
-"""Decide what happens to a page that its channel does not take: wait on, or use the next channel. Pure."""
+"""Decide about a page that its channel does not accept: wait, or use the next channel. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import datetime
 from responder.model.clock import lasted
 from responder.model.text import tidy_line
 
+#: Factor of the wait for pages that are not of the worst severity.
 LESSER = 5.0
-"""How many times as long a page waits that is not of the worst severity."""
 REASON_LIMIT = 500
 
 
@@ -33,7 +33,7 @@ class UndeliveredPage:
 
 @dataclass(frozen=True, slots=True)
 class FallbackStep:
-    """Page by ``channel`` as well, because of ``reason``; the first message stays and is still tried."""
+    """Page through ``channel`` as well, because of ``reason``; the first message stays in the outbox."""
 
     channel: str
     reason: str
@@ -49,10 +49,10 @@ class NoFallback:
 def next_step(
     stuck: UndeliveredPage, usable: Sequence[str], order: Sequence[str], limit: float, now: datetime
 ) -> FallbackStep | NoFallback:
-    """The next way for a page, if it is time. ``limit`` is the patience in seconds with one of the worst severity.
+    """Return the next fallback step if it is due. ``limit`` is the wait in seconds for the worst severity.
 
-    A channel that is known to be down is not waited for again: the first failed attempt is enough then. A page that
-    only waits for its turn behind others, on a channel that accepts them, stays where it is.
+    For a channel that is known to be down the first failed attempt is enough. A page that
+    only waits behind others, on a channel that accepts them, stays where it is.
     """
     limit = limit if stuck.rank <= 1 else limit * LESSER
     name, said = stuck.title, tidy_line(stuck.error, 200) or "no response"
@@ -85,5 +85,5 @@ def after(channel: str, usable: Sequence[str], order: Sequence[str]) -> str:
 
 
 def told_so_far(before: str, reason: str) -> str:
-    """Why a page came the way it did, one reason after the other."""
+    """Return the reasons of all fallback steps so far, in order."""
     return tidy_line("; then ".join(filter(None, (before, reason))), REASON_LIMIT)

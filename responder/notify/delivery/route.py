@@ -1,4 +1,4 @@
-"""The parts that channels play: which of them page, which a decision reaches, and their fallback order. Pure."""
+"""Routing: the channels that page, those that a decision reaches, and the fallback order. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def named_by_rules() -> frozenset[str]:
 
 
 def title(name: str, configured: Channels) -> str:
-    """Return what people call a channel."""
+    """Return the title of a channel."""
     channel = known(configured).get(name)
     return channel.title if channel else name
 
@@ -39,28 +39,28 @@ def in_order(configured: Channels) -> tuple[str, ...]:
 
 
 def readable(configured: Channels) -> tuple[str, ...]:
-    """Return the configured channels that are read and page nobody, in the fallback order."""
+    """Return the configured channels that do not page, in the fallback order."""
     return tuple(name for name in in_order(configured) if name in configured and not configured[name].pages)
 
 
 def last_resort(configured: Channels) -> tuple[str, ...]:
-    """Return where a page goes that no other channel takes: everywhere, if no channel is meant for it."""
+    """Return the channels of last resort; all configured channels if there is none."""
     found = tuple(name for name, channel in configured.items() if channel.use is Use.LAST_RESORT)
     return found or tuple(configured)
 
 
 def route(wished: Collection[str], pages: bool, configured: Channels) -> tuple[str, ...]:
-    """Return the channels that get a message, in the order of the rule that wishes for them.
+    """Return the channels that get a message, in the order of the rule.
 
-    Channels that page are left out unless ``pages``. Another channel may stand in for one that is not configured. The
-    last resort gets what would reach nothing.
+    Channels that page are left out unless ``pages``. A channel that is not configured may be replaced by another. The
+    last resort gets messages that would reach no channel.
     """
     reached = tuple(name for name in _able(wished, configured) if pages or not configured[name].pages)
     return reached or last_resort(configured)
 
 
 def with_a_reader(wished: Collection[str], configured: Channels) -> tuple[str, ...]:
-    """Return the wished channels and, if on-call could read none of them, the first that can be read.
+    """Return the channels and, if all of them page, the first configured channel that does not.
 
     A page that a window holds back is read there in the morning.
     """

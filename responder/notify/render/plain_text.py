@@ -16,7 +16,7 @@ _SIGNS = {Verdict.BAD: "CRITICAL", Verdict.UNKNOWN: "unknown", Verdict.SKIPPED: 
 
 
 def page(report: Report) -> Iterator[str]:
-    """A rule, the title, then one named line after another, wrapped under its name."""
+    """Yield a rule, the title, and the named lines, wrapped under their names."""
     yield "=" * WIDTH
     yield title(report)
     yield "-" * WIDTH
@@ -31,7 +31,7 @@ def page(report: Report) -> Iterator[str]:
 
 
 def title(report: Report) -> str:
-    """What happened, and to what, on one line."""
+    """Return the title line."""
     words = {
         MessageKind.START: "INCIDENT STARTED",
         MessageKind.AGAIN: "INCIDENT REOPENED",

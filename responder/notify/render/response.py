@@ -1,4 +1,4 @@
-"""What all channels do alike on the wire: write JSON, and tell from a status whether to try again."""
+"""Shared by the channels: JSON encoding, and the outcome that an HTTP status stands for."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def decoded(response: Response) -> Mapping[str, Any]:
 def judged(
     letter: ClaimedMessage, response: Response, said: str, secrets: tuple[Secret, ...] = (), *, of: str = "HTTP"
 ) -> Outcome:
-    """What the status alone says: 2xx is delivered, 4xx refused but for 408, 425 and 429, the rest may yet succeed.
+    """Return the outcome by status alone: 2xx delivered, 4xx refused except 408, 425 and 429, all others retried.
 
-    A redirect counts as try-later: we never follow one, and a proxy's may pass.
+    A redirect is retried: redirects are never followed, and a proxy's may be temporary.
     """
     if 200 <= response.status < 300:
         return Delivered()
@@ -57,12 +57,12 @@ def judged(
 
 
 def told(what: str, said: str, secrets: tuple[Secret, ...]) -> str:
-    """One line of at most 300 characters for people, without the secrets that an answer may echo."""
+    """Return a reason of at most 300 characters, without secrets that a response may echo."""
     return tidy_line(scrub(f"{what}: {said}" if said else what, secrets), REASON_LIMIT)
 
 
 def retry_after(letter: ClaimedMessage, response: Response) -> float | None:
-    """Seconds that Retry-After asks for, None where it is absent or nonsense (RFC 9110, 10.2.3).
+    """Return the seconds of Retry-After, None if it is absent or invalid (RFC 9110, 10.2.3).
 
     A date is measured against the answer's own Date, so that the two clocks need not agree; without one against the
     time the message was due.
@@ -99,7 +99,7 @@ _SPELLED = str.maketrans({"—": "-", "–": "-", "…": "...", "→": "->", "·
 
 
 def ascii_only(text: str) -> str:
-    """``text`` for the minimal form: our own signs spelt out, any other character outside ASCII a question mark."""
+    """``text`` for the minimal form: known signs spelled out, any other character outside ASCII a question mark."""
     return text.translate(_SPELLED).encode("ascii", "replace").decode("ascii")
 
 

@@ -102,7 +102,7 @@ def fitted(blocks: Sequence[Block]) -> list[Block]:
 
 
 def weight(block: Block) -> int:
-    """How many characters of text a block holds."""
+    """Return the characters of text in a block."""
     texts = [block.get("text"), *block.get("fields", ()), *block.get("elements", ())]
     return sum(len(text["text"]) for text in texts if text)
 

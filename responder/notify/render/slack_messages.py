@@ -20,8 +20,8 @@ SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Ver
 WARNING = "⚠️"
 FIGURE = "📎"
 MOST_FINDINGS = 40
+#: Characters for the bad findings, and as many for the unknown ones, so that the first step below has room.
 LIST_LIMIT = 2000
-"""Characters for what is bad, and as many for what nobody could see: they leave room for the first step below."""
 BURST = 6
 # https://docs.slack.dev/apis/web-api/rate-limits: one message a second and channel, short bursts are allowed.
 PACE = per_minute(60, BURST)
@@ -29,7 +29,7 @@ PACE = per_minute(60, BURST)
 
 @dataclass(frozen=True, slots=True)
 class RenderedMessage:
-    """What goes into one Slack message: ``text`` is the notification, and the fallback where blocks are not shown."""
+    """Slack message: ``text`` is the notification, and the fallback for clients that show no blocks."""
 
     text: str
     blocks: list[Block]
@@ -49,7 +49,7 @@ def parent(report: Report) -> RenderedMessage:
 
 
 def reply(report: Report) -> RenderedMessage:
-    """One thread line for a change: the template alone, without what the parent shows already."""
+    """Render the thread reply for a change: the template alone, without what the parent already shows."""
     if report.moment is MessageKind.LATE:
         return details(report)
     return _message(
@@ -58,10 +58,10 @@ def reply(report: Report) -> RenderedMessage:
 
 
 def alarm(report: Report, group: str) -> RenderedMessage:
-    """The page that another channel did not take: the start template, with why it came and who is called.
+    """Render a page that another channel did not accept: the start template with the reason and the mention.
 
-    The group's id comes from the settings only, so that no alert can mention anybody. It is called where somebody is to
-    be woken, and not for what was to be read only.
+    The group's id comes from the settings only, so that no alert can mention a group. It is mentioned
+    only if the message pages.
     """
     page, called = _start(report), mention(group) if report.pages else ""
     because = f"*Fallback:* {said(report.detour)}" if report.detour else ""
@@ -71,12 +71,12 @@ def alarm(report: Report, group: str) -> RenderedMessage:
 
 
 def mention(group: str) -> str:
-    """What calls a user group (https://docs.slack.dev/messaging/formatting-message-text), empty for none."""
+    """Return the mention of a user group (https://docs.slack.dev/messaging/formatting-message-text), empty for none."""
     return f"<!subteam^{group}>" if group else ""
 
 
 def details(report: Report) -> RenderedMessage:
-    """Every finding with its detail and the question asked, for the thread."""
+    """Render every finding with its detail and query, for the thread."""
     told = [each for finding in worst_first(report.findings)[:MOST_FINDINGS] for each in _finding(finding)]
     left = len(report.findings) - MOST_FINDINGS
     more = [slack_blocks.context(f"Cut: {left} more findings left out.")] if left > 0 else []
@@ -96,7 +96,7 @@ def details(report: Report) -> RenderedMessage:
 
 
 def plain(report: Report, group: str = "") -> str:
-    """The minimal form: one short text without any character outside ASCII. An alarm that wakes mentions ``group``."""
+    """The minimal form: one short text without any character outside ASCII. A fallback page mentions ``group``."""
     called = mention(group) if report.moment is MessageKind.FALLBACK and report.pages else ""
     where = (report.runbook.href or report.runbook.text.removeprefix("Runbook: ")) if report.runbook else ""
     runbook = f"Runbook: {where}" if where else ""
@@ -209,7 +209,7 @@ def _template(report: Report) -> list[Block]:
 
 
 def _diagnosis(report: Report) -> Iterator[Block]:
-    """What the findings come to, each told once: the thread has the probes one by one."""
+    """Yield the conclusion and the findings, each once: the thread has the probes one by one."""
     yield from _paragraph(_likely(report))
     yield from _paragraph(_told(("Context", report.conclusion.seen), ("Changed", report.conclusion.changed)))
     unseen = [each for each in worst_first(report.findings) if each.verdict in {Verdict.UNKNOWN, Verdict.SKIPPED}]
@@ -226,7 +226,7 @@ def _diagnosis(report: Report) -> Iterator[Block]:
 
 
 def _likely(report: Report) -> str:
-    """All that is bad, a line each with its sign, the service's own first; not a change, which is told as such."""
+    """Return the bad findings, a line each, the service's own first; changes are listed elsewhere."""
     bad = [each for each in report.findings if each.verdict is Verdict.BAD]
     bad = [each for each in bad if each.headline != report.conclusion.changed]
     bad.sort(key=lambda each: (each.warning, each.target != report.service))
@@ -239,7 +239,7 @@ def _conclusion(report: Report) -> list[Block]:
 
 
 def _told(*rows: tuple[str, str]) -> str:
-    """The rows that say something, each with its name in bold."""
+    """Return the non-empty rows, each with its name in bold."""
     return slack_blocks.lines([f"*{name}:* {said(text)}" for name, text in rows if text])
 
 

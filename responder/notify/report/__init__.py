@@ -1,1 +1,1 @@
-"""What a message says, independent of its channel."""
+"""Content of a message, independent of its channel."""

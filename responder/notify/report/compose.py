@@ -162,7 +162,7 @@ def _status(moment: MessageKind, own: MessageFacts, conclusion: Conclusion) -> S
 
 
 def _delay(draft: OutboxMessage, now: datetime) -> str:
-    """What a first message says that leaves late, since its channel or responder was not available."""
+    """Return the note on a first message that is sent late, since its channel or responder was not available."""
     late = now - draft.facts.due_by if draft.facts.due_by else timedelta()
     if draft.moment not in {MessageKind.START, MessageKind.AGAIN} or late < LATE_AFTER:
         return ""

@@ -34,14 +34,14 @@ _TELLING = (
     "consumergroup",
     "name",
 )
+#: A start before this is no date: a zero, or a field that was never set.
 _NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
-"""A start before it is no date: somebody's zero, or a field that was never filled."""
 _TOP = 5
 _MOST_LABELS = 200
 
 
 def name(decision: Decision) -> str:
-    """What the incident is about, as people call it."""
+    """Return the name of the incident's subject."""
     subject = decision.subject
     return tidy_line(subject.service or subject.name or subject.namespace, 63) or "unnamed subject"
 
@@ -63,7 +63,7 @@ def in_words(alertname: str) -> str:
 
 
 def history(earlier: Incident | None, times: int, now: datetime) -> str:
-    """How often the same happened in the last HISTORY_DAYS, and the last time; empty where it never did."""
+    """Return the number of similar incidents in the last HISTORY_DAYS, and the last one; empty if there is none."""
     if earlier is None:
         return ""
     often = {0: "", 1: f"once in {HISTORY_DAYS} days, "}.get(times, f"{times} times in {HISTORY_DAYS} days, ")
@@ -72,7 +72,7 @@ def history(earlier: Incident | None, times: int, now: datetime) -> str:
 
 
 def summary(decision: Decision, group: AlertGroup) -> str:
-    """What the alert says of itself: its summary and description, or else the symptom."""
+    """Return the alert's own summary and description, or else the symptom."""
     own = decision.ruling.alert.annotations
     notes = {**own, **group.common_annotations} if len(group.alerts) > 1 else own
     first = tidy_line(notes.get("summary", "") or notes.get("message", ""), 300)
@@ -84,17 +84,17 @@ def summary(decision: Decision, group: AlertGroup) -> str:
 
 
 def flapped(incident: Incident) -> str:
-    """How often the incident fired again, for its title; empty where it did not."""
+    """Return the number of re-fires for the title; empty if there is none."""
     return f", re-fired ×{incident.flaps}" if incident.flaps else ""
 
 
 def dated(group: AlertGroup) -> bool:
-    """True if an alert of the group names its start; zero and absent dates are none."""
+    """Return True if an alert of the group has a start time; zero counts as none."""
     return not group.alerts or any(alert.starts_at >= _NO_DATE for alert in group.alerts)
 
 
 def impact(service: Service | None, book: RuleBook) -> str:
-    """What users notice, from the catalogue only: it is never guessed."""
+    """Return the impact on users, from the catalog only: it is never guessed."""
     if service is None:
         return UNKNOWN_IMPACT
     needing = [other.name for other in book.services.values() if service.name in other.depends_on]
@@ -114,7 +114,7 @@ def related(decision: Decision) -> str:
 
 
 def _differs(alert: Alert, main: Alert) -> str:
-    """What tells an alert from the main one: its name, or else the first label that is not the same."""
+    """Return the difference from the main alert: the name, or else the first label that differs."""
     if alert.name != main.name:
         return alert.name
     ours, theirs = alert.labels, main.labels
@@ -125,12 +125,12 @@ def _differs(alert: Alert, main: Alert) -> str:
 
 
 def lead(book: RuleBook) -> str:
-    """Who leads until somebody else says so: the first step of the escalation."""
+    """Return the default incident lead: the first step of the escalation."""
     return f"{book.escalation[0].role} ({book.escalation[0].contact})" if book.escalation else "not set in the rules"
 
 
 def escalation(book: RuleBook) -> str:
-    """Who comes next, in order."""
+    """Return the steps of the escalation, in order."""
     return " → ".join(f"{step.role} ({step.contact})" for step in book.escalation)
 
 
@@ -141,7 +141,7 @@ def room(opened: datetime, subject: str) -> str:
 
 
 def labels(common: Mapping[str, str]) -> Mapping[str, str]:
-    """The labels tidied; name and value together, so that ``password="..."`` is seen for what it is."""
+    """Return the labels tidied; name and value together, so that ``password="..."`` is recognized."""
     told: dict[str, str] = {}
     for key, value in sorted(common.items())[:_MOST_LABELS]:
         short, line = tidy_line(key, 100), tidy_line(f"{key}={value}", 400)
@@ -152,14 +152,14 @@ def labels(common: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def started(decision: Decision, group: AlertGroup, incident: Incident) -> datetime:
-    """When the first alert of the incident began; what is no date does not count."""
+    """Return the start of the first alert; invalid dates do not count."""
     told = [moment(each.starts_at) for each in decision.change.alerts.values()]
     told += [alert.starts_at for alert in group.alerts]
     return min((incident.opened_at, *(each for each in told if each >= _NO_DATE)))
 
 
 def ended(decision: Decision, group: AlertGroup, began: datetime, now: datetime) -> datetime:
-    """When the last alert ended: never in the future, never before the beginning."""
+    """Return the end of the last alert: never in the future, never before the start."""
     ends = [alert.ends_at for alert in group.alerts if alert.ends_at]
     ends += [moment(each.ends_at) for each in decision.change.alerts.values() if each.ends_at is not None]
     return max(began, min(now, max(ends, default=now)))
@@ -320,7 +320,7 @@ def joined(before: IncidentContent, decision: Decision) -> IncidentContent:
 
 
 def bare(incident: Incident, book: RuleBook) -> IncidentContent:
-    """What can be said about an incident without its content: its row, and the rules in force."""
+    """Return the content of an incident of which only its row and the rules in force are known."""
     severity = book.severities.get(incident.severity)
     record = DecisionRecord(
         title=(incident.title or f"[{incident.severity}] {incident.service}").removesuffix(f" ({book.environment})"),

@@ -16,8 +16,8 @@ from responder.model.text import cut, number_of
 from responder.notify.report import content
 
 _TOP = 5
+#: Share of the incidents from which a label counts as common.
 _MOST_OF = 0.5
-"""From which part of the incidents on a label is told as shared."""
 
 
 def dedup_key(digest: str) -> str:
@@ -121,7 +121,7 @@ def _alone(flood: FloodCounter) -> str:
 
 
 def _elsewhere(flood: FloodCounter) -> str:
-    """Those of whom the rest of the sentence does not speak: their own pages tell what becomes of them."""
+    """Return the incidents of the flood that were paged individually."""
     alone = flood.counted - flood.held
     return f"of which {alone} had {_own(alone)}; the other {flood.held}: " if alone else ""
 
@@ -158,7 +158,7 @@ def _impact(flood: FloodCounter, book: RuleBook) -> str:
 
 
 def _first_step(flood: FloodCounter) -> str:
-    """The narrowest thing that all or most of them have in common is where to look first."""
+    """Return the first step: check the narrowest label that most incidents share."""
     for telling in ("node", "instance", "cluster", "namespace"):
         often = [
             pair

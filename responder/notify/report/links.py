@@ -1,4 +1,4 @@
-"""Where people go next: runbook, dashboards, graph, silence form, status page, all filtered to the incident."""
+"""Links of a message: runbook, dashboards, graph, silence form, status page, filtered to the incident."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from responder.model.alert import AlertGroup
 from responder.model.redaction import redact
 from responder.model.rule import Link, RunbookRef, Service
 
-MOST = 5  # and the runbook: six links are as many as people read
+#: Links besides the runbook.
+MOST = 5
 
 _CLASSIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _BEFORE = timedelta(hours=1)
@@ -25,7 +26,7 @@ _WIDEST = timedelta(days=7)
 class LinkBuilder:
     """Builds links from configured addresses only.
 
-    What an alert brings (generatorURL, externalURL) is used where its host is a configured one, and left out otherwise.
+    URLs from an alert (generatorURL, externalURL) are used if their host is a configured one, and left out otherwise.
     ``alertmanager_urls`` are by cluster, those of every other cluster under the empty name. ``urls`` are the rule
     book's critical URLs.
     """
@@ -114,7 +115,8 @@ def _with_query(url: str, values: dict[str, str]) -> str:
     return urlunsplit(parts._replace(query=query))
 
 
-LIMIT = 2000  # characters; below Slack's 3,000 for a URL, and browsers take no harm
+#: Characters of a URL; Slack allows 3,000.
+LIMIT = 2000
 
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9._\-]+|\[[0-9A-Fa-f:.]+\]")
 # Everything a URL may hold as it stands (RFC 3986) but quotes and the brackets that only an IPv6 host may use.
