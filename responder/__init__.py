@@ -1,10 +1,10 @@
 """The triage engine between Prometheus Alertmanager and the people on call.
 
-The way an alert goes, and the folder each step lives in:
+The path of an alert, by folder:
 
     Alertmanager --POST--> receive --> triage --> diagnose --> notify --> PagerDuty, Slack
-                           body kept   incident    findings     courier sends what is due,
-                           then 2xx    + page row  enrich it    in order, until accepted
+                           payload     incident    findings     outbox: retried, in order,
+                           committed   + page row  improve it   rate-limited, with fallback
 
 Start reading at ``responder/engine/pipeline.py``: it shows the whole flow on one screen.
 """

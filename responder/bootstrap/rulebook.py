@@ -111,7 +111,7 @@ def reread(settings: Settings, seconds: float = READ_SECONDS) -> RuleBook:
     command = [sys.executable, "-P", "-c", _TRY, settings.rules, settings.runbooks]
     environment = {**os.environ, "PYTHONPATH": path}
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, timeout=seconds, check=False)  # noqa: S603 - this Python, and a statement of ours
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, timeout=seconds, check=False)  # noqa: S603 - this Python, and a fixed statement
     except subprocess.TimeoutExpired:
         raise OSError(f"reading the rule files took longer than {seconds:g} s") from None
     if done.returncode:

@@ -19,7 +19,7 @@ class Place(NamedTuple):
 
 
 class Level(StrEnum):
-    """An error must be mended; a warning is most likely a slip, and may be meant."""
+    """An error must be fixed; a warning is most likely a mistake, but may be intended."""
 
     ERROR = "error"
     WARNING = "warning"

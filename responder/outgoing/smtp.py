@@ -91,7 +91,7 @@ class _Session(smtplib.SMTP):
     def __init__(self, connection: socket.socket, host: str, tls: ssl.SSLContext | None) -> None:
         self._connection = connection
         self._tls = tls
-        own = connection.getsockname()[0]  # by default smtplib asks name servers for our name
+        own = connection.getsockname()[0]  # by default smtplib queries name servers for the local name
         super().__init__(host, local_hostname=f"[IPv6:{own}]" if ":" in own else f"[{own}]")
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
+#: The anchors of each runbook, by file.
 Runbooks = Mapping[str, frozenset[str]]
-"""The anchors of each runbook, by file."""
 
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
@@ -66,7 +66,7 @@ def sections(markdown: str) -> tuple[Section, ...]:
 
 
 def _text(inline: Token) -> str:
-    """What a reader sees of a heading: its words and code without the markup."""
+    """The visible text of a heading: its words and code without the markup."""
     seen = (child.content for child in inline.children or () if child.type in {"text", "code_inline"})
     return "".join(seen).strip()
 

@@ -102,7 +102,7 @@ def started(
     """
     log = folder / f"{name}.log"
     with log.open("ab") as sink:
-        process = subprocess.Popen(  # noqa: S603 - our own command lines, no shell
+        process = subprocess.Popen(  # noqa: S603 - fixed command lines, no shell
             command,
             cwd=folder,
             env=dict(os.environ if env is None else env),

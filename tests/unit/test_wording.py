@@ -14,29 +14,20 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 #: Folders and pages whose texts are not rewritten yet.
-PENDING = (
-    "docs/channels.md",
-    "docs/decisions/",
-    "docs/guide.md",
-    "docs/rule-tools.md",
-    "docs/rules.md",
-    "docs/settings.md",
-    "responder",
-    "tests",
-)
+PENDING = ("docs/rule-tools.md", "docs/rules.md", "responder/cli/", "responder/rulebook/")
 
 #: Words with a standard term in their place. Only words that have no second, correct use in these texts.
 WORDS = {
     r"arbiter": "gunicorn master",
     r"comes? again": "re-fires",
     r"could not look": "unknown, with the reason",
-    r"courier|our courier": "sender",
+    r"couriers?": "sender",
     r"hears?|heard": "is sent, receives",
     r"mend(s|ed|ing)?": "fix",
     r"nobody|somebody|whoever": "name the actor",
     r"tells|told": "notified, sent",
     r"we|our|ours": "responder",
-    r"wakes|woken?": "pages; notifies (a thread)",
+    r"wakes? (nobody|somebody|people|on-call)|(is|are|be|was|were) woken|woke": "page",
 }
 WORD = re.compile(rf"(?<![\w'`./-])({'|'.join(WORDS)})(?![\w'-])", re.IGNORECASE)
 
@@ -44,7 +35,10 @@ WORD = re.compile(rf"(?<![\w'`./-])({'|'.join(WORDS)})(?![\w'-])", re.IGNORECASE
 OPENING = re.compile(r"(Whether|What|Whatever|Who|Whoever|Whose|Whom|How|Where|When|Why)\b")
 
 #: Lines that may keep such a word: part of the line, and the reason.
-ALLOWED: dict[str, str] = {}
+ALLOWED = {
+    "nobody will be paged": "the result of a missing PagerDuty key, in the clearest words",
+    "    courier      sends": "the table of loops names threads as the log does",
+}
 
 FILES = [
     path
@@ -132,7 +126,7 @@ def test_pages_use_the_standard_terms(page: Path) -> None:
         ('X = 5\n"""Seconds."""\n', (2, "string below a constant")),
         ('"""Limits."""\n\n# Whoever asks.\n', (3, "'Whoever'")),
         ('"""Limits.\n\nThe page is told elsewhere.\n"""\n', (3, "'told'")),
-        ('TEXT = f"{name} wakes on-call"\n', (1, "'wakes'")),
+        ('TEXT = f"{name} wakes on-call"\n', (1, "'wakes on-call'")),
     ],
 )
 def test_each_rule_finds_its_problem(source: str, expected: tuple[int, str]) -> None:

@@ -42,7 +42,7 @@ def tell(flood: FloodCounter, desk: DecisionContext, now: datetime) -> FloodUpda
     """Return the messages of an active flood. Pure.
 
     Each channel gets one page, which waits for GATHER to collect more of the flood, and then updates at growing
-    intervals. Channels that page get no updates: a trigger on an open incident pages nobody.
+    intervals. Channels that page get no updates: a trigger on an open incident does not page.
     """
     if not flood.held:
         return FloodUpdate(flood=flood)

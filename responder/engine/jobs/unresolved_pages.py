@@ -1,4 +1,4 @@
-"""Tells people to resolve a page manually when the pager rejected the resolve."""
+"""Request a manual resolve of a page when the paging channel rejected its resolve."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ co-owner, or it ends with that account. It posts to private channels only on beh
 posts a test card.
 
 Rules name the channel `teams`. A workflow can neither edit a card nor reply to one, so each change is a card of its
-own. A card mentions nobody: a page goes there to be read. The vendor acknowledges a request before it posts the card;
-the run history of the workflow shows whether the post succeeded.
+own. A card cannot mention users, so this channel never pages. The vendor acknowledges a request before it posts the
+card; the run history of the workflow shows whether the post succeeded.
 """
 
 from __future__ import annotations
