@@ -65,7 +65,7 @@ class DeadlineStream(httpcore.NetworkStream):
         exchange.ended = not data
         exchange.room -= len(data)
         if exchange.room < 0:
-            raise OSError(errno.EMSGSIZE, "the answer is too large")
+            raise OSError(errno.EMSGSIZE, "the response is too large")
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -242,9 +242,9 @@ def reason(error: OSError, seconds: float) -> UnreachableError:
         case ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError():
             return UnreachableError("connection reset")
         case socket.gaierror(errno=socket.EAI_NONAME | socket.EAI_NODATA):
-            return UnreachableError("name does not resolve")
+            return UnreachableError("DNS lookup failed: no such name")
         case socket.gaierror():
-            return UnreachableError("name lookup failed")
+            return UnreachableError("DNS lookup failed")
         case ssl.SSLCertVerificationError():
             return UnreachableError(f"TLS: {error.verify_message}")
         case ssl.SSLEOFError():
@@ -281,7 +281,7 @@ class Dialer:
         try:
             answer = found.get(timeout=left)
         except Empty:
-            raise UnreachableError(f"name lookup timed out after {left:.1f} s") from None
+            raise UnreachableError(f"DNS lookup timed out after {left:.1f} s") from None
         if isinstance(answer, OSError):
             raise reason(answer, left) from answer
         return answer

@@ -103,7 +103,7 @@ class Session:
                 extensions={"target": _target(parts)},
             )
         except httpx.InvalidURL:
-            raise UnreachableError("the address cannot be used") from None
+            raise UnreachableError("unusable URL") from None
         except UnicodeEncodeError:
             raise UnreachableError("the request cannot be sent as HTTP") from None
 
@@ -229,12 +229,12 @@ def _named(error: Exception, exchange: Exchange, seconds: float) -> UnreachableE
     if isinstance(error, httpcore.ProxyError):
         return UnreachableError(f"the proxy answers {one_line(str(error))[:100]}")
     if isinstance(error, httpx.RemoteProtocolError):  # httpx reads Location though it follows no redirect
-        return UnreachableError("the answer redirects to an address that cannot be used")
+        return UnreachableError("the response redirects to an unusable URL")
     if getattr(error.__context__, "error_status_hint", None) == _HEAD_TOO_LARGE:
-        return UnreachableError("the head of the answer is larger than 100 KB")
+        return UnreachableError("the response head is larger than 100 KB")
     if exchange.ended:
-        return UnreachableError("hung up before the answer was complete")
-    return UnreachableError("the answer is not HTTP")
+        return UnreachableError("connection closed before the response was complete")
+    return UnreachableError("the response is not HTTP")
 
 
 def _parts(url: str) -> SplitResult:
@@ -243,11 +243,11 @@ def _parts(url: str) -> SplitResult:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises ValueError
     except ValueError:
-        raise UnreachableError("the address cannot be used") from None
+        raise UnreachableError("unusable URL") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UnreachableError("the address cannot be used: it is not http(s)")
+        raise UnreachableError("unusable URL: not http(s)")
     if not parts.hostname.isascii():
-        raise UnreachableError("the address cannot be used: write the name of its host in ASCII (xn--...)")
+        raise UnreachableError("unusable URL: write its host name in ASCII (xn--...)")
     return parts
 
 

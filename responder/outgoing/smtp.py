@@ -70,18 +70,18 @@ class Mailer:
             return say(session)
         finally:
             with contextlib.suppress(OSError):
-                session.putcmd("quit")  # nothing waits for its answer: the mail was taken, or was not
+                session.putcmd("quit")  # the result is known already: do not wait for the response
             session.close()
 
     def _named(self, error: OSError, seconds: float, deadline: Deadline) -> UnreachableError:
         if deadline.left(self._clock.monotonic()) <= 0:
             return reason(TimeoutError(), seconds)
         if isinstance(error, smtplib.SMTPServerDisconnected):
-            return UnreachableError("hung up in the middle of the conversation")
+            return UnreachableError("connection closed during the session")
         if isinstance(error, smtplib.SMTPNotSupportedError):
-            return UnreachableError(f"the mail server lacks what the settings ask for: {error}")
+            return UnreachableError(f"the mail server lacks a required extension: {error}")
         if isinstance(error, smtplib.SMTPException):
-            return UnreachableError("the answer is not SMTP")
+            return UnreachableError("the response is not SMTP")
         return reason(error, seconds)
 
 
@@ -91,7 +91,7 @@ class _Session(smtplib.SMTP):
     def __init__(self, connection: socket.socket, host: str, tls: ssl.SSLContext | None) -> None:
         self._connection = connection
         self._tls = tls
-        own = connection.getsockname()[0]  # by default smtplib queries name servers for the local name
+        own = connection.getsockname()[0]  # by default smtplib looks up the local host name
         super().__init__(host, local_hostname=f"[IPv6:{own}]" if ":" in own else f"[{own}]")
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:

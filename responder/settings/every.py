@@ -30,7 +30,7 @@ class Settings:
 
     listen: str = _setting("127.0.0.1:8080", "address and port to listen on")
     database_url: Secret = _setting(
-        Secret("sqlite:///responder.db"), "where all is kept: sqlite:///FILE, or postgresql://... for several replicas"
+        Secret("sqlite:///responder.db"), "database: sqlite:///FILE, or postgresql://... for several replicas"
     )
     rules: str = _setting("rules", "folder of the rule files")
     runbooks: str = _setting("runbooks", "folder of the runbooks")
@@ -42,14 +42,14 @@ class Settings:
     )
     max_body_bytes: int = _setting(
         8 * 1024 * 1024,
-        "largest webhook payload that is kept whole; of larger ones, up to 256 MiB, the first alerts are kept",
+        "largest webhook payload stored whole; of larger ones, up to 256 MiB, the first alerts are stored",
     )
     #: The settings that channels declare, by name.
     of_channels: Mapping[str, Any] = field(default_factory=dict)
     fallback_seconds: int = _setting(
-        60, "how long a page of the worst severity may wait before another way is taken; five times as long for others"
+        60, "seconds until a page of the worst severity uses a fallback channel; five times as long for others"
     )
-    prometheus_url: str = _setting("", "Prometheus that promql probes ask")
+    prometheus_url: str = _setting("", "Prometheus that promql probes query")
     prometheus_token: Secret = _setting(Secret(""), "bearer token for Prometheus; no other address gets it")
     alertmanager_url: Mapping[str, tuple[str, ...]] = _setting(
         dict, "Alertmanager, queried about open incidents; a pair: URL URL; by cluster: prod-eu=URL URL, prod-us=URL"
@@ -57,23 +57,23 @@ class Settings:
     alertmanager_token: Secret = _setting(Secret(""), "bearer token for all of these; no other address gets it")
     group_interval: int = _setting(
         300,
-        "longest group_interval of the Alertmanager routes that lead here, in seconds; a peer that lags has so long",
+        "longest group_interval of the Alertmanager routes to responder, in seconds",
     )
     reconcile_every: int = _setting(30, "seconds between comparisons of open incidents with Alertmanager's list")
     reconcile_grace: int = _setting(
-        600, "seconds an alert must be gone, and Alertmanager up, to be over without a resolve; above group_interval"
+        600, "seconds an alert must be absent, with Alertmanager up, to count as resolved; above group_interval"
     )
-    retention_days: int = _setting(90, "days that bodies, incidents, messages and findings are kept after their end")
+    retention_days: int = _setting(90, "days that payloads, incidents, messages and findings are kept after resolution")
     max_database_bytes: int = _setting(
-        8 * 1024**3, "above this the oldest go earlier; never what is open, unsent or undecided"
+        8 * 1024**3, "above this the oldest rows are deleted earlier; never open, unsent or undecided ones"
     )
     heartbeat_url: Secret = _setting(Secret(""), "pinged every minute while paging works: a dead man's switch URL")
-    heartbeat_fail_url: Secret = _setting(Secret(""), "pinged in its place while they could not; empty: nothing is")
+    heartbeat_fail_url: Secret = _setting(Secret(""), "pinged instead while paging does not work; empty: none")
     proxy_url: Secret = _setting(
         Secret(""), "HTTP proxy for channels and heartbeats, never for probes; default: HTTPS_PROXY"
     )
     http_proxy_url: Secret = _setting(
-        Secret(""), "the same for http:// addresses; default: RESPONDER_PROXY_URL, or else HTTP_PROXY"
+        Secret(""), "the same for http:// URLs; default: RESPONDER_PROXY_URL, or else HTTP_PROXY"
     )
     no_proxy: str = _setting(
         "", "reached without the proxy: hosts, .suffixes, IP addresses, networks, *; default: NO_PROXY"

@@ -25,7 +25,7 @@ _TRY_SECONDS = 1.0
 #: A notification that is undecided, or a page of the worst severity that no process tries to send, for so long after
 #: its time makes the instance unready.
 OVERDUE = timedelta(minutes=1)
-_UNAVAILABLE = "the database cannot be used; the log and requests with the webhook's credentials get the reason"
+_UNAVAILABLE = "the database is not available; the reason is in the log, and here for requests with valid credentials"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +56,13 @@ def blueprint(given: HealthConfig) -> Blueprint:
     @routes.get("/healthz")
     def healthz() -> Response:
         if not given.alive():
-            return _say("an engine thread has ended", 503)
+            return _say("an engine thread has stopped", 503)
         return _say("ok")
 
     @routes.get("/readyz")
     def readyz() -> Response:
         if not given.alive():
-            return _say("an engine thread has ended", 503)
+            return _say("an engine thread has stopped", 503)
         try:
             reason = keeping.reason()
         except StoreError as error:

@@ -45,7 +45,7 @@ class LogThrottle:
             return held_back + 1 if due else 0
 
     def may_say(self, what: str) -> bool:
-        """Return True if it is to be logged now."""
+        """Return True if it should be logged now."""
         return self.count(what) > 0
 
 
@@ -58,7 +58,7 @@ class OutsideRecorder:
     throttle: LogThrottle
 
     def record(self, status: int, reason: str) -> None:
-        """Record the current request. Without a database the log has to suffice."""
+        """Record the current request; without a database it is only logged."""
         if self.throttle.may_say(str(status)):
             remote, size = request.remote_addr or "", request.content_length or 0
             try:
@@ -68,7 +68,7 @@ class OutsideRecorder:
 
 
 def blueprint(clock: Clock, *, takes_webhooks: bool, outside: OutsideRecorder | None = None) -> Blueprint:
-    """No routes. ``takes_webhooks`` is whether this process has the webhook's."""
+    """Return the error handlers. ``takes_webhooks`` is True if this process serves the webhook."""
     found = Blueprint("astray", __name__)
     sparingly = LogThrottle(clock)
     use = "use POST /webhook/alertmanager" if takes_webhooks else "RESPONDER_ROLE=engine takes no webhooks"
@@ -76,7 +76,7 @@ def blueprint(clock: Clock, *, takes_webhooks: bool, outside: OutsideRecorder | 
     @found.app_errorhandler(404)
     @found.app_errorhandler(405)
     def lead_back(error: HTTPException) -> Response:
-        why = "the method is not allowed here" if error.code == 405 else "there is nothing here"
+        why = "method not allowed" if error.code == 405 else "unknown path"
         path = tidy_line(request.path, _LONGEST)
         if request.method == "POST" and sparingly.may_say(path):
             _log.warning(

@@ -42,7 +42,7 @@ def chunks(incoming: Request) -> Iterator[bytes]:
 
 
 def _unsupported() -> Iterator[bytes]:
-    raise EncodingError(415, "the Content-Encoding is none of gzip, deflate and identity")
+    raise EncodingError(415, "unsupported Content-Encoding: use gzip, deflate or identity")
     yield b""
 
 
@@ -77,7 +77,7 @@ def _inflated(compressed: Iterator[bytes]) -> Iterator[bytes]:
                 out = decoder.decompress(data, _CHUNK_BYTES)
             except zlib.error as error:
                 if started or not fresh:
-                    raise EncodingError(400, f"the body cannot be uncompressed: {error}") from None
+                    raise EncodingError(400, f"the body cannot be decompressed: {error}") from None
                 started, decoder = True, zlib.decompressobj(_RAW)
                 continue
             started, fresh = True, False

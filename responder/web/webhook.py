@@ -1,4 +1,4 @@
-"""``POST /webhook/alertmanager``: keep the body, then say so. Nothing but receiving happens in the request."""
+"""``POST /webhook/alertmanager``: store the payload, then acknowledge. All other work happens after the request."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def blueprint(door: WebhookConfig) -> Blueprint:
             answer.headers["WWW-Authenticate"] = 'Bearer realm="responder", Basic realm="responder"'
             return answer
         if not door.alive():
-            return _say(503, "not kept, send it again: the engine of this process has stopped")
+            return _say(503, "not stored, retry: the engine of this process has stopped")
         try:
             body = _read(request, door)
             _require_name(cluster, body)
@@ -101,16 +101,16 @@ def blueprint(door: WebhookConfig) -> Blueprint:
         except CutOffError as error:
             COUNTERS.add("responder_aborted_webhooks", "cut_off")
             _log.warning("webhook.cut_off", remote=request.remote_addr, reason=str(error))
-            return _say(400, "the body ended early")
+            return _say(400, "the payload is incomplete")
         except ClientGoneError:
             COUNTERS.add("responder_aborted_webhooks", "hung_up")
             _log.warning("webhook.hung_up", remote=request.remote_addr)
-            return _say(503, "not kept, send it again: the connection was closed before the commit")
+            return _say(503, "not stored, retry: the connection was closed before the commit")
         except _BusyError:
-            return _say(503, "not kept, send it again: another large payload is being read")
+            return _say(503, "not stored, retry: another large payload is being read")
         except StoreError as error:
             _log.error("webhook.cannot_store", reason=str(error))
-            return _say(503, f"not kept, send it again: {error}")
+            return _say(503, f"not stored, retry: {error}")
         door.on_kept()
         return Response(b'{"id": %d}\n' % number, 202, content_type="application/json")
 
@@ -202,10 +202,10 @@ def _refuse(door: WebhookConfig, refusal: _Refusal) -> Response:
         kept = refusal.body[:REJECT_BYTES]
         number = door.inbox.set_aside(kept, refusal.size, remote, refusal.status, refusal.reason, door.clock.now())
     except StoreError as error:
-        return _say(503, f"not kept, send it again: {error}")
+        return _say(503, f"not stored, retry: {error}")
     COUNTERS.add("responder_rejected_bodies", str(refusal.status))
     _log.error("webhook.rejected", status=refusal.status, reason=refusal.reason, rejected=number, remote=remote)
-    return _say(refusal.status, f"{refusal.reason} (kept as rejected body {number})")
+    return _say(refusal.status, f"{refusal.reason} (stored as rejected payload {number})")
 
 
 def _say(status: int, reason: str) -> Response:

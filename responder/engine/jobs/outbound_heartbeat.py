@@ -84,7 +84,7 @@ class OutboundHeartbeat:
         """Send one ping, or none. Raises StoreError: then no ping is sent, and the receiver raises its alarm."""
         found = doubts(self._facts(), self.clock.now())
         if not self.alive():
-            found = (*found, "an engine thread has ended")
+            found = (*found, "an engine thread has stopped")
         if found:
             _log.warning("lifeline.withheld", reasons=list(found))
             COUNTERS.add("responder_outbound_heartbeats", "withheld")

@@ -61,7 +61,7 @@ def test_a_start_waits_for_the_database(stage: Stage, own: Postgres) -> None:
         until(lambda: status(f"{stage.url}/healthz") == 200)
         answer = stage.post(example("service-down"))
         assert answer.status == 503
-        assert "send it again: database: " in answer.text
+        assert "retry: database: " in answer.text
         assert "refused" in answer.text
         assert status(f"{stage.url}/readyz") == 503
         own.start()

@@ -98,8 +98,8 @@ def within(seconds: float) -> Deadline:
         (Fault.DRIP, "timed out after 0.3 s"),
         (Fault.DRIP_BODY, "timed out after 0.3 s"),
         (Fault.RESET, "connection reset"),
-        (Fault.GARBAGE, "the answer is not HTTP"),
-        (Fault.HANG_UP, "hung up before the answer was complete"),
+        (Fault.GARBAGE, "the response is not HTTP"),
+        (Fault.HANG_UP, "connection closed before the response was complete"),
         (Fault.REFUSED, "connection refused"),
     ],
 )
@@ -261,7 +261,7 @@ def test_which_addresses_are_out_of_bounds() -> None:
 )
 def test_an_address_that_is_none_is_refused_in_words(outgoing: Outgoing, url: str) -> None:
     """A broken address is a reason, not a crash."""
-    with pytest.raises(UnreachableError, match="cannot be used"):
+    with pytest.raises(UnreachableError, match="unusable URL"):
         outgoing.send(Request(url, b"", {}, "GET"), within(1))
 
 
@@ -288,7 +288,7 @@ def test_a_dead_kept_alive_connection_is_replaced_for_reads_only() -> None:
         get = Request(f"http://{address}/", b"", {}, "GET")
         assert outgoing.send(get, within(5)).body == b"ok"
         assert outgoing.send(get, within(5)).body == b"ok"
-        with pytest.raises(UnreachableError, match=r"hung up|connection reset"):
+        with pytest.raises(UnreachableError, match=r"connection closed|connection reset"):
             outgoing.send(Request(f"http://{address}/", b"{}"), within(5))
         assert asked == [b"GET", b"GET", b"GET", b"POST"]
         assert outgoing.send(get, within(5)).body == b"ok"
@@ -339,20 +339,23 @@ def saying(answer: bytes, *, hears: int = 65536) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (b"", "hung up before the answer was complete"),
-        (b"HTTP/1.1 200", "hung up before the answer was complete"),
-        (b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n", "hung up before the answer was complete"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhell", "hung up before the answer was complete"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhell", "hung up before the answer was complete"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfive\r\nhello", "the answer is not HTTP"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\nhello", "the answer is not HTTP"),
-        (b"HTTP/1.1 103 Early Hints\r\n\r\n", "hung up before the answer was complete"),
-        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "the answer is not HTTP"),
-        (b"HTTP/1.1 OK\r\n\r\n", "the answer is not HTTP"),
-        (b"HTTP/2 200\r\n\r\n", "the answer is not HTTP"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000 + b"\r\n\r\n", "the head of the answer is larger than 100 KB"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 50_000 + b"\r\n", "the head of the answer is larger than 100 KB"),
-        (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 50_000, "the answer is too large"),
+        (b"", "connection closed before the response was complete"),
+        (b"HTTP/1.1 200", "connection closed before the response was complete"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n", "connection closed before the response was complete"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhell", "connection closed before the response was complete"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhell",
+            "connection closed before the response was complete",
+        ),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfive\r\nhello", "the response is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\nhello", "the response is not HTTP"),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n", "connection closed before the response was complete"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "the response is not HTTP"),
+        (b"HTTP/1.1 OK\r\n\r\n", "the response is not HTTP"),
+        (b"HTTP/2 200\r\n\r\n", "the response is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000 + b"\r\n\r\n", "the response head is larger than 100 KB"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 50_000 + b"\r\n", "the response head is larger than 100 KB"),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 50_000, "the response is too large"),
     ],
 )
 def test_half_an_answer_is_none(outgoing: Outgoing, answer: bytes, reason: str) -> None:
@@ -391,7 +394,7 @@ def test_a_redirect_to_an_invalid_address_is_no_crash(outgoing: Outgoing) -> Non
             said = str(outgoing.send(Request(f"http://{address}/", b"", {}, "GET"), within(5)).status)
         except UnreachableError as error:
             said = str(error)
-    assert said in {"302", "the answer redirects to an address that cannot be used"}
+    assert said in {"302", "the response redirects to an unusable URL"}
 
 
 def test_a_chunk_without_an_end_fills_no_memory(outgoing: Outgoing) -> None:

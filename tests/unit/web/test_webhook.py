@@ -253,10 +253,10 @@ def test_whatever_a_cluster_may_be_called_is_taken(post: Post, name: str) -> Non
 @pytest.mark.parametrize(
     ("method", "path", "status", "why"),
     [
-        ("POST", "/webhook/alertmanger", 404, "there is nothing here"),
-        ("POST", "/webhook/alertmanager/prod/eu", 404, "there is nothing here"),
-        ("POST", "/healthz", 405, "the method is not allowed here"),
-        ("GET", "/webhook/alertmanager", 405, "the method is not allowed here"),
+        ("POST", "/webhook/alertmanger", 404, "unknown path"),
+        ("POST", "/webhook/alertmanager/prod/eu", 404, "unknown path"),
+        ("POST", "/healthz", 405, "method not allowed"),
+        ("GET", "/webhook/alertmanager", 405, "method not allowed"),
     ],
 )
 def test_a_wrong_address_is_told_the_right_one(
@@ -305,7 +305,7 @@ def test_requests_without_credentials_are_counted_in_one_line_a_minute(post: Pos
 def test_a_full_store_is_a_503_that_alertmanager_retries(post: Post, database: Database) -> None:
     """A payload that cannot be stored is not acknowledged; the response has the reason in one line."""
     database.close()
-    assert post() == (503, "not kept, send it again: shutting down\n")
+    assert post() == (503, "not stored, retry: shutting down\n")
     assert post(b"{}")[0] == 503
 
 
@@ -373,7 +373,7 @@ def test_a_worker_whose_engine_is_dead_acknowledges_nothing(inbox: Inbox, clock:
     )
     answer = create_app(webhook.blueprint(door)).test_client().post("/webhook/alertmanager", data=BODY, headers=JSON)
     assert answer.status_code == 503
-    assert "send it again" in answer.text
+    assert "not stored, retry" in answer.text
     assert inbox.newest(1) == ()
 
 
