@@ -152,8 +152,24 @@ class _Logger(Logger):
 
 
 class _Arbiter(Master):
-    """gunicorn's master, but for SIGHUP: it would restart the workers, and ours swap their rules while they work."""
+    """gunicorn's master, except for SIGHUP: it would restart the workers, and ours swap their rules while they work."""
+
+    def __init__(self, app: BaseApplication) -> None:
+        # nohup asks that the end of the terminal is ignored.
+        self._in_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and has_terminal()
+        super().__init__(app)
 
     def handle_hup(self) -> None:
-        """Let each worker read the rule files."""
+        """Let each worker read the rule files; stop if the signal says that the terminal was closed."""
+        if self._in_terminal and not has_terminal():
+            self.handle_term()
         self.kill_workers(signal.SIGHUP)
+
+
+def has_terminal() -> bool:
+    """Return True if this process has a controlling terminal. The kernel takes it away when it is closed."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

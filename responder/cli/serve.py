@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import gc
+import socket
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -45,6 +47,8 @@ def serve(*, insecure: bool, show: bool, check: bool) -> None:
             _list(settings)
             return
         _refuse_open_doors(settings, insecure=insecure)
+        if not check:
+            _refuse_used_port(settings.listen)
         _serve(settings, check=check)
 
 
@@ -73,6 +77,23 @@ def _refuse_open_doors(settings: Settings, *, insecure: bool) -> None:
         )
 
 
+def _refuse_used_port(listen: str) -> None:
+    """Raise FatalError if gunicorn could not listen: it would try for five seconds and print ten lines."""
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does
+            probe.bind((host, int(port)))
+            probe.listen(1)
+    except OSError as error:
+        advice = "set RESPONDER_LISTEN to another ADDRESS:PORT"
+        if error.errno == errno.EADDRINUSE:
+            advice = f"stop the process that listens there (ss -ltnp 'sport = :{port}'), or {advice}"
+        raise FatalError(f"cannot listen on {listen}: {error.strerror or error}; {advice}") from None
+
+
 def _serve(settings: Settings, *, check: bool) -> None:
     if not check:
         gc.disable()  # until the arbiter has frozen what the workers share: almost none of it is garbage
@@ -85,6 +106,8 @@ def _serve(settings: Settings, *, check: bool) -> None:
     log = structlog.get_logger()
     for sentence in strangers(bootstrap.environment()):
         log.warning("settings.unknown", reason=sentence)
+    for sentence in settings.short_credentials():
+        log.warning("settings.short_token", reason=sentence)
     told = bootstrap.channels(settings)
     first = _rules(settings, told)
     book = first.desk.book

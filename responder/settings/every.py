@@ -13,6 +13,9 @@ from responder.notify.channels import CHANNELS
 
 PREFIX = "RESPONDER_"
 
+#: Shorter tokens and passwords of the webhook are reported. A random token of 16 hexadecimal digits has 64 bits.
+LEAST_TOKEN_CHARACTERS: Final = 16
+
 
 #: Secrets of which only the password is masked.
 _URLS_WITH_PASSWORDS: Final = frozenset({"database_url", "proxy_url", "http_proxy_url"})
@@ -110,6 +113,20 @@ class Settings:
         shown = (getattr(self, name).reveal() for name in sorted(_URLS_WITH_PASSWORDS))
         urls = (*shown, *single, *chain(*self.alertmanager_url.values()))
         return plain + tuple(chain.from_iterable(map(passwords_in, urls)))
+
+    def short_credentials(self) -> tuple[str, ...]:
+        """Return a sentence for each kind of credentials of the webhook that is short enough to be guessed."""
+        logins = self.webhook_basic_auth.reveal().split()
+        given = {
+            "webhook_token": ("token", self.webhook_token.reveal().split()),
+            "webhook_basic_auth": ("password", [login.partition(":")[2] for login in logins]),
+        }
+        return tuple(
+            f"{env_name(name)} has a {kind} of fewer than {LEAST_TOKEN_CHARACTERS} characters, which can be guessed: "
+            "use `openssl rand -hex 16`"
+            for name, (kind, values) in given.items()
+            if any(len(value) < LEAST_TOKEN_CHARACTERS for value in values)
+        )
 
     def tokens(self) -> Mapping[str, Secret]:
         """The bearer tokens of Prometheus and Alertmanager, by the address each is for."""

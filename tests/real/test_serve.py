@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from statistics import median
 
@@ -79,6 +80,29 @@ def test_it_refuses_a_database_it_cannot_open(stage: Stage) -> None:
     ended = serve(stage, database_url=f"sqlite:///{stage.folder}/missing/responder.db")
     assert ended.returncode == 1
     assert "unable to open database file" in ended.stderr
+
+
+def test_a_port_in_use_is_one_sentence_at_once(stage: Stage) -> None:
+    """A second instance, or another program on the port, is named with what to do, and before the rules are read."""
+    host, _, port = stage.settings["RESPONDER_LISTEN"].rpartition(":")
+    with socket.create_server((host, int(port))):
+        began = time.monotonic()
+        ended = serve(stage)
+        seconds = time.monotonic() - began
+        checked = serve(stage, "--check")
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert f"error: cannot listen on {host}:{port}: Address already in use; stop the process" in ended.stderr
+    assert seconds < 4
+    assert checked.returncode == 0
+
+
+def test_short_tokens_are_reported(stage: Stage) -> None:
+    """A token that can be guessed is used, and the log says so without showing it."""
+    with stage.serve(webhook_token="short-one", webhook_basic_auth="user:passw0rd") as program:
+        said = program.log.read_text()
+    assert said.count("settings.short_token") == 2
+    assert "RESPONDER_WEBHOOK_TOKEN has a token of fewer than 16 characters" in said
+    assert "short-one" not in said
 
 
 def test_the_list_of_settings_shows_no_secret(stage: Stage) -> None:

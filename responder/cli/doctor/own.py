@@ -30,6 +30,7 @@ def settings(patient: DoctorContext) -> tuple[Result, ...]:
     given = patient.settings
     if not given.webhook_token.reveal() and not given.webhook_basic_auth.reveal():
         found.append(bad("settings", "the webhook has no authentication", "set RESPONDER_WEBHOOK_TOKEN"))
+    found += [warn("settings", *sentence.split(": ", 1)) for sentence in given.short_credentials()]
     if not given.runbook_base_url:
         found.append(warn("settings", "pages name runbooks without a link", "set RESPONDER_RUNBOOK_BASE_URL"))
     if not given.heartbeat_url.reveal():

@@ -14,6 +14,7 @@ import pytest
 
 from responder import bootstrap
 from responder.bootstrap import SystemClock
+from responder.cli.doctor import own
 from responder.cli.doctor.channels import clocks
 from responder.cli.doctor.own import database
 from responder.cli.doctor.patient import DoctorContext
@@ -121,3 +122,12 @@ def test_words_that_no_map_has_are_counted_and_named(tmp_path: Path, counted: Co
     assert found.level is Level.WARN
     assert found.what == 'severity="purple" is not understood: P2 by the rule unknown (2 alerts)'
     assert counted('responder_unknown_severity_words_total{rule="unknown"}') == 2
+
+
+def test_short_credentials_are_reported() -> None:
+    """A token or password that can be guessed is a warning, each kind once; longer ones are not."""
+    found = own.settings(a_patient(Settings(webhook_token=Secret("0123456789abcdef short")), HandClock()))
+    short = [each for each in found if "fewer than 16 characters" in each.what]
+    assert [(each.level, each.change) for each in short] == [(Level.WARN, "use `openssl rand -hex 16`")]
+    good = Settings(webhook_token=Secret("0123456789abcdef"), webhook_basic_auth=Secret("am:0123456789abcdef"))
+    assert not [each for each in own.settings(a_patient(good, HandClock())) if "fewer than 16" in each.what]
