@@ -1,4 +1,4 @@
-"""``responder db``: what the database holds, what may go, and a copy of it."""
+"""``responder db``: statistics, pruning and backup of the database."""
 
 from __future__ import annotations
 
@@ -25,16 +25,13 @@ _HOURS = 3600.0
 
 @click.group()
 def db() -> None:
-    """See what the database holds, prune it, copy it. All of it works while responder serves."""
+    """Show database statistics, prune it, back it up. Safe while `serve` runs."""
 
 
 @db.command()
 @OUTPUT
 def stats(*, output: str) -> None:
-    """Show what each table holds.
-
-    Rows, bytes, ages and states, and how full the database is.
-    """
+    """Show rows, bytes, ages and states of each table, and how full the database is."""
     with named_failures():
         settings = bootstrap.settings_from_environment()
         with bootstrap.database(settings) as database, database.read() as connection:
@@ -51,8 +48,8 @@ def stats(*, output: str) -> None:
         click.echo(line)
     share = files / settings.max_database_bytes
     click.echo(
-        f"{_size(files)} on the disk, {share:.0%} of RESPONDER_MAX_DATABASE_BYTES "
-        f"({_size(settings.max_database_bytes)}); kept for {settings.retention_days} days"
+        f"{_size(files)} on disk, {share:.0%} of RESPONDER_MAX_DATABASE_BYTES "
+        f"({_size(settings.max_database_bytes)}); retention {settings.retention_days} days"
     )
 
 
@@ -84,18 +81,18 @@ def _cells(count: TableStats) -> tuple[str, ...]:
 
 
 @db.command()
-@click.option("--older-than", type=SPAN, help="Instead of RESPONDER_RETENTION_DAYS: 30d, 12w; from 1d.")
-@click.option("--dry-run", is_flag=True, help="Say what would go, and do nothing.")
+@click.option("--older-than", type=SPAN, help="Age limit, at least 1d: 30d, 12w. [default: RESPONDER_RETENTION_DAYS]")
+@click.option("--dry-run", is_flag=True, help="Print what would be deleted; delete nothing.")
 @OUTPUT
 def prune(*, older_than: timedelta | None, dry_run: bool, output: str) -> None:
-    """Delete now what is old and over.
+    """Delete rows older than the retention period now.
 
-    More of it where the database is too large. Open incidents, unsent messages and undecided deliveries stay,
-    however old they are.
+    Deletes newer rows as well if the database is above its size limit. Open incidents, unsent messages and undecided
+    notifications are never deleted.
     """
     if older_than is not None and older_than < timedelta(days=1):
         raise click.BadParameter(
-            "keeps at least 1d: the next notifications are compared with it", param_hint="--older-than"
+            "must be at least 1d: new notifications are compared with the last day", param_hint="--older-than"
         )
     with named_failures():
         settings = bootstrap.settings_from_environment()
@@ -112,7 +109,7 @@ def prune(*, older_than: timedelta | None, dry_run: bool, output: str) -> None:
         click.echo(json.dumps([{"table": p.table, "rows": p.rows, "bytes": p.bytes} for p in portions], indent=2))
         return
     total = sum(portion.bytes for portion in portions)
-    done = "would go" if dry_run else "are gone; new rows take their room, the files keep their size"
+    done = "would be deleted" if dry_run else "deleted; the file keeps its size, new rows reuse the space"
     click.echo(f"{sum(portion.rows for portion in portions)} rows, {_size(total)}, {done}")
 
 
@@ -128,18 +125,18 @@ def _said(gone: Iterable[PruneResult], *, quiet: bool) -> list[PruneResult]:
 @db.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
-    "--timeout", metavar="SECONDS", type=TIMEOUT, default=3600.0, show_default=True, help="What pg_dump may take."
+    "--timeout", metavar="SECONDS", type=TIMEOUT, default=3600.0, show_default=True, help="Timeout for pg_dump."
 )
 def backup(*, file: Path, timeout: float) -> None:
-    """Write a whole copy to FILE.
+    """Write a complete backup to FILE while `serve` runs.
 
-    An SQLite file, or what pg_dump writes for pg_restore. Everybody goes on meanwhile.
+    The backup is an SQLite file, or a pg_dump archive for pg_restore.
     """
     with named_failures():
         settings = bootstrap.settings_from_environment()
         click.echo(f"copying to {file} ...", err=True)
         bootstrap.back_up(settings, file, timeout)
-    click.echo(f"{file}: {_size(file.stat().st_size)}, a whole copy")
+    click.echo(f"{file}: {_size(file.stat().st_size)}, backup complete")
 
 
 def _size(count: float) -> str:

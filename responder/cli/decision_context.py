@@ -1,4 +1,4 @@
-"""The desk of commands that show what would be decided, and send nothing."""
+"""Decision context of commands that show a decision and send nothing."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from responder.settings import Settings
 if TYPE_CHECKING:
     from responder.engine.effects.context import DecisionContext
 
+#: Placeholder for production's Prometheus where no probe runs, so that its probes are not shown as skipped.
 ANY_PROMETHEUS = "http://prometheus.invalid"
-"""Stands for the one of production where nobody is asked: its probes are not skipped for want of it here."""
 
 
 def desk_of(rules: str, runbooks: str, settings: Settings) -> DecisionContext:
-    """The rules of a folder, with every channel as if it were configured: the answer is the same on a laptop and in CI.
+    """Load the rules of a folder, with every channel as if configured, so that results are the same in CI.
 
-    Raises InvalidRules, and InvalidSettings for a channel whose settings cannot be used.
+    Raises InvalidRules, and InvalidSettings for invalid channel settings.
     """
     book = bootstrap.load_rules(rules, runbooks)
     return bootstrap.desk(settings, book, bootstrap.shown_channels(settings))

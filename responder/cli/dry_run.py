@@ -1,4 +1,4 @@
-"""``responder dry-run``: what webhook bodies would do, before they do it."""
+"""``responder dry-run``: show the decision and the messages for webhook payloads."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _MARGIN = " " * 13
 
 @click.command("dry-run")
 @click.argument("files", nargs=-1, required=True)
-@click.option("--probe", is_flag=True, help="Really run the read-only probes.")
-@click.option("--explain", is_flag=True, help="Show every rule that was tried, and why it was passed over.")
+@click.option("--probe", is_flag=True, help="Run the read-only probes.")
+@click.option("--explain", is_flag=True, help="Show every rule that was evaluated, and why it did not match.")
 @OUTPUT
 @RULES
 @RUNBOOKS
 def dry_run(
     files: tuple[str, ...], *, probe: bool, explain: bool, output: str, rules: str | None, runbooks: str | None
 ) -> None:
-    """Show what each sample would do: rule, severity and why, runbook, probes, the exact messages.
+    """Show what webhook payloads would do: rule, severity and its reason, runbook, probes, the exact messages.
 
-    FILES are webhook bodies, folders of them, or - for standard input; a bare list of alerts or a single alert will do.
+    FILES are webhook payloads, folders of them, or - for standard input; a list of alerts or a single alert also works.
     Nothing is stored or sent.
 
-    Exit status: 0 when every body was decided, 1 when one was not, 2 for a wrong command line.
+    Exit status: 0 if every payload was decided, 1 if one was not, 2 for a wrong command line.
     """
     well = True
     as_json, opening = output == "json", "[\n  "
@@ -55,7 +55,7 @@ def dry_run(
 def _shown(
     files: tuple[str, ...], rules: str | None, runbooks: str | None, *, probe: bool, explain: bool, as_json: bool
 ) -> Iterator[tuple[str, bool]]:
-    """What to print of each sample, and whether it was decided: the first is seen before the last is read."""
+    """Yield the text of each sample and True if it was decided, while later samples are still unread."""
     from responder import telemetry
     from responder.cli import preview
     from responder.cli.parallel import spread
@@ -88,7 +88,7 @@ def _shown(
 
 
 def _pretty(raw: bytes) -> str:
-    """JSON on indented lines, ten times faster than the standard library writes it."""
+    """Indent JSON, ten times faster than the standard library."""
     import msgspec
 
     return msgspec.json.format(raw, indent=2).decode()
@@ -110,7 +110,7 @@ def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
     yield _row("SEVERITY", f"{severity}  {decision.ruling.reason}", **_colour(severity))
     yield _row("WHY", decision.reason)
     if shown.truncated:
-        yield _row("CUT OFF", preview.cut_off(shown.truncated), fg="yellow")
+        yield _row("TRUNCATED", preview.cut_off(shown.truncated), fg="yellow")
     yield _row("SUBJECT", f"{decision.subject.name} in {decision.subject.namespace}  {decision.subject.why}")
     for rejected in decision.subject.rejected:
         yield _row("", f"not {rejected}")
@@ -129,7 +129,7 @@ def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
 
 
 def _row(name: str, text: str, **style: Any) -> str:
-    """One line; the text may come from an alert and must not steer the terminal."""
+    """Format one line, without control characters and secrets: the text may come from an alert."""
     shown = wrapped(redact(clean(text).replace("\n", " ")), 13, terminal())
     return f"  {_name(name)} {click.style(shown, **style) if style else shown}"
 
@@ -165,7 +165,7 @@ def _explained(shown: Preview) -> Iterator[str]:
         elif step.matched is None:
             text = "not evaluated: the first match wins"
         else:
-            text = f"passed over: {step.failed} does not hold, the label is {label_of(step)!r}"
+            text = f"no match: {step.failed} fails, the label is {label_of(step)!r}"
         style = {"fg": "green"} if step.matched else {}
         yield _row("EXPLAIN" if number == 0 else "", f"{number + 1:>3}. {step.rule.id:<28} {text}", **style)
 
@@ -175,14 +175,14 @@ def _messages(shown: Preview) -> Iterator[str]:
     wished = shown.effects.decision.rule.channels if shown.effects and shown.effects.decision else ()
     for name in dict.fromkeys((*wished, *sent)):
         if name not in sent:
-            yield _row(name.upper(), "nothing is sent")
+            yield _row(name.upper(), "no message")
             continue
         summary, text = sent[name].channel.dry_run(sent[name].requests)
         yield _row(name.upper(), summary)
         if text:
             yield _indented(text)
     if not wished and not sent:
-        yield _row("MESSAGES", "nothing is sent")
+        yield _row("MESSAGES", "none")
 
 
 def _indented(text: bytes) -> str:

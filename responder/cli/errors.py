@@ -1,4 +1,4 @@
-"""How a command ends when it cannot do its work: every reason on standard error, and a status for scripts."""
+"""Failure of commands: all reasons on standard error, and an exit status for scripts."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from responder.model.problem import InvalidRules
 from responder.model.text import number_of
 from responder.settings import InvalidSettings
 
+#: Exit status: a check found a problem, or the command failed.
 FAILED = 1
-"""What was checked is not right, or the work could not be done."""
+#: Exit status: wrong command line, or a file it names cannot be read.
 MISUSED = 2
-"""The command line is wrong, or a file it names cannot be read."""
 
 
 class FatalError(Exception):
-    """The command cannot go on; the text says why and what to do."""
+    """Failure that ends a command; the text says why and what to do."""
 
 
 @contextlib.contextmanager
 def named_failures() -> Iterator[None]:
-    """Turn the failures we have names for into messages and an exit status; all others are bugs and stay tracebacks."""
+    """Turn expected failures into messages and an exit status; any other exception is a bug and stays a traceback."""
     from responder.store.backends.errors import StoreError
 
     try:

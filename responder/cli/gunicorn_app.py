@@ -1,4 +1,4 @@
-"""gunicorn, told how to run our workers: build after the fork, drain before the exit."""
+"""gunicorn application: builds each worker after the fork and drains it before exit."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from responder.web.gunicorn_worker import BalancedThreadWorker
 from responder.web.not_found import LogThrottle
 
 _BROKEN = 70  # EX_SOFTWARE of sysexits.h
+#: Interpreter switch interval. At Python's default of 5 ms a commit waits that long each time another thread runs.
 _SWITCH_SECONDS = 0.0002
-"""A commit must not wait 5 ms, Python's default, each time it needs the interpreter that another thread uses."""
+#: Allocations before a garbage collection: Python's default of 700 means several collections per webhook.
 _COLLECT_AFTER = 20_000
-"""New objects before the collector looks for cycles: at Python's 700 it looks several times for each webhook."""
 
 #: Most connections of a worker, and the descriptors that it needs for anything else. Beyond either, the connection that
 #: is idle for the longest time is closed.
@@ -38,9 +38,9 @@ _INVALID = "Invalid request from ip="
 
 
 class GunicornApp(BaseApplication):
-    """The master process. It holds the first rules, so that workers share their memory, and restarts what dies.
+    """Master process: loads the rules before the fork, so that workers share their memory, and restarts workers.
 
-    ``away`` says why the database could not be reached yet; it is empty for a database that is ready.
+    ``away`` is the reason why the database is not reachable yet, empty if it is.
     """
 
     def __init__(self, settings: Settings, first: LoadedRules, away: str, log: LogStream) -> None:
@@ -54,7 +54,7 @@ class GunicornApp(BaseApplication):
         super().__init__()
 
     def load_config(self) -> None:
-        """The settings of gunicorn; each that is not the default says why in docs/decisions."""
+        """Set gunicorn's options; docs/decisions has the reason for each that differs from the default."""
         options: dict[str, Any] = {
             "bind": self._settings.listen,
             "workers": self._settings.workers,
@@ -77,19 +77,19 @@ class GunicornApp(BaseApplication):
             self.cfg.set(name, value)
 
     def run(self) -> None:
-        """Serve until told to stop. What is here before the fork is shared: the collector leaves it alone."""
+        """Serve until a stop signal. Objects from before the fork are shared, so they are frozen for the collector."""
         gc.freeze()
         gc.enable()
         with workers.counters_directory() as self._counters:
             _Arbiter(self).run()
 
     def _give_slot(self, server: Any, worker: Any) -> None:
-        """Give a new worker the lowest number that no living one has. It continues the counters of the last holder."""
+        """Give a new worker the lowest free slot number; it continues the counters of that slot."""
         taken = {each.slot for each in server.WORKERS.values()}
         self._slot = worker.slot = next(slot for slot in itertools.count() if slot not in taken)
 
     def load(self) -> Any:
-        """Called in each worker after the fork."""
+        """Build the WSGI application; runs in each worker after the fork."""
         sys.setswitchinterval(_SWITCH_SECONDS)
         gc.set_threshold(_COLLECT_AFTER)
         self._worker = workers.worker(
@@ -108,14 +108,14 @@ class GunicornApp(BaseApplication):
             self._worker.reload()
 
     def _drain(self) -> None:
-        """Stop the worker, then end the process at once: a probe that hangs in a library must not hold it."""
+        """Stop the worker, then exit at once: a probe hung in a library must not block the exit."""
         if self._worker is not None:
             self._worker.stop()
             self._log.drain()
             os._exit(0)
 
     def _end(self) -> None:
-        """End the process at once, whatever the log does: the master starts another worker."""
+        """Exit at once even if the log blocks; the master starts another worker."""
         try:
             self._log.drain()
         finally:
@@ -152,15 +152,15 @@ class _Logger(Logger):
 
 
 class _Arbiter(Master):
-    """gunicorn's master, except for SIGHUP: it would restart the workers, and ours swap their rules while they work."""
+    """gunicorn's master, except that SIGHUP reloads the rules in each worker instead of restarting it."""
 
     def __init__(self, app: BaseApplication) -> None:
-        # nohup asks that the end of the terminal is ignored.
+        # nohup ignores SIGHUP.
         self._in_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and has_terminal()
         super().__init__(app)
 
     def handle_hup(self) -> None:
-        """Let each worker read the rule files; stop if the signal says that the terminal was closed."""
+        """Send SIGHUP to each worker, which reads the rule files; stop if the terminal was closed."""
         if self._in_terminal and not has_terminal():
             self.handle_term()
         self.kill_workers(signal.SIGHUP)

@@ -1,4 +1,4 @@
-"""``responder health``: the service health quick check of the runbooks, for all services at once."""
+"""``responder health``: check the health endpoint of every service in the catalog."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "skipped": "white"
 
 @click.command()
 @click.option(
-    "--timeout", metavar="SECONDS", type=TIMEOUT, default=5.0, show_default=True, help="For all of them together."
+    "--timeout", metavar="SECONDS", type=TIMEOUT, default=5.0, show_default=True, help="Total for all services."
 )
 @OUTPUT
 def health(*, timeout: float, output: str) -> None:
-    """Ask every service of the catalogue how it is, all at once.
+    """Check the health of every service in the catalog, in parallel.
 
-    Exit status: 0 when all are well, 1 when one is not or could not be asked, 2 for a wrong command line.
+    Exit status: 0 if all are healthy, 1 if one is unhealthy or unknown, 2 for a wrong command line.
     """
     with named_failures():
         findings = _ask_all(timeout)
@@ -36,7 +36,7 @@ def health(*, timeout: float, output: str) -> None:
     )
     print_rows(findings, output, columns, _cells, _fields)
     well = sum(found.verdict.value == "ok" for found in findings)
-    click.echo(f"{well} of {len(findings)} services are well", err=True)
+    click.echo(f"{well} of {len(findings)} services healthy", err=True)
     if any(found.verdict.value != "ok" for found in findings):
         sys.exit(FAILED)
 
@@ -77,7 +77,7 @@ def _cells(found: Finding) -> tuple[str, ...]:
 
 
 def _fields(found: Finding) -> dict[str, Any]:
-    """An element of ``--output json``. Its keys are relied upon by others: add, never rename."""
+    """Element of ``--output json``. Scripts rely on its keys: add, never rename."""
     return {
         "service": found.target,
         "verdict": found.verdict.value,

@@ -1,4 +1,4 @@
-"""A question to somebody's HTTP API, answered in JSON, for commands that look at a live Prometheus or Alertmanager."""
+"""GET of JSON from a live Prometheus or Alertmanager, for commands."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from responder.model.redaction import redact
 from responder.model.text import one_line
 from responder.settings import Settings
 
+#: Maximum size of a response, in bytes.
 CAP = 64 * 1024 * 1024
-"""Bytes of one answer."""
 SECONDS = 30.0
 _ACCESS = (
-    "it wants to know who asks: write http://USER:PASSWORD@HOST, or set RESPONDER_PROMETHEUS_TOKEN or"
-    " RESPONDER_ALERTMANAGER_TOKEN, which go only to the address of RESPONDER_PROMETHEUS_URL or _ALERTMANAGER_URL"
+    "authentication required: write http://USER:PASSWORD@HOST, or set RESPONDER_PROMETHEUS_TOKEN or"
+    " RESPONDER_ALERTMANAGER_TOKEN, which are sent only to RESPONDER_PROMETHEUS_URL and RESPONDER_ALERTMANAGER_URL"
 )
 
 
 def plain(url: str) -> str:
-    """An address as it may be shown: without the name and password that basic authentication takes from it."""
+    """Return a URL that is safe to print: without user name and password."""
     try:
         parts = urlsplit(url.rstrip("/"))
     except ValueError:
@@ -31,10 +31,9 @@ def plain(url: str) -> str:
 
 
 def get_json(url: str, settings: Settings) -> Any:
-    """The decoded answer to a GET. Raises Fatal where there is none, it is no JSON, or its status is not 200.
+    """GET ``url`` and decode the JSON response. Raises FatalError without a response with status 200 and JSON.
 
-    ``user:password@`` before the host of ``url`` is sent as basic authentication. A server of the settings gets its
-    bearer token.
+    ``user:password@`` in ``url`` is sent as basic authentication; a server from the settings gets its bearer token.
     """
     from responder.model.clock import Deadline
     from responder.model.message import Request
@@ -54,8 +53,8 @@ def get_json(url: str, settings: Settings) -> Any:
     try:
         value = json.loads(answer.body)
     except ValueError as error:
-        full = ": it is larger than we read" if len(answer.body) >= CAP else ""
-        raise FatalError(f"{where}: status {answer.status}, and no JSON{full}") from error
+        full = f" (larger than {CAP >> 20} MiB)" if len(answer.body) >= CAP else ""
+        raise FatalError(f"{where}: status {answer.status}, but the response is not JSON{full}") from error
     if answer.status != 200:
         said = value.get("error", value) if isinstance(value, dict) else value
         raise FatalError(f"{where}: status {answer.status}: {one_line(str(said))[:300]}")

@@ -1,4 +1,4 @@
-"""`responder init`: a commented set of rules, a runbook and tests to start from."""
+"""``responder init``: write a commented starter set of rules, a runbook and tests."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from responder.cli.errors import FatalError, named_failures
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def init(folder: Path) -> None:
-    """Write a commented starting set into DIR: platform, severities, services, probes, rules, a runbook, tests.
+    """Write a commented starter set to DIR: platform, severities, services, probes, rules, a runbook, tests.
 
-    It passes `responder rules check` and `responder rules test` as it is. Nothing that is there is overwritten.
+    It passes `responder rules check` and `responder rules test` unchanged. Existing files are not overwritten.
 
-    Exit status: 0 when it was written, 1 when one of its files is there already, 2 for a wrong command line.
+    Exit status: 0 if it was written, 1 if one of its files exists, 2 for a wrong command line.
     """
     with named_failures():
         _write(folder, dict(starter()))
-    click.echo(f"Written to {folder}. Now:\n")
+    click.echo(f"Written to {folder}. Next:\n")
     rules, runbooks = folder / "rules", folder / "runbooks"
     where = f"--rules {rules} --runbooks {runbooks}"
     click.echo(f"  responder rules check {rules} --strict")
     click.echo(f"  responder rules test {where} --coverage")
     click.echo(f"  responder rules explain {where} --label alertname=ServiceDown --label service=cart")
-    click.echo("\nThen put in your services (02-services.yaml), and one rule for each alert you have.")
+    click.echo("\nThen enter your services in 02-services.yaml and add a rule for each of your alerts.")
 
 
 def starter() -> Iterator[tuple[str, str]]:
-    """Each file of the starting set: its path inside the folder, and its text."""
+    """Yield each file of the starter set: its path inside the folder, and its text."""
     from responder.cli.rules.schema import text
 
     yield from _texts(files("responder.cli") / "starter", "")
@@ -51,7 +51,7 @@ def _texts(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
 def _write(folder: Path, texts: dict[str, str]) -> None:
     taken = [name for name in texts if (folder / name).exists()]
     if taken:
-        raise FatalError(f"{folder} has {', '.join(taken)} already: name an empty folder")
+        raise FatalError(f"{folder} already has {', '.join(taken)}: name an empty folder")
     try:
         for name, text in texts.items():
             path = folder / name

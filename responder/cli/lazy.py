@@ -1,4 +1,4 @@
-"""Groups of commands that are imported only when they are called: `--help` is instant."""
+"""Command groups that import a command only when it is called."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import click
 
 
 class LazyGroup(click.Group):
-    """A group that knows the names and one-line helps of its commands without importing them.
+    """Command group with names and one-line help of commands that are not imported yet.
 
-    ``known`` maps the name of each command to its ``module:attribute`` and its help.
+    ``known`` maps a command's name to its ``module:attribute`` and its help.
     """
 
     known: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Their names, in the order they are known."""
+        """Return the names, in the order of ``known``."""
         return list(self.known)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now; None where there is none of this name."""
+        """Import and return the command; None if the name is unknown."""
         if cmd_name not in self.known:
             return None
         module, _, name = self.known[cmd_name][0].partition(":")
@@ -30,6 +30,6 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The section of ``--help`` that lists them."""
+        """Write the section of ``--help`` that lists the commands."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self.known.items()])

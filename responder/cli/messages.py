@@ -1,4 +1,4 @@
-"""``responder messages``: what people were told, what waits, what was given up, and a way back for that."""
+"""``responder messages``: list sent, waiting and dead messages, and resend dead ones."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from responder.model.message import Request
     from responder.store.outbox.dead_letters import MessageRow
 
+#: Message states (from ``responder.store.outbox.dead_letters``) and their terminal colours.
 COLOURS = {"waiting": "yellow", "sent": "green", "dead": "red", "merged": "white", "withdrawn": "white"}
-"""The states of messages, which are those of ``responder.store.outbox.dead_letters``, with how they are shown."""
-_LIST = "`responder messages list` shows them"
+_LIST = "run: responder messages list"
 
 
 @click.group()
 def messages() -> None:
-    """List, show and resend the messages to people. All of it may be done while `serve` runs."""
+    """List, show and resend messages. Safe while `serve` runs."""
 
 
-@messages.command("list", short_help="List the newest, with what became of each.")
-@click.option("--state", type=click.Choice(list(COLOURS)), help="Only those in this state.")
-@click.option("--channel", metavar="NAME", help="Only those of this channel.")
+@messages.command("list", short_help="List the newest messages and their state.")
+@click.option("--state", type=click.Choice(list(COLOURS)), help="Filter by state.")
+@click.option("--channel", metavar="NAME", help="Filter by channel.")
 @LIMIT
 @OUTPUT
 def list_them(state: str | None, channel: str | None, limit: int, output: str) -> None:
-    """Show number, state, channel, incident, attempts and what it said or why it failed."""
+    """List messages: number, state, channel, incident, attempts, and the title or the last error."""
     from responder.store.outbox import dead_letters
 
     with named_failures():
@@ -45,10 +45,10 @@ def list_them(state: str | None, channel: str | None, limit: int, output: str) -
             rows = dead_letters.newest(connection, limit, state, channel)
     columns = (
         *(Column("ID", right=True), Column("STATE", colours=COLOURS), Column("WRITTEN"), Column("CHANNEL AND STEP")),
-        *(Column("INCIDENT"), Column("TRIES", right=True), Column("WHAT, OR WHY NOT")),
+        *(Column("INCIDENT"), Column("TRIES", right=True), Column("TITLE OR ERROR")),
     )
     print_rows(rows, output, columns, _cells, _fields)
-    narrowed = (f" in state {state}" if state else "") + (f" of channel {channel}" if channel else "")
+    narrowed = (f" in state {state}" if state else "") + (f" on channel {channel}" if channel else "")
     click.echo(f"{number_of(len(rows), 'message')}{narrowed}", err=True)
 
 
@@ -57,11 +57,11 @@ def _cells(row: MessageRow) -> tuple[str, ...]:
     return str(row.id), row.state, moment(row.written_at), where, row.incident, str(row.attempt), _last(row)
 
 
-@messages.command("show", short_help="Show one, and the request as it is sent.")
+@messages.command("show", short_help="Show a message and its request.")
 @click.argument("number", type=int)
-@click.option("--raw", is_flag=True, help="The request's body alone, byte for byte but for the secrets.")
+@click.option("--raw", is_flag=True, help="Print only the body of the request, with secrets masked.")
 def show(number: int, *, raw: bool) -> None:
-    """Show one message: what became of it and why, and the request as it is sent, secrets masked."""
+    """Show a message: its state and reason, and the request as it is sent, with secrets masked."""
     from responder.notify.report.compose import as_sent
     from responder.store.outbox import claims, dead_letters
 
@@ -71,7 +71,7 @@ def show(number: int, *, raw: bool) -> None:
         with bootstrap.database(settings) as database, database.read() as connection:
             row, waiting = dead_letters.find(connection, number), claims.peek(connection, number)
         if row is None or waiting is None:
-            raise FatalError(f"there is no message {number}; {_LIST}")
+            raise FatalError(f"no message {number}; {_LIST}")
         letter = as_sent(waiting, row.report, bootstrap.SystemClock().now())
         request = channels[row.channel].render(letter) if row.channel in channels else None
         if raw and request is None:
@@ -85,14 +85,14 @@ def show(number: int, *, raw: bool) -> None:
         click.echo(line)
 
 
-@messages.command("resend", short_help="Send again what was given up.")
+@messages.command("resend", short_help="Resend dead messages.")
 @click.argument("numbers", type=int, nargs=-1)
-@click.option("--all-dead", is_flag=True, help="Every message that was given up.")
-@click.option("--even-if-over", is_flag=True, help="Also where the channel has heard since that the incident is over.")
+@click.option("--all-dead", is_flag=True, help="Resend every dead message.")
+@click.option("--even-if-over", is_flag=True, help="Resend even if the channel already resolved the incident.")
 def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_over: bool) -> None:
-    """Send messages again that were given up, in their old place of the order. `serve` does it within a second.
+    """Put dead messages back into the outbox, at their old position. `serve` sends them within a second.
 
-    Exit status: 0 when all were put back, 1 when one was not.
+    Exit status: 0 if all were put back, 1 if one was not.
     """
     from responder.engine.workers.resend import UNKNOWN
     from responder.engine.workers.resend import resend as put_back
@@ -107,17 +107,17 @@ def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_over: bool) -> N
             chosen = dead_letters.dead(connection) if all_dead else numbers
             answers = put_back(connection, chosen, now, even_if_over=even_if_over)
     for answer in answers:
-        said = f"not sent again: {answer.refused}" if answer.refused else "waits again, due now"
+        said = f"not resent: {answer.refused}" if answer.refused else "waiting, due now"
         click.echo(f"message {answer.number}: {said}", err=bool(answer.refused))
     if any(answer.refused == UNKNOWN for answer in answers):
         click.echo(_LIST, err=True)
     refused = [answer for answer in answers if answer.refused]
-    click.echo(f"{len(answers) - len(refused)} of {len(answers)} messages are sent again", err=True)
+    click.echo(f"{len(answers) - len(refused)} of {len(answers)} messages will be resent", err=True)
     sys.exit(FAILED if refused else 0)
 
 
 def _fields(row: MessageRow) -> dict[str, Any]:
-    """An element of ``list --output json``. Its keys are relied upon by others: add, never rename."""
+    """Element of ``list --output json``. Scripts rely on its keys: add, never rename."""
     return {
         "id": row.id,
         "state": row.state,
@@ -139,7 +139,7 @@ def _fields(row: MessageRow) -> dict[str, Any]:
 
 def _last(row: MessageRow) -> str:
     if row.merged_into:
-        return f"message {row.merged_into} took its place"
+        return f"merged into message {row.merged_into}"
     return row.error or row.title
 
 
@@ -152,19 +152,19 @@ def _story(row: MessageRow) -> Iterator[tuple[str, str]]:
         yield "Ended", moment(row.ended_at)
     else:
         yield "Due", moment(row.due_at)
-    yield "Attempts", f"{row.attempt}{', the last in the minimal form' if row.plain else ''}"
+    yield "Attempts", f"{row.attempt}{', last in minimal form' if row.plain else ''}"
     if row.error:
-        yield "Taken back" if row.state == "withdrawn" else "Last error", row.error
+        yield "Withdrawn" if row.state == "withdrawn" else "Last error", row.error
     if row.merged_into:
         yield "Merged into", f"message {row.merged_into}, a newer update of the same incident"
     if row.origin:
-        yield "Stands in", f"for message {row.origin}, because {row.fallback_reason}"
+        yield "Fallback", f"for message {row.origin}: {row.fallback_reason}"
     if row.state == "dead":
-        yield "To do", f"mend the cause, then: responder messages resend {row.id}"
+        yield "To do", f"fix the cause, then run: responder messages resend {row.id}"
 
 
 def _request(request: Request | None, channel: str) -> Iterator[str]:
-    """The request as people read it: JSON indented, a mail as its text."""
+    """Format the request: JSON indented, an email as text."""
     yield ""
     if request is None:
         yield f"channel {channel} is not configured: its request cannot be shown"

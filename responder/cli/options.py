@@ -1,4 +1,4 @@
-"""Options that mean the same wherever they stand."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ OUTPUT = click.option(
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="For people or for scripts.",
+    help="Output format.",
 )
 LIMIT = click.option(
-    "--limit", metavar="N", type=click.IntRange(1), default=50, show_default=True, help="How many, the newest first."
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Maximum rows, newest first.",
 )
+#: Timeout in seconds.
 TIMEOUT = click.FloatRange(min=0, min_open=True)
-"""Seconds that somebody is willing to wait."""
 RULES = click.option("--rules", metavar="DIR", help="Folder of the rule files. [default: RESPONDER_RULES]")
 RUNBOOKS = click.option("--runbooks", metavar="DIR", help="Folder of the runbooks. [default: RESPONDER_RUNBOOKS]")

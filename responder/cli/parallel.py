@@ -1,4 +1,4 @@
-"""Many alike pieces of work on all processors, their results in order."""
+"""Parallel map over all processors, with results in order."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from itertools import chain, islice
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
+#: Pieces below which starting processes takes longer than it saves.
 FEW = 500
-"""With fewer pieces than this, starting processes takes longer than they save."""
 _CHUNK = 100
 
 _Piece = TypeVar("_Piece")
@@ -19,16 +19,16 @@ _Result = TypeVar("_Result")
 
 
 def spread(make: Callable[[_Piece], _Result], pieces: Iterable[_Piece]) -> Iterator[_Result]:
-    """``make`` of each piece, in order; in forked processes where there are FEW or more. Only without threads.
+    """Apply ``make`` to each piece, in order; in forked processes from FEW pieces on. The caller must have no threads.
 
-    ``make`` reaches the processes by the fork, so it may be anything; pieces and results are copied.
+    ``make`` is inherited through the fork, so it need not be picklable; pieces and results are pickled.
     """
     rest = iter(pieces)
     first = list(islice(rest, FEW))
     if len(first) < FEW or (os.cpu_count() or 1) == 1:
         yield from map(make, chain(first, rest))
         return
-    gc.freeze()  # what the processes share is not copied to look for garbage in it
+    gc.freeze()  # garbage collection would copy the pages shared with the parent
     with ProcessPoolExecutor(os.cpu_count(), get_context("fork"), _remember, (make,)) as pool:
         for made in pool.map(_make_all, _chunks(chain(first, rest))):
             yield from made

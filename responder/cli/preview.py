@@ -1,4 +1,4 @@
-"""What one body would do, as a value: the triage, plan and rendering of ``serve``, with nothing carried out."""
+"""Preview of one payload: triage, plan and rendering as in ``serve``, with no effect carried out."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from responder.notify.report.compose import letter
 from responder.receive.alertmanager import InvalidPayload, read
 from responder.triage.rule_index import EvaluatedRule
 
+#: Runs probes; None in a preview without probes.
 Probe = Callable[[tuple[ProbeQuestion, ...]], tuple[Finding, ...]]
-"""Runs questions for real; None where a preview asks nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The requests of one channel, in their order."""
+    """Requests of one channel, in order."""
 
     channel: Channel
     requests: tuple[Request, ...]
 
     @property
     def key(self) -> str:
-        """The name that rules use for it."""
+        """Name of the channel in rule files."""
         return self.channel.stands_in_for or self.channel.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What a body would do. ``effects`` is None where the body could not be read; ``problems`` says why then.
+    """Result of a preview. ``effects`` is None if the payload is invalid; ``problems`` says why.
 
-    ``page`` is True if on-call is called. ``turned`` is what the findings make of the severity, None where they leave
-    it. ``truncated`` counts the alerts that ``max_alerts`` cut off.
+    ``page`` is True if on-call is paged. ``turned`` is the severity changed by findings, None if unchanged.
+    ``truncated`` counts the alerts that ``max_alerts`` removed.
     """
 
     source: str
@@ -65,7 +65,7 @@ class Preview:
 
     @property
     def severity(self) -> Severity | None:
-        """The severity in the end: what the findings made of the one decided."""
+        """Final severity, after findings."""
         if self.turned is not None:
             return self.turned.turn.severity
         return self.effects.decision.severity if self.effects and self.effects.decision else None
@@ -74,9 +74,9 @@ class Preview:
 def preview(
     sample: Sample, desk: DecisionContext, now: datetime, probe: Probe | None, *, explain: bool = False
 ) -> Preview:
-    """Decide a body as if it were the first of its group, or the end of an incident we know where nothing fires.
+    """Decide a payload as the first of its group; if nothing fires, as the resolve of an open incident.
 
-    ``explain`` also tries each rule by itself, which takes long where there are thousands.
+    ``explain`` also evaluates each rule by itself, which is slow with thousands of rules.
     """
     if sample.problem:
         return Preview(source=sample.source, effects=None, problems=(sample.problem,))
@@ -111,16 +111,16 @@ def preview(
 
 
 def cut_off(count: int) -> str:
-    """What it means for a decision that alerts of a notification were cut off."""
+    """Explain the consequences of a truncated notification."""
     were = "1 alert was" if count == 1 else f"{count:,} alerts were"
     return (
-        f"{were} cut off by Alertmanager's max_alerts: decided on those that are named, though what is missing may be "
-        "worse or another rule's; such a notification never resolves its incident"
+        f"{were} removed by Alertmanager's max_alerts. The decision uses the remaining alerts; a removed one may be "
+        "more severe or match another rule. A truncated notification never resolves its incident"
     )
 
 
 def _before(group: AlertGroup, delivery: Notification, desk: DecisionContext) -> History:
-    """Where nothing fires any more: the incident that the same alerts would have opened while they did."""
+    """Return the incident that the same alerts would have opened, if all of them are resolved now."""
     if group.firing or not group.alerts:
         return History()
     earlier = replace(delivery, id=1)
@@ -148,12 +148,12 @@ def _rendered(draft: OutboxMessage, effects: Effects, desk: DecisionContext, now
 
 
 def as_json(shown: Preview, *, explain: bool) -> bytes:
-    """The element of ``dry-run --output json``. Its keys are relied upon by others: add, never rename."""
+    """Element of ``dry-run --output json``. Scripts rely on its keys: add, never rename."""
     return msgspec.json.encode(redacted(_element(shown, explain=explain)))
 
 
 def redacted(element: Any) -> Any:
-    """Return the same JSON value with the secrets in its texts replaced."""
+    """Redact the secrets in the strings of a JSON value."""
     if isinstance(element, str):
         return redact(element)
     if isinstance(element, dict):
@@ -162,7 +162,7 @@ def redacted(element: Any) -> Any:
 
 
 def label_of(step: EvaluatedRule) -> str | None:
-    """The label that a rule's first failed matcher was compared with, without secrets."""
+    """Return the redacted value of the label of a rule's first failed matcher."""
     return redact_value(step.failed.name, step.got) if step.failed else None
 
 
@@ -221,7 +221,7 @@ def _ask(ask: ProbeQuestion, findings: tuple[Finding, ...]) -> dict[str, Any]:
 
 
 def in_shadow(shown: Preview) -> str:
-    """What became of the rule in shadow among the steps."""
+    """Describe the decision of the matching shadow rule."""
     assert shown.effects is not None
     assert shown.effects.decision is not None
     trial = shown.effects.decision.ruling.trial

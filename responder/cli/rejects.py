@@ -1,4 +1,4 @@
-"""``responder rejects``: authenticated payloads that were refused. Alertmanager repeats them each group_interval."""
+"""``responder rejects``: list and show authenticated payloads that were rejected."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 @click.group()
 def rejects() -> None:
-    """Read the bodies that were refused, and why."""
+    """List and show rejected payloads."""
 
 
-@rejects.command("list", short_help="List the newest, with the reason of each.")
+@rejects.command("list", short_help="List the newest rejected payloads.")
 @LIMIT
 @OUTPUT
 def list_them(limit: int, output: str) -> None:
-    """Show number, time, sender, status and reason of each."""
+    """List rejected payloads: number, time, status, size, sender and reason."""
     with named_failures(), bootstrap.inbox(bootstrap.settings_from_environment()) as inbox:
         found = inbox.rejected(limit)
     columns = (
         *(Column("ID", right=True), Column("RECEIVED"), Column("STATUS"), Column("BYTES", right=True)),
-        *(Column("FROM"), Column("WHY")),
+        *(Column("FROM"), Column("REASON")),
     )
     print_rows(found, output, columns, _cells, _fields)
-    click.echo(number_of(len(found), "rejected body", "rejected bodies"), err=True)
+    click.echo(number_of(len(found), "rejected payload", "rejected payloads"), err=True)
 
 
 def _cells(each: RejectedPayload) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def _cells(each: RejectedPayload) -> tuple[str, ...]:
 
 
 def _fields(each: RejectedPayload) -> dict[str, Any]:
-    """An element of ``list --output json``. Its keys are relied upon by others: add, never rename."""
+    """Element of ``list --output json``. Scripts rely on its keys: add, never rename."""
     return {
         "id": each.id,
         "received_at": each.received_at.isoformat(),
@@ -53,15 +53,15 @@ def _fields(each: RejectedPayload) -> dict[str, Any]:
     }
 
 
-@rejects.command("show", short_help="Write the body of one to standard output.")
+@rejects.command("show", short_help="Print a rejected payload.")
 @click.argument("number", type=int)
 def show(number: int) -> None:
-    """Write the body of one to standard output, byte for byte (at most its first 256 KiB).
+    """Write a rejected payload to standard output, unchanged (at most its first 256 KiB).
 
-    A terminal gets it without the characters that would steer it.
+    On a terminal, control characters are replaced.
     """
     with named_failures(), bootstrap.inbox(bootstrap.settings_from_environment()) as inbox:
         found = inbox.reject(number)
         if found is None:
-            raise FatalError(f"there is no rejected body {number}; `responder rejects list` shows them")
+            raise FatalError(f"no rejected payload {number}; run: responder rejects list")
     sys.stdout.buffer.write(raw(found.body, to_terminal=sys.stdout.isatty()))

@@ -1,4 +1,4 @@
-"""``responder replay``: a kept body put through again, as a new delivery that is decided afresh."""
+"""``responder replay``: store a payload again, as a new notification that is decided anew."""
 
 from __future__ import annotations
 
@@ -21,29 +21,27 @@ if TYPE_CHECKING:
     from responder.store.inbox.inbox import Inbox, NotificationSummary
 
 _COLOURS = {"new": "yellow", "decided": "green", "failed": "red"}
-_LIST = "`responder replay --list` shows the kept ones"
+_LIST = "run: responder replay --list"
 
 
 @click.command()
 @click.argument("number", type=int, required=False)
-@click.option("--rejected", is_flag=True, help="NUMBER is that of a rejected body, see `responder rejects list`.")
-@click.option(
-    "--cluster", metavar="NAME", default="", help="The cluster that a rejected body came from, where its URL named one."
-)
-@click.option("--dry-run", is_flag=True, help="Say what it would do, and do nothing.")
-@click.option("--list", "listed", is_flag=True, help="List the newest kept deliveries.")
+@click.option("--rejected", is_flag=True, help="Replay rejected payload NUMBER of `responder rejects list`.")
+@click.option("--cluster", metavar="NAME", default="", help="Cluster in the webhook URL of the rejected payload.")
+@click.option("--dry-run", is_flag=True, help="Show what it would do; store nothing.")
+@click.option("--list", "listed", is_flag=True, help="List the newest stored notifications.")
 @LIMIT
 @OUTPUT
 def replay(
     number: int | None, *, rejected: bool, cluster: str, dry_run: bool, listed: bool, limit: int, output: str
 ) -> None:
-    """Put a kept webhook body through again: as if Alertmanager had sent it now, by the rules in force.
+    """Replay a stored webhook payload, as if Alertmanager had sent it now, with the current rules.
 
-    It is compared with what is known of its group, as every delivery is: what people know already is not told again, so
-    that replaying twice tells them once. A running `serve` takes it up within a second.
+    It is compared with the state of its group, as every notification is, so replaying it twice notifies once. A running
+    `serve` decides it within a second.
     """
     if listed == (number is not None):
-        raise click.UsageError("give the NUMBER of a delivery, or --list")
+        raise click.UsageError("give the NUMBER of a notification, or --list")
     from responder.store.inbox.inbox import Inbox
 
     with named_failures():
@@ -62,9 +60,9 @@ def replay(
     if output == "json":
         click.echo(json.dumps(_as_json(effects, again), indent=2, ensure_ascii=False))
     elif again is None:
-        click.echo("nothing was done: --dry-run", err=True)
+        click.echo("dry run: nothing was stored", err=True)
     else:
-        click.echo(f"kept as delivery {again}: `serve` decides it now; `responder messages list` shows what it tells")
+        click.echo(f"stored as notification {again}; `serve` decides it now. Messages: responder messages list")
 
 
 def _list(inbox: Inbox, limit: int, output: str) -> None:
@@ -74,7 +72,7 @@ def _list(inbox: Inbox, limit: int, output: str) -> None:
         *(Column("INCIDENT"), Column("OUTCOME")),
     )
     print_rows(rows, output, columns, _cells, _fields)
-    click.echo(number_of(len(rows), "delivery", "deliveries"), err=True)
+    click.echo(number_of(len(rows), "notification"), err=True)
 
 
 def _cells(row: NotificationSummary) -> tuple[str, ...]:
@@ -82,7 +80,7 @@ def _cells(row: NotificationSummary) -> tuple[str, ...]:
 
 
 def _fields(row: NotificationSummary) -> dict[str, Any]:
-    """An element of ``--list --output json``. Its keys are relied upon by others: add, never rename."""
+    """Element of ``--list --output json``. Scripts rely on its keys: add, never rename."""
     return {
         "id": row.id,
         "received_at": row.received_at.isoformat(),
@@ -94,7 +92,7 @@ def _fields(row: NotificationSummary) -> dict[str, Any]:
 
 
 def _as_the_next(found: Notification, inbox: Inbox) -> Notification:
-    """The delivery as if it came now, after all that are kept."""
+    """Return the notification as if received now, after all stored ones."""
     from dataclasses import replace
 
     last = max((each.id for each in inbox.newest(1)), default=0)
@@ -102,34 +100,34 @@ def _as_the_next(found: Notification, inbox: Inbox) -> Notification:
 
 
 def _kept(inbox: Inbox, number: int) -> Notification:
-    """A kept delivery."""
+    """Return a stored notification. Raises FatalError if there is none."""
     found = inbox.find(number)
     if found is None:
-        raise FatalError(f"there is no delivery {number}, or its body is not kept any more; {_LIST}")
+        raise FatalError(f"no notification {number}, or its payload has been pruned; {_LIST}")
     return found
 
 
 def _rejected(inbox: Inbox, number: int, cluster: str) -> Notification:
-    """A rejected body that can be taken now, by a newer version for example."""
+    """Return a rejected payload that is valid now. Raises FatalError if there is none."""
     from responder.model.delivery import Notification
     from responder.receive.alertmanager import InvalidPayload, check
 
     found = inbox.reject(number)
     if found is None:
-        raise FatalError(f"there is no rejected body {number}; `responder rejects list` shows them")
+        raise FatalError(f"no rejected payload {number}; run: responder rejects list")
     if len(found.body) < found.size:
         raise FatalError(
-            f"of rejected body {number} only {len(found.body)} of {found.size} bytes were kept: send it anew"
+            f"only {len(found.body)} of {found.size} bytes of rejected payload {number} were stored: post it again"
         )
     try:
         check(found.body)
     except InvalidPayload as error:
-        raise FatalError(f"rejected body {number} still cannot be taken: {error}") from None
+        raise FatalError(f"rejected payload {number} is still invalid: {error}") from None
     return Notification(id=0, received_at=bootstrap.SystemClock().now(), cluster=cluster, body=found.body)
 
 
 def _foreseen(delivery: Notification, database: Database, settings: Settings) -> Effects:
-    """What it will do by the rules in force and what is known now."""
+    """Decide it with the current rules and state, without carrying anything out."""
     from responder import telemetry
     from responder.engine.workers.triage import foreseen
 
@@ -145,11 +143,11 @@ def _explained(effects: Effects) -> Iterator[str]:
     decision = effects.decision
     yield f"Outcome     {effects.outcome}"
     yield f"Rule        {f'{decision.rule.id}, {decision.severity.name}' if decision else '-'}"
-    yield f"Tells       {', '.join(_told(effects)) or 'nobody: there is nothing that people do not know'}"
+    yield f"Sends       {', '.join(_told(effects)) or 'nothing: no change since the last message'}"
 
 
 def _as_json(effects: Effects, again: int | None) -> dict[str, Any]:
-    """What ``--output json`` writes of one. Its keys are relied upon by others: add, never rename."""
+    """Output of ``--output json``. Scripts rely on its keys: add, never rename."""
     return {
         "outcome": effects.outcome,
         "rule": effects.decision.rule.id if effects.decision else None,

@@ -1,4 +1,4 @@
-"""Webhook bodies from files: whole ones as they are, bare alerts wrapped into the group they would come in."""
+"""Webhook payloads from files; bare alerts are wrapped into the group that Alertmanager would send."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
+#: ``endsAt`` of a firing alert.
 NEVER = "0001-01-01T00:00:00Z"
-"""When an alert that fires ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One body and where it came from; ``problem`` says why there is none. ``cluster`` is that of its address."""
+    """Payload and its source; ``problem`` says why there is none. ``cluster`` is that of the webhook URL."""
 
     source: str
     body: bytes
@@ -26,10 +26,10 @@ class Sample:
 
 
 def samples(names: Iterable[str], stdin: BinaryIO, now: datetime) -> Iterator[Sample]:
-    """The bodies of files, of every ``.json`` in folders, and of standard input for ``-``.
+    """Yield the payloads of files, of every ``.json`` in folders, and of standard input for ``-``.
 
-    A file may hold a webhook body, a list of them, a bare list of alerts or a single alert; what an alert leaves out
-    is filled in as if it began to fire ``now``.
+    A file may hold a webhook payload, a list of them, a list of alerts or a single alert; missing fields of an alert
+    are filled in as if it started firing ``now``.
     """
     for name in names:
         if name == "-":
@@ -37,7 +37,7 @@ def samples(names: Iterable[str], stdin: BinaryIO, now: datetime) -> Iterator[Sa
         elif Path(name).is_dir():
             found = sorted(Path(name).glob("*.json"))
             if not found:
-                yield Sample(name, b"", "the folder has no .json file")
+                yield Sample(name, b"", "no .json file in this folder")
             for path in found:
                 yield from _of_file(str(path), now)
         else:
@@ -47,7 +47,7 @@ def samples(names: Iterable[str], stdin: BinaryIO, now: datetime) -> Iterator[Sa
 def _of_file(name: str, now: datetime) -> Iterator[Sample]:
     try:
         data = Path(name).read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: the name cannot be that of a file
+    except (OSError, ValueError) as error:  # ValueError: not a valid file name
         yield Sample(name, b"", f"cannot be read: {error.strerror if isinstance(error, OSError) else error}")
         return
     yield from _of(name, data, now)
@@ -65,7 +65,7 @@ def _of(source: str, data: bytes, now: datetime) -> Iterator[Sample]:
     if not isinstance(value, list):
         yield Sample(source, data)
     elif not value:
-        yield Sample(source, b"", "the list is empty: it holds no alert")
+        yield Sample(source, b"", "empty list: no alert")
     elif all(isinstance(each, dict) and "alerts" in each for each in value):
         for number, each in enumerate(value):
             yield Sample(f"{source}[{number}]", json.dumps(each).encode())
@@ -77,7 +77,7 @@ def _wrapped(source: str, alerts: list[Any], now: datetime) -> Iterator[Sample]:
     groups: dict[str, list[Any]] = {}
     for number, alert in enumerate(alerts):
         if not isinstance(alert, dict) or not isinstance(alert.get("labels"), dict):
-            yield Sample(source, b"", f"$[{number}] is not an alert: it has no object named labels")
+            yield Sample(source, b"", f"$[{number}] is not an alert: no object 'labels'")
             return
         groups.setdefault(str(alert["labels"].get("alertname", "")), []).append(alert)
     for name, members in groups.items():
@@ -93,9 +93,9 @@ def _body(name: str, alerts: list[dict[str, Any]], now: datetime) -> dict[str, A
 def webhook(
     alerts: list[dict[str, Any]], group_labels: Mapping[str, str], *, group_key: str = "", receiver: str = "dry-run"
 ) -> dict[str, Any]:
-    """The body in which a group would come; without ``group_key`` it is that of a root route without matchers."""
+    """Build the payload of a group. The default ``group_key`` is that of a root route without matchers."""
     first = alerts[0]["labels"]
-    # Values are compared, never hashed: what is no text in a label is for the receiver's own parser to name.
+    # Values are compared, never hashed: the receiver's parser reports label values that are not strings.
     shared = {name for name in first if all(alert["labels"].get(name) == first[name] for alert in alerts)}
     named = ", ".join(f"{key}={json.dumps(value)}" for key, value in sorted(group_labels.items()))
     return {
@@ -113,7 +113,7 @@ def webhook(
 
 
 def _alert(given: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """An alert as a person or Alertmanager's API writes it; the API's status is an object, the webhook's a word."""
+    """Complete an alert written by hand or by Alertmanager's API, whose status is an object and not a word."""
     labels = given["labels"]
     status = given.get("status")
     return {
@@ -128,14 +128,14 @@ def _alert(given: dict[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:
-    """A stand-in for Alertmanager's: 16 hex characters that depend on the labels only."""
+    """Return 16 hex characters that depend on the labels only, in place of Alertmanager's fingerprint."""
     return sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def of_group(
     source: str, alerts: list[dict[str, Any]], group_labels: dict[str, str], receiver: str, cluster: str, now: datetime
 ) -> Sample:
-    """The body in which a group of Alertmanager's API would come."""
+    """Build the payload of a group from Alertmanager's API."""
     body = webhook([_alert(each, now) for each in alerts], group_labels, receiver=receiver)
     return Sample(source, json.dumps(body).encode(), cluster=cluster)
 
@@ -143,7 +143,7 @@ def of_group(
 def of_labels(
     members: Iterable[Mapping[str, str]], annotations: dict[str, str], now: datetime, source: str = "labels"
 ) -> Sample:
-    """The body in which firing alerts with these labels would come, all in one group."""
+    """Build the payload of one group of firing alerts with these labels."""
     alerts = [_alert({"labels": dict(labels), "annotations": annotations}, now) for labels in members]
     name = alerts[0]["labels"].get("alertname", "")
     return Sample(source, json.dumps(webhook(alerts, {"alertname": name} if name else {})).encode())

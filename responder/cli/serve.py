@@ -1,4 +1,4 @@
-"""``responder serve``: gunicorn's workers, each with a door for webhooks and an engine behind it."""
+"""``responder serve``: gunicorn workers, each with the webhook receiver and an engine."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 _NOBODY = """
   NOBODY WILL BE PAGED: no channel is configured.
-  Every page is printed here instead. Set RESPONDER_PAGERDUTY_ROUTING_KEY and RESPONDER_SLACK_BOT_TOKEN, for example.
+  Pages are printed here instead. Set RESPONDER_PAGERDUTY_ROUTING_KEY and RESPONDER_SLACK_BOT_TOKEN, for example.
 """
 _ADVICE = (
-    "see that PostgreSQL runs and accepts connections from here, and that user, password and name of the database are "
-    "right in RESPONDER_DATABASE_URL (or the file of RESPONDER_DATABASE_URL_FILE)"
+    "check that PostgreSQL is running and accepts connections from this host, and check user, password and database "
+    "name in RESPONDER_DATABASE_URL (or in the file named by RESPONDER_DATABASE_URL_FILE)"
 )
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
@@ -39,7 +39,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 def serve(*, insecure: bool, show: bool, check: bool) -> None:
     """Receive Alertmanager's webhooks, triage, diagnose and page.
 
-    Exit status: 0 after a clean stop, 1 where rules or settings cannot be used, 2 for a wrong command line.
+    Exit status: 0 after a clean stop, 1 for invalid rules or settings, 2 for a wrong command line.
     """
     with named_failures():
         settings = bootstrap.settings_from_environment()
@@ -68,12 +68,12 @@ def _refuse_open_doors(settings: Settings, *, insecure: bool) -> None:
     if not insecure:
         raise FatalError(
             "the webhook has no authentication: set RESPONDER_WEBHOOK_TOKEN (or RESPONDER_WEBHOOK_BASIC_AUTH), "
-            "or try it out on this machine with --insecure"
+            "or, to try it on this machine only, use --insecure"
         )
     host = settings.listen.rpartition(":")[0]
     if host not in _LOOPBACK:
         raise FatalError(
-            f"--insecure listens on loopback only, and RESPONDER_LISTEN is {settings.listen}: write 127.0.0.1:PORT"
+            f"--insecure allows loopback only, but RESPONDER_LISTEN is {settings.listen}: set it to 127.0.0.1:PORT"
         )
 
 
@@ -96,7 +96,7 @@ def _refuse_used_port(listen: str) -> None:
 
 def _serve(settings: Settings, *, check: bool) -> None:
     if not check:
-        gc.disable()  # until the arbiter has frozen what the workers share: almost none of it is garbage
+        gc.disable()  # until the master has frozen the objects that workers share; almost none of them is garbage
     import structlog
 
     from responder import telemetry
@@ -115,12 +115,12 @@ def _serve(settings: Settings, *, check: bool) -> None:
     if not settings.runbook_base_url:
         log.warning(
             "serve.no_runbook_links",
-            reason="RESPONDER_RUNBOOK_BASE_URL is not set: pages name the runbook without a link",
+            reason="RESPONDER_RUNBOOK_BASE_URL is not set: pages have no link to the runbook",
         )
     if not settings.alertmanager_url:
         log.warning(
             "serve.no_reconciliation",
-            reason="RESPONDER_ALERTMANAGER_URL is not set: an incident whose resolve was never delivered stays open",
+            reason="RESPONDER_ALERTMANAGER_URL is not set: an incident stays open if its resolve notification is lost",
         )
     away = ""
     try:
@@ -143,7 +143,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
 
 
 def _rules(settings: Settings, told: dict[str, Channel]) -> LoadedRules:
-    """The rules to start with. A file that hangs the parser ends the process after ``READ_SECONDS``."""
+    """Load the rules to start with. A file that hangs the parser ends the process after ``READ_SECONDS``."""
     faulthandler.dump_traceback_later(bootstrap.READ_SECONDS, exit=True)
     try:
         return bootstrap.loaded(settings, told)
@@ -163,11 +163,11 @@ def _say_who_is_told(channels: Mapping[str, Channel]) -> None:
     log = structlog.get_logger()
     if all(each.use is Use.LAST_RESORT for each in channels.values()):
         click.secho(_NOBODY, fg="red", bold=True, err=True)
-        log.warning("serve.no_channel", reason="no channel is configured: pages are printed to the log")
+        log.warning("serve.no_channel", reason="no channel is configured: pages are printed, nobody is paged")
     elif not any(each.pages for each in channels.values()):
-        log.warning("serve.no_pager", reason="no channel that pages is configured: nobody is woken")
+        log.warning("serve.no_pager", reason="no paging channel is configured: nobody is paged")
     elif len(ways(channels)) == 1:
         log.warning(
             "serve.no_fallback",
-            reason=f"a page that is not accepted calls nobody another way: set {fallback_settings()}",
+            reason=f"no fallback channel if a page is rejected: set {fallback_settings()}",
         )

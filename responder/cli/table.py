@@ -1,4 +1,4 @@
-"""Rows under a heading, each column as wide as it needs to be."""
+"""Text tables for the terminal."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from responder.model.text import clean, cut, one_line
 
 _GAP = "  "
 _INDENT = "      "
+#: Minimum width of the last column, in characters; a narrower one moves to a line of its own.
 _LEAST = 30
-"""Characters that the last column must have left to stand beside the others."""
 
 Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its head, on which side its texts stand, and the colour of some of them."""
+    """Column of a table: heading, alignment, and the colour of some of its texts."""
 
     head: str
     right: bool = False
@@ -33,10 +33,10 @@ class Column:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int | None = None) -> Iterator[str]:
-    """The lines; none where there are no rows.
+    """Yield the lines; none without rows.
 
-    Of a terminal's ``width`` characters the last text of a row takes what is left, and is cut to it. Where that is
-    little it stands on a line of its own. Without ``width`` everything is there, a line a row.
+    The last cell is cut to what is left of ``width`` characters; if that is too little it gets a line of its own.
+    Without ``width`` nothing is cut and each row is one line.
     """
     texts = [[one_line(text) for text in row] for row in rows]
     if not texts:
@@ -54,7 +54,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int |
 
 
 def _filled(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """The texts of a row but for its last, each as wide as its column."""
+    """Pad the cells of a row, except the last, to the width of their columns."""
     both = zip(columns, row, widths, strict=False)
     return [text.rjust(width) if column.right else text.ljust(width) for column, text, width in both]
 
@@ -79,28 +79,25 @@ def print_rows(
 
 
 def terminal() -> int | None:
-    """How many characters a line of the terminal has; None where standard output is none."""
+    """Return the width of the terminal in characters; None if standard output is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def wrapped(text: str, indent: int, width: int | None) -> str:
-    """A text that begins ``indent`` characters from the left, and goes on there where the line of a terminal ends.
-
-    ``width`` is that of the terminal, None for a pipe, which gets it on one line.
-    """
+    """Wrap text at ``width`` with a hanging indent of ``indent`` characters; one line if ``width`` is None."""
     if width is None or width - indent < _LEAST:
         return text
     left = " " * indent
-    # A long word stays whole, so that it can be copied: a query, an address.
+    # Long words (queries, URLs) are not broken, so that they can be copied.
     whole = textwrap.TextWrapper(width, left, left, break_long_words=False, break_on_hyphens=False)
     return whole.fill(text)[indent:]
 
 
 def raw(body: bytes, *, to_terminal: bool) -> bytes:
-    """Bytes as they are written out: byte for byte into a pipe or file, and so that they cannot steer a terminal."""
+    """Return the bytes unchanged for a pipe or file, without control characters for a terminal."""
     return f"{clean(body.decode('utf-8', 'replace'))}\n".encode() if to_terminal else body
 
 
 def moment(at: datetime | None) -> str:
-    """A time in UTC, to the second, as people read it; a dash for none."""
+    """Format a time in UTC to the second; a dash for None."""
     return f"{at:%Y-%m-%d %H:%M:%SZ}" if at else "-"

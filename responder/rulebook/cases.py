@@ -20,17 +20,17 @@ from responder.rulebook.validate import explain
 from responder.rulebook.yaml.builder import Path as Keys
 from responder.rulebook.yaml.reader import Document, read
 
+#: When a case without a time of its own takes place: the answer is the same on every day.
 FIXED_NOW: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
-"""When a case without a time of its own takes place: the answer is the same on every day."""
 
+#: What a probe may have found, in a word.
 FINDINGS: Final = ("ok", "warning", "bad", "unknown")
-"""What a probe may have found, in a word."""
 
+#: So many cases may be made of one.
 MOST: Final = 10_000
-"""So many cases may be made of one."""
 
+#: What may be expected to be missing, and is null then.
 _NONE: Final = frozenset({"runbook", "shadow"})
-"""What may be expected to be missing, and is null then."""
 _SUBJECT: Final = frozenset({"service", "name", "namespace"})
 
 _VARIABLE = re.compile(r"\$\{([a-zA-Z_][a-zA-Z0-9_-]*)\}")

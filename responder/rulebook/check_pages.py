@@ -124,8 +124,8 @@ Good:
 """,
 }
 
+#: Every code a problem can have.
 CODES: Final = (*CHECKS, *_READING)
-"""Every code a problem can have."""
 
 
 def page(code: str) -> str:

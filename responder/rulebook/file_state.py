@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+#: Name, inode, bytes and time of change of each file; links are followed, as a ConfigMap's files are links.
 Looks = tuple[tuple[str, int, int, int], ...]
-"""Name, inode, bytes and time of change of each file; links are followed, as a ConfigMap's files are links."""
 
 
 def look(folders: Iterable[Path | str], suffixes: Iterable[str] = (".yaml", ".yml", ".md")) -> Looks:

@@ -36,10 +36,10 @@ class LintResult:
         return assemble(self.draft, self.draft.revision) if self.draft is not None else None
 
 
+#: Errors that change nothing of what the checks of ``ADVICE`` look at: they have their say beside these.
 APART: Final = frozenset(
     {"unknown-runbook", "unknown-section", "unknown-contact", "unknown-service", "no-catch-all", "no-heartbeat-rule"}
 )
-"""Errors that change nothing of what the checks of ``ADVICE`` look at: they have their say beside these."""
 
 
 def examine(folder: Path | str, around: RuleReferences, today: date) -> LintResult:

@@ -10,8 +10,8 @@ import yaml
 from yaml.reader import ReaderError
 
 DEEPEST: Final = 64
+#: Bytes of one file.
 LARGEST: Final = 64 * 1024 * 1024
-"""Bytes of one file."""
 
 
 class NotReadableError(Exception):

@@ -19,8 +19,8 @@ from responder.rulebook.analysis.constraints import (
 )
 from responder.rulebook.rule_files import RuleFiles, RuleReferences, Shadowing
 
+#: So many pairs of rules are compared; nothing is said about the rest.
 PAIRS: Final = 300_000
-"""So many pairs of rules are compared; nothing is said about the rest."""
 
 
 def profiles(draft: RuleFiles, around: RuleReferences) -> Mapping[int, Profile]:

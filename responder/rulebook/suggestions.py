@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+#: So many names are listed.
 MOST = 8
-"""So many names are listed."""
 
 
 def nearest(wrong: str, names: Iterable[str]) -> str:

@@ -43,9 +43,9 @@ def test_the_demo_shows_pages_and_a_real_rule_and_ends_by_itself() -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     examples = sorted(path.name for path in EXAMPLES.glob("*.json"))
     assert [name for name in examples if name not in ended.stdout] == []
-    assert f"{len(examples)} sample bodies sent" in ended.stdout
+    assert f"{len(examples)}sample payloads sent" in ended.stdout
     assert f"{RUNBOOKS_URL}/common-issues.md#high-error-rate" in ended.stdout
-    assert "A heartbeat: nobody is told." in ended.stdout
+    assert "Heartbeat: no message." in ended.stdout
     assert "Prometheus fires ServiceDown" in ended.stdout
     assert "[P1] nexus is down" in ended.stdout
     assert "MISSING" not in ended.stdout
@@ -63,7 +63,7 @@ def test_the_demo_expects_what_the_findings_decide(tmp_path: Path) -> None:
 def test_the_demo_ends_what_it_began(few: Path, tmp_path: Path) -> None:
     """Incidents that the examples open and resolve are resolved at PagerDuty at the end of the demo."""
     ended = demo("--once", "--examples", str(few), PATH=str(tmp_path))
-    assert "4 sample bodies sent" in ended.stdout
+    assert "4sample payloads sent" in ended.stdout
     assert "1 PagerDuty triggers, 1 resolves, 0 incidents still open" in ended.stdout
 
 
@@ -100,7 +100,7 @@ def test_ctrl_c_leaves_nothing_behind(few: Path, tmp_path: Path, number: signal.
         url = next(line for line in process.stdout if line.startswith("Webhook URL: ")).split()[-1]
         process.send_signal(number)
         assert process.wait(30) == 0
-        assert "nothing is left behind" in process.stdout.read()
+        assert "temporary files removed" in process.stdout.read()
     assert list(folder.iterdir()) == []
     host, _, port = url.removeprefix("http://").partition("/")[0].partition(":")
     with pytest.raises(ConnectionRefusedError), socket.create_connection((host, int(port)), 5):

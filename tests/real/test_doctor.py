@@ -47,12 +47,12 @@ def test_real_servers_are_found_well_and_a_test_page_arrives(stage: Stage, aroun
     """With everything in place each channel takes a page and its end, and the routes are understood."""
     _, found, said = examine(stage, "--send", **around)
     assert found["send"] == [
-        ("ok", "pagerduty took a test page and its end"),
-        ("ok", "slack took a test page and its end"),
+        ("ok", "pagerduty accepted a test page and its resolve"),
+        ("ok", "slack accepted a test page and its resolve"),
     ]
     assert [event.body["event_action"] for event in stage.pagerduty.events] == ["trigger", "resolve"]
     assert stage.pagerduty.open() == []
-    assert any("a test by responder doctor" in message.text for message in stage.slack.messages)
+    assert any("test by responder doctor" in message.text for message in stage.slack.messages)
     assert found["prometheus"][0][0] == "ok"
     assert "version 2" in found["prometheus"][0][1]
     assert found["alertmanager"][0] == ("ok", found["alertmanager"][0][1])
@@ -70,7 +70,7 @@ def test_an_alertmanager_that_does_not_know_us_is_bad(stage: Stage) -> None:
         status, found, _ = examine(stage, alertmanager_url=receiver.url)
     assert status == 1
     assert found["alertmanager"][1][0] == "bad"
-    assert "no receiver posts to /webhook/alertmanager" in found["alertmanager"][1][1]
+    assert "no receiver sends to /webhook/alertmanager" in found["alertmanager"][1][1]
 
 
 def test_what_does_not_answer_is_bad_and_nothing_is_sent(stage: Stage) -> None:

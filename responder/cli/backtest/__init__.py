@@ -1,4 +1,4 @@
-"""``responder backtest``: what a changed set of rules would have made of the past."""
+"""``responder backtest``: compare the decisions of two sets of rules on past notifications."""
 
 from __future__ import annotations
 
@@ -39,25 +39,34 @@ _OF_PROMETHEUS = timedelta(days=30)
     default="HEAD",
     show_default=True,
     metavar="REVISION|./FOLDER",
-    help="The rules before the change: a git revision of the repository that holds the rules, or a folder (./NAME).",
+    help="Rules before the change: a git revision of the repository with the rules, or a folder (./NAME).",
 )
-@click.option("--prometheus", "url", metavar="URL", help="Replay what this Prometheus remembers of its alerts.")
-@click.option("--since", type=SPAN, help="How far back: 12h, 30d, 4w. [default: everything; 30d of a Prometheus]")
-@click.option("--step", type=SPAN, default="60s", show_default=True, help="How finely a Prometheus is asked.")
+@click.option("--prometheus", "url", metavar="URL", help="Replay the alert history (ALERTS) of this Prometheus.")
+@click.option("--since", type=SPAN, help="Period to replay: 12h, 30d, 4w. [default: everything; 30d with --prometheus]")
+@click.option("--step", type=SPAN, default="60s", show_default=True, help="Query resolution with --prometheus.")
 @click.option(
     "--group-by",
     metavar="LABEL,...",
     default="alertname,cluster,service",
     show_default=True,
-    help="Labels by which Alertmanager groups what a Prometheus fires.",
+    help="Alertmanager's group_by, to group alerts with --prometheus.",
 )
 @click.option(
-    "--receiver", "receivers", metavar="NAME", multiple=True, help="Of the event recorder, take what went to it only."
+    "--receiver",
+    "receivers",
+    metavar="NAME",
+    multiple=True,
+    help="Filter event recorder lines by receiver; repeatable.",
 )
-@click.option("--max-new-pages", metavar="N", type=click.IntRange(0), help="Fail where more pages are new.")
-@click.option("--max-lost-pages", metavar="N", type=click.IntRange(0), help="Fail where more pages are lost.")
+@click.option("--max-new-pages", metavar="N", type=click.IntRange(0), help="Fail if there are more new pages.")
+@click.option("--max-lost-pages", metavar="N", type=click.IntRange(0), help="Fail if there are more lost pages.")
 @click.option(
-    "--cases", metavar="N", type=click.IntRange(0), default=5, show_default=True, help="Cases shown of a kind and rule."
+    "--cases",
+    metavar="N",
+    type=click.IntRange(0),
+    default=5,
+    show_default=True,
+    help="Examples shown for each rule and kind.",
 )
 @OUTPUT
 @RULES
@@ -77,14 +86,13 @@ def backtest(
     rules: str | None,
     runbooks: str | None,
 ) -> None:
-    """Replay the past with the rules before a change and after it, and show what would have been different.
+    """Replay past notifications with the rules before and after a change, and show the differences.
 
-    PATHS are files and folders of webhook bodies (*.json) and of what Alertmanager's event recorder wrote (*.jsonl), or
-    - for such lines on standard input. Without PATHS the deliveries in our own store are replayed. Nothing is stored,
-    asked or sent.
+    PATHS are files and folders of webhook payloads (*.json) and of Alertmanager's event recorder (*.jsonl), or - for
+    such lines on standard input. Default: the notifications in the database. Runs no probes, stores and sends nothing.
 
-    Exit status: 0 when the change is within what is allowed, 1 when more pages are new or lost or something could not
-    be read, 2 for a wrong command line.
+    Exit status: 0 if the change is within the limits, 1 if it exceeds one or a payload could not be read, 2 for a
+    wrong command line.
     """
     if paths and url:
         raise click.UsageError("give PATHS or --prometheus, not both")
@@ -100,7 +108,7 @@ def backtest(
 
 @dataclass(frozen=True, slots=True)
 class HistoryOptions:
-    """Which history is wanted, as the command line says it."""
+    """Options that select the history."""
 
     paths: tuple[str, ...]
     url: str | None
@@ -127,19 +135,19 @@ def _compare(wanted: str, asked: HistoryOptions, rules: str | None, runbooks: st
         _watch(past, shares.run())
     tally = shares.tally()
     if not tally.notifications and not tally.unread:
-        raise FatalError(f"{past.name} holds no notification: nothing was compared")
+        raise FatalError(f"no notification in {past.name}: nothing to compare")
     revisions = before.book.revision, after.book.revision
     return BacktestReport(history=past.name, before=then.name, after=now.name, revisions=revisions, tally=tally)
 
 
 def _desk(rules: RuleSet, settings: Settings) -> DecisionContext:
-    """Raises InvalidRules, once it is said which of the two sets has them."""
+    """Load a set of rules. Names the set on standard error, then raises InvalidRules."""
     from responder.model.problem import InvalidRules
 
     try:
         return desk_of(str(rules.rules), str(rules.runbooks), settings)
     except InvalidRules:
-        click.echo(f"error: the rules of {rules.name} cannot be used:", err=True)
+        click.echo(f"error: invalid rules in {rules.name}:", err=True)
         raise
 
 
@@ -160,7 +168,7 @@ def _past(asked: HistoryOptions, settings: Settings) -> Iterator[EventHistory]:
 
 
 def _watch(past: EventHistory, steps: Iterator[None]) -> None:
-    """Run all steps; on a terminal with a bar, on standard error."""
+    """Run all steps, with a progress bar if standard error is a terminal."""
     if not sys.stderr.isatty():
         for _ in steps:
             pass
@@ -180,7 +188,7 @@ def _exceeded(tally: Totals, new: int | None, lost: int | None) -> Iterator[str]
 
     for kind, most in ((DifferenceKind.NEW_PAGE, new), (DifferenceKind.LOST_PAGE, lost)):
         if most is not None and tally.totals[kind] > most:
-            yield f"{number_of(tally.totals[kind], kind.value)}, and at most {most:,} are allowed"
+            yield f"{number_of(tally.totals[kind], kind.value)}, limit {most:,}"
 
 
 def _print(found: BacktestReport, output: str) -> None:

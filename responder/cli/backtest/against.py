@@ -1,4 +1,4 @@
-"""The rules to compare with: another folder, or those of a git revision, read without touching the working tree."""
+"""Rules to compare with: another folder or a git revision, read without touching the working tree."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """Where a set of rules is, and its runbooks; ``name`` is what people call it."""
+    """Folders of a set of rules and of its runbooks; ``name`` is used in output."""
 
     name: str
     rules: Path
@@ -28,13 +28,13 @@ class RuleSet:
 
 @contextlib.contextmanager
 def against(wanted: str, now: RuleSet) -> Iterator[RuleSet]:
-    """The set that ``wanted`` names: a revision of the repository that holds the rules ``now``, or a folder.
+    """Yield the set that ``wanted`` names: a git revision of the repository with the rules of ``now``, or a folder.
 
     Only what starts with ``/`` or ``.`` is a folder: a change under test could add a folder with the name of the
-    revision it is compared with. Runbooks are those beside the folder, or of the same revision, else those of ``now``.
+    revision it is compared with. Runbooks come from beside the folder or from the same revision, else from ``now``.
 
     Raises:
-        FatalError: There is no such folder or revision, or it cannot be read.
+        FatalError: No such folder or revision, or it cannot be read.
     """
     if wanted.startswith(("/", ".")):
         folder = Path(wanted)
@@ -94,18 +94,18 @@ def _inside(top: Path, folder: Path) -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> bytes:
-    """What git says. Raises Fatal where it refuses, is not there or takes too long."""
+    """Run git and return its output. Raises FatalError if it fails, is not installed or times out."""
     try:
         done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the git of the PATH, as people use it
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the git in PATH
             capture_output=True,
             timeout=_SECONDS,
             check=False,
         )
     except OSError as error:
-        raise FatalError(f"git cannot be run: {error.strerror}; name a folder with --against") from error
+        raise FatalError(f"cannot run git: {error.strerror}; name a folder with --against") from error
     except subprocess.TimeoutExpired as error:
-        raise FatalError(f"git {arguments[0]} took more than {_SECONDS:.0f} s") from error
+        raise FatalError(f"git {arguments[0]} timed out after {_SECONDS:.0f} s") from error
     if done.returncode:
         said = one_line(done.stderr.decode("utf-8", "replace"))
         raise FatalError(f"git {arguments[0]} in {folder}: {said or 'failed'}; name another folder or revision")

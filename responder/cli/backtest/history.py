@@ -1,4 +1,4 @@
-"""Where history comes from: our own store, files, or a Prometheus. Each is read as it is replayed, never as a whole."""
+"""History from the database, files or a Prometheus, read as it is replayed, never as a whole."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from responder.settings import Settings
 from responder.store.database import Database
 from responder.store.inbox import history
 
+#: Notifications per read transaction; few, since each may be megabytes.
 PAGE = 50
-"""Deliveries read from the store in one transaction: few, since each may hold megabytes."""
 CHUNK = timedelta(days=1)
+#: Maximum steps per query: Prometheus rejects more than 11,000.
 POINTS = 10_000
-"""Steps that Prometheus is asked for at once, at most: it refuses more than 11,000."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedNotification:
-    """One notification of the past and where it is; ``delivery`` is None where ``problem`` says why."""
+    """Past notification and its source; ``delivery`` is None if it could not be read, ``problem`` says why."""
 
     source: str
     delivery: Notification | None
@@ -40,7 +40,7 @@ class RecordedNotification:
 
 @dataclass(frozen=True, slots=True)
 class EventHistory:
-    """A history. ``name`` says where it is from, ``total`` how many notifications it has where that is known."""
+    """History with its source (``name``) and, if known, its number of notifications (``total``)."""
 
     name: str
     total: int | None
@@ -48,10 +48,10 @@ class EventHistory:
 
 
 def of_store(database: Database, since: datetime | None) -> EventHistory:
-    """The deliveries of our own store, in the order they came, whatever was made of them."""
+    """Return all notifications in the database, in order of arrival."""
     with database.read() as connection:
         total = history.count(connection, since)
-    return EventHistory("the store", total, _of_store(database, since))
+    return EventHistory("the database", total, _of_store(database, since))
 
 
 def _of_store(database: Database, since: datetime | None) -> Iterator[RecordedNotification]:
@@ -59,7 +59,7 @@ def _of_store(database: Database, since: datetime | None) -> Iterator[RecordedNo
     while True:
         with database.read() as connection:
             page = history.page(connection, since, after, PAGE)
-        yield from (RecordedNotification(f"delivery {each.id}", each) for each in page)
+        yield from (RecordedNotification(f"notification {each.id}", each) for each in page)
         if len(page) < PAGE:
             return
         after = page[-1].id
@@ -68,9 +68,9 @@ def _of_store(database: Database, since: datetime | None) -> Iterator[RecordedNo
 def of_files(
     names: Sequence[str], stdin: BinaryIO, now: datetime, since: datetime | None, receivers: tuple[str, ...]
 ) -> EventHistory:
-    """Webhook bodies in ``*.json``, and lines of bodies or of Alertmanager's event recorder in ``*.jsonl``.
+    """Return webhook payloads of ``*.json``, and lines of payloads or of Alertmanager's event recorder of ``*.jsonl``.
 
-    Bodies are taken in the order of the names; what has a time of its own is put in the order of time.
+    Payloads without a timestamp keep the order of the names; the others are sorted by time.
     """
     numbers = count(1)
     streams = []
@@ -120,7 +120,7 @@ def _of_lines(name: str, stdin: BinaryIO, receivers: tuple[str, ...]) -> Iterato
 
 
 def _recorded(source: str, body: bytes, at: datetime | None, problem: str = "") -> RecordedNotification:
-    """A body without a time of its own came when the last thing it tells of happened."""
+    """Build the notification. A payload without a timestamp gets the time of its latest alert change."""
     if problem:
         return RecordedNotification(source, None, problem)
     try:
@@ -133,7 +133,7 @@ def _recorded(source: str, body: bytes, at: datetime | None, problem: str = "") 
 def of_prometheus(
     url: str, settings: Settings, begin: datetime, end: datetime, step: float, group_by: Sequence[str]
 ) -> EventHistory:
-    """What Prometheus remembers of its alerts, asked for a day at a time."""
+    """Return the alert history of a Prometheus, queried a day at a time."""
     base = url.rstrip("/")
     return EventHistory(
         f"ALERTS of {plain(base)}", None, _of_prometheus(base, settings, begin, end, step, Grouping(group_by))

@@ -1,7 +1,7 @@
-"""Alertmanager's event recorder (0.33 and later): the notifications among its events, as the webhooks they were.
+"""Notifications in the log of Alertmanager's event recorder (0.33 and later), as webhook payloads.
 
-One JSON object a line, as protojson writes the messages of ``eventrecorder.proto``. There are two versions of them: in
-the first, labels are a list of pairs and an alert is wrapped with its hash; in the second, both are plain.
+The log has one JSON object per line: ``eventrecorder.proto`` in protojson. There are two versions: in the first,
+labels are a list of pairs and an alert is wrapped with its hash; in the second, both are plain.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from responder.cli.samples import NEVER, webhook
 
 
 class NoEventError(Exception):
-    """A line that is no event of the recorder and no webhook body; the text says why."""
+    """Line that is neither a recorder event nor a webhook payload; the text says why."""
 
 
 class _Pair(msgspec.Struct):
@@ -62,10 +62,10 @@ _DECODER = msgspec.json.Decoder(_Line)
 
 
 def read_line(line: bytes, receivers: tuple[str, ...] = ()) -> tuple[bytes, datetime | None] | None:
-    """The webhook body that a line holds or stands for, and when it was sent where the line says so.
+    """Return the webhook payload of a line, and when it was sent if the line has a time.
 
-    None for an event that is no notification, or one to another receiver than ``receivers`` (all, where it is empty).
-    Raises NoEventError.
+    None for an event that is not a notification, or one to a receiver not in ``receivers`` (empty: all). Raises
+    NoEventError.
     """
     try:
         found = _DECODER.decode(line)
@@ -74,12 +74,12 @@ def read_line(line: bytes, receivers: tuple[str, ...] = ()) -> tuple[bytes, date
     if found.group_key:
         return line, None
     if found.at is None or found.data is None:
-        raise NoEventError("neither an event of Alertmanager's recorder nor a webhook body")
+        raise NoEventError("not an event of Alertmanager's event recorder and not a webhook payload")
     told = found.data.notification
     if told is None or (receivers and told.group_info.receiver_name not in receivers):
         return None
     if not told.alerts or not told.group_info.group_key:
-        raise NoEventError("a notification without its alerts or its group key")
+        raise NoEventError("notification without alerts or without group key")
     alerts = [_alert(each.details or each, found.at) for each in told.alerts]
     group = told.group_info
     body = webhook(alerts, _plain(group.group_labels), group_key=group.group_key, receiver=group.receiver_name)
@@ -100,7 +100,7 @@ def _alert(alert: _Alert, at: datetime) -> dict[str, Any]:
 
 
 def _plain(labels: _Labels) -> dict[str, str]:
-    """Labels of either version; one of the second that is called "labels" holds a text and no list."""
+    """Return the labels of either version; in the second, a label named "labels" is a string and not a list."""
     pairs = labels.get("labels")
     if isinstance(pairs, list):
         return {pair.key: pair.value for pair in pairs}

@@ -1,4 +1,4 @@
-"""A history decided twice, once with each set of rules, and what differs counted."""
+"""Replay of a history with two sets of rules, counting the differences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Judged = tuple[tuple[str, str, str], tuple[str, str, str]]
 
 
 class BacktestRun:
-    """Two sets of rules, side by side. ``tally`` is what was found so far."""
+    """Comparison of two sets of rules. ``tally`` is the result so far."""
 
     def __init__(self, before: DecisionContext, after: DecisionContext, most: int) -> None:
         self._comparison = Comparison(before, after)
@@ -33,7 +33,7 @@ class BacktestRun:
         self.tally = Totals(most=most)
 
     def run(self, events: Iterable[RecordedNotification]) -> Iterator[None]:
-        """Decide one event after the other; yields after each, so that somebody may watch."""
+        """Decide the events in order; yields after each, to report progress."""
         for event in events:
             if event.delivery is None:
                 self.tally.could_not_read(f"{event.source}: {event.problem}")
@@ -55,7 +55,7 @@ class BacktestRun:
         )
 
     def _lasting(self, group: AlertGroup, before: RuleOutcome, after: RuleOutcome) -> tuple[DifferenceKind, ...]:
-        """Differences that last are counted once an incident, and again only where they change."""
+        """Return lasting differences, counted once per incident and again only if they change."""
         if not group.firing:
             return ()
         judged = (before.lasting, after.lasting)
@@ -73,8 +73,8 @@ def _case(
 
 
 def _what(group: AlertGroup) -> str:
-    """The alert's name, and what the group has in common beside it."""
+    """Return the alert's name and the group's other labels."""
     alert = (group.firing or group.alerts)[:1]
     name = alert[0].name if alert else group.group_labels.get("alertname", "")
     rest = " ".join(f"{key}={value}" for key, value in group.group_labels.items() if key != "alertname")
-    return tidy_line(f"{name or 'an alert without a name'} {rest}".strip(), 120)
+    return tidy_line(f"{name or 'alert without a name'} {rest}".strip(), 120)

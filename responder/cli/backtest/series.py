@@ -1,7 +1,7 @@
-"""Prometheus' ``ALERTS`` over a range, as the notifications that Alertmanager would have sent. Pure.
+"""Notifications reconstructed from Prometheus's ``ALERTS`` series. Pure.
 
-What it cannot know is guessed: the groups, from ``group_by``; the moment an alert began and ended, to a step. There are
-no silences, no inhibition, no waiting for a group to fill, no repeats, and no annotations.
+Groups are approximated by ``group_by``; start and end of an alert are accurate to one step. Silences, inhibition,
+group_wait, repeats and annotations are not reproduced.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ Labels = dict[str, str]
 
 
 class NoMatrixError(Exception):
-    """An answer of Prometheus that is not that of a range query."""
+    """Response of Prometheus that is not a range query result."""
 
 
 @dataclass(slots=True)
 class Grouping:
-    """What fires, step by step. Each range goes on where the one before it ended."""
+    """Firing alerts at the current step; each range continues where the one before it ended."""
 
     group_by: Sequence[str]
     firing: dict[str, tuple[Labels, float]] = field(default_factory=dict)
     groups: dict[str, set[str]] = field(default_factory=dict)
 
     def notifications(self, answer: Any, times: Iterable[float]) -> Iterator[tuple[float, bytes]]:
-        """The webhook bodies of one range, each with when it was sent; ``times`` are all steps of the range."""
+        """Yield time and webhook payload of each notification in a range; ``times`` are all steps of the range."""
         alerts, by_time = _points(answer)
         for time in times:
             now = by_time.get(round(time, 3), set[str]())
@@ -66,12 +66,12 @@ class Grouping:
 
 
 def _points(answer: Any) -> tuple[dict[str, Labels], dict[float, set[str]]]:
-    """The labels of each alert by its fingerprint, and which of them fire at each step."""
+    """Return the labels of each alert by fingerprint, and the alerts firing at each step. Raises NoMatrixError."""
     alerts: dict[str, Labels] = {}
     by_time: dict[float, set[str]] = {}
     try:
         if answer["data"]["resultType"] != "matrix":
-            raise NoMatrixError("the answer is not that of a range query")
+            raise NoMatrixError("the response is not a range query result")
         for series in answer["data"]["result"]:
             labels = {str(key): str(text) for key, text in series["metric"].items() if key not in _NOT_OF_THE_ALERT}
             name = fingerprint(labels)
@@ -79,7 +79,7 @@ def _points(answer: Any) -> tuple[dict[str, Labels], dict[float, set[str]]]:
             for time, _ in series["values"]:
                 by_time.setdefault(round(float(time), 3), set()).add(name)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NoMatrixError(f"the answer is not that of a range query: {error!r}") from error
+        raise NoMatrixError(f"the response is not a range query result: {error!r}") from error
     return alerts, by_time
 
 

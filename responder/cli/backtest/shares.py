@@ -1,4 +1,4 @@
-"""A history shared out among processes: each decides groups of its own, and what they count is added up."""
+"""Parallel replay: each process decides its own groups, and the results are added up."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from responder.cli.errors import FatalError
 from responder.engine.effects.context import DecisionContext
 from responder.rulebook.backtest.tally import Totals
 
+#: Events below which starting processes takes longer than it saves.
 FEW = 1_000
-"""With fewer events than this, starting processes takes longer than they save."""
+#: Events per message to a process. A full pipe blocks, so history is read no faster than it is decided.
 _BATCH = 50
-"""Events handed over at a time. A pipe takes no more than its buffer, so history is read no faster than decided."""
 _MOST = 8
 
 
@@ -32,15 +32,15 @@ _KEY = msgspec.json.Decoder(_Key)
 
 
 def processes(before: DecisionContext, after: DecisionContext) -> int:
-    """One for each processor; a single one where a rule makes one incident of several groups."""
+    """Return the number of processes: one per processor, but 1 if a rule gathers several groups in an incident."""
     gathers = any(rule.gather for desk in (before, after) for rule in desk.book.rules)
     return 1 if gathers else min(_MOST, os.cpu_count() or 1)
 
 
 class ParallelRun:
-    """A replay in forked processes, or in this one where there is little to do. ``tally`` ends it.
+    """Replay in forked processes, or in this one if there are few events. ``tally`` ends it.
 
-    Make it before there are threads. A group always goes to the same process, which so sees all of it, in order.
+    Create it before any thread. A group always goes to the same process, which sees all of it in order.
     """
 
     def __init__(self, make: Callable[[], BacktestRun], events: Iterator[RecordedNotification], number: int) -> None:
@@ -63,7 +63,7 @@ class ParallelRun:
         self._processes.append(process)
 
     def run(self) -> Iterator[None]:
-        """Decide one event after the other, or hand it out; yields after each, so that somebody may watch."""
+        """Decide the events or pass them to a process, in order; yields after each, to report progress."""
         events = chain(self._first, self._rest)
         if self._alone:
             yield from self._alone.run(events)
@@ -76,7 +76,7 @@ class ParallelRun:
             yield
 
     def tally(self) -> Totals:
-        """What was found."""
+        """Return the sum of the results. Raises FatalError if a process has died."""
         if self._alone:
             return self._alone.tally
         for share in range(len(self._pipes)):
@@ -97,19 +97,19 @@ class ParallelRun:
         try:
             self._pipes[share].send(batch)
         except OSError as error:
-            raise FatalError(f"a process of the backtest has ended: {error.strerror}") from error
+            raise FatalError(f"a backtest process died: {error.strerror}") from error
 
     def _get(self, pipe: Connection) -> Totals:
         try:
             found = pipe.recv()
         except EOFError as error:
-            raise FatalError("a process of the backtest has ended before it was done") from error
+            raise FatalError("a backtest process died before it finished") from error
         assert isinstance(found, Totals)
         return found
 
 
 def _work(make: Callable[[], BacktestRun], pipe: Connection, others: list[Connection]) -> None:
-    """Decide what is handed over until there is no more, then say what was found."""
+    """Decide the batches from ``pipe`` until None arrives, then send the result."""
     for other in others:
         other.close()
     replay = make()
@@ -120,7 +120,7 @@ def _work(make: Callable[[], BacktestRun], pipe: Connection, others: list[Connec
 
 
 def _share(event: RecordedNotification, number: int) -> int:
-    """Which process a group belongs to; what has no group belongs to the first."""
+    """Return the process number of a group; 0 without a group."""
     if event.delivery is None:
         return 0
     try:

@@ -1,4 +1,4 @@
-"""What a backtest found, as people and scripts read it."""
+"""Output of a backtest, as text and JSON."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from responder.rulebook.backtest.outcome import DifferenceKind, RuleOutcome
 from responder.rulebook.backtest.tally import DecisionChange, SampledChanges, Totals
 
 _HEADS: Mapping[DifferenceKind, str] = {
-    DifferenceKind.NEW_PAGE: "pages+",
-    DifferenceKind.LOST_PAGE: "pages-",
+    DifferenceKind.NEW_PAGE: "new pages",
+    DifferenceKind.LOST_PAGE: "lost pages",
     DifferenceKind.WORSE: "worse",
     DifferenceKind.MILDER: "milder",
-    DifferenceKind.RUNBOOK_GAINED: "book+",
-    DifferenceKind.RUNBOOK_LOST: "book-",
-    DifferenceKind.RUNBOOK_CHANGED: "book~",
-    DifferenceKind.TOLD: "told",
+    DifferenceKind.RUNBOOK_GAINED: "runbook added",
+    DifferenceKind.RUNBOOK_LOST: "runbook lost",
+    DifferenceKind.RUNBOOK_CHANGED: "runbook changed",
+    DifferenceKind.TOLD: "channels",
     DifferenceKind.RULE: "rule",
 }
 _GRAVITY = {kind: number for number, kind in enumerate(DifferenceKind)}
@@ -30,7 +30,7 @@ _COLOURS: Mapping[DifferenceKind, str] = {DifferenceKind.NEW_PAGE: "yellow", Dif
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestReport:
-    """A finished backtest: where history came from, the two sets of rules with their revisions, and the counts."""
+    """Finished backtest: source of the history, the two sets of rules with their revisions, and the counts."""
 
     history: str
     before: str
@@ -40,24 +40,24 @@ class BacktestReport:
 
 
 def lines(found: BacktestReport) -> Iterator[str]:
-    """The counts, per rule and per day, and then the cases; the sums come first, since a gate is about them."""
+    """Yield the totals, the counts per rule and per day, then the examples."""
     tally = found.tally
     span = f", {tally.first:%Y-%m-%d} to {tally.last:%Y-%m-%d}" if tally.first and tally.last else ""
-    yield f"{number_of(tally.notifications, 'notification')} of {found.history}{span}"
+    yield f"{number_of(tally.notifications, 'notification')} from {found.history}{span}"
     yield f"  before  {found.before}, revision {found.revisions[0][:12]}"
     yield f"  after   {found.after}, revision {found.revisions[1][:12]}"
     if tally.unread:
         yield click.style(f"{tally.unread:,} could not be read:", fg="red")
         yield from (f"  {one_line(problem)}" for problem in tally.problems)
     if not tally.notifications:
-        yield "nothing was compared"
+        yield "nothing to compare"
         return
     if tally.cut_off:
         yield click.style(_cut_off(tally), fg="yellow")
     yield ""
     yield from _sums(tally)
     if not tally.totals:
-        yield "nothing would have been different"
+        yield "no differences"
         return
     yield ""
     kinds = [kind for kind in DifferenceKind if tally.totals[kind]]
@@ -73,20 +73,20 @@ def lines(found: BacktestReport) -> Iterator[str]:
 
 def _cut_off(tally: Totals) -> str:
     return (
-        f"{number_of(tally.cut_off, 'notification')} named only some alerts (max_alerts in Alertmanager): "
-        f"{number_of(tally.missing, 'alert')} left out, of which neither set of rules says anything here"
+        f"{number_of(tally.cut_off, 'notification')} truncated by Alertmanager's max_alerts: "
+        f"{number_of(tally.missing, 'alert')} missing from this comparison"
     )
 
 
 def _sums(tally: Totals) -> Iterator[str]:
     count = tally.totals
     pages = f"{tally.before:,} before, {tally.after:,} after"
-    books = f"{count[DifferenceKind.RUNBOOK_GAINED]:,} gained, {count[DifferenceKind.RUNBOOK_LOST]:,} lost"
+    books = f"{count[DifferenceKind.RUNBOOK_GAINED]:,} added, {count[DifferenceKind.RUNBOOK_LOST]:,} lost"
     yield _row("pages", f"{pages}: {count[DifferenceKind.NEW_PAGE]:,} new, {count[DifferenceKind.LOST_PAGE]:,} lost")
     yield _row("severity", f"{count[DifferenceKind.WORSE]:,} worse, {count[DifferenceKind.MILDER]:,} milder")
-    yield _row("runbook", f"{books}, {count[DifferenceKind.RUNBOOK_CHANGED]:,} another")
-    yield _row("told", f"{count[DifferenceKind.TOLD]:,} on other channels")
-    yield _row("rule", f"{count[DifferenceKind.RULE]:,} decided by another rule")
+    yield _row("runbook", f"{books}, {count[DifferenceKind.RUNBOOK_CHANGED]:,} changed")
+    yield _row("channels", f"{count[DifferenceKind.TOLD]:,} changed")
+    yield _row("rule", f"{count[DifferenceKind.RULE]:,} changed")
 
 
 def _row(name: str, text: str) -> str:
@@ -97,13 +97,14 @@ def _table(
     title: str, rows: Sequence[tuple[str, Counter[DifferenceKind]]], kinds: Sequence[DifferenceKind]
 ) -> Iterator[str]:
     width = max(len(title), *(len(name) for name, _ in rows))
-    yield click.style(f"{title:<{width}}" + "".join(f"{_HEADS[kind]:>8}" for kind in kinds), bold=True)
+    yield click.style(f"{title:<{width}}" + "".join(f"  {_HEADS[kind]:>6}" for kind in kinds), bold=True)
     for name, counts in rows:
-        yield f"{name:<{width}}" + "".join(f"{counts[kind] or '.':>8}" for kind in kinds)
+        cells = (f"  {counts[kind] or '.':>{max(6, len(_HEADS[kind]))}}" for kind in kinds)
+        yield f"{name:<{width}}" + "".join(cells)
 
 
 def _order(item: tuple[tuple[tuple[DifferenceKind, ...], str], SampledChanges]) -> tuple[list[int], str]:
-    """The graver differences first."""
+    """Sort key: more serious differences first."""
     (kinds, rule), _ = item
     return [_GRAVITY[kind] for kind in kinds], rule
 
@@ -122,13 +123,13 @@ def _case(case: DecisionChange) -> str:
 
 
 def _outcome(found: RuleOutcome) -> str:
-    told = f"tells {', '.join(found.told)}" if found.told else "tells nobody of anything new"
+    told = f"sends to {', '.join(found.told)}" if found.told else "sends nothing"
     severity = found.severity or "recorded only"
     return f"{severity} by {found.rule or 'no rule'}, {found.runbook or 'no runbook'}: {told}"
 
 
 def as_json(found: BacktestReport) -> dict[str, Any]:
-    """For scripts. Its keys are relied upon: add, never rename."""
+    """Return the JSON output. Scripts rely on its keys: add, never rename."""
     tally = found.tally
     return {
         "history": found.history,

@@ -1,4 +1,4 @@
-"""``responder demo``: sample alerts become pages in this terminal, on this machine only."""
+"""``responder demo``: send sample alerts to a local `serve` and show the resulting pages."""
 
 from __future__ import annotations
 
@@ -13,35 +13,33 @@ import click
 from responder import bootstrap
 from responder.cli.errors import FAILED, MISUSED, named_failures
 
+#: Root of the checkout, with examples, rules and runbooks beside the package.
 _ROOT = Path(__file__).resolve().parents[3]
-"""The checkout: examples, rules and runbooks lie beside the package."""
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End after the examples, with status 1 where an expected page is missing.")
-@click.option("--port", type=click.IntRange(1, 65535), help="Port of the receiver. [default: any free one]")
+@click.option("--once", is_flag=True, help="Exit after the examples; status 1 if an expected page is missing.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the receiver. [default: a free port]")
 @click.option(
     "--examples",
     type=click.Path(path_type=Path),
     default=_ROOT / "examples" / "alerts",
-    help="Folder of the webhook bodies to send. [default: the sample alerts of the repository]",
+    help="Folder of webhook payloads to send. [default: the sample alerts of the repository]",
 )
 def demo(*, once: bool, port: int | None, examples: Path) -> None:
     """Watch sample alerts become pages, on this machine only.
 
-    Starts a PagerDuty, a Slack, a BUTTERFLY and a Prometheus that only look real, and the real `responder serve`;
-    sends it every body of the examples, and shows the pages as they arrive. Where Prometheus and Alertmanager are
-    installed, a real rule fires too.
+    Starts stand-ins for PagerDuty, Slack, the BUTTERFLY services and Prometheus, and the real `responder serve`; sends
+    it every sample payload, and shows the pages as they arrive. If Prometheus and Alertmanager are installed, a real
+    alert fires as well.
 
-    Exit status: 0, 1 where a page that was expected did not arrive, 2 for a wrong command line.
+    Exit status: 0, 1 if an expected page did not arrive, 2 for a wrong command line.
     """
     bodies = sorted(examples.glob("*.json"))
     if not bodies:
-        click.echo(
-            f"error: there are no webhook bodies (*.json) in {examples}: name a folder with --examples", err=True
-        )
+        click.echo(f"error: no webhook payloads (*.json) in {examples}: name a folder with --examples", err=True)
         sys.exit(MISUSED)
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell that starts it in the background has SIGINT ignored
+    for number in (signal.SIGINT, signal.SIGTERM):  # a background job of a shell starts with SIGINT ignored
         signal.signal(number, _interrupt)
     with named_failures(), tempfile.TemporaryDirectory(prefix="responder-demo-") as folder:
         sys.exit(_play(bodies, Path(folder), once=once, port=port))
@@ -71,12 +69,12 @@ def _play(bodies: list[Path], folder: Path, *, once: bool, port: int | None) -> 
         click.echo(f"error: {error}", err=True)
         return FAILED
     except KeyboardInterrupt:
-        watch.screen.say("\nStopped; nothing is left behind.")
+        watch.screen.say("\nStopped; temporary files removed.")
         return FAILED if once else 0
 
 
 def _folder(name: str) -> Path:
-    """The one of the repository, or of the working directory where the package was installed without it."""
+    """Return the folder in the repository; if the package is installed without it, in the working directory."""
     return _ROOT / name if (_ROOT / name).is_dir() else Path(name).resolve()
 
 

@@ -1,4 +1,4 @@
-"""The pages of the demo as a person would see them: PagerDuty events and Slack messages, drawn for a terminal."""
+"""PagerDuty events and Slack messages of the demo, rendered for a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from responder.standins.slack import SlackMessage
 COLOURS = {"critical": "red", "error": "yellow", "warning": "cyan", "info": "blue"}
 SEVERITY_COLOURS = {"P1": "bold red", "P2": "bold yellow", "P3": "bold cyan", "P4": "bold blue"}
 _WIDTH = 110
-# What a person reads first; the rest of the details stays in the event.
+# Details shown on a card, in this order.
 _STORY = (
     "02 Impact",
     "03 Likely",
@@ -39,23 +39,23 @@ _MRKDWN = re.compile(
     re.DOTALL,
 )
 _STYLES = {"fence": "dim", "code": "dim", "text": "underline", "bold": "bold", "italic": "italic"}
-# What PagerDuty's view has elsewhere, and a reader of many messages need not see again each time.
+# Lines omitted after the first message, since they repeat.
 _BY_THE_WAY = ("*Escalation:*", "*Related:*", "*History:*", "*Labels:*")
 
 
 class Screen:
-    """Draws for a terminal, or plain lines in a pipe. Text in pages is shown and never interpreted."""
+    """Output with cards on a terminal, plain lines in a pipe. Text of pages is never interpreted as markup."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._seen: set[str] = set()
 
     def say(self, text: str, style: str = "") -> None:
-        """One line of the story."""
+        """Print a line."""
         self.console.print(Text(text, style))
 
     def act(self, title: str) -> None:
-        """The heading of a part."""
+        """Print the heading of a section."""
         self.console.print()
         if self.console.is_terminal:
             self.console.print(Rule(Text(title, "bold"), align="left", style="dim"))
@@ -64,9 +64,9 @@ class Screen:
         self.console.print()
 
     def pager(self, event: PagerEvent, after: str) -> None:
-        """An event as PagerDuty took it; ``after`` says when."""
+        """Print an event accepted by PagerDuty; ``after`` is the elapsed time."""
         if event.action == "resolve":
-            self._card("PagerDuty", f"resolved · {after}", Text(f"incident {event.dedup_key[:12]}… is over"), "green")
+            self._card("PagerDuty", f"resolved · {after}", Text(f"incident {event.dedup_key[:12]}… resolved"), "green")
             return
         payload = event.body.get("payload", {})
         severity = str(payload.get("severity", ""))
@@ -76,7 +76,7 @@ class Screen:
         self._card("PagerDuty", f"{severity} · {after}", body, COLOURS.get(severity, "white"))
 
     def slack(self, message: SlackMessage, after: str, *, edited: bool, paged: bool) -> None:
-        """A message posted or edited. The first is shown whole, one that PagerDuty showed too in a line."""
+        """Print a posted or edited message: in full if it is the first, on one line if PagerDuty was paged as well."""
         where = "thread" if message.thread_ts else "#incidents"
         first = where not in self._seen and not edited
         title = f"Slack {where} · {'edited' if edited else 'new'}"
@@ -97,12 +97,12 @@ class Screen:
         self.console.print(Text(f"  {title} · {after}"))
         with self.console.capture() as drawn:
             self.console.print(Padding(body, (0, 0, 0, 4)))
-        for line in drawn.get().splitlines():  # rich fills every line up with spaces
+        for line in drawn.get().splitlines():  # rich pads lines with spaces
             self.console.print(Text(line.rstrip()), soft_wrap=True)
 
 
 def screen_for(*, is_terminal: bool, columns: int | None = None) -> Screen:
-    """A screen on standard output; ``columns`` is its width where it cannot be asked."""
+    """Return a screen on standard output; ``columns`` is its width if it is not a terminal."""
     width = columns if columns or is_terminal else _WIDTH
     console = Console(highlight=False, emoji=False, markup=False, width=width, soft_wrap=False)
     if console.width > _WIDTH:
@@ -142,7 +142,7 @@ def _rows(rows: list[tuple[str, str]]) -> Table:
 
 
 def _blocks(message: SlackMessage, *, whole: bool) -> Iterator[RenderableType]:
-    """Block by block; without those that repeat themselves from message to message unless ``whole``."""
+    """Render the blocks; those that repeat in every message only if ``whole``."""
     for block in message.blocks:
         text = str(block.get("text", {}).get("text", ""))
         if block.get("type") == "header":
@@ -160,7 +160,7 @@ def _blocks(message: SlackMessage, *, whole: bool) -> Iterator[RenderableType]:
 
 
 def _thread(message: SlackMessage) -> Iterator[RenderableType]:
-    """The same, a line each: the questions that probes ask are long."""
+    """Render the blocks with one truncated line each: probe queries are long."""
     for line in _blocks(message, whole=True):
         for part in line.split("\n") if isinstance(line, Text) else ():
             part.truncate(_WIDTH - 6, overflow="ellipsis")
@@ -174,7 +174,7 @@ def _gist(message: SlackMessage) -> str:
 
 
 def mrkdwn(source: str) -> Text:
-    """Slack's text as it is read: links by their words, bold, italic and code as such, entities as their signs."""
+    """Render Slack's mrkdwn: link texts, bold, italic, code and HTML entities."""
     text = Text()
     at = 0
     for found in _MRKDWN.finditer(source):

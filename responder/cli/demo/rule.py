@@ -1,4 +1,4 @@
-"""The last part of the demo: a real Prometheus rule fires, a real Alertmanager delivers, and it ends again."""
+"""Last part of the demo: an alert of a real Prometheus fires and resolves through a real Alertmanager."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _PATIENCE = 20.0
 
 
 def play(stage: Stage, watch: EventFeed, program: Program) -> list[str]:
-    """Let nexus fail and recover. Returns what did not happen, as sentences. Raises ServeEnded."""
+    """Let nexus fail and recover. Returns the expectations that failed, as sentences. Raises ServeEnded."""
     screen = watch.screen
-    screen.act("A real rule, through the real Prometheus and Alertmanager")
+    screen.act("A real alert, through Prometheus and Alertmanager")
     if packages := missing():
         screen.say(
-            f"Not shown, since {' and '.join(packages)} cannot be found. On Debian:\n"
+            f"Skipped: {' and '.join(packages)} not found. On Debian:\n"
             f"  sudo apt install {' '.join(packages)}\n"
-            "The demo starts them itself; the services of the packages need not run."
+            "The demo starts them itself; the system services need not run."
         )
         return []
     config = alertmanager_config(stage.webhook_url, stage.token)
@@ -50,7 +50,7 @@ def play(stage: Stage, watch: EventFeed, program: Program) -> list[str]:
                 stage.folder, prometheus_config(stage.butterfly.scrape_targets, [receiver.url]), rules
             ) as source,
         ):
-            screen.say("Prometheus scrapes the five services every second, Alertmanager waits a second to group.")
+            screen.say("Prometheus scrapes the five services every second; Alertmanager's group_wait is one second.")
             return _fail_and_recover(stage, watch, program, source)
     except DidNotStart as error:
         screen.say(str(error), "red")
@@ -62,20 +62,24 @@ def _fail_and_recover(stage: Stage, watch: EventFeed, program: Program, source: 
     scraped = f'count(application_up{{service="{_SERVICE}"}})'
     if not watch.until(_true(source, scraped), _PATIENCE, program, "Prometheus scrapes for the first time"):
         return ["Prometheus did not scrape the services"]
-    watch.screen.say(f"{_SERVICE} begins to answer 503, its database is gone.")
+    watch.screen.say(f"{_SERVICE} returns 503: its database is down.")
     stage.butterfly.set(_SERVICE, butterfly.down("db", "org.postgresql.util.PSQLException: the server shut down"))
     watch.began()
     firing = f'ALERTS{{alertname="{_ALERT}",alertstate="firing"}}'
     if not watch.until(_true(source, firing), _PATIENCE, program, "Prometheus evaluates the rule"):
         return [f"the rule {_ALERT} did not fire"]
-    watch.screen.say(f"{watch.since:.1f} s later Prometheus fires {_ALERT}; Alertmanager groups it and delivers.\n")
-    if late := watch.expect(Counter(pagerduty=1, slack=2), _PATIENCE, program, "Alertmanager delivers"):
-        return [f"the page of the real rule did not reach {channel}" for channel in late]
-    watch.screen.say(f"\n{_SERVICE} is well again.")
+    watch.screen.say(
+        f"{watch.since:.1f} s later {_ALERT} fires in Prometheus; Alertmanager groups it and posts the notification.\n"
+    )
+    if late := watch.expect(
+        Counter(pagerduty=1, slack=2), _PATIENCE, program, "waiting for Alertmanager's notification"
+    ):
+        return [f"the page of the real alert did not reach {channel}" for channel in late]
+    watch.screen.say(f"\n{_SERVICE} is healthy again.")
     stage.butterfly.set(_SERVICE, butterfly.up())
     watch.began()
-    if late := watch.expect(Counter(pagerduty=1, slack=2), _PATIENCE, program, "Alertmanager tells that it is over"):
-        return [f"the end of the real rule did not reach {channel}" for channel in late]
+    if late := watch.expect(Counter(pagerduty=1, slack=2), _PATIENCE, program, "waiting for the resolve"):
+        return [f"the resolve of the real alert did not reach {channel}" for channel in late]
     return []
 
 

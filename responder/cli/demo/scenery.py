@@ -1,4 +1,4 @@
-"""How BUTTERFLY is while the demo runs: a bad hour, with something to find for most of the sample alerts."""
+"""State of the BUTTERFLY stand-in during the demo, with findings for most of the sample alerts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DAY = 86_400.0
 
 
 def set_the_scene(stage: Stage) -> None:
-    """One service is DOWN because of its database, one shows no details, the others are well."""
+    """Set one service DOWN because of its database, one without health details, the others healthy."""
     stage.butterfly.set("plato", butterfly.down("db", "HikariPool-1 - Connection is not available, request timed out"))
     stage.butterfly.set("odyssey", butterfly.hidden())
     _usual(stage.prometheus)

@@ -1,4 +1,4 @@
-"""The demo from beginning to end: the scene, every sample body, a real rule, and what it all came to."""
+"""Course of the demo: stand-ins, every sample payload, a real alert, summary."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ from responder.receive.alertmanager import InvalidPayload, read
 from responder.standins.processes import Program
 from responder.standins.stage import Stage
 
+#: Seconds between two payloads, so that a viewer can follow.
 _PAUSE = 0.4
-"""Seconds between two bodies, for a person to follow."""
+#: Seconds after the page budget until the demo reports a page as missing.
 _GRACE = 3.0
-"""How much later than the page budget a page may be before the demo calls it missing."""
 
 
 _NEXT = {
-    "dry-run --explain examples/alerts/crash-loop.json": "why this rule, and the exact page",
-    "rules check": "every problem of the rules at once",
-    "serve --settings": "what to set to page for real",
+    "dry-run --explain examples/alerts/crash-loop.json": "the matching rule and the exact page",
+    "rules check": "all problems of the rule files",
+    "serve --settings": "settings to page for real",
 }
+#: High rate limits: the stand-ins have none.
 _NO_LIMIT = {"pagerduty_events_per_minute": "6000", "slack_messages_per_minute": "6000"}
-"""The stand-ins take as much as comes, and nobody wants to wait for limits that are not theirs."""
 
 
 @dataclass(slots=True)
 class DemoSession:
-    """One run. It decides every body itself, with the functions that ``serve`` uses, to know which pages to expect.
+    """Run of the demo. Decides every payload with the functions of ``serve``, to know which pages to expect.
 
-    It runs the probes too: what they find can change the severity, and with it who is paged.
+    It runs the probes as well: findings can change the severity, and with it the channels.
     """
 
     stage: Stage
@@ -62,11 +62,11 @@ class DemoSession:
     _known: dict[str, History] = field(default_factory=dict)
 
     def run(self, *, once: bool) -> int:
-        """Play. Returns the exit status. Raises DidNotStart, ServeEnded, KeyboardInterrupt."""
+        """Run the demo and return the exit status. Raises DidNotStart, ServeEnded, KeyboardInterrupt."""
         self._opening()
         set_the_scene(self.stage)
         with self.stage.serve(**_NO_LIMIT) as program:
-            self.watch.screen.say(f"responder serve listens at {self.stage.webhook_url}, two workers.")
+            self.watch.screen.say(f"responder serve listens on {self.stage.webhook_url} with two workers.")
             self._examples(program)
             self.missing += rule.play(self.stage, self.watch, program)
             self._summary()
@@ -77,9 +77,9 @@ class DemoSession:
     def _opening(self) -> None:
         self.watch.screen.act("Sample alerts become pages")
         self.watch.screen.say(
-            "All of it stays on this machine: PagerDuty, Slack, BUTTERFLY and Prometheus are stand-ins on loopback.\n"
-            "The receiver, the rules, the probes and the pages are the real thing.\n"
-            "In BUTTERFLY plato is DOWN because of its database, odyssey hides its details, the others are well.\n"
+            "Nothing leaves this machine: PagerDuty, Slack, BUTTERFLY and Prometheus are stand-ins on loopback.\n"
+            "The receiver, the rules, the probes and the pages are real.\n"
+            "plato is DOWN because of its database, odyssey hides its health details, the other services are healthy.\n"
         )
 
     def _examples(self, program: Program) -> None:
@@ -116,12 +116,12 @@ class DemoSession:
         wanted = Counter(draft.channel for draft in effects.drafts)
         if not wanted:
             heartbeat = decision.rule.action is Action.HEARTBEAT
-            screen.say("    A heartbeat: nobody is told." if heartbeat else "    Nobody is told.", "dim")
+            screen.say("    Heartbeat: no message." if heartbeat else "    No message.", "dim")
             return
         budget = decision.severity.page_budget
-        waiting = f"probing; the page leaves when they have answered, after {budget:g} s at the latest"
+        waiting = f"probing; the page is sent when the probes are done, after {budget:g} s at the latest"
         late = self.watch.expect(wanted, budget + _GRACE, program, waiting)
-        self.missing += [f"{path.name}: {channel} got less than expected" for channel in late]
+        self.missing += [f"{path.name}: {channel} received fewer messages than expected" for channel in late]
 
     def _verdict(self, name: str, why: str) -> None:
         style = SEVERITY_COLOURS.get(name, "bold")
@@ -149,12 +149,12 @@ class DemoSession:
 
     def _summary(self) -> None:
         screen, kinds = self.watch.screen, self.watch.kinds
-        screen.act("What it came to")
+        screen.act("Summary")
         screen.say(
-            "Times are with stand-ins that answer at once; a page waits for slow probes, never beyond its budget.",
+            "The stand-ins respond at once. With slow probes a page waits longer, at most its budget.",
             "dim",
         )
-        screen.say(f"{self.sent} sample bodies sent; each was on disk before it was acknowledged")
+        screen.say(f"{self.sent} sample payloads sent; each was committed before it was acknowledged")
         screen.say(
             f"{kinds['pagerduty.trigger']} PagerDuty triggers, {kinds['pagerduty.resolve']} resolves, "
             f"{len(self.stage.pagerduty.open())} incidents still open"
@@ -170,35 +170,35 @@ class DemoSession:
         for sentence in self.missing:
             screen.say(f"MISSING  {sentence}", "bold red")
         screen.console.print()
-        screen.say("What to try next")
+        screen.say("Next commands")
         program = "responder" if shutil.which("responder") else ".venv/bin/responder"
         for arguments, why in _NEXT.items():
             screen.say(f"  {program} {arguments:<49}  {why}")
 
     def _stay(self, program: Program) -> None:
-        """Keep running, for people to send alerts of their own."""
+        """Keep running, for alerts that the user sends."""
         screen = self.watch.screen
-        screen.act("Now you")
+        screen.act("Try it")
         example = self.bodies[0].parent / "service-down.json"
         headers = f"-H 'Content-Type: application/json' -H 'Authorization: Bearer {self.stage.token}'"
         alert = f"sed 's/plato/capsule/g' {shlex.quote(str(example))}"
         command = f"{alert} | curl -sS --data-binary @- {headers} {self.stage.webhook_url}"
         screen.say(f"Webhook URL: {self.stage.webhook_url}")
-        screen.say("The demo goes on until Ctrl-C. From another terminal:\n")
+        screen.say("The demo runs until Ctrl-C. From another terminal:\n")
         screen.console.print(Text(f"  {command}"), soft_wrap=True)
         screen.console.print()
         self.watch.ended()
         while True:
-            self.watch.until(lambda: False, 3600, program, "waiting for alerts; Ctrl-C ends the demo")
+            self.watch.until(lambda: False, 3600, program, "waiting for alerts; Ctrl-C exits")
 
 
 def _about(body: bytes) -> str:
-    """Which alerts a body holds, in a few words."""
+    """Summarize the alerts of a payload."""
     try:
         group = json.loads(body)
-        names = Counter(str(alert["labels"].get("alertname", "an alert without a name")) for alert in group["alerts"])
+        names = Counter(str(alert["labels"].get("alertname", "alert without a name")) for alert in group["alerts"])
         states = Counter(str(alert["status"]) for alert in group["alerts"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        return "not a webhook body"
+        return "not a webhook payload"
     counted = ", ".join(f"{count} {state}" for state, count in states.items())
     return one_line(f"{', '.join(names)}: {counted}")[:90]

@@ -1,4 +1,4 @@
-"""What reaches the stand-ins, shown as it comes, timed from the acknowledgement of the body that caused it."""
+"""Live view of messages to the stand-ins, timed from the acknowledgement of their payload."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from responder.standins.processes import Program
 from responder.standins.slack import SlackMessage
 
 _TICK = 0.1
+#: Seconds within which messages are shown together, PagerDuty's first.
 _TOGETHER = 0.06
-"""Seconds within which messages count as one page, so that PagerDuty's part can be shown first."""
 _Event = tuple[str, PagerEvent | SlackMessage]
 
 
 class ServeEnded(Exception):
-    """``responder serve`` is not running any more; the text is the last of its log."""
+    """``responder serve`` has exited; the text is the end of its log."""
 
 
 @dataclass(slots=True)
 class EventFeed:
-    """Hears of events in the stand-ins' threads (``hear``), shows them in ours (``show``). Times are seconds.
+    """Queue of events from the stand-ins' threads (``hear``), shown by the main thread (``show``). Times are seconds.
 
-    ``seen`` counts the requests by channel. ``waits`` holds, for each severity, how long first pages took.
+    ``seen`` counts the requests by channel. ``waits`` holds the latencies of first pages by severity.
     """
 
     screen: Screen
@@ -43,16 +43,16 @@ class EventFeed:
     _timed: bool = True
 
     def hear(self, kind: str, record: Any) -> None:
-        """Called by the stand-ins: what people would be told is kept, the questions of probes are not."""
+        """Queue a message; called by the stand-ins. Probe queries are ignored."""
         if isinstance(record, PagerEvent | SlackMessage):
             self._news.put((kind, record))
 
     def began(self) -> None:
-        """From now on times count from now."""
+        """Restart the timer."""
         self._begun, self._severity, self._timed = self.clock.monotonic(), "", True
 
     def count_for(self, severity: str) -> None:
-        """How long the first page takes, since ``began``, counts for this severity."""
+        """Record the latency of the next page, since ``began``, under this severity."""
         self._severity, self._timed = severity, False
 
     @property
@@ -61,11 +61,11 @@ class EventFeed:
         return self.clock.monotonic() - (self._begun or 0.0)
 
     def ended(self) -> None:
-        """From now on pages belong to nothing we sent."""
+        """Stop the timer: later pages belong to no sample."""
         self._begun, self._severity, self._timed = None, "", True
 
     def show(self, seconds: float) -> bool:
-        """Show the next events, waiting for one so long. Returns whether there was any."""
+        """Show the next events, waiting up to ``seconds``. Returns True if there was any."""
         found: list[_Event] = []
         with contextlib.suppress(queue.Empty):
             found.append(self._news.get(timeout=seconds))
@@ -91,7 +91,7 @@ class EventFeed:
             self._timed = True  # the first page is the one that counts
 
     def until(self, wanted: Callable[[], bool], seconds: float, program: Program, waiting: str) -> bool:
-        """Show what comes until ``wanted``, at most ``seconds``; says whether it was. Raises ServeEnded."""
+        """Show events until ``wanted`` or for ``seconds``. Returns True if ``wanted``. Raises ServeEnded."""
         end = self.clock.monotonic() + seconds
         with self._spinner(waiting):
             while not wanted():
@@ -102,7 +102,7 @@ class EventFeed:
         return True
 
     def expect(self, messages: Mapping[str, int], seconds: float, program: Program, waiting: str) -> list[str]:
-        """Wait until each channel got so many requests more. Returns the channels that did not. Raises ServeEnded."""
+        """Wait for so many more requests on each channel. Returns the channels that miss some. Raises ServeEnded."""
         goal = {channel: self.seen[channel] + count for channel, count in messages.items()}
         self.until(lambda: all(self.seen[channel] >= goal[channel] for channel in goal), seconds, program, waiting)
         return [channel for channel in goal if self.seen[channel] < goal[channel]]

@@ -1,4 +1,4 @@
-"""``responder doctor``: whether all that a page needs is there, and what to change where it is not."""
+"""``responder doctor``: check everything a page needs, and print what to fix."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ _COLOURS = {"ok": "green", "warn": "yellow", "bad": "red", "skipped": "white"}
 
 @click.command()
 @click.option(
-    "--timeout", metavar="SECONDS", type=TIMEOUT, default=10.0, show_default=True, help="For all checks together."
+    "--timeout", metavar="SECONDS", type=TIMEOUT, default=10.0, show_default=True, help="Total for all checks."
 )
-@click.option("--send", is_flag=True, help="Also send a test page to each channel, and its end.")
+@click.option("--send", is_flag=True, help="Send a test page to each channel, and resolve it.")
 @OUTPUT
 def doctor(*, timeout: float, send: bool, output: str) -> None:
-    """Check settings, rules, database, clock, channels, Prometheus, Alertmanager and probe targets, all at once.
+    """Check settings, rules, database, clock, channels, Prometheus, Alertmanager and probe targets.
 
-    Nothing is sent and nothing is changed without --send.
+    Sends and changes nothing without --send.
 
-    Exit status: 0 when nothing is bad (warnings may be there),
-    1 when something is, 2 for a wrong command line.
+    Exit status: 0 if no check is bad (warnings are allowed), 1 if one is, 2 for a wrong command line.
     """
     results = _examine(timeout, send=send)
     if output == "json":
@@ -47,7 +46,7 @@ def doctor(*, timeout: float, send: bool, output: str) -> None:
 
 
 def checks() -> dict[str, Check]:
-    """The checks by name, in the order in which they are shown. Adding one: a function, a line here, a test."""
+    """Return the checks by name, in the order of output. To add one: a function, a line here, a test."""
     from responder.cli.doctor import channels, monitoring, own, severity_words
 
     return {
@@ -79,7 +78,7 @@ def _examine(timeout: float, *, send: bool) -> tuple[Result, ...]:
     try:
         settings = bootstrap.settings_from_environment()
     except InvalidSettings as error:
-        change = "see `responder serve --settings`; the other checks need settings that can be read"
+        change = "see `responder serve --settings`; other checks are skipped until the settings are valid"
         return tuple(bad("settings", problem, change) for problem in error.problems)
     telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
     clock = bootstrap.SystemClock()

@@ -1,4 +1,4 @@
-"""Checks of the channels: reachable and authenticated, without sending anything unless ``--send`` asks for it."""
+"""Checks of the channels: reachable and authenticated. Only ``--send`` sends a message."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from responder.notify.contract import Channel, Use
 from responder.outgoing import UnreachableError
 from responder.settings import Settings
 
-REACH = "see the network: DNS, egress rules, RESPONDER_PROXY_URL if only a proxy leads out"
-_MADE = 2026  # the year of the first release: no clock that was ever set is behind it
+REACH = "check the network: DNS, egress rules, RESPONDER_PROXY_URL if a proxy is required"
+_MADE = 2026  # year of the first release; a clock before it is wrong
 
 
 def checks() -> dict[str, Check]:
@@ -48,19 +48,19 @@ def _checked(name: str, patient: DoctorContext) -> tuple[Result, ...]:
 
 
 def fallbacks(patient: DoctorContext) -> tuple[Result, ...]:
-    """Check that a page which the first channel does not take has another way to call on-call."""
+    """Check that a page rejected by the first channel has a fallback channel that pages."""
     from responder.engine.jobs.fallback import ways
 
     configured = bootstrap.channels(patient.settings)
     _first, *others = ways(configured) or ("",)
     if others:
         titles = ", then ".join(configured[name].title for name in others)
-        return (ok("fallback", f"a page that is not accepted goes to {titles}"),)
-    return (warn("fallback", "a page that is not accepted calls nobody", f"set {fallback_settings()}"),)
+        return (ok("fallback", f"if a page is rejected, it goes to {titles}"),)
+    return (warn("fallback", "no fallback channel if a page is rejected", f"set {fallback_settings()}"),)
 
 
 def fallback_settings() -> str:
-    """Return the variables that give a page another way to call on-call, for a sentence."""
+    """Return the variables that configure a paging fallback channel, as an enumeration."""
     names = [
         f"RESPONDER_{each.name.upper()}" for kind in CHANNELS.values() for each in kind.settings if each.calls_oncall
     ]
@@ -68,7 +68,7 @@ def fallback_settings() -> str:
 
 
 def proxy(patient: DoctorContext) -> tuple[Result, ...]:
-    """Name the proxy of each vendor that is configured. Whether it lets requests pass is seen by the other checks."""
+    """Name the proxy of each configured vendor. The other checks show if it lets requests pass."""
     proxies = bootstrap.proxies(patient.settings)
     used: dict[str, list[str]] = {}
     for host, port, scheme in _vendors(patient.settings):
@@ -76,14 +76,14 @@ def proxy(patient: DoctorContext) -> tuple[Result, ...]:
         used.setdefault(found.name if found else "", []).append(host)
     direct = used.pop("", [])
     if not used:
-        return (skipped("proxy", "vendors are called directly"),)
+        return (skipped("proxy", "no proxy: vendors are reached directly"),)
     which = [f"{', '.join(dict.fromkeys(hosts))} through {name}" for name, hosts in used.items()]
     which += [f"{', '.join(dict.fromkeys(direct))} directly"] if direct else []
     return (ok("proxy", f"{'; '.join(which)}; probes use no proxy"),)
 
 
 def _vendors(settings: Settings) -> Iterator[tuple[str, int, str]]:
-    """Yield host, port and scheme of what the configured channels and the outbound heartbeat call."""
+    """Yield host, port and scheme of the vendors of configured channels and of the outbound heartbeat."""
     urls = [settings.heartbeat_url.reveal(), settings.heartbeat_fail_url.reveal()]
     for name in bootstrap.channels(settings):
         values = (settings.value(each.name) for each in CHANNELS[name].settings if each.name.endswith("_url"))
@@ -94,11 +94,11 @@ def _vendors(settings: Settings) -> Iterator[tuple[str, int, str]]:
 
 
 def test_messages(patient: DoctorContext) -> tuple[Result, ...]:
-    """With --send: a page of the mildest severity on each channel, and its resolve."""
+    """With --send, send a page of the lowest severity to each channel, and its resolve."""
     if not patient.send:
-        return (skipped("send", "no test message was sent", "try --send: it opens and resolves an event"),)
+        return (skipped("send", "no test message sent", "use --send to open and resolve a test incident"),)
     if patient.book is None:
-        return (skipped("send", "the rules cannot be used"),)
+        return (skipped("send", "the rules are invalid"),)
     told = [each for each in bootstrap.channels(patient.settings).values() if each.use is not Use.LAST_RESORT]
     return tuple(_sent(patient, patient.book, channel) for channel in told) or (
         bad("send", "no channel is configured", "see the channels above"),
@@ -114,17 +114,17 @@ def _sent(patient: DoctorContext, book: RuleBook, channel: Channel) -> Result:
     for letter in letters(channel, book, patient.clock.now()):
         outcome = deliverer.deliver(channel, replace(letter, previous=accepted), patient.deadline)
         if not isinstance(outcome, Delivered):
-            what = f"{channel.name} did not take the {letter.step}: {outcome.reason}"
-            return bad("send", what, f"see the settings of {channel.name}")
+            what = f"{channel.name} did not accept the {letter.step}: {outcome.reason}"
+            return bad("send", what, f"check the settings of {channel.name}")
         accepted = accepted or outcome.ref
-    return ok("send", f"{channel.name} took a test page and its end")
+    return ok("send", f"{channel.name} accepted a test page and its resolve")
 
 
 def clocks(patient: DoctorContext) -> tuple[Result, ...]:
-    """Our clock against the Date header of whoever answers; where nobody does, it can still be plainly wrong."""
+    """Compare the clock with the Date header of each server; without a response, with the release year."""
     from responder.notify.render.response import date
 
-    change = "let chrony or systemd-timesyncd keep the time"
+    change = "synchronize the clock with chrony or systemd-timesyncd"
     found = []
     for name, url, look in _timekeepers(patient):
         before = patient.clock.now()
@@ -138,18 +138,18 @@ def clocks(patient: DoctorContext) -> tuple[Result, ...]:
         ours = before + (patient.clock.now() - before) / 2
         away = max(timedelta(0), abs(ours - theirs) - timedelta(seconds=1)).total_seconds()  # Date has whole seconds
         if away > 60:
-            found.append(bad("clock", f"{away:.0f} s away from {name}'s", change))
+            found.append(bad("clock", f"differs from {name}'s by {away:.0f} s", change))
         elif away > 5:
-            found.append(warn("clock", f"{away:.0f} s away from {name}'s", change))
+            found.append(warn("clock", f"differs from {name}'s by {away:.0f} s", change))
         else:
             found.append(ok("clock", f"agrees with {name}'s"))
     if not found and (now := patient.clock.now()).year < _MADE:
-        return (bad("clock", f"says {now:%Y-%m-%d}, before this release was made", change),)
-    return tuple(found) or (skipped("clock", "nobody to compare with answered"),)
+        return (bad("clock", f"set to {now:%Y-%m-%d}, before the release date", change),)
+    return tuple(found) or (skipped("clock", "no server responded to compare with"),)
 
 
 def _timekeepers(patient: DoctorContext) -> Iterator[tuple[str, str, Callable[[str], Response]]]:
-    """Yield name and address of each server to compare with, and how it is asked."""
+    """Yield name, URL and request function of each server to compare with."""
     given = patient.settings
     if given.prometheus_url:
         yield "Prometheus", given.prometheus_url, patient.ask

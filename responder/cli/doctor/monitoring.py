@@ -1,4 +1,4 @@
-"""Checks of Prometheus, of Alertmanager and of what the probes ask."""
+"""Checks of Prometheus, Alertmanager and probe targets."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from responder.outgoing import UnreachableError
 
 
 def prometheus(patient: DoctorContext) -> tuple[Result, ...]:
-    """Whether a query is answered, and by which version."""
+    """Check that Prometheus answers a query; report its version."""
     url = patient.settings.prometheus_url.rstrip("/")
     if not url:
-        return (warn("prometheus", "is not configured: promql probes are skipped", "set RESPONDER_PROMETHEUS_URL"),)
+        return (warn("prometheus", "not configured: promql probes are skipped", "set RESPONDER_PROMETHEUS_URL"),)
     try:
         response = patient.ask(f"{url}/api/v1/query?query=vector(1)")
         build = decoded(patient.ask(f"{url}/api/v1/status/buildinfo"))
     except UnreachableError as error:
-        return (bad("prometheus", str(error), "see RESPONDER_PROMETHEUS_URL and the network"),)
+        return (bad("prometheus", str(error), "check RESPONDER_PROMETHEUS_URL and the network"),)
     if decoded(response).get("status") != "success":
         change = _change(response.status, "RESPONDER_PROMETHEUS_TOKEN")
-        return (bad("prometheus", f"does not answer a query: HTTP {response.status}", change),)
+        return (bad("prometheus", f"query failed: HTTP {response.status}", change),)
     data = build.get("data")
     version = text_of(data.get("version")) if isinstance(data, dict) else ""
     return (ok("prometheus", f"answers queries{f', version {version}' if version else ''}"),)
 
 
 def alertmanager(patient: DoctorContext) -> tuple[Result, ...]:
-    """Whether our receiver is in its configuration, and whether the routes suit it."""
+    """Check that Alertmanager's configuration has the receiver and suitable routes."""
     urls = [url for some in patient.settings.alertmanager_url.values() for url in some]
     if not urls:
-        reason = "is not configured: an incident whose resolve was never delivered stays open"
-        return (warn("alertmanager", reason, "set RESPONDER_ALERTMANAGER_URL, so that incidents are reconciled"),)
+        reason = "not configured: an incident stays open if its resolve notification is lost"
+        return (warn("alertmanager", reason, "set RESPONDER_ALERTMANAGER_URL for reconciliation"),)
     return tuple(result for url in urls for result in _alertmanager(patient, url.rstrip("/")))
 
 
@@ -49,7 +49,7 @@ def _alertmanager(patient: DoctorContext, url: str) -> tuple[Result, ...]:
     try:
         response = patient.ask(f"{url}/api/v2/status")
     except UnreachableError as error:
-        return (bad("alertmanager", str(error), "see RESPONDER_ALERTMANAGER_URL and the network"),)
+        return (bad("alertmanager", str(error), "check RESPONDER_ALERTMANAGER_URL and the network"),)
     answer = _whole(response.body)
     config = answer.get("config")
     text = config.get("original") if isinstance(config, dict) else None
@@ -63,13 +63,13 @@ def _alertmanager(patient: DoctorContext, url: str) -> tuple[Result, ...]:
     try:
         found = judge("alertmanager", data, heartbeats, parse, predicate, patient.settings)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        return (warn("alertmanager", f"its configuration has a part we cannot read: {error}", "compare it by hand"),)
+        return (warn("alertmanager", f"its configuration cannot be fully parsed: {error}", "check it manually"),)
     return (ok("alertmanager", f"answers, version {version}"), *found)
 
 
 def _change(status: int, token: str) -> str:
     return (
-        f"set {token}, or write USER:PASSWORD@ before the host" if status in {401, 403} else "is it the base address?"
+        f"set {token}, or write USER:PASSWORD@ before the host" if status in {401, 403} else "use the server's base URL"
     )
 
 
@@ -82,14 +82,14 @@ def _whole(body: bytes) -> dict[str, Any]:
 
 
 def targets(patient: DoctorContext) -> tuple[Result, ...]:
-    """Every address that a probe may ask, asked once: the catalogue's and those of the rule files."""
+    """Check every address that probes use, from the catalog and the rule files, once."""
     from responder.diagnose.contract import ProbeContext, ProbeQuestion, ProbeTools
     from responder.diagnose.prober import Prober
     from responder.diagnose.probes import PROBES
     from responder.model.decision import Subject
 
     if patient.book is None:
-        return (skipped("targets", "the rules cannot be used"),)
+        return (skipped("targets", "the rules are invalid"),)
     book = patient.book
     asks: dict[str, ProbeQuestion] = {}
     for name, service in book.services.items():
@@ -102,7 +102,7 @@ def targets(patient: DoctorContext) -> tuple[Result, ...]:
                     if not ask.skip:
                         asks.setdefault(ask.question, ask)
     if not asks:
-        return (skipped("targets", "no probe asks an address"),)
+        return (skipped("targets", "no probe uses an address"),)
     prober = Prober(PROBES, ProbeTools(outgoing=patient.outgoing, clock=patient.clock))
     try:
         findings = prober.run(list(asks.values()), patient.deadline)
@@ -115,14 +115,14 @@ def targets(patient: DoctorContext) -> tuple[Result, ...]:
 
 
 def _target(name: str, findings: Sequence[Finding]) -> Result:
-    """What its probes say together: could not be asked, not well, or well."""
+    """Combine the results of a target's probes: unknown, unhealthy or healthy."""
     unasked = [each for each in findings if each.verdict is Verdict.UNKNOWN]
     unwell = [each for each in findings if each.verdict is Verdict.BAD]
     probes = ", ".join(each.probe for each in unasked or unwell)
     if unasked:
-        what = f"{name} cannot be asked by {probes}: {unasked[0].headline.removeprefix(f'{name}: ')}"
-        return bad("targets", what, "see its address in the rule files, and the network from here")
+        what = f"{name}: unknown for {probes}: {unasked[0].headline.removeprefix(f'{name}: ')}"
+        return bad("targets", what, "check its address in the rule files, and the network from this host")
     if unwell:
-        what = f"{name} is not well for {probes}: {unwell[0].headline.removeprefix(f'{name}: ')}"
-        return warn("targets", what, "is it really so, or is the probe wrong?")
-    return ok("targets", f"{name} answers {number_of(len(findings), 'probe')}")
+        what = f"{name}: fails {probes}: {unwell[0].headline.removeprefix(f'{name}: ')}"
+        return warn("targets", what, "check the service, or fix the probe")
+    return ok("targets", f"{name}: passes {number_of(len(findings), 'probe')}")

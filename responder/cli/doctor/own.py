@@ -1,4 +1,4 @@
-"""Checks of what is ours: settings, secrets, rules and runbooks, database."""
+"""Checks of settings, secrets, rules and runbooks, and database."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 _SHOWN = 5
 _LEAST_FREE = 500_000_000
 _FIRST_BUG, _LAST_BUG = (3, 7, 0), (3, 51, 2)  # https://sqlite.org/wal.html#walresetbug
-_OLDEST_POSTGRES = 15  # the oldest that our tests run on
+_OLDEST_POSTGRES = 15  # oldest version in the tests
 
 
 def settings(patient: DoctorContext) -> tuple[Result, ...]:
-    """Variables that nothing reads, secrets that others can read, and who would be paged at all."""
+    """Check for unknown variables, missing settings and secrets readable by other users."""
     found = [
-        warn("settings", sentence, "remove the variable, or write its name as `responder serve --settings` does")
+        warn("settings", sentence, "remove or rename the variable; `responder serve --settings` lists the names")
         for sentence in strangers(patient.environment)
     ]
     given = patient.settings
@@ -32,12 +32,12 @@ def settings(patient: DoctorContext) -> tuple[Result, ...]:
         found.append(bad("settings", "the webhook has no authentication", "set RESPONDER_WEBHOOK_TOKEN"))
     found += [warn("settings", *sentence.split(": ", 1)) for sentence in given.short_credentials()]
     if not given.runbook_base_url:
-        found.append(warn("settings", "pages name runbooks without a link", "set RESPONDER_RUNBOOK_BASE_URL"))
+        found.append(warn("settings", "pages have no links to runbooks", "set RESPONDER_RUNBOOK_BASE_URL"))
     if not given.heartbeat_url.reveal():
-        text = "nobody outside notices when responder is gone"
-        found.append(warn("settings", text, "set RESPONDER_HEARTBEAT_URL to an address of a dead man's switch"))
+        text = "no heartbeat: an outage of responder itself goes unnoticed"
+        found.append(warn("settings", text, "set RESPONDER_HEARTBEAT_URL to a dead man's switch URL"))
     found += [result for name in sorted(patient.environment) if (result := _readable(name, patient.environment[name]))]
-    return tuple(found) or (ok("settings", "all can be used"),)
+    return tuple(found) or (ok("settings", "valid"),)
 
 
 def _readable(name: str, value: str) -> Result | None:
@@ -48,12 +48,12 @@ def _readable(name: str, value: str) -> Result | None:
     except OSError as error:
         return bad("settings", f"{name} cannot be read: {error.strerror}", "name a file that this user can read")
     if mode & stat.S_IROTH:
-        return warn("settings", f"the file of {name} can be read by every user", f"chmod o-r {value}")
+        return warn("settings", f"the file of {name} is world-readable", f"chmod o-r {value}")
     return None
 
 
 def rules(patient: DoctorContext) -> tuple[Result, ...]:
-    """What `rules check` finds in the rule files and in what they say of runbooks."""
+    """Report the first problems of `rules check`."""
     where = patient.settings.rules
     examined = bootstrap.examine_rules(where, patient.settings.runbooks)
     if not examined.problems and examined.draft is not None:
@@ -73,20 +73,24 @@ def rules(patient: DoctorContext) -> tuple[Result, ...]:
 
 
 def database(patient: DoctorContext) -> tuple[Result, ...]:
-    """Reachable, writable, of the right schema, on a sound version, and with room."""
+    """Check that the database is reachable and writable, its schema, its version and free disk space."""
     from responder.store.database import Database, StoreError
 
     try:
         opened = Database(patient.settings.database_url.reveal())
     except StoreError as error:
-        return (bad("database", str(error), "see RESPONDER_DATABASE_URL"),)
+        return (bad("database", str(error), "check RESPONDER_DATABASE_URL"),)
     try:
         if not opened.exists():
             what = f"{opened.name} does not exist yet"
-            return (skipped("database", what, "`responder serve` makes it at its first start"),)
+            return (skipped("database", what, "`responder serve` creates it at its first start"),)
         return tuple(_examined(opened))
     except StoreError as error:
-        return (bad("database", str(error), "see RESPONDER_DATABASE_URL; without it nothing is acknowledged"),)
+        return (
+            bad(
+                "database", str(error), "check RESPONDER_DATABASE_URL; without the database no notification is accepted"
+            ),
+        )
     finally:
         opened.close()
 
@@ -112,9 +116,7 @@ def _examined(opened: Database) -> list[Result]:
         results += _readable_files(Path(opened.name))
     if schema is None:
         results.append(
-            skipped(
-                "database", "holds nothing of responder yet", "`responder serve` makes the tables at its first start"
-            )
+            skipped("database", "has no responder tables yet", "`responder serve` creates them at its first start")
         )
     elif schema < HEAD:
         results.append(warn("database", f"schema {schema}, this version needs {HEAD}", "the next start migrates it"))
@@ -122,7 +124,11 @@ def _examined(opened: Database) -> list[Result]:
         results.append(bad("database", f"schema {schema} is newer than this version's {HEAD}", "install that version"))
     if left is not None and left < _LEAST_FREE:
         results.append(
-            bad("database", f"{left / 1e6:.0f} MB left on its disk", "make room: without it nothing is acknowledged")
+            bad(
+                "database",
+                f"{left / 1e6:.0f} MB free on its disk",
+                "free disk space: if it is full, no notification is accepted",
+            )
         )
     return results
 
@@ -138,7 +144,7 @@ def _readable_files(file: Path) -> list[Result]:
 
 
 def version_of(version: str, *, sqlite: bool) -> Result:
-    """What is known of a version of the database."""
+    """Check a database version."""
     numbers = tuple(int(part) for part in version.split(maxsplit=1)[0].split(".") if part.isdigit())
     if not sqlite:
         if numbers and numbers[0] < _OLDEST_POSTGRES:
@@ -146,5 +152,5 @@ def version_of(version: str, *, sqlite: bool) -> Result:
         return ok("database", f"PostgreSQL {version}, writable")
     if _FIRST_BUG <= numbers <= _LAST_BUG:
         what = f"SQLite {version} can lose writes after a crash (the WAL-reset bug)"
-        return warn("database", what, "install pysqlite3, which carries a newer one")
+        return warn("database", what, "install pysqlite3, which includes a newer version")
     return ok("database", f"SQLite {version}, writable")

@@ -1,4 +1,4 @@
-"""The page that `doctor --send` sends: of the mildest severity, and taken back at once."""
+"""Test page of `doctor --send`: of the lowest severity, and resolved at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from responder.notify.contract import Channel
 
 
 def letters(channel: Channel, book: RuleBook, now: datetime) -> list[ClaimedMessage]:
-    """The messages of a page and of its end; all but the first lack what the acceptance of the first returns."""
+    """Return the messages of a page and its resolve; ``previous`` of all but the first is filled in when sending."""
     opening = report(book, now)
     closing = replace(
         opening,
@@ -33,25 +33,25 @@ def letters(channel: Channel, book: RuleBook, now: datetime) -> list[ClaimedMess
 
 
 def report(book: RuleBook, now: datetime) -> Report:
-    """A page that says that it is a test."""
+    """Return a page that says it is a test."""
     mildest = list(book.severities.values())[-1]
     return Report(
         moment=MessageKind.START,
         status=Status.INVESTIGATING,
         incident="INC-TEST",
         dedup_key=f"responder-doctor-{now:%Y%m%dT%H%M%S}",
-        title=f"[{mildest.name}] a test by responder doctor: nothing is wrong ({book.environment})",
+        title=f"[{mildest.name}] test by responder doctor: no action required ({book.environment})",
         severity=mildest.name,
-        severity_reason="a test has the mildest severity",
+        severity_reason="a test has the lowest severity",
         pagerduty_severity=mildest.pagerduty,
         pages=False,
         service="responder",
         environment=book.environment,
         namespace=book.namespace,
         alertname="ResponderDoctor",
-        what="Somebody ran `responder doctor --send`. This message shows that pages arrive here.",
+        what="Test message of `responder doctor --send`: pages arrive here.",
         impact="none",
-        first_step="Nothing: it resolves by itself.",
+        first_step="None: it resolves automatically.",
         firing=1,
         labels={"alertname": "ResponderDoctor"},
         rule="none",

@@ -1,4 +1,4 @@
-"""What the checks of ``responder doctor`` look with."""
+"""Context of the checks of ``responder doctor``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from responder.outgoing import Outgoing
 from responder.outgoing.smtp import Mailer
 from responder.settings import Settings
 
-#: Bytes of an answer that are read: Alertmanager answers with its whole configuration.
+#: Maximum response size in bytes: Alertmanager returns its whole configuration.
 ANSWER_LIMIT = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorContext:
-    """What the checks look at. ``book`` is None where the rules cannot be used; ``send`` allows test messages."""
+    """Inputs of the checks. ``book`` is None if the rules are invalid; ``send`` allows test messages."""
 
     settings: Settings
     environment: Mapping[str, str]
@@ -36,11 +36,11 @@ class DoctorContext:
         return way_out.send(request, self.deadline, ANSWER_LIMIT)
 
     def get(self, url: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Response:
-        """The answer to a request without a body. Raises UnreachableError by the deadline."""
+        """Send a request without a body. Raises UnreachableError by the deadline."""
         return self.outgoing.send(Request(url, b"", headers or {}, method), self.deadline, ANSWER_LIMIT)
 
     def ask(self, url: str) -> Response:
-        """The same from Prometheus or Alertmanager, which may want their token."""
+        """GET from Prometheus or Alertmanager, with their token. Raises UnreachableError by the deadline."""
         return self.outgoing.ask(Request(url, b"", {}, "GET"), self.deadline, ANSWER_LIMIT)
 
 

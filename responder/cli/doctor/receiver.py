@@ -1,4 +1,4 @@
-"""Alertmanager's configuration, read for what concerns us: is our webhook in it, and do the routes suit it. Pure."""
+"""Check of Alertmanager's configuration: responder's webhook and the routes to it. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Predicate = Callable[[Matcher], Callable[[str], bool]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route with what it inherits. Times are seconds."""
+    """Route with inherited values. Times are seconds."""
 
     receiver: str
     matchers: tuple[Matcher, ...] = ()
@@ -43,32 +43,32 @@ def judge(
     predicate: Predicate,
     given: Settings,
 ) -> tuple[Result, ...]:
-    """Everything that is wrong with the configuration for us. ``config`` is the YAML of /api/v2/status as data.
+    """Return all problems of the configuration. ``config`` is the parsed YAML of /api/v2/status.
 
-    ``given`` are our own settings, of which two must suit its routes.
+    ``given`` are responder's settings, two of which must fit the routes.
     """
     receivers = [each for each in config.get("receivers") or [] if isinstance(each, dict)]
     ours = {str(each.get("name")): hooks for each in receivers if (hooks := _hooks(each))}
     if not ours:
-        what = f"no receiver posts to {PATH}"
-        return (bad(about, what, f"add a webhook_configs with url http://RESPONDER{PATH} (deploy/alertmanager.yml)"),)
+        what = f"no receiver sends to {PATH}"
+        return (bad(about, what, f"add webhook_configs with url http://RESPONDER{PATH} (deploy/alertmanager.yml)"),)
     root = route(config.get("route") or {}, None, parse)
     used = [each for each in _all(root) if each.receiver in ours]
     results = [result for name, hooks in ours.items() for hook in hooks for result in _hook(about, name, hook, used)]
     if not used:
         change = f"name the receiver {min(ours)} in a route"
-        return (*results, bad(about, "no route leads to our receiver", change))
+        return (*results, bad(about, "no route uses responder's receiver", change))
     results += [result for each in used for result in _times(about, each)]
     results += _awaited(about, used, given)
     results += _watchdog(about, root, set(ours), heartbeats, predicate)
     if not any(each.receiver in ours for each in follow(root, {"alertname": "Any", "severity": "critical"}, predicate)):
-        what = "an alert that no route names does not reach us"
-        results.append(warn(about, what, "make our receiver that of the root route: the rules decide who is told"))
-    return tuple(results) or (ok(about, f"sends to us by {', '.join(sorted(ours))}"),)
+        what = "alerts without a route of their own do not reach responder"
+        results.append(warn(about, what, "make responder's receiver that of the root route; rules decide on severity"))
+    return tuple(results) or (ok(about, f"sends to responder through {', '.join(sorted(ours))}"),)
 
 
 def route(given: Mapping[str, Any], parent: Route | None, parse: Parse) -> Route:
-    """A route and all below it. Raises ValueError for a matcher or a time that cannot be read."""
+    """Parse a route and its children. Raises ValueError for an invalid matcher or time."""
     base = parent or Route("")
     matchers = [matcher for text in given.get("matchers") or [] for matcher in parse(str(text))]
     matchers += [Matcher(str(name), Op.EQUAL, str(value)) for name, value in (given.get("match") or {}).items()]
@@ -88,7 +88,7 @@ def route(given: Mapping[str, Any], parent: Route | None, parse: Parse) -> Route
 
 
 def follow(here: Route, labels: Mapping[str, str], predicate: Predicate) -> list[Route]:
-    """The routes that an alert takes, as Alertmanager decides it (dispatch/route.go, Match)."""
+    """Return the routes of an alert, by Alertmanager's algorithm (dispatch/route.go, Match)."""
     if not all(predicate(matcher)(labels.get(matcher.name, "")) for matcher in here.matchers):
         return []
     found: list[Route] = []
@@ -107,7 +107,7 @@ def _all(here: Route) -> Iterator[Route]:
 
 
 def _hooks(receiver: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Its webhooks that are ours; one whose address is hidden counts where the receiver's name says so."""
+    """Return responder's webhooks; one with a hidden URL counts if the receiver's name contains "responder"."""
     hooks = [hook for hook in receiver.get("webhook_configs") or [] if isinstance(hook, dict)]
     named = "responder" in str(receiver.get("name"))
     return [hook for hook in hooks if _ours(str(hook.get("url", ""))) or (named and hook.get("url") == HIDDEN)]
@@ -122,13 +122,13 @@ def _hook(about: str, name: str, hook: Mapping[str, Any], used: list[Route]) -> 
     beats = [each for each in used if each.receiver == name]
     only_watchdogs = bool(beats) and all(_names_watchdog(each) for each in beats)
     if hook.get("send_resolved") is False and not only_watchdogs:
-        what = f"receiver {name} does not send what is resolved"
-        yield bad(about, what, "write send_resolved: true, or nothing ever ends")
+        what = f"receiver {name} has send_resolved: false"
+        yield bad(about, what, "set send_resolved: true, or incidents never resolve")
     if hook.get("max_alerts"):
         what = f"receiver {name} sends at most {hook['max_alerts']} alerts"
-        yield warn(about, what, "write max_alerts: 0; a truncated group cannot be resolved")
+        yield warn(about, what, "set max_alerts: 0; a truncated notification cannot resolve its incident")
     if "http_config" not in hook or not {"authorization", "basic_auth"} & set(hook["http_config"] or {}):
-        yield bad(about, f"receiver {name} sends no credentials", "give it http_config.authorization with our token")
+        yield bad(about, f"receiver {name} sends no credentials", "set http_config.authorization to responder's token")
 
 
 def _names_watchdog(here: Route) -> bool:
@@ -137,32 +137,33 @@ def _names_watchdog(here: Route) -> bool:
 
 def _times(about: str, here: Route) -> Iterator[Result]:
     if here.group_by == ("...",):
-        what = f"a route to {here.receiver} groups by '...': one incident for each alert"
+        what = f"a route to {here.receiver} groups by '...': one incident per alert"
         yield warn(about, what, "group by alertname, cluster and service")
     if here.group_interval > _LONG_GROUP:
         what = f"a route to {here.receiver} has a group_interval of {here.group_interval / 60:.0f} min"
-        yield warn(about, what, "use 5m or less: what changes is told, and what failed is tried again, so much later")
+        yield warn(about, what, "use 5m or less: changes and retries are delayed by it")
     if here.repeat_interval > _LONG_REPEAT:
         what = f"a route to {here.receiver} has a repeat_interval of {here.repeat_interval / 3600:.0f} h"
-        yield warn(about, what, "use a few hours: a notification that was lost comes again only then")
+        yield warn(about, what, "use a few hours: a lost notification is repeated only then")
 
 
 def _awaited(about: str, used: list[Route], given: Settings) -> Iterator[Result]:
-    """Whether we wait as long as a peer that lags needs to tell its own view, and not much longer."""
+    """Check that RESPONDER_GROUP_INTERVAL covers a lagging Alertmanager peer, and not much more."""
     longest = max(used, key=lambda each: each.group_interval)
     interval, ours = longest.group_interval, given.group_interval
     has = f"a route to {longest.receiver} has a group_interval of {interval:.0f} s"
     if interval > ours:
-        change = f"set RESPONDER_GROUP_INTERVAL={interval:.0f}, or a lagging Alertmanager of a pair pages once more"
-        yield warn(about, f"{has}, and RESPONDER_GROUP_INTERVAL is {ours}", change)
+        change = f"set RESPONDER_GROUP_INTERVAL={interval:.0f}, or a lagging Alertmanager peer causes a second page"
+        yield warn(about, f"{has}, but RESPONDER_GROUP_INTERVAL is {ours}", change)
     elif interval < ours and ours > _USUAL_GROUP:
-        what = f"no route to us has a group_interval over {interval:.0f} s, and RESPONDER_GROUP_INTERVAL is {ours}"
-        yield warn(
-            about, what, f"set RESPONDER_GROUP_INTERVAL={max(interval, _USUAL_GROUP):.0f}: contradictions wait so long"
+        what = f"the longest group_interval is {interval:.0f} s, but RESPONDER_GROUP_INTERVAL is {ours}"
+        change = (
+            f"set RESPONDER_GROUP_INTERVAL={max(interval, _USUAL_GROUP):.0f}: late notifications are held that long"
         )
+        yield warn(about, what, change)
     if interval >= given.reconcile_grace:
-        what = f"{has}, and RESPONDER_RECONCILE_GRACE is {given.reconcile_grace}"
-        yield warn(about, what, f"set RESPONDER_RECONCILE_GRACE={2 * interval:.0f}: an end is notified so late")
+        what = f"{has}, but RESPONDER_RECONCILE_GRACE is {given.reconcile_grace}"
+        yield warn(about, what, f"set RESPONDER_RECONCILE_GRACE={2 * interval:.0f}: resolves arrive up to that late")
 
 
 def _watchdog(
@@ -172,15 +173,15 @@ def _watchdog(
     taken = [each for each in follow(root, labels, predicate) if each.receiver in ours]
     if not taken:
         level = bad if heartbeats else warn
-        yield level(about, "the Watchdog does not reach us", "add a route for it (deploy/alertmanager.yml)")
+        yield level(about, "the Watchdog is not routed to responder", "add a route for it (deploy/alertmanager.yml)")
         return
     if not heartbeats:
-        yield warn(about, "the Watchdog arrives, and the rules expect none", "write heartbeats in the rule files")
+        yield warn(about, "Watchdog received but no heartbeat configured", "add `heartbeats:` to a rule file")
         return
-    # Alertmanager looks at repeat_interval only once in each group_interval.
+    # Alertmanager checks repeat_interval only once per group_interval.
     every = min(-(-each.repeat_interval // each.group_interval) * each.group_interval for each in taken)
     short = min(heartbeats, key=lambda each: each.max_gap)
     if short.max_gap < 2 * every:
         comes, gap = f"{every / 60:.0f} min", f"{short.max_gap / 60:.0f} min"
-        what = f"the Watchdog comes every {comes}, and {short.cluster} may be silent for {gap} only"
-        yield bad(about, what, "give its route a shorter repeat_interval and group_interval, or raise max_gap")
+        what = f"the Watchdog arrives every {comes}, but max_gap of {short.cluster} is {gap}"
+        yield bad(about, what, "shorten repeat_interval and group_interval of its route, or raise max_gap")

@@ -1,4 +1,4 @@
-"""All checks at once, each in a thread that may be left behind at the deadline."""
+"""Parallel run of the checks, each in a daemon thread that is abandoned at the deadline."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from responder.cli.doctor.patient import Check, DoctorContext
 from responder.model.check import Result, bad
 
+#: Seconds after the deadline in which a check can still report its timeout.
 _GRACE = 0.5
-"""Seconds after the deadline: a check that keeps it still has to say so."""
 
 
 def run(checks: Mapping[str, Check], patient: DoctorContext) -> tuple[Result, ...]:
-    """What the checks say, in their order. One that does not end in time is bad by its name."""
+    """Run the checks and return their results, in order. A check that exceeds the deadline is bad."""
     done: queue.SimpleQueue[tuple[str, tuple[Result, ...]]] = queue.SimpleQueue()
 
     def work(name: str, check: Check) -> None:
@@ -33,4 +33,4 @@ def run(checks: Mapping[str, Check], patient: DoctorContext) -> tuple[Result, ..
 
 
 def _late(name: str) -> Result:
-    return bad(name, "no answer in time", "see what it waits for, or give it more --timeout")
+    return bad(name, "timed out", "check the network, or raise --timeout")

@@ -1,4 +1,4 @@
-"""`responder rules`: check, explain and prove the rule files before they ship."""
+"""``responder rules``: check, explain and test the rule files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import click
 from responder.cli.lazy import LazyGroup
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
-    "check": ("responder.cli.rules.check:check", "Print every problem of the rule files."),
-    "coverage": ("responder.cli.rules.coverage:coverage", "Show the rule of every alert of Prometheus rule files."),
-    "explain": ("responder.cli.rules.explain:explain", "Show each step from labels to the people who are told."),
-    "schema": ("responder.cli.rules.schema:schema", "Print the JSON Schema that editors use."),
+    "check": ("responder.cli.rules.check:check", "Print all problems of the rule files."),
+    "coverage": ("responder.cli.rules.coverage:coverage", "Show the matching rule of every Prometheus alert."),
+    "explain": ("responder.cli.rules.explain:explain", "Show each step from labels to channels."),
+    "schema": ("responder.cli.rules.schema:schema", "Print the JSON Schema of rule files, for editors."),
     "test": ("responder.cli.rules.test:test", "Run test cases against the rules."),
 }
 
@@ -23,4 +23,4 @@ class _Commands(LazyGroup):
 
 @click.group(cls=_Commands)
 def rules() -> None:
-    """Check, explain and prove the rule files."""
+    """Check, explain and test the rule files."""

@@ -1,4 +1,4 @@
-"""Expectations rewritten with what came, in the text of the file: comments and everything else stay."""
+"""Update of expectations in the text of a test file; comments and everything else are preserved."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
 
 
 def amend(text: str, proofs: Iterable[CaseResult]) -> tuple[str, list[str]]:
-    """The text of a file of cases with the differences of these proofs written in, and what has to be done by hand.
+    """Return the text with the actual results as expectations, and the expectations to update manually.
 
-    Cases that are spread over rows share their expectations, so they are left to people; so are patterns.
+    Manual are patterns, and cases with rows, since their rows share the expectations.
     """
     root = yaml.compose(text, Loader=yaml.CSafeLoader)
     edits: dict[tuple[int, int], str] = {}
@@ -46,7 +46,7 @@ def _find(node: Any, path: tuple[str | int, ...]) -> tuple[Any, Any]:
 
 
 def _end(node: Any) -> int:
-    """Where the value ends; the mark of a block is where the next thing begins."""
+    """Return the end index of a value; the end mark of a block node is the start of the next node."""
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return _end(last[1] if isinstance(last, tuple) else last)

@@ -1,4 +1,4 @@
-"""`responder rules check`: what is wrong with the rule files, all at once."""
+"""``responder rules check``: print all problems of the rule files."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ FORMATS = ("text", "json", "sarif", "github")
     default=None,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder of the runbooks that rules lead to. [default: runbooks, beside FOLDER]",
+    help="Folder of the runbooks. [default: runbooks, beside FOLDER]",
 )
 @click.option("--output", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--strict", is_flag=True, help="Fail on warnings as well.")
-@click.option("--explain", "code", metavar="CODE", help="Print what a code means, with an example, and end.")
+@click.option("--explain", "code", metavar="CODE", help="Explain a problem code, with examples, and exit.")
 def check(folder: Path | None, runbooks: Path | None, output: str, *, strict: bool, code: str | None) -> None:
-    """Print every problem of the rule files in FOLDER as file:line:column.
+    """Print all problems of the rule files in FOLDER as file:line:column.
 
-    Without FOLDER these are RESPONDER_RULES and RESPONDER_RUNBOOKS, as for `serve`.
+    Default: RESPONDER_RULES and RESPONDER_RUNBOOKS, as for `serve`.
 
-    A warning, and an error about rules that work, can be silenced by a comment on its line or the one above:
+    To suppress a warning, or an error that does not prevent loading, write a comment on its line or the line above:
     # responder: ignore CODE until=2027-01-31 reason="...".
 
-    Exit status: 0 nothing is wrong, 1 there are errors (with --strict: or warnings), 2 FOLDER cannot be read or holds
-    no rule file.
+    Exit status: 0 if there are no errors (with --strict: and no warnings), 1 if there are, 2 if FOLDER cannot be read
+    or has no rule file.
     """
     if code is not None:
         _explain(code)
@@ -49,7 +49,7 @@ def check(folder: Path | None, runbooks: Path | None, output: str, *, strict: bo
         folder, runbooks = Path(settings.rules), runbooks or Path(settings.runbooks)
     with no_collection():
         found = examine_rules(str(folder), str(runbooks or folder.resolve().parent / "runbooks"))
-        gc.freeze()  # They stay until the process ends: looking for garbage in them would take a sixth of the time.
+        gc.freeze()  # The objects live until exit; collecting garbage among them would take a sixth of the time.
     click.echo(findings.WRITERS[output](found, folder))
     if any(problem.code == "no-rules" for problem in found.problems):
         sys.exit(MISUSED)
@@ -61,5 +61,5 @@ def _explain(code: str) -> None:
     from responder.rulebook.suggestions import nearest
 
     if code not in CODES:
-        raise click.BadParameter(f"there is no code '{code}': {nearest(code, CODES)}", param_hint="--explain")
+        raise click.BadParameter(f"unknown code '{code}': {nearest(code, CODES)}", param_hint="--explain")
     click.echo(f"{click.style(code, bold=True)}\n\n{page(code).strip()}")

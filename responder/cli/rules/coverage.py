@@ -1,4 +1,4 @@
-"""`responder rules coverage`: which rule each alert of Prometheus meets."""
+"""``responder rules coverage``: show the matching rule of every Prometheus alert."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from responder.rulebook.prometheus_rules import AlertRule
     from responder.settings import Settings
 
+#: Timeout for one page, in seconds.
 _LINK_SECONDS = 5.0
+#: Timeout for all pages together, in seconds.
 _LINKS_SECONDS = 60.0
-"""How long one page, and all of them together, may take to answer."""
 
 
 @click.command()
@@ -38,14 +39,19 @@ _LINKS_SECONDS = 60.0
     "--prometheus",
     "url",
     metavar="URL",
-    help="Weigh each alert by how often it fired there. Without PATHS: read its rules.",
+    help="Count how often each alert fired there. Without PATHS, read its rules.",
 )
-@click.option("--since", type=SPAN, default="7d", show_default=True, help="How far back a Prometheus counts.")
+@click.option("--since", type=SPAN, default="7d", show_default=True, help="Period to count.")
 @click.option(
-    "--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label that alerts are thought to carry."
+    "--label", "labels", multiple=True, metavar="NAME=VALUE", help="Label added to alerts without it; repeatable."
 )
-@click.option("--check-links", is_flag=True, help="Ask every http(s) runbook_url whether it is there.")
-@click.option("--all", "everything", is_flag=True, help="List also what falls to the catch-all or names no runbook.")
+@click.option("--check-links", is_flag=True, help="Request every http(s) runbook_url.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also list alerts that only the catch-all matches, and alerts without a runbook_url.",
+)
 @click.option("--output", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
 @RULES
 @RUNBOOKS
@@ -61,11 +67,11 @@ def coverage(
     rules: str | None,
     runbooks: str | None,
 ) -> None:
-    """Show the rule, the severity and the runbook of every alert in PATHS, and what no rule of its own takes.
+    """Show rule, severity and runbook of every alert in PATHS, and the alerts that only the catch-all matches.
 
     PATHS are Prometheus rule files, PrometheusRule manifests, or folders of them.
 
-    Exit status: 0 when all could be read, 1 when one could not, 2 for a wrong command line.
+    Exit status: 0 if all files could be read, 1 if one could not, 2 for a wrong command line.
     """
     from responder.cli.rules.explain import labels_of
     from responder.cli.rules.mapping import CoverageReport, rows
@@ -88,7 +94,7 @@ def coverage(
 
 
 def _alerts(paths: tuple[Path, ...], url: str | None, settings: Settings) -> tuple[list[AlertRule], int, list[str]]:
-    """The alerts, how many sources have any, and what could not be read."""
+    """Return the alerts, the number of sources that have any, and the files that could not be read."""
     from responder.rulebook.prometheus_rules import NotReadableError, read_file
 
     alerts: list[AlertRule] = []
@@ -96,7 +102,7 @@ def _alerts(paths: tuple[Path, ...], url: str | None, settings: Settings) -> tup
     sources = 0
     for path in _files(paths):
         if path.is_dir():
-            problems.append(f"{path}: the folder has no .yaml or .yml file")
+            problems.append(f"{path}: no .yaml or .yml file in this folder")
             continue
         try:
             read = read_file(path.as_posix(), path.read_bytes())
@@ -112,7 +118,7 @@ def _alerts(paths: tuple[Path, ...], url: str | None, settings: Settings) -> tup
 
 
 def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
-    """The files, and those of folders and all below; a folder without any stays itself."""
+    """Yield files, including those in folders at any depth; a folder without any is yielded itself."""
     for path in paths:
         inside = sorted(each for each in path.rglob("*.y*ml") if each.is_file()) if path.is_dir() else []
         yield from inside or [path]
@@ -129,7 +135,7 @@ def _live(url: str, settings: Settings) -> tuple[AlertRule, ...]:
 
 
 def _weighed(found: CoverageReport, url: str, since: timedelta, settings: Settings) -> CoverageReport:
-    """The same with how often each alert fired."""
+    """Add to each alert how often it fired."""
     from responder.cli.rules import weight
 
     base = url.rstrip("/")
@@ -150,7 +156,7 @@ def _judge(runbooks: str, settings: Settings) -> Callable[[str | None], Verdict]
 
 
 def _checked(rows: tuple[AlertMapping, ...], settings: Settings) -> tuple[AlertMapping, ...]:
-    """The same with what the pages answer that could not be judged without asking."""
+    """Request the pages that could not be checked offline, and add the results."""
     from responder.cli.rules.links import NOT_ASKED, asked
     from responder.model.clock import Deadline
 
@@ -176,7 +182,7 @@ def _ask(url: str, outgoing: Outgoing, deadline: Deadline) -> Verdict:
     try:
         return of_status(outgoing.send(Request(url, b"", method="GET"), deadline).status)
     except UnreachableError as error:
-        return LinkStatus.UNCHECKED, f"could not be asked: {error}"
+        return LinkStatus.UNCHECKED, f"request failed: {error}"
 
 
 def _print(found: CoverageReport, output: str, *, everything: bool) -> None:

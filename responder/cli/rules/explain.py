@@ -1,4 +1,4 @@
-"""`responder rules explain`: why an alert gets the rule, the severity and the people it gets."""
+"""``responder rules explain``: show why an alert gets its rule, severity and channels."""
 
 from __future__ import annotations
 
@@ -24,27 +24,31 @@ if TYPE_CHECKING:
 
     Tracer = Callable[[Sample, datetime], Trace]
 
+#: Value of ``--alertmanager`` without a URL.
 CONFIGURED = "configured"
-"""What ``--alertmanager`` stands for where no URL follows."""
 
 
 @click.command()
 @click.argument("files", nargs=-1)
-@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label of the alert; may be repeated.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Label of the alert; repeatable.")
 @click.option(
     "--alertmanager",
     "url",
     metavar="[URL]",
     is_flag=False,
     flag_value=CONFIGURED,
-    help="Explain what fires in a live one; without URL: in those of RESPONDER_ALERTMANAGER_URL.",
+    help="Explain the firing alerts of an Alertmanager. [default: RESPONDER_ALERTMANAGER_URL]",
 )
-@click.option("--filter", "matchers", multiple=True, metavar="MATCHER", help="Of a live one, take what fits only.")
-@click.option("--incident", metavar="ID", help="Explain a stored incident, then and now.")
 @click.option(
-    "--finding", "answered", multiple=True, metavar="PROBE=WORD", help="What a probe would answer: bad, ok, ..."
+    "--filter",
+    "matchers",
+    multiple=True,
+    metavar="MATCHER",
+    help="Only explain alerts that match (with --alertmanager).",
 )
-@click.option("--at", "moment", metavar="TIME", help="When it comes: 2026-03-01T12:00:00Z. [default: now]")
+@click.option("--incident", metavar="ID", help="Explain a stored incident, and compare with the current rules.")
+@click.option("--finding", "answered", multiple=True, metavar="PROBE=WORD", help="Assume a probe result: bad, ok, ...")
+@click.option("--at", "moment", metavar="TIME", help="Time of arrival: 2026-03-01T12:00:00Z. [default: now]")
 @OUTPUT
 @RULES
 @RUNBOOKS
@@ -60,13 +64,13 @@ def explain(
     rules: str | None,
     runbooks: str | None,
 ) -> None:
-    """Show each step from an alert's labels to the people who are told, and every rule passed over with the reason.
+    """Show each step from an alert's labels to its channels, and why every other rule did not match.
 
-    FILES are webhook bodies, bare alerts, folders of them, or - for standard input; or give the labels with --label,
-    a live Alertmanager with --alertmanager, or a stored incident.
+    FILES are webhook payloads, alerts, folders of them, or - for standard input. Alternatively, give labels with
+    --label, an Alertmanager with --alertmanager or a stored incident with --incident.
 
-    Exit status: 0 when every alert was decided, 1 when one could not be read or a --finding is
-    one that nothing asks, 2 for a wrong command line.
+    Exit status: 0 if every alert was decided, 1 if one could not be read or no probe produces a --finding, 2 for a
+    wrong command line.
     """
     from responder.cli.rules import trace_json, trace_text
 
@@ -74,9 +78,9 @@ def explain(
         raise click.UsageError("give FILES, labels with --label NAME=VALUE, --alertmanager or --incident")
     for name in files:
         if "=" in name and not Path(name).exists():
-            raise click.UsageError(f"there is no file '{name}'; for a label write --label {name}")
+            raise click.UsageError(f"no file '{name}'; for a label write --label {name}")
     if matchers and not url:
-        raise click.UsageError("--filter goes with --alertmanager")
+        raise click.UsageError("--filter requires --alertmanager")
     given, answers, at = labels_of(labels), _answers(answered), _time(moment)
     with named_failures():
         settings = bootstrap.settings_from_environment()
@@ -106,18 +110,18 @@ def _tracer(settings: Settings, rules: str, runbooks: str, answers: dict[str, st
 
 
 def _live(url: str, matchers: tuple[str, ...], settings: Settings, now: datetime) -> Iterator[Sample]:
-    """The groups that fire; of a pair of Alertmanagers, those of the first."""
+    """Yield the firing groups; of an Alertmanager pair, those of the first."""
     from responder.cli.rules.live import ask
 
     bases = {"": url} if url != CONFIGURED else {name: urls[0] for name, urls in settings.alertmanager_url.items()}
     if not bases:
-        raise FatalError("no Alertmanager is configured: write --alertmanager URL, or set RESPONDER_ALERTMANAGER_URL")
+        raise FatalError("no Alertmanager is configured: use --alertmanager URL, or set RESPONDER_ALERTMANAGER_URL")
     for cluster, base in bases.items():
         yield from ask(base, cluster, matchers, settings, now)
 
 
 def _stored(name: str, settings: Settings, tracer: Tracer) -> Trace:
-    """What was decided is compared with what the rules of today say about the moment it was decided in."""
+    """Compare the stored decision with that of the current rules at the time of the notification."""
     from responder.cli.rules.stored import compare, find
 
     found = find(name, settings)
@@ -128,7 +132,7 @@ def _stored(name: str, settings: Settings, tracer: Tracer) -> Trace:
 
 
 def labels_of(pairs: tuple[str, ...]) -> dict[str, str]:
-    """The labels of NAME=VALUE pairs. Raises click.BadParameter for one that is none."""
+    """Parse labels given as NAME=VALUE. Raises click.BadParameter."""
     found = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

@@ -1,4 +1,4 @@
-"""The problems of rule files as people, scripts, code hosts and editors read them."""
+"""Output formats for problems of rule files: text, JSON, GitHub annotations, SARIF."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from responder.rulebook.check_pages import CODES, page
 from responder.rulebook.lint import LintResult
 
 _WITHOUT_LINE = frozenset({"no-rules", "unreadable", "encoding", "too-big"})
+#: Maximum characters shown of a line, around the column: a file may be a single line.
 _WIDEST = 160
-"""Characters of a line that are shown, those around the place: a file may be one line."""
 _COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow"}
 
 
 def as_text(found: LintResult, _folder: Path) -> str:
-    """For people: each problem with the line it is about, and a caret under the place."""
+    """Format as text: each problem with its source line and a caret under the column."""
     blocks = [_block(problem, (found.lines or {}).get(problem.place.path, ())) for problem in found.problems]
     if found.problems:
         names = {problem.place.path for problem in found.problems}
@@ -40,7 +40,7 @@ def as_text(found: LintResult, _folder: Path) -> str:
 
 
 def as_json(found: LintResult, _folder: Path) -> str:
-    """For scripts. Its keys are relied upon: add, never rename."""
+    """Format as JSON. Scripts rely on its keys: add, never rename."""
     listed = [
         {
             "file": problem.place.path,
@@ -58,7 +58,7 @@ def as_json(found: LintResult, _folder: Path) -> str:
 
 
 def as_github(found: LintResult, folder: Path) -> str:
-    """For GitHub Actions: workflow commands, escaped as its runner reads them (actions/toolkit, ``command.ts``)."""
+    """Format as GitHub Actions workflow commands, escaped as in actions/toolkit, ``command.ts``."""
     return "\n".join(
         f"::{problem.level.value} file={_property(_path(problem, folder))},line={problem.place.line},"
         f"col={problem.place.column},title={_property(problem.code)}::{_data(_whole(problem))}"
@@ -67,7 +67,7 @@ def as_github(found: LintResult, folder: Path) -> str:
 
 
 def as_sarif(found: LintResult, folder: Path) -> str:
-    """For code hosts and editors: SARIF 2.1.0 (OASIS)."""
+    """Format as SARIF 2.1.0 (OASIS), for code hosts and editors."""
     codes = sorted({problem.code for problem in found.problems})
     rules = [
         {
@@ -104,7 +104,7 @@ def _result(problem: Problem, folder: Path) -> dict[str, Any]:
 
 
 def _path(problem: Problem, folder: Path) -> str:
-    """Where the file is from here, so that a code host finds it in the repository."""
+    """Return the path relative to the working directory, so that a code host finds the file."""
     if problem.code == "no-rules":
         return folder.as_posix()
     return (folder / Path(problem.place.path).name).as_posix()
@@ -129,7 +129,7 @@ def _block(problem: Problem, lines_of_file: Sequence[str]) -> str:
     if source := _source(problem, lines_of_file):
         number = str(problem.place.line)
         source, before = _window(source, problem.place.column - 1)
-        # Tabs stay tabs before the caret, so that it stands under its place whatever a tab's width is.
+        # Tabs stay tabs before the caret, so that it is aligned with any tab width.
         indent = "".join("\t" if sign == "\t" else " " for sign in source[:before])
         lines.append(f"  {number} | {source}")
         lines.append(f"  {' ' * len(number)} | {indent}{click.style('^', fg=colour, bold=True)}")
@@ -139,7 +139,7 @@ def _block(problem: Problem, lines_of_file: Sequence[str]) -> str:
 
 
 def _source(problem: Problem, lines: Sequence[str]) -> str:
-    """The line a problem is about, harmless to a terminal; empty where there is none."""
+    """Return the source line of a problem without control characters; empty if there is none."""
     if problem.code in _WITHOUT_LINE or problem.place.line > len(lines):
         return ""
     line = lines[problem.place.line - 1]
@@ -147,7 +147,7 @@ def _source(problem: Problem, lines: Sequence[str]) -> str:
 
 
 def _window(line: str, place: int) -> tuple[str, int]:
-    """What is shown of a line, and how many characters of that are before the place."""
+    """Return the visible part of a line, and the number of characters in it before the column."""
     begin = max(0, min(place - _WIDEST // 2, len(line) - _WIDEST))
     end = begin + _WIDEST
     head, tail = "…" if begin else "", "…" if end < len(line) else ""

@@ -1,4 +1,4 @@
-"""Findings as a test case or a command line gives them: what probes would have answered, without asking."""
+"""Assumed findings from a test case or the command line, without running probes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from responder.rulebook.suggestions import nearest
 
 
 def answering(given: Mapping[str, str]) -> Probe:
-    """A prober that gives these answers, by the probe's name, and none to other questions."""
+    """Return a prober that gives these results, by probe name, and none for other probes."""
     return lambda asks: tuple(_finding(ask, given[ask.probe]) for ask in asks if ask.probe in given and not ask.skip)
 
 
 def unasked(given: Mapping[str, str], asks: tuple[ProbeQuestion, ...]) -> str:
-    """Which of the answers nobody asked for, as a sentence; empty where each was."""
+    """Return an error for results of probes that do not run; empty if there are none."""
     asked = {ask.probe for ask in asks if not ask.skip}
     left = [name for name in given if name not in asked]
     if not left:
         return ""
     hint = nearest(left[0], asked)
-    return f"nothing asks {', '.join(left)}, so there is no such finding" + (f": {hint}" if hint else "")
+    return f"the rule does not run {', '.join(left)}" + (f": {hint}" if hint else "")
 
 
 def _finding(ask: ProbeQuestion, word: str) -> Finding:
@@ -32,7 +32,7 @@ def _finding(ask: ProbeQuestion, word: str) -> Finding:
         kind=ask.kind,
         target=ask.target,
         verdict=Verdict.BAD if warning else Verdict(word),
-        headline=f"{ask.target}: {word}, as given",
+        headline=f"{ask.target}: {word} (assumed)",
         question=ask.question,
         warning=warning,
     )

@@ -1,4 +1,4 @@
-"""Test results in the form that CI systems read: JUnit's XML."""
+"""Test results as JUnit XML, for CI systems."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from responder.model.text import clean
 
 
 def junit(files: Mapping[Path, Sequence[CaseResult]]) -> str:
-    """One suite a file, one case a proof: failures with their differences, known gaps as skipped."""
+    """Format the results: a suite per file, failures with their differences, ``todo`` as skipped."""
     root = ET.Element("testsuites", name="responder rules test")
     for path, proofs in files.items():
         counts = {verdict: sum(proof.verdict == verdict for proof in proofs) for verdict in ("ok", "FAIL", "todo")}

@@ -1,4 +1,4 @@
-"""Where the ``runbook_url`` of an alert leads: nowhere, to a runbook of ours, or to a page that can be asked for."""
+"""Check of the ``runbook_url`` of alerts: broken, a runbook in the folder, or a page on the web."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 from responder.runbooks.catalogue import Runbooks
 
+#: Concurrent requests.
 AT_ONCE = 8
-"""Pages asked for at a time."""
 
 
 class LinkStatus(StrEnum):
-    """``unchecked`` is a page that was not asked for or did not say, or an address that an alert fills in."""
+    """State of a link. ``unchecked``: not requested, an inconclusive response, or a templated URL."""
 
     OK = "ok"
     MISSING = "missing"
@@ -23,21 +23,21 @@ class LinkStatus(StrEnum):
     UNCHECKED = "unchecked"
 
 
+#: State of a link, and its reason.
 Verdict = tuple[LinkStatus, str]
-"""Where it leads, and why that is said."""
 
-NOT_ASKED: Verdict = (LinkStatus.UNCHECKED, "not asked for")
+NOT_ASKED: Verdict = (LinkStatus.UNCHECKED, "not requested")
 
 
 def judge(url: str | None, runbooks: Runbooks, base: str) -> Verdict:
-    """What can be said without asking anybody. ``base`` is where our own runbooks are read, or empty.
+    """Check a link offline. ``base`` is the base URL of the runbook folder, or empty.
 
-    A relative address, and one below ``base``, is a file of the runbook folder and, after #, one of its headings.
+    A relative URL, or one below ``base``, is a file of the runbook folder with an optional #section.
     """
     if url is None or not url.strip():
         return LinkStatus.MISSING, "no runbook_url"
     if "{{" in url:
-        return LinkStatus.UNCHECKED, "a template fills it in"
+        return LinkStatus.UNCHECKED, "contains a template"
     inside = url.removeprefix(base.rstrip("/") + "/") if base else url
     if inside != url or "//" not in url.partition("#")[0].partition("?")[0]:
         return _of_ours(inside, runbooks)
@@ -45,9 +45,9 @@ def judge(url: str | None, runbooks: Runbooks, base: str) -> Verdict:
         parts = urlsplit(url)
         host = parts.hostname
     except ValueError:
-        return LinkStatus.NOWHERE, "not an address"
+        return LinkStatus.NOWHERE, "not a valid URL"
     if parts.scheme not in {"http", "https"} or not host or any(sign.isspace() for sign in url):
-        return LinkStatus.NOWHERE, "not an http(s) address"
+        return LinkStatus.NOWHERE, "not an http(s) URL"
     return NOT_ASKED
 
 
@@ -58,11 +58,11 @@ def _of_ours(path: str, runbooks: Runbooks) -> Verdict:
         return LinkStatus.NOWHERE, "no such file in the runbook folder"
     if section and unquote(section) not in anchors:
         return LinkStatus.NOWHERE, "no such section in that runbook"
-    return LinkStatus.OK, "a runbook of ours"
+    return LinkStatus.OK, "in the runbook folder"
 
 
 def asked(urls: Iterable[str], ask: Callable[[str], Verdict]) -> dict[str, Verdict]:
-    """The verdict of ``ask`` on each page, asked once however many alerts and sections lead to it."""
+    """Return the result of ``ask`` for each URL, calling it once per page regardless of sections."""
     pages = {url: urldefrag(url).url for url in urls}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = dict(zip(dict.fromkeys(pages.values()), pool.map(ask, dict.fromkeys(pages.values())), strict=True))
@@ -70,15 +70,15 @@ def asked(urls: Iterable[str], ask: Callable[[str], Verdict]) -> dict[str, Verdi
 
 
 def of_status(status: int) -> Verdict:
-    """What an answer to a GET says: a redirection leads on; only what is not there, or never was, leads nowhere."""
+    """Classify the response status of a GET: a redirect is ok; only 404 and 410 are broken."""
     if status in {404, 410}:
-        return LinkStatus.NOWHERE, f"answers {status}"
+        return LinkStatus.NOWHERE, f"status {status}"
     if status < 400:
-        return LinkStatus.OK, f"answers {status}"
-    return LinkStatus.UNCHECKED, f"answers {status}"
+        return LinkStatus.OK, f"status {status}"
+    return LinkStatus.UNCHECKED, f"status {status}"
 
 
 def counted(verdicts: Iterable[Verdict]) -> dict[str, int]:
-    """How many lead where; together as many as there are alerts."""
+    """Count the links by state."""
     counts = Counter(leads for leads, _ in verdicts)
     return {leads.value: counts[leads] for leads in LinkStatus}

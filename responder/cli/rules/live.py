@@ -1,4 +1,4 @@
-"""The groups of a live Alertmanager, as the webhooks it would send of them."""
+"""Groups of a live Alertmanager, as the webhook payloads it would send."""
 
 from __future__ import annotations
 
@@ -17,28 +17,25 @@ _ACTIVE = {"active": "true", "silenced": "false", "inhibited": "false"}
 
 
 def ask(base: str, cluster: str, matchers: tuple[str, ...], settings: Settings, now: datetime) -> list[Sample]:
-    """The groups that hold an alert which all ``matchers`` fit and nothing mutes. Raises Fatal where there is none.
+    """Return the groups with an active alert that all ``matchers`` match. Raises FatalError if there is none.
 
-    ``GET /api/v2/alerts/groups`` (Alertmanager's openapi.yaml). The matchers are Alertmanager's own, and so is their
-    reading.
+    ``GET /api/v2/alerts/groups`` (Alertmanager's openapi.yaml). Alertmanager parses and evaluates the matchers.
     """
     query = urlencode([*_ACTIVE.items(), *(("filter", each) for each in matchers)])
     answer = get_json(f"{base.rstrip('/')}/api/v2/alerts/groups?{query}", settings)
     try:
         found = list(groups(plain(base), cluster, answer, now))
     except (KeyError, TypeError, AttributeError) as error:
-        raise FatalError(f"{plain(base)}: the answer is not that of /api/v2/alerts/groups: {error!r}") from error
+        raise FatalError(f"{plain(base)}: unexpected response from /api/v2/alerts/groups: {error!r}") from error
     if not found:
-        raise FatalError(
-            f"{plain(base)}: no alert fires there that {'fits the matchers' if matchers else 'nothing mutes'}"
-        )
+        raise FatalError(f"{plain(base)}: no active alert{' matches --filter' if matchers else ''}")
     return found
 
 
 def groups(base: str, cluster: str, answer: Any, now: datetime) -> Iterator[Sample]:
-    """A sample for each group of the decoded answer.
+    """Yield a sample for each group of the decoded response.
 
-    The API does not say the group key: it is that of a root route here, and with it the dedup key.
+    The API has no group key, so group key and dedup key are those of a root route.
     """
     for group in answer:
         labels, receiver = dict(group["labels"]), str(group["receiver"]["name"])

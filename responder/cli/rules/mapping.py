@@ -1,4 +1,4 @@
-"""Which rule each alert of Prometheus meets: as a value and as JSON."""
+"""Mapping of Prometheus alerts to rules, as a value and as JSON."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from responder.triage.rule_index import RuleIndex
 
 @dataclass(frozen=True, slots=True)
 class AlertMapping:
-    """One alert, and what it would get. ``leads`` is what its own ``runbook_url`` is worth.
+    """Alert with its rule and severity. ``leads`` is the state of its own ``runbook_url``.
 
-    ``weight`` says how often it fired lately; None where no Prometheus was asked. ``unknown_word`` is the word for its
-    severity that the rule does not understand, as ``label="word"``.
+    ``weight`` is how often it fired; None without --prometheus. ``unknown_word`` is the severity word that the rule
+    does not map, as ``label="word"``.
     """
 
     alert: AlertRule
@@ -35,21 +35,21 @@ class AlertMapping:
 
     @property
     def caught(self) -> bool:
-        """Whether only the rule that matches everything takes it."""
+        """True if only the catch-all rule matches."""
         return not self.rule.matchers
 
     @property
     def pages(self) -> bool:
-        """Whether somebody may be woken: not by a rule that only records."""
+        """True if the alert may page; a rule that only records does not."""
         return self.severity.pages and self.rule.action is Action.NOTIFY
 
 
 @dataclass(frozen=True, slots=True)
 class CoverageReport:
-    """All alerts. ``problems`` are the files that could not be read, with why; ``sources`` counts the others.
+    """Mapping of all alerts. ``problems`` are the files that could not be read; ``sources`` counts the others.
 
-    ``lately`` is the range that weights are about, empty where there are none; ``strange`` is what fired in it and is
-    none of the alerts.
+    ``lately`` is the period of the weights, empty without weights; ``strange`` is the weight of alerts that fired but
+    are not among the rows.
     """
 
     rows: tuple[AlertMapping, ...]
@@ -61,12 +61,12 @@ class CoverageReport:
 
     @property
     def idle(self) -> tuple[Rule, ...]:
-        """The rules that no alert meets, but for the one that matches everything and those in shadow."""
+        """Return rules that match no alert, except the catch-all and shadow rules."""
         met = {row.rule.id for row in self.rows}
         return tuple(rule for rule in self.book.rules if rule.id not in met and rule.matchers and not rule.shadow)
 
     def by_rule(self) -> Iterator[tuple[Rule, tuple[AlertMapping, ...]]]:
-        """Each rule with the alerts it takes, in the order of the rules."""
+        """Return each rule with the alerts it decides, in rule order."""
         found: dict[str, list[AlertMapping]] = {}
         for row in self.rows:
             found.setdefault(row.rule.id, []).append(row)
@@ -76,7 +76,7 @@ class CoverageReport:
 def rows(
     alerts: Iterable[AlertRule], book: RuleBook, extra: Mapping[str, str], leads: Callable[[str | None], Verdict]
 ) -> tuple[AlertMapping, ...]:
-    """What each alert would get; ``extra`` are labels it is thought to carry where it does not say so itself."""
+    """Map each alert to its rule and severity; ``extra`` are labels added to alerts without them."""
     matching = RuleIndex(book.rules)
     found = []
     for alert in alerts:
@@ -102,7 +102,7 @@ def _firing(labels: Mapping[str, str], annotations: Mapping[str, str]) -> Alert:
 
 
 def summary(found: CoverageReport) -> dict[str, Any]:
-    """The numbers. ``matched`` and ``caught`` make up ``alerts``, and so do those of ``severities`` and ``rules``."""
+    """Return the totals. ``matched`` and ``caught`` add up to ``alerts``, as do ``severities`` and ``rules``."""
     caught = sum(row.caught for row in found.rows)
     numbers: dict[str, Any] = {
         "sources": found.sources,
@@ -132,7 +132,7 @@ def _severities(found: CoverageReport) -> list[int]:
 
 
 def as_json(found: CoverageReport) -> dict[str, Any]:
-    """For scripts. Its keys are relied upon: add, never rename."""
+    """Return the JSON output. Scripts rely on its keys: add, never rename."""
     return {
         "summary": summary(found),
         "alerts": [
@@ -161,6 +161,6 @@ def as_json(found: CoverageReport) -> dict[str, Any]:
 
 
 def where(row: AlertMapping) -> str:
-    """Where the alert is defined."""
+    """Return the file and line of the alert's definition."""
     source = one_line(row.alert.source)
     return f"{source}:{row.alert.line}" if row.alert.line else source

@@ -1,4 +1,4 @@
-"""Which rule each alert of Prometheus meets, as people read it."""
+"""Mapping of Prometheus alerts to rules, as text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from responder.model.text import number_of, one_line
 
 
 def lines(found: CoverageReport, *, everything: bool) -> Iterator[str]:
-    """The alerts by rule, those that fall to the catch-all, the rules that meet none, and the numbers."""
+    """Yield the alerts by rule, those of the catch-all, the rules without alerts, and the totals."""
     for rule, rows in found.by_rule():
         if rows and (rule.matchers or everything):
             yield click.style(f"{rule.id}  {len(rows)}  {rule.runbook or ''}".rstrip(), bold=True)
@@ -26,7 +26,7 @@ def lines(found: CoverageReport, *, everything: bool) -> Iterator[str]:
         sources = Counter(row.alert.source for row in caught)
         yield from (f"  {count:>5}  {one_line(source)}" for source, count in sources.most_common())
     if found.idle and found.rows:
-        yield click.style("rules that meet none of these alerts", bold=True)
+        yield click.style("rules matching no alert", bold=True)
         yield from (f"  {rule.id}  ({rule.place})" for rule in found.idle)
     yield from _unknown_words(found)
     yield from _nowhere(found, everything=everything)
@@ -56,11 +56,11 @@ def _unknown_words(found: CoverageReport) -> Iterator[str]:
 
 
 def _nowhere(found: CoverageReport, *, everything: bool) -> Iterator[str]:
-    """The alerts whose own runbook nobody can open; those that name none are many, and only counted."""
+    """Yield alerts with a broken ``runbook_url``; those without one only if ``everything``."""
     wanted = {LinkStatus.NOWHERE, LinkStatus.MISSING} if everything else {LinkStatus.NOWHERE}
     lost = [row for row in found.rows if row.leads[0] in wanted]
     if lost:
-        yield click.style("alerts whose runbook_url leads nowhere", bold=True)
+        yield click.style("alerts with a broken runbook_url", bold=True)
     for row in lost:
         url = one_line(row.alert.annotations.get("runbook_url", ""))
         yield f"  {one_line(row.alert.name):<48} {url} ({row.leads[1]})  {where(row)}"
@@ -72,17 +72,17 @@ def _numbers(numbers: Mapping[str, Any], lately: str) -> Iterator[str]:
     severities = ", ".join(f"{count} {name}" for name, count in numbers["severities"].items())
     used = sum(count > 0 for count in numbers["rules"].values())
     yield ""
-    whose = f"{numbers['matched']} meet a rule of their own{share}, {numbers['caught']} fall to the catch-all"
-    yield f"{number_of(alerts, 'alert')} of {number_of(numbers['sources'], 'source')}: {whose}"
+    whose = f"{numbers['matched']} matched by a rule{share}, {numbers['caught']} by the catch-all only"
+    yield f"{number_of(alerts, 'alert')} from {number_of(numbers['sources'], 'source')}: {whose}"
     yield f"severities: {severities}; {numbers['paging']} may page"
-    yield f"rules: {used} of {len(numbers['rules'])} meet an alert"
+    yield f"rules: {used} of {len(numbers['rules'])} match an alert"
     urls = numbers["runbook_urls"]
     yield (
-        f"runbook_url: {urls['ok']} lead to a runbook, {urls['unchecked']} to something that was not checked, "
-        f"{urls['nowhere']} nowhere, {urls['missing']} are missing"
+        f"runbook_url: {urls['ok']} ok, {urls['unchecked']} not checked, "
+        f"{urls['nowhere']} broken, {urls['missing']} missing"
     )
     if lately:
-        caught = f"{numbers['fired_caught']} times and {numbers['hours_caught']} h of it fell to the catch-all"
+        caught = f"of these {numbers['fired_caught']} times, {numbers['hours_caught']} h by the catch-all only"
         yield f"fired in {lately}: {numbers['fired']} times, {numbers['hours']} h; {caught}"
     if lately and numbers["fired_strange"]:
-        yield f"and {numbers['fired_strange']} times, {numbers['hours_strange']} h, what is none of these alerts"
+        yield f"other alerts: {numbers['fired_strange']} times, {numbers['hours_strange']} h"

@@ -1,4 +1,4 @@
-"""One test case against the rules: what it expects, what came of it, and where they differ."""
+"""Evaluation of a test case: expected and actual results, and their differences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from responder.triage.matchers import predicate
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A field of which something else was expected than what came."""
+    """Field whose actual value is not the expected one."""
 
     field: str
     expected: Any
@@ -28,7 +28,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseResult:
-    """What came of a case. ``problem`` says why nothing did; ``traces`` has one for each body of the case."""
+    """Result of a case. ``problem`` says why there is none; ``traces`` has an entry per payload of the case."""
 
     case: Case
     traces: tuple[Trace, ...] = ()
@@ -37,21 +37,21 @@ class CaseResult:
 
     @property
     def good(self) -> bool:
-        """Whether all of it came as expected."""
+        """True if every field is as expected."""
         return not self.problem and not self.differences
 
     @property
     def verdict(self) -> str:
-        """ok, FAIL, or todo for a known gap."""
+        """Result in a word: ok, FAIL, or todo for a known gap."""
         return "todo" if self.case.todo else "ok" if self.good else "FAIL"
 
 
 def prove(case: Case, desk: DecisionContext, runbooks: Runbooks) -> CaseResult:
-    """Follow the case's alert, or every body it names, and compare what the case speaks of."""
+    """Decide the alerts or every payload of the case, and compare the fields of ``expect``."""
     traces = tuple(trace(sample, desk, runbooks, case.now, case.findings) for sample in _samples(case))
     problems = [problem for each in traces for problem in each.shown.problems]
     if problems or not traces:
-        return CaseResult(case=case, traces=traces, problem="; ".join(problems) or "there is no alert in it")
+        return CaseResult(case=case, traces=traces, problem="; ".join(problems) or "no alert in the payload")
     found = tuple(difference for each in traces for difference in _differences(case.expect, each))
     return CaseResult(case=case, traces=traces, differences=found)
 
@@ -74,7 +74,7 @@ def _differences(expect: Mapping[str, Any], found: Trace) -> Iterator[Difference
 
 
 def _shown(field: str, wanted: Any, got: Any) -> Any:
-    """What a person needs to see of what came; of a Slack message only what should not be in it."""
+    """Return the part of the actual value to show; of a Slack message only the forbidden texts."""
     if field == "slack_not_contains":
         return [text for text in wanted if text in got]
     if field == "subject":
@@ -93,7 +93,7 @@ def _subject(wanted: str | Mapping[str, str | None], got: Mapping[str, str | Non
 
 
 def _title(wanted: str, got: str) -> bool:
-    """A glob in which brackets are themselves, or a regex behind ~ that is found anywhere."""
+    """Match a glob with literal brackets, or after ~ a regex anywhere in the text."""
     if wanted.startswith("~"):
         return _regex(wanted[1:])(got)
     return fnmatchcase(got, wanted.replace("[", "[[]"))
@@ -129,11 +129,12 @@ def _asked(found: Trace) -> list[str]:
 
 
 def _read(found: Trace) -> str:
-    """What people read in channels that page nobody."""
+    """Return the messages to channels that do not page."""
     read = (each for each in found.shown.sent if not each.channel.pages)
     return "\n".join(request.body.decode() for each in read for request in each.requests)
 
 
+#: Actual value for each field of ``expect``.
 FIELDS: Mapping[str, Callable[[Trace], Any]] = {
     "rule": lambda found: _rule(found).id,
     "severity": lambda found: found.severity.name if found.severity else None,
@@ -151,7 +152,6 @@ FIELDS: Mapping[str, Callable[[Trace], Any]] = {
     "slack_not_contains": _read,
     "action": lambda found: _rule(found).action.value,
 }
-"""What came, by the field of ``expect`` that speaks of it."""
 
 _TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
     "probes_include": lambda wanted, got: set(wanted) <= set(got),

@@ -1,4 +1,4 @@
-"""Which rules, and which of their matchers and changes of the severity, test cases have tried."""
+"""Test coverage of rules, of their matchers and of their ``adjust`` entries."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from responder.triage.matchers import holds
 
 @dataclass(frozen=True, slots=True)
 class RuleCoverage:
-    """What no case has tried.
+    """Coverage of the rules by test cases.
 
-    ``unreached`` are rules that no case ends at; ``untried`` are matchers that never decided, with their rules;
-    ``idle`` are entries of ``adjust`` that never applied. ``rules`` and ``matchers`` count what there is. A matcher
-    decides where it does not hold and all others of its rule do: only then does the rule depend on it.
+    ``unreached`` are rules that decide no case; ``untried`` are matchers that were never decisive, with their rules;
+    ``idle`` are entries of ``adjust`` that never applied. ``rules`` and ``matchers`` are the totals. A matcher is
+    decisive if it fails while all others of its rule hold.
     """
 
     rules: int
@@ -29,17 +29,17 @@ class RuleCoverage:
 
     @property
     def share(self) -> float:
-        """The rules that some case ends at, in percent."""
+        """Share of rules that decide a case, in percent."""
         return 100.0 * (self.rules - len(self.unreached)) / self.rules
 
     @property
     def matcher_share(self) -> float:
-        """The matchers that some case depends on, in percent; all of them where there are none."""
+        """Share of decisive matchers, in percent; 100 if there are none."""
         return 100.0 * (self.matchers - len(self.untried)) / self.matchers if self.matchers else 100.0
 
 
 def reach(rules: tuple[Rule, ...], traces: Iterable[Trace]) -> RuleCoverage:
-    """What the cases have reached. Every alert of a body counts; a rule in shadow is reached where it would decide."""
+    """Compute the coverage. Every alert of a payload counts; a shadow rule is reached where it would decide."""
     traces = list(traces)
     rulings = [ruling for each in traces if each.decision for ruling in each.decision.rulings]
     ends = {each.rule.id for ruling in rulings for each in (ruling, ruling.trial) if each}
@@ -55,13 +55,13 @@ def reach(rules: tuple[Rule, ...], traces: Iterable[Trace]) -> RuleCoverage:
             (rule, entry)
             for rule in rules
             for entry in rule.adjust
-            if (rule.id, entry) not in applied and not (rule.shadow and entry.findings)  # probes of those are not asked
+            if (rule.id, entry) not in applied and not (rule.shadow and entry.findings)  # shadow rules run no probes
         ),
     )
 
 
 def _applied(found: Trace) -> Iterator[tuple[str, Adjustment]]:
-    """The entries of ``adjust`` that applied, with the ids of their rules: of each alert, and once findings are in."""
+    """Yield the ``adjust`` entries that applied, before and after findings, with the ids of their rules."""
     if found.decision is None:
         return
     firing = sum(ruling.alert.firing for ruling in found.decision.rulings)

@@ -1,4 +1,4 @@
-"""`responder rules schema`: the JSON Schema of the rule files, for editors."""
+"""``responder rules schema``: print the JSON Schema of rule files, for editors."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import click
 
 @click.command()
 def schema() -> None:
-    """Print the JSON Schema of a rule file, which editors use to check and complete.
+    """Print the JSON Schema of rule files, for validation and completion in editors.
 
-    Keep it beside the rules as schema.json, and write into each rule file: # yaml-language-server: $schema=schema.json
+    Save it beside the rules as schema.json, and add to each rule file: # yaml-language-server: $schema=schema.json
     """
     click.echo(text(), nl=False)
 
 
 def text() -> str:
-    """The schema as it stands in ``rules/schema.json``."""
+    """Return the text of ``rules/schema.json``."""
     import json
 
     from responder.diagnose.probes import PROBES

@@ -1,4 +1,4 @@
-"""The alerts and their rules as one HTML page, with nothing loaded from anywhere."""
+"""Mapping of Prometheus alerts to rules, as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -43,37 +43,37 @@ input[name="view"]:checked + label.tab { background: CanvasText; color: Canvas; 
   td, td.n { display: block; border: 0; padding: 0 .4rem; text-align: left; min-width: 0; } td:empty { display: none; }
   td:nth-child(1), td:nth-child(2) { display: inline; font-weight: bold; }
   td:nth-child(n+3)::before { opacity: .7; }
-  td:nth-child(3)::before { content: "its label: "; } td:nth-child(4)::before { content: "rule: "; }
+  td:nth-child(3)::before { content: "severity label: "; } td:nth-child(4)::before { content: "rule: "; }
   td:nth-child(8)::before { content: "times: "; } td:nth-child(9)::before { content: "hours: "; } }
 @media print { body { max-width: none; margin: 0; font-size: 9pt; } label.tab { display: none; }
   thead th { position: static; } tr, summary { break-inside: avoid; } details { border: 0; } }
 """
 _HEAD = (
-    "<th>severity</th><th>alert</th><th>its label</th><th>rule</th><th>runbook</th><th>its runbook_url</th>"
+    "<th>severity</th><th>alert</th><th>severity label</th><th>rule</th><th>runbook</th><th>runbook_url</th>"
     "<th>defined in</th>"
 )
 _OFTEN = "<th class=n>times</th><th class=n>hours</th>"
 _MARKS = {LinkStatus.OK: "good", LinkStatus.MISSING: "warn", LinkStatus.NOWHERE: "bad", LinkStatus.UNCHECKED: ""}
+#: Totals highlighted if they are not zero.
 _BAD = {
-    "fall to the catch-all": "bad",
-    "severity not understood": "bad",
-    "rules that meet none": "warn",
-    "runbook_url leads nowhere": "bad",
+    "catch-all only": "bad",
+    "unmapped severity": "bad",
+    "rules matching no alert": "warn",
+    "broken runbook_url": "bad",
     "no runbook_url": "warn",
-    "by the catch-all": "bad",
+    "of these catch-all only": "bad",
 }
-"""Numbers that had better be zero."""
 _VIEWS = {
     "by-rule": "by rule",
     "by-name": "by name",
     "by-severity": "by severity",
     "by-source": "by source",
-    "by-times": "by how often it fired",
+    "by-times": "by times fired",
 }
 
 
 def sheet(found: CoverageReport) -> str:
-    """The page. All of it but the words here comes from files, and is escaped."""
+    """Return the page. All text from files is escaped."""
     return "\n".join(_page(found)) + "\n"
 
 
@@ -81,7 +81,7 @@ def _page(found: CoverageReport) -> Iterator[str]:
     yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Alerts and their rules</title>'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield f"<style>{_STYLE}</style></head><body>"
-    yield f"<h1>Alerts and their rules</h1><p>Rules of revision <code>{found.book.revision[:12]}</code>.</p>"
+    yield f"<h1>Alerts and their rules</h1><p>Rules revision <code>{found.book.revision[:12]}</code>.</p>"
     yield from _numbers(found)
     if found.problems:
         yield f"<h2>Not read</h2><ul>{''.join(f'<li>{_text(each)}</li>' for each in found.problems)}</ul>"
@@ -107,17 +107,20 @@ def _numbers(found: CoverageReport) -> Iterator[str]:
     numbers = summary(found)
     shown = {
         "alerts": numbers["alerts"],
-        "meet a rule of their own": numbers["matched"],
-        "fall to the catch-all": numbers["caught"],
+        "matched by a rule": numbers["matched"],
+        "catch-all only": numbers["caught"],
         "may page": numbers["paging"],
         **numbers["severities"],
-        "severity not understood": sum(numbers["unknown_words"].values()),
-        "rules that meet none": len(numbers["idle"]),
-        "runbook_url leads nowhere": numbers["runbook_urls"]["nowhere"],
+        "unmapped severity": sum(numbers["unknown_words"].values()),
+        "rules matching no alert": len(numbers["idle"]),
+        "broken runbook_url": numbers["runbook_urls"]["nowhere"],
         "no runbook_url": numbers["runbook_urls"]["missing"],
     }
     if found.lately:
-        shown |= {f"times fired in {found.lately}": numbers["fired"], "by the catch-all": numbers["fired_caught"]}
+        shown |= {
+            f"times fired in {found.lately}": numbers["fired"],
+            "of these catch-all only": numbers["fired_caught"],
+        }
     yield f"<dl>{''.join(_number(name, count) for name, count in shown.items())}</dl>"
 
 
@@ -127,13 +130,13 @@ def _number(name: str, count: int) -> str:
 
 
 def _urgent(group: tuple[Rule, tuple[AlertMapping, ...]]) -> tuple[bool, bool]:
-    """What no rule of its own takes comes first, for there is work to do; rules that meet nothing come last."""
+    """Sort key: the catch-all first, since its alerts need a rule; rules without alerts last."""
     rule, rows = group
     return not rows, bool(rule.matchers)
 
 
 def _group(rule: Rule, rows: tuple[AlertMapping, ...], most: int) -> Iterator[str]:
-    """A rule with its alerts, and a bar as long as there are many of them; ``most`` make a whole one."""
+    """Render a rule with its alerts and a bar for their number; ``most`` fill the bar."""
     mark = "bad" if rows and not rule.matchers else "good" if rows else "warn"
     runbook = _text(str(rule.runbook)) if rule.runbook else "no runbook"
     share = 100 * len(rows) / max(1, most)
@@ -168,7 +171,7 @@ def _table(rows: Iterable[AlertMapping]) -> Iterator[str]:
 
 
 def _name(row: AlertMapping) -> str:
-    """The alert's name, leading to the page that it names itself."""
+    """Render the alert's name, as a link to its ``runbook_url`` if there is one."""
     url = row.alert.annotations.get("runbook_url", "")
     if url.startswith(("https://", "http://")) and url.isascii() and url.isprintable() and " " not in url:
         return f'<a href="{escape(url)}" rel="noreferrer noopener">{_text(row.alert.name)}</a>'

@@ -1,4 +1,4 @@
-"""A stored incident, explained with the rules of today beside what was decided then."""
+"""Stored incident: its decision compared with that of the current rules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from responder.store.incidents import incidents
 
 @dataclass(frozen=True, slots=True)
 class StoredIncident:
-    """An incident, and the last of its webhooks in which something fired: what its severity and rule come from."""
+    """Incident, and its last notification with a firing alert, which determines severity and rule."""
 
     incident: Incident
     sample: Sample
@@ -28,16 +28,16 @@ class StoredIncident:
 
 
 def find(name: str, settings: Settings) -> StoredIncident:
-    """The stored incident of that id. Raises Fatal where there is none, or its webhooks are not kept any more."""
+    """Load an incident by id. Raises FatalError if it does not exist or its notifications have been pruned."""
     with bootstrap.database(settings) as database, database.read() as connection:
         incident = incidents.find(connection, name.strip().upper())
         if incident is None:
-            raise FatalError(f"the store knows no incident {name}")
+            raise FatalError(f"no incident {name} in the database")
         deliveries = history.of_incident(connection, incident.id)
         told = next((each for each in deliveries if _fires(each)), None)
     if told is None:
-        raise FatalError(f"no webhook of {incident.id} in which an alert fires is kept any more")
-    source = f"{incident.id}, delivery {told.id} of {told.received_at:%Y-%m-%d %H:%M:%SZ}"
+        raise FatalError(f"all notifications of {incident.id} with a firing alert have been pruned")
+    source = f"{incident.id}, notification {told.id} of {told.received_at:%Y-%m-%d %H:%M:%SZ}"
     return StoredIncident(incident, Sample(source, told.body, cluster=told.cluster), told.received_at)
 
 
@@ -50,7 +50,7 @@ def _fires(delivery: Notification) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class StoredComparison:
-    """What was decided then, and what would be now. ``changed`` says whether people would notice."""
+    """Stored and current decision: (rule, severity) and the revision of the rules."""
 
     incident: str
     then: tuple[str, str]
@@ -59,12 +59,12 @@ class StoredComparison:
 
     @property
     def changed(self) -> bool:
-        """Whether another rule decides, or another severity comes of it."""
+        """True if rule or severity differ."""
         return self.then != self.now
 
 
 def compare(incident: Incident, decision: Decision, revision: str) -> StoredComparison:
-    """Rule and severity, then and with the rules of ``revision``."""
+    """Compare rule and severity with those of the rules of ``revision``."""
     return StoredComparison(
         incident.id,
         (incident.rule, incident.severity),
@@ -74,11 +74,11 @@ def compare(incident: Incident, decision: Decision, revision: str) -> StoredComp
 
 
 def lines(found: StoredComparison) -> tuple[tuple[str, str], ...]:
-    """The heading and the text of each line about it."""
+    """Return heading and text of each output line."""
     (then_rule, then_severity), (now_rule, now_severity) = found.then, found.now
     then_revision, now_revision = (each[:12] for each in found.revisions)
-    rules = "the same rule files" if then_revision == now_revision else f"rules {now_revision}"
-    verdict = "another answer" if found.changed else "the same answer"
+    rules = "same rules" if then_revision == now_revision else f"rules {now_revision}"
+    verdict = "changed" if found.changed else "unchanged"
     return (
         ("THEN", f"{then_severity} from rule {then_rule}, rules {then_revision}"),
         ("NOW", f"{now_severity} from rule {now_rule}, {rules}: {verdict}"),
@@ -86,7 +86,7 @@ def lines(found: StoredComparison) -> tuple[tuple[str, str], ...]:
 
 
 def as_json(found: StoredComparison) -> dict[str, Any]:
-    """For scripts. Its keys are relied upon: add, never rename."""
+    """Return the JSON output. Scripts rely on its keys: add, never rename."""
     return {
         "id": found.incident,
         "changed": found.changed,

@@ -1,4 +1,4 @@
-"""`responder rules test`: declarative cases for the rules, decided exactly as `serve` would decide them."""
+"""``responder rules test``: run test cases, decided as in ``serve``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _TestRun:
 
     @property
     def short(self) -> bool:
-        """Whether the cases reach less than their files want."""
+        """True if the coverage is below the minimum of the files."""
         return self.reach.share < self.wanted or self.reach.matcher_share < self.wanted_matchers
 
     def count(self, verdict: str) -> int:
@@ -46,8 +46,10 @@ class _TestRun:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--run", "only", metavar="REGEX", help="Run only the cases whose name matches.")
 @click.option("--junit", "report", type=click.Path(path_type=Path), help="Write a JUnit report to this file.")
-@click.option("--coverage", is_flag=True, help="Show rules and matchers never tried; fail below the files' minimum.")
-@click.option("--update", is_flag=True, help="Write what came into the files, for review.")
+@click.option(
+    "--coverage", is_flag=True, help="Show rules and matchers without a test; fail below the minimum of the files."
+)
+@click.option("--update", is_flag=True, help="Write the actual results to the files, for review.")
 @RULES
 @RUNBOOKS
 def test(
@@ -60,13 +62,13 @@ def test(
     rules: str | None,
     runbooks: str | None,
 ) -> None:
-    """Run the cases of FILES against the rules.
+    """Run the test cases of FILES against the rules.
 
-    Without FILES these are all of the folder tests inside that of the rules. A failure shows each field that differs
-    and the steps that led to it. Nothing is asked or sent, and the environment only names the folders: the result is
-    the same everywhere.
+    Default: all files in the folder tests inside the rules folder. A failure shows each field that differs and the
+    steps that led to it. Runs no probes and sends nothing; of the environment it reads only the names of the folders,
+    so that results are the same everywhere.
 
-    Exit status: 0 all as expected, 1 not, 2 for a wrong command line.
+    Exit status: 0 if all cases pass, 1 if one fails, 2 for a wrong command line.
     """
     pattern = _pattern(only)
     with named_failures():
@@ -87,7 +89,7 @@ def _pattern(only: str | None) -> re.Pattern[str]:
     try:
         return re.compile(only or "")
     except re.error as error:
-        raise click.BadParameter(f"this is not a regex: {error}", param_hint="--run") from error
+        raise click.BadParameter(f"invalid regex: {error}", param_hint="--run") from error
 
 
 def _run(files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runbooks: str | None) -> _TestRun:
@@ -101,9 +103,9 @@ def _run(files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runb
     sets: list[CaseSet] = [load_cases(path) for path in files or _default(Path(rules) / "tests")]
     proofs = {each.path: [prove(case, desk, anchors) for case in each.cases if only.search(case.name)] for each in sets}
     if only.pattern and not any(proofs.values()):
-        raise click.BadParameter(f"no case has a name that matches '{only.pattern}'", param_hint="--run")
+        raise click.BadParameter(f"no case name matches '{only.pattern}'", param_hint="--run")
     if not any(proofs.values()):
-        raise FatalError("there are no cases: the files hold none")
+        raise FatalError("no test cases in the files")
     traces = [trace for several in proofs.values() for proof in several for trace in proof.traces]
     wanted = max((each.min_rules for each in sets), default=0.0)
     matchers = max((each.min_matchers for each in sets), default=0.0)
@@ -111,7 +113,7 @@ def _run(files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runb
 
 
 def _desk(rules: str, runbooks: str) -> tuple[DecisionContext, Runbooks]:
-    """A desk with every channel and some Prometheus, whatever is configured here."""
+    """Return a decision context with every channel and a Prometheus, independent of the environment."""
     from responder.settings import Settings
 
     desk = desk_of(rules, runbooks, Settings(prometheus_url=ANY_PROMETHEUS))
@@ -121,7 +123,7 @@ def _desk(rules: str, runbooks: str) -> tuple[DecisionContext, Runbooks]:
 def _default(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.glob("*.y*ml") if path.is_file())
     if not found:
-        raise FatalError(f"there are no cases: {folder} holds no *.yaml file")
+        raise FatalError(f"no test cases: no *.yaml file in {folder}")
     return found
 
 
@@ -131,7 +133,7 @@ def _lines(found: _TestRun, *, coverage: bool) -> Iterator[str]:
     for proofs in found.proofs.values():
         for proof in proofs:
             verdict = click.style(f"{proof.verdict:<4}", fg=_COLOURS[proof.verdict])
-            again = "  (it is as expected now: remove todo)" if proof.case.todo and proof.good else ""
+            again = "  (passes now: remove todo)" if proof.case.todo and proof.good else ""
             yield f"{verdict} {proof.case.name}{again}"
             if proof.verdict == "FAIL":
                 yield f"     at {proof.case.place}"
@@ -161,15 +163,15 @@ def _coverage(found: _TestRun) -> Iterator[str]:
     from responder.cli.rules.trace_text import entry_text
 
     reach = found.reach
-    yield f"coverage: {reach.share:.1f} % of the rules, {found.wanted:g} % wanted"
-    yield f"coverage: {reach.matcher_share:.1f} % of the matchers, {found.wanted_matchers:g} % wanted"
+    yield f"coverage: {reach.share:.1f} % of the rules, minimum {found.wanted:g} %"
+    yield f"coverage: {reach.matcher_share:.1f} % of the matchers, minimum {found.wanted_matchers:g} %"
     for rule in reach.unreached:
-        yield f"  no case ends at rule {rule.id} ({rule.place})"
+        yield f"  rule {rule.id} decides no case ({rule.place})"
     for rule, matcher in reach.untried:
         said = str(matcher) if len(str(matcher)) <= 72 else f"{str(matcher)[:69]}..."
-        yield f"  in rule {rule.id} no case depends on {said}"
+        yield f"  rule {rule.id}: no case depends on {said}"
     for rule, entry in reach.idle:
-        yield f"  in rule {rule.id} no case has an alert for which adjust {entry_text(entry)}"
+        yield f"  rule {rule.id}: in no case adjust {entry_text(entry)}"
 
 
 def _update(found: _TestRun) -> Iterator[str]:
@@ -183,8 +185,8 @@ def _update(found: _TestRun) -> Iterator[str]:
         after, left = amend(before, failed)
         if after != before:
             _write(path, after)
-            yield f"{path}: rewritten, review it"
-        yield from (f"by hand: {text}" for text in left)
+            yield f"{path}: updated, review it"
+        yield from (f"update manually: {text}" for text in left)
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Why an alert gets what it gets: every step from its labels to the people who are told, as a value."""
+"""Trace of a decision: every step from an alert's labels to its channels."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ from responder.triage.rule_index import EvaluatedRule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """A decision with all that led to it. ``decision`` is None where the body could not be read; ``shown`` says why.
+    """Decision with every step that led to it. ``decision`` is None if the payload is invalid; ``shown`` says why.
 
-    ``asks`` are the questions of the rule's probes, also those that are skipped, and where nothing is asked any more.
-    ``runbook`` says what was found of the runbook: ok, no such file, no such section, or none. ``dedup`` is the key,
-    and ``gathered`` the labels it covers where several groups are gathered.
-    ``truncated`` is how many alerts of the group max_alerts has cut off. ``revision`` is that of the rules, ``stored``
-    what was decided of a stored incident, and whether it would be again.
+    ``asks`` are all probes of the rule, including skipped ones. ``runbook`` is the state of the runbook: ok, no such
+    file, no such section, or none. ``dedup`` is the dedup key, ``gathered`` the labels it covers if the rule gathers
+    several groups. ``truncated`` counts the alerts that max_alerts removed. ``revision`` is that of the rules,
+    ``stored`` the comparison with a stored incident.
     """
 
     shown: Preview
@@ -51,12 +50,12 @@ class Trace:
 
     @property
     def severity(self) -> Severity | None:
-        """The severity in the end."""
+        """Final severity, after findings."""
         return self.shown.severity
 
     @property
     def held(self) -> str:
-        """Why nobody is woken at this hour, empty where a window is open or there is none."""
+        """Reason why a paging window holds the page; empty if none does."""
         turned = self.shown.turned
         if turned is not None:
             return turned.turn.held
@@ -64,7 +63,7 @@ class Trace:
 
     @property
     def reason(self) -> str:
-        """Why it has that severity, and why nobody is woken where that is so."""
+        """Reason of the severity, and of a held page."""
         if self.decision is None:
             return ""
         turned, ruling = self.shown.turned, self.decision.ruling.reason
@@ -72,12 +71,12 @@ class Trace:
 
     @property
     def page(self) -> bool:
-        """Whether somebody is woken."""
+        """True if on-call is paged."""
         return self.shown.page
 
     @property
     def budget(self) -> float:
-        """Seconds that the page waits at most: as short as the worst severity wants that findings can make of it."""
+        """Maximum wait of the page in seconds: the shortest budget of all severities that findings can lead to."""
         assert self.decision is not None
         turns = (turn.severity for turn in self.decision.turns)
         return min(each.page_budget for each in (self.decision.severity, *turns))
@@ -86,9 +85,9 @@ class Trace:
 def trace(
     sample: Sample, desk: DecisionContext, runbooks: Runbooks, now: datetime, findings: Mapping[str, str] | None = None
 ) -> Trace:
-    """Follow one body to the end, with the triage of ``serve``; nothing is asked, stored or sent.
+    """Decide a payload with the triage of ``serve``; no probe runs, nothing is stored or sent.
 
-    ``findings`` are answers of probes by their names, as one word each.
+    ``findings`` are assumed probe results by probe name, a word each.
     """
     shown = preview(sample, desk, now, answering(findings) if findings else None, explain=True)
     if findings and (problem := unasked(findings, shown.asks)):

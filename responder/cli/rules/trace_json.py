@@ -1,4 +1,4 @@
-"""A trace as scripts read it."""
+"""Trace of a decision as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from responder.triage.rule_index import EvaluatedRule
 
 
 def as_json(found: Trace) -> dict[str, Any]:
-    """The element of ``rules explain --output json``. Its keys are relied upon: add, never rename."""
+    """Return an element of ``rules explain --output json``. Scripts rely on its keys: add, never rename."""
     decision = found.decision
     if decision is None:
         return {"source": found.shown.source, "problems": redacted(list(found.shown.problems))}

@@ -1,4 +1,4 @@
-"""A trace as people read it."""
+"""Trace of a decision as text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from responder.notify.delivery.route import pagers
 
 
 def lines(found: Trace) -> Iterator[str]:
-    """The trace as people read it."""
+    """Yield the lines of the trace."""
     decision = found.decision
     yield click.style(one_line(found.shown.source), bold=True)
     for problem in found.shown.problems:
@@ -29,14 +29,14 @@ def lines(found: Trace) -> Iterator[str]:
         f"{name}={redact_value(name, value)}" for name, value in sorted(alert.labels.items()) if name != "alertname"
     )
     more = f"  and {len(decision.rulings) - 1} more in its group" if len(decision.rulings) > 1 else ""
-    more += f"  and {found.truncated} that max_alerts has cut off" if found.truncated else ""
+    more += f"  and {found.truncated} removed by max_alerts" if found.truncated else ""
     state = "firing" if alert.firing else "resolved"
-    name = alert.name or "an alert without a name"
+    name = alert.name or "alert without a name"
     yield _row("ALERT", one_line(f"{name}  {{{labels}}}  {state} since {alert.starts_at:%H:%M:%SZ}{more}"))
     yield _row("SUBJECT", one_line(f"{_about(subject.service, subject.name)}  {subject.why}"))
     for rejected in subject.rejected:
         yield _row("", one_line(f"rejected {rejected}"))
-    yield _row("RULES", "the first that matches decides")
+    yield _row("RULES", "the first match decides")
     yield from _steps(found)
     yield _row("SEVERITY", f"{decision.severity.name}  from rule {rule.id}, {one_line(decision.ruling.reason)}")
     for entry in rule.adjust if found.shown.turned is None else ():
@@ -63,7 +63,7 @@ def lines(found: Trace) -> Iterator[str]:
 
 
 def _gathered(found: Trace) -> str:
-    """What makes deliveries the same incident."""
+    """Describe the key by which notifications belong to the same incident."""
     if not found.gathered:
         of = f"{found.cluster} and {found.group_key}" if found.cluster else found.group_key
         return f"sha256({of})"
@@ -72,10 +72,10 @@ def _gathered(found: Trace) -> str:
 
 
 def entry_text(entry: Adjustment) -> str:
-    """What an entry of ``adjust`` does, and where."""
+    """Describe an entry of ``adjust``: effect and condition."""
     where = [*map(str, entry.matchers), *([f"{entry.firing} alerts fire"] if entry.firing else [])]
     where += map(str, entry.findings)
-    return f"{'raises' if entry.raises else 'lowers'} it {_whither(entry)} where {' and '.join(where)}"
+    return f"{'raises' if entry.raises else 'lowers'} the severity {_whither(entry)} if {' and '.join(where)}"
 
 
 def _whither(adjustment: Adjustment) -> str:
@@ -85,7 +85,7 @@ def _whither(adjustment: Adjustment) -> str:
 
 
 def _about(service: str | None, name: str) -> str:
-    return f"service={service}" if service else f"{name} (no service of the catalogue)"
+    return f"service={service}" if service else f"{name} (not in the catalog)"
 
 
 def _steps(found: Trace) -> Iterator[str]:
@@ -96,17 +96,17 @@ def _steps(found: Trace) -> Iterator[str]:
             skipped += 1
             continue
         if step.matched:
-            held = " and ".join(map(str, step.rule.matchers)) or "it matches everything"
+            held = " and ".join(map(str, step.rule.matchers)) or "matches everything"
             text = click.style(f"+ {one_line(held)}  <- chosen ({step.rule.place})", fg="green")
         elif step.shadow:
             text = click.style(f"+ {one_line(in_shadow(found.shown))}", fg="yellow")
         elif step.matched is None:
-            text = "  not evaluated: the first match decides; would match too"
+            text = "  not evaluated: the first match decides; would match as well"
         else:
             text = f"- {_short(str(step.failed))}  got {_short(one_line(label_of(step) or ''))!r}"
         yield _row("", f"{number:>3} {step.rule.id:<{width}} {text}")
     if skipped:
-        yield _row("", f"    {skipped} more not evaluated, and would not match")
+        yield _row("", f"    {skipped} more not evaluated, would not match")
 
 
 def _short(text: str) -> str:
@@ -124,12 +124,12 @@ def _probes(found: Trace) -> Iterator[str]:
 def _route(found: Trace) -> str:
     decision = found.decision
     if decision is None or not found.route:
-        return "nobody is told"
+        return "no message"
     severity = found.severity or decision.severity
     paging = pagers({})
     told = ", ".join(f"{name} {severity.pagerduty}" if name in paging else name for name in found.route)
-    woken = "somebody is woken" if found.page else "nobody is woken"
-    return f"{told}; {woken}; the page waits {found.budget:g} s at most"
+    pages = "pages on-call" if found.page else "does not page"
+    return f"{told}; {pages}; waits up to {found.budget:g} s for probes"
 
 
 def _row(name: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""How often alerts fired lately, as a Prometheus remembers it: what a rule is worth. Pure."""
+"""Weight of alerts: how often they fired, from a Prometheus. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COARSEST = 60
 
 @dataclass(frozen=True, slots=True)
 class FiringStats:
-    """How many times an alert began to fire, and how many hours it did, all its series together."""
+    """Number of times an alert started firing, and hours it fired, over all its series."""
 
     times: float = 0.0
     hours: float = 0.0
@@ -24,16 +24,16 @@ class FiringStats:
 
 NOTHING = FiringStats()
 
+#: Alert name and its ``severity`` label, empty if it has none.
 Key = tuple[str, str]
-"""The name of an alert and its label ``severity``, empty where it has none."""
 
 
 class NoVectorError(Exception):
-    """An answer of Prometheus that does not say how often alerts fired."""
+    """Response of Prometheus that is not an instant vector of alert counts."""
 
 
 def queries(since: timedelta) -> tuple[str, str]:
-    """What to ask for the times and for the hours. Prometheus looks once a minute, more often in a short range."""
+    """Return the queries for times and hours. The resolution is a minute, finer for a short period."""
     seconds = int(since.total_seconds())
     step = max(1, min(_COARSEST, seconds // _STEPS))
     began = f"({_FIRING} unless {_FIRING} offset {step}s)"
@@ -43,7 +43,7 @@ def queries(since: timedelta) -> tuple[str, str]:
 
 
 def read(times: Any, hours: Any) -> dict[Key, FiringStats]:
-    """The weight of each alert out of the answers to both queries. Raises NoVectorError."""
+    """Return the weight of each alert from the responses to both queries. Raises NoVectorError."""
     began, lasted = _values(times), _values(hours)
     return {key: FiringStats(began.get(key, 0.0), lasted.get(key, 0.0)) for key in began.keys() | lasted.keys()}
 
@@ -55,14 +55,14 @@ def _values(answer: Any) -> dict[Key, float]:
             for each in answer["data"]["result"]
         }
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise NoVectorError(f"it does not say how often alerts fired: {error!r}") from error
+        raise NoVectorError(f"the response is not a vector of alert counts: {error!r}") from error
 
 
 def shared(alerts: Sequence[AlertRule], weights: dict[Key, FiringStats]) -> tuple[list[FiringStats], FiringStats]:
-    """The weight of each alert, and of what fired and is none of them. Together they are what was given.
+    """Return the weight of each alert, and that of fired alerts which are not listed. The total is preserved.
 
-    What fired belongs to the alert of its name and severity, else to those of its name without a severity of their own.
-    Several that cannot be told apart share it.
+    A weight belongs to the alert of the same name and severity, else to those of the name without a severity label.
+    Alerts that cannot be distinguished share it.
     """
     named: dict[str, list[int]] = {}
     for number, alert in enumerate(alerts):

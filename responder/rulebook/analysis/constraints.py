@@ -12,8 +12,8 @@ from responder.rulebook.analysis import regular_language as lang
 from responder.rulebook.analysis.re2_parser import BeyondError
 from responder.rulebook.analysis.re2_parser import language as regex_language
 
+#: A set of at most so many strings is kept as a list of them.
 WORDS: Final = 256
-"""A set of at most so many strings is kept as a list of them."""
 
 Predicate = Callable[[Matcher], Callable[[str], bool]]
 
@@ -35,11 +35,11 @@ class Constraint:
         return all(predicate(matcher)(value) for matcher in self.matchers)
 
 
+#: The constraints of one rule, by label.
 Profile = Mapping[str, Constraint]
-"""The constraints of one rule, by label."""
 
+#: What a rule asks of a label that it does not name.
 FREE: Final = Constraint((), None, lang.EVERYTHING)
-"""What a rule asks of a label that it does not name."""
 
 
 def profile(matchers: Iterable[Matcher], predicate: Predicate) -> Profile:

@@ -16,8 +16,8 @@ from responder.rulebook.analysis.regular_language import (
     union,
 )
 
+#: Characters of a pattern; longer ones are not reasoned about.
 LONGEST: Final = 2_000
-"""Characters of a pattern; longer ones are not reasoned about."""
 REPEATS: Final = 50
 DEEPEST: Final = 20
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 LAST: Final = 0x10FFFF
+#: So many states are looked at before a question counts as too hard.
 STATES: Final = 400
-"""So many states are looked at before a question counts as too hard."""
+#: So many parts of a state are taken apart before it counts as too hard.
 SIZE: Final = 4_000
-"""So many parts of a state are taken apart before it counts as too hard."""
 
 
 class TooHardError(Exception):

@@ -50,8 +50,8 @@ class RuleOutcome:
         return self.rule, self.severity, self.runbook
 
 
+#: What becomes of a notification on which triage fails.
 NOTHING = RuleOutcome(rule="", severity="", rank=0, runbook="", told=(), pages=False, begins=False, reason="")
-"""What becomes of a notification on which triage fails."""
 
 
 _BEGINNINGS = frozenset({MessageKind.START, MessageKind.AGAIN})

@@ -8,8 +8,8 @@ from datetime import date, datetime
 
 from responder.rulebook.backtest.outcome import DifferenceKind, RuleOutcome
 
+#: What is lost is counted for the rule that gave it, everything else for the one that gives it now.
 _OF_THE_OLD = frozenset({DifferenceKind.LOST_PAGE, DifferenceKind.RUNBOOK_LOST})
-"""What is lost is counted for the rule that gave it, everything else for the one that gives it now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

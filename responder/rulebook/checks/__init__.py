@@ -39,6 +39,7 @@ from responder.rulebook.checks import (
 )
 from responder.rulebook.rule_files import Check
 
+#: Without these there is no rule book: ``serve`` does not start on what they find.
 REQUIRED: dict[str, Check] = {
     "missing-platform": missing_platform.check,
     "duplicate-id": duplicate_id.check,
@@ -58,8 +59,8 @@ REQUIRED: dict[str, Check] = {
     "unknown-runbook": unknown_runbook.check,
     "unknown-section": unknown_section.check,
 }
-"""Without these there is no rule book: ``serve`` does not start on what they find."""
 
+#: What is legal and most likely wrong: for ``rules check`` only, and a comment can silence it.
 ADVICE: dict[str, Check] = {
     "impossible-match": impossible_match.check,
     "shadowed-rule": shadowed_rule.check,
@@ -78,6 +79,5 @@ ADVICE: dict[str, Check] = {
     "unused-pack": unused_pack.check,
     "unused-window": unused_window.check,
 }
-"""What is legal and most likely wrong: for ``rules check`` only, and a comment can silence it."""
 
 CHECKS: dict[str, Check] = REQUIRED | ADVICE

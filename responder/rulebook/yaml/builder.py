@@ -13,8 +13,8 @@ from responder.rulebook.yaml.scalars import resolve
 Path = tuple[str | int, ...]
 
 DEEPEST: Final = 32
+#: Characters in one scalar.
 LONGEST_TEXT: Final = 64 * 1024
-"""Characters in one scalar."""
 
 
 @dataclass(slots=True)

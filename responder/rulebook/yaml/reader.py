@@ -15,8 +15,8 @@ from yaml.reader import ReaderError
 from responder.model.problem import Place, Problem
 from responder.rulebook.yaml.builder import Builder, NodePositions, Path, place
 
+#: Bytes. 10,000 rules take about 4 MB.
 LARGEST_FILE: Final = 16 * 1024 * 1024
-"""Bytes. 10,000 rules take about 4 MB."""
 
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]")
 

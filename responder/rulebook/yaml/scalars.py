@@ -7,14 +7,14 @@ from typing import Final
 
 Scalar = str | int | float | bool | None
 
+#: Characters. A longer run of digits stays a text: no number in a rule file needs more.
 LONGEST_NUMBER: Final = 300
-"""Characters. A longer run of digits stays a text: no number in a rule file needs more."""
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
+#: What a scalar that is not a text begins with; most begin otherwise.
 _FIRST = frozenset("~ntfNTF0123456789+-.")
-"""What a scalar that is not a text begins with; most begin otherwise."""
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _ENDLESS = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")

@@ -41,7 +41,7 @@ def test_stats_shows_every_table_and_how_full_it_is(database: Database, database
     assert line.split()[1] == "2"
     assert f"{LONG_AGO:%Y-%m-%d %H:%M:%SZ}" in line
     assert "1 decided, 1 new" in line
-    assert "of RESPONDER_MAX_DATABASE_BYTES (8.6 GB); kept for 90 days" in shown.output
+    assert "of RESPONDER_MAX_DATABASE_BYTES (8.6 GB); retention 90 days" in shown.output
 
 
 def test_stats_can_be_read_by_programs(database: Database, database_url: str) -> None:
@@ -66,7 +66,7 @@ def test_prune_shows_first_and_then_does_the_same(database: Database, database_u
     third = run(database_url, "prune", "--dry-run")
     assert json.loads(first.output) == json.loads(second.output)
     assert {each["table"]: each["rows"] for each in json.loads(first.output)}["messages"] == 3
-    assert third.output == "0 rows, 0 B, would go\n"
+    assert third.output == "0 rows, 0 B, would be deleted\n"
     with database.read() as connection:
         assert len(inbox.take(connection, 10)) == 1
 
@@ -81,7 +81,7 @@ def test_prune_keeps_a_day(database_url: str) -> None:
     """Notifications of the last day cannot be pruned, since the next ones are compared with them."""
     refused = run(database_url, "prune", "--older-than", "12h")
     assert refused.exit_code == 2
-    assert "keeps at least 1d" in refused.output
+    assert "must be at least 1d" in refused.output
 
 
 def test_a_backup_is_whole_though_webhooks_arrive(database: Database, database_url: str, tmp_path: Path) -> None:

@@ -68,29 +68,34 @@ def judged(text: str, *expected: ExpectedHeartbeat, given: Settings = GIVEN) -> 
 
 def test_a_configuration_that_suits_us_is_fine() -> None:
     """A correct configuration gives no advice."""
-    assert judged(GOOD) == [(Level.OK, "sends to us by responder")]
+    assert judged(GOOD) == [(Level.OK, "sends to responder through responder")]
     assert judged(GOOD.replace("alertmanager/prod\n", "alertmanager/prod/\n")) == judged(GOOD)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "level", "said"),
     [
-        ("/webhook/alertmanager/prod", "/other", Level.BAD, "no receiver posts to"),
-        ("receiver: responder", "receiver: elsewhere", Level.BAD, "no route leads to our receiver"),
-        ("send_resolved: true", "send_resolved: false", Level.BAD, "does not send what is resolved"),
+        ("/webhook/alertmanager/prod", "/other", Level.BAD, "no receiver sends to"),
+        ("receiver: responder", "receiver: elsewhere", Level.BAD, "no route uses responder's receiver"),
+        ("send_resolved: true", "send_resolved: false", Level.BAD, "has send_resolved: false"),
         ("max_alerts: 0", "max_alerts: 10", Level.WARN, "sends at most 10 alerts"),
         ("http_config: {authorization: {type: Bearer, credentials: <secret>}}", "", Level.BAD, "no credentials"),
-        ("[alertname, cluster]", "['...']", Level.WARN, "one incident for each alert"),
+        ("[alertname, cluster]", "['...']", Level.WARN, "one incident per alert"),
         ("group_interval: 1m", "group_interval: 1h", Level.WARN, "group_interval of 60 min"),
         ("group_interval: 1m", "repeat_interval: 2d", Level.WARN, "repeat_interval of 48 h"),
-        ("    repeat_interval: 1m\n", "", Level.BAD, "the Watchdog comes every 240 min"),
+        ("    repeat_interval: 1m\n", "", Level.BAD, "the Watchdog arrives every 240 min"),
         (
             "  - receiver: responder\n    matchers: ['alertname=\"Watchdog\"']",
             "  - receiver: elsewhere\n    matchers: ['alertname=\"Watchdog\"']",
             Level.BAD,
-            "the Watchdog does not reach us",
+            "the Watchdog is not routed to responder",
         ),
-        ("  receiver: responder\n  group_by", "  receiver: elsewhere\n  group_by", Level.WARN, "does not reach us"),
+        (
+            "  receiver: responder\n  group_by",
+            "  receiver: elsewhere\n  group_by",
+            Level.WARN,
+            "do not reach responder",
+        ),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -107,9 +112,9 @@ def test_each_slip_is_found(old: str, new: str, level: Level, said: str) -> None
     [
         ("5m", 300, 600, ""),
         ("10m", 600, 900, ""),
-        ("8m", 300, 600, "has a group_interval of 480 s, and RESPONDER_GROUP_INTERVAL is 300"),
-        ("1m", 900, 1200, "no route to us has a group_interval over 60 s, and RESPONDER_GROUP_INTERVAL is 900"),
-        ("10m", 600, 600, "has a group_interval of 600 s, and RESPONDER_RECONCILE_GRACE is 600"),
+        ("8m", 300, 600, "has a group_interval of 480 s, but RESPONDER_GROUP_INTERVAL is 300"),
+        ("1m", 900, 1200, "the longest group_interval is 60 s, but RESPONDER_GROUP_INTERVAL is 900"),
+        ("10m", 600, 600, "has a group_interval of 600 s, but RESPONDER_RECONCILE_GRACE is 600"),
     ],
 )
 def test_what_we_wait_for_a_peer_suits_its_routes(interval: str, group_interval: int, grace: int, said: str) -> None:
@@ -125,7 +130,7 @@ def test_what_we_wait_for_a_peer_suits_its_routes(interval: str, group_interval:
 def test_a_hidden_address_is_known_by_the_name_of_its_receiver() -> None:
     """Newer Alertmanagers hide the address of a webhook."""
     assert judged(GOOD.replace("http://responder:8080/webhook/alertmanager/prod", "<secret>")) == [
-        (Level.OK, "sends to us by responder")
+        (Level.OK, "sends to responder through responder")
     ]
 
 
@@ -133,7 +138,7 @@ def test_a_watchdog_that_nobody_expects_is_a_slip() -> None:
     """The dead man's switch is of use only where it is switched on."""
     data: Any = read("alertmanager", GOOD.encode()).data
     [found] = judge("alertmanager", data, (), parse, predicate, GIVEN)
-    assert (found.level, found.what) == (Level.WARN, "the Watchdog arrives, and the rules expect none")
+    assert (found.level, found.what) == (Level.WARN, "Watchdog received but no heartbeat configured")
 
 
 def test_routes_are_followed_as_alertmanager_follows_them() -> None:
@@ -260,7 +265,7 @@ def test_a_secret_that_others_can_read_is_told(tmp_path: Path) -> None:
     path.chmod(0o644)
     patient = replace(a_patient(Wire("")), environment={"RESPONDER_SLACK_BOT_TOKEN_FILE": str(path)})
     assert [each.what for each in settings(patient) if "RESPONDER_SLACK_BOT_TOKEN_FILE" in each.what] == [
-        "the file of RESPONDER_SLACK_BOT_TOKEN_FILE can be read by every user"
+        "the file of RESPONDER_SLACK_BOT_TOKEN_FILE is world-readable"
     ]
     path.chmod(0o600)
     assert not [each for each in settings(patient) if "SLACK_BOT_TOKEN_FILE" in each.what]

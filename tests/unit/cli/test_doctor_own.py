@@ -70,14 +70,14 @@ def test_a_database_of_another_program_is_bad(tmp_path: Path) -> None:
 def test_a_database_that_serve_can_use_is_no_trouble(tmp_path: Path) -> None:
     """Before the first start there is nothing to fix, whatever else the database holds."""
     found = _examined(tmp_path / "shop.db", "CREATE TABLE parcels (parcel TEXT)")
-    assert (found[-1].level, found[-1].what) == (Level.SKIPPED, "holds nothing of responder yet")
+    assert (found[-1].level, found[-1].what) == (Level.SKIPPED, "has no responder tables yet")
 
 
 @pytest.mark.parametrize(
     ("year", "level", "said"),
     [
-        (1970, Level.BAD, "says 1970-01-01, before this release was made"),
-        (2027, Level.SKIPPED, "nobody to compare with"),
+        (1970, Level.BAD, "set to 1970-01-01, before the release date"),
+        (2027, Level.SKIPPED, "no server responded to compare with"),
     ],
 )
 def test_a_clock_that_never_was_set_is_bad(year: int, level: Level, said: str) -> None:

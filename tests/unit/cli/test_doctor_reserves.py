@@ -73,8 +73,8 @@ def paged(**settings: object) -> Settings:
 @pytest.mark.parametrize(
     ("settings", "level", "said"),
     [
-        ({}, Level.WARN, "calls nobody"),
-        ({"slack_bot_token": Secret("xoxb-1")}, Level.WARN, "calls nobody"),
+        ({}, Level.WARN, "no fallback channel"),
+        ({"slack_bot_token": Secret("xoxb-1")}, Level.WARN, "no fallback channel"),
         ({"pagerduty_fallback_url": "https://eu.example.com"}, Level.OK, "goes to PagerDuty's second key"),
         (
             {"slack_bot_token": Secret("x"), "slack_oncall_group": "S0123ABCD", "smtp_host": "m"},
@@ -216,6 +216,6 @@ def test_a_test_mail_is_sent_where_it_is_asked_for() -> None:
     with MailStandIn() as server:
         patient = replace(mails(server, smtp_tls="none", pagerduty_routing_key=Secret("")), book=book, send=True)
         [found] = channels.test_messages(patient)
-        assert (found.level, found.what) == (Level.OK, "smtp took a test page and its end")
+        assert (found.level, found.what) == (Level.OK, "smtp accepted a test page and its resolve")
         assert len(server.mails) == 2
-        assert "a test by responder doctor" in str(server.mails[0].message["Subject"])
+        assert "test by responder doctor" in str(server.mails[0].message["Subject"])

@@ -102,9 +102,9 @@ def test_a_page_that_was_taken_back_is_listed_with_its_reason(office: Office) ->
     listed = office.run("messages", "list", "--state", "withdrawn")
     assert listed.exit_code == 0, listed.output
     assert "lowered to P3 because health is ok" in listed.stdout
-    assert "Taken back  lowered to P3 because health is ok" in office.run("messages", "show", "1").stdout
+    assert "Withdrawn   lowered to P3 because health is ok" in office.run("messages", "show", "1").stdout
     refused = office.run("messages", "resend", "1").stderr
-    assert "message 1: not sent again: withdrawn before it was sent: lowered to P3" in refused
+    assert "message 1: not resent: withdrawn before it was sent: lowered to P3" in refused
 
 
 def test_every_state_can_be_listed() -> None:
@@ -154,7 +154,7 @@ def test_what_was_given_up_can_be_sent_again(office: Office) -> None:
     accepted = office.run("messages", "resend", "1", "99")
     assert accepted.exit_code == 1
     assert "resending it would notify twice" in accepted.stderr
-    assert "message 99: not sent again: no such message" in accepted.stderr
+    assert "message 99: not resent: no such message" in accepted.stderr
     assert "responder messages list" in accepted.stderr
 
 
@@ -196,13 +196,13 @@ def test_a_replay_says_what_it_will_do_and_keeps_the_body_anew(office: Office) -
     looked = office.run("replay", str(number), "--dry-run")
     assert looked.exit_code == 0, looked.output
     assert "Rule        service-down, P1" in looked.stdout
-    assert "Tells       pagerduty trigger, slack post, slack details" in looked.stdout
+    assert "Sends       pagerduty trigger, slack post, slack details" in looked.stdout
     told = json.loads(office.run("replay", str(number), "--dry-run", "--output", "json").stdout)
     assert (told["rule"], told["severity"], told["kept_as"]) == ("service-down", "P1", None)
     assert told["tells"] == ["pagerduty trigger", "slack post", "slack details"]
     assert Inbox(office.database).find(number + 1) is None
     done = office.run("replay", str(number))
-    assert f"kept as delivery {number + 1}" in done.stdout
+    assert f"stored as notification {number + 1}" in done.stdout
     again = Inbox(office.database).find(number + 1)
     assert again is not None
     assert (again.body, again.cluster) == (SERVICE_DOWN, "prod-eu")
@@ -239,7 +239,7 @@ def test_what_cannot_be_replayed_has_a_name(office: Office) -> None:
     bad = box.set_aside(b'{"version": "3"}', 16, "10.0.0.1", 400, "$.version: is not 4", NOW)
     still = office.run("replay", "--rejected", str(bad))
     assert still.exit_code == 1
-    assert "still cannot be taken" in still.stderr
+    assert "is still invalid" in still.stderr
     cut = box.set_aside(b"{}", 999, "10.0.0.1", 413, "too large", NOW)
     assert "only 2 of 999 bytes" in office.run("replay", "--rejected", str(cut)).stderr
     assert "responder rejects list" in office.run("replay", "--rejected", "99").stderr

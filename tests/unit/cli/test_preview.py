@@ -58,8 +58,8 @@ def test_alerts_that_were_cut_off_are_spoken_of() -> None:
     body = to_bytes(a_body(alerts=[an_alert(labels=LABELS)], truncatedAlerts=3))
     assert element(body)["truncated"] == 3
     assert "truncated" not in element(FIRING)
-    assert cut_off(3).startswith("3 alerts were cut off by Alertmanager's max_alerts")
-    assert cut_off(1).startswith("1 alert was cut off")
+    assert cut_off(3).startswith("3 alerts were removed by Alertmanager's max_alerts")
+    assert cut_off(1).startswith("1 alert was removed")
 
 
 def test_a_heartbeat_sends_nothing() -> None:

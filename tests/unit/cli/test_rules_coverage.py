@@ -111,8 +111,8 @@ def test_people_read_the_numbers_last(folder: Path) -> None:
     """The summary is at the end: the number of alerts without a rule."""
     done = _coverage(str(folder))
     assert done.exit_code == 0, done.output
-    assert "5 alerts of 2 sources: 3 meet a rule of their own (60 %), 2 fall to the catch-all\n" in done.output
-    assert "rules: 4 of 36 meet an alert" in done.output
+    assert "5 alerts from 2 sources: 3 matched by a rule (60 %), 2 by the catch-all only\n" in done.output
+    assert "rules: 4 of 36 match an alert" in done.output
     assert "NobodyKnows" not in done.output
     assert "NobodyKnows" in _coverage(str(folder), "--all").output
 
@@ -159,7 +159,7 @@ def test_the_page_begins_with_what_no_rule_knows(folder: Path) -> None:
     assert names[0] == ("100.0", "bad", "unknown")
     assert {mark for _, mark, _ in names[1:4]} == {"good"}
     assert names[-1][0] == "0.0"
-    assert '<dt>fall to the catch-all</dt><dd class="bad">2</dd>' in page
+    assert '<dt>catch-all only</dt><dd class="bad">2</dd>' in page
 
 
 def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
@@ -170,8 +170,8 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
     assert done.exit_code == 1
     assert "broken.yaml: line " in done.output
     assert "missing.yaml: No such file or directory" in done.output
-    assert "empty: the folder has no .yaml or .yml file" in done.output
-    assert "5 alerts of 2 sources" in done.output
+    assert "empty: no .yaml or .yml file in this folder" in done.output
+    assert "5 alerts from 2 sources" in done.output
     assert _coverage().exit_code == 2
 
 
@@ -206,8 +206,8 @@ def test_a_live_prometheus_is_asked_what_fired() -> None:
         ("ServiceDown", 0.0, 0.0),
         ("NobodyKnows", 41.0, 12.5),
     }
-    assert "fired in 7d: 41 times, 12.5 h; 41 times and 12.5 h of it fell to the catch-all" in text
-    assert "and 2 times, 1.0 h, what is none of these alerts" in text
+    assert "fired in 7d: 41 times, 12.5 h; of these 41 times, 12.5 h by the catch-all only" in text
+    assert "other alerts: 2 times, 1.0 h" in text
     assert '<section class="view by-times">' in page
 
 
@@ -238,20 +238,20 @@ def test_no_firing_is_lost_or_counted_twice(alerts: list[tuple[str, str]], fired
 LINKS = {
     None: (LinkStatus.MISSING, "no runbook_url"),
     "  ": (LinkStatus.MISSING, "no runbook_url"),
-    "a.md#one": (LinkStatus.OK, "a runbook of ours"),
-    "./a.md": (LinkStatus.OK, "a runbook of ours"),
+    "a.md#one": (LinkStatus.OK, "in the runbook folder"),
+    "./a.md": (LinkStatus.OK, "in the runbook folder"),
     "a.md#three": (LinkStatus.NOWHERE, "no such section in that runbook"),
     "b.md": (LinkStatus.NOWHERE, "no such file in the runbook folder"),
     "../etc/passwd": (LinkStatus.NOWHERE, "no such file in the runbook folder"),
-    "https://read.example.com/books/a.md#one": (LinkStatus.OK, "a runbook of ours"),
+    "https://read.example.com/books/a.md#one": (LinkStatus.OK, "in the runbook folder"),
     "https://read.example.com/books/b.md": (LinkStatus.NOWHERE, "no such file in the runbook folder"),
-    "https://other.example.com/a.md": (LinkStatus.UNCHECKED, "not asked for"),
-    "https://other.example.com/{{ $labels.job }}": (LinkStatus.UNCHECKED, "a template fills it in"),
-    "ftp://example.com/a.md": (LinkStatus.NOWHERE, "not an http(s) address"),
-    "https://": (LinkStatus.NOWHERE, "not an http(s) address"),
-    "https://[": (LinkStatus.NOWHERE, "not an address"),
-    "https://example.com/a b": (LinkStatus.NOWHERE, "not an http(s) address"),
-    "javascript:alert(1)//": (LinkStatus.NOWHERE, "not an http(s) address"),
+    "https://other.example.com/a.md": (LinkStatus.UNCHECKED, "not requested"),
+    "https://other.example.com/{{ $labels.job }}": (LinkStatus.UNCHECKED, "contains a template"),
+    "ftp://example.com/a.md": (LinkStatus.NOWHERE, "not an http(s) URL"),
+    "https://": (LinkStatus.NOWHERE, "not an http(s) URL"),
+    "https://[": (LinkStatus.NOWHERE, "not a valid URL"),
+    "https://example.com/a b": (LinkStatus.NOWHERE, "not an http(s) URL"),
+    "javascript:alert(1)//": (LinkStatus.NOWHERE, "not an http(s) URL"),
 }
 
 
@@ -290,14 +290,14 @@ def test_pages_are_asked_for_only_when_wanted(tmp_path: Path) -> None:
     _adds_up(found)
     leads = [(each["runbook_url_leads"], each["runbook_url_why"]) for each in found["alerts"]]
     assert leads[:5] == [
-        ("ok", "answers 200"),
-        ("ok", "answers 200"),
-        ("ok", "answers 302"),
-        ("nowhere", "answers 404"),
-        ("unchecked", "answers 500"),
+        ("ok", "status 200"),
+        ("ok", "status 200"),
+        ("ok", "status 302"),
+        ("nowhere", "status 404"),
+        ("unchecked", "status 500"),
     ]
     assert leads[5][0] == "unchecked"
-    assert f"{server.url}/gone (answers 404)" in text
+    assert f"{server.url}/gone (status 404)" in text
 
 
 def test_a_prometheus_that_does_not_answer_is_named() -> None:
@@ -355,4 +355,4 @@ def test_words_that_no_map_has_are_listed(tmp_path: Path) -> None:
     found = json.loads(_coverage(str(tmp_path), "--output", "json").output)
     assert found["summary"]["unknown_words"] == {'severity="s2"': 2, 'severity="s1"': 1}
     assert {row["alert"]: row["unknown_word"] for row in found["alerts"]}["A3"] is None
-    assert "severity not understood" in _coverage(str(tmp_path), "--output", "html").output
+    assert "unmapped severity" in _coverage(str(tmp_path), "--output", "html").output

@@ -127,7 +127,7 @@ def test_an_empty_list_is_a_problem(path: Path) -> None:
     """A list from which everything was filtered out does not pass for one in which all is well."""
     path.write_text("[]")
     (sample,) = samples([str(path)], NO_INPUT, NOW)
-    assert sample.problem == "the list is empty: it holds no alert"
+    assert sample.problem == "empty list: no alert"
 
 
 def test_a_file_of_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:

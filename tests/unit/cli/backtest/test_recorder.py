@@ -116,9 +116,9 @@ def test_lines_that_are_neither_are_named(run: Run) -> None:
     assert done.exit_code == 1
     assert "4 could not be read:" in done.output
     assert "  -:1: Input data was truncated" in done.output
-    assert "  -:5: neither an event of Alertmanager's recorder nor a webhook body" in done.output
-    assert "  -:6: a notification without its alerts or its group key" in done.output
-    assert "1 notification of -" in done.output
+    assert "  -:5: not an event of Alertmanager's event recorder and not a webhook payload" in done.output
+    assert "  -:6: notification without alerts or without group key" in done.output
+    assert "1 notification from -" in done.output
 
 
 @settings(deadline=None, max_examples=150)

@@ -126,7 +126,7 @@ def test_a_prometheus_that_refuses_is_quoted(run: Run) -> None:
         other = run("--prometheus", server.url)
     assert refused.exit_code == other.exit_code == 1
     assert "status 422: query timed out" in refused.stderr
-    assert "the answer is not that of a range query" in other.stderr
+    assert "the response is not a range query result" in other.stderr
     nobody = run("--prometheus", "http://127.0.0.1:1")
     assert nobody.exit_code == 1
     assert "http://127.0.0.1:1/api/v1/query_range: " in nobody.stderr

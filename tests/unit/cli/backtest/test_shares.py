@@ -71,7 +71,7 @@ def test_a_process_that_dies_is_told(sets: Path) -> None:
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     shares._processes[0].join()
-    with pytest.raises(FatalError, match="a process of the backtest has ended"):
+    with pytest.raises(FatalError, match="a backtest process died"):
         _to_the_end(shares)
 
 
