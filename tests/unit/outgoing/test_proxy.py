@@ -345,4 +345,4 @@ def test_doctor_names_the_proxy_and_not_its_password() -> None:
         "events.pagerduty.com through proxy.example:3128; hc.internal directly; probes use no proxy",
     )
     [none] = proxy(patient(pager))
-    assert (none.level, none.what) == (Level.SKIPPED, "vendors are called directly")
+    assert (none.level, none.what) == (Level.SKIPPED, "no proxy: vendors are reached directly")
