@@ -29,6 +29,8 @@ def check(patient: DoctorContext) -> tuple[Result, ...]:
     try:
         opened = Database(patient.settings.database_url.reveal())
         try:
+            if not opened.exists():  # reading would create an SQLite file
+                return (skipped(ABOUT, "no stored notifications"),)
             with opened.read() as connection:
                 stored = history.newest(connection, READ)
         finally:
