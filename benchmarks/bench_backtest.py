@@ -22,7 +22,7 @@ import harness
 
 from responder.store.database import Database
 from responder.store.schema.migrate import migrate
-from responder.store.schema.tables import bodies, deliveries
+from responder.store.schema.tables import notifications, payloads
 
 SIZES = (10_000, 100_000)
 GROUPS = 2_000
@@ -34,7 +34,7 @@ BEGAN = datetime(2026, 10, 24, tzinfo=UTC)
 NEVER = "0001-01-01T00:00:00Z"
 
 
-def notifications(count: int) -> Iterator[bytes]:
+def webhooks(count: int) -> Iterator[bytes]:
     """The given number of webhooks; a third of them are repeats."""
     chance = random.Random(3)
     known: dict[int, list[dict[str, Any]]] = {}
@@ -81,11 +81,11 @@ def fill(url: str, count: int) -> None:
     migrate(database)
     rows: list[dict[str, Any]] = []
     blobs: list[bytes] = []
-    for number, each in enumerate(notifications(count)):
+    for number, each in enumerate(webhooks(count)):
         rows.append({"received_at": BEGAN.timestamp() + 25.0 * number, "cluster": "", "state": "decided"})
         blobs.append(each)
         if len(rows) == 1_000 or number == count - 1:
-            database.append(rows, deliveries, blobs, bodies)
+            database.append(rows, notifications, blobs, payloads)
             rows, blobs = [], []
     database.close()
 

@@ -49,7 +49,7 @@ class Round:
 
 def count(database: Path, state: str = "") -> int:
     where = f"WHERE state = '{state}'" if state else ""
-    return int(harness.rows(database, f"SELECT count(*) FROM deliveries {where}")[0][0])
+    return int(harness.rows(database, f"SELECT count(*) FROM notifications {where}")[0][0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,11 @@ def measure(subject: Subject, name: str, seconds: float, number: int) -> Round:
             before, kept = server.cpu(), count(database)
             load = harness.storm(server, body, seconds, f"{number}m")
             backlog = harness.wait_for("everything is decided", decided)
-            spent = server.cpu() - before
+            full_after = server.cpu() - before
             held = count(database) - kept
         if load.accepted > held:
             raise Missing(f"{name}: {load.accepted} webhooks were acknowledged, {held} are in the database")
-        return Round(load, backlog, spent / max(1, held * ALERTS) * 1000)
+        return Round(load, backlog, full_after / max(1, held * ALERTS) * 1000)
 
 
 def show(found: dict[str, list[Round]]) -> dict[str, float]:

@@ -30,7 +30,7 @@ from harness import Missing, Server
 from responder.standins.pagerduty import PagerDutyStandIn
 from responder.store.database import Database
 from responder.store.schema.migrate import migrate
-from responder.store.schema.tables import bodies, deliveries
+from responder.store.schema.tables import notifications, payloads
 
 WEBHOOKS, BATCH, LOUD_EACH = 10_000, 500, 100
 FIRST_SECONDS = 3.0
@@ -100,7 +100,7 @@ def backlog(folder: Path) -> Path:
     for first in range(0, WEBHOOKS, BATCH):
         numbers = range(first, first + BATCH)
         blobs = [(quiet if n % LOUD_EACH else loud).replace(harness.NUMBER.encode(), b"b%09d" % n) for n in numbers]
-        database.append([row] * BATCH, deliveries, blobs, bodies)
+        database.append([row] * BATCH, notifications, blobs, payloads)
     database.close()
     return path
 
@@ -141,12 +141,12 @@ def due(database: Path) -> float:
 
 
 def count(database: Path, state: str) -> int:
-    return int(harness.rows(database, f"SELECT count(*) FROM deliveries WHERE state = '{state}'")[0][0])
+    return int(harness.rows(database, f"SELECT count(*) FROM notifications WHERE state = '{state}'")[0][0])
 
 
 def check(database: Path, pagerduty: PagerDutyStandIn, kept: Sequence[int]) -> None:
     """Acknowledged webhooks are decided, and no group has two incidents, here or at PagerDuty."""
-    decided = {number for (number,) in harness.rows(database, "SELECT id FROM deliveries WHERE state = 'decided'")}
+    decided = {number for (number,) in harness.rows(database, "SELECT id FROM notifications WHERE state = 'decided'")}
     lost = [number for number in [*range(1, WEBHOOKS + 1), *kept] if number not in decided]
     if lost:
         raise Missing(f"{len(lost)} webhooks were acknowledged and are not decided, the first is {lost[0]}")

@@ -26,7 +26,7 @@ from sqlalchemy import text
 from responder.engine.jobs.retention import RetentionJob
 from responder.model.clock import Deadline
 from responder.model.delivery import DiagnosisRequest
-from responder.notify.report.compose import letter
+from responder.notify.report.compose import compose_message
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
@@ -76,40 +76,40 @@ class Past:
         """Store one notification and leave it undecided."""
         return self._inbox.keep(self.body(), "", self._clock.now())
 
-    def opened(self, delivery: int, *, over: bool = True) -> None:
+    def opened(self, notification: int, *, over: bool = True) -> None:
         """An incident, its messages sent and its findings kept, and most often over."""
         now, self._number = self._clock.now(), self._number + 1
         name = f"INC-{self._number:010}"
         incident = replace(
-            an_incident(), id=name, dedup_key=name, open=not over, delivery=delivery, opened_at=now,
+            an_incident(), id=name, dedup_key=name, open=not over, notification=notification, opened_at=now,
             resolved_at=now + timedelta(hours=1) if over else None,
         )  # fmt: skip
         work = DiagnosisRequest(
             incident=name,
-            stream=name,
-            rank=1,
+            ordering_key=name,
+            priority=1,
             probes=("health",),
             subject=a_subject(),
             channels=("slack",),
         )
-        drafts = [
-            a_draft(incident=name, stream=name, channel="slack", step=step, due_at=now)
+        messages = [
+            a_draft(incident=name, ordering_key=name, channel="slack", step=step, due_at=now)
             for step in ("post", "reply", "edit")
         ]
-        with self._database.work() as connection:
+        with self._database.transaction() as connection:
             incidents.save(connection, [incident], [])
             incidents.save_contents(connection, [replace(a_content(), incident=name)], (), now)
-            outbox.write(connection, drafts, now)
-            for study in diagnoses.write(connection, [(work, now)], now, now):
-                diagnoses.finish(connection, study, now)
-            for _ in drafts:
+            outbox.write(connection, messages, now)
+            for job in diagnoses.write(connection, [(work, now)], now, now):
+                diagnoses.finish(connection, job, now)
+            for _ in messages:
                 for row in claims.claim(connection, LANE, now, now, 10):
-                    outbox.sent(connection, letter(row, now), {"ts": "17.5"}, now)
+                    outbox.sent(connection, compose_message(row, now), {"ts": "17.5"}, now)
 
-    def day(self, deliveries: int, *, over: bool = True) -> None:
+    def day(self, notifications: int, *, over: bool = True) -> None:
         """One day's webhooks."""
-        numbers = [self.keep() for _ in range(deliveries)]
-        with self._database.work() as connection:
+        numbers = [self.keep() for _ in range(notifications)]
+        with self._database.transaction() as connection:
             inbox.settle(connection, [(number, "decided", None, "new") for number in numbers])
         for number in numbers[::10]:
             self.opened(number, over=over)
@@ -126,9 +126,9 @@ def year(folder: Path, database: Database, clock: HandClock) -> tuple[int, int]:
     past.day(1, over=False)
     largest, came, rows = 0, 0, []
     for day in range(1, DAYS + 1):
-        deliveries = DELIVERIES * (STORM if day % 30 == 0 else 1)
-        past.day(deliveries)
-        came += deliveries * len(past.body())
+        notifications = DELIVERIES * (STORM if day % 30 == 0 else 1)
+        past.day(notifications)
+        came += notifications * len(past.body())
         for _ in range(6):
             clock.at += timedelta(hours=4)
             retention.run()
@@ -136,7 +136,7 @@ def year(folder: Path, database: Database, clock: HandClock) -> tuple[int, int]:
         if day % 60 == 0 or day == DAYS:
             with database.read() as connection:
                 kept = connection.execute(
-                    text("SELECT count(*), min(received_at) FROM deliveries WHERE state <> 'new'")
+                    text("SELECT count(*), min(received_at) FROM notifications WHERE state <> 'new'")
                 ).one()
             age = (clock.at.timestamp() - kept[1]) / 86400
             rows.append((day, f"{came / 1e6:.0f}", kept[0], f"{age:.0f}", f"{files(folder) / 1e6:.1f}"))
@@ -144,7 +144,7 @@ def year(folder: Path, database: Database, clock: HandClock) -> tuple[int, int]:
     return largest, came
 
 
-def patience(inbox_: Inbox, body: Callable[[], bytes], now: datetime, seconds: float) -> list[float]:
+def timing(inbox_: Inbox, body: Callable[[], bytes], now: datetime, seconds: float) -> list[float]:
     """Keep webhooks one after the other; the milliseconds that each took."""
     took, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
@@ -170,12 +170,12 @@ def main() -> None:
         if [each.id for each in still] != [undecided] or opened != 1:
             raise harness.Missing("the open incident or the undecided delivery is gone")
         past = Past(database, clock)
-        alone = patience(Inbox(database), past.body, clock.at, wanted.seconds)
+        alone = timing(Inbox(database), past.body, clock.at, wanted.seconds)
         tight = RetentionJob(database, clock, timedelta(days=90), LIMIT // 2)
         deadline = Deadline(time.monotonic() + wanted.seconds)
         pruner = threading.Thread(target=lambda: list(tight.by_size(deadline)))
         pruner.start()
-        beside = patience(Inbox(database), past.body, clock.at, wanted.seconds)
+        beside = timing(Inbox(database), past.body, clock.at, wanted.seconds)
         pruner.join()
         database.close()
     rows = [

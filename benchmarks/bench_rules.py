@@ -192,7 +192,7 @@ def alerts(count: int) -> list[dict[str, object]]:
     ]
 
 
-def bodies(members: list[dict[str, object]]) -> list[dict[str, object]]:
+def payloads(members: list[dict[str, object]]) -> list[dict[str, object]]:
     """The alerts twenty a webhook."""
     whole = {"version": "4", "status": "firing", "receiver": "all", "externalURL": "", "truncatedAlerts": 0}
     rest: dict[str, object] = {"groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}}
@@ -211,7 +211,7 @@ def dry_run(rounds: int) -> None:
     with harness.folder() as name:
         folder = Path(name)
         ours, _ = files(folder, 10_000)
-        forms = {"500 bodies of 20": bodies(alerts(10_000)), "10,000 groups of one": alerts(10_000)}
+        forms = {"500 bodies of 20": payloads(alerts(10_000)), "10,000 groups of one": alerts(10_000)}
         command = [sys.executable, "-m", "responder", "dry-run", "--output=json", f"--rules={ours}"]
         mine = {}
         for form, sent in forms.items():

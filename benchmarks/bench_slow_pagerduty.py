@@ -32,7 +32,7 @@ def measure(answers_after: float, seconds: float) -> Load:
 
 
 def kept(folder: Path) -> int:
-    return int(harness.rows(folder / "responder.db", "SELECT count(*) FROM deliveries")[0][0])
+    return int(harness.rows(folder / "responder.db", "SELECT count(*) FROM notifications")[0][0])
 
 
 def main() -> None:

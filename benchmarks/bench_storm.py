@@ -96,13 +96,15 @@ def fresh(server: Server, pagerduty: PagerDutyStandIn, in_the_middle: Callable[[
 
 def count(database: Path, state: str = "") -> int:
     where = f"WHERE state = '{state}'" if state else ""
-    return int(harness.rows(database, f"SELECT count(*) FROM deliveries {where}")[0][0])
+    return int(harness.rows(database, f"SELECT count(*) FROM notifications {where}")[0][0])
 
 
 def check(database: Path, load: Load) -> None:
     """Acknowledged is stored, and stored is decided, each in an incident of its own."""
     stored, decided = count(database) - 1, count(database, "decided") - 1
-    incidents = harness.rows(database, "SELECT count(DISTINCT dedup_key), count(*) FROM incidents WHERE delivery > 0")
+    incidents = harness.rows(
+        database, "SELECT count(DISTINCT dedup_key), count(*) FROM incidents WHERE notification > 0"
+    )
     if load.accepted != stored or stored != decided:
         raise Missing(f"{load.accepted} webhooks were acknowledged, {stored} are stored and {decided} decided")
     if incidents[0] != (stored + 1, stored + 1):

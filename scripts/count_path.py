@@ -24,7 +24,7 @@ import structlog
 
 from responder import bootstrap
 from responder.bootstrap import SystemClock, workers
-from responder.cli.demo.scenery import set_the_scene
+from responder.cli.demo.scenery import prepare_services
 from responder.engine.runtime import Engine
 from responder.engine.workers.batching import BatchedStep
 from responder.engine.workers.loop import Loop
@@ -99,7 +99,7 @@ def record() -> dict[str, set[CodeType]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         around = stack.enter_context(stage(folder, rules=ROOT / "rules", runbooks=ROOT / "runbooks"))
-        set_the_scene(around)
+        prepare_services(around)
         settings = read({name: value for name, value in around.settings.items() if "SLACK" not in name})
         bootstrap.prepare_store(settings)
         first = bootstrap.loaded(settings, bootstrap.channels(settings))

@@ -6,7 +6,7 @@ This is what commands need; ``workers.py`` builds the workers of ``responder ser
 from responder.bootstrap.channels import (
     channels,
     deliverer,
-    deliverer_over,
+    deliverer_with,
     outgoing,
     prober,
     proxies,
@@ -22,13 +22,13 @@ from responder.bootstrap.environment import (
 )
 from responder.bootstrap.rulebook import (
     READ_SECONDS,
-    desk,
+    context,
     examine_rules,
     load_rules,
     loaded,
     reread,
     rule_files,
-    surroundings,
+    rule_references,
     try_rules,
 )
 from responder.bootstrap.store import (
@@ -46,10 +46,10 @@ __all__ = [
     "SystemClock",
     "back_up",
     "channels",
+    "context",
     "database",
     "deliverer",
-    "deliverer_over",
-    "desk",
+    "deliverer_with",
     "environment",
     "examine_rules",
     "folders_from_environment",
@@ -66,9 +66,9 @@ __all__ = [
     "reread",
     "retention",
     "rule_files",
+    "rule_references",
     "settings_from_environment",
     "shown_channels",
-    "surroundings",
     "try_rules",
     "vendors",
 ]

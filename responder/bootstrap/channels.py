@@ -79,10 +79,10 @@ def proxies(settings: Settings) -> Proxies:
 
 def deliverer(settings: Settings, clock: Clock) -> Deliverer:
     """Return what sends messages: HTTP, standard output for the log, SMTP for mail."""
-    return deliverer_over(vendors(settings, clock), settings, clock, print_page)
+    return deliverer_with(vendors(settings, clock), settings, clock, print_page)
 
 
-def deliverer_over(way_out: Outgoing, settings: Settings, clock: Clock, print_page: Callable[[str], None]) -> Deliverer:
+def deliverer_with(way_out: Outgoing, settings: Settings, clock: Clock, print_page: Callable[[str], None]) -> Deliverer:
     """Return the same over connections that are there."""
     from responder.notify.delivery.deliver import Deliverer
     from responder.outgoing.smtp import Mailer

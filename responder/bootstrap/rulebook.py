@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from responder.engine.effects.context import DecisionContext
     from responder.engine.workers.rule_reloader import LoadedRules
     from responder.notify.contract import Channel
-    from responder.rulebook.file_state import Looks
+    from responder.rulebook.file_state import FileStates
     from responder.rulebook.lint import LintResult
     from responder.rulebook.rule_files import RuleReferences
 
@@ -34,7 +34,7 @@ def load_rules(folder: str, runbooks: str) -> RuleBook:
     from responder.rulebook.load import load
     from responder.rulebook.yaml.reader import no_collection
 
-    around = surroundings(runbooks)
+    around = rule_references(runbooks)
     with no_collection():
         return load(
             Path(folder),
@@ -49,10 +49,10 @@ def examine_rules(folder: str, runbooks: str) -> LintResult:
     """All that can be said about the rule files of a folder today."""
     from responder.rulebook.lint import examine
 
-    return examine(Path(folder), surroundings(runbooks), SystemClock().now().date())
+    return examine(Path(folder), rule_references(runbooks), SystemClock().now().date())
 
 
-def surroundings(runbooks: str) -> RuleReferences:
+def rule_references(runbooks: str) -> RuleReferences:
     """Return the references that rule files may use: probes, channels, and the runbooks of a folder."""
     from responder.diagnose.probes import PROBES
     from responder.notify.delivery.route import named_by_rules, pagers
@@ -70,7 +70,7 @@ def surroundings(runbooks: str) -> RuleReferences:
     )
 
 
-def desk(settings: Settings, book: RuleBook, told: dict[str, Channel]) -> DecisionContext:
+def context(settings: Settings, book: RuleBook, notified: dict[str, Channel]) -> DecisionContext:
     """Build everything that decisions depend on."""
     from responder.diagnose.probes import PROBES
     from responder.engine.effects.context import DecisionContext
@@ -81,7 +81,7 @@ def desk(settings: Settings, book: RuleBook, told: dict[str, Channel]) -> Decisi
         book=book,
         matching=RuleIndex(book.rules),
         probe_kinds=PROBES,
-        channels=told,
+        channels=notified,
         links=LinkBuilder(
             runbook_base_url=settings.runbook_base_url,
             urls=book.urls,
@@ -89,16 +89,16 @@ def desk(settings: Settings, book: RuleBook, told: dict[str, Channel]) -> Decisi
             prometheus_url=settings.prometheus_url,
         ),
         prometheus_url=settings.prometheus_url,
-        patience=Timing(timedelta(seconds=settings.group_interval)),
+        timing=Timing(timedelta(seconds=settings.group_interval)),
     )
 
 
-def loaded(settings: Settings, told: dict[str, Channel]) -> LoadedRules:
+def loaded(settings: Settings, notified: dict[str, Channel]) -> LoadedRules:
     """Load the rules. Raises InvalidRules with every problem at once, and OSError for unreadable files."""
     from responder.engine.workers.rule_reloader import LoadedRules
 
-    looks = rule_files(settings)
-    return LoadedRules(desk(settings, load_rules(settings.rules, settings.runbooks), told), looks)
+    states = rule_files(settings)
+    return LoadedRules(context(settings, load_rules(settings.rules, settings.runbooks), notified), states)
 
 
 def reread(settings: Settings, seconds: float = READ_SECONDS) -> RuleBook:
@@ -106,7 +106,7 @@ def reread(settings: Settings, seconds: float = READ_SECONDS) -> RuleBook:
 
     A child process reads the files first: only files that it read within ``seconds`` are read in this process.
     """
-    looks = rule_files(settings)
+    states = rule_files(settings)
     path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-P", "-c", _TRY, settings.rules, settings.runbooks]
     environment = {**os.environ, "PYTHONPATH": path}
@@ -116,7 +116,7 @@ def reread(settings: Settings, seconds: float = READ_SECONDS) -> RuleBook:
         raise OSError(f"reading the rule files took longer than {seconds:g} s") from None
     if done.returncode:
         raise OSError(f"the process that reads the rule files ended with status {done.returncode}")
-    if rule_files(settings) != looks:
+    if rule_files(settings) != states:
         raise OSError("the rule files changed while they were read")
     return load_rules(settings.rules, settings.runbooks)
 
@@ -127,8 +127,8 @@ def try_rules(folder: str, runbooks: str) -> None:
         load_rules(folder, runbooks)
 
 
-def rule_files(settings: Settings) -> Looks:
+def rule_files(settings: Settings) -> FileStates:
     """Return the fingerprint of the rule files on disk."""
-    from responder.rulebook.file_state import look
+    from responder.rulebook.file_state import file_states
 
-    return look([settings.rules, settings.runbooks])
+    return file_states([settings.rules, settings.runbooks])

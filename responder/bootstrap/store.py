@@ -47,8 +47,8 @@ def join_store(settings: Settings) -> None:
     try:
         with found.joining() as alone:
             if alone:
-                with found.work() as connection:
-                    for table in (tables.messages, tables.studies):
+                with found.transaction() as connection:
+                    for table in (tables.messages, tables.diagnoses):
                         clock_correction.shorten(connection, table, SystemClock().now(), timedelta())
     finally:
         found.close()

@@ -174,7 +174,7 @@ def worker(
         not_found.blueprint(clock, takes_webhooks=takes_webhooks, outside=outside),
     ]
     if settings.role != "engine":
-        door = webhook.WebhookConfig(
+        config = webhook.WebhookConfig(
             inbox=inbox,
             guard=credentials,
             clock=clock,
@@ -183,7 +183,7 @@ def worker(
             alive=alive,
             outside=outside,
         )
-        parts.append(webhook.blueprint(door))
+        parts.append(webhook.blueprint(config))
     app = create_app(*parts)
     for loop in loops:
         loop.start()
@@ -193,14 +193,14 @@ def worker(
 
 
 def _in_force(rules: RuleReloader) -> RulesInfo:
-    state, told = rules.state, rules.desk()
+    state, notified = rules.state, rules.context()
     return RulesInfo(
         revision=state.revision,
         since=state.since,
         refused=state.refused,
-        heartbeats=told.book.heartbeats,
-        severities=tuple(told.book.severities),
-        channels=tuple(told.channels),
+        heartbeats=notified.book.heartbeats,
+        severities=tuple(notified.book.severities),
+        channels=tuple(notified.channels),
     )
 
 
@@ -211,10 +211,10 @@ def _engine(
     clock: Clock,
     on_fatal: Callable[[], None],
 ) -> Engine:
-    told = dict(first.desk.channels)
+    notified = dict(first.context.channels)
     rules = RuleReloader(
         first,
-        lambda: bootstrap.desk(settings, bootstrap.reread(settings), told),
+        lambda: bootstrap.context(settings, bootstrap.reread(settings), notified),
         lambda: bootstrap.rule_files(settings),
         clock,
     )
@@ -226,7 +226,7 @@ def _engine(
         clock=clock,
         chance=random.SystemRandom().random,
         on_fatal=on_fatal,
-        jobs=lambda ledger: jobs(settings, database, ledger, rules.desk, clock, lambda: engine.alive),
+        jobs=lambda writer: jobs(settings, database, writer, rules.context, clock, lambda: engine.alive),
     )
     return engine
 
@@ -234,7 +234,7 @@ def _engine(
 def jobs(
     settings: Settings,
     database: Database,
-    ledger: IncidentWriter,
+    writer: IncidentWriter,
     decisions: Callable[[], DecisionContext],
     clock: Clock,
     alive: Callable[[], bool] = lambda: True,
@@ -242,23 +242,23 @@ def jobs(
     """Return the scheduled jobs of the engine by name. Each run is made by one process of all."""
     grace = timedelta(seconds=settings.reconcile_grace)
     asking = AlertmanagerClient(bootstrap.outgoing(settings, clock), clock)
-    ways = fallback.FallbackJob(database, ledger, decisions, clock, settings.fallback_seconds)
+    ways = fallback.FallbackJob(database, writer, decisions, clock, settings.fallback_seconds)
     work: dict[str, tuple[timedelta, Callable[[], None]]] = {
-        "heartbeats": (heartbeat.EVERY, heartbeat.HeartbeatJob(database, ledger, decisions, clock).run),
-        "review": (recheck.EVERY, recheck.RecheckJob(database, ledger, decisions, clock).run),
-        "floods": (flood.EVERY, flood.FloodJob(database, ledger, decisions, clock).run),
+        "heartbeats": (heartbeat.EVERY, heartbeat.HeartbeatJob(database, writer, decisions, clock).run),
+        "review": (recheck.EVERY, recheck.RecheckJob(database, writer, decisions, clock).run),
+        "floods": (flood.EVERY, flood.FloodJob(database, writer, decisions, clock).run),
         "retention": (retention.EVERY, bootstrap.retention(settings, database, clock).run),
         "fallback": (fallback.EVERY, ways.run),
-        "windows": (paging_windows.EVERY, paging_windows.PagingWindowJob(database, ledger, decisions, clock).run),
+        "windows": (paging_windows.EVERY, paging_windows.PagingWindowJob(database, writer, decisions, clock).run),
         "unclosed": (
             unresolved_pages.EVERY,
-            unresolved_pages.UnresolvedPagesJob(database, ledger, decisions, clock).run,
+            unresolved_pages.UnresolvedPagesJob(database, writer, decisions, clock).run,
         ),
     }
-    refused = refused_payloads.RefusedPayloads(database, ledger, decisions, clock)
+    refused = refused_payloads.RefusedPayloads(database, writer, decisions, clock)
     work["refused"] = (refused_payloads.EVERY, refused.run)
     if settings.alertmanager_url:
-        compare = reconcile.ReconcileJob(database, ledger, decisions, clock, asking, settings.alertmanager_url, grace)
+        compare = reconcile.ReconcileJob(database, writer, decisions, clock, asking, settings.alertmanager_url, grace)
         work["reconcile"] = (timedelta(seconds=settings.reconcile_every), compare.run)
     if settings.heartbeat_url.reveal():
         urls = {"url": settings.heartbeat_url, "fail_url": settings.heartbeat_fail_url}

@@ -104,22 +104,22 @@ def prune(*, older_than: timedelta | None, dry_run: bool, output: str) -> None:
             before = clock.now() - (older_than or timedelta(days=settings.retention_days))
             until = Deadline(clock.monotonic() + _HOURS)
             gone = retention.would(before) if dry_run else retention.prune(before, until)
-            portions = _said(gone, quiet=output == "json")
+            pruned_tables = _said(gone, quiet=output == "json")
     if output == "json":
-        click.echo(json.dumps([{"table": p.table, "rows": p.rows, "bytes": p.bytes} for p in portions], indent=2))
+        click.echo(json.dumps([{"table": p.table, "rows": p.rows, "bytes": p.bytes} for p in pruned_tables], indent=2))
         return
-    total = sum(portion.bytes for portion in portions)
+    total = sum(pruned.bytes for pruned in pruned_tables)
     done = "would be deleted" if dry_run else "deleted; the file keeps its size, new rows reuse the space"
-    click.echo(f"{sum(portion.rows for portion in portions)} rows, {_size(total)}, {done}")
+    click.echo(f"{sum(pruned.rows for pruned in pruned_tables)} rows, {_size(total)}, {done}")
 
 
 def _said(gone: Iterable[PruneResult], *, quiet: bool) -> list[PruneResult]:
-    portions = []
-    for portion in gone:
-        portions.append(portion)
-        if portion.rows and not quiet:
-            click.echo(f"{portion.table:<12} {portion.rows:>9} rows {_size(portion.bytes):>9}")
-    return portions
+    pruned_tables = []
+    for pruned in gone:
+        pruned_tables.append(pruned)
+        if pruned.rows and not quiet:
+            click.echo(f"{pruned.table:<12} {pruned.rows:>9} rows {_size(pruned.bytes):>9}")
+    return pruned_tables
 
 
 @db.command()

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 ANY_PROMETHEUS = "http://prometheus.invalid"
 
 
-def desk_of(rules: str, runbooks: str, settings: Settings) -> DecisionContext:
+def decision_context_of(rules: str, runbooks: str, settings: Settings) -> DecisionContext:
     """Load the rules of a folder, with every channel as if configured, so that results are the same in CI.
 
     Raises InvalidRules, and InvalidSettings for invalid channel settings.
     """
     book = bootstrap.load_rules(rules, runbooks)
-    return bootstrap.desk(settings, book, bootstrap.shown_channels(settings))
+    return bootstrap.context(settings, book, bootstrap.shown_channels(settings))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from responder import bootstrap
-from responder.cli.decision_context import desk_of
+from responder.cli.decision_context import decision_context_of
 from responder.cli.errors import FAILED, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
 from responder.cli.table import terminal, wrapped
@@ -65,14 +65,14 @@ def _shown(
     settings = bootstrap.settings_from_environment()
     if probe:
         telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
-    desk = desk_of(rules or settings.rules, runbooks or settings.runbooks, settings)
+    context = decision_context_of(rules or settings.rules, runbooks or settings.runbooks, settings)
     clock = bootstrap.SystemClock()
     prober = bootstrap.prober(settings, clock) if probe else None
-    budget = max(severity.page_budget for severity in desk.book.severities.values())
-    run = (lambda asks: prober.run(asks, Deadline(clock.monotonic() + budget))) if prober else None
+    budget = max(severity.page_budget for severity in context.book.severities.values())
+    run = (lambda questions: prober.run(questions, Deadline(clock.monotonic() + budget))) if prober else None
 
     def show(sample: Sample) -> tuple[str, bool]:
-        shown = preview.preview(sample, desk, clock.now(), run, explain=explain)
+        shown = preview.preview(sample, context, clock.now(), run, explain=explain)
         if as_json:
             text = _pretty(preview.as_json(shown, explain=explain)).replace("\n", "\n  ")
         else:
@@ -105,9 +105,9 @@ def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
         yield ""
         return
     decision, rule = effects.decision, effects.decision.rule
-    yield _row("RULE", f"{rule.id}  ({rule.place})")
+    yield _row("RULE", f"{rule.id}  ({rule.position})")
     severity = decision.severity.name
-    yield _row("SEVERITY", f"{severity}  {decision.ruling.reason}", **_colour(severity))
+    yield _row("SEVERITY", f"{severity}  {decision.match.reason}", **_colour(severity))
     yield _row("WHY", decision.reason)
     if shown.truncated:
         yield _row("TRUNCATED", preview.cut_off(shown.truncated), fg="yellow")
@@ -117,9 +117,9 @@ def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
     yield _row("RUNBOOK", str(rule.runbook or "none"))
     yield from _probes(shown)
     if shown.turned is not None:
-        yield _row("FINDINGS", shown.turned.reason, **_colour(shown.turned.turn.severity.name))
-    if decision.trial:
-        yield _row("SHADOW", str(decision.trial), fg="yellow")
+        yield _row("FINDINGS", shown.turned.reason, **_colour(shown.turned.adjustment.severity.name))
+    if decision.shadow:
+        yield _row("SHADOW", str(decision.shadow), fg="yellow")
     if rule.note:
         yield _row("NOTE", rule.note)
     if explain:
@@ -144,13 +144,13 @@ def _colour(severity: str) -> dict[str, Any]:
 
 
 def _probes(shown: Preview) -> Iterator[str]:
-    if not shown.asks:
+    if not shown.questions:
         yield _row("PROBES", "none")
-    answers = {(f.probe, f.target, f.question): f for f in shown.findings}
-    for number, ask in enumerate(shown.asks):
-        what = f"{ask.probe:<20} {ask.kind:<7} {ask.question or ask.target}"
-        yield _row("PROBES" if number == 0 else "", what + (f"  [skipped: {ask.skip}]" if ask.skip else ""))
-        if found := answers.get((ask.probe, ask.target, ask.question)):
+    answers = {(f.probe, f.target, f.query): f for f in shown.findings}
+    for number, question in enumerate(shown.questions):
+        what = f"{question.probe:<20} {question.kind:<7} {question.query or question.target}"
+        yield _row("PROBES" if number == 0 else "", what + (f"  [skipped: {question.skip}]" if question.skip else ""))
+        if found := answers.get((question.probe, question.target, question.query)):
             yield _row("", f"{'':<20} -> {found.verdict.value}: {found.headline} ({found.duration:.2f} s)")
 
 
@@ -172,8 +172,8 @@ def _explained(shown: Preview) -> Iterator[str]:
 
 def _messages(shown: Preview) -> Iterator[str]:
     sent = {each.key: each for each in shown.sent}
-    wished = shown.effects.decision.rule.channels if shown.effects and shown.effects.decision else ()
-    for name in dict.fromkeys((*wished, *sent)):
+    requested_channels = shown.effects.decision.rule.channels if shown.effects and shown.effects.decision else ()
+    for name in dict.fromkeys((*requested_channels, *sent)):
         if name not in sent:
             yield _row(name.upper(), "no message")
             continue
@@ -181,7 +181,7 @@ def _messages(shown: Preview) -> Iterator[str]:
         yield _row(name.upper(), summary)
         if text:
             yield _indented(text)
-    if not wished and not sent:
+    if not requested_channels and not sent:
         yield _row("MESSAGES", "none")
 
 

@@ -48,7 +48,7 @@ def _ask_all(timeout: float) -> tuple[Finding, ...]:
     from responder.diagnose.probes.http import HttpSpec
     from responder.model.clock import Deadline
     from responder.model.decision import Subject
-    from responder.model.problem import Place
+    from responder.model.problem import Position
     from responder.model.rule import ProbeSpec
 
     settings = bootstrap.settings_from_environment()
@@ -60,13 +60,15 @@ def _ask_all(timeout: float) -> tuple[Finding, ...]:
         kind="http",
         timeout=timeout,
         spec=HttpSpec(url="${health}", of="all", health=True),
-        place=Place("responder health", 1, 1),
+        position=Position("responder health", 1, 1),
     )
     everyone = Subject(service=None, namespace=book.namespace, name="", values={}, why="", rejected=())
-    asks = PROBES["http"].asks(spec, ProbeContext(subject=everyone, services=book.services, prometheus_url=""))
+    questions = PROBES["http"].questions(
+        spec, ProbeContext(subject=everyone, services=book.services, prometheus_url="")
+    )
     prober = bootstrap.prober(settings, clock)
     try:
-        return prober.run(asks, Deadline(clock.monotonic() + timeout))
+        return prober.run(questions, Deadline(clock.monotonic() + timeout))
     finally:
         prober.close()
 

@@ -43,7 +43,7 @@ def get_json(url: str, settings: Settings) -> Any:
     outgoing = bootstrap.outgoing(settings, clock)
     where = plain(url.partition("?")[0])
     try:
-        answer = outgoing.ask(Request(url, b"", method="GET"), Deadline(clock.monotonic() + SECONDS), CAP)
+        answer = outgoing.query(Request(url, b"", method="GET"), Deadline(clock.monotonic() + SECONDS), CAP)
     except UnreachableError as error:
         raise FatalError(f"{where}: {error}") from error
     finally:

@@ -72,14 +72,14 @@ def show(number: int, *, raw: bool) -> None:
             row, waiting = dead_letters.find(connection, number), claims.peek(connection, number)
         if row is None or waiting is None:
             raise FatalError(f"no message {number}; {_LIST}")
-        letter = as_sent(waiting, row.report, bootstrap.SystemClock().now())
-        request = channels[row.channel].render(letter) if row.channel in channels else None
+        message = as_sent(waiting, row.report, bootstrap.SystemClock().now())
+        request = channels[row.channel].render(message) if row.channel in channels else None
         if raw and request is None:
             raise FatalError(f"channel {row.channel} is not configured: its request cannot be built")
     if raw and request is not None:
         sys.stdout.buffer.write(printable(request.body, to_terminal=sys.stdout.isatty()))
         return
-    for name, text in _story(row):
+    for name, text in _rows(row):
         click.echo(f"{name:<12}{text}")
     for line in _request(request, row.channel):
         click.echo(line)
@@ -103,7 +103,7 @@ def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_over: bool) -> N
     now = bootstrap.SystemClock().now()
     with named_failures():
         settings = bootstrap.settings_from_environment()
-        with bootstrap.database(settings) as database, database.work() as connection:
+        with bootstrap.database(settings) as database, database.transaction() as connection:
             chosen = dead_letters.dead(connection) if all_dead else numbers
             answers = put_back(connection, chosen, now, even_if_over=even_if_over)
     for answer in answers:
@@ -123,7 +123,7 @@ def _fields(row: MessageRow) -> dict[str, Any]:
         "state": row.state,
         "channel": row.channel,
         "step": row.step,
-        "moment": row.moment,
+        "moment": row.kind,
         "incident": row.incident,
         "severity": row.severity,
         "title": row.title,
@@ -133,7 +133,7 @@ def _fields(row: MessageRow) -> dict[str, Any]:
         "due_at": row.due_at.isoformat(),
         "ended_at": row.ended_at.isoformat() if row.ended_at else None,
         "merged_into": row.merged_into,
-        "stands_in_for": row.origin,
+        "stands_in_for": row.replaces,
     }
 
 
@@ -143,22 +143,22 @@ def _last(row: MessageRow) -> str:
     return row.error or row.title
 
 
-def _story(row: MessageRow) -> Iterator[tuple[str, str]]:
+def _rows(row: MessageRow) -> Iterator[tuple[str, str]]:
     yield "Message", f"{row.id}, {row.state}"
-    yield "Channel", f"{row.channel}, step {row.step} ({row.moment})"
+    yield "Channel", f"{row.channel}, step {row.step} ({row.kind})"
     yield "Incident", f"{row.incident}  {row.title}"
     yield "Written", moment(row.written_at)
     if row.ended_at:
         yield "Ended", moment(row.ended_at)
     else:
         yield "Due", moment(row.due_at)
-    yield "Attempts", f"{row.attempt}{', last in minimal form' if row.plain else ''}"
+    yield "Attempts", f"{row.attempt}{', last in minimal form' if row.minimal else ''}"
     if row.error:
         yield "Withdrawn" if row.state == "withdrawn" else "Last error", row.error
     if row.merged_into:
         yield "Merged into", f"message {row.merged_into}, a newer update of the same incident"
-    if row.origin:
-        yield "Fallback", f"for message {row.origin}: {row.fallback_reason}"
+    if row.replaces:
+        yield "Fallback", f"for message {row.replaces}: {row.fallback_reason}"
     if row.state == "dead":
         yield "To do", f"fix the cause, then run: responder messages resend {row.id}"
 

@@ -23,7 +23,7 @@ from responder.model.report import MessageKind
 from responder.model.rule import Severity
 from responder.notify.contract import Channel
 from responder.notify.delivery.route import named_by_rules
-from responder.notify.report.compose import letter
+from responder.notify.report.compose import compose_message
 from responder.receive.alertmanager import InvalidPayload, read
 from responder.triage.rule_index import EvaluatedRule
 
@@ -54,7 +54,7 @@ class Preview:
 
     source: str
     effects: Effects | None
-    asks: tuple[ProbeQuestion, ...] = ()
+    questions: tuple[ProbeQuestion, ...] = ()
     findings: tuple[Finding, ...] = ()
     steps: tuple[EvaluatedRule, ...] = ()
     sent: tuple[Sent, ...] = ()
@@ -67,12 +67,12 @@ class Preview:
     def severity(self) -> Severity | None:
         """Final severity, after findings."""
         if self.turned is not None:
-            return self.turned.turn.severity
+            return self.turned.adjustment.severity
         return self.effects.decision.severity if self.effects and self.effects.decision else None
 
 
 def preview(
-    sample: Sample, desk: DecisionContext, now: datetime, probe: Probe | None, *, explain: bool = False
+    sample: Sample, context: DecisionContext, now: datetime, probe: Probe | None, *, explain: bool = False
 ) -> Preview:
     """Decide a payload as the first of its group; if nothing fires, as the resolve of an open incident.
 
@@ -80,30 +80,30 @@ def preview(
     """
     if sample.problem:
         return Preview(source=sample.source, effects=None, problems=(sample.problem,))
-    delivery = Notification(id=2, received_at=now, cluster=sample.cluster, body=sample.body)
+    notification = Notification(id=2, received_at=now, cluster=sample.cluster, body=sample.body)
     try:
-        group = read(delivery)
+        group = read(notification)
     except InvalidPayload as error:
         return Preview(source=sample.source, effects=None, problems=(str(error),))
-    effects = pipeline.triage(group, delivery, _before(group, delivery, desk), desk)
+    effects = pipeline.triage(group, notification, _before(group, notification, context), context)
     decision = effects.decision
     assert decision is not None
-    asks = desk.asks(decision.rule.probes, decision.subject) if effects.work else ()
-    findings = probe(asks) if probe and asks else ()
+    questions = context.questions(decision.rule.probes, decision.subject) if effects.request else ()
+    findings = probe(questions) if probe and questions else ()
     turned = None
-    if findings and effects.work:
-        diagnosed = pipeline.diagnose(effects.work, findings)
-        effects, turned = improved(effects, effects.work, diagnosed, desk, now), diagnosed.turned
+    if findings and effects.request:
+        diagnosed = pipeline.diagnose(effects.request, findings)
+        effects, turned = improved(effects, effects.request, diagnosed, context, now), diagnosed.turned
     return Preview(
         source=sample.source,
         effects=effects,
-        asks=asks,
+        questions=questions,
         findings=findings,
-        steps=desk.matching.explain(decision.ruling.alert.labels) if explain else (),
-        sent=_sent(effects, desk, now),
+        steps=context.matching.explain(decision.match.alert.labels) if explain else (),
+        sent=_sent(effects, context, now),
         page=any(
-            desk.channels[draft.channel].pages and draft.moment is not MessageKind.RESOLUTION
-            for draft in effects.drafts
+            context.channels[message.channel].pages and message.kind is not MessageKind.RESOLUTION
+            for message in effects.messages
         ),
         turned=turned,
         truncated=group.truncated,
@@ -119,32 +119,32 @@ def cut_off(count: int) -> str:
     )
 
 
-def _before(group: AlertGroup, delivery: Notification, desk: DecisionContext) -> History:
+def _before(group: AlertGroup, notification: Notification, context: DecisionContext) -> History:
     """Return the incident that the same alerts would have opened, if all of them are resolved now."""
     if group.firing or not group.alerts:
         return History()
-    earlier = replace(delivery, id=1)
+    earlier = replace(notification, id=1)
     fired = replace(group, truncated=0, alerts=tuple(replace(each, firing=True, ends_at=None) for each in group.alerts))
-    begun = pipeline.triage(fired, earlier, History(), desk)
+    begun = pipeline.triage(fired, earlier, History(), context)
     return History(begun.incident, begun.content)
 
 
-def _sent(effects: Effects, desk: DecisionContext, now: datetime) -> tuple[Sent, ...]:
+def _sent(effects: Effects, context: DecisionContext, now: datetime) -> tuple[Sent, ...]:
     found: dict[str, list[Request]] = {}
-    for draft in effects.drafts:
-        found.setdefault(draft.channel, []).append(_rendered(draft, effects, desk, now))
-    return tuple(Sent(desk.channels[name], tuple(requests)) for name, requests in found.items())
+    for message in effects.messages:
+        found.setdefault(message.channel, []).append(_rendered(message, effects, context, now))
+    return tuple(Sent(context.channels[name], tuple(requests)) for name, requests in found.items())
 
 
-def _rendered(draft: OutboxMessage, effects: Effects, desk: DecisionContext, now: datetime) -> Request:
+def _rendered(message: OutboxMessage, effects: Effects, context: DecisionContext, now: datetime) -> Request:
     """Return the exact request a channel would send."""
-    channel = desk.channels[draft.channel]
-    begins = draft.moment is MessageKind.START and draft.step == channel.steps[MessageKind.START][0]
+    channel = context.channels[message.channel]
+    begins = message.kind is MessageKind.START and message.step == channel.steps[MessageKind.START][0]
     answers = {} if begins else {"channel": "C0000000000", "ts": "0000000000.000000"}
     row = OutboxRow(
-        id=0, draft=draft, content=effects.content, attempt=1, plain=False, written_at=now, previous=answers
+        id=0, message=message, content=effects.content, attempt=1, minimal=False, written_at=now, previous=answers
     )
-    return channel.render(letter(row, now))
+    return channel.render(compose_message(row, now))
 
 
 def as_json(shown: Preview, *, explain: bool) -> bytes:
@@ -169,7 +169,7 @@ def label_of(step: EvaluatedRule) -> str | None:
 def _element(shown: Preview, *, explain: bool) -> dict[str, Any]:
     decision = shown.effects.decision if shown.effects else None
     names = sorted(named_by_rules())
-    bodies = {each.key: [msgspec.Raw(one.body) for one in each.requests] for each in shown.sent if each.key in names}
+    payloads = {each.key: [msgspec.Raw(one.body) for one in each.requests] for each in shown.sent if each.key in names}
     element: dict[str, Any] = {
         "source": shown.source,
         "rule": decision.rule.id if decision else None,
@@ -177,18 +177,18 @@ def _element(shown: Preview, *, explain: bool) -> dict[str, Any]:
         "reason": decision.reason if decision else None,
         "subject": _subject(decision.subject) if decision else None,
         "runbook": str(decision.rule.runbook) if decision and decision.rule.runbook else None,
-        "probes": [_ask(ask, shown.findings) for ask in shown.asks],
+        "probes": [_probe_entry(question, shown.findings) for question in shown.questions],
         "page": shown.page,
-        **{name: bodies[name][0] if name in bodies else None for name in names},
+        **{name: payloads[name][0] if name in payloads else None for name in names},
         "problems": list(shown.problems),
     }
     if shown.truncated:
         element["truncated"] = shown.truncated
     if shown.turned is not None:
-        element["findings"] = {"severity": shown.turned.turn.severity.name, "reason": shown.turned.reason}
-    if decision is not None and decision.trial:
-        element["shadow"] = str(decision.trial)
-    element |= {f"{name}_thread": more for name, (_first, *more) in bodies.items() if more}
+        element["findings"] = {"severity": shown.turned.adjustment.severity.name, "reason": shown.turned.reason}
+    if decision is not None and decision.shadow:
+        element["shadow"] = str(decision.shadow)
+    element |= {f"{name}_thread": more for name, (_first, *more) in payloads.items() if more}
     if explain:
         element["explain"] = [_step(step) for step in shown.steps]
     return element
@@ -204,18 +204,18 @@ def _subject(subject: Any) -> dict[str, Any]:
     }
 
 
-def _ask(ask: ProbeQuestion, findings: tuple[Finding, ...]) -> dict[str, Any]:
+def _probe_entry(question: ProbeQuestion, findings: tuple[Finding, ...]) -> dict[str, Any]:
     asked = {
-        "name": ask.probe,
-        "kind": ask.kind,
-        "target": ask.target,
-        "question": ask.question,
-        "timeout": ask.timeout,
+        "name": question.probe,
+        "kind": question.kind,
+        "target": question.target,
+        "question": question.query,
+        "timeout": question.timeout,
     }
-    if ask.skip:
-        asked["skip"] = ask.skip
+    if question.skip:
+        asked["skip"] = question.skip
     for found in findings:
-        if (found.probe, found.target, found.question) == (ask.probe, ask.target, ask.question):
+        if (found.probe, found.target, found.query) == (question.probe, question.target, question.query):
             asked |= {"verdict": found.verdict.value, "headline": found.headline, "duration": round(found.duration, 3)}
     return asked
 
@@ -224,9 +224,9 @@ def in_shadow(shown: Preview) -> str:
     """Describe the decision of the matching shadow rule."""
     assert shown.effects is not None
     assert shown.effects.decision is not None
-    trial = shown.effects.decision.ruling.trial
-    assert trial is not None
-    return f"in shadow: would have decided {trial.said}"
+    shadow = shown.effects.decision.match.shadow
+    assert shadow is not None
+    return f"in shadow: would have decided {shadow.said}"
 
 
 def _step(step: EvaluatedRule) -> dict[str, Any]:

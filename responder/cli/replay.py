@@ -52,11 +52,11 @@ def replay(
                 _list(inbox, limit, output)
                 return
             found = _rejected(inbox, number, cluster) if rejected else _kept(inbox, number)
-            delivery = _as_the_next(found, inbox)
-            effects = _foreseen(delivery, database, settings)
+            notification = _as_the_next(found, inbox)
+            effects = _foreseen(notification, database, settings)
             if output == "text":
                 click.echo("\n".join(_explained(effects)))
-            again = None if dry_run else inbox.keep(delivery.body, delivery.cluster, delivery.received_at)
+            again = None if dry_run else inbox.keep(notification.body, notification.cluster, notification.received_at)
     if output == "json":
         click.echo(json.dumps(_as_json(effects, again), indent=2, ensure_ascii=False))
     elif again is None:
@@ -126,17 +126,17 @@ def _rejected(inbox: Inbox, number: int, cluster: str) -> Notification:
     return Notification(id=0, received_at=bootstrap.SystemClock().now(), cluster=cluster, body=found.body)
 
 
-def _foreseen(delivery: Notification, database: Database, settings: Settings) -> Effects:
+def _foreseen(notification: Notification, database: Database, settings: Settings) -> Effects:
     """Decide it with the current rules and state, without carrying anything out."""
     from responder import telemetry
     from responder.engine.workers.triage import foreseen
 
     telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
-    desk = bootstrap.desk(
+    context = bootstrap.context(
         settings, bootstrap.load_rules(settings.rules, settings.runbooks), bootstrap.channels(settings)
     )
     with database.read() as connection:
-        return foreseen(connection, delivery, desk)
+        return foreseen(connection, notification, context)
 
 
 def _explained(effects: Effects) -> Iterator[str]:
@@ -158,4 +158,4 @@ def _as_json(effects: Effects, again: int | None) -> dict[str, Any]:
 
 
 def _told(effects: Effects) -> list[str]:
-    return list(dict.fromkeys(f"{draft.channel} {draft.step}" for draft in effects.drafts))
+    return list(dict.fromkeys(f"{message.channel} {message.step}" for message in effects.messages))

@@ -15,7 +15,7 @@ import click
 from responder import bootstrap
 from responder.cli.errors import FatalError, named_failures
 from responder.cli.table import terminal, wrapped
-from responder.settings import Settings, strangers
+from responder.settings import Settings, unknown_variables
 
 if TYPE_CHECKING:
     from responder.engine.workers.rule_reloader import LoadedRules
@@ -104,14 +104,14 @@ def _serve(settings: Settings, *, check: bool) -> None:
 
     stream = telemetry.configure(settings.log_format, settings.secrets())
     log = structlog.get_logger()
-    for sentence in strangers(bootstrap.environment()):
+    for sentence in unknown_variables(bootstrap.environment()):
         log.warning("settings.unknown", reason=sentence)
     for sentence in settings.short_credentials():
         log.warning("settings.short_token", reason=sentence)
-    told = bootstrap.channels(settings)
-    first = _rules(settings, told)
-    book = first.desk.book
-    _say_who_is_told(told)
+    notified = bootstrap.channels(settings)
+    first = _rules(settings, notified)
+    book = first.context.book
+    _say_who_is_told(notified)
     if not settings.runbook_base_url:
         log.warning(
             "serve.no_runbook_links",
@@ -131,22 +131,26 @@ def _serve(settings: Settings, *, check: bool) -> None:
         away = str(error)
         log.warning("serve.waiting", reason=away, advice=_ADVICE)
     if check:
-        click.echo(f"ready to serve: {len(book.rules)} rules, channels {', '.join(told)}")
+        click.echo(f"ready to serve: {len(book.rules)} rules, channels {', '.join(notified)}")
         return
     from responder.cli.gunicorn_app import GunicornApp
 
     bootstrap.join_store(settings)
     log.info(
-        "serve.start", listen=settings.listen, rules=len(book.rules), revision=book.revision[:12], channels=list(told)
+        "serve.start",
+        listen=settings.listen,
+        rules=len(book.rules),
+        revision=book.revision[:12],
+        channels=list(notified),
     )
     GunicornApp(settings, first, away, stream).run()
 
 
-def _rules(settings: Settings, told: dict[str, Channel]) -> LoadedRules:
+def _rules(settings: Settings, notified: dict[str, Channel]) -> LoadedRules:
     """Load the rules to start with. A file that hangs the parser ends the process after ``READ_SECONDS``."""
     faulthandler.dump_traceback_later(bootstrap.READ_SECONDS, exit=True)
     try:
-        return bootstrap.loaded(settings, told)
+        return bootstrap.loaded(settings, notified)
     except OSError as error:
         raise FatalError(str(error)) from error
     finally:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from responder.model.decision import FindingAdjustment, Subject
-from responder.model.finding import Conclusion, Finding, Verdict, rank, worst_first
+from responder.model.finding import Conclusion, Finding, Verdict, priority, worst_first
 from responder.model.rule import FindingCondition
 from responder.model.text import cut
 
@@ -21,13 +21,13 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     """Return the conclusion of the findings about ``subject``. Parts without content are empty."""
     ranked = worst_first(findings)
     changes = [finding for finding in ranked if finding.probe == RECENT_CHANGES]
-    told = [finding for finding in changes if finding.verdict in {Verdict.OK, Verdict.BAD}]
+    notified = [finding for finding in changes if finding.verdict in {Verdict.OK, Verdict.BAD}]
     # A change has its own part; it counts as unknown only if the probe failed.
-    others = tuple(finding for finding in ranked if finding not in told)
+    others = tuple(finding for finding in ranked if finding not in notified)
     well = [finding for finding in others if finding.verdict is Verdict.OK]
     return Conclusion(
         likely=_likely([finding for finding in others if finding.verdict is Verdict.BAD], subject),
-        changed=_changed(told[0]) if told else "",
+        changed=_changed(notified[0]) if notified else "",
         ruled_out=_ruled_out(others, subject),
         unknown=_unknown(others),
         seen=cut("; ".join(_evidence(finding) for finding in well if not finding.judged), _LIMIT),
@@ -44,7 +44,7 @@ def _likely(bad: list[Finding], subject: Subject) -> str:
     if not bad:
         return ""
     # Within a rank, evidence about the subject itself comes before evidence about its neighbors.
-    own = sorted(bad, key=lambda finding: (rank(finding), not _is_about(finding, subject)))
+    own = sorted(bad, key=lambda finding: (priority(finding), not _is_about(finding, subject)))
     text = "; ".join(_evidence(finding) for finding in own[:_NAMED])
     more = f"; and {len(own) - _NAMED} more" if len(own) > _NAMED else ""
     return cut(text + more, _LIMIT)
@@ -88,12 +88,14 @@ def _unknown(findings: tuple[Finding, ...]) -> str:
 _WORDS = ("bad", "warning", "unknown", "ok")
 
 
-def judge(turns: Iterable[FindingAdjustment], findings: Sequence[Finding]) -> tuple[FindingAdjustment, str] | None:
+def judge(
+    adjustments: Iterable[FindingAdjustment], findings: Sequence[Finding]
+) -> tuple[FindingAdjustment, str] | None:
     """Return the adjustment that applies and its findings in one sentence; None if none applies."""
-    for turn in turns:
-        said = [_made(sought, findings) for sought in turn.findings]
+    for adjustment in adjustments:
+        said = [_made(condition, findings) for condition in adjustment.findings]
         if all(said):
-            return turn, " and ".join(said)
+            return adjustment, " and ".join(said)
     return None
 
 
@@ -104,10 +106,10 @@ def word(finding: Finding) -> str:
     return "warning" if finding.warning and finding.verdict is Verdict.BAD else finding.verdict.value
 
 
-def _made(sought: FindingCondition, findings: Sequence[Finding]) -> str:
+def _made(condition: FindingCondition, findings: Sequence[Finding]) -> str:
     """Return the finding in words if it meets the condition; of a probe with several findings the worst counts."""
-    answers = [finding for finding in findings if finding.probe == sought.probe and word(finding)]
+    answers = [finding for finding in findings if finding.probe == condition.probe and word(finding)]
     worst = min(answers, key=lambda each: _WORDS.index(word(each)), default=None)
-    if worst is None or word(worst) not in sought.words:
+    if worst is None or word(worst) not in condition.words:
         return ""
-    return f"{sought.probe} is {word(worst)} ({worst.headline})"
+    return f"{condition.probe} is {word(worst)} ({worst.headline})"

@@ -30,20 +30,20 @@ class ProbeContext:
 class ProbeQuestion:
     """A planned check, complete and not yet run; ``dry-run`` prints it.
 
-    ``target`` names what is checked, ``question`` is the query, fit to be pasted. ``skip`` says
-    why it is skipped, empty if it is not. ``wire`` is the kind's own input for ``look``. ``timeout`` is
-    seconds. ``place`` is the server that responds if it is not the target itself: a Prometheus, a host and port.
+    ``target`` names what is checked, ``query`` is the query, fit to be pasted. ``skip`` says
+    why it is skipped, empty if it is not. ``wire`` is the kind's own input for ``run``. ``timeout`` is
+    seconds. ``endpoint`` is the server that responds if it is not the target itself: a Prometheus, a host and port.
     """
 
     probe: str
     kind: str
     target: str
-    question: str
+    query: str
     timeout: float
     link: str = ""
     skip: str = ""
     wire: Any = None
-    place: str = ""
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +62,8 @@ class ProbeKind(Generic[Spec]):
     """A kind of probe, with the type of its own values in a rule file.
 
     ``spec`` is a frozen dataclass: its fields are the keys a rule file may give (checked with pydantic, unknown keys
-    are problems). ``check`` returns the problems of a spec beyond its types, as sentences. ``asks`` is pure and
-    never fails: a check that is not possible is skipped. ``look`` runs one: it returns by the deadline, raises
+    are problems). ``check`` returns the problems of a spec beyond its types, as sentences. ``questions`` is pure and
+    never fails: a check that is not possible is skipped. ``run`` runs one: it returns by the deadline, raises
     nothing, and returns unknown if the check was not possible. ``opening`` is the first bytes it sends over a
     connection, empty for none: a request that cannot change anything.
     """
@@ -71,6 +71,6 @@ class ProbeKind(Generic[Spec]):
     name: str
     spec: type[Spec]
     check: Callable[[Spec], tuple[str, ...]]
-    asks: Callable[[ProbeSpec[Spec], ProbeContext], tuple[ProbeQuestion, ...]]
-    look: Callable[[ProbeQuestion, Deadline, ProbeTools], Finding]
+    questions: Callable[[ProbeSpec[Spec], ProbeContext], tuple[ProbeQuestion, ...]]
+    run: Callable[[ProbeQuestion, Deadline, ProbeTools], Finding]
     opening: bytes

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from responder.diagnose.contract import ProbeQuestion
 from responder.diagnose.plan import NAME_LIMIT
 from responder.model.finding import DETAIL_LIMIT, HEADLINE_LIMIT, Finding, Verdict
-from responder.model.text import tidy, tidy_line
+from responder.model.text import sanitize, sanitize_line
 from responder.outgoing import UnreachableError
 
 
 def answer(
-    ask: ProbeQuestion,
+    question: ProbeQuestion,
     verdict: Verdict,
     fact: str,
     *,
@@ -23,17 +23,17 @@ def answer(
     points: Sequence[tuple[float, float]] = (),
     names_target: bool = False,
 ) -> Finding:
-    """Return the finding for ``ask``: its headline is the target and ``fact``."""
+    """Return the finding for ``question``: its headline is the target and ``fact``."""
     return Finding(
-        probe=ask.probe,
-        kind=ask.kind,
-        target=ask.target,
+        probe=question.probe,
+        kind=question.kind,
+        target=question.target,
         verdict=verdict,
-        headline=tidy_line(f"{tidy_line(ask.target, NAME_LIMIT)}: {fact}", HEADLINE_LIMIT),
-        question=tidy(ask.question, DETAIL_LIMIT),
-        detail=tidy(detail, DETAIL_LIMIT),
+        headline=sanitize_line(f"{sanitize_line(question.target, NAME_LIMIT)}: {fact}", HEADLINE_LIMIT),
+        query=sanitize(question.query, DETAIL_LIMIT),
+        detail=sanitize(detail, DETAIL_LIMIT),
         duration=duration,
-        link=ask.link,
+        link=question.link,
         warning=warning,
         judged=judged,
         points=tuple(points),
@@ -42,17 +42,17 @@ def answer(
 
 
 def unreachable(
-    ask: ProbeQuestion, error: UnreachableError, took: float, verdict: Verdict = Verdict.UNKNOWN
+    question: ProbeQuestion, error: UnreachableError, took: float, verdict: Verdict = Verdict.UNKNOWN
 ) -> Finding:
     """Return an unknown finding: no response says nothing about the target's health."""
     reason = str(error)
-    fact = reason if any(letter.isdigit() for letter in reason) else f"{reason} after {span(took)}"
-    return answer(ask, verdict, fact, duration=took)
+    fact = reason if any(message.isdigit() for message in reason) else f"{reason} after {span(took)}"
+    return answer(question, verdict, fact, duration=took)
 
 
-def skipped(ask: ProbeQuestion) -> Finding:
+def skipped(question: ProbeQuestion) -> Finding:
     """Return the finding for a check that was skipped, with its reason."""
-    return answer(ask, Verdict.SKIPPED, f"skipped: {ask.skip}")
+    return answer(question, Verdict.SKIPPED, f"skipped: {question.skip}")
 
 
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")

@@ -10,36 +10,36 @@ from urllib.parse import urlsplit
 
 from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion
 from responder.model.rule import RuleBook, Service
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 from responder.outgoing import is_forbidden, split_address
 from responder.outgoing.client import PORTS
 
 
 def plan(
-    names: Iterable[str], book: RuleBook, kinds: Mapping[str, ProbeKind[Any]], scene: ProbeContext
+    names: Iterable[str], book: RuleBook, kinds: Mapping[str, ProbeKind[Any]], probe_context: ProbeContext
 ) -> tuple[ProbeQuestion, ...]:
     """Return the checks of the probes named, in their order, each probe once.
 
     A name the rule book does not know, or a probe of no known kind, becomes a skipped check: planning never fails.
     """
-    return tuple(ask for name in dict.fromkeys(names) for ask in _asks(name, book, kinds, scene))
+    return tuple(question for name in dict.fromkeys(names) for question in _questions(name, book, kinds, probe_context))
 
 
-def _asks(
-    name: str, book: RuleBook, kinds: Mapping[str, ProbeKind[Any]], scene: ProbeContext
+def _questions(
+    name: str, book: RuleBook, kinds: Mapping[str, ProbeKind[Any]], probe_context: ProbeContext
 ) -> tuple[ProbeQuestion, ...]:
     spec = book.probes.get(name)
     if spec is None:
-        return (_nothing(name, "", scene, f"the rules define no probe {name}"),)
+        return (_nothing(name, "", probe_context, f"the rules define no probe {name}"),)
     kind = kinds.get(spec.kind)
     if kind is None:
-        return (_nothing(name, spec.kind, scene, f"there is no kind of probe {spec.kind}"),)
-    return kind.asks(spec, scene)
+        return (_nothing(name, spec.kind, probe_context, f"there is no kind of probe {spec.kind}"),)
+    return kind.questions(spec, probe_context)
 
 
-def _nothing(name: str, kind: str, scene: ProbeContext, skip: str) -> ProbeQuestion:
+def _nothing(name: str, kind: str, probe_context: ProbeContext, skip: str) -> ProbeQuestion:
     return ProbeQuestion(
-        probe=name, kind=kind, target=tidy_line(scene.subject.name, 40), question="", timeout=0.0, skip=skip
+        probe=name, kind=kind, target=sanitize_line(probe_context.subject.name, 40), query="", timeout=0.0, skip=skip
     )
 
 
@@ -59,14 +59,16 @@ class Endpoint:
     secure: bool | None = None
 
 
-def service_of(scene: ProbeContext) -> Service | None:
+def service_of(probe_context: ProbeContext) -> Service | None:
     """Return the catalog entry of the alert's subject."""
-    return scene.services.get(scene.subject.service) if scene.subject.service is not None else None
+    return (
+        probe_context.services.get(probe_context.subject.service) if probe_context.subject.service is not None else None
+    )
 
 
-def subject_name(scene: ProbeContext) -> str:
+def subject_name(probe_context: ProbeContext) -> str:
     """Return the subject's name, cleaned and cut: an alert may contain any name."""
-    return tidy_line(scene.subject.name, NAME_LIMIT) or "unknown subject"
+    return sanitize_line(probe_context.subject.name, NAME_LIMIT) or "unknown subject"
 
 
 def endpoint(url: str) -> Endpoint:
@@ -78,7 +80,7 @@ def endpoint(url: str) -> Endpoint:
     return Endpoint(host=parts.hostname, port=parts.port or PORTS[parts.scheme], secure=parts.scheme == "https")
 
 
-def locate(target: str, scene: ProbeContext) -> tuple[str, Endpoint | None, str]:
+def locate(target: str, probe_context: ProbeContext) -> tuple[str, Endpoint | None, str]:
     """Name, endpoint and, where there is none, the reason, for ``${health}`` or a literal ``host:port``."""
     if target != HEALTH:
         try:
@@ -86,9 +88,9 @@ def locate(target: str, scene: ProbeContext) -> tuple[str, Endpoint | None, str]
         except ValueError:
             return target, None, "its target is not host:port"
         return target, Endpoint(host=host, port=port), ""
-    service = service_of(scene)
+    service = service_of(probe_context)
     if service is None:
-        return subject_name(scene), None, UNKNOWN_SERVICE
+        return subject_name(probe_context), None, UNKNOWN_SERVICE
     try:
         return service.name, endpoint(service.health), ""
     except ValueError:

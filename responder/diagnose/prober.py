@@ -14,7 +14,7 @@ import structlog
 from responder.counters import COUNTERS
 from responder.diagnose.contract import ProbeKind, ProbeQuestion, ProbeTools
 from responder.diagnose.make_finding import answer, skipped, span
-from responder.diagnose.target_memory import SLOW, AnswerCache, CircuitBreaker, same, told_again
+from responder.diagnose.target_memory import SLOW, AnswerCache, CircuitBreaker, repeated, same
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 
@@ -74,7 +74,7 @@ class Prober:
         self._asked: dict[Hashable, _Job] = {}
 
     def run(
-        self, asks: Sequence[ProbeQuestion], deadline: Deadline, on_each: OnEach | None = None
+        self, questions: Sequence[ProbeQuestion], deadline: Deadline, on_each: OnEach | None = None
     ) -> tuple[Finding, ...]:
         """A finding for every ask, in their order, at ``deadline`` (and a tenth of a second) at the latest.
 
@@ -94,15 +94,15 @@ class Prober:
 
         began = self._tools.clock.monotonic()
         news: _News = queue.SimpleQueue()
-        known = {number: self._without_asking(ask, began) for number, ask in enumerate(asks)}
-        jobs = {number: _Job(number, asks[number], deadline, news, began) for number in known if not known[number]}
+        known = {number: self._without_running(question, began) for number, question in enumerate(questions)}
+        jobs = {number: _Job(number, questions[number], deadline, news, began) for number in known if not known[number]}
         for job in jobs.values():
             self._submit(job)
         for number, finding in known.items():
             if finding is not None:
                 keep(number, finding)
         self._gather(jobs, news, keep)
-        return tuple(findings[number] for number in range(len(asks)))
+        return tuple(findings[number] for number in range(len(questions)))
 
     def close(self) -> None:
         """Let idle threads end. What still runs is left behind: its threads are daemons."""
@@ -111,18 +111,18 @@ class Prober:
         for _ in range(threads):
             self._jobs.put(None)
 
-    def _without_asking(self, ask: ProbeQuestion, now: float) -> Finding | None:
+    def _without_running(self, question: ProbeQuestion, now: float) -> Finding | None:
         """Return the finding of a check that need not, or should not, run."""
-        if ask.skip:
-            return skipped(ask)
-        if recalled := self._memory.recall(ask, now):
+        if question.skip:
+            return skipped(question)
+        if recalled := self._memory.cached(question, now):
             return recalled
-        times, wait = self._breaker.ask(_place(ask), now)
+        times, wait = self._breaker.permit(_endpoint(question), now)
         if not wait:
             return None
         again = self._tools.clock.now() + timedelta(seconds=wait)
         fact = f"not checked: no answer {times} times in a row, next attempt at {again:%H:%M:%S}Z"
-        return answer(ask, Verdict.UNKNOWN, fact)
+        return answer(question, Verdict.UNKNOWN, fact)
 
     def _gather(self, pending: dict[int, _Job], news: _News, keep: Callable[[int, Finding], None]) -> None:
         """Wait for each pending job until it ends or its time is up."""
@@ -133,7 +133,7 @@ class Prober:
                 del pending[job.number]
                 job.abandoned = True
                 if job.started and job.leads and now - job.began >= SLOW:
-                    self._breaker.note(_place(job.ask), answered=False, now=now)
+                    self._breaker.note(_endpoint(job.ask), answered=False, now=now)
                 keep(job.number, self._given_up(job, now))
             if not pending:
                 return
@@ -146,13 +146,15 @@ class Prober:
                 keep(number, finding)
 
     def _given_up(self, job: _Job, now: float) -> Finding:
-        ask, took = job.ask, now - job.began
+        question, took = job.ask, now - job.began
         allowed = f"{max(0.0, job.deadline.at - job.began):.1f} s"
-        _log.warning("probe given up", probe=ask.probe, kind=ask.kind, target=ask.target, started=job.started)
+        _log.warning(
+            "probe given up", probe=question.probe, kind=question.kind, target=question.target, started=job.started
+        )
         if job.started:
-            return answer(ask, Verdict.UNKNOWN, f"no answer within {allowed}", duration=took)
+            return answer(question, Verdict.UNKNOWN, f"no answer within {allowed}", duration=took)
         fact = f"not started within {allowed}: all {self._limit} probe threads are busy"
-        return answer(ask, Verdict.UNKNOWN, fact, duration=took)
+        return answer(question, Verdict.UNKNOWN, fact, duration=took)
 
     def _submit(self, job: _Job) -> None:
         if self._follows(job):
@@ -191,19 +193,19 @@ class Prober:
         with self._lock:
             waiting = [each for each in (job, *job.followers) if not each.abandoned]
             if not waiting:
-                self._ask_anew(job)
+                self._forget(job)
                 return
             for each in waiting:
                 each.start(now)
             job.started = True
         finding = self._look(job, max(each.deadline.at for each in waiting))
         with self._lock:
-            self._ask_anew(job)
+            self._forget(job)
         self._remember(job, finding)
         for each in (job, *job.followers):
-            each.news.put((each.number, finding if each is job else told_again(finding, each.ask, 0.0)))
+            each.news.put((each.number, finding if each is job else repeated(finding, each.ask, 0.0)))
 
-    def _ask_anew(self, job: _Job) -> None:
+    def _forget(self, job: _Job) -> None:
         """Let no other job follow this one. The caller holds the lock."""
         if self._asked.get(same(job.ask)) is job:
             del self._asked[same(job.ask)]
@@ -213,19 +215,19 @@ class Prober:
         self._memory.keep(job.ask, finding, now)
         silent = finding.verdict is Verdict.UNKNOWN and now - job.began >= SLOW
         if not (silent and job.abandoned):  # then it was counted when it was given up
-            self._breaker.note(_place(job.ask), answered=not silent, now=now)
+            self._breaker.note(_endpoint(job.ask), answered=not silent, now=now)
 
     def _look(self, job: _Job, until: float) -> Finding:
-        ask = job.ask
+        question = job.ask
         try:
-            return self._kinds[ask.kind].look(ask, Deadline(until), self._tools)
+            return self._kinds[question.kind].run(question, Deadline(until), self._tools)
         except Exception as error:  # noqa: BLE001 - a plug-in's bug costs its own finding, never the page
             took = self._tools.clock.monotonic() - job.began
-            _log.exception("probe failed", probe=ask.probe, kind=ask.kind, target=ask.target)
+            _log.exception("probe failed", probe=question.probe, kind=question.kind, target=question.target)
             fact = f"the probe itself failed after {span(took)}: {type(error).__name__}"
-            return answer(ask, Verdict.UNKNOWN, fact, duration=took)
+            return answer(question, Verdict.UNKNOWN, fact, duration=took)
 
 
-def _place(ask: ProbeQuestion) -> str:
+def _endpoint(question: ProbeQuestion) -> str:
     """Return the circuit breaker's key."""
-    return f"{ask.kind} {ask.place or ask.target}"
+    return f"{question.kind} {question.endpoint or question.target}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 
 _LABELS_SHOWN = 6
 
@@ -40,7 +40,7 @@ class Series:
     def name(self) -> str:
         """The labels without the metric's name, ``pod="plato-0", uri="/orders"``; empty where there are none."""
         shown = [f'{key}="{value}"' for key, value in self.labels.items() if key != "__name__"]
-        return tidy_line(", ".join(shown[:_LABELS_SHOWN]), 200)
+        return sanitize_line(", ".join(shown[:_LABELS_SHOWN]), 200)
 
 
 def read(status: int, body: bytes, cap: int) -> tuple[tuple[Series, ...], str]:
@@ -61,7 +61,7 @@ def read(status: int, body: bytes, cap: int) -> tuple[tuple[Series, ...], str]:
     if not isinstance(envelope, dict) or envelope.get("status") not in {"success", "error"}:
         raise PromqlError(f"{status}, not an answer of Prometheus")
     if envelope["status"] == "error":
-        said = tidy_line(f"{envelope.get('errorType', '')}: {envelope.get('error', '')}", 500)
+        said = sanitize_line(f"{envelope.get('errorType', '')}: {envelope.get('error', '')}", 500)
         raise PromqlError(f"Prometheus says {status}, {said}", said)
     try:
         found = _series(envelope["data"])

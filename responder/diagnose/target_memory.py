@@ -31,62 +31,62 @@ class BreakerState:
         return self.failures >= TIMES
 
 
-def ask(fuse: BreakerState, now: float) -> tuple[BreakerState, float]:
+def permit(breaker: BreakerState, now: float) -> tuple[BreakerState, float]:
     """Return the new state and the seconds to wait, 0 for none. An open circuit lets one check a pause through."""
-    if not fuse.blown:
-        return fuse, 0.0
-    if now < fuse.retry_at:
-        return fuse, fuse.retry_at - now
-    return replace(fuse, retry_at=now + PAUSE), 0.0
+    if not breaker.blown:
+        return breaker, 0.0
+    if now < breaker.retry_at:
+        return breaker, breaker.retry_at - now
+    return replace(breaker, retry_at=now + PAUSE), 0.0
 
 
-def after(fuse: BreakerState, *, answered: bool, now: float) -> BreakerState:
+def after(breaker: BreakerState, *, answered: bool, now: float) -> BreakerState:
     """Return the state after a check succeeded or timed out."""
-    return BreakerState() if answered else BreakerState(fuse.failures + 1, now + PAUSE)
+    return BreakerState() if answered else BreakerState(breaker.failures + 1, now + PAUSE)
 
 
 class CircuitBreaker:
     """Circuit breakers of one process. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._fuses: dict[str, BreakerState] = {}
+        self._breakers: dict[str, BreakerState] = {}
         self._guard = threading.Lock()
 
-    def ask(self, place: str, now: float) -> tuple[int, float]:
-        """Return the consecutive timeouts of ``place`` and the seconds until the next attempt, 0 for now."""
+    def permit(self, endpoint: str, now: float) -> tuple[int, float]:
+        """Return the consecutive timeouts of ``endpoint`` and the seconds until the next attempt, 0 for now."""
         with self._guard:
-            fuse, wait = ask(self._fuses.get(place, BreakerState()), now)
-            if fuse.failures:
-                self._fuses[place] = fuse
-        return fuse.failures, wait
+            breaker, wait = permit(self._breakers.get(endpoint, BreakerState()), now)
+            if breaker.failures:
+                self._breakers[endpoint] = breaker
+        return breaker.failures, wait
 
-    def note(self, place: str, *, answered: bool, now: float) -> None:
-        """Record the result of a check of ``place``."""
+    def note(self, endpoint: str, *, answered: bool, now: float) -> None:
+        """Record the result of a check of ``endpoint``."""
         with self._guard:
-            fuse = after(self._fuses.get(place, BreakerState()), answered=answered, now=now)
-            if fuse.failures:
-                self._fuses[place] = fuse
+            breaker = after(self._breakers.get(endpoint, BreakerState()), answered=answered, now=now)
+            if breaker.failures:
+                self._breakers[endpoint] = breaker
             else:
-                self._fuses.pop(place, None)
+                self._breakers.pop(endpoint, None)
 
 
 #: Seconds for which an answer is reused. Its finding shows the age.
 FRESH = 10.0
 
 
-def same(ask: ProbeQuestion) -> Hashable:
+def same(question: ProbeQuestion) -> Hashable:
     """Return the cache key: everything except the probe's name and its timeout."""
-    return ask.kind, ask.target, ask.question, repr(ask.wire)
+    return question.kind, question.target, question.query, repr(question.wire)
 
 
-def told_again(finding: Finding, ask: ProbeQuestion, age: float) -> Finding:
+def repeated(finding: Finding, question: ProbeQuestion, age: float) -> Finding:
     """Return the finding for another probe with the same query, with its age in seconds."""
     said = f" ({age:.0f} s ago)" if age >= 1 else ""
     return replace(
         finding,
-        probe=ask.probe,
+        probe=question.probe,
         headline=cut(finding.headline, HEADLINE_LIMIT - len(said)) + said,
-        link=ask.link,
+        link=question.link,
         duration=0.0,
     )
 
@@ -101,16 +101,16 @@ class AnswerCache:
         self._answers: dict[Hashable, tuple[float, Finding]] = {}
         self._guard = threading.Lock()
 
-    def recall(self, ask: ProbeQuestion, now: float) -> Finding | None:
+    def cached(self, question: ProbeQuestion, now: float) -> Finding | None:
         """The answer to the same question, where it is fresh."""
         with self._guard:
-            at, finding = self._answers.get(same(ask), (0.0, None))
-        return told_again(finding, ask, now - at) if finding and now - at <= FRESH else None
+            at, finding = self._answers.get(same(question), (0.0, None))
+        return repeated(finding, question, now - at) if finding and now - at <= FRESH else None
 
-    def keep(self, ask: ProbeQuestion, finding: Finding, now: float) -> None:
+    def keep(self, question: ProbeQuestion, finding: Finding, now: float) -> None:
         """Remember an answer, and forget those that are not fresh any more."""
         if finding.verdict not in {Verdict.OK, Verdict.BAD}:
             return
         with self._guard:
             self._answers = {key: each for key, each in self._answers.items() if now - each[0] <= FRESH}
-            self._answers[same(ask)] = now, finding
+            self._answers[same(question)] = now, finding

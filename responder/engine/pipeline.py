@@ -17,7 +17,7 @@ from datetime import datetime
 from responder.diagnose.conclude import conclude, judge
 from responder.engine.effects.context import DecisionContext, History
 from responder.engine.effects.on_notification import follow
-from responder.engine.effects.page import counts, messages
+from responder.engine.effects.page import counts, messages_for
 from responder.model.alert import AlertGroup
 from responder.model.clock import between
 from responder.model.content import IncidentContent
@@ -32,18 +32,28 @@ from responder.notify.delivery.route import route, with_a_reader
 from responder.notify.report.compose import title
 from responder.notify.report.content import bare, with_findings, with_severity
 from responder.triage.decide import decide
-from responder.triage.lifecycle import believe
+from responder.triage.lifecycle import without_outdated
 
 
 def triage(
-    group: AlertGroup, delivery: Notification, history: History, desk: DecisionContext, tide: FloodState | None = None
+    group: AlertGroup,
+    notification: Notification,
+    history: History,
+    context: DecisionContext,
+    flood_state: FloodState | None = None,
 ) -> Effects:
     """Return the effects of a notification of ``group``, given the history of the group and the active floods."""
-    believed = believe(group, history.incident, delivery.received_at, desk.patience)
+    believed = without_outdated(group, history.incident, notification.received_at, context.timing)
     decision = decide(
-        believed, desk.book, desk.matching, history.incident, delivery.id, delivery.received_at, desk.patience
+        believed,
+        context.book,
+        context.matching,
+        history.incident,
+        notification.id,
+        notification.received_at,
+        context.timing,
     )
-    return follow(decision, believed, delivery, history, desk, tide)
+    return follow(decision, believed, notification, history, context, flood_state)
 
 
 def diagnose(work: DiagnosisRequest, findings: tuple[Finding, ...]) -> DiagnosisResult:
@@ -57,25 +67,25 @@ def diagnose(work: DiagnosisRequest, findings: tuple[Finding, ...]) -> Diagnosis
 class SeverityRevision:
     """The effects of findings on an incident: its next state and content, and the messages that follow.
 
-    ``drafts`` are updates for the channels that were notified and pages for those that the new severity adds;
+    ``messages`` are updates for the channels that were notified and pages for those that the new severity adds;
     ``withdrawn`` are the channels whose pages are withdrawn before they are sent.
     """
 
     incident: Incident
     content: IncidentContent
-    rank: int
-    drafts: tuple[OutboxMessage, ...] = ()
+    priority: int
+    messages: tuple[OutboxMessage, ...] = ()
     withdrawn: tuple[str, ...] = ()
 
 
 def judged(work: DiagnosisRequest, findings: tuple[Finding, ...]) -> AdjustedSeverity | None:
     """Return the severity that the findings lead to, with the reason; None if it does not change."""
-    found = judge(work.turns, findings)
+    found = judge(work.adjustments, findings)
     if found is None or work.opened_at is None or found[0].severity.name == work.severity:
         return None
-    turn, because = found
-    word = "raised" if turn.severity.rank < work.rank else "lowered"
-    return AdjustedSeverity(turn, f"{word} from {work.severity} to {turn.severity.name} because {because}")
+    adjustment, because = found
+    word = "raised" if adjustment.severity.priority < work.priority else "lowered"
+    return AdjustedSeverity(adjustment, f"{word} from {work.severity} to {adjustment.severity.name} because {because}")
 
 
 def revise(
@@ -84,7 +94,7 @@ def revise(
     work: DiagnosisRequest,
     diagnosed: DiagnosisResult,
     waiting: Collection[str],
-    desk: DecisionContext,
+    context: DecisionContext,
     now: datetime,
 ) -> SeverityRevision | None:
     """Return the change that the findings lead to; None if there is none or the incident has changed meanwhile.
@@ -95,35 +105,39 @@ def revise(
     turned = diagnosed.turned
     if turned is None or incident is None or not incident.open or incident.severity != work.severity:
         return None
-    turn, why = turned.turn, turned.reason
-    found = SeverityOverride(severity=turn.severity.name, given=work.severity, reason=why)
-    content = with_findings(content or bare(incident, desk.book), diagnosed.findings, diagnosed.conclusion)
-    content = with_severity(content, turn.severity, f"{work.reason}; {why}", held=turn.held)
+    adjustment, why = turned.adjustment, turned.reason
+    found = SeverityOverride(severity=adjustment.severity.name, given=work.severity, reason=why)
+    content = with_findings(content or bare(incident, context.book), diagnosed.findings, diagnosed.conclusion)
+    content = with_severity(
+        content, adjustment.severity, f"{work.reason}; {why}", suppressed_by=adjustment.suppressed_by
+    )
     moved = replace(
         incident,
-        severity=turn.severity.name,
+        severity=adjustment.severity.name,
         title=title(content.decision, content.findings),
         reason=f"{incident.reason}; {why}",
-        found=found,
+        severity_override=found,
     )
     if not incident.channels:
-        return SeverityRevision(moved, content, rank=turn.severity.rank)
-    wanted = _wanted(work, turn, desk)
-    worse = turn.severity.rank < work.rank
+        return SeverityRevision(moved, content, priority=adjustment.severity.priority)
+    wanted = _wanted(work, adjustment, context)
+    worse = adjustment.severity.priority < work.priority
     withdrawn = tuple(name for name in work.channels if name in waiting and name not in wanted)
     added = tuple(name for name in wanted if name not in incident.channels)
     kept = tuple(name for name in incident.channels if name not in withdrawn)
-    follows = desk.configured(name for name in kept if name not in waiting and (worse or name not in desk.pagers))
+    follows = context.configured(name for name in kept if name not in waiting and (worse or name not in context.pagers))
     facts = counts(incident)
-    own, rank = (incident.id, work.stream), turn.severity.rank
-    pages = messages(*own, MessageKind.START, facts, (desk.channels[name] for name in added), rank=rank, due_at=now)
-    told = replace(facts, update=f"{why}; {late(work, now)}")
-    updates = messages(*own, MessageKind.UPDATE, told, follows, rank=rank, due_at=now)
+    own, priority = (incident.id, work.ordering_key), adjustment.severity.priority
+    pages = messages_for(
+        *own, MessageKind.START, facts, (context.channels[name] for name in added), priority=priority, due_at=now
+    )
+    notified = replace(facts, update=f"{why}; {late(work, now)}")
+    updates = messages_for(*own, MessageKind.UPDATE, notified, follows, priority=priority, due_at=now)
     return SeverityRevision(
         replace(moved, channels=kept + added),
         content,
-        rank=rank,
-        drafts=(*updates, *pages),
+        priority=priority,
+        messages=(*updates, *pages),
         withdrawn=withdrawn,
     )
 
@@ -135,22 +149,26 @@ def late(work: DiagnosisRequest, now: datetime) -> str:
 
 
 def improved(
-    effects: Effects, work: DiagnosisRequest, diagnosed: DiagnosisResult, desk: DecisionContext, now: datetime
+    effects: Effects, work: DiagnosisRequest, diagnosed: DiagnosisResult, context: DecisionContext, now: datetime
 ) -> Effects:
     """Return the effects of a notification whose diagnosis ended before any page was sent."""
-    waiting = {draft.channel for draft in effects.drafts if draft.enrich}
-    revision = revise(effects.incident, effects.content, work, diagnosed, waiting, desk, now)
+    waiting = {message.channel for message in effects.messages if message.enrich}
+    revision = revise(effects.incident, effects.content, work, diagnosed, waiting, context, now)
     if revision is None:
         content = effects.content and with_findings(effects.content, diagnosed.findings, diagnosed.conclusion)
         return replace(effects, content=content)
     pages = tuple(
-        replace(draft, rank=revision.rank) if draft.enrich else draft
-        for draft in effects.drafts
-        if draft.channel not in revision.withdrawn
+        replace(message, priority=revision.priority) if message.enrich else message
+        for message in effects.messages
+        if message.channel not in revision.withdrawn
     )
-    return replace(effects, incident=revision.incident, content=revision.content, drafts=pages + revision.drafts)
+    return replace(effects, incident=revision.incident, content=revision.content, messages=pages + revision.messages)
 
 
-def _wanted(work: DiagnosisRequest, turn: FindingAdjustment, desk: DecisionContext) -> tuple[str, ...]:
-    wished = with_a_reader(work.wished, desk.channels) if turn.held else work.wished
-    return route(wished, turn.severity.pages and not turn.held, desk.channels)
+def _wanted(work: DiagnosisRequest, adjustment: FindingAdjustment, context: DecisionContext) -> tuple[str, ...]:
+    requested_channels = (
+        with_a_reader(work.requested_channels, context.channels)
+        if adjustment.suppressed_by
+        else work.requested_channels
+    )
+    return route(requested_channels, adjustment.severity.pages and not adjustment.suppressed_by, context.channels)

@@ -67,27 +67,29 @@ class Engine:
         on_fatal: Callable[[], None],
         jobs: Callable[[IncidentWriter], Mapping[str, Job]] = lambda _ledger: {},
     ) -> None:
-        desk = rules.desk
+        context = rules.context
         self._prober = prober
         self.rules = rules
         self._reading = Loop("rules", rules.step, on_fatal)
-        self._diagnosis = DiagnosisWorker(database, desk, prober, clock, on_end=self._probed, on_page=self._release)
-        self._triage = TriageWorker(database, desk, clock, on_effects=self._follow, room=self._diagnosis.room)
+        self._diagnosis = DiagnosisWorker(database, context, prober, clock, on_end=self._probed, on_page=self._release)
+        self._triage = TriageWorker(
+            database, context, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots
+        )
         self._couriers = {
-            name: DeliveryWorker(database, lane, desk, deliverer, clock, chance, on_free=partial(self._sent, name))
-            for name, lane in lanes(desk().channels).items()
+            name: DeliveryWorker(database, queue, context, deliverer, clock, chance, on_free=partial(self._sent, name))
+            for name, queue in channel_queues(context().channels).items()
         }
         self._triaging = Loop("triage", BatchedStep(self._triage.step, clock).step, on_fatal)
         self._diagnosing = Loop("diagnosis", BatchedStep(self._diagnosis.step, clock).step, on_fatal)
         self._sending = {name: Loop("courier", courier.step, on_fatal) for name, courier in self._couriers.items()}
-        ledger = IncidentWriter(database, clock, on_effects=self._follow, room=self._diagnosis.room)
+        writer = IncidentWriter(database, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots)
         self._timing = [
             Loop(f"timer {name}", ScheduledJob(job, database, clock).step, on_fatal)
-            for name, job in jobs(ledger).items()
+            for name, job in jobs(writer).items()
         ]
-        listener = database.listener(self._hear)
+        listener = database.listener(self._on_notify)
         self._hearing = [Loop("listener", listener.step, on_fatal)] if listener else []
-        self._watching = Loop("clock", ClockSkewWatcher(database, clock, lambda: desk().pagers).step, on_fatal)
+        self._watching = Loop("clock", ClockSkewWatcher(database, clock, lambda: context().pagers).step, on_fatal)
 
     def start(self) -> None:
         """Start every loop."""
@@ -100,7 +102,7 @@ class Engine:
 
     def reload(self) -> None:
         """Read the rule files now."""
-        self.rules.ask()
+        self.rules.request_reload()
         self._reading.wake()
 
     @property
@@ -108,28 +110,28 @@ class Engine:
         """True if every loop runs."""
         return all(loop.alive for loop in self._loops())
 
-    def stop(self, patience: float) -> None:
-        """Drain within ``patience`` seconds: end the current steps, finish the sends, release the diagnoses."""
+    def stop(self, timing: float) -> None:
+        """Drain within ``timing`` seconds: end the current steps, finish the sends, release the diagnoses."""
         for loop in self._loops():
-            loop.stop(patience / 8)
+            loop.stop(timing / 8)
         try:
             self._diagnosis.close()
         except StoreError as error:
             _log.warning("engine.cannot_release", reason=str(error))
         for courier in self._couriers.values():
-            courier.close(patience / 4)
+            courier.close(timing / 4)
         self._prober.close()
 
     def _loops(self) -> list[Loop]:
         serving = [self._triaging, self._diagnosing, *self._sending.values()]
         return [*serving, *self._timing, *self._hearing, self._watching, self._reading]
 
-    def _follow(self, started: list[DiagnosisJob], told: Collection[str]) -> None:
+    def _follow(self, started: list[DiagnosisJob], notified: Collection[str]) -> None:
         """Begin the new diagnoses and send due messages after a commit of triage or of a job."""
         self._diagnosis.begin(started)
-        self._send(told)
+        self._send(notified)
 
-    def _hear(self, topic: str) -> None:
+    def _on_notify(self, topic: str) -> None:
         """Wake the loops that may take work which another process committed."""
         concerned = {notifications.DELIVERIES: [self._triaging], notifications.STUDIES: [self._diagnosing]}
         for loop in concerned.get(topic, self._sending.values()):
@@ -143,20 +145,20 @@ class Engine:
         """Wake the sender of a channel, to mark an ended attempt and claim the next message."""
         self._sending[name].wake()
 
-    def _release(self, told: Collection[str]) -> None:
+    def _release(self, notified: Collection[str]) -> None:
         """Wake the senders of pages that got their findings; they claim without polling first."""
-        for name in told:
+        for name in notified:
             if name in self._couriers:
                 self._couriers[name].expect()
-        self._send(told)
+        self._send(notified)
 
-    def _send(self, told: Collection[str]) -> None:
+    def _send(self, notified: Collection[str]) -> None:
         for name, loop in self._sending.items():
-            if name in told:
+            if name in notified:
                 loop.wake()
 
 
-def lanes(channels: Iterable[str]) -> dict[str, ChannelQueue]:
+def channel_queues(channels: Iterable[str]) -> dict[str, ChannelQueue]:
     """Return one queue per channel, and one without a name for channels that are no longer configured."""
     names = tuple(channels)
     return {**{name: ChannelQueue((name,)) for name in names}, "": ChannelQueue(names, rest=True, grace=GRACE)}

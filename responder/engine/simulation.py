@@ -9,13 +9,13 @@ from typing import Generic, TypeVar
 
 from responder.engine import pipeline
 from responder.engine.effects.context import NOTHING, DecisionContext, History, history_of
-from responder.engine.effects.held_page import held_by, opens_for, pagers_of, windows_of
+from responder.engine.effects.held_page import opens_for, pagers_of, window_of, windows_of
 from responder.engine.effects.page import still_fires
 from responder.engine.effects.without_notification import changed, paged
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Effects, Notification
 from responder.model.incident import Incident
-from responder.model.problem import Place
+from responder.model.problem import Position
 from responder.model.rule import Rule, RuleBook
 from responder.triage.recheck import review
 
@@ -50,16 +50,16 @@ class Simulation:
     No probes run, so there are no findings to repeat and no content is kept.
     """
 
-    def __init__(self, desk: DecisionContext) -> None:
-        self._desk = desk
-        self._windows, self._pagers = windows_of(desk), desk.pagers
+    def __init__(self, context: DecisionContext) -> None:
+        self._context = context
+        self._windows, self._pagers = windows_of(context), context.pagers
         self._known: LruCache[History] = LruCache()
         self._homes: LruCache[str] = LruCache()
 
-    def decide(self, group: AlertGroup, delivery: Notification) -> Effects:
+    def decide(self, group: AlertGroup, notification: Notification) -> Effects:
         """Return the effects of a notification after those decided before, and of the time passed since."""
-        history, brought = self._reviewed(self.known(group), delivery.received_at)
-        effects = pipeline.triage(group, delivery, history, self._desk)
+        history, brought = self._reviewed(self.known(group), notification.received_at)
+        effects = pipeline.triage(group, notification, history, self._context)
         if effects.incident is not None or brought:
             self._keep(group, History(effects.incident or history.incident))
         return _with(brought, effects) if brought else effects
@@ -73,7 +73,7 @@ class Simulation:
     def known(self, group: AlertGroup) -> History:
         """Return the history of the group so far."""
         home = self._homes.get(group.dedup_key, "")
-        return history_of(group, self._desk, lambda key: self._known.get(key, NOTHING), home)
+        return history_of(group, self._context, lambda key: self._known.get(key, NOTHING), home)
 
     def share(self, other: Simulation, group: AlertGroup) -> None:
         """Take over the history of the group from another simulation."""
@@ -88,7 +88,7 @@ class Simulation:
         while incident is not None and (due := self._due(incident)) is not None and due <= now:
             effects = self._timely(incident, due)
             incident = effects.incident
-            heard += [effects] if effects.drafts else []
+            heard += [effects] if effects.messages else []
         return History(incident), heard
 
     def _due(self, incident: Incident) -> datetime | None:
@@ -97,18 +97,18 @@ class Simulation:
 
     def _timely(self, incident: Incident, moment: datetime) -> Effects:
         if incident.review_at is not None and incident.review_at <= moment:
-            return changed(incident, review(incident, moment, self._desk.patience), None, self._desk, moment)
-        window = held_by(incident, self._windows, self._pagers)
+            return changed(incident, review(incident, moment, self._context.timing), None, self._context, moment)
+        window = window_of(incident, self._windows, self._pagers)
         why = still_fires(window.name if window else "")
-        return paged(incident, None, why, pagers_of(incident, self._desk), self._desk, moment)
+        return paged(incident, None, why, pagers_of(incident, self._context), self._context, moment)
 
 
 def _with(brought: list[Effects], effects: Effects) -> Effects:
     """Return the effects of a notification, preceded by those of time alone."""
-    drafts = tuple(draft for each in brought for draft in each.drafts)
+    messages = tuple(message for each in brought for message in each.messages)
     before = f"before it, by time alone: {'; '.join(each.outcome for each in brought)}"
     decision = effects.decision and replace(effects.decision, reason=f"{effects.decision.reason}; {before}")
-    return replace(effects, drafts=drafts + effects.drafts, decision=decision)
+    return replace(effects, messages=messages + effects.messages, decision=decision)
 
 
 class Comparison:
@@ -124,12 +124,12 @@ class Comparison:
         self._matching = before.matching, after.matching
         self._twins = _twins(before.book, after.book)
 
-    def decide(self, group: AlertGroup, delivery: Notification) -> tuple[Effects, Effects]:
+    def decide(self, group: AlertGroup, notification: Notification) -> tuple[Effects, Effects]:
         """Return the effects of a notification of ``group`` with either set."""
         alike = self._alike(group)
-        before = self._before.decide(group, delivery)
+        before = self._before.decide(group, notification)
         if not alike:
-            return before, self._after.decide(group, delivery)
+            return before, self._after.decide(group, notification)
         self._after.share(self._before, group)
         return before, before
 
@@ -146,13 +146,13 @@ def _twins(before: RuleBook, after: RuleBook) -> dict[str, Rule]:
         return {}
     then = {rule.id: rule for rule in before.rules}
     kept = ((rule, then.get(rule.id)) for rule in after.rules)
-    return {rule.id: rule for rule, other in kept if other and replace(other, place=rule.place) == rule}
+    return {rule.id: rule for rule, other in kept if other and replace(other, position=rule.position) == rule}
 
 
 def _around(book: RuleBook) -> RuleBook:
     """Return a rule book without its rules and its position in the files, for comparison."""
-    probes = {name: replace(probe, place=_NOWHERE) for name, probe in book.probes.items()}
+    probes = {name: replace(probe, position=_NOWHERE) for name, probe in book.probes.items()}
     return replace(book, rules=(), revision="", probes=probes, heartbeats=())
 
 
-_NOWHERE = Place("", 1, 1)
+_NOWHERE = Position("", 1, 1)

@@ -30,12 +30,12 @@ class Subject:
 class FindingAdjustment:
     """The severity that an incident takes where all these findings are made. It may be the one it has.
 
-    ``held`` is the reason why on-call is not paged although the severity pages; it is empty if on-call is.
+    ``suppressed_by`` is the reason why on-call is not paged although the severity pages; it is empty if on-call is.
     """
 
     findings: tuple[FindingCondition, ...]
     severity: Severity
-    held: str = ""
+    suppressed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,53 +64,53 @@ class ShadowDecision:
 class RuleMatch:
     """The rule that decided one alert, with the severity it gave and the reason for that severity.
 
-    ``trial`` is what the first rule in shadow above it would have decided; None where none matches.
+    ``shadow`` is what the first rule in shadow above it would have decided; None where none matches.
     """
 
     alert: Alert
     rule: Rule
     severity: Severity
     reason: str
-    trial: ShadowDecision | None = None
+    shadow: ShadowDecision | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Consequences of one notification.
 
-    ``ruling`` is the one with the highest severity among the firing alerts (the resolved ones where none fires): its
-    rule gives runbook, probes and channels. ``rulings`` has one entry an alert. ``reason`` is one sentence.
-    ``turns`` are what findings may make of the severity; ``found`` is what they made of it before. ``held`` says why
-    on-call is not paged although the severity pages; it is empty if on-call is.
-    ``key`` is that of the incident where several groups are gathered, and ``gathered`` which alert is of which; both
-    are empty where the group is an incident of its own. ``joins`` says that another group of it is what it is about.
-    ``trial`` is the worst that rules in shadow would have decided about its alerts; it changes nothing.
+    ``match`` is the one with the highest severity among the firing alerts (the resolved ones where none fires): its
+    rule gives runbook, probes and channels. ``matches`` has one entry an alert. ``reason`` is one sentence.
+    ``adjustments`` are what findings may make of the severity; ``severity_override`` is what they made of it before.
+    ``suppressed_by`` says why on-call is not paged although the severity pages; it is empty if on-call is. ``key`` is
+    that of the incident where several groups are gathered, and ``gathered`` which alert is of which; both are empty
+    where the group is an incident of its own. ``joins`` says that another group of it is what it is about. ``shadow``
+    is the worst that rules in shadow would have decided about its alerts; it changes nothing.
     """
 
-    ruling: RuleMatch
-    rulings: tuple[RuleMatch, ...]
+    match: RuleMatch
+    matches: tuple[RuleMatch, ...]
     subject: Subject
     change: Change
     reason: str
-    turns: tuple[FindingAdjustment, ...] = ()
-    held: str = ""
-    found: SeverityOverride | None = None
+    adjustments: tuple[FindingAdjustment, ...] = ()
+    suppressed_by: str = ""
+    severity_override: SeverityOverride | None = None
     key: str = ""
     gathered: Mapping[str, GroupedAlert] = field(default_factory=dict)
     joins: bool = False
-    trial: ShadowDecision | None = None
+    shadow: ShadowDecision | None = None
 
     @property
     def pages(self) -> bool:
         """True if on-call may be paged."""
-        return self.severity.pages and not self.held
+        return self.severity.pages and not self.suppressed_by
 
     @property
     def severity(self) -> Severity:
         """The incident's severity."""
-        return self.ruling.severity
+        return self.match.severity
 
     @property
     def rule(self) -> Rule:
         """The rule that gave it."""
-        return self.ruling.rule
+        return self.match.rule

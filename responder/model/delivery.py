@@ -29,20 +29,20 @@ class Notification:
 class DiagnosisRequest:
     """Input of a diagnosis: it must outlive the process that wrote it.
 
-    ``severity`` is what the incident had, ``reason`` why, ``turns`` what findings may make of it, and ``wished`` the
-    rule's channels.
+    ``severity`` is what the incident had, ``reason`` why, ``adjustments`` what findings may make of it, and
+    ``requested_channels`` the rule's channels.
     """
 
     incident: str
-    stream: str
-    rank: int
+    ordering_key: str
+    priority: int
     probes: tuple[str, ...]
     subject: Subject
     channels: tuple[str, ...]
     severity: str = ""
-    turns: tuple[FindingAdjustment, ...] = ()
+    adjustments: tuple[FindingAdjustment, ...] = ()
     reason: str = ""
-    wished: tuple[str, ...] = ()
+    requested_channels: tuple[str, ...] = ()
     opened_at: datetime | None = None
     decided_at: datetime | None = None
 
@@ -51,7 +51,7 @@ class DiagnosisRequest:
 class AdjustedSeverity:
     """The other severity that findings ask for, and why."""
 
-    turn: FindingAdjustment
+    adjustment: FindingAdjustment
     reason: str
 
 
@@ -71,29 +71,29 @@ class DiagnosisJob:
     id: int
     attempt: int
     due_at: datetime
-    work: DiagnosisRequest
+    request: DiagnosisRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
     """All that follows from one delivery, or from something else: the shell commits it, a dry-run prints it.
 
-    ``delivery`` is None where something else than a delivery led to it: a timer, an operator.
-    ``content`` is what its messages are composed from, None where nothing about it has changed.
-    ``decision`` is None where triage failed on the delivery, and where there is none. ``work`` is None where there is
-    nothing to diagnose; otherwise its page leaves at ``due_at`` at the latest. ``beats`` are the heartbeats it brought,
-    ``flood`` what is remembered of its severity's new incidents from now on; None where it is none of them.
+    ``notification`` is None where something else than a delivery led to it: a timer, an operator. ``content`` is what
+    its messages are composed from, None where nothing about it has changed. ``decision`` is None where triage failed on
+    the delivery, and where there is none. ``request`` is None where there is nothing to diagnose; otherwise its page
+    leaves at ``due_at`` at the latest. ``heartbeats`` are the heartbeats it brought, ``flood`` what is remembered of
+    its severity's new incidents from now on; None where it is none of them.
     """
 
-    delivery: int | None = None
+    notification: int | None = None
     outcome: str = ""
     decision: Decision | None = None
     incident: Incident | None = None
     content: IncidentContent | None = None
-    drafts: tuple[OutboxMessage, ...] = ()
-    work: DiagnosisRequest | None = None
+    messages: tuple[OutboxMessage, ...] = ()
+    request: DiagnosisRequest | None = None
     due_at: datetime | None = None
-    beats: tuple[Heartbeat, ...] = ()
+    heartbeats: tuple[Heartbeat, ...] = ()
     flood: FloodCounter | None = None
 
     @property
@@ -106,13 +106,14 @@ class Effects:
 class IncidentChanges:
     """The result of some decisions; ``added`` and ``changed`` contain each incident once, in its last state.
 
-    ``pulses`` are the new states of the expected heartbeats and ``floods`` the new flood state of each severity.
+    ``heartbeat_states`` are the new states of the expected heartbeats and ``floods`` the new flood state of each
+    severity.
     """
 
     effects: Sequence[Effects]
     added: Sequence[Incident] = ()
     changed: Sequence[Incident] = ()
-    pulses: Sequence[HeartbeatState] = ()
+    heartbeat_states: Sequence[HeartbeatState] = ()
     floods: Sequence[FloodCounter] = ()
 
     @classmethod

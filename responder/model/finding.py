@@ -30,7 +30,7 @@ class Finding:
     """The answer of one probe about one target.
 
     ``headline`` is one line of at most 120 characters with a number in it; ``detail`` at most 2,048 characters.
-    ``duration`` is seconds. ``question`` is the exact query, fit to be pasted. ``points`` are (epoch seconds,
+    ``duration`` is seconds. ``query`` is the exact query, fit to be pasted. ``points`` are (epoch seconds,
     value) pairs for a sparkline. ``warning`` marks a bad finding that crossed only the lower of two thresholds.
     ``judged`` is False without a threshold: such a value is context, and rules nothing out.
     ``names_target`` is True if an ok answer about another target is listed by that target's name, not the probe's.
@@ -42,7 +42,7 @@ class Finding:
     target: str
     verdict: Verdict
     headline: str
-    question: str
+    query: str
     detail: str = ""
     duration: float = 0.0
     link: str = ""
@@ -57,10 +57,10 @@ _ORDER = (Verdict.BAD, Verdict.UNKNOWN, Verdict.SKIPPED, Verdict.OK)
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Bad first, then warnings, unknown, skipped and ok; findings of one rank keep their order."""
-    return tuple(sorted(findings, key=rank))
+    return tuple(sorted(findings, key=priority))
 
 
-def rank(finding: Finding) -> tuple[int, bool]:
+def priority(finding: Finding) -> tuple[int, bool]:
     """The smallest for the worst."""
     return _ORDER.index(finding.verdict), finding.warning
 

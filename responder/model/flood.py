@@ -13,10 +13,10 @@ class FloodCounter:
 
     ``arrivals`` counts them by the second within the last minute, ``alone`` those of them that had a page of their own
     although a flood was on. ``digest`` is the flood's id, empty while there is none; the rest is about that flood:
-    ``held`` incidents are in its digest only, ``told_held`` of them were announced. ``kinds`` counts
+    ``in_digest`` incidents are in its digest only, ``notified_in_digest`` of them were announced. ``kinds`` counts
     "alertname of subject", ``names`` alert names, ``services`` those of the catalogue and ``labels`` "name=value" that
-    all alerts of an incident share, the biggest of each. ``channels`` are those it concerns, ``told`` those that were
-    notified, last at ``told_at`` and ``updates`` times since its page.
+    all alerts of an incident share, the biggest of each. ``channels`` are those it concerns, ``notified`` those that
+    were notified, last at ``notified_at`` and ``updates`` times since its page.
     """
 
     severity: str
@@ -25,15 +25,15 @@ class FloodCounter:
     digest: str = ""
     began_at: float = 0.0
     counted: int = 0
-    held: int = 0
+    in_digest: int = 0
     kinds: Mapping[str, int] = field(default_factory=dict)
     names: Mapping[str, int] = field(default_factory=dict)
     services: Mapping[str, int] = field(default_factory=dict)
     labels: Mapping[str, int] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
-    told_at: float = 0.0
-    told_held: int = 0
+    notified: tuple[str, ...] = ()
+    notified_at: float = 0.0
+    notified_in_digest: int = 0
     updates: int = 0
 
 

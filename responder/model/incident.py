@@ -46,14 +46,14 @@ class SeverityOverride:
 class Incident:
     """The state that the next notification is compared with. ``alerts`` maps fingerprints to what is known of them.
 
-    ``channels`` are those that were notified; ``delivery`` is the id of the last delivery applied.
-    ``found`` is what findings made of its severity, which holds until its rule gives a worse one.
+    ``channels`` are those that were notified; ``notification`` is the id of the last delivery applied.
+    ``severity_override`` is what findings made of its severity, which holds until its rule gives a worse one.
     ``gathered`` maps the fingerprints of an incident of several groups to their groups; it is empty for one group.
-    ``flaps`` counts how often it fired again after all of it was resolved, the last time at ``reopened_at``. Where
-    it is kept open until ``held_until`` although nothing fires, ``hold`` says why it is over then. At ``review_at`` it
-    is checked without a notification. ``silenced`` is the silence that was announced, ``gone_since`` when no
-    Alertmanager listed it any more.
-    ``digest`` is the flood whose digest alone mentions it while ``channels`` is empty.
+    ``flaps`` counts how often it fired again after all of it was resolved, the last time at ``reopened_at``. Where it
+    is kept open until ``resolve_at`` although nothing fires, ``resolve_reason`` says why it is over then. At
+    ``review_at`` it is checked without a notification. ``silenced`` is the silence that was announced, ``gone_since``
+    when no Alertmanager listed it any more. ``digest`` is the flood whose digest alone mentions it while ``channels``
+    is empty.
     """
 
     id: str
@@ -71,18 +71,18 @@ class Incident:
     opened_at: datetime
     changed_at: datetime
     resolved_at: datetime | None
-    delivery: int
+    notification: int
     revision: str
     alerts: Mapping[str, AlertState]
     flaps: int = 0
-    hold: str = ""
-    held_until: datetime | None = None
+    resolve_reason: str = ""
+    resolve_at: datetime | None = None
     review_at: datetime | None = None
     reopened_at: datetime | None = None
     silenced: str = ""
     gone_since: datetime | None = None
     digest: str = ""
-    found: SeverityOverride | None = None
+    severity_override: SeverityOverride | None = None
     gathered: Mapping[str, GroupedAlert] = field(default_factory=dict)
 
 
@@ -104,8 +104,8 @@ class ChangeKind(StrEnum):
 class Change:
     """The difference, with its reason in one sentence. ``alerts`` is what is known after it.
 
-    ``hold``, ``held_until``, ``review_at`` and ``flaps`` are the incident's after it. ``quiet`` marks a flap like those
-    that was announced: it is counted, and not announced again.
+    ``resolve_reason``, ``resolve_at``, ``review_at`` and ``flaps`` are the incident's after it. ``quiet`` marks a flap
+    like those that was announced: it is counted, and not announced again.
     """
 
     kind: ChangeKind
@@ -113,8 +113,8 @@ class Change:
     added: tuple[str, ...]
     resolved: tuple[str, ...]
     alerts: Mapping[str, AlertState]
-    hold: str = ""
-    held_until: datetime | None = None
+    resolve_reason: str = ""
+    resolve_at: datetime | None = None
     review_at: datetime | None = None
     flaps: int = 0
     quiet: bool = False

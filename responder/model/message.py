@@ -15,23 +15,23 @@ from responder.model.secret import Secret
 class OutboxMessage:
     """A message to be written to the outbox: what is sent, to whom and by when. Its words are composed when it is sent.
 
-    ``step`` is the channel's own word for what it does with the message. Messages of one ``stream`` (the dedup key) and
-    channel leave in the order they were written. ``rank`` is the severity's, 1 first. ``facts`` is what is true of this
-    message only. ``enrich`` marks a page that waits for its diagnosis until it is due. ``origin`` is the id of the
-    undelivered message that this one replaces. Pages that wait before this message leave at ``within`` at the latest,
-    where it is set.
+    ``step`` is the channel's own word for what it does with the message. Messages of one ``ordering_key`` (the dedup
+    key) and channel leave in the order they were written. ``priority`` is the severity's, 1 first. ``facts`` is what is
+    true of this message only. ``enrich`` marks a page that waits for its diagnosis until it is due. ``replaces`` is the
+    id of the undelivered message that this one replaces. Pages that wait before this message leave at ``within`` at the
+    latest, where it is set.
     """
 
     incident: str
-    stream: str
+    ordering_key: str
     channel: str
     step: str
-    moment: MessageKind
-    rank: int
+    kind: MessageKind
+    priority: int
     due_at: datetime
     facts: MessageFacts = NO_FACTS
     enrich: bool = False
-    origin: int | None = None
+    replaces: int | None = None
     within: datetime | None = None
 
 
@@ -39,16 +39,16 @@ class OutboxMessage:
 class OutboxRow:
     """A message as it stands in the outbox, with the content of its incident.
 
-    ``content`` is None where the incident's content is gone. ``attempt`` counts from 1 and fences the claim; ``plain``
-    asks for the minimal form. ``previous`` is the reference that the first accepted message of this incident on this
-    channel returned.
+    ``content`` is None where the incident's content is gone. ``attempt`` counts from 1 and fences the claim;
+    ``minimal`` asks for the minimal form. ``previous`` is the reference that the first accepted message of this
+    incident on this channel returned.
     """
 
     id: int
-    draft: OutboxMessage
+    message: OutboxMessage
     content: IncidentContent | None
     attempt: int
-    plain: bool
+    minimal: bool
     written_at: datetime
     previous: Mapping[str, str] = field(default_factory=dict)
 
@@ -57,7 +57,7 @@ class OutboxRow:
 class ClaimedMessage:
     """A claimed message with its composed report: what a channel renders.
 
-    ``attempt`` counts from 1 and fences the claim; ``plain`` asks for the minimal form. ``written_at`` is when it was
+    ``attempt`` counts from 1 and fences the claim; ``minimal`` asks for the minimal form. ``written_at`` is when it was
     put into the outbox, None where that is not known. ``previous`` is the reference that the first accepted message of
     this incident on this channel returned.
     """
@@ -65,11 +65,11 @@ class ClaimedMessage:
     id: int
     channel: str
     step: str
-    rank: int
+    priority: int
     report: Report
     due_at: datetime
     attempt: int
-    plain: bool
+    minimal: bool
     previous: Mapping[str, str] = field(default_factory=dict)
     written_at: datetime | None = None
 

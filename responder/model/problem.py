@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """A position in a file; lines and columns count from 1. A tuple, since a large rule set has 200,000 of them."""
 
     path: str
@@ -29,7 +29,7 @@ class Level(StrEnum):
 class Problem:
     """A problem in a rule file or a runbook. ``code`` is stable; ``hint`` says what to write instead."""
 
-    place: Place
+    position: Position
     code: str
     message: str
     hint: str = ""
@@ -37,7 +37,7 @@ class Problem:
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.place}: {self.level.value}[{self.code}] {self.message}{hint}"
+        return f"{self.position}: {self.level.value}[{self.code}] {self.message}{hint}"
 
 
 class InvalidRules(Exception):

@@ -14,9 +14,9 @@ from responder.model.rule import Link
 class MessageKind(StrEnum):
     """Which of the message templates applies.
 
-    ``again`` reopens an incident whose resolution was announced. ``late`` carries findings that came after the page
-    had left. ``fallback`` is a page that comes this way because another channel did not take it: ``Report.detour`` says
-    why. ``unclosed`` says that the pager rejected the resolve: it must be resolved there manually.
+    ``again`` reopens an incident whose resolution was announced. ``late`` carries findings that came after the page had
+    left. ``fallback`` is a page that comes this way because another channel did not take it: ``Report.fallback_reason``
+    says why. ``unclosed`` says that the pager rejected the resolve: it must be resolved there manually.
     """
 
     START = "start"
@@ -56,7 +56,7 @@ class Report:
     names the probes that have not answered yet. Fields without content are empty.
     """
 
-    moment: MessageKind
+    kind: MessageKind
     status: Status
     incident: str
     dedup_key: str
@@ -99,4 +99,4 @@ class Report:
     postmortem_due: datetime | None = None
     note: str = ""
     history: str = ""
-    detour: str = ""
+    fallback_reason: str = ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from responder.model.problem import Place
+from responder.model.problem import Position
 from responder.model.window import Window
 
 
@@ -63,7 +63,7 @@ class RunbookRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Severity:
-    """A severity and its consequences. ``rank`` 1 is the worst. All times are seconds.
+    """A severity and its consequences. ``priority`` 1 is the worst. All times are seconds.
 
     ``pagerduty`` is one of critical, error, warning, info (Events API v2). ``page_budget`` is how long after the
     webhook arrived the page may wait for the diagnosis. ``next_update`` is the interval of updates.
@@ -71,7 +71,7 @@ class Severity:
     """
 
     name: str
-    rank: int
+    priority: int
     meaning: str
     response: str
     respond_within: float | None
@@ -183,7 +183,7 @@ class Rule:
     probes: tuple[str, ...]
     channels: tuple[str, ...]
     action: Action
-    place: Place
+    position: Position
     impact: str = ""
     adjust: tuple[Adjustment, ...] = ()
     subject: SubjectFrom | None = None
@@ -214,7 +214,7 @@ class ProbeSpec(Generic[Spec]):
     kind: str
     timeout: float
     spec: Spec
-    place: Place
+    position: Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,7 @@ def cut(text: str, limit: int) -> str:
     return text[:end].rstrip() + _ELLIPSIS
 
 
-def tidy(text: str, limit: int) -> str:
+def sanitize(text: str, limit: int) -> str:
     """``text`` fit to be kept and shown in at most ``limit`` characters: cleaned, then redacted, then cut.
 
     It is not escaped: that is for the sink.
@@ -101,17 +101,17 @@ def tidy(text: str, limit: int) -> str:
     return cut(redact(clean(_window(text))).strip(), limit)
 
 
-def tidy_line(text: str, limit: int) -> str:
+def sanitize_line(text: str, limit: int) -> str:
     """The same on one line. Short texts are remembered: the labels of a group and of its next notification repeat."""
-    return _remembered(text, limit) if len(text) <= _SHORT else _tidied(text, limit)
+    return _remembered(text, limit) if len(text) <= _SHORT else _sanitized(text, limit)
 
 
-def _tidied(text: str, limit: int) -> str:
+def _sanitized(text: str, limit: int) -> str:
     return cut(redact(one_line(_window(text))), limit)
 
 
 _SHORT = 128
-_remembered = lru_cache(maxsize=4096)(_tidied)
+_remembered = lru_cache(maxsize=4096)(_sanitized)
 
 
 def _window(text: str) -> str:

@@ -16,7 +16,7 @@ from responder.model.setting import Setting
 from responder.notify.rate_limit import RateLimit
 
 #: Sends a request and returns the response; the caller handles unreachable servers.
-Ask = Callable[[Request], Response]
+SendRequest = Callable[[Request], Response]
 
 
 class Use(Enum):
@@ -69,11 +69,11 @@ class Channel(ABC):
 
     @property
     @abstractmethod
-    def pace(self) -> RateLimit | None:
+    def rate_limit(self) -> RateLimit | None:
         """Rate limit for all replicas together; None for no limit."""
 
     @property
-    def wakes(self) -> bool:
+    def reaches_on_call(self) -> bool:
         """True if a page that is sent here as a fallback calls on-call."""
         return self.pages
 
@@ -83,11 +83,11 @@ class Channel(ABC):
         return ""
 
     @abstractmethod
-    def render(self, letter: ClaimedMessage) -> Request:
-        """Return the request for a message, within the vendor's limits; the minimal form if ``letter.plain``."""
+    def render(self, message: ClaimedMessage) -> Request:
+        """Return the request for a message, within the vendor's limits; the minimal form if ``message.minimal``."""
 
     @abstractmethod
-    def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
+    def read(self, message: ClaimedMessage, response: Response) -> Outcome:
         """Return the meaning of a response. Never raises, whatever came back."""
 
     def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
@@ -100,6 +100,6 @@ class Channel(ABC):
         needed = [f"RESPONDER_{each.name.upper()}" for each in cls.settings[:1]]
         return skipped(name, "is not configured", f"set {needed[0]}" if needed else "")
 
-    def check(self, _ask: Ask) -> Iterable[Result]:
+    def check(self, _call: SendRequest) -> Iterable[Result]:
         """Return the results of ``doctor``, without sending a message."""
         return ()

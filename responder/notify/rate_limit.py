@@ -34,13 +34,13 @@ class RateLimit:
     burst: int
     reserve: int
 
-    def room(self, full_at: float, now: float) -> Available:
+    def available(self, full_at: float, now: float) -> Available:
         """Return the messages that may be sent at ``now``. Both are seconds since the epoch."""
         used = self._used(full_at, now)
         left = max(0, int((self.burst * self.interval - used + _HAIR) / self.interval))
         return Available(urgent=left, other=max(0, left - self.reserve))
 
-    def spent(self, full_at: float, now: float, count: int) -> float:
+    def full_after(self, full_at: float, now: float, count: int) -> float:
         """Return the time at which the bucket is full again after ``count`` more messages."""
         return now + self._used(full_at, now) + count * self.interval
 

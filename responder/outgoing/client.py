@@ -68,7 +68,7 @@ class Outgoing:
         """
         return self._session(self._proxies).send(request, deadline, cap)
 
-    def ask(self, request: Request, deadline: Deadline, cap: int = 65536) -> Response:
+    def query(self, request: Request, deadline: Deadline, cap: int = 65536) -> Response:
         """The same for a query to Prometheus or Alertmanager: without a proxy, and with the token of that server.
 
         Nothing but such queries carries a token, and no redirect is followed with one.

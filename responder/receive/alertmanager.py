@@ -83,9 +83,9 @@ def parse(body: bytes, cluster: str = "") -> AlertGroup:
     )
 
 
-def read(delivery: Notification) -> AlertGroup:
+def read(notification: Notification) -> AlertGroup:
     """The group that a stored notification describes. Raises InvalidPayload for a body that ``check`` would refuse."""
-    return parse(delivery.body, delivery.cluster)
+    return parse(notification.body, notification.cluster)
 
 
 def _alert(wire: _PayloadAlert, prefix: str) -> Alert:
@@ -101,12 +101,12 @@ def _alert(wire: _PayloadAlert, prefix: str) -> Alert:
     )
 
 
-def _reckoned(told: datetime) -> datetime:
+def _reckoned(notified: datetime) -> datetime:
     """The same in UTC, and the end of the calendar for what lies beyond it: an absurd date must not break triage."""
     try:
-        return min(told.astimezone(UTC), LATEST)
+        return min(notified.astimezone(UTC), LATEST)
     except OverflowError:
-        return EARLIEST if told.year == _YEAR_ONE else LATEST
+        return EARLIEST if notified.year == _YEAR_ONE else LATEST
 
 
 def _decode(body: bytes) -> _Payload:

@@ -38,37 +38,37 @@ from responder.rulebook.schema import (
 )
 
 
-def assemble(draft: RuleFiles, revision: str) -> RuleBook:
+def assemble(rule_files: RuleFiles, revision: str) -> RuleBook:
     """The rule book. The checks found nothing: every name is known, and what they fill in of the draft is complete."""
-    platform = draft.platforms[0].value
+    platform = rule_files.platforms[0].value
     contacts = {
         entry.name: Contact(role=entry.value.role, contact=entry.value.contact, hours=entry.value.hours)
-        for entry in draft.contacts
+        for entry in rule_files.contacts
     }
-    windows = {entry.name: _window(entry) for entry in draft.windows}
-    rules = tuple(_rule(number, entry, draft, windows) for number, entry in enumerate(draft.rules))
+    windows = {entry.name: _window(entry) for entry in rule_files.windows}
+    rules = tuple(_rule(number, entry, rule_files, windows) for number, entry in enumerate(rule_files.rules))
     return RuleBook(
-        severities={entry.name: _severity(entry, rank) for rank, entry in enumerate(draft.severities, 1)},
-        services={entry.name: _service(entry, platform) for entry in draft.services},
+        severities={entry.name: _severity(entry, priority) for priority, entry in enumerate(rule_files.severities, 1)},
+        services={entry.name: _service(entry, platform) for entry in rule_files.services},
         contacts=tuple(contacts.values()),
-        escalation=tuple(contacts[entry.value] for entry in draft.escalation),
-        urls=tuple(Link(entry.value.text, entry.value.href) for entry in draft.urls),
-        probes={entry.name: _probe(entry, draft.specs[entry.name]) for entry in draft.probes},
+        escalation=tuple(contacts[entry.value] for entry in rule_files.escalation),
+        urls=tuple(Link(entry.value.text, entry.value.href) for entry in rule_files.urls),
+        probes={entry.name: _probe(entry, rule_files.specs[entry.name]) for entry in rule_files.probes},
         rules=rules,
         gathers=any(rule.gather for rule in rules if not rule.shadow),
         environment=platform.environment,
         namespace=platform.namespace,
         revision=revision,
         exporters=tuple(platform.exporters),
-        heartbeats=tuple(_heartbeats(draft)),
+        heartbeats=tuple(_heartbeats(rule_files)),
     )
 
 
-def _severity(entry: Entry[SeverityShape], rank: int) -> Severity:
+def _severity(entry: Entry[SeverityShape], priority: int) -> Severity:
     shape = entry.value
     return Severity(
         name=entry.name,
-        rank=rank,
+        priority=priority,
         meaning=shape.meaning,
         response=shape.response,
         respond_within=shape.respond_within,
@@ -97,7 +97,9 @@ def _service(entry: Entry[ServiceShape], platform: Platform) -> Service:
 
 
 def _probe(entry: Entry[ProbeShape], spec: Any) -> ProbeSpec[Any]:
-    return ProbeSpec(name=entry.name, kind=entry.value.kind, timeout=entry.value.timeout, spec=spec, place=entry.key())
+    return ProbeSpec(
+        name=entry.name, kind=entry.value.kind, timeout=entry.value.timeout, spec=spec, position=entry.key()
+    )
 
 
 def _window(entry: Entry[WindowShape]) -> Window:
@@ -112,26 +114,26 @@ def _window(entry: Entry[WindowShape]) -> Window:
     )
 
 
-def _rule(number: int, entry: Entry[RuleShape], draft: RuleFiles, windows: Mapping[str, Window]) -> Rule:
-    shape, defaults = entry.value, draft.defaults_of(entry.document.name)
+def _rule(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows: Mapping[str, Window]) -> Rule:
+    shape, defaults = entry.value, rule_files.defaults_of(entry.document.name)
     action = Action(shape.action)
     tells = action is Action.NOTIFY
     file, _, section = (shape.runbook or "").partition("#")
-    adjust = (_adjustment(each, draft.conditions.get((number, at), ())) for at, each in enumerate(shape.adjust))
+    adjust = (_adjustment(each, rule_files.conditions.get((number, at), ())) for at, each in enumerate(shape.adjust))
     return Rule(
         id=shape.id,
-        matchers=draft.matchers.get(number, ()),
-        severity=_severity_of(shape, draft),
+        matchers=rule_files.matchers.get(number, ()),
+        severity=_severity_of(shape, rule_files),
         symptom=shape.symptom,
         runbook=RunbookRef(file, section) if file else None,
         first_step=shape.first_step,
-        probes=expanded(shape, defaults, draft.pack_lists()) if tells else (),
-        channels=tuple(dict.fromkeys(channels_of(entry, draft))) if tells else (),
+        probes=expanded(shape, defaults, rule_files.pack_lists()) if tells else (),
+        channels=tuple(dict.fromkeys(channels_of(entry, rule_files))) if tells else (),
         action=action,
-        place=entry.at(),
+        position=entry.at(),
         adjust=tuple(adjust),
         subject=_subject_from(shape),
-        pages_in={severity: windows[name] for severity, name in windows_of(entry, draft).items() if windows},
+        pages_in={severity: windows[name] for severity, name in windows_of(entry, rule_files).items() if windows},
         gather=tuple(dict.fromkeys(shape.incident_key)),
         shadow=not shape.enabled,
         owner=shape.owner or defaults.owner or "",
@@ -151,19 +153,19 @@ def _adjustment(shape: AdjustShape, matchers: tuple[Matcher, ...]) -> Adjustment
     )
 
 
-def _heartbeats(draft: RuleFiles) -> Iterator[ExpectedHeartbeat]:
+def _heartbeats(rule_files: RuleFiles) -> Iterator[ExpectedHeartbeat]:
     """Their rules take the defaults of the file but for its window: who is blind must know at any time."""
-    told = list(enumerate(draft.told))[len(draft.rules) :]
-    for entry, (number, rule_entry) in zip(draft.heartbeats, told, strict=True):
+    paging_rules = list(enumerate(rule_files.paging_rules))[len(rule_files.rules) :]
+    for entry, (number, rule_entry) in zip(rule_files.heartbeats, paging_rules, strict=True):
         cluster = entry.value.cluster
         rule = replace(
-            _rule(number, rule_entry, draft, {}),
+            _rule(number, rule_entry, rule_files, {}),
             impact=f"Alerts of {cluster} may reach nobody: what breaks there now goes unnoticed.",
         )
         yield ExpectedHeartbeat(cluster=cluster, max_gap=entry.value.max_gap, rule=rule)
 
 
-def _severity_of(shape: RuleShape, draft: RuleFiles) -> str | SeverityFrom:
+def _severity_of(shape: RuleShape, rule_files: RuleFiles) -> str | SeverityFrom:
     """The severity, or every word that leads to one: those of the rule's map go before names, and names before others.
 
     ``none`` is the word of alerts that only show that alerting works; it never means a severity that pages.
@@ -174,12 +176,12 @@ def _severity_of(shape: RuleShape, draft: RuleFiles) -> str | SeverityFrom:
     own = {word.casefold(): severity for word, severity in wanted.map.items()}
     others = {
         word.casefold(): own[entry.name.casefold()]
-        for entry in draft.severity_words
+        for entry in rule_files.severity_words
         for word in entry.value
         if entry.name.casefold() in own
     }
-    mapping = others | {entry.name.casefold(): entry.name for entry in draft.severities} | own
-    quiet = [entry.name for entry in draft.severities if not entry.value.pages] or [draft.severities[-1].name]
+    mapping = others | {entry.name.casefold(): entry.name for entry in rule_files.severities} | own
+    quiet = [entry.name for entry in rule_files.severities if not entry.value.pages] or [rule_files.severities[-1].name]
     if mapping.get("none") not in quiet:
         mapping["none"] = quiet[-1]
     unknown = wanted.unknown or wanted.otherwise

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from responder.model.problem import InvalidRules, Place, Problem
+from responder.model.problem import InvalidRules, Position, Problem
 from responder.rulebook.schema import StrictModel
 from responder.rulebook.suggestions import nearest
 from responder.rulebook.validate import explain
@@ -151,7 +151,7 @@ class Case:
     """
 
     name: str
-    place: Place
+    position: Position
     labels: Mapping[str, str]
     alerts: tuple[Mapping[str, str], ...]
     findings: Mapping[str, str]
@@ -181,7 +181,7 @@ def load_cases(path: Path) -> CaseSet:
         document = read(name, path.read_bytes())
     except OSError as error:
         raise InvalidRules(
-            (Problem(Place(str(path), 1, 1), "unreadable", str(error.strerror), "see the path"),)
+            (Problem(Position(str(path), 1, 1), "unreadable", str(error.strerror), "see the path"),)
         ) from error
     if document.problems:
         raise InvalidRules(document.problems)
@@ -225,7 +225,7 @@ def _spread(
         try:
             case = Case(
                 name=shape.name if not row else f"{shape.name} [{', '.join(row.values())}]",
-                place=document.at((*keys, "name")),
+                position=document.at((*keys, "name")),
                 labels={**defaults.labels, **_filled(shape.alert or {}, row)},
                 alerts=tuple(_filled(shape.alerts, row)),
                 findings=_filled(shape.findings, row),

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from responder.model.problem import Place
+from responder.model.problem import Position
 from responder.rulebook.rule_files import Entry, RuleFiles
 from responder.rulebook.schema import AdjustShape, Defaults, RuleShape
 from responder.rulebook.yaml.builder import Path
 
 
-def channels_of(rule: Entry[RuleShape], draft: RuleFiles) -> Sequence[str]:
+def channels_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Sequence[str]:
     """The channels of a rule: its own, or its file's."""
-    return _defaults(rule, draft).channels if rule.value.channels is None else rule.value.channels
+    return _defaults(rule, rule_files).channels if rule.value.channels is None else rule.value.channels
 
 
-def probes_of(rule: Entry[RuleShape], draft: RuleFiles) -> Iterator[tuple[str, Place]]:
+def probes_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Iterator[tuple[str, Position]]:
     """The probes of a rule, its file's baseline among them, with the place to speak of each: in the rule, always."""
-    packs = draft.pack_lists()
-    for name, place in _listed(rule, _defaults(rule, draft)):
+    packs = rule_files.pack_lists()
+    for name, position in _listed(rule, _defaults(rule, rule_files)):
         for probe in packs.get(name, (name,)):
-            yield probe, place
+            yield probe, position
 
 
-def probe_names(rule: Entry[RuleShape], draft: RuleFiles) -> tuple[str, ...]:
+def probe_names(rule: Entry[RuleShape], rule_files: RuleFiles) -> tuple[str, ...]:
     """The same without the places, which cost more to find than the names."""
-    return expanded(rule.value, _defaults(rule, draft), draft.pack_lists())
+    return expanded(rule.value, _defaults(rule, rule_files), rule_files.pack_lists())
 
 
 def expanded(rule: RuleShape, defaults: Defaults, packs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -35,20 +35,20 @@ def expanded(rule: RuleShape, defaults: Defaults, packs: Mapping[str, Sequence[s
     return tuple(dict.fromkeys(probe for name in names for probe in packs.get(name, (name,))))
 
 
-def windows_of(rule: Entry[RuleShape], draft: RuleFiles) -> Mapping[str, str]:
+def windows_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Mapping[str, str]:
     """The window of each severity; those of the default where the rule names none."""
     own = rule.value.pages_in
-    wanted = _defaults(rule, draft).pages_in if own is None else own
+    wanted = _defaults(rule, rule_files).pages_in if own is None else own
     if isinstance(wanted, str):
-        return {entry.name: wanted for entry in draft.severities}
+        return {entry.name: wanted for entry in rule_files.severities}
     return wanted or {}
 
 
-def severities_of(rule: RuleShape, draft: RuleFiles) -> set[str]:
+def severities_of(rule: RuleShape, rule_files: RuleFiles) -> set[str]:
     """Every severity that a rule can give, by its conditions too."""
     if not rule.adjust:
         return base_of(rule)
-    order = [entry.name for entry in draft.severities]
+    order = [entry.name for entry in rule_files.severities]
     found = base_of(rule)
     for findings in (False, True):
         entries = [entry for entry in rule.adjust if on_findings(entry) is findings]
@@ -64,7 +64,7 @@ def base_of(rule: RuleShape) -> set[str]:
     return {*wanted.map.values(), wanted.unknown or wanted.otherwise, wanted.otherwise}
 
 
-def condition_places(rule: Entry[RuleShape]) -> Iterator[tuple[Place, str]]:
+def condition_positions(rule: Entry[RuleShape]) -> Iterator[tuple[Position, str]]:
     """Each probe that a rule's conditions name, with its place, whether conditions stand in a list or one alone."""
     for number, adjust in enumerate(rule.value.adjust):
         for at, when in enumerate(adjust.when):
@@ -90,7 +90,7 @@ def moved(entry: AdjustShape, severity: str, order: Sequence[str]) -> str:
     return order[max(at, order.index(to)) if isinstance(to, str) else min(last, at + (to or 0))]
 
 
-def _listed(rule: Entry[RuleShape], defaults: Defaults) -> Iterator[tuple[str, Place]]:
+def _listed(rule: Entry[RuleShape], defaults: Defaults) -> Iterator[tuple[str, Position]]:
     """Names of probes and packs, each with its place in the rule."""
     paths: tuple[tuple[str, Path], ...] = (
         *((name, ("probes", number)) for number, name in enumerate(rule.value.probes or ())),
@@ -102,5 +102,5 @@ def _listed(rule: Entry[RuleShape], defaults: Defaults) -> Iterator[tuple[str, P
         yield name, rule.at("id")
 
 
-def _defaults(rule: Entry[RuleShape], draft: RuleFiles) -> Defaults:
-    return draft.defaults_of(rule.document.name)
+def _defaults(rule: Entry[RuleShape], rule_files: RuleFiles) -> Defaults:
+    return rule_files.defaults_of(rule.document.name)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 #: Name, inode, bytes and time of change of each file; links are followed, as a ConfigMap's files are links.
-Looks = tuple[tuple[str, int, int, int], ...]
+FileStates = tuple[tuple[str, int, int, int], ...]
 
 
-def look(folders: Iterable[Path | str], suffixes: Iterable[str] = (".yaml", ".yml", ".md")) -> Looks:
+def file_states(folders: Iterable[Path | str], suffixes: Iterable[str] = (".yaml", ".yml", ".md")) -> FileStates:
     """How the folders look now. Reads no file; what cannot be looked at is left out, and so is seen to change."""
     wanted = frozenset(suffixes)
     return tuple(entry for folder in folders for entry in _entries(Path(folder), wanted))

@@ -20,10 +20,10 @@ from responder.rulebook.yaml.reader import no_collection
 
 @dataclass(frozen=True, slots=True)
 class LintResult:
-    """``problems`` in the order of the files. ``draft`` is None where they make no rule book; ``lines`` are theirs."""
+    """``problems`` in the order of the files. ``rule_files`` is None without a valid rule book."""
 
     problems: tuple[Problem, ...]
-    draft: RuleFiles | None = None
+    rule_files: RuleFiles | None = None
     lines: Mapping[str, Sequence[str]] | None = None
 
     @property
@@ -33,7 +33,7 @@ class LintResult:
 
     def book(self) -> RuleBook | None:
         """The rule book, put together now: who only looks for problems need not wait for it."""
-        return assemble(self.draft, self.draft.revision) if self.draft is not None else None
+        return assemble(self.rule_files, self.rule_files.revision) if self.rule_files is not None else None
 
 
 #: Errors that change nothing of what the checks of ``ADVICE`` look at: they have their say beside these.
@@ -54,13 +54,13 @@ def examine(folder: Path | str, around: RuleReferences, today: date) -> LintResu
 
 def _examine(folder: Path | str, around: RuleReferences, today: date) -> LintResult:
     try:
-        draft = gather(folder)
+        rule_files = gather(folder)
     except InvalidRules as error:
         return LintResult(error.problems)
-    lines = {document.name: document.lines for document in draft.documents}
-    problems = required(draft, around)
+    lines = {document.name: document.lines for document in rule_files.documents}
+    problems = required(rule_files, around)
     if not APART.issuperset(problem.code for problem in problems):
         return LintResult(problems, None, lines)
-    found = {problem for check in ADVICE.values() for problem in check(draft, around)}
-    left = silence(sorted(found), draft.documents, ADVICE, today)
-    return LintResult(tuple(sorted({*problems, *left})), None if problems else draft, lines)
+    found = {problem for check in ADVICE.values() for problem in check(rule_files, around)}
+    left = silence(sorted(found), rule_files.documents, ADVICE, today)
+    return LintResult(tuple(sorted({*problems, *left})), None if problems else rule_files, lines)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from stat import S_ISREG
 
-from responder.model.problem import InvalidRules, Place, Problem
+from responder.model.problem import InvalidRules, Position, Problem
 from responder.model.rule import Matcher, RuleBook
 from responder.rulebook.assemble import assemble
 from responder.rulebook.checks import REQUIRED
@@ -38,46 +38,46 @@ def load(
     MatcherError). ``runbooks`` maps each file of the runbook folder to its anchors; None leaves runbooks unchecked.
     Raises InvalidRules with every problem of every file at once.
     """
-    draft = gather(folder)
+    rule_files = gather(folder)
     around = RuleReferences(probe_kinds=probe_kinds, runbooks=runbooks, channels=channels, parse=parse)
-    if problems := required(draft, around):
+    if problems := required(rule_files, around):
         raise InvalidRules(problems)
-    return assemble(draft, draft.revision)
+    return assemble(rule_files, rule_files.revision)
 
 
 def gather(folder: Path | str) -> RuleFiles:
     """Everything the files of a folder say, not yet checked. Raises InvalidRules for a folder without rule files."""
     folder = Path(folder)
-    draft, revision = RuleFiles(), sha256()
+    rule_files, revision = RuleFiles(), sha256()
     for path in _files(folder):
         name = f"{folder.resolve().name}/{path.name}"
         try:
             raw = _bytes(path)
         except OSError as error:
             hint = "see its permissions" if isinstance(error, PermissionError) else "put a file there, or remove it"
-            draft.problems.append(Problem(Place(name, 1, 1), "unreadable", str(error.strerror), hint))
-            draft.whole = False
+            rule_files.problems.append(Problem(Position(name, 1, 1), "unreadable", str(error.strerror), hint))
+            rule_files.whole = False
             continue
         revision.update(f"{path.name}\n{len(raw)}\n".encode("utf-8", "surrogateescape") + raw)
         document = read(name, raw)
         shaped = validate(document)
-        draft.add(document, shaped)
-        draft.problems.extend(document.problems)
+        rule_files.add(document, shaped)
+        rule_files.problems.extend(document.problems)
         # What the reader refused is not there: that the schema misses it at the same place is only an echo.
-        refused = {problem.place for problem in document.problems}
-        draft.problems.extend(problem for problem in shaped.problems if problem.place not in refused)
-        draft.whole = draft.whole and (document.data is not None or not document.problems)
-    draft.revision = revision.hexdigest()
-    return draft
+        refused = {problem.position for problem in document.problems}
+        rule_files.problems.extend(problem for problem in shaped.problems if problem.position not in refused)
+        rule_files.whole = rule_files.whole and (document.data is not None or not document.problems)
+    rule_files.revision = revision.hexdigest()
+    return rule_files
 
 
-def required(draft: RuleFiles, around: RuleReferences) -> tuple[Problem, ...]:
+def required(rule_files: RuleFiles, around: RuleReferences) -> tuple[Problem, ...]:
     """All that keeps the files from becoming a rule book, in their order. Fills in matchers and probe specs."""
-    problems = list(draft.problems)
-    for code, check in REQUIRED.items() if draft.documents else ():
+    problems = list(rule_files.problems)
+    for code, check in REQUIRED.items() if rule_files.documents else ():
         # What a file that could not be read defines is not known, so nothing can be said to be missing.
-        found = list(check(draft, around))
-        problems.extend(found if draft.whole or not code.startswith(("unknown-", "missing-", "no-")) else [])
+        found = list(check(rule_files, around))
+        problems.extend(found if rule_files.whole or not code.startswith(("unknown-", "missing-", "no-")) else [])
     return tuple(sorted(set(problems)))
 
 
@@ -89,7 +89,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _files(folder: Path) -> list[Path]:
-    place = Place(str(folder), 1, 1)
+    position = Position(str(folder), 1, 1)
     try:
         found = sorted(
             (path for path in folder.iterdir() if path.suffix in SUFFIXES and not path.name.startswith(".")),
@@ -98,8 +98,8 @@ def _files(folder: Path) -> list[Path]:
         files = [path for path in found if not path.is_dir()]
     except OSError as error:
         said = f"the rule folder cannot be read: {error.strerror}"
-        raise InvalidRules((Problem(place, "no-rules", said, _FOLDER),)) from error
+        raise InvalidRules((Problem(position, "no-rules", said, _FOLDER),)) from error
     if not files:
         said = "the rule folder holds no *.yaml file"
-        raise InvalidRules((Problem(place, "no-rules", said, _FOLDER),))
+        raise InvalidRules((Problem(position, "no-rules", said, _FOLDER),))
     return files

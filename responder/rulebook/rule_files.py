@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from responder.model.problem import Place, Problem
+from responder.model.problem import Position, Problem
 from responder.model.rule import Matcher
 from responder.rulebook import schema
 from responder.rulebook.validate import ValidatedFile
@@ -60,11 +60,11 @@ class Entry(Generic[Part]):
     document: Document
     path: Path
 
-    def at(self, *rest: str | int) -> Place:
+    def at(self, *rest: str | int) -> Position:
         """Where a value inside it stands."""
         return self.document.at((*self.path, *rest))
 
-    def key(self, *rest: str | int) -> Place:
+    def key(self, *rest: str | int) -> Position:
         """Where a key inside it stands."""
         return self.document.key((*self.path, *rest))
 
@@ -89,7 +89,7 @@ class RuleFiles:
 
     ``matchers``, ``conditions`` and ``specs`` are filled by the checks that read matchers and probes: by the rule's
     number, by those of the rule and of its entry of ``adjust``, and by the probe's name. ``problems`` are those of
-    reading; ``whole`` says whether all files could be read at all. ``profiles`` and ``covered`` are what ``cover.py``
+    reading; ``whole`` says whether all files could be read at all. ``profiles`` and ``shadowed`` are what ``cover.py``
     has worked out, once for all checks.
     """
 
@@ -115,12 +115,12 @@ class RuleFiles:
     whole: bool = True
     revision: str = ""
     profiles: Mapping[int, Profile] | None = None
-    covered: tuple[Shadowing, ...] | None = None
+    shadowed: tuple[Shadowing, ...] | None = None
     _by_file: dict[str, schema.Defaults] = field(default_factory=dict)
     _packs: dict[str, list[str]] = field(default_factory=dict)
 
     @property
-    def told(self) -> list[Entry[schema.RuleShape]]:
+    def paging_rules(self) -> list[Entry[schema.RuleShape]]:
         """All that leads to a page: the rules, and the absence of each heartbeat as the rule that it meets."""
         worst = self.severities[0].name if self.severities else ""
         return [
@@ -144,7 +144,7 @@ class RuleFiles:
 
     def rules_and_defaults(self) -> list[Entry[schema.RuleShape] | Entry[schema.Defaults]]:
         """All that leads to a page, and what the rules of a file share: some keys may stand in either."""
-        return [*self.told, *self.defaults]
+        return [*self.paging_rules, *self.defaults]
 
     def pack_lists(self) -> Mapping[str, list[str]]:
         """The probes of each pack."""

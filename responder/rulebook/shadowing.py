@@ -23,24 +23,24 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences, Shadowing
 PAIRS: Final = 300_000
 
 
-def profiles(draft: RuleFiles, around: RuleReferences) -> Mapping[int, Profile]:
+def profiles(rule_files: RuleFiles, around: RuleReferences) -> Mapping[int, Profile]:
     """What each rule asks of its labels, by its number, as far as its matchers can be read."""
-    if draft.profiles is None:
-        draft.profiles = {number: profile(each, around.predicate) for number, each in draft.matchers.items()}
-    return draft.profiles
+    if rule_files.profiles is None:
+        rule_files.profiles = {number: profile(each, around.predicate) for number, each in rule_files.matchers.items()}
+    return rule_files.profiles
 
 
-def covered(draft: RuleFiles, around: RuleReferences) -> tuple[Shadowing, ...]:
+def shadowed(rule_files: RuleFiles, around: RuleReferences) -> tuple[Shadowing, ...]:
     """Every rule that certainly loses something to the rules above it. Nothing uncertain is in it.
 
     Rules without matchers take everything away; ``after-catch-all`` speaks of these, and so they are left out here.
     Rules in shadow take nothing away.
     """
-    if draft.covered is None:
-        asking = {number: each for number, each in profiles(draft, around).items() if each}
-        shadows = frozenset(number for number in asking if not draft.rules[number].value.enabled)
-        draft.covered = tuple(_Search(asking, around.predicate, shadows).run())
-    return draft.covered
+    if rule_files.shadowed is None:
+        asking = {number: each for number, each in profiles(rule_files, around).items() if each}
+        shadows = frozenset(number for number in asking if not rule_files.rules[number].value.enabled)
+        rule_files.shadowed = tuple(_Search(asking, around.predicate, shadows).run())
+    return rule_files.shadowed
 
 
 @dataclass(slots=True)

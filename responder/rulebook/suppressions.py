@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from responder.model.problem import Level, Place, Problem
+from responder.model.problem import Level, Position, Problem
 from responder.rulebook.suggestions import nearest
 from responder.rulebook.yaml.reader import Document
 
@@ -25,7 +25,7 @@ _HINT = '# responder: ignore CODE until=2027-01-31 reason="..."'
 class Suppression:
     """A comment, read. ``lines`` are those whose findings it speaks of."""
 
-    place: Place
+    position: Position
     code: str
     until: date
     lines: tuple[int, int]
@@ -46,9 +46,9 @@ def silence(
             else:
                 ignores.append(found)
     used: set[Suppression] = set()
-    by_line = {(each.place.path, line, each.code): each for each in ignores for line in each.lines}
+    by_line = {(each.position.path, line, each.code): each for each in ignores for line in each.lines}
     for problem in problems:
-        each = by_line.get((problem.place.path, problem.place.line, problem.code))
+        each = by_line.get((problem.position.path, problem.position.line, problem.code))
         if each is None or problem.code not in codes:
             yield problem
             continue
@@ -62,32 +62,32 @@ def _leftover(ignores: Iterable[Suppression], used: Collection[Suppression], tod
     for each in ignores:
         if each not in used:
             said = f"there is no {each.code} here to ignore"
-            yield Problem(each.place, "unused-ignore", said, "remove the comment", Level.WARNING)
+            yield Problem(each.position, "unused-ignore", said, "remove the comment", Level.WARNING)
         elif each.until < today:
             said = f"this comment ended on {each.until}"
             hint = "mend what it is about, or write a new date and why"
-            yield Problem(each.place, "expired-ignore", said, hint, Level.WARNING)
+            yield Problem(each.position, "expired-ignore", said, hint, Level.WARNING)
 
 
 def _comments(document: Document, codes: Collection[str]) -> Iterator[Suppression | Problem]:
     for number, line in enumerate(document.lines, 1):
         if "responder:" not in line or not (found := _COMMENT.search(line)):
             continue
-        place = Place(document.name, number, found.start("all") + 1)
+        position = Position(document.name, number, found.start("all") + 1)
         alone = not line[: found.start("all")].strip()
-        yield _read(found["rest"], place, (number, number + 1 if alone else number), codes)
+        yield _read(found["rest"], position, (number, number + 1 if alone else number), codes)
 
 
-def _read(rest: str, place: Place, lines: tuple[int, int], codes: Collection[str]) -> Suppression | Problem:
+def _read(rest: str, position: Position, lines: tuple[int, int], codes: Collection[str]) -> Suppression | Problem:
     form = _FORM.match(rest)
     if form is None:
-        return Problem(place, "bad-ignore", "this comment cannot be read", f"write {_HINT}")
+        return Problem(position, "bad-ignore", "this comment cannot be read", f"write {_HINT}")
     code, until, reason = form["code"], form["until"], form["reason"]
     if code not in codes:
-        return Problem(place, "bad-ignore", f"'{code}' cannot be ignored", nearest(code, codes))
+        return Problem(position, "bad-ignore", f"'{code}' cannot be ignored", nearest(code, codes))
     if not (reason or "").strip():
-        return Problem(place, "bad-ignore", "this comment gives no reason", f"write {_HINT}")
+        return Problem(position, "bad-ignore", "this comment gives no reason", f"write {_HINT}")
     try:
-        return Suppression(place, code, date.fromisoformat(until or ""), lines)
+        return Suppression(position, code, date.fromisoformat(until or ""), lines)
     except ValueError:
-        return Problem(place, "bad-ignore", "this comment has no date at which it ends", f"write {_HINT}")
+        return Problem(position, "bad-ignore", "this comment has no date at which it ends", f"write {_HINT}")

@@ -2,6 +2,6 @@
 
 from responder.settings.every import Settings, declared, env_name
 from responder.settings.reading import InvalidSettings, read
-from responder.settings.unknown import strangers
+from responder.settings.unknown import unknown_variables
 
-__all__ = ["InvalidSettings", "Settings", "declared", "env_name", "read", "strangers"]
+__all__ = ["InvalidSettings", "Settings", "declared", "env_name", "read", "unknown_variables"]

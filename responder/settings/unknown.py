@@ -20,7 +20,7 @@ def _known_names() -> set[str]:
 _OF_KUBERNETES = re.compile(r"RESPONDER(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_.*)?)")
 
 
-def strangers(env: Mapping[str, str]) -> Iterator[str]:
+def unknown_variables(env: Mapping[str, str]) -> Iterator[str]:
     """Return a sentence for each RESPONDER_ variable that is no setting, most often a typing error."""
     known = _known_names()
     for name in sorted(env):

@@ -80,7 +80,7 @@ def swallow() -> Fault:
     return Fault(swallow=True)
 
 
-def well(_call: Call) -> Fault:
+def healthy(_call: Call) -> Fault:
     """The manner of a server that does what it should."""
     return Fault()
 
@@ -105,7 +105,7 @@ class StandIn:
 
     def __init__(self, *, on_event: OnEvent | None = None, port: int = 0) -> None:
         self.faults: deque[Fault] = deque()
-        self.manner: Callable[[Call], Fault] = well
+        self.manner: Callable[[Call], Fault] = healthy
         self.calls: list[Call] = []
         self.lock = threading.RLock()
         self._on_event = on_event

@@ -31,16 +31,16 @@ _RESTORE = "stop responder and restore a backup (guide, Backup and restore)"
 
 @dataclass(frozen=True, slots=True)
 class TriageLock:
-    """The held triage lock. ``work`` is the transaction to write with, once; its commit may release the lock."""
+    """The held triage lock. ``transaction`` is the transaction to write with, once; its commit may release the lock."""
 
-    work: Callable[[], contextlib.AbstractContextManager[Connection]]
+    transaction: Callable[[], contextlib.AbstractContextManager[Connection]]
 
 
 class Database:
     """A database. Open it after a fork: connections must not be shared between processes.
 
-    ``url`` is ``sqlite:///FILE`` or what libpq accepts after ``postgresql://``. ``read``, ``write`` and ``work`` each
-    give a connection, and raise StoreError for every database error. ``name`` is the URL without passwords, or the
+    ``url`` is ``sqlite:///FILE`` or what libpq accepts after ``postgresql://``. ``read``, ``write`` and ``transaction``
+    each give a connection, and raise StoreError for every database error. ``name`` is the URL without passwords, or the
     file. ``create`` allows SQLite to create a new file.
     """
 
@@ -73,13 +73,13 @@ class Database:
             return self._kind.append(rows, table, blobs, beside)
 
     @contextlib.contextmanager
-    def work(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Connection]:
         """Open a write transaction for repeatable work: it survives the process, but not always a power failure.
 
         A power failure undoes the latest transactions, always from the last one back: a notification is decided again,
         a message sent again. On PostgreSQL it is as durable as ``write``.
         """
-        with self._named(), self._kind.work() as connection:
+        with self._named(), self._kind.transaction() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -92,11 +92,11 @@ class Database:
     def alone(self, task: str) -> Iterator[TriageLock | None]:
         """Hold the lock for ``task`` during the block; None if another process has it. It ends with the process.
 
-        The holder may compute before it writes. What it writes with ``TriageLock.work`` is committed only if it still
-        holds the lock: on PostgreSQL a broken connection ends both.
+        The holder may compute before it writes. What it writes with ``TriageLock.transaction`` is committed only if it
+        still holds the lock: on PostgreSQL a broken connection ends both.
         """
-        with self._named(), self._kind.alone(task) as work:
-            yield TriageLock(lambda: self._refusing(work)) if work else None
+        with self._named(), self._kind.alone(task) as transaction:
+            yield TriageLock(lambda: self._refusing(transaction)) if transaction else None
 
     @contextlib.contextmanager
     def joining(self) -> Iterator[bool]:
@@ -125,10 +125,10 @@ class Database:
         with self._named():
             return self._kind.finds(looked_for)
 
-    def tidy(self) -> None:
+    def compact(self) -> None:
         """After deletions on SQLite, write the WAL into the file and truncate it, unless it is in use."""
         with self._named():
-            self._kind.tidy()
+            self._kind.compact()
 
     def exists(self) -> bool:
         """Return True if the database exists: SQLite would create the file."""
@@ -176,8 +176,10 @@ class Database:
         self._kind.dispose()
 
     @contextlib.contextmanager
-    def _refusing(self, work: Callable[[], contextlib.AbstractContextManager[Connection]]) -> Iterator[Connection]:
-        with self._named(), work() as connection:
+    def _refusing(
+        self, transaction: Callable[[], contextlib.AbstractContextManager[Connection]]
+    ) -> Iterator[Connection]:
+        with self._named(), transaction() as connection:
             yield connection
 
     @contextlib.contextmanager

@@ -14,9 +14,9 @@ from responder.model.decision import Decision, FindingAdjustment, RuleMatch, Sha
 from responder.model.heartbeat import LABEL, Heartbeat
 from responder.model.incident import AlertState, Change, ChangeKind, GroupedAlert, Incident, SeverityOverride
 from responder.model.rule import Action, Adjustment, Rule, RuleBook, Severity, SeverityFrom
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 from responder.model.timing import USUAL, Timing
-from responder.triage.lifecycle import compare, next_look
+from responder.triage.lifecycle import compare, next_review
 from responder.triage.matchers import holds
 from responder.triage.paging_windows import is_open, opening
 from responder.triage.rule_index import RuleIndex
@@ -28,64 +28,66 @@ def decide(
     book: RuleBook,
     matching: RuleIndex,
     incident: Incident | None,
-    delivery: int,
+    notification: int,
     now: datetime,
-    patience: Timing = USUAL,
+    timing: Timing = USUAL,
 ) -> Decision:
-    """Decide about a notification of this group, as ``believe`` returned it; ``now`` is when it was received.
+    """Decide about a notification of this group, as ``without_outdated`` returned it; ``now`` is when it was received.
 
     The incident's severity is the worst among the firing alerts (among all if none fires), never that of a heartbeat
     while the group contains anything else. The decisions of shadow rules are appended to the reason and change nothing.
     ``matching`` is built from ``book.rules``.
     """
     firing = len(group.firing) + group.truncated
-    rulings = tuple(_rule_on(alert, book, matching, firing, now) for alert in group.alerts or (_stand_in(group),))
-    weighed = [ruling for ruling in rulings if ruling.alert.firing] or list(rulings)
-    worst = min(weighed, key=_loudness)
-    trial = min((ruling.trial for ruling in weighed if ruling.trial is not None), key=_loudness, default=None)
-    known = incident.found if incident is not None and incident.open else None
+    matches = tuple(_rule_on(alert, book, matching, firing, now) for alert in group.alerts or (_stand_in(group),))
+    flood_verdict = [match for match in matches if match.alert.firing] or list(matches)
+    worst = min(flood_verdict, key=_loudness)
+    shadow = min((match.shadow for match in flood_verdict if match.shadow is not None), key=_loudness, default=None)
+    known = incident.severity_override if incident is not None and incident.open else None
     worst, found = standing(worst, known, book) if known else (worst, None)
     key = key_of(group, matching) if book.gathers else ""
-    alone = Combined(compare(group, view(incident, group), delivery, now, patience), worst)
-    whole = combined(alone, key, rulings, group, incident, book, now, patience)
-    worst, change = whole.ruling, whole.change
-    name = tidy_line(worst.alert.name, 100) or "an alert without a name"
-    silent = held(worst.rule, worst.severity, now)
+    alone = Combined(compare(group, view(incident, group), notification, now, timing), worst)
+    whole = combined(alone, key, matches, group, incident, book, now, timing)
+    worst, change = whole.match, whole.change
+    name = sanitize_line(worst.alert.name, 100) or "an alert without a name"
+    silent = suppressed_by(worst.rule, worst.severity, now)
     why = f"{name} matched rule {worst.rule.id}: {worst.severity.name} {worst.reason}"
     return Decision(
-        ruling=worst,
-        rulings=rulings,
+        match=worst,
+        matches=matches,
         subject=subject(worst.alert.labels, book, worst.rule.subject),
         change=change,
-        reason=f"{why}; {change.kind.value}: {change.reason}{silent and '; ' + silent}{f'; {trial}' if trial else ''}",
-        turns=turns(worst.rule, worst.alert.labels, worst.severity, firing, book, now) if worst.rule.adjust else (),
-        held=silent,
-        found=found,
+        reason="; ".join(filter(None, (why, f"{change.kind.value}: {change.reason}", silent, str(shadow or "")))),
+        adjustments=adjustments(worst.rule, worst.alert.labels, worst.severity, firing, book, now)
+        if worst.rule.adjust
+        else (),
+        suppressed_by=silent,
+        severity_override=found,
         key=key,
         gathered=whole.members,
         joins=whole.joins,
-        trial=trial,
+        shadow=shadow,
     )
 
 
 def _rule_on(alert: Alert, book: RuleBook, matching: RuleIndex, firing: int, now: datetime) -> RuleMatch:
     rule = matching.first(alert.labels)
     severity, reason = severity_of(rule, alert, book, firing)
-    tried = matching.trial(alert.labels, rule)
-    trial = _trial(tried, alert, book, firing, now) if tried else None
-    return RuleMatch(alert=alert, rule=rule, severity=severity, reason=reason, trial=trial)
+    tried = matching.shadow(alert.labels, rule)
+    shadow = _shadow(tried, alert, book, firing, now) if tried else None
+    return RuleMatch(alert=alert, rule=rule, severity=severity, reason=reason, shadow=shadow)
 
 
-def _trial(rule: Rule, alert: Alert, book: RuleBook, firing: int, now: datetime) -> ShadowDecision:
+def _shadow(rule: Rule, alert: Alert, book: RuleBook, firing: int, now: datetime) -> ShadowDecision:
     severity, reason = severity_of(rule, alert, book, firing)
     return ShadowDecision(
-        rule=rule, severity=severity, reason="; ".join(filter(None, (reason, held(rule, severity, now))))
+        rule=rule, severity=severity, reason="; ".join(filter(None, (reason, suppressed_by(rule, severity, now))))
     )
 
 
 def _loudness(each: RuleMatch | ShadowDecision) -> tuple[bool, int]:
     """Sort key: the worst severity first, heartbeats last."""
-    return each.rule.action is Action.HEARTBEAT, each.severity.rank
+    return each.rule.action is Action.HEARTBEAT, each.severity.priority
 
 
 def severity_of(rule: Rule, alert: Alert, book: RuleBook, firing: int = 1) -> tuple[Severity, str]:
@@ -132,7 +134,7 @@ def unknown_word(rule: Rule, alert: Alert) -> str:
 
 @lru_cache(maxsize=1024)
 def _shown(label: str, value: str) -> str:
-    return f'{label}="{tidy_line(value, 60)}"'
+    return f'{label}="{sanitize_line(value, 60)}"'
 
 
 def _stand_in(group: AlertGroup) -> Alert:
@@ -162,20 +164,20 @@ def applying(rule: Rule, labels: Labels, firing: int) -> Adjustment | None:
     return next((each for each in rule.adjust if not each.findings and _holds(each, labels, firing)), None)
 
 
-def turns(
+def adjustments(
     rule: Rule, labels: Labels, severity: Severity, firing: int, book: RuleBook, now: datetime
 ) -> tuple[FindingAdjustment, ...]:
     """Return the severities that findings may lead to, in the order to try."""
     moves = [(each, move(each, severity, book)) for each in rule.adjust if each.findings]
     return tuple(
-        FindingAdjustment(findings=each.findings, severity=moved, held=held(rule, moved, now))
+        FindingAdjustment(findings=each.findings, severity=moved, suppressed_by=suppressed_by(rule, moved, now))
         for each, moved in moves
         if _holds(each, labels, firing)
     )
 
 
 def standing(
-    ruling: RuleMatch, found: SeverityOverride | None, book: RuleBook
+    match: RuleMatch, found: SeverityOverride | None, book: RuleBook
 ) -> tuple[RuleMatch, SeverityOverride | None]:
     """Return the ruling with the severity that findings gave the incident, and the override that stays in force.
 
@@ -185,13 +187,13 @@ def standing(
     severity = book.severities.get(found.severity) if found else None
     given = book.severities.get(found.given) if found else None
     if found is None or severity is None or given is None:
-        return ruling, None
-    if ruling.severity.rank < given.rank and ruling.severity.rank <= severity.rank:
-        return ruling, None
-    return replace(ruling, severity=severity, reason=found.reason), found
+        return match, None
+    if match.severity.priority < given.priority and match.severity.priority <= severity.priority:
+        return match, None
+    return replace(match, severity=severity, reason=found.reason), found
 
 
-def held(rule: Rule, severity: Severity, now: datetime) -> str:
+def suppressed_by(rule: Rule, severity: Severity, now: datetime) -> str:
     """Return why on-call is not paged now and when the paging window opens; empty if nothing holds the page."""
     window = rule.pages_in.get(severity.name) if severity.pages and rule.pages_in else None
     if window is None or is_open(window, now):
@@ -204,7 +206,7 @@ def move(adjustment: Adjustment, severity: Severity, book: RuleBook) -> Severity
     order = list(book.severities.values())
     if adjustment.to:
         to = book.severities[adjustment.to]
-        further = to.rank < severity.rank if adjustment.raises else to.rank > severity.rank
+        further = to.priority < severity.priority if adjustment.raises else to.priority > severity.priority
         return to if further else severity
     at = order.index(severity) + (-adjustment.steps if adjustment.raises else adjustment.steps)
     return order[min(max(at, 0), len(order) - 1)]
@@ -251,12 +253,12 @@ def key_of(group: AlertGroup, matching: RuleIndex) -> str:
 class Combined:
     """The meaning of a notification of one group for its incident.
 
-    ``ruling`` has the worst severity of all groups. ``members`` is empty for an incident of one group. ``joins`` is
+    ``match`` has the worst severity of all groups. ``members`` is empty for an incident of one group. ``joins`` is
     True if another group gave the incident its severity.
     """
 
     change: Change
-    ruling: RuleMatch
+    match: RuleMatch
     members: Mapping[str, GroupedAlert] = field(default_factory=dict)
     joins: bool = False
 
@@ -264,12 +266,12 @@ class Combined:
 def combined(
     alone: Combined,
     key: str,
-    rulings: Sequence[RuleMatch],
+    matches: Sequence[RuleMatch],
     group: AlertGroup,
     incident: Incident | None,
     book: RuleBook,
     now: datetime,
-    patience: Timing = USUAL,
+    timing: Timing = USUAL,
 ) -> Combined:
     """Return the meaning of a notification for an incident of several groups; ``alone`` if its incident has one group.
 
@@ -278,12 +280,12 @@ def combined(
     is_open = incident is not None and incident.open
     if not (incident is not None and incident.gathered) and (not key or is_open):
         return alone
-    change = _merged(alone.change, incident, group, now, patience)
-    members = _members(change, incident, group, rulings, alone.ruling.severity.name)
-    other = _louder(alone.ruling, change, members, group, book)
+    change = _merged(alone.change, incident, group, now, timing)
+    members = _members(change, incident, group, matches, alone.match.severity.name)
+    other = _louder(alone.match, change, members, group, book)
     before = book.severities.get(incident.severity) if incident is not None and is_open else None
-    as_severe = before is not None and before.rank <= alone.ruling.severity.rank
-    return Combined(change, other or alone.ruling, members, joins=is_open and (other is not None or as_severe))
+    as_severe = before is not None and before.priority <= alone.match.severity.priority
+    return Combined(change, other or alone.match, members, joins=is_open and (other is not None or as_severe))
 
 
 def view(incident: Incident | None, group: AlertGroup) -> Incident | None:
@@ -299,7 +301,7 @@ def view(incident: Incident | None, group: AlertGroup) -> Incident | None:
 
 
 def _merged(
-    change: Change, incident: Incident | None, group: AlertGroup, now: datetime, patience: Timing = USUAL
+    change: Change, incident: Incident | None, group: AlertGroup, now: datetime, timing: Timing = USUAL
 ) -> Change:
     """Return the change of the whole incident: it is resolved only if no other group of it fires."""
     others = _others(incident, group, change)
@@ -316,25 +318,25 @@ def _merged(
         if kind in {ChangeKind.RESOLVED, ChangeKind.HELD}:
             kind = ChangeKind.REPEATED
         reason = f"{change.reason}, and {firing} of other groups of the incident still fire"
-        change = replace(change, kind=kind, reason=reason, hold="", held_until=None)
+        change = replace(change, kind=kind, reason=reason, resolve_reason="", resolve_at=None)
         alerts = {**others, **ended}
     elif others and change.kind is ChangeKind.GROWN and not _has(incident, group):
         change = replace(change, reason=f"another group joined: {change.reason}")
-    return replace(change, alerts=alerts, review_at=next_look(alerts, change.held_until, patience))
+    return replace(change, alerts=alerts, review_at=next_review(alerts, change.resolve_at, timing))
 
 
 def _members(
-    change: Change, incident: Incident | None, group: AlertGroup, rulings: Sequence[RuleMatch], worst: str
+    change: Change, incident: Incident | None, group: AlertGroup, matches: Sequence[RuleMatch], worst: str
 ) -> Mapping[str, GroupedAlert]:
     """Return, for each alert known after the change, its group and the severity that its rule gave."""
     before = incident.gathered if incident is not None else {}
-    own = {each.alert.fingerprint: GroupedAlert(group.dedup_key, each.severity.name) for each in rulings}
+    own = {each.alert.fingerprint: GroupedAlert(group.dedup_key, each.severity.name) for each in matches}
     cut = GroupedAlert(group.dedup_key, worst)
     return {name: own.get(name) or before.get(name, cut) for name in change.alerts}
 
 
 def _louder(
-    ruling: RuleMatch, change: Change, gathered: Mapping[str, GroupedAlert], group: AlertGroup, book: RuleBook
+    match: RuleMatch, change: Change, gathered: Mapping[str, GroupedAlert], group: AlertGroup, book: RuleBook
 ) -> RuleMatch | None:
     """Return the ruling with the severity of another group of the incident if that is worse, else None."""
     firing = {
@@ -343,11 +345,11 @@ def _louder(
         if known.ends_at is None and gathered[name].group != group.dedup_key
     }
     known = [book.severities[name] for name in firing if name in book.severities]
-    worst = min(known, key=lambda each: each.rank, default=ruling.severity)
-    if worst.rank >= ruling.severity.rank:
+    worst = min(known, key=lambda each: each.priority, default=match.severity)
+    if worst.priority >= match.severity.priority:
         return None
-    reason = f"of another group of the incident; this one is {ruling.severity.name}, {ruling.reason}"
-    return replace(ruling, severity=worst, reason=reason)
+    reason = f"of another group of the incident; this one is {match.severity.name}, {match.reason}"
+    return replace(match, severity=worst, reason=reason)
 
 
 def _has(incident: Incident | None, group: AlertGroup) -> bool:
@@ -365,7 +367,7 @@ def _is_of(incident: Incident, name: str, group: AlertGroup) -> bool:
     return member is not None and member.group == group.dedup_key
 
 
-def beats(decision: Decision, group: AlertGroup, book: RuleBook, at: datetime) -> Iterator[Heartbeat]:
+def heartbeats(decision: Decision, group: AlertGroup, book: RuleBook, at: datetime) -> Iterator[Heartbeat]:
     """Yield the heartbeats of the expected clusters whose Watchdog fires in a notification that arrived ``at``.
 
     A cluster is named by the last segment of the webhook's URL and by the label ``cluster``, since one Alertmanager may
@@ -375,8 +377,8 @@ def beats(decision: Decision, group: AlertGroup, book: RuleBook, at: datetime) -
     if not expected:
         return
     names = set()
-    for ruling in decision.rulings:
-        if ruling.rule.action is Action.HEARTBEAT and ruling.alert.firing:
-            names |= {group.cluster, ruling.alert.labels.get(LABEL, "")} - {""} or {book.environment}
+    for match in decision.matches:
+        if match.rule.action is Action.HEARTBEAT and match.alert.firing:
+            names |= {group.cluster, match.alert.labels.get(LABEL, "")} - {""} or {book.environment}
     for name in sorted(names & expected):
         yield Heartbeat(name, at)

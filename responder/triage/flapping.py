@@ -8,26 +8,26 @@ from responder.model.incident import Incident
 from responder.model.timing import USUAL, Timing
 
 
-def returns(incident: Incident, now: datetime, patience: Timing = USUAL) -> bool:
+def returns(incident: Incident, now: datetime, timing: Timing = USUAL) -> bool:
     """Return True if an alert that fires now reopens an incident that was resolved."""
-    return incident.resolved_at is not None and now - incident.resolved_at <= patience.same
+    return incident.resolved_at is not None and now - incident.resolved_at <= timing.same
 
 
-def flapping(incident: Incident, now: datetime, patience: Timing = USUAL) -> bool:
+def flapping(incident: Incident, now: datetime, timing: Timing = USUAL) -> bool:
     """Return True if it re-fired recently, so that its next resolve is probably not the last."""
-    return incident.reopened_at is not None and now - incident.reopened_at < patience.steady
+    return incident.reopened_at is not None and now - incident.reopened_at < timing.steady
 
 
-def counted(incident: Incident, now: datetime, patience: Timing = USUAL) -> int:
+def counted(incident: Incident, now: datetime, timing: Timing = USUAL) -> int:
     """Return the number of re-fires including this one."""
-    return incident.flaps + 1 if flapping(incident, now, patience) else 1
+    return incident.flaps + 1 if flapping(incident, now, timing) else 1
 
 
-def quiet_period(flaps: int, patience: Timing = USUAL) -> timedelta:
+def quiet_period(flaps: int, timing: Timing = USUAL) -> timedelta:
     """Return the time without a firing alert before the resolve is announced: 10, 20, 40, then 60 minutes."""
-    return min(patience.quiet_at_most, patience.quiet * (1 << min(flaps - 1, 10)))
+    return min(timing.quiet_at_most, timing.quiet * (1 << min(flaps - 1, 10)))
 
 
-def worth_telling(flaps: int) -> bool:
+def is_notable(flaps: int) -> bool:
     """Return True if channels that do not page are notified of this re-fire: the 1st, 2nd, 4th, 8th and so on."""
     return flaps & (flaps - 1) == 0

@@ -12,7 +12,7 @@ from responder.model.alert import Labels
 from responder.model.decision import Decision
 from responder.model.flood import FloodCounter, FloodState
 from responder.model.rule import Severity
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 
 #: Seconds over which new incidents are counted.
 WINDOW = 60
@@ -24,15 +24,15 @@ MOST = 200
 FIRST_UPDATE, LAST_UPDATE = 60.0, 600.0
 
 #: Labels that the digest shows in other places.
-_TOLD_ELSEWHERE = frozenset({"alertname", "severity"})
+_SHOWN_ELSEWHERE = frozenset({"alertname", "severity"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloodVerdict:
-    """The flood after one more incident; ``held`` says why only the digest mentions it, empty if it is paged."""
+    """The flood after one more incident; ``suppressed_by`` says why it is only in the digest, else empty."""
 
     flood: FloodCounter
-    held: str = ""
+    suppressed_by: str = ""
     why: str = ""
 
 
@@ -48,7 +48,7 @@ class NewIncident:
 
 
 def weigh(
-    decision: Decision, shared: Labels, channels: tuple[str, ...], tide: FloodState, delivery: int
+    decision: Decision, shared: Labels, channels: tuple[str, ...], flood_state: FloodState, notification: int
 ) -> FloodVerdict | None:
     """Decide if a new incident is paged separately; None if its severity has no flood limit.
 
@@ -56,32 +56,32 @@ def weigh(
     flood: fewer than ALIKE incidents of the flood have its alert name, or none is about its service of the catalogue.
     Of the former as many as the limit are paged per minute, of the latter half as many.
     """
-    arrival = _arrival(decision)
-    severity = arrival.severity
+    new_incident = _new_incident(decision)
+    severity = new_incident.severity
     if not severity.flood_above:
         return None
-    now = tide.now.timestamp()
+    now = flood_state.now.timestamp()
     second = int(now)
-    flood = tide.floods.get(severity.name) or FloodCounter(severity=severity.name)
+    flood = flood_state.floods.get(severity.name) or FloodCounter(severity=severity.name)
     arrivals, alone = _more(_recent(flood.arrivals, second), second), _recent(flood.alone, second)
     rate = sum(arrivals.values())
     if not flood.digest and rate <= severity.flood_above:
         return FloodVerdict(flood=replace(flood, arrivals=arrivals, alone=alone))
-    begun: dict[str, Any] = {} if flood.digest else {"digest": _digest(severity.name, delivery), "began_at": now}
-    counted = begun | _counted(flood, arrival, shared)
-    if unlike := _unlike(arrival, flood, sum(alone.values())):
+    begun: dict[str, Any] = {} if flood.digest else {"digest": _digest(severity.name, notification), "began_at": now}
+    counted = begun | _counted(flood, new_incident, shared)
+    if unlike := _unlike(new_incident, flood, sum(alone.values())):
         flood = replace(flood, arrivals=arrivals, alone=_more(alone, second), **counted)
         return FloodVerdict(flood=flood, why=f"paged separately from digest {flood.digest}: {unlike}")
-    heard = tuple(dict.fromkeys((*flood.channels, *channels)))
-    flood = replace(flood, arrivals=arrivals, alone=alone, held=flood.held + 1, channels=heard, **counted)
+    notified = tuple(dict.fromkeys((*flood.channels, *channels)))
+    flood = replace(flood, arrivals=arrivals, alone=alone, in_digest=flood.in_digest + 1, channels=notified, **counted)
     why = f"only in digest {flood.digest}: {rate} new {severity.name} incidents within {WINDOW} s"
-    return FloodVerdict(flood=flood, held=why)
+    return FloodVerdict(flood=flood, suppressed_by=why)
 
 
 def due(flood: FloodCounter, now: datetime) -> bool:
     """Return True if the digest has grown and its next update is due."""
     wait = min(LAST_UPDATE, FIRST_UPDATE * 2**flood.updates)
-    return flood.held > flood.told_held and now.timestamp() - flood.told_at >= wait
+    return flood.in_digest > flood.notified_in_digest and now.timestamp() - flood.notified_at >= wait
 
 
 def over(flood: FloodCounter, severity: Severity | None, now: datetime) -> bool:
@@ -116,34 +116,34 @@ def ended(flood: FloodCounter) -> FloodCounter:
     return FloodCounter(severity=flood.severity, arrivals=flood.arrivals, alone=flood.alone)
 
 
-def _unlike(arrival: NewIncident, flood: FloodCounter, paged: int) -> str:
+def _unlike(new_incident: NewIncident, flood: FloodCounter, paged: int) -> str:
     """Return why an incident is not part of the flood, empty if it is; ``paged`` were sent in the last minute."""
-    if not arrival.pages:
+    if not new_incident.pages:
         return ""
-    limit = arrival.severity.flood_above
-    if paged < limit and flood.names.get(arrival.name, 0) < ALIKE:
-        return f"fewer than {ALIKE} of its incidents are {arrival.name}"
-    if paged < limit // 2 and arrival.service and arrival.service not in flood.services:
-        return f"none of its incidents is about {arrival.service}"
+    limit = new_incident.severity.flood_above
+    if paged < limit and flood.names.get(new_incident.name, 0) < ALIKE:
+        return f"fewer than {ALIKE} of its incidents are {new_incident.name}"
+    if paged < limit // 2 and new_incident.service and new_incident.service not in flood.services:
+        return f"none of its incidents is about {new_incident.service}"
     return ""
 
 
-def _counted(flood: FloodCounter, arrival: NewIncident, shared: Labels) -> dict[str, Any]:
+def _counted(flood: FloodCounter, new_incident: NewIncident, shared: Labels) -> dict[str, Any]:
     """Return the counts of a flood with one more incident."""
-    pairs = (tidy_line(f"{key}={value}", 120) for key, value in shared.items() if key not in _TOLD_ELSEWHERE)
+    pairs = (sanitize_line(f"{key}={value}", 120) for key, value in shared.items() if key not in _SHOWN_ELSEWHERE)
     return {
         "counted": flood.counted + 1,
-        "kinds": _add(flood.kinds, (arrival.kind,)),
-        "names": _add(flood.names, (arrival.name,)),
-        "services": _add(flood.services, (arrival.service,)) if arrival.service else flood.services,
+        "kinds": _add(flood.kinds, (new_incident.kind,)),
+        "names": _add(flood.names, (new_incident.name,)),
+        "services": _add(flood.services, (new_incident.service,)) if new_incident.service else flood.services,
         "labels": _add(flood.labels, pairs),
     }
 
 
-def _arrival(decision: Decision) -> NewIncident:
-    name = tidy_line(decision.ruling.alert.name, 100) or "an alert without a name"
+def _new_incident(decision: Decision) -> NewIncident:
+    name = sanitize_line(decision.match.alert.name, 100) or "an alert without a name"
     subject = decision.subject
-    about = tidy_line(subject.service or subject.name or subject.namespace, 63)
+    about = sanitize_line(subject.service or subject.name or subject.namespace, 63)
     return NewIncident(
         severity=decision.severity,
         pages=decision.pages,
@@ -153,9 +153,9 @@ def _arrival(decision: Decision) -> NewIncident:
     )
 
 
-def _digest(severity: str, delivery: int) -> str:
+def _digest(severity: str, notification: int) -> str:
     """Return the flood's id. It depends on the opening notification only, so that deciding twice opens one flood."""
-    return f"FLOOD-{severity}-" + sha256(f"{severity}/{delivery}".encode()).hexdigest()[:8].upper()
+    return f"FLOOD-{severity}-" + sha256(f"{severity}/{notification}".encode()).hexdigest()[:8].upper()
 
 
 def _recent(seconds: Mapping[int, int], now: int) -> dict[int, int]:

@@ -17,22 +17,26 @@ GROUP_KEY: Final = "responder/heartbeat"
 BREAK: Final = timedelta(minutes=1)
 
 
-def watched(cluster: str, pulse: HeartbeatState | None, now: datetime) -> HeartbeatState:
+def watched(cluster: str, heartbeat_state: HeartbeatState | None, now: datetime) -> HeartbeatState:
     """Return the state of a cluster after a check.
 
     After a gap in checking, or a wall clock that was set back, silence is counted anew, so that an outage of responder
     does not page. The grace is the cluster's ``max_gap``.
     """
-    if pulse is None:
+    if heartbeat_state is None:
         return HeartbeatState(cluster=cluster, seen_at=None, since=now, watched_at=now)
-    unbroken = timedelta(0) <= now - pulse.watched_at <= BREAK
-    seen_at = min(pulse.seen_at, now) if pulse.seen_at else None
-    since = min(pulse.since, now) if unbroken else now
+    unbroken = timedelta(0) <= now - heartbeat_state.watched_at <= BREAK
+    seen_at = min(heartbeat_state.seen_at, now) if heartbeat_state.seen_at else None
+    since = min(heartbeat_state.since, now) if unbroken else now
     return HeartbeatState(cluster=cluster, seen_at=seen_at, since=since, watched_at=now)
 
 
 def judge(
-    heartbeat: ExpectedHeartbeat, pulse: HeartbeatState, incident: Incident | None, book: RuleBook, upto: datetime
+    heartbeat: ExpectedHeartbeat,
+    heartbeat_state: HeartbeatState,
+    incident: Incident | None,
+    book: RuleBook,
+    upto: datetime,
 ) -> tuple[Decision, AlertGroup] | None:
     """Return the decision about a cluster, None if there is nothing to do.
 
@@ -40,17 +44,21 @@ def judge(
     Watchdog that is queued behind a storm of webhooks is not missing.
     """
     if incident is not None and incident.open:
-        if pulse.seen_at is None or pulse.seen_at <= incident.opened_at:
+        if heartbeat_state.seen_at is None or heartbeat_state.seen_at <= incident.opened_at:
             return None
-        silence = _span(pulse.seen_at - incident.opened_at)
+        silence = _span(heartbeat_state.seen_at - incident.opened_at)
         reason = f"Watchdog from {heartbeat.cluster} is back, {silence} after the page was written"
-        return _decided(heartbeat, book, ChangeKind.RESOLVED, reason, incident.opened_at, pulse.seen_at)
-    if upto - pulse.last <= timedelta(seconds=heartbeat.max_gap):
+        return _decided(heartbeat, book, ChangeKind.RESOLVED, reason, incident.opened_at, heartbeat_state.seen_at)
+    if upto - heartbeat_state.last <= timedelta(seconds=heartbeat.max_gap):
         return None
-    when = "since it was first expected" if pulse.seen_at is None else f"since {pulse.seen_at:%Y-%m-%d %H:%MZ}"
+    when = (
+        "since it was first expected"
+        if heartbeat_state.seen_at is None
+        else f"since {heartbeat_state.seen_at:%Y-%m-%d %H:%MZ}"
+    )
     allowed = _span(timedelta(seconds=heartbeat.max_gap))
     reason = f"no Watchdog from {heartbeat.cluster} {when} (limit {allowed})"
-    return _decided(heartbeat, book, ChangeKind.NEW, reason, pulse.last, None)
+    return _decided(heartbeat, book, ChangeKind.NEW, reason, heartbeat_state.last, None)
 
 
 def unexpected(
@@ -92,11 +100,11 @@ def _decided(
     )
     known = {alert.fingerprint: AlertState(began.timestamp(), ended.timestamp() if ended else None)}
     severity = book.severities[str(rule.severity)]
-    ruling = RuleMatch(alert=alert, rule=rule, severity=severity, reason="set by the heartbeat")
+    match = RuleMatch(alert=alert, rule=rule, severity=severity, reason="set by the heartbeat")
     names = (alert.fingerprint,)
     decision = Decision(
-        ruling=ruling,
-        rulings=(ruling,),
+        match=match,
+        matches=(match,),
         subject=Subject(
             service=None,
             namespace=book.namespace,

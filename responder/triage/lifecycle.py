@@ -14,119 +14,130 @@ from responder.triage import flapping
 
 
 def compare(
-    group: AlertGroup, incident: Incident | None, delivery: int, now: datetime, patience: Timing = USUAL
+    group: AlertGroup, incident: Incident | None, notification: int, now: datetime, timing: Timing = USUAL
 ) -> Change:
     """Return what a notification changes, with the reason.
 
-    ``group`` is as ``believe`` returned it; ``incident`` is the latest of the group's dedup key, open or resolved, or
-    None; ``delivery`` is the id of the notification. A notification lists the whole group and not a delta, so
-    repetitions and duplicates are normal and change nothing. A group with ``truncated`` alerts is never resolved:
-    Alertmanager computes its status from the alerts that it kept.
+    ``group`` is as ``without_outdated`` returned it; ``incident`` is the latest of the group's dedup key, open or
+    resolved, or None; ``notification`` is the id of the notification. A notification lists the whole group and not a
+    delta, so repetitions and duplicates are normal and change nothing. A group with ``truncated`` alerts is never
+    resolved: Alertmanager computes its status from the alerts that it kept.
     """
-    if incident is not None and delivery <= incident.delivery:
-        reason = f"notification {delivery} is older than notification {incident.delivery}, which was already applied"
-        seen = look(group, incident.alerts, now)
-        return _change(ChangeKind.STALE, reason, seen, patience, incident)
+    if incident is not None and notification <= incident.notification:
+        reason = (
+            f"notification {notification} is older than notification {incident.notification}, which was already applied"
+        )
+        seen = diff(group, incident.alerts, now)
+        return _change(ChangeKind.STALE, reason, seen, timing, incident)
     if incident is None or not incident.open:
-        return _opened(group, incident, now, patience)
-    seen = look(group, incident.alerts, now)
-    return _fires(seen, incident, now, patience) if seen.firing else _eased(group, seen, incident, now, patience)
+        return _opened(group, incident, now, timing)
+    seen = diff(group, incident.alerts, now)
+    return _fires(seen, incident, now, timing) if seen.firing else _eased(group, seen, incident, now, timing)
 
 
-def _opened(group: AlertGroup, incident: Incident | None, now: datetime, patience: Timing) -> Change:
+def _opened(group: AlertGroup, incident: Incident | None, now: datetime, timing: Timing) -> Change:
     """Return the change when no incident is open: firing alerts open one, or reopen a recently resolved one."""
-    returns = incident is not None and flapping.returns(incident, now, patience)
+    returns = incident is not None and flapping.returns(incident, now, timing)
     doubtful = incident is not None and any(known.doubted_at is not None for known in incident.alerts.values())
     # Alerts that were suppressed when the resolve was announced count as resolved: if they still fire, that is news.
     ended = {each: known for each, known in incident.alerts.items() if known.ends_at is not None} if incident else {}
-    seen = look(group, ended if returns or doubtful or group.outdated else {}, now)
+    seen = diff(group, ended if returns or doubtful or group.outdated else {}, now)
     if seen.firing and incident is not None and returns:
-        flaps = flapping.counted(incident, now, patience)
+        flaps = flapping.counted(incident, now, timing)
         since = _minutes(now - (incident.resolved_at or now))
         reason = f"{_alerts(len(seen.firing))} re-fired {since} after {incident.id} resolved{_times(flaps)}"
-        return _change(ChangeKind.AGAIN, reason, seen, patience, flaps=flaps)
+        return _change(ChangeKind.AGAIN, reason, seen, timing, flaps=flaps)
     if seen.firing:
         again = "" if incident is None else f" again, after {incident.id} resolved"
-        return _change(ChangeKind.NEW, f"{_alerts(len(seen.firing))} started firing{again}", seen, patience)
+        return _change(ChangeKind.NEW, f"{_alerts(len(seen.firing))} started firing{again}", seen, timing)
     if incident is not None and (seen.doubts or doubtful):
-        reason = _in_doubt(seen, patience) if seen.doubts else "the late notification was retracted"
-        return _change(ChangeKind.DOUBTED, reason, seen, patience, flaps=incident.flaps)
+        reason = _in_doubt(seen, timing) if seen.doubts else "the late notification was retracted"
+        return _change(ChangeKind.DOUBTED, reason, seen, timing, flaps=incident.flaps)
     missed = f"{_alerts(len(seen.missed))} fired and resolved between notifications; " if seen.missed else ""
-    return _change(ChangeKind.STALE, f"{missed}nothing fires, and no incident is open for this group", seen, patience)
+    return _change(ChangeKind.STALE, f"{missed}nothing fires, and no incident is open for this group", seen, timing)
 
 
-def _fires(seen: GroupDiff, incident: Incident, now: datetime, patience: Timing) -> Change:
+def _fires(seen: GroupDiff, incident: Incident, now: datetime, timing: Timing) -> Change:
     """Return the change of an open incident of which alerts fire: the same, more or fewer."""
     count, added = len(seen.firing), seen.added
     silent = f"; {_untold(seen)}" if seen.missing else ""
-    if incident.hold and added:
-        flaps = flapping.counted(incident, now, patience)
+    if incident.resolve_reason and added:
+        flaps = flapping.counted(incident, now, timing)
         reason = f"{_alerts(len(added))} re-fired before the resolve was announced{_times(flaps)}{silent}"
-        quiet = not flapping.worth_telling(flaps)
-        return _change(ChangeKind.AGAIN, reason, seen, patience, flaps=flaps, quiet=quiet)
+        quiet = not flapping.is_notable(flaps)
+        return _change(ChangeKind.AGAIN, reason, seen, timing, flaps=flaps, quiet=quiet)
     if added:
         less = f", {len(seen.ended)} resolved" if seen.ended else ""
         reason = f"{number_of(len(added), 'more alert')} started firing{less}; {count} firing now{silent}"
-        return _change(ChangeKind.GROWN, reason, seen, patience, flaps=incident.flaps, quiet=seen.told_often)
+        return _change(ChangeKind.GROWN, reason, seen, timing, flaps=incident.flaps, quiet=seen.is_frequent_flapping)
     if seen.ended:
         reason = f"{_alerts(len(seen.ended))} resolved; {count} still firing{silent}"
-        return _change(ChangeKind.PARTLY_RESOLVED, reason, seen, patience, flaps=incident.flaps, quiet=seen.told_often)
+        return _change(
+            ChangeKind.PARTLY_RESOLVED, reason, seen, timing, flaps=incident.flaps, quiet=seen.is_frequent_flapping
+        )
     return _change(
         ChangeKind.REPEATED,
         f"the same {_alerts(count)} still firing{silent}",
         seen,
-        patience,
+        timing,
         flaps=incident.flaps,
     )
 
 
-def _eased(group: AlertGroup, seen: GroupDiff, incident: Incident, now: datetime, patience: Timing) -> Change:
+def _eased(group: AlertGroup, seen: GroupDiff, incident: Incident, now: datetime, timing: Timing) -> Change:
     """Return the change if no listed alert fires: a resolve only if no other alert is known to fire."""
     ended = f"{_alerts(len(seen.ended))} resolved"
     some = ChangeKind.PARTLY_RESOLVED if seen.ended else ChangeKind.REPEATED
     if group.truncated:
         reason = f"all listed alerts are resolved, but {_alerts(group.truncated)} cut off by max_alerts may still fire"
-        return _change(some, reason, seen, patience, flaps=incident.flaps)
-    if not seen.ended and (seen.still or incident.hold or not group.alerts):
+        return _change(some, reason, seen, timing, flaps=incident.flaps)
+    if not seen.ended and (seen.still or incident.resolve_reason or not group.alerts):
         kind, reason = ChangeKind.REPEATED, "nothing new"
         if seen.doubts:
-            kind, reason = ChangeKind.DOUBTED, _in_doubt(seen, patience)
-        return _change(kind, reason, seen, patience, incident)
+            kind, reason = ChangeKind.DOUBTED, _in_doubt(seen, timing)
+        return _change(kind, reason, seen, timing, incident)
     if seen.still > len(seen.missing):
-        return _change(some, f"{ended}; {seen.still} still firing", seen, patience, flaps=incident.flaps)
+        return _change(some, f"{ended}; {seen.still} still firing", seen, timing, flaps=incident.flaps)
     if seen.still:
-        end = now + patience.peer
+        end = now + timing.peer
         reason = f"{ended}; {_untold(seen)}: resolves at {_at(end)} unless one is reported as firing"
-        return _change(some, reason, seen, patience, flaps=incident.flaps, hold=_untold(seen), held_until=end)
-    if flapping.flapping(incident, now, patience):
-        quiet = flapping.quiet_period(incident.flaps, patience)
+        return _change(some, reason, seen, timing, flaps=incident.flaps, resolve_reason=_untold(seen), resolve_at=end)
+    if flapping.flapping(incident, now, timing):
+        quiet = flapping.quiet_period(incident.flaps, timing)
         end = now + quiet
         reason = f"all alerts resolved; flapping, so the resolve is held until {_at(end)}{_times(incident.flaps)}"
-        hold = f"no alert fired for {_minutes(quiet)} after the last re-fire{_times(incident.flaps)}"
-        often = not flapping.worth_telling(incident.flaps)
+        resolve_reason = f"no alert fired for {_minutes(quiet)} after the last re-fire{_times(incident.flaps)}"
+        often = not flapping.is_notable(incident.flaps)
         return _change(
-            ChangeKind.HELD, reason, seen, patience, flaps=incident.flaps, hold=hold, held_until=end, quiet=often
+            ChangeKind.HELD,
+            reason,
+            seen,
+            timing,
+            flaps=incident.flaps,
+            resolve_reason=resolve_reason,
+            resolve_at=end,
+            quiet=often,
         )
     count = len(seen.after)
     reason = "the only alert is resolved" if count == 1 else f"all {count} alerts are resolved"
-    return _change(ChangeKind.RESOLVED, reason, seen, patience, flaps=incident.flaps)
+    return _change(ChangeKind.RESOLVED, reason, seen, timing, flaps=incident.flaps)
 
 
 def _change(
     kind: ChangeKind,
     reason: str,
     seen: GroupDiff,
-    patience: Timing,
+    timing: Timing,
     kept: Incident | None = None,
     *,
     flaps: int = 0,
-    hold: str = "",
-    held_until: datetime | None = None,
+    resolve_reason: str = "",
+    resolve_at: datetime | None = None,
     quiet: bool = False,
 ) -> Change:
     """Return a change to the alerts in ``seen``; with ``kept`` the hold of that incident continues."""
     if kept is not None:
-        flaps, hold, held_until = kept.flaps, kept.hold, kept.held_until
+        flaps, resolve_reason, resolve_at = kept.flaps, kept.resolve_reason, kept.resolve_at
     return Change(
         kind=kind,
         reason=reason,
@@ -134,9 +145,9 @@ def _change(
         resolved=seen.ended,
         alerts=seen.after,
         flaps=flaps,
-        hold=hold,
-        held_until=held_until,
-        review_at=next_look(seen.after, held_until, patience),
+        resolve_reason=resolve_reason,
+        resolve_at=resolve_at,
+        review_at=next_review(seen.after, resolve_at, timing),
         quiet=quiet,
     )
 
@@ -145,8 +156,8 @@ def _untold(seen: GroupDiff) -> str:
     return f"{number_of(len(seen.missing), 'firing alert')} no longer notified (silenced or inhibited)"
 
 
-def _in_doubt(seen: GroupDiff, patience: Timing) -> str:
-    late = f"probably a late notification, waiting {_minutes(patience.peer)}"
+def _in_doubt(seen: GroupDiff, timing: Timing) -> str:
+    late = f"probably a late notification, waiting {_minutes(timing.peer)}"
     return f"{_alerts(seen.doubts)} reported as firing after being resolved: {late}"
 
 
@@ -171,11 +182,11 @@ def _at(moment: datetime) -> str:
 AHEAD = 60.0
 
 
-def believe(group: AlertGroup, incident: Incident | None, now: datetime, patience: Timing = USUAL) -> AlertGroup:
+def without_outdated(group: AlertGroup, incident: Incident | None, now: datetime, timing: Timing = USUAL) -> AlertGroup:
     """Return the group with one entry per alert, and outdated alerts moved to ``outdated``.
 
     ``incident`` is the latest of the group, open or resolved. A firing alert is outdated if an end not before its start
-    has been known for less than ``patience.late``; a resolved one if the alert has started again since.
+    has been known for less than ``timing.late``; a resolved one if the alert has started again since.
     """
     newest: dict[str, Alert] = {}
     for alert in group.alerts:
@@ -183,9 +194,7 @@ def believe(group: AlertGroup, incident: Incident | None, now: datetime, patienc
         if other is None or (other.starts_at, other.firing) < (alert.starts_at, alert.firing):
             newest[alert.fingerprint] = alert
     known = incident.alerts if incident is not None else {}
-    outdated = tuple(
-        alert for alert in newest.values() if _outdated(known.get(alert.fingerprint), alert, now, patience)
-    )
+    outdated = tuple(alert for alert in newest.values() if _outdated(known.get(alert.fingerprint), alert, now, timing))
     if not outdated and len(newest) == len(group.alerts):
         return group
     return replace(group, alerts=tuple(each for each in newest.values() if each not in outdated), outdated=outdated)
@@ -197,17 +206,17 @@ def end(alert: Alert) -> float:
     return max(began, alert.ends_at.timestamp()) if alert.ends_at else began
 
 
-def _outdated(known: AlertState | None, alert: Alert, now: datetime, patience: Timing) -> bool:
+def _outdated(known: AlertState | None, alert: Alert, now: datetime, timing: Timing) -> bool:
     if known is None:
         return False
     if not alert.firing:
         return known.ends_at is None and end(alert) < known.starts_at
     if known.ends_at is None or alert.starts_at.timestamp() > known.ends_at:
         return False
-    return now.timestamp() - known.ends_at < patience.late.total_seconds()
+    return now.timestamp() - known.ends_at < timing.late.total_seconds()
 
 
-def heard(known: AlertState | None, alert: Alert) -> AlertState:
+def updated_state(known: AlertState | None, alert: Alert) -> AlertState:
     """Return the state of an alert after a notification that is believed."""
     began = alert.starts_at.timestamp()
     flaps = known.flaps if known else 0
@@ -220,32 +229,32 @@ def heard(known: AlertState | None, alert: Alert) -> AlertState:
     return AlertState(began, flaps=flaps + 1)
 
 
-def doubted(known: AlertState, now: datetime) -> AlertState:
+def with_doubt(known: AlertState, now: datetime) -> AlertState:
     """Return the state after a notification that reports a resolved alert as firing."""
     return known if known.ends_at is None or known.doubted_at else replace(known, doubted_at=now.timestamp())
 
 
-def believed_after_all(known: AlertState, now: datetime, patience: Timing = USUAL) -> bool:
+def is_confirmed(known: AlertState, now: datetime, timing: Timing = USUAL) -> bool:
     """Return True if an alert was reported as firing after its end and no later notification retracted it.
 
     A doubt in the future was written before the clock was set back: its age is unknown.
     """
     if known.doubted_at is None:
         return False
-    return now >= _settled_at(known.doubted_at, patience) or known.doubted_at > now.timestamp() + AHEAD
+    return now >= _settled_at(known.doubted_at, timing) or known.doubted_at > now.timestamp() + AHEAD
 
 
-def next_look(
-    alerts: Mapping[str, AlertState], held_until: datetime | None, patience: Timing = USUAL
+def next_review(
+    alerts: Mapping[str, AlertState], resolve_at: datetime | None, timing: Timing = USUAL
 ) -> datetime | None:
     """Return when the incident must be reviewed without a notification; None if nothing waits for a time."""
     doubts = [known.doubted_at for known in alerts.values() if known.doubted_at is not None]
-    moments = [_settled_at(min(doubts), patience)] if doubts else []
-    return min([*moments, *([held_until] if held_until else [])], default=None)
+    moments = [_settled_at(min(doubts), timing)] if doubts else []
+    return min([*moments, *([resolve_at] if resolve_at else [])], default=None)
 
 
-def _settled_at(doubted_at: float, patience: Timing) -> datetime:
-    return datetime.fromtimestamp(doubted_at, UTC) + patience.peer
+def _settled_at(doubted_at: float, timing: Timing) -> datetime:
+    return datetime.fromtimestamp(doubted_at, UTC) + timing.peer
 
 
 #: How long the end of an alert is remembered: pods are replaced while an incident is open.
@@ -280,17 +289,17 @@ class GroupDiff:
         return sum(known.ends_at is None for known in self.after.values())
 
     @property
-    def told_often(self) -> bool:
+    def is_frequent_flapping(self) -> bool:
         """True if only flapping alerts changed, and their last change was announced."""
         flaps = [self.after[each].flaps for each in self.again + self.ended]
-        return not self.began and all(count and not flapping.worth_telling(count) for count in flaps)
+        return not self.began and all(count and not flapping.is_notable(count) for count in flaps)
 
 
-def look(group: AlertGroup, before: Mapping[str, AlertState], now: datetime) -> GroupDiff:
-    """Compare ``group``, as ``believe`` returned it, with the alerts known before."""
-    told = {alert.fingerprint: heard(before.get(alert.fingerprint), alert) for alert in group.alerts}
-    late = {each.fingerprint: doubted(before[each.fingerprint], now) for each in group.outdated if each.firing}
-    named = {*told, *(each.fingerprint for each in group.outdated)}
+def diff(group: AlertGroup, before: Mapping[str, AlertState], now: datetime) -> GroupDiff:
+    """Compare ``group``, as ``without_outdated`` returned it, with the alerts known before."""
+    notified = {alert.fingerprint: updated_state(before.get(alert.fingerprint), alert) for alert in group.alerts}
+    late = {each.fingerprint: with_doubt(before[each.fingerprint], now) for each in group.outdated if each.firing}
+    named = {*notified, *(each.fingerprint for each in group.outdated)}
     firing = tuple(alert.fingerprint for alert in group.firing)
     over = tuple(alert.fingerprint for alert in group.alerts if not alert.firing)
     return GroupDiff(
@@ -301,7 +310,7 @@ def look(group: AlertGroup, before: Mapping[str, AlertState], now: datetime) -> 
         missed=_where(over, lambda each: each not in before),
         missing=_where(before, lambda each: before[each].ends_at is None and each not in named),
         doubts=len(late),
-        after={**_remembered(before, now), **late, **told},
+        after={**_remembered(before, now), **late, **notified},
     )
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from responder.model.incident import Incident
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 
 #: Open incidents from which on an empty list of alerts is not believed: Alertmanager has probably lost its state.
 MANY = 3
@@ -81,7 +81,7 @@ class ReconcileResult:
     reason: str
 
 
-def asked_about(incident: Incident) -> frozenset[str]:
+def expected_alerts(incident: Incident) -> frozenset[str]:
     """Return the fingerprints of an incident's firing alerts that an Alertmanager may know."""
     fires = (each for each, known in incident.alerts.items() if known.ends_at is None)
     return frozenset(filter(_FINGERPRINT.fullmatch, fires)) if incident.open else frozenset()
@@ -101,7 +101,7 @@ def reconcile(
     Alertmanager up, before that is believed. ``incidents`` is the number of open incidents in the cluster.
     """
     views = [answer for answer in answers if isinstance(answer, AlertmanagerView)]
-    asked = asked_about(incident)
+    asked = expected_alerts(incident)
     found = [(view, view.alerts[each]) for view in views for each in sorted(asked) if each in view.alerts]
     active = {view.server for view, listed in found if not listed.suppressed}
     if active:
@@ -148,12 +148,12 @@ def _hidden(found: Sequence[tuple[AlertmanagerView, ListedAlert]]) -> str:
     known = {silence.id: silence for view, _listed in found for silence in view.silences.values() if silence.id in ids}
     if known:
         last = max(known.values(), key=lambda silence: (silence.until, silence.id))
-        who, why = tidy_line(last.who, 60) or "an unknown user", tidy_line(last.comment, 120)
+        who, why = sanitize_line(last.who, 60) or "an unknown user", sanitize_line(last.comment, 120)
         more = f" (and {len(ids) - 1} more)" if len(ids) > 1 else ""
         return f"silenced by {who}{more} until {last.until:%Y-%m-%d %H:%M}Z{': ' if why else ''}{why}"
     if ids:
-        return f"silenced by {tidy_line(min(ids), 60)} (no details available)"
-    names = sorted({tidy_line(name, 60) for _view, listed in found for name in listed.inhibitors})
+        return f"silenced by {sanitize_line(min(ids), 60)} (no details available)"
+    names = sorted({sanitize_line(name, 60) for _view, listed in found for name in listed.inhibitors})
     return f"inhibited by {', '.join(names[:3])}" if names else "muted by a time interval"
 
 

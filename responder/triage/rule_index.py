@@ -80,7 +80,7 @@ class RuleIndex:
         """Return the first rule that is not in shadow and whose matchers all hold."""
         return self._live.first(labels)
 
-    def trial(self, labels: Labels, decides: Rule) -> Rule | None:
+    def shadow(self, labels: Labels, decides: Rule) -> Rule | None:
         """Return the first shadow rule whose matchers all hold, if it is above the rule that ``decides``."""
         if self._shadows is None:
             return None
@@ -90,7 +90,7 @@ class RuleIndex:
     def explain(self, labels: Labels) -> tuple[EvaluatedRule, ...]:
         """Return every rule in order, with the reason it was passed over."""
         chosen = self.first(labels)
-        tried = self.trial(labels, chosen)
+        tried = self.shadow(labels, chosen)
         at = self._places[chosen.id]
         passed = (_passed_over(rule, labels, tried) for rule in self._rules[:at])
         return (*passed, EvaluatedRule(chosen, True), *(EvaluatedRule(rule, None) for rule in self._rules[at + 1 :]))

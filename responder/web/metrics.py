@@ -107,14 +107,14 @@ def _waiting(connection: Connection, now: datetime, rules: RulesInfo | None) -> 
     channels = dict.fromkeys(rules.channels if rules else (), backlog.Backlog()) | backlog.backlogs(connection, now)
     yield _by_channel("responder_messages_waiting", "Messages not sent yet.", channels, lambda each: each.waiting)
     yield _by_channel("responder_messages_dead", "Messages that were given up.", channels, lambda each: each.dead)
-    standings = claims.standings(connection)
+    states_by_channel = claims.states_by_channel(connection)
     accepted: dict[tuple[str, ...], float] = {
-        (name,): each.accepted_at for name, each in standings.items() if each.accepted_at is not None
+        (name,): each.accepted_at for name, each in states_by_channel.items() if each.accepted_at is not None
     }
     text = "When a channel last accepted a message."
     yield _gauge("responder_channel_last_success_timestamp_seconds", text, accepted, "channel")
     failed: dict[tuple[str, ...], float] = {
-        (name,): each.failed_at for name, each in standings.items() if each.failed_at is not None
+        (name,): each.failed_at for name, each in states_by_channel.items() if each.failed_at is not None
     }
     text = "When an attempt on a channel last failed."
     yield _gauge("responder_channel_last_failure_timestamp_seconds", text, failed, "channel")
@@ -143,11 +143,11 @@ def _space(connection: Connection, limit: int) -> Iterator[Metric]:
 
 
 def _heartbeats(connection: Connection, rules: RulesInfo) -> Iterator[Metric]:
-    known = detectors.pulses(connection)
+    known = detectors.heartbeat_states(connection)
     seen: dict[tuple[str, ...], float] = {
-        (each.cluster,): pulse.seen_at.timestamp()
+        (each.cluster,): heartbeat_state.seen_at.timestamp()
         for each in rules.heartbeats
-        if (pulse := known.get(each.cluster)) and pulse.seen_at
+        if (heartbeat_state := known.get(each.cluster)) and heartbeat_state.seen_at
     }
     gaps: dict[tuple[str, ...], float] = {(each.cluster,): each.max_gap for each in rules.heartbeats}
     yield _gauge("responder_watchdog_max_gap_seconds", "How long each expected cluster may be silent.", gaps, "cluster")

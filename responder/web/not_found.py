@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from responder.model.clock import Clock
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 from responder.store.database import StoreError
 from responder.store.inbox.inbox import Inbox
 
@@ -44,7 +44,7 @@ class LogThrottle:
             self.said[what] = (now, 0) if due else (at, held_back + 1)
             return held_back + 1 if due else 0
 
-    def may_say(self, what: str) -> bool:
+    def may_log(self, what: str) -> bool:
         """Return True if it should be logged now."""
         return self.count(what) > 0
 
@@ -59,7 +59,7 @@ class OutsideRecorder:
 
     def record(self, status: int, reason: str) -> None:
         """Record the current request; without a database it is only logged."""
-        if self.throttle.may_say(str(status)):
+        if self.throttle.may_log(str(status)):
             remote, size = request.remote_addr or "", request.content_length or 0
             try:
                 self.inbox.set_aside(b"", size, remote, status, reason, self.clock.now())
@@ -75,10 +75,10 @@ def blueprint(clock: Clock, *, takes_webhooks: bool, outside: OutsideRecorder | 
 
     @found.app_errorhandler(404)
     @found.app_errorhandler(405)
-    def lead_back(error: HTTPException) -> Response:
+    def redirect_to_prefix(error: HTTPException) -> Response:
         why = "method not allowed" if error.code == 405 else "unknown path"
-        path = tidy_line(request.path, _LONGEST)
-        if request.method == "POST" and sparingly.may_say(path):
+        path = sanitize_line(request.path, _LONGEST)
+        if request.method == "POST" and sparingly.may_log(path):
             _log.warning(
                 "webhook.astray", path=path, status=error.code, remote=request.remote_addr, reason=f"{why}: {use}"
             )

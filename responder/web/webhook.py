@@ -14,7 +14,7 @@ from flask import Blueprint, Request, Response, request
 
 from responder.counters import COUNTERS
 from responder.model.clock import Clock
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 from responder.receive.alertmanager import InvalidPayload, check
 from responder.receive.oversized import excerpt
 from responder.store.database import StoreError
@@ -75,29 +75,29 @@ class _Refusal(Exception):
         self.size = size
 
 
-def blueprint(door: WebhookConfig) -> Blueprint:
+def blueprint(config: WebhookConfig) -> Blueprint:
     """The routes. The optional last segment names the cluster the alerts come from; a slash may follow it."""
-    routes, refused = Blueprint("webhook", __name__), LogThrottle(door.clock)
+    routes, refused = Blueprint("webhook", __name__), LogThrottle(config.clock)
 
     @routes.post("/webhook/alertmanager", strict_slashes=False)
     @routes.post("/webhook/alertmanager/<cluster>", strict_slashes=False)
     def receive(cluster: str = "") -> Response:
-        if not door.guard.admits(request.headers.get("Authorization", "")):
+        if not config.guard.admits(request.headers.get("Authorization", "")):
             if count := refused.count(request.remote_addr or ""):
                 _log.warning("webhook.unauthorized", remote=request.remote_addr, requests=count)
-            if door.outside is not None:
-                door.outside.record(401, "no valid credentials")
+            if config.outside is not None:
+                config.outside.record(401, "no valid credentials")
             answer = _say(401, _WHO)
             answer.headers["WWW-Authenticate"] = 'Bearer realm="responder", Basic realm="responder"'
             return answer
-        if not door.alive():
+        if not config.alive():
             return _say(503, "not stored, retry: the engine of this process has stopped")
         try:
-            body = _read(request, door)
+            body = _read(request, config)
             _require_name(cluster, body)
-            number = door.inbox.keep(body, cluster, door.clock.now(), hangup_of(request.environ))
+            number = config.inbox.keep(body, cluster, config.clock.now(), hangup_of(request.environ))
         except _Refusal as refusal:
-            return _refuse(door, refusal)
+            return _refuse(config, refusal)
         except CutOffError as error:
             COUNTERS.add("responder_aborted_webhooks", "cut_off")
             _log.warning("webhook.cut_off", remote=request.remote_addr, reason=str(error))
@@ -111,7 +111,7 @@ def blueprint(door: WebhookConfig) -> Blueprint:
         except StoreError as error:
             _log.error("webhook.cannot_store", reason=str(error))
             return _say(503, f"not stored, retry: {error}")
-        door.on_kept()
+        config.on_kept()
         return Response(b'{"id": %d}\n' % number, 202, content_type="application/json")
 
     return routes
@@ -128,15 +128,17 @@ def _read(incoming: Request, config: WebhookConfig) -> bytes:
             if size > limit:
                 return _read_large(incoming, parts, stream, config)
     except EncodingError as error:
-        raise _Refusal(error.status, tidy_line(str(error), 300), b"".join(parts), size) from None
+        raise _Refusal(error.status, sanitize_line(str(error), 300), b"".join(parts), size) from None
     body = b"".join(parts)
     kind = incoming.mimetype
     if kind not in _JSON and not kind.endswith("+json"):
-        raise _Refusal(415, f"expected application/json, got {tidy_line(kind, 60) or 'no content type'}", body, size)
+        raise _Refusal(
+            415, f"expected application/json, got {sanitize_line(kind, 60) or 'no content type'}", body, size
+        )
     try:
         check(body)
     except InvalidPayload as error:
-        raise _Refusal(400, tidy_line(str(error), 300), body, size) from None
+        raise _Refusal(400, sanitize_line(str(error), 300), body, size) from None
     return body
 
 
@@ -155,7 +157,9 @@ def _read_large(incoming: Request, first: list[bytes], rest: Iterator[bytes], co
             reason = (
                 f"the body is larger than {config.max_body_bytes} bytes (RESPONDER_MAX_BODY_BYTES) and cannot be read"
             )
-            raise _Refusal(413, tidy_line(f"{reason} in part: {error}", 300), b"".join(first), stream.size) from None
+            raise _Refusal(
+                413, sanitize_line(f"{reason} in part: {error}", 300), b"".join(first), stream.size
+            ) from None
     finally:
         config.large.release()
     _log.error("webhook.truncated", bytes=stream.size, kept=found.kept, left_out=found.left_out)
@@ -196,11 +200,11 @@ def _require_name(cluster: str, body: bytes) -> None:
         raise _Refusal(400, _NO_CLUSTER, body, len(body))
 
 
-def _refuse(door: WebhookConfig, refusal: _Refusal) -> Response:
+def _refuse(config: WebhookConfig, refusal: _Refusal) -> Response:
     remote = request.remote_addr or ""
     try:
         kept = refusal.body[:REJECT_BYTES]
-        number = door.inbox.set_aside(kept, refusal.size, remote, refusal.status, refusal.reason, door.clock.now())
+        number = config.inbox.set_aside(kept, refusal.size, remote, refusal.status, refusal.reason, config.clock.now())
     except StoreError as error:
         return _say(503, f"not stored, retry: {error}")
     COUNTERS.add("responder_rejected_bodies", str(refusal.status))

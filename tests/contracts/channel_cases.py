@@ -80,10 +80,10 @@ def _inert_in_pagerduty(request: Request) -> None:
     assert all(link["href"].startswith(("https://a.example.com/", "https://evil")) for link in links)
 
 
-def _taken_by_slack(letter: ClaimedMessage, request: Request) -> None:
+def _taken_by_slack(message: ClaimedMessage, request: Request) -> None:
     body = json.loads(request.body)
     assert refusal(body) is None
-    assert letter.plain is ("blocks" not in body)
+    assert message.minimal is ("blocks" not in body)
     if request.url.endswith("/chat.update"):
         assert len(body["text"].encode()) < 4000
     else:
@@ -208,12 +208,12 @@ CASES: dict[str, Case] = {
 }
 
 
-def letters(channel: Channel, report: Report, **changes: Any) -> list[ClaimedMessage]:
+def messages(channel: Channel, report: Report, **changes: Any) -> list[ClaimedMessage]:
     """A letter for each step that any moment takes on the channel, with and without a first message, plain and full."""
     previous: list[dict[str, str]] = [{}, {"channel": "C1", "ts": "1.2"}]
     return [
         a_letter(
-            replace(report, moment=moment), channel=channel.name, step=step, plain=plain, previous=known, **changes
+            replace(report, kind=moment), channel=channel.name, step=step, minimal=plain, previous=known, **changes
         )
         for moment, steps in channel.steps.items()
         for step, plain, known in itertools.product(steps, (False, True), previous)

@@ -12,7 +12,7 @@ from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel
-from tests.contracts.channel_cases import CASES, letters
+from tests.contracts.channel_cases import CASES, messages
 from tests.support.builders import (
     a_letter,
     a_report,
@@ -39,10 +39,10 @@ def test_every_channel_has_a_case() -> None:
 def test_every_status_is_classified(name: str) -> None:
     """Any response of a vendor means sent, retry or rejected, and failures have a reason."""
     channel, case = CASES[name].make(), CASES[name]
-    letter = _letter(channel)
-    assert isinstance(channel.read(letter, case.accepted), Delivered)
+    message = _letter(channel)
+    assert isinstance(channel.read(message, case.accepted), Delivered)
     for status in range(100, 600):
-        outcome = channel.read(letter, Response(status, case.accepted.body if status < 300 else case.own_error))
+        outcome = channel.read(message, Response(status, case.accepted.body if status < 300 else case.own_error))
         if 200 <= status < 300:
             assert isinstance(outcome, Delivered), status
         elif 400 <= status < 500 and status not in {408, 425, 429}:
@@ -58,7 +58,7 @@ def test_every_status_is_classified(name: str) -> None:
 def test_retry_after_is_honoured(name: str, status: int) -> None:
     """A vendor's requested pause is honoured, given in seconds or as a date."""
     channel = CASES[name].make()
-    letter = _letter(channel)
+    message = _letter(channel)
     date = {"Date": "Sat, 28 Feb 2026 02:41:00 GMT"}
     wishes: list[tuple[dict[str, str], float | None]] = [
         ({"retry-after": "7"}, 7.0),
@@ -73,7 +73,7 @@ def test_retry_after_is_honoured(name: str, status: int) -> None:
         ({}, None),
     ]
     for headers, seconds in wishes:
-        outcome = channel.read(letter, Response(status, b"", headers))
+        outcome = channel.read(message, Response(status, b"", headers))
         assert isinstance(outcome, TryLater)
         assert outcome.retry_after == seconds, headers
 
@@ -82,7 +82,7 @@ def test_retry_after_is_honoured(name: str, status: int) -> None:
 def test_an_unreadable_answer_never_raises(name: str) -> None:
     """A broken response from a vendor or a proxy costs at most a retry, never the sender."""
     channel = CASES[name].make()
-    bodies = [
+    payloads = [
         b"", b"\xff\xfe\x00", b"{", b"[" * 100_000, b"null", b"[]", b'"ok"', b"1e999", b'{"ok":true}', b'{"ok":1}',
         b'{"ok":false,"error":{"a":1}}', b'{"ok":false,"error":"invalid_blocks","response_metadata":"x"}',
         b'{"ok":false,"error":"x","response_metadata":{"messages":{"a":[1]}}}', b'{"message":7,"errors":{"a":1}}',
@@ -90,9 +90,9 @@ def test_an_unreadable_answer_never_raises(name: str) -> None:
         b'{"message":"\\ud800"}',
     ]  # fmt: skip
     headers = {"Retry-After": "\x00", "Date": "x" * 1000}
-    for letter in letters(channel, a_report()):
-        for body, status in itertools.product(bodies, (200, 202, 302, 400, 429, 500)):
-            outcome = channel.read(letter, Response(status, body, headers))
+    for message in messages(channel, a_report()):
+        for body, status in itertools.product(payloads, (200, 202, 302, 400, 429, 500)):
+            outcome = channel.read(message, Response(status, body, headers))
             assert isinstance(outcome, Delivered | TryLater | Refused)
             _assert_short(outcome)
 
@@ -110,13 +110,13 @@ def test_a_secret_never_shows(name: str) -> None:
     if not case.secret:
         return
     channel = case.make()
-    for letter in letters(channel, a_report()):
-        request = channel.render(letter)
+    for message in messages(channel, a_report()):
+        request = channel.render(message)
         shown = [repr(channel), str(channel), repr(request).replace(repr(request.body), "")]
         for status in (200, 400, 500):
             said = {"ok": False, "error": case.secret, "message": case.secret, "errors": [f"bad {case.secret}"]}
-            bodies = (json.dumps(said).encode(), case.secret.encode(), f"at {case.secret}!".encode())
-            shown += [repr(channel.read(letter, Response(status, body))) for body in bodies]
+            payloads = (json.dumps(said).encode(), case.secret.encode(), f"at {case.secret}!".encode())
+            shown += [repr(channel.read(message, Response(status, body))) for body in payloads]
         assert not [text for text in shown if case.secret in text]
 
 
@@ -124,8 +124,8 @@ def test_pagerduty_gets_one_dedup_key_for_one_incident() -> None:
     """All messages of an incident, plain or full, of any severity, carry the same dedup key."""
     channel = CASES["pagerduty"].make()
     reports = [a_report(severity) for severity in ("P1", "P2", "P3", "P4")]
-    told = [letter for report in reports for letter in letters(channel, report)]
-    assert {json.loads(channel.render(letter).body)["dedup_key"] for letter in told} == {reports[0].dedup_key}
+    told = [message for report in reports for message in messages(channel, report)]
+    assert {json.loads(channel.render(message).body)["dedup_key"] for message in told} == {reports[0].dedup_key}
 
 
 #: What stands between responder and a vendor answers with 200, or with a 4xx of its own.

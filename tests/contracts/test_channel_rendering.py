@@ -27,7 +27,7 @@ from responder.notify.report import content
 from responder.notify.report.compose import compose
 from responder.notify.report.content import content_of, with_findings
 from responder.notify.report.links import LinkBuilder
-from tests.contracts.channel_cases import CASES, letters
+from tests.contracts.channel_cases import CASES, messages
 from tests.support.builders import (
     NOW,
     a_book,
@@ -96,11 +96,11 @@ def test_an_oversize_report_fits_and_says_that_it_was_cut(name: str) -> None:
     """A flood of labels and detail still becomes a message the vendor takes, and the message says what is missing."""
     case = CASES[name]
     channel = case.make()
-    for letter in letters(channel, _oversize()):
-        request = channel.render(letter)
-        case.taken(letter, request)
+    for message in messages(channel, _oversize()):
+        request = channel.render(message)
+        case.taken(message, request)
         shown = case.shown(request)
-        if not letter.plain and letter.step not in case.never_cut:
+        if not message.minimal and message.step not in case.never_cut:
             assert "Cut" in shown or "…" in shown
 
 
@@ -156,7 +156,7 @@ def _hostile_reports() -> list[Report]:
 
 
 def _hostile_finding(text: str) -> Finding:
-    return a_finding(probe=text, headline=text, question=text, detail=f"{text}\n```\n{text}", link=text)
+    return a_finding(probe=text, headline=text, query=text, detail=f"{text}\n```\n{text}", link=text)
 
 
 @every
@@ -165,9 +165,9 @@ def test_hostile_text_is_inert(name: str) -> None:
     case = CASES[name]
     channel = case.make()
     for report in _hostile_reports():
-        for letter in letters(channel, report):
-            request = channel.render(letter)
-            case.taken(letter, request)
+        for message in messages(channel, report):
+            request = channel.render(message)
+            case.taken(message, request)
             case.inert(request)
             shown = case.shown(request)
             assert not [char for char in "\x1b\u202e\u0000" if char in shown]
@@ -185,11 +185,11 @@ def test_golden(name: str, moment: str) -> None:
     told = [
         {
             "step": step,
-            "body": CASES[name].readable(channel.render(_told(channel, report, step, plain=plain))),
-            "plain": plain,
+            "body": CASES[name].readable(channel.render(_told(channel, report, step, minimal=minimal))),
+            "minimal": minimal,
         }
-        for step in channel.steps[report.moment]
-        for plain in (False, True)
+        for step in channel.steps[report.kind]
+        for minimal in (False, True)
     ]
     path = GOLDEN / f"{name}-{moment}.json"
     text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
@@ -198,9 +198,9 @@ def test_golden(name: str, moment: str) -> None:
     assert path.read_text(encoding="utf-8") == text
 
 
-def _told(channel: Channel, report: Report, step: str, *, plain: bool) -> ClaimedMessage:
-    previous = {} if report.moment is MessageKind.START else {"channel": "C1", "ts": "1772246460.000100"}
-    return a_letter(report, channel=channel.name, step=step, plain=plain, previous=previous)
+def _told(channel: Channel, report: Report, step: str, *, minimal: bool) -> ClaimedMessage:
+    previous = {} if report.kind is MessageKind.START else {"channel": "C1", "ts": "1772246460.000100"}
+    return a_letter(report, channel=channel.name, step=step, minimal=minimal, previous=previous)
 
 
 def _stories() -> dict[str, Report]:
@@ -248,8 +248,8 @@ def _content(decision: Decision, group: AlertGroup | None = None, **changes: Any
 def _composed(
     content: IncidentContent, now: datetime = NOW, moment: MessageKind = MessageKind.START, **own: Any
 ) -> Report:
-    draft = a_draft(moment=moment, facts=replace(MessageFacts(firing=1), **own), incident=content.incident)
-    return compose(content, draft, now)
+    message = a_draft(kind=moment, facts=replace(MessageFacts(firing=1), **own), incident=content.incident)
+    return compose(content, message, now)
 
 
 @pytest.mark.parametrize("name", ["slack", "slack_webhook"])
@@ -257,10 +257,10 @@ def test_only_the_configured_group_is_mentioned_and_only_by_an_alarm(name: str) 
     """The page that PagerDuty did not take calls the on-call group; nothing else mentions anybody, whatever it says."""
     mention = "<!subteam^S0123ABCD>"
     channel = replace(CASES[name].make(), group="S0123ABCD")  # type: ignore[call-arg]
-    for report in (*_hostile_reports(), a_report(detour="<!channel> <!subteam^S0EVIL>")):
-        for letter in letters(channel, report):
-            shown = channel.render(letter).body.decode()
-            assert (mention in shown) is (letter.report.moment is MessageKind.FALLBACK)
+    for report in (*_hostile_reports(), a_report(fallback_reason="<!channel> <!subteam^S0EVIL>")):
+        for message in messages(channel, report):
+            shown = channel.render(message).body.decode()
+            assert (mention in shown) is (message.report.kind is MessageKind.FALLBACK)
             assert "<!" not in shown.replace(mention, "")
 
 
@@ -270,8 +270,8 @@ def test_what_is_told_as_changed_is_not_ruled_out_as_well(name: str) -> None:
     channel = CASES[name].make()
     old = a_finding(Verdict.OK, probe="recent-changes", kind="promql", headline="plato: last rollout 9.0 days ago")
     report = a_report(findings=(old,), conclusion=conclude((old,), a_subject()))
-    for letter in letters(channel, report):
-        assert "Ruled out" not in CASES[name].shown(channel.render(letter))
+    for message in messages(channel, report):
+        assert "Ruled out" not in CASES[name].shown(channel.render(message))
 
 
 @pytest.mark.parametrize("moment", [MessageKind.START, MessageKind.UPDATE, MessageKind.FALLBACK])
@@ -285,10 +285,10 @@ def test_the_first_message_says_each_fact_once(name: str, moment: MessageKind) -
         a_finding(probe="recent-changes", headline="plato: last rollout 14 min ago", warning=True),
     ]
     findings = (*bad, *some_findings()[1:])
-    report = a_report(moment=moment, findings=findings, conclusion=conclude(findings, a_subject()))
+    report = a_report(kind=moment, findings=findings, conclusion=conclude(findings, a_subject()))
     channel = CASES[name].make()
-    letter = a_letter(report, channel=name, step=channel.steps[moment][0], previous={"channel": "C1", "ts": "1.2"})
-    shown = CASES[name].shown(channel.render(letter))
+    message = a_letter(report, channel=name, step=channel.steps[moment][0], previous={"channel": "C1", "ts": "1.2"})
+    shown = CASES[name].shown(channel.render(message))
     told = [each.headline for each in findings if each.verdict is not Verdict.OK or not each.judged]
     assert {headline: shown.count(headline) for headline in told} == dict.fromkeys(told, 1)
     assert sorted((each.headline for each in bad), key=shown.index) == [bad[n].headline for n in (1, 0, 2, 3)]
@@ -299,10 +299,10 @@ def test_a_page_that_came_another_way_says_why(name: str) -> None:
     """A page on a fallback channel says that the usual channel failed."""
     channel = CASES[name].make()
     (step,) = channel.steps[MessageKind.FALLBACK]
-    report = a_report(moment=MessageKind.FALLBACK, detour=WHY)
-    for plain in (False, True):
-        shown = CASES[name].shown(channel.render(a_letter(report, channel=name, step=step, plain=plain)))
-        assert "HTTP 503" in shown or (plain and not CASES[name].plain_says_why)
+    report = a_report(kind=MessageKind.FALLBACK, fallback_reason=WHY)
+    for minimal in (False, True):
+        shown = CASES[name].shown(channel.render(a_letter(report, channel=name, step=step, minimal=minimal)))
+        assert "HTTP 503" in shown or (minimal and not CASES[name].plain_says_why)
 
 
 def test_the_seeds_templates_name_all_their_fields() -> None:
@@ -322,7 +322,7 @@ def test_the_seeds_templates_name_all_their_fields() -> None:
     }
     for story, fields in wanted.items():
         report = _stories()[story]
-        steps = channel.steps[report.moment] if story != "start-P1" else ("post",)
+        steps = channel.steps[report.kind] if story != "start-P1" else ("post",)
         for step in steps:
-            shown = channel.render(_told(channel, report, step, plain=False)).body.decode()
+            shown = channel.render(_told(channel, report, step, minimal=False)).body.decode()
             assert not [field for field in fields if field not in shown], (story, step)

@@ -16,7 +16,7 @@ from responder.diagnose.contract import ProbeQuestion, ProbeTools
 from responder.diagnose.probes import PROBES
 from responder.model.clock import Deadline
 from responder.model.finding import DETAIL_LIMIT, HEADLINE_LIMIT, Finding, Verdict
-from responder.model.problem import Place
+from responder.model.problem import Position
 from responder.model.rule import ProbeSpec
 from responder.outgoing import Outgoing
 from tests.contracts.probe_cases import CASES, a_scene
@@ -49,13 +49,15 @@ def tools() -> Iterator[ProbeTools]:
 
 def a_probe(kind: str, spec: Any) -> ProbeSpec[Any]:
     """A probe of a rule file, under a name."""
-    return ProbeSpec(name=f"{kind}-probe", kind=kind, timeout=BUDGET, spec=spec, place=Place("rules/x.yaml", 1, 1))
+    return ProbeSpec(
+        name=f"{kind}-probe", kind=kind, timeout=BUDGET, spec=spec, position=Position("rules/x.yaml", 1, 1)
+    )
 
 
-def look(ask: ProbeQuestion, tools: ProbeTools) -> tuple[Finding, float]:
+def run(question: ProbeQuestion, tools: ProbeTools) -> tuple[Finding, float]:
     """The finding and how long it took."""
     began = time.monotonic()
-    finding = PROBES[ask.kind].look(ask, Deadline(began + BUDGET), tools)
+    finding = PROBES[question.kind].run(question, Deadline(began + BUDGET), tools)
     return finding, time.monotonic() - began
 
 
@@ -64,7 +66,7 @@ def holds(finding: Finding) -> None:
     assert len(finding.headline) <= HEADLINE_LIMIT
     assert any(sign.isdigit() for sign in finding.headline), finding.headline
     assert len(finding.detail) <= DETAIL_LIMIT
-    shown = f"{finding.headline}\n{finding.detail}\n{finding.question}\n{finding.target}"
+    shown = f"{finding.headline}\n{finding.detail}\n{finding.query}\n{finding.target}"
     assert all(sign.isprintable() or sign == "\n" for sign in shown)
     assert "\n" not in finding.headline
     shown.encode()
@@ -86,9 +88,9 @@ def test_a_probe_answers_in_time_whatever_the_other_side_does(kind: str, fault: 
     with faulty(fault) as address:
         spec = case.at(address)
         assert PROBES[kind].check(spec) == ()
-        for ask in PROBES[kind].asks(a_probe(kind, spec), a_scene(address)):
-            assert ask.skip == ""
-            finding, took = look(ask, tools)
+        for question in PROBES[kind].questions(a_probe(kind, spec), a_scene(address)):
+            assert question.skip == ""
+            finding, took = run(question, tools)
             assert took < BUDGET + SLACK
             assert finding.verdict is case.answered.get(fault, Verdict.UNKNOWN), finding
             assert (finding.probe, finding.kind) == (f"{kind}-probe", kind)
@@ -100,15 +102,17 @@ def test_a_probe_answers_in_time_whatever_the_other_side_does(kind: str, fault: 
 def test_a_hostile_label_chooses_nothing(kind: str, label: str, tools: ProbeTools) -> None:
     """Label values never change the probed address, and never leave the string they are in."""
     address = refused_address()
-    scene, plain = a_scene(address, pod=label, name=label), a_scene(address)
+    probe_context, plain = a_scene(address, pod=label, name=label), a_scene(address)
     probe = a_probe(kind, CASES[kind].hostile)
-    for ask, usual in zip(PROBES[kind].asks(probe, scene), PROBES[kind].asks(probe, plain), strict=True):
-        assert all(sign.isprintable() for sign in ask.question + ask.link + ask.target)
-        assert ask.link.split("?")[0] == usual.link.split("?")[0] or ask.skip
+    for question, usual in zip(
+        PROBES[kind].questions(probe, probe_context), PROBES[kind].questions(probe, plain), strict=True
+    ):
+        assert all(sign.isprintable() for sign in question.query + question.link + question.target)
+        assert question.link.split("?")[0] == usual.link.split("?")[0] or question.skip
         if not CASES[kind].asks_with_labels:
-            assert (ask.question, ask.wire, ask.link) == (usual.question, usual.wire, usual.link)
-        if not ask.skip:
-            finding, took = look(ask, tools)
+            assert (question.query, question.wire, question.link) == (usual.query, usual.wire, usual.link)
+        if not question.skip:
+            finding, took = run(question, tools)
             assert took < BUDGET + SLACK
             holds(finding)
 
@@ -116,10 +120,10 @@ def test_a_hostile_label_chooses_nothing(kind: str, label: str, tools: ProbeTool
 @kinds
 def test_a_service_nobody_knows_is_skipped_with_a_reason(kind: str) -> None:
     """An alert about something outside the catalogue causes no network traffic."""
-    scene = dataclasses.replace(a_scene("127.0.0.1:1"), services={}, prometheus_url="")
-    asks = PROBES[kind].asks(a_probe(kind, CASES[kind].hostile), scene)
-    assert asks
-    assert all(ask.skip for ask in asks)
+    probe_context = dataclasses.replace(a_scene("127.0.0.1:1"), services={}, prometheus_url="")
+    questions = PROBES[kind].questions(a_probe(kind, CASES[kind].hostile), probe_context)
+    assert questions
+    assert all(question.skip for question in questions)
 
 
 @kinds
@@ -154,8 +158,8 @@ def test_a_probe_only_reads(kind: str, tools: ProbeTools) -> None:
         thread = threading.Thread(target=listen)
         thread.start()
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        for ask in PROBES[kind].asks(a_probe(kind, CASES[kind].at(address)), a_scene(address)):
-            look(ask, tools)
+        for question in PROBES[kind].questions(a_probe(kind, CASES[kind].at(address)), a_scene(address)):
+            run(question, tools)
         thread.join()
     opening = PROBES[kind].opening
     assert all(sent.startswith(opening) if opening else sent == b"" for sent in heard), heard

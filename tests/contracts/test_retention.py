@@ -14,7 +14,7 @@ from responder.engine.jobs.retention import RetentionJob
 from responder.model.clock import Deadline
 from responder.model.flood import FloodCounter
 from responder.model.message import OutboxRow
-from responder.notify.report.compose import letter
+from responder.notify.report.compose import compose_message
 from responder.store.database import Database
 from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
@@ -42,39 +42,41 @@ def swept(database: Database, clock: HandClock, most_bytes: int = 10**12) -> dic
     """Prune with 90 days to keep; the number of deleted rows by table."""
     retention = RetentionJob(database, clock, timedelta(days=90), most_bytes)
     gone = [*retention.by_age(clock.now() - timedelta(days=90), PATIENT), *retention.by_size(PATIENT)]
-    return {portion.table: portion.rows for portion in gone if portion.rows}
+    return {pruned.table: pruned.rows for pruned in gone if pruned.rows}
 
 
 def an_old_incident(database: Database, name: str = "INC-1", *, at: datetime = LONG_AGO, over: bool = True) -> None:
     """An incident with everything that belongs to it: a decided notification, two sent messages, findings."""
     number = Inbox(database).keep(b"x" * 5000, "", at)
     incident = replace(
-        an_incident(), id=name, dedup_key=name, open=not over, resolved_at=at if over else None, delivery=number
+        an_incident(), id=name, dedup_key=name, open=not over, resolved_at=at if over else None, notification=number
     )
-    with database.work() as connection:
+    with database.transaction() as connection:
         inbox.settle(connection, [(number, "decided", name, "new")])
         incidents.save(connection, [incident], [])
         work = replace(a_work(), incident=name)
-        for study in diagnoses.write(connection, [(work, at)] * 2, at, at, claims=2):
-            diagnoses.finish(connection, study, at)
+        for job in diagnoses.write(connection, [(work, at)] * 2, at, at, claims=2):
+            diagnoses.finish(connection, job, at)
         incidents.save_contents(connection, [replace(a_content(), incident=name)], (), at)
     told(database, name, at)
 
 
 def told(database: Database, name: str, at: datetime) -> None:
     """Three sent messages, the first of which the others answer to."""
-    drafts = [replace(a_draft(step, stream=name), incident=name, due_at=at) for step in ("post", "edit", "reply")]
-    with database.work() as connection:
-        outbox.write(connection, drafts, at)
-    for n in range(len(drafts)):
-        with database.work() as connection:
+    messages = [
+        replace(a_draft(step, ordering_key=name), incident=name, due_at=at) for step in ("post", "edit", "reply")
+    ]
+    with database.transaction() as connection:
+        outbox.write(connection, messages, at)
+    for n in range(len(messages)):
+        with database.transaction() as connection:
             for row in claims.claim(connection, EVERY, at, at, 10):
-                outbox.sent(connection, letter(row, at), {"ts": "17.5"} if n == 0 else {}, at)
+                outbox.sent(connection, compose_message(row, at), {"ts": "17.5"} if n == 0 else {}, at)
 
 
 def test_every_table_that_grows_is_pruned() -> None:
     """Every new table declares its retention."""
-    beside = {shelf.beside.name for shelf in SHELVES.values() if shelf.beside is not None}
+    beside = {policy.beside.name for policy in SHELVES.values() if policy.beside is not None}
     assert set(metadata.tables) == set(SHELVES) | beside | SMALL
 
 
@@ -84,12 +86,12 @@ def test_what_is_over_and_old_goes_with_all_that_belongs_to_it(database: Databas
     Inbox(database).set_aside(b"{}", 2, "10.0.0.1", 400, "wrong", LONG_AGO)
     assert swept(database, clock) == {
         "rejects": 1,
-        "deliveries": 1,
-        "studies": 2,
+        "notifications": 1,
+        "diagnoses": 2,
         "messages": 3,
         "incidents": 1,
     }
-    assert rows(database, "SELECT delivery FROM bodies") == []
+    assert rows(database, "SELECT notification FROM payloads") == []
 
 
 def test_what_is_young_stays(database: Database, clock: HandClock) -> None:
@@ -101,12 +103,12 @@ def test_what_is_young_stays(database: Database, clock: HandClock) -> None:
 def test_an_open_incident_keeps_what_its_next_message_needs(database: Database, clock: HandClock) -> None:
     """However old it is, its resolution finds the Slack thread, the incident's content and the findings."""
     an_old_incident(database, over=False)
-    assert swept(database, clock) == {"deliveries": 1, "studies": 2, "messages": 2}
+    assert swept(database, clock) == {"notifications": 1, "diagnoses": 2, "messages": 2}
     assert rows(database, "SELECT step FROM messages ORDER BY id") == [("post",)]
     with database.write() as connection:
         assert set(incidents.latest(connection, ["INC-1"])) == {"INC-1"}
         assert incidents.contents_of(connection, ["INC-1"]) == {"INC-1": replace(a_content(), incident="INC-1")}
-        outbox.write(connection, [replace(a_draft("edit", stream="INC-1"), incident="INC-1")], NOW)
+        outbox.write(connection, [replace(a_draft("edit", ordering_key="INC-1"), incident="INC-1")], NOW)
         (row,) = claims.claim(connection, EVERY, NOW, NOW, 10)
     assert row.previous == {"ts": "17.5"}
 
@@ -114,7 +116,7 @@ def test_an_open_incident_keeps_what_its_next_message_needs(database: Database, 
 def the_next(database: Database, name: str) -> OutboxRow:
     """Another message of it, claimed by a sender."""
     with database.write() as connection:
-        outbox.write(connection, [replace(a_draft("edit", stream=name), incident=name)], NOW)
+        outbox.write(connection, [replace(a_draft("edit", ordering_key=name), incident=name)], NOW)
         (row,) = claims.claim(connection, EVERY, NOW, NOW + timedelta(minutes=1), 10)
     return row
 
@@ -147,7 +149,7 @@ def test_an_end_that_was_not_told_yet_keeps_what_it_answers_to(database: Databas
             row = claims.peek(connection, end.id)
             assert row is not None
             assert row.previous == {"ts": "17.5"}
-            outbox.sent(connection, letter(row, NOW), {}, NOW)
+            outbox.sent(connection, compose_message(row, NOW), {}, NOW)
     assert swept(database, clock)["messages"] == 2
 
 
@@ -166,11 +168,11 @@ def test_a_message_and_a_diagnosis_that_were_given_up_go(database: Database, clo
     with database.write() as connection:
         outbox.write(connection, [a_draft()], LONG_AGO)
         (row,) = claims.claim(connection, EVERY, NOW, NOW, 10)
-        outbox.dead(connection, letter(row, NOW), "invalid_blocks", LONG_AGO)
+        outbox.dead(connection, compose_message(row, NOW), "invalid_blocks", LONG_AGO)
         diagnoses.write(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
         for _ in range(2):
             diagnoses.claim(connection, NOW, NOW, 10)
-    assert swept(database, clock) == {"studies": 1, "messages": 1}
+    assert swept(database, clock) == {"diagnoses": 1, "messages": 1}
 
 
 def test_where_room_is_short_the_oldest_bodies_go_first(database: Database, clock: HandClock) -> None:
@@ -184,11 +186,11 @@ def test_where_room_is_short_the_oldest_bodies_go_first(database: Database, cloc
     with database.read() as connection:
         full = used(connection, 0)
     gone = swept(database, clock, most_bytes=full - 40_000)
-    assert set(gone) == {"deliveries"}
-    assert 20 < gone["deliveries"] < 150
-    left = [row[0] for row in rows(database, "SELECT id FROM deliveries ORDER BY id")]
-    assert left == numbers[gone["deliveries"] - 1 :]
-    assert rows(database, "SELECT count(*) FROM bodies") == [(len(left),)]
+    assert set(gone) == {"notifications"}
+    assert 20 < gone["notifications"] < 150
+    left = [row[0] for row in rows(database, "SELECT id FROM notifications ORDER BY id")]
+    assert left == numbers[gone["notifications"] - 1 :]
+    assert rows(database, "SELECT count(*) FROM payloads") == [(len(left),)]
     with database.read() as connection:
         assert used(connection, 0) < full - 40_000
 
@@ -196,7 +198,7 @@ def test_where_room_is_short_the_oldest_bodies_go_first(database: Database, cloc
 def test_an_incident_of_today_stays_whatever_the_room(database: Database, clock: HandClock) -> None:
     """The next notification of a group is compared with its latest incident: it must not be gone."""
     an_old_incident(database, at=NOW - timedelta(hours=23))
-    assert swept(database, clock, most_bytes=1) == {"deliveries": 1}
+    assert swept(database, clock, most_bytes=1) == {"notifications": 1}
 
 
 def test_what_would_go_is_what_goes(database: Database, clock: HandClock) -> None:
@@ -207,9 +209,9 @@ def test_what_would_go_is_what_goes(database: Database, clock: HandClock) -> Non
     retention = RetentionJob(database, clock, timedelta(days=90), 10**12)
     before = NOW - timedelta(days=90)
     would = retention.would(before)
-    assert sum(portion.rows for portion in would) == 60 * 7 + 5
+    assert sum(pruned.rows for pruned in would) == 60 * 7 + 5
     assert list(retention.by_age(before, PATIENT)) == would
-    assert sum(portion.rows for portion in retention.would(before)) == 0
+    assert sum(pruned.rows for pruned in retention.would(before)) == 0
 
 
 def test_pruning_stops_in_time(database: Database) -> None:
@@ -223,7 +225,7 @@ def test_pruning_stops_in_time(database: Database) -> None:
     for n in range(20):
         an_old_incident(database, f"INC-{n}")
     gone = list(RetentionJob(database, Ticking(), timedelta(days=90), 10**12).by_age(NOW, Deadline(0.005)))
-    assert 0 < sum(portion.rows for portion in gone) < 20 * 7
+    assert 0 < sum(pruned.rows for pruned in gone) < 20 * 7
 
 
 @pytest.mark.parametrize("most_bytes", [1, 10**12])
@@ -231,4 +233,4 @@ def test_the_job_does_both(database: Database, clock: HandClock, most_bytes: int
     """Every few minutes one process prunes by age and by size."""
     an_old_incident(database)
     RetentionJob(database, clock, timedelta(days=90), most_bytes).run()
-    assert rows(database, "SELECT count(*) FROM deliveries") == [(0,)]
+    assert rows(database, "SELECT count(*) FROM notifications") == [(0,)]

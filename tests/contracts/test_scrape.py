@@ -14,8 +14,8 @@ from responder.store.outbox import backlog
 from tests.support.builders import NOW
 
 
-def plans(database: Database, ask: Callable[[Connection], object]) -> list[str]:
-    """SQLite's plan for each query that ``ask`` runs."""
+def plans(database: Database, question: Callable[[Connection], object]) -> list[str]:
+    """SQLite's plan for each query that ``question`` runs."""
     asked: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
@@ -23,7 +23,7 @@ def plans(database: Database, ask: Callable[[Connection], object]) -> list[str]:
 
     with database.read() as connection:
         event.listen(connection, "before_cursor_execute", note)
-        ask(connection)
+        question(connection)
         event.remove(connection, "before_cursor_execute", note)
         return [
             " ".join(str(step[3]) for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))

@@ -20,7 +20,7 @@ from responder.model.delivery import DiagnosisRequest
 from responder.model.finding import NOTHING, Finding
 from responder.model.message import OutboxMessage, OutboxRow
 from responder.model.report import MessageKind
-from responder.notify.report.compose import letter as as_letter
+from responder.notify.report.compose import compose_message as as_letter
 from responder.store.database import Database, StoreError
 from responder.store.inbox import history, inbox
 from responder.store.inbox.inbox import Inbox
@@ -44,25 +44,25 @@ EVERY = claims.ChannelQueue((), rest=True)
 
 
 def a_draft(
-    step: str = "post", stream: str = "key", channel: str = "slack", rank: int = 1, due: float = 0.0
+    step: str = "post", ordering_key: str = "key", channel: str = "slack", priority: int = 1, due: float = 0.0
 ) -> OutboxMessage:
     """A message due ``due`` seconds from now."""
     return OutboxMessage(
         incident="INC-1",
-        stream=stream,
+        ordering_key=ordering_key,
         channel=channel,
         step=step,
-        moment=MessageKind.START,
-        rank=rank,
+        kind=MessageKind.START,
+        priority=priority,
         due_at=NOW + timedelta(seconds=due),
         enrich=True,
     )
 
 
-def written(database: Database, *drafts: OutboxMessage) -> None:
+def written(database: Database, *messages: OutboxMessage) -> None:
     """Put messages into the outbox."""
     with database.write() as connection:
-        outbox.write(connection, drafts, NOW)
+        outbox.write(connection, messages, NOW)
 
 
 def claimed(database: Database, after: float = 0.0, limit: int = 10) -> list[OutboxRow]:
@@ -99,14 +99,14 @@ def test_starting_twice_migrates_once(database: Database) -> None:
 
 def test_a_kept_body_is_read_back_byte_for_byte(database: Database) -> None:
     """Triage gets the payloads as Alertmanager sent them, in order of arrival."""
-    bodies = [bytes([n]) * 100 + b"\x00\xff\xe2\x80\xae" for n in range(5)]
+    payloads = [bytes([n]) * 100 + b"\x00\xff\xe2\x80\xae" for n in range(5)]
     box = Inbox(database)
-    numbers = [box.keep(body, "prod-eu", NOW) for body in bodies]
+    numbers = [box.keep(body, "prod-eu", NOW) for body in payloads]
     with database.write() as connection:
         taken = inbox.take(connection, 10)
     assert numbers == sorted(numbers)
     assert [(each.id, each.body, each.cluster) for each in taken] == [
-        (number, body, "prod-eu") for number, body in zip(numbers, bodies, strict=True)
+        (number, body, "prod-eu") for number, body in zip(numbers, payloads, strict=True)
     ]
 
 
@@ -126,7 +126,7 @@ def test_many_webhooks_at_once_each_get_their_own_id(database: Database) -> None
     for thread in threads:
         thread.join()
     with database.read() as connection:
-        stored = connection.execute(text("SELECT body, delivery FROM bodies")).all()
+        stored = connection.execute(text("SELECT body, notification FROM payloads")).all()
     assert len(ids) == 200
     assert {bytes(body): number for body, number in stored} == ids
 
@@ -146,7 +146,7 @@ def test_deliveries_become_visible_in_the_order_of_their_ids(database: Database,
         thread.start()
     while len(seen) < 160:
         with database.read() as connection:
-            found = [row[0] for row in connection.execute(text("SELECT id FROM deliveries ORDER BY id"))]
+            found = [row[0] for row in connection.execute(text("SELECT id FROM notifications ORDER BY id"))]
         assert found[: len(seen)] == seen
         seen = found
     for thread in threads:
@@ -178,10 +178,10 @@ def test_an_aborted_decision_leaves_the_delivery_to_the_next_worker(database: Da
 
     def interrupted() -> None:
         with database.write() as connection:
-            (delivery,) = inbox.take(connection, 10)
+            (notification,) = inbox.take(connection, 10)
             incidents.save(connection, [an_incident()], [])
             outbox.write(connection, [a_draft()], NOW)
-            inbox.settle(connection, [(delivery.id, "decided", None, "")])
+            inbox.settle(connection, [(notification.id, "decided", None, "")])
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -236,8 +236,8 @@ def test_an_incident_comes_back_as_it_was_saved(database: Database) -> None:
 
 def test_the_open_incident_is_the_latest_whatever_the_clock_said(database: Database) -> None:
     """An incident that began after the clock was put back is found, and not the one before it."""
-    before = an_incident(id="INC-1", open=False, delivery=2)
-    after = an_incident(id="INC-2", opened_at=before.opened_at - timedelta(hours=1), delivery=3)
+    before = an_incident(id="INC-1", open=False, notification=2)
+    after = an_incident(id="INC-2", opened_at=before.opened_at - timedelta(hours=1), notification=3)
     with database.write() as connection:
         incidents.save(connection, [before, after], [])
     with database.read() as connection:
@@ -247,7 +247,7 @@ def test_the_open_incident_is_the_latest_whatever_the_clock_said(database: Datab
 def test_what_happened_before_is_counted(database: Database) -> None:
     """The number of recent incidents is known for each key; old ones do not count."""
     past = [
-        an_incident(id=f"INC-{age}", open=False, delivery=100 - age, opened_at=NOW - timedelta(days=age))
+        an_incident(id=f"INC-{age}", open=False, notification=100 - age, opened_at=NOW - timedelta(days=age))
         for age in (1, 20, 40)
     ]
     other = an_incident(id="INC-other", open=False, dedup_key="other", opened_at=NOW)
@@ -267,13 +267,13 @@ def test_a_paging_channel_is_found_by_its_whole_name(database: Database) -> None
     with database.write() as connection:
         incidents.save(connection, every, [])
     with database.read() as connection:
-        for pagers, unwoken in (
+        for pagers, unpaged_incidents in (
             (("pager",), {"INC-1", "INC-3", "INC-4"}),
             (("pager", "pagerx"), {"INC-1", "INC-3"}),
             (("a%pager",), set(told)),
             ((), set(told)),
         ):
-            assert {rule for rule, _severity in incidents.unwoken_kinds(connection, pagers)} == unwoken
+            assert {rule for rule, _severity in incidents.unpaged_kinds(connection, pagers)} == unpaged_incidents
 
 
 def test_text_that_no_database_should_hold_loses_no_alert(database: Database) -> None:
@@ -301,14 +301,16 @@ def test_nothing_leaves_before_it_is_due(database: Database) -> None:
 def test_what_waits_is_seen_at_the_first_look(database: Database) -> None:
     """The query that senders run all the time finds every waiting message, due or not, on its own lane alone."""
     slack, others = claims.ChannelQueue(("slack",)), claims.ChannelQueue(("pagerduty", "slack"), rest=True)
-    assert not claims.anything(database, slack)
+    assert not claims.any_waiting(database, slack)
     written(database, a_draft("post", "slack", due=8))
-    seen = [claims.anything(database, lane) for lane in (slack, EVERY, claims.ChannelQueue(("pagerduty",)), others)]
+    seen = [
+        claims.any_waiting(database, queue) for queue in (slack, EVERY, claims.ChannelQueue(("pagerduty",)), others)
+    ]
     assert seen == [True, True, False, False]
-    (letter,) = claimed(database, 8)
+    (message,) = claimed(database, 8)
     with database.write() as connection:
-        outbox.sent(connection, as_letter(letter, NOW), {}, LATER)
-    assert not claims.anything(database, slack)
+        outbox.sent(connection, as_letter(message, NOW), {}, LATER)
+    assert not claims.any_waiting(database, slack)
 
 
 def test_a_claim_is_exclusive_until_it_runs_out(database: Database) -> None:
@@ -326,7 +328,7 @@ def test_a_worker_that_lost_its_claim_cannot_give_up_or_put_back(database: Datab
     (first,) = claimed(database)
     (second,) = claimed(database, 6.1)
     with database.write() as connection:
-        assert not outbox.again(connection, as_letter(first, NOW), LATER, "HTTP 500", plain=False)
+        assert not outbox.again(connection, as_letter(first, NOW), LATER, "HTTP 500", minimal=False)
         assert not outbox.dead(connection, as_letter(first, NOW), "HTTP 400", LATER)
         assert outbox.sent(connection, as_letter(second, NOW), {"ts": "2"}, LATER)
 
@@ -355,18 +357,21 @@ def test_a_claim_lasts_while_it_is_renewed(database: Database) -> None:
 def test_messages_of_one_incident_and_channel_keep_their_order(database: Database) -> None:
     """The resolution never overtakes the page, even when the page must be retried."""
     written(database, a_draft("post"), a_draft("edit"), a_draft("trigger", channel="pagerduty"))
-    letters = claimed(database)
-    assert [(row.draft.channel, row.draft.step) for row in letters] == [("slack", "post"), ("pagerduty", "trigger")]
-    post, trigger = letters
+    messages = claimed(database)
+    assert [(row.message.channel, row.message.step) for row in messages] == [
+        ("slack", "post"),
+        ("pagerduty", "trigger"),
+    ]
+    post, trigger = messages
     with database.write() as connection:
         outbox.sent(connection, as_letter(trigger, NOW), {}, NOW)
-        outbox.again(connection, as_letter(post, NOW), NOW + timedelta(seconds=30), "HTTP 500", plain=False)
+        outbox.again(connection, as_letter(post, NOW), NOW + timedelta(seconds=30), "HTTP 500", minimal=False)
     assert claimed(database, 20) == []
     (retried,) = claimed(database, 30)
     with database.write() as connection:
         outbox.sent(connection, as_letter(retried, NOW), {"ts": "17.5", "channel": "C1"}, LATER)
     (edit,) = claimed(database, 31)
-    assert (edit.draft.step, dict(edit.previous)) == ("edit", {"ts": "17.5", "channel": "C1"})
+    assert (edit.message.step, dict(edit.previous)) == ("edit", {"ts": "17.5", "channel": "C1"})
 
 
 def test_a_dead_message_does_not_block_those_behind_it(database: Database) -> None:
@@ -375,7 +380,7 @@ def test_a_dead_message_does_not_block_those_behind_it(database: Database) -> No
     (post,) = claimed(database)
     with database.write() as connection:
         outbox.dead(connection, as_letter(post, NOW), "invalid_blocks", LATER)
-    assert [row.draft.step for row in claimed(database, 1)] == ["edit"]
+    assert [row.message.step for row in claimed(database, 1)] == ["edit"]
     with database.read() as connection:
         assert outbox.counts(connection)["slack", "dead"] == 1
 
@@ -383,22 +388,28 @@ def test_a_dead_message_does_not_block_those_behind_it(database: Database) -> No
 def test_each_channel_has_a_lane_of_its_own(database: Database) -> None:
     """A channel that hangs does not keep the messages of another one waiting."""
     written(database, a_draft(), a_draft("trigger", channel="pagerduty"), a_draft(channel="pigeon"))
-    lanes = (
+    channel_states = (
         claims.ChannelQueue(("slack",)),
         claims.ChannelQueue(("pagerduty",)),
         claims.ChannelQueue(("slack", "pagerduty"), rest=True),
     )
     with database.write() as connection:
-        taken = [[row.draft.channel for row in claims.claim(connection, lane, NOW, LATER, 10)] for lane in lanes]
+        taken = [
+            [row.message.channel for row in claims.claim(connection, queue, NOW, LATER, 10)] for queue in channel_states
+        ]
     assert taken == [["slack"], ["pagerduty"], ["pigeon"]]
 
 
 def test_the_worst_severity_leaves_first(database: Database) -> None:
     """In a flood a P1 does not queue behind P4s."""
-    written(database, *(a_draft(stream=f"s{rank}", rank=rank) for rank in (4, 3, 1, 2)))
-    assert {row.draft.rank for row in claimed(database, limit=2)} == {1, 2}
+    written(database, *(a_draft(ordering_key=f"s{priority}", priority=priority) for priority in (4, 3, 1, 2)))
+    assert {row.message.priority for row in claimed(database, limit=2)} == {1, 2}
     with database.read() as connection:
-        left = connection.execute(text("SELECT rank FROM messages WHERE attempt = 0 ORDER BY rank")).scalars().all()
+        left = (
+            connection.execute(text("SELECT priority FROM messages WHERE attempt = 0 ORDER BY priority"))
+            .scalars()
+            .all()
+        )
     assert left == [3, 4]
 
 
@@ -427,8 +438,8 @@ def a_work() -> DiagnosisRequest:
     """A diagnosis to run."""
     return DiagnosisRequest(
         incident="INC-1",
-        stream="key",
-        rank=1,
+        ordering_key="key",
+        priority=1,
         probes=("health",),
         subject=a_subject(),
         channels=("slack",),
@@ -444,7 +455,7 @@ def test_a_diagnosis_survives_its_worker(database: Database) -> None:
         diagnoses.renew(connection, [mine], NOW + timedelta(seconds=9))
         assert diagnoses.claim(connection, LATER, LATER, 10) == []
         (taken,) = diagnoses.claim(connection, NOW + timedelta(seconds=9), NOW + timedelta(seconds=14), 10)
-        assert (taken.work, taken.attempt, taken.due_at) == (mine.work, 2, LATER)
+        assert (taken.request, taken.attempt, taken.due_at) == (mine.request, 2, LATER)
         assert not diagnoses.finish(connection, mine, LATER)
         assert diagnoses.finish(connection, taken, LATER)
         assert not diagnoses.any_free(connection, NOW + timedelta(minutes=1))
@@ -452,12 +463,12 @@ def test_a_diagnosis_survives_its_worker(database: Database) -> None:
 
 def test_a_flood_of_diagnoses_is_not_hoarded_by_one_worker(database: Database) -> None:
     """Work beyond a worker's capacity is left to others, the most urgent first."""
-    with database.work() as connection:
+    with database.transaction() as connection:
         due = [(a_work(), NOW + timedelta(seconds=seconds)) for seconds in (30, 8, 15)]
         (mine,) = diagnoses.write(connection, due, NOW, LATER, claims=1)
         taken = diagnoses.claim(connection, NOW, LATER, 10)
     assert mine.due_at == NOW + timedelta(seconds=8)
-    assert {study.due_at for study in taken} == {NOW + timedelta(seconds=15), NOW + timedelta(seconds=30)}
+    assert {job.due_at for job in taken} == {NOW + timedelta(seconds=15), NOW + timedelta(seconds=30)}
 
 
 def test_only_one_process_triages_at_a_time(database: Database, database_url: str) -> None:
@@ -478,7 +489,7 @@ def test_a_decision_about_a_settled_delivery_is_noticed(database: Database) -> N
     with database.read() as connection:
         batch = inbox.take(connection, 10)
     box.keep(b"{}", "", NOW)
-    with database.work() as connection:
+    with database.transaction() as connection:
         batch += inbox.take(connection, 10)[1:]
         assert inbox.settle(connection, [(each.id, "decided", None, "") for each in batch])
         assert not inbox.settle(connection, [(each.id, "failed", None, "") for each in batch])
@@ -525,9 +536,9 @@ def test_nothing_acknowledged_is_lost_by_sigkill(database: Database, keeper: sub
     last = max([last, *(int(line) for line in keeper.stdout if line.endswith("\n"))])
     keeper.stdout.close()
     with database.read() as connection:
-        bodies = {bytes(row[0]) for row in connection.execute(text("SELECT body FROM bodies"))}
+        payloads = {bytes(row[0]) for row in connection.execute(text("SELECT body FROM payloads"))}
         assert not database.is_sqlite or connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
-    assert {b"body %d" % n for n in range(1, last + 1)} <= bodies
+    assert {b"body %d" % n for n in range(1, last + 1)} <= payloads
 
 
 def test_findings_come_back_whole(database: Database) -> None:
@@ -559,20 +570,20 @@ def test_the_standing_of_a_channel_is_shared(database: Database) -> None:
     """Sent messages and unresponsive vendors are known to every replica."""
     claims.prepare(database, ["slack", "pagerduty"])
     claims.prepare(database, ["slack"])
-    with database.work() as connection:
-        assert claims.hold(connection, "slack") == claims.ChannelState()
-        claims.spend(connection, "slack", 17.5)
+    with database.transaction() as connection:
+        assert claims.lock_state(connection, "slack") == claims.ChannelState()
+        claims.save_full_at(connection, "slack", 17.5)
         claims.failed(connection, "slack", NOW)
         claims.failed(connection, "slack", LATER)
         now = NOW.timestamp()
-        assert claims.look(connection, "slack") == claims.ChannelState(17.5, 0.0, now)
+        assert claims.state_of(connection, "slack") == claims.ChannelState(17.5, 0.0, now)
         claims.pause(connection, "slack", now + 30, 18.5)
-        assert claims.look(connection, "slack") == claims.ChannelState(18.5, now + 30, now)
-        claims.answered(connection, "slack")
-        assert claims.look(connection, "slack").failing_since is None
+        assert claims.state_of(connection, "slack") == claims.ChannelState(18.5, now + 30, now)
+        claims.clear_failing(connection, "slack")
+        assert claims.state_of(connection, "slack").failing_since is None
         claims.tried(connection, "slack", NOW, accepted=False, failed=True)
         claims.tried(connection, "slack", LATER, accepted=True, failed=False)
-        found = claims.standings(connection)
+        found = claims.states_by_channel(connection)
         assert (found["slack"].failed_at, found["slack"].accepted_at) == (now, LATER.timestamp())
         assert found["pagerduty"] == claims.ChannelState()
 
@@ -597,10 +608,12 @@ def test_two_replicas_give_a_channel_its_row_at_the_same_moment(database: Databa
 
 def test_what_is_not_of_the_worst_severity_takes_only_what_is_spared(database: Database) -> None:
     """A limit leaves room for a P1 that has not happened yet."""
-    written(database, *(a_draft(stream=f"s{n}", rank=3) for n in range(4)), a_draft(stream="p1", rank=1))
-    with database.work() as connection:
+    written(
+        database, *(a_draft(ordering_key=f"s{n}", priority=3) for n in range(4)), a_draft(ordering_key="p1", priority=1)
+    )
+    with database.transaction() as connection:
         taken = claims.claim(connection, EVERY, NOW, LATER, 4, 2)
-        assert sorted(row.draft.rank for row in taken) == [1, 3]
+        assert sorted(row.message.priority for row in taken) == [1, 3]
         assert claims.claim(connection, EVERY, NOW, LATER, 0, 0) == []
 
 
@@ -610,7 +623,7 @@ def test_what_was_received_can_be_read_again(database: Database) -> None:
     numbers = [box.keep(b"%d" % each, "eu", NOW + timedelta(hours=each)) for each in range(5)]
     with database.write() as connection:
         inbox.settle(connection, [(number, "decided", "INC-1", "") for number in numbers[1:3]])
-        connection.execute(text("DELETE FROM bodies WHERE delivery = :gone"), {"gone": numbers[4]})
+        connection.execute(text("DELETE FROM payloads WHERE notification = :gone"), {"gone": numbers[4]})
     with database.read() as connection:
         assert (history.count(connection, None), history.count(connection, NOW + timedelta(hours=2))) == (4, 2)
         first = history.page(connection, None, 0, 3)

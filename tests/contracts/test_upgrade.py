@@ -140,34 +140,34 @@ def test_nothing_open_is_lost(url: str, theatre: Stage) -> None:
     migrate(database)
     clock = Later(old.written_at)
 
-    def look(sql: str) -> list[tuple[Any, ...]]:
+    def run(sql: str) -> list[tuple[Any, ...]]:
         with database.read() as connection:
             return [tuple(row) for row in connection.execute(text(sql))]
 
     def pending() -> list[tuple[Any, ...]]:
         return [
-            *look("SELECT id FROM deliveries WHERE state = 'new'"),
-            *look("SELECT id FROM messages WHERE state = 'waiting'"),
-            *look("SELECT id FROM studies WHERE state = 'waiting'"),
+            *run("SELECT id FROM notifications WHERE state = 'new'"),
+            *run("SELECT id FROM messages WHERE state = 'waiting'"),
+            *run("SELECT id FROM diagnoses WHERE state = 'waiting'"),
         ]
 
     try:
         with working(settings, database, clock) as wake:
             until(lambda: not pending())
-            states = dict(look("SELECT id, state FROM messages"))
+            states = dict(run("SELECT id, state FROM messages"))
             assert {number: states[number] for number in old.unsent} == dict.fromkeys(old.unsent, "sent")
-            decided = dict(look("SELECT id, state FROM deliveries"))
+            decided = dict(run("SELECT id, state FROM notifications"))
             assert {decided[number] for number in old.undecided} == {"decided"}
-            keys = dict(look("SELECT id, dedup_key FROM incidents"))
-            still = {each for (each,) in look("SELECT id FROM incidents WHERE open")}
-            titles = dict(look("SELECT id, group_key FROM incidents"))
+            keys = dict(run("SELECT id, dedup_key FROM incidents"))
+            still = {each for (each,) in run("SELECT id FROM incidents WHERE open")}
+            titles = dict(run("SELECT id, group_key FROM incidents"))
             [over] = old.incidents - still
             assert RESOLVED_BY_WHAT_WAITS in titles[over]
             new = still - old.incidents
             assert {name for name in OPENED_BY_WHAT_WAITS if any(name in titles[each] for each in new)} == (
                 OPENED_BY_WHAT_WAITS
             )
-            _resolve(database, clock, look, wake)
+            _resolve(database, clock, run, wake)
             database_0 = next(each for each in old.incidents if '"database-0"' in titles[each])
             until(lambda: _resolved(theatre, keys[database_0]))
     finally:
@@ -175,10 +175,10 @@ def test_nothing_open_is_lost(url: str, theatre: Stage) -> None:
 
 
 def _resolve(
-    database: Database, clock: Clock, look: Callable[[str], list[tuple[Any, ...]]], wake: Callable[[], None]
+    database: Database, clock: Clock, run: Callable[[str], list[tuple[Any, ...]]], wake: Callable[[], None]
 ) -> None:
     """Let Alertmanager resolve an incident that 0.1.0 paged for."""
-    bodies = (bytes(body) for (body,) in look("SELECT body FROM bodies ORDER BY delivery"))
+    bodies = (bytes(body) for (body,) in run("SELECT body FROM payloads ORDER BY notification"))
     notification = json.loads(next(each for each in bodies if b'"database-0"' in each))
     notification["status"] = "resolved"
     for alert in notification["alerts"]:

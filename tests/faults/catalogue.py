@@ -35,11 +35,11 @@ from tests.faults.strikes import (
 class Fault:
     """A fault that lasts at most ``longest`` seconds.
 
-    Faults of one ``lane`` never overlap; those of different lanes do. ``engine`` is the database it needs,
+    Faults of one ``queue`` never overlap; those of different lanes do. ``engine`` is the database it needs,
     empty for both.
     """
 
-    lane: str
+    queue: str
     longest: float
     strike: Strike
     engine: str = ""
@@ -48,11 +48,11 @@ class Fault:
 #: The fault that needs a disk of its own.
 NEEDS_DISK = "disk full"
 
-_process = partial(Fault, lane="process")
-_database = partial(Fault, lane="database")
-_pagerduty = partial(Fault, lane="pagerduty", longest=4.0)
-_slack = partial(Fault, lane="slack", longest=4.0)
-_clock = partial(Fault, lane="clock", longest=4.0)
+_process = partial(Fault, queue="process")
+_database = partial(Fault, queue="database")
+_pagerduty = partial(Fault, queue="pagerduty", longest=4.0)
+_slack = partial(Fault, queue="slack", longest=4.0)
+_clock = partial(Fault, queue="clock", longest=4.0)
 
 FAULTS: dict[str, Fault] = {
     "SIGKILL of a worker": _process(longest=0.1, strike=kill_worker),
@@ -75,8 +75,8 @@ FAULTS: dict[str, Fault] = {
     "Slack: hangs": _slack(strike=misbehave("Slack", hangs)),
     "Slack: resets": _slack(strike=misbehave("Slack", resets)),
     "Slack: accepts and dies": _slack(strike=misbehave("Slack", accepts_and_dies)),
-    "half requests": Fault(lane="clients", longest=6.0, strike=half_requests),
-    "every probe hangs": Fault(lane="probes", longest=6.0, strike=hang_probes),
+    "half requests": Fault(queue="clients", longest=6.0, strike=half_requests),
+    "every probe hangs": Fault(queue="probes", longest=6.0, strike=hang_probes),
     "the clocks jump an hour ahead": _clock(strike=move_clock(3600)),
     "the clocks jump an hour back": _clock(strike=move_clock(-3600)),
 }

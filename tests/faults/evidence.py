@@ -12,22 +12,22 @@ from responder.standins.pagerduty import PagerEvent
 from responder.standins.slack import SlackMessage
 from responder.store.database import Database
 from responder.store.incidents.diagnoses import ATTEMPTS
-from responder.store.schema.serialization import to_noun
-from responder.store.schema.tables import UNFINISHED, bodies, deliveries, incidents, messages, studies
+from responder.store.schema.serialization import from_bytes
+from responder.store.schema.tables import UNFINISHED, diagnoses, incidents, messages, notifications, payloads
 from tests.faults.door import Acknowledged
 from tests.faults.stream import Group
 from tests.faults.timeline import Span
 from tests.faults.world import World
 
 #: A diagnosis that will still end in an update of its page; one that broke every worker is left alone.
-RUNNING = and_(UNFINISHED, studies.c.attempt < ATTEMPTS)
+RUNNING = and_(UNFINISHED, diagnoses.c.attempt < ATTEMPTS)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredIncident:
     """An incident as the database holds it, the latest last; ``alerts`` are fingerprints, with whether each fires.
 
-    ``held`` is a flapping one: nothing of it fires, and its resolve is held back. ``digest`` is the flood
+    ``suppressed_by`` is a flapping one: nothing of it fires, and its resolve is held back. ``digest`` is the flood
     whose digest announced it first, and ``alone`` is True if it was announced by itself.
     """
 
@@ -35,7 +35,7 @@ class StoredIncident:
     dedup_key: str
     open: bool
     alerts: Mapping[str, bool]
-    held: bool = False
+    suppressed_by: bool = False
     digest: str = ""
     alone: bool = True
 
@@ -65,7 +65,7 @@ class PagerRecord:
 class Evidence:
     """Evidence for the verdict. Times are on the monotonic clock.
 
-    ``deliveries`` maps ids to state and body. ``starts`` are those of each alert's episodes, in epoch seconds.
+    ``notifications`` maps ids to state and body. ``starts`` are those of each alert's episodes, in epoch seconds.
     ``jumped`` says whether the replicas' clocks did.
     """
 
@@ -73,7 +73,7 @@ class Evidence:
     starts: Mapping[str, Sequence[float]]
     kept: Sequence[Acknowledged]
     spans: Sequence[Span]
-    deliveries: Mapping[int, tuple[str, bytes]]
+    notifications: Mapping[int, tuple[str, bytes]]
     incidents: Sequence[StoredIncident]
     messages: Sequence[StoredMessage]
     events: Sequence[PagerEvent]
@@ -91,9 +91,9 @@ class Records:
     def busy(self) -> str:
         """Unfinished work, empty if there is none."""
         with self._database.read() as connection:
-            new = connection.execute(select(deliveries.c.id).where(deliveries.c.state == "new")).scalars().all()
+            new = connection.execute(select(notifications.c.id).where(notifications.c.state == "new")).scalars().all()
             waiting = connection.execute(select(messages.c.id).where(messages.c.state == "waiting")).scalars().all()
-            running = connection.execute(select(studies.c.id).where(RUNNING)).scalars().all()
+            running = connection.execute(select(diagnoses.c.id).where(RUNNING)).scalars().all()
         names = ("undecided notifications", "unsent messages", "unfinished diagnoses")
         left = {name: ids for name, ids in zip(names, (new, waiting, running), strict=True) if ids}
         return ", ".join(f"{name} {list(ids)}" for name, ids in left.items())
@@ -105,13 +105,13 @@ class Records:
     def gather(self, world: World, groups: Sequence[Group], starts: Mapping[str, Sequence[float]]) -> Evidence:
         """All of the evidence."""
         with self._database.read() as connection:
-            whole = select(deliveries.c.id, deliveries.c.state, bodies.c.body)
-            found = connection.execute(whole.join(bodies, bodies.c.delivery == deliveries.c.id))
+            whole = select(notifications.c.id, notifications.c.state, payloads.c.body)
+            found = connection.execute(whole.join(payloads, payloads.c.notification == notifications.c.id))
             stored = {number: (state, bytes(body)) for number, state, body in found}
-            of_an_incident = ("id", "dedup_key", "open", "alerts", "hold", "digest", "channels")
+            of_an_incident = ("id", "dedup_key", "open", "alerts", "resolve_reason", "digest", "channels")
             whole_incidents = select(*(incidents.c[name] for name in of_an_incident))
-            opened = connection.execute(whole_incidents.order_by(incidents.c.delivery)).all()
-            of_a_message = ("id", "incident", "channel", "state", "error", "origin")
+            opened = connection.execute(whole_incidents.order_by(incidents.c.notification)).all()
+            of_a_message = ("id", "incident", "channel", "state", "error", "replaces")
             wrote = connection.execute(select(*(messages.c[name] for name in of_a_message))).all()
         with world.pagerduty.lock, world.slack.lock, world.door.lock:
             return Evidence(
@@ -119,7 +119,7 @@ class Records:
                 starts=starts,
                 kept=list(world.door.kept),
                 spans=list(world.timeline.spans),
-                deliveries=stored,
+                notifications=stored,
                 incidents=[
                     StoredIncident(i, key, is_open, _alerts(data), bool(hold), digest, bool(channels))
                     for i, key, is_open, data, hold, digest, channels in opened
@@ -139,4 +139,4 @@ class Records:
 
 
 def _alerts(data: bytes) -> dict[str, bool]:
-    return {name: known.ends_at is None for name, known in to_noun(dict[str, AlertState], data).items()}
+    return {name: known.ends_at is None for name, known in from_bytes(dict[str, AlertState], data).items()}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from random import Random
 
-from responder.standins.server import Call, Fault, StandIn, hang, reset, status, swallow, well
+from responder.standins.server import Call, Fault, StandIn, hang, healthy, reset, status, swallow
 from tests.faults.strikes import Strike
 from tests.faults.world import World
 
@@ -25,7 +25,7 @@ def misbehave(name: str, manner: Manner, *, away: bool = False) -> Strike:
         with world.timeline.unreachable(what) if away else contextlib.nullcontext():
             server.manner = manner(time.monotonic() + seconds)
             time.sleep(seconds)
-            server.manner = well
+            server.manner = healthy
         world.timeline.note(f"{name} is well again")
 
     return strike

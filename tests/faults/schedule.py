@@ -33,10 +33,10 @@ class Planned:
 def schedule(seed: int, possible: Mapping[str, Fault]) -> tuple[Planned, ...]:
     """The faults of a seed in order of time: at least one, at most two of each lane."""
     dice = Random(f"schedule {seed}")
-    lanes = sorted({fault.lane for fault in possible.values()})
+    channel_states = sorted({fault.queue for fault in possible.values()})
     planned = []
-    for lane in lanes:
-        names = [name for name, fault in possible.items() if fault.lane == lane]
+    for queue in channel_states:
+        names = [name for name, fault in possible.items() if fault.queue == queue]
         at = dice.uniform(0.3, SECONDS)
         while dice.random() < _CHANCE and at < SECONDS + 2:
             name = dice.choice(names)
@@ -54,12 +54,12 @@ class Schedule:
     def __init__(self, seed: int, planned: tuple[Planned, ...], world: World) -> None:
         self._dice = Random(f"strikes {seed}")
         self._world = world
-        lanes: dict[str, list[Planned]] = {}
+        channel_states: dict[str, list[Planned]] = {}
         for each in planned:
-            lanes.setdefault(each.fault.lane, []).append(each)
+            channel_states.setdefault(each.fault.queue, []).append(each)
         self._threads = [
-            threading.Thread(target=self._strike, args=(lane, Random(self._dice.random())), daemon=True)
-            for lane in lanes.values()
+            threading.Thread(target=self._strike, args=(queue, Random(self._dice.random())), daemon=True)
+            for queue in channel_states.values()
         ]
         self.failed: list[str] = []
 
@@ -72,10 +72,10 @@ class Schedule:
         """True if every fault has started and ended."""
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _strike(self, lane: list[Planned], dice: Random) -> None:
+    def _strike(self, queue: list[Planned], dice: Random) -> None:
         began = time.monotonic()
         try:
-            for each in lane:
+            for each in queue:
                 time.sleep(max(0.0, began + each.at - time.monotonic()))
                 each.fault.strike(self._world, each.seconds, dice)
         except Exception as error:  # noqa: BLE001 - a fault that cannot be done is a problem of the run, and is shown

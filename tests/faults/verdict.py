@@ -102,7 +102,7 @@ def _acknowledged(evidence: Evidence) -> Iterator[str]:
 def _kept(evidence: Evidence) -> Iterator[str]:
     """Acknowledged webhooks are in the database, byte for byte, and decided."""
     for each in evidence.kept:
-        state, body = evidence.deliveries.get(each.number, ("lost", b""))
+        state, body = evidence.notifications.get(each.number, ("lost", b""))
         if state != "decided":
             yield f"webhook {each.number} was acknowledged and is {state}"
         elif body != each.body:
@@ -159,7 +159,7 @@ def _right_in_the_end(evidence: Evidence) -> Iterator[str]:
             places["at PagerDuty"] = any(each.open for each in evidence.pager if each.dedup_key == key)
         if group.severity in TOLD_IN_SLACK and alone and stored:
             places["in Slack"] = not _said_resolved(evidence, stored[-1].id)
-        held = (group.flaps or evidence.jumped) and any(each.held for each in stored)
+        held = (group.flaps or evidence.jumped) and any(each.suppressed_by for each in stored)
         for place, is_open in places.items():
             if is_open == group.ends and not (held and is_open):
                 yield f"{group.name}: {'resolved' if group.ends else 'firing'}, but not {place}"

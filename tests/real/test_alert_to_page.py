@@ -78,7 +78,7 @@ def test_a_pair_of_alertmanagers_makes_one_incident(stage: Stage, tmp_path: Path
         watched(stage, a.url, b.url) as url,
         stage.serve(prometheus_url=url),
     ):
-        until(lambda: len(rows(stage.database, "SELECT 1 FROM deliveries WHERE state = 'decided'")) >= 2, 40)
+        until(lambda: len(rows(stage.database, "SELECT 1 FROM notifications WHERE state = 'decided'")) >= 2, 40)
         until(stage.pagerduty.open)
         assert rows(stage.database, "SELECT count(*) FROM incidents") == [(1,)]
         assert [event.action for event in stage.pagerduty.events] == ["trigger"]

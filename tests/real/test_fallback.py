@@ -125,4 +125,4 @@ def test_a_kill_in_the_middle_of_it(stage: Stage, second: PagerDutyStandIn, mail
         assert stage.post(resolved()).status == 202
         until(lambda: not stage.pagerduty.open() and not second.open(), 40)
     assert len(stage.pagerduty.incidents) == len(second.incidents) == 1
-    assert rows(stage.database, "SELECT count(*) FROM messages WHERE moment = 'fallback'") == [(1,)]
+    assert rows(stage.database, "SELECT count(*) FROM messages WHERE kind = 'fallback'") == [(1,)]

@@ -15,7 +15,7 @@ from tests.real.conftest import example, until
 from tests.real.test_sigkill import rows
 
 pytestmark = pytest.mark.real
-BODIES = "SELECT body FROM bodies"
+BODIES = "SELECT body FROM payloads"
 
 
 def readiness(stage: Stage) -> tuple[int, str]:
@@ -80,4 +80,4 @@ def test_a_database_that_is_moved_away_is_a_503_within_a_second(stage: Stage) ->
         aside.rename(stage.database)
         until(lambda: stage.post(example("service-down")).status == 202, 3)
         assert readiness(stage)[0] == 200
-    assert rows(stage.database, "SELECT count(*) FROM deliveries") == [(2,)]
+    assert rows(stage.database, "SELECT count(*) FROM notifications") == [(2,)]

@@ -38,7 +38,7 @@ def test_a_storm_makes_few_pages_and_a_fresh_p1_is_paged_in_its_midst(stage: Sta
         assert set(first + last) == {202}
         until(lambda: any("is down" in event.summary for event in stage.pagerduty.events))
         until(lambda: any("Flood" in event.summary for event in stage.pagerduty.events))
-        until(lambda: not rows(stage.database, "SELECT id FROM deliveries WHERE state = 'new'"))
+        until(lambda: not rows(stage.database, "SELECT id FROM notifications WHERE state = 'new'"))
         until(
             lambda: (
                 not rows(stage.database, "SELECT id FROM messages WHERE state = 'waiting' AND channel = 'pagerduty'")

@@ -51,6 +51,6 @@ def test_a_refused_page_is_found_understood_and_sent_again(stage: Stage) -> None
         assert replayed.returncode == 0, replayed.stderr
         assert "Tells       nobody" in replayed.stdout
         assert "repeated: " in replayed.stdout
-        until(lambda: rows(stage.database, "SELECT count(*) FROM deliveries WHERE state = 'decided'") == [(2,)], 20)
+        until(lambda: rows(stage.database, "SELECT count(*) FROM notifications WHERE state = 'decided'") == [(2,)], 20)
     assert len(stage.pagerduty.events) == 1
     assert rows(stage.database, "SELECT count(*) FROM incidents") == [(1,)]

@@ -72,7 +72,7 @@ def test_a_silenced_alert_is_told_and_ends_without_a_resolve(stage: Stage) -> No
         fires(server, began, seconds=-0.1)
         until(lambda: not stage.pagerduty.open(), GRACE + 20)
         until(lambda: "no resolve was received" in thread(stage))
-        assert rows(stage.database, "SELECT state, count(*) FROM deliveries GROUP BY state") == [("decided", 1)]
+        assert rows(stage.database, "SELECT state, count(*) FROM notifications GROUP BY state") == [("decided", 1)]
     assert [event.action for event in stage.pagerduty.events] == ["trigger", "resolve"]
 
 

@@ -62,7 +62,7 @@ def test_what_cannot_be_kept_is_refused_and_comes_again(stage: Stage) -> None:
             holder.execute("BEGIN IMMEDIATE")
             stage.butterfly.set("plato", butterfly.down())
             until(lambda: failed(receiver), 40)
-            assert rows(stage.database, "SELECT count(*) FROM deliveries") == [(0,)]
+            assert rows(stage.database, "SELECT count(*) FROM notifications") == [(0,)]
             assert stage.pagerduty.events == []
             assert "webhook.cannot_store" in program.log.read_text()
             holder.execute("ROLLBACK")
@@ -83,7 +83,7 @@ def test_a_pair_that_cannot_talk_to_each_other_pages_and_resolves_once(stage: St
         until(lambda: senders(stage) == {one.url.rpartition(":")[2], two.url.rpartition(":")[2]}, 40)
         until(stage.pagerduty.open)
         stage.butterfly.set("plato", butterfly.up())
-        until(lambda: len(rows(stage.database, "SELECT 1 FROM deliveries WHERE state = 'decided'")) >= 4, 40)
+        until(lambda: len(rows(stage.database, "SELECT 1 FROM notifications WHERE state = 'decided'")) >= 4, 40)
         until(lambda: not stage.pagerduty.open())
     assert {event.dedup_key for event in stage.pagerduty.events} == {sha256(GROUP_KEY.encode()).hexdigest()}
     assert [event.action for event in stage.pagerduty.events] == ["trigger", "resolve"]
@@ -92,6 +92,6 @@ def test_a_pair_that_cannot_talk_to_each_other_pages_and_resolves_once(stage: St
 
 def senders(stage: Stage) -> set[str]:
     """The ports of the Alertmanagers whose payloads were stored: externalURL identifies replicas."""
-    bodies = [json.loads(body) for (body,) in rows(stage.database, "SELECT body FROM bodies")]
-    assert {body["groupKey"] for body in bodies} <= {GROUP_KEY}
-    return {body["externalURL"].rpartition(":")[2] for body in bodies}
+    payloads = [json.loads(body) for (body,) in rows(stage.database, "SELECT body FROM payloads")]
+    assert {body["groupKey"] for body in payloads} <= {GROUP_KEY}
+    return {body["externalURL"].rpartition(":")[2] for body in payloads}

@@ -161,7 +161,7 @@ def test_sigterm_drains(stage: Stage) -> None:
             thread.join()
     accepted = sum(answer.status == 202 for answer in answers)
     assert {answer.status for answer in answers} <= {202, 503, 0}
-    assert rows(stage.database, "SELECT count(*) FROM deliveries") >= [(accepted,)]
+    assert rows(stage.database, "SELECT count(*) FROM notifications") >= [(accepted,)]
 
 
 def test_a_stopped_service_leaves_nothing_to_wait_for(stage: Stage) -> None:
@@ -170,7 +170,9 @@ def test_a_stopped_service_leaves_nothing_to_wait_for(stage: Stage) -> None:
     with stage.serve() as program:
         assert stage.post(example("connection-pool")).status == 202
         until(lambda: "message.later" in program.log.read_text())
-    assert rows(stage.database, "SELECT count(*) FROM studies WHERE state = 'waiting' AND claimed_until > 0") == [(0,)]
+    assert rows(stage.database, "SELECT count(*) FROM diagnoses WHERE state = 'waiting' AND claimed_until > 0") == [
+        (0,)
+    ]
 
 
 def test_a_worker_that_dies_is_replaced(stage: Stage) -> None:

@@ -36,7 +36,7 @@ def one_incident(stage: Stage) -> None:
     until(lambda: stage.pagerduty.open() and all_is_told(stage), 40)
     assert len(stage.pagerduty.open()) == 1
     assert len({event.dedup_key for event in stage.pagerduty.events}) == 1
-    assert rows(stage.database, "SELECT state FROM deliveries") == [("decided",)]
+    assert rows(stage.database, "SELECT state FROM notifications") == [("decided",)]
     assert rows(stage.database, "SELECT count(*) FROM incidents WHERE open") == [(1,)]
     assert [message for message in stage.slack.messages if not message.thread_ts]
 
@@ -46,7 +46,7 @@ def test_between_reply_and_triage(stage: Stage) -> None:
     with stage.serve(role="web") as program:
         assert stage.post(example("service-down")).status == 202
         program.kill()
-    assert rows(stage.database, "SELECT state FROM deliveries") == [("new",)]
+    assert rows(stage.database, "SELECT state FROM notifications") == [("new",)]
     with stage.serve():
         one_incident(stage)
 
@@ -122,7 +122,7 @@ def test_a_killed_workers_part_is_taken_over_by_the_other(stage: Stage) -> None:
             os.kill(children(program.process.pid)[0], signal.SIGKILL)
         until(lambda: len({event.dedup_key for event in stage.pagerduty.events}) == 12 and all_is_told(stage), 60)
     assert len(stage.pagerduty.open()) == 12
-    assert set(rows(stage.database, "SELECT state FROM deliveries")) == {("decided",)}
+    assert set(rows(stage.database, "SELECT state FROM notifications")) == {("decided",)}
 
 
 def accepted(stage: Stage, body: bytes) -> bool:

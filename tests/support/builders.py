@@ -142,10 +142,10 @@ def a_ruling(alert: Alert | None = None, **changes: Any) -> RuleMatch:
 
 def a_decision(kind: ChangeKind = ChangeKind.NEW, severity: str = "P1", **changes: Any) -> Decision:
     """Triage's decision for the usual group after a change of ``kind``."""
-    ruling = a_ruling(severity=a_severity(severity), reason=f"rule service-down says {severity}")
+    match = a_ruling(severity=a_severity(severity), reason=f"rule service-down says {severity}")
     usual = Decision(
-        ruling=ruling,
-        rulings=(ruling,),
+        match=match,
+        matches=(match,),
         subject=a_subject(),
         change=a_change(kind),
         reason=f"rule service-down matched, {severity}",
@@ -171,7 +171,7 @@ def an_incident(**changes: Any) -> Incident:
         opened_at=STARTED,
         changed_at=STARTED,
         resolved_at=None,
-        delivery=1,
+        notification=1,
         revision="3f2a9c",
         alerts={an_alert().fingerprint: AlertState(STARTED.timestamp())},
     )
@@ -192,7 +192,7 @@ def a_finding(verdict: Verdict = Verdict.BAD, **changes: Any) -> Finding:
         target="plato",
         verdict=verdict,
         headline=headline,
-        question="GET http://plato:8080/actuator/health",
+        query="GET http://plato:8080/actuator/health",
         detail="db: DOWN, Connection refused",
         duration=0.041,
         link="http://plato:8080/actuator/health",
@@ -209,9 +209,7 @@ def some_findings() -> tuple[Finding, ...]:
             Verdict.UNKNOWN, probe="certificate", kind="tls", headline="plato: no handshake within 3.0 s", detail=""
         ),
         a_finding(Verdict.SKIPPED, probe="kafka-lag", kind="promql", headline="0 of 1 labels known: no consumergroup"),
-        a_finding(
-            Verdict.OK, probe="dns", kind="dns", headline="plato: 1 address in 2 ms", question="A plato", detail=""
-        ),
+        a_finding(Verdict.OK, probe="dns", kind="dns", headline="plato: 1 address in 2 ms", query="A plato", detail=""),
         a_finding(
             Verdict.OK, probe="exit-code", kind="promql", judged=False, headline="plato: last exit code 137", detail=""
         ),
@@ -232,17 +230,17 @@ def a_conclusion(**changes: Any) -> Conclusion:
 
 def a_report(severity: str = "P1", **changes: Any) -> Report:
     """The page of the usual incident, enriched."""
-    rank = a_severity(severity)
+    priority = a_severity(severity)
     usual = Report(
-        moment=MessageKind.START,
+        kind=MessageKind.START,
         status=Status.INVESTIGATING,
         incident="INC-118",
         dedup_key=sha256(GROUP_KEY.encode()).hexdigest(),
         title=f"[{severity}] plato is down — 503 DOWN in 41 ms (prod)",
         severity=severity,
         severity_reason=f"rule service-down says {severity}",
-        pagerduty_severity=rank.pagerduty,
-        pages=rank.pages,
+        pagerduty_severity=priority.pagerduty,
+        pages=priority.pages,
         service="plato",
         environment="prod",
         namespace="butterfly",
@@ -251,7 +249,7 @@ def a_report(severity: str = "P1", **changes: Any) -> Report:
         impact="Whatever needs plato fails for all users.",
         conclusion=a_conclusion(),
         first_step="See whether a rollout is under way, and undo it if so.",
-        clock=f"{severity}: {rank.response}",
+        clock=f"{severity}: {priority.response}",
         owner="team-plato",
         lead="@eng-lead",
         escalation="On-Call Primary (PagerDuty), then On-Call Secondary (PagerDuty (escalation))",
@@ -271,31 +269,31 @@ def a_report(severity: str = "P1", **changes: Any) -> Report:
         made_by="responder 0.1.0, rules 3f2a9c",
         started_at=STARTED,
         written_at=NOW,
-        next_update=NOW + timedelta(seconds=rank.next_update),
+        next_update=NOW + timedelta(seconds=priority.next_update),
     )
     return replace(usual, **changes)
 
 
 def a_content(severity: str = "P1", **changes: Any) -> IncidentContent:
     """The content of the usual incident, diagnosed; ``changes`` are those of its decision."""
-    rank, report = a_severity(severity), a_report(severity)
+    priority, report = a_severity(severity), a_report(severity)
     record = DecisionRecord(
         title=f"[{severity}] plato is down",
         severity=severity,
         severity_reason=report.severity_reason,
-        pagerduty_severity=rank.pagerduty,
-        pages=rank.pages,
+        pagerduty_severity=priority.pagerduty,
+        pages=priority.pages,
         service=report.service,
         environment=report.environment,
         namespace=report.namespace,
         alertname=report.alertname,
         impact=report.impact,
         first_step=report.first_step,
-        response=rank.response,
-        responders=rank.responders,
-        respond_within=rank.respond_within,
+        response=priority.response,
+        responders=priority.responders,
+        respond_within=priority.respond_within,
         respond_from=NOW,
-        next_update=rank.next_update,
+        next_update=priority.next_update,
         owner=report.owner,
         lead=report.lead,
         escalation=report.escalation,
@@ -318,11 +316,11 @@ def a_draft(**changes: Any) -> OutboxMessage:
     """The first message of the usual incident to PagerDuty."""
     usual = OutboxMessage(
         incident="INC-118",
-        stream=sha256(GROUP_KEY.encode()).hexdigest(),
+        ordering_key=sha256(GROUP_KEY.encode()).hexdigest(),
         channel="pagerduty",
         step="trigger",
-        moment=MessageKind.START,
-        rank=1,
+        kind=MessageKind.START,
+        priority=1,
         due_at=NOW,
         facts=MessageFacts(firing=1),
     )
@@ -331,8 +329,8 @@ def a_draft(**changes: Any) -> OutboxMessage:
 
 def composed(effects: Effects, now: datetime | None = None) -> list[Report]:
     """The reports of a notification's messages, as they would be sent ``now``, else when they are due."""
-    assert effects.content is not None or not effects.drafts
-    return [compose(effects.content, draft, now or draft.due_at) for draft in effects.drafts if effects.content]
+    assert effects.content is not None or not effects.messages
+    return [compose(effects.content, message, now or message.due_at) for message in effects.messages if effects.content]
 
 
 def a_letter(report: Report | None = None, **changes: Any) -> ClaimedMessage:
@@ -341,11 +339,11 @@ def a_letter(report: Report | None = None, **changes: Any) -> ClaimedMessage:
         id=1,
         channel="pagerduty",
         step="trigger",
-        rank=1,
+        priority=1,
         report=report or a_report(),
         due_at=NOW,
         attempt=1,
-        plain=False,
+        minimal=False,
     )
     return replace(usual, **changes)
 

@@ -8,16 +8,16 @@ from sqlalchemy import Connection, func, select
 
 from responder.model.message import ClaimedMessage
 from responder.model.report import Report
-from responder.notify.report.compose import letter
+from responder.notify.report.compose import compose_message
 from responder.store.outbox import claims
 from responder.store.schema.tables import messages
 
 
 def claimed(
-    connection: Connection, lane: claims.ChannelQueue, now: datetime, until: datetime, most: int
+    connection: Connection, queue: claims.ChannelQueue, now: datetime, until: datetime, most: int
 ) -> list[ClaimedMessage]:
     """Claim what is due, composed as of ``now``."""
-    return [letter(row, now) for row in claims.claim(connection, lane, now, until, most)]
+    return [compose_message(row, now) for row in claims.claim(connection, queue, now, until, most)]
 
 
 def last_report(connection: Connection, incident: str, now: datetime) -> Report:
@@ -25,4 +25,4 @@ def last_report(connection: Connection, incident: str, now: datetime) -> Report:
     newest = connection.scalar(select(func.max(messages.c.id)).where(messages.c.incident == incident))
     row = claims.peek(connection, newest or 0)
     assert row is not None
-    return letter(row, now).report
+    return compose_message(row, now).report

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from responder.model.problem import Place
+from responder.model.problem import Position
 from responder.model.rule import (
     Action,
     Contact,
@@ -31,7 +31,7 @@ SEVERITIES = {
     for severity in (
         Severity(
             name="P1",
-            rank=1,
+            priority=1,
             meaning="complete outage, data loss or a security breach",
             response="15 minutes, all hands",
             respond_within=15 * _MINUTE,
@@ -43,7 +43,7 @@ SEVERITIES = {
         ),
         Severity(
             name="P2",
-            rank=2,
+            priority=2,
             meaning="a major feature is unavailable or much slower",
             response="1 hour, on-call and backup",
             respond_within=60 * _MINUTE,
@@ -55,7 +55,7 @@ SEVERITIES = {
         ),
         Severity(
             name="P3",
-            rank=3,
+            priority=3,
             meaning="a minor feature is unavailable or somewhat slower",
             response="4 hours, on-call",
             respond_within=240 * _MINUTE,
@@ -67,7 +67,7 @@ SEVERITIES = {
         ),
         Severity(
             name="P4",
-            rank=4,
+            priority=4,
             meaning="a minor issue with a workaround, no user impact",
             response="next business day",
             respond_within=None,
@@ -108,7 +108,7 @@ def a_rule(**changes: Any) -> Rule:
         probes=("health", "dns"),
         channels=("pagerduty", "slack"),
         action=Action.NOTIFY,
-        place=Place("rules/10-kubernetes.yaml", 3, 5),
+        position=Position("rules/10-kubernetes.yaml", 3, 5),
     )
     return replace(usual, **changes)
 
@@ -124,7 +124,7 @@ def a_book(*rules: Rule, **changes: Any) -> RuleBook:
         first_step="Read the alert and decide whether users notice.",
         probes=("health",),
         channels=("slack",),
-        place=Place("rules/99-unknown.yaml", 2, 5),
+        position=Position("rules/99-unknown.yaml", 2, 5),
     )
     usual = RuleBook(
         severities=SEVERITIES,

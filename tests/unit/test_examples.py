@@ -91,13 +91,13 @@ def test_the_shape_is_alertmanagers(path: Path) -> None:
 
 def test_what_follows_belongs_to_what_came_before() -> None:
     """The resolved examples end the very alerts that the firing examples began, as in a real incident."""
-    bodies = {path.stem: load(path) for path in BODIES}
+    payloads = {path.stem: load(path) for path in BODIES}
     for begun, ended in (("high-error-rate", "resolved"), ("group-of-twenty", "partly-resolved")):
-        assert bodies[begun]["groupKey"] == bodies[ended]["groupKey"]
-        assert [a["fingerprint"] for a in bodies[begun]["alerts"]] == [
-            a["fingerprint"] for a in bodies[ended]["alerts"]
+        assert payloads[begun]["groupKey"] == payloads[ended]["groupKey"]
+        assert [a["fingerprint"] for a in payloads[begun]["alerts"]] == [
+            a["fingerprint"] for a in payloads[ended]["alerts"]
         ]
-    assert {a["status"] for a in bodies["partly-resolved"]["alerts"]} == {"firing", "resolved"}
+    assert {a["status"] for a in payloads["partly-resolved"]["alerts"]} == {"firing", "resolved"}
 
 
 def test_the_truncated_example_is_the_trap() -> None:

@@ -47,16 +47,16 @@ def test_a_file_that_hangs_the_parser_leaves_the_rules_in_force(settings: Settin
     seconds = [0.02, bootstrap.READ_SECONDS]
 
     def again() -> DecisionContext:
-        return bootstrap.desk(settings, bootstrap.reread(settings, seconds.pop(0)), {})
+        return bootstrap.context(settings, bootstrap.reread(settings, seconds.pop(0)), {})
 
     rules = RuleReloader(bootstrap.loaded(settings, {}), again, lambda: bootstrap.rule_files(settings), clock)
-    before = rules.desk()
-    rules.ask()
+    before = rules.context()
+    rules.request_reload()
     rules.step()
-    assert (rules.desk() is before, rules.state.refused) == (True, 1)
-    rules.ask()
+    assert (rules.context() is before, rules.state.refused) == (True, 1)
+    rules.request_reload()
     rules.step()
-    assert (rules.desk() is before, rules.state.refused) == (False, 0)
+    assert (rules.context() is before, rules.state.refused) == (False, 0)
 
 
 def test_a_deadline_kills_the_child(settings: Settings) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from responder.model.secret import scrub
 from responder.notify.channels.smtp import addresses
-from responder.settings import InvalidSettings, Settings, read, strangers
+from responder.settings import InvalidSettings, Settings, read, unknown_variables
 
 
 def test_defaults_are_safe_and_complete() -> None:
@@ -143,14 +143,14 @@ def test_a_bad_secret_is_not_quoted() -> None:
 
 def test_a_misspelt_variable_is_noticed() -> None:
     """A slip of the keyboard is not silently ignored."""
-    (sentence,) = strangers({"RESPONDER_SLACK_TOKEN": "x", "HOME": "/"})
+    (sentence,) = unknown_variables({"RESPONDER_SLACK_TOKEN": "x", "HOME": "/"})
     assert "RESPONDER_SLACK_BOT_TOKEN" in sentence
 
 
 def test_variables_that_kubernetes_makes_up_are_not_ours() -> None:
     """A Service called "responder" does not fill the log with warnings."""
     names = ("RESPONDER_SERVICE_HOST", "RESPONDER_PORT", "RESPONDER_PORT_8080_TCP_ADDR", "RESPONDER_SERVICE_PORT_HTTP")
-    assert list(strangers(dict.fromkeys(names, "x"))) == []
+    assert list(unknown_variables(dict.fromkeys(names, "x"))) == []
 
 
 def test_every_setting_has_a_help_text() -> None:

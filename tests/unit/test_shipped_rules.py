@@ -42,7 +42,7 @@ def decide(**labels: str) -> tuple[str, str]:
 def test_the_severities_are_those_of_the_definitions() -> None:
     """P1 to P4 promise what the severity definitions promise."""
     found = [
-        (s.name, s.rank, s.respond_within, s.pages, s.pagerduty, s.page_budget, s.next_update)
+        (s.name, s.priority, s.respond_within, s.pages, s.pagerduty, s.page_budget, s.next_update)
         for s in book().severities.values()
     ]
     assert found == [
@@ -191,7 +191,7 @@ def test_words_in_use_are_understood(folder: Path) -> None:
     A word that is in no map pages by the mildest severity that does, and `none` never pages.
     """
     found = load_rules(str(folder / "rules"), str(folder / "runbooks"))
-    mildest = max((each for each in found.severities.values() if each.pages), key=lambda each: each.rank)
+    mildest = max((each for each in found.severities.values() if each.pages), key=lambda each: each.priority)
     words = (*CRITICAL, "critical", "p1", "P1", "warning", "Warning", "3", "none", "None", "ticket", "purple")
     for rule in (each for each in found.rules if isinstance(each.severity, SeverityFrom)):
         given = {word: severity_of(rule, replace(an_alert(), labels={"severity": word}), found)[0] for word in words}
@@ -202,7 +202,7 @@ def test_words_in_use_are_understood(folder: Path) -> None:
         assert not given["None"].pages, rule.id
         assert not given["ticket"].pages, rule.id
         assert given["purple"].pages, rule.id
-        assert given["purple"].rank <= mildest.rank, rule.id
+        assert given["purple"].priority <= mildest.priority, rule.id
 
 
 def test_every_rule_tells_people_what_to_do() -> None:

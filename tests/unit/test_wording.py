@@ -137,5 +137,5 @@ def test_each_rule_finds_its_problem(source: str, expected: tuple[int, str]) -> 
 
 def test_plain_texts_pass() -> None:
     """Identifiers, keys, paths and words that contain such a word are not reported."""
-    source = '"""The ``told`` rows of `web/courier.py`."""\n\n#: Seconds.\nX = {"told": "shoulder well-heard"}\n'
+    source = '"""The ``notified`` rows of `web/courier.py`."""\n\n#: Seconds.\nX = {"told": "shoulder well-heard"}\n'
     assert not problems(source, words=True)

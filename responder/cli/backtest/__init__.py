@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from responder import bootstrap
-from responder.cli.decision_context import desk_of
+from responder.cli.decision_context import decision_context_of
 from responder.cli.durations import SPAN
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
@@ -127,9 +127,9 @@ def _compare(wanted: str, asked: HistoryOptions, rules: str | None, runbooks: st
     settings = bootstrap.settings_from_environment()
     folders = Path(rules or settings.rules), Path(runbooks or settings.runbooks)
     now = RuleSet(str(folders[0]), *folders)
-    after = _desk(now, settings)
+    after = _context(now, settings)
     with against(wanted, now) as then:
-        before = _desk(then, settings)
+        before = _context(then, settings)
     with _past(asked, settings) as past:
         shares = ParallelRun(lambda: BacktestRun(before, after, most), past.events, processes(before, after))
         _watch(past, shares.run())
@@ -140,12 +140,12 @@ def _compare(wanted: str, asked: HistoryOptions, rules: str | None, runbooks: st
     return BacktestReport(history=past.name, before=then.name, after=now.name, revisions=revisions, tally=tally)
 
 
-def _desk(rules: RuleSet, settings: Settings) -> DecisionContext:
+def _context(rules: RuleSet, settings: Settings) -> DecisionContext:
     """Load a set of rules. Names the set on standard error, then raises InvalidRules."""
     from responder.model.problem import InvalidRules
 
     try:
-        return desk_of(str(rules.rules), str(rules.runbooks), settings)
+        return decision_context_of(str(rules.rules), str(rules.runbooks), settings)
     except InvalidRules:
         click.echo(f"error: invalid rules in {rules.name}:", err=True)
         raise

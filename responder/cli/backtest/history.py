@@ -31,10 +31,10 @@ POINTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class RecordedNotification:
-    """Past notification and its source; ``delivery`` is None if it could not be read, ``problem`` says why."""
+    """Past notification and its source; ``notification`` is None if it could not be read, ``problem`` says why."""
 
     source: str
-    delivery: Notification | None
+    notification: Notification | None
     problem: str = ""
 
 
@@ -80,25 +80,25 @@ def of_files(
             lines = [str(path) for path in sorted(Path(name).iterdir()) if _has_lines(path)]
         streams += [_of_lines(each, stdin, receivers) for each in lines]
         if lines != [name] and (not lines or any(Path(name).glob("*.json"))):
-            streams.append(_of_bodies(samples([name], stdin, now)))
-    merged = heapq.merge(*streams, key=lambda event: event.delivery.received_at if event.delivery else _EPOCH)
-    events = (replace(each, delivery=_numbered(each.delivery, next(numbers))) for each in merged)
-    kept = (each for each in events if not since or not each.delivery or each.delivery.received_at >= since)
+            streams.append(_of_payloads(samples([name], stdin, now)))
+    merged = heapq.merge(*streams, key=lambda event: event.notification.received_at if event.notification else _EPOCH)
+    events = (replace(each, notification=_numbered(each.notification, next(numbers))) for each in merged)
+    kept = (each for each in events if not since or not each.notification or each.notification.received_at >= since)
     return EventHistory(", ".join(names), None, kept)
 
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-def _numbered(delivery: Notification | None, number: int) -> Notification | None:
-    return replace(delivery, id=number) if delivery else None
+def _numbered(notification: Notification | None, number: int) -> Notification | None:
+    return replace(notification, id=number) if notification else None
 
 
 def _has_lines(path: Path) -> bool:
     return ".jsonl" in path.name
 
 
-def _of_bodies(found: Iterable[Sample]) -> Iterator[RecordedNotification]:
+def _of_payloads(found: Iterable[Sample]) -> Iterator[RecordedNotification]:
     for sample in found:
         yield _recorded(sample.source, sample.body, None, sample.problem)
 
@@ -153,7 +153,7 @@ def _of_prometheus(
         try:
             for at, body in grouping.notifications(answer, times):
                 when = datetime.fromtimestamp(at, UTC)
-                delivery = Notification(id=next(numbers), received_at=when, cluster="", body=body)
-                yield RecordedNotification(f"{when:%Y-%m-%d %H:%M:%SZ}", delivery)
+                notification = Notification(id=next(numbers), received_at=when, cluster="", body=body)
+                yield RecordedNotification(f"{when:%Y-%m-%d %H:%M:%SZ}", notification)
         except NoMatrixError as error:
             raise FatalError(f"{plain(base)}: {error}") from error

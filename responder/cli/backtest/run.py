@@ -9,13 +9,13 @@ from responder.engine.effects.context import DecisionContext
 from responder.engine.simulation import Comparison, LruCache
 from responder.model.alert import AlertGroup
 from responder.model.delivery import Notification
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 from responder.receive.alertmanager import InvalidPayload, read
 from responder.rulebook.backtest.outcome import (
     DifferenceKind,
     RuleOutcome,
     lasting_differences,
-    moment_differences,
+    message_differences,
     outcome,
 )
 from responder.rulebook.backtest.tally import DecisionChange, Totals
@@ -35,23 +35,23 @@ class BacktestRun:
     def run(self, events: Iterable[RecordedNotification]) -> Iterator[None]:
         """Decide the events in order; yields after each, to report progress."""
         for event in events:
-            if event.delivery is None:
+            if event.notification is None:
                 self.tally.could_not_read(f"{event.source}: {event.problem}")
             else:
-                self._decide(event.source, event.delivery)
+                self._decide(event.source, event.notification)
             yield
 
-    def _decide(self, source: str, delivery: Notification) -> None:
+    def _decide(self, source: str, notification: Notification) -> None:
         try:
-            group = read(delivery)
+            group = read(notification)
         except InvalidPayload as error:
             self.tally.could_not_read(f"{source}: {error}")
             return
         self.tally.was_cut_off(group.truncated)
-        before, after = (outcome(each, self._pagers) for each in self._comparison.decide(group, delivery))
-        kinds = {*moment_differences(before, after), *self._lasting(group, before, after)}
+        before, after = (outcome(each, self._pagers) for each in self._comparison.decide(group, notification))
+        kinds = {*message_differences(before, after), *self._lasting(group, before, after)}
         self.tally.add(
-            _case(source, delivery, group, before, after), tuple(kind for kind in DifferenceKind if kind in kinds)
+            _case(source, notification, group, before, after), tuple(kind for kind in DifferenceKind if kind in kinds)
         )
 
     def _lasting(self, group: AlertGroup, before: RuleOutcome, after: RuleOutcome) -> tuple[DifferenceKind, ...]:
@@ -65,10 +65,15 @@ class BacktestRun:
 
 
 def _case(
-    source: str, delivery: Notification, group: AlertGroup, before: RuleOutcome, after: RuleOutcome
+    source: str, notification: Notification, group: AlertGroup, before: RuleOutcome, after: RuleOutcome
 ) -> DecisionChange:
     return DecisionChange(
-        number=delivery.id, at=delivery.received_at, source=source, what=_what(group), before=before, after=after
+        number=notification.id,
+        at=notification.received_at,
+        source=source,
+        what=_what(group),
+        before=before,
+        after=after,
     )
 
 
@@ -77,4 +82,4 @@ def _what(group: AlertGroup) -> str:
     alert = (group.firing or group.alerts)[:1]
     name = alert[0].name if alert else group.group_labels.get("alertname", "")
     rest = " ".join(f"{key}={value}" for key, value in group.group_labels.items() if key != "alertname")
-    return tidy_line(f"{name or 'alert without a name'} {rest}".strip(), 120)
+    return sanitize_line(f"{name or 'alert without a name'} {rest}".strip(), 120)

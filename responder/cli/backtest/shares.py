@@ -33,7 +33,7 @@ _KEY = msgspec.json.Decoder(_Key)
 
 def processes(before: DecisionContext, after: DecisionContext) -> int:
     """Return the number of processes: one per processor, but 1 if a rule gathers several groups in an incident."""
-    gathers = any(rule.gather for desk in (before, after) for rule in desk.book.rules)
+    gathers = any(rule.gather for context in (before, after) for rule in context.book.rules)
     return 1 if gathers else min(_MOST, os.cpu_count() or 1)
 
 
@@ -121,10 +121,10 @@ def _work(make: Callable[[], BacktestRun], pipe: Connection, others: list[Connec
 
 def _share(event: RecordedNotification, number: int) -> int:
     """Return the process number of a group; 0 without a group."""
-    if event.delivery is None:
+    if event.notification is None:
         return 0
     try:
-        key = _KEY.decode(event.delivery.body).group_key
+        key = _KEY.decode(event.notification.body).group_key
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return 0
-    return hash((event.delivery.cluster, key)) % number
+    return hash((event.notification.cluster, key)) % number

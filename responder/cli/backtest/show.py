@@ -123,9 +123,9 @@ def _case(case: DecisionChange) -> str:
 
 
 def _outcome(found: RuleOutcome) -> str:
-    told = f"sends to {', '.join(found.told)}" if found.told else "sends nothing"
+    notified = f"sends to {', '.join(found.notified)}" if found.notified else "sends nothing"
     severity = found.severity or "recorded only"
-    return f"{severity} by {found.rule or 'no rule'}, {found.runbook or 'no runbook'}: {told}"
+    return f"{severity} by {found.rule or 'no rule'}, {found.runbook or 'no runbook'}: {notified}"
 
 
 def as_json(found: BacktestReport) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def _outcome_as_dict(found: RuleOutcome) -> dict[str, Any]:
         "rule": found.rule or None,
         "severity": found.severity or None,
         "runbook": found.runbook or None,
-        "told": list(found.told),
+        "told": list(found.notified),
         "pages": found.pages,
         "reason": found.reason,
     }

@@ -35,17 +35,17 @@ def demo(*, once: bool, port: int | None, examples: Path) -> None:
 
     Exit status: 0, 1 if an expected page did not arrive, 2 for a wrong command line.
     """
-    bodies = sorted(examples.glob("*.json"))
-    if not bodies:
+    payloads = sorted(examples.glob("*.json"))
+    if not payloads:
         click.echo(f"error: no webhook payloads (*.json) in {examples}: name a folder with --examples", err=True)
         sys.exit(MISUSED)
     for number in (signal.SIGINT, signal.SIGTERM):  # a background job of a shell starts with SIGINT ignored
         signal.signal(number, _interrupt)
     with named_failures(), tempfile.TemporaryDirectory(prefix="responder-demo-") as folder:
-        sys.exit(_play(bodies, Path(folder), once=once, port=port))
+        sys.exit(_play(payloads, Path(folder), once=once, port=port))
 
 
-def _play(bodies: list[Path], folder: Path, *, once: bool, port: int | None) -> int:
+def _play(payloads: list[Path], folder: Path, *, once: bool, port: int | None) -> int:
     from responder.cli.demo.cards import screen_for
     from responder.cli.demo.show import DemoSession
     from responder.cli.demo.watch import EventFeed, ServeEnded
@@ -57,12 +57,12 @@ def _play(bodies: list[Path], folder: Path, *, once: bool, port: int | None) -> 
     watch = EventFeed(screen_for(is_terminal=sys.stdout.isatty()), clock)
     book = bootstrap.load_rules(str(rules), str(runbooks))
     try:
-        with stage(folder, rules=rules, runbooks=runbooks, on_event=watch.hear, port=port) as scene:
-            settings = scene.read_settings()
-            desk = bootstrap.desk(settings, book, bootstrap.channels(settings))
+        with stage(folder, rules=rules, runbooks=runbooks, on_event=watch.hear, port=port) as probe_context:
+            settings = probe_context.read_settings()
+            context = bootstrap.context(settings, book, bootstrap.channels(settings))
             prober = bootstrap.prober(settings, clock)
             try:
-                return DemoSession(scene, watch, desk, prober, clock, bodies).run(once=once)
+                return DemoSession(probe_context, watch, context, prober, clock, payloads).run(once=once)
             finally:
                 prober.close()
     except (DidNotStart, ServeEnded) as error:

@@ -70,7 +70,7 @@ class Screen:
             return
         payload = event.body.get("payload", {})
         severity = str(payload.get("severity", ""))
-        rows = [(key.partition(" ")[2], str(text)) for key, text in _story(payload.get("custom_details", {}))]
+        rows = [(key.partition(" ")[2], str(text)) for key, text in _fields(payload.get("custom_details", {}))]
         rows.append(("Links", " · ".join(_named(link) for link in event.body.get("links", ()))))
         body = Group(Text(one_line(event.summary), "bold"), _rows(rows))
         self._card("PagerDuty", f"{severity} · {after}", body, COLOURS.get(severity, "white"))
@@ -110,7 +110,7 @@ def screen_for(*, is_terminal: bool, columns: int | None = None) -> Screen:
     return Screen(console)
 
 
-def _story(details: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _fields(details: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key in _STORY:
         if details.get(key):
             yield key, details[key]

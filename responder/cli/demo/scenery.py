@@ -10,7 +10,7 @@ _MINUTE = 60.0
 _DAY = 86_400.0
 
 
-def set_the_scene(stage: Stage) -> None:
+def prepare_services(stage: Stage) -> None:
     """Set one service DOWN because of its database, one without health details, the others healthy."""
     stage.butterfly.set("plato", butterfly.down("db", "HikariPool-1 - Connection is not available, request timed out"))
     stage.butterfly.set("odyssey", butterfly.hidden())

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from responder.cli.demo import rule
 from responder.cli.demo.cards import SEVERITY_COLOURS
-from responder.cli.demo.scenery import set_the_scene
+from responder.cli.demo.scenery import prepare_services
 from responder.cli.demo.watch import EventFeed
 from responder.cli.errors import FAILED
 from responder.diagnose.prober import Prober
@@ -53,10 +53,10 @@ class DemoSession:
 
     stage: Stage
     watch: EventFeed
-    desk: DecisionContext
+    context: DecisionContext
     prober: Prober
     clock: Clock
-    bodies: list[Path]
+    payloads: list[Path]
     sent: int = 0
     missing: list[str] = field(default_factory=list)
     _known: dict[str, History] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class DemoSession:
     def run(self, *, once: bool) -> int:
         """Run the demo and return the exit status. Raises DidNotStart, ServeEnded, KeyboardInterrupt."""
         self._opening()
-        set_the_scene(self.stage)
+        prepare_services(self.stage)
         with self.stage.serve(**_NO_LIMIT) as program:
             self.watch.screen.say(f"responder serve listens on {self.stage.webhook_url} with two workers.")
             self._examples(program)
@@ -83,7 +83,7 @@ class DemoSession:
         )
 
     def _examples(self, program: Program) -> None:
-        for number, path in enumerate(self.bodies, 1):
+        for number, path in enumerate(self.payloads, 1):
             self._one(number, path, program)
             self.watch.until(lambda: False, _PAUSE, program, "")
 
@@ -91,7 +91,9 @@ class DemoSession:
         screen = self.watch.screen
         body = path.read_bytes()
         screen.console.print()
-        screen.console.print(Text.assemble((f"▶ {number}/{len(self.bodies)} {path.name}", "bold"), f"  {_about(body)}"))
+        screen.console.print(
+            Text.assemble((f"▶ {number}/{len(self.payloads)} {path.name}", "bold"), f"  {_about(body)}")
+        )
         answer = self.stage.post(body)
         self.watch.began()
         self.sent += 1
@@ -103,17 +105,17 @@ class DemoSession:
         decision = effects.decision
         assert decision is not None
         severity = decision.severity
-        why = f"by rule {decision.rule.id}, {decision.ruling.reason}; {decision.change.kind}: {decision.change.reason}"
+        why = f"by rule {decision.rule.id}, {decision.match.reason}; {decision.change.kind}: {decision.change.reason}"
         self._verdict(severity.name, why)
         if diagnosed and diagnosed.turned:
-            severity = diagnosed.turned.turn.severity
+            severity = diagnosed.turned.adjustment.severity
             self._verdict(severity.name, diagnosed.turned.reason)
         if diagnosed:
             self.watch.count_for(severity.name)
         if answer.status != 202:
             self.missing.append(f"{path.name}: the receiver answered {answer.status} {answer.text.strip()}")
             return
-        wanted = Counter(draft.channel for draft in effects.drafts)
+        wanted = Counter(message.channel for message in effects.messages)
         if not wanted:
             heartbeat = decision.rule.action is Action.HEARTBEAT
             screen.say("    Heartbeat: no message." if heartbeat else "    No message.", "dim")
@@ -128,24 +130,24 @@ class DemoSession:
         self.watch.screen.console.print(Text.assemble(("  → ", "dim"), (name, style), f" {one_line(why)}"))
 
     def _decide(self, body: bytes) -> tuple[Effects, DiagnosisResult | None]:
-        delivery = Notification(id=self.sent, received_at=self.clock.now(), cluster="", body=body)
-        group = read(delivery)
-        before = history_of(group, self.desk, lambda key: self._known.get(key, History()), "")
-        effects = pipeline.triage(group, delivery, before, self.desk)
+        notification = Notification(id=self.sent, received_at=self.clock.now(), cluster="", body=body)
+        group = read(notification)
+        before = history_of(group, self.context, lambda key: self._known.get(key, History()), "")
+        effects = pipeline.triage(group, notification, before, self.context)
         diagnosed = self._diagnose(effects)
-        if effects.work and diagnosed:
-            effects = improved(effects, effects.work, diagnosed, self.desk, self.clock.now())
+        if effects.request and diagnosed:
+            effects = improved(effects, effects.request, diagnosed, self.context, self.clock.now())
         content = effects.content or before.content
         incident = effects.incident or before.incident
         self._known[incident.dedup_key if incident else group.dedup_key] = History(incident, content)
         return effects, diagnosed
 
     def _diagnose(self, effects: Effects) -> DiagnosisResult | None:
-        if effects.work is None or effects.decision is None:
+        if effects.request is None or effects.decision is None:
             return None
-        asks = self.desk.asks(effects.work.probes, effects.work.subject)
+        asks = self.context.questions(effects.request.probes, effects.request.subject)
         deadline = Deadline(self.clock.monotonic() + effects.decision.severity.page_budget)
-        return pipeline.diagnose(effects.work, self.prober.run(asks, deadline))
+        return pipeline.diagnose(effects.request, self.prober.run(asks, deadline))
 
     def _summary(self) -> None:
         screen, kinds = self.watch.screen, self.watch.kinds
@@ -162,7 +164,7 @@ class DemoSession:
         screen.say(f"{kinds['slack.post']} Slack messages (threads included), {kinds['slack.update']} edited in place")
         for name in sorted(self.watch.waits):
             waits = self.watch.waits[name]
-            budget = self.desk.book.severities[name].page_budget
+            budget = self.context.book.severities[name].page_budget
             screen.say(
                 f"{name}: first page {median(waits):.2f} s after the acknowledgement (median), "
                 f"{max(waits):.2f} s at most, budget {budget:g} s"
@@ -179,7 +181,7 @@ class DemoSession:
         """Keep running, for alerts that the user sends."""
         screen = self.watch.screen
         screen.act("Try it")
-        example = self.bodies[0].parent / "service-down.json"
+        example = self.payloads[0].parent / "service-down.json"
         headers = f"-H 'Content-Type: application/json' -H 'Authorization: Bearer {self.stage.token}'"
         alert = f"sed 's/plato/capsule/g' {shlex.quote(str(example))}"
         command = f"{alert} | curl -sS --data-binary @- {headers} {self.stage.webhook_url}"

@@ -99,22 +99,22 @@ def test_messages(patient: DoctorContext) -> tuple[Result, ...]:
         return (skipped("send", "no test message sent", "use --send to open and resolve a test incident"),)
     if patient.book is None:
         return (skipped("send", "the rules are invalid"),)
-    told = [each for each in bootstrap.channels(patient.settings).values() if each.use is not Use.LAST_RESORT]
-    return tuple(_sent(patient, patient.book, channel) for channel in told) or (
+    notified = [each for each in bootstrap.channels(patient.settings).values() if each.use is not Use.LAST_RESORT]
+    return tuple(_sent(patient, patient.book, channel) for channel in notified) or (
         bad("send", "no channel is configured", "see the channels above"),
     )
 
 
 def _sent(patient: DoctorContext, book: RuleBook, channel: Channel) -> Result:
-    from responder.cli.doctor.page import letters
+    from responder.cli.doctor.page import messages
     from responder.model.outcome import Delivered
 
-    deliverer = bootstrap.deliverer_over(patient.outgoing, patient.settings, patient.clock, lambda _page: None)
+    deliverer = bootstrap.deliverer_with(patient.outgoing, patient.settings, patient.clock, lambda _page: None)
     accepted: Mapping[str, str] = {}
-    for letter in letters(channel, book, patient.clock.now()):
-        outcome = deliverer.deliver(channel, replace(letter, previous=accepted), patient.deadline)
+    for claimed in messages(channel, book, patient.clock.now()):
+        outcome = deliverer.deliver(channel, replace(claimed, previous=accepted), patient.deadline)
         if not isinstance(outcome, Delivered):
-            what = f"{channel.name} did not accept the {letter.step}: {outcome.reason}"
+            what = f"{channel.name} did not accept the {claimed.step}: {outcome.reason}"
             return bad("send", what, f"check the settings of {channel.name}")
         accepted = accepted or outcome.ref
     return ok("send", f"{channel.name} accepted a test page and its resolve")
@@ -152,9 +152,9 @@ def _timekeepers(patient: DoctorContext) -> Iterator[tuple[str, str, Callable[[s
     """Yield name, URL and request function of each server to compare with."""
     given = patient.settings
     if given.prometheus_url:
-        yield "Prometheus", given.prometheus_url, patient.ask
+        yield "Prometheus", given.prometheus_url, patient.query
     for url in [url for urls in given.alertmanager_url.values() for url in urls][:1]:
-        yield "Alertmanager", url, patient.ask
+        yield "Alertmanager", url, patient.query
     for channel in bootstrap.channels(given).values():
         if channel.clock_url:
             yield channel.title, channel.clock_url, patient.get

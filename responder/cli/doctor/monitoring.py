@@ -21,8 +21,8 @@ def prometheus(patient: DoctorContext) -> tuple[Result, ...]:
     if not url:
         return (warn("prometheus", "not configured: promql probes are skipped", "set RESPONDER_PROMETHEUS_URL"),)
     try:
-        response = patient.ask(f"{url}/api/v1/query?query=vector(1)")
-        build = decoded(patient.ask(f"{url}/api/v1/status/buildinfo"))
+        response = patient.query(f"{url}/api/v1/query?query=vector(1)")
+        build = decoded(patient.query(f"{url}/api/v1/status/buildinfo"))
     except UnreachableError as error:
         return (bad("prometheus", str(error), "check RESPONDER_PROMETHEUS_URL and the network"),)
     if decoded(response).get("status") != "success":
@@ -47,7 +47,7 @@ def _alertmanager(patient: DoctorContext, url: str) -> tuple[Result, ...]:
     from responder.triage.matchers import parse, predicate
 
     try:
-        response = patient.ask(f"{url}/api/v2/status")
+        response = patient.query(f"{url}/api/v2/status")
     except UnreachableError as error:
         return (bad("alertmanager", str(error), "check RESPONDER_ALERTMANAGER_URL and the network"),)
     answer = _whole(response.body)
@@ -57,8 +57,8 @@ def _alertmanager(patient: DoctorContext, url: str) -> tuple[Result, ...]:
     if not isinstance(data, dict):
         change = _change(response.status, "RESPONDER_ALERTMANAGER_TOKEN")
         return (bad("alertmanager", f"HTTP {response.status} without a configuration", change),)
-    told = answer.get("versionInfo")
-    version = text_of(told.get("version")) if isinstance(told, dict) else ""
+    notified = answer.get("versionInfo")
+    version = text_of(notified.get("version")) if isinstance(notified, dict) else ""
     heartbeats = patient.book.heartbeats if patient.book else ()
     try:
         found = judge("alertmanager", data, heartbeats, parse, predicate, patient.settings)
@@ -91,21 +91,21 @@ def targets(patient: DoctorContext) -> tuple[Result, ...]:
     if patient.book is None:
         return (skipped("targets", "the rules are invalid"),)
     book = patient.book
-    asks: dict[str, ProbeQuestion] = {}
+    questions: dict[str, ProbeQuestion] = {}
     for name, service in book.services.items():
         values = {"service": name, "namespace": service.namespace}
         who = Subject(service=name, namespace=service.namespace, name=name, values=values, why="", rejected=())
-        scene = ProbeContext(subject=who, services=book.services, prometheus_url="")
+        probe_context = ProbeContext(subject=who, services=book.services, prometheus_url="")
         for probe in book.probes.values():
             if probe.kind != "promql":
-                for ask in PROBES[probe.kind].asks(probe, scene):
-                    if not ask.skip:
-                        asks.setdefault(ask.question, ask)
-    if not asks:
+                for question in PROBES[probe.kind].questions(probe, probe_context):
+                    if not question.skip:
+                        questions.setdefault(question.query, question)
+    if not questions:
         return (skipped("targets", "no probe uses an address"),)
     prober = Prober(PROBES, ProbeTools(outgoing=patient.outgoing, clock=patient.clock))
     try:
-        findings = prober.run(list(asks.values()), patient.deadline)
+        findings = prober.run(list(questions.values()), patient.deadline)
     finally:
         prober.close()
     by_target: dict[str, list[Finding]] = {}
@@ -116,13 +116,13 @@ def targets(patient: DoctorContext) -> tuple[Result, ...]:
 
 def _target(name: str, findings: Sequence[Finding]) -> Result:
     """Combine the results of a target's probes: unknown, unhealthy or healthy."""
-    unasked = [each for each in findings if each.verdict is Verdict.UNKNOWN]
-    unwell = [each for each in findings if each.verdict is Verdict.BAD]
-    probes = ", ".join(each.probe for each in unasked or unwell)
-    if unasked:
-        what = f"{name}: unknown for {probes}: {unasked[0].headline.removeprefix(f'{name}: ')}"
+    unanswered = [each for each in findings if each.verdict is Verdict.UNKNOWN]
+    unhealthy = [each for each in findings if each.verdict is Verdict.BAD]
+    probes = ", ".join(each.probe for each in unanswered or unhealthy)
+    if unanswered:
+        what = f"{name}: unknown for {probes}: {unanswered[0].headline.removeprefix(f'{name}: ')}"
         return bad("targets", what, "check its address in the rule files, and the network from this host")
-    if unwell:
-        what = f"{name}: fails {probes}: {unwell[0].headline.removeprefix(f'{name}: ')}"
+    if unhealthy:
+        what = f"{name}: fails {probes}: {unhealthy[0].headline.removeprefix(f'{name}: ')}"
         return warn("targets", what, "check the service, or fix the probe")
     return ok("targets", f"{name}: passes {number_of(len(findings), 'probe')}")

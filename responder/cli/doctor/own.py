@@ -10,7 +10,7 @@ from responder import bootstrap
 from responder.cli.doctor.patient import DoctorContext
 from responder.model.check import Result, bad, ok, skipped, warn
 from responder.model.problem import Level as ProblemLevel
-from responder.settings import strangers
+from responder.settings import unknown_variables
 
 if TYPE_CHECKING:
     from responder.store.database import Database
@@ -25,7 +25,7 @@ def settings(patient: DoctorContext) -> tuple[Result, ...]:
     """Check for unknown variables, missing settings and secrets readable by other users."""
     found = [
         warn("settings", sentence, "remove or rename the variable; `responder serve --settings` lists the names")
-        for sentence in strangers(patient.environment)
+        for sentence in unknown_variables(patient.environment)
     ]
     given = patient.settings
     if not given.webhook_token.reveal() and not given.webhook_basic_auth.reveal():
@@ -56,13 +56,13 @@ def rules(patient: DoctorContext) -> tuple[Result, ...]:
     """Report the first problems of `rules check`."""
     where = patient.settings.rules
     examined = bootstrap.examine_rules(where, patient.settings.runbooks)
-    if not examined.problems and examined.draft is not None:
-        number = len(examined.draft.rules)
-        return (ok("rules", f"{number} rules, revision {examined.draft.revision[:12]}"),)
+    if not examined.problems and examined.rule_files is not None:
+        number = len(examined.rule_files.rules)
+        return (ok("rules", f"{number} rules, revision {examined.rule_files.revision[:12]}"),)
     results = [
         (bad if problem.level is ProblemLevel.ERROR else warn)(
             "rules",
-            f"{problem.place}: {problem.message}",
+            f"{problem.position}: {problem.message}",
             problem.hint or f"responder rules check --explain {problem.code}",
         )
         for problem in examined.problems[:_SHOWN]
@@ -99,14 +99,14 @@ def _examined(opened: Database) -> list[Result]:
     from sqlalchemy import text
 
     from responder.store.maintenance import disk
-    from responder.store.schema.migrate import refuse_strangers, revision
+    from responder.store.schema.migrate import refuse_foreign_tables, revision
     from responder.store.schema.tables import HEAD
 
     opened.check()
     with opened.read() as connection:
         schema = revision(connection)
         if schema is None:
-            refuse_strangers(connection, opened.name)
+            refuse_foreign_tables(connection, opened.name)
         left = disk.free(connection)
         version = str(
             connection.execute(text("SELECT sqlite_version()" if opened.is_sqlite else "SHOW server_version")).scalar()

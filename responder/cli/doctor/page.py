@@ -12,23 +12,30 @@ from responder.model.rule import RuleBook
 from responder.notify.contract import Channel
 
 
-def letters(channel: Channel, book: RuleBook, now: datetime) -> list[ClaimedMessage]:
+def messages(channel: Channel, book: RuleBook, now: datetime) -> list[ClaimedMessage]:
     """Return the messages of a page and its resolve; ``previous`` of all but the first is filled in when sending."""
     opening = report(book, now)
     closing = replace(
         opening,
-        moment=MessageKind.RESOLUTION,
+        kind=MessageKind.RESOLUTION,
         status=Status.RESOLVED,
         ended_at=now,
         next_update=None,
         resolution="a test",
     )
-    steps = [(told, step) for told in (opening, closing) for step in channel.steps[told.moment]]
+    steps = [(notified, step) for notified in (opening, closing) for step in channel.steps[notified.kind]]
     return [
         ClaimedMessage(
-            id=number, channel=channel.name, step=step, rank=4, report=told, due_at=now, attempt=1, plain=False
+            id=number,
+            channel=channel.name,
+            step=step,
+            priority=4,
+            report=notified,
+            due_at=now,
+            attempt=1,
+            minimal=False,
         )
-        for number, (told, step) in enumerate(steps, 1)
+        for number, (notified, step) in enumerate(steps, 1)
     ]
 
 
@@ -36,7 +43,7 @@ def report(book: RuleBook, now: datetime) -> Report:
     """Return a page that says it is a test."""
     mildest = list(book.severities.values())[-1]
     return Report(
-        moment=MessageKind.START,
+        kind=MessageKind.START,
         status=Status.INVESTIGATING,
         incident="INC-TEST",
         dedup_key=f"responder-doctor-{now:%Y%m%dT%H%M%S}",

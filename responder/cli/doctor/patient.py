@@ -39,9 +39,9 @@ class DoctorContext:
         """Send a request without a body. Raises UnreachableError by the deadline."""
         return self.outgoing.send(Request(url, b"", headers or {}, method), self.deadline, ANSWER_LIMIT)
 
-    def ask(self, url: str) -> Response:
+    def query(self, url: str) -> Response:
         """GET from Prometheus or Alertmanager, with their token. Raises UnreachableError by the deadline."""
-        return self.outgoing.ask(Request(url, b"", {}, "GET"), self.deadline, ANSWER_LIMIT)
+        return self.outgoing.query(Request(url, b"", {}, "GET"), self.deadline, ANSWER_LIMIT)
 
 
 Check = Callable[[DoctorContext], tuple[Result, ...]]

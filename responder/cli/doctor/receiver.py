@@ -119,8 +119,8 @@ def _ours(url: str) -> bool:
 
 
 def _hook(about: str, name: str, hook: Mapping[str, Any], used: list[Route]) -> Iterator[Result]:
-    beats = [each for each in used if each.receiver == name]
-    only_watchdogs = bool(beats) and all(_names_watchdog(each) for each in beats)
+    heartbeats = [each for each in used if each.receiver == name]
+    only_watchdogs = bool(heartbeats) and all(_names_watchdog(each) for each in heartbeats)
     if hook.get("send_resolved") is False and not only_watchdogs:
         what = f"receiver {name} has send_resolved: false"
         yield bad(about, what, "set send_resolved: true, or incidents never resolve")

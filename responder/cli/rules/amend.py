@@ -26,7 +26,7 @@ def amend(text: str, proofs: Iterable[CaseResult]) -> tuple[str, list[str]]:
     for proof in proofs:
         for each in proof.differences:
             if proof.case.spread or proof.problem or each.field in {"slack_not_contains", "probes_include"}:
-                left.append(f"{proof.case.place}: {proof.case.name}: {each.field}")
+                left.append(f"{proof.case.position}: {proof.case.name}: {each.field}")
                 continue
             key, value = _find(root, (*proof.case.keys, each.field))
             edits[key.end_mark.index, _end(value)] = f": {_flow(each.got)}"

@@ -151,13 +151,13 @@ def _weighed(found: CoverageReport, url: str, since: timedelta, settings: Settin
 def _judge(runbooks: str, settings: Settings) -> Callable[[str | None], Verdict]:
     from responder.cli.rules.links import judge
 
-    known = bootstrap.surroundings(runbooks).runbooks or {}
+    known = bootstrap.rule_references(runbooks).runbooks or {}
     return lambda url: judge(url, known, settings.runbook_base_url)
 
 
 def _checked(rows: tuple[AlertMapping, ...], settings: Settings) -> tuple[AlertMapping, ...]:
     """Request the pages that could not be checked offline, and add the results."""
-    from responder.cli.rules.links import NOT_ASKED, asked
+    from responder.cli.rules.links import NOT_ASKED, check_all
     from responder.model.clock import Deadline
 
     clock = bootstrap.SystemClock()
@@ -165,7 +165,7 @@ def _checked(rows: tuple[AlertMapping, ...], settings: Settings) -> tuple[AlertM
     until = Deadline(clock.monotonic() + _LINKS_SECONDS)
     urls = [row.alert.annotations["runbook_url"] for row in rows if row.leads == NOT_ASKED]
     try:
-        found = asked(urls, lambda url: _ask(url, outgoing, until.sooner(_LINK_SECONDS, clock.monotonic())))
+        found = check_all(urls, lambda url: _ask(url, outgoing, until.sooner(_LINK_SECONDS, clock.monotonic())))
     finally:
         outgoing.close()
     return tuple(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from responder import bootstrap
-from responder.cli.decision_context import ANY_PROMETHEUS, desk_of
+from responder.cli.decision_context import ANY_PROMETHEUS, decision_context_of
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
 from responder.cli.samples import Sample, of_labels, samples
@@ -104,20 +104,20 @@ def _tracer(settings: Settings, rules: str, runbooks: str, answers: dict[str, st
 
     if answers and not settings.prometheus_url:
         settings = replace(settings, prometheus_url=ANY_PROMETHEUS)
-    desk = desk_of(rules, runbooks, settings)
-    anchors = bootstrap.surroundings(runbooks).runbooks or {}
-    return lambda sample, now: trace(sample, desk, anchors, now, answers)
+    context = decision_context_of(rules, runbooks, settings)
+    anchors = bootstrap.rule_references(runbooks).runbooks or {}
+    return lambda sample, now: trace(sample, context, anchors, now, answers)
 
 
 def _live(url: str, matchers: tuple[str, ...], settings: Settings, now: datetime) -> Iterator[Sample]:
     """Yield the firing groups; of an Alertmanager pair, those of the first."""
-    from responder.cli.rules.live import ask
+    from responder.cli.rules.live import fetch_samples
 
     bases = {"": url} if url != CONFIGURED else {name: urls[0] for name, urls in settings.alertmanager_url.items()}
     if not bases:
         raise FatalError("no Alertmanager is configured: use --alertmanager URL, or set RESPONDER_ALERTMANAGER_URL")
     for cluster, base in bases.items():
-        yield from ask(base, cluster, matchers, settings, now)
+        yield from fetch_samples(base, cluster, matchers, settings, now)
 
 
 def _stored(name: str, settings: Settings, tracer: Tracer) -> Trace:

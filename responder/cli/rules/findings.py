@@ -24,18 +24,18 @@ _COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow"}
 
 def as_text(found: LintResult, _folder: Path) -> str:
     """Format as text: each problem with its source line and a caret under the column."""
-    blocks = [_block(problem, (found.lines or {}).get(problem.place.path, ())) for problem in found.problems]
+    blocks = [_block(problem, (found.lines or {}).get(problem.position.path, ())) for problem in found.problems]
     if found.problems:
-        names = {problem.place.path for problem in found.problems}
+        names = {problem.position.path for problem in found.problems}
         counted = Counter(problem.level for problem in found.problems)
         several = [number_of(number, level.value) for level, number in sorted(counted.items())]
         total = f"{' and '.join(several)} in {number_of(len(names), 'file')}"
         blocks.append(click.style(total, fg="red" if found.errors else "yellow", bold=True))
-    if found.draft is not None and not found.errors:
-        draft = found.draft
-        counts = {"rule": len(draft.rules), "probe": len(draft.probes), "service": len(draft.services)}
+    if found.rule_files is not None and not found.errors:
+        rule_files = found.rule_files
+        counts = {"rule": len(rule_files.rules), "probe": len(rule_files.probes), "service": len(rule_files.services)}
         said = ", ".join(number_of(count, word) for word, count in counts.items())
-        blocks.append(click.style("ok", fg="green", bold=True) + f"  {said}, revision {draft.revision[:12]}")
+        blocks.append(click.style("ok", fg="green", bold=True) + f"  {said}, revision {rule_files.revision[:12]}")
     return "\n".join(blocks)
 
 
@@ -43,9 +43,9 @@ def as_json(found: LintResult, _folder: Path) -> str:
     """Format as JSON. Scripts rely on its keys: add, never rename."""
     listed = [
         {
-            "file": problem.place.path,
-            "line": problem.place.line,
-            "column": problem.place.column,
+            "file": problem.position.path,
+            "line": problem.position.line,
+            "column": problem.position.column,
             "level": problem.level.value,
             "code": problem.code,
             "message": problem.message,
@@ -53,15 +53,15 @@ def as_json(found: LintResult, _folder: Path) -> str:
         }
         for problem in found.problems
     ]
-    rules = len(found.draft.rules) if found.draft and not found.errors else None
+    rules = len(found.rule_files.rules) if found.rule_files and not found.errors else None
     return json.dumps({"problems": listed, "rules": rules}, indent=2)
 
 
 def as_github(found: LintResult, folder: Path) -> str:
     """Format as GitHub Actions workflow commands, escaped as in actions/toolkit, ``command.ts``."""
     return "\n".join(
-        f"::{problem.level.value} file={_property(_path(problem, folder))},line={problem.place.line},"
-        f"col={problem.place.column},title={_property(problem.code)}::{_data(_whole(problem))}"
+        f"::{problem.level.value} file={_property(_path(problem, folder))},line={problem.position.line},"
+        f"col={problem.position.column},title={_property(problem.code)}::{_data(_whole(problem))}"
         for problem in found.problems
     )
 
@@ -93,7 +93,7 @@ WRITERS: Mapping[str, Callable[[LintResult, Path], str]] = {
 
 
 def _result(problem: Problem, folder: Path) -> dict[str, Any]:
-    region = {"startLine": problem.place.line, "startColumn": problem.place.column}
+    region = {"startLine": problem.position.line, "startColumn": problem.position.column}
     where = {"artifactLocation": {"uri": _path(problem, folder)}, "region": region}
     return {
         "ruleId": problem.code,
@@ -107,7 +107,7 @@ def _path(problem: Problem, folder: Path) -> str:
     """Return the path relative to the working directory, so that a code host finds the file."""
     if problem.code == "no-rules":
         return folder.as_posix()
-    return (folder / Path(problem.place.path).name).as_posix()
+    return (folder / Path(problem.position.path).name).as_posix()
 
 
 def _whole(problem: Problem) -> str:
@@ -125,10 +125,10 @@ def _property(text: str) -> str:
 def _block(problem: Problem, lines_of_file: Sequence[str]) -> str:
     colour = _COLOURS[problem.level]
     code = click.style(f"{problem.level.value}[{problem.code}]", fg=colour, bold=True)
-    lines = [f"{click.style(str(problem.place), bold=True)}: {code} {problem.message}"]
+    lines = [f"{click.style(str(problem.position), bold=True)}: {code} {problem.message}"]
     if source := _source(problem, lines_of_file):
-        number = str(problem.place.line)
-        source, before = _window(source, problem.place.column - 1)
+        number = str(problem.position.line)
+        source, before = _window(source, problem.position.column - 1)
         # Tabs stay tabs before the caret, so that it is aligned with any tab width.
         indent = "".join("\t" if sign == "\t" else " " for sign in source[:before])
         lines.append(f"  {number} | {source}")
@@ -140,15 +140,15 @@ def _block(problem: Problem, lines_of_file: Sequence[str]) -> str:
 
 def _source(problem: Problem, lines: Sequence[str]) -> str:
     """Return the source line of a problem without control characters; empty if there is none."""
-    if problem.code in _WITHOUT_LINE or problem.place.line > len(lines):
+    if problem.code in _WITHOUT_LINE or problem.position.line > len(lines):
         return ""
-    line = lines[problem.place.line - 1]
+    line = lines[problem.position.line - 1]
     return "".join(sign if sign.isprintable() or sign == "\t" else "\N{REPLACEMENT CHARACTER}" for sign in line)
 
 
-def _window(line: str, place: int) -> tuple[str, int]:
+def _window(line: str, position: int) -> tuple[str, int]:
     """Return the visible part of a line, and the number of characters in it before the column."""
-    begin = max(0, min(place - _WIDEST // 2, len(line) - _WIDEST))
+    begin = max(0, min(position - _WIDEST // 2, len(line) - _WIDEST))
     end = begin + _WIDEST
     head, tail = "…" if begin else "", "…" if end < len(line) else ""
-    return f"{head}{line[begin:end]}{tail}", place - begin + len(head)
+    return f"{head}{line[begin:end]}{tail}", position - begin + len(head)

@@ -12,12 +12,16 @@ from responder.rulebook.suggestions import nearest
 
 def answering(given: Mapping[str, str]) -> Probe:
     """Return a prober that gives these results, by probe name, and none for other probes."""
-    return lambda asks: tuple(_finding(ask, given[ask.probe]) for ask in asks if ask.probe in given and not ask.skip)
+    return lambda questions: tuple(
+        _finding(question, given[question.probe])
+        for question in questions
+        if question.probe in given and not question.skip
+    )
 
 
-def unasked(given: Mapping[str, str], asks: tuple[ProbeQuestion, ...]) -> str:
+def unused_answers(given: Mapping[str, str], questions: tuple[ProbeQuestion, ...]) -> str:
     """Return an error for results of probes that do not run; empty if there are none."""
-    asked = {ask.probe for ask in asks if not ask.skip}
+    asked = {question.probe for question in questions if not question.skip}
     left = [name for name in given if name not in asked]
     if not left:
         return ""
@@ -25,14 +29,14 @@ def unasked(given: Mapping[str, str], asks: tuple[ProbeQuestion, ...]) -> str:
     return f"the rule does not run {', '.join(left)}" + (f": {hint}" if hint else "")
 
 
-def _finding(ask: ProbeQuestion, word: str) -> Finding:
+def _finding(question: ProbeQuestion, word: str) -> Finding:
     warning = word == "warning"
     return Finding(
-        probe=ask.probe,
-        kind=ask.kind,
-        target=ask.target,
+        probe=question.probe,
+        kind=question.kind,
+        target=question.target,
         verdict=Verdict.BAD if warning else Verdict(word),
-        headline=f"{ask.target}: {word} (assumed)",
-        question=ask.question,
+        headline=f"{question.target}: {word} (assumed)",
+        query=question.query,
         warning=warning,
     )

@@ -27,7 +27,7 @@ def junit(files: Mapping[Path, Sequence[CaseResult]]) -> str:
         for proof in proofs:
             case = proof.case
             element = ET.SubElement(
-                suite, "testcase", name=clean(case.name), classname=path.stem, line=str(case.place.line)
+                suite, "testcase", name=clean(case.name), classname=path.stem, line=str(case.position.line)
             )
             if proof.verdict == "todo":
                 ET.SubElement(element, "skipped", message="todo")
@@ -36,6 +36,6 @@ def junit(files: Mapping[Path, Sequence[CaseResult]]) -> str:
                 said += [f"{each.field}: expected {each.expected!r}, got {each.got!r}" for each in proof.differences]
                 said = list(map(redact, said))
                 failure = ET.SubElement(element, "failure", message=clean("; ".join(said)))
-                failure.text = clean("\n".join([str(case.place), *said]))
+                failure.text = clean("\n".join([str(case.position), *said]))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"

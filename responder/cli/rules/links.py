@@ -61,11 +61,11 @@ def _of_ours(path: str, runbooks: Runbooks) -> Verdict:
     return LinkStatus.OK, "in the runbook folder"
 
 
-def asked(urls: Iterable[str], ask: Callable[[str], Verdict]) -> dict[str, Verdict]:
-    """Return the result of ``ask`` for each URL, calling it once per page regardless of sections."""
+def check_all(urls: Iterable[str], check: Callable[[str], Verdict]) -> dict[str, Verdict]:
+    """Return the result of ``check`` for each URL, calling it once per page regardless of sections."""
     pages = {url: urldefrag(url).url for url in urls}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = dict(zip(dict.fromkeys(pages.values()), pool.map(ask, dict.fromkeys(pages.values())), strict=True))
+        found = dict(zip(dict.fromkeys(pages.values()), pool.map(check, dict.fromkeys(pages.values())), strict=True))
     return {url: found[page] for url, page in pages.items()}
 
 

@@ -16,7 +16,9 @@ from responder.settings import Settings
 _ACTIVE = {"active": "true", "silenced": "false", "inhibited": "false"}
 
 
-def ask(base: str, cluster: str, matchers: tuple[str, ...], settings: Settings, now: datetime) -> list[Sample]:
+def fetch_samples(
+    base: str, cluster: str, matchers: tuple[str, ...], settings: Settings, now: datetime
+) -> list[Sample]:
     """Return the groups with an active alert that all ``matchers`` match. Raises FatalError if there is none.
 
     ``GET /api/v2/alerts/groups`` (Alertmanager's openapi.yaml). Alertmanager parses and evaluates the matchers.

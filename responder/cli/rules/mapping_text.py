@@ -27,7 +27,7 @@ def lines(found: CoverageReport, *, everything: bool) -> Iterator[str]:
         yield from (f"  {count:>5}  {one_line(source)}" for source, count in sources.most_common())
     if found.idle and found.rows:
         yield click.style("rules matching no alert", bold=True)
-        yield from (f"  {rule.id}  ({rule.place})" for rule in found.idle)
+        yield from (f"  {rule.id}  ({rule.position})" for rule in found.idle)
     yield from _unknown_words(found)
     yield from _nowhere(found, everything=everything)
     yield from (click.style(one_line(f"not read: {problem}"), fg="red") for problem in found.problems)
@@ -35,7 +35,7 @@ def lines(found: CoverageReport, *, everything: bool) -> Iterator[str]:
 
 
 def _sorted(rows: Iterable[AlertMapping]) -> list[AlertMapping]:
-    return sorted(rows, key=lambda row: (-(row.weight or NOTHING).times, row.alert.name, row.severity.rank))
+    return sorted(rows, key=lambda row: (-(row.weight or NOTHING).times, row.alert.name, row.severity.priority))
 
 
 def _line(row: AlertMapping) -> str:

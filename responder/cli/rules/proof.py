@@ -46,9 +46,9 @@ class CaseResult:
         return "todo" if self.case.todo else "ok" if self.good else "FAIL"
 
 
-def prove(case: Case, desk: DecisionContext, runbooks: Runbooks) -> CaseResult:
+def prove(case: Case, context: DecisionContext, runbooks: Runbooks) -> CaseResult:
     """Decide the alerts or every payload of the case, and compare the fields of ``expect``."""
-    traces = tuple(trace(sample, desk, runbooks, case.now, case.findings) for sample in _samples(case))
+    traces = tuple(trace(sample, context, runbooks, case.now, case.findings) for sample in _samples(case))
     problems = [problem for each in traces for problem in each.shown.problems]
     if problems or not traces:
         return CaseResult(case=case, traces=traces, problem="; ".join(problems) or "no alert in the payload")
@@ -114,8 +114,8 @@ def _rule(found: Trace) -> Any:
 
 def _tried(found: Trace) -> str | None:
     assert found.decision is not None
-    trial = found.decision.trial
-    return trial.rule.id if trial else None
+    shadow = found.decision.shadow
+    return shadow.rule.id if shadow else None
 
 
 def _about(found: Trace) -> Mapping[str, str | None]:
@@ -125,7 +125,7 @@ def _about(found: Trace) -> Mapping[str, str | None]:
 
 
 def _asked(found: Trace) -> list[str]:
-    return list(dict.fromkeys(ask.probe for ask in found.asks if not ask.skip))
+    return list(dict.fromkeys(question.probe for question in found.questions if not question.skip))
 
 
 def _read(found: Trace) -> str:

@@ -41,9 +41,9 @@ class RuleCoverage:
 def reach(rules: tuple[Rule, ...], traces: Iterable[Trace]) -> RuleCoverage:
     """Compute the coverage. Every alert of a payload counts; a shadow rule is reached where it would decide."""
     traces = list(traces)
-    rulings = [ruling for each in traces if each.decision for ruling in each.decision.rulings]
-    ends = {each.rule.id for ruling in rulings for each in (ruling, ruling.trial) if each}
-    alerts = [ruling.alert.labels for ruling in rulings]
+    matches = [match for each in traces if each.decision for match in each.decision.matches]
+    ends = {each.rule.id for match in matches for each in (match, match.shadow) if each}
+    alerts = [match.alert.labels for match in matches]
     untried = tuple((rule, matcher) for rule in rules for matcher in _untried(rule, alerts))
     applied = [found for each in traces for found in _applied(each)]
     return RuleCoverage(
@@ -64,14 +64,14 @@ def _applied(found: Trace) -> Iterator[tuple[str, Adjustment]]:
     """Yield the ``adjust`` entries that applied, before and after findings, with the ids of their rules."""
     if found.decision is None:
         return
-    firing = sum(ruling.alert.firing for ruling in found.decision.rulings)
-    for ruling in found.decision.rulings:
-        for rule in (ruling.rule, *([ruling.trial.rule] if ruling.trial else [])):
-            if entry := applying(rule, ruling.alert.labels, firing):
+    firing = sum(match.alert.firing for match in found.decision.matches)
+    for match in found.decision.matches:
+        for rule in (match.rule, *([match.shadow.rule] if match.shadow else [])):
+            if entry := applying(rule, match.alert.labels, firing):
                 yield rule.id, entry
     if turned := found.shown.turned:
         rule = found.decision.rule
-        yield from ((rule.id, entry) for entry in rule.adjust if entry.findings == turned.turn.findings)
+        yield from ((rule.id, entry) for entry in rule.adjust if entry.findings == turned.adjustment.findings)
 
 
 def _untried(rule: Rule, alerts: list[Labels]) -> Iterator[Matcher]:

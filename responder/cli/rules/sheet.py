@@ -96,7 +96,7 @@ def _page(found: CoverageReport) -> Iterator[str]:
     yield "</section>"
     rows = found.rows
     yield from _view("by-name", sorted(rows, key=lambda row: (row.alert.name.lower(), row.alert.source)))
-    yield from _view("by-severity", sorted(rows, key=lambda row: (row.severity.rank, row.alert.name)))
+    yield from _view("by-severity", sorted(rows, key=lambda row: (row.severity.priority, row.alert.name)))
     yield from _view("by-source", sorted(rows, key=lambda row: (row.alert.source, row.alert.line)))
     if found.lately:
         yield from _view("by-times", sorted(rows, key=lambda row: -(row.weight or NOTHING).times))
@@ -155,10 +155,10 @@ def _view(name: str, rows: Iterable[AlertMapping]) -> Iterator[str]:
 
 def _table(rows: Iterable[AlertMapping]) -> Iterator[str]:
     rows = list(rows)
-    weighed = any(row.weight for row in rows)
-    yield f"<table><thead><tr>{_HEAD}{_OFTEN if weighed else ''}</tr></thead><tbody>"
+    flood_verdict = any(row.weight for row in rows)
+    yield f"<table><thead><tr>{_HEAD}{_OFTEN if flood_verdict else ''}</tr></thead><tbody>"
     for row in rows:
-        mark = {1: "bad", 2: "warn"}.get(row.severity.rank, "good")
+        mark = {1: "bad", 2: "warn"}.get(row.severity.priority, "good")
         leads, why = row.leads
         often = f"<td class=n>{row.weight.times:.0f}</td><td class=n>{row.weight.hours:.1f}</td>" if row.weight else ""
         yield (

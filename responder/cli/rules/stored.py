@@ -33,17 +33,17 @@ def find(name: str, settings: Settings) -> StoredIncident:
         incident = incidents.find(connection, name.strip().upper())
         if incident is None:
             raise FatalError(f"no incident {name} in the database")
-        deliveries = history.of_incident(connection, incident.id)
-        told = next((each for each in deliveries if _fires(each)), None)
-    if told is None:
+        notifications = history.of_incident(connection, incident.id)
+        notified = next((each for each in notifications if _fires(each)), None)
+    if notified is None:
         raise FatalError(f"all notifications of {incident.id} with a firing alert have been pruned")
-    source = f"{incident.id}, notification {told.id} of {told.received_at:%Y-%m-%d %H:%M:%SZ}"
-    return StoredIncident(incident, Sample(source, told.body, cluster=told.cluster), told.received_at)
+    source = f"{incident.id}, notification {notified.id} of {notified.received_at:%Y-%m-%d %H:%M:%SZ}"
+    return StoredIncident(incident, Sample(source, notified.body, cluster=notified.cluster), notified.received_at)
 
 
-def _fires(delivery: Notification) -> bool:
+def _fires(notification: Notification) -> bool:
     try:
-        return bool(parse(delivery.body).firing)
+        return bool(parse(notification.body).firing)
     except InvalidPayload:
         return False
 

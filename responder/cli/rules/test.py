@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from responder import bootstrap
-from responder.cli.decision_context import ANY_PROMETHEUS, desk_of
+from responder.cli.decision_context import ANY_PROMETHEUS, decision_context_of
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import RULES, RUNBOOKS
 
@@ -99,9 +99,11 @@ def _run(files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runb
 
     settings = bootstrap.folders_from_environment()
     rules, runbooks = rules or settings.rules, runbooks or settings.runbooks
-    desk, anchors = _desk(rules, runbooks)
+    context, anchors = _context(rules, runbooks)
     sets: list[CaseSet] = [load_cases(path) for path in files or _default(Path(rules) / "tests")]
-    proofs = {each.path: [prove(case, desk, anchors) for case in each.cases if only.search(case.name)] for each in sets}
+    proofs = {
+        each.path: [prove(case, context, anchors) for case in each.cases if only.search(case.name)] for each in sets
+    }
     if only.pattern and not any(proofs.values()):
         raise click.BadParameter(f"no case name matches '{only.pattern}'", param_hint="--run")
     if not any(proofs.values()):
@@ -109,15 +111,15 @@ def _run(files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runb
     traces = [trace for several in proofs.values() for proof in several for trace in proof.traces]
     wanted = max((each.min_rules for each in sets), default=0.0)
     matchers = max((each.min_matchers for each in sets), default=0.0)
-    return _TestRun(proofs, reach(desk.book.rules, traces), wanted, matchers)
+    return _TestRun(proofs, reach(context.book.rules, traces), wanted, matchers)
 
 
-def _desk(rules: str, runbooks: str) -> tuple[DecisionContext, Runbooks]:
+def _context(rules: str, runbooks: str) -> tuple[DecisionContext, Runbooks]:
     """Return a decision context with every channel and a Prometheus, independent of the environment."""
     from responder.settings import Settings
 
-    desk = desk_of(rules, runbooks, Settings(prometheus_url=ANY_PROMETHEUS))
-    return desk, bootstrap.surroundings(runbooks).runbooks or {}
+    context = decision_context_of(rules, runbooks, Settings(prometheus_url=ANY_PROMETHEUS))
+    return context, bootstrap.rule_references(runbooks).runbooks or {}
 
 
 def _default(folder: Path) -> list[Path]:
@@ -136,7 +138,7 @@ def _lines(found: _TestRun, *, coverage: bool) -> Iterator[str]:
             again = "  (passes now: remove todo)" if proof.case.todo and proof.good else ""
             yield f"{verdict} {proof.case.name}{again}"
             if proof.verdict == "FAIL":
-                yield f"     at {proof.case.place}"
+                yield f"     at {proof.case.position}"
                 yield from (f"     {text}" for text in _differences(proof))
                 for each in proof.traces[:1]:
                     yield from (f"     | {line}" for line in lines(each))
@@ -166,7 +168,7 @@ def _coverage(found: _TestRun) -> Iterator[str]:
     yield f"coverage: {reach.share:.1f} % of the rules, minimum {found.wanted:g} %"
     yield f"coverage: {reach.matcher_share:.1f} % of the matchers, minimum {found.wanted_matchers:g} %"
     for rule in reach.unreached:
-        yield f"  rule {rule.id} decides no case ({rule.place})"
+        yield f"  rule {rule.id} decides no case ({rule.position})"
     for rule, matcher in reach.untried:
         said = str(matcher) if len(str(matcher)) <= 72 else f"{str(matcher)[:69]}..."
         yield f"  rule {rule.id}: no case depends on {said}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from responder.cli.preview import Preview, preview
-from responder.cli.rules.fixture import answering, unasked
+from responder.cli.rules.fixture import answering, unused_answers
 from responder.cli.rules.stored import StoredComparison
 from responder.cli.samples import Sample
 from responder.diagnose.contract import ProbeQuestion
@@ -26,9 +26,9 @@ from responder.triage.rule_index import EvaluatedRule
 class Trace:
     """Decision with every step that led to it. ``decision`` is None if the payload is invalid; ``shown`` says why.
 
-    ``asks`` are all probes of the rule, including skipped ones. ``runbook`` is the state of the runbook: ok, no such
-    file, no such section, or none. ``dedup`` is the dedup key, ``gathered`` the labels it covers if the rule gathers
-    several groups. ``truncated`` counts the alerts that max_alerts removed. ``revision`` is that of the rules,
+    ``questions`` are all probes of the rule, including skipped ones. ``runbook`` is the state of the runbook: ok, no
+    such file, no such section, or none. ``dedup`` is the dedup key, ``gathered`` the labels it covers if the rule
+    gathers several groups. ``truncated`` counts the alerts that max_alerts removed. ``revision`` is that of the rules,
     ``stored`` the comparison with a stored incident.
     """
 
@@ -40,7 +40,7 @@ class Trace:
     cluster: str = ""
     gathered: Mapping[str, str] = field(default_factory=dict)
     runbook: str = ""
-    asks: tuple[ProbeQuestion, ...] = ()
+    questions: tuple[ProbeQuestion, ...] = ()
     route: tuple[str, ...] = ()
     title: str = ""
     owner: str = ""
@@ -54,20 +54,20 @@ class Trace:
         return self.shown.severity
 
     @property
-    def held(self) -> str:
+    def suppressed_by(self) -> str:
         """Reason why a paging window holds the page; empty if none does."""
         turned = self.shown.turned
         if turned is not None:
-            return turned.turn.held
-        return self.decision.held if self.decision else ""
+            return turned.adjustment.suppressed_by
+        return self.decision.suppressed_by if self.decision else ""
 
     @property
     def reason(self) -> str:
         """Reason of the severity, and of a held page."""
         if self.decision is None:
             return ""
-        turned, ruling = self.shown.turned, self.decision.ruling.reason
-        return "; ".join(filter(None, (ruling, turned.reason if turned else "", self.held)))
+        turned, match = self.shown.turned, self.decision.match.reason
+        return "; ".join(filter(None, (match, turned.reason if turned else "", self.suppressed_by)))
 
     @property
     def page(self) -> bool:
@@ -78,38 +78,42 @@ class Trace:
     def budget(self) -> float:
         """Maximum wait of the page in seconds: the shortest budget of all severities that findings can lead to."""
         assert self.decision is not None
-        turns = (turn.severity for turn in self.decision.turns)
-        return min(each.page_budget for each in (self.decision.severity, *turns))
+        adjustments = (adjustment.severity for adjustment in self.decision.adjustments)
+        return min(each.page_budget for each in (self.decision.severity, *adjustments))
 
 
 def trace(
-    sample: Sample, desk: DecisionContext, runbooks: Runbooks, now: datetime, findings: Mapping[str, str] | None = None
+    sample: Sample,
+    context: DecisionContext,
+    runbooks: Runbooks,
+    now: datetime,
+    findings: Mapping[str, str] | None = None,
 ) -> Trace:
     """Decide a payload with the triage of ``serve``; no probe runs, nothing is stored or sent.
 
     ``findings`` are assumed probe results by probe name, a word each.
     """
-    shown = preview(sample, desk, now, answering(findings) if findings else None, explain=True)
-    if findings and (problem := unasked(findings, shown.asks)):
+    shown = preview(sample, context, now, answering(findings) if findings else None, explain=True)
+    if findings and (problem := unused_answers(findings, shown.questions)):
         shown = replace(shown, problems=(*shown.problems, problem))
     effects = shown.effects
     if effects is None or effects.decision is None:
         return Trace(shown=shown, decision=None)
     decision = effects.decision
     group = read(Notification(id=1, received_at=now, cluster=sample.cluster, body=sample.body))
-    drafts = effects.drafts
+    drafts = effects.messages
     return Trace(
         shown=shown,
         decision=decision,
         group_key=group.group_key,
         truncated=group.truncated,
         dedup=decision.key or group.dedup_key,
-        gathered={name: decision.ruling.alert.labels.get(name, "") for name in decision.rule.gather if decision.key},
+        gathered={name: decision.match.alert.labels.get(name, "") for name in decision.rule.gather if decision.key},
         cluster=group.cluster,
-        revision=desk.book.revision,
+        revision=context.book.revision,
         runbook=_runbook(decision, runbooks),
-        asks=desk.asks(decision.rule.probes, decision.subject),
-        route=tuple(dict.fromkeys(draft.channel for draft in drafts)),
+        questions=context.questions(decision.rule.probes, decision.subject),
+        route=tuple(dict.fromkeys(rule_files.channel for rule_files in drafts)),
         title=title(effects.content.decision, effects.content.findings) if effects.content else "",
         owner=effects.content.decision.owner if effects.content else decision.rule.owner,
         also=tuple(step.rule.id for step in shown.steps if step.matched is None and _would(step, decision)),
@@ -117,7 +121,7 @@ def trace(
 
 
 def _would(step: EvaluatedRule, decision: Decision) -> bool:
-    return all(holds(matcher, decision.ruling.alert.labels) for matcher in step.rule.matchers)
+    return all(holds(matcher, decision.match.alert.labels) for matcher in step.rule.matchers)
 
 
 def _runbook(decision: Decision, runbooks: Runbooks) -> str:

@@ -17,12 +17,12 @@ def as_json(found: Trace) -> dict[str, Any]:
     decision = found.decision
     if decision is None:
         return {"source": found.shown.source, "problems": redacted(list(found.shown.problems))}
-    rule, subject, alert = decision.rule, decision.subject, decision.ruling.alert
+    rule, subject, alert = decision.rule, decision.subject, decision.match.alert
     element: dict[str, Any] = {
         "source": found.shown.source,
         "problems": list(found.shown.problems),
         "alert": {"labels": _labels(alert.labels), "firing": alert.firing, "starts_at": alert.starts_at.isoformat()},
-        "alerts": len(decision.rulings),
+        "alerts": len(decision.matches),
         "truncated": found.truncated,
         "subject": {
             "service": subject.service,
@@ -33,19 +33,25 @@ def as_json(found: Trace) -> dict[str, Any]:
         },
         "rules": [_step(step, found) for step in found.shown.steps],
         "rule": rule.id,
-        "place": str(rule.place),
+        "place": str(rule.position),
         "action": rule.action.value,
         "severity": decision.severity.name,
-        "severity_reason": decision.ruling.reason,
+        "severity_reason": decision.match.reason,
         "findings": _turned(found),
-        "held": found.held or None,
-        "shadow": str(decision.trial) if decision.trial else None,
+        "held": found.suppressed_by or None,
+        "shadow": str(decision.shadow) if decision.shadow else None,
         "owner": rule.owner or None,
         "note": rule.note or None,
         "runbook": {"target": str(rule.runbook) if rule.runbook else None, "found": found.runbook},
         "probes": [
-            {"name": ask.probe, "kind": ask.kind, "target": ask.target, "question": ask.question, "skip": ask.skip}
-            for ask in found.asks
+            {
+                "name": question.probe,
+                "kind": question.kind,
+                "target": question.target,
+                "question": question.query,
+                "skip": question.skip,
+            }
+            for question in found.questions
         ],
         "page_budget": found.budget,
         "route": list(found.route),
@@ -69,13 +75,13 @@ def _labels(labels: Mapping[str, str]) -> dict[str, str]:
 
 def _turned(found: Trace) -> dict[str, str] | None:
     turned = found.shown.turned
-    return {"severity": turned.turn.severity.name, "reason": turned.reason} if turned else None
+    return {"severity": turned.adjustment.severity.name, "reason": turned.reason} if turned else None
 
 
 def _step(step: EvaluatedRule, found: Trace) -> dict[str, Any]:
     return {
         "rule": step.rule.id,
-        "place": str(step.rule.place),
+        "place": str(step.rule.position),
         "matched": step.matched,
         "failed": str(step.failed) if step.failed else None,
         "got": label_of(step),

@@ -24,11 +24,11 @@ def lines(found: Trace) -> Iterator[str]:
         yield _row("PROBLEM", one_line(problem))
     if decision is None:
         return
-    alert, subject, rule = decision.ruling.alert, decision.subject, decision.rule
+    alert, subject, rule = decision.match.alert, decision.subject, decision.rule
     labels = " ".join(
         f"{name}={redact_value(name, value)}" for name, value in sorted(alert.labels.items()) if name != "alertname"
     )
-    more = f"  and {len(decision.rulings) - 1} more in its group" if len(decision.rulings) > 1 else ""
+    more = f"  and {len(decision.matches) - 1} more in its group" if len(decision.matches) > 1 else ""
     more += f"  and {found.truncated} removed by max_alerts" if found.truncated else ""
     state = "firing" if alert.firing else "resolved"
     name = alert.name or "alert without a name"
@@ -38,16 +38,16 @@ def lines(found: Trace) -> Iterator[str]:
         yield _row("", one_line(f"rejected {rejected}"))
     yield _row("RULES", "the first match decides")
     yield from _steps(found)
-    yield _row("SEVERITY", f"{decision.severity.name}  from rule {rule.id}, {one_line(decision.ruling.reason)}")
+    yield _row("SEVERITY", f"{decision.severity.name}  from rule {rule.id}, {one_line(decision.match.reason)}")
     for entry in rule.adjust if found.shown.turned is None else ():
         if entry.findings:
             yield _row("", f"    {entry_text(entry)}")
     if found.shown.turned is not None:
         yield _row("FINDINGS", one_line(found.shown.turned.reason))
-    if found.held:
-        yield _row("WINDOW", one_line(found.held))
-    if decision.trial:
-        yield _row("SHADOW", one_line(str(decision.trial)))
+    if found.suppressed_by:
+        yield _row("WINDOW", one_line(found.suppressed_by))
+    if decision.shadow:
+        yield _row("SHADOW", one_line(str(decision.shadow)))
     for name, text in (("OWNER", rule.owner), ("NOTE", rule.note)):
         if text:
             yield _row(name, text)
@@ -96,8 +96,8 @@ def _steps(found: Trace) -> Iterator[str]:
             skipped += 1
             continue
         if step.matched:
-            held = " and ".join(map(str, step.rule.matchers)) or "matches everything"
-            text = click.style(f"+ {one_line(held)}  <- chosen ({step.rule.place})", fg="green")
+            suppressed_by = " and ".join(map(str, step.rule.matchers)) or "matches everything"
+            text = click.style(f"+ {one_line(suppressed_by)}  <- chosen ({step.rule.position})", fg="green")
         elif step.shadow:
             text = click.style(f"+ {one_line(in_shadow(found.shown))}", fg="yellow")
         elif step.matched is None:
@@ -114,11 +114,11 @@ def _short(text: str) -> str:
 
 
 def _probes(found: Trace) -> Iterator[str]:
-    if not found.asks:
+    if not found.questions:
         yield _row("PROBES", "none")
-    for number, ask in enumerate(found.asks):
-        what = f"{ask.probe:<20} {ask.kind:<7} {one_line(ask.question or ask.target)}"
-        yield _row("" if number else "PROBES", what + (f"  [skipped: {ask.skip}]" if ask.skip else ""))
+    for number, question in enumerate(found.questions):
+        what = f"{question.probe:<20} {question.kind:<7} {one_line(question.query or question.target)}"
+        yield _row("" if number else "PROBES", what + (f"  [skipped: {question.skip}]" if question.skip else ""))
 
 
 def _route(found: Trace) -> str:
@@ -127,9 +127,9 @@ def _route(found: Trace) -> str:
         return "no message"
     severity = found.severity or decision.severity
     paging = pagers({})
-    told = ", ".join(f"{name} {severity.pagerduty}" if name in paging else name for name in found.route)
+    notified = ", ".join(f"{name} {severity.pagerduty}" if name in paging else name for name in found.route)
     pages = "pages on-call" if found.page else "does not page"
-    return f"{told}; {pages}; waits up to {found.budget:g} s for probes"
+    return f"{notified}; {pages}; waits up to {found.budget:g} s for probes"
 
 
 def _row(name: str, text: str) -> str:

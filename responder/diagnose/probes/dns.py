@@ -48,13 +48,13 @@ def check(spec: DnsSpec) -> tuple[str, ...]:
     return problems
 
 
-def asks(probe: ProbeSpec[DnsSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
+def questions(probe: ProbeSpec[DnsSpec], probe_context: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """Plan the lookup of the service's host, or of the literal name."""
     spec = probe.spec
-    place: Endpoint | None
+    endpoint: Endpoint | None
     if spec.name == HEALTH:
-        target, place, skip = locate(HEALTH, scene)
-        host, port = (place.host, place.port) if place else (HEALTH, None)
+        target, endpoint, skip = locate(HEALTH, probe_context)
+        host, port = (endpoint.host, endpoint.port) if endpoint else (HEALTH, None)
     else:
         target, skip, host, port = spec.name, "", spec.name, None
     at = f" at {spec.server}" if spec.server else ""
@@ -63,7 +63,7 @@ def asks(probe: ProbeSpec[DnsSpec], scene: ProbeContext) -> tuple[ProbeQuestion,
             probe=probe.name,
             kind="dns",
             target=target,
-            question=f"A and AAAA of {host}{at}",
+            query=f"A and AAAA of {host}{at}",
             timeout=probe.timeout,
             skip=skip,
             wire=DnsQuery(host, port, spec.server),
@@ -71,13 +71,13 @@ def asks(probe: ProbeSpec[DnsSpec], scene: ProbeContext) -> tuple[ProbeQuestion,
     )
 
 
-def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
+def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     """Addresses are ok; a name that does not exist is bad; servers that fail or are silent are unknown."""
-    wire: DnsQuery = ask.wire
+    wire: DnsQuery = question.wire
     began = tools.clock.monotonic()
     known = "" if wire.server else _known(wire, tools)
     if known:
-        return answer(ask, Verdict.OK, known)
+        return answer(question, Verdict.OK, known)
     import dns.exception
     import dns.resolver
 
@@ -85,23 +85,25 @@ def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
         found = _resolver(wire.server).resolve_name(wire.host, lifetime=deadline.left(began), search=not wire.server)
         addresses = tuple(sorted(found.addresses()))
     except dns.resolver.NXDOMAIN:
-        return _absent(ask, "the name does not exist (NXDOMAIN)", began, deadline, tools)
+        return _absent(question, "the name does not exist (NXDOMAIN)", began, deadline, tools)
     except dns.resolver.NoAnswer:
-        return _absent(ask, "the name has no address", began, deadline, tools)
+        return _absent(question, "the name has no address", began, deadline, tools)
     except dns.resolver.LifetimeTimeout:
         took = tools.clock.monotonic() - began
-        return answer(ask, Verdict.UNKNOWN, f"no DNS answer within {span(took)}", duration=took)
+        return answer(question, Verdict.UNKNOWN, f"no DNS answer within {span(took)}", duration=took)
     except dns.resolver.NoNameservers as error:
         took = tools.clock.monotonic() - began
         rcodes = "SERVFAIL" if "SERVFAIL" in str(error) else "no usable answer"
         fact = f"the name servers fail ({rcodes}) after {span(took)}"
-        return answer(ask, Verdict.UNKNOWN, fact, detail=str(error), duration=took)
+        return answer(question, Verdict.UNKNOWN, fact, detail=str(error), duration=took)
     except (dns.exception.DNSException, OSError, ValueError) as error:
         took = tools.clock.monotonic() - began
         fact = f"the lookup failed after {span(took)}: {type(error).__name__}"
-        return answer(ask, Verdict.UNKNOWN, fact, detail=str(error), duration=took)
+        return answer(question, Verdict.UNKNOWN, fact, detail=str(error), duration=took)
     took = tools.clock.monotonic() - began
-    return answer(ask, Verdict.OK, f"{_listed(addresses)} in {span(took)}", detail="\n".join(addresses), duration=took)
+    return answer(
+        question, Verdict.OK, f"{_listed(addresses)} in {span(took)}", detail="\n".join(addresses), duration=took
+    )
 
 
 def _resolver(server: str) -> dns.resolver.Resolver:
@@ -128,17 +130,17 @@ def _known(wire: DnsQuery, tools: ProbeTools) -> str:
     return ""
 
 
-def _absent(ask: ProbeQuestion, fact: str, began: float, deadline: Deadline, tools: ProbeTools) -> Finding:
+def _absent(question: ProbeQuestion, fact: str, began: float, deadline: Deadline, tools: ProbeTools) -> Finding:
     """DNS has no address: bad, unless the machine's hosts file has one."""
-    wire: DnsQuery = ask.wire
+    wire: DnsQuery = question.wire
     took = tools.clock.monotonic() - began
     if not wire.server:
         try:
             addresses = tools.outgoing.resolve(wire.host, wire.port or 0, deadline)
         except UnreachableError:
-            return unreachable(ask, UnreachableError(fact), took, Verdict.BAD)
-        return answer(ask, Verdict.OK, f"{_listed(addresses)} from the hosts file", duration=took)
-    return unreachable(ask, UnreachableError(fact), took, Verdict.BAD)
+            return unreachable(question, UnreachableError(fact), took, Verdict.BAD)
+        return answer(question, Verdict.OK, f"{_listed(addresses)} from the hosts file", duration=took)
+    return unreachable(question, UnreachableError(fact), took, Verdict.BAD)
 
 
 def _listed(addresses: tuple[str, ...]) -> str:
@@ -146,4 +148,4 @@ def _listed(addresses: tuple[str, ...]) -> str:
     return ", ".join(addresses[:_SHOWN]) + more
 
 
-KIND = ProbeKind(name="dns", spec=DnsSpec, check=check, asks=asks, look=look, opening=b"")
+KIND = ProbeKind(name="dns", spec=DnsSpec, check=check, questions=questions, run=run, opening=b"")

@@ -16,7 +16,7 @@ from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.message import Request, Response
 from responder.model.rule import ProbeSpec, Service
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 from responder.outgoing import UnreachableError
 
 _CAP = 65536
@@ -67,14 +67,14 @@ def check(spec: HttpSpec) -> tuple[str, ...]:
     )
 
 
-def asks(probe: ProbeSpec[HttpSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
+def questions(probe: ProbeSpec[HttpSpec], probe_context: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """Plan a check for each service, or one for the literal address."""
     spec = probe.spec
     if not spec.url.startswith(HEALTH):
         return (_ask(probe, spec, endpoint(spec.url).host, spec.url, ""),)
-    services, skip = _services(spec.of, scene)
+    services, skip = _services(spec.of, probe_context)
     if skip:
-        return (_ask(probe, spec, subject_name(scene), spec.url, skip),)
+        return (_ask(probe, spec, subject_name(probe_context), spec.url, skip),)
     return tuple(_about(probe, spec, service) for service in services)
 
 
@@ -91,41 +91,41 @@ def _ask(probe: ProbeSpec[HttpSpec], spec: HttpSpec, target: str, url: str, skip
         probe=probe.name,
         kind="http",
         target=target,
-        question=f"GET {url}",
+        query=f"GET {url}",
         timeout=probe.timeout,
         link="" if skip else url,
         skip=skip,
         wire=HttpQuery(url, spec),
-        place=urlsplit(url).netloc,
+        endpoint=urlsplit(url).netloc,
     )
 
 
-def _services(of: str, scene: ProbeContext) -> tuple[tuple[Service, ...], str]:
+def _services(of: str, probe_context: ProbeContext) -> tuple[tuple[Service, ...], str]:
     if of == "all":
-        return tuple(scene.services.values()), "" if scene.services else "the catalog is empty"
-    service = service_of(scene)
+        return tuple(probe_context.services.values()), "" if probe_context.services else "the catalog is empty"
+    service = service_of(probe_context)
     if service is None:
         return (), UNKNOWN_SERVICE
     if of == "service":
         return (service,), ""
-    found = tuple(scene.services[name] for name in service.depends_on if name in scene.services)
+    found = tuple(probe_context.services[name] for name in service.depends_on if name in probe_context.services)
     return found, "" if found else "no dependencies listed"
 
 
-def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
+def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     """Run the check. No response, or one of another kind than expected, is unknown; one that differs is bad."""
-    wire: HttpQuery = ask.wire
+    wire: HttpQuery = question.wire
     began = tools.clock.monotonic()
     try:
         response = tools.outgoing.send(Request(wire.url, b"", {"Accept": _ACCEPT}, "GET"), deadline, _CAP)
     except UnreachableError as error:
-        return unreachable(ask, error, tools.clock.monotonic() - began)
+        return unreachable(question, error, tools.clock.monotonic() - began)
     took = tools.clock.monotonic() - began
     if wire.spec.health:
         verdict, fact, detail = judge(response.status, _json(response), span(took))
     else:
         verdict, fact, detail = _judge(wire.spec, response, span(took))
-    return answer(ask, verdict, fact, detail=detail, duration=took, names_target=True)
+    return answer(question, verdict, fact, detail=detail, duration=took, names_target=True)
 
 
 def _judge(spec: HttpSpec, response: Response, took: str) -> tuple[Verdict, str, str]:
@@ -159,7 +159,7 @@ def _differs(body: Any, path: str, wanted: Scalar) -> str:
     if value == wanted and isinstance(value, bool) is isinstance(wanted, bool):
         return ""
     shown = json.dumps(value) if not isinstance(value, (dict, list)) else type(value).__name__
-    return f"{path} is {tidy_line(shown, 80)}, expected {json.dumps(wanted)}"
+    return f"{path} is {sanitize_line(shown, 80)}, expected {json.dumps(wanted)}"
 
 
 def _json(response: Response) -> Any:
@@ -173,7 +173,7 @@ def _excerpt(response: Response) -> str:
     return response.body[:2048].decode("utf-8", "replace")
 
 
-KIND = ProbeKind(name="http", spec=HttpSpec, check=check, asks=asks, look=look, opening=b"GET ")
+KIND = ProbeKind(name="http", spec=HttpSpec, check=check, questions=questions, run=run, opening=b"GET ")
 
 
 # By default these two come with 503 and all others with 200, UNKNOWN included, and any mapping can be configured:
@@ -191,7 +191,7 @@ def judge(status: int, body: Any, took: str) -> tuple[Verdict, str, str]:
         return Verdict.UNKNOWN, f"{status} in {took}, but no health status in the body", ""
     components = _components(body)
     leaves = _unwell(components)
-    fact = f"{status} {tidy_line(word, 30)} in {took}"
+    fact = f"{status} {sanitize_line(word, 30)} in {took}"
     lines = [f"{name}: {state}" + (f", {error}" if error else "") for name, state, error in leaves]
     verdict = _verdict(status, word, leaves)
     if verdict is Verdict.OK:
@@ -236,11 +236,11 @@ def _unwell(components: dict[str, Any]) -> list[tuple[str, str, str]]:
         if below:
             waiting += [(f"{name}/{part}"[:80], each) for part, each in below.items()]
         elif component.get("status") != "UP":
-            found.append((tidy_line(name, 60), tidy_line(str(component.get("status")), 30), _error(component)))
+            found.append((sanitize_line(name, 60), sanitize_line(str(component.get("status")), 30), _error(component)))
     return sorted(found, key=lambda leaf: leaf[1] not in _DOWN)
 
 
 def _error(component: dict[str, Any]) -> str:
     details = component.get("details")
     error = details.get("error") if isinstance(details, dict) else None
-    return tidy_line(_PACKAGE.sub("", error), 80) if isinstance(error, str) else ""
+    return sanitize_line(_PACKAGE.sub("", error), 80) if isinstance(error, str) else ""

@@ -104,41 +104,41 @@ def _window(spec: PromqlSpec) -> tuple[int, int]:
     return window, int(seconds_of(spec.step)) if spec.step else max(1, window // _USUAL_POINTS)
 
 
-def asks(probe: ProbeSpec[PromqlSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
+def questions(probe: ProbeSpec[PromqlSpec], probe_context: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """Plan the query; skipped if a label is missing or there is no Prometheus."""
     spec = probe.spec
     names = {slot.name for slot in promql_text.scan(spec.expr)[0]}
-    values, skip = _values(names, scene)
+    values, skip = _values(names, probe_context)
     expr = spec.expr if skip else promql_text.fill(spec.expr, values, values.get(promql_text.SELECTOR, ""))
-    base = scene.prometheus_url.rstrip("/")
+    base = probe_context.prometheus_url.rstrip("/")
     window, step = _window(spec)
     over = f" over {spec.range} by {span(step)}" if window else ""
     return (
         ProbeQuestion(
             probe=probe.name,
             kind="promql",
-            target=subject_name(scene),
-            question=expr + over,
+            target=subject_name(probe_context),
+            query=expr + over,
             timeout=probe.timeout,
             link="" if skip or not base else _link(base, expr, spec.range),
             skip=skip or ("" if base else "no Prometheus is configured"),
             wire=PromqlQuery(
                 base=base, expr=expr, window=window, step=step, words=spec.headline or probe.name, spec=spec
             ),
-            place=base,
+            endpoint=base,
         ),
     )
 
 
-def _values(names: set[str], scene: ProbeContext) -> tuple[Mapping[str, str], str]:
+def _values(names: set[str], probe_context: ProbeContext) -> tuple[Mapping[str, str], str]:
     """Return the value of each placeholder, or the reason to skip the query."""
-    subject = scene.subject
+    subject = probe_context.subject
     values = dict(subject.values)
     if subject.service is not None:
         values["service"] = subject.service
     values["namespace"] = subject.namespace
     if promql_text.SELECTOR in names:
-        service = service_of(scene)
+        service = service_of(probe_context)
         if service is None:
             return {}, UNKNOWN_SERVICE
         values[promql_text.SELECTOR] = service.selector or (
@@ -163,19 +163,19 @@ def _link(base: str, expr: str, window: str) -> str:
     return f"{bare}/graph?{urlencode({'g0.expr': expr} | over)}"
 
 
-def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
+def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     """Run the query; the worst series decides. No data, NaN, errors and partial answers are unknown, never ok."""
-    wire: PromqlQuery = ask.wire
+    wire: PromqlQuery = question.wire
     began = tools.clock.monotonic()
     now = tools.clock.now().timestamp()
     try:
-        response = tools.outgoing.ask(_request(wire, now, deadline.left(began)), deadline, _CAP)
+        response = tools.outgoing.query(_request(wire, now, deadline.left(began)), deadline, _CAP)
         found, doubts = promql_text.read(response.status, response.body, _CAP)
     except UnreachableError as error:
-        return unreachable(ask, UnreachableError(f"Prometheus: {error}"), tools.clock.monotonic() - began)
+        return unreachable(question, UnreachableError(f"Prometheus: {error}"), tools.clock.monotonic() - began)
     except PromqlError as error:
         took = tools.clock.monotonic() - began
-        return answer(ask, Verdict.UNKNOWN, str(error), detail=error.detail, duration=took)
+        return answer(question, Verdict.UNKNOWN, str(error), detail=error.detail, duration=took)
     took = tools.clock.monotonic() - began
     ranked = sorted(found, key=lambda each: each.latest, reverse=wire.spec.when == "above")
     lines = [_line(each, wire.spec.unit) for each in ranked[:_SHOWN]]
@@ -188,14 +188,14 @@ def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     silent = _silent(worst, wire, now)
     if silent:
         fact = f"no data for {span(silent)}, last value {figure(worst.latest, wire.spec.unit)}"
-        return answer(ask, Verdict.UNKNOWN, fact, detail=detail, duration=took, points=points)
+        return answer(question, Verdict.UNKNOWN, fact, detail=detail, duration=took, points=points)
     verdict, warning, limit = _judge(worst.latest, wire.spec)
     judged = wire.spec.warn is not None or wire.spec.bad is not None
     words = wire.spec.bad_headline if verdict is Verdict.BAD and wire.spec.bad_headline else wire.words
     fact = _fact(words, wire.spec, ranked, limit, judged=judged)
     if verdict is Verdict.OK and judged and doubts:
         verdict, fact = Verdict.UNKNOWN, f"{fact}, but {doubts}"
-    return answer(ask, verdict, fact, detail=detail, duration=took, warning=warning, judged=judged, points=points)
+    return answer(question, verdict, fact, detail=detail, duration=took, warning=warning, judged=judged, points=points)
 
 
 def _silent(found: Series, wire: PromqlQuery, now: float) -> float:
@@ -287,4 +287,4 @@ def _line(found: Series, unit: str) -> str:
     return f"{figure(found.latest, unit)} {{{found.name}}}"
 
 
-KIND = ProbeKind(name="promql", spec=PromqlSpec, check=check, asks=asks, look=look, opening=b"GET ")
+KIND = ProbeKind(name="promql", spec=PromqlSpec, check=check, questions=questions, run=run, opening=b"GET ")

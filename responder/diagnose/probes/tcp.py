@@ -27,37 +27,37 @@ def check(spec: TcpSpec) -> tuple[str, ...]:
     return check_target("target", spec.target)
 
 
-def asks(probe: ProbeSpec[TcpSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
+def questions(probe: ProbeSpec[TcpSpec], probe_context: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """Plan the check of the service, or of the literal address."""
     spec = probe.spec
-    name, place, skip = locate(spec.target, scene)
-    where = join_address(place.host, place.port) if place else spec.target
+    name, endpoint, skip = locate(spec.target, probe_context)
+    where = join_address(endpoint.host, endpoint.port) if endpoint else spec.target
     return (
         ProbeQuestion(
             probe=probe.name,
             kind="tcp",
             target=name,
-            question=f"TCP connect {where}",
+            query=f"TCP connect {where}",
             timeout=probe.timeout,
             skip=skip,
-            wire=place,
-            place=where,
+            wire=endpoint,
+            endpoint=where,
         ),
     )
 
 
-def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
+def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     """Connected is ok; refused is bad, for the host did answer; anything else is unknown."""
-    place: Endpoint = ask.wire
+    endpoint: Endpoint = question.wire
     began = tools.clock.monotonic()
     try:
-        tools.outgoing.connect(place.host, place.port, deadline).close()
+        tools.outgoing.connect(endpoint.host, endpoint.port, deadline).close()
     except UnreachableError as error:
         verdict = Verdict.BAD if error.refused else Verdict.UNKNOWN
-        fact = UnreachableError(f"port {place.port} refuses connections") if error.refused else error
-        return unreachable(ask, fact, tools.clock.monotonic() - began, verdict)
+        fact = UnreachableError(f"port {endpoint.port} refuses connections") if error.refused else error
+        return unreachable(question, fact, tools.clock.monotonic() - began, verdict)
     took = tools.clock.monotonic() - began
-    return answer(ask, Verdict.OK, f"port {place.port} accepts connections in {span(took)}", duration=took)
+    return answer(question, Verdict.OK, f"port {endpoint.port} accepts connections in {span(took)}", duration=took)
 
 
-KIND = ProbeKind(name="tcp", spec=TcpSpec, check=check, asks=asks, look=look, opening=b"")
+KIND = ProbeKind(name="tcp", spec=TcpSpec, check=check, questions=questions, run=run, opening=b"")

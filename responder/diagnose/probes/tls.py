@@ -14,7 +14,7 @@ from responder.diagnose.plan import HEALTH, Endpoint, check_target, locate
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import ProbeSpec
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 from responder.outgoing import UnreachableError, join_address
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class TlsSpec:
 class TlsQuery:
     """Endpoint and thresholds of a handshake."""
 
-    place: Endpoint | None
+    endpoint: Endpoint | None
     spec: TlsSpec
 
 
@@ -62,46 +62,46 @@ def check(spec: TlsSpec) -> tuple[str, ...]:
     return problems
 
 
-def asks(probe: ProbeSpec[TlsSpec], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
+def questions(probe: ProbeSpec[TlsSpec], probe_context: ProbeContext) -> tuple[ProbeQuestion, ...]:
     """Plan the check of the service, or of the literal address."""
     spec = probe.spec
-    name, place, skip = locate(spec.target, scene)
-    if place and place.secure is False:
+    name, endpoint, skip = locate(spec.target, probe_context)
+    if endpoint and endpoint.secure is False:
         skip = "no TLS on http://"
-    where = join_address(place.host, place.port) if place else spec.target
+    where = join_address(endpoint.host, endpoint.port) if endpoint else spec.target
     return (
         ProbeQuestion(
             probe=probe.name,
             kind="tls",
             target=name,
-            question=f"TLS handshake with {where}",
+            query=f"TLS handshake with {where}",
             timeout=probe.timeout,
             skip=skip,
-            wire=TlsQuery(place, spec),
-            place=where,
+            wire=TlsQuery(endpoint, spec),
+            endpoint=where,
         ),
     )
 
 
-def look(ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
+def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     """Expired, expiring, for another name or not trusted is bad; no handshake is unknown."""
-    wire: TlsQuery = ask.wire
+    wire: TlsQuery = question.wire
     began = tools.clock.monotonic()
-    place = wire.place
-    if place is None:
-        return answer(ask, Verdict.UNKNOWN, "no address known")
+    endpoint = wire.endpoint
+    if endpoint is None:
+        return answer(question, Verdict.UNKNOWN, "no address known")
     try:
-        leaf = _leaf(_handshake(place, _anything_goes(), deadline, tools))
-        distrust = _distrust(place, deadline, tools)
+        leaf = _leaf(_handshake(endpoint, _anything_goes(), deadline, tools))
+        distrust = _distrust(endpoint, deadline, tools)
     except UnreachableError as error:
-        return unreachable(ask, error, tools.clock.monotonic() - began)
+        return unreachable(question, error, tools.clock.monotonic() - began)
     except ValueError as error:
         took = tools.clock.monotonic() - began
         fact = f"the certificate cannot be read after {span(took)}"
-        return answer(ask, Verdict.UNKNOWN, fact, detail=str(error), duration=took)
+        return answer(question, Verdict.UNKNOWN, fact, detail=str(error), duration=took)
     took = tools.clock.monotonic() - began
     verdict, warning, fact = _judge(leaf, distrust, wire.spec, tools.clock.now())
-    return answer(ask, verdict, fact, detail=_detail(leaf, distrust), duration=took, warning=warning)
+    return answer(question, verdict, fact, detail=_detail(leaf, distrust), duration=took, warning=warning)
 
 
 def _judge(leaf: LeafCertificate, distrust: str, spec: TlsSpec, now: datetime) -> tuple[Verdict, bool, str]:
@@ -130,12 +130,12 @@ def _detail(leaf: LeafCertificate, distrust: str) -> str:
     return "\n".join(lines)
 
 
-def _handshake(place: Endpoint, context: ssl.SSLContext, deadline: Deadline, tools: ProbeTools) -> bytes:
+def _handshake(endpoint: Endpoint, context: ssl.SSLContext, deadline: Deadline, tools: ProbeTools) -> bytes:
     """Return the server's certificate in DER. Raises UnreachableError or SSLCertVerificationError."""
-    connection = tools.outgoing.connect(place.host, place.port, deadline)
+    connection = tools.outgoing.connect(endpoint.host, endpoint.port, deadline)
     budget = connection.gettimeout() or 0.0
     try:
-        with connection, context.wrap_socket(connection, server_hostname=place.host) as secure:
+        with connection, context.wrap_socket(connection, server_hostname=endpoint.host) as secure:
             return secure.getpeercert(binary_form=True) or b""
     except ssl.SSLCertVerificationError:
         raise
@@ -148,13 +148,13 @@ def _handshake(place: Endpoint, context: ssl.SSLContext, deadline: Deadline, too
         raise UnreachableError(f"no TLS handshake: {(error.strerror or 'connection lost').lower()}") from error
 
 
-def _distrust(place: Endpoint, deadline: Deadline, tools: ProbeTools) -> str:
+def _distrust(endpoint: Endpoint, deadline: Deadline, tools: ProbeTools) -> str:
     """Return the reason why the verifying handshake fails, empty if it succeeds."""
     try:
-        _handshake(place, tools.outgoing.tls, deadline, tools)
+        _handshake(endpoint, tools.outgoing.tls, deadline, tools)
     except ssl.SSLCertVerificationError as error:
         if error.verify_code in _HOSTNAME_MISMATCH:
-            return f"certificate is not for {place.host}"
+            return f"certificate is not for {endpoint.host}"
         return f"certificate not trusted: {error.verify_message}"
     return ""
 
@@ -192,7 +192,9 @@ def _common_name(name: x509.Name) -> str:
     from cryptography.x509.oid import NameOID
 
     found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return tidy_line(str(found[0].value) if found else name.rfc4514_string(), 40) or "unnamed"
+    return sanitize_line(str(found[0].value) if found else name.rfc4514_string(), 40) or "unnamed"
 
 
-KIND = ProbeKind(name="tls", spec=TlsSpec, check=check, asks=asks, look=look, opening=b"\x16\x03")  # a handshake record
+KIND = ProbeKind(
+    name="tls", spec=TlsSpec, check=check, questions=questions, run=run, opening=b"\x16\x03"
+)  # a handshake record

@@ -60,7 +60,7 @@ class DecisionContext:
     channels: Mapping[str, Channel]
     links: LinkBuilder
     prometheus_url: str
-    patience: Timing = USUAL
+    timing: Timing = USUAL
     _plans: dict[str, tuple[ProbeQuestion, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -69,7 +69,7 @@ class DecisionContext:
         return pagers(self.channels)
 
     @property
-    def everybody(self) -> list[Channel]:
+    def all_channels(self) -> list[Channel]:
         """Every channel that rules may name, or all channels if rules may name none."""
         every = list(self.channels.values())
         return [channel for channel in every if channel.use is Use.RULES] or every
@@ -77,13 +77,13 @@ class DecisionContext:
     @property
     def worst(self) -> Severity:
         """The worst severity, used for alerts whose severity is unknown."""
-        return min(self.book.severities.values(), key=lambda severity: severity.rank)
+        return min(self.book.severities.values(), key=lambda severity: severity.priority)
 
     def configured(self, names: Iterable[str]) -> tuple[Channel, ...]:
         """Return the channels of these names, in their order, without those that are not configured."""
         return tuple(self.channels[name] for name in names if name in self.channels)
 
-    def asks(self, names: tuple[str, ...], subject: Subject) -> tuple[ProbeQuestion, ...]:
+    def questions(self, names: tuple[str, ...], subject: Subject) -> tuple[ProbeQuestion, ...]:
         """Return the checks that the named probes make of a subject.
 
         Cached, since triage needs to know which probes can run and diagnosis runs them a moment later.
@@ -92,8 +92,10 @@ class DecisionContext:
         key = repr((names, about))
         planned = self._plans.get(key)
         if planned is None:
-            scene = ProbeContext(subject=subject, services=self.book.services, prometheus_url=self.prometheus_url)
-            planned = plan(names, self.book, self.probe_kinds, scene)
+            probe_context = ProbeContext(
+                subject=subject, services=self.book.services, prometheus_url=self.prometheus_url
+            )
+            planned = plan(names, self.book, self.probe_kinds, probe_context)
             if len(self._plans) >= PLANS:
                 self._plans.clear()
             self._plans[key] = planned
@@ -106,7 +108,7 @@ _log = structlog.get_logger()
 NOTHING = History()
 
 
-def history_of(group: AlertGroup, desk: DecisionContext, get: Callable[[str], History], home: str) -> History:
+def history_of(group: AlertGroup, context: DecisionContext, get: Callable[[str], History], home: str) -> History:
     """Return the history of a group.
 
     ``home`` is the dedup key of the incident that it was gathered into, empty if there is none; ``get`` returns the
@@ -116,7 +118,7 @@ def history_of(group: AlertGroup, desk: DecisionContext, get: Callable[[str], Hi
     known = open_of(group, get, home)
     if known.incident is not None:
         return known
-    key = key_of(group, desk.matching) if desk.book.gathers else ""
+    key = key_of(group, context.matching) if context.book.gathers else ""
     return get(key or group.dedup_key)
 
 
@@ -130,11 +132,11 @@ class GroupHistories:
     """The histories of a batch, read from the database and updated by each decision of the batch."""
 
     def __init__(
-        self, connection: Connection, groups: Collection[AlertGroup], desk: DecisionContext, now: datetime
+        self, connection: Connection, groups: Collection[AlertGroup], context: DecisionContext, now: datetime
     ) -> None:
         own = {group.dedup_key for group in groups}
         joined = incidents.gathering(connection, own)
-        keys = {key for group in groups if (key := _key(group, desk))} if desk.book.gathers else set()
+        keys = {key for group in groups if (key := _key(group, context))} if context.book.gathers else set()
         failures = {SHARED, *map(failure_key, groups)}
         latest = incidents.latest(connection, own | keys | failures)
         latest |= {each.dedup_key: each for each in joined.values()}
@@ -142,7 +144,7 @@ class GroupHistories:
         over = [key for key, each in latest.items() if not each.open]
         times = incidents.often(connection, over, now - timedelta(days=HISTORY_DAYS)) if over else {}
         self._connection = connection
-        self._desk = desk
+        self._context = context
         self._homes = {group: incident.dedup_key for group, incident in joined.items()}
         self._known = {
             key: History(incident, known.get(incident.id), times.get(key, 0)) for key, incident in latest.items()
@@ -153,7 +155,7 @@ class GroupHistories:
     def of(self, group: AlertGroup) -> History:
         """Return the history of a group."""
         home = self._homes.get(group.dedup_key, "")
-        return history_of(group, self._desk, lambda key: self._known.get(key, NOTHING), home)
+        return history_of(group, self._context, lambda key: self._known.get(key, NOTHING), home)
 
     def own(self, group: AlertGroup) -> History:
         """Return the history of the open incident that a group belongs to, found without any rule."""
@@ -193,10 +195,10 @@ class GroupHistories:
         return [incident for incident in self._touched.values() if incident.id in self._stored]
 
 
-def _key(group: AlertGroup, desk: DecisionContext) -> str:
+def _key(group: AlertGroup, context: DecisionContext) -> str:
     """Return the key of the incident that a group is gathered into; empty if computing it fails, to spare the batch."""
     try:
-        return key_of(group, desk.matching)
+        return key_of(group, context.matching)
     except Exception as error:  # noqa: BLE001 - triage of this group raises the same and handles it
         _log.error("triage.broken_key", group=group.dedup_key, exc_info=error)
         return ""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from responder.engine.effects.context import DecisionContext
-from responder.engine.effects.page import messages, page_after
+from responder.engine.effects.page import messages_for, page_after
 from responder.engine.effects.without_notification import paged
 from responder.model.content import IncidentContent
 from responder.model.delivery import Effects, IncidentChanges, Notification
@@ -35,76 +35,82 @@ class FloodUpdate:
 
     flood: FloodCounter
     content: IncidentContent | None = None
-    drafts: tuple[OutboxMessage, ...] = ()
+    messages: tuple[OutboxMessage, ...] = ()
 
 
-def tell(flood: FloodCounter, desk: DecisionContext, now: datetime) -> FloodUpdate:
+def flood_messages(flood: FloodCounter, context: DecisionContext, now: datetime) -> FloodUpdate:
     """Return the messages of an active flood. Pure.
 
     Each channel gets one page, which waits for GATHER to collect more of the flood, and then updates at growing
     intervals. Channels that page get no updates: a trigger on an open incident does not page.
     """
-    if not flood.held:
+    if not flood.in_digest:
         return FloodUpdate(flood=flood)
-    severity = severity_of(flood, desk)
+    severity = severity_of(flood, context)
     seconds = now.timestamp()
-    heard = replace(flood, told=flood.channels, told_held=flood.held)
-    content = digest(flood, severity, desk.book, now)
-    own, rank = (flood.digest, dedup_key(flood.digest)), severity.rank
-    if added := [name for name in flood.channels if name not in flood.told]:
-        to, due_at = desk.configured(added), now + GATHER
-        drafts = messages(*own, MessageKind.START, counted(flood), to, rank=rank, due_at=due_at, enrich=True)
-        return FloodUpdate(flood=replace(heard, told_at=seconds), content=content, drafts=drafts)
-    if flood.held > flood.told_held and seconds - flood.told_at < GATHER.total_seconds():
-        return FloodUpdate(flood=heard, content=content)
+    notified = replace(flood, notified=flood.channels, notified_in_digest=flood.in_digest)
+    content = digest(flood, severity, context.book, now)
+    own, priority = (flood.digest, dedup_key(flood.digest)), severity.priority
+    if added := [name for name in flood.channels if name not in flood.notified]:
+        to, due_at = context.configured(added), now + GATHER
+        messages = messages_for(
+            *own, MessageKind.START, counted(flood), to, priority=priority, due_at=due_at, enrich=True
+        )
+        return FloodUpdate(flood=replace(notified, notified_at=seconds), content=content, messages=messages)
+    if flood.in_digest > flood.notified_in_digest and seconds - flood.notified_at < GATHER.total_seconds():
+        return FloodUpdate(flood=notified, content=content)
     if not due(flood, now):
         return FloodUpdate(flood=flood)
-    to = desk.configured(name for name in flood.told if name not in desk.pagers)
-    drafts = messages(*own, MessageKind.UPDATE, continues(flood, severity, now), to, rank=rank, due_at=now)
-    return FloodUpdate(flood=replace(heard, told_at=seconds, updates=flood.updates + 1), content=content, drafts=drafts)
+    to = context.configured(name for name in flood.notified if name not in context.pagers)
+    messages = messages_for(
+        *own, MessageKind.UPDATE, continues(flood, severity, now), to, priority=priority, due_at=now
+    )
+    return FloodUpdate(
+        flood=replace(notified, notified_at=seconds, updates=flood.updates + 1), content=content, messages=messages
+    )
 
 
-def told(changed: Iterable[FloodCounter], desk: DecisionContext, now: datetime) -> IncidentChanges:
+def flood_changes(changed: Iterable[FloodCounter], context: DecisionContext, now: datetime) -> IncidentChanges:
     """Return the floods to save, and the messages about them."""
-    every = [tell(flood, desk, now) for flood in changed]
+    every = [flood_messages(flood, context, now) for flood in changed]
     return IncidentChanges(
-        effects=[Effects(content=each.content, drafts=each.drafts) for each in every if each.content],
+        effects=[Effects(content=each.content, messages=each.messages) for each in every if each.content],
         floods=[each.flood for each in every],
     )
 
 
-def end(flood: FloodCounter, open_now: int, desk: DecisionContext, now: datetime) -> tuple[FloodCounter, Effects]:
+def end(flood: FloodCounter, open_now: int, context: DecisionContext, now: datetime) -> tuple[FloodCounter, Effects]:
     """Return the counters to keep after a flood, and the messages about its end. Pure."""
-    severity = severity_of(flood, desk)
-    if not flood.told:
+    severity = severity_of(flood, context)
+    if not flood.notified:
         return ended(flood), Effects()
     facts = receded(flood, severity, open_now=open_now, rate=rate(flood, now), now=now)
-    own, to = (flood.digest, dedup_key(flood.digest)), desk.configured(flood.told)
-    drafts = messages(*own, MessageKind.RESOLUTION, facts, to, rank=severity.rank, due_at=now)
-    return ended(flood), Effects(content=digest(flood, severity, desk.book, now), drafts=drafts)
+    own, to = (flood.digest, dedup_key(flood.digest)), context.configured(flood.notified)
+    messages = messages_for(*own, MessageKind.RESOLUTION, facts, to, priority=severity.priority, due_at=now)
+    return ended(flood), Effects(content=digest(flood, severity, context.book, now), messages=messages)
 
 
-def page_now(incident: Incident, delivery: Notification | None, desk: DecisionContext, now: datetime) -> Effects:
+def page_now(incident: Incident, notification: Notification | None, context: DecisionContext, now: datetime) -> Effects:
     """Return the page of an incident that only a digest mentioned, made from its last notification.
 
     If that is no longer stored, or triage fails on it, the page says so and goes to every channel.
     """
-    if delivery is None:
-        return _page_without(incident, "its last notification is no longer stored", desk, now)
+    if notification is None:
+        return _page_without(incident, "its last notification is no longer stored", context, now)
     try:
-        group = read(delivery)
-        decision = decide(group, desk.book, desk.matching, incident, delivery.id, now, desk.patience)
-        return page_after(decision, group, replace(delivery, received_at=now), incident, desk)
+        group = read(notification)
+        decision = decide(group, context.book, context.matching, incident, notification.id, now, context.timing)
+        return page_after(decision, group, replace(notification, received_at=now), incident, context)
     except Exception as error:  # noqa: BLE001 - any failure becomes a page and must not stop the queue
         _log.error("flood.cannot_page", incident=incident.id, exc_info=error)
-        return _page_without(incident, f"triage of its last notification failed with {error!r}", desk, now)
+        return _page_without(incident, f"triage of its last notification failed with {error!r}", context, now)
 
 
-def _page_without(incident: Incident, why: str, desk: DecisionContext, now: datetime) -> Effects:
+def _page_without(incident: Incident, why: str, context: DecisionContext, now: datetime) -> Effects:
     why = f"{incident.id} still firing after {incident.digest}; {why}"
-    return paged(incident, None, why, desk.everybody, desk, now)
+    return paged(incident, None, why, context.all_channels, context, now)
 
 
-def severity_of(flood: FloodCounter, desk: DecisionContext) -> Severity:
+def severity_of(flood: FloodCounter, context: DecisionContext) -> Severity:
     """Return the severity of a flood, or the worst if changed rules no longer define it."""
-    return desk.book.severities.get(flood.severity) or desk.worst
+    return context.book.severities.get(flood.severity) or context.worst

@@ -20,7 +20,7 @@ from responder.model.window import Window
 from responder.notify.contract import Channel, Use
 from responder.receive.alertmanager import read
 from responder.triage.decide import decide
-from responder.triage.lifecycle import believe
+from responder.triage.lifecycle import without_outdated
 from responder.triage.paging_windows import is_open, opens
 
 _log = structlog.get_logger()
@@ -29,15 +29,19 @@ _log = structlog.get_logger()
 Windows = Mapping[str, Mapping[str, Window]]
 
 
-def windows_of(desk: DecisionContext) -> Windows:
+def windows_of(context: DecisionContext) -> Windows:
     """Return the windows of the rules in force. Rules without a pager have none: nothing holds their messages."""
-    pagers = desk.pagers
-    return {rule.id: rule.pages_in for rule in desk.book.rules if not pagers.isdisjoint(rule.channels)}
+    pagers = context.pagers
+    return {rule.id: rule.pages_in for rule in context.book.rules if not pagers.isdisjoint(rule.channels)}
 
 
-def held_by(incident: Incident, windows: Windows, pagers: Collection[str]) -> Window | None:
+def window_of(incident: Incident, windows: Windows, pagers: Collection[str]) -> Window | None:
     """Return the window that an incident without a page waits for; None if it waits for none."""
-    fires = incident.open and not incident.hold and any(known.ends_at is None for known in incident.alerts.values())
+    fires = (
+        incident.open
+        and not incident.resolve_reason
+        and any(known.ends_at is None for known in incident.alerts.values())
+    )
     if not fires or incident.silenced or not incident.channels or any(name in pagers for name in incident.channels):
         return None
     return windows.get(incident.rule, {}).get(incident.severity)
@@ -45,7 +49,7 @@ def held_by(incident: Incident, windows: Windows, pagers: Collection[str]) -> Wi
 
 def opens_for(incident: Incident, windows: Windows, pagers: Collection[str]) -> datetime | None:
     """Return when that window first opens after the last change of the incident; None if it waits for none."""
-    window = held_by(incident, windows, pagers)
+    window = window_of(incident, windows, pagers)
     return opens(window, incident.changed_at) if window else None
 
 
@@ -61,8 +65,8 @@ def due(kinds: Collection[tuple[str, str]], windows: Windows, book: RuleBook, no
         if name not in book.severities
         or (book.severities[name].pages and (rule not in known or _pages_now(windows.get(rule), name, now)))
     ]
-    rank = {name: severity.rank for name, severity in book.severities.items()}
-    return sorted(found, key=lambda kind: (rank.get(kind[1], 0), kind))
+    priority = {name: severity.priority for name, severity in book.severities.items()}
+    return sorted(found, key=lambda kind: (priority.get(kind[1], 0), kind))
 
 
 def _pages_now(windows: Mapping[str, Window] | None, severity: str, now: datetime) -> bool:
@@ -75,9 +79,9 @@ def _pages_now(windows: Mapping[str, Window] | None, severity: str, now: datetim
 
 def page_now(
     incident: Incident,
-    delivery: Notification | None,
+    notification: Notification | None,
     before: IncidentContent | None,
-    desk: DecisionContext,
+    context: DecisionContext,
     now: datetime,
 ) -> Effects | None:
     """Return the page of an incident whose window has opened, made from its last notification.
@@ -86,43 +90,51 @@ def page_now(
     the page is made from the incident's content; likewise if the rules or settings had no pager when the incident
     opened. None if removed rules held the page and the current rules decide the same. Pure.
     """
-    windows = windows_of(desk)
-    known = incident.severity in desk.book.severities and any(rule.id == incident.rule for rule in desk.book.rules)
+    windows = windows_of(context)
+    known = incident.severity in context.book.severities and any(
+        rule.id == incident.rule for rule in context.book.rules
+    )
     if known and incident.rule not in windows:
         return None
-    window = held_by(incident, windows, desk.pagers)
+    window = window_of(incident, windows, context.pagers)
     why = still_fires(window.name) if window else f"{UNPAGED}; still firing"
-    told = _judged_anew(incident, delivery, before, why, desk, now)
-    if told is not None and told.incident is not None and not desk.pagers.isdisjoint(told.incident.channels):
-        return told
+    notified = _judged_anew(incident, notification, before, why, context, now)
+    if (
+        notified is not None
+        and notified.incident is not None
+        and not context.pagers.isdisjoint(notified.incident.channels)
+    ):
+        return notified
     if known:
-        return paged(incident, before, why, pagers_of(incident, desk), desk, now)
-    after = told.incident if told is not None else None
+        return paged(incident, before, why, pagers_of(incident, context), context, now)
+    after = notified.incident if notified is not None else None
     moved = after is not None and (after.rule, after.severity) != (incident.rule, incident.severity)
-    return told if moved else None
+    return notified if moved else None
 
 
 def _judged_anew(
     incident: Incident,
-    delivery: Notification | None,
+    notification: Notification | None,
     before: IncidentContent | None,
     why: str,
-    desk: DecisionContext,
+    context: DecisionContext,
     now: datetime,
 ) -> Effects | None:
-    if delivery is None or incident.gathered:
+    if notification is None or incident.gathered:
         return None
     try:
-        group = believe(read(delivery), incident, now, desk.patience)
-        decision = decide(group, desk.book, desk.matching, incident, delivery.id, now, desk.patience)
-        return page_late(decision, group, replace(delivery, received_at=now), History(incident, before), why, desk)
+        group = without_outdated(read(notification), incident, now, context.timing)
+        decision = decide(group, context.book, context.matching, incident, notification.id, now, context.timing)
+        return page_late(
+            decision, group, replace(notification, received_at=now), History(incident, before), why, context
+        )
     except Exception as error:  # noqa: BLE001 - any failure: the page is made from the content instead
         _log.error("window.cannot_judge", incident=incident.id, exc_info=error)
         return None
 
 
-def pagers_of(incident: Incident, desk: DecisionContext) -> list[Channel]:
+def pagers_of(incident: Incident, context: DecisionContext) -> list[Channel]:
     """Return the channels that page and that the incident's rule names, or all that rules may name."""
-    named = next((rule.channels for rule in desk.book.rules if rule.id == incident.rule), ())
-    pagers = [channel for channel in desk.channels.values() if channel.pages]
+    named = next((rule.channels for rule in context.book.rules if rule.id == incident.rule), ())
+    pagers = [channel for channel in context.channels.values() if channel.pages]
     return [each for each in pagers if each.name in named] or [each for each in pagers if each.use is Use.RULES]

@@ -17,7 +17,7 @@ from responder.model.flood import FloodState
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 from responder.notify.contract import Channel
 from responder.notify.delivery.route import pagers, route, with_a_reader
 from responder.notify.delivery.route import title as channel_title
@@ -26,13 +26,13 @@ from responder.notify.report.content import content_of, headed
 from responder.triage.flood import FloodVerdict, weigh
 
 
-def paged_or_held(
+def page_or_hold(
     decision: Decision,
     group: AlertGroup,
-    delivery: Notification,
+    notification: Notification,
     incident: Incident,
-    desk: DecisionContext,
-    tide: FloodState | None,
+    context: DecisionContext,
+    flood_state: FloodState | None,
     before: str = "",
 ) -> Effects:
     """Return the page of an incident that starts firing, unless only the digest of a flood mentions it.
@@ -40,46 +40,56 @@ def paged_or_held(
     ``before`` is the text about earlier incidents of the same group.
     """
     channels = incident.channels
-    weighed = weigh(decision, group.common_labels, channels, tide, delivery.id) if tide and channels else None
-    if weighed is not None and weighed.held:
-        return replace(_held(decision, delivery, incident, weighed, desk), flood=weighed.flood)
-    page = opened(decision, group, delivery, incident, channels, desk, history=before)
-    if weighed is None:
+    flood_verdict = (
+        weigh(decision, group.common_labels, channels, flood_state, notification.id)
+        if flood_state and channels
+        else None
+    )
+    if flood_verdict is not None and flood_verdict.suppressed_by:
+        return replace(_held(decision, notification, incident, flood_verdict, context), flood=flood_verdict.flood)
+    page = opened(decision, group, notification, incident, channels, context, history=before)
+    if flood_verdict is None:
         return page
-    return replace(page, flood=weighed.flood, outcome="; ".join(filter(None, (page.outcome, weighed.why))))
+    return replace(page, flood=flood_verdict.flood, outcome="; ".join(filter(None, (page.outcome, flood_verdict.why))))
 
 
 def _held(
-    decision: Decision, delivery: Notification, incident: Incident, weighed: FloodVerdict, desk: DecisionContext
+    decision: Decision,
+    notification: Notification,
+    incident: Incident,
+    flood_verdict: FloodVerdict,
+    context: DecisionContext,
 ) -> Effects:
     """Return the effects of an incident that only the digest mentions: it is saved without messages."""
-    why = f"{incident.reason}; {weighed.held}"
+    why = f"{incident.reason}; {flood_verdict.suppressed_by}"
     quiet = replace(
         incident,
-        title=headed(decision, incident, desk.book.environment),
+        title=headed(decision, incident, context.book.environment),
         reason=why,
         channels=(),
-        digest=weighed.flood.digest,
+        digest=flood_verdict.flood.digest,
     )
-    return recorded(decision, delivery, quiet, why)
+    return recorded(decision, notification, quiet, why)
 
 
 def page_after(
-    decision: Decision, group: AlertGroup, delivery: Notification, incident: Incident, desk: DecisionContext
+    decision: Decision, group: AlertGroup, notification: Notification, incident: Incident, context: DecisionContext
 ) -> Effects:
     """Return the page of an open incident that only the digest of an ended flood mentioned."""
-    channels = whom(decision, desk)
-    page = opened(decision, group, delivery, replace(incident, channels=channels), channels, desk)
-    return replace(page, delivery=None, outcome=f"{incident.id} still firing after {incident.digest}: paged separately")
+    channels = channels_to_notify(decision, context)
+    page = opened(decision, group, notification, replace(incident, channels=channels), channels, context)
+    return replace(
+        page, notification=None, outcome=f"{incident.id} still firing after {incident.digest}: paged separately"
+    )
 
 
 def opened(
     decision: Decision,
     group: AlertGroup,
-    delivery: Notification,
+    notification: Notification,
     incident: Incident,
     to: tuple[str, ...],
-    desk: DecisionContext,
+    context: DecisionContext,
     why: str = "",
     history: str = "",
     before: IncidentContent | None = None,
@@ -89,73 +99,77 @@ def opened(
     ``why`` is their reason if it is not the notification, ``history`` the text about earlier incidents of the group,
     and ``before`` the content of the incident so far.
     """
-    now = delivery.received_at
-    askable = {ask.probe for ask in desk.asks(decision.rule.probes, decision.subject) if not ask.skip}
-    probes = tuple(name for name in decision.rule.probes if name in askable)
+    now = notification.received_at
+    can_run = {
+        question.probe for question in context.questions(decision.rule.probes, decision.subject) if not question.skip
+    }
+    probes = tuple(name for name in decision.rule.probes if name in can_run)
     content = content_of(
-        decision, group, incident, desk.book, desk.links, now=now, probes=probes, history=history, before=before
+        decision, group, incident, context.book, context.links, now=now, probes=probes, history=history, before=before
     )
     again = decision.change.kind is ChangeKind.AGAIN
     update = "; ".join(filter(None, (decision.change.reason if again else "", why)))
-    facts = replace(group_counts(group), update=tidy_line(update, LINE_LIMIT))
-    budget = min(each.page_budget for each in (decision.severity, *(turn.severity for turn in decision.turns)))
+    facts = replace(group_counts(group), update=sanitize_line(update, LINE_LIMIT))
+    budget = min(
+        each.page_budget for each in (decision.severity, *(adjustment.severity for adjustment in decision.adjustments))
+    )
     due_at = now + timedelta(seconds=budget) if probes else now
-    rank = decision.severity.rank
+    priority = decision.severity.priority
     work = DiagnosisRequest(
         incident=incident.id,
-        stream=incident.dedup_key,
-        rank=rank,
+        ordering_key=incident.dedup_key,
+        priority=priority,
         probes=decision.rule.probes,
         subject=decision.subject,
         channels=to,
         severity=decision.severity.name,
-        turns=decision.turns,
-        reason=decision.ruling.reason,
-        wished=decision.rule.channels,
+        adjustments=decision.adjustments,
+        reason=decision.match.reason,
+        requested_channels=decision.rule.channels,
         opened_at=incident.opened_at,
         decided_at=now,
     )
-    drafts = messages(
+    messages = messages_for(
         incident.id,
         incident.dedup_key,
         MessageKind.AGAIN if again else MessageKind.START,
         facts,
-        (desk.channels[name] for name in to),
-        rank=rank,
+        (context.channels[name] for name in to),
+        priority=priority,
         due_at=due_at,
         enrich=bool(probes),
         within=due_at,
     )
     return Effects(
-        delivery=delivery.id,
+        notification=notification.id,
         outcome=decision.reason,
         decision=decision,
         incident=replace(incident, title=title(content.decision)),
         content=content,
-        drafts=drafts,
-        work=work if probes else None,
+        messages=messages,
+        request=work if probes else None,
         due_at=due_at,
     )
 
 
-def recorded(decision: Decision, delivery: Notification, incident: Incident | None, outcome: str) -> Effects:
+def recorded(decision: Decision, notification: Notification, incident: Incident | None, outcome: str) -> Effects:
     """Return effects without messages: the result for the notification, and for its incident if there is one."""
-    return Effects(delivery=delivery.id, outcome=outcome, decision=decision, incident=incident)
+    return Effects(notification=notification.id, outcome=outcome, decision=decision, incident=incident)
 
 
-def messages(
+def messages_for(
     incident: str,
-    stream: str,
+    ordering_key: str,
     moment: MessageKind,
     facts: MessageFacts,
     channels: Iterable[Channel],
     *,
-    rank: int,
+    priority: int,
     due_at: datetime,
     enrich: bool = False,
     within: datetime | None = None,
 ) -> tuple[OutboxMessage, ...]:
-    """Return the messages of an incident for each channel, in sending order; ``stream`` is its dedup key.
+    """Return the messages of an incident for each channel, in sending order; ``ordering_key`` is its dedup key.
 
     Earlier pages that wait for their diagnosis are released ``within`` that time. Steps after a first message (its
     details in the thread) are one severity less urgent, so that in a flood every page is sent before them.
@@ -164,11 +178,11 @@ def messages(
     return tuple(
         OutboxMessage(
             incident=incident,
-            stream=stream,
+            ordering_key=ordering_key,
             channel=channel.name,
             step=step,
-            moment=moment,
-            rank=rank + 1 if began and place else rank,
+            kind=moment,
+            priority=priority + 1 if began and place else priority,
             due_at=due_at,
             facts=replace(facts, due_by=due_at),
             enrich=enrich,
@@ -203,31 +217,33 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 UNPAGED = "not paged earlier because the rules or settings in force had no pager"
 
 
-def incident_id(dedup_key: str, delivery: int) -> str:
+def incident_id(dedup_key: str, notification: int) -> str:
     """Return a short id for people. It depends on the notification only, so that deciding twice opens one incident."""
-    number = int.from_bytes(sha256(f"{dedup_key}/{delivery}".encode()).digest()[:8])
+    number = int.from_bytes(sha256(f"{dedup_key}/{notification}".encode()).digest()[:8])
     return "INC-" + "".join(_ALPHABET[number >> shift & 31] for shift in range(0, 50, 5))
 
 
-def next_state(incident: Incident, decision: Decision, delivery: Notification, desk: DecisionContext) -> Incident:
+def next_state(
+    incident: Incident, decision: Decision, notification: Notification, context: DecisionContext
+) -> Incident:
     """Return the incident after a notification. One without firing alerts changes neither severity nor rule."""
-    change, now = decision.change, delivery.received_at
+    change, now = decision.change, notification.received_at
     moved = replace(
         incident,
-        delivery=delivery.id,
+        notification=notification.id,
         alerts=change.alerts,
         gathered=decision.gathered,
         changed_at=now,
         flaps=change.flaps,
-        hold=change.hold,
-        held_until=change.held_until,
+        resolve_reason=change.resolve_reason,
+        resolve_at=change.resolve_at,
         review_at=change.review_at,
         reopened_at=now if change.kind is ChangeKind.AGAIN else incident.reopened_at,
     )
-    if not decision.ruling.alert.firing:
+    if not decision.match.alert.firing:
         return moved
-    moved = replace(moved, found=decision.found, gone_since=None)
-    if incident.open and _hides(decision) and not is_worse(decision, incident, desk):
+    moved = replace(moved, severity_override=decision.severity_override, gone_since=None)
+    if incident.open and _hides(decision) and not is_worse(decision, incident, context):
         return moved
     moved = replace(moved, severity=decision.severity.name)
     return moved if decision.joins else replace(moved, rule=decision.rule.id, reason=decision.reason)
@@ -238,27 +254,27 @@ def _hides(decision: Decision) -> bool:
 
     Gathered groups each omit the others' alerts, and their severity already is that of all groups.
     """
-    named = sum(ruling.alert.firing for ruling in decision.rulings)
+    named = sum(match.alert.firing for match in decision.matches)
     return not decision.gathered and decision.change.firing > named
 
 
-def is_worse(decision: Decision, incident: Incident, desk: DecisionContext) -> bool:
+def is_worse(decision: Decision, incident: Incident, context: DecisionContext) -> bool:
     """Return True if the decision's severity is worse than the incident's."""
-    if not decision.ruling.alert.firing:
+    if not decision.match.alert.firing:
         return False
-    known = desk.book.severities.get(incident.severity)
-    return known is None or decision.severity.rank < known.rank
+    known = context.book.severities.get(incident.severity)
+    return known is None or decision.severity.priority < known.priority
 
 
-def why_owed(decision: Decision, incident: Incident, desk: DecisionContext) -> str:
+def late_reason(decision: Decision, incident: Incident, context: DecisionContext) -> str:
     """Return why a firing incident is paged only now; empty if it is not.
 
     Either its paging window has opened, or the rules or settings had no pager for it when it opened.
     """
-    pagers = desk.pagers
-    if not decision.pages or not decision.ruling.alert.firing or not incident.channels:
+    pagers = context.pagers
+    if not decision.pages or not decision.match.alert.firing or not incident.channels:
         return ""
-    if not pagers.isdisjoint(incident.channels) or pagers.isdisjoint(whom(decision, desk)):
+    if not pagers.isdisjoint(incident.channels) or pagers.isdisjoint(channels_to_notify(decision, context)):
         return ""
     window = decision.rule.pages_in.get(decision.severity.name)
     return still_fires(window.name) if window else UNPAGED
@@ -269,11 +285,13 @@ def still_fires(window: str) -> str:
     return f"paging window {window} opened; still firing"
 
 
-def whom(decision: Decision, desk: DecisionContext) -> tuple[str, ...]:
+def channels_to_notify(decision: Decision, context: DecisionContext) -> tuple[str, ...]:
     """Return the channels to notify, with one that people read among them if a window holds the page."""
-    wished = decision.rule.channels
-    wished = with_a_reader(wished, desk.channels) if decision.held else wished
-    return route(wished, decision.pages, desk.channels)
+    requested_channels = decision.rule.channels
+    requested_channels = (
+        with_a_reader(requested_channels, context.channels) if decision.suppressed_by else requested_channels
+    )
+    return route(requested_channels, decision.pages, context.channels)
 
 
 def hears(channel: Channel, change: Change) -> bool:
@@ -284,7 +302,7 @@ def hears(channel: Channel, change: Change) -> bool:
     return change.kind is ChangeKind.AGAIN if channel.pages else not change.quiet
 
 
-def in_digest(incident: Incident, tide: FloodState | None) -> bool:
+def in_digest(incident: Incident, flood_state: FloodState | None) -> bool:
     """Return True if the digest of an active flood mentions the incident."""
-    flood = tide.floods.get(incident.severity) if tide and incident.digest else None
+    flood = flood_state.floods.get(incident.severity) if flood_state and incident.digest else None
     return flood is not None and flood.digest == incident.digest

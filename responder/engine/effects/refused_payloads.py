@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from responder.engine.effects.context import DecisionContext, History
-from responder.engine.effects.page import incident_id, messages
+from responder.engine.effects.page import incident_id, messages_for
 from responder.engine.effects.without_notification import paged
 from responder.model.content import NO_FACTS, IncidentContent
 from responder.model.delivery import Effects
 from responder.model.finding import Conclusion
 from responder.model.incident import Incident
 from responder.model.report import MessageKind
-from responder.model.text import number_of, tidy_line
+from responder.model.text import number_of, sanitize_line
 from responder.notify.delivery.route import last_resort, readable
 from responder.notify.report.content import bare
 from responder.store.inbox.refusals import OUTSIDE, Refusals
@@ -45,9 +45,9 @@ class Refused:
     valid_at: datetime | None
 
 
-def hold(desk: DecisionContext) -> timedelta:
+def quiet_period(context: DecisionContext) -> timedelta:
     """Return the quiet time that resolves an incident about payloads: Alertmanager repeats every group_interval."""
-    return desk.patience.late
+    return context.timing.late
 
 
 def keys(refused: Refused) -> dict[str, Refusals]:
@@ -61,9 +61,9 @@ def keys(refused: Refused) -> dict[str, Refusals]:
     return found
 
 
-def follow(refused: Refused, of: Callable[[str], History], desk: DecisionContext, now: datetime) -> list[Effects]:
+def follow(refused: Refused, of: Callable[[str], History], context: DecisionContext, now: datetime) -> list[Effects]:
     """Return the effects of refusals: incidents that open, are extended or start paging."""
-    found = [_follow(key, each, of(key), refused.valid_at, desk, now) for key, each in keys(refused).items()]
+    found = [_follow(key, each, of(key), refused.valid_at, context, now) for key, each in keys(refused).items()]
     return [each for each in found if each is not None]
 
 
@@ -76,30 +76,30 @@ def _joined(before: Refusals | None, each: Refusals) -> Refusals:
 
 
 def _follow(
-    key: str, found: Refusals, history: History, valid_at: datetime | None, desk: DecisionContext, now: datetime
+    key: str, found: Refusals, history: History, valid_at: datetime | None, context: DecisionContext, now: datetime
 ) -> Effects | None:
     before, outside = history.incident, found.status in OUTSIDE
-    until = found.last_at + (OUTSIDE_HOLD if outside else hold(desk))
+    until = found.last_at + (OUTSIDE_HOLD if outside else quiet_period(context))
     if before is None or not before.open:
         seen = before is not None and before.resolved_at is not None and found.last_at <= before.resolved_at
-        return None if seen or now - found.first_at < AFTER else _opened(key, found, until, desk, now)
-    moved = replace(before, held_until=until, review_at=until)
+        return None if seen or now - found.first_at < AFTER else _opened(key, found, until, context, now)
+    moved = replace(before, resolve_at=until, review_at=until)
     alone = found.last_at - (valid_at or before.opened_at) >= OUTSIDE_HOLD and found.last_at - found.first_at >= AFTER
-    others = [channel for channel in desk.everybody if channel.name not in before.channels]
+    others = [channel for channel in context.all_channels if channel.name not in before.channels]
     if outside and alone and any(channel.pages for channel in others):
-        worst = desk.worst.name
+        worst = context.worst.name
         why = f"no valid notification has arrived for an hour; {_summary(found)}"
         moved = replace(moved, severity=worst, title=f"[{worst}] responder refuses {_what(found)}")
-        return paged(moved, history.content, why, others, desk, now)
-    return Effects(incident=moved) if before.held_until is None or until > before.held_until else None
+        return paged(moved, history.content, why, others, context, now)
+    return Effects(incident=moved) if before.resolve_at is None or until > before.resolve_at else None
 
 
-def _opened(key: str, found: Refusals, until: datetime, desk: DecisionContext, now: datetime) -> Effects:
+def _opened(key: str, found: Refusals, until: datetime, context: DecisionContext, now: datetime) -> Effects:
     outside = found.status in OUTSIDE
-    mildest = max(desk.book.severities.values(), key=lambda severity: severity.rank)
-    severity = mildest if outside else desk.worst
-    read = desk.configured(readable(desk.channels)[:1]) or desk.configured(last_resort(desk.channels))
-    to = tuple(read) if outside else tuple(desk.everybody)
+    mildest = max(context.book.severities.values(), key=lambda severity: severity.priority)
+    severity = mildest if outside else context.worst
+    read = context.configured(readable(context.channels)[:1]) or context.configured(last_resort(context.channels))
+    to = tuple(read) if outside else tuple(context.all_channels)
     incident = Incident(
         id=incident_id(key, int(now.timestamp())),
         dedup_key=key,
@@ -116,27 +116,27 @@ def _opened(key: str, found: Refusals, until: datetime, desk: DecisionContext, n
         opened_at=now,
         changed_at=now,
         resolved_at=None,
-        delivery=0,
-        revision=desk.book.revision,
+        notification=0,
+        revision=context.book.revision,
         alerts={},
-        hold=f"nothing was refused for {int((until - found.last_at).total_seconds() // 60)} minutes",
-        held_until=until,
+        resolve_reason=f"nothing was refused for {int((until - found.last_at).total_seconds() // 60)} minutes",
+        resolve_at=until,
         review_at=until,
     )
-    drafts = messages(incident.id, key, MessageKind.START, NO_FACTS, to, rank=severity.rank, due_at=now)
-    content = _content(incident, found, desk)
-    return Effects(outcome=incident.reason, incident=incident, content=content, drafts=drafts)
+    messages = messages_for(incident.id, key, MessageKind.START, NO_FACTS, to, priority=severity.priority, due_at=now)
+    content = _content(incident, found, context)
+    return Effects(outcome=incident.reason, incident=incident, content=content, messages=messages)
 
 
-def _content(incident: Incident, found: Refusals, desk: DecisionContext) -> IncidentContent:
-    content, outside = bare(incident, desk.book), found.status in OUTSIDE
+def _content(incident: Incident, found: Refusals, context: DecisionContext) -> IncidentContent:
+    content, outside = bare(incident, context.book), found.status in OUTSIDE
     step = "Read `responder rejects list` and `responder rejects show N`; look the alerts up in Alertmanager."
     if outside:
         step = "Compare the address and the token in the sender's configuration with responder's."
     decision = replace(
         content.decision,
         pages=not outside,
-        alertname=tidy_line(found.alert, 80),
+        alertname=sanitize_line(found.alert, 80),
         impact=f"alerts are not delivered: {incident.reason}",
         first_step=f"{step} Alertmanager repeats a refused notification every group_interval while its alerts fire.",
     )
@@ -144,12 +144,13 @@ def _content(incident: Incident, found: Refusals, desk: DecisionContext) -> Inci
 
 
 def _what(found: Refusals) -> str:
-    sender = tidy_line(found.remote, 60) or "an unknown sender"
-    named = f" (such as {tidy_line(found.alert, 80)})" if found.alert else ""
+    sender = sanitize_line(found.remote, 60) or "an unknown sender"
+    named = f" (such as {sanitize_line(found.alert, 80)})" if found.alert else ""
     what = "requests" if found.status in OUTSIDE else "notifications"
     return f"{what} from {sender} with status {found.status}{named}"
 
 
 def _summary(found: Refusals) -> str:
     count = number_of(found.count, "request" if found.status in OUTSIDE else "notification")
-    return f"{count} refused since {found.first_at:%H:%M}Z, the last with {found.status}: {tidy_line(found.error, 200)}"
+    error = sanitize_line(found.error, 200)
+    return f"{count} refused since {found.first_at:%H:%M}Z, the last with {found.status}: {error}"

@@ -10,14 +10,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from responder.engine.effects.context import SHARED, DecisionContext
-from responder.engine.effects.page import group_counts, incident_id, messages
+from responder.engine.effects.page import group_counts, incident_id, messages_for
 from responder.model.alert import AlertGroup
 from responder.model.content import NO_FACTS, IncidentContent
 from responder.model.delivery import Effects, Notification
 from responder.model.finding import Conclusion
 from responder.model.incident import UNJUDGED, AlertState, Incident
 from responder.model.report import MessageKind
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 from responder.notify.report.content import bare, labels
 
 #: Groups that have an incident of their own at a time. All further groups share one.
@@ -29,10 +29,10 @@ HOLD_SHARED = timedelta(hours=1)
 
 
 def failed(
-    delivery: Notification,
+    notification: Notification,
     group: AlertGroup | None,
     error: Exception,
-    desk: DecisionContext,
+    context: DecisionContext,
     key: str,
     before: Incident | None,
 ) -> Effects:
@@ -40,61 +40,63 @@ def failed(
 
     ``before`` is the open incident with the ``key``.
     """
-    now = delivery.received_at
+    now = notification.received_at
     reason = f"triage failed with {type(error).__name__}; the severity of the alerts is not known"
     shared = key == SHARED
     until = now + (HOLD_SHARED if shared else HOLD)
     firing = {each.fingerprint: AlertState(each.starts_at.timestamp()) for each in group.firing} if group else {}
-    incident = before or _incident(delivery, group, desk, key, reason)
+    incident = before or _incident(notification, group, context, key, reason)
     incident = replace(
         incident,
         alerts={} if shared else firing or incident.alerts,
         changed_at=now,
-        delivery=delivery.id,
-        hold=f"triage did not fail again for {'an hour' if shared else 'a day'}",
-        held_until=until,
+        notification=notification.id,
+        resolve_reason=f"triage did not fail again for {'an hour' if shared else 'a day'}",
+        resolve_at=until,
         review_at=until,
         gone_since=None,
     )
-    effects = Effects(delivery=delivery.id, outcome=reason, incident=incident)
+    effects = Effects(notification=notification.id, outcome=reason, incident=incident)
     if before is not None:
         return effects
     own, counts = (incident.id, key), group_counts(group) if group else NO_FACTS
-    page = messages(*own, MessageKind.START, counts, desk.everybody, rank=desk.worst.rank, due_at=now)
-    return replace(effects, content=_content(incident, group, desk), drafts=page)
+    page = messages_for(
+        *own, MessageKind.START, counts, context.all_channels, priority=context.worst.priority, due_at=now
+    )
+    return replace(effects, content=_content(incident, group, context), messages=page)
 
 
 def _incident(
-    delivery: Notification, group: AlertGroup | None, desk: DecisionContext, key: str, reason: str
+    notification: Notification, group: AlertGroup | None, context: DecisionContext, key: str, reason: str
 ) -> Incident:
-    now = delivery.received_at
+    now = notification.received_at
     what = _names(group) or "an unreadable notification"
     if group and key == SHARED:
         what = f"more than {SINGLE_PAGES} groups of alerts, such as {what}"
     return Incident(
-        id=incident_id(key, delivery.id),
+        id=incident_id(key, notification.id),
         dedup_key=key,
         group_key=group.group_key if group else "",
-        cluster=delivery.cluster,
+        cluster=notification.cluster,
         open=True,
-        severity=desk.worst.name,
+        severity=context.worst.name,
         rule=UNJUDGED,
-        service=tidy_line(group.common_labels.get("service", ""), 60) if group else "",
-        title=f"[{desk.worst.name}] responder could not triage {what}",
+        service=sanitize_line(group.common_labels.get("service", ""), 60) if group else "",
+        title=f"[{context.worst.name}] responder could not triage {what}",
         runbook="",
         reason=reason,
-        channels=tuple(channel.name for channel in desk.everybody),
+        channels=tuple(channel.name for channel in context.all_channels),
         opened_at=now,
         changed_at=now,
         resolved_at=None,
-        delivery=delivery.id,
-        revision=desk.book.revision,
+        notification=notification.id,
+        revision=context.book.revision,
         alerts={},
     )
 
 
-def _content(incident: Incident, group: AlertGroup | None, desk: DecisionContext) -> IncidentContent:
-    content = bare(incident, desk.book)
+def _content(incident: Incident, group: AlertGroup | None, context: DecisionContext) -> IncidentContent:
+    content = bare(incident, context.book)
     return replace(
         content,
         decision=replace(
@@ -115,4 +117,6 @@ def _content(incident: Incident, group: AlertGroup | None, desk: DecisionContext
 
 
 def _names(group: AlertGroup | None) -> str:
-    return tidy_line(", ".join(sorted({alert.name for alert in (group.firing or group.alerts)})), 200) if group else ""
+    return (
+        sanitize_line(", ".join(sorted({alert.name for alert in (group.firing or group.alerts)})), 200) if group else ""
+    )

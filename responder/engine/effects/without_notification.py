@@ -7,44 +7,44 @@ from dataclasses import replace
 from datetime import datetime
 
 from responder.engine.effects.context import DecisionContext
-from responder.engine.effects.page import counts, left_open, messages
+from responder.engine.effects.page import counts, left_open, messages_for
 from responder.model.clock import LINE_LIMIT, moment
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.delivery import Effects
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.report import MessageKind
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 from responder.notify.contract import Channel
 from responder.notify.report.content import bare
 
 
 def changed(
-    incident: Incident, change: Change, before: IncidentContent | None, desk: DecisionContext, now: datetime
+    incident: Incident, change: Change, before: IncidentContent | None, context: DecisionContext, now: datetime
 ) -> Effects:
     """Return the effects of a change by time; ``before`` is the content of the incident."""
     moved = replace(
         incident,
         alerts=change.alerts,
         flaps=change.flaps,
-        hold=change.hold,
-        held_until=change.held_until,
+        resolve_reason=change.resolve_reason,
+        resolve_at=change.resolve_at,
         review_at=change.review_at,
     )
     if change.kind is ChangeKind.RESOLVED:
-        return resolved(moved, before, change.reason, desk, now)
+        return resolved(moved, before, change.reason, context, now)
     if change.kind not in {ChangeKind.AGAIN, ChangeKind.GROWN}:
         return Effects(outcome=change.reason, incident=moved)
     again = change.kind is ChangeKind.AGAIN
     moved = replace(moved, open=True, resolved_at=None, changed_at=now, reopened_at=now if again else moved.reopened_at)
     reopened = not incident.open
-    facts = replace(counts(moved), update=tidy_line(change.reason, LINE_LIMIT))
+    facts = replace(counts(moved), update=sanitize_line(change.reason, LINE_LIMIT))
     return _effects(
-        moved, before, change.reason, MessageKind.AGAIN if reopened else MessageKind.UPDATE, facts, desk, now
+        moved, before, change.reason, MessageKind.AGAIN if reopened else MessageKind.UPDATE, facts, context, now
     )
 
 
 def resolved(
-    incident: Incident, before: IncidentContent | None, why: str, desk: DecisionContext, now: datetime
+    incident: Incident, before: IncidentContent | None, why: str, context: DecisionContext, now: datetime
 ) -> Effects:
     """Return the resolve of an incident, for all channels that were notified of it."""
     over = replace(
@@ -52,8 +52,8 @@ def resolved(
         open=False,
         resolved_at=now,
         changed_at=now,
-        hold="",
-        held_until=None,
+        resolve_reason="",
+        resolve_at=None,
         silenced="",
         gone_since=None,
     )
@@ -62,11 +62,11 @@ def resolved(
     facts = replace(
         counts(over),
         firing=0,
-        update=tidy_line(why, LINE_LIMIT),
-        resolution=f"{why}; the fix is not recorded yet{left_open(over.channels, desk.channels)}",
+        update=sanitize_line(why, LINE_LIMIT),
+        resolution=f"{why}; the fix is not recorded yet{left_open(over.channels, context.channels)}",
         ended_at=min(now, max(since, moment(last))),
     )
-    return _effects(over, before, why, MessageKind.RESOLUTION, facts, desk, now)
+    return _effects(over, before, why, MessageKind.RESOLUTION, facts, context, now)
 
 
 def paged(
@@ -74,29 +74,31 @@ def paged(
     before: IncidentContent | None,
     why: str,
     to: Iterable[Channel],
-    desk: DecisionContext,
+    context: DecisionContext,
     now: datetime,
 ) -> Effects:
     """Return the page of an open incident made from its content, without new findings."""
-    severity = desk.book.severities.get(incident.severity) or desk.worst
+    severity = context.book.severities.get(incident.severity) or context.worst
     added = [channel for channel in to if channel.name not in incident.channels]
-    told = replace(incident, channels=(*incident.channels, *(channel.name for channel in added)), changed_at=now)
-    content = before or bare(incident, desk.book)
+    notified = replace(incident, channels=(*incident.channels, *(channel.name for channel in added)), changed_at=now)
+    content = before or bare(incident, context.book)
     content = replace(content, decision=replace(content.decision, pages=True))
-    facts = replace(counts(incident), update=tidy_line(why, LINE_LIMIT))
-    drafts = messages(incident.id, incident.dedup_key, MessageKind.START, facts, added, rank=severity.rank, due_at=now)
-    return Effects(outcome=why, incident=told, content=content, drafts=drafts)
+    facts = replace(counts(incident), update=sanitize_line(why, LINE_LIMIT))
+    messages = messages_for(
+        incident.id, incident.dedup_key, MessageKind.START, facts, added, priority=severity.priority, due_at=now
+    )
+    return Effects(outcome=why, incident=notified, content=content, messages=messages)
 
 
 def noted(
-    incident: Incident, before: IncidentContent | None, update: str, desk: DecisionContext, now: datetime
+    incident: Incident, before: IncidentContent | None, update: str, context: DecisionContext, now: datetime
 ) -> Effects:
     """Return an update on the channels that do not page; no message if ``update`` is empty."""
     if not update:
         return Effects(incident=incident)
-    facts = replace(counts(incident), update=tidy_line(update, LINE_LIMIT), easing=True)
-    effects = _effects(incident, before, update, MessageKind.UPDATE, facts, desk, now)
-    return replace(effects, drafts=tuple(each for each in effects.drafts if each.channel not in desk.pagers))
+    facts = replace(counts(incident), update=sanitize_line(update, LINE_LIMIT), easing=True)
+    effects = _effects(incident, before, update, MessageKind.UPDATE, facts, context, now)
+    return replace(effects, messages=tuple(each for each in effects.messages if each.channel not in context.pagers))
 
 
 def _effects(
@@ -105,12 +107,12 @@ def _effects(
     outcome: str,
     kind: MessageKind,
     facts: MessageFacts,
-    desk: DecisionContext,
+    context: DecisionContext,
     now: datetime,
 ) -> Effects:
-    severities: Mapping[str, int] = {name: severity.rank for name, severity in desk.book.severities.items()}
-    told = desk.configured(incident.channels)
-    rank = severities.get(incident.severity, 1)
-    drafts = messages(incident.id, incident.dedup_key, kind, facts, told, rank=rank, due_at=now)
-    content = None if before else bare(incident, desk.book)
-    return Effects(outcome=outcome, incident=incident, content=content, drafts=drafts)
+    severities: Mapping[str, int] = {name: severity.priority for name, severity in context.book.severities.items()}
+    notified = context.configured(incident.channels)
+    priority = severities.get(incident.severity, 1)
+    messages = messages_for(incident.id, incident.dedup_key, kind, facts, notified, priority=priority, due_at=now)
+    content = None if before else bare(incident, context.book)
+    return Effects(outcome=outcome, incident=incident, content=content, messages=messages)

@@ -12,7 +12,7 @@ import msgspec
 
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Request
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 from responder.outgoing import Outgoing, UnreachableError
 from responder.triage.reconcile import AlertmanagerUnavailable, AlertmanagerView, ListedAlert, Silence
 
@@ -75,7 +75,7 @@ class AlertmanagerClient:
     def view(self, url: str, fingerprints: Collection[str]) -> AlertmanagerView | AlertmanagerUnavailable:
         """Return the state of these alerts in the Alertmanager at ``url``, within SECONDS. Raises nothing."""
         deadline = Deadline(self.clock.monotonic() + SECONDS)
-        server = tidy_line(url.rstrip("/"), 200)
+        server = sanitize_line(url.rstrip("/"), 200)
         try:
             status = self._get(url, "/api/v2/status", _STATUS, deadline)
             alerts = self._get(url, "/api/v2/alerts", _ALERTS, deadline)
@@ -102,7 +102,7 @@ class AlertmanagerClient:
 
     def _get(self, url: str, path: str, shape: msgspec.json.Decoder[_Shape], deadline: Deadline) -> _Shape:
         request = Request(url=url.rstrip("/") + path, body=b"", headers={"Accept": "application/json"}, method="GET")
-        response = self.outgoing.ask(request, deadline, CAP)
+        response = self.outgoing.query(request, deadline, CAP)
         if response.status != 200:
             raise NoAnswerError(f"HTTP {response.status} for {path}")
         if len(response.body) >= CAP:
@@ -110,7 +110,7 @@ class AlertmanagerClient:
         try:
             return shape.decode(response.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise NoAnswerError(f"not an API v2 response for {path}: {tidy_line(str(error), 200)}") from error
+            raise NoAnswerError(f"not an API v2 response for {path}: {sanitize_line(str(error), 200)}") from error
 
 
 def _listed(alert: _Alert, names: dict[str, str]) -> ListedAlert:

@@ -10,13 +10,13 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects.context import DecisionContext
-from responder.engine.effects.page import counts, messages
+from responder.engine.effects.page import counts, messages_for
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects, IncidentChanges
 from responder.model.incident import Incident
 from responder.model.report import MessageKind
 from responder.notify.contract import Channel, Use
-from responder.notify.delivery.fallback import FallbackStep, UndeliveredPage, after, next_step, told_so_far
+from responder.notify.delivery.fallback import FallbackStep, UndeliveredPage, after, fallback_history, next_step
 from responder.notify.delivery.route import in_order, last_resort, title
 from responder.store.incidents import incidents
 from responder.store.outbox import undelivered
@@ -36,42 +36,44 @@ class PlannedFallback:
 
 
 def detours(
-    pages: Sequence[UndeliveredMessage], desk: DecisionContext, limit: float, now: datetime
+    pages: Sequence[UndeliveredMessage], context: DecisionContext, limit: float, now: datetime
 ) -> list[PlannedFallback]:
     """Return those pages for which a fallback is due. Pure."""
-    usable, order = every_way(desk.channels), in_order(desk.channels)
-    steps = ((page, next_step(_stuck(page, desk), _ways_of(page, usable, desk), order, limit, now)) for page in pages)
+    usable, order = every_way(context.channels), in_order(context.channels)
+    steps = (
+        (page, next_step(_stuck(page, context), _ways_of(page, usable, context), order, limit, now)) for page in pages
+    )
     return [PlannedFallback(page=page, step=step) for page, step in steps if isinstance(step, FallbackStep)]
 
 
-def _ways_of(page: UndeliveredMessage, usable: Sequence[str], desk: DecisionContext) -> Sequence[str]:
+def _ways_of(page: UndeliveredMessage, usable: Sequence[str], context: DecisionContext) -> Sequence[str]:
     """Return the channels that a page may fall back to. A message that no pager was to send falls back to no pager.
 
     A first message that has no fallback yet may go to any channel but the one that rejected it, whatever their order.
     """
-    if page.draft.channel not in desk.pagers and page.draft.moment is not MessageKind.FALLBACK:
-        usable = [name for name in usable if name != page.draft.channel]
-    if _wakes(page, desk):
+    if page.message.channel not in context.pagers and page.message.kind is not MessageKind.FALLBACK:
+        usable = [name for name in usable if name != page.message.channel]
+    if _reaches_on_call(page, context):
         return usable
-    return [each.name for each in desk.configured(usable) if not each.pages and each.use is not Use.FALLBACK]
+    return [each.name for each in context.configured(usable) if not each.pages and each.use is not Use.FALLBACK]
 
 
-def _wakes(page: UndeliveredMessage, desk: DecisionContext) -> bool:
+def _reaches_on_call(page: UndeliveredMessage, context: DecisionContext) -> bool:
     """Return True if on-call is to be paged by it. Without a pager, that is what its rule would have done."""
-    pagers = desk.pagers
-    if page.draft.channel in pagers:
+    pagers = context.pagers
+    if page.message.channel in pagers:
         return True
     decision = page.decision
-    if decision is None or page.draft.moment is MessageKind.FALLBACK or not decision.pages:
-        return page.draft.facts.reaches_on_call and (decision is None or decision.pages)
-    quiet = any(rule.id == decision.rule and pagers.isdisjoint(rule.channels) for rule in desk.book.rules)
-    return pagers.isdisjoint(desk.channels) and not quiet
+    if decision is None or page.message.kind is MessageKind.FALLBACK or not decision.pages:
+        return page.message.facts.reaches_on_call and (decision is None or decision.pages)
+    quiet = any(rule.id == decision.rule and pagers.isdisjoint(rule.channels) for rule in context.book.rules)
+    return pagers.isdisjoint(context.channels) and not quiet
 
 
 def follow(
     taken: Sequence[PlannedFallback],
     known: Mapping[str, Incident],
-    desk: DecisionContext,
+    context: DecisionContext,
     now: datetime,
 ) -> IncidentChanges:
     """Return the fallback messages, and the incidents with the channels that are now notified of them. Pure.
@@ -81,24 +83,24 @@ def follow(
     moved: dict[str, Incident] = {}
     effects = []
     for each in taken:
-        page, channel = each.page, desk.channels[each.step.channel]
-        draft = page.draft
-        incident = moved.get(draft.incident, known.get(draft.incident))
+        page, channel = each.page, context.channels[each.step.channel]
+        message = page.message
+        incident = moved.get(message.incident, known.get(message.incident))
         if incident is not None and channel.name not in incident.channels:
             incident = replace(incident, channels=(*incident.channels, channel.name))
-            moved[draft.incident] = incident
+            moved[message.incident] = incident
         facts = replace(
-            counts(incident) if incident else draft.facts,
-            fallback_reason=told_so_far(draft.facts.fallback_reason, each.step.reason),
-            reaches_on_call=_wakes(page, desk),
+            counts(incident) if incident else message.facts,
+            fallback_reason=fallback_history(message.facts.fallback_reason, each.step.reason),
+            reaches_on_call=_reaches_on_call(page, context),
         )
-        own = (draft.incident, draft.stream)
-        drafts = messages(*own, MessageKind.FALLBACK, facts, [channel], rank=draft.rank, due_at=now)
+        own = (message.incident, message.ordering_key)
+        messages = messages_for(*own, MessageKind.FALLBACK, facts, [channel], priority=message.priority, due_at=now)
         effects.append(
             Effects(
                 outcome=each.step.reason,
                 incident=incident,
-                drafts=tuple(replace(each, origin=page.id) for each in drafts),
+                messages=tuple(replace(each, replaces=page.id) for each in messages),
             )
         )
     return IncidentChanges(effects=effects, changed=list(moved.values()))
@@ -117,33 +119,35 @@ class FallbackJob(IncidentJob):
     def decide(self, connection: Connection) -> IncidentChanges:
         """Return the fallback messages."""
         taken = self._taken(connection)
-        named = {each.page.draft.incident for each in taken}
+        named = {each.page.message.incident for each in taken}
         known = {name: found for name in named if (found := incidents.find(connection, name))}
-        return follow(taken, known, self.desk(), self.clock.now())
+        return follow(taken, known, self.context(), self.clock.now())
 
     def log(self, effects: Effects) -> None:
         """Log each fallback message."""
-        for draft in effects.drafts:
+        for message in effects.messages:
             _log.error(
                 "page.fallback",
-                incident=draft.incident,
-                channel=draft.channel,
-                stands_in_for=draft.origin,
+                incident=message.incident,
+                channel=message.channel,
+                stands_in_for=message.replaces,
                 reason=effects.outcome,
             )
 
     def _taken(self, connection: Connection) -> list[PlannedFallback]:
-        desk = self.desk()
-        usable, order = every_way(desk.channels), in_order(desk.channels)
+        context = self.context()
+        usable, order = every_way(context.channels), in_order(context.channels)
         # A page on the last channel has no further fallback and must not block others.
         stations = [name for name in order if after(name, usable, order)]
-        last = last_resort(desk.channels)
-        return detours(undelivered.pages(connection, desk.pagers, stations, last), desk, self.limit, self.clock.now())
+        last = last_resort(context.channels)
+        return detours(
+            undelivered.pages(connection, context.pagers, stations, last), context, self.limit, self.clock.now()
+        )
 
 
 def ways(channels: Mapping[str, Channel]) -> tuple[str, ...]:
     """Return the channels that call on-call, in the fallback order."""
-    return tuple(name for name in in_order(channels) if name in channels and channels[name].wakes)
+    return tuple(name for name in in_order(channels) if name in channels and channels[name].reaches_on_call)
 
 
 def every_way(channels: Mapping[str, Channel]) -> tuple[str, ...]:
@@ -152,12 +156,12 @@ def every_way(channels: Mapping[str, Channel]) -> tuple[str, ...]:
     return (*waking, *(name for name in in_order(channels) if name in channels and name not in waking))
 
 
-def _stuck(page: UndeliveredMessage, desk: DecisionContext) -> UndeliveredPage:
+def _stuck(page: UndeliveredMessage, context: DecisionContext) -> UndeliveredPage:
     return UndeliveredPage(
-        channel=page.draft.channel,
-        title=title(page.draft.channel, desk.channels),
+        channel=page.message.channel,
+        title=title(page.message.channel, context.channels),
         dead=page.dead,
-        rank=page.draft.rank,
+        priority=page.message.priority,
         written_at=page.written_at,
         error=page.error,
         failing_since=page.failing_since,

@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.effects.flood import end, page_now, severity_of, told
+from responder.engine.effects.flood import end, flood_changes, page_now, severity_of
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects, IncidentChanges
 from responder.model.flood import FloodCounter
@@ -28,29 +28,29 @@ class FloodJob(IncidentJob):
     def is_due(self, connection: Connection) -> bool:
         """Return True if a flood is active or incidents of one are still to be paged."""
         return any(
-            flood.digest or self._unpaged(connection, flood) for flood in detectors.known_floods(connection).values()
+            flood.digest or self._unpaged(connection, flood) for flood in detectors.flood_counters(connection).values()
         )
 
     def decide(self, connection: Connection) -> IncidentChanges:
         """Decide about each known flood."""
-        desk, now = self.desk(), self.clock.now()
+        context, now = self.context(), self.clock.now()
         still, effects, ends = [], list[Effects](), []
-        for flood in detectors.known_floods(connection).values():
-            if over(flood, desk.book.severities.get(flood.severity), now):
+        for flood in detectors.flood_counters(connection).values():
+            if over(flood, context.book.severities.get(flood.severity), now):
                 open_now = incidents.open_in(connection, flood.severity, flood.digest)
-                after, last = end(flood, open_now, desk, now)
-                _log.warning("flood.over", flood=flood.digest, incidents=flood.counted, held=flood.held)
+                after, last = end(flood, open_now, context, now)
+                _log.warning("flood.over", flood=flood.digest, incidents=flood.counted, suppressed_by=flood.in_digest)
                 ends.append(after)
                 effects.append(last)
             elif flood.digest:
                 still.append(flood)
             elif pages := [
-                page_now(each, inbox.kept(connection, each.delivery), desk, now)
+                page_now(each, inbox.kept(connection, each.notification), context, now)
                 for each in self._unpaged(connection, flood)
             ]:
                 ends.append(followed(flood, len(pages), now))
                 effects.extend(pages)
-        news = told(still, desk, now)
+        news = flood_changes(still, context, now)
         changed = [each.incident for each in effects if each.incident]
         return replace(news, effects=[*effects, *news.effects], floods=[*ends, *news.floods], changed=changed)
 
@@ -61,6 +61,6 @@ class FloodJob(IncidentJob):
 
     def _unpaged(self, connection: Connection, flood: FloodCounter) -> list[Incident]:
         """Return the incidents of an ended flood that may be paged now."""
-        desk = self.desk()
-        room = may_follow(flood, severity_of(flood, desk), self.clock.now())
-        return incidents.unpaged(connection, flood.severity, flood.digest, room) if room else []
+        context = self.context()
+        free_slots = may_follow(flood, severity_of(flood, context), self.clock.now())
+        return incidents.unpaged(connection, flood.severity, flood.digest, free_slots) if free_slots else []

@@ -30,7 +30,7 @@ EVERY = timedelta(seconds=15)
 def watch(
     known: Mapping[str, HeartbeatState],
     histories: Mapping[str, History],
-    desk: DecisionContext,
+    context: DecisionContext,
     now: datetime,
     upto: datetime,
 ) -> IncidentChanges:
@@ -38,24 +38,24 @@ def watch(
 
     ``histories`` are those of the clusters' incidents, by cluster. ``upto``: see ``judge``.
     """
-    book = desk.book
-    pulses = [watched(each.cluster, known.get(each.cluster), now) for each in book.heartbeats]
+    book = context.book
+    heartbeat_states = [watched(each.cluster, known.get(each.cluster), now) for each in book.heartbeats]
     effects = []
-    for heartbeat, pulse in zip(book.heartbeats, pulses, strict=True):
+    for heartbeat, heartbeat_state in zip(book.heartbeats, heartbeat_states, strict=True):
         history = histories.get(heartbeat.cluster, NOTHING)
-        if found := judge(heartbeat, pulse, history.incident, book, upto):
-            effects.append(_effects(*found, history, now, desk))
+        if found := judge(heartbeat, heartbeat_state, history.incident, book, upto):
+            effects.append(_effects(*found, history, now, context))
     for cluster in sorted(set(histories) - {each.cluster for each in book.heartbeats}):
         history = histories[cluster]
         if history.incident is not None and history.incident.open:
-            decision, group = unexpected(history.incident, _as_it_was(history.incident, desk), book, now)
-            effects.append(_effects(decision, group, history, now, desk))
+            decision, group = unexpected(history.incident, _as_it_was(history.incident, context), book, now)
+            effects.append(_effects(decision, group, history, now, context))
     changed = [each.incident for each in effects if each.incident is not None]
     return IncidentChanges(
         effects=effects,
         added=[incident for incident in changed if incident.open],
         changed=[incident for incident in changed if not incident.open],
-        pulses=pulses,
+        heartbeat_states=heartbeat_states,
     )
 
 
@@ -76,10 +76,10 @@ class HeartbeatJob(IncidentJob):
     def decide(self, connection: Connection) -> IncidentChanges:
         """Decide about each cluster that has or had a heartbeat."""
         now = self.clock.now()
-        known = detectors.pulses(connection)
-        desk = self.desk()
-        clusters = {*known, *(each.cluster for each in desk.book.heartbeats)}
-        return watch(known, _histories(connection, clusters), desk, now, inbox.oldest_new(connection) or now)
+        known = detectors.heartbeat_states(connection)
+        context = self.context()
+        clusters = {*known, *(each.cluster for each in context.book.heartbeats)}
+        return watch(known, _histories(connection, clusters), context, now, inbox.oldest_new(connection) or now)
 
 
 def _histories(connection: Connection, clusters: set[str]) -> dict[str, History]:
@@ -89,17 +89,19 @@ def _histories(connection: Connection, clusters: set[str]) -> dict[str, History]
     return {keys[key]: History(incident, known.get(incident.id)) for key, incident in latest.items()}
 
 
-def _effects(decision: Decision, group: AlertGroup, history: History, now: datetime, desk: DecisionContext) -> Effects:
+def _effects(
+    decision: Decision, group: AlertGroup, history: History, now: datetime, context: DecisionContext
+) -> Effects:
     """Return the effects that a notification of the group would have; the current second stands for its id."""
     stand_in = Notification(id=int(now.timestamp()), received_at=now, cluster=group.cluster, body=b"")
-    effects = follow(decision, group, stand_in, history, desk)
-    incident = replace(effects.incident, delivery=0) if effects.incident else None
-    return replace(effects, delivery=None, incident=incident)
+    effects = follow(decision, group, stand_in, history, context)
+    incident = replace(effects.incident, notification=0) if effects.incident else None
+    return replace(effects, notification=None, incident=incident)
 
 
-def _as_it_was(incident: Incident, desk: DecisionContext) -> ExpectedHeartbeat:
+def _as_it_was(incident: Incident, context: DecisionContext) -> ExpectedHeartbeat:
     """Return a heartbeat that was removed from the rules, reconstructed from its incident."""
-    book = desk.book
+    book = context.book
     severity = incident.severity if incident.severity in book.severities else next(iter(book.severities))
     rule = replace(
         book.rules[-1],

@@ -36,10 +36,10 @@ _PING_SECONDS: Final = 10.0
 class HealthFacts:
     """The state of the page path, as read from the database."""
 
-    oldest_delivery: datetime | None
+    oldest_notification: datetime | None
     backlogs: Mapping[str, Backlog]
-    standings: Mapping[str, ChannelState]
-    pulses: Mapping[str, HeartbeatState]
+    states_by_channel: Mapping[str, ChannelState]
+    heartbeat_states: Mapping[str, HeartbeatState]
     expected: tuple[ExpectedHeartbeat, ...]
     channels: tuple[str, ...]
 
@@ -47,18 +47,22 @@ class HealthFacts:
 def doubts(facts: HealthFacts, now: datetime) -> tuple[str, ...]:
     """Return why on-call might not be paged now, one sentence per reason; empty if nothing is wrong. Pure."""
     found = []
-    if facts.oldest_delivery is not None and now - facts.oldest_delivery > LATE:
+    if facts.oldest_notification is not None and now - facts.oldest_notification > LATE:
         found.append("notifications are waiting for triage")
     for channel in facts.channels:
-        standing = facts.standings.get(channel, ChannelState())
+        standing = facts.states_by_channel.get(channel, ChannelState())
         urgent = facts.backlogs.get(channel, Backlog()).urgent
         if urgent is not None and now - urgent > LATE:
             found.append(f"messages to {channel} are overdue")
         elif (standing.failed_at or 0.0) > (standing.accepted_at or 0.0):
             found.append(f"{channel} did not accept the last message")
     for heartbeat in facts.expected:
-        pulse = facts.pulses.get(heartbeat.cluster)
-        if pulse is None or pulse.seen_at is None or now - pulse.seen_at > timedelta(seconds=heartbeat.max_gap):
+        heartbeat_state = facts.heartbeat_states.get(heartbeat.cluster)
+        if (
+            heartbeat_state is None
+            or heartbeat_state.seen_at is None
+            or now - heartbeat_state.seen_at > timedelta(seconds=heartbeat.max_gap)
+        ):
             found.append(f"no Watchdog from {heartbeat.cluster}")
     return tuple(found)
 
@@ -72,7 +76,7 @@ class OutboundHeartbeat:
     """
 
     database: Database
-    desk: Callable[[], DecisionContext]
+    context: Callable[[], DecisionContext]
     outgoing: Outgoing
     clock: Clock
     _: KW_ONLY
@@ -100,15 +104,15 @@ class OutboundHeartbeat:
         COUNTERS.add(name, value=self.clock.now().timestamp())
 
     def _facts(self) -> HealthFacts:
-        desk = self.desk()
+        context = self.context()
         with self.database.read() as connection:
             return HealthFacts(
-                oldest_delivery=inbox.oldest_new(connection),
+                oldest_notification=inbox.oldest_new(connection),
                 backlogs=backlog.backlogs(connection, self.clock.now()),
-                standings=claims.standings(connection),
-                pulses=detectors.pulses(connection),
-                expected=desk.book.heartbeats,
-                channels=tuple(desk.channels),
+                states_by_channel=claims.states_by_channel(connection),
+                heartbeat_states=detectors.heartbeat_states(connection),
+                expected=context.book.heartbeats,
+                channels=tuple(context.channels),
             )
 
     def _ping(self, url: Secret) -> str:

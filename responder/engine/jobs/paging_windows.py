@@ -27,19 +27,19 @@ class PagingWindowJob(IncidentJob):
 
     def is_due(self, connection: Connection) -> bool:
         """Return True if an incident that was not paged may be paged now."""
-        desk = self.desk()
-        return not desk.pagers.isdisjoint(desk.channels) and bool(self._due(connection, desk))
+        context = self.context()
+        return not context.pagers.isdisjoint(context.channels) and bool(self._due(connection, context))
 
     def decide(self, connection: Connection) -> IncidentChanges:
         """Page a batch of incidents, the worst first."""
-        desk, now = self.desk(), self.clock.now()
-        waiting = incidents.unwoken(connection, desk.pagers, self._due(connection, desk))
+        context, now = self.context(), self.clock.now()
+        waiting = incidents.unpaged_incidents(connection, context.pagers, self._due(connection, context))
         found = (
             page_now(
                 each,
-                inbox.kept(connection, each.delivery),
+                inbox.kept(connection, each.notification),
                 incidents.contents_of(connection, [each.id]).get(each.id),
-                desk,
+                context,
                 now,
             )
             for each in waiting
@@ -48,9 +48,9 @@ class PagingWindowJob(IncidentJob):
 
     def log(self, effects: Effects) -> None:
         """Log an incident that is paged now."""
-        if effects.incident is not None and effects.drafts:
+        if effects.incident is not None and effects.messages:
             _log.info("incident.window_opened", incident=effects.incident.id, why=effects.outcome)
 
-    def _due(self, connection: Connection, desk: DecisionContext) -> list[tuple[str, str]]:
-        kinds = incidents.unwoken_kinds(connection, desk.pagers)
-        return due(kinds, windows_of(desk), desk.book, self.clock.now())
+    def _due(self, connection: Connection, context: DecisionContext) -> list[tuple[str, str]]:
+        kinds = incidents.unpaged_kinds(connection, context.pagers)
+        return due(kinds, windows_of(context), context.book, self.clock.now())

@@ -29,16 +29,16 @@ class RecheckJob(IncidentJob):
 
     def decide(self, connection: Connection) -> IncidentChanges:
         """Review a batch of incidents."""
-        now, desk = self.clock.now(), self.desk()
+        now, context = self.clock.now(), self.context()
         due = incidents.to_review(connection, now, BATCH)
         known = incidents.contents_of(connection, [each.id for each in due]) if due else {}
         return IncidentChanges.of(
-            [changed(each, review(each, now, desk.patience), known.get(each.id), desk, now) for each in due]
+            [changed(each, review(each, now, context.timing), known.get(each.id), context, now) for each in due]
         )
 
     def log(self, effects: Effects) -> None:
         """Log an incident that has messages."""
-        if effects.incident is not None and effects.drafts:
+        if effects.incident is not None and effects.messages:
             _log.info(
                 "incident.reviewed", incident=effects.incident.id, open=effects.incident.open, why=effects.outcome
             )

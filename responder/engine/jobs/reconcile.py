@@ -20,13 +20,13 @@ from responder.model.delivery import Effects, IncidentChanges
 from responder.model.incident import Incident
 from responder.store.database import Database
 from responder.store.incidents import incidents
-from responder.triage.lifecycle import next_look
+from responder.triage.lifecycle import next_review
 from responder.triage.reconcile import (
     AlertmanagerUnavailable,
     AlertmanagerView,
     AlertPresence,
     ReconcileResult,
-    asked_about,
+    expected_alerts,
     reconcile,
 )
 
@@ -37,28 +37,34 @@ Answers = Mapping[str, Sequence[AlertmanagerView | AlertmanagerUnavailable]]
 
 
 def followed(
-    incident: Incident, verdict: ReconcileResult, before: IncidentContent | None, desk: DecisionContext, now: datetime
+    incident: Incident,
+    verdict: ReconcileResult,
+    before: IncidentContent | None,
+    context: DecisionContext,
+    now: datetime,
 ) -> Effects | None:
     """Return the effects of an incident's state in Alertmanager; None if nothing changes. Pure."""
     match verdict.standing:
         case AlertPresence.OVER:
-            return resolved(incident, before, verdict.reason, desk, now)
+            return resolved(incident, before, verdict.reason, context, now)
         case AlertPresence.GONE:
             moved, news = replace(incident, gone_since=incident.gone_since or now), ""
         case AlertPresence.SUPPRESSED:
-            moved = replace(_unheld(incident, desk), gone_since=None, silenced=verdict.reason)
+            moved = replace(_unheld(incident, context), gone_since=None, silenced=verdict.reason)
             news = f"still firing, {verdict.reason}" if verdict.reason != incident.silenced else ""
         case AlertPresence.FIRING:
-            moved = replace(_unheld(incident, desk), gone_since=None, silenced="")
+            moved = replace(_unheld(incident, context), gone_since=None, silenced="")
             news = "no longer suppressed; still firing" if incident.silenced else ""
         case AlertPresence.UNKNOWN:
             moved, news = replace(incident, gone_since=None), ""
-    return noted(moved, before, news, desk, now) if moved != incident else None
+    return noted(moved, before, news, context, now) if moved != incident else None
 
 
-def _unheld(incident: Incident, desk: DecisionContext) -> Incident:
+def _unheld(incident: Incident, context: DecisionContext) -> Incident:
     """Return the incident without its hold: alerts that Alertmanager lists are not resolved."""
-    return replace(incident, hold="", held_until=None, review_at=next_look(incident.alerts, None, desk.patience))
+    return replace(
+        incident, resolve_reason="", resolve_at=None, review_at=next_review(incident.alerts, None, context.timing)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,8 @@ class ReconcileJob:
     """A scheduled job. ``servers`` are the Alertmanagers by cluster; those under "" serve all other clusters."""
 
     database: Database
-    ledger: IncidentWriter
-    desk: Callable[[], DecisionContext]
+    writer: IncidentWriter
+    context: Callable[[], DecisionContext]
     clock: Clock
     alertmanagers: AlertmanagerClient
     servers: Mapping[str, tuple[str, ...]]
@@ -81,27 +87,27 @@ class ReconcileJob:
         if not asked:
             return
         answers = {name: self._ask(name, fingerprints) for name, fingerprints in asked.items()}
-        done = self.ledger.record(lambda connection: self._decide(connection, answers))
+        done = self.writer.record(lambda connection: self._decide(connection, answers))
         for each in done.effects:
             if each.incident is not None and each.outcome:
                 _log.info("incident.reconciled", incident=each.incident.id, open=each.incident.open, why=each.outcome)
 
     def _decide(self, connection: Connection, answers: Answers) -> IncidentChanges:
-        now, desk = self.clock.now(), self.desk()
-        open_ones = [each for each in incidents.open_ones(connection) if asked_about(each)]
+        now, context = self.clock.now(), self.context()
+        open_ones = [each for each in incidents.open_ones(connection) if expected_alerts(each)]
         known = incidents.contents_of(connection, [each.id for each in open_ones]) if open_ones else {}
         count = Counter(self._name(each) for each in open_ones)
         effects = []
         for incident in open_ones:
             name = self._name(incident)
             verdict = reconcile(incident, answers.get(name, ()), now, self.grace, count[name])
-            effects.append(followed(incident, verdict, known.get(incident.id), desk, now))
+            effects.append(followed(incident, verdict, known.get(incident.id), context, now))
         return IncidentChanges.of([each for each in effects if each is not None])
 
     def _asked(self, open_ones: Sequence[Incident]) -> dict[str, set[str]]:
         asked: dict[str, set[str]] = {}
         for incident in open_ones:
-            if fingerprints := asked_about(incident):
+            if fingerprints := expected_alerts(incident):
                 asked.setdefault(self._name(incident), set()).update(fingerprints)
         return {name: fingerprints for name, fingerprints in asked.items() if name in self.servers}
 

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects.context import NOTHING, History
-from responder.engine.effects.refused_payloads import OUTSIDE_HOLD, Refused, follow, hold, keys
+from responder.engine.effects.refused_payloads import OUTSIDE_HOLD, Refused, follow, keys, quiet_period
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects, IncidentChanges
 from responder.store.inbox.refusals import OUTSIDE, last_valid, refusals
@@ -29,11 +29,11 @@ class RefusedPayloads(IncidentJob):
 
     def decide(self, connection: Connection) -> IncidentChanges:
         """Open, extend and page incidents. The recheck job resolves them."""
-        refused, desk, now = self._refused(connection), self.desk(), self.clock.now()
+        refused, context, now = self._refused(connection), self.context(), self.clock.now()
         latest = incidents.latest(connection, set(keys(refused)))
         known = incidents.contents_of(connection, [each.id for each in latest.values() if each.open]) if latest else {}
         histories = {key: History(each, known.get(each.id)) for key, each in latest.items()}
-        effects = follow(refused, lambda key: histories.get(key, NOTHING), desk, now)
+        effects = follow(refused, lambda key: histories.get(key, NOTHING), context, now)
         stored = {each.id for each in latest.values()}
         touched = [each.incident for each in effects if each.incident is not None]
         return IncidentChanges(
@@ -44,13 +44,13 @@ class RefusedPayloads(IncidentJob):
 
     def log(self, effects: Effects) -> None:
         """Log an incident that has messages."""
-        if effects.incident is not None and effects.drafts:
+        if effects.incident is not None and effects.messages:
             _log.error("webhook.refusals_reported", incident=effects.incident.id, reason=effects.outcome)
 
     def _refused(self, connection: Connection) -> Refused:
         now = self.clock.now()
         return Refused(
-            payloads=refusals(connection, now - hold(self.desk())),
+            payloads=refusals(connection, now - quiet_period(self.context())),
             outside=refusals(connection, now - OUTSIDE_HOLD, OUTSIDE),
             valid_at=last_valid(connection),
         )

@@ -44,36 +44,36 @@ class RetentionJob:
         """Run the job once."""
         deadline = Deadline(self._clock.monotonic() + TURN_SECONDS)
         rows: Counter[str] = Counter()
-        for portion in self.prune(self._clock.now() - self._keep, deadline):
-            rows[portion.table] += portion.rows
+        for pruned in self.prune(self._clock.now() - self._keep, deadline):
+            rows[pruned.table] += pruned.rows
         if rows := +rows:
             _log.info("retention.pruned", rows=dict(rows))
 
     def would(self, before: datetime) -> list[PruneResult]:
         """Return what ``by_age`` would delete."""
         with self._database.read() as connection:
-            return [retention.may_go(connection, shelf, before) for shelf in SHELVES.values()]
+            return [retention.may_go(connection, policy, before) for policy in SHELVES.values()]
 
     def prune(self, before: datetime, deadline: Deadline) -> Iterator[PruneResult]:
         """Delete rows older than ``before``, then more if the database is too large. Raises StoreError."""
         yield from self.by_age(before, deadline)
         yield from self.by_size(deadline)
-        self._database.tidy()
+        self._database.compact()
 
     def by_age(self, before: datetime, deadline: Deadline) -> Iterator[PruneResult]:
         """Delete rows older than ``before`` that nothing needs. Raises StoreError."""
-        for shelf in SHELVES.values():
-            yield self._clear(shelf, before, deadline)
+        for policy in SHELVES.values():
+            yield self._clear(policy, before, deadline)
 
     def by_size(self, deadline: Deadline) -> Iterator[PruneResult]:
         """If the database is too large, delete the oldest rows that may be deleted. Raises StoreError."""
         with self._database.read() as connection:
             size = retention.used(connection, self._most_bytes)
         excess = size - int(self._most_bytes * _ROOM) if size > self._most_bytes else 0
-        for shelf in SHELVES.values() if excess else ():
-            portion = self._clear(shelf, self._clock.now() - shelf.floor, deadline, enough=excess)
-            yield portion
-            excess -= portion.bytes
+        for policy in SHELVES.values() if excess else ():
+            pruned = self._clear(policy, self._clock.now() - policy.floor, deadline, enough=excess)
+            yield pruned
+            excess -= pruned.bytes
             if excess <= 0:
                 return
         if excess and deadline.left(self._clock.monotonic()):
@@ -82,27 +82,27 @@ class RetentionJob:
             )
 
     def _clear(
-        self, shelf: RetentionPolicy, before: datetime, deadline: Deadline, enough: int | None = None
+        self, policy: RetentionPolicy, before: datetime, deadline: Deadline, enough: int | None = None
     ) -> PruneResult:
-        gone, after, limit = PruneResult(shelf.table.name), -1.0, _LIMITS[1]
+        gone, after, limit = PruneResult(policy.table.name), -1.0, _LIMITS[1]
         while deadline.left(self._clock.monotonic()) and (enough is None or gone.bytes < enough):
             with self._database.read() as connection:
-                keys, last = retention.page(connection, shelf, after, before, limit)
+                keys, last = retention.page(connection, policy, after, before, limit)
             if not keys:
                 break
-            with self._database.work() as connection:
+            with self._database.transaction() as connection:
                 began = self._clock.monotonic()
-                portion = retention.clear(connection, shelf, keys)
+                pruned = retention.clear(connection, policy, keys)
             held = self._clock.monotonic() - began
-            gone = gone.plus(portion)
-            after = after if portion.rows else last
+            gone = gone.plus(pruned)
+            after = after if pruned.rows else last
             limit = _next_limit(limit, held)
             self._pause.wait(min(_REST * held, deadline.left(self._clock.monotonic())))
         return gone
 
 
 def _next_limit(limit: int, held: float) -> int:
-    """Return the number of rows of the next transaction, after one that held the write lock for ``held`` seconds."""
+    """Return the number of rows of the next transaction, after one that held the lock for ``held`` seconds."""
     least, _, most = _LIMITS
     if held < _HOLD_SECONDS / 2:
         return min(most, limit * 2)

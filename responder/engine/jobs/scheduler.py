@@ -39,8 +39,8 @@ class IncidentJob(ABC):
     """
 
     database: Database
-    ledger: IncidentWriter
-    desk: Callable[[], DecisionContext]
+    writer: IncidentWriter
+    context: Callable[[], DecisionContext]
     clock: Clock
 
     def run(self) -> None:
@@ -48,7 +48,7 @@ class IncidentJob(ABC):
         with self.database.read() as connection:
             if not self.is_due(connection):
                 return
-        for effects in self.ledger.record(self.decide).effects:
+        for effects in self.writer.record(self.decide).effects:
             self.log(effects)
 
     @abstractmethod
@@ -83,7 +83,7 @@ class ScheduledJob:
             left = schedule.next_due(connection, job.name, now, job.every)
         if left:
             return min(left, LOOK_SECONDS)
-        with self._database.work() as connection:
+        with self._database.transaction() as connection:
             ours = schedule.claim(connection, job.name, now, job.every)
         if ours:
             job.run()

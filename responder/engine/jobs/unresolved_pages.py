@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects.context import DecisionContext
-from responder.engine.effects.page import messages
+from responder.engine.effects.page import messages_for
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects, IncidentChanges
 from responder.model.incident import Incident
@@ -25,23 +25,29 @@ _log = structlog.get_logger()
 EVERY = timedelta(seconds=5)
 
 
-def tell(
-    refused: Sequence[UnresolvedPage], known: Mapping[str, Incident], desk: DecisionContext, now: datetime
+def resolve_manually_messages(
+    refused: Sequence[UnresolvedPage], known: Mapping[str, Incident], context: DecisionContext, now: datetime
 ) -> IncidentChanges:
     """Return the messages about rejected resolves, for all notified channels that do not page. Pure."""
-    return IncidentChanges(effects=[_told(each, known.get(each.draft.incident), desk, now) for each in refused])
+    return IncidentChanges(
+        effects=[_resolve_manually(each, known.get(each.message.incident), context, now) for each in refused]
+    )
 
 
-def _told(each: UnresolvedPage, incident: Incident | None, desk: DecisionContext, now: datetime) -> Effects:
-    draft = each.draft
-    facts = replace(draft.facts, update=_to_do(each, title(draft.channel, desk.channels)))
-    notified = desk.configured(incident.channels if incident else ())
-    to = [channel for channel in notified if not channel.pages] or desk.configured(readable(desk.channels)[:1])
-    drafts = messages(draft.incident, draft.stream, MessageKind.UNCLOSED, facts, to, rank=draft.rank, due_at=now)
+def _resolve_manually(
+    each: UnresolvedPage, incident: Incident | None, context: DecisionContext, now: datetime
+) -> Effects:
+    message = each.message
+    facts = replace(message.facts, update=_to_do(each, title(message.channel, context.channels)))
+    notified = context.configured(incident.channels if incident else ())
+    to = [channel for channel in notified if not channel.pages] or context.configured(readable(context.channels)[:1])
+    messages = messages_for(
+        message.incident, message.ordering_key, MessageKind.UNCLOSED, facts, to, priority=message.priority, due_at=now
+    )
     return Effects(
         outcome=facts.update,
         incident=incident,
-        drafts=tuple(replace(draft, origin=None if place else each.id) for place, draft in enumerate(drafts)),
+        messages=tuple(replace(message, replaces=None if place else each.id) for place, message in enumerate(messages)),
     )
 
 
@@ -57,16 +63,19 @@ class UnresolvedPagesJob(IncidentJob):
 
     def is_due(self, connection: Connection) -> bool:
         """Return True if a pager rejected a resolve and no message reports it yet."""
-        return bool(undelivered.unclosed(connection, self.desk().pagers))
+        return bool(undelivered.unclosed(connection, self.context().pagers))
 
     def decide(self, connection: Connection) -> IncidentChanges:
         """Return a message about each rejected resolve."""
-        refused = undelivered.unclosed(connection, self.desk().pagers)
-        known = {each.draft.incident: incidents.find(connection, each.draft.incident) for each in refused}
+        refused = undelivered.unclosed(connection, self.context().pagers)
+        known = {each.message.incident: incidents.find(connection, each.message.incident) for each in refused}
         found = {name: incident for name, incident in known.items() if incident is not None}
-        return tell(refused, found, self.desk(), self.clock.now())
+        return resolve_manually_messages(refused, found, self.context(), self.clock.now())
 
     def log(self, effects: Effects) -> None:
         """Log the rejected resolve."""
-        incident, told = effects.drafts[0].incident if effects.drafts else "", [each.channel for each in effects.drafts]
-        _log.error("incident.unclosed", incident=incident, told=told, why=effects.outcome)
+        incident, notified = (
+            effects.messages[0].incident if effects.messages else "",
+            [each.channel for each in effects.messages],
+        )
+        _log.error("incident.unclosed", incident=incident, notified=notified, why=effects.outcome)

@@ -8,8 +8,8 @@ from datetime import datetime
 import structlog
 from sqlalchemy import Connection
 
-from responder.engine.workers import delivery
 from responder.engine.workers.delivery import CLAIM
+from responder.engine.workers.delivery import LEASE as MESSAGE_LEASE
 from responder.engine.workers.incident_writer import LEASE
 from responder.model.clock import Clock
 from responder.store.database import BUSY_SECONDS, Database
@@ -63,8 +63,8 @@ class ClockSkewWatcher:
 
     def _set_right(self, end: Callable[[Connection, datetime], int], now: datetime) -> int:
         """Correct stored times. Returns the number of rows that another transaction held and that are still wrong."""
-        with self._database.work() as connection:
+        with self._database.transaction() as connection:
             held = end(connection, now)
             held += clock_correction.shorten(connection, tables.messages, now, CLAIM)
-            held += clock_correction.shorten(connection, tables.messages, now, delivery.LEASE, self._pagers())
-            return held + clock_correction.shorten(connection, tables.studies, now, LEASE)
+            held += clock_correction.shorten(connection, tables.messages, now, MESSAGE_LEASE, self._pagers())
+            return held + clock_correction.shorten(connection, tables.diagnoses, now, LEASE)

@@ -52,8 +52,8 @@ class DeliveryWorker:
     def __init__(
         self,
         database: Database,
-        lane: claims.ChannelQueue,
-        desk: Callable[[], DecisionContext],
+        queue: claims.ChannelQueue,
+        context: Callable[[], DecisionContext],
         deliverer: Deliverer,
         clock: Clock,
         chance: Callable[[], float],
@@ -63,22 +63,22 @@ class DeliveryWorker:
     ) -> None:
         """``on_free`` is called when an attempt has ended, in the thread that sent the message."""
         self._database = database
-        self._lane = lane
-        self._channel = "" if lane.rest else lane.channels[0]
-        self._desk = desk
+        self._lane = queue
+        self._channel = "" if queue.rest else queue.channels[0]
+        self._context = context
         self._deliverer = deliverer
         self._clock = clock
-        paging = not lane.rest and desk().channels[self._channel].pages
-        self._marking = DeliveryResults(self._pace, chance, LONGEST_PAGER_WISH if paging else LONGEST_WISH)
+        paging = not queue.rest and context().channels[self._channel].pages
+        self._marking = DeliveryResults(self._rate_limit, chance, LONGEST_PAGER_WISH if paging else LONGEST_WISH)
         self._pool = ThreadPoolExecutor(senders, thread_name_prefix="courier")
         self._senders = senders
         self._busy = 0
-        self._poll = REST_POLL if lane.rest else POLL
+        self._poll = REST_POLL if queue.rest else POLL
         self._lease = LEASE if paging else None
         self._out: dict[int, tuple[OutboxRow, float]] = {}
         self._ended: list[tuple[ClaimedMessage, Outcome]] = []
         self._guard = threading.Lock()
-        self._prepared = lane.rest
+        self._prepared = queue.rest
         self._expecting = False
         self._on_free = on_free
 
@@ -94,35 +94,35 @@ class DeliveryWorker:
             rest = self._rest(now) if free else self._poll
             if rest > 0:
                 return rest
-        with self._database.work() as connection:
+        with self._database.transaction() as connection:
             now = self._clock.now()  # waiting for the write lock may have taken a while
             news = self._marking.mark(connection, ended, now)
-            letters = self._claim(connection, now, free) if free else []
+            messages = self._claim(connection, now, free) if free else []
         with self._guard:
             del self._ended[: len(ended)]
-            for letter, _outcome in ended:
-                self._out.pop(letter.id, None)
-            self._out |= {letter.id: (letter, self._clock.monotonic()) for letter in letters}
-            self._busy += len(letters)
-        for row in letters:
+            for message, _outcome in ended:
+                self._out.pop(message.id, None)
+            self._out |= {message.id: (message, self._clock.monotonic()) for message in messages}
+            self._busy += len(messages)
+        for row in messages:
             self._pool.submit(self._carry, row)
         for tell in news:
             tell()
-        return 0.0 if letters or ended or expecting else self._poll
+        return 0.0 if messages or ended or expecting else self._poll
 
     def expect(self) -> None:
         """Claim in the next step without polling first: a message was just released."""
         self._expecting = True
 
-    def close(self, patience: float) -> None:
-        """Let running attempts end within ``patience`` seconds; those without a recorded result are sent again."""
+    def close(self, timing: float) -> None:
+        """Let running attempts end within ``timing`` seconds; those without a recorded result are sent again."""
         waiter = threading.Thread(target=self._pool.shutdown, daemon=True)
         waiter.start()
-        waiter.join(patience)
+        waiter.join(timing)
         with self._guard:
             ended, self._ended = self._ended, []
         try:
-            with self._database.work() as connection:
+            with self._database.transaction() as connection:
                 news = self._marking.mark(connection, ended, self._clock.now())
             for tell in news:
                 tell()
@@ -138,16 +138,16 @@ class DeliveryWorker:
         """Renew the leases of messages that are being sent or whose result is not recorded yet."""
         ticks = self._clock.monotonic()
         with self._guard:
-            old = [letter for letter, renewed in self._out.values() if ticks - renewed >= RENEW_SECONDS]
+            old = [message for message, renewed in self._out.values() if ticks - renewed >= RENEW_SECONDS]
         if old and self._lease:
-            with self._database.work() as connection:
+            with self._database.transaction() as connection:
                 outbox.renew(connection, old, self._clock.now() + self._lease)
             with self._guard:
-                self._out |= {letter.id: (letter, ticks) for letter in old}
+                self._out |= {message.id: (message, ticks) for message in old}
 
     def _rest(self, now: datetime) -> float:
         """Return the seconds until a message may be sent, at most the poll interval; 0 if one may be sent now."""
-        if not claims.anything(self._database, self._lane):
+        if not claims.any_waiting(self._database, self._lane):
             return self._poll
         now -= self._lane.grace
         with self._database.read() as connection:
@@ -156,56 +156,60 @@ class DeliveryWorker:
                 return self._poll
             if due.at > now.timestamp():
                 return min(self._poll, due.at - now.timestamp())
-            room = self._room(claims.look(connection, self._channel), now)
-        return 0.0 if (room.urgent if due.worst else room.other) else self._poll
+            available = self._available(claims.state_of(connection, self._channel), now)
+        return 0.0 if (available.urgent if due.worst else available.other) else self._poll
 
-    def _room(self, standing: claims.ChannelState, now: datetime) -> Available:
+    def _available(self, standing: claims.ChannelState, now: datetime) -> Available:
         """Return how many messages the rate limit allows now: none while the vendor's Retry-After lasts."""
         if standing.paused_until > now.timestamp():
             return Available(0, 0)
-        pace = self._pace()
-        return pace.room(standing.full_at, now.timestamp()) if pace else Available(self._senders, self._senders)
+        rate_limit = self._rate_limit()
+        return (
+            rate_limit.available(standing.full_at, now.timestamp())
+            if rate_limit
+            else Available(self._senders, self._senders)
+        )
 
-    def _pace(self) -> RateLimit | None:
-        channel = self._desk().channels.get(self._channel)
-        return channel.pace if channel else None
+    def _rate_limit(self) -> RateLimit | None:
+        channel = self._context().channels.get(self._channel)
+        return channel.rate_limit if channel else None
 
     def _claim(self, connection: Connection, now: datetime, free: int) -> list[OutboxRow]:
         """Claim what the rate limit allows, and count it. The lock on the channel's row serializes all replicas."""
         if self._lane.rest:
             return claims.claim(connection, self._lane, now - self._lane.grace, now + CLAIM, free)
-        standing = claims.hold(connection, self._channel)
-        room = self._room(standing, now).within(free)
+        standing = claims.lock_state(connection, self._channel)
+        available = self._available(standing, now).within(free)
         until = now + (self._lease or CLAIM)
-        letters = claims.claim(connection, self._lane, now, until, room.urgent, room.other)
-        if letters and (pace := self._pace()):
-            full_at = pace.spent(standing.full_at, now.timestamp(), len(letters))
-            claims.spend(connection, self._channel, full_at)
-        return letters
+        messages = claims.claim(connection, self._lane, now, until, available.urgent, available.other)
+        if messages and (rate_limit := self._rate_limit()):
+            full_at = rate_limit.full_after(standing.full_at, now.timestamp(), len(messages))
+            claims.save_full_at(connection, self._channel, full_at)
+        return messages
 
     def _carry(self, row: OutboxRow) -> None:
-        letter, outcome = self._send(row)
+        message, outcome = self._send(row)
         with self._guard:
-            self._ended.append((letter, outcome))
+            self._ended.append((message, outcome))
             self._busy -= 1
         self._on_free()
 
     def _send(self, row: OutboxRow) -> tuple[ClaimedMessage, Outcome]:
         """Compose the message of a row, render it and send it: one attempt."""
         try:
-            letter = compose.letter(row, self._clock.now())
+            message = compose.compose_message(row, self._clock.now())
         except Exception:  # noqa: BLE001 - a message that cannot be composed is sent in minimal form
             _log.exception("courier.cannot_compose", message=row.id)
-            letter = compose.letter(replace(row, content=compose.lost(row)), self._clock.now())
-        channel = self._desk().channels.get(letter.channel)
+            message = compose.compose_message(replace(row, content=compose.lost(row)), self._clock.now())
+        channel = self._context().channels.get(message.channel)
         if channel is None:
-            return letter, Refused(f"channel {letter.channel} is no longer configured")
+            return message, Refused(f"channel {message.channel} is no longer configured")
         try:
             deadline = Deadline(self._clock.monotonic() + SEND_SECONDS)
-            return letter, self._deliverer.deliver(channel, letter, deadline)
+            return message, self._deliverer.deliver(channel, message, deadline)
         except Exception as error:  # noqa: BLE001 - a message that cannot be rendered is retried as plain text, then dead
-            _log.exception("courier.broken", message=letter.id)
-            return letter, Refused(f"rendering failed with {type(error).__name__}")
+            _log.exception("courier.broken", message=message.id)
+            return message, Refused(f"rendering failed with {type(error).__name__}")
 
 
 News = Callable[[], None]
@@ -214,12 +218,14 @@ News = Callable[[], None]
 class DeliveryResults:
     """Records the results of attempts on one queue.
 
-    ``pace`` returns the rate limit of its vendor, if there is one, and ``chance`` the jitter, in [0, 1). A Retry-After
-    is honoured up to ``longest_wish`` seconds.
+    ``rate_limit`` returns the rate limit of its vendor, if there is one, and ``chance`` the jitter, in [0, 1). A
+    Retry-After is honoured up to ``longest_wish`` seconds.
     """
 
-    def __init__(self, pace: Callable[[], RateLimit | None], chance: Callable[[], float], longest_wish: float) -> None:
-        self._pace = pace
+    def __init__(
+        self, rate_limit: Callable[[], RateLimit | None], chance: Callable[[], float], longest_wish: float
+    ) -> None:
+        self._rate_limit = rate_limit
         self._longest_wish = longest_wish
         self._chance = chance
 
@@ -228,59 +234,68 @@ class DeliveryResults:
     ) -> list[News]:
         """Record the results of attempts. Returns what to log and count after the commit."""
         ended = sorted(ended, key=lambda each: each[0].id)  # one order for all processes avoids deadlocks
-        for channel in sorted({letter.channel for letter, _ in ended}):
-            results = {isinstance(outcome, Delivered) for letter, outcome in ended if letter.channel == channel}
+        for channel in sorted({message.channel for message, _ in ended}):
+            results = {isinstance(outcome, Delivered) for message, outcome in ended if message.channel == channel}
             claims.tried(connection, channel, now, accepted=True in results, failed=False in results)
-        news = [self._mark_one(connection, letter, outcome, now) for letter, outcome in ended]
-        return news + [partial(_count, letter, outcome, now) for letter, outcome in ended]
+        news = [self._mark_one(connection, message, outcome, now) for message, outcome in ended]
+        return news + [partial(_count, message, outcome, now) for message, outcome in ended]
 
-    def _mark_one(self, connection: Connection, letter: ClaimedMessage, outcome: Outcome, now: datetime) -> News:
-        event = _log.bind(message=letter.id, incident=letter.report.incident, channel=letter.channel, step=letter.step)
+    def _mark_one(self, connection: Connection, message: ClaimedMessage, outcome: Outcome, now: datetime) -> News:
+        event = _log.bind(
+            message=message.id, incident=message.report.incident, channel=message.channel, step=message.step
+        )
         match outcome:
             case Delivered(ref):
-                if claims.answered(connection, letter.channel):
-                    outbox.retry_now(connection, letter.channel, now)
-                outbox.sent(connection, letter, ref, now)
-                return partial(event.info, "message.sent", attempt=letter.attempt, title=letter.report.title)
+                if claims.clear_failing(connection, message.channel):
+                    outbox.retry_now(connection, message.channel, now)
+                outbox.sent(connection, message, ref, now)
+                return partial(event.info, "message.sent", attempt=message.attempt, title=message.report.title)
             case TryLater(reason):
                 outcome = replace(outcome, retry_after=min(outcome.retry_after or 0.0, self._longest_wish))
-                at = next_attempt(letter.attempt, outcome, rank=letter.rank, now=now, jitter=self._chance())
-                self._fail(connection, letter.channel, outcome, now)
-                outbox.again(connection, letter, at, reason, plain=letter.plain)
-                return partial(event.warning, "message.later", attempt=letter.attempt, reason=reason, at=at.isoformat())
-            case Refused(reason) if not letter.plain:
-                claims.answered(connection, letter.channel)
-                outbox.again(connection, letter, now, reason, plain=True)
+                at = next_attempt(message.attempt, outcome, priority=message.priority, now=now, jitter=self._chance())
+                self._fail(connection, message.channel, outcome, now)
+                outbox.again(connection, message, at, reason, minimal=message.minimal)
                 return partial(
-                    event.warning, "message.refused", attempt=letter.attempt, reason=f"{reason}; retrying as plain text"
+                    event.warning, "message.later", attempt=message.attempt, reason=reason, at=at.isoformat()
+                )
+            case Refused(reason) if not message.minimal:
+                claims.clear_failing(connection, message.channel)
+                outbox.again(connection, message, now, reason, minimal=True)
+                return partial(
+                    event.warning,
+                    "message.refused",
+                    attempt=message.attempt,
+                    reason=f"{reason}; retrying as plain text",
                 )
             case Refused(reason):
-                claims.answered(connection, letter.channel)
-                outbox.dead(connection, letter, reason, now)
+                claims.clear_failing(connection, message.channel)
+                outbox.dead(connection, message, reason, now)
                 return partial(
-                    event.error, "message.dead", attempt=letter.attempt, reason=reason, title=letter.report.title
+                    event.error, "message.dead", attempt=message.attempt, reason=reason, title=message.report.title
                 )
 
     def _fail(self, connection: Connection, name: str, outcome: TryLater, now: datetime) -> None:
         """Record that a channel does not accept messages, and pause it on all replicas if it is over its rate limit."""
-        standing, moment = claims.hold(connection, name), now.timestamp()
+        standing, moment = claims.lock_state(connection, name), now.timestamp()
         claims.failed(connection, name, now)
         quiet = rest(outcome, moment - (standing.failing_since or moment))
         if not quiet:
             return
-        until, pace = max(standing.paused_until, moment + quiet), self._pace()
-        full_at = pace.emptied(standing.full_at, moment, until) if pace and outcome.limited else standing.full_at
+        until, rate_limit = max(standing.paused_until, moment + quiet), self._rate_limit()
+        full_at = (
+            rate_limit.emptied(standing.full_at, moment, until) if rate_limit and outcome.limited else standing.full_at
+        )
         claims.pause(connection, name, until, full_at)
 
 
-def _count(letter: ClaimedMessage, outcome: Outcome, now: datetime) -> None:
-    result = {Delivered: "sent", TryLater: "later", Refused: "dead" if letter.plain else "plain"}[type(outcome)]
-    COUNTERS.add("responder_attempts", letter.channel, result)
+def _count(message: ClaimedMessage, outcome: Outcome, now: datetime) -> None:
+    result = {Delivered: "sent", TryLater: "later", Refused: "dead" if message.minimal else "plain"}[type(outcome)]
+    COUNTERS.add("responder_attempts", message.channel, result)
     if result != "sent":
         return
-    if letter.report.moment is MessageKind.START:
-        since = {"responder_notification_latency_seconds": letter.report.started_at}
-        if letter.written_at is not None:
-            since["responder_page_delay_seconds"] = letter.written_at
+    if message.report.kind is MessageKind.START:
+        since = {"responder_notification_latency_seconds": message.report.started_at}
+        if message.written_at is not None:
+            since["responder_page_delay_seconds"] = message.written_at
         for name, began in since.items():
-            COUNTERS.add(name, letter.channel, value=max(0.0, (now - began).total_seconds()))
+            COUNTERS.add(name, message.channel, value=max(0.0, (now - began).total_seconds()))

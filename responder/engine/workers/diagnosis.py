@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from responder.diagnose.prober import Prober
 from responder.engine import pipeline
 from responder.engine.effects.context import DecisionContext
-from responder.engine.effects.page import counts, messages
+from responder.engine.effects.page import counts, messages_for
 from responder.engine.pipeline import late, revise
 from responder.engine.workers.incident_writer import LEASE, TURN
 from responder.model.clock import Clock, Deadline
@@ -43,7 +43,7 @@ LATE_SECONDS = 10.0
 class FinishedDiagnosis:
     """A diagnosis whose probes have ended."""
 
-    study: DiagnosisJob
+    job: DiagnosisJob
     diagnosed: DiagnosisResult
 
 
@@ -53,7 +53,7 @@ class DiagnosisWorker:
     def __init__(
         self,
         database: Database,
-        desk: Callable[[], DecisionContext],
+        context: Callable[[], DecisionContext],
         prober: Prober,
         clock: Clock,
         *,
@@ -66,7 +66,7 @@ class DiagnosisWorker:
         ``on_page`` is called with the channels whose pages got their findings and may be sent now.
         """
         self._database = database
-        self._desk = desk
+        self._context = context
         self._prober = prober
         self._clock = clock
         self._on_end = on_end
@@ -80,12 +80,12 @@ class DiagnosisWorker:
 
     def begin(self, started: Sequence[DiagnosisJob]) -> None:
         """Run diagnoses that this process holds the lease of."""
-        for study in started:
+        for job in started:
             with self._guard:
-                self._held[study.id] = study
-            self._pool.submit(self._run, study)
+                self._held[job.id] = job
+            self._pool.submit(self._run, job)
 
-    def room(self) -> int:
+    def free_slots(self) -> int:
         """Return how many more diagnoses may start."""
         with self._guard:
             return max(0, self._at_once - len(self._held))
@@ -98,7 +98,7 @@ class DiagnosisWorker:
         self._renew()
         if ended and not full and self._clock.monotonic() - self._looked < RENEW_SECONDS:
             return min(rest, LATER)
-        if self.room():
+        if self.free_slots():
             self._take_waiting()
         return rest
 
@@ -108,31 +108,31 @@ class DiagnosisWorker:
             ended = list(self._ended)
         calm = [each for each in ended if each.diagnosed.turned is None]
         if calm:
-            with self._database.work() as connection:
-                told = [self._improve(connection, each) for each in calm]
-            self._done(calm, told)
+            with self._database.transaction() as connection:
+                notified = [self._improve(connection, each) for each in calm]
+            self._done(calm, notified)
         if len(calm) == len(ended):
             return RENEW_SECONDS
         turned = [each for each in ended if each.diagnosed.turned is not None]
-        with self._database.alone("triage") as turn:
-            if turn is None:
+        with self._database.alone("triage") as adjustment:
+            if adjustment is None:
                 return TURN
-            with turn.work() as connection:
-                told = [self._revise(connection, each) for each in turned]
-        self._done(turned, told)
+            with adjustment.transaction() as connection:
+                notified = [self._revise(connection, each) for each in turned]
+        self._done(turned, notified)
         return RENEW_SECONDS
 
-    def _done(self, ended: Sequence[FinishedDiagnosis], told: Iterable[Collection[str]]) -> None:
+    def _done(self, ended: Sequence[FinishedDiagnosis], notified: Iterable[Collection[str]]) -> None:
         with self._guard:
             for each in ended:
                 self._ended.remove(each)
-                self._held.pop(each.study.id, None)
-        self._on_page({name for names in told for name in names})
+                self._held.pop(each.job.id, None)
+        self._on_page({name for names in notified for name in names})
 
     def _improve(self, connection: Connection, ended: FinishedDiagnosis) -> Collection[str]:
         """Save the findings, release the pages, and follow up those already sent. Returns the channels to wake."""
-        work, desk, now = ended.study.work, self._desk(), self._clock.now()
-        channels = desk.channels
+        work, context, now = ended.job.request, self._context(), self._clock.now()
+        channels = context.channels
         if not self._finish(connection, ended, now):
             return ()
         reached = outbox.release(connection, work.incident, now)
@@ -140,40 +140,42 @@ class DiagnosisWorker:
         if not missed:
             return work.channels
         incident = incidents.find(connection, work.incident)
-        if not desk.pagers.isdisjoint(missed) and not incidents.still_open(connection, work.incident):
+        if not context.pagers.isdisjoint(missed) and not incidents.still_open(connection, work.incident):
             # PagerDuty would open a new incident that no event ever resolves.
-            missed = [name for name in missed if name not in desk.pagers]
+            missed = [name for name in missed if name not in context.pagers]
         facts = replace(counts(incident) if incident else NO_FACTS, update=late(work, now))
-        told = [channels[name] for name in missed]
-        drafts = messages(work.incident, work.stream, MessageKind.LATE, facts, told, rank=work.rank, due_at=now)
-        outbox.write(connection, drafts, now)
+        notified = [channels[name] for name in missed]
+        messages = messages_for(
+            work.incident, work.ordering_key, MessageKind.LATE, facts, notified, priority=work.priority, due_at=now
+        )
+        outbox.write(connection, messages, now)
         return work.channels
 
     @staticmethod
     def _finish(connection: Connection, ended: FinishedDiagnosis, now: datetime) -> bool:
         """Save the findings with the incident. Returns False if another worker has taken the diagnosis over."""
-        if not diagnoses.finish(connection, ended.study, now):
+        if not diagnoses.finish(connection, ended.job, now):
             return False
         found = ended.diagnosed
-        incidents.save_findings(connection, ended.study.work.incident, found.findings, found.conclusion, now)
+        incidents.save_findings(connection, ended.job.request.incident, found.findings, found.conclusion, now)
         return True
 
     def _revise(self, connection: Connection, ended: FinishedDiagnosis) -> Collection[str]:
         """Save findings that change the severity and the channels, unless the incident has changed meanwhile."""
-        work, desk, now = ended.study.work, self._desk(), self._clock.now()
+        work, context, now = ended.job.request, self._context(), self._clock.now()
         incident = incidents.find(connection, work.incident)
         content = incidents.contents_of(connection, [work.incident]).get(work.incident)
         waiting = outbox.untouched(connection, work.incident)
-        revision = revise(incident, content, work, ended.diagnosed, waiting, desk, now)
+        revision = revise(incident, content, work, ended.diagnosed, waiting, context, now)
         turned = ended.diagnosed.turned
         if revision is None or turned is None:
             return self._improve(connection, ended)
         if not self._finish(connection, ended, now):
             return ()
         outbox.withdraw(connection, work.incident, revision.withdrawn, turned.reason, now)
-        outbox.release(connection, work.incident, now, revision.rank)
+        outbox.release(connection, work.incident, now, revision.priority)
         incidents.save_contents(connection, [revision.content], (), now)
-        outbox.write(connection, revision.drafts, now)
+        outbox.write(connection, revision.messages, now)
         incidents.save(connection, (), (revision.incident,))
         return revision.incident.channels
 
@@ -182,7 +184,7 @@ class DiagnosisWorker:
             held = list(self._held.values())
         ticks = self._clock.monotonic()
         if held and ticks - self._renewed >= RENEW_SECONDS:
-            with self._database.work() as connection:
+            with self._database.transaction() as connection:
                 diagnoses.renew(connection, held, self._clock.now() + LEASE)
             self._renewed = ticks
 
@@ -191,8 +193,8 @@ class DiagnosisWorker:
         with self._database.read() as connection:
             if not diagnoses.any_free(connection, now):
                 return
-        with self._database.work() as connection:
-            started = diagnoses.claim(connection, now, now + LEASE, self.room())
+        with self._database.transaction() as connection:
+            started = diagnoses.claim(connection, now, now + LEASE, self.free_slots())
         self.begin(started)
 
     def close(self) -> None:
@@ -202,26 +204,26 @@ class DiagnosisWorker:
         with self._guard:
             held = list(self._held.values())
         if held:
-            with self._database.work() as connection:
+            with self._database.transaction() as connection:
                 diagnoses.release(connection, held)
 
-    def _run(self, study: DiagnosisJob) -> None:
+    def _run(self, job: DiagnosisJob) -> None:
         try:
-            ended = self._diagnose(study)
+            ended = self._diagnose(job)
         except Exception:
-            _log.exception("diagnosis.broken", incident=study.work.incident)
+            _log.exception("diagnosis.broken", incident=job.request.incident)
             with self._guard:
-                self._held.pop(study.id, None)
+                self._held.pop(job.id, None)
             raise
         with self._guard:
             self._ended.append(ended)
         self._on_end()
 
-    def _diagnose(self, study: DiagnosisJob) -> FinishedDiagnosis:
-        work = study.work
-        findings = self._prober.run(self._desk().asks(work.probes, work.subject), self._deadline(study))
-        return FinishedDiagnosis(study=study, diagnosed=pipeline.diagnose(work, findings))
+    def _diagnose(self, job: DiagnosisJob) -> FinishedDiagnosis:
+        work = job.request
+        findings = self._prober.run(self._context().questions(work.probes, work.subject), self._deadline(job))
+        return FinishedDiagnosis(job=job, diagnosed=pipeline.diagnose(work, findings))
 
-    def _deadline(self, study: DiagnosisJob) -> Deadline:
-        left = (study.due_at - MARGIN - self._clock.now()).total_seconds()
+    def _deadline(self, job: DiagnosisJob) -> Deadline:
+        left = (job.due_at - MARGIN - self._clock.now()).total_seconds()
         return Deadline(self._clock.monotonic() + (left if left > 0 else LATE_SECONDS))

@@ -41,12 +41,12 @@ class Loop:
         """End the rest: there is work now."""
         self._woken.set()
 
-    def stop(self, patience: float) -> None:
-        """Finish the current step, within ``patience`` seconds."""
+    def stop(self, timing: float) -> None:
+        """Finish the current step, within ``timing`` seconds."""
         self._stopping.set()
         self._woken.set()
         if self._thread.is_alive():
-            self._thread.join(patience)
+            self._thread.join(timing)
 
     @property
     def alive(self) -> bool:

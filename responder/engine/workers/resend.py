@@ -24,11 +24,11 @@ class ResendResult:
     refused: str = ""
 
 
-def refusal(row: MessageRow | None, *, told_over: bool) -> str:
+def refusal(row: MessageRow | None, *, resolve_accepted: bool) -> str:
     """Return why a message is not resent, empty if it is. Pure.
 
-    ``told_over`` is True if the resolve of the incident was sent on the channel since: a later message would open the
-    incident again there, and nothing would resolve it.
+    ``resolve_accepted`` is True if the resolve of the incident was sent on the channel since: a later message would
+    open the incident again there, and nothing would resolve it.
     """
     if row is None:
         return UNKNOWN
@@ -40,7 +40,7 @@ def refusal(row: MessageRow | None, *, told_over: bool) -> str:
         return f"withdrawn before it was sent: {row.error}"
     if row.state != "dead":
         return "already accepted; resending it would notify twice"
-    if told_over and row.moment != MessageKind.RESOLUTION:
+    if resolve_accepted and row.kind != MessageKind.RESOLUTION:
         return f"{row.incident} has since been resolved on {row.channel}; this message would reopen it"
     return ""
 
@@ -52,8 +52,8 @@ def resend(
     answers = []
     for number in sorted(set(numbers)):
         row = dead_letters.find(connection, number)
-        over = row is not None and not even_if_over and dead_letters.told_over(connection, row)
-        why = refusal(row, told_over=over)
+        over = row is not None and not even_if_over and dead_letters.resolve_accepted(connection, row)
+        why = refusal(row, resolve_accepted=over)
         if row is not None and not why:
             dead_letters.put_back(connection, row, now)
         answers.append(ResendResult(number, why))

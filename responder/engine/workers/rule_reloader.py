@@ -12,7 +12,7 @@ import structlog
 from responder.engine.effects.context import DecisionContext
 from responder.model.clock import Clock
 from responder.model.problem import InvalidRules
-from responder.rulebook.file_state import Looks
+from responder.rulebook.file_state import FileStates
 
 _log = structlog.get_logger()
 
@@ -26,8 +26,8 @@ _SHOWN = 20
 class LoadedRules:
     """Rules, and the state of their files before they were read."""
 
-    desk: DecisionContext
-    looks: Looks
+    context: DecisionContext
+    states: FileStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,59 +42,62 @@ class RulesStatus:
 class RuleReloader:
     """Holds the rules in force. ``read`` loads them anew; it raises InvalidRules or OSError.
 
-    A caller of ``desk()`` works with one rule set to the end: rules are replaced between two batches of notifications.
+    A caller of ``context()`` works with one rule set to the end: rules are replaced between two batches of
+    notifications.
     """
 
     def __init__(
         self,
         loaded: LoadedRules,
         read: Callable[[], DecisionContext],
-        look: Callable[[], Looks],
+        file_states: Callable[[], FileStates],
         clock: Clock,
         *,
         pause: float = LOOK_SECONDS,
     ) -> None:
-        self._desk = loaded.desk
-        self._seen = loaded.looks
-        self._changing: Looks | None = None
+        self._context = loaded.context
+        self._seen = loaded.states
+        self._changing: FileStates | None = None
         self._read = read
-        self._look = look
+        self._look = file_states
         self._clock = clock
         self._pause = pause
         self._asked = threading.Event()
-        self.state = RulesStatus(self._desk.book.revision, clock.now())
+        self.state = RulesStatus(self._context.book.revision, clock.now())
 
-    def desk(self) -> DecisionContext:
+    def context(self) -> DecisionContext:
         """Return the rules in force."""
-        return self._desk
+        return self._context
 
-    def ask(self) -> None:
+    def request_reload(self) -> None:
         """Read the files at the next step, changed or not."""
         self._asked.set()
 
     def step(self) -> float:
         """Check the files, and read them if they changed. Returns the seconds to rest."""
-        looks = self._look()
+        states = self._look()
         if self._asked.is_set():
             self._asked.clear()
-            self._reload(looks)
-        elif looks == self._seen:
+            self._reload(states)
+        elif states == self._seen:
             self._changing = None
-        elif looks == self._changing:
-            self._reload(looks)
+        elif states == self._changing:
+            self._reload(states)
         else:
-            self._changing = looks
+            self._changing = states
         return self._pause
 
-    def _reload(self, looks: Looks) -> None:
-        before, self._seen, self._changing = self.state.revision, looks, None
+    def _reload(self, states: FileStates) -> None:
+        before, self._seen, self._changing = self.state.revision, states, None
         try:
-            desk = self._read()
+            context = self._read()
         except (InvalidRules, OSError) as error:
             problems = [str(each) for each in error.problems] if isinstance(error, InvalidRules) else [str(error)]
             self.state = RulesStatus(before, self.state.since, len(problems))
             _log.error("rules.refused", in_force=before[:12], problems=len(problems), first=problems[:_SHOWN])
             return
-        self._desk = desk
-        self.state = RulesStatus(desk.book.revision, self._clock.now())
-        _log.info("rules.reloaded", revision=desk.book.revision[:12], before=before[:12], rules=len(desk.book.rules))
+        self._context = context
+        self.state = RulesStatus(context.book.revision, self._clock.now())
+        _log.info(
+            "rules.reloaded", revision=context.book.revision[:12], before=before[:12], rules=len(context.book.rules)
+        )

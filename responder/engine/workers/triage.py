@@ -14,7 +14,7 @@ from responder.engine.effects import flood
 from responder.engine.effects.context import SHARED, DecisionContext, GroupHistories, failure_key
 from responder.engine.effects.triage_failure import SINGLE_PAGES, failed
 from responder.engine.effects.without_notification import resolved
-from responder.engine.workers.incident_writer import TURN, count, to_tell, write
+from responder.engine.workers.incident_writer import TURN, count, due_channels, write
 from responder.model.alert import AlertGroup
 from responder.model.clock import Clock
 from responder.model.delivery import DiagnosisJob, Effects, IncidentChanges, Notification
@@ -41,76 +41,76 @@ class TriageWorker:
     def __init__(
         self,
         database: Database,
-        desk: Callable[[], DecisionContext],
+        context: Callable[[], DecisionContext],
         clock: Clock,
         on_effects: Callable[[list[DiagnosisJob], Collection[str]], None],
-        room: Callable[[], int],
+        free_slots: Callable[[], int],
     ) -> None:
-        """``on_effects`` gets the diagnoses to start, at most ``room()`` of them, and the channels to wake."""
+        """``on_effects`` gets the diagnoses to start, at most ``free_slots()`` of them, and the channels to wake."""
         self._database = database
-        self._desk = desk
+        self._context = context
         self._clock = clock
         self._on_effects = on_effects
-        self._room = room
+        self._room = free_slots
 
     def step(self) -> float:
         """Decide waiting notifications. Returns the seconds to rest."""
-        with self._database.alone("triage") as turn:
-            return self._batch(turn) if turn else TURN
+        with self._database.alone("triage") as adjustment:
+            return self._batch(adjustment) if adjustment else TURN
 
-    def _batch(self, turn: TriageLock) -> float:
+    def _batch(self, adjustment: TriageLock) -> float:
         """Decide a batch under the triage lock but outside the write transaction, then commit it."""
         with self._database.read() as connection:
-            batch = [_not_later(delivery, self._clock.now()) for delivery in inbox.take(connection, BATCH)]
+            batch = [_not_later(notification, self._clock.now()) for notification in inbox.take(connection, BATCH)]
             if not batch:
                 return POLL
             decided = self._decide(connection, batch)
-        with turn.work() as connection:
+        with adjustment.transaction() as connection:
             if not inbox.settle(connection, _settled(decided.effects)):
                 connection.rollback()
                 return TURN
             started = write(connection, decided, self._clock.now(), self._room())
-        self._on_effects(started, to_tell(decided.effects, self._clock.now()))
+        self._on_effects(started, due_channels(decided.effects, self._clock.now()))
         count(decided.effects)
         return 0.0 if len(batch) == BATCH else POLL
 
     def _decide(self, connection: Connection, batch: Sequence[Notification]) -> IncidentChanges:
         """Decide a batch in order: an incident opened by one notification is open for the next of its group."""
-        desk, now = self._desk(), self._clock.now()
-        read = [_read(delivery) for delivery in batch]
-        known = GroupHistories(connection, [each.group for each in read if each.group], desk, now)
-        tide = detectors.known_floods(connection)
+        context, now = self._context(), self._clock.now()
+        read = [_read(notification) for notification in batch]
+        known = GroupHistories(connection, [each.group for each in read if each.group], context, now)
+        flood_state = detectors.flood_counters(connection)
         swollen: dict[str, FloodCounter] = {}
         effects = []
-        for delivery, what in zip(batch, read, strict=True):
-            for each in _triage(what, delivery, known, desk, FloodState(now, tide)):
+        for notification, what in zip(batch, read, strict=True):
+            for each in _triage(what, notification, known, context, FloodState(now, flood_state)):
                 if each.flood is not None:
-                    tide[each.flood.severity] = swollen[each.flood.severity] = each.flood
+                    flood_state[each.flood.severity] = swollen[each.flood.severity] = each.flood
                 known.learn(each)
                 effects.append(each)
-        news = flood.told(swollen.values(), desk, now)
+        news = flood.flood_changes(swollen.values(), context, now)
         return replace(news, effects=[*effects, *news.effects], added=known.added, changed=known.changed)
 
 
 def _settled(effects: Iterable[Effects]) -> Iterator[tuple[int, str, str | None, str]]:
     """Yield the results of the notifications: id, state, incident, outcome."""
     for each in effects:
-        if each.delivery is not None:
-            yield each.delivery, each.state, each.incident.id if each.incident else None, each.outcome
+        if each.notification is not None:
+            yield each.notification, each.state, each.incident.id if each.incident else None, each.outcome
 
 
-def _not_later(delivery: Notification, now: datetime) -> Notification:
+def _not_later(notification: Notification, now: datetime) -> Notification:
     """Return the notification as received now if its time is in the future, since a clock was set back."""
-    return replace(delivery, received_at=now) if delivery.received_at > now else delivery
+    return replace(notification, received_at=now) if notification.received_at > now else notification
 
 
-def foreseen(connection: Connection, delivery: Notification, desk: DecisionContext) -> Effects:
+def foreseen(connection: Connection, notification: Notification, context: DecisionContext) -> Effects:
     """Return the effects that a notification would have now. Nothing is written."""
-    read = _read(delivery)
-    known = GroupHistories(connection, [read.group] if read.group else [], desk, delivery.received_at)
-    return _triage(read, delivery, known, desk, FloodState(delivery.received_at, detectors.known_floods(connection)))[
-        -1
-    ]
+    read = _read(notification)
+    known = GroupHistories(connection, [read.group] if read.group else [], context, notification.received_at)
+    return _triage(
+        read, notification, known, context, FloodState(notification.received_at, detectors.flood_counters(connection))
+    )[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +121,16 @@ class _Parsed:
     error: Exception | None = None
 
 
-def _read(delivery: Notification) -> _Parsed:
+def _read(notification: Notification) -> _Parsed:
     try:
-        return _Parsed(alertmanager.read(delivery))
+        return _Parsed(alertmanager.read(notification))
     except Exception as error:  # noqa: BLE001 - any failure becomes a page and must not stop the queue
-        _log.error("triage.unreadable", delivery=delivery.id, exc_info=error)
+        _log.error("triage.unreadable", notification=notification.id, exc_info=error)
         return _Parsed(None, error)
 
 
 def _triage(
-    read: _Parsed, delivery: Notification, known: GroupHistories, desk: DecisionContext, tide: FloodState
+    read: _Parsed, notification: Notification, known: GroupHistories, context: DecisionContext, flood_state: FloodState
 ) -> list[Effects]:
     """Triage a notification; a failure becomes a page, so that neither it nor those behind it are lost.
 
@@ -140,30 +140,36 @@ def _triage(
     group, error = read.group, read.error
     if group is not None:
         try:
-            effects = pipeline.triage(group, delivery, known.of(group), desk, tide)
+            effects = pipeline.triage(group, notification, known.of(group), context, flood_state)
             failure = known.open(failure_key(group))
             if failure.incident is None:
                 return [effects]
             why = "triage of the group works again; if its alerts still fire, they have an incident of their own"
-            return [resolved(failure.incident, failure.content, why, desk, delivery.received_at), effects]
+            return [resolved(failure.incident, failure.content, why, context, notification.received_at), effects]
         except Exception as broken:  # noqa: BLE001 - as above
-            _log.error("triage.broken", delivery=delivery.id, exc_info=broken)
+            _log.error("triage.broken", notification=notification.id, exc_info=broken)
             error = broken
     error = error or LookupError("no alert group was read")
     try:
-        return [_failed(delivery, group, error, known, desk)]
+        return [_failed(notification, group, error, known, context)]
     except Exception as worse:  # noqa: BLE001 - the group may break this too; without the group it cannot fail
-        _log.error("triage.broken_twice", delivery=delivery.id, exc_info=worse)
-        return [_failed(delivery, None, error, known, desk)]
+        _log.error("triage.broken_twice", notification=notification.id, exc_info=worse)
+        return [_failed(notification, None, error, known, context)]
 
 
 def _failed(
-    delivery: Notification, group: AlertGroup | None, error: Exception, known: GroupHistories, desk: DecisionContext
+    notification: Notification,
+    group: AlertGroup | None,
+    error: Exception,
+    known: GroupHistories,
+    context: DecisionContext,
 ) -> Effects:
     """Return a page about the failure, if an alert fires or an incident is open that it may concern."""
     if group and not group.firing and not group.truncated and known.own(group).incident is None:
-        return Effects(delivery=delivery.id, outcome=f"triage failed with {type(error).__name__}; no alert fires")
+        return Effects(
+            notification=notification.id, outcome=f"triage failed with {type(error).__name__}; no alert fires"
+        )
     key = failure_key(group) if group else SHARED
     if known.open(key).incident is None and known.failures() >= SINGLE_PAGES:
         key = SHARED
-    return failed(delivery, group, error, desk, key, known.open(key).incident)
+    return failed(notification, group, error, context, key, known.open(key).incident)

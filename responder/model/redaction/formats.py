@@ -72,7 +72,7 @@ _WEBHOOK = re2.compile(
 
 
 def find_addresses(text: str, plain: bytes) -> Iterator[tuple[int, int, str]]:
-    """Start, end and type of each secret that an address in ``text`` holds; ``plain`` is the text in ASCII."""
+    """Start, end and type of each secret that an address in ``text`` holds; ``minimal`` is the text in ASCII."""
     for found in _USERINFO.finditer(plain):
         start = found.start()
         for piece in _NEXT_ADDRESS.split(found[0]):

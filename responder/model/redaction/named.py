@@ -77,7 +77,7 @@ _GOES_ON = re.compile(rb"[ \t](?:[a-z]{2,20}(?:[ .,]|\Z)|\\*[\"']|&quot;)")
 
 
 def find_named(text: str, plain: bytes) -> Iterator[tuple[int, int, str]]:
-    """Start, end and type of each secret that a name announces; ``plain`` is the text in ASCII."""
+    """Start, end and type of each secret that a name announces; ``minimal`` is the text in ASCII."""
     done = 0
     dotted = b"..." in plain
     for found in _NAME.finditer(plain):
@@ -171,8 +171,8 @@ def _is_said(words: str, name: str, promised: Promise, *, quoted: bool) -> bool:
     """True for a value that follows its name after a space only: it must look like one."""
     if promised is Promise.SURE and quoted and "key" not in name.lower():
         return not is_sentence(words)  # SQL: PASSWORD 'secret'
-    digit, letter = any(map(str.isdigit, words)), any(map(str.isalpha, words))
-    if promised is Promise.SURE and len(words) >= 6 and digit and letter and "key" not in name.lower():
+    digit, message = any(map(str.isdigit, words)), any(map(str.isalpha, words))
+    if promised is Promise.SURE and len(words) >= 6 and digit and message and "key" not in name.lower():
         return True
     return (promised >= Promise.OR_OBJECT or not name.isalpha() or name.isupper()) and looks_random(words)
 
@@ -257,7 +257,7 @@ _ROUTING_KEY = re2.compile(
 
 
 def find_headers(text: str, plain: bytes) -> Iterator[tuple[int, int, str]]:
-    """Start, end and type of each secret in a header or on a command line; ``plain`` is the text in ASCII."""
+    """Start, end and type of each secret in a header or on a command line; ``minimal`` is the text in ASCII."""
     done = 0
     for found in _HEADER.finditer(plain):
         start = found.start()

@@ -26,7 +26,7 @@ class Log(Channel):
     fallback_order: ClassVar[int] = 100
     use: ClassVar[Use] = Use.LAST_RESORT
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
-    pace: ClassVar[None] = None
+    rate_limit: ClassVar[None] = None
 
     @classmethod
     def from_settings(cls, _given: Mapping[str, Any]) -> Self:
@@ -37,11 +37,11 @@ class Log(Channel):
         """Return why the page is printed."""
         return "no channel is configured for this severity: the page is printed to the log", b""
 
-    def render(self, letter: ClaimedMessage) -> Request:
+    def render(self, message: ClaimedMessage) -> Request:
         """The page as text; its title alone in the minimal form."""
-        rows = [title(letter.report)] if letter.plain else list(page(letter.report))
+        rows = [title(message.report)] if message.minimal else list(page(message.report))
         return Request(url=URL, body="\n".join(rows).encode("utf-8", "replace"))
 
-    def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
+    def read(self, message: ClaimedMessage, response: Response) -> Outcome:
         """Printed is delivered."""
-        return judged(letter, response, "")
+        return judged(message, response, "")

@@ -21,9 +21,9 @@ from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.model.text import clean, one_line
-from responder.notify.contract import Ask, Channel, Use
+from responder.notify.contract import Channel, SendRequest, Use
 from responder.notify.rate_limit import RateLimit, per_minute
-from responder.notify.render.response import ascii_only, decoded, encoded, judged, text_of, told, within
+from responder.notify.render.response import ascii_only, decoded, encoded, error_text, judged, text_of, within
 from responder.notify.report.links import safe_url
 
 # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/ and .../send-alert-event/
@@ -54,7 +54,7 @@ class PagerDuty(Channel):
     routing_key: Secret
     base_url: str = "https://events.pagerduty.com"
     client_url: str = ""
-    pace: RateLimit = PACE
+    rate_limit: RateLimit = PACE
     name: str = field(default="pagerduty", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
@@ -88,7 +88,7 @@ class PagerDuty(Channel):
     def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
         """Return the channel of the first key."""
         key = given["pagerduty_routing_key"]
-        return cls(key, given["pagerduty_url"], given["public_url"], _pace(given)) if key.reveal() else None
+        return cls(key, given["pagerduty_url"], given["public_url"], _rate_limit(given)) if key.reveal() else None
 
     @property
     def clock_url(self) -> str:
@@ -100,13 +100,13 @@ class PagerDuty(Channel):
         """Return that on-call is not paged."""
         return bad(name, "no PagerDuty routing key: nobody will be paged", "set RESPONDER_PAGERDUTY_ROUTING_KEY")
 
-    def check(self, ask: Ask) -> Iterator[Result]:
+    def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that PagerDuty answers and that the key looks like one; only an event can prove it."""
         key = self.routing_key.reveal()
         if not _KEY.fullmatch(key):
             text = f"the key has {len(key)} characters, expected 32 letters and digits"
             yield warn(self.name, text, "copy the integration key of an Events API v2 service")
-        response = ask(Request(self.base_url, b"", method="GET"))
+        response = send(Request(self.base_url, b"", method="GET"))
         if response.status >= 500:
             yield bad(self.name, f"answers HTTP {response.status}", "see status.pagerduty.com")
         elif _KEY.fullmatch(key):
@@ -120,19 +120,19 @@ class PagerDuty(Channel):
         limits = f"{len(body):,} of {EVENT_LIMIT:,} bytes, summary {summary} of {SUMMARY_LIMIT:,} characters"
         return f"{event['event_action']}: {limits}", body
 
-    def render(self, letter: ClaimedMessage) -> Request:
+    def render(self, message: ClaimedMessage) -> Request:
         """Return the event: a minimal resolve, or a trigger within the vendor's limits."""
-        report = letter.report
-        if letter.step == _RESOLVE:
+        report = message.report
+        if message.step == _RESOLVE:
             body = encoded(self._event(report, _RESOLVE))
-        elif letter.plain:
+        elif message.minimal:
             body = encoded(self._plain(report))
         else:
             body = self._fitted(report)
         url = f"{self.base_url.rstrip('/')}/v2/enqueue"
         return Request(url=url, body=body, headers={"Content-Type": "application/json"})
 
-    def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
+    def read(self, message: ClaimedMessage, response: Response) -> Outcome:
         """Accepted is a 2xx whose body says ``status: success``, which PagerDuty sends with 202.
 
         Any other 2xx may or may not have been taken, so it is sent again once a minute; the dedup key merges it. A 4xx
@@ -140,12 +140,14 @@ class PagerDuty(Channel):
         """
         answer = decoded(response)
         said = ": ".join(filter(None, (text_of(answer.get("message")), text_of(answer.get("errors")))))
-        outcome = judged(letter, response, said, (self.routing_key,))
+        outcome = judged(message, response, said, (self.routing_key,))
         if isinstance(outcome, Delivered):
             if answer.get("status") == "success":
-                return Delivered({"dedup_key": letter.report.dedup_key})
+                return Delivered({"dedup_key": message.report.dedup_key})
             what = f"HTTP {response.status} without PagerDuty's status: success"
-            return TryLater(told(what, said or text_of(answer.get("status")), (self.routing_key,)), UNKNOWN_SECONDS)
+            return TryLater(
+                error_text(what, said or text_of(answer.get("status")), (self.routing_key,)), UNKNOWN_SECONDS
+            )
         if isinstance(outcome, Refused) and not isinstance(answer.get("status"), str):
             return TryLater(f"{outcome.reason} (not PagerDuty's own response: check the proxies in between)")
         return outcome
@@ -228,7 +230,7 @@ class PagerDutyFallback(PagerDuty):
         if not (second.reveal() or url):
             return None
         key = second if second.reveal() else first
-        return cls(key, url or given["pagerduty_url"], given["public_url"], _pace(given))
+        return cls(key, url or given["pagerduty_url"], given["public_url"], _rate_limit(given))
 
     @classmethod
     def problems(cls, given: Mapping[str, Any]) -> Iterator[str]:
@@ -248,7 +250,7 @@ class PagerDutyFallback(PagerDuty):
         return skipped(name, "PagerDuty has no second key or region")
 
 
-def _pace(given: Mapping[str, Any]) -> RateLimit:
+def _rate_limit(given: Mapping[str, Any]) -> RateLimit:
     return per_minute(given["pagerduty_events_per_minute"], BURST)
 
 
@@ -299,7 +301,7 @@ def details(report: Report, shed: int) -> dict[str, str]:
     """
     cut = list(SHED[:shed])
     lines: dict[str, str] = {}
-    for key, text in _story(report):
+    for key, text in _rows(report):
         if text:
             lines[key] = _fitted(key.partition(" ")[2], text, cut)
     lines |= _findings(report, shed, cut)
@@ -310,11 +312,11 @@ def details(report: Report, shed: int) -> dict[str, str]:
     return dict(sorted(lines.items()))
 
 
-def _story(report: Report) -> Iterator[tuple[str, str]]:
+def _rows(report: Report) -> Iterator[tuple[str, str]]:
     said = report.conclusion
     runbook = f"[{report.runbook.text}]" if report.runbook else ""
     pending = f"still checking: {', '.join(report.pending)}" if report.pending else ""
-    yield "00 Fallback", report.detour
+    yield "00 Fallback", report.fallback_reason
     yield "00 Update", report.update
     yield "01 Summary", _sentence(report.what, f"({report.severity_reason})" if report.severity_reason else "")
     yield "02 Impact", report.impact
@@ -384,17 +386,17 @@ def _kept(finding: Finding, shed: int) -> bool:
 
 
 def _labels(labels: Mapping[str, str], cut: list[str]) -> str:
-    told: list[str] = []
+    error_text: list[str] = []
     size = 0
     for name, value in labels.items():
         pair = one_line(f"{name[:200]}={value[:VALUE_LIMIT]}")
         size += len(pair.encode("utf-8", "replace")) + 2
         if size > VALUE_LIMIT:
             break
-        told.append(pair)
-    if len(told) < len(labels):
-        cut.append(f"{len(labels) - len(told)} of {len(labels)} labels")
-    return ", ".join(told)
+        error_text.append(pair)
+    if len(error_text) < len(labels):
+        cut.append(f"{len(labels) - len(error_text)} of {len(labels)} labels")
+    return ", ".join(error_text)
 
 
 def _fitted(what: str, text: str, cut: list[str]) -> str:

@@ -18,10 +18,10 @@ from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting
-from responder.notify.contract import Ask, Channel
+from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
-from responder.notify.render.response import decoded, encoded, judged, retry_after, text_of, told
-from responder.notify.render.slack_messages import BURST, PACE, alarm, details, dry_run, parent, plain, reply
+from responder.notify.render.response import decoded, encoded, error_text, judged, retry_after, text_of
+from responder.notify.render.slack_messages import BURST, PACE, alarm, details, dry_run, minimal_text, parent, reply
 
 # https://docs.slack.dev/reference/methods/chat.postMessage and chat.update, "Errors": those that may pass.
 LIMITED = frozenset({"ratelimited", "rate_limited"})
@@ -59,7 +59,7 @@ class Slack(Channel):
     token: Secret
     channel: str
     base_url: str = "https://slack.com/api"
-    pace: RateLimit = PACE
+    rate_limit: RateLimit = PACE
     group: str = ""
     name: str = field(default="slack", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
@@ -101,10 +101,10 @@ class Slack(Channel):
     @classmethod
     def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
         """Return the channel of the bot."""
-        token, pace = given["slack_bot_token"], per_minute(given["slack_messages_per_minute"], BURST)
+        token, rate_limit = given["slack_bot_token"], per_minute(given["slack_messages_per_minute"], BURST)
         if not token.reveal():
             return None
-        return cls(token, given["slack_channel"], given["slack_api_url"], pace, given["slack_oncall_group"])
+        return cls(token, given["slack_channel"], given["slack_api_url"], rate_limit, given["slack_oncall_group"])
 
     @classmethod
     def problems(cls, given: Mapping[str, Any]) -> Iterator[str]:
@@ -113,9 +113,9 @@ class Slack(Channel):
         if given["slack_oncall_group"] and not able:
             yield "RESPONDER_SLACK_ONCALL_GROUP needs RESPONDER_SLACK_BOT_TOKEN or RESPONDER_SLACK_WEBHOOK_URL"
 
-    def check(self, ask: Ask) -> Iterator[Result]:
+    def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the token is accepted and may post, and that the on-call group exists."""
-        response = self._ask(ask, "auth.test", "POST")
+        response = self._call(send, "auth.test", "POST")
         answer = decoded(response)
         if answer.get("ok") is not True:
             said = text_of(answer.get("error")) or f"HTTP {response.status}"
@@ -128,11 +128,11 @@ class Slack(Channel):
         who = f"{text_of(answer.get('user'))} (workspace {text_of(answer.get('team'))})"
         yield ok(self.name, f"authenticated as {who}; --send proves that it may post to {self.channel}")
         if self.group:
-            yield self._group_checked(decoded(self._ask(ask, "usergroups.list", "GET")))
+            yield self._group_checked(decoded(self._call(send, "usergroups.list", "GET")))
 
-    def _ask(self, ask: Ask, method: str, verb: str) -> Response:
+    def _call(self, send: SendRequest, method: str, verb: str) -> Response:
         headers = {"Authorization": f"Bearer {self.token.reveal()}"}
-        return ask(Request(f"{self.base_url.rstrip('/')}/{method}", b"", headers, verb))
+        return send(Request(f"{self.base_url.rstrip('/')}/{method}", b"", headers, verb))
 
     def _group_checked(self, answer: Mapping[str, Any]) -> Result:
         """The bot may lack the scope usergroups:read, which posting does not need."""
@@ -152,27 +152,27 @@ class Slack(Channel):
         return dry_run(sent)
 
     @property
-    def wakes(self) -> bool:
+    def reaches_on_call(self) -> bool:
         """True if there is a group to mention."""
         return bool(self.group)
 
-    def render(self, letter: ClaimedMessage) -> Request:
+    def render(self, claimed: ClaimedMessage) -> Request:
         """The parent posted or edited, or a reply in its thread; a message of its own where no parent is known.
 
         The minimal form never edits: where Slack refused the edit, the state is posted anew. What fires again is said
         in the thread and to the whole channel, since an edit of an old message goes unnoticed.
         """
-        known = letter.previous.get("channel", ""), letter.previous.get("ts", "")
-        if letter.step == _EDIT and all(known) and not letter.plain:
-            return self._request("chat.update", {"channel": known[0], "ts": known[1]}, letter)
+        known = claimed.previous.get("channel", ""), claimed.previous.get("ts", "")
+        if claimed.step == _EDIT and all(known) and not claimed.minimal:
+            return self._request("chat.update", {"channel": known[0], "ts": known[1]}, claimed)
         place = {"channel": known[0] or self.channel, "unfurl_links": False, "unfurl_media": False}
-        if letter.step in _THREADED and all(known):
-            place |= {"thread_ts": known[1]} | ({"reply_broadcast": True} if letter.step in _SHOWN else {})
-        return self._request("chat.postMessage", place, letter)
+        if claimed.step in _THREADED and all(known):
+            place |= {"thread_ts": known[1]} | ({"reply_broadcast": True} if claimed.step in _SHOWN else {})
+        return self._request("chat.postMessage", place, claimed)
 
-    def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
+    def read(self, claimed: ClaimedMessage, response: Response) -> Outcome:
         """Return the outcome. Slack answers 200 even to errors: the body's ``ok`` and ``error`` decide."""
-        outcome = judged(letter, response, "", (self.token,))
+        outcome = judged(claimed, response, "", (self.token,))
         if not isinstance(outcome, Delivered):
             return outcome
         answer = decoded(response)
@@ -182,18 +182,18 @@ class Slack(Channel):
             return Delivered({"channel": place, "ts": posted} if posted else {})
         error = text_of(answer.get("error"))
         if not error:
-            return TryLater("HTTP 200 without Slack's own response", retry_after(letter, response))
+            return TryLater("HTTP 200 without Slack's own response", retry_after(claimed, response))
         metadata = answer.get("response_metadata")
         more = text_of(metadata.get("messages")) if isinstance(metadata, dict) else ""
-        reason = told(f"Slack: {error}", more, (self.token,))
+        reason = error_text(f"Slack: {error}", more, (self.token,))
         if error not in PASSING:
             return Refused(reason)
-        return TryLater(reason, retry_after(letter, response), limited=error in LIMITED)
+        return TryLater(reason, retry_after(claimed, response), limited=error in LIMITED)
 
-    def _request(self, method: str, place: dict[str, Any], letter: ClaimedMessage) -> Request:
+    def _request(self, method: str, place: dict[str, Any], claimed: ClaimedMessage) -> Request:
         return Request(
             url=f"{self.base_url.rstrip('/')}/{method}",
-            body=encoded(place | content(letter, self.group)),
+            body=encoded(place | content(claimed, self.group)),
             headers={
                 "Authorization": f"Bearer {self.token.reveal()}",
                 "Content-Type": "application/json; charset=utf-8",
@@ -201,12 +201,12 @@ class Slack(Channel):
         )
 
 
-def content(letter: ClaimedMessage, group: str) -> dict[str, Any]:
+def content(claimed: ClaimedMessage, group: str) -> dict[str, Any]:
     """Return the visible part of the body."""
-    if letter.plain:
-        return {"text": plain(letter.report, group)}
-    if letter.step == _ALARM:
-        message = alarm(letter.report, group)
+    if claimed.minimal:
+        return {"text": minimal_text(claimed.report, group)}
+    if claimed.step == _ALARM:
+        message = alarm(claimed.report, group)
     else:
-        message = {_DETAILS: details, _REPLY: reply, _ALOUD: reply}.get(letter.step, parent)(letter.report)
+        message = {_DETAILS: details, _REPLY: reply, _ALOUD: reply}.get(claimed.step, parent)(claimed.report)
     return {"text": message.text, "blocks": message.blocks}

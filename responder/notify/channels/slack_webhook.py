@@ -17,10 +17,10 @@ from responder.model.outcome import Delivered, Outcome, TryLater
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting
-from responder.notify.contract import Ask, Channel
+from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.response import decoded, encoded, judged
-from responder.notify.render.slack_messages import BURST, PACE, alarm, dry_run, parent, plain
+from responder.notify.render.slack_messages import BURST, PACE, alarm, dry_run, minimal_text, parent
 
 _STEPS = ("post",)
 
@@ -30,7 +30,7 @@ class SlackWebhook(Channel):
     """Posts to ``url``, which is itself the secret. ``group`` is the user group that an alarm mentions."""
 
     url: Secret
-    pace: RateLimit = PACE
+    rate_limit: RateLimit = PACE
     group: str = ""
     name: str = field(default="slack_webhook", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
@@ -49,15 +49,15 @@ class SlackWebhook(Channel):
     @classmethod
     def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
         """Return the channel of the webhook where no bot is configured."""
-        url, pace = given["slack_webhook_url"], per_minute(given["slack_messages_per_minute"], BURST)
+        url, rate_limit = given["slack_webhook_url"], per_minute(given["slack_messages_per_minute"], BURST)
         if given["slack_bot_token"].reveal() or not url.reveal():
             return None
-        return cls(url, pace, given["slack_oncall_group"])
+        return cls(url, rate_limit, given["slack_oncall_group"])
 
-    def check(self, ask: Ask) -> Iterator[Result]:
+    def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the host of the webhook answers."""
         address = urlsplit(self.url.reveal())
-        ask(Request(f"{address.scheme}://{address.netloc}/", b"", method="GET"))
+        send(Request(f"{address.scheme}://{address.netloc}/", b"", method="GET"))
         yield ok(self.name, "the incoming webhook's host answers; --send proves the address")
         if self.group:
             yield ok(self.name, f"group {self.group} is well formed; not checked: a webhook cannot look it up")
@@ -67,27 +67,27 @@ class SlackWebhook(Channel):
         return dry_run(sent)
 
     @property
-    def wakes(self) -> bool:
+    def reaches_on_call(self) -> bool:
         """True if there is a group to mention."""
         return bool(self.group)
 
-    def render(self, letter: ClaimedMessage) -> Request:
+    def render(self, claimed: ClaimedMessage) -> Request:
         """Return a message with blocks; text alone in the minimal form."""
-        report = letter.report
-        if letter.plain:
-            body: dict[str, Any] = {"text": plain(report, self.group)}
+        report = claimed.report
+        if claimed.minimal:
+            body: dict[str, Any] = {"text": minimal_text(report, self.group)}
         else:
-            message = alarm(report, self.group) if report.moment is MessageKind.FALLBACK else parent(report)
+            message = alarm(report, self.group) if report.kind is MessageKind.FALLBACK else parent(report)
             body = {"text": message.text, "blocks": message.blocks}
         headers = {"Content-Type": "application/json; charset=utf-8"}
         return Request(url=self.url.reveal(), body=encoded(body | {"unfurl_links": False}), headers=headers)
 
-    def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
+    def read(self, claimed: ClaimedMessage, response: Response) -> Outcome:
         """Accepted is 200 with ``ok``, or a JSON object whose ``ok`` or ``success`` is true, as lookalikes say it.
 
         Errors come as a bare word with a 4xx (invalid_payload, channel_not_found, ...), which makes the reason.
         """
-        outcome = judged(letter, response, response.body[:200].decode("utf-8", "replace"), (self.url,))
+        outcome = judged(claimed, response, response.body[:200].decode("utf-8", "replace"), (self.url,))
         if not isinstance(outcome, Delivered) or response.body.strip() == b"ok":
             return outcome
         answer = decoded(response)

@@ -18,7 +18,7 @@ from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
 from responder.model.setting import Setting, one_of, port
 from responder.model.text import one_line
-from responder.notify.contract import Ask, Channel, Use
+from responder.notify.contract import Channel, SendRequest, Use
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import page, title
 from responder.notify.render.response import ascii_only, judged
@@ -76,10 +76,10 @@ class Smtp(Channel):
     fallback_order: ClassVar[int] = 60
     use: ClassVar[Use] = Use.FALLBACK
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
-    pace: ClassVar[RateLimit] = per_minute(60, 10)
+    rate_limit: ClassVar[RateLimit] = per_minute(60, 10)
 
     @property
-    def wakes(self) -> bool:
+    def reaches_on_call(self) -> bool:
         """A mail is sent to reach on-call."""
         return True
 
@@ -108,11 +108,11 @@ class Smtp(Channel):
         if password and given["smtp_tls"] == "none":
             yield "RESPONDER_SMTP_TLS is none: the password would be sent in the clear; write starttls or tls"
 
-    def check(self, ask: Ask) -> Iterator[Result]:
+    def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the server answers, proves its identity and takes the login. No mail is sent."""
         server = self.server
         where = f"{server.host}:{server.port}"
-        answer = ask(Request(URL, b"", mail_server=server))
+        answer = send(Request(URL, b"", mail_server=server))
         if answer.status != 200:
             said = answer.body.decode("utf-8", "replace")
             yield bad(self.name, f"{where} refuses: {said}", "see RESPONDER_SMTP_USER and RESPONDER_SMTP_PASSWORD")
@@ -123,7 +123,7 @@ class Smtp(Channel):
         if server.tls == "none":
             yield warn(self.name, "mails are sent in the clear", "set RESPONDER_SMTP_TLS to starttls or tls")
 
-    def render(self, letter: ClaimedMessage) -> Request:
+    def render(self, message: ClaimedMessage) -> Request:
         """The mail as it goes over the wire, in 7 bits; in the minimal form its title, and the runbook if any.
 
         The mails of an incident refer to one another, so that clients show them as one thread.
@@ -131,32 +131,32 @@ class Smtp(Channel):
         from email.message import EmailMessage
         from email.policy import SMTP
 
-        report = letter.report
+        report = message.report
         domain = self.sender.rpartition("@")[2]
         thread = f"<{report.incident}@{domain}>"
         mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
-        subject = ascii_only(title(report)) if letter.plain else title(report)
+        subject = ascii_only(title(report)) if message.minimal else title(report)
         mail["Subject"] = one_line(subject)[:SUBJECT_LIMIT]
         mail["From"] = self.sender
         mail["To"] = ", ".join(self.recipients)
         mail["Date"] = report.written_at
-        mail["Message-ID"] = f"<{letter.id}.{report.incident}@{domain}>"
+        mail["Message-ID"] = f"<{message.id}.{report.incident}@{domain}>"
         mail["In-Reply-To"] = mail["References"] = thread
         mail["Auto-Submitted"] = "auto-generated"
-        if report.pages and report.moment in {MessageKind.START, MessageKind.AGAIN, MessageKind.FALLBACK}:
+        if report.pages and report.kind in {MessageKind.START, MessageKind.AGAIN, MessageKind.FALLBACK}:
             mail["Importance"] = "high"
-        mail.set_content("\n".join(_plain(report) if letter.plain else _cut(list(page(report)))) + "\n")
+        mail.set_content("\n".join(_plain(report) if message.minimal else _cut(list(page(report)))) + "\n")
         envelope = {"From": self.sender, "To": ", ".join(self.recipients)}
         return Request(url=URL, body=mail.as_bytes(), headers=envelope, mail_server=self.server)
 
-    def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
+    def read(self, message: ClaimedMessage, response: Response) -> Outcome:
         """The deliverer answers in the words of HTTP: 200 accepted, 422 refused for good, 503 not now."""
-        return judged(letter, response, response.body[:500].decode("utf-8", "replace"), of="mail")
+        return judged(message, response, response.body[:500].decode("utf-8", "replace"), of="mail")
 
 
 def _plain(report: Report) -> list[str]:
     runbook = report.runbook.href or report.runbook.text if report.runbook else ""
-    rows = (title(report), f"Fallback: {report.detour}" if report.detour else "", runbook)
+    rows = (title(report), f"Fallback: {report.fallback_reason}" if report.fallback_reason else "", runbook)
     return [ascii_only(one_line(row[:2000])) for row in rows if row]
 
 

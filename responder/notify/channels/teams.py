@@ -28,7 +28,7 @@ from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.model.text import one_line
-from responder.notify.contract import Ask, Channel
+from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import title
 from responder.notify.render.response import ascii_only, decoded, encoded, judged, text_of, within
@@ -61,7 +61,7 @@ class Teams(Channel):
     """Posts to ``url``, which is itself the secret."""
 
     url: Secret
-    pace: RateLimit = PACE
+    rate_limit: RateLimit = PACE
     name: str = field(default="teams", kw_only=True)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
@@ -87,29 +87,29 @@ class Teams(Channel):
         url = given["teams_webhook_url"]
         return cls(url, per_minute(given["teams_messages_per_minute"], BURST)) if url.reveal() else None
 
-    def check(self, ask: Ask) -> Iterator[Result]:
+    def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the host of the webhook answers; any request to the address itself would start the workflow."""
         address = urlsplit(self.url.reveal())
-        ask(Request(f"{address.scheme}://{address.netloc}/", b"", method="GET"))
+        send(Request(f"{address.scheme}://{address.netloc}/", b"", method="GET"))
         yield ok(self.name, "the host of the webhook answers; --send proves the address")
 
     def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
         """Return how near the card is to the limit, and the card."""
         return f"{len(sent[0].body):,} of {CARD_LIMIT:,} bytes", sent[0].body
 
-    def render(self, letter: ClaimedMessage) -> Request:
+    def render(self, message: ClaimedMessage) -> Request:
         """Return one card: as many of its lines as fit, the most important first."""
-        if letter.plain:
-            body = _request(list(_plain(letter.report)), [])
+        if message.minimal:
+            body = _request(list(_plain(message.report)), [])
         else:
-            body = _fitted([_headline(letter.report), *_lines(letter.report)], _actions(letter.report))
+            body = _fitted([_headline(message.report), *_lines(message.report)], _actions(message.report))
         return Request(url=self.url.reveal(), body=body, headers={"Content-Type": "application/json"})
 
-    def read(self, letter: ClaimedMessage, response: Response) -> Outcome:
+    def read(self, message: ClaimedMessage, response: Response) -> Outcome:
         """Return the meaning of a response: 202 is accepted; an error has its message in the body."""
         error = decoded(response).get("error")
         said = text_of(error.get("message")) if isinstance(error, dict) else ""
-        return judged(letter, response, said, (self.url,))
+        return judged(message, response, said, (self.url,))
 
 
 def _request(lines: list[Element], actions: list[Element]) -> bytes:
@@ -145,14 +145,14 @@ def _said(text: str) -> str:
 
 
 def _headline(report: Report) -> Element:
-    colour = _COLOURS.get(report.moment, "Attention")
+    colour = _COLOURS.get(report.kind, "Attention")
     return _line("", title(report), size="Large", weight="Bolder", color=colour)
 
 
 def _plain(report: Report) -> Iterator[Element]:
     """Yield the minimal form: a few lines in ASCII and no links."""
     where = (report.runbook.href or report.runbook.text) if report.runbook else ""
-    because = f"Fallback: {report.detour}" if report.detour else ""
+    because = f"Fallback: {report.fallback_reason}" if report.fallback_reason else ""
     for text in (title(report), because, report.update or report.what, where):
         if text:
             yield _line("", ascii_only(text[:LINE_LIMIT]))
@@ -174,9 +174,9 @@ def _lines(report: Report) -> Iterator[Element]:
 
 def _rows(report: Report) -> Iterator[tuple[str, str]]:
     """Yield what a reader needs first: what happened, what it means, the likely cause, the first step, the facts."""
-    over = report.moment in {MessageKind.RESOLUTION, MessageKind.UNCLOSED}
+    over = report.kind in {MessageKind.RESOLUTION, MessageKind.UNCLOSED}
     found = report.conclusion
-    yield "Fallback", report.detour
+    yield "Fallback", report.fallback_reason
     yield "Update", report.update
     yield "Summary", report.what
     yield "Impact", report.impact

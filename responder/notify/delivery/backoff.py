@@ -22,13 +22,13 @@ LONGEST_PAGER_WISH = 60.0
 LONGEST_REST = 10.0
 
 
-def next_attempt(attempt: int, outcome: TryLater, *, rank: int, now: datetime, jitter: float) -> datetime:
+def next_attempt(attempt: int, outcome: TryLater, *, priority: int, now: datetime, jitter: float) -> datetime:
     """Return the time of the next attempt after ``attempt`` (counted from 1) ended in ``outcome``.
 
     ``jitter`` in [0, 1) spreads the second half of the wait, so that messages that failed together are not retried
     together.
     """
-    longest = LONGEST_WORST if rank <= 1 else LONGEST
+    longest = LONGEST_WORST if priority <= 1 else LONGEST
     wait = min(longest, FIRST * 2.0 ** max(0, min(attempt - PATIENT, 30)))
     wait = wait / 2 + wait / 2 * jitter
     return now + timedelta(seconds=max(wait, pause(outcome)))

@@ -49,7 +49,7 @@ class Deliverer:
         self._clock = clock
         self._secrets = secrets
 
-    def deliver(self, channel: Channel, letter: ClaimedMessage, deadline: Deadline) -> Outcome:
+    def deliver(self, channel: Channel, message: ClaimedMessage, deadline: Deadline) -> Outcome:
         """Make one attempt, by the deadline. Network errors become an outcome; there is no retry here.
 
         A request without a response may have been accepted all the same: PagerDuty's dedup key makes that harmless,
@@ -57,7 +57,7 @@ class Deliverer:
         """
         if deadline.left(self._clock.monotonic()) <= 0:
             return TryLater("no time left for this attempt")
-        request = channel.render(letter)
+        request = channel.render(message)
         for kind in _REDACTED.findall(request.body):
             if kind.decode() in REDACTIONS:  # an alert may contain a mark of its own
                 COUNTERS.add("responder_redactions", kind.decode())
@@ -66,7 +66,7 @@ class Deliverer:
             response = transport.send(request, deadline, ANSWER_LIMIT)
         except UnreachableError as error:
             return self._scrubbed(TryLater(str(error)))
-        return self._scrubbed(channel.read(letter, response))
+        return self._scrubbed(channel.read(message, response))
 
     def _scrubbed(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Delivered):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from responder.model.clock import lasted
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 
 #: Factor of the wait for pages that are not of the worst severity.
 LESSER = 5.0
@@ -25,7 +25,7 @@ class UndeliveredPage:
     channel: str
     title: str
     dead: bool
-    rank: int
+    priority: int
     written_at: datetime
     error: str
     failing_since: datetime | None
@@ -47,27 +47,29 @@ class NoFallback:
 
 
 def next_step(
-    stuck: UndeliveredPage, usable: Sequence[str], order: Sequence[str], limit: float, now: datetime
+    undelivered: UndeliveredPage, usable: Sequence[str], order: Sequence[str], limit: float, now: datetime
 ) -> FallbackStep | NoFallback:
     """Return the next fallback step if it is due. ``limit`` is the wait in seconds for the worst severity.
 
     For a channel that is known to be down the first failed attempt is enough. A page that
     only waits behind others, on a channel that accepts them, stays where it is.
     """
-    limit = limit if stuck.rank <= 1 else limit * LESSER
-    name, said = stuck.title, tidy_line(stuck.error, 200) or "no response"
-    waited = (now - stuck.written_at).total_seconds()
-    down = (now - stuck.failing_since).total_seconds() if stuck.failing_since else 0.0
-    if stuck.dead:
+    limit = limit if undelivered.priority <= 1 else limit * LESSER
+    name, said = undelivered.title, sanitize_line(undelivered.error, 200) or "no response"
+    waited = (now - undelivered.written_at).total_seconds()
+    down = (now - undelivered.failing_since).total_seconds() if undelivered.failing_since else 0.0
+    if undelivered.dead:
         reason = f"{name} rejected this page: {said}"
-    elif waited >= limit and stuck.error:
+    elif waited >= limit and undelivered.error:
         reason = f"{name} has not accepted this page for {lasted(waited)}: {said}"
     elif down >= limit:
         reason = f"{name} has accepted nothing for {lasted(down)}: {said}"
     else:
         left = lasted(limit - max(waited, down))
-        return NoFallback(f"{name} has {left} left to accept this page" if stuck.error else "no attempt has ended yet")
-    following = after(stuck.channel, usable, order)
+        return NoFallback(
+            f"{name} has {left} left to accept this page" if undelivered.error else "no attempt has ended yet"
+        )
+    following = after(undelivered.channel, usable, order)
     return FallbackStep(following, reason) if following else NoFallback(f"{reason}; no fallback channel left")
 
 
@@ -84,6 +86,6 @@ def after(channel: str, usable: Sequence[str], order: Sequence[str]) -> str:
     return next(iter(left), "")
 
 
-def told_so_far(before: str, reason: str) -> str:
+def fallback_history(before: str, reason: str) -> str:
     """Return the reasons of all fallback steps so far, in order."""
-    return tidy_line("; then ".join(filter(None, (before, reason))), REASON_LIMIT)
+    return sanitize_line("; then ".join(filter(None, (before, reason))), REASON_LIMIT)

@@ -49,27 +49,27 @@ def last_resort(configured: Channels) -> tuple[str, ...]:
     return found or tuple(configured)
 
 
-def route(wished: Collection[str], pages: bool, configured: Channels) -> tuple[str, ...]:
+def route(requested_channels: Collection[str], pages: bool, configured: Channels) -> tuple[str, ...]:
     """Return the channels that get a message, in the order of the rule.
 
     Channels that page are left out unless ``pages``. A channel that is not configured may be replaced by another. The
     last resort gets messages that would reach no channel.
     """
-    reached = tuple(name for name in _able(wished, configured) if pages or not configured[name].pages)
+    reached = tuple(name for name in _able(requested_channels, configured) if pages or not configured[name].pages)
     return reached or last_resort(configured)
 
 
-def with_a_reader(wished: Collection[str], configured: Channels) -> tuple[str, ...]:
+def with_a_reader(requested_channels: Collection[str], configured: Channels) -> tuple[str, ...]:
     """Return the channels and, if all of them page, the first configured channel that does not.
 
     A page that a window holds back is read there in the morning.
     """
-    if any(not configured[name].pages for name in _able(wished, configured)):
-        return tuple(wished)
-    return (*wished, *[name for name in readable(configured) if configured[name].use is Use.RULES][:1])
+    if any(not configured[name].pages for name in _able(requested_channels, configured)):
+        return tuple(requested_channels)
+    return (*requested_channels, *[name for name in readable(configured) if configured[name].use is Use.RULES][:1])
 
 
-def _able(wished: Collection[str], configured: Channels) -> tuple[str, ...]:
+def _able(requested_channels: Collection[str], configured: Channels) -> tuple[str, ...]:
     stand_ins = {channel.stands_in_for: name for name, channel in configured.items()}
-    able = (name if name in configured else stand_ins.get(name, "") for name in wished)
+    able = (name if name in configured else stand_ins.get(name, "") for name in requested_channels)
     return tuple(dict.fromkeys(name for name in able if name))

@@ -26,7 +26,7 @@ def page(report: Report) -> Iterator[str]:
         yield from _finding(finding)
     for link in filter(None, (report.runbook, *report.links)):
         if link.href:  # not wrapped: an address on two lines cannot be clicked
-            yield f"{'Link':<{_MARGIN}}{_tidied(link.text)}  {_tidied(link.href)}"
+            yield f"{'Link':<{_MARGIN}}{_sanitized(link.text)}  {_sanitized(link.href)}"
     yield "=" * WIDTH
 
 
@@ -40,13 +40,13 @@ def title(report: Report) -> str:
         MessageKind.LATE: "DIAGNOSIS",
         MessageKind.FALLBACK: "INCIDENT STARTED",
         MessageKind.UNCLOSED: "RESOLVE MANUALLY",
-    }[report.moment]
-    return f"{words}  {_tidied(report.title)}"
+    }[report.kind]
+    return f"{words}  {_sanitized(report.title)}"
 
 
 def _rows(report: Report) -> Iterator[tuple[str, str]]:
-    over = report.moment in {MessageKind.RESOLUTION, MessageKind.UNCLOSED}
-    yield "Fallback", report.detour
+    over = report.kind in {MessageKind.RESOLUTION, MessageKind.UNCLOSED}
+    yield "Fallback", report.fallback_reason
     yield "Update", report.update
     yield "Severity", f"{report.severity} ({report.severity_reason})"
     yield "Service", report.service
@@ -83,7 +83,7 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _row(name: str, text: str) -> Iterator[str]:
-    lines = wrap(_tidied(text), WIDTH - _MARGIN, break_on_hyphens=False)
+    lines = wrap(_sanitized(text), WIDTH - _MARGIN, break_on_hyphens=False)
     for number, line in enumerate(lines):
         yield f"{'' if number else name:<{_MARGIN}}{line}"
 
@@ -93,8 +93,8 @@ def _finding(finding: Finding) -> Iterator[str]:
     sign = "WARNING" if finding.warning else sign
     yield from _row("Finding", f"[{sign}] {finding.probe}: {finding.headline}")
     for line in clean(finding.detail[:4000]).splitlines()[:10]:
-        yield f"{'':<{_MARGIN}}  {_tidied(line)}"
+        yield f"{'':<{_MARGIN}}  {_sanitized(line)}"
 
 
-def _tidied(text: str) -> str:
+def _sanitized(text: str) -> str:
     return one_line(text[:4000])

@@ -14,7 +14,7 @@ import msgspec
 from responder.model.message import ClaimedMessage, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.secret import Secret, scrub
-from responder.model.text import tidy_line
+from responder.model.text import sanitize_line
 
 REASON_LIMIT = 300
 # 408 and 425 are the client's to repeat (RFC 9110, RFC 8470), 429 says so itself (RFC 6585).
@@ -42,7 +42,7 @@ def decoded(response: Response) -> Mapping[str, Any]:
 
 
 def judged(
-    letter: ClaimedMessage, response: Response, said: str, secrets: tuple[Secret, ...] = (), *, of: str = "HTTP"
+    message: ClaimedMessage, response: Response, said: str, secrets: tuple[Secret, ...] = (), *, of: str = "HTTP"
 ) -> Outcome:
     """Return the outcome by status alone: 2xx delivered, 4xx refused except 408, 425 and 429, all others retried.
 
@@ -50,18 +50,18 @@ def judged(
     """
     if 200 <= response.status < 300:
         return Delivered()
-    reason = told(f"{of} {response.status}", said, secrets)
+    reason = error_text(f"{of} {response.status}", said, secrets)
     if 400 <= response.status < 500 and response.status not in AGAIN:
         return Refused(reason)
-    return TryLater(reason, retry_after(letter, response), limited=response.status == TOO_MANY)
+    return TryLater(reason, retry_after(message, response), limited=response.status == TOO_MANY)
 
 
-def told(what: str, said: str, secrets: tuple[Secret, ...]) -> str:
+def error_text(what: str, said: str, secrets: tuple[Secret, ...]) -> str:
     """Return a reason of at most 300 characters, without secrets that a response may echo."""
-    return tidy_line(scrub(f"{what}: {said}" if said else what, secrets), REASON_LIMIT)
+    return sanitize_line(scrub(f"{what}: {said}" if said else what, secrets), REASON_LIMIT)
 
 
-def retry_after(letter: ClaimedMessage, response: Response) -> float | None:
+def retry_after(message: ClaimedMessage, response: Response) -> float | None:
     """Return the seconds of Retry-After, None if it is absent or invalid (RFC 9110, 10.2.3).
 
     A date is measured against the answer's own Date, so that the two clocks need not agree; without one against the
@@ -74,7 +74,7 @@ def retry_after(letter: ClaimedMessage, response: Response) -> float | None:
     until = date(text)
     if until is None:
         return None
-    return max(0.0, (until - (date(headers.get("date", "")) or letter.due_at)).total_seconds())
+    return max(0.0, (until - (date(headers.get("date", "")) or message.due_at)).total_seconds())
 
 
 def date(text: str) -> datetime | None:

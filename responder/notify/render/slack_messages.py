@@ -45,12 +45,12 @@ def dry_run(sent: Sequence[Request]) -> tuple[str, bytes]:
 
 def parent(report: Report) -> RenderedMessage:
     """The incident as it stands now: the message that is posted first and edited from then on."""
-    return _STATES[report.moment](report)
+    return _STATES[report.kind](report)
 
 
 def reply(report: Report) -> RenderedMessage:
     """Render the thread reply for a change: the template alone, without what the parent already shows."""
-    if report.moment is MessageKind.LATE:
+    if report.kind is MessageKind.LATE:
         return details(report)
     return _message(
         report, [slack_blocks.header(_headline(report)), *_template(report), slack_blocks.context(_small_print(report))]
@@ -64,7 +64,7 @@ def alarm(report: Report, group: str) -> RenderedMessage:
     only if the message pages.
     """
     page, called = _start(report), mention(group) if report.pages else ""
-    because = f"*Fallback:* {said(report.detour)}" if report.detour else ""
+    because = f"*Fallback:* {said(report.fallback_reason)}" if report.fallback_reason else ""
     why = _paragraph(slack_blocks.lines([line for line in (called, because) if line]))
     text = within(" ".join(filter(None, (called, page.text))), slack_blocks.TEXT_LIMIT)
     return RenderedMessage(text, slack_blocks.fitted([page.blocks[0], *why, *page.blocks[1:]]))
@@ -77,32 +77,32 @@ def mention(group: str) -> str:
 
 def details(report: Report) -> RenderedMessage:
     """Render every finding with its detail and query, for the thread."""
-    told = [each for finding in worst_first(report.findings)[:MOST_FINDINGS] for each in _finding(finding)]
+    error_text = [each for finding in worst_first(report.findings)[:MOST_FINDINGS] for each in _finding(finding)]
     left = len(report.findings) - MOST_FINDINGS
     more = [slack_blocks.context(f"Cut: {left} more findings left out.")] if left > 0 else []
-    said_so = report.update if report.moment is MessageKind.LATE else ""
+    said_so = report.update if report.kind is MessageKind.LATE else ""
     title = f"🔎 Diagnosis · {report.title}"
     opening = [slack_blocks.header(title), *_paragraph(said(said_so)), *_conclusion(report)]
     pending = said(", ".join(report.pending))
     nothing = (
         []
-        if told
+        if error_text
         else [slack_blocks.section(f"_No findings yet._ {'Still checking: ' + pending if pending else ''}".strip())]
     )
     labels = ", ".join(f"{name}={value}" for name, value in list(report.labels.items())[:100])
     tail = [slack_blocks.section(f"*Labels:* {code(labels, 1500)}")] if labels else []
-    body = [*opening, *nothing, *told, *more, *tail, slack_blocks.context(_small_print(report))]
+    body = [*opening, *nothing, *error_text, *more, *tail, slack_blocks.context(_small_print(report))]
     return RenderedMessage(_fallback(title), slack_blocks.fitted(body))
 
 
-def plain(report: Report, group: str = "") -> str:
+def minimal_text(report: Report, group: str = "") -> str:
     """The minimal form: one short text without any character outside ASCII. A fallback page mentions ``group``."""
-    called = mention(group) if report.moment is MessageKind.FALLBACK and report.pages else ""
+    called = mention(group) if report.kind is MessageKind.FALLBACK and report.pages else ""
     where = (report.runbook.href or report.runbook.text.removeprefix("Runbook: ")) if report.runbook else ""
     runbook = f"Runbook: {where}" if where else ""
     headline = _headline(report).partition(" ")[2]  # without its sign
-    because = f"Fallback: {report.detour}" if report.detour else ""
-    clock = f"Respond: {report.clock}" if report.clock and report.moment is not MessageKind.RESOLUTION else ""
+    because = f"Fallback: {report.fallback_reason}" if report.fallback_reason else ""
+    clock = f"Respond: {report.clock}" if report.clock and report.kind is not MessageKind.RESOLUTION else ""
     rows = (headline, because, report.update or report.what, f"Impact: {report.impact}", clock, runbook)
     return "\n".join(filter(None, (called, *(said(ascii_only(row), 600) for row in rows if row))))
 
@@ -181,14 +181,14 @@ def _headline(report: Report) -> str:
         MessageKind.LATE: "🔎 Diagnosis",
         MessageKind.FALLBACK: "🚨 INCIDENT STARTED",
         MessageKind.UNCLOSED: "✋ RESOLVE MANUALLY",
-    }[report.moment]
-    took = f"after {_duration(report)}" if report.moment is MessageKind.RESOLUTION else ""
+    }[report.kind]
+    took = f"after {_duration(report)}" if report.kind is MessageKind.RESOLUTION else ""
     return " · ".join(filter(None, (words, took, report.title)))
 
 
 def _template(report: Report) -> list[Block]:
     """The fields that the update's and the resolution's template name, in their order."""
-    if report.moment is MessageKind.RESOLUTION:
+    if report.kind is MessageKind.RESOLUTION:
         due = f"due {at(report.postmortem_due)} (within 48 hours)" if report.postmortem_due else "within 48 hours"
         rows = [
             ("Duration", _duration(report)),
@@ -196,7 +196,7 @@ def _template(report: Report) -> list[Block]:
             ("Resolution", said(report.resolution or "not recorded yet")),
             ("Post-mortem", due),
         ]
-    elif report.moment is MessageKind.UNCLOSED:
+    elif report.kind is MessageKind.UNCLOSED:
         rows = [("Status", said(report.status)), ("To do", said(report.update))]
     else:
         rows = [
@@ -211,7 +211,7 @@ def _template(report: Report) -> list[Block]:
 def _diagnosis(report: Report) -> Iterator[Block]:
     """Yield the conclusion and the findings, each once: the thread has the probes one by one."""
     yield from _paragraph(_likely(report))
-    yield from _paragraph(_told(("Context", report.conclusion.seen), ("Changed", report.conclusion.changed)))
+    yield from _paragraph(_rows_text(("Context", report.conclusion.seen), ("Changed", report.conclusion.changed)))
     unseen = [each for each in worst_first(report.findings) if each.verdict in {Verdict.UNKNOWN, Verdict.SKIPPED}]
     yield from _paragraph(slack_blocks.lines([_one(finding) for finding in unseen], LIST_LIMIT))
     well = report.conclusion.ruled_out
@@ -221,7 +221,7 @@ def _diagnosis(report: Report) -> Iterator[Block]:
     yield from _paragraph(f"*Note:* {said(report.note)}" if report.note else "")
     yield from _paragraph(_links(report))
     yield from _paragraph(
-        _told(("Related", report.related), ("History", report.history), ("Escalation", report.escalation))
+        _rows_text(("Related", report.related), ("History", report.history), ("Escalation", report.escalation))
     )
 
 
@@ -235,17 +235,17 @@ def _likely(report: Report) -> str:
 
 def _conclusion(report: Report) -> list[Block]:
     said_so = report.conclusion
-    return _paragraph(_told(("Likely", said_so.likely), ("Context", said_so.seen), ("Changed", said_so.changed)))
+    return _paragraph(_rows_text(("Likely", said_so.likely), ("Context", said_so.seen), ("Changed", said_so.changed)))
 
 
-def _told(*rows: tuple[str, str]) -> str:
+def _rows_text(*rows: tuple[str, str]) -> str:
     """Return the non-empty rows, each with its name in bold."""
     return slack_blocks.lines([f"*{name}:* {said(text)}" for name, text in rows if text])
 
 
 def _finding(finding: Finding) -> Iterator[Block]:
     where = f"  {link(Link('open', finding.link))}" if finding.link.startswith("http") else ""
-    asked = f"query: {code(finding.question, 600)}{where}" if finding.question else ""
+    asked = f"query: {code(finding.query, 600)}{where}" if finding.query else ""
     yield slack_blocks.section("\n".join(filter(None, (_one(finding), asked, fenced(finding.detail, 1200)))))
 
 
@@ -292,9 +292,7 @@ def _small_print(report: Report) -> str:
 def _message(report: Report, body: list[Block]) -> RenderedMessage:
     small = [] if body[-1]["type"] == "context" else [slack_blocks.context(_small_print(report))]
     first = (
-        report.update
-        if report.moment in {MessageKind.UPDATE, MessageKind.AGAIN, MessageKind.UNCLOSED}
-        else report.impact
+        report.update if report.kind in {MessageKind.UPDATE, MessageKind.AGAIN, MessageKind.UNCLOSED} else report.impact
     )
     return RenderedMessage(
         _fallback(f"{_headline(report)}: {first}" if first else _headline(report)), slack_blocks.fitted(body + small)

@@ -13,7 +13,7 @@ from responder.model.content import AlertExtract, DecisionRecord, IncidentConten
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
 from responder.model.report import MessageKind, Report, Status
-from responder.model.text import number_of, tidy_line
+from responder.model.text import number_of, sanitize_line
 
 #: When the post-mortem of an incident is due (BUTTERFLY's resolution template).
 POSTMORTEM_WITHIN = timedelta(hours=48)
@@ -24,39 +24,39 @@ _ENDINGS = frozenset({MessageKind.RESOLUTION, MessageKind.UNCLOSED})
 _OPENINGS = frozenset({MessageKind.START, MessageKind.AGAIN, MessageKind.FALLBACK})
 
 
-def letter(row: OutboxRow, now: datetime) -> ClaimedMessage:
+def compose_message(row: OutboxRow, now: datetime) -> ClaimedMessage:
     """The message of an outbox row as its channel renders it at ``now``."""
     return as_sent(row, None, now)
 
 
 def as_sent(row: OutboxRow, report: Report | None, now: datetime) -> ClaimedMessage:
     """The message of an outbox row with the ``report`` of its last attempt, composed anew where there was none."""
-    draft = row.draft
+    message = row.message
     return ClaimedMessage(
         id=row.id,
-        channel=draft.channel,
-        step=draft.step,
-        rank=draft.rank,
-        report=report or compose(row.content or lost(row), draft, now),
-        due_at=draft.due_at,
+        channel=message.channel,
+        step=message.step,
+        priority=message.priority,
+        report=report or compose(row.content or lost(row), message, now),
+        due_at=message.due_at,
         attempt=row.attempt,
-        plain=row.plain,
+        minimal=row.minimal,
         previous=row.previous,
         written_at=row.written_at,
     )
 
 
-def compose(content: IncidentContent, draft: OutboxMessage, now: datetime) -> Report:
-    """The report that a channel renders for ``draft`` at ``now``: durations are those of this moment."""
-    record, alerts, own = content.decision, content.alerts, draft.facts
-    resolution = draft.moment in _ENDINGS
+def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> Report:
+    """The report that a channel renders for ``message`` at ``now``: durations are those of this moment."""
+    record, alerts, own = content.decision, content.alerts, message.facts
+    resolution = message.kind in _ENDINGS
     ended_at = own.ended_at if resolution else None
     findings, conclusion = content.findings, content.conclusion
     return Report(
-        moment=draft.moment,
-        status=_status(draft.moment, own, conclusion),
-        incident=draft.incident,
-        dedup_key=draft.stream,
+        kind=message.kind,
+        status=_status(message.kind, own, conclusion),
+        incident=message.incident,
+        dedup_key=message.ordering_key,
         title=title(record, findings),
         severity=record.severity,
         severity_reason=record.severity_reason,
@@ -68,7 +68,7 @@ def compose(content: IncidentContent, draft: OutboxMessage, now: datetime) -> Re
         alertname=record.alertname,
         what=alerts.summary if resolution or not alerts.counted else what(alerts, own.firing, now),
         impact=record.impact,
-        update="; ".join(filter(None, (own.update, _delay(draft, now)))),
+        update="; ".join(filter(None, (own.update, _delay(message, now)))),
         conclusion=conclusion,
         first_step=record.first_step,
         related=alerts.related,
@@ -80,7 +80,7 @@ def compose(content: IncidentContent, draft: OutboxMessage, now: datetime) -> Re
         runbook=record.runbook,
         links=record.links,
         findings=findings,
-        pending=() if findings or draft.moment not in _OPENINGS else record.probes,
+        pending=() if findings or message.kind not in _OPENINGS else record.probes,
         firing=own.firing,
         resolved=own.resolved,
         truncated=alerts.truncated,
@@ -96,16 +96,16 @@ def compose(content: IncidentContent, draft: OutboxMessage, now: datetime) -> Re
         postmortem_due=ended_at + POSTMORTEM_WITHIN if ended_at else None,
         note=record.note,
         history=record.history,
-        detour=own.fallback_reason,
+        fallback_reason=own.fallback_reason,
     )
 
 
 def lost(row: OutboxRow) -> IncidentContent:
     """The least that can be sent of an incident whose content is not in the database: the page still leaves."""
-    draft = row.draft
+    message = row.message
     record = DecisionRecord(
-        title=f"[{draft.rank}] {draft.incident}: details not available",
-        severity=f"priority {draft.rank}",
+        title=f"[{message.priority}] {message.incident}: details not available",
+        severity=f"priority {message.priority}",
         severity_reason="",
         pagerduty_severity="error",
         pages=True,
@@ -121,18 +121,20 @@ def lost(row: OutboxRow) -> IncidentContent:
         made_by=f"unknown (message {row.id})",
     )
     alerts = AlertExtract(
-        summary=f"The details of {draft.incident} are not in the database", counted=False, started_at=row.written_at
+        summary=f"The details of {message.incident} are not in the database", counted=False, started_at=row.written_at
     )
-    return IncidentContent(incident=draft.incident, decision=record, alerts=alerts)
+    return IncidentContent(incident=message.incident, decision=record, alerts=alerts)
 
 
 def title(record: DecisionRecord, findings: Sequence[Finding] = ()) -> str:
     """At most 120 characters: the symptom first, then as much of the worst finding as fits, then the environment."""
     fact = _worst(findings, record.service)
     tail = f" ({record.environment})" if record.environment else ""
-    stem = tidy_line(record.title, TITLE_LIMIT - len(tail))
+    stem = sanitize_line(record.title, TITLE_LIMIT - len(tail))
     room = TITLE_LIMIT - len(stem) - len(tail) - len(" — ")
-    return f"{stem} — {tidy_line(fact, room)}{tail}" if fact and room >= 12 and " — " not in stem else f"{stem}{tail}"
+    return (
+        f"{stem} — {sanitize_line(fact, room)}{tail}" if fact and room >= 12 and " — " not in stem else f"{stem}{tail}"
+    )
 
 
 def what(alerts: AlertExtract, firing: int, now: datetime) -> str:
@@ -161,10 +163,10 @@ def _status(moment: MessageKind, own: MessageFacts, conclusion: Conclusion) -> S
     return Status.IDENTIFIED if conclusion.likely else Status.INVESTIGATING
 
 
-def _delay(draft: OutboxMessage, now: datetime) -> str:
+def _delay(message: OutboxMessage, now: datetime) -> str:
     """Return the note on a first message that is sent late, since its channel or responder was not available."""
-    late = now - draft.facts.due_by if draft.facts.due_by else timedelta()
-    if draft.moment not in {MessageKind.START, MessageKind.AGAIN} or late < LATE_AFTER:
+    late = now - message.facts.due_by if message.facts.due_by else timedelta()
+    if message.kind not in {MessageKind.START, MessageKind.AGAIN} or late < LATE_AFTER:
         return ""
     return f"this message was delayed by {lasted(late.total_seconds())}"
 

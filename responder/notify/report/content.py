@@ -15,7 +15,7 @@ from responder.model.decision import Decision
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import Incident
 from responder.model.rule import RuleBook, Service, Severity
-from responder.model.text import number_of, tidy_line
+from responder.model.text import number_of, sanitize_line
 from responder.notify.report.links import LinkBuilder
 
 #: Days of history that a page mentions.
@@ -43,22 +43,22 @@ _MOST_LABELS = 200
 def name(decision: Decision) -> str:
     """Return the name of the incident's subject."""
     subject = decision.subject
-    return tidy_line(subject.service or subject.name or subject.namespace, 63) or "unnamed subject"
+    return sanitize_line(subject.service or subject.name or subject.namespace, 63) or "unnamed subject"
 
 
 def symptom(decision: Decision) -> str:
     """``plato is down``; the alert's own name in words where the rule has none."""
     if decision.rule.symptom:
         return f"{name(decision)} {decision.rule.symptom}"
-    alertname = decision.ruling.alert.name
-    if alertname and name(decision) == tidy_line(alertname, 63):
+    alertname = decision.match.alert.name
+    if alertname and name(decision) == sanitize_line(alertname, 63):
         return name(decision)
     return f"{name(decision)}: {in_words(alertname) or 'an alert without a name'}"
 
 
 def in_words(alertname: str) -> str:
     """``KubePodCrashLooping`` -> ``kube pod crash looping``; acronyms stay as they are."""
-    parts = _WORD.findall(tidy_line(alertname, 100))
+    parts = _WORD.findall(sanitize_line(alertname, 100))
     return " ".join(part if part.isupper() and len(part) > 1 else part.lower() for part in parts)
 
 
@@ -73,14 +73,14 @@ def history(earlier: Incident | None, times: int, now: datetime) -> str:
 
 def summary(decision: Decision, group: AlertGroup) -> str:
     """Return the alert's own summary and description, or else the symptom."""
-    own = decision.ruling.alert.annotations
+    own = decision.match.alert.annotations
     notes = {**own, **group.common_annotations} if len(group.alerts) > 1 else own
-    first = tidy_line(notes.get("summary", "") or notes.get("message", ""), 300)
-    more = tidy_line(notes.get("description", ""), 400)
-    told = [text.rstrip(".") for text in (first, more) if text]
-    if len(told) == 2 and told[0] in told[1]:
-        told = told[1:]
-    return ". ".join(told) or symptom(decision)
+    first = sanitize_line(notes.get("summary", "") or notes.get("message", ""), 300)
+    more = sanitize_line(notes.get("description", ""), 400)
+    notified = [text.rstrip(".") for text in (first, more) if text]
+    if len(notified) == 2 and notified[0] in notified[1]:
+        notified = notified[1:]
+    return ". ".join(notified) or symptom(decision)
 
 
 def flapped(incident: Incident) -> str:
@@ -103,13 +103,13 @@ def impact(service: Service | None, book: RuleBook) -> str:
 
 def related(decision: Decision) -> str:
     """The other firing alerts of the incident, five of them by name."""
-    main = decision.ruling.alert
-    others = [each.alert for each in decision.rulings if each.alert.firing and each.alert is not main]
-    told = list(dict.fromkeys(_differs(each, main) for each in others))
-    if not told:
+    main = decision.match.alert
+    others = [each.alert for each in decision.matches if each.alert.firing and each.alert is not main]
+    notified = list(dict.fromkeys(_differs(each, main) for each in others))
+    if not notified:
         return ""
-    more = f" and {len(told) - _TOP} more" if len(told) > _TOP else ""
-    names = ", ".join(tidy_line(name, 80) or "alert without a name" for name in told[:_TOP])
+    more = f" and {len(notified) - _TOP} more" if len(notified) > _TOP else ""
+    names = ", ".join(sanitize_line(name, 80) or "alert without a name" for name in notified[:_TOP])
     return f"{number_of(len(others), 'more alert')}: {names}{more}"
 
 
@@ -142,20 +142,20 @@ def room(opened: datetime, subject: str) -> str:
 
 def labels(common: Mapping[str, str]) -> Mapping[str, str]:
     """Return the labels tidied; name and value together, so that ``password="..."`` is recognized."""
-    told: dict[str, str] = {}
+    notified: dict[str, str] = {}
     for key, value in sorted(common.items())[:_MOST_LABELS]:
-        short, line = tidy_line(key, 100), tidy_line(f"{key}={value}", 400)
-        told[short] = line.removeprefix(f"{short}=")
+        short, line = sanitize_line(key, 100), sanitize_line(f"{key}={value}", 400)
+        notified[short] = line.removeprefix(f"{short}=")
     if len(common) > _MOST_LABELS:
-        told["…"] = f"{len(common) - _MOST_LABELS} more labels left out"
-    return told
+        notified["…"] = f"{len(common) - _MOST_LABELS} more labels left out"
+    return notified
 
 
 def started(decision: Decision, group: AlertGroup, incident: Incident) -> datetime:
     """Return the start of the first alert; invalid dates do not count."""
-    told = [moment(each.starts_at) for each in decision.change.alerts.values()]
-    told += [alert.starts_at for alert in group.alerts]
-    return min((incident.opened_at, *(each for each in told if each >= _NO_DATE)))
+    notified = [moment(each.starts_at) for each in decision.change.alerts.values()]
+    notified += [alert.starts_at for alert in group.alerts]
+    return min((incident.opened_at, *(each for each in notified if each >= _NO_DATE)))
 
 
 def ended(decision: Decision, group: AlertGroup, began: datetime, now: datetime) -> datetime:
@@ -220,13 +220,15 @@ def _record(
     return DecisionRecord(
         title=_stem(decision, incident),
         severity=severity.name,
-        severity_reason=tidy_line("; ".join(filter(None, (decision.ruling.reason, decision.held))), REASON_LIMIT),
+        severity_reason=sanitize_line(
+            "; ".join(filter(None, (decision.match.reason, decision.suppressed_by))), REASON_LIMIT
+        ),
         pagerduty_severity=severity.pagerduty,
         pages=decision.pages,
         service=subject_name,
         environment=book.environment,
-        namespace=tidy_line(subject.namespace or book.namespace, 63),
-        alertname=tidy_line(decision.ruling.alert.name, 120),
+        namespace=sanitize_line(subject.namespace or book.namespace, 63),
+        alertname=sanitize_line(decision.match.alert.name, 120),
         impact=rule.impact or impact(service, book),
         first_step=rule.first_step,
         response=severity.response,
@@ -247,13 +249,13 @@ def _record(
 
 
 def _stem(decision: Decision, incident: Incident) -> str:
-    return tidy_line(f"[{decision.severity.name}] {symptom(decision)}{flapped(incident)}", TITLE_LIMIT)
+    return sanitize_line(f"[{decision.severity.name}] {symptom(decision)}{flapped(incident)}", TITLE_LIMIT)
 
 
 def headed(decision: Decision, incident: Incident, environment: str) -> str:
     """The title of an incident that has no page of its own."""
     tail = f" ({environment})" if environment else ""
-    return f"{tidy_line(_stem(decision, incident), TITLE_LIMIT - len(tail))}{tail}"
+    return f"{sanitize_line(_stem(decision, incident), TITLE_LIMIT - len(tail))}{tail}"
 
 
 def extract(decision: Decision, group: AlertGroup, incident: Incident) -> AlertExtract:
@@ -286,7 +288,7 @@ def _own(values: Mapping[str, str], shared: Mapping[str, str]) -> dict[str, str]
 
 def _annotations(values: Mapping[str, str]) -> dict[str, str]:
     kept = sorted(values.items())[:MOST_ANNOTATIONS]
-    return {tidy_line(name, 100): tidy_line(text, ANNOTATION_LIMIT) for name, text in kept}
+    return {sanitize_line(name, 100): sanitize_line(text, ANNOTATION_LIMIT) for name, text in kept}
 
 
 def with_findings(content: IncidentContent, findings: Sequence[Finding], conclusion: Conclusion) -> IncidentContent:
@@ -294,16 +296,18 @@ def with_findings(content: IncidentContent, findings: Sequence[Finding], conclus
     return replace(content, findings=tuple(findings), conclusion=conclusion)
 
 
-def with_severity(content: IncidentContent, severity: Severity, reason: str, *, held: str = "") -> IncidentContent:
-    """The content with another severity. ``reason`` says why, ``held`` why on-call is not paged although it pages."""
+def with_severity(
+    content: IncidentContent, severity: Severity, reason: str, *, suppressed_by: str = ""
+) -> IncidentContent:
+    """The content with another severity. ``reason`` says why, ``suppressed_by`` why it does not page."""
     old = content.decision
     record = replace(
         old,
-        title=tidy_line(f"[{severity.name}] {old.title.removeprefix(f'[{old.severity}] ')}", TITLE_LIMIT),
+        title=sanitize_line(f"[{severity.name}] {old.title.removeprefix(f'[{old.severity}] ')}", TITLE_LIMIT),
         severity=severity.name,
-        severity_reason=tidy_line("; ".join(filter(None, (reason, held))), REASON_LIMIT),
+        severity_reason=sanitize_line("; ".join(filter(None, (reason, suppressed_by))), REASON_LIMIT),
         pagerduty_severity=severity.pagerduty,
-        pages=severity.pages and not held,
+        pages=severity.pages and not suppressed_by,
         response=severity.response,
         responders=severity.responders,
         respond_within=severity.respond_within,
@@ -316,7 +320,7 @@ def joined(before: IncidentContent, decision: Decision) -> IncidentContent:
     """The content after a notification of another group of the same incident: only its severity may change."""
     if decision.severity.name == before.decision.severity:
         return before
-    return with_severity(before, decision.severity, decision.ruling.reason, held=decision.held)
+    return with_severity(before, decision.severity, decision.match.reason, suppressed_by=decision.suppressed_by)
 
 
 def bare(incident: Incident, book: RuleBook) -> IncidentContent:
@@ -325,7 +329,7 @@ def bare(incident: Incident, book: RuleBook) -> IncidentContent:
     record = DecisionRecord(
         title=(incident.title or f"[{incident.severity}] {incident.service}").removesuffix(f" ({book.environment})"),
         severity=incident.severity,
-        severity_reason=tidy_line(incident.reason, REASON_LIMIT),
+        severity_reason=sanitize_line(incident.reason, REASON_LIMIT),
         pagerduty_severity=severity.pagerduty if severity else "error",
         pages=severity.pages if severity else True,
         service=incident.service,

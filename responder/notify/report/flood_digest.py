@@ -82,8 +82,8 @@ def receded(flood: FloodCounter, severity: Severity, *, open_now: int, rate: int
     if not open_now:
         left = "all resolved"
     elif severity.pages:
-        pace = max(1, severity.flood_above // 2)
-        left = f"{open_now} still open, paged individually, at most {pace} a minute"
+        rate_limit = max(1, severity.flood_above // 2)
+        left = f"{open_now} still open, paged individually, at most {rate_limit} a minute"
     else:
         left = f"{open_now} still open, without individual messages"
     every = f"{_incidents(flood.counted, severity)}, {_elsewhere(flood)}{left}"
@@ -91,7 +91,7 @@ def receded(flood: FloodCounter, severity: Severity, *, open_now: int, rate: int
     return MessageFacts(
         update=update,
         firing=open_now,
-        resolved=max(0, flood.held - open_now),
+        resolved=max(0, flood.in_digest - open_now),
         resolution=update,
         ended_at=now,
     )
@@ -116,14 +116,14 @@ def _counts(counts: Mapping[str, int], most: int) -> str:
 
 
 def _alone(flood: FloodCounter) -> str:
-    alone = flood.counted - flood.held
+    alone = flood.counted - flood.in_digest
     return f" {alone} of them had {_own(alone)}." if alone else ""
 
 
 def _elsewhere(flood: FloodCounter) -> str:
     """Return the incidents of the flood that were paged individually."""
-    alone = flood.counted - flood.held
-    return f"of which {alone} had {_own(alone)}; the other {flood.held}: " if alone else ""
+    alone = flood.counted - flood.in_digest
+    return f"of which {alone} had {_own(alone)}; the other {flood.in_digest}: " if alone else ""
 
 
 def _own(count: int) -> str:

@@ -30,16 +30,16 @@ class DifferenceKind(StrEnum):
 class RuleOutcome:
     """What people would have noticed of a notification.
 
-    ``severity`` is empty and ``rank`` 0 where nobody is told, whatever happens (a heartbeat).
-    ``told`` are the channels that hear of an incident for the first time, or again after its end. ``pages`` says
+    ``severity`` is empty and ``priority`` 0 where nobody is told, whatever happens (a heartbeat).
+    ``notified`` are the channels that hear of an incident for the first time, or again after its end. ``pages`` says
     whether somebody is woken. ``begins`` marks a new incident and one that returns.
     """
 
     rule: str
     severity: str
-    rank: int
+    priority: int
     runbook: str
-    told: tuple[str, ...]
+    notified: tuple[str, ...]
     pages: bool
     begins: bool
     reason: str
@@ -51,7 +51,7 @@ class RuleOutcome:
 
 
 #: What becomes of a notification on which triage fails.
-NOTHING = RuleOutcome(rule="", severity="", rank=0, runbook="", told=(), pages=False, begins=False, reason="")
+NOTHING = RuleOutcome(rule="", severity="", priority=0, runbook="", notified=(), pages=False, begins=False, reason="")
 
 
 _BEGINNINGS = frozenset({MessageKind.START, MessageKind.AGAIN})
@@ -66,27 +66,27 @@ def outcome(effects: Effects, pagers: Collection[str]) -> RuleOutcome:
     decision = effects.decision
     if decision is None:
         return NOTHING
-    told = dict.fromkeys(draft.channel for draft in effects.drafts if draft.moment in _BEGINNINGS)
-    returns = any(draft.moment is MessageKind.AGAIN for draft in effects.drafts)
+    channels = dict.fromkeys(rule_files.channel for rule_files in effects.messages if rule_files.kind in _BEGINNINGS)
+    returns = any(rule_files.kind is MessageKind.AGAIN for rule_files in effects.messages)
     notified = decision.rule.action is Action.NOTIFY
     return RuleOutcome(
         rule=decision.rule.id,
         severity=decision.severity.name if notified else "",
-        rank=decision.severity.rank if notified else 0,
+        priority=decision.severity.priority if notified else 0,
         runbook=str(decision.rule.runbook or "") if notified else "",
-        told=tuple(told),
-        pages=any(name in pagers for name in told),
+        notified=tuple(channels),
+        pages=any(name in pagers for name in channels),
         begins=effects.incident is not None and (returns or decision.change.kind is ChangeKind.NEW),
         reason=decision.reason,
     )
 
 
-def moment_differences(before: RuleOutcome, after: RuleOutcome) -> tuple[DifferenceKind, ...]:
+def message_differences(before: RuleOutcome, after: RuleOutcome) -> tuple[DifferenceKind, ...]:
     """How people would have been told differently now."""
     found = []
     if before.pages != after.pages:
         found.append(DifferenceKind.NEW_PAGE if after.pages else DifferenceKind.LOST_PAGE)
-    if set(before.told) != set(after.told):
+    if set(before.notified) != set(after.notified):
         found.append(DifferenceKind.TOLD)
     return tuple(found)
 
@@ -94,8 +94,8 @@ def moment_differences(before: RuleOutcome, after: RuleOutcome) -> tuple[Differe
 def lasting_differences(before: RuleOutcome, after: RuleOutcome) -> tuple[DifferenceKind, ...]:
     """How the incident would have been judged differently."""
     found = []
-    if before.rank and after.rank and before.rank != after.rank:
-        found.append(DifferenceKind.WORSE if after.rank < before.rank else DifferenceKind.MILDER)
+    if before.priority and after.priority and before.priority != after.priority:
+        found.append(DifferenceKind.WORSE if after.priority < before.priority else DifferenceKind.MILDER)
     if before.runbook != after.runbook:
         lost_or_changed = DifferenceKind.RUNBOOK_CHANGED if after.runbook else DifferenceKind.RUNBOOK_LOST
         found.append(lost_or_changed if before.runbook else DifferenceKind.RUNBOOK_GAINED)

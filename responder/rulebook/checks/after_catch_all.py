@@ -23,14 +23,14 @@ from responder.model.problem import Problem
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Rules below the first one without matchers that is not in shadow."""
-    rules = enumerate(draft.rules)
+    rules = enumerate(rule_files.rules)
     first = next((number for number, entry in rules if not entry.value.match and entry.value.enabled), None)
     if first is None:
         return
-    catch_all = draft.rules[first]
-    for entry in draft.rules[first + 1 :]:
+    catch_all = rule_files.rules[first]
+    for entry in rule_files.rules[first + 1 :]:
         said = f"'{entry.name}' is never tried: '{catch_all.name}' above it matches everything"
         hint = f"move it above {catch_all.at('match')}; files are read in the order of their names"
         yield Problem(entry.at("id"), "after-catch-all", said, hint)

@@ -18,24 +18,24 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 
-from responder.model.problem import Place, Problem
+from responder.model.problem import Position, Problem
 from responder.model.rule import Matcher, MatcherError
 from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 from responder.rulebook.schema import RuleShape
 from responder.rulebook.yaml.builder import Path
 
 
-def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """A matcher that cannot be read, or an empty one: it would match everything. Keeps what it read in the draft."""
-    for number, entry in enumerate(draft.rules):
+    for number, entry in enumerate(rule_files.rules):
         texts: list[tuple[str, Path]] = [(text, ("match", at)) for at, text in enumerate(entry.value.match)]
-        draft.matchers[number] = yield from _read(entry, texts, around)
+        rule_files.matchers[number] = yield from _read(entry, texts, around)
         for each, adjust in enumerate(entry.value.adjust):
             found: list[Matcher] = []
             for at, when in enumerate(adjust.when):
                 texts = [(text, _inside(entry, each, at, line)) for line, text in enumerate(when.match)]
                 found.extend((yield from _read(entry, texts, around)))
-            draft.conditions[number, each] = tuple(found)
+            rule_files.conditions[number, each] = tuple(found)
 
 
 def _read(
@@ -48,11 +48,11 @@ def _read(
             read = around.parse(text)
         except MatcherError as error:
             hint = 'a matcher is a label, one of = != =~ !~ and a value: alertname="ServiceDown"'
-            yield Problem(_place(entry, path, text, error.offset), "bad-matcher", error.message, hint)
+            yield Problem(_position(entry, path, text, error.offset), "bad-matcher", error.message, hint)
             continue
         if not read:
             said = "this holds no matcher, and would match every alert"
-            yield Problem(_place(entry, path, text, 0), "bad-matcher", said, "write match: [] if that is meant")
+            yield Problem(_position(entry, path, text, 0), "bad-matcher", said, "write match: [] if that is meant")
         found.extend(read)
     return tuple(found)
 
@@ -64,11 +64,11 @@ def _inside(entry: Entry[RuleShape], adjust: int, at: int, line: int) -> Path:
     return alone if entry.document.has((*entry.path, *alone[:-1])) else path
 
 
-def _place(entry: Entry[RuleShape], path: Path, text: str, offset: int) -> Place:
+def _position(entry: Entry[RuleShape], path: Path, text: str, offset: int) -> Position:
     """The character itself where the text stands in the file as it is; the start of the value otherwise."""
-    place = entry.at(*path)
-    line = entry.document.line(place.line)[place.column - 1 :]
+    position = entry.at(*path)
+    line = entry.document.line(position.line)[position.column - 1 :]
     for quote in ("", "'"):
         if line.startswith(quote + text) and "\n" not in text:
-            return Place(place.path, place.line, place.column + len(quote) + offset)
-    return place
+            return Position(position.path, position.line, position.column + len(quote) + offset)
+    return position

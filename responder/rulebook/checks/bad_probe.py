@@ -32,9 +32,9 @@ from responder.rulebook.suggestions import nearest
 from responder.rulebook.validate import explain
 
 
-def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Keys the kind does not have, values of the wrong type, and what the kind itself objects to. Keeps the specs."""
-    for entry in draft.probes:
+    for entry in rule_files.probes:
         kind = around.probe_kinds.get(entry.value.kind)
         if kind is None:
             continue
@@ -43,7 +43,7 @@ def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
             spec, problems = _spec(entry, kind.spec)
         if not problems:
             problems = [Problem(entry.key(), "bad-probe", said) for said in kind.check(spec)]
-            draft.specs[entry.name] = spec
+            rule_files.specs[entry.name] = spec
         yield from problems
 
 

@@ -21,27 +21,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from responder.model.problem import Place, Problem
+from responder.model.problem import Position, Problem
 from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A name that an earlier file, or an earlier element of a list, has taken."""
-    for entry in draft.platforms[1:]:
-        yield _problem(entry.key(), "platform", draft.platforms[0].key())
-    yield from _taken(draft.rules, lambda entry: entry.at("id"))
-    yield from _taken(draft.heartbeats, lambda entry: entry.at("cluster"))
+    for entry in rule_files.platforms[1:]:
+        yield _problem(entry.key(), "platform", rule_files.platforms[0].key())
+    yield from _taken(rule_files.rules, lambda entry: entry.at("id"))
+    yield from _taken(rule_files.heartbeats, lambda entry: entry.at("cluster"))
     for section in ("severities", "services", "windows", "contacts"):
-        yield from _taken(getattr(draft, section), lambda entry: entry.key())
-    yield from _taken([*draft.probes, *draft.packs], lambda entry: entry.key())
+        yield from _taken(getattr(rule_files, section), lambda entry: entry.key())
+    yield from _taken([*rule_files.probes, *rule_files.packs], lambda entry: entry.key())
 
 
-def _taken(entries: Iterable[Entry[Any]], place: Callable[[Entry[Any]], Place]) -> Iterator[Problem]:
+def _taken(entries: Iterable[Entry[Any]], position: Callable[[Entry[Any]], Position]) -> Iterator[Problem]:
     first: dict[str, Entry[Any]] = {}
     for entry in entries:
         if (earlier := first.setdefault(entry.name, entry)) is not entry:
-            yield _problem(place(entry), entry.name, place(earlier))
+            yield _problem(position(entry), entry.name, position(earlier))
 
 
-def _problem(place: Place, name: str, earlier: Place) -> Problem:
-    return Problem(place, "duplicate-id", f"'{name}' is given twice", f"the first is at {earlier}: rename one")
+def _problem(position: Position, name: str, earlier: Position) -> Problem:
+    return Problem(position, "duplicate-id", f"'{name}' is given twice", f"the first is at {earlier}: rename one")

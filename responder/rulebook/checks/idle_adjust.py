@@ -30,10 +30,10 @@ from responder.rulebook.defaults import base_of, moved, on_findings
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Changes that leave each severity as it is that they can meet."""
-    order = [entry.name for entry in draft.severities]
-    for entry in draft.rules:
+    order = [entry.name for entry in rule_files.severities]
+    for entry in rule_files.rules:
         if not entry.value.adjust:
             continue
         met = base_of(entry.value)
@@ -46,6 +46,6 @@ def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
                 if all(moved(adjust, name, order) == name for name in met):
                     word, key = ("raises", "raise") if adjust.raise_ is not None else ("lowers", "lower")
                     said = f"this never {word} anything: '{entry.name}' is {', '.join(sorted(met))} already"
-                    place = entry.key("adjust", number, key)
-                    yield Problem(place, "idle-adjust", said, "remove it, or name another severity", Level.WARNING)
+                    position = entry.key("adjust", number, key)
+                    yield Problem(position, "idle-adjust", said, "remove it, or name another severity", Level.WARNING)
             met = after

@@ -26,13 +26,13 @@ from responder.rulebook.defaults import severities_of
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Windows of severities that do not page, or that the rule does not give."""
-    paging = {entry.name for entry in draft.severities if entry.value.pages}
-    for entry in draft.rules:
+    paging = {entry.name for entry in rule_files.severities if entry.value.pages}
+    for entry in rule_files.rules:
         wanted = entry.value.pages_in
         for severity in wanted if isinstance(wanted, dict) else ():
-            if severity not in paging & severities_of(entry.value, draft):
+            if severity not in paging & severities_of(entry.value, rule_files):
                 why = "does not page" if severity not in paging else f"is none that '{entry.name}' gives"
                 said = f"the window of {severity} decides nothing: {severity} {why}"
                 yield Problem(entry.key("pages_in", severity), "idle-window", said, "remove it", Level.WARNING)

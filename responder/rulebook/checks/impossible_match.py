@@ -31,12 +31,12 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.shadowing import profiles
 
 
-def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules with a label for which no value satisfies all their matchers."""
-    for number, asked in profiles(draft, around).items():
+    for number, asked in profiles(rule_files, around).items():
         for name, constraint in asked.items():
             if impossible(constraint):
-                entry = draft.rules[number]
+                entry = rule_files.rules[number]
                 said = f"'{entry.name}' never matches: no value of {name} satisfies " + " and ".join(
                     str(matcher) for matcher in constraint.matchers
                 )

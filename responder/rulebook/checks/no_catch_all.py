@@ -18,24 +18,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from responder.model.problem import Place, Problem
+from responder.model.problem import Position, Problem
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 _HINT = "end the last file with a rule that has match: []"
 _TAKEN_BACK = "remove enabled: shadow from it, or end the last file with another rule that has match: []"
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """No rule at all, or a last one that has matchers or is in shadow."""
-    last = draft.rules[-1] if draft.rules else None
-    everything = [entry for entry in draft.rules if not entry.value.match]
-    if any(entry.value.enabled for entry in everything) or "rules" in draft.spoiled.get("parts", set()):
+    last = rule_files.rules[-1] if rule_files.rules else None
+    everything = [entry for entry in rule_files.rules if not entry.value.match]
+    if any(entry.value.enabled for entry in everything) or "rules" in rule_files.spoiled.get("parts", set()):
         return
-    if draft.spoiled.get("rules") and last is None:
+    if rule_files.spoiled.get("rules") and last is None:
         return
     if everything:
         said = f"'{everything[-1].name}' is in shadow: an alert that no other rule matches would be lost"
         yield Problem(everything[-1].at("enabled"), "no-catch-all", said, _TAKEN_BACK)
         return
-    place = last.at("match") if last else Place(draft.documents[-1].name, 1, 1)
-    yield Problem(place, "no-catch-all", "an alert that no rule matches would be lost", _HINT)
+    position = last.at("match") if last else Position(rule_files.documents[-1].name, 1, 1)
+    yield Problem(position, "no-catch-all", "an alert that no rule matches would be lost", _HINT)

@@ -25,14 +25,14 @@ from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 from responder.rulebook.schema import RuleShape
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Heartbeats, and no rule that records any."""
-    if draft.spoiled.get("rules") or "rules" in draft.spoiled.get("parts", set()):
+    if rule_files.spoiled.get("rules") or "rules" in rule_files.spoiled.get("parts", set()):
         return
-    if draft.heartbeats and not any(map(_records, draft.rules)):
+    if rule_files.heartbeats and not any(map(_records, rule_files.rules)):
         said = "heartbeats are expected, and no rule records any"
         hint = 'write a rule for alertname="Watchdog" with action: heartbeat'
-        yield Problem(draft.heartbeats[0].at("cluster"), "no-heartbeat-rule", said, hint)
+        yield Problem(rule_files.heartbeats[0].at("cluster"), "no-heartbeat-rule", said, hint)
 
 
 def _records(entry: Entry[RuleShape]) -> bool:

@@ -37,22 +37,22 @@ from responder.rulebook.defaults import probe_names, probes_of, severities_of
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Rules with a probe whose timeout is above the shortest page budget of their severities."""
-    budgets = {entry.name: entry.value.page_budget for entry in draft.severities}
+    budgets = {entry.name: entry.value.page_budget for entry in rule_files.severities}
     least = min(budgets.values(), default=0.0)
-    timeouts = {entry.name: entry.value.timeout for entry in draft.probes if entry.value.timeout > least}
-    for entry in draft.told if timeouts else ():
-        known = {name: budgets[name] for name in severities_of(entry.value, draft) if name in budgets}
+    timeouts = {entry.name: entry.value.timeout for entry in rule_files.probes if entry.value.timeout > least}
+    for entry in rule_files.paging_rules if timeouts else ():
+        known = {name: budgets[name] for name in severities_of(entry.value, rule_files) if name in budgets}
         if not known:
             continue
         severity = min(known, key=lambda name: known[name])
-        if all(timeouts.get(name, 0.0) <= known[severity] for name in probe_names(entry, draft)):
+        if all(timeouts.get(name, 0.0) <= known[severity] for name in probe_names(entry, rule_files)):
             continue
-        for name, place in probes_of(entry, draft):
+        for name, position in probes_of(entry, rule_files):
             if timeouts.get(name, 0.0) > known[severity]:
                 said = (
                     f"'{name}' may take {timeouts[name]:g} s, and a page of '{entry.name}' waits {known[severity]:g} s"
                 )
                 hint = f"give the probe a timeout of at most the page_budget of {severity}"
-                yield Problem(place, "over-budget", said, hint, Level.WARNING)
+                yield Problem(position, "over-budget", said, hint, Level.WARNING)

@@ -30,12 +30,12 @@ from responder.rulebook.defaults import severities_of
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules with a pager among their own channels that it never reaches."""
-    paging = {entry.name for entry in draft.severities if entry.value.pages}
-    for entry in draft.told:
+    paging = {entry.name for entry in rule_files.severities if entry.value.pages}
+    for entry in rule_files.paging_rules:
         for number, name in enumerate(entry.value.channels or ()):
-            if name in around.pagers and not (severities := severities_of(entry.value, draft)) & paging:
+            if name in around.pagers and not (severities := severities_of(entry.value, rule_files)) & paging:
                 said = f"'{entry.name}' never reaches {name}: {', '.join(sorted(severities))} does not page"
                 hint = f"remove {name}, or give the rule a severity that pages"
                 yield Problem(entry.at("channels", number), "pager-unused", said, hint, Level.WARNING)

@@ -28,16 +28,16 @@ from responder.rulebook.defaults import channels_of, severities_of
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules with a severity that pages, and channels that only write."""
-    paging = {entry.name for entry in draft.severities if entry.value.pages}
+    paging = {entry.name for entry in rule_files.severities if entry.value.pages}
     pagers = frozenset(around.pagers)
-    for entry in draft.told:
-        given = channels_of(entry, draft)
+    for entry in rule_files.paging_rules:
+        given = channels_of(entry, rule_files)
         if entry.value.action != "notify" or not given or not pagers.isdisjoint(given):
             continue
-        if wakes := sorted(paging & severities_of(entry.value, draft)):
-            place = entry.at("channels") if entry.value.channels is not None else entry.at("id")
-            said = f"'{entry.name}' may be {wakes[0]}, which pages, and no channel of it pages"
+        if reaches_on_call := sorted(paging & severities_of(entry.value, rule_files)):
+            position = entry.at("channels") if entry.value.channels is not None else entry.at("id")
+            said = f"'{entry.name}' may be {reaches_on_call[0]}, which pages, and no channel of it pages"
             hint = f"add {', '.join(sorted(around.pagers))} to channels, or give it a severity that does not page"
-            yield Problem(place, "pages-nobody", said, hint)
+            yield Problem(position, "pages-nobody", said, hint)

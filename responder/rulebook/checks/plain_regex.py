@@ -33,16 +33,16 @@ from responder.rulebook.schema import RuleShape
 _PLAIN = {Op.REGEX: Op.EQUAL, Op.NOT_REGEX: Op.NOT_EQUAL}
 
 
-def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Matchers with a regex whose only match is one string."""
-    for number, matchers in draft.matchers.items():
+    for number, matchers in rule_files.matchers.items():
         for matcher in matchers:
             if matcher.op in _PLAIN and (word := _only(matcher.value)) is not None:
                 better = Matcher(matcher.name, _PLAIN[matcher.op], word)
                 said = f"the regex of {matcher} matches one string only"
-                entry = draft.rules[number]
-                place = entry.at("match", _position(entry, matcher, around))
-                yield Problem(place, "plain-regex", said, f"write {better}", Level.WARNING)
+                entry = rule_files.rules[number]
+                position = entry.at("match", _position(entry, matcher, around))
+                yield Problem(position, "plain-regex", said, f"write {better}", Level.WARNING)
 
 
 def _only(pattern: str) -> str | None:

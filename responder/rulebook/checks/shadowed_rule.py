@@ -38,16 +38,16 @@ from collections.abc import Iterator
 
 from responder.model.problem import Problem
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.shadowing import covered
+from responder.rulebook.shadowing import shadowed
 
 
-def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules of which nothing is left."""
-    for each in covered(draft, around):
+    for each in shadowed(rule_files, around):
         if not each.whole:
             continue
-        entry = draft.rules[each.number]
-        above = [draft.rules[number] for number in dict.fromkeys(each.by.values())]
+        entry = rule_files.rules[each.number]
+        above = [rule_files.rules[number] for number in dict.fromkeys(each.by.values())]
         names = ", ".join(f"'{rule.name}'" for rule in above[:3]) + (" and others" if len(above) > 3 else "")
         said = f"'{entry.name}' is never tried: {names} above it {'takes' if len(above) == 1 else 'take'} its alerts"
         hint = f"move it above {above[0].at('id')}, or narrow that rule, or remove this one"

@@ -37,17 +37,17 @@ from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.shadowing import covered
+from responder.rulebook.shadowing import shadowed
 
 
-def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules that lose some of the values they list, but not all."""
-    for each in covered(draft, around):
+    for each in shadowed(rule_files, around):
         if each.whole:
             continue
-        entry = draft.rules[each.number]
+        entry = rule_files.rules[each.number]
         for value, number in each.by.items():
-            above = draft.rules[number]
+            above = rule_files.rules[number]
             said = f"{each.label}={value!r} never reaches '{entry.name}': '{above.name}' above it takes it"
             hint = f"remove it here, or narrow {above.at('match')}"
             yield Problem(entry.at("match"), "shadowed-value", said, hint, Level.WARNING)

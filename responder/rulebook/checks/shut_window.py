@@ -23,9 +23,9 @@ from responder.model.problem import Problem
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Windows without days or hours."""
-    for entry in draft.windows:
+    for entry in rule_files.windows:
         for key in ("days", "hours"):
             if not getattr(entry.value, key):
                 said = f"the window '{entry.name}' never opens: it has no {key}"

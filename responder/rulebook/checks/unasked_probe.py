@@ -33,18 +33,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.defaults import condition_places, probes_of
+from responder.rulebook.defaults import condition_positions, probes_of
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Conditions on probes that their rule does not run."""
-    for entry in draft.rules:
+    for entry in rule_files.rules:
         if not entry.value.adjust:
             continue
-        asked = {name for name, _ in probes_of(entry, draft)}
-        for place, name in condition_places(entry):
+        asked = {name for name, _ in probes_of(entry, rule_files)}
+        for position, name in condition_positions(entry):
             if name not in asked:
                 said = f"'{entry.name}' does not run the probe '{name}', so this never holds"
-                yield Problem(place, "unasked-probe", said, nearest(name, asked) or f"add {name} to its probes")
+                yield Problem(position, "unasked-probe", said, nearest(name, asked) or f"add {name} to its probes")

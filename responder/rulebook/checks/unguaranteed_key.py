@@ -33,12 +33,12 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.shadowing import profiles
 
 
-def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Labels of `incident_key` that neither the matchers nor `labels` promise."""
-    for number, entry in enumerate(draft.rules):
+    for number, entry in enumerate(rule_files.rules):
         if not entry.value.incident_key:
             continue
-        constraints = profiles(draft, around)[number]
+        constraints = profiles(rule_files, around)[number]
         sure = {name for name, each in constraints.items() if not each.accepts("", around.predicate)}
         for at, label in enumerate(entry.value.incident_key):
             if label not in sure | set(entry.value.labels):

@@ -44,20 +44,20 @@ _PLACEHOLDER = re.compile(r"\$\{([a-zA-Z_][a-zA-Z0-9_]*)\}")
 _KNOWN = frozenset({"namespace", "service", "selector", "health"})
 
 
-def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules with a probe whose labels neither their matchers nor their `labels` promise."""
-    wanted = {entry.name: _asked(entry.value) for entry in draft.probes}
-    for number, entry in enumerate(draft.rules) if any(wanted.values()) else ():
-        if entry.value.action != "notify" or not any(wanted.get(name) for name in probe_names(entry, draft)):
+    wanted = {entry.name: _asked(entry.value) for entry in rule_files.probes}
+    for number, entry in enumerate(rule_files.rules) if any(wanted.values()) else ():
+        if entry.value.action != "notify" or not any(wanted.get(name) for name in probe_names(entry, rule_files)):
             continue
-        asking = [(name, place) for name, place in probes_of(entry, draft) if wanted.get(name)]
-        constraints = profiles(draft, around)[number]
+        asking = [(name, position) for name, position in probes_of(entry, rule_files) if wanted.get(name)]
+        constraints = profiles(rule_files, around)[number]
         sure = {name for name, each in constraints.items() if not each.accepts("", around.predicate)}
-        for name, place in asking:
+        for name, position in asking:
             for label in sorted(wanted[name] - sure - set(entry.value.labels)):
                 said = f"'{name}' asks about the label {label}, which '{entry.name}' does not promise"
                 hint = f'write labels: [{label}] if its alerts carry it, or match {label}!=""'
-                yield Problem(place, "unguaranteed-label", said, hint, Level.WARNING)
+                yield Problem(position, "unguaranteed-label", said, hint, Level.WARNING)
 
 
 def _asked(probe: ProbeShape) -> frozenset[str]:

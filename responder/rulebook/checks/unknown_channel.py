@@ -23,19 +23,19 @@ from responder.rulebook.schema import Defaults, RuleShape
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """A channel that is not in the registry, and a rule that would tell nobody."""
     known = set(around.channels)
-    defaults = {entry.document.name: entry.value for entry in draft.defaults}
-    for entry in draft.defaults:
+    defaults = {entry.document.name: entry.value for entry in rule_files.defaults}
+    for entry in rule_files.defaults:
         yield from _missing(entry, known)
-    for rule in draft.told:
+    for rule in rule_files.paging_rules:
         yield from _missing(rule, known)
         given = defaults[rule.document.name].channels if rule.value.channels is None else rule.value.channels
         if rule.value.action == "notify" and not given:
-            place = rule.at("channels") if rule.value.channels is not None else rule.at("id")
+            position = rule.at("channels") if rule.value.channels is not None else rule.at("id")
             said = f"'{rule.name}' tells nobody: it has no channels, and its file no default"
-            yield Problem(place, "unknown-channel", said, f"write channels: [{', '.join(sorted(known))}]")
+            yield Problem(position, "unknown-channel", said, f"write channels: [{', '.join(sorted(known))}]")
 
 
 def _missing(entry: Entry[RuleShape] | Entry[Defaults], known: set[str]) -> Iterator[Problem]:

@@ -24,12 +24,12 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A step of the escalation that no contact has as its role."""
-    names = draft.names("contacts")
-    if "contacts" in draft.spoiled.get("parts", set()):
+    names = rule_files.names("contacts")
+    if "contacts" in rule_files.spoiled.get("parts", set()):
         return
-    for entry in draft.escalation:
+    for entry in rule_files.escalation:
         if entry.value not in names:
             said = f"no contact has the role '{entry.value}'"
             yield Problem(entry.at(), "unknown-contact", said, nearest(entry.value, names))

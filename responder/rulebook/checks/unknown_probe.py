@@ -24,19 +24,19 @@ from responder.rulebook.suggestions import nearest
 from responder.rulebook.yaml.builder import Path
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A probe's or pack's name that no file defines."""
-    names = draft.names("probes")
-    known = names | draft.names("packs")
-    if {"probes", "packs"} & draft.spoiled.get("parts", set()):
+    names = rule_files.names("probes")
+    known = names | rule_files.names("packs")
+    if {"probes", "packs"} & rule_files.spoiled.get("parts", set()):
         return
-    for rule in draft.told:
+    for rule in rule_files.paging_rules:
         yield from _missing(rule, ("probes",), rule.value.probes or [], known)
         yield from _missing(rule, ("more_probes",), rule.value.more_probes, known)
-    for defaults in draft.defaults:
+    for defaults in rule_files.defaults:
         yield from _missing(defaults, ("probes",), defaults.value.probes, known)
         yield from _missing(defaults, ("baseline",), defaults.value.baseline, known)
-    for pack in draft.packs:
+    for pack in rule_files.packs:
         yield from _missing(pack, (), pack.value, names)
 
 

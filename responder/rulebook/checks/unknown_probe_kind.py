@@ -24,9 +24,9 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """A `kind` that is not in the registry."""
-    for entry in draft.probes:
+    for entry in rule_files.probes:
         if (kind := entry.value.kind) not in around.probe_kinds:
             said = f"there is no kind of probe '{kind}'"
             yield Problem(entry.at("kind"), "unknown-probe-kind", said, nearest(kind, around.probe_kinds))

@@ -22,11 +22,11 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """A runbook's file that the folder does not have."""
     if around.runbooks is None:
         return
-    for entry in draft.told:
+    for entry in rule_files.paging_rules:
         file = (entry.value.runbook or "").partition("#")[0]
         if entry.value.runbook is not None and file not in around.runbooks:
             said = f"there is no runbook '{file}'"

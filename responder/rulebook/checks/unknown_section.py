@@ -27,9 +27,9 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """The anchor behind # is none of the headings of the runbook."""
-    for entry in draft.told:
+    for entry in rule_files.paging_rules:
         file, _, section = (entry.value.runbook or "").partition("#")
         anchors = (around.runbooks or {}).get(file)
         if section and anchors is not None and section not in anchors:

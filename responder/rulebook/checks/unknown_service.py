@@ -23,17 +23,17 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A service of `depends_on`, or of a rule's `subject`, that the catalogue does not have."""
-    names = draft.names("services")
-    if "services" in draft.spoiled.get("parts", set()):
+    names = rule_files.names("services")
+    if "services" in rule_files.spoiled.get("parts", set()):
         return
-    for entry in draft.services:
+    for entry in rule_files.services:
         for number, name in enumerate(entry.value.depends_on):
             if name not in names:
                 said = f"there is no service '{name}'"
                 yield Problem(entry.at("depends_on", number), "unknown-service", said, nearest(name, names))
-    for rule in draft.rules:
+    for rule in rule_files.rules:
         wanted = rule.value.subject
         for value, name in ({} if wanted is None or isinstance(wanted, str) else wanted.map).items():
             if name not in names:

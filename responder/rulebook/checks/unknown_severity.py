@@ -17,19 +17,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from responder.model.problem import Place, Problem
+from responder.model.problem import Position, Problem
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.schema import RuleShape
 from responder.rulebook.suggestions import nearest
 from responder.rulebook.yaml.builder import Path
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A severity that no file defines: fixed, of a map, raised or lowered to, or with a window of its own."""
-    names = draft.names("severities")
-    if "severities" in draft.spoiled.get("parts", set()):
+    names = rule_files.names("severities")
+    if "severities" in rule_files.spoiled.get("parts", set()):
         return
-    for entry in draft.rules_and_defaults():
+    for entry in rule_files.rules_and_defaults():
         windows = entry.value.pages_in
         for name in windows if isinstance(windows, dict) else ():
             if name not in names:
@@ -39,8 +39,8 @@ def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
                 yield _problem(entry.at(*path), name, names)
 
 
-def _problem(place: Place, name: str, names: set[str]) -> Problem:
-    return Problem(place, "unknown-severity", f"there is no severity '{name}'", nearest(name, names))
+def _problem(position: Position, name: str, names: set[str]) -> Problem:
+    return Problem(position, "unknown-severity", f"there is no severity '{name}'", nearest(name, names))
 
 
 def _uses(rule: RuleShape) -> Iterator[tuple[Path, str]]:

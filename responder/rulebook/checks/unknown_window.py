@@ -24,12 +24,12 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A window's name that no file defines."""
-    names = draft.names("windows")
-    if "windows" in draft.spoiled.get("parts", set()):
+    names = rule_files.names("windows")
+    if "windows" in rule_files.spoiled.get("parts", set()):
         return
-    for entry in draft.rules_and_defaults():
+    for entry in rule_files.rules_and_defaults():
         wanted = entry.value.pages_in
         named = {(): wanted} if isinstance(wanted, str) else {(key,): name for key, name in (wanted or {}).items()}
         for path, name in named.items():

@@ -26,9 +26,9 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import nearest
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Windows whose time zone this machine does not know."""
-    for entry in draft.windows:
+    for entry in rule_files.windows:
         name = entry.value.zone
         if zone(name) is None:
             hint = nearest(name, available_timezones()) if len(name) < 64 else "write a name such as Europe/Berlin"

@@ -19,11 +19,11 @@ from responder.model.problem import Level, Problem
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Packs that neither a rule nor a default names."""
-    used = {name for rule in draft.rules for name in (*(rule.value.probes or ()), *rule.value.more_probes)}
-    used |= {name for entry in draft.defaults for name in (*entry.value.probes, *entry.value.baseline)}
-    for entry in draft.packs:
+    used = {name for rule in rule_files.rules for name in (*(rule.value.probes or ()), *rule.value.more_probes)}
+    used |= {name for entry in rule_files.defaults for name in (*entry.value.probes, *entry.value.baseline)}
+    for entry in rule_files.packs:
         if entry.name not in used:
             said = f"no rule uses the pack '{entry.name}'"
             yield Problem(entry.key(), "unused-pack", said, "name it in a rule's probes, or remove it", Level.WARNING)

@@ -27,10 +27,15 @@ from responder.rulebook.defaults import probe_names
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Probes that neither a rule nor a default in use names."""
-    used = {name for entry in draft.told if entry.value.action == "notify" for name in probe_names(entry, draft)}
-    for entry in draft.probes:
+    used = {
+        name
+        for entry in rule_files.paging_rules
+        if entry.value.action == "notify"
+        for name in probe_names(entry, rule_files)
+    }
+    for entry in rule_files.probes:
         if entry.name not in used:
             said = f"no rule runs the probe '{entry.name}'"
             yield Problem(entry.key(), "unused-probe", said, "name it in a rule, or remove it", Level.WARNING)

@@ -22,10 +22,10 @@ from responder.rulebook.defaults import windows_of
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
-def check(draft: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Windows that neither a rule nor a default in use names."""
-    used = {name for entry in draft.rules for name in windows_of(entry, draft).values()}
-    for entry in draft.windows:
+    used = {name for entry in rule_files.rules for name in windows_of(entry, rule_files).values()}
+    for entry in rule_files.windows:
         if entry.name not in used:
             said = f"no rule pages in the window '{entry.name}'"
             yield Problem(entry.key(), "unused-window", said, "name it in pages_in, or remove it", Level.WARNING)

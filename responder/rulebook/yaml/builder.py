@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from responder.model.problem import Place, Problem
+from responder.model.problem import Position, Problem
 from responder.rulebook.yaml.scalars import resolve
 
 Path = tuple[str | int, ...]
@@ -141,9 +141,9 @@ class Builder:
             self._problem(event, "tag", f"the tag {tag} is not read here", "remove it; quote a value to make it a text")
 
     def _problem(self, event: yaml.Event, code: str, message: str, hint: str) -> None:
-        self.problems.append(Problem(place(self.name, event.start_mark), code, message, hint))
+        self.problems.append(Problem(position(self.name, event.start_mark), code, message, hint))
 
 
-def place(name: str, mark: Any) -> Place:
+def position(name: str, mark: Any) -> Position:
     """A mark of the reader, which counts from 0, as a place in the file of this name."""
-    return Place(name, mark.line + 1, mark.column + 1)
+    return Position(name, mark.line + 1, mark.column + 1)

@@ -12,8 +12,8 @@ from typing import Any, Final
 import yaml
 from yaml.reader import ReaderError
 
-from responder.model.problem import Place, Problem
-from responder.rulebook.yaml.builder import Builder, NodePositions, Path, place
+from responder.model.problem import Position, Problem
+from responder.rulebook.yaml.builder import Builder, NodePositions, Path, position
 
 #: Bytes. 10,000 rules take about 4 MB.
 LARGEST_FILE: Final = 16 * 1024 * 1024
@@ -31,18 +31,18 @@ class Document:
     spot: NodePositions | Any | None
     problems: tuple[Problem, ...]
 
-    def at(self, path: Path) -> Place:
+    def at(self, path: Path) -> Position:
         """Where the value of a path stands, or the nearest thing around it."""
         spot = self._walk(path)[0]
         if spot is None:
-            return Place(self.name, 1, 1)
-        return place(self.name, spot.begins if isinstance(spot, NodePositions) else spot)
+            return Position(self.name, 1, 1)
+        return position(self.name, spot.begins if isinstance(spot, NodePositions) else spot)
 
-    def key(self, path: Path) -> Place:
+    def key(self, path: Path) -> Position:
         """Where the key of a path stands; for an element of a list, the element."""
         around, whole = self._walk(path[:-1])
         if whole and path and isinstance(around, NodePositions) and (mark := around.keys.get(path[-1])):
-            return place(self.name, mark)
+            return position(self.name, mark)
         return self.at(path)
 
     def has(self, path: Path) -> bool:
@@ -67,15 +67,15 @@ class Document:
 def read(name: str, raw: bytes) -> Document:
     """The document of a file's bytes; ``name`` is the path shown in problems. Nothing in a file raises."""
     if len(raw) > LARGEST_FILE:
-        return _unread(name, Problem(Place(name, 1, 1), "too-big", "the file is over 16 MiB", "split it"))
+        return _unread(name, Problem(Position(name, 1, 1), "too-big", "the file is over 16 MiB", "split it"))
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = raw[: error.start].decode("utf-8", "replace")
-        return _unread(name, Problem(_place(name, before), "encoding", "this byte is not UTF-8", "save it as UTF-8"))
+        return _unread(name, Problem(_position(name, before), "encoding", "this byte is not UTF-8", "save it as UTF-8"))
     if sign := _UNREADABLE.search(text):
         said = f"the control character U+{ord(sign[0]):04X} may not stand in YAML"
-        return _unread(name, Problem(_place(name, text[: sign.start()]), "encoding", said, "remove it"))
+        return _unread(name, Problem(_position(name, text[: sign.start()]), "encoding", said, "remove it"))
     return _built(name, text)
 
 
@@ -91,14 +91,14 @@ def _built(name: str, text: str) -> Document:
     except yaml.MarkedYAMLError as error:
         problem = (_syntax(name, error),)
     except ReaderError as error:
-        problem = (Problem(_place(name, text[: error.position]), "encoding", str(error.reason), "remove it"),)
+        problem = (Problem(_position(name, text[: error.position]), "encoding", str(error.reason), "remove it"),)
     data = builder.data if not problem else None
     return Document(name, text.splitlines(), data, builder.spot, (*builder.problems, *problem))
 
 
 def _syntax(name: str, error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
-    where = place(name, mark) if mark else Place(name, 1, 1)
+    where = position(name, mark) if mark else Position(name, 1, 1)
     said = ", ".join(part for part in (error.context, error.problem) if part) or "this is not YAML"
     hint = "see whether the line before is complete and indented as its neighbours"
     if "cannot start any token" in said or "tab" in said:
@@ -122,5 +122,5 @@ def _unread(name: str, problem: Problem) -> Document:
     return Document(name, (), None, None, (problem,))
 
 
-def _place(name: str, before: str) -> Place:
-    return Place(name, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+def _position(name: str, before: str) -> Position:
+    return Position(name, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-DELIVERIES = "deliveries"
+DELIVERIES = "notifications"
 MESSAGES = "messages"
-STUDIES = "studies"
+STUDIES = "diagnoses"
 TOPICS = frozenset({DELIVERIES, MESSAGES, STUDIES})
 
 CHANNEL = "responder"
@@ -19,7 +19,7 @@ _LISTEN_SECONDS = 0.5
 _GATHER_SECONDS = 0.02
 
 
-def tell(connection: Connection, topic: str) -> None:
+def notify(connection: Connection, topic: str) -> None:
     """Wake every listener when this transaction is committed. On SQLite other processes poll."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_notify(CHANNEL, topic)))
@@ -44,13 +44,13 @@ class Listener:
         """Listen for half a second, on a new connection if the last one broke. Returns the seconds to rest."""
         try:
             with self._named():
-                heard = self._listen() if self._connection else self._begin()
+                received = self._listen() if self._connection else self._begin()
         except BaseException:
             self.close()
             raise
-        for topic in sorted(heard & TOPICS):
+        for topic in sorted(received & TOPICS):
             self._on_news(topic)
-        return _GATHER_SECONDS if heard else 0.0
+        return _GATHER_SECONDS if received else 0.0
 
     def _begin(self) -> frozenset[str]:
         self._connection = self._connect()
@@ -58,10 +58,10 @@ class Listener:
         return TOPICS
 
     def _listen(self) -> frozenset[str]:
-        heard = frozenset(news.payload for news in self._connection.notifies(timeout=_LISTEN_SECONDS, stop_after=1))
-        if not heard:
+        received = frozenset(news.payload for news in self._connection.notifies(timeout=_LISTEN_SECONDS, stop_after=1))
+        if not received:
             self._connection.execute("SELECT 1")  # detects a dead connection
-        return heard
+        return received
 
     def close(self) -> None:
         """Close the connection."""

@@ -20,7 +20,7 @@ CONNECT_SECONDS = 3
 _SLACK_SECONDS = 2.0
 
 
-def parameters(url: str, patience: float) -> dict[str, Any]:
+def parameters(url: str, timing: float) -> dict[str, Any]:
     """Return the parameters of libpq: those of the URL, and defaults for the rest.
 
     Raises StoreError for an unusable URL; the text shows nothing that could be its password.
@@ -37,7 +37,7 @@ def parameters(url: str, patience: float) -> dict[str, Any]:
         raise StoreError(f"invalid database URL: {what}; {_SPELLING}") from None
     if "@" in str(given.get("host", "")) or not str(given.get("port", "0")).replace(",", "").isdigit():
         raise StoreError(f"invalid database URL: no host and port; {_SPELLING}")
-    milliseconds = int(patience * 1000)
+    milliseconds = int(timing * 1000)
     limits = {
         "statement_timeout": milliseconds,
         "lock_timeout": milliseconds,
@@ -65,9 +65,9 @@ _SPELLING = (
 class Postgres:
     """Backend of ``Database`` on PostgreSQL. Errors of the driver and of SQLAlchemy are passed through."""
 
-    def __init__(self, url: str, patience: float) -> None:
-        self._patience = patience
-        self._parameters = parameters(url, patience)
+    def __init__(self, url: str, timing: float) -> None:
+        self._patience = timing
+        self._parameters = parameters(url, timing)
         self.errors = _errors()
         self.writers = self._open()
         # Each read is one statement and sees what was committed before it, so it needs no transaction.
@@ -106,7 +106,7 @@ class Postgres:
         except OperationalError as error:
             raise DatabaseUnavailable(f"database: {first_line(error)}") from error
         connection.adapters.register_dumper(str, NulStrippingDumper)
-        connection.patience = self._patience + _SLACK_SECONDS
+        connection.timing = self._patience + _SLACK_SECONDS
         return connection
 
     @contextlib.contextmanager
@@ -115,7 +115,7 @@ class Postgres:
         with self.writers.connect() as connection, _ended(connection):
             yield connection
 
-    work = write
+    transaction = write
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
@@ -179,7 +179,7 @@ class Postgres:
     def verify(self) -> None:
         """Nothing: the files are the server's."""
 
-    def tidy(self) -> None:
+    def compact(self) -> None:
         """Do nothing: autovacuum reclaims the space."""
 
     def exists(self) -> bool:

@@ -64,7 +64,7 @@ def _locked(path: str) -> Iterator[bool]:
 class Sqlite:
     """Backend of ``Database`` on SQLite. Errors of the driver and of SQLAlchemy are passed through."""
 
-    def __init__(self, url: str, patience: float, *, create: bool = True) -> None:
+    def __init__(self, url: str, timing: float, *, create: bool = True) -> None:
         try:
             parsed = make_url(url)
         except ArgumentError:
@@ -75,14 +75,14 @@ class Sqlite:
             raise StoreError("an in-memory database is not durable: write sqlite:///FILE")
         self.errors: tuple[type[Exception], ...] = (DRIVER.DatabaseError,)
         self.file = str(parsed.database)
-        self._patience = patience
+        self._patience = timing
         self.writers = self._open(url, begin="BEGIN IMMEDIATE", timeout=_LOOK_SECONDS)
         self._workers = self._open(url, begin="BEGIN IMMEDIATE", timeout=_LOOK_SECONDS, synced=False)
-        self._readers = self._open(url, begin="BEGIN", timeout=patience)
+        self._readers = self._open(url, begin="BEGIN", timeout=timing)
         self._line = threading.Lock()
         self._appending = threading.Lock()
         self._appender: PoolProxiedConnection | None = None
-        self._files = SqliteFiles(self.file, DRIVER, patience, self._close_connections, create=create)
+        self._files = SqliteFiles(self.file, DRIVER, timing, self._close_connections, create=create)
 
     @staticmethod
     def _open(url: str, *, begin: str, timeout: float, synced: bool = True) -> Engine:
@@ -111,17 +111,17 @@ class Sqlite:
     def write(self) -> Iterator[Connection]:
         """Open a durable transaction."""
         with self._files.using():
-            with self._begun(self.writers) as connection:
+            with self._opened_incident(self.writers) as connection:
                 yield connection
             self._files.verify()
 
     @contextlib.contextmanager
-    def work(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Connection]:
         """Open a transaction of the engine. Threads of the process queue here, which leaves gaps for webhooks."""
         if not self._line.acquire(timeout=self._patience):
             raise StoreError("database: timed out waiting to write")
         try:
-            with self._files.using(), self._begun(self._workers) as connection:
+            with self._files.using(), self._opened_incident(self._workers) as connection:
                 yield connection
         finally:
             self._line.release()
@@ -164,7 +164,7 @@ class Sqlite:
     def alone(self, task: str) -> Iterator[Callable[[], contextlib.AbstractContextManager[Connection]] | None]:
         """Hold an operating system lock on a file beside the database; it ends with the process."""
         with _locked(f"{self.file}-{task}") as ours:
-            yield self.work if ours else None
+            yield self.transaction if ours else None
 
     @contextlib.contextmanager
     def joining(self) -> Iterator[bool]:
@@ -184,7 +184,7 @@ class Sqlite:
         with self.write() as connection:
             yield connection
 
-    def tidy(self) -> None:
+    def compact(self) -> None:
         """Checkpoint while others write, then truncate the WAL if nothing else is writing."""
         with self._files.using(), self._readers.connect() as connection:
             driver: Any = connection.connection.driver_connection
@@ -234,7 +234,7 @@ class Sqlite:
             engine.dispose()
 
     @contextlib.contextmanager
-    def _begun(self, engine: Engine) -> Iterator[Connection]:
+    def _opened_incident(self, engine: Engine) -> Iterator[Connection]:
         with engine.connect() as connection:
             self._patiently(connection.begin)
             try:
@@ -245,7 +245,7 @@ class Sqlite:
                 raise
 
     def _patiently(self, begin: Callable[[], object]) -> None:
-        """Begin a write transaction, retrying while another writer is active, for at most ``patience`` seconds."""
+        """Begin a write transaction, retrying while another writer is active, for at most ``timing`` seconds."""
         try:
             begin()
         except (DatabaseError, DRIVER.DatabaseError) as error:

@@ -14,19 +14,19 @@ from responder.model.delivery import Notification
 from responder.store.database import Database, StoreError
 from responder.store.inbox.refusals import OUTSIDE
 from responder.store.schema.serialization import to_seconds, to_time
-from responder.store.schema.tables import bodies, deliveries, rejects
+from responder.store.schema.tables import notifications, payloads, rejects
 
 BATCH = 200
 #: Bytes of a rejected payload that are stored.
 REJECT_BYTES = 256 * 1024
 
 
-_NEW = deliveries.c.state == "new"
-WHOLE = select(deliveries, bodies.c.body).join(bodies, bodies.c.delivery == deliveries.c.id)
-_OLDEST_NEW = WHOLE.where(_NEW).order_by(deliveries.c.id).limit(bindparam("most", type_=Integer))
+_NEW = notifications.c.state == "new"
+WHOLE = select(notifications, payloads.c.body).join(payloads, payloads.c.notification == notifications.c.id)
+_OLDEST_NEW = WHOLE.where(_NEW).order_by(notifications.c.id).limit(bindparam("most", type_=Integer))
 _SETTLE = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("key"), _NEW)
+    update(notifications)
+    .where(notifications.c.id == bindparam("key"), _NEW)
     .values(state=bindparam("now"), incident=bindparam("incident"), outcome=bindparam("outcome"))
 )
 
@@ -82,9 +82,9 @@ class Inbox:
     one fsync instead of one each. Then the first of those that arrived meanwhile does the same.
     """
 
-    def __init__(self, database: Database, patience: float = 5.0) -> None:
+    def __init__(self, database: Database, timing: float = 5.0) -> None:
         self._database = database
-        self._patience = patience
+        self._patience = timing
         self._waiting: list[_PendingInsert] = []
         self._led = False
         self._guard = threading.Lock()
@@ -126,7 +126,7 @@ class Inbox:
                 else:
                     wanted.append(ticket)
             rows, blobs = [ticket.row for ticket in wanted], [ticket.body for ticket in wanted]
-            ids = self._database.append(rows, deliveries, blobs, bodies) if wanted else []
+            ids = self._database.append(rows, notifications, blobs, payloads) if wanted else []
             for ticket, number in zip(wanted, ids, strict=True):
                 ticket.id = number
         except StoreError as error:
@@ -172,7 +172,7 @@ class Inbox:
     def counts(self) -> dict[str, int]:
         """Return the number of notifications in each state, and ``rejected``."""
         with self._database.read() as connection:
-            by_state = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
+            by_state = select(notifications.c.state, func.count()).group_by(notifications.c.state)
             found: dict[str, int] = dict(connection.execute(by_state).all())
             refused = select(func.count()).select_from(rejects).where(rejects.c.status.not_in(OUTSIDE))
             total = connection.execute(refused).scalar_one()
@@ -181,7 +181,7 @@ class Inbox:
     def newest(self, limit: int) -> tuple[NotificationSummary, ...]:
         """Return the newest notifications first."""
         with self._database.read() as connection:
-            rows = connection.execute(select(deliveries).order_by(deliveries.c.id.desc()).limit(limit)).mappings()
+            rows = connection.execute(select(notifications).order_by(notifications.c.id.desc()).limit(limit)).mappings()
             return tuple(
                 NotificationSummary(
                     id=row["id"],
@@ -202,18 +202,18 @@ class Inbox:
 
 def take(connection: Connection, limit: int) -> list[Notification]:
     """Return the oldest undecided notifications."""
-    return [delivery_of(row) for row in connection.execute(_OLDEST_NEW, {"most": limit}).mappings()]
+    return [notification_of(row) for row in connection.execute(_OLDEST_NEW, {"most": limit}).mappings()]
 
 
 def kept(connection: Connection, number: int) -> Notification | None:
     """Return a notification by its id; None if it is no longer stored."""
-    row = connection.execute(WHOLE.where(deliveries.c.id == number)).mappings().first()
-    return delivery_of(row) if row else None
+    row = connection.execute(WHOLE.where(notifications.c.id == number)).mappings().first()
+    return notification_of(row) if row else None
 
 
 def oldest_new(connection: Connection) -> datetime | None:
     """Return when the oldest undecided notification arrived; None if all are decided."""
-    oldest = select(deliveries.c.received_at).where(_NEW).order_by(deliveries.c.id).limit(1)
+    oldest = select(notifications.c.received_at).where(_NEW).order_by(notifications.c.id).limit(1)
     found = connection.execute(oldest).scalar()
     return None if found is None else to_time(found)
 
@@ -231,6 +231,6 @@ def _reject(row: Any) -> RejectedPayload:
     return RejectedPayload(**{**row, "received_at": to_time(row["received_at"])})
 
 
-def delivery_of(row: Any) -> Notification:
+def notification_of(row: Any) -> Notification:
     """Return the notification of a row of ``WHOLE``."""
     return Notification(id=row["id"], received_at=to_time(row["received_at"]), cluster=row["cluster"], body=row["body"])

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from responder.store.schema.serialization import to_seconds, to_time
-from responder.store.schema.tables import deliveries, rejects
+from responder.store.schema.tables import notifications, rejects
 
 #: Statuses of requests without valid credentials or with a wrong path; recorded at most once a minute.
 OUTSIDE = frozenset({401, 404, 405})
@@ -53,7 +53,7 @@ def refusals(connection: Connection, since: datetime, statuses: Collection[int] 
 
 def last_valid(connection: Connection) -> datetime | None:
     """Return when the newest notification arrived."""
-    newest = select(deliveries.c.received_at).order_by(deliveries.c.id.desc()).limit(1)
+    newest = select(notifications.c.received_at).order_by(notifications.c.id.desc()).limit(1)
     found = connection.execute(newest).scalar()
     return None if found is None else to_time(found)
 

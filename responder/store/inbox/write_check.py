@@ -7,7 +7,7 @@ import secrets
 from sqlalchemy import Connection, delete, insert
 
 from responder.store.database import Database
-from responder.store.schema.tables import bodies, deliveries, rejects
+from responder.store.schema.tables import notifications, payloads, rejects
 
 #: Size of a small webhook: more than one page of SQLite. Random, since PostgreSQL compresses other data.
 _BODY_BYTES = 6000
@@ -23,8 +23,8 @@ def write_and_take_away(connection: Connection) -> None:
     """Insert and delete a row in one transaction; a random id keeps replicas from waiting for each other."""
     number = -1 - secrets.randbits(62)
     refused = {"received_at": 0.0, "remote": "", "status": 0, "error": "", "size": 0, "body": b""}
-    connection.execute(insert(deliveries).values(id=number, received_at=0.0, cluster="", state="new"))
-    connection.execute(insert(bodies).values(delivery=number, body=secrets.token_bytes(_BODY_BYTES)))
+    connection.execute(insert(notifications).values(id=number, received_at=0.0, cluster="", state="new"))
+    connection.execute(insert(payloads).values(notification=number, body=secrets.token_bytes(_BODY_BYTES)))
     connection.execute(insert(rejects).values(id=number, **refused))
-    for table in (rejects, bodies, deliveries):
+    for table in (rejects, payloads, notifications):
         connection.execute(delete(table).where(table.primary_key.columns[0] == number))

@@ -9,14 +9,14 @@ from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from responder.model.flood import FloodCounter
 from responder.model.heartbeat import Heartbeat, HeartbeatState
-from responder.store.schema.serialization import to_bytes, to_noun, to_seconds, to_time
+from responder.store.schema.serialization import from_bytes, to_bytes, to_seconds, to_time
 from responder.store.schema.tables import floods, heartbeats
 
 
-def beat(connection: Connection, beats: Iterable[Heartbeat]) -> None:
+def record_heartbeat(connection: Connection, received: Iterable[Heartbeat]) -> None:
     """Record heartbeats; one older than the recorded one changes nothing."""
     newest: dict[str, float] = {}
-    for each in beats:
+    for each in received:
         newest[each.cluster] = max(newest.get(each.cluster, 0.0), to_seconds(each.at))
     for cluster, at in sorted(newest.items()):
         mine = heartbeats.c.cluster == cluster
@@ -27,24 +27,27 @@ def beat(connection: Connection, beats: Iterable[Heartbeat]) -> None:
             connection.execute(insert(heartbeats).values(cluster=cluster, seen_at=at, since=at, watched_at=at))
 
 
-def pulses(connection: Connection) -> dict[str, HeartbeatState]:
+def heartbeat_states(connection: Connection) -> dict[str, HeartbeatState]:
     """Return the state of each cluster that was expected or seen."""
-    return {row["cluster"]: _pulse(row) for row in connection.execute(select(heartbeats)).mappings()}
+    return {row["cluster"]: _heartbeat_state(row) for row in connection.execute(select(heartbeats)).mappings()}
 
 
 def save(connection: Connection, changed: Iterable[HeartbeatState]) -> None:
     """Save the state after a check; ``seen_at`` changes only if a clock was set back."""
-    for pulse in sorted(changed, key=lambda each: each.cluster):
-        mine = heartbeats.c.cluster == pulse.cluster
-        values: dict[str, Any] = {"since": to_seconds(pulse.since), "watched_at": to_seconds(pulse.watched_at)}
+    for heartbeat_state in sorted(changed, key=lambda each: each.cluster):
+        mine = heartbeats.c.cluster == heartbeat_state.cluster
+        values: dict[str, Any] = {
+            "since": to_seconds(heartbeat_state.since),
+            "watched_at": to_seconds(heartbeat_state.watched_at),
+        }
         if not connection.execute(update(heartbeats).where(mine).values(**values)).rowcount:
-            connection.execute(insert(heartbeats).values(cluster=pulse.cluster, seen_at=None, **values))
+            connection.execute(insert(heartbeats).values(cluster=heartbeat_state.cluster, seen_at=None, **values))
             continue
         ahead = heartbeats.c.seen_at > values["watched_at"]
         connection.execute(update(heartbeats).where(mine, ahead).values(seen_at=values["watched_at"]))
 
 
-def _pulse(row: Any) -> HeartbeatState:
+def _heartbeat_state(row: Any) -> HeartbeatState:
     return HeartbeatState(
         cluster=row["cluster"],
         seen_at=None if row["seen_at"] is None else to_time(row["seen_at"]),
@@ -57,10 +60,10 @@ _KNOWN = select(floods.c.severity, floods.c.state)
 _CHANGE = update(floods).where(floods.c.severity == bindparam("key")).values(state=bindparam("now"))
 
 
-def known_floods(connection: Connection) -> dict[str, FloodCounter]:
+def flood_counters(connection: Connection) -> dict[str, FloodCounter]:
     """Return the flood counters by severity."""
     rows = connection.execute(_KNOWN)
-    return {severity: to_noun(FloodCounter, state) for severity, state in rows}
+    return {severity: from_bytes(FloodCounter, state) for severity, state in rows}
 
 
 def save_floods(connection: Connection, changed: Iterable[FloodCounter]) -> None:

@@ -9,12 +9,12 @@ from sqlalchemy import Connection, Float, and_, bindparam, insert, or_, select, 
 
 from responder.model.delivery import DiagnosisJob, DiagnosisRequest
 from responder.store.backends import notifications
-from responder.store.schema.serialization import to_bytes, to_noun, to_seconds, to_time
-from responder.store.schema.tables import UNFINISHED, studies
+from responder.store.schema.serialization import from_bytes, to_bytes, to_seconds, to_time
+from responder.store.schema.tables import UNFINISHED, diagnoses
 
 _FINISHED = (
-    update(studies)
-    .where(studies.c.id == bindparam("key"), studies.c.attempt == bindparam("fence"), UNFINISHED)
+    update(diagnoses)
+    .where(diagnoses.c.id == bindparam("key"), diagnoses.c.attempt == bindparam("fence"), UNFINISHED)
     .values(state="done", ended_at=bindparam("at"), claimed_until=0.0)
 )
 
@@ -22,8 +22,8 @@ _FINISHED = (
 ATTEMPTS = 3
 
 
-_FREE = and_(UNFINISHED, studies.c.claimed_until <= bindparam("now", type_=Float), studies.c.attempt < ATTEMPTS)
-_ANY_FREE = select(studies.c.id).where(_FREE).limit(1)
+_FREE = and_(UNFINISHED, diagnoses.c.claimed_until <= bindparam("now", type_=Float), diagnoses.c.attempt < ATTEMPTS)
+_ANY_FREE = select(diagnoses.c.id).where(_FREE).limit(1)
 
 
 def write(
@@ -40,7 +40,7 @@ def write(
             "incident": work.incident,
             "state": "waiting",
             "due_at": to_seconds(due_at),
-            "work": to_bytes(work),
+            "request": to_bytes(work),
             "attempt": 1 if place < claims else 0,
             "claimed_until": to_seconds(until) if place < claims else 0.0,
             "written_at": to_seconds(now),
@@ -49,28 +49,28 @@ def write(
     ]
     if not rows:
         return []
-    statement = insert(studies).returning(studies.c.id, sort_by_parameter_order=True)
+    statement = insert(diagnoses).returning(diagnoses.c.id, sort_by_parameter_order=True)
     numbers = connection.execute(statement, rows).scalars().all()
     if len(pairs) > claims:
-        notifications.tell(connection, notifications.STUDIES)
+        notifications.notify(connection, notifications.STUDIES)
     return [
-        DiagnosisJob(id=number, attempt=1, due_at=due_at, work=work)
+        DiagnosisJob(id=number, attempt=1, due_at=due_at, request=work)
         for number, (work, due_at) in zip(numbers[:claims], pairs[:claims], strict=True)
     ]
 
 
 def claim(connection: Connection, now: datetime, until: datetime, limit: int) -> list[DiagnosisJob]:
     """Claim diagnoses whose lease has expired."""
-    free = select(studies.c.id).where(_FREE).order_by(studies.c.due_at).limit(limit)
-    found = free.with_for_update(skip_locked=True).cte("found")
+    free = select(diagnoses.c.id).where(_FREE).order_by(diagnoses.c.due_at).limit(limit)
+    found = free.with_for_update(skip_locked=True).cte("severity_override")
     taken = (
-        update(studies)
-        .where(studies.c.id.in_(select(found.c.id)))
-        .values(claimed_until=to_seconds(until), attempt=studies.c.attempt + 1)
-        .returning(studies.c.id, studies.c.attempt, studies.c.due_at, studies.c.work)
+        update(diagnoses)
+        .where(diagnoses.c.id.in_(select(found.c.id)))
+        .values(claimed_until=to_seconds(until), attempt=diagnoses.c.attempt + 1)
+        .returning(diagnoses.c.id, diagnoses.c.attempt, diagnoses.c.due_at, diagnoses.c.request)
     )
     return [
-        DiagnosisJob(id=number, attempt=attempt, due_at=to_time(due_at), work=to_noun(DiagnosisRequest, work))
+        DiagnosisJob(id=number, attempt=attempt, due_at=to_time(due_at), request=from_bytes(DiagnosisRequest, work))
         for number, attempt, due_at, work in connection.execute(taken, {"now": to_seconds(now)})
     ]
 
@@ -82,18 +82,18 @@ def any_free(connection: Connection, now: datetime) -> bool:
 
 def renew(connection: Connection, held: Iterable[DiagnosisJob], until: datetime) -> None:
     """Renew the leases."""
-    ours = or_(*(and_(studies.c.id == study.id, studies.c.attempt == study.attempt) for study in held))
-    connection.execute(update(studies).where(UNFINISHED, ours).values(claimed_until=to_seconds(until)))
+    ours = or_(*(and_(diagnoses.c.id == job.id, diagnoses.c.attempt == job.attempt) for job in held))
+    connection.execute(update(diagnoses).where(UNFINISHED, ours).values(claimed_until=to_seconds(until)))
 
 
 def release(connection: Connection, held: Iterable[DiagnosisJob]) -> None:
     """Release diagnoses that this process will not finish, so that another worker starts them at once."""
-    ours = or_(*(and_(studies.c.id == study.id, studies.c.attempt == study.attempt) for study in held))
-    connection.execute(update(studies).where(UNFINISHED, ours).values(claimed_until=0.0))
-    notifications.tell(connection, notifications.STUDIES)
+    ours = or_(*(and_(diagnoses.c.id == job.id, diagnoses.c.attempt == job.attempt) for job in held))
+    connection.execute(update(diagnoses).where(UNFINISHED, ours).values(claimed_until=0.0))
+    notifications.notify(connection, notifications.STUDIES)
 
 
-def finish(connection: Connection, study: DiagnosisJob, now: datetime) -> bool:
+def finish(connection: Connection, job: DiagnosisJob, now: datetime) -> bool:
     """Mark as done. Returns False if another worker has claimed the diagnosis meanwhile."""
-    values = {"key": study.id, "fence": study.attempt, "at": to_seconds(now)}
+    values = {"key": job.id, "fence": job.attempt, "at": to_seconds(now)}
     return bool(connection.execute(_FINISHED, values).rowcount)

@@ -28,10 +28,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import UNJUDGED, AlertState, GroupedAlert, Incident, SeverityOverride
-from responder.store.schema.serialization import to_bytes, to_noun, to_seconds, to_time
+from responder.store.schema.serialization import from_bytes, to_bytes, to_seconds, to_time
 from responder.store.schema.tables import contents, gathered_groups, incidents
 
-_LATEST_FIRST = (incidents.c.open.desc(), incidents.c.delivery.desc(), incidents.c.opened_at.desc())
+_LATEST_FIRST = (incidents.c.open.desc(), incidents.c.notification.desc(), incidents.c.opened_at.desc())
 _newest = (
     select(incidents, func.row_number().over(partition_by=incidents.c.dedup_key, order_by=_LATEST_FIRST).label("age"))
     .where(incidents.c.dedup_key.in_(bindparam("keys", expanding=True)))
@@ -119,30 +119,34 @@ def _names(channels: Collection[str]) -> ColumnElement[bool]:
     return or_(false(), *(words.contains(f" {name} ", autoescape=True) for name in sorted(channels)))
 
 
-def unwoken_kinds(connection: Connection, pagers: Collection[str]) -> list[tuple[str, str]]:
+def unpaged_kinds(connection: Connection, pagers: Collection[str]) -> list[tuple[str, str]]:
     """Return the rules and severities of open, firing incidents that were notified but not to ``pagers``."""
     return [(row.rule, row.severity) for row in connection.execute(_kinds(pagers))]
 
 
-def unwoken(connection: Connection, pagers: Collection[str], kinds: Iterable[tuple[str, str]]) -> Iterator[Incident]:
+def unpaged_incidents(
+    connection: Connection, pagers: Collection[str], kinds: Iterable[tuple[str, str]]
+) -> Iterator[Incident]:
     """Yield those of the given rules and severities, in the order of these, then the oldest first."""
     for rule, severity in kinds:
-        mine = and_(_unwoken(pagers), incidents.c.rule == rule, incidents.c.severity == severity)
+        mine = and_(_unpaged(pagers), incidents.c.rule == rule, incidents.c.severity == severity)
         oldest = select(incidents).where(mine).order_by(incidents.c.opened_at)
         yield from map(from_row, connection.execute(oldest).mappings())
 
 
 def _kinds(pagers: Collection[str]) -> Select[tuple[str, str]]:
-    return select(incidents.c.rule, incidents.c.severity).where(_unwoken(pagers)).distinct()
+    return select(incidents.c.rule, incidents.c.severity).where(_unpaged(pagers)).distinct()
 
 
-def _unwoken(pagers: Collection[str]) -> ColumnElement[bool]:
+def _unpaged(pagers: Collection[str]) -> ColumnElement[bool]:
     """Exclude silenced incidents, incidents not opened by a notification, and those about triage failures.
 
     The latter were sent to every channel.
     """
-    told = and_(incidents.c.channels != "", ~_names(pagers), incidents.c.rule != UNJUDGED)
-    return and_(_OPEN, told, incidents.c.silenced == "", incidents.c.hold == "", incidents.c.delivery > 0)
+    notified = and_(incidents.c.channels != "", ~_names(pagers), incidents.c.rule != UNJUDGED)
+    return and_(
+        _OPEN, notified, incidents.c.silenced == "", incidents.c.resolve_reason == "", incidents.c.notification > 0
+    )
 
 
 def open_in(connection: Connection, severity: str, digest: str) -> int:
@@ -217,7 +221,7 @@ def contents_of(connection: Connection, incidents: Iterable[str]) -> dict[str, I
 _DIAGNOSED = (
     update(contents)
     .where(contents.c.incident == bindparam("of"))
-    .values(findings=bindparam("found"), conclusion=bindparam("concluded"), changed_at=bindparam("at"))
+    .values(findings=bindparam("severity_override"), conclusion=bindparam("concluded"), changed_at=bindparam("at"))
 )
 
 
@@ -225,7 +229,12 @@ def save_findings(
     connection: Connection, incident: str, findings: Sequence[Finding], conclusion: Conclusion, now: datetime
 ) -> None:
     """Save the findings and conclusion of a diagnosis."""
-    values = {"of": incident, "found": to_bytes(findings), "concluded": to_bytes(conclusion), "at": to_seconds(now)}
+    values = {
+        "of": incident,
+        "severity_override": to_bytes(findings),
+        "concluded": to_bytes(conclusion),
+        "at": to_seconds(now),
+    }
     connection.execute(_DIAGNOSED, values)
 
 
@@ -233,10 +242,10 @@ def read(incident: str, row: Mapping[Any, Any]) -> IncidentContent:
     """Return the content in a row."""
     return IncidentContent(
         incident=incident,
-        decision=to_noun(DecisionRecord, row["decision"]),
-        alerts=to_noun(AlertExtract, row["alerts"]),
-        findings=to_noun(tuple[Finding, ...], row["findings"]) if row["findings"] else (),
-        conclusion=to_noun(Conclusion, row["conclusion"]) if row["conclusion"] else NOTHING,
+        decision=from_bytes(DecisionRecord, row["decision"]),
+        alerts=from_bytes(AlertExtract, row["alerts"]),
+        findings=from_bytes(tuple[Finding, ...], row["findings"]) if row["findings"] else (),
+        conclusion=from_bytes(Conclusion, row["conclusion"]) if row["conclusion"] else NOTHING,
     )
 
 
@@ -269,18 +278,18 @@ def to_row(incident: Incident) -> dict[str, Any]:
         "opened_at": to_seconds(incident.opened_at),
         "changed_at": to_seconds(incident.changed_at),
         "resolved_at": _seconds(incident.resolved_at),
-        "delivery": incident.delivery,
+        "notification": incident.notification,
         "revision": incident.revision,
         "alerts": to_bytes(incident.alerts),
         "flaps": incident.flaps,
-        "hold": incident.hold,
-        "held_until": _seconds(incident.held_until),
+        "resolve_reason": incident.resolve_reason,
+        "resolve_at": _seconds(incident.resolve_at),
         "review_at": _seconds(incident.review_at),
         "reopened_at": _seconds(incident.reopened_at),
         "silenced": incident.silenced,
         "gone_since": _seconds(incident.gone_since),
         "digest": incident.digest,
-        "found": to_bytes(incident.found) if incident.found else None,
+        "severity_override": to_bytes(incident.severity_override) if incident.severity_override else None,
         "gathered": to_bytes(incident.gathered) if incident.gathered else None,
     }
 
@@ -302,13 +311,13 @@ def from_row(row: Mapping[Any, Any]) -> Incident:
         opened_at=to_time(row["opened_at"]),
         changed_at=to_time(row["changed_at"]),
         resolved_at=_time(row["resolved_at"]),
-        held_until=_time(row["held_until"]),
+        resolve_at=_time(row["resolve_at"]),
         review_at=_time(row["review_at"]),
         reopened_at=_time(row["reopened_at"]),
         gone_since=_time(row["gone_since"]),
-        alerts=to_noun(dict[str, AlertState], row["alerts"]),
-        found=to_noun(SeverityOverride, row["found"]) if row["found"] else None,
-        gathered=to_noun(dict[str, GroupedAlert], row["gathered"]) if row["gathered"] else {},
+        alerts=from_bytes(dict[str, AlertState], row["alerts"]),
+        severity_override=from_bytes(SeverityOverride, row["severity_override"]) if row["severity_override"] else None,
+        gathered=from_bytes(dict[str, GroupedAlert], row["gathered"]) if row["gathered"] else {},
     )
 
 
@@ -324,10 +333,10 @@ _PLAIN = (
     "title",
     "runbook",
     "reason",
-    "delivery",
+    "notification",
     "revision",
     "flaps",
-    "hold",
+    "resolve_reason",
     "silenced",
     "digest",
 )

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, update
 
 from responder.store.schema.serialization import to_seconds
-from responder.store.schema.tables import WAITING, incidents, lanes, messages, studies
+from responder.store.schema.tables import WAITING, channel_states, diagnoses, incidents, messages
 
 #: Longest plausible wait: no page waits longer for its diagnosis, and a longer Retry-After costs one extra attempt.
 _LONGEST = timedelta(minutes=10)
@@ -62,9 +62,9 @@ def _release(connection: Connection, untrue: ColumnElement[bool], now: datetime)
 
 def _resume(connection: Connection, beyond: datetime, now: datetime) -> int:
     """Clear rate-limit pauses later than ``beyond``; clamp the times of attempts to now."""
-    held = _correct(connection, lanes, lanes.c.paused_until > to_seconds(beyond), paused_until=0.0)
-    for column in (lanes.c.failing_since, lanes.c.accepted_at, lanes.c.failed_at):
-        held += _correct(connection, lanes, column > to_seconds(now), **{column.name: to_seconds(now)})
+    held = _correct(connection, channel_states, channel_states.c.paused_until > to_seconds(beyond), paused_until=0.0)
+    for column in (channel_states.c.failing_since, channel_states.c.accepted_at, channel_states.c.failed_at):
+        held += _correct(connection, channel_states, column > to_seconds(now), **{column.name: to_seconds(now)})
     return held
 
 
@@ -75,7 +75,7 @@ def shorten(
 
     With ``channels``, only leases on their messages.
     """
-    assert table in {messages, studies}
+    assert table in {messages, diagnoses}
     until = to_seconds(now + longest)
     claimed = and_(table.c.state == "waiting", table.c.claimed_until > until)
     ours = and_(claimed, table.c.channel.in_(channels)) if channels else claimed

@@ -30,13 +30,13 @@ from responder.store.schema.serialization import to_seconds
 from responder.store.schema.tables import (
     UNFINISHED,
     WAITING,
-    bodies,
     contents,
-    deliveries,
+    diagnoses,
     incidents,
     messages,
+    notifications,
+    payloads,
     rejects,
-    studies,
 )
 
 
@@ -92,9 +92,9 @@ def _of_messages() -> ColumnElement[bool]:
     return and_(not_(WAITING), or_(not_(on), spare))
 
 
-def _of_studies() -> ColumnElement[bool]:
+def _of_diagnoses() -> ColumnElement[bool]:
     """Finished and given-up diagnoses."""
-    return or_(not_(UNFINISHED), studies.c.attempt >= ATTEMPTS)
+    return or_(not_(UNFINISHED), diagnoses.c.attempt >= ATTEMPTS)
 
 
 def _of_contents() -> ColumnElement[bool]:
@@ -113,18 +113,20 @@ def _of_incidents() -> ColumnElement[bool]:
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 SHELVES: Mapping[str, RetentionPolicy] = {
-    shelf.table.name: shelf
-    for shelf in (  # the most dispensable first
+    policy.table.name: policy
+    for policy in (  # the most dispensable first
         RetentionPolicy(table=rejects, key=rejects.c.id, at=rejects.c.received_at, free=true(), floor=_HOUR),
         RetentionPolicy(
-            table=deliveries,
-            key=deliveries.c.id,
-            at=deliveries.c.received_at,
-            free=deliveries.c.state != "new",
+            table=notifications,
+            key=notifications.c.id,
+            at=notifications.c.received_at,
+            free=notifications.c.state != "new",
             floor=_HOUR,
-            beside=bodies,
+            beside=payloads,
         ),
-        RetentionPolicy(table=studies, key=studies.c.id, at=studies.c.written_at, free=_of_studies(), floor=_DAY),
+        RetentionPolicy(
+            table=diagnoses, key=diagnoses.c.id, at=diagnoses.c.written_at, free=_of_diagnoses(), floor=_DAY
+        ),
         RetentionPolicy(table=messages, key=messages.c.id, at=messages.c.written_at, free=_of_messages(), floor=_DAY),
         # A day, since the next notification of a group is compared with its latest incident, also a resolved one.
         RetentionPolicy(
@@ -145,57 +147,57 @@ SHELVES: Mapping[str, RetentionPolicy] = {
     )
 }
 #: Tables that do not grow with time: a row per severity, cluster, channel, job or open group.
-SMALL = frozenset({"floods", "gathered_groups", "heartbeats", "lanes", "timers"})
+SMALL = frozenset({"floods", "gathered_groups", "heartbeats", "channel_states", "timers"})
 
 
 def _known(connection: Connection) -> dict[str, list[str]]:
     """Return the parameters of the conditions: digests of active floods, which are not incidents."""
-    return {"digests": [flood.digest for flood in detectors.known_floods(connection).values() if flood.digest]}
+    return {"digests": [flood.digest for flood in detectors.flood_counters(connection).values() if flood.digest]}
 
 
-def may_go(connection: Connection, shelf: RetentionPolicy, before: datetime) -> PruneResult:
+def may_go(connection: Connection, policy: RetentionPolicy, before: datetime) -> PruneResult:
     """Return what ``clear`` would delete of everything older than ``before``."""
-    old = and_(shelf.at < to_seconds(before), shelf.free)
-    sizes = _sized(connection, shelf, old).subquery()
+    old = and_(policy.at < to_seconds(before), policy.free)
+    sizes = _sized(connection, policy, old).subquery()
     total = select(func.count(), func.coalesce(func.sum(sizes.c.size), 0))
     rows, size = connection.execute(total, _known(connection)).one()
-    return PruneResult(shelf.table.name, rows, int(size))
+    return PruneResult(policy.table.name, rows, int(size))
 
 
 def page(
-    connection: Connection, shelf: RetentionPolicy, after: float, before: datetime, limit: int
+    connection: Connection, policy: RetentionPolicy, after: float, before: datetime, limit: int
 ) -> tuple[Sequence[Any], float]:
     """Return the next rows after the key ``after`` that are older than ``before``, and the key to continue with.
 
     No rows mean the end: rows are written in the order of time, so no old row follows a page without one.
     """
-    own = shelf.table.primary_key.columns[0]
-    found = select(own, shelf.key, shelf.at).where(shelf.key > after).order_by(shelf.key).limit(limit)
+    own = policy.table.primary_key.columns[0]
+    found = select(own, policy.key, policy.at).where(policy.key > after).order_by(policy.key).limit(limit)
     rows = connection.execute(found).all()
     return [key for key, _, at in rows if at < to_seconds(before)], rows[-1][1] if rows else after
 
 
-def clear(connection: Connection, shelf: RetentionPolicy, keys: Iterable[Any]) -> PruneResult:
+def clear(connection: Connection, policy: RetentionPolicy, keys: Iterable[Any]) -> PruneResult:
     """Delete those of the rows that nothing needs."""
-    own = shelf.table.primary_key.columns[0]
-    wanted, known = and_(own.in_(list(keys)), shelf.free), _known(connection)
-    sizes: dict[Any, int] = dict(connection.execute(_sized(connection, shelf, wanted), known).all())
-    gone = connection.execute(delete(shelf.table).where(wanted).returning(own), known).scalars().all()
-    if shelf.beside is not None and gone:
-        beside = shelf.beside.primary_key.columns[0]
-        connection.execute(delete(shelf.beside).where(beside.in_(gone)))
-    return PruneResult(shelf.table.name, len(gone), sum(sizes.get(key, 0) for key in gone))
+    own = policy.table.primary_key.columns[0]
+    wanted, known = and_(own.in_(list(keys)), policy.free), _known(connection)
+    sizes: dict[Any, int] = dict(connection.execute(_sized(connection, policy, wanted), known).all())
+    gone = connection.execute(delete(policy.table).where(wanted).returning(own), known).scalars().all()
+    if policy.beside is not None and gone:
+        beside = policy.beside.primary_key.columns[0]
+        connection.execute(delete(policy.beside).where(beside.in_(gone)))
+    return PruneResult(policy.table.name, len(gone), sum(sizes.get(key, 0) for key in gone))
 
 
-def _sized(connection: Connection, shelf: RetentionPolicy, which: ColumnElement[bool]) -> Any:
+def _sized(connection: Connection, policy: RetentionPolicy, which: ColumnElement[bool]) -> Any:
     """Return a query for primary key and size in bytes."""
-    dialect, own = connection.dialect.name, shelf.table.primary_key.columns[0]
-    size = weight(shelf.table, dialect)
-    if shelf.beside is None:
+    dialect, own = connection.dialect.name, policy.table.primary_key.columns[0]
+    size = weight(policy.table, dialect)
+    if policy.beside is None:
         return select(own, size.label("size")).where(which)
-    beside = shelf.beside.primary_key.columns[0]
-    joined = shelf.table.outerjoin(shelf.beside, beside == own)
-    return select(own, (size + weight(shelf.beside, dialect)).label("size")).select_from(joined).where(which)
+    beside = policy.beside.primary_key.columns[0]
+    joined = policy.table.outerjoin(policy.beside, beside == own)
+    return select(own, (size + weight(policy.beside, dialect)).label("size")).select_from(joined).where(which)
 
 
 def used(connection: Connection, at_most: int) -> int:
@@ -212,7 +214,7 @@ def used(connection: Connection, at_most: int) -> int:
     files = int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
     if files <= at_most:
         return files
-    tables = [*(shelf.table for shelf in SHELVES.values()), bodies]
+    tables = [*(policy.table for policy in SHELVES.values()), payloads]
     # One statement per table, since each must finish within the statement timeout.
     sums = (select(func.coalesce(func.sum(weight(table, "postgresql")), 0)) for table in tables)
     return sum(int(connection.execute(each).scalar_one()) for each in sums)

@@ -13,7 +13,7 @@ from responder.store.maintenance.retention import SHELVES
 from responder.store.schema.serialization import to_time
 from responder.store.schema.tables import incidents, metadata
 
-_BEGAN = {name: shelf.at for name, shelf in SHELVES.items()} | {"incidents": incidents.c.opened_at}
+_BEGAN = {name: policy.at for name, policy in SHELVES.items()} | {"incidents": incidents.c.opened_at}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

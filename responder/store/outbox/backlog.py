@@ -10,12 +10,12 @@ from sqlalchemy import ColumnElement, Connection, case, func, or_, select, text
 
 from responder.store.outbox.claims import WORST
 from responder.store.schema.serialization import to_seconds, to_time
-from responder.store.schema.tables import UNFINISHED, WAITING, deliveries, incidents, messages
+from responder.store.schema.tables import UNFINISHED, WAITING, incidents, messages, notifications
 
 
 def undecided(connection: Connection) -> int:
     """Return the number of undecided notifications."""
-    return connection.execute(select(func.count()).where(deliveries.c.state == "new")).scalar_one()
+    return connection.execute(select(func.count()).where(notifications.c.state == "new")).scalar_one()
 
 
 def unfinished(connection: Connection) -> int:
@@ -58,7 +58,7 @@ def backlogs(connection: Connection, now: datetime) -> dict[str, Backlog]:
     held = _by_channel(connection, func.count(), WAITING)
     gone = _by_channel(connection, func.count(), messages.c.state == "dead")
     oldest = _by_channel(connection, func.min(since), WAITING, ready)
-    urgent = _by_channel(connection, func.min(since), WAITING, ready, messages.c.rank <= WORST)
+    urgent = _by_channel(connection, func.min(since), WAITING, ready, messages.c.priority <= WORST)
     return {
         name: Backlog(
             waiting=int(held.get(name, 0)),

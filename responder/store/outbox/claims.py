@@ -33,8 +33,8 @@ from responder.model.message import OutboxMessage, OutboxRow
 from responder.model.report import MessageKind
 from responder.store.database import Database
 from responder.store.incidents import incidents
-from responder.store.schema.serialization import to_noun, to_seconds, to_time
-from responder.store.schema.tables import WAITING, lanes, messages
+from responder.store.schema.serialization import from_bytes, to_seconds, to_time
+from responder.store.schema.tables import WAITING, channel_states, messages
 
 _earlier = messages.alias("earlier")
 #: Rank of the worst severity, which is sent first and may use the whole rate limit of a channel.
@@ -43,7 +43,7 @@ WORST = 1
 # A message is blocked while one written before it for the same stream and channel still waits: that keeps the order.
 _BLOCKED = exists().where(
     and_(
-        _earlier.c.stream == messages.c.stream,
+        _earlier.c.ordering_key == messages.c.ordering_key,
         _earlier.c.channel == messages.c.channel,
         _earlier.c.state == "waiting",
         _earlier.c.id < messages.c.id,
@@ -62,7 +62,7 @@ class ChannelQueue:
     rest: bool = False
     grace: timedelta = timedelta()
 
-    def holds(self) -> ColumnElement[bool]:
+    def condition(self) -> ColumnElement[bool]:
         """Return the condition on the table."""
         if self.rest:
             return messages.c.channel.not_in(self.channels)
@@ -71,27 +71,27 @@ class ChannelQueue:
         return messages.c.channel.in_(self.channels)
 
 
-_WORST_FIRST = (messages.c.rank, messages.c.due_at, messages.c.id)
+_WORST_FIRST = (messages.c.priority, messages.c.due_at, messages.c.id)
 _NOW = bindparam("now", type_=Float)
 
 
-def _free(lane: ChannelQueue) -> ColumnElement[bool]:
-    return and_(WAITING, lane.holds(), messages.c.due_at <= _NOW, messages.c.claimed_until <= _NOW, ~_BLOCKED)
+def _free(queue: ChannelQueue) -> ColumnElement[bool]:
+    return and_(WAITING, queue.condition(), messages.c.due_at <= _NOW, messages.c.claimed_until <= _NOW, ~_BLOCKED)
 
 
 @lru_cache
-def _any(lane: ChannelQueue) -> Select[int]:
-    return select(messages.c.id).where(WAITING, lane.holds()).limit(1)
+def _any(queue: ChannelQueue) -> Select[int]:
+    return select(messages.c.id).where(WAITING, queue.condition()).limit(1)
 
 
 @lru_cache
-def _ready(lane: ChannelQueue) -> Select[Any]:
-    return select(messages.c.due_at, messages.c.rank).where(_free(lane)).order_by(*_WORST_FIRST).limit(1)
+def _ready(queue: ChannelQueue) -> Select[Any]:
+    return select(messages.c.due_at, messages.c.priority).where(_free(queue)).order_by(*_WORST_FIRST).limit(1)
 
 
 @lru_cache
-def _later(lane: ChannelQueue) -> Select[float]:
-    return select(func.min(messages.c.due_at)).where(WAITING, lane.holds(), messages.c.due_at > _NOW)
+def _later(queue: ChannelQueue) -> Select[float]:
+    return select(func.min(messages.c.due_at)).where(WAITING, queue.condition(), messages.c.due_at > _NOW)
 
 
 _accepted = messages.alias("accepted")
@@ -111,9 +111,9 @@ _REF = (
 
 
 @lru_cache
-def _candidates(lane: ChannelQueue) -> Select[Any]:
-    columns = (*(messages.c[name] for name in ("id", "incident", "channel", "step", "moment", "rank")), _REF)
-    chosen = select(*columns).where(_free(lane)).order_by(*_WORST_FIRST).limit(bindparam("most", type_=Integer))
+def _candidates(queue: ChannelQueue) -> Select[Any]:
+    columns = (*(messages.c[name] for name in ("id", "incident", "channel", "step", "kind", "priority")), _REF)
+    chosen = select(*columns).where(_free(queue)).order_by(*_WORST_FIRST).limit(bindparam("most", type_=Integer))
     return chosen.with_for_update(skip_locked=True)
 
 
@@ -135,23 +135,23 @@ class NextDue:
     worst: bool = False
 
 
-def anything(database: Database, lane: ChannelQueue) -> bool:
+def any_waiting(database: Database, queue: ChannelQueue) -> bool:
     """Return True if a message of the queue waits, due or not. Cheap, since most polls find none."""
-    return database.finds(_any(lane))
+    return database.finds(_any(queue))
 
 
-def next_due(connection: Connection, lane: ChannelQueue, now: datetime) -> NextDue | None:
+def next_due(connection: Connection, queue: ChannelQueue, now: datetime) -> NextDue | None:
     """Return when ``claim`` may find a message: ``now`` or earlier if it would now; None if no message waits."""
     moment = {"now": to_seconds(now)}
-    ready = connection.execute(_ready(lane), moment).first()
+    ready = connection.execute(_ready(queue), moment).first()
     if ready is not None:
-        return NextDue(ready.due_at, ready.rank <= WORST)
-    later: float | None = connection.scalar(_later(lane), moment)
+        return NextDue(ready.due_at, ready.priority <= WORST)
+    later: float | None = connection.scalar(_later(queue), moment)
     return None if later is None else NextDue(later)
 
 
 def claim(
-    connection: Connection, lane: ChannelQueue, now: datetime, until: datetime, most: int, spare: int | None = None
+    connection: Connection, queue: ChannelQueue, now: datetime, until: datetime, most: int, spare: int | None = None
 ) -> list[OutboxRow]:
     """Claim due messages until ``until``, the worst severity first; ``attempt`` is the fence of the claim.
 
@@ -159,9 +159,9 @@ def claim(
     incident the newest is claimed; the others are marked as merged into it.
     """
     spare = most if spare is None else min(spare, most)
-    chosen = _chosen(connection, lane, now, most, spare)
+    chosen = _chosen(connection, queue, now, most, spare)
     while older(connection, chosen, now):
-        chosen = _chosen(connection, lane, now, most, spare)
+        chosen = _chosen(connection, queue, now, most, spare)
     if not chosen:
         return []
     values = {"ids": [row.id for row in chosen], "until": to_seconds(until)}
@@ -172,16 +172,16 @@ def claim(
     return sorted(claimed, key=lambda each: each.id)
 
 
-def _chosen(connection: Connection, lane: ChannelQueue, now: datetime, most: int, spare: int) -> list[Row[Any]]:
+def _chosen(connection: Connection, queue: ChannelQueue, now: datetime, most: int, spare: int) -> list[Row[Any]]:
     if most <= 0:
         return []
-    rows = connection.execute(_candidates(lane), {"now": to_seconds(now), "most": most}).all()
-    return [row for place, row in enumerate(rows) if row.rank <= WORST or place < spare]
+    rows = connection.execute(_candidates(queue), {"now": to_seconds(now), "most": most}).all()
+    return [row for place, row in enumerate(rows) if row.priority <= WORST or place < spare]
 
 
 _OF_A_ROW = (
-    *("id", "incident", "stream", "channel", "step", "moment", "rank", "facts"),
-    *("due_at", "enrich", "origin", "attempt", "plain", "written_at"),
+    *("id", "incident", "ordering_key", "channel", "step", "kind", "priority", "facts"),
+    *("due_at", "enrich", "replaces", "attempt", "minimal", "written_at"),
 )
 
 
@@ -194,25 +194,28 @@ def peek(connection: Connection, number: int) -> OutboxRow | None:
     return _outbox_row(row, incidents.contents_of(connection, [row["incident"]]).get(row["incident"]), row["previous"])
 
 
-def draft_of(row: Mapping[Any, Any]) -> OutboxMessage:
+def message_of(row: Mapping[Any, Any]) -> OutboxMessage:
     """Return the message in a row."""
     return OutboxMessage(
-        **{name: row[name] for name in ("incident", "stream", "channel", "step", "rank", "enrich", "origin")},
-        moment=MessageKind(row["moment"]),
+        **{
+            name: row[name]
+            for name in ("incident", "ordering_key", "channel", "step", "priority", "enrich", "replaces")
+        },
+        kind=MessageKind(row["kind"]),
         due_at=to_time(row["due_at"]),
-        facts=to_noun(MessageFacts, row["facts"]),
+        facts=from_bytes(MessageFacts, row["facts"]),
     )
 
 
 def _outbox_row(row: Mapping[Any, Any], content: IncidentContent | None, previous: bytes | None) -> OutboxRow:
     return OutboxRow(
         id=row["id"],
-        draft=draft_of(row),
+        message=message_of(row),
         content=content,
         attempt=row["attempt"],
-        plain=row["plain"],
+        minimal=row["minimal"],
         written_at=to_time(row["written_at"]),
-        previous=to_noun(dict[str, str], previous) if previous else {},
+        previous=from_bytes(dict[str, str], previous) if previous else {},
     )
 
 
@@ -225,7 +228,7 @@ def older(connection: Connection, chosen: Iterable[Row[Any]], now: datetime) -> 
 
     The newer one takes over a worse rank. Its position in the order does not change.
     """
-    return sum(_one(connection, row, now) for row in chosen if row.moment == UPDATE)
+    return sum(_one(connection, row, now) for row in chosen if row.kind == UPDATE)
 
 
 def _one(connection: Connection, row: Row[Any], now: datetime) -> int:
@@ -234,18 +237,18 @@ def _one(connection: Connection, row: Row[Any], now: datetime) -> int:
         messages.c.incident == row.incident,
         messages.c.channel == row.channel,
         messages.c.step == row.step,
-        messages.c.moment == UPDATE,
+        messages.c.kind == UPDATE,
         WAITING,
         messages.c.due_at <= moment,
         messages.c.claimed_until <= moment,
     )
     # Skips rows that another transaction holds: it may be about to send them.
-    found = select(messages.c.id, messages.c.rank).where(waiting).order_by(messages.c.id)
+    found = select(messages.c.id, messages.c.priority).where(waiting).order_by(messages.c.id)
     rows = connection.execute(found.with_for_update(skip_locked=True)).all()
     if len(rows) < 2 or rows[-1].id <= row.id:
         return 0
-    newest, rank = rows[-1].id, min(each.rank for each in rows)
-    connection.execute(update(messages).where(messages.c.id == newest).values(rank=rank))
+    newest, priority = rows[-1].id, min(each.priority for each in rows)
+    connection.execute(update(messages).where(messages.c.id == newest).values(priority=priority))
     taken_over = {"state": "merged", "merged_into": newest, "ended_at": moment}
     gone = messages.c.id.in_([each.id for each in rows[:-1]])
     return int(connection.execute(update(messages).where(gone).values(**taken_over)).rowcount)
@@ -266,59 +269,70 @@ class ChannelState:
     failed_at: float | None = None
 
 
-_COLUMNS = (lanes.c.full_at, lanes.c.paused_until, lanes.c.failing_since, lanes.c.accepted_at, lanes.c.failed_at)
-_OURS = lanes.c.channel == bindparam("name")
+_COLUMNS = (
+    channel_states.c.full_at,
+    channel_states.c.paused_until,
+    channel_states.c.failing_since,
+    channel_states.c.accepted_at,
+    channel_states.c.failed_at,
+)
+_OURS = channel_states.c.channel == bindparam("name")
 _LOOK = select(*_COLUMNS).where(_OURS)
 _HOLD = _LOOK.with_for_update()
-_SPENT = update(lanes).where(_OURS).values(full_at=bindparam("full"))
-_WELL = update(lanes).where(_OURS, lanes.c.failing_since.is_not(None)).values(failing_since=None)
+_SPENT = update(channel_states).where(_OURS).values(full_at=bindparam("full"))
+_WELL = update(channel_states).where(_OURS, channel_states.c.failing_since.is_not(None)).values(failing_since=None)
 
 
 def prepare(database: Database, channels: Iterable[str]) -> None:
     """Insert the row of each channel. Several processes may do so at once. Raises StoreError."""
     with database.read() as connection:
-        known = set(connection.execute(select(lanes.c.channel)).scalars())
+        known = set(connection.execute(select(channel_states.c.channel)).scalars())
     for channel in set(channels) - known:
-        with contextlib.suppress(IntegrityError), database.work() as connection:  # unless another process was faster
-            connection.execute(insert(lanes).values(channel=channel, full_at=0.0, paused_until=0.0))
+        with (
+            contextlib.suppress(IntegrityError),
+            database.transaction() as connection,
+        ):  # unless another process was faster
+            connection.execute(insert(channel_states).values(channel=channel, full_at=0.0, paused_until=0.0))
 
 
-def look(connection: Connection, channel: str) -> ChannelState:
+def state_of(connection: Connection, channel: str) -> ChannelState:
     """Return the channel's state; the default state if it has no row."""
     row = connection.execute(_LOOK, {"name": channel}).first()
     return ChannelState(*row) if row else ChannelState()
 
 
-def hold(connection: Connection, channel: str) -> ChannelState:
+def lock_state(connection: Connection, channel: str) -> ChannelState:
     """Return the same, and lock the channel for other claims until this transaction ends."""
     row = connection.execute(_HOLD, {"name": channel}).first()
     return ChannelState(*row) if row else ChannelState()
 
 
-def spend(connection: Connection, channel: str, full_at: float) -> None:
+def save_full_at(connection: Connection, channel: str, full_at: float) -> None:
     """Save the token bucket after a claim."""
     connection.execute(_SPENT, {"name": channel, "full": full_at})
 
 
 def failed(connection: Connection, channel: str, now: datetime) -> None:
     """Record the time of the first failure."""
-    ours = and_(lanes.c.channel == channel, lanes.c.failing_since.is_(None))
-    connection.execute(update(lanes).where(ours).values(failing_since=to_seconds(now)))
+    ours = and_(channel_states.c.channel == channel, channel_states.c.failing_since.is_(None))
+    connection.execute(update(channel_states).where(ours).values(failing_since=to_seconds(now)))
 
 
 def pause(connection: Connection, channel: str, until: float, full_at: float) -> None:
     """Send nothing before ``until``, and then what the bucket allows. Both are seconds since the epoch."""
-    connection.execute(update(lanes).where(lanes.c.channel == channel).values(paused_until=until, full_at=full_at))
+    connection.execute(
+        update(channel_states).where(channel_states.c.channel == channel).values(paused_until=until, full_at=full_at)
+    )
 
 
 def tried(connection: Connection, channel: str, now: datetime, *, accepted: bool, failed: bool) -> None:
     """Record when attempts were accepted and when they failed."""
-    moments = {lanes.c.accepted_at: accepted, lanes.c.failed_at: failed}
+    moments = {channel_states.c.accepted_at: accepted, channel_states.c.failed_at: failed}
     values = {column: to_seconds(now) for column, happened in moments.items() if happened}
-    connection.execute(update(lanes).where(lanes.c.channel == channel).values(values))
+    connection.execute(update(channel_states).where(channel_states.c.channel == channel).values(values))
 
 
-def answered(connection: Connection, channel: str) -> bool:
+def clear_failing(connection: Connection, channel: str) -> bool:
     """Clear ``failing_since``: the channel works, or rejects single messages. Returns True if it was set."""
     return bool(connection.execute(_WELL, {"name": channel}).rowcount)
 
@@ -330,17 +344,17 @@ def untried(connection: Connection, now: datetime, overdue: timedelta) -> tuple[
     the vendor is not the reason.
     """
     moment, before = to_seconds(now), to_seconds(now - overdue)
-    page = and_(WAITING, messages.c.rank <= WORST, messages.c.moment == MessageKind.START.value)
+    page = and_(WAITING, messages.c.priority <= WORST, messages.c.kind == MessageKind.START.value)
     free = and_(messages.c.attempt == 0, messages.c.claimed_until <= moment, ~_BLOCKED)
-    moments = (lanes.c.paused_until, lanes.c.accepted_at, lanes.c.failed_at)
-    busy = or_(lanes.c.failing_since.is_not(None), *(column > before for column in moments))
-    held = exists().where(lanes.c.channel == messages.c.channel, busy)
+    moments = (channel_states.c.paused_until, channel_states.c.accepted_at, channel_states.c.failed_at)
+    busy = or_(channel_states.c.failing_since.is_not(None), *(column > before for column in moments))
+    held = exists().where(channel_states.c.channel == messages.c.channel, busy)
     oldest = select(messages.c.channel, messages.c.due_at).where(page, free, messages.c.due_at <= before, ~held)
     row = connection.execute(oldest.order_by(messages.c.due_at).limit(1)).first()
     return None if row is None else (row.channel, to_time(row.due_at))
 
 
-def standings(connection: Connection) -> dict[str, ChannelState]:
+def states_by_channel(connection: Connection) -> dict[str, ChannelState]:
     """Return the state of every channel."""
-    rows = connection.execute(select(lanes.c.channel, *_COLUMNS))
+    rows = connection.execute(select(channel_states.c.channel, *_COLUMNS))
     return {channel: ChannelState(*rest) for channel, *rest in rows}

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, exists, select, update
 from responder.model.content import DecisionRecord, MessageFacts
 from responder.model.report import MessageKind, Report
 from responder.store.backends import notifications
-from responder.store.schema.serialization import to_noun, to_seconds, to_time
+from responder.store.schema.serialization import from_bytes, to_seconds, to_time
 from responder.store.schema.tables import contents, messages
 
 _MESSAGES = select(messages, contents.c.decision).join(
@@ -26,27 +26,27 @@ STATES = ("waiting", "sent", "dead", "merged", "withdrawn")
 class MessageRow:
     """A message. ``error`` is that of its last attempt, or why it was withdrawn; empty if there is none.
 
-    ``merged_into`` is the message that replaced it; ``origin`` the one it is the fallback of. ``report`` is that of the
-    accepted attempt, or of the last one that failed; None before any attempt. ``title`` and ``severity`` are the
+    ``merged_into`` is the message that replaced it; ``replaces`` the one it is the fallback of. ``report`` is that of
+    the accepted attempt, or of the last one that failed; None before any attempt. ``title`` and ``severity`` are the
     report's, else the incident's.
     """
 
     id: int
     incident: str
-    stream: str
+    ordering_key: str
     channel: str
     step: str
-    moment: str
-    rank: int
+    kind: str
+    priority: int
     state: str
     attempt: int
-    plain: bool
+    minimal: bool
     error: str
     written_at: datetime
     due_at: datetime
     ended_at: datetime | None
     merged_into: int | None
-    origin: int | None
+    replaces: int | None
     title: str
     severity: str
     fallback_reason: str
@@ -77,13 +77,13 @@ def dead(connection: Connection) -> list[int]:
     return list(connection.execute(found).scalars())
 
 
-def told_over(connection: Connection, row: MessageRow) -> bool:
+def resolve_accepted(connection: Connection, row: MessageRow) -> bool:
     """Return True if the channel has accepted a later resolve."""
     later = exists().where(
-        messages.c.stream == row.stream,
+        messages.c.ordering_key == row.ordering_key,
         messages.c.channel == row.channel,
         messages.c.id > row.id,
-        messages.c.moment == MessageKind.RESOLUTION.value,
+        messages.c.kind == MessageKind.RESOLUTION.value,
         messages.c.state == "sent",
     )
     return bool(connection.execute(select(later)).scalar())
@@ -91,24 +91,27 @@ def told_over(connection: Connection, row: MessageRow) -> bool:
 
 def put_back(connection: Connection, row: MessageRow, now: datetime) -> None:
     """Requeue a dead message in full form, due at once. Its attempts continue, since they are the fence."""
-    values = {"state": "waiting", "due_at": to_seconds(now), "plain": False, "error": None, "ended_at": None}
+    values = {"state": "waiting", "due_at": to_seconds(now), "minimal": False, "error": None, "ended_at": None}
     ours = (messages.c.id == row.id) & (messages.c.state == "dead")
     connection.execute(update(messages).where(ours).values(**values))
-    notifications.tell(connection, notifications.MESSAGES)
+    notifications.notify(connection, notifications.MESSAGES)
 
 
 def _row(row: Any) -> MessageRow:
-    report = to_noun(Report, row["report"]) if row["report"] else None
-    shown = report or (to_noun(DecisionRecord, row["decision"]) if row["decision"] else None)
+    report = from_bytes(Report, row["report"]) if row["report"] else None
+    shown = report or (from_bytes(DecisionRecord, row["decision"]) if row["decision"] else None)
     return MessageRow(
-        **{name: row[name] for name in ("id", "incident", "stream", "channel", "step", "moment", "rank", "state")},
-        **{name: row[name] for name in ("attempt", "plain", "merged_into", "origin")},
+        **{
+            name: row[name]
+            for name in ("id", "incident", "ordering_key", "channel", "step", "kind", "priority", "state")
+        },
+        **{name: row[name] for name in ("attempt", "minimal", "merged_into", "replaces")},
         error=row["error"] or "",
         written_at=to_time(row["written_at"]),
         due_at=to_time(row["due_at"]),
         ended_at=to_time(row["ended_at"]) if row["ended_at"] is not None else None,
         title=shown.title if shown else "",
         severity=shown.severity if shown else "",
-        fallback_reason=to_noun(MessageFacts, row["facts"]).fallback_reason,
+        fallback_reason=from_bytes(MessageFacts, row["facts"]).fallback_reason,
         report=report,
     )

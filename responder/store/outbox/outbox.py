@@ -21,10 +21,11 @@ _NEVER = float("inf")
 _HELD_UP = (
     select(messages.c.id)
     .where(
-        messages.c.stream == bindparam("of"),
+        messages.c.ordering_key == bindparam("of"),
         messages.c.channel == bindparam("to"),
         WAITING,
-        messages.c.rank + 0 > bindparam("best"),  # + 0 keeps SQLite from scanning all waiting messages of a lower rank
+        messages.c.priority + 0
+        > bindparam("best"),  # + 0 keeps SQLite from scanning all waiting messages of a lower rank
     )
     .with_for_update(skip_locked=True)
     .cte("held_up")
@@ -33,61 +34,65 @@ _UNTRIED = and_(messages.c.enrich, messages.c.attempt == 0, messages.c.due_at > 
 _LIFT = (
     update(messages)
     .where(messages.c.id.in_(select(_HELD_UP.c.id)))
-    .values(rank=bindparam("best"), due_at=case((_UNTRIED, bindparam("within", type_=Float)), else_=messages.c.due_at))
+    .values(
+        priority=bindparam("best"), due_at=case((_UNTRIED, bindparam("within", type_=Float)), else_=messages.c.due_at)
+    )
 )
 
 
-def write(connection: Connection, drafts: Iterable[OutboxMessage], now: datetime) -> None:
+def write(connection: Connection, new_messages: Iterable[OutboxMessage], now: datetime) -> None:
     """Add messages, in order. Nothing is sent before ``due_at``, and nothing is waited for after it."""
-    drafts = _unhindered(drafts)
+    new_messages = _unhindered(new_messages)
     rows = [
         {
-            "incident": draft.incident,
-            "stream": draft.stream,
-            "channel": draft.channel,
-            "step": draft.step,
-            "rank": draft.rank,
+            "incident": message.incident,
+            "ordering_key": message.ordering_key,
+            "channel": message.channel,
+            "step": message.step,
+            "priority": message.priority,
             "state": "waiting",
-            "due_at": to_seconds(draft.due_at),
-            "enrich": draft.enrich,
-            "plain": False,
+            "due_at": to_seconds(message.due_at),
+            "enrich": message.enrich,
+            "minimal": False,
             "attempt": 0,
             "claimed_until": 0.0,
-            "facts": to_bytes(draft.facts),
+            "facts": to_bytes(message.facts),
             "written_at": to_seconds(now),
-            "moment": draft.moment.value,
-            "origin": draft.origin,
+            "kind": message.kind.value,
+            "replaces": message.replaces,
         }
-        for draft in drafts
+        for message in new_messages
     ]
     if rows:
-        connection.execute(_LIFT, _lifts(drafts))
+        connection.execute(_LIFT, _lifts(new_messages))
         connection.execute(insert(messages), rows)
-        notifications.tell(connection, notifications.MESSAGES)
+        notifications.notify(connection, notifications.MESSAGES)
 
 
-def _unhindered(drafts: Iterable[OutboxMessage]) -> list[OutboxMessage]:
+def _unhindered(new_messages: Iterable[OutboxMessage]) -> list[OutboxMessage]:
     """Return the drafts, each with at least the rank of a later one of its stream and channel."""
     worst: dict[tuple[str, str], OutboxMessage] = {}
     found = []
-    for draft in reversed(list(drafts)):
-        key = draft.stream, draft.channel
+    for message in reversed(list(new_messages)):
+        key = message.ordering_key, message.channel
         behind = worst.get(key)
-        if behind is not None and behind.rank < draft.rank:
-            due_at = min(draft.due_at, behind.within) if draft.enrich and behind.within else draft.due_at
-            found.append(replace(draft, rank=behind.rank, due_at=due_at))
+        if behind is not None and behind.priority < message.priority:
+            due_at = min(message.due_at, behind.within) if message.enrich and behind.within else message.due_at
+            found.append(replace(message, priority=behind.priority, due_at=due_at))
         else:
-            worst[key] = draft
-            found.append(draft)
+            worst[key] = message
+            found.append(message)
     return found[::-1]
 
 
-def _lifts(drafts: Iterable[OutboxMessage]) -> list[dict[str, Any]]:
+def _lifts(new_messages: Iterable[OutboxMessage]) -> list[dict[str, Any]]:
     """Return, by stream and channel, the worst rank and the earliest ``within``, for messages before the drafts."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for draft in drafts:
-        own = {"best": draft.rank, "within": to_seconds(draft.within) if draft.within else _NEVER}
-        known = found.setdefault((draft.stream, draft.channel), {"of": draft.stream, "to": draft.channel, **own})
+    for message in new_messages:
+        own = {"best": message.priority, "within": to_seconds(message.within) if message.within else _NEVER}
+        known = found.setdefault(
+            (message.ordering_key, message.channel), {"of": message.ordering_key, "to": message.channel, **own}
+        )
         known |= {name: min(value, known[name]) for name, value in own.items()}
     return list(found.values())
 
@@ -118,21 +123,21 @@ _RELEASED = (
     .values(due_at=bindparam("at"), enrich=False)
     .returning(messages.c.channel)
 )
-_RANKED = _RELEASED.values(rank=bindparam("now_ranks"))
+_RANKED = _RELEASED.values(priority=bindparam("now_ranks"))
 
 
-def release(connection: Connection, incident: str, now: datetime, rank: int | None = None) -> frozenset[str]:
+def release(connection: Connection, incident: str, now: datetime, priority: int | None = None) -> frozenset[str]:
     """Make the pages of an incident that wait for its diagnosis due now.
 
-    ``rank`` is that of a changed severity. Returns the channels of these pages; on the others the page is already sent,
-    and the findings are late.
+    ``priority`` is that of a changed severity. Returns the channels of these pages; on the others the page is already
+    sent, and the findings are late.
     """
     values: dict[str, Any] = {"of": incident, "at": to_seconds(now)}
-    if rank is None:
+    if priority is None:
         reached = frozenset(connection.execute(_RELEASED, values).scalars())
     else:
-        reached = frozenset(connection.execute(_RANKED, {**values, "now_ranks": rank}).scalars())
-    notifications.tell(connection, notifications.MESSAGES)
+        reached = frozenset(connection.execute(_RANKED, {**values, "now_ranks": priority}).scalars())
+    notifications.notify(connection, notifications.MESSAGES)
     return reached
 
 
@@ -146,33 +151,39 @@ def _finish(connection: Connection, ours: ColumnElement[bool], **values: Any) ->
     return bool(connection.execute(update(messages).where(ours, WAITING).values(claimed_until=0.0, **values)).rowcount)
 
 
-def _held(letter: ClaimedMessage | OutboxRow) -> ColumnElement[bool]:
-    """The condition that the claim of ``letter`` is the newest one on its message."""
-    return and_(messages.c.id == letter.id, messages.c.attempt == letter.attempt)
+def _held(message: ClaimedMessage | OutboxRow) -> ColumnElement[bool]:
+    """The condition that the claim of ``message`` is the newest one on its message."""
+    return and_(messages.c.id == message.id, messages.c.attempt == message.attempt)
 
 
-def _report(letter: ClaimedMessage) -> dict[str, bytes]:
+def _report(message: ClaimedMessage) -> dict[str, bytes]:
     """Return the report as composed for this attempt; never the request, which contains keys."""
-    return {"report": to_bytes(letter.report)}
+    return {"report": to_bytes(message.report)}
 
 
-def sent(connection: Connection, letter: ClaimedMessage, ref: Mapping[str, str], now: datetime) -> bool:
+def sent(connection: Connection, message: ClaimedMessage, ref: Mapping[str, str], now: datetime) -> bool:
     """Mark as accepted, even if another process has claimed the message. Returns False if it already was marked."""
     kept = to_bytes(dict(ref)) if ref else None
-    ours = messages.c.id == letter.id
-    return _finish(connection, ours, state="sent", ref=kept, error=None, **_report(letter), ended_at=to_seconds(now))
+    ours = messages.c.id == message.id
+    return _finish(connection, ours, state="sent", ref=kept, error=None, **_report(message), ended_at=to_seconds(now))
 
 
 def renew(connection: Connection, held: Iterable[OutboxRow], until: datetime) -> None:
     """Renew the leases."""
-    ours = or_(*(_held(letter) for letter in held))
+    ours = or_(*(_held(message) for message in held))
     connection.execute(update(messages).where(WAITING, ours).values(claimed_until=to_seconds(until)))
 
 
-def again(connection: Connection, letter: ClaimedMessage, at: datetime, reason: str, *, plain: bool) -> bool:
-    """Schedule a retry at ``at``; ``plain`` selects the minimal form."""
+def again(connection: Connection, message: ClaimedMessage, at: datetime, reason: str, *, minimal: bool) -> bool:
+    """Schedule a retry at ``at``; ``minimal`` selects the minimal form."""
     return _finish(
-        connection, _held(letter), due_at=to_seconds(at), error=reason, plain=plain, enrich=False, **_report(letter)
+        connection,
+        _held(message),
+        due_at=to_seconds(at),
+        error=reason,
+        minimal=minimal,
+        enrich=False,
+        **_report(message),
     )
 
 
@@ -183,6 +194,6 @@ def retry_now(connection: Connection, channel: str, now: datetime) -> None:
     connection.execute(update(messages).where(messages.c.id.in_(free.scalar_subquery())).values(due_at=to_seconds(now)))
 
 
-def dead(connection: Connection, letter: ClaimedMessage, reason: str, now: datetime) -> bool:
+def dead(connection: Connection, message: ClaimedMessage, reason: str, now: datetime) -> bool:
     """Give up: the message is kept, counted and listed, and only an operator can resend it."""
-    return _finish(connection, _held(letter), state="dead", error=reason, **_report(letter), ended_at=to_seconds(now))
+    return _finish(connection, _held(message), state="dead", error=reason, **_report(message), ended_at=to_seconds(now))

@@ -11,20 +11,20 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, sel
 from responder.model.content import DecisionRecord
 from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind
-from responder.store.outbox.claims import draft_of
-from responder.store.schema.serialization import to_noun, to_time
-from responder.store.schema.tables import WAITING, contents, incidents, lanes, messages
+from responder.store.outbox.claims import message_of
+from responder.store.schema.serialization import from_bytes, to_time
+from responder.store.schema.tables import WAITING, channel_states, contents, incidents, messages
 
 _MOST = 100
 
 _stand_in = messages.alias("stand_in")
-_ANSWERED_FOR = exists().where(_stand_in.c.origin == messages.c.id)
+_ANSWERED_FOR = exists().where(_stand_in.c.replaces == messages.c.id)
 _BEGINNINGS = (MessageKind.START.value, MessageKind.AGAIN.value)
 # A first message may have several steps on one channel, such as its details: the first step is the page.
 _SAID_BEFORE = exists().where(
     _stand_in.c.incident == messages.c.incident,
     _stand_in.c.channel == messages.c.channel,
-    _stand_in.c.moment == messages.c.moment,
+    _stand_in.c.kind == messages.c.kind,
     _stand_in.c.written_at == messages.c.written_at,
     _stand_in.c.id < messages.c.id,
 )
@@ -40,7 +40,7 @@ class UndeliveredMessage:
 
     id: int
     dead: bool
-    draft: OutboxMessage
+    message: OutboxMessage
     decision: DecisionRecord | None
     written_at: datetime
     error: str
@@ -55,9 +55,9 @@ def pages(
     Excludes pages that were not attempted yet on a working channel. First messages on other channels are included if
     they are dead, except on the ``last`` channels, which have no fallback.
     """
-    troubled = or_(messages.c.error.is_not(None), lanes.c.failing_since.is_not(None))
+    troubled = or_(messages.c.error.is_not(None), channel_states.c.failing_since.is_not(None))
     of_pagers = _of_pagers(pagers, stations)
-    unread = and_(messages.c.channel.not_in(list(last)), messages.c.moment.in_(_BEGINNINGS), ~_SAID_BEFORE)
+    unread = and_(messages.c.channel.not_in(list(last)), messages.c.kind.in_(_BEGINNINGS), ~_SAID_BEFORE)
     dead = _looked_for(or_(of_pagers, unread), messages.c.state == "dead")
     waiting = _looked_for(of_pagers, and_(WAITING, troubled))
     rows = [row for statement in (dead, waiting) for row in connection.execute(statement).mappings()]
@@ -65,31 +65,31 @@ def pages(
         UndeliveredMessage(
             id=row["id"],
             dead=row["state"] == "dead",
-            draft=draft_of(row),
-            decision=to_noun(DecisionRecord, row["decision"]) if row["decision"] else None,
+            message=message_of(row),
+            decision=from_bytes(DecisionRecord, row["decision"]) if row["decision"] else None,
             written_at=to_time(row["written_at"]),
             error=row["error"] or "",
             failing_since=to_time(row["failing_since"]) if row["failing_since"] is not None else None,
         )
         for row in rows
     ]
-    return sorted(found, key=lambda page: (page.draft.rank, page.written_at, page.id))[:_MOST]
+    return sorted(found, key=lambda page: (page.message.priority, page.written_at, page.id))[:_MOST]
 
 
 def _of_pagers(pagers: Collection[str], stations: Collection[str]) -> ColumnElement[bool]:
     return or_(
-        and_(messages.c.channel.in_(list(pagers)), messages.c.moment.in_(_BEGINNINGS)),
-        and_(messages.c.channel.in_(list(stations)), messages.c.moment == MessageKind.FALLBACK.value),
+        and_(messages.c.channel.in_(list(pagers)), messages.c.kind.in_(_BEGINNINGS)),
+        and_(messages.c.channel.in_(list(stations)), messages.c.kind == MessageKind.FALLBACK.value),
     )
 
 
 def _looked_for(is_page: ColumnElement[bool], state: ColumnElement[bool]) -> Select[tuple[object, ...]]:
     return (
-        select(messages, lanes.c.failing_since, contents.c.decision)
-        .join(lanes, lanes.c.channel == messages.c.channel, isouter=True)
+        select(messages, channel_states.c.failing_since, contents.c.decision)
+        .join(channel_states, channel_states.c.channel == messages.c.channel, isouter=True)
         .join(contents, contents.c.incident == messages.c.incident, isouter=True)
         .where(state, is_page, ~_ANSWERED_FOR, ~_OVER)
-        .order_by(messages.c.rank, messages.c.written_at, messages.c.id)
+        .order_by(messages.c.priority, messages.c.written_at, messages.c.id)
         .limit(_MOST)
     )
 
@@ -99,7 +99,7 @@ class UnresolvedPage:
     """A resolve that a pager rejected although it had accepted the page. ``error`` is the vendor's reason."""
 
     id: int
-    draft: OutboxMessage
+    message: OutboxMessage
     error: str
 
 
@@ -109,14 +109,16 @@ def unclosed(connection: Connection, pagers: Collection[str]) -> list[Unresolved
         _stand_in.c.incident == messages.c.incident,
         _stand_in.c.channel == messages.c.channel,
         _stand_in.c.state == "sent",
-        _stand_in.c.moment.in_((*_BEGINNINGS, MessageKind.FALLBACK.value)),
+        _stand_in.c.kind.in_((*_BEGINNINGS, MessageKind.FALLBACK.value)),
     )
     open_again = exists().where(incidents.c.id == messages.c.incident, incidents.c.open)
-    ended = and_(messages.c.moment == MessageKind.RESOLUTION.value, messages.c.channel.in_(list(pagers)))
+    ended = and_(messages.c.kind == MessageKind.RESOLUTION.value, messages.c.channel.in_(list(pagers)))
     rows = connection.execute(
         select(messages)
         .where(messages.c.state == "dead", ended, begun, ~open_again, ~_ANSWERED_FOR)
         .order_by(messages.c.id)
         .limit(_MOST)
     ).mappings()
-    return [UnresolvedPage(id=row["id"], draft=draft_of(row), error=row["error"] or "no reason given") for row in rows]
+    return [
+        UnresolvedPage(id=row["id"], message=message_of(row), error=row["error"] or "no reason given") for row in rows
+    ]

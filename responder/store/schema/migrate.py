@@ -9,6 +9,8 @@ from sqlalchemy import Connection, inspect, text
 from responder.store.database import Database, StoreError
 from responder.store.schema.tables import HEAD, metadata
 
+#: Names that earlier migrations create before a later one renames or drops them.
+FORMER_TABLES = ("deliveries", "bodies", "studies", "lanes", "tallies")
 _ELSEWHERE = "set RESPONDER_DATABASE_URL as for the service; `responder serve` creates one at its first start"
 
 
@@ -19,7 +21,7 @@ def migrate(database: Database) -> None:
     with database.migrating() as connection:
         found = revision(connection)
         if found is None:
-            refuse_strangers(connection, database.name)
+            refuse_foreign_tables(connection, database.name)
         if found != HEAD:
             _upgrade(connection, database.name, found)
 
@@ -37,7 +39,7 @@ def require(database: Database) -> None:
     with database.read() as connection:
         found = revision(connection)
         if found is None:
-            refuse_strangers(connection, database.name)
+            refuse_foreign_tables(connection, database.name)
     if found is None:
         raise StoreError(f"the database {database.name} has no tables of responder: {_ELSEWHERE}")
     if found > HEAD:  # numbered: a later schema, or that of another program, cannot be migrated
@@ -56,9 +58,9 @@ def revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def refuse_strangers(connection: Connection, name: str) -> None:
+def refuse_foreign_tables(connection: Connection, name: str) -> None:
     """Raise StoreError if another program's tables would collide with those of responder."""
-    taken = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
+    taken = sorted(set(inspect(connection).get_table_names()) & {*metadata.tables, *FORMER_TABLES})
     if taken:
         raise StoreError(
             f"the database {name} has a table {taken[0]} that responder did not create: name another in "

@@ -20,7 +20,7 @@ def to_bytes(noun: object) -> bytes:
     return msgspec.json.encode(noun)
 
 
-def to_noun(kind: type[_Noun], data: bytes) -> _Noun:
+def from_bytes(kind: type[_Noun], data: bytes) -> _Noun:
     """Return the value that ``to_bytes`` wrote; fields added since then have their defaults."""
     decoder = _DECODERS.get(kind)
     if decoder is None:

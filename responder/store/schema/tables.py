@@ -17,14 +17,14 @@ from sqlalchemy import (
 )
 
 #: The migration that this version needs; a database at it is not checked further.
-HEAD = "0004"
+HEAD = "0005"
 
 metadata = MetaData()
 
 _Id = BigInteger().with_variant(Integer(), "sqlite")
 
-deliveries = Table(
-    "deliveries",
+notifications = Table(
+    "notifications",
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=True),
     Column("received_at", Float, nullable=False),
@@ -34,13 +34,15 @@ deliveries = Table(
     Column("outcome", Text),
     sqlite_autoincrement=True,
 )
-Index("deliveries_new", deliveries.c.id, sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'"))
+Index(
+    "notifications_new", notifications.c.id, sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'")
+)
 
 # A table of its own, since marking a notification as decided rewrites its whole row.
-bodies = Table(
-    "bodies",
+payloads = Table(
+    "payloads",
     metadata,
-    Column("delivery", _Id, primary_key=True, autoincrement=False),
+    Column("notification", _Id, primary_key=True, autoincrement=False),
     Column("body", LargeBinary, nullable=False),
 )
 
@@ -74,18 +76,18 @@ incidents = Table(
     Column("opened_at", Float, nullable=False),
     Column("changed_at", Float, nullable=False),
     Column("resolved_at", Float),
-    Column("delivery", _Id, nullable=False),
+    Column("notification", _Id, nullable=False),
     Column("revision", Text, nullable=False),
     Column("alerts", LargeBinary, nullable=False),
     Column("flaps", Integer, nullable=False, server_default="0"),
-    Column("hold", Text, nullable=False, server_default=""),
-    Column("held_until", Float),
+    Column("resolve_reason", Text, nullable=False, server_default=""),
+    Column("resolve_at", Float),
     Column("review_at", Float),
     Column("reopened_at", Float),
     Column("silenced", Text, nullable=False, server_default=""),
     Column("gone_since", Float),
     Column("digest", Text, nullable=False, server_default=""),
-    Column("found", LargeBinary),
+    Column("severity_override", LargeBinary),
     Column("gathered", LargeBinary),
 )
 Index("incidents_latest", incidents.c.dedup_key, incidents.c.opened_at)
@@ -139,14 +141,14 @@ messages = Table(
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=True),
     Column("incident", Text, nullable=False),
-    Column("stream", Text, nullable=False),
+    Column("ordering_key", Text, nullable=False),
     Column("channel", Text, nullable=False),
     Column("step", Text, nullable=False),
-    Column("rank", Integer, nullable=False),
+    Column("priority", Integer, nullable=False),
     Column("state", Text, nullable=False),  # waiting, sent, dead, merged, withdrawn
     Column("due_at", Float, nullable=False),
     Column("enrich", Boolean, nullable=False),
-    Column("plain", Boolean, nullable=False),
+    Column("minimal", Boolean, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("claimed_until", Float, nullable=False),
     Column("facts", LargeBinary, nullable=False),
@@ -155,9 +157,9 @@ messages = Table(
     Column("error", Text),
     Column("written_at", Float, nullable=False),
     Column("ended_at", Float),
-    Column("moment", Text, nullable=False, server_default=""),
+    Column("kind", Text, nullable=False, server_default=""),
     Column("merged_into", _Id),  # the newer message that took over
-    Column("origin", _Id),  # the message that this one is the fallback of
+    Column("replaces", _Id),  # the message that this one is the fallback of
     sqlite_autoincrement=True,
 )
 #: Messages that are not sent, dead or merged.
@@ -165,7 +167,7 @@ WAITING = messages.c.state == "waiting"
 Index(
     "messages_due",
     messages.c.channel,
-    messages.c.rank,
+    messages.c.priority,
     messages.c.due_at,
     messages.c.id,
     sqlite_where=text("state = 'waiting'"),
@@ -173,7 +175,7 @@ Index(
 )
 Index(
     "messages_order",
-    messages.c.stream,
+    messages.c.ordering_key,
     messages.c.channel,
     messages.c.id,
     sqlite_where=text("state = 'waiting'"),
@@ -181,22 +183,22 @@ Index(
 )
 Index("messages_dead", messages.c.id, sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'"))
 Index(
-    "messages_origin",
-    messages.c.origin,
+    "messages_replaces",
+    messages.c.replaces,
     unique=True,
-    sqlite_where=text("origin IS NOT NULL"),
-    postgresql_where=text("origin IS NOT NULL"),
+    sqlite_where=text("replaces IS NOT NULL"),
+    postgresql_where=text("replaces IS NOT NULL"),
 )
 Index("messages_of_incident", messages.c.incident, messages.c.channel, messages.c.id)
 
-studies = Table(
-    "studies",
+diagnoses = Table(
+    "diagnoses",
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=True),
     Column("incident", Text, nullable=False),
     Column("state", Text, nullable=False),  # waiting, done
     Column("due_at", Float, nullable=False),
-    Column("work", LargeBinary, nullable=False),
+    Column("request", LargeBinary, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("claimed_until", Float, nullable=False),
     Column("written_at", Float, nullable=False),
@@ -204,13 +206,13 @@ studies = Table(
     sqlite_autoincrement=True,
 )
 #: Diagnoses that are not done.
-UNFINISHED = studies.c.state == "waiting"
-Index("studies_of_incident", studies.c.incident, studies.c.id)
+UNFINISHED = diagnoses.c.state == "waiting"
+Index("diagnoses_of_incident", diagnoses.c.incident, diagnoses.c.id)
 Index(
-    "studies_waiting",
-    studies.c.due_at,
-    studies.c.claimed_until,
-    studies.c.attempt,
+    "diagnoses_waiting",
+    diagnoses.c.due_at,
+    diagnoses.c.claimed_until,
+    diagnoses.c.attempt,
     sqlite_where=text("state = 'waiting'"),
     postgresql_where=text("state = 'waiting'"),
 )
@@ -238,8 +240,8 @@ timers = Table(
     Column("due_at", Float, nullable=False),
 )
 
-lanes = Table(
-    "lanes",
+channel_states = Table(
+    "channel_states",
     metadata,
     Column("channel", Text, primary_key=True),
     Column("full_at", Float, nullable=False),

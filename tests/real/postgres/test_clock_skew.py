@@ -22,7 +22,7 @@ def test_setting_the_clock_right_waits_for_nobody(
     write(database, clock, due_in=8)
     write(database, clock, due_in=8, channel="slack")
     clock.put_back(HOUR)
-    with database.work() as sending:
+    with database.transaction() as sending:
         sending.execute(select(messages.c.id).where(messages.c.channel == "slack").with_for_update())
         assert watch.step() == SOON
         assert due_in(database, clock, "pagerduty") == 0

@@ -105,12 +105,12 @@ def test_a_turn_whose_connection_dies_writes_nothing(database: Database, own: Po
         batch = inbox.take(connection, 10)
 
     def decide_late() -> None:
-        with database.alone("triage") as turn:
-            assert turn
+        with database.alone("triage") as adjustment:
+            assert adjustment
             own.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'")
             with database.alone("triage") as another:
                 assert another, "the turn is free at once"
-            with turn.work() as connection:
+            with adjustment.transaction() as connection:
                 inbox.settle(connection, [(batch[0].id, "decided", None, "")])
 
     with pytest.raises(StoreError, match="terminat"):
@@ -160,14 +160,14 @@ def test_news_of_a_commit_reaches_the_other_replica_at_once(database: Database, 
     Inbox(database).keep(b"{}", "", NOW)
     began = time.monotonic()
     listener.step()
-    assert heard == ["deliveries"]
+    assert heard == ["notifications"]
     assert time.monotonic() - began < 0.4
     own.restart()
     with pytest.raises(StoreError):
         listener.step()
     heard.clear()
     listener.step()
-    assert heard == ["deliveries", "messages", "studies"], "something may have been missed meanwhile"
+    assert heard == ["notifications", "messages", "diagnoses"], "something may have been missed meanwhile"
     listener.close()
 
 

@@ -91,7 +91,7 @@ def test_two_replicas_open_one_incident_and_send_one_page(pair: Pair) -> None:
         for thread in threads:
             thread.join()
         until(pair.pagerduty.open)
-        until(lambda: pair.rows("SELECT state FROM deliveries") == [("decided",)] * 2)
+        until(lambda: pair.rows("SELECT state FROM notifications") == [("decided",)] * 2)
         until(pair.all_is_told)
     assert answers == [202, 202]
     assert pair.rows("SELECT count(*) FROM incidents") == [(1,)]
@@ -116,7 +116,7 @@ def test_a_killed_replica_is_replaced_by_the_other_within_seconds(pair: Pair) ->
         os.killpg(second.process.pid, signal.SIGSTOP)
         until(lambda: pair.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)])
         assert pair.stages[0].post(example("service-down")).status == 202
-        until(lambda: pair.rows("SELECT 1 FROM studies WHERE state = 'waiting'"))
+        until(lambda: pair.rows("SELECT 1 FROM diagnoses WHERE state = 'waiting'"))
         pair.butterfly.set("plato", butterfly.down())
         first.kill()
         os.killpg(second.process.pid, signal.SIGCONT)
@@ -164,11 +164,11 @@ def test_postgresql_restarted_under_load_loses_no_acknowledged_delivery(pair: Pa
         stopping.set()
         for thread in threads:
             thread.join()
-        until(lambda: pair.rows("SELECT DISTINCT state FROM deliveries") == [("decided",)], 60)
+        until(lambda: pair.rows("SELECT DISTINCT state FROM notifications") == [("decided",)], 60)
         until(pair.all_is_told, 60)
         assert first.running
         assert second.running
-    kept = {json.loads(bytes(body))["groupKey"].partition("{")[0] for (body,) in pair.rows("SELECT body FROM bodies")}  # type: ignore[call-overload]
+    kept = {json.loads(bytes(body))["groupKey"].partition("{")[0] for (body,) in pair.rows("SELECT body FROM payloads")}  # type: ignore[call-overload]
     assert accepted <= kept
     assert pair.rows("SELECT count(*), count(DISTINCT dedup_key) FROM incidents") == [(len(kept), len(kept))]
     assert len(pair.pagerduty.open()) == len(kept)

@@ -37,7 +37,7 @@ def test_stats_shows_every_table_and_how_full_it_is(database: Database, database
     Inbox(database).keep(b"{}", "", NOW)
     shown = run(database_url, "stats")
     assert shown.exit_code == 0
-    (line,) = (line for line in shown.output.splitlines() if line.startswith("deliveries"))
+    (line,) = (line for line in shown.output.splitlines() if line.startswith("notifications"))
     assert line.split()[1] == "2"
     assert f"{LONG_AGO:%Y-%m-%d %H:%M:%SZ}" in line
     assert "1 decided, 1 new" in line
@@ -54,7 +54,7 @@ def test_stats_can_be_read_by_programs(database: Database, database_url: str) ->
     assert found["files"] > 0
     assert tables["incidents"]["states"] == {"open": 1}
     assert (tables["floods"]["rows"], tables["floods"]["states"]) == (1, {})
-    assert tables["bodies"]["bytes"] >= 5000
+    assert tables["payloads"]["bytes"] >= 5000
 
 
 def test_prune_shows_first_and_then_does_the_same(database: Database, database_url: str) -> None:

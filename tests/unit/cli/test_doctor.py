@@ -172,7 +172,7 @@ class Wire:
         """200 with the date."""
         return Response(200, b"", {"date": self._date})
 
-    ask = send
+    query = send
 
 
 def a_patient(wire: object, clock: HandClock | None = None) -> DoctorContext:

@@ -108,7 +108,7 @@ def test_words_that_no_map_has_are_counted_and_named(tmp_path: Path, counted: Co
     [before] = severity_words(patient)
     assert before.level is Level.SKIPPED
     assert patient.book is not None
-    desk = bootstrap.desk(settings, patient.book, bootstrap.shown_channels(settings))
+    context = bootstrap.context(settings, patient.book, bootstrap.shown_channels(settings))
     body = json.loads((root / "examples" / "alerts" / "unknown-alert.json").read_text())
     bootstrap.prepare_store(settings)
     with bootstrap.database(settings) as opened:
@@ -117,7 +117,7 @@ def test_words_that_no_map_has_are_counted_and_named(tmp_path: Path, counted: Co
             alert["labels"]["severity"] = word
             Inbox(opened).keep(json.dumps({**body, "alerts": [alert]}).encode(), "", HandClock().now())
         Inbox(opened).keep(b"not JSON", "", HandClock().now())
-        TriageWorker(opened, lambda: desk, HandClock(), lambda _begun, _told: None, lambda: 0).step()
+        TriageWorker(opened, lambda: context, HandClock(), lambda _opened_incident, _told: None, lambda: 0).step()
     [found] = severity_words(patient)
     assert found.level is Level.WARN
     assert found.what == 'severity="purple" is not understood: P2 by the rule unknown (2 alerts)'

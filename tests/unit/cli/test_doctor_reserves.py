@@ -181,11 +181,11 @@ def test_a_mail_server_is_proved_without_a_mail(authority: Authority, context: s
     """Address, certificate and password of the mail server are known to be right before the night they are needed."""
     login: dict[str, Any] = {"smtp_user": "responder", "smtp_password": Secret(PASSWORD)}
     with MailStandIn(tls=context, login=("responder", PASSWORD)) as server:
-        [well] = checked("smtp", mails(server, authority, **login))
+        [healthy] = checked("smtp", mails(server, authority, **login))
         [stranger] = checked("smtp", mails(server, None, **login))
         [wrong] = checked("smtp", mails(server, authority, **login | {"smtp_password": Secret("another-one")}))
         assert server.mails == []
-    assert (well.level, "over verified TLS and accepts the login" in well.what) == (Level.OK, True), well
+    assert (healthy.level, "over verified TLS and accepts the login" in healthy.what) == (Level.OK, True), healthy
     assert (stranger.level, "TLS" in stranger.what) == (Level.BAD, True), stranger
     assert (wrong.level, "wrong user or password" in wrong.what) == (Level.BAD, True), wrong
     assert "another-one" not in wrong.what

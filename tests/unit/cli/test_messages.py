@@ -48,7 +48,7 @@ class Office:
 
     def write(self, **changes: Any) -> None:
         """A message that waits."""
-        usual = a_draft(incident="INC-1", stream="key")
+        usual = a_draft(incident="INC-1", ordering_key="key")
         with self.database.write() as connection:
             incidents.save_contents(connection, [replace(a_content(), incident="INC-1")], (), NOW)
             outbox.write(connection, [replace(usual, **changes)], NOW)
@@ -56,11 +56,11 @@ class Office:
     def end(self, *, dead: bool = True) -> None:
         """Try all that waits once: given up, or accepted."""
         with self.database.write() as connection:
-            for letter in claimed(connection, claims.ChannelQueue((), rest=True), LATER, LATER, 10):
+            for message in claimed(connection, claims.ChannelQueue((), rest=True), LATER, LATER, 10):
                 if dead:
-                    outbox.dead(connection, letter, "HTTP 400: Invalid routing key", NOW)
+                    outbox.dead(connection, message, "HTTP 400: Invalid routing key", NOW)
                 else:
-                    outbox.sent(connection, letter, {}, NOW)
+                    outbox.sent(connection, message, {}, NOW)
 
     def state(self, number: int) -> str:
         """State of a message."""
@@ -80,7 +80,7 @@ def test_what_was_given_up_is_listed_with_its_reason(office: Office) -> None:
     """One command lists the messages that were not sent, and the reasons."""
     office.write()
     office.end()
-    office.write(stream="other", incident="INC-2")
+    office.write(ordering_key="other", incident="INC-2")
     done = office.run("messages", "list", "--state", "dead")
     assert done.exit_code == 0, done.output
     head, line = done.stdout.splitlines()
@@ -162,7 +162,7 @@ def test_what_is_over_is_not_opened_again(office: Office) -> None:
     """Resending a page of a resolved incident would leave it open; this needs an explicit option."""
     office.write()
     office.end()
-    office.write(step="resolve", moment=MessageKind.RESOLUTION)
+    office.write(step="resolve", kind=MessageKind.RESOLUTION)
     office.end(dead=False)
     refused = office.run("messages", "resend", "--all-dead")
     assert refused.exit_code == 1
@@ -176,12 +176,12 @@ def test_all_that_was_given_up_is_sent_again_in_order(office: Office) -> None:
     """A page and its end that were both refused: the end still follows the page."""
     office.write()
     office.end()
-    office.write(step="resolve", moment=MessageKind.RESOLUTION)
+    office.write(step="resolve", kind=MessageKind.RESOLUTION)
     office.end()
     assert office.run("messages", "resend", "--all-dead").exit_code == 0
     with office.database.write() as connection:
         (first,) = claims.claim(connection, claims.ChannelQueue((), rest=True), LATER, LATER, 10)
-    assert first.draft.step == "trigger"
+    assert first.message.step == "trigger"
 
 
 @pytest.mark.parametrize("arguments", [("resend",), ("resend", "1", "--all-dead"), ("show",), ("show", "x")])

@@ -20,9 +20,9 @@ FIRING = to_bytes(a_body(alerts=[an_alert(labels=LABELS)]))
 OVER = to_bytes(a_body(alerts=[an_alert(labels=LABELS, status="resolved", endsAt="2026-11-23T10:00:00Z")]))
 
 
-def element(body: bytes, **desk: object) -> dict[str, object]:
+def element(body: bytes, **context: object) -> dict[str, object]:
     """The JSON element of a payload."""
-    shown = preview(Sample("x.json", body), a_desk(**desk), NOW, None, explain=True)  # type: ignore[arg-type]
+    shown = preview(Sample("x.json", body), a_desk(**context), NOW, None, explain=True)  # type: ignore[arg-type]
     found: dict[str, object] = json.loads(as_json(shown, explain=True))
     return found
 
@@ -78,20 +78,20 @@ def test_a_bad_body_is_a_problem_with_its_field() -> None:
 def test_probes_really_run_when_asked_for() -> None:
     """With --probe the answers are in the list and in the messages."""
 
-    def look(asks: tuple[ProbeQuestion, ...]) -> tuple[Finding, ...]:
+    def run(questions: tuple[ProbeQuestion, ...]) -> tuple[Finding, ...]:
         return tuple(
             Finding(
-                probe=ask.probe,
-                kind=ask.kind,
-                target=ask.target,
+                probe=question.probe,
+                kind=question.kind,
+                target=question.target,
                 verdict=Verdict.BAD,
                 headline="plato: refused after 1 ms",
-                question=ask.question,
+                query=question.query,
             )
-            for ask in asks
+            for question in questions
         )
 
-    shown = json.loads(as_json(preview(Sample("x.json", FIRING), a_desk(), NOW, look), explain=False))
+    shown = json.loads(as_json(preview(Sample("x.json", FIRING), a_desk(), NOW, run), explain=False))
     assert shown["probes"][0]["verdict"] == "bad"
     assert "refused after 1 ms" in json.dumps(shown["pagerduty"])
 

@@ -23,10 +23,10 @@ ROOT = Path(__file__).parents[3]
 SECRET = "plato"  # a word that every line about a probe of this service would hold
 
 
-def overruns(ask: ProbeQuestion, *_: Any) -> Finding:
+def overruns(question: ProbeQuestion, *_: Any) -> Finding:
     """A look that does not heed its deadline."""
     time.sleep(1.0)
-    return answer(ask, Verdict.UNKNOWN, "far too late")
+    return answer(question, Verdict.UNKNOWN, "far too late")
 
 
 def breaks(*_: Any) -> NoReturn:
@@ -39,11 +39,11 @@ class Unruly:
     """A probe kind with the targets of the shipped kind and its own behaviour."""
 
     shipped: Any
-    look: Callable[..., Any]
+    run: Callable[..., Any]
 
-    def asks(self, *given: Any) -> tuple[ProbeQuestion, ...]:
+    def questions(self, *given: Any) -> tuple[ProbeQuestion, ...]:
         """The targets of the shipped kind."""
-        found: tuple[ProbeQuestion, ...] = self.shipped.asks(*given)
+        found: tuple[ProbeQuestion, ...] = self.shipped.questions(*given)
         return found
 
     def __getattr__(self, name: str) -> Any:
@@ -58,7 +58,7 @@ def _plain_log() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_plain_log")
 @pytest.mark.parametrize(
-    ("command", "look", "event"),
+    ("command", "run", "event"),
     [
         (("health", "--timeout", "0.2"), overruns, "probe given up"),
         (("dry-run", "--probe", str(ROOT / "examples/alerts/service-down.json")), breaks, "probe failed"),
@@ -67,11 +67,11 @@ def _plain_log() -> Iterator[None]:
     ids=("health", "dry-run", "doctor"),
 )
 def test_a_probe_that_misbehaves_leaves_the_output_readable(
-    monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], look: Callable[..., Any], event: str
+    monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], run: Callable[..., Any], event: str
 ) -> None:
     """A script that reads the JSON is not broken by what is logged beside it, and the log shows no secret."""
     for name, shipped in list(PROBES.items()):
-        monkeypatch.setitem(PROBES, name, Unruly(shipped, look))
+        monkeypatch.setitem(PROBES, name, Unruly(shipped, run))
     env = {
         "RESPONDER_RULES": str(ROOT / "rules"),
         "RESPONDER_RUNBOOKS": str(ROOT / "runbooks"),

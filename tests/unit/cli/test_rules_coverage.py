@@ -281,12 +281,12 @@ def test_pages_are_asked_for_only_when_wanted(tmp_path: Path) -> None:
         urls.append("http://127.0.0.1:1/nobody")
         rules = [{"alert": f"A{n}", "expr": "x", "annotations": {"runbook_url": url}} for n, url in enumerate(urls)]
         (tmp_path / "a.yaml").write_text(json.dumps({"groups": [{"name": "a", "rules": rules}]}))
-        unasked = _json(str(tmp_path))
+        unused_answers = _json(str(tmp_path))
         assert server.asked == []
         found = _json(str(tmp_path), "--check-links")
         text = _coverage(str(tmp_path), "--check-links").output
         assert sorted(server.asked) == sorted(2 * ["/here", "/moved", "/gone", "/broken"])
-    assert unasked["summary"]["runbook_urls"]["unchecked"] == 6
+    assert unused_answers["summary"]["runbook_urls"]["unchecked"] == 6
     _adds_up(found)
     leads = [(each["runbook_url_leads"], each["runbook_url_why"]) for each in found["alerts"]]
     assert leads[:5] == [

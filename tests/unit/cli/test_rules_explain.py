@@ -18,7 +18,7 @@ from responder.engine.workers.triage import TriageWorker
 from responder.standins.server import Call, Reply, StandIn, as_json
 from responder.store.database import Database
 from responder.store.inbox.inbox import Inbox
-from responder.store.schema.tables import bodies, incidents
+from responder.store.schema.tables import incidents, payloads
 from tests.conftest import HandClock
 from tests.support.builders import NOW
 
@@ -175,14 +175,14 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("RESPONDER_DATABASE_URL", f"sqlite:///{tmp_path}/responder.db")
     settings = bootstrap.settings_from_environment()
     book = bootstrap.load_rules(str(ROOT / "rules"), str(ROOT / "runbooks"))
-    desk = bootstrap.desk(settings, book, bootstrap.shown_channels(settings))
+    context = bootstrap.context(settings, book, bootstrap.shown_channels(settings))
     firing = json.loads((ROOT / "examples" / "alerts" / "service-down.json").read_text())
     over = json.loads(json.dumps(firing).replace('"firing"', '"resolved"').replace("0001-01-01", "2026-11-23"))
     bootstrap.prepare_store(settings)
     with bootstrap.database(settings) as database:
         for body in (firing, firing, over):
             Inbox(database).keep(json.dumps(body).encode(), "prod-eu", NOW)
-        TriageWorker(database, lambda: desk, HandClock(), lambda _begun, _told: None, lambda: 0).step()
+        TriageWorker(database, lambda: context, HandClock(), lambda _opened_incident, _told: None, lambda: 0).step()
         with database.read() as connection:
             return str(connection.execute(select(incidents.c.id)).scalar_one())
 
@@ -211,7 +211,7 @@ def test_an_incident_that_is_not_there_is_told(opened: str, tmp_path: Path) -> N
     assert "no incident INC-NOPE in the database" in _explain("--incident", "INC-NOPE").stderr
     database = Database(f"sqlite:///{tmp_path}/responder.db")
     with database.write() as connection:
-        connection.execute(delete(bodies))
+        connection.execute(delete(payloads))
     database.close()
     gone = _explain("--incident", opened)
     assert gone.exit_code == 1
@@ -260,10 +260,10 @@ def test_a_label_in_the_place_of_a_file_is_understood() -> None:
 
 def test_a_finding_that_nobody_asks_for_is_a_problem() -> None:
     """A misspelt probe does not look like a finding without effect."""
-    unasked = _explain(*SHORT_OF_REPLICAS, "--finding", "replicas-redy=bad")
-    assert "the rule does not run replicas-redy" in unasked.output
-    assert "did you mean 'replicas-ready'?" in unasked.output
-    assert unasked.exit_code == 1
+    unused_answers = _explain(*SHORT_OF_REPLICAS, "--finding", "replicas-redy=bad")
+    assert "the rule does not run replicas-redy" in unused_answers.output
+    assert "did you mean 'replicas-ready'?" in unused_answers.output
+    assert unused_answers.exit_code == 1
     assert _explain(*SHORT_OF_REPLICAS, "--finding", "health=down").exit_code == 2
     assert _explain(*SHORT_OF_REPLICAS, "--at", "tonight").exit_code == 2
 

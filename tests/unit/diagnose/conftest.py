@@ -16,7 +16,7 @@ from responder.diagnose.contract import ProbeContext, ProbeTools
 from responder.diagnose.probes import PROBES
 from responder.model.clock import Deadline
 from responder.model.finding import Finding
-from responder.model.problem import Place
+from responder.model.problem import Position
 from responder.model.rule import ProbeSpec
 from responder.outgoing import Outgoing
 from tests.support.builders import a_service, a_subject
@@ -82,20 +82,20 @@ def tools() -> Iterator[ProbeTools]:
 
 
 @pytest.fixture
-def look(tools: ProbeTools) -> Look:
+def run(tools: ProbeTools) -> Look:
     """Ask all questions of one spec about a scene and give the findings."""
 
-    def ask(kind: str, spec: object, scene: ProbeContext) -> tuple[Finding, ...]:
-        asks = PROBES[kind].asks(a_probe(kind, spec), scene)
-        assert not any(each.skip for each in asks), asks
-        return tuple(PROBES[kind].look(each, Deadline(time.monotonic() + 5), tools) for each in asks)
+    def question(kind: str, spec: object, probe_context: ProbeContext) -> tuple[Finding, ...]:
+        questions = PROBES[kind].questions(a_probe(kind, spec), probe_context)
+        assert not any(each.skip for each in questions), questions
+        return tuple(PROBES[kind].run(each, Deadline(time.monotonic() + 5), tools) for each in questions)
 
-    return ask
+    return question
 
 
 def a_probe(kind: str, spec: object) -> ProbeSpec[Any]:
     """A probe of a rule file."""
-    return ProbeSpec(name="it", kind=kind, timeout=3.0, spec=spec, place=Place("rules/x.yaml", 1, 1))
+    return ProbeSpec(name="it", kind=kind, timeout=3.0, spec=spec, position=Position("rules/x.yaml", 1, 1))
 
 
 def a_scene(address: str = "127.0.0.1:1", **values: Any) -> ProbeContext:

@@ -9,14 +9,14 @@ from responder.diagnose.target_memory import FRESH, PAUSE, TIMES, AnswerCache, C
 from responder.model.finding import HEADLINE_LIMIT, Verdict
 from tests.support.builders import a_finding
 
-ASK = ProbeQuestion(probe="health", kind="http", target="plato", question="GET http://plato", timeout=3.0)
+ASK = ProbeQuestion(probe="health", kind="http", target="plato", query="GET http://plato", timeout=3.0)
 
 
 def blown() -> CircuitBreaker:
     """A breaker of a place that has just not answered often enough."""
     breaker = CircuitBreaker()
     for _ in range(TIMES):
-        assert breaker.ask("plato", 0.0)[1] == 0.0
+        assert breaker.permit("plato", 0.0)[1] == 0.0
         breaker.note("plato", answered=False, now=0.0)
     return breaker
 
@@ -24,19 +24,19 @@ def blown() -> CircuitBreaker:
 def test_after_several_silences_a_place_is_left_alone_for_a_while() -> None:
     """An open circuit reports the number of timeouts and the remaining pause."""
     breaker = blown()
-    assert breaker.ask("plato", 1.0) == (TIMES, PAUSE - 1.0)
-    assert breaker.ask("odyssey", 1.0) == (0, 0.0)
+    assert breaker.permit("plato", 1.0) == (TIMES, PAUSE - 1.0)
+    assert breaker.permit("odyssey", 1.0) == (0, 0.0)
 
 
 def test_one_question_tries_it_again() -> None:
     """After the pause a single probe is sent; the others wait for its result."""
     breaker = blown()
-    assert breaker.ask("plato", PAUSE)[1] == 0.0
-    assert breaker.ask("plato", PAUSE)[1] == PAUSE
+    assert breaker.permit("plato", PAUSE)[1] == 0.0
+    assert breaker.permit("plato", PAUSE)[1] == PAUSE
     breaker.note("plato", answered=False, now=PAUSE + 3)
-    assert breaker.ask("plato", PAUSE + 4) == (TIMES + 1, PAUSE - 1)
+    assert breaker.permit("plato", PAUSE + 4) == (TIMES + 1, PAUSE - 1)
     breaker.note("plato", answered=True, now=2 * PAUSE)
-    assert breaker.ask("plato", 2 * PAUSE) == (0, 0.0)
+    assert breaker.permit("plato", 2 * PAUSE) == (0, 0.0)
 
 
 def test_silences_must_come_in_a_row() -> None:
@@ -46,26 +46,26 @@ def test_silences_must_come_in_a_row() -> None:
         breaker.note("plato", answered=False, now=0.0)
     breaker.note("plato", answered=True, now=0.0)
     breaker.note("plato", answered=False, now=0.0)
-    assert breaker.ask("plato", 0.0)[1] == 0.0
+    assert breaker.permit("plato", 0.0)[1] == 0.0
 
 
 def test_a_fresh_answer_is_given_again_with_its_age() -> None:
     """A reused result shows its age of a few seconds; after that the probe runs again."""
     memory = AnswerCache()
     memory.keep(ASK, a_finding(Verdict.BAD), 100.0)
-    again = memory.recall(replace(ASK, probe="other"), 104.0)
+    again = memory.cached(replace(ASK, probe="other"), 104.0)
     assert again is not None
     assert again.probe == "other"
     assert again.headline == "plato: 503 DOWN in 41 ms, db DOWN (4 s ago)"
-    assert memory.recall(ASK, 100.0 + FRESH + 0.1) is None
-    assert memory.recall(replace(ASK, wire="another threshold"), 104.0) is None
+    assert memory.cached(ASK, 100.0 + FRESH + 0.1) is None
+    assert memory.cached(replace(ASK, wire="another threshold"), 104.0) is None
 
 
 def test_a_long_headline_keeps_its_age() -> None:
     """A shortened text keeps the age of the result."""
     memory = AnswerCache()
     memory.keep(ASK, a_finding(Verdict.OK, headline="x" * HEADLINE_LIMIT), 0.0)
-    again = memory.recall(ASK, 3.0)
+    again = memory.cached(ASK, 3.0)
     assert again is not None
     assert len(again.headline) <= HEADLINE_LIMIT
     assert again.headline.endswith(" (3 s ago)")
@@ -75,4 +75,4 @@ def test_what_nobody_could_see_is_not_remembered() -> None:
     """The next one looks for itself."""
     memory = AnswerCache()
     memory.keep(ASK, a_finding(Verdict.UNKNOWN), 0.0)
-    assert memory.recall(ASK, 1.0) is None
+    assert memory.cached(ASK, 1.0) is None

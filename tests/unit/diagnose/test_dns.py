@@ -74,19 +74,19 @@ def reply(data: bytes) -> bytes:
     ],
 )
 def test_each_answer_of_dns_has_its_verdict(
-    name_server: str, look: Look, word: str, verdict: Verdict, words: str
+    name_server: str, run: Look, word: str, verdict: Verdict, words: str
 ) -> None:
     """A name that does not exist is bad; a name server that fails says nothing about the name."""
-    (finding,) = look("dns", DnsSpec(name=f"{word}.butterfly.example", server=name_server), a_scene())
+    (finding,) = run("dns", DnsSpec(name=f"{word}.butterfly.example", server=name_server), a_scene())
     assert finding.verdict is verdict, finding
     assert words in finding.headline
     assert any(sign.isdigit() for sign in finding.headline)
 
 
 @pytest.mark.parametrize(("name", "words"), [("127.0.0.1", "is an address"), ("localhost", "127.0.0.1")])
-def test_what_needs_no_lookup_is_answered_at_once(look: Look, name: str, words: str) -> None:
+def test_what_needs_no_lookup_is_answered_at_once(run: Look, name: str, words: str) -> None:
     """Addresses and this machine's own name need no name server."""
-    (finding,) = look("dns", DnsSpec(name=name), a_scene())
+    (finding,) = run("dns", DnsSpec(name=name), a_scene())
     assert finding.verdict is Verdict.OK
     assert words in finding.headline
 
@@ -95,8 +95,8 @@ def test_a_host_that_is_mapped_elsewhere_resolves() -> None:
     """In a demo or through a port-forward, a service's name leads where the setting says."""
     clock = SystemClock()
     tools = ProbeTools(outgoing=Outgoing(clock, {"plato:8080": "127.0.0.1:4711"}), clock=clock)
-    scene = dataclasses.replace(a_scene(), services={"plato": a_service("plato")})
-    (ask,) = PROBES["dns"].asks(a_probe("dns", DnsSpec()), scene)
-    assert ask.question == "A and AAAA of plato"
-    finding = PROBES["dns"].look(ask, Deadline(clock.monotonic() + 1), tools)
+    probe_context = dataclasses.replace(a_scene(), services={"plato": a_service("plato")})
+    (question,) = PROBES["dns"].questions(a_probe("dns", DnsSpec()), probe_context)
+    assert question.query == "A and AAAA of plato"
+    finding = PROBES["dns"].run(question, Deadline(clock.monotonic() + 1), tools)
     assert finding.headline == "plato: 127.0.0.1 by the connect_to setting, 0 lookups needed"

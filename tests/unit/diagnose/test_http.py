@@ -46,11 +46,11 @@ DOWN = {
     ],
 )
 def test_health_is_judged_by_its_body(
-    canned: Canned, look: Look, status: int, body: object, verdict: Verdict, words: str
+    canned: Canned, run: Look, status: int, body: object, verdict: Verdict, words: str
 ) -> None:
     """The body decides; unknown words are unknown, and UP is not believed against a 503 or a part that is down."""
     canned.status, canned.body = status, json.dumps(body).encode()
-    (finding,) = look("http", HttpSpec(health=True), a_scene(canned.address))
+    (finding,) = run("http", HttpSpec(health=True), a_scene(canned.address))
     assert finding.verdict is verdict
     assert words in finding.headline
     assert finding.headline.startswith("plato: ")
@@ -60,17 +60,17 @@ def test_health_is_judged_by_its_body(
 @pytest.mark.parametrize(
     "body", [b"<html>login</html>", b"", b"\xff\xfe", b"[" * 60000, b'{"status": "UP"' + b" " * 70000]
 )
-def test_an_answer_that_is_no_json_is_unknown(canned: Canned, look: Look, body: bytes) -> None:
+def test_an_answer_that_is_no_json_is_unknown(canned: Canned, run: Look, body: bytes) -> None:
     """A login page with status 200 is not taken for health."""
     canned.body = body
-    (finding,) = look("http", HttpSpec(health=True), a_scene(canned.address))
+    (finding,) = run("http", HttpSpec(health=True), a_scene(canned.address))
     assert finding.verdict is Verdict.UNKNOWN
 
 
-def test_the_component_that_is_down_is_named_and_nothing_else_leaks(canned: Canned, look: Look) -> None:
+def test_the_component_that_is_down_is_named_and_nothing_else_leaks(canned: Canned, run: Look) -> None:
     """The page names the part that fails with a short reason, and drops all other details."""
     canned.status, canned.body = 503, json.dumps(DOWN).encode()
-    (finding,) = look("http", HttpSpec(health=True), a_scene(canned.address))
+    (finding,) = run("http", HttpSpec(health=True), a_scene(canned.address))
     assert "db DOWN (PSQLException: Connection" in finding.headline
     assert "brokers/b: UNKNOWN" in finding.detail
     assert "hunter2" not in finding.headline + finding.detail
@@ -78,10 +78,10 @@ def test_the_component_that_is_down_is_named_and_nothing_else_leaks(canned: Cann
     assert "diskSpace" not in finding.detail
 
 
-def test_hidden_components_come_with_the_setting_that_shows_them(canned: Canned, look: Look) -> None:
+def test_hidden_components_come_with_the_setting_that_shows_them(canned: Canned, run: Look) -> None:
     """If Spring Boot hides the reason, the finding names the property that shows it."""
     canned.status, canned.body = 503, b'{"status":"DOWN","groups":["liveness"]}'
-    (finding,) = look("http", HttpSpec(health=True), a_scene(canned.address))
+    (finding,) = run("http", HttpSpec(health=True), a_scene(canned.address))
     assert "management.endpoint.health.show-components=always" in finding.detail
 
 
@@ -98,46 +98,46 @@ def test_hidden_components_come_with_the_setting_that_shows_them(canned: Canned,
         (HttpSpec(expect_json={"a.b.c": 1}), Verdict.BAD, "missing"),
     ],
 )
-def test_status_and_json_are_compared(canned: Canned, look: Look, spec: HttpSpec, verdict: Verdict, words: str) -> None:
+def test_status_and_json_are_compared(canned: Canned, run: Look, spec: HttpSpec, verdict: Verdict, words: str) -> None:
     """A check of status or of values in JSON says what it saw and what it expected."""
     canned.body = b'{"a":{"b":1},"list":["x","y"]}'
-    (finding,) = look("http", spec, a_scene(canned.address))
+    (finding,) = run("http", spec, a_scene(canned.address))
     assert finding.verdict is verdict
     assert words in finding.headline
 
 
-def test_json_that_cannot_be_read_is_unknown(canned: Canned, look: Look) -> None:
+def test_json_that_cannot_be_read_is_unknown(canned: Canned, run: Look) -> None:
     """Invalid JSON makes the result unknown, not bad."""
     canned.body = b"<html>"
-    (finding,) = look("http", HttpSpec(expect_json={"a": 1}), a_scene(canned.address))
+    (finding,) = run("http", HttpSpec(expect_json={"a": 1}), a_scene(canned.address))
     assert finding.verdict is Verdict.UNKNOWN
 
 
-def test_one_probe_asks_every_dependency(canned: Canned, look: Look) -> None:
+def test_one_probe_asks_every_dependency(canned: Canned, run: Look) -> None:
     """The dependencies of the failing service are probed too, each with its own finding."""
     canned.body = b'{"status":"UP"}'
-    scene = a_scene(canned.address)
-    found = look("http", HttpSpec(url="${health}/readiness", of="dependencies", health=True), scene)
+    probe_context = a_scene(canned.address)
+    found = run("http", HttpSpec(url="${health}/readiness", of="dependencies", health=True), probe_context)
     assert [finding.target for finding in found] == ["capsule", "odyssey"]
     assert canned.asked[0][1] == "/capsule/health/readiness"
-    assert len(look("http", HttpSpec(of="all"), scene)) == 3
+    assert len(run("http", HttpSpec(of="all"), probe_context)) == 3
 
 
 def test_what_cannot_be_asked_is_skipped_with_its_reason() -> None:
     """Nothing is probed for an unknown service, or for dependencies that do not exist."""
-    scene = a_scene()
-    nobody = dataclasses.replace(scene, subject=dataclasses.replace(scene.subject, service=None))
-    (ask,) = PROBES["http"].asks(a_probe("http", HttpSpec()), nobody)
-    assert "not in catalog" in ask.skip
-    lonely = dataclasses.replace(scene, subject=dataclasses.replace(scene.subject, service="capsule"))
-    (ask,) = PROBES["http"].asks(a_probe("http", HttpSpec(of="dependencies")), lonely)
-    assert "no dependencies listed" in ask.skip
+    probe_context = a_scene()
+    nobody = dataclasses.replace(probe_context, subject=dataclasses.replace(probe_context.subject, service=None))
+    (question,) = PROBES["http"].questions(a_probe("http", HttpSpec()), nobody)
+    assert "not in catalog" in question.skip
+    lonely = dataclasses.replace(probe_context, subject=dataclasses.replace(probe_context.subject, service="capsule"))
+    (question,) = PROBES["http"].questions(a_probe("http", HttpSpec(of="dependencies")), lonely)
+    assert "no dependencies listed" in question.skip
 
 
-def test_a_redirect_is_not_followed(canned: Canned, look: Look) -> None:
+def test_a_redirect_is_not_followed(canned: Canned, run: Look) -> None:
     """An address that redirects is reported, not followed to wherever it points."""
     canned.status = 302
-    (finding,) = look("http", HttpSpec(url=f"http://{canned.address}/x"), a_scene(canned.address))
+    (finding,) = run("http", HttpSpec(url=f"http://{canned.address}/x"), a_scene(canned.address))
     assert finding.verdict is Verdict.BAD
     assert "302" in finding.headline
     assert len(canned.asked) == 1

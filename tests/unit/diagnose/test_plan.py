@@ -22,8 +22,8 @@ BOOK = a_book(
 
 def test_every_name_becomes_its_questions_in_order() -> None:
     """Probes run in the order of the rule, each once; one name may give several probes."""
-    asks = plan(("port", "dependencies", "port"), BOOK, PROBES, a_scene())
-    assert [(ask.probe, ask.target) for ask in asks] == [
+    questions = plan(("port", "dependencies", "port"), BOOK, PROBES, a_scene())
+    assert [(question.probe, question.target) for question in questions] == [
         ("port", "plato"),
         ("dependencies", "capsule"),
         ("dependencies", "odyssey"),
@@ -32,5 +32,8 @@ def test_every_name_becomes_its_questions_in_order() -> None:
 
 def test_a_name_that_means_nothing_is_skipped_with_its_reason() -> None:
     """A rule that names an undefined probe still pages, and the page says so."""
-    asks = plan(("nothing", "odd"), BOOK, PROBES, a_scene())
-    assert [ask.skip for ask in asks] == ["the rules define no probe nothing", "there is no kind of probe smoke"]
+    questions = plan(("nothing", "odd"), BOOK, PROBES, a_scene())
+    assert [question.skip for question in questions] == [
+        "the rules define no probe nothing",
+        "there is no kind of probe smoke",
+    ]

@@ -27,18 +27,18 @@ TOOLS = ProbeTools(outgoing=Outgoing(CLOCK), clock=CLOCK)
 
 def a_kind(name: str, look: Callable[[ProbeQuestion, Deadline, ProbeTools], Finding]) -> ProbeKind[Any]:
     """A kind that looks with the function given."""
-    return ProbeKind(name=name, spec=object, check=lambda _: (), asks=lambda *_: (), look=look, opening=b"")
+    return ProbeKind(name=name, spec=object, check=lambda _: (), questions=lambda *_: (), run=look, opening=b"")
 
 
 def an_ask(kind: str, name: str = "", timeout: float = 5.0, skip: str = "") -> ProbeQuestion:
     """A question to that kind."""
     name = name or kind
-    return ProbeQuestion(probe=name, kind=kind, target="plato", question=f"{name}?", timeout=timeout, skip=skip)
+    return ProbeQuestion(probe=name, kind=kind, target="plato", query=f"{name}?", timeout=timeout, skip=skip)
 
 
-def quick(ask: ProbeQuestion, _deadline: Deadline, _tools: ProbeTools) -> Finding:
+def quick(question: ProbeQuestion, _deadline: Deadline, _tools: ProbeTools) -> Finding:
     """Answers at once."""
-    return a_finding(Verdict.OK, probe=ask.probe)
+    return a_finding(Verdict.OK, probe=question.probe)
 
 
 def broken(_ask: ProbeQuestion, _deadline: Deadline, _tools: ProbeTools) -> Finding:
@@ -56,13 +56,13 @@ KINDS = {kind.name: kind for kind in (a_kind("quick", quick), a_kind("broken", b
 
 
 def run(
-    asks: list[ProbeQuestion], seconds: float, threads: int = 8
+    questions: list[ProbeQuestion], seconds: float, threads: int = 8
 ) -> tuple[tuple[Finding, ...], float, list[Finding]]:
     """Findings, how long it took, and the findings as they came."""
     prober = Prober(KINDS, TOOLS, threads)
     came: list[Finding] = []
     began = time.monotonic()
-    found = prober.run(asks, Deadline(began + seconds), came.append)
+    found = prober.run(questions, Deadline(began + seconds), came.append)
     took = time.monotonic() - began
     prober.close()
     return found, took, came
@@ -130,8 +130,8 @@ def test_two_runs_share_the_threads() -> None:
     results: dict[str, tuple[Finding, ...]] = {}
 
     def one(name: str) -> None:
-        asks = [an_ask("quick", f"{name}-{number}") for number in range(30)]
-        results[name] = prober.run(asks, Deadline(time.monotonic() + 5))
+        questions = [an_ask("quick", f"{name}-{number}") for number in range(30)]
+        results[name] = prober.run(questions, Deadline(time.monotonic() + 5))
 
     threads = [threading.Thread(target=one, args=(name,)) for name in "abc"]
     for thread in threads:
@@ -153,18 +153,18 @@ class Counter:
         self.verdict = verdict
         self.prober = Prober({"counted": a_kind("counted", self.look)}, TOOLS)
 
-    def look(self, ask: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
+    def look(self, question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
         """Another probe."""
         self.asked += 1
         self.begun.set()
         if not self.may.wait(deadline.left(tools.clock.monotonic())):
-            return a_finding(Verdict.UNKNOWN, probe=ask.probe)
-        return a_finding(self.verdict, probe=ask.probe)
+            return a_finding(Verdict.UNKNOWN, probe=question.probe)
+        return a_finding(self.verdict, probe=question.probe)
 
-    def run(self, name: str, seconds: float = 5.0, question: str = "up?") -> Finding:
+    def run(self, name: str, seconds: float = 5.0, query: str = "up?") -> Finding:
         """The finding of one run with one question."""
-        ask = replace(an_ask("counted", name), question=question)
-        return self.prober.run([ask], Deadline(time.monotonic() + seconds))[0]
+        question = replace(an_ask("counted", name), query=query)
+        return self.prober.run([question], Deadline(time.monotonic() + seconds))[0]
 
 
 def test_the_same_question_is_asked_once() -> None:
@@ -183,7 +183,7 @@ def test_the_same_question_is_asked_once() -> None:
     assert probe.asked == 1
     assert {name: finding.probe for name, finding in found.items()} == {name: name for name in "abcdefghij"}
     assert {finding.verdict for finding in found.values()} == {Verdict.OK}
-    assert probe.run("other", question="well?").probe == "other"
+    assert probe.run("other", query="well?").probe == "other"
     assert probe.asked == 2
 
 

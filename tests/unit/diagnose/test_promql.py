@@ -51,35 +51,35 @@ def vector(*values: str, **more: object) -> bytes:
     ],
 )
 def test_the_worst_series_is_judged_by_two_thresholds(
-    canned: Canned, look: Look, values: tuple[str, ...], verdict: Verdict, warning: bool, words: str
+    canned: Canned, run: Look, values: tuple[str, ...], verdict: Verdict, warning: bool, words: str
 ) -> None:
     """A value beyond a threshold is a warning or bad; no data and NaN are unknown, never zero."""
     canned.body = vector(*values)
-    (finding,) = look("promql", ERRORS, a_scene(canned.address))
+    (finding,) = run("promql", ERRORS, a_scene(canned.address))
     assert (finding.verdict, finding.warning) == (verdict, warning)
     assert words in finding.headline
     method, path, _ = canned.asked[0]
     assert (method, urlsplit(path).path) == ("GET", "/api/v1/query")
-    assert parse_qs(urlsplit(path).query)["query"] == [finding.question]
+    assert parse_qs(urlsplit(path).query)["query"] == [finding.query]
     assert finding.link.startswith(f"http://{canned.address}/graph?g0.expr=sum%28rate")
 
 
-def test_below_turns_the_thresholds_round(canned: Canned, look: Look) -> None:
+def test_below_turns_the_thresholds_round(canned: Canned, run: Look) -> None:
     """If low values are bad, the smallest series is the worst."""
     canned.body = vector("3", "1", "2", "5")
     spec = PromqlSpec(expr="up", when="below", bad=2, unit="count", headline="ready")
-    (finding,) = look("promql", spec, a_scene(canned.address))
+    (finding,) = run("promql", spec, a_scene(canned.address))
     assert finding.verdict is Verdict.BAD
     assert "ready: 1 (critical < 2), worst of 4" in finding.headline
     assert finding.detail.splitlines()[-1] == "and 1 more"
 
 
-def test_a_value_without_thresholds_is_a_fact(canned: Canned, look: Look) -> None:
+def test_a_value_without_thresholds_is_a_fact(canned: Canned, run: Look) -> None:
     """An expression without thresholds informs, never alarms and rules nothing out."""
     canned.body = b'{"status":"success","data":{"resultType":"scalar","result":[1,"7"]}}'
-    (finding,) = look("promql", PromqlSpec(expr="up"), a_scene(canned.address))
+    (finding,) = run("promql", PromqlSpec(expr="up"), a_scene(canned.address))
     assert (finding.verdict, finding.judged, finding.headline) == (Verdict.OK, False, "plato: it: 7")
-    (finding,) = look("promql", PromqlSpec(expr="up", warn=9), a_scene(canned.address))
+    (finding,) = run("promql", PromqlSpec(expr="up", warn=9), a_scene(canned.address))
     assert finding.judged
 
 
@@ -106,12 +106,10 @@ def test_a_value_without_thresholds_is_a_fact(canned: Canned, look: Look) -> Non
         (200, b" " * (1024 * 1024), "longer than 1024 KiB"),
     ],
 )
-def test_an_answer_without_a_number_is_unknown(
-    canned: Canned, look: Look, status: int, body: bytes, words: str
-) -> None:
+def test_an_answer_without_a_number_is_unknown(canned: Canned, run: Look, status: int, body: bytes, words: str) -> None:
     """Errors, proxies' pages and odd shapes are named, and say nothing about the service."""
     canned.status, canned.body = status, body
-    (finding,) = look("promql", ERRORS, a_scene(canned.address))
+    (finding,) = run("promql", ERRORS, a_scene(canned.address))
     assert finding.verdict is Verdict.UNKNOWN
     assert words in finding.headline
     assert any(sign.isdigit() for sign in finding.headline)
@@ -164,12 +162,12 @@ def series(**labels: str) -> dict[str, object]:
     ],
 )
 def test_a_headline_is_a_sentence_with_the_number_in_its_place(
-    canned: Canned, look: Look, spec: PromqlSpec, result: list[dict[str, str]], words: str
+    canned: Canned, run: Look, spec: PromqlSpec, result: list[dict[str, str]], words: str
 ) -> None:
     """Value, limit and labels are filled into a headline; a label's value is never filled in again."""
     data = {"resultType": "vector", "result": [series(**each) for each in result]}
     canned.body = json.dumps({"status": "success", "data": data}).encode()
-    (finding,) = look("promql", spec, a_scene(canned.address))
+    (finding,) = run("promql", spec, a_scene(canned.address))
     assert finding.headline == words
 
 
@@ -177,17 +175,17 @@ def test_a_headline_is_a_sentence_with_the_number_in_its_place(
     ("values", "words"),
     [(["0.35", "1"], "pool 100% in use, up from 35% in 1h"), (["1", "1"], "pool 100% in use")],
 )
-def test_a_range_says_how_the_value_moved(canned: Canned, look: Look, values: list[str], words: str) -> None:
+def test_a_range_says_how_the_value_moved(canned: Canned, run: Look, values: list[str], words: str) -> None:
     """A range query names the value at its start where it has risen or fallen since."""
     points = [[time.time() - 30 * (len(values) - at), value] for at, value in enumerate(values)]
     data = {"resultType": "matrix", "result": [{"metric": {}, "values": points}]}
     canned.body = json.dumps({"status": "success", "data": data}).encode()
     spec = PromqlSpec(expr="up", range="1h", step="1m", headline="pool {value} in use", unit="ratio", bad=0.95)
-    (finding,) = look("promql", spec, a_scene(canned.address))
+    (finding,) = run("promql", spec, a_scene(canned.address))
     assert finding.headline == f"plato: {words}"
 
 
-def test_a_range_keeps_its_points(canned: Canned, look: Look) -> None:
+def test_a_range_keeps_its_points(canned: Canned, run: Look) -> None:
     """A range query judges the latest value, says from where to where it went, and keeps points for a sparkline."""
     now = time.time()
     values = [[now - 60 * (3 - at), value] for at, value in enumerate(["1", "9", "NaN", "4"])]
@@ -195,7 +193,7 @@ def test_a_range_keeps_its_points(canned: Canned, look: Look) -> None:
         {"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": values}]}}
     ).encode()
     spec = PromqlSpec(expr="up", range="1h", step="1m", headline="lag", bad=5, unit="count")
-    (finding,) = look("promql", spec, a_scene(canned.address))
+    (finding,) = run("promql", spec, a_scene(canned.address))
     assert finding.headline == "plato: lag: 4 (critical > 5), between 1 and 9 in the last 1h"
     assert [value for _, value in finding.points] == [1.0, 9.0, 4.0]
     asked = parse_qs(urlsplit(canned.asked[0][1]).query)
@@ -203,13 +201,13 @@ def test_a_range_keeps_its_points(canned: Canned, look: Look) -> None:
     assert float(asked["end"][0]) - float(asked["start"][0]) == pytest.approx(3600)
 
 
-def test_a_range_that_stopped_is_unknown(canned: Canned, look: Look) -> None:
+def test_a_range_that_stopped_is_unknown(canned: Canned, run: Look) -> None:
     """A series that ended some time ago does not speak for now."""
     values = [[time.time() - 1200, "1"]]
     canned.body = json.dumps(
         {"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": values}]}}
     ).encode()
-    (finding,) = look("promql", PromqlSpec(expr="up", range="1h", step="1m"), a_scene(canned.address))
+    (finding,) = run("promql", PromqlSpec(expr="up", range="1h", step="1m"), a_scene(canned.address))
     assert finding.verdict is Verdict.UNKNOWN
     assert "no data for 20 min" in finding.headline
 
@@ -223,7 +221,7 @@ def test_a_range_that_stopped_is_unknown(canned: Canned, look: Look) -> None:
     ],
 )
 def test_pods_that_a_rollout_replaced_hide_nothing(
-    canned: Canned, look: Look, old: str, new: str, verdict: Verdict, words: str
+    canned: Canned, run: Look, old: str, new: str, verdict: Verdict, words: str
 ) -> None:
     """Of several pods those that still report decide; one that fell silent in trouble leaves the answer open."""
     now = time.time()
@@ -231,26 +229,26 @@ def test_pods_that_a_rollout_replaced_hide_nothing(
     result = [{"metric": {"pod": pod}, "values": points} for pod, points in values.items()]
     canned.body = json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}}).encode()
     spec = dataclasses.replace(ERRORS, range="1h", step="1m")
-    (finding,) = look("promql", spec, a_scene(canned.address))
+    (finding,) = run("promql", spec, a_scene(canned.address))
     assert finding.verdict is verdict
     assert words in finding.headline
 
 
 @pytest.mark.parametrize(("value", "verdict"), [("0.001", Verdict.UNKNOWN), ("0.9", Verdict.BAD)])
 def test_an_answer_with_a_part_missing_rules_nothing_out(
-    canned: Canned, look: Look, value: str, verdict: Verdict
+    canned: Canned, run: Look, value: str, verdict: Verdict
 ) -> None:
     """If part of Prometheus did not respond, bad results stay bad, and good ones are unknown."""
     canned.body = vector(value, warnings=["store b: no answer"])
-    (finding,) = look("promql", ERRORS, a_scene(canned.address))
+    (finding,) = run("promql", ERRORS, a_scene(canned.address))
     assert finding.verdict is verdict
     assert "store b: no answer" in finding.detail
 
 
-def test_a_long_query_is_posted_as_a_form(canned: Canned, look: Look) -> None:
+def test_a_long_query_is_posted_as_a_form(canned: Canned, run: Look) -> None:
     """Queries too long for an address still get through."""
     canned.body = vector("1")
-    look("promql", PromqlSpec(expr="up " + "+ up " * 600), a_scene(canned.address))
+    run("promql", PromqlSpec(expr="up " + "+ up " * 600), a_scene(canned.address))
     method, path, sent = canned.asked[0]
     assert (method, path) == ("POST", "/api/v1/query")
     assert sent.startswith("query=up")
@@ -290,25 +288,27 @@ def test_no_value_ends_the_string_it_stands_in(value: str, quote: str) -> None:
 )
 def test_a_missing_label_skips_the_question(expr: str, values: dict[str, str], words: str) -> None:
     """A query that lacks a value does not run, and its finding names the label."""
-    (ask,) = PROBES["promql"].asks(a_probe("promql", PromqlSpec(expr=expr)), a_scene(**values))
-    assert words in ask.skip
-    assert "hunter2" not in ask.question + ask.link
+    (question,) = PROBES["promql"].questions(a_probe("promql", PromqlSpec(expr=expr)), a_scene(**values))
+    assert words in question.skip
+    assert "hunter2" not in question.query + question.link
 
 
 def test_without_prometheus_or_catalogue_nothing_is_asked() -> None:
     """No Prometheus is no failure; a selector needs the catalogue."""
-    scene = a_scene()
-    (ask,) = PROBES["promql"].asks(a_probe("promql", ERRORS), dataclasses.replace(scene, prometheus_url=""))
-    assert "no Prometheus" in ask.skip
-    (ask,) = PROBES["promql"].asks(a_probe("promql", ERRORS), dataclasses.replace(scene, services={}))
-    assert "not in catalog" in ask.skip
+    probe_context = a_scene()
+    (question,) = PROBES["promql"].questions(
+        a_probe("promql", ERRORS), dataclasses.replace(probe_context, prometheus_url="")
+    )
+    assert "no Prometheus" in question.skip
+    (question,) = PROBES["promql"].questions(a_probe("promql", ERRORS), dataclasses.replace(probe_context, services={}))
+    assert "not in catalog" in question.skip
 
 
 def test_the_link_holds_no_credentials() -> None:
     """User and password of Prometheus stay out of all texts."""
-    scene = dataclasses.replace(a_scene(), prometheus_url="https://me:hunter2@prometheus.example/base/")
-    (ask,) = PROBES["promql"].asks(a_probe("promql", PromqlSpec(expr="up", range="1h")), scene)
-    assert ask.link == "https://prometheus.example/base/graph?g0.expr=up&g0.tab=0&g0.range_input=1h"
+    probe_context = dataclasses.replace(a_scene(), prometheus_url="https://me:hunter2@prometheus.example/base/")
+    (question,) = PROBES["promql"].questions(a_probe("promql", PromqlSpec(expr="up", range="1h")), probe_context)
+    assert question.link == "https://prometheus.example/base/graph?g0.expr=up&g0.tab=0&g0.range_input=1h"
 
 
 def test_numbers_are_shown_as_people_read_them() -> None:

@@ -106,12 +106,12 @@ def serving(certificate: Path) -> Iterator[str]:
             thread.join()
 
 
-def look(address: str, trusted: Path | None) -> Finding:
+def run(address: str, trusted: Path | None) -> Finding:
     """Result of the probe at an address, trusting the system's authorities or the given one."""
     clock = SystemClock()
     tools = ProbeTools(outgoing=Outgoing(clock, ca_file=str(trusted or "")), clock=clock)
-    (ask,) = PROBES["tls"].asks(a_probe("tls", TlsSpec(target=address)), a_scene())
-    return PROBES["tls"].look(ask, Deadline(clock.monotonic() + 5), tools)
+    (question,) = PROBES["tls"].questions(a_probe("tls", TlsSpec(target=address)), a_scene())
+    return PROBES["tls"].run(question, Deadline(clock.monotonic() + 5), tools)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_certificate_is_judged_by_date_and_name(
     """An expiring certificate is reported in time, and one for another name at once."""
     shift = 0.001 if days[1] > 0 else 0
     with serving(authority.certificate((days[0], days[1] + shift), ip)) as address:
-        finding = look(address, authority.root)
+        finding = run(address, authority.root)
     assert (finding.verdict, finding.warning) == (verdict, warning), finding
     assert words in finding.headline
     assert "issuer: Butterfly Test CA" in finding.detail
@@ -140,12 +140,12 @@ def test_a_certificate_is_judged_by_date_and_name(
 def test_an_authority_nobody_trusts_is_bad(authority: Authority) -> None:
     """A certificate that browsers would refuse is reported as such."""
     with serving(authority.certificate((-1, 80), "127.0.0.1")) as address:
-        finding = look(address, None)
+        finding = run(address, None)
     assert finding.verdict is Verdict.BAD
     assert "not trusted" in finding.headline
 
 
 def test_a_plain_address_has_no_certificate() -> None:
     """A service reached without TLS is skipped, not judged."""
-    (ask,) = PROBES["tls"].asks(a_probe("tls", TlsSpec()), a_scene())
-    assert ask.skip == "no TLS on http://"
+    (question,) = PROBES["tls"].questions(a_probe("tls", TlsSpec()), a_scene())
+    assert question.skip == "no TLS on http://"

@@ -23,7 +23,7 @@ from responder.model.alert import Alert, AlertGroup
 from responder.model.delivery import Effects, Notification
 from responder.model.incident import ChangeKind
 from responder.triage.recheck import review
-from responder.triage.reconcile import AlertmanagerView, ListedAlert, asked_about, reconcile
+from responder.triage.reconcile import AlertmanagerView, ListedAlert, expected_alerts, reconcile
 from tests.support.builders import STARTED, a_group, an_alert
 from tests.unit.engine.test_pipeline import a_desk
 
@@ -73,8 +73,8 @@ class Peer:
     coming: list[tuple[float, Life]] = field(default_factory=list)
     group: dict[str, Life] = field(default_factory=dict)
     lists: dict[str, Life] = field(default_factory=dict)
-    told: Told | None = None
-    told_at: float = 0.0
+    notified: Told | None = None
+    notified_at: float = 0.0
     flush_at: float | None = None
     unsent: tuple[float, AlertGroup, Told] | None = None
 
@@ -117,14 +117,14 @@ class Peer:
             self.flush_at = None
 
     def _needs(self, fires: frozenset[str], over: frozenset[str], now: float) -> bool:
-        if self.told is None:
+        if self.notified is None:
             return bool(fires)
-        told_firing, told_over = self.told
+        told_firing, resolve_accepted = self.notified
         if fires - told_firing:
             return True
         if not fires:
             return bool(told_firing)
-        return bool(over - told_over) or now - self.told_at >= REPEAT_INTERVAL
+        return bool(over - resolve_accepted) or now - self.notified_at >= REPEAT_INTERVAL
 
 
 class LifeOfIncidents(RuleBasedStateMachine):
@@ -138,7 +138,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
         self.peers: list[Peer] = []
         self.hidden = False
         self.gossip = False
-        self.asks = False
+        self.questions = False
         self.number = 0
         self.history = History()
         self.open: dict[str, bool] = {}
@@ -153,15 +153,15 @@ class LifeOfIncidents(RuleBasedStateMachine):
         delays=st.lists(st.tuples(DELAYS, DELAYS), min_size=1, max_size=2),
         most=st.sampled_from([0, 0, 1]),
         gossip=st.booleans(),
-        asks=st.booleans(),
+        questions=st.booleans(),
     )
-    def world(self, delays: list[tuple[float, float]], most: int, gossip: bool, asks: bool) -> None:
+    def world(self, delays: list[tuple[float, float]], most: int, gossip: bool, questions: bool) -> None:
         """An Alertmanager or a pair, which may truncate groups, be clustered, and list its alerts."""
         self.peers = [Peer(lag, latency, most) for lag, latency in delays]
-        self.gossip, self.asks = gossip, asks or bool(most)
+        self.gossip, self.questions = gossip, questions or bool(most)
 
     @rule(name=NAMES, steps=STEPS)
-    def turns(self, name: str, steps: int) -> None:
+    def adjustments(self, name: str, steps: int) -> None:
         """An alert begins to fire, or ends; then time passes."""
         life = self.lives.get(name)
         if life is None or life.ended is not None:
@@ -175,7 +175,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
     def comes_and_goes(self, name: str, steps: int, late: bool) -> None:
         """An alert that flaps a few times; a peer may notify each change late."""
         for _ in range(4):
-            self.turns(name, steps)
+            self.adjustments(name, steps)
             if late:
                 self.comes_late(1)
 
@@ -216,7 +216,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
             if peer.unsent and self.now - peer.unsent[0] >= peer.latency:
                 (_, group, told), peer.unsent = peer.unsent, None
                 for each in self.peers if self.gossip else (peer,):
-                    each.told, each.told_at = told, self.now
+                    each.notified, each.notified_at = told, self.now
                 self._deliver(group)
             peer.listen(self.now)
             if peer.flush_at is not None and peer.flush_at <= self.now and not peer.unsent:
@@ -231,8 +231,8 @@ class LifeOfIncidents(RuleBasedStateMachine):
         self.number += 1
         self.heard, self.heard_at = [*self.heard[-1:], group], self.now
         owed = not self.paged and any(self._is_news(alert) for alert in group.firing)
-        delivery = Notification(id=self.number, received_at=self._time(), cluster="", body=b"")
-        effects = pipeline.triage(group, delivery, self.history, DESK)
+        notification = Notification(id=self.number, received_at=self._time(), cluster="", body=b"")
+        effects = pipeline.triage(group, notification, self.history, DESK)
         self._apply(effects)
         assert self.paged or not owed, "a new fire pages when it is told, and not later"
         for alert in group.alerts:
@@ -256,8 +256,8 @@ class LifeOfIncidents(RuleBasedStateMachine):
         if incident is not None and incident.review_at is not None and incident.review_at <= now:
             self._apply(changed(incident, review(incident, now), self.history.content, DESK, now))
         incident = self.history.incident
-        if self.asks and incident is not None and incident.open and self.now % 60 < STEP:
-            views = [peer.view(asked_about(incident), self.silenced) for peer in self.peers]
+        if self.questions and incident is not None and incident.open and self.now % 60 < STEP:
+            views = [peer.view(expected_alerts(incident), self.silenced) for peer in self.peers]
             verdict = reconcile(incident, views, now, GRACE, 1)
             effects = followed(incident, verdict, self.history.content, DESK, now)
             if effects is not None:
@@ -269,10 +269,10 @@ class LifeOfIncidents(RuleBasedStateMachine):
             self.open[effects.incident.id] = effects.incident.open
         content = effects.content or self.history.content
         self.history = History(effects.incident or self.history.incident, content)
-        for draft in effects.drafts:
-            if draft.channel == "pagerduty":
-                self.pages += draft.step == "trigger" and not self.paged
-                self.paged = draft.step == "trigger"
+        for message in effects.messages:
+            if message.channel == "pagerduty":
+                self.pages += message.step == "trigger" and not self.paged
+                self.paged = message.step == "trigger"
         assert self.pages <= self.causes, "nobody is woken more often than critical alerts began, or were shown again"
 
     @invariant()
@@ -296,7 +296,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
         shown = {name for name in fires if name not in self.silenced and SEVERITIES[name] == "critical"}
         if shown:
             assert self.paged, f"{shown} fires, and the pager does not say so"
-        if not fires and (self.asks or not self.hidden):
+        if not fires and (self.questions or not self.hidden):
             assert not any(self.open.values()), "nothing fires, and an incident is open"
 
 
@@ -314,7 +314,7 @@ TestLifeOfIncidents = LifeOfIncidents.TestCase
 def test_one_alert_that_comes_and_goes(steps: int, late: bool, gossip: bool) -> None:
     """The simplest life, at every rate, notified in time and late, by one Alertmanager and by a cluster of two."""
     world = LifeOfIncidents()
-    world.world(delays=[(0.0, 0.0), (60.0, 15.0)][: 1 + gossip], most=0, gossip=gossip, asks=False)
+    world.world(delays=[(0.0, 0.0), (60.0, 15.0)][: 1 + gossip], most=0, gossip=gossip, questions=False)
     world.comes_and_goes("a", steps, late)
     world.comes_late(1)
     world.one_incident_is_open_at_most()

@@ -17,7 +17,7 @@ from responder.engine.pipeline import improved
 from responder.model.alert import Alert, AlertGroup
 from responder.model.delivery import Effects, Notification
 from responder.model.finding import Verdict
-from responder.model.problem import Place
+from responder.model.problem import Position
 from responder.model.report import MessageKind, Status
 from responder.model.rule import Action, ProbeSpec, Rule, SeverityFrom
 from responder.model.secret import Secret
@@ -45,7 +45,7 @@ TCP = ProbeSpec(
     kind="tcp",
     timeout=1.0,
     spec=PROBES["tcp"].spec(target="${health}"),
-    place=Place("rules/probes.yaml", 1, 1),
+    position=Position("rules/probes.yaml", 1, 1),
 )
 CHANNELS_USED: dict[str, Channel] = {
     "pagerduty": PagerDuty(Secret("key")),
@@ -82,32 +82,32 @@ def a_delivery(number: int = 1, after: float = 0.0) -> Notification:
 
 def told(effects: Effects) -> list[tuple[str, str]]:
     """Channel and step of each message."""
-    return [(draft.channel, draft.step) for draft in effects.drafts]
+    return [(message.channel, message.step) for message in effects.messages]
 
 
 def following(
-    first: Effects, group: AlertGroup, desk: DecisionContext, number: int = 2, after: float = 60.0
+    first: Effects, group: AlertGroup, context: DecisionContext, number: int = 2, after: float = 60.0
 ) -> Effects:
     """Decide the next notification of the same group."""
     history = History(first.incident, first.content)
-    return pipeline.triage(group, a_delivery(number, after), history, desk)
+    return pipeline.triage(group, a_delivery(number, after), history, context)
 
 
-def begun(desk: DecisionContext, *alerts: Alert) -> Effects:
+def begun(context: DecisionContext, *alerts: Alert) -> Effects:
     """The first notification."""
-    return pipeline.triage(a_group(*alerts), a_delivery(), History(), desk)
+    return pipeline.triage(a_group(*alerts), a_delivery(), History(), context)
 
 
 def test_a_new_incident_pages_everybody_at_its_budget_at_the_latest() -> None:
     """The page exists, with its due time, before any probe has run."""
     effects = begun(a_desk())
     assert told(effects) == [("pagerduty", "trigger"), ("slack", "post"), ("slack", "details")]
-    assert {draft.due_at for draft in effects.drafts} == {NOW + timedelta(seconds=8)}
-    assert all(draft.enrich for draft in effects.drafts)
+    assert {message.due_at for message in effects.messages} == {NOW + timedelta(seconds=8)}
+    assert all(message.enrich for message in effects.messages)
     assert effects.incident is not None
     assert effects.incident.channels == ("pagerduty", "slack")
-    assert effects.work is not None
-    assert effects.work.probes == ("tcp",)
+    assert effects.request is not None
+    assert effects.request.probes == ("tcp",)
 
 
 def test_deciding_twice_opens_one_incident() -> None:
@@ -121,15 +121,15 @@ def test_deciding_twice_opens_one_incident() -> None:
 def test_a_page_without_probes_does_not_wait() -> None:
     """Without probes to run, the page does not wait."""
     effects = begun(a_desk(replace(EVERYTHING, probes=())))
-    assert {draft.due_at for draft in effects.drafts} == {NOW}
-    assert effects.work is None
+    assert {message.due_at for message in effects.messages} == {NOW}
+    assert effects.request is None
 
 
 def test_a_page_whose_probes_cannot_be_asked_does_not_wait() -> None:
     """A service outside the catalogue has no address to look at: the page leaves at once."""
     effects = begun(a_desk(), an_alert(labels={"service": "unheard-of", "job": "unheard-of"}))
-    assert effects.work is None
-    assert {draft.due_at for draft in effects.drafts} == {NOW}
+    assert effects.request is None
+    assert {message.due_at for message in effects.messages} == {NOW}
 
 
 def test_a_severity_that_does_not_page_wakes_nobody() -> None:
@@ -148,51 +148,51 @@ def test_the_worst_alert_decides() -> None:
 
 def test_a_repeated_notification_tells_nobody() -> None:
     """Repeat intervals and HA duplicates are silent."""
-    desk = a_desk()
-    again = following(begun(desk), a_group(), desk)
+    context = a_desk()
+    again = following(begun(context), a_group(), context)
     assert told(again) == []
     assert again.incident is not None
-    assert again.incident.delivery == 2
+    assert again.incident.notification == 2
 
 
 def test_growth_is_told_in_slack_and_does_not_wake_again() -> None:
     """More alerts of the same kind are news, and no second page."""
-    desk = a_desk()
-    more = following(begun(desk), a_group(an_alert(), an_alert(labels={"instance": "2"})), desk)
+    context = a_desk()
+    more = following(begun(context), a_group(an_alert(), an_alert(labels={"instance": "2"})), context)
     assert told(more) == [("slack", "edit"), ("slack", "reply")]
-    assert {draft.moment for draft in more.drafts} == {MessageKind.UPDATE}
+    assert {message.kind for message in more.messages} == {MessageKind.UPDATE}
 
 
 def test_an_incident_that_becomes_worse_pages_then() -> None:
     """A P3 that turns into a P1 pages, with its own diagnosis and budget."""
-    desk = a_desk()
+    context = a_desk()
     mild = an_alert(labels={"severity": "warning"})
-    worse = following(begun(desk, mild), a_group(mild, an_alert()), desk)
+    worse = following(begun(context, mild), a_group(mild, an_alert()), context)
     assert told(worse) == [("slack", "edit"), ("slack", "reply"), ("pagerduty", "trigger")]
     assert worse.incident is not None
     assert worse.incident.channels == ("slack", "pagerduty")
-    assert worse.work is not None
-    assert worse.work.channels == ("pagerduty",)
-    page = worse.drafts[-1]
-    assert page.moment is MessageKind.START
+    assert worse.request is not None
+    assert worse.request.channels == ("pagerduty",)
+    page = worse.messages[-1]
+    assert page.kind is MessageKind.START
     assert page.due_at == NOW + timedelta(seconds=68)
 
 
 def test_the_end_is_told_to_all_who_were_told_of_the_beginning() -> None:
     """PagerDuty is resolved and the Slack message says so."""
-    desk = a_desk()
-    over = following(begun(desk), a_group(a_resolved_alert()), desk)
+    context = a_desk()
+    over = following(begun(context), a_group(a_resolved_alert()), context)
     assert told(over) == [("pagerduty", "resolve"), ("slack", "edit"), ("slack", "reply")]
     assert over.incident is not None
     assert not over.incident.open
-    assert {draft.stream for draft in over.drafts} == {over.incident.dedup_key}
+    assert {message.ordering_key for message in over.messages} == {over.incident.dedup_key}
 
 
 def test_the_end_reaches_the_pager_even_if_the_rules_have_changed() -> None:
     """A channel that paged gets the resolve, whatever the current rules say."""
     first = begun(a_desk())
-    desk = a_desk(replace(EVERYTHING, severity="P4", channels=("slack",)))
-    over = following(first, a_group(a_resolved_alert()), desk)
+    context = a_desk(replace(EVERYTHING, severity="P4", channels=("slack",)))
+    over = following(first, a_group(a_resolved_alert()), context)
     assert ("pagerduty", "resolve") in told(over)
 
 
@@ -233,15 +233,15 @@ def test_a_channel_for_people_who_sleep_is_not_the_only_one() -> None:
 
 def test_what_still_fires_when_the_window_opens_pages_then() -> None:
     """Monday morning finds the incident of Saturday night, once."""
-    desk = a_desk(IN_OFFICE_HOURS)
-    first = begun(desk)
-    sunday = following(first, a_group(), desk, 2, 86400)
+    context = a_desk(IN_OFFICE_HOURS)
+    first = begun(context)
+    sunday = following(first, a_group(), context, 2, 86400)
     assert told(sunday) == []
-    monday = following(replace(sunday, drafts=first.drafts), a_group(), desk, 3, 2 * 86400 + 7 * 3600)
+    monday = following(replace(sunday, messages=first.messages), a_group(), context, 3, 2 * 86400 + 7 * 3600)
     assert ("pagerduty", "trigger") in told(monday)
     assert monday.incident is not None
     assert monday.incident.channels == ("slack", "pagerduty")
-    assert told(following(monday, a_group(), desk, 4, 2 * 86400 + 8 * 3600)) == []
+    assert told(following(monday, a_group(), context, 4, 2 * 86400 + 8 * 3600)) == []
 
 
 SHADOW = replace(
@@ -253,8 +253,8 @@ def test_a_rule_in_shadow_takes_nobodys_page() -> None:
     """With a rule on trial above it the old rule pages as if that were not there: the same incident and messages."""
     without, tried = a_desk(), a_desk(above=(SHADOW,))
     effects = begun(tried)
-    assert effects.drafts == begun(without).drafts
-    assert (effects.work, effects.due_at) == (begun(without).work, begun(without).due_at)
+    assert effects.messages == begun(without).messages
+    assert (effects.request, effects.due_at) == (begun(without).request, begun(without).due_at)
     assert ("pagerduty", "trigger") in told(effects)
     incident = effects.incident
     assert incident is not None
@@ -264,13 +264,13 @@ def test_a_rule_in_shadow_takes_nobodys_page() -> None:
 
 def test_what_a_rule_in_shadow_would_have_decided_is_recorded() -> None:
     """The decision of a shadow rule is recorded on the incident and on each notification."""
-    desk = a_desk(above=(SHADOW,))
-    effects = begun(desk)
+    context = a_desk(above=(SHADOW,))
+    effects = begun(context)
     assert effects.incident is not None
     said = "; in shadow, rule on-trial would decide: P2 set by the rule"
     assert effects.incident.reason.endswith(said)
     assert effects.outcome.endswith(said)
-    assert following(effects, a_group(an_alert()), desk).outcome.endswith(said)
+    assert following(effects, a_group(an_alert()), context).outcome.endswith(said)
     assert "on-trial" not in str(composed(effects))
 
 
@@ -292,21 +292,21 @@ def test_without_any_channel_the_page_is_printed() -> None:
 def test_findings_reach_the_page() -> None:
     """Findings are on the page that has not been sent yet."""
     effects = begun(a_desk())
-    assert effects.work is not None
+    assert effects.request is not None
     bad = a_finding(verdict=Verdict.BAD, headline="plato: 0/3 ready")
-    diagnosed = pipeline.diagnose(effects.work, (bad,))
-    [page, *_] = composed(improved(effects, effects.work, diagnosed, a_desk(), NOW))
-    assert (page.moment, page.findings) == (MessageKind.START, (bad,))
+    diagnosed = pipeline.diagnose(effects.request, (bad,))
+    [page, *_] = composed(improved(effects, effects.request, diagnosed, a_desk(), NOW))
+    assert (page.kind, page.findings) == (MessageKind.START, (bad,))
     assert "0/3" in page.conclusion.likely
 
 
 def test_what_the_probes_found_stays_on_the_page() -> None:
     """An update does not wipe the diagnosis from the Slack message."""
-    desk = a_desk()
-    first = begun(desk)
-    assert first.work is not None
-    page = improved(first, first.work, pipeline.diagnose(first.work, (a_finding(),)), desk, NOW)
-    grown = following(page, a_group(an_alert(), an_alert(labels={"instance": "2"})), desk)
+    context = a_desk()
+    first = begun(context)
+    assert first.request is not None
+    page = improved(first, first.request, pipeline.diagnose(first.request, (a_finding(),)), context, NOW)
+    grown = following(page, a_group(an_alert(), an_alert(labels={"instance": "2"})), context)
     assert composed(grown)[0].findings == (a_finding(),)
 
 
@@ -315,7 +315,7 @@ def test_a_delivery_that_breaks_triage_still_reaches_people(group: AlertGroup | 
     """A bug in triage is a page, not a lost alert."""
     effects = failed(a_delivery(17), group, KeyError("x"), a_desk(), SHARED, None)
     assert effects.state == "failed"
-    assert {draft.channel for draft in effects.drafts} == {"pagerduty", "slack"}
+    assert {message.channel for message in effects.messages} == {"pagerduty", "slack"}
     for report in composed(effects):
         assert "could not triage" in report.title
         assert "KeyError" in report.severity_reason
@@ -328,11 +328,11 @@ def test_the_page_of_a_delivery_that_breaks_triage_shows_no_secret() -> None:
     assert report.labels["url"] == "https://[REDACTED:userinfo]@db.example.com"
 
 
-def lived(desk: DecisionContext, *notifications: tuple[float, Alert]) -> list[Effects]:
+def lived(context: DecisionContext, *notifications: tuple[float, Alert]) -> list[Effects]:
     """Kind of each notification, received at minutes after NOW; the last of a group with one alert."""
     history, told = History(), []
     for number, (minutes, alert) in enumerate(notifications, 1):
-        effects = pipeline.triage(a_group(alert), a_delivery(number, minutes * 60), history, desk)
+        effects = pipeline.triage(a_group(alert), a_delivery(number, minutes * 60), history, context)
         history = History(effects.incident or history.incident, effects.content or history.content)
         told.append(effects)
     return told
@@ -354,9 +354,9 @@ def test_what_fires_again_pages_again_with_its_own_diagnosis() -> None:
     assert again.incident is not None
     assert begun.incident is not None
     assert (again.incident.id, again.incident.open, again.incident.flaps) == (begun.incident.id, True, 1)
-    assert again.work is not None
-    page = again.drafts[0]
-    assert (page.moment, page.enrich) == (MessageKind.AGAIN, True)
+    assert again.request is not None
+    page = again.messages[0]
+    assert (page.kind, page.enrich) == (MessageKind.AGAIN, True)
     assert page.due_at == NOW + timedelta(minutes=10, seconds=8)
     report = composed(again)[0]
     assert "re-fired ×1" in report.title
@@ -385,10 +385,10 @@ def test_the_pager_hears_of_each_time_it_fires_again() -> None:
 
 def test_a_flapping_incident_that_becomes_worse_pages() -> None:
     """A flapping P3 that turns into a P1 pages at once."""
-    desk = a_desk()
+    context = a_desk()
     notifications = [(0.0, an_alert()), *flap(1), *flap(2), *flap(3)]
     mild = [(at, replace(each, labels={**each.labels, "severity": "warning"})) for at, each in notifications[:-1]]
-    effects = lived(desk, *mild, notifications[-1])
+    effects = lived(context, *mild, notifications[-1])
     assert told(effects[6]) == [("slack", "edit"), ("slack", "reply"), ("pagerduty", "trigger")]
 
 
@@ -414,5 +414,5 @@ def test_a_lagging_peer_wakes_nobody() -> None:
 def test_the_details_of_one_incident_do_not_hold_up_the_page_of_another() -> None:
     """If Slack accepts one message per second, the first messages of six incidents are sent before any update."""
     effects = begun(a_desk(), an_alert())
-    ranks = {draft.step: draft.rank for draft in effects.drafts if draft.channel == "slack"}
+    ranks = {message.step: message.priority for message in effects.messages if message.channel == "slack"}
     assert ranks["post"] < ranks["details"]

@@ -20,16 +20,16 @@ def heard(incident: Incident, *alerts: object, number: int, after: float) -> Inc
     """The stored incident after one more notification that sends nothing."""
     group = a_group(*alerts)  # type: ignore[arg-type]
     effects = pipeline.triage(group, a_delivery(number, after), History(incident), a_desk())
-    assert effects.drafts == ()
+    assert effects.messages == ()
     assert effects.incident is not None
     return effects.incident
 
 
 def contradicted() -> Incident:
     """A resolved incident that the lagging peer then reports as firing."""
-    desk = a_desk()
-    first = begun(desk)
-    ended = pipeline.triage(a_group(OVER), a_delivery(2, 120), History(first.incident), desk)
+    context = a_desk()
+    first = begun(context)
+    ended = pipeline.triage(a_group(OVER), a_delivery(2, 120), History(first.incident), context)
     assert ended.incident is not None
     assert not ended.incident.open
     return heard(ended.incident, an_alert(), number=3, after=130)
@@ -37,17 +37,17 @@ def contradicted() -> Incident:
 
 def test_what_a_lagging_peer_takes_back_pages_nobody() -> None:
     """A peer of Alertmanager that lags by seconds does not cause a page six minutes after the resolve."""
-    doubted = contradicted()
-    assert doubted.review_at == NOW + timedelta(seconds=130) + USUAL.peer
-    settled = heard(doubted, OVER, number=4, after=140)
+    with_doubt = contradicted()
+    assert with_doubt.review_at == NOW + timedelta(seconds=130) + USUAL.peer
+    settled = heard(with_doubt, OVER, number=4, after=140)
     assert (settled.open, settled.review_at) == (False, None)
     assert review(settled, NOW + timedelta(hours=1)).kind is ChangeKind.REPEATED
 
 
 def test_it_may_be_taken_back_late() -> None:
     """The peer's next flush ends the doubt even where it comes long after the incident could have returned."""
-    doubted = replace(contradicted(), review_at=NOW + timedelta(hours=2))
-    settled = heard(doubted, OVER, number=4, after=3600)
+    with_doubt = replace(contradicted(), review_at=NOW + timedelta(hours=2))
+    settled = heard(with_doubt, OVER, number=4, after=3600)
     assert (settled.open, settled.review_at) == (False, None)
 
 

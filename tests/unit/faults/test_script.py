@@ -36,8 +36,8 @@ def test_faults_of_one_lane_never_overlap() -> None:
     """PagerDuty cannot answer 500 and hang at once, so a schedule does not ask for it."""
     for seed in SEEDS:
         whole = planned(seed)
-        for lane in {each.fault.lane for each in whole}:
-            ours = [each for each in whole if each.fault.lane == lane]
+        for queue in {each.fault.queue for each in whole}:
+            ours = [each for each in whole if each.fault.queue == queue]
             ends = [each.at + each.seconds for each in ours]
             assert all(end < later.at for end, later in zip(ends, ours[1:], strict=False))
 

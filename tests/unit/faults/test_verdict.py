@@ -48,7 +48,7 @@ def evidence(group: Group | None = None, **changes: Any) -> Evidence:
         starts={NAME: [STARTED]},
         kept=[a_webhook(group)],
         spans=[],
-        deliveries={1: ("decided", b"{}")},
+        notifications={1: ("decided", b"{}")},
         incidents=[StoredIncident("INC-1", key, is_open, {PRINT: is_open})],
         messages=[StoredMessage(1, "INC-1", "pagerduty", "sent", "")],
         events=[PagerEvent("trigger", key, {}, 11.0)],
@@ -68,9 +68,9 @@ GROUP = a_group()
 KEY = dedup_key(GROUP)
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "never delivered": ({"kept": []}, "firing was never acknowledged"),
-    "lost": ({"deliveries": {}}, "acknowledged and is lost"),
-    "undecided": ({"deliveries": {1: ("new", b"{}")}}, "acknowledged and is new"),
-    "mixed up": ({"deliveries": {1: ("decided", b"[]")}}, "another body"),
+    "lost": ({"notifications": {}}, "acknowledged and is lost"),
+    "undecided": ({"notifications": {1: ("new", b"{}")}}, "acknowledged and is new"),
+    "mixed up": ({"notifications": {1: ("decided", b"[]")}}, "another body"),
     "no incident": ({"incidents": []}, "in no incident of its group"),
     "an alert left out": ({"incidents": [StoredIncident("INC-1", KEY, True, {})]}, "in no incident of its group"),
     "open twice": (
@@ -147,7 +147,7 @@ def a_flood(**changes: Any) -> Evidence:
         groups=[GROUP, ODD],
         starts={NAME: [STARTED], "9-odd-0": [STARTED]},
         kept=[a_webhook(GROUP), odd],
-        deliveries={1: ("decided", b"{}"), 2: ("decided", b"{}")},
+        notifications={1: ("decided", b"{}"), 2: ("decided", b"{}")},
         incidents=[
             StoredIncident("INC-1", KEY, True, {PRINT: True}, digest=DIGEST, alone=False),
             StoredIncident("INC-2", dedup_key(ODD), True, {"other": True}),

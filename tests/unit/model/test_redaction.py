@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from responder.model.redaction import MARK, REDACTIONS, redact
-from responder.model.text import clean, one_line, tidy, tidy_line
+from responder.model.text import clean, one_line, sanitize, sanitize_line
 
 LISTS = Path(__file__).parent / "redaction"
 ALPHABETS = {
@@ -116,7 +116,11 @@ def test_text_is_redacted_before_it_is_cut(limit: int) -> None:
     for each in examples("secrets.txt"):
         text = re.sub("[«»]", "", each)
         around = re.sub("«[^»]*»", "", each)
-        for shown in (tidy(text, limit), tidy_line(text, limit), tidy(f"{'x' * (limit - 20)} {text}", limit)):
+        for shown in (
+            sanitize(text, limit),
+            sanitize_line(text, limit),
+            sanitize(f"{'x' * (limit - 20)} {text}", limit),
+        ):
             plain = re.sub(r"\[REDACTED:[a-z-]+\]", "", shown)
             begins = [secret[:PIECE] for secret in re.findall("«([^»]*)»", each)]
             assert [begin for begin in begins if begin in plain and begin not in around] == []

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from responder.model import text as texts
 from responder.model.redaction import redact
-from responder.model.text import clean, cut, one_line, tidy, tidy_line
+from responder.model.text import clean, cut, one_line, sanitize, sanitize_line
 
 BEGIN = "-----BEGIN"  # apart from the rest, so that no scanner takes this file for a leak
 SECRETS = {
@@ -47,10 +47,10 @@ def test_text_that_is_left_alone_holds_nothing_that_would_be_taken_away() -> Non
 def test_no_secret_survives_however_short_the_text_is_cut(text: str, secret: str, limit: int) -> None:
     """A secret in an alert or a response never reaches a page, wherever it stands and wherever the text ends."""
     for around in (text, f"x {text} y", f"{'x' * (limit - 8)} {text}"):
-        shown = (tidy(around, limit), tidy_line(around, limit))
+        shown = (sanitize(around, limit), sanitize_line(around, limit))
         assert not any(secret in each or secret[:4] in each for each in shown)
         assert not any(len(each) > limit for each in shown)
-    assert "[REDACTED:" in tidy(text, 2048)
+    assert "[REDACTED:" in sanitize(text, 2048)
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_plain_text_stays_as_it_is(text: str) -> None:
 @given(st.text())
 def test_tidy_text_is_clean_and_short(text: str) -> None:
     """Any input gives output that fits, can be encoded, and does not change when redacted again."""
-    shown = tidy(text, 80)
+    shown = sanitize(text, 80)
     assert len(shown) <= 80
     assert shown.encode().decode() == shown
     assert clean(shown) == shown
-    assert "\n" not in tidy_line(text, 80)
+    assert "\n" not in sanitize_line(text, 80)
 
 
 @pytest.mark.parametrize("text", SECRETS)

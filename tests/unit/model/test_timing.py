@@ -36,26 +36,26 @@ def test_with_alertmanagers_own_default_the_waits_are_those_of_the_guide() -> No
 @pytest.mark.parametrize("interval", [30, 60, 300, 600, 3600])
 def test_no_wait_is_shorter_than_a_peer_may_take(interval: int) -> None:
     """At any interval, nothing is believed before the other Alertmanager could have notified."""
-    patience = Timing(timedelta(seconds=interval))
-    assert patience.group_interval < patience.peer
-    assert patience.group_interval < patience.late
-    assert patience.group_interval < patience.quiet < patience.same < patience.steady
-    assert patience.quiet < patience.quiet_at_most < patience.steady
+    timing = Timing(timedelta(seconds=interval))
+    assert timing.group_interval < timing.peer
+    assert timing.group_interval < timing.late
+    assert timing.group_interval < timing.quiet < timing.same < timing.steady
+    assert timing.quiet < timing.quiet_at_most < timing.steady
 
 
-def contradicted(patience: Timing) -> tuple[bool, float]:
+def contradicted(timing: Timing) -> tuple[bool, float]:
     """Pair: "firing" 10 minutes after the resolve is doubted, and the minutes until it is rechecked."""
-    desk = replace(a_desk(), patience=patience)
-    first = pipeline.triage(a_group(), a_delivery(1), History(), desk)
-    over = pipeline.triage(a_group(OVER), a_delivery(2, 17 * 60), History(first.incident), desk)
-    again = pipeline.triage(a_group(), a_delivery(3, 27 * 60), History(over.incident), desk)
+    context = replace(a_desk(), timing=timing)
+    first = pipeline.triage(a_group(), a_delivery(1), History(), context)
+    over = pipeline.triage(a_group(OVER), a_delivery(2, 17 * 60), History(first.incident), context)
+    again = pipeline.triage(a_group(), a_delivery(3, 27 * 60), History(over.incident), context)
     assert again.decision is not None
     assert again.incident is not None
     looked = again.incident.review_at
     if looked is None:
         return again.decision.change.kind is ChangeKind.DOUBTED, 0.0
-    early = review(again.incident, looked - timedelta(seconds=1), patience)
-    late = review(again.incident, looked, patience)
+    early = review(again.incident, looked - timedelta(seconds=1), timing)
+    late = review(again.incident, looked, timing)
     assert (early.kind, late.kind) == (ChangeKind.REPEATED, ChangeKind.AGAIN)
     return again.decision.change.kind is ChangeKind.DOUBTED, minutes(looked - NOW) - 27
 
@@ -67,20 +67,20 @@ def test_a_peer_with_a_long_interval_is_given_its_time() -> None:
     assert contradicted(Timing(timedelta(minutes=1))) == (False, 0.0), "after ten minutes it is no old news"
 
 
-@pytest.mark.parametrize("patience", [USUAL, LONG])
-def test_what_is_not_named_any_more_is_held_open_as_long(patience: Timing) -> None:
+@pytest.mark.parametrize("timing", [USUAL, LONG])
+def test_what_is_not_named_any_more_is_held_open_as_long(timing: Timing) -> None:
     """The better informed peer speaks within its own interval."""
-    desk = replace(a_desk(), patience=patience)
-    first = pipeline.triage(a_group(an_alert(), OTHER), a_delivery(1), History(), desk)
-    left = pipeline.triage(a_group(OVER), a_delivery(2, 17 * 60), History(first.incident), desk)
+    context = replace(a_desk(), timing=timing)
+    first = pipeline.triage(a_group(an_alert(), OTHER), a_delivery(1), History(), context)
+    left = pipeline.triage(a_group(OVER), a_delivery(2, 17 * 60), History(first.incident), context)
     assert left.incident is not None
-    assert left.incident.held_until == NOW + timedelta(minutes=17) + patience.peer
+    assert left.incident.resolve_at == NOW + timedelta(minutes=17) + timing.peer
 
 
-@pytest.mark.parametrize(("patience", "settled"), [(USUAL, True), (LONG, False)])
-def test_a_rehearsal_waits_as_long_as_serve(patience: Timing, *, settled: bool) -> None:
+@pytest.mark.parametrize(("timing", "settled"), [(USUAL, True), (LONG, False)])
+def test_a_rehearsal_waits_as_long_as_serve(timing: Timing, *, settled: bool) -> None:
     """A backtest settles a contradiction when it would have been settled."""
-    rehearsal = Simulation(replace(a_desk(), patience=patience))
+    rehearsal = Simulation(replace(a_desk(), timing=timing))
     for number, (at, alert) in enumerate(((0, an_alert()), (17, OVER), (18, an_alert()), (30, an_alert())), 1):
         rehearsal.decide(a_group(alert), a_delivery(number, at * 60))
     incident = rehearsal.known(a_group()).incident

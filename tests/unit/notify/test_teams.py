@@ -73,6 +73,6 @@ def test_answers_of_the_vendor_are_understood(response: Response, expected: obje
 )
 def test_the_stand_in_refuses_what_teams_would_not_show(change: dict[str, object], why: str) -> None:
     """The rules that the contract tests judge by can fail."""
-    message = json.loads(CHANNEL.render(a_letter(a_report(moment=MessageKind.UPDATE))).body)
+    message = json.loads(CHANNEL.render(a_letter(a_report(kind=MessageKind.UPDATE))).body)
     message["attachments"][0]["content"]["body"].append(change)
     assert why in teams.refusal(json.dumps(message).encode())

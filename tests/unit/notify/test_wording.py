@@ -86,14 +86,14 @@ def test_secrets_are_scrubbed_longest_first() -> None:
 def test_the_log_shows_a_resolution() -> None:
     """On a terminal the end of an incident reads as well as its start."""
     report: Report = a_report(
-        moment=MessageKind.RESOLUTION,
+        kind=MessageKind.RESOLUTION,
         ended_at=STARTED,
         root_cause="not yet known",
         resolution="fixed",
         postmortem_due=STARTED,
     )
-    letter: ClaimedMessage = a_letter(report, channel="log", step="print")
-    text = Log().render(letter).body.decode()
+    message: ClaimedMessage = a_letter(report, channel="log", step="print")
+    text = Log().render(message).body.decode()
     assert "INCIDENT RESOLVED" in text
     assert "Post-mortem      due 2026-02-28 02:41Z (within 48 hours)" in text
     assert "First step" not in text

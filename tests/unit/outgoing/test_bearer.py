@@ -113,7 +113,7 @@ def test_only_questions_to_the_monitoring_carry_it(server: Monitoring, outgoing:
         Request(f"{server.url}/api/v1/query", b"", method="GET"),
         soon(),
     )
-    assert outgoing.ask(request, deadline).status == 200
+    assert outgoing.query(request, deadline).status == 200
     assert outgoing.send(request, deadline).status == 401
     assert [call.headers.get("authorization") for call in server.calls] == [f"Bearer {TOKEN}", None]
 
@@ -123,7 +123,7 @@ def test_a_redirect_leads_the_token_nowhere(server: Monitoring, outgoing: Outgoi
     with Monitoring() as elsewhere:
         server.faults.append(status(302, Location=f"{elsewhere.url}/api/v1/query"))
         request = Request(f"{server.url}/api/v1/query", b"", method="GET")
-        assert outgoing.ask(request, soon()).status == 302
+        assert outgoing.query(request, soon()).status == 302
         assert elsewhere.calls == []
 
 
@@ -131,19 +131,19 @@ def test_an_answer_does_not_repeat_it(server: Monitoring, outgoing: Outgoing) ->
     """A proxy's error page that shows the request puts no token into findings, logs or messages."""
     server.faults.append(status(403, f"you sent: Authorization: Bearer {TOKEN}".encode()))
     request = Request(f"{server.url}/api/v1/query", b"", method="GET")
-    answer = outgoing.ask(request, soon())
+    answer = outgoing.query(request, soon())
     assert answer.body == b"you sent: Authorization: Bearer ***"
 
 
 def test_probes_bring_it(server: Monitoring, outgoing: Outgoing) -> None:
     """A PromQL probe of a Prometheus behind a token looks, and one with another token says that it could not."""
     spec = PromqlSpec(expr="up", headline="up")
-    [ask] = PROBES["promql"].asks(a_probe("promql", spec), a_scene(server.url.removeprefix("http://")))
+    [ask] = PROBES["promql"].questions(a_probe("promql", spec), a_scene(server.url.removeprefix("http://")))
     clock = SystemClock()
-    finding = PROBES["promql"].look(ask, soon(), ProbeTools(outgoing=outgoing, clock=clock))
+    finding = PROBES["promql"].run(ask, soon(), ProbeTools(outgoing=outgoing, clock=clock))
     assert finding.verdict is Verdict.OK
     wrong = Outgoing(clock, tokens={server.url: Secret("an-older-token")})
-    finding = PROBES["promql"].look(ask, soon(), ProbeTools(outgoing=wrong, clock=clock))
+    finding = PROBES["promql"].run(ask, soon(), ProbeTools(outgoing=wrong, clock=clock))
     wrong.close()
     assert finding.verdict is Verdict.UNKNOWN
     assert "401" in finding.headline

@@ -275,10 +275,10 @@ def test_a_dead_kept_alive_connection_is_replaced_for_reads_only() -> None:
             for _ in range(3):
                 connection, _ = server.accept()
                 with connection:
-                    for turn in range(2):
+                    for adjustment in range(2):
                         data = connection.recv(65536)
                         asked.append(data.split(b" ", 1)[0])
-                        if turn == 0 and data:
+                        if adjustment == 0 and data:
                             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
         thread = threading.Thread(target=serve, daemon=True)

@@ -209,7 +209,7 @@ def test_queries_and_probes_use_no_proxy() -> None:
     """Prometheus is queried directly also by a client that has a proxy, and the client of probes has none."""
     given = Settings(proxy_url=Secret("http://proxy.example:3128"), http_proxy_url=Secret("http://proxy.example:3128"))
     with Proxy(answer=OK) as proxy, through(proxy.address) as outgoing, pytest.raises(UnreachableError, match="name"):
-        outgoing.ask(Request("http://prometheus.invalid/", b"", {}, "GET"), within(5))
+        outgoing.query(Request("http://prometheus.invalid/", b"", {}, "GET"), within(5))
     with pytest.raises(UnreachableError, match=r"^DNS"):
         bootstrap.outgoing(given, SystemClock()).send(Request("http://plato.invalid/", b"", {}, "GET"), within(5))
     with pytest.raises(UnreachableError, match=r"^proxy proxy\.example:3128: DNS"):

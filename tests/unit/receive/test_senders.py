@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from responder.receive.alertmanager import fingerprint, parse
-from responder.triage.reconcile import asked_about
+from responder.triage.reconcile import expected_alerts
 from tests.support.builders import an_incident
 from tests.unit.receive.test_alertmanager import a_body, an_alert, to_bytes
 
@@ -120,8 +120,8 @@ def test_no_alertmanager_is_asked_about_an_alert_of_grafana() -> None:
     (alert,) = parse(to_bytes(a_body(**GRAFANA))).alerts
     incident = an_incident()
     (known,) = list(incident.alerts.values())[:1]
-    assert asked_about(replace(incident, alerts={EXPECTED.alerts[0].fingerprint: known}))
-    assert not asked_about(replace(incident, alerts={alert.fingerprint: known}))
+    assert expected_alerts(replace(incident, alerts={EXPECTED.alerts[0].fingerprint: known}))
+    assert not expected_alerts(replace(incident, alerts={alert.fingerprint: known}))
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from responder.bootstrap import surroundings
+from responder.bootstrap import rule_references
 from responder.rulebook.checks import ADVICE, impossible_match, shadowed_value
 from responder.rulebook.load import gather, required
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.shadowing import covered
+from responder.rulebook.shadowing import shadowed
 from responder.triage.matchers import holds
 
 HEAD = """\
@@ -38,9 +38,9 @@ def drafted(folder: Path, matches: list[str], shadows: Collection[int] = ()) -> 
     ]
     rules.append("  - {id: unknown, match: [], severity: P3, first_step: x}")
     (folder / "all.yaml").write_text(HEAD + "\n".join(rules) + "\n")
-    draft, around = gather(folder), surroundings(str(folder / "none"))
-    assert required(draft, around) == ()
-    return draft, around
+    rule_files, around = gather(folder), rule_references(str(folder / "none"))
+    assert required(rule_files, around) == ()
+    return rule_files, around
 
 
 def _matchers() -> st.SearchStrategy[str]:
@@ -53,14 +53,14 @@ def _matchers() -> st.SearchStrategy[str]:
 @given(st.lists(_matchers(), min_size=2, max_size=5))
 def test_nothing_is_called_dead_that_lives(tmp_path_factory: pytest.TempPathFactory, matches: list[str]) -> None:
     """A rule said never to be tried is never tried: no alert at all reaches it."""
-    draft, around = drafted(tmp_path_factory.mktemp("rules"), matches)
-    dead = {each.number: each for each in covered(draft, around)}
-    never = {problem.place for problem in impossible_match.check(draft, around)}
+    rule_files, around = drafted(tmp_path_factory.mktemp("rules"), matches)
+    dead = {each.number: each for each in shadowed(rule_files, around)}
+    never = {problem.position for problem in impossible_match.check(rule_files, around)}
     for x, y in product(VALUES, VALUES):
         labels = {"x": x, "y": y}
-        hits = [number for number, matchers in draft.matchers.items() if all(holds(m, labels) for m in matchers)]
+        hits = [number for number, matchers in rule_files.matchers.items() if all(holds(m, labels) for m in matchers)]
         first = hits[0]
-        assert draft.rules[first].at("match") not in never, (matches, labels)
+        assert rule_files.rules[first].at("match") not in never, (matches, labels)
         if found := dead.get(first):
             assert not found.whole, (matches, labels)
             assert labels[found.label] not in found.by, (matches, labels)
@@ -87,17 +87,17 @@ def test_nothing_is_called_dead_that_lives(tmp_path_factory: pytest.TempPathFact
 )
 def test_dead_rules_are_found(tmp_path: Path, matches: list[str], dead: set[int]) -> None:
     """A rule that an earlier one keeps from ever deciding is named, whatever way the two are written."""
-    draft, around = drafted(tmp_path / "rules", matches)
-    assert {each.number for each in covered(draft, around) if each.whole} == dead
+    rule_files, around = drafted(tmp_path / "rules", matches)
+    assert {each.number for each in shadowed(rule_files, around) if each.whole} == dead
 
 
 def test_a_rule_in_shadow_keeps_none_below_it_from_deciding(tmp_path: Path) -> None:
     """A rule on trial above the one it is to replace is no mistake; what is on trial below a rule never is tried."""
-    draft, around = drafted(tmp_path / "rules", ['a=~"x|y"', 'a="x"'], shadows={0})
-    assert covered(draft, around) == ()
-    assert not list(shadowed_value.check(draft, around))
-    draft, around = drafted(tmp_path / "others", ['a=~"x|y"', 'a="x"'], shadows={1})
-    assert {each.number for each in covered(draft, around)} == {1}
+    rule_files, around = drafted(tmp_path / "rules", ['a=~"x|y"', 'a="x"'], shadows={0})
+    assert shadowed(rule_files, around) == ()
+    assert not list(shadowed_value.check(rule_files, around))
+    rule_files, around = drafted(tmp_path / "others", ['a=~"x|y"', 'a="x"'], shadows={1})
+    assert {each.number for each in shadowed(rule_files, around)} == {1}
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,13 @@ def test_a_rule_in_shadow_keeps_none_below_it_from_deciding(tmp_path: Path) -> N
 )
 def test_matchers_that_exclude_each_other_are_found(tmp_path: Path, match: str, *, never: bool) -> None:
     """A rule that can never match is reported."""
-    draft, around = drafted(tmp_path / "rules", [match])
-    assert bool(list(impossible_match.check(draft, around))) is never
+    rule_files, around = drafted(tmp_path / "rules", [match])
+    assert bool(list(impossible_match.check(rule_files, around))) is never
 
 
 @pytest.mark.parametrize("form", ['a="v{}"', 'a="v{}",b=~"x.*"', 'a=~"prod-{}-.*"', 'a=~".*-svc{}-.*"'])
 def test_thousands_of_rules_are_checked_in_seconds(tmp_path: Path, form: str) -> None:
     """Checking stays quick when a team has thousands of rules, also where nothing can be found quickly."""
-    draft, around = drafted(tmp_path / "rules", [form.format(number) for number in range(3000)])
-    assert covered(draft, around) == ()
-    assert all(not list(check(draft, around)) for check in ADVICE.values())
+    rule_files, around = drafted(tmp_path / "rules", [form.format(number) for number in range(3000)])
+    assert shadowed(rule_files, around) == ()
+    assert all(not list(check(rule_files, around)) for check in ADVICE.values())

@@ -63,7 +63,7 @@ JUNK = (
 @pytest.fixture(scope="module", name="around")
 def what_rules_may_refer_to() -> RuleReferences:
     """The shipped probes and channels, and the starter's runbooks."""
-    return bootstrap.surroundings(str(STARTER / "runbooks"))
+    return bootstrap.rule_references(str(STARTER / "runbooks"))
 
 
 @pytest.fixture(scope="module", name="folder")
@@ -122,7 +122,7 @@ def test_a_broken_rule_file_is_named_with_its_place(
     longest = 1 + max(len(each.splitlines()) for each in (text, *(other.read_text() for other in FILES)))
     for problem in found.problems:
         assert problem.message
-        assert problem.place.path.startswith(("rules/", str(folder)))
-        assert 1 <= problem.place.line <= longest
-        assert problem.place.column >= 1
+        assert problem.position.path.startswith(("rules/", str(folder)))
+        assert 1 <= problem.position.line <= longest
+        assert problem.position.column >= 1
     assert found.book is not None or found.errors

@@ -142,7 +142,7 @@ def test_a_good_folder_becomes_a_rule_book(tmp_path: Path) -> None:
     assert _problems(tmp_path, GOOD) == []
     book = _load(tmp_path / "rules")
     assert (book.environment, book.namespace, book.exporters) == ("prod", "butterfly", ("node-exporter*",))
-    assert [(s.name, s.rank, s.page_budget, s.next_update) for s in book.severities.values()] == [
+    assert [(s.name, s.priority, s.page_budget, s.next_update) for s in book.severities.values()] == [
         ("P1", 1, 8.0, 5400.0),
         ("P2", 2, 30.0, 86400.0),
     ]
@@ -165,7 +165,7 @@ def test_a_good_folder_becomes_a_rule_book(tmp_path: Path) -> None:
     assert str(down.runbook) == "common.md#service-down"
     assert (down.probes, down.channels) == (("dns", "changes", "health"), ("pagerduty", "slack"))
     assert (unknown.probes, unknown.channels, unknown.matchers) == (("health", "changes"), ("slack",), ())
-    assert str(down.place).startswith("rules/all.yaml:")
+    assert str(down.position).startswith("rules/all.yaml:")
     [heartbeat] = book.heartbeats
     assert (heartbeat.cluster, heartbeat.max_gap, heartbeat.rule.id) == ("prod-eu", 600.0, "heartbeat-prod-eu")
     assert (heartbeat.rule.probes, heartbeat.rule.channels) == (("dns", "changes", "health"), ("slack",))
@@ -304,9 +304,9 @@ def test_each_mistake_is_found_where_it_is(tmp_path: Path, old: str, new: str, c
     text = GOOD.replace(old, new, 1)
     problems = [problem for problem in _problems(tmp_path, text) if problem.code == code]
     assert problems, _problems(tmp_path, text)
-    line = text.split("\n")[problems[0].place.line - 1 :]
-    assert "\n".join(line)[problems[0].place.column - 1 :].startswith(pointed), problems[0]
-    assert problems[0].place.path == "rules/all.yaml"
+    line = text.split("\n")[problems[0].position.line - 1 :]
+    assert "\n".join(line)[problems[0].position.column - 1 :].startswith(pointed), problems[0]
+    assert problems[0].position.path == "rules/all.yaml"
     assert problems[0].message
 
 
@@ -366,7 +366,7 @@ def test_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
     (folder / "50-first.yaml").write_text(f"rules: [{first}]")
     book = _load(folder)
     assert [rule.id for rule in book.rules] == ["first", "watchdog", "service-down", "packed", "unknown"]
-    assert book.rules[0].place.path == "rules/50-first.yaml"
+    assert book.rules[0].position.path == "rules/50-first.yaml"
     assert book.rules[-1].probes == ()
 
 
@@ -398,7 +398,7 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     (folder / "10.yaml").write_text("\nrules:\n" + rules)
     with pytest.raises(InvalidRules) as caught:
         _load(folder)
-    assert [(problem.code, problem.place.path) for problem in caught.value.problems] == [("syntax", "rules/00.yaml")]
+    assert [(problem.code, problem.position.path) for problem in caught.value.problems] == [("syntax", "rules/00.yaml")]
 
 
 @pytest.mark.parametrize("what", ["link to nothing", "link to itself", "pipe"])
@@ -414,7 +414,7 @@ def test_rules_that_are_not_there_any_more_are_missed(tmp_path: Path, what: str)
         file.symlink_to("10.yaml" if what == "link to itself" else "gone.yaml")
     with pytest.raises(InvalidRules) as caught:
         _load(folder)
-    assert [(problem.code, problem.place.path) for problem in caught.value.problems] == [
+    assert [(problem.code, problem.position.path) for problem in caught.value.problems] == [
         ("unreadable", "rules/10.yaml")
     ]
 
@@ -432,4 +432,4 @@ def test_a_mistake_in_one_rule_leaves_the_places_of_the_others(tmp_path: Path) -
     """After a broken rule, messages about the next one still point at the next one."""
     text = GOOD.replace("action: heartbeat", "action: x").replace("probes: [dns]", "probes: [nsd]")
     found = {problem.code: problem for problem in _problems(tmp_path, text)}
-    assert text.split("\n")[found["unknown-probe"].place.line - 1] == "    probes: [nsd]"
+    assert text.split("\n")[found["unknown-probe"].position.line - 1] == "    probes: [nsd]"

@@ -42,7 +42,7 @@ def test_a_database_of_0_1_0_loses_its_counters_and_nothing_else(
     with database.read() as connection:
         assert migrate.revision(connection) == tables.HEAD
         assert "tallies" not in inspect(connection).get_table_names()
-        assert claims.standings(connection) == {
+        assert claims.states_by_channel(connection) == {
             "slack": claims.ChannelState(1.0, 2.0, 3.0, accepted_at=17.5, failed_at=18.5),
             "pagerduty": claims.ChannelState(1.0, 2.0, 3.0),
         }

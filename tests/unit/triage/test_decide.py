@@ -85,23 +85,23 @@ def test_the_first_that_holds_applies() -> None:
 def test_the_reason_says_what_moved_it() -> None:
     """The reason for a P1 is recorded."""
     found = decided(a_p2(Adjustment(matchers=(GOLD,), firing=2, to="P1")), alerts=2, tier="gold")
-    assert found.ruling.reason == (
+    assert found.match.reason == (
         'set by the rule, raised from P2 to P1 because tier="gold" and 2 alerts fire (threshold 2)'
     )
 
 
 def test_findings_are_left_for_the_diagnosis() -> None:
     """Triage does not guess what a probe will find, and hands on only what may still hold."""
-    sought = (FindingCondition("health", ("bad",)),)
+    condition = (FindingCondition("health", ("bad",)),)
     found = decided(
         a_p2(
-            Adjustment(findings=sought, matchers=(Matcher("tier", Op.EQUAL, "tin"),), to="P1"),
-            Adjustment(findings=sought, to="P1"),
+            Adjustment(findings=condition, matchers=(Matcher("tier", Op.EQUAL, "tin"),), to="P1"),
+            Adjustment(findings=condition, to="P1"),
         ),
         tier="gold",
     )
     assert found.severity.name == "P2"
-    assert [(turn.findings, turn.severity.name) for turn in found.turns] == [(sought, "P1")]
+    assert [(adjustment.findings, adjustment.severity.name) for adjustment in found.adjustments] == [(condition, "P1")]
 
 
 def test_a_shut_window_wakes_nobody_and_says_when_it_opens() -> None:
@@ -109,9 +109,9 @@ def test_a_shut_window_wakes_nobody_and_says_when_it_opens() -> None:
     rule = a_p2(pages_in={"P2": OFFICE})
     sunday, monday = decided(rule, now=SUNDAY), decided(rule, now=MONDAY)
     assert (sunday.severity.name, sunday.pages) == ("P2", False)
-    assert sunday.held == "not paged outside of office, which opens Mon 2026-03-02 09:00 (UTC)"
-    assert sunday.held in sunday.reason
-    assert (monday.pages, monday.held) == (True, "")
+    assert sunday.suppressed_by == "not paged outside of office, which opens Mon 2026-03-02 09:00 (UTC)"
+    assert sunday.suppressed_by in sunday.reason
+    assert (monday.pages, monday.suppressed_by) == (True, "")
 
 
 def test_a_window_of_one_severity_leaves_the_others_alone() -> None:
@@ -126,26 +126,26 @@ REAL = a_rule(severity="P3")
 
 def test_a_heartbeat_never_speaks_for_what_people_are_told() -> None:
     """A heartbeat beside a P3 is a P3, however bad the heartbeat's severity."""
-    beat = a_rule(id="beat", matchers=FIRST, action=Action.HEARTBEAT, severity="P1")
-    found = decided(beat, REAL, alerts=2)
+    record_heartbeat = a_rule(id="beat", matchers=FIRST, action=Action.HEARTBEAT, severity="P1")
+    found = decided(record_heartbeat, REAL, alerts=2)
     assert (found.rule.id, found.severity.name) == ("service-down", "P3")
 
 
 def test_a_rule_in_shadow_only_adds_what_it_would_have_decided() -> None:
     """A P1 on trial above a real P3 is a P3: the decision is that of the rules without it, with a few words more."""
     found, without = decided(a_rule(id="trial", shadow=True, severity="P1"), REAL), decided(REAL)
-    assert (found.rule.id, found.severity.name, found.ruling.reason) == ("service-down", "P3", without.ruling.reason)
+    assert (found.rule.id, found.severity.name, found.match.reason) == ("service-down", "P3", without.match.reason)
     assert found.reason == f"{without.reason}; in shadow, rule trial would decide: P1 set by the rule"
-    assert (found.turns, found.key, found.pages) == (without.turns, without.key, without.pages)
+    assert (found.adjustments, found.key, found.pages) == (without.adjustments, without.key, without.pages)
 
 
 def test_of_rules_in_shadow_the_first_above_the_deciding_one_counts() -> None:
     """It is the one that would decide if all left the shadow; one below the deciding rule never would."""
     first = a_rule(id="first", shadow=True, severity="P4")
     second = a_rule(id="second", shadow=True, severity="P1")
-    assert str(decided(first, second, REAL).trial) == "in shadow, rule first would decide: P4 set by the rule"
-    assert decided(REAL, first, second).trial is None
-    assert decided(replace(first, matchers=(GOLD,)), REAL).trial is None
+    assert str(decided(first, second, REAL).shadow) == "in shadow, rule first would decide: P4 set by the rule"
+    assert decided(REAL, first, second).shadow is None
+    assert decided(replace(first, matchers=(GOLD,)), REAL).shadow is None
 
 
 def test_the_worst_of_a_group_on_trial_is_told_with_its_window() -> None:
@@ -153,9 +153,12 @@ def test_the_worst_of_a_group_on_trial_is_told_with_its_window() -> None:
     mild = a_rule(id="mild", shadow=True, severity="P4")
     bad = a_p2(id="bad", shadow=True, matchers=FIRST, pages_in={"P2": OFFICE})
     found = decided(bad, mild, REAL, alerts=2, now=SUNDAY)
-    assert str(found.trial).startswith("in shadow, rule bad would decide: P2 set by the rule; not paged outside of")
-    beat = a_rule(id="beat", shadow=True, action=Action.HEARTBEAT, severity="P1")
-    assert str(decided(beat, REAL).trial) == "in shadow, rule beat would decide: heartbeat, nobody would be told"
+    assert str(found.shadow).startswith("in shadow, rule bad would decide: P2 set by the rule; not paged outside of")
+    record_heartbeat = a_rule(id="beat", shadow=True, action=Action.HEARTBEAT, severity="P1")
+    assert (
+        str(decided(record_heartbeat, REAL).shadow)
+        == "in shadow, rule beat would decide: heartbeat, no message"
+    )
 
 
 @pytest.mark.parametrize(
@@ -180,7 +183,7 @@ def test_a_rule_may_say_which_label_is_the_subject(
 def test_rules_without_conditions_are_as_they_were() -> None:
     """Features that a rule does not use have no cost and no effect."""
     found = decided(replace(a_rule(), severity="P2"))
-    assert (found.turns, found.held, found.ruling.reason) == ((), "", "set by the rule")
+    assert (found.adjustments, found.suppressed_by, found.match.reason) == ((), "", "set by the rule")
 
 
 WORDS = SeverityFrom(

@@ -32,9 +32,9 @@ P3 = a_severity("P3", flood_above=LIMIT)
 
 def new(name: str = "PodDown", service: str | None = None, severity: Severity = P1) -> Decision:
     """The decision on a new incident of that alert name, about a pod or about a service of the catalogue."""
-    ruling = replace(a_ruling(an_alert(labels={"alertname": name})), severity=severity)
+    match = replace(a_ruling(an_alert(labels={"alertname": name})), severity=severity)
     subject = a_subject(service=service, name=service or "a-pod")
-    return replace(a_decision(), ruling=ruling, rulings=(ruling,), subject=subject)
+    return replace(a_decision(), match=match, matches=(match,), subject=subject)
 
 
 class Sea:
@@ -49,11 +49,11 @@ class Sea:
         """Another incident, some seconds after the last."""
         self.now += timedelta(seconds=after)
         self.number += 1
-        tide = FloodState(self.now, {self.flood.severity: self.flood})
-        weighed = weigh(decision, labels, ("pagerduty",), tide, self.number)
-        assert weighed is not None
-        self.flood = weighed.flood
-        return weighed
+        flood_state = FloodState(self.now, {self.flood.severity: self.flood})
+        flood_verdict = weigh(decision, labels, ("pagerduty",), flood_state, self.number)
+        assert flood_verdict is not None
+        self.flood = flood_verdict.flood
+        return flood_verdict
 
     def storm(self, count: int, severity: Severity = P1) -> list[FloodVerdict]:
         """Similar incidents."""
@@ -63,21 +63,23 @@ class Sea:
 def test_below_the_limit_every_incident_has_its_page() -> None:
     """Ten in a minute are read one by one, and ten more in the next."""
     sea = Sea()
-    assert not any(each.held for each in sea.storm(LIMIT))
+    assert not any(each.suppressed_by for each in sea.storm(LIMIT))
     sea.now += timedelta(seconds=WINDOW)
-    assert not any(each.held for each in sea.storm(LIMIT))
+    assert not any(each.suppressed_by for each in sea.storm(LIMIT))
     assert not sea.flood.digest
 
 
 def test_beyond_the_limit_a_digest_takes_over() -> None:
     """Of 300 alike, the first ten and a few more are paged; all others are in one digest that says so."""
     sea = Sea()
-    weighed = sea.storm(300)
-    assert [bool(each.held) for each in weighed] == [False] * (LIMIT + ALIKE) + [True] * (300 - LIMIT - ALIKE)
-    assert {each.flood.digest for each in weighed[LIMIT:]} == {sea.flood.digest}
-    assert sea.flood.digest in weighed[-1].held
-    assert "300 new P1 incidents within 60 s" in weighed[-1].held
-    assert sea.flood.held == 300 - LIMIT - ALIKE
+    flood_verdict = sea.storm(300)
+    assert [bool(each.suppressed_by) for each in flood_verdict] == [False] * (LIMIT + ALIKE) + [True] * (
+        300 - LIMIT - ALIKE
+    )
+    assert {each.flood.digest for each in flood_verdict[LIMIT:]} == {sea.flood.digest}
+    assert sea.flood.digest in flood_verdict[-1].suppressed_by
+    assert "300 new P1 incidents within 60 s" in flood_verdict[-1].suppressed_by
+    assert sea.flood.in_digest == 300 - LIMIT - ALIKE
 
 
 def test_a_single_p1_of_another_kind_is_paged_in_the_middle_of_a_flood() -> None:
@@ -85,7 +87,7 @@ def test_a_single_p1_of_another_kind_is_paged_in_the_middle_of_a_flood() -> None
     sea = Sea()
     sea.storm(300)
     fresh = sea.comes(new("DatabaseDown", "plato"))
-    assert not fresh.held
+    assert not fresh.suppressed_by
     assert "fewer than 3 of its incidents are DatabaseDown" in fresh.why
 
 
@@ -94,14 +96,14 @@ def test_a_service_that_the_flood_did_not_reach_is_paged() -> None:
     sea = Sea()
     sea.storm(300)
     assert "none of its incidents is about plato" in sea.comes(new("PodDown", "plato"), after=WINDOW / 2).why
-    assert sea.comes(new("PodDown", "plato")).held
+    assert sea.comes(new("PodDown", "plato")).suppressed_by
 
 
 def test_a_flood_of_things_unlike_each_other_is_bounded_too() -> None:
     """However many kinds there are, a minute has at most twice the limit of pages."""
     sea = Sea()
-    weighed = [sea.comes(new(f"Alert{number}", f"service-{number}")) for number in range(500)]
-    assert sum(not each.held for each in weighed) == 2 * LIMIT
+    flood_verdict = [sea.comes(new(f"Alert{number}", f"service-{number}")) for number in range(500)]
+    assert sum(not each.suppressed_by for each in flood_verdict) == 2 * LIMIT
 
 
 def test_what_wakes_nobody_is_left_to_the_digest() -> None:
@@ -109,7 +111,7 @@ def test_what_wakes_nobody_is_left_to_the_digest() -> None:
     sea = Sea()
     sea.flood = FloodCounter(severity="P3")
     sea.storm(LIMIT, P3)
-    assert sea.comes(new("Rare", "plato", P3)).held
+    assert sea.comes(new("Rare", "plato", P3)).suppressed_by
 
 
 def test_a_limit_of_zero_knows_no_floods() -> None:
@@ -152,16 +154,19 @@ def test_updates_come_less_and_less_often() -> None:
     now = sea.now
     for _ in range(3600):
         now += timedelta(seconds=1)
-        sea.flood = replace(sea.flood, held=sea.flood.held + 1)
+        sea.flood = replace(sea.flood, in_digest=sea.flood.in_digest + 1)
         if due(sea.flood, now):
             moments.append(now)
             sea.flood = replace(
-                sea.flood, told_at=now.timestamp(), told_held=sea.flood.held, updates=sea.flood.updates + 1
+                sea.flood,
+                notified_at=now.timestamp(),
+                notified_in_digest=sea.flood.in_digest,
+                updates=sea.flood.updates + 1,
             )
     assert len(moments) < 12
     assert (moments[2] - moments[1]).total_seconds() >= 2 * FIRST_UPDATE
     assert (moments[-1] - moments[-2]).total_seconds() == LAST_UPDATE
-    assert not due(replace(sea.flood, held=sea.flood.told_held), now + timedelta(days=1))
+    assert not due(replace(sea.flood, in_digest=sea.flood.notified_in_digest), now + timedelta(days=1))
 
 
 def test_pages_after_a_flood_are_paced() -> None:

@@ -11,7 +11,7 @@ from responder.model.alert import Alert
 from responder.model.heartbeat import Heartbeat, HeartbeatState
 from responder.model.incident import ChangeKind, Incident
 from responder.model.rule import Action, ExpectedHeartbeat
-from responder.triage.decide import beats, decide
+from responder.triage.decide import decide, heartbeats
 from responder.triage.heartbeat import judge, watched
 from responder.triage.rule_index import RuleIndex
 from tests.support.builders import NOW, a_book, a_group, a_rule, an_alert, an_incident
@@ -27,9 +27,9 @@ def seen(*alerts: Alert, cluster: str = "") -> list[str]:
     """The clusters that a notification of these alerts is a heartbeat of."""
     group = a_group(*alerts, cluster=cluster)
     decision = decide(group, BOOK, RuleIndex(BOOK.rules), None, 1, NOW)
-    found = list(beats(decision, group, BOOK, NOW))
-    assert all(beat == Heartbeat(beat.cluster, NOW) for beat in found)
-    return [beat.cluster for beat in found]
+    found = list(heartbeats(decision, group, BOOK, NOW))
+    assert all(record_heartbeat == Heartbeat(record_heartbeat.cluster, NOW) for record_heartbeat in found)
+    return [record_heartbeat.cluster for record_heartbeat in found]
 
 
 def a_pulse(age: float | None, since: float = 120.0) -> HeartbeatState:
@@ -38,9 +38,11 @@ def a_pulse(age: float | None, since: float = 120.0) -> HeartbeatState:
     return HeartbeatState(cluster="prod-eu", seen_at=seen_at, since=NOW - since * MINUTE, watched_at=NOW)
 
 
-def verdict(pulse: HeartbeatState, incident: Incident | None = None, waiting: float = 0.0) -> ChangeKind | None:
+def verdict(
+    heartbeat_state: HeartbeatState, incident: Incident | None = None, waiting: float = 0.0
+) -> ChangeKind | None:
     """The decision; the oldest undecided notification is ``waiting`` minutes old."""
-    found = judge(EU, pulse, incident, BOOK, NOW - waiting * MINUTE)
+    found = judge(EU, heartbeat_state, incident, BOOK, NOW - waiting * MINUTE)
     return found[0].change.kind if found else None
 
 
@@ -63,7 +65,7 @@ def test_only_what_fires_and_is_expected_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pulse", "expected"),
+    ("heartbeat_state", "expected"),
     [
         (a_pulse(9.9), None),
         (a_pulse(10.1), ChangeKind.NEW),
@@ -74,10 +76,10 @@ def test_only_what_fires_and_is_expected_counts() -> None:
     ],
 )
 def test_silence_counts_from_the_last_sign_or_from_when_we_began_to_watch(
-    pulse: HeartbeatState, expected: ChangeKind | None
+    heartbeat_state: HeartbeatState, expected: ChangeKind | None
 ) -> None:
     """A service that was down for an hour pages only if the Watchdog stays away while it watches."""
-    assert verdict(pulse) is expected
+    assert verdict(heartbeat_state) is expected
 
 
 def test_a_watchdog_behind_a_storm_is_not_missing() -> None:

@@ -10,7 +10,7 @@ import pytest
 from responder.model.alert import Alert, AlertGroup
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.timing import USUAL
-from responder.triage.lifecycle import believe, compare
+from responder.triage.lifecycle import compare, without_outdated
 from tests.support.builders import STARTED, a_group, a_resolved_alert, an_alert, an_incident
 
 MINUTE = timedelta(minutes=1)
@@ -43,7 +43,7 @@ class Story:
         self.number += 1
         now = STARTED + at * MINUTE
         group = replace(a_group(*alerts) if alerts else replace(a_group(), alerts=()), truncated=truncated)
-        change = compare(believe(group, self.incident, now), self.incident, self.number, now)
+        change = compare(without_outdated(group, self.incident, now), self.incident, self.number, now)
         self.incident = self.after(change, now)
         return change
 
@@ -59,10 +59,10 @@ class Story:
             self.incident,
             open=(self.incident.open or opens) and not ends,
             resolved_at=now if ends else None if opens else self.incident.resolved_at,
-            delivery=self.number,
+            notification=self.number,
             alerts=change.alerts,
-            hold=change.hold,
-            held_until=change.held_until,
+            resolve_reason=change.resolve_reason,
+            resolve_at=change.resolve_at,
             review_at=change.review_at,
             flaps=change.flaps,
             reopened_at=now if kind is ChangeKind.AGAIN else self.incident.reopened_at,
@@ -133,9 +133,9 @@ def test_an_alert_that_is_not_named_keeps_the_incident_open_for_a_while() -> Non
     change = story.hears(TWO_OVER, at=6)
     assert change.kind is ChangeKind.PARTLY_RESOLVED
     assert "silenced or inhibited" in change.reason
-    assert change.held_until == change.review_at == STARTED + 6 * MINUTE + USUAL.peer
+    assert change.resolve_at == change.review_at == STARTED + 6 * MINUTE + USUAL.peer
     again = story.hears(TWO_OVER, at=7)
-    assert (again.kind, again.held_until) == (ChangeKind.REPEATED, change.held_until)
+    assert (again.kind, again.resolve_at) == (ChangeKind.REPEATED, change.resolve_at)
 
 
 def test_a_peer_that_knows_more_keeps_the_incident_open() -> None:
@@ -144,7 +144,7 @@ def test_a_peer_that_knows_more_keeps_the_incident_open() -> None:
     story.hears(ONE, TWO)
     story.hears(TWO_OVER, at=6)
     change = story.hears(ONE, TWO_OVER, at=7)
-    assert (change.kind, change.held_until, change.hold) == (ChangeKind.REPEATED, None, "")
+    assert (change.kind, change.resolve_at, change.resolve_reason) == (ChangeKind.REPEATED, None, "")
 
 
 def test_firing_again_long_after_the_end_opens_anew() -> None:
@@ -234,7 +234,7 @@ def test_the_end_of_an_earlier_life_does_not_end_a_later_one() -> None:
     story.hears(fires(began=7), at=8)
     change = story.hears(ONE_OVER, at=9)
     assert change.kind is ChangeKind.REPEATED
-    assert change.held_until is None
+    assert change.resolve_at is None
     assert story.hears(over(began=7, ended=10), at=11).kind is ChangeKind.RESOLVED
 
 
@@ -273,7 +273,7 @@ def test_a_flapping_alert_is_one_incident_whose_end_is_held_back() -> None:
     ] * 5
     assert [change.flaps for change in changes if change.kind is ChangeKind.AGAIN] == [1, 2, 3, 4, 5, 6]
     ends = [6 + 12 * number for number in range(1, 6)]
-    held = [change.held_until - STARTED for change in changes if change.held_until]
+    held = [change.resolve_at - STARTED for change in changes if change.resolve_at]
     assert [until / MINUTE - end for until, end in zip(held, ends, strict=True)] == [10, 20, 40, 60, 60]
     assert story.incident is not None
     assert story.incident.id == "INC-1"
@@ -336,4 +336,4 @@ def test_a_group_without_alerts_says_nothing() -> None:
 def test_believing_leaves_a_usual_group_alone() -> None:
     """A notification without outdated alerts is passed on unchanged."""
     group: AlertGroup = a_group(ONE, TWO)
-    assert believe(group, None, STARTED) is group
+    assert without_outdated(group, None, STARTED) is group

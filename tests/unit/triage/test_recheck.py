@@ -35,9 +35,9 @@ def test_what_was_not_named_any_more_is_resolved_in_the_end() -> None:
     story.hears(ONE, TWO)
     story.hears(TWO_OVER, at=6)
     early = review(known(story), STARTED + 6 * MINUTE + USUAL.peer / 2)
-    assert (early.kind, early.held_until) == (ChangeKind.REPEATED, STARTED + 6 * MINUTE + USUAL.peer)
+    assert (early.kind, early.resolve_at) == (ChangeKind.REPEATED, STARTED + 6 * MINUTE + USUAL.peer)
     change = review(known(story), STARTED + 6 * MINUTE + USUAL.peer)
-    assert (change.kind, change.review_at, change.hold) == (ChangeKind.RESOLVED, None, "")
+    assert (change.kind, change.review_at, change.resolve_reason) == (ChangeKind.RESOLVED, None, "")
     assert "1 firing alert no longer notified (silenced or inhibited)" in change.reason
 
 

@@ -16,7 +16,7 @@ from responder.triage.reconcile import (
     ListedAlert,
     ReconcileResult,
     Silence,
-    asked_about,
+    expected_alerts,
     reconcile,
 )
 from tests.support.builders import NOW, STARTED, an_incident
@@ -143,5 +143,5 @@ def test_an_empty_list_is_not_believed_where_many_are_open() -> None:
 def test_only_what_an_alertmanager_can_know_is_asked_about() -> None:
     """Internal incidents (a silent cluster) and resolved ones are not compared with its list."""
     alerts = {ONE: AlertState(1.0), TWO: AlertState(1.0, 2.0), "heartbeat-prod-eu": AlertState(1.0)}
-    assert asked_about(replace(OPEN, alerts=alerts)) == {ONE}
-    assert asked_about(replace(OPEN, alerts=alerts, open=False)) == frozenset()
+    assert expected_alerts(replace(OPEN, alerts=alerts)) == {ONE}
+    assert expected_alerts(replace(OPEN, alerts=alerts, open=False)) == frozenset()

@@ -64,7 +64,7 @@ def test_rules_in_shadow_change_no_answer(
         assert index.first(labels) is chosen
         hits = [rule for rule in rules if all(holds(matcher, labels) for matcher in rule.matchers)]
         above = [rule for rule in hits[: hits.index(chosen)] if rule.shadow]
-        assert index.trial(labels, chosen) is (above[0] if above else None)
+        assert index.shadow(labels, chosen) is (above[0] if above else None)
         steps = index.explain(labels)
         assert [step.rule for step in steps] == rules
         assert [step.rule for step in steps if step.matched] == [chosen]

@@ -30,7 +30,7 @@ BODY = to_bytes(a_body())
 @pytest.fixture
 def client(database: Database, clock: HandClock) -> FlaskClient:
     """An application without authentication."""
-    door = webhook.WebhookConfig(
+    config = webhook.WebhookConfig(
         inbox=Inbox(database),
         guard=guard(Secret(""), Secret("")),
         clock=clock,
@@ -38,9 +38,9 @@ def client(database: Database, clock: HandClock) -> FlaskClient:
         on_kept=lambda: None,
     )
     given = health.HealthConfig(
-        guard=door.guard, database=database, clock=clock, metrics=StoreCollector(database=database, clock=clock)
+        guard=config.guard, database=database, clock=clock, metrics=StoreCollector(database=database, clock=clock)
     )
-    return create_app(webhook.blueprint(door), health.blueprint(given)).test_client()
+    return create_app(webhook.blueprint(config), health.blueprint(given)).test_client()
 
 
 def readiness(client: FlaskClient) -> tuple[int, str]:
@@ -51,7 +51,7 @@ def readiness(client: FlaskClient) -> tuple[int, str]:
     return answer.status_code, answer.text
 
 
-@pytest.mark.parametrize("table", ["deliveries", "bodies", "rejects"])
+@pytest.mark.parametrize("table", ["notifications", "payloads", "rejects"])
 def test_a_table_that_a_webhook_needs_and_that_is_gone_is_not_ready(
     client: FlaskClient, database: Database, clock: HandClock, table: str
 ) -> None:
@@ -88,7 +88,7 @@ def test_a_notification_that_stays_undecided_is_not_ready(
     assert readiness(client)[0] == 200
     clock.move(3)
     assert readiness(client) == (503, "a notification is undecided 62 s after it was received\n")
-    with database.work() as connection:
+    with database.transaction() as connection:
         inbox.settle(connection, [(number, "decided", None, "")])
     assert readiness(client)[0] == 200
 
@@ -97,11 +97,11 @@ def a_page(clock: HandClock) -> OutboxMessage:
     """A page of the worst severity, due in eight seconds."""
     return OutboxMessage(
         incident="INC-1",
-        stream="key",
+        ordering_key="key",
         channel="pagerduty",
         step="trigger",
-        moment=MessageKind.START,
-        rank=1,
+        kind=MessageKind.START,
+        priority=1,
         due_at=clock.now() + timedelta(seconds=8),
         enrich=True,
     )
@@ -110,7 +110,7 @@ def a_page(clock: HandClock) -> OutboxMessage:
 def write(database: Database, clock: HandClock, *pages: OutboxMessage) -> None:
     """Put pages into the outbox."""
     claims.prepare(database, ["pagerduty"])
-    with database.work() as connection:
+    with database.transaction() as connection:
         outbox.write(connection, pages, clock.now())
 
 
@@ -129,11 +129,11 @@ def test_a_page_that_waits_for_its_vendor_is_ready(
 ) -> None:
     """Readiness does not depend on PagerDuty: restarting or bypassing an instance would not help."""
     page = a_page(clock)
-    others = {"not a page": replace(page, moment=MessageKind.UPDATE), "milder": replace(page, rank=2)}
+    others = {"not a page": replace(page, kind=MessageKind.UPDATE), "milder": replace(page, priority=2)}
     write(database, clock, others.get(reason, page))
     clock.move(69)
     now = clock.now()
-    with database.work() as connection:
+    with database.transaction() as connection:
         if reason == "tried":
             claims.claim(connection, claims.ChannelQueue(("pagerduty",)), now, now, 1)
         elif reason == "failing":

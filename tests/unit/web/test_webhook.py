@@ -44,7 +44,7 @@ def kept() -> list[int]:
 @pytest.fixture
 def client(database: Database, inbox: Inbox, clock: HandClock, kept: list[int]) -> FlaskClient:
     """An application with two tokens and one login."""
-    door = webhook.WebhookConfig(
+    config = webhook.WebhookConfig(
         inbox=inbox,
         guard=guard(Secret("old new"), Secret("am:pässword")),
         clock=clock,
@@ -52,9 +52,9 @@ def client(database: Database, inbox: Inbox, clock: HandClock, kept: list[int]) 
         on_kept=lambda: kept.append(1),
     )
     given = health.HealthConfig(
-        guard=door.guard, database=database, clock=clock, metrics=StoreCollector(database=database, clock=clock)
+        guard=config.guard, database=database, clock=clock, metrics=StoreCollector(database=database, clock=clock)
     )
-    parts = (webhook.blueprint(door), health.blueprint(given), not_found.blueprint(clock, takes_webhooks=True))
+    parts = (webhook.blueprint(config), health.blueprint(given), not_found.blueprint(clock, takes_webhooks=True))
     return create_app(*parts).test_client()
 
 
@@ -76,18 +76,18 @@ def test_a_body_is_kept_before_it_is_acknowledged(post: Post, inbox: Inbox, kept
     """202 means durable, and carries the notification's id."""
     status, text = post(path="/prod-eu")
     assert (status, text) == (202, '{"id": 1}\n')
-    delivery = inbox.find(1)
-    assert delivery is not None
-    assert (delivery.body, delivery.cluster, kept) == (BODY, "prod-eu", [1])
+    notification = inbox.find(1)
+    assert notification is not None
+    assert (notification.body, notification.cluster, kept) == (BODY, "prod-eu", [1])
 
 
 @pytest.mark.parametrize(("path", "cluster"), [("/", ""), ("/prod-eu/", "prod-eu")])
 def test_a_slash_at_the_end_of_the_address_loses_no_alert(post: Post, inbox: Inbox, path: str, cluster: str) -> None:
     """Alertmanager gets 404 for a wrong address in each `group_interval`, so a slip in it must not be one."""
     assert post(path=path) == (202, '{"id": 1}\n')
-    delivery = inbox.find(1)
-    assert delivery is not None
-    assert delivery.cluster == cluster
+    notification = inbox.find(1)
+    assert notification is not None
+    assert notification.cluster == cluster
 
 
 @pytest.mark.parametrize("path", ["//webhook/alertmanager", "/webhook//alertmanager", "/webhook/alertmanager//"])
@@ -163,9 +163,9 @@ def _deflated(body: bytes, bits: int) -> bytes:
 def test_a_compressed_body_is_kept_as_its_text(post: Post, inbox: Inbox, encoding: str, body: bytes) -> None:
     """A proxy between Alertmanager and responder may compress."""
     assert post(body, **{"Content-Encoding": encoding}) == (202, '{"id": 1}\n')
-    delivery = inbox.find(1)
-    assert delivery is not None
-    assert delivery.body == BODY
+    notification = inbox.find(1)
+    assert notification is not None
+    assert notification.body == BODY
 
 
 @pytest.mark.parametrize(
@@ -205,10 +205,10 @@ def test_a_body_above_the_limit_is_kept_in_part(client: FlaskClient, post: Post,
     assert (answer.status_code, allowed) == (202, [webhook.LARGE_SECONDS])
     assert post(gzip.compress(body), **{"Content-Encoding": "gzip"})[0] == 202
     for number in (1, 2):
-        delivery = inbox.find(number)
-        assert delivery is not None
-        group = parse(delivery.body)
-        assert len(delivery.body) <= LIMIT
+        notification = inbox.find(number)
+        assert notification is not None
+        group = parse(notification.body)
+        assert len(notification.body) <= LIMIT
         assert len(group.alerts) + group.truncated == 300
 
 
@@ -363,7 +363,7 @@ def test_rejected_bodies_show_in_the_metrics(client: FlaskClient, post: Post, co
 
 def test_a_worker_whose_engine_is_dead_acknowledges_nothing(inbox: Inbox, clock: HandClock) -> None:
     """A notification that no engine would decide is answered with 503, so that Alertmanager retries."""
-    door = webhook.WebhookConfig(
+    config = webhook.WebhookConfig(
         inbox=inbox,
         guard=guard(Secret(""), Secret("")),
         clock=clock,
@@ -371,7 +371,7 @@ def test_a_worker_whose_engine_is_dead_acknowledges_nothing(inbox: Inbox, clock:
         on_kept=lambda: None,
         alive=lambda: False,
     )
-    answer = create_app(webhook.blueprint(door)).test_client().post("/webhook/alertmanager", data=BODY, headers=JSON)
+    answer = create_app(webhook.blueprint(config)).test_client().post("/webhook/alertmanager", data=BODY, headers=JSON)
     assert answer.status_code == 503
     assert "not stored, retry" in answer.text
     assert inbox.newest(1) == ()
@@ -380,7 +380,7 @@ def test_a_worker_whose_engine_is_dead_acknowledges_nothing(inbox: Inbox, clock:
 def test_requests_from_outside_are_recorded_once_a_minute(inbox: Inbox, clock: HandClock) -> None:
     """Operators learn of a wrong token or path; senders without credentials cannot fill the disk."""
     outside = not_found.OutsideRecorder(inbox, clock, not_found.LogThrottle(clock))
-    door = webhook.WebhookConfig(
+    config = webhook.WebhookConfig(
         inbox=inbox,
         guard=guard(Secret("new"), Secret("")),
         clock=clock,
@@ -388,7 +388,7 @@ def test_requests_from_outside_are_recorded_once_a_minute(inbox: Inbox, clock: H
         on_kept=lambda: None,
         outside=outside,
     )
-    parts = webhook.blueprint(door), not_found.blueprint(clock, takes_webhooks=True, outside=outside)
+    parts = webhook.blueprint(config), not_found.blueprint(clock, takes_webhooks=True, outside=outside)
     client = create_app(*parts).test_client()
     for _ in range(5):
         client.post("/webhook/alertmanager", data=BODY, headers=JSON | {"Authorization": "Bearer old"})

@@ -168,8 +168,8 @@ def test_a_rule_in_shadow_is_compared_like_one_that_is_absent(run: Run, past: Pa
     after.write_text("".join(line for line in lines if "id: down," not in line))
     assert as_found(run(str(past), "--output", "json"))["summary"] == shadowed
     assert shadowed["lost_page"] == 1
-    trial = "  - {id: trial, match: [], severity: P1, first_step: Look., channels: [slack], enabled: shadow}\n"
-    after.write_text(before.replace("rules:\n", f"rules:\n{trial}"))
+    shadow = "  - {id: trial, match: [], severity: P1, first_step: Look., channels: [slack], enabled: shadow}\n"
+    after.write_text(before.replace("rules:\n", f"rules:\n{shadow}"))
     assert "no differences" in run(str(past)).output
 
 

@@ -53,8 +53,10 @@ def test_alerts_fire_on_across_two_answers() -> None:
 
 def test_groups_are_those_of_the_labels_named() -> None:
     """Alerts are gathered as the route of Alertmanager gathers them; a label that is missing is left out."""
-    bodies = [parse(body) for _, body in Grouping(["alertname", "pod", "x"]).notifications(_answer((DOWN, [0.0])), [0])]
-    assert [(group.group_key, group.alerts[0].fingerprint) for group in bodies] == [
+    payloads = [
+        parse(body) for _, body in Grouping(["alertname", "pod", "x"]).notifications(_answer((DOWN, [0.0])), [0])
+    ]
+    assert [(group.group_key, group.alerts[0].fingerprint) for group in payloads] == [
         ('{}:{alertname="Down", pod="pod-0"}', fingerprint(DOWN))
     ]
 
@@ -72,9 +74,9 @@ def test_what_fires_is_known_at_each_step(steps: list[list[int]]) -> None:
     ]
     known: dict[str, set[str]] = {}
     grouping = Grouping(["alertname"])
-    bodies = list(grouping.notifications(_answer(*(each for each in series if each[1])), times))
+    payloads = list(grouping.notifications(_answer(*(each for each in series if each[1])), times))
     for at, now in zip(times, steps, strict=True):
-        for body in (json.loads(body) for when, body in bodies if when == at):
+        for body in (json.loads(body) for when, body in payloads if when == at):
             firing = {each["labels"]["n"] for each in body["alerts"] if each["status"] == "firing"}
             known[body["groupKey"]] = firing
         assert set().union(*known.values()) == {str(each) for each in now}

@@ -27,10 +27,10 @@ from responder.settings import Settings
 from tests.unit.cli.backtest.conftest import BEGAN, a_body
 
 
-def desk(sets: Path, name: str) -> DecisionContext:
+def context(sets: Path, name: str) -> DecisionContext:
     """Inputs of decisions under one of the two rule sets."""
     book = bootstrap.load_rules(f"{sets}/{name}", f"{sets}/runbooks")
-    return bootstrap.desk(Settings(), book, bootstrap.shown_channels(Settings()))
+    return bootstrap.context(Settings(), book, bootstrap.shown_channels(Settings()))
 
 
 def events(number: int) -> Iterator[RecordedNotification]:
@@ -43,16 +43,16 @@ def events(number: int) -> Iterator[RecordedNotification]:
         size = chance.randint(1, 3)
         body = a_body(chance.choice(["Down", "Slow", "Odd", "Other"]), size, minute=at, over=chance.randint(0, size))
         body["groupKey"] += str(chance.randrange(5))
-        delivery = Notification(
+        notification = Notification(
             id=at + 1, received_at=BEGAN + timedelta(minutes=at), cluster="", body=json.dumps(body).encode()
         )
-        yield RecordedNotification(f"line {at}", delivery)
+        yield RecordedNotification(f"line {at}", notification)
 
 
 @pytest.mark.parametrize("number", [FEW // 2, FEW + 500])
 def test_however_many_processes_count_the_same(sets: Path, number: int) -> None:
     """The numbers of a gate do not depend on the machine it runs on."""
-    before, after = desk(sets, "before"), desk(sets, "after")
+    before, after = context(sets, "before"), context(sets, "after")
     found = []
     for many in (1, 3):
         shares = ParallelRun(lambda: BacktestRun(before, after, 4), events(number), many)
@@ -65,7 +65,7 @@ def test_however_many_processes_count_the_same(sets: Path, number: int) -> None:
 
 def test_a_process_that_dies_is_told(sets: Path) -> None:
     """A backtest that lost a part of its work fails; it does not count what is left."""
-    before, after = desk(sets, "before"), desk(sets, "after")
+    before, after = context(sets, "before"), context(sets, "after")
     shares = ParallelRun(lambda: BacktestRun(before, after, 4), events(FEW), 2)
     pid = shares._processes[0].pid
     assert pid is not None
@@ -82,7 +82,7 @@ def _to_the_end(shares: ParallelRun) -> None:
 
 def test_groups_that_rules_gather_stay_together(sets: Path) -> None:
     """If a rule merges several groups into one incident, one process decides them all."""
-    before = desk(sets, "before")
+    before = context(sets, "before")
     rules = (replace(before.book.rules[0], gather=("alertname",)), *before.book.rules[1:])
     gathering = replace(before, book=replace(before.book, rules=rules))
     assert processes(before, gathering) == 1
@@ -91,17 +91,17 @@ def test_groups_that_rules_gather_stay_together(sets: Path) -> None:
 
 def test_what_is_decided_once_is_what_would_be_decided_twice(sets: Path) -> None:
     """Sparing work changes no answer: each set says what it says by itself."""
-    sets_of = (desk(sets, "before"), desk(sets, "after"))
+    sets_of = (context(sets, "before"), context(sets, "after"))
     comparison, apart = Comparison(*sets_of), [Simulation(each) for each in sets_of]
     spared = 0
     for event in events(600):
-        if event.delivery is None:
+        if event.notification is None:
             continue
-        group = read(event.delivery)
-        together = comparison.decide(group, event.delivery)
+        group = read(event.notification)
+        together = comparison.decide(group, event.notification)
         spared += together[0] is together[1]
         for effects, alone in zip(together, apart, strict=True):
-            assert outcome(effects, "pagerduty") == outcome(alone.decide(group, event.delivery), "pagerduty")
+            assert outcome(effects, "pagerduty") == outcome(alone.decide(group, event.notification), "pagerduty")
     assert 100 < spared < 500
 
 
@@ -109,5 +109,5 @@ def test_rules_that_only_moved_are_the_same_rules(sets: Path) -> None:
     """Comments and lines that move do not make a backtest slow."""
     path = sets / "after" / "rules.yaml"
     path.write_text("# A comment\n" + (sets / "before" / "rules.yaml").read_text())
-    comparison = Comparison(desk(sets, "before"), desk(sets, "after"))
+    comparison = Comparison(context(sets, "before"), context(sets, "after"))
     assert sorted(comparison._twins) == ["down", "slow", "unknown"]

@@ -12,7 +12,7 @@ import pytest
 
 from responder.model.message import ClaimedMessage
 from responder.model.rule import Adjustment, FindingCondition, Rule, SeverityFrom
-from responder.notify.report.compose import letter as as_letter
+from responder.notify.report.compose import compose_message as as_letter
 from responder.store.database import Database
 from responder.store.outbox import claims, outbox
 from tests.conftest import HandClock
@@ -39,7 +39,7 @@ def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
 
 def opened(shop: Shop, rule: Rule, body: dict[str, Any] | None = None) -> None:
     """The first notification, decided."""
-    shop.desk = a_desk(rule)
+    shop.context = a_desk(rule)
     shop.deliver(body or a_body(alerts=[FIRING]))
 
 
@@ -49,7 +49,7 @@ def diagnosed(shop: Shop) -> None:
     shop.begun.clear()
     for _ in range(500):
         shop.diagnosis.step()
-        if not shop.rows("SELECT 1 FROM studies WHERE state = 'waiting'"):
+        if not shop.rows("SELECT 1 FROM diagnoses WHERE state = 'waiting'"):
             return
         time.sleep(0.01)
     pytest.fail("the diagnosis did not end")
@@ -65,11 +65,11 @@ def claimed(shop: Shop, *channels: str) -> list[ClaimedMessage]:
 
 def sent(shop: Shop, *channels: str) -> list[ClaimedMessage]:
     """The same, accepted."""
-    letters = claimed(shop, *channels)
+    messages = claimed(shop, *channels)
     with shop.database.write() as connection:
-        for letter in letters:
-            outbox.sent(connection, letter, {}, shop.clock.now())
-    return letters
+        for message in messages:
+            outbox.sent(connection, message, {}, shop.clock.now())
+    return messages
 
 
 def incident(shop: Shop) -> tuple[Any, ...]:
@@ -86,14 +86,14 @@ def test_findings_that_raise_page_at_once(shop: Shop) -> None:
     diagnosed(shop)
     assert incident(shop) == ("P1", "slack pagerduty")
     [page] = claimed(shop, "pagerduty")
-    assert (page.step, page.rank, page.due_at) == ("trigger", 1, shop.clock.now())
+    assert (page.step, page.priority, page.due_at) == ("trigger", 1, shop.clock.now())
     assert page.report.severity == "P1"
     assert page.report.title.startswith("[P1] plato")
     assert (page.report.pagerduty_severity, page.report.pages) == ("critical", True)
     assert page.report.clock.startswith("by ")
     assert "raised from P3 to P1 because tcp is bad (plato: refused after 1 ms)" in page.report.severity_reason
     slack = sent(shop, "slack") + sent(shop, "slack")
-    assert [(letter.step, letter.rank, letter.report) for letter in slack] == [
+    assert [(message.step, message.priority, message.report) for message in slack] == [
         ("post", 1, page.report),
         ("details", 1, page.report),
     ]
@@ -112,7 +112,7 @@ def test_findings_that_lower_wake_nobody_while_the_page_has_not_left(shop: Shop)
     diagnosed(shop)
     assert incident(shop) == ("P3", "slack")
     assert claimed(shop, "pagerduty") == []
-    assert {letter.report.severity for letter in claimed(shop, "slack")} == {"P3"}
+    assert {message.report.severity for message in claimed(shop, "slack")} == {"P3"}
     [(state, error)] = shop.rows("SELECT state, error FROM messages WHERE channel = 'pagerduty'")
     assert state == "withdrawn"
     assert "lowered from P1 to P3" in error
@@ -131,14 +131,14 @@ def test_a_page_that_has_left_is_never_taken_back(shop: Shop) -> None:
         outbox.sent(connection, page, {}, shop.clock.now())
     assert claimed(shop, "pagerduty") == []
     shop.deliver(a_body(alerts=[OVER], status="resolved"))
-    assert [letter.step for letter in claimed(shop, "pagerduty")] == ["resolve"]
+    assert [message.step for message in claimed(shop, "pagerduty")] == ["resolve"]
 
 
 def test_findings_that_are_late_and_raise_still_page(shop: Shop) -> None:
     """Slack had it as a P3; PagerDuty gets the P1 at once, and Slack's message says so."""
     opened(shop, RAISED)
     shop.clock.move(8)
-    assert [letter.step for letter in sent(shop, "slack")] == ["post"]
+    assert [message.step for message in sent(shop, "slack")] == ["post"]
     diagnosed(shop)
     [page] = claimed(shop, "pagerduty")
     assert page.report.severity == "P1"
@@ -194,14 +194,14 @@ def test_an_incident_that_triage_has_moved_is_left_alone(shop: Shop) -> None:
     """A study decided for a P3 says nothing about the P1 that its labels have made of it since."""
     rule = replace(RAISED, severity=BY_SEVERITY, adjust=(Adjustment(findings=ON_BAD, to="P2"),))
     opened(shop, rule, a_body(alerts=[WARNING]))
-    study = shop.begun.pop()
+    job = shop.begun.pop()
     worse = an_alert(labels=LABELS | {"severity": "critical"}, fingerprint="bbbbbbbbbbbbbbbb")
     shop.deliver(a_body(alerts=[WARNING, worse]))
-    shop.begun[:] = [study]
+    shop.begun[:] = [job]
     shop.diagnosis.begin(shop.begun)
     for _ in range(500):
         shop.diagnosis.step()
-        if shop.rows("SELECT count(*) FROM studies WHERE state = 'done'") == [(1,)]:
+        if shop.rows("SELECT count(*) FROM diagnoses WHERE state = 'done'") == [(1,)]:
             break
         time.sleep(0.01)
     assert incident(shop)[0] == "P1"
@@ -218,7 +218,7 @@ def test_the_turn_of_triage_is_waited_for(shop: Shop) -> None:
         assert rest < 0.1
         assert incident(shop) == ("P3", "slack")
         shop.clock.move(8)
-        assert [letter.step for letter in sent(shop, "slack")] == ["post"]
+        assert [message.step for message in sent(shop, "slack")] == ["post"]
     diagnosed(shop)
     assert incident(shop) == ("P1", "slack pagerduty")
 
@@ -228,7 +228,7 @@ def test_a_study_that_another_worker_took_over_changes_nothing(shop: Shop) -> No
     opened(shop, RAISED)
     shop.diagnosis.begin(shop.begun)
     with shop.database.write() as connection:
-        connection.exec_driver_sql("UPDATE studies SET attempt = attempt + 1")
+        connection.exec_driver_sql("UPDATE diagnoses SET attempt = attempt + 1")
     for _ in range(50):
         shop.diagnosis.step()
         time.sleep(0.01)

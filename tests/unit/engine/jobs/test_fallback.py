@@ -23,7 +23,7 @@ from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
 from responder.notify.contract import Channel
-from responder.notify.render.slack_messages import alarm, plain
+from responder.notify.render.slack_messages import alarm, minimal_text
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.store.outbox import claims, outbox
@@ -49,38 +49,38 @@ class Night:
     def __init__(self, database: Database, clock: HandClock, channels: dict[str, Channel] = CHANNELS) -> None:
         self.database = database
         self.clock = clock
-        self.desk: DecisionContext = replace(a_desk(), channels=channels)
-        self.fallback = FallbackJob(database, IncidentWriter(database, clock), lambda: self.desk, clock, 60.0)
+        self.context: DecisionContext = replace(a_desk(), channels=channels)
+        self.fallback = FallbackJob(database, IncidentWriter(database, clock), lambda: self.context, clock, 60.0)
         claims.prepare(database, channels)
         effects = begun(a_desk())
         assert effects.incident is not None
         told = replace(effects.incident, channels=("pagerduty",))
-        drafts = tuple(replace(d, due_at=NOW, enrich=False) for d in effects.drafts if d.channel == "pagerduty")
-        self.begun = replace(effects, delivery=None, incident=told, drafts=drafts, work=None)
-        with database.work() as connection:
+        messages = tuple(replace(d, due_at=NOW, enrich=False) for d in effects.messages if d.channel == "pagerduty")
+        self.begun = replace(effects, notification=None, incident=told, messages=messages, request=None)
+        with database.transaction() as connection:
             write(connection, IncidentChanges(effects=[self.begun], added=[told]), NOW, 0)
 
     def fail(self, *, dead: bool = False) -> list[str]:
         """Let every message that is due be tried in vain; their channels."""
         now = self.clock.now()
-        with self.database.work() as connection:
-            letters = claimed(connection, EVERY, now, now + timedelta(seconds=6), 10)
-            for letter in letters:
-                self._fail(connection, letter, dead=dead)
-        return [letter.channel for letter in letters]
+        with self.database.transaction() as connection:
+            messages = claimed(connection, EVERY, now, now + timedelta(seconds=6), 10)
+            for message in messages:
+                self._fail(connection, message, dead=dead)
+        return [message.channel for message in messages]
 
-    def _fail(self, connection: object, letter: ClaimedMessage, *, dead: bool) -> None:
+    def _fail(self, connection: object, message: ClaimedMessage, *, dead: bool) -> None:
         now = self.clock.now()
         if dead:
-            outbox.dead(connection, letter, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
+            outbox.dead(connection, message, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
             return
-        claims.failed(connection, letter.channel, now)  # type: ignore[arg-type]
-        outbox.again(connection, letter, now, "HTTP 503", plain=False)  # type: ignore[arg-type]
+        claims.failed(connection, message.channel, now)  # type: ignore[arg-type]
+        outbox.again(connection, message, now, "HTTP 503", minimal=False)  # type: ignore[arg-type]
 
-    def told(self) -> list[tuple[str, str]]:
+    def notified(self) -> list[tuple[str, str]]:
         """Channel and moment of all messages, in order."""
         with self.database.read() as connection:
-            rows = connection.execute(text("SELECT channel, moment FROM messages ORDER BY id")).all()
+            rows = connection.execute(text("SELECT channel, kind FROM messages ORDER BY id")).all()
         return [(channel, moment) for channel, moment in rows]
 
     def incident(self) -> Incident:
@@ -104,12 +104,12 @@ def test_a_page_goes_from_way_to_way_until_somebody_is_reached(night: Night) -> 
     for number in range(1, 5):
         night.fail()
         night.fallback.run()
-        assert len(night.told()) == number
+        assert len(night.notified()) == number
         night.clock.move(61)
         night.fail()
         for _ in range(3):
             night.fallback.run()
-    assert night.told() == [("pagerduty", "start"), *((name, "fallback") for name in expected[1:])]
+    assert night.notified() == [("pagerduty", "start"), *((name, "fallback") for name in expected[1:])]
     assert list(night.incident().channels) == expected
     assert sorted(night.fail()) == sorted(expected), "every one of them is still tried"
 
@@ -122,8 +122,10 @@ def test_the_page_says_the_whole_way_it_took(night: Night) -> None:
         night.fallback.run()
     with night.database.read() as connection:
         report = last_report(connection, night.incident().id, NOW)
-    assert report.moment is MessageKind.FALLBACK
-    assert report.detour.startswith("PagerDuty has not accepted this page for 1 minute: HTTP 503; then PagerDuty's")
+    assert report.kind is MessageKind.FALLBACK
+    assert report.fallback_reason.startswith(
+        "PagerDuty has not accepted this page for 1 minute: HTTP 503; then PagerDuty's"
+    )
     assert report.title == composed(night.begun)[0].title
 
 
@@ -131,7 +133,7 @@ def test_a_page_that_was_refused_for_good_takes_the_next_way_at_once(night: Nigh
     """A wrong integration key costs seconds."""
     night.fail(dead=True)
     night.fallback.run()
-    assert night.told() == [("pagerduty", "start"), ("pagerduty_fallback", "fallback")]
+    assert night.notified() == [("pagerduty", "start"), ("pagerduty_fallback", "fallback")]
 
 
 def test_the_end_reaches_everybody_who_was_told(night: Night) -> None:
@@ -141,10 +143,10 @@ def test_the_end_reaches_everybody_who_was_told(night: Night) -> None:
         night.fail()
         night.fallback.run()
     group = a_group(a_resolved_alert())
-    over = pipeline.triage(group, a_delivery(9, 600), History(night.incident()), night.desk)
+    over = pipeline.triage(group, a_delivery(9, 600), History(night.incident()), night.context)
     assert over.incident is not None
     assert not over.incident.open
-    resolved = {draft.channel for draft in over.drafts if draft.moment is MessageKind.RESOLUTION}
+    resolved = {message.channel for message in over.messages if message.kind is MessageKind.RESOLUTION}
     assert resolved == set(CHANNELS)
 
 
@@ -152,36 +154,36 @@ def test_nobody_is_woken_for_what_is_over(night: Night) -> None:
     """An incident that ended while PagerDuty was down is not paged the other way."""
     night.clock.move(61)
     night.fail()
-    with night.database.work() as connection:
+    with night.database.transaction() as connection:
         incidents.save(connection, [], [replace(night.incident(), open=False, resolved_at=night.clock.now())])
     night.fallback.run()
-    assert night.told() == [("pagerduty", "start")]
+    assert night.notified() == [("pagerduty", "start")]
 
 
 def test_a_page_that_was_accepted_takes_no_other_way(night: Night) -> None:
     """PagerDuty accepts on the third attempt: on-call is not paged twice."""
     night.fail()
-    with night.database.work() as connection:
-        (letter,) = claimed(connection, EVERY, NOW, NOW, 10)
-        outbox.sent(connection, letter, {}, NOW)
+    with night.database.transaction() as connection:
+        (message,) = claimed(connection, EVERY, NOW, NOW, 10)
+        outbox.sent(connection, message, {}, NOW)
     night.clock.move(3600)
     night.fallback.run()
-    assert night.told() == [("pagerduty", "start")]
+    assert night.notified() == [("pagerduty", "start")]
 
 
 def test_without_a_group_to_mention_slack_is_no_way(database: Database, clock: HandClock) -> None:
     """A message among others does not page, so mail is next."""
     silent: dict[str, Channel] = {**CHANNELS, "slack": Slack(Secret("token"), "#incidents")}
     night = Night(database, clock, silent)
-    assert ways(night.desk.channels) == ("pagerduty", "pagerduty_fallback", "smtp")
+    assert ways(night.context.channels) == ("pagerduty", "pagerduty_fallback", "smtp")
 
 
 def test_a_page_of_a_pager_that_is_configured_away_is_read_elsewhere(night: Night) -> None:
     """The key was taken out while a P1 waited: the page takes the next way, and says that PagerDuty is gone."""
-    night.desk = replace(night.desk, channels={"slack": CHANNELS["slack"], "log": LOG})
+    night.context = replace(night.context, channels={"slack": CHANNELS["slack"], "log": LOG})
     night.fail(dead=True)
     night.fallback.run()
-    assert night.told() == [("pagerduty", "start"), ("slack", "fallback")]
+    assert night.notified() == [("pagerduty", "start"), ("slack", "fallback")]
 
 
 def test_a_page_that_can_wake_nobody_is_at_least_read(database: Database, clock: HandClock) -> None:
@@ -195,8 +197,8 @@ def test_a_page_that_can_wake_nobody_is_at_least_read(database: Database, clock:
     for number in range(1, 5):
         night.fail(dead=True)
         night.fallback.run()
-        assert len(night.told()) == min(number + 1, 3)
-    assert night.told() == [("pagerduty", "start"), ("slack", "fallback"), ("log", "fallback")]
+        assert len(night.notified()) == min(number + 1, 3)
+    assert night.notified() == [("pagerduty", "start"), ("slack", "fallback"), ("log", "fallback")]
 
 
 def test_two_that_decide_at_once_page_once(night: Night) -> None:
@@ -204,11 +206,11 @@ def test_two_that_decide_at_once_page_once(night: Night) -> None:
     night.clock.move(61)
     night.fail()
     other = FallbackJob(
-        night.database, IncidentWriter(night.database, night.clock), lambda: night.desk, night.clock, 60.0
+        night.database, IncidentWriter(night.database, night.clock), lambda: night.context, night.clock, 60.0
     )
     night.fallback.run()
     other.run()
-    assert night.told() == [("pagerduty", "start"), ("pagerduty_fallback", "fallback")]
+    assert night.notified() == [("pagerduty", "start"), ("pagerduty_fallback", "fallback")]
 
 
 class Bar(Night):
@@ -218,10 +220,10 @@ class Bar(Night):
         self, database: Database, clock: HandClock, channels: dict[str, Channel], *, pages: bool, rule: str = "x"
     ) -> None:
         super().__init__(database, clock, channels)
-        with database.work() as connection:
+        with database.transaction() as connection:
             connection.execute(text("UPDATE messages SET state = 'withdrawn'"))
-            draft = replace(
-                self.begun.drafts[0],
+            message = replace(
+                self.begun.messages[0],
                 channel="slack",
                 step="post",
             )
@@ -229,20 +231,20 @@ class Bar(Night):
             assert content is not None
             told = replace(content, decision=replace(content.decision, pages=pages, rule=rule))
             incidents.save_contents(connection, [told], (), NOW)
-            outbox.write(connection, [draft], NOW)
+            outbox.write(connection, [message], NOW)
 
     def refused(self, times: int) -> list[tuple[str, str]]:
         """Messages sent after every channel rejected its message permanently."""
         for _ in range(times):
             self.fail(dead=True)
             self.fallback.run()
-        return self.told()[1:]
+        return self.notified()[1:]
 
     def mentions(self) -> bool:
         """True if the newest message mentions the on-call group."""
         with self.database.read() as connection:
             report = last_report(connection, self.incident().id, NOW)
-        said = [alarm(report, "S0123ABCD").text, plain(report, "S0123ABCD")]
+        said = [alarm(report, "S0123ABCD").text, minimal_text(report, "S0123ABCD")]
         return any("subteam" in each for each in said)
 
 
@@ -279,5 +281,5 @@ def test_without_pagerduty_what_its_rule_keeps_from_the_pager_is_not_mailed(
     slack = Slack(Secret("token"), "#incidents")
     channels: dict[str, Channel] = {"slack": slack, "smtp": CHANNELS["smtp"], "log": LOG}
     bar = Bar(database, clock, channels, pages=True, rule=SLACK_ONLY.id)
-    bar.desk = replace(a_desk(SLACK_ONLY), channels=channels)
+    bar.context = replace(a_desk(SLACK_ONLY), channels=channels)
     assert bar.refused(3) == [("slack", "start"), ("log", "fallback")]

@@ -12,7 +12,7 @@ from responder.engine.effects.flood import GATHER, page_now
 from responder.engine.jobs.flood import EVERY, FloodJob
 from responder.engine.workers.incident_writer import IncidentWriter
 from responder.model.report import MessageKind, Report
-from responder.notify.report.compose import letter as as_letter
+from responder.notify.report.compose import compose_message as as_letter
 from responder.store.database import Database
 from responder.store.outbox import claims
 from tests.conftest import HandClock
@@ -31,8 +31,8 @@ class Coast(Shop):
         super().__init__(database, clock)
         usual = a_desk()
         severities = {name: replace(each, flood_above=LIMIT) for name, each in usual.book.severities.items()}
-        self.desk = replace(usual, book=replace(usual.book, severities=severities))
-        self.watch = FloodJob(database, IncidentWriter(database, clock), lambda: self.desk, clock)
+        self.context = replace(usual, book=replace(usual.book, severities=severities))
+        self.watch = FloodJob(database, IncidentWriter(database, clock), lambda: self.context, clock)
 
     def storm(self, count: int, **labels: str) -> None:
         """Groups that start to fire."""
@@ -75,9 +75,9 @@ def test_a_storm_makes_few_pages_and_loses_no_incident(coast: Coast) -> None:
     """Each of 100 incidents is stored with its reason; PagerDuty gets a few and the digest."""
     coast.storm(100)
     assert coast.rows("SELECT count(*) FROM incidents WHERE open") == [(100,)]
-    assert coast.rows("SELECT count(*) FROM deliveries WHERE state = 'decided'") == [(100,)]
+    assert coast.rows("SELECT count(*) FROM notifications WHERE state = 'decided'") == [(100,)]
     assert len(coast.pages()) == LIMIT + 3 + 1
-    assert coast.rows("SELECT count(*) FROM studies") == [(0,)]
+    assert coast.rows("SELECT count(*) FROM diagnoses") == [(0,)]
     held = coast.rows("SELECT digest, reason FROM incidents WHERE channels = ''")
     assert len(held) == 100 - LIMIT - 3
     assert all(f"only in digest {digest}" in reason for digest, reason in held)
@@ -87,7 +87,7 @@ def test_the_digest_names_the_biggest_groups_and_what_they_share(coast: Coast) -
     """It waits a moment and then says all that has come by then."""
     coast.storm(100)
     [page] = coast.digests()
-    assert page.moment is MessageKind.START
+    assert page.kind is MessageKind.START
     assert "Flood: 96 new incidents within a second" in page.title
     assert page.what.startswith("96 P1 incidents since")
     assert "PodDown of worker-7 (96). 3 of them had pages of their own." in page.what
@@ -103,9 +103,9 @@ def test_a_p1_unlike_the_flood_has_its_own_page(coast: Coast) -> None:
     before = len(coast.pages())
     coast.deliver(a_group(0, "ServiceDown", service="plato"))
     assert len(coast.pages()) == before + 1
-    [(outcome,)] = coast.rows("SELECT outcome FROM deliveries ORDER BY id DESC LIMIT 1")
+    [(outcome,)] = coast.rows("SELECT outcome FROM notifications ORDER BY id DESC LIMIT 1")
     assert "fewer than 3 of its incidents are ServiceDown" in outcome
-    assert coast.rows("SELECT count(*) FROM studies") == [(1,)]
+    assert coast.rows("SELECT count(*) FROM diagnoses") == [(1,)]
 
 
 def test_what_only_the_digest_told_of_ends_in_silence(coast: Coast) -> None:
@@ -124,7 +124,7 @@ def test_the_digest_is_updated_where_it_wakes_nobody(coast: Coast) -> None:
         coast.clock.move(50)
         coast.deliver(*(a_group(1000 * minute + number) for number in range(20)))
     assert len(coast.digests()) == 1
-    updates = {each.update for each in coast.digests("slack") if each.moment is MessageKind.UPDATE}
+    updates = {each.update for each in coast.digests("slack") if each.kind is MessageKind.UPDATE}
     assert 2 <= len(updates) <= 4
     assert all("P1 incidents in" in update for update in updates)
 
@@ -137,7 +137,7 @@ def test_when_the_flood_is_over_people_are_told_and_open_p1s_are_paged(coast: Co
     before = len(coast.pages())
     coast.calm()
     end = coast.digests()[-1]
-    assert end.moment is MessageKind.RESOLUTION
+    assert end.kind is MessageKind.RESOLUTION
     assert "16 P1 incidents, of which 3 had pages of their own; the other 13: 3 still open" in end.update
     assert len(coast.pages()) == before + 1 + LIMIT // 2
     coast.calm(minutes=5)
@@ -170,8 +170,8 @@ def test_an_incident_that_grows_worse_in_a_flood_is_paged(coast: Coast) -> None:
 
 def test_deciding_a_flood_without_floods_pages_everybody(coast: Coast) -> None:
     """With a limit of zero all is as it was."""
-    severities = {name: replace(each, flood_above=0) for name, each in coast.desk.book.severities.items()}
-    coast.desk = replace(coast.desk, book=replace(coast.desk.book, severities=severities))
+    severities = {name: replace(each, flood_above=0) for name, each in coast.context.book.severities.items()}
+    coast.context = replace(coast.context, book=replace(coast.context.book, severities=severities))
     coast.storm(20)
     assert len(coast.pages()) == 20
     assert coast.rows("SELECT count(*) FROM floods") == [(0,)]
@@ -180,9 +180,9 @@ def test_deciding_a_flood_without_floods_pages_everybody(coast: Coast) -> None:
 def test_a_page_whose_notification_is_gone_is_sent_plain(coast: Coast) -> None:
     """If triage fails, the page is still sent, under the incident's own name."""
     incident = an_incident(channels=(), digest="FLOOD-P1-1")
-    effects = page_now(incident, None, coast.desk, NOW)
-    assert effects.delivery is None
-    assert {draft.stream for draft in effects.drafts} == {incident.dedup_key}
+    effects = page_now(incident, None, coast.context, NOW)
+    assert effects.notification is None
+    assert {message.ordering_key for message in effects.messages} == {incident.dedup_key}
     assert effects.incident is not None
     assert "pagerduty" in effects.incident.channels
     assert composed(effects)[0].title.startswith(incident.title)

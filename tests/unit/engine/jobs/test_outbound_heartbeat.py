@@ -25,10 +25,10 @@ from tests.unit.engine.test_pipeline import a_desk
 
 MINUTE = timedelta(minutes=1)
 WELL = HealthFacts(
-    oldest_delivery=NOW - MINUTE,
+    oldest_notification=NOW - MINUTE,
     backlogs={"slack": Backlog(waiting=3, urgent=NOW - MINUTE), "gone": Backlog(waiting=1, urgent=NOW - 9 * MINUTE)},
-    standings={"pagerduty": ChannelState(failed_at=100.0, accepted_at=101.0)},
-    pulses={"prod": HeartbeatState(cluster="prod", seen_at=NOW - 5 * MINUTE, since=NOW, watched_at=NOW)},
+    states_by_channel={"pagerduty": ChannelState(failed_at=100.0, accepted_at=101.0)},
+    heartbeat_states={"prod": HeartbeatState(cluster="prod", seen_at=NOW - 5 * MINUTE, since=NOW, watched_at=NOW)},
     expected=(ExpectedHeartbeat(cluster="prod", max_gap=600.0, rule=a_rule()),),
     channels=("pagerduty", "slack"),
 )
@@ -39,15 +39,15 @@ NEVER = HeartbeatState(cluster="prod", seen_at=None, since=NOW, watched_at=NOW)
     ("changes", "expected"),
     [
         ({}, ()),
-        ({"oldest_delivery": NOW - 3 * MINUTE}, ("notifications are waiting for triage",)),
+        ({"oldest_notification": NOW - 3 * MINUTE}, ("notifications are waiting for triage",)),
         ({"backlogs": {"slack": Backlog(waiting=1, urgent=NOW - 3 * MINUTE)}}, ("messages to slack are overdue",)),
         (
-            {"standings": {"pagerduty": ChannelState(failed_at=102.0, accepted_at=101.0)}},
+            {"states_by_channel": {"pagerduty": ChannelState(failed_at=102.0, accepted_at=101.0)}},
             ("pagerduty did not accept the last message",),
         ),
-        ({"pulses": {"prod": NEVER}}, ("no Watchdog from prod",)),
-        ({"pulses": {}}, ("no Watchdog from prod",)),
-        ({"pulses": {"prod": replace(NEVER, seen_at=NOW - 11 * MINUTE)}}, ("no Watchdog from prod",)),
+        ({"heartbeat_states": {"prod": NEVER}}, ("no Watchdog from prod",)),
+        ({"heartbeat_states": {}}, ("no Watchdog from prod",)),
+        ({"heartbeat_states": {"prod": replace(NEVER, seen_at=NOW - 11 * MINUTE)}}, ("no Watchdog from prod",)),
     ],
     ids=lambda value: ", ".join(value) if isinstance(value, dict) else "",
 )
@@ -101,11 +101,11 @@ def test_a_refused_ping_is_no_success(database: Database, clock: HandClock, coun
 def test_a_channel_that_refused_its_last_message_withholds_it(database: Database, clock: HandClock) -> None:
     """The newest attempt of any replica counts: they share it through the database."""
     claims.prepare(database, ["slack"])
-    with database.work() as connection:
+    with database.transaction() as connection:
         claims.tried(connection, "slack", clock.now(), accepted=False, failed=True)
     assert pinged(database, clock) == ["https://ping/fail"]
     clock.move(1.0)
-    with database.work() as connection:
+    with database.transaction() as connection:
         claims.tried(connection, "slack", clock.now(), accepted=True, failed=False)
     assert pinged(database, clock) == ["https://ping/up"]
 

@@ -14,7 +14,7 @@ from responder.engine.simulation import Simulation
 from responder.engine.workers.incident_writer import IncidentWriter
 from responder.model.report import MessageKind
 from responder.model.rule import Rule
-from responder.notify.report.compose import letter as as_letter
+from responder.notify.report.compose import compose_message as as_letter
 from responder.rulebook.backtest.outcome import outcome
 from responder.store.database import Database
 from responder.store.outbox import claims
@@ -34,7 +34,7 @@ RENAMED = replace(IN_OFFICE_HOURS, id="renamed")
 def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
     """A shop with office hours, on a Saturday night."""
     found = Shop(database, clock)
-    found.desk = a_desk(IN_OFFICE_HOURS)
+    found.context = a_desk(IN_OFFICE_HOURS)
     yield found
     found.diagnosis.close()
 
@@ -42,7 +42,7 @@ def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
 def at(shop: Shop, moment: datetime) -> None:
     """Let time pass until then, and look, as any process may."""
     shop.clock.move((moment - shop.clock.now()).total_seconds())
-    PagingWindowJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
+    PagingWindowJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.context, shop.clock).run()
 
 
 def pager(shop: Shop) -> list[str]:
@@ -59,15 +59,15 @@ def test_what_still_fires_pages_when_the_window_opens(shop: Shop) -> None:
     at(shop, MONDAY.replace(minute=1))
     assert pager(shop) == ["trigger"]
     assert shop.rows("SELECT channels FROM incidents") == [("slack pagerduty",)]
-    assert shop.rows("SELECT state FROM studies ORDER BY id") == [("waiting",), ("waiting",)]
+    assert shop.rows("SELECT state FROM diagnoses ORDER BY id") == [("waiting",), ("waiting",)]
     ((number,),) = shop.rows("SELECT id FROM messages WHERE channel = 'pagerduty'")
     with shop.database.read() as connection:
         row = claims.peek(connection, number)
     assert row is not None
-    letter = as_letter(row, row.draft.due_at)
-    assert letter.report.update == "paging window office opened; still firing"
-    assert (letter.report.moment, letter.report.pages, letter.report.pending) == (MessageKind.START, True, ("tcp",))
-    assert "not paged outside" not in letter.report.severity_reason
+    message = as_letter(row, row.message.due_at)
+    assert message.report.update == "paging window office opened; still firing"
+    assert (message.report.kind, message.report.pages, message.report.pending) == (MessageKind.START, True, ("tcp",))
+    assert "not paged outside" not in message.report.severity_reason
     shop.deliver(a_body(alerts=[FIRING]))
     assert pager(shop) == ["trigger"]
     shop.deliver(a_body(alerts=[OVER], status="resolved"))
@@ -81,7 +81,7 @@ def test_nobody_is_woken_for_what_is_over(shop: Shop) -> None:
     assert pager(shop) == []
 
 
-@pytest.mark.parametrize("change", ["silenced = 'silenced by alice'", "hold = 'it flaps'", "channels = ''"])
+@pytest.mark.parametrize("change", ["silenced = 'silenced by alice'", "resolve_reason = 'it flaps'", "channels = ''"])
 def test_nobody_is_woken_for_what_is_silenced_held_or_told_in_a_digest(shop: Shop, change: str) -> None:
     """Silenced incidents, those about to resolve and those in a digest are not paged by the window."""
     shop.deliver(a_body(alerts=[FIRING]))
@@ -91,7 +91,7 @@ def test_nobody_is_woken_for_what_is_silenced_held_or_told_in_a_digest(shop: Sho
     assert pager(shop) == []
 
 
-@pytest.mark.parametrize("gone", ["deliveries", "bodies"])
+@pytest.mark.parametrize("gone", ["notifications", "payloads"])
 def test_a_notification_that_is_not_kept_any_more_is_paged_all_the_same(shop: Shop, gone: str) -> None:
     """If retention deleted the payload, the page is composed from Saturday's message."""
     shop.deliver(a_body(alerts=[FIRING]))
@@ -108,7 +108,7 @@ def test_what_is_known_to_fire_pages_though_the_last_notification_does_not_name_
     two = an_alert(labels={**LABELS, "instance": "2"}, fingerprint="2222222222222222")
     shop.deliver(a_body(alerts=[FIRING, two]), a_body(alerts=[OVER], status="resolved"))
     with shop.database.write() as connection:
-        connection.execute(text("UPDATE incidents SET hold = '', held_until = NULL, review_at = NULL"))
+        connection.execute(text("UPDATE incidents SET resolve_reason = '', resolve_at = NULL, review_at = NULL"))
     at(shop, MONDAY)
     assert pager(shop) == ["trigger"]
 
@@ -116,7 +116,7 @@ def test_what_is_known_to_fire_pages_though_the_last_notification_does_not_name_
 def test_a_rule_that_breaks_on_monday_still_pages(shop: Shop) -> None:
     """A bug in triage is no reason to keep quiet."""
     shop.deliver(a_body(alerts=[FIRING]))
-    shop.desk = replace(shop.desk, matching=None)  # type: ignore[arg-type]
+    shop.context = replace(shop.context, matching=None)  # type: ignore[arg-type]
     at(shop, MONDAY)
     assert pager(shop) == ["trigger"]
 
@@ -125,7 +125,7 @@ def test_a_rule_that_breaks_on_monday_still_pages(shop: Shop) -> None:
 def test_a_rule_that_was_renamed_meanwhile_keeps_its_promise(shop: Shop, first_look: datetime) -> None:
     """Rules are edited over the weekend: the incident is judged by the rule that has its place now."""
     shop.deliver(a_body(alerts=[FIRING]))
-    shop.desk = a_desk(RENAMED)
+    shop.context = a_desk(RENAMED)
     at(shop, first_look)
     assert shop.rows("SELECT rule FROM incidents") == [("renamed",)]
     at(shop, MONDAY)
@@ -135,7 +135,7 @@ def test_a_rule_that_was_renamed_meanwhile_keeps_its_promise(shop: Shop, first_l
 def test_a_window_that_is_taken_away_does_not_silence_what_waited_for_it(shop: Shop) -> None:
     """The rule pages at any time from now on: so does its incident, at the next look or with its next notification."""
     shop.deliver(a_body(alerts=[FIRING]), a_body(alerts=[FIRING], groupKey="other"))
-    shop.desk = a_desk(replace(IN_OFFICE_HOURS, pages_in={}))
+    shop.context = a_desk(replace(IN_OFFICE_HOURS, pages_in={}))
     shop.deliver(a_body(alerts=[FIRING]))
     assert pager(shop) == ["trigger"]
     at(shop, NOW.replace(hour=20))
@@ -145,11 +145,11 @@ def test_a_window_that_is_taken_away_does_not_silence_what_waited_for_it(shop: S
 def test_a_key_that_is_added_pages_what_is_open(shop: Shop) -> None:
     """If PagerDuty is configured while a P1 is open, it gets the page once."""
     without = {name: channel for name, channel in CHANNELS_USED.items() if name != "pagerduty"}
-    shop.desk = a_desk(channels=without)
+    shop.context = a_desk(channels=without)
     shop.deliver(a_body(alerts=[FIRING]))
     at(shop, NOW.replace(hour=20))
     assert pager(shop) == []
-    shop.desk = a_desk()
+    shop.context = a_desk()
     at(shop, NOW.replace(hour=20, minute=1))
     at(shop, NOW.replace(hour=20, minute=2))
     assert pager(shop) == ["trigger"]
@@ -157,7 +157,7 @@ def test_a_key_that_is_added_pages_what_is_open(shop: Shop) -> None:
 
 def test_a_rule_without_a_pager_wakes_nobody(shop: Shop) -> None:
     """A window limits when to page, and channels limit where: without a paging channel nothing pages."""
-    shop.desk = a_desk(replace(IN_OFFICE_HOURS, channels=("slack",)))
+    shop.context = a_desk(replace(IN_OFFICE_HOURS, channels=("slack",)))
     shop.deliver(a_body(alerts=[FIRING]))
     at(shop, MONDAY)
     shop.deliver(a_body(alerts=[FIRING]))
@@ -178,11 +178,11 @@ def test_a_night_of_incidents_does_not_page_all_at_once(shop: Shop) -> None:
 
 def test_what_cannot_be_judged_any_more_does_not_keep_others_from_being_paged(shop: Shop) -> None:
     """Incidents of a rule that is gone, whose notifications are gone too, wait for the next one: the others do not."""
-    shop.desk = a_desk(replace(IN_OFFICE_HOURS, id="a-rule-that-is-gone"))
+    shop.context = a_desk(replace(IN_OFFICE_HOURS, id="a-rule-that-is-gone"))
     shop.deliver(*(a_body(alerts=[FIRING], groupKey=f"g{number}") for number in range(10)))
     with shop.database.write() as connection:
-        connection.execute(text("DELETE FROM bodies"))
-    shop.desk = a_desk(IN_OFFICE_HOURS)
+        connection.execute(text("DELETE FROM payloads"))
+    shop.context = a_desk(IN_OFFICE_HOURS)
     shop.deliver(a_body(alerts=[FIRING]))
     at(shop, MONDAY)
     assert pager(shop) == ["trigger"]

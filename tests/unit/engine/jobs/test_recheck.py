@@ -37,7 +37,7 @@ def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
 def reviewed(shop: Shop, minutes: float) -> None:
     """Let time pass, then look again, as another process than the one that decided may."""
     shop.clock.move(60 * minutes)
-    RecheckJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
+    RecheckJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.context, shop.clock).run()
 
 
 def pager(shop: Shop) -> list[str]:

@@ -87,10 +87,10 @@ class Scene(Shop):
     def __init__(self, database: Database, clock: HandClock, url: str) -> None:
         super().__init__(database, clock)
         self.alertmanagers = AlertmanagerClient(Outgoing(clock), clock)
-        self.ledger = IncidentWriter(database, clock)
+        self.writer = IncidentWriter(database, clock)
         servers = {"": (url,)}
         grace = timedelta(minutes=10)
-        args = (database, self.ledger, lambda: self.desk, clock)
+        args = (database, self.writer, lambda: self.context, clock)
         self.job = ReconcileJob(*args, self.alertmanagers, servers, grace)
         self.review = RecheckJob(*args)
 
@@ -99,7 +99,7 @@ class Scene(Shop):
         self.clock.move(60 * minutes)
         self.job.run()
 
-    def told(self, channel: str) -> list[tuple[str, str]]:
+    def notified(self, channel: str) -> list[tuple[str, str]]:
         """Each step that was written for a channel, with its update."""
         rows = self.rows(f"SELECT step, facts FROM messages WHERE channel = '{channel}' ORDER BY id")
         return [(step, json.loads(report)["update"]) for step, report in rows]
@@ -110,7 +110,7 @@ class Scene(Shop):
 
 
 @pytest.fixture
-def scene(database: Database, clock: HandClock, answers: Answers) -> Iterator[Scene]:
+def probe_context(database: Database, clock: HandClock, answers: Answers) -> Iterator[Scene]:
     """An open incident, and an Alertmanager to ask."""
     found = Scene(database, clock, answers.url)
     found.deliver(a_body(alerts=[FIRING]))
@@ -118,29 +118,31 @@ def scene(database: Database, clock: HandClock, answers: Answers) -> Iterator[Sc
     found.diagnosis.close()
 
 
-def test_a_silence_is_told_once_and_wakes_nobody(scene: Scene, answers: Answers) -> None:
+def test_a_silence_is_told_once_and_wakes_nobody(probe_context: Scene, answers: Answers) -> None:
     """The thread says who hid the alert and until when; the incident stays open, since it is not over."""
     answers.alerts.append(answers.listed(FINGERPRINT, "suppressed", silencedBy=["s1"]))
-    scene.compare()
-    scene.compare(60)
-    assert scene.told("slack")[2:] == [
+    probe_context.compare()
+    probe_context.compare(60)
+    assert probe_context.notified("slack")[2:] == [
         (step, "still firing, silenced by alice until 2026-02-28 05:00Z: deploying") for step in ("edit", "reply")
     ]
-    assert len(scene.told("pagerduty")) == 1
-    assert scene.is_open()
+    assert len(probe_context.notified("pagerduty")) == 1
+    assert probe_context.is_open()
     answers.alerts[-1] = answers.listed(FINGERPRINT)
-    scene.compare()
-    assert scene.told("slack")[4:] == [(step, "no longer suppressed; still firing") for step in ("edit", "reply")]
+    probe_context.compare()
+    assert probe_context.notified("slack")[4:] == [
+        (step, "no longer suppressed; still firing") for step in ("edit", "reply")
+    ]
 
 
-def test_what_is_gone_is_resolved_with_the_reason(scene: Scene, answers: Answers) -> None:
+def test_what_is_gone_is_resolved_with_the_reason(probe_context: Scene, answers: Answers) -> None:
     """Ten minutes after Alertmanager stopped listing it, all its channels get the resolve, with the reason."""
-    scene.compare()
-    scene.compare(9)
-    assert scene.is_open()
-    scene.compare(1)
-    assert not scene.is_open()
-    step, why = scene.told("pagerduty")[-1]
+    probe_context.compare()
+    probe_context.compare(9)
+    assert probe_context.is_open()
+    probe_context.compare(1)
+    assert not probe_context.is_open()
+    step, why = probe_context.notified("pagerduty")[-1]
     assert step == "resolve"
     assert f"{answers.url} has not listed it since 02:41Z, and no resolve was received" in why
 
@@ -155,64 +157,64 @@ def test_what_is_gone_is_resolved_with_the_reason(scene: Scene, answers: Answers
         ("/api/v2/alerts", b'[{"labels": {}}]'),
     ],
 )
-def test_half_an_answer_ends_nothing(scene: Scene, answers: Answers, path: str, body: bytes) -> None:
+def test_half_an_answer_ends_nothing(probe_context: Scene, answers: Answers, path: str, body: bytes) -> None:
     """An Alertmanager that fails, breaks off or says something else is no witness."""
     answers.raw[path] = body
-    scene.compare()
-    scene.compare(60)
-    scene.compare(60)
-    assert scene.is_open()
-    assert isinstance(scene.alertmanagers.view(answers.url, {FINGERPRINT}), AlertmanagerUnavailable)
+    probe_context.compare()
+    probe_context.compare(60)
+    probe_context.compare(60)
+    assert probe_context.is_open()
+    assert isinstance(probe_context.alertmanagers.view(answers.url, {FINGERPRINT}), AlertmanagerUnavailable)
 
 
-def test_a_restart_in_between_starts_the_clock_anew(scene: Scene, answers: Answers) -> None:
+def test_a_restart_in_between_starts_the_clock_anew(probe_context: Scene, answers: Answers) -> None:
     """A restarted, empty Alertmanager is given time to receive its alerts again."""
-    scene.compare()
-    scene.compare(9)
-    answers.since = scene.clock.now().isoformat()
-    scene.compare(1)
-    scene.compare(8)
-    assert scene.is_open()
-    scene.compare(2)
-    scene.compare(9)
-    assert scene.is_open()
-    scene.compare(1)
-    assert not scene.is_open()
+    probe_context.compare()
+    probe_context.compare(9)
+    answers.since = probe_context.clock.now().isoformat()
+    probe_context.compare(1)
+    probe_context.compare(8)
+    assert probe_context.is_open()
+    probe_context.compare(2)
+    probe_context.compare(9)
+    assert probe_context.is_open()
+    probe_context.compare(1)
+    assert not probe_context.is_open()
 
 
-def test_one_that_comes_back_to_the_list_is_not_ended(scene: Scene, answers: Answers) -> None:
+def test_one_that_comes_back_to_the_list_is_not_ended(probe_context: Scene, answers: Answers) -> None:
     """Gone means gone without a break."""
-    scene.compare()
+    probe_context.compare()
     answers.alerts.append(answers.listed(FINGERPRINT))
-    scene.compare(9)
+    probe_context.compare(9)
     answers.alerts.pop()
-    scene.compare(2)
-    scene.compare(9)
-    assert scene.is_open()
+    probe_context.compare(2)
+    probe_context.compare(9)
+    assert probe_context.is_open()
 
 
-def test_a_silenced_part_keeps_the_incident_open_while_it_is_listed(scene: Scene, answers: Answers) -> None:
+def test_a_silenced_part_keeps_the_incident_open_while_it_is_listed(probe_context: Scene, answers: Answers) -> None:
     """Without a list to look at it would have ended after six minutes; the list says that it still fires."""
-    scene.deliver(a_body(alerts=[FIRING, TWO]), a_body(alerts=[OVER], status="resolved"))
+    probe_context.deliver(a_body(alerts=[FIRING, TWO]), a_body(alerts=[OVER], status="resolved"))
     answers.alerts.append(answers.listed(TWO["fingerprint"], "suppressed", silencedBy=["s1"]))
-    scene.compare()
-    scene.clock.move(3600)
-    scene.review.run()
-    assert scene.is_open()
+    probe_context.compare()
+    probe_context.clock.move(3600)
+    probe_context.review.run()
+    assert probe_context.is_open()
 
 
-def test_nobody_is_asked_while_nothing_is_open(scene: Scene, answers: Answers) -> None:
+def test_nobody_is_asked_while_nothing_is_open(probe_context: Scene, answers: Answers) -> None:
     """A quiet night costs Alertmanager nothing."""
-    scene.deliver(a_body(alerts=[OVER], status="resolved"))
+    probe_context.deliver(a_body(alerts=[OVER], status="resolved"))
     answers.asked.clear()
-    scene.compare()
+    probe_context.compare()
     assert answers.asked == []
 
 
-def test_only_our_alerts_are_kept_of_a_long_list(scene: Scene, answers: Answers) -> None:
+def test_only_our_alerts_are_kept_of_a_long_list(probe_context: Scene, answers: Answers) -> None:
     """A resolve by reconciliation is counted, and its state removed."""
     answers.alerts += [answers.listed(FINGERPRINT, "suppressed", inhibitedBy=["ffffffffffffffff"])]
-    view = scene.alertmanagers.view(answers.url, {FINGERPRINT})
+    view = probe_context.alertmanagers.view(answers.url, {FINGERPRINT})
     assert isinstance(view, AlertmanagerView)
     assert (view.total, set(view.alerts)) == (2, {FINGERPRINT})
     assert view.alerts[FINGERPRINT].inhibitors == ("Watchdog",)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from responder.engine.effects.refused_payloads import OUTSIDE_HOLD, SINGLE_PAGES, hold
+from responder.engine.effects.refused_payloads import OUTSIDE_HOLD, SINGLE_PAGES, quiet_period
 from responder.engine.jobs.recheck import RecheckJob
 from responder.engine.jobs.refused_payloads import EVERY, RefusedPayloads
 from responder.engine.workers.incident_writer import IncidentWriter
@@ -22,13 +22,13 @@ class Refusing:
     """An inbox that refuses, and the jobs that look at it."""
 
     def __init__(self, database: Database, clock: HandClock) -> None:
-        desk, writer = a_desk(), IncidentWriter(database, clock)
-        self.hold = hold(desk)
+        context, writer = a_desk(), IncidentWriter(database, clock)
+        self.quiet_period = quiet_period(context)
         self.inbox = Inbox(database)
         self._database, self._clock = database, clock
         self._jobs = (
-            RefusedPayloads(database, writer, lambda: desk, clock),
-            RecheckJob(database, writer, lambda: desk, clock),
+            RefusedPayloads(database, writer, lambda: context, clock),
+            RecheckJob(database, writer, lambda: context, clock),
         )
 
     def refuse(self, status: int = 400, remote: str = "10.0.0.1", body: bytes = b"{}") -> None:
@@ -76,7 +76,7 @@ def test_refused_payloads_page_once_after_a_minute_and_resolve(refusing: Refusin
         refusing.refuse(status, body=body)
         refusing.passes(timedelta(minutes=5))
     assert [step for channel, step in refusing.sent() if channel == "pagerduty"] == ["trigger"]
-    refusing.passes(refusing.hold)
+    refusing.passes(refusing.quiet_period)
     assert refusing.titles() == []
     assert [step for channel, step in refusing.sent() if channel == "pagerduty"] == ["trigger", "resolve"]
 

@@ -38,16 +38,16 @@ class Morning:
     def __init__(self, database: Database, clock: HandClock, channels: dict[str, Channel]) -> None:
         self.database = database
         self.clock = clock
-        self.desk = a_desk(replace(EVERYTHING, probes=()), channels)
-        self.job = UnresolvedPagesJob(database, IncidentWriter(database, clock), lambda: self.desk, clock)
+        self.context = a_desk(replace(EVERYTHING, probes=()), channels)
+        self.job = UnresolvedPagesJob(database, IncidentWriter(database, clock), lambda: self.context, clock)
         claims.prepare(database, channels)
-        first = begun(self.desk)
+        first = begun(self.context)
         assert first.incident is not None
-        over = pipeline.triage(a_group(a_resolved_alert()), a_delivery(2, 600), History(first.incident), self.desk)
+        over = pipeline.triage(a_group(a_resolved_alert()), a_delivery(2, 600), History(first.incident), self.context)
         assert over.incident is not None
         self.incident: Incident = over.incident
         for effects, added, changed in ((first, [first.incident], []), (over, [], [over.incident])):
-            with database.work() as connection:
+            with database.transaction() as connection:
                 write(connection, IncidentChanges(effects=[effects], added=added, changed=changed), clock.now(), 0)
         clock.move(601)
 
@@ -55,21 +55,21 @@ class Morning:
         """Let every message be tried: accepted, or rejected permanently."""
         now = self.clock.now()
         while True:
-            with self.database.work() as connection:
-                letters = claimed(connection, EVERY, now, now + timedelta(seconds=6), 10)
-                for letter in letters:
-                    if refused(letter):
-                        outbox.dead(connection, letter, "HTTP 400: Invalid routing key", now)
+            with self.database.transaction() as connection:
+                messages = claimed(connection, EVERY, now, now + timedelta(seconds=6), 10)
+                for message in messages:
+                    if refused(message):
+                        outbox.dead(connection, message, "HTTP 400: Invalid routing key", now)
                     else:
-                        outbox.sent(connection, letter, {}, now)
-            if not letters:
+                        outbox.sent(connection, message, {}, now)
+            if not messages:
                 return
 
-    def told(self) -> list[tuple[str, str]]:
+    def notified(self) -> list[tuple[str, str]]:
         """Channel and step of what was written because the end was refused."""
         self.job.run()
         with self.database.read() as connection:
-            found = "SELECT channel, step FROM messages WHERE moment = 'unclosed' ORDER BY id"
+            found = "SELECT channel, step FROM messages WHERE kind = 'unclosed' ORDER BY id"
             return [(channel, step) for channel, step in connection.execute(text(found))]
 
 
@@ -79,16 +79,16 @@ def morning(database: Database, clock: HandClock) -> Morning:
     return Morning(database, clock, CHANNELS_USED)
 
 
-def an_end(letter: ClaimedMessage) -> bool:
+def an_end(message: ClaimedMessage) -> bool:
     """True if the message resolves the incident at PagerDuty."""
-    return letter.step == "resolve"
+    return message.step == "resolve"
 
 
 def test_slack_hears_that_it_must_be_closed_by_hand(morning: Morning) -> None:
     """Slack says once that a rejected resolve must be done manually, why, and how."""
     morning.carry(an_end)
-    assert morning.told() == [("slack", "aloud")]
-    assert morning.told() == [("slack", "aloud")]
+    assert morning.notified() == [("slack", "aloud")]
+    assert morning.notified() == [("slack", "aloud")]
     with morning.database.read() as connection:
         report = last_report(connection, morning.incident.id, NOW)
     assert "rejected the resolve of this incident (HTTP 400: Invalid routing key)" in report.update
@@ -98,36 +98,36 @@ def test_slack_hears_that_it_must_be_closed_by_hand(morning: Morning) -> None:
 
 def test_what_pagerduty_never_took_need_not_be_closed(morning: Morning) -> None:
     """If PagerDuty rejected the trigger as well, nothing is open there."""
-    morning.carry(lambda letter: letter.channel == "pagerduty")
-    assert morning.told() == []
+    morning.carry(lambda message: message.channel == "pagerduty")
+    assert morning.notified() == []
 
 
 def test_what_was_closed_is_not_spoken_of(morning: Morning) -> None:
     """An end that PagerDuty takes is the usual case."""
     morning.carry(lambda _letter: False)
-    assert morning.told() == []
+    assert morning.notified() == []
 
 
 def test_what_fires_again_is_open_there_rightly(morning: Morning) -> None:
     """No manual resolve is requested for an incident that is open again."""
     morning.carry(an_end)
-    with morning.database.work() as connection:
+    with morning.database.transaction() as connection:
         incidents.save(connection, [], [replace(morning.incident, open=True, resolved_at=None)])
-    assert morning.told() == []
+    assert morning.notified() == []
 
 
 def test_without_slack_it_stands_in_the_log(database: Database, clock: HandClock) -> None:
     """It is somewhere, whatever is configured."""
     morning = Morning(database, clock, ONLY)
     morning.carry(an_end)
-    assert morning.told() == [("log", "print")]
+    assert morning.notified() == [("log", "print")]
 
 
 def test_an_end_that_is_sent_again_closes_it(morning: Morning) -> None:
     """The advice works: after the key is fixed, `messages resend` resolves the incident."""
     morning.carry(an_end)
-    morning.told()
-    with morning.database.work() as connection:
+    morning.notified()
+    with morning.database.transaction() as connection:
         (answer,) = resend(connection, [4], morning.clock.now())
     assert answer.refused == ""
     morning.carry(lambda _letter: False)

@@ -38,14 +38,14 @@ def body(name: str, *alerts: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
     """A shop whose rule gathers by service."""
     found = Shop(database, clock)
-    found.desk = replace(a_desk(RULE), book=replace(a_desk(RULE).book, gathers=True))
+    found.context = replace(a_desk(RULE), book=replace(a_desk(RULE).book, gathers=True))
     yield found
     found.diagnosis.close()
 
 
 def said(shop: Shop) -> list[tuple[Any, ...]]:
     """Each incident: open, severity, channels."""
-    return shop.rows("SELECT open, severity, channels FROM incidents ORDER BY delivery")
+    return shop.rows("SELECT open, severity, channels FROM incidents ORDER BY notification")
 
 
 def steps(shop: Shop) -> list[tuple[Any, ...]]:
@@ -58,7 +58,7 @@ def test_two_groups_of_one_service_are_one_incident(shop: Shop) -> None:
     shop.deliver(body("Down", alert("Down")), body("Slow", alert("Slow")))
     assert said(shop) == [(1, "P3", "slack")]
     assert steps(shop) == [("slack", "post"), ("slack", "details"), ("slack", "edit"), ("slack", "reply")]
-    [(outcome,)] = shop.rows("SELECT outcome FROM deliveries WHERE id = 2")
+    [(outcome,)] = shop.rows("SELECT outcome FROM notifications WHERE id = 2")
     assert "another group joined: 1 more alert started firing" in outcome
 
 
@@ -130,7 +130,7 @@ def test_a_worse_group_pages_into_the_same_incident(shop: Shop) -> None:
     """A P3 that a second group raises to P1 pages with the same dedup key."""
     shop.deliver(body("Slow", alert("Slow")), body("Down", alert("Down", severity="critical")))
     assert said(shop) == [(1, "P1", "slack pagerduty")]
-    assert shop.rows("SELECT count(DISTINCT stream) FROM messages") == [(1,)]
+    assert shop.rows("SELECT count(DISTINCT ordering_key) FROM messages") == [(1,)]
     assert ("pagerduty", "trigger") in steps(shop)
 
 
@@ -145,7 +145,7 @@ def test_repeated_and_old_notifications_of_each_group_are_silent(shop: Shop) -> 
 def test_it_stays_one_incident_when_the_rules_stop_gathering(shop: Shop) -> None:
     """A change of the rules parts no open incident, and leaves none open for ever."""
     shop.deliver(body("Down", alert("Down")), body("Slow", alert("Slow")))
-    shop.desk = a_desk(replace(RULE, gather=()))
+    shop.context = a_desk(replace(RULE, gather=()))
     shop.deliver(body("Slow", alert("Slow", over=True)), body("Down", alert("Down", over=True)))
     assert said(shop) == [(0, "P3", "slack")]
     shop.deliver(body("Down", alert("Down")))
@@ -154,9 +154,9 @@ def test_it_stays_one_incident_when_the_rules_stop_gathering(shop: Shop) -> None
 
 def test_an_incident_of_one_group_stays_alone_when_the_rules_begin_to_gather(shop: Shop) -> None:
     """An incident open under its own key resolves under that key."""
-    gathering, shop.desk = shop.desk, a_desk(replace(RULE, gather=()))
+    gathering, shop.context = shop.context, a_desk(replace(RULE, gather=()))
     shop.deliver(body("Down", alert("Down")))
-    shop.desk = gathering
+    shop.context = gathering
     shop.deliver(body("Down", alert("Down")), body("Slow", alert("Slow")))
     assert len(said(shop)) == 2
     shop.deliver(body("Down", alert("Down", over=True)))

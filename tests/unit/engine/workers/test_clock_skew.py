@@ -29,9 +29,9 @@ def a_watch(database: Database, clock: HandClock) -> ClockSkewWatcher:
 
 def write(database: Database, clock: HandClock, due_in: float, channel: str = "pagerduty") -> None:
     """Put a page into the outbox."""
-    draft = a_draft(channel=channel, due_at=clock.now() + timedelta(seconds=due_in))
-    with database.work() as connection:
-        outbox.write(connection, [draft], clock.now())
+    message = a_draft(channel=channel, due_at=clock.now() + timedelta(seconds=due_in))
+    with database.transaction() as connection:
+        outbox.write(connection, [message], clock.now())
 
 
 def due_in(database: Database, clock: HandClock, channel: str = "pagerduty") -> float:
@@ -83,7 +83,7 @@ def test_a_page_that_is_written_after_the_jump_waits_for_its_findings(
 def test_the_wait_after_a_failure_ends_too(database: Database, clock: HandClock, watch: ClockSkewWatcher) -> None:
     """A page that PagerDuty refused for the moment is tried again, and not an hour later."""
     write(database, clock, due_in=0)
-    with database.work() as connection:
+    with database.transaction() as connection:
         connection.execute(update(messages).values(due_at=clock.now().timestamp() + 30))
     clock.put_back(HOUR)
     watch.step()
@@ -94,7 +94,7 @@ def test_a_dead_workers_claim_ends_in_time(database: Database, clock: HandClock,
     """A message that a killed worker had claimed is free after seconds, a page after one, whatever its clock said."""
     write(database, clock, due_in=0)
     write(database, clock, due_in=0, channel="slack")
-    with database.work() as connection:
+    with database.transaction() as connection:
         connection.execute(update(messages).values(claimed_until=(clock.now() + CLAIM).timestamp()))
     clock.put_back(HOUR)
     watch.step()
@@ -138,10 +138,10 @@ def test_small_corrections_and_jumps_ahead_change_nothing(
 def paused(database: Database, clock: HandClock) -> claims.ChannelState:
     """Slack requests a pause of a second, as for its rate limit."""
     claims.prepare(database, ["slack"])
-    with database.work() as connection:
+    with database.transaction() as connection:
         claims.failed(connection, "slack", clock.now())
         claims.pause(connection, "slack", clock.now().timestamp() + 1.0, 0.0)
-        return claims.look(connection, "slack")
+        return claims.state_of(connection, "slack")
 
 
 def test_a_vendors_pause_of_a_second_does_not_become_an_hour(
@@ -152,7 +152,7 @@ def test_a_vendors_pause_of_a_second_does_not_become_an_hour(
     clock.put_back(HOUR)
     watch.step()
     with database.read() as connection:
-        standing = claims.look(connection, "slack")
+        standing = claims.state_of(connection, "slack")
     assert (standing.paused_until, standing.failing_since) == (0.0, clock.now().timestamp())
 
 
@@ -162,7 +162,7 @@ def test_a_pause_from_before_the_start_that_no_vendor_asked_for_ends(database: D
     clock.put_back(HOUR / 2)
     ClockSkewWatcher(database, clock, lambda: pagers({})).step()
     with database.read() as connection:
-        assert claims.look(connection, "slack").paused_until == 0.0
+        assert claims.state_of(connection, "slack").paused_until == 0.0
 
 
 def test_a_pause_that_a_vendor_asked_for_goes_on(database: Database, clock: HandClock) -> None:
@@ -170,4 +170,4 @@ def test_a_pause_that_a_vendor_asked_for_goes_on(database: Database, clock: Hand
     before = paused(database, clock)
     ClockSkewWatcher(database, clock, lambda: pagers({})).step()
     with database.read() as connection:
-        assert claims.look(connection, "slack") == before
+        assert claims.state_of(connection, "slack") == before

@@ -45,7 +45,7 @@ def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
 
 def sent(shop: Shop, channel: str) -> list[str]:
     """The events that a channel was to receive."""
-    rows = shop.rows(f"SELECT moment FROM messages WHERE channel = '{channel}' ORDER BY id")
+    rows = shop.rows(f"SELECT kind FROM messages WHERE channel = '{channel}' ORDER BY id")
     return [row[0] for row in rows]
 
 
@@ -59,10 +59,12 @@ def renamed(rule: Rule) -> Rule:
 
 def rename_all(shop: Shop, rule: Rule) -> None:
     """Reload rules in which every rule and severity has another name."""
-    desk = a_desk(renamed(rule))
+    context = a_desk(renamed(rule))
     order = {f"sev{number}": replace(a_severity(f"P{number}"), name=f"sev{number}") for number in range(1, 5)}
     severities: dict[str, Severity] = order
-    shop.desk = replace(desk, book=replace(desk.book, severities=severities), matching=RuleIndex(desk.book.rules))
+    shop.context = replace(
+        context, book=replace(context.book, severities=severities), matching=RuleIndex(context.book.rules)
+    )
 
 
 def test_new_names_for_everything_neither_page_twice_nor_lose_the_end(shop: Shop) -> None:
@@ -90,10 +92,12 @@ def test_a_p3_that_new_rules_call_a_p1_pages_with_its_next_notification(shop: Sh
 
 def test_a_page_held_by_a_window_survives_new_names(shop: Shop) -> None:
     """Saturday's P1 is a sev1 of another rule by Monday: it pages at nine."""
-    shop.desk = a_desk(IN_OFFICE_HOURS)
+    shop.context = a_desk(IN_OFFICE_HOURS)
     shop.deliver(a_body(alerts=[FIRING]))
     rename_all(shop, IN_OFFICE_HOURS)
-    opening = PagingWindowJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock)
+    opening = PagingWindowJob(
+        shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.context, shop.clock
+    )
     opening.run()
     assert shop.rows("SELECT rule, severity FROM incidents") == [("another", "sev1")]
     assert sent(shop, "pagerduty") == []
@@ -104,26 +108,26 @@ def test_a_page_held_by_a_window_survives_new_names(shop: Shop) -> None:
 
 def test_a_flood_whose_severity_is_gone_ends_and_its_incidents_are_paged(shop: Shop) -> None:
     """The digest's incident at PagerDuty is resolved, and the incidents it announced are paged by themselves."""
-    desk = shop.desk
-    few = {name: replace(each, flood_above=2) for name, each in desk.book.severities.items()}
-    shop.desk = replace(desk, book=replace(desk.book, severities=few))
+    context = shop.context
+    few = {name: replace(each, flood_above=2) for name, each in context.book.severities.items()}
+    shop.context = replace(context, book=replace(context.book, severities=few))
     shop.deliver(*(a_body(alerts=[FIRING], groupKey=f"g{number}") for number in range(12)))
     unpaged = "SELECT count(*) FROM incidents WHERE open AND channels = ''"
     ((held,),) = shop.rows(unpaged)
     assert held > 2
     rename_all(shop, EVERYTHING)
-    watch = FloodJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock)
+    watch = FloodJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.context, shop.clock)
     for _ in range(40):
         shop.clock.move(61)
         watch.run()
     assert shop.rows(unpaged) == [(0,)]
-    digest = "SELECT moment FROM messages WHERE incident LIKE 'FLOOD%' AND channel = 'pagerduty' ORDER BY id"
+    digest = "SELECT kind FROM messages WHERE incident LIKE 'FLOOD%' AND channel = 'pagerduty' ORDER BY id"
     assert shop.rows(digest) == [("start",), ("resolution",)]
 
 
 def dead(shop: Shop) -> None:
     """Run the sender for channels that are no longer configured."""
-    office = Office(shop.database, shop.clock, Wire(), shop.desk, REST)
+    office = Office(shop.database, shop.clock, Wire(), shop.context, REST)
     for _ in range(4):
         office.step()
     office.courier.close(5)
@@ -133,11 +137,11 @@ def test_what_a_channel_that_is_gone_was_to_say_is_said_elsewhere(shop: Shop) ->
     """Slack's bot was replaced by a webhook while a P3 and a P1 waited: both are read, once, and their ends too."""
     shop.deliver(a_body(alerts=[MILD], groupKey="mild"), a_body(alerts=[FIRING], groupKey="bad"))
     hook: dict[str, Channel] = {"slack_webhook": SlackWebhook(Secret("https://hooks.example.com/x"))}
-    shop.desk = replace(shop.desk, channels={**hook, "log": CHANNELS_USED["log"]})
+    shop.context = replace(shop.context, channels={**hook, "log": CHANNELS_USED["log"]})
     shop.clock.move(60)
     dead(shop)
     fallback = FallbackJob(
-        shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock, 60.0
+        shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.context, shop.clock, 60.0
     )
     for _ in range(3):
         fallback.run()
@@ -149,9 +153,9 @@ def test_what_a_channel_that_is_gone_was_to_say_is_said_elsewhere(shop: Shop) ->
 def test_an_end_that_the_pager_cannot_be_told_of_any_more_says_so(shop: Shop) -> None:
     """If PagerDuty's key was removed while an incident was open, its resolve says that it is open there."""
     shop.deliver(a_body(alerts=[FIRING]))
-    shop.desk = replace(shop.desk, channels={name: CHANNELS_USED[name] for name in ("slack", "log")})
+    shop.context = replace(shop.context, channels={name: CHANNELS_USED[name] for name in ("slack", "log")})
     shop.deliver(a_body(alerts=[OVER], status="resolved"))
-    ((report,),) = shop.rows("SELECT facts FROM messages WHERE moment = 'resolution' AND step = 'reply'")
+    ((report,),) = shop.rows("SELECT facts FROM messages WHERE kind = 'resolution' AND step = 'reply'")
     assert b"resolve it manually in PagerDuty, which is no longer configured" in report
 
 
@@ -166,7 +170,7 @@ def test_a_clock_that_is_put_back_does_not_keep_a_contradiction_for_an_hour(shop
     assert sent(shop, "pagerduty") == ["start", "resolution"]
     shop.clock.put_back(3600)
     watch.step()
-    RecheckJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
+    RecheckJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.context, shop.clock).run()
     assert sent(shop, "pagerduty") == ["start", "resolution", "again"]
 
 
@@ -174,7 +178,7 @@ def test_an_end_that_is_held_back_outlives_a_look_too_many(shop: Shop) -> None:
     """The look after a clock was put back ends nothing before its time."""
     two = an_alert(labels={**LABELS, "instance": "2"}, fingerprint="2222222222222222")
     shop.deliver(a_body(alerts=[FIRING, two]), a_body(alerts=[OVER], status="resolved"))
-    before = shop.rows("SELECT open, held_until, review_at FROM incidents")
+    before = shop.rows("SELECT open, resolve_at, review_at FROM incidents")
     ClockSkewWatcher(shop.database, shop.clock, lambda: pagers({})).step()
-    RecheckJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.desk, shop.clock).run()
-    assert shop.rows("SELECT open, held_until, review_at FROM incidents") == before
+    RecheckJob(shop.database, IncidentWriter(shop.database, shop.clock), lambda: shop.context, shop.clock).run()
+    assert shop.rows("SELECT open, resolve_at, review_at FROM incidents") == before

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from responder.engine.effects.context import DecisionContext
-from responder.engine.runtime import lanes as lanes_of
+from responder.engine.runtime import channel_queues as lanes_of
 from responder.engine.workers.delivery import LEASE, RENEW_SECONDS, DeliveryWorker
 from responder.model.clock import Deadline
 from responder.model.content import MessageFacts
@@ -74,27 +74,32 @@ class Office:
     """A sender whose steps a test runs one by one."""
 
     def __init__(
-        self, database: Database, clock: HandClock, wire: Wire, desk: DecisionContext, lane: claims.ChannelQueue = LANE
+        self,
+        database: Database,
+        clock: HandClock,
+        wire: Wire,
+        context: DecisionContext,
+        queue: claims.ChannelQueue = LANE,
     ) -> None:
         self.database = database
         self.clock = clock
         self.idle = threading.Semaphore(0)
         deliverer = Deliverer(wire, clock, print_page=lambda _page: None)
         self.courier = DeliveryWorker(
-            database, lane, lambda: desk, deliverer, clock, chance=lambda: 0.5, on_free=self.idle.release
+            database, queue, lambda: context, deliverer, clock, chance=lambda: 0.5, on_free=self.idle.release
         )
 
     def write(
         self, step: str = "trigger", channel: str = "pagerduty", title: str = "[P1] plato is down", **changes: Any
     ) -> None:
         """Put a message into the outbox, and the content of its incident beside it."""
-        usual = a_draft(incident="INC-1", stream="key", channel=channel, step=step, due_at=self.clock.now())
-        draft = replace(usual, **changes)
+        usual = a_draft(incident="INC-1", ordering_key="key", channel=channel, step=step, due_at=self.clock.now())
+        message = replace(usual, **changes)
         with self.database.write() as connection:
             incidents.save_contents(
-                connection, [replace(a_content(title=title), incident=draft.incident)], (), self.clock.now()
+                connection, [replace(a_content(title=title), incident=message.incident)], (), self.clock.now()
             )
-            outbox.write(connection, [draft], self.clock.now())
+            outbox.write(connection, [message], self.clock.now())
 
     def step(self) -> int:
         """Let the sender send all due messages; returns their number."""
@@ -146,14 +151,14 @@ def test_what_was_just_released_is_not_looked_for(database: Database, clock: Han
 
 
 @pytest.mark.parametrize(
-    ("lane", "seconds"),
+    ("queue", "seconds"),
     [(claims.ChannelQueue(("pagerduty",)), 0.2), (claims.ChannelQueue(("pagerduty",), rest=True), 1.0)],
 )
 def test_idle_couriers_look_seldom_where_no_page_can_come(
-    database: Database, clock: HandClock, wire: Wire, lane: claims.ChannelQueue, seconds: float
+    database: Database, clock: HandClock, wire: Wire, queue: claims.ChannelQueue, seconds: float
 ) -> None:
     """A page left by a dead process waits a fifth of a second; nothing new comes for a channel configured away."""
-    office = Office(database, clock, wire, a_desk(), lane)
+    office = Office(database, clock, wire, a_desk(), queue)
     assert office.courier.step() == seconds
     office.courier.close(5)
 
@@ -180,7 +185,7 @@ def test_a_process_that_does_not_know_a_channel_leaves_its_pages_to_one_that_doe
 def test_what_falls_due_while_another_is_marked_leaves_in_time(office: Office) -> None:
     """Nothing that is due in a moment waits for the next look, a fifth of a second later."""
     office.write()
-    office.write(stream="other", due_at=office.clock.now() + timedelta(seconds=0.05))
+    office.write(ordering_key="other", due_at=office.clock.now() + timedelta(seconds=0.05))
     assert office.courier.step() == 0.0
     assert office.idle.acquire(timeout=10)
     assert office.courier.step() == 0.0
@@ -214,7 +219,7 @@ def test_what_waits_leaves_as_soon_as_the_channel_takes_messages_again(
     assert office.states() == {("pagerduty", "waiting"): 1}
     clock.move(-59)
     assert office.step() == 0
-    office.write(stream="another")
+    office.write(ordering_key="another")
     assert office.step() == 2
     assert office.states() == {("pagerduty", "sent"): 2}
     office.courier.close(5)
@@ -222,8 +227,8 @@ def test_what_waits_leaves_as_soon_as_the_channel_takes_messages_again(
 
 def test_a_dead_senders_page_is_taken_over_within_a_second(database: Database, clock: HandClock, wire: Wire) -> None:
     """A worker that is killed while it sends a page delays it by a second, and one that lives is left alone."""
-    lane, stuck = claims.ChannelQueue(("pagerduty",)), Stuck()
-    alive, other = Office(database, clock, stuck, a_desk(), lane), Office(database, clock, wire, a_desk(), lane)
+    queue, undelivered = claims.ChannelQueue(("pagerduty",)), Stuck()
+    alive, other = Office(database, clock, undelivered, a_desk(), queue), Office(database, clock, wire, a_desk(), queue)
     alive.write()
     alive.courier.step()
     for _ in range(10):
@@ -232,7 +237,7 @@ def test_a_dead_senders_page_is_taken_over_within_a_second(database: Database, c
         assert other.step() == 0
     clock.move(LEASE.total_seconds() + 0.1)
     assert other.step() == 1
-    stuck.freed.set()
+    undelivered.freed.set()
     for each in (alive, other):
         each.courier.close(5)
 
@@ -280,13 +285,13 @@ def test_a_page_nobody_can_build_is_refused_by_name(office: Office) -> None:
         name = "slack"
         steps = Slack.steps
 
-        def render(self, letter: ClaimedMessage) -> Request:
-            raise KeyError(letter.step)
+        def render(self, message: ClaimedMessage) -> Request:
+            raise KeyError(message.step)
 
-        def read(self, letter: ClaimedMessage, response: Response) -> object:
+        def read(self, message: ClaimedMessage, response: Response) -> object:
             raise AssertionError
 
-    office.courier._desk = lambda: a_desk(channels={"slack": Broken()})  # type: ignore[dict-item]
+    office.courier._context = lambda: a_desk(channels={"slack": Broken()})  # type: ignore[dict-item]
     office.write(channel="slack", step="post")
     office.step()
     assert office.states() == {("slack", "dead"): 1}
@@ -318,7 +323,7 @@ def slack(database: Database, clock: HandClock, wire: Wire) -> Iterator[Office]:
 def test_a_flood_leaves_at_the_pace_the_vendor_allows(slack: Office, wire: Wire) -> None:
     """Slack gets its one message a second, whatever waits; nothing is dropped."""
     for number in range(30):
-        slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}", rank=3)
+        slack.write("post", "slack", ordering_key=f"s{number}", incident=f"INC-{number}", priority=3)
     at_once = slack.step()
     assert at_once == 3
     for _ in range(27):
@@ -331,7 +336,7 @@ def test_a_second_replica_shares_the_limit(database: Database, slack: Office, wi
     """Two engines on one database send together what one may."""
     other = Office(database, slack.clock, wire, a_desk(), claims.ChannelQueue(("slack",)))
     for number in range(10):
-        slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}", rank=3)
+        slack.write("post", "slack", ordering_key=f"s{number}", incident=f"INC-{number}", priority=3)
     assert slack.step() + other.step() == 3
     other.courier.close(5)
 
@@ -339,10 +344,10 @@ def test_a_second_replica_shares_the_limit(database: Database, slack: Office, wi
 def test_the_worst_page_passes_the_updates_that_wait(slack: Office, wire: Wire) -> None:
     """In a flood of P3 a P1 page leaves at once, before everything that came earlier."""
     for number in range(20):
-        slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}", rank=3)
+        slack.write("post", "slack", ordering_key=f"s{number}", incident=f"INC-{number}", priority=3)
     slack.step()
     sent = len(wire.sent)
-    slack.write("post", "slack", stream="worst", incident="INC-P1", rank=1, title="[P1] all is down")
+    slack.write("post", "slack", ordering_key="worst", incident="INC-P1", priority=1, title="[P1] all is down")
     assert slack.step() == 1
     assert "all is down" in str(wire.sent[sent])
 
@@ -352,7 +357,7 @@ def test_a_pause_that_was_asked_for_holds_for_the_whole_channel(slack: Office, w
     wire.answers = [Response(429, b"", {"Retry-After": "30"})]
     slack.write("post", "slack")
     slack.step()
-    slack.write("post", "slack", stream="other", incident="INC-2")
+    slack.write("post", "slack", ordering_key="other", incident="INC-2")
     slack.clock.move(29)
     assert slack.step() == 0
     slack.clock.move(31)
@@ -371,11 +376,11 @@ def test_a_pager_over_its_limit_is_not_asked_by_every_message(pager: Office, wir
     """PagerDuty says 429 and names no time: the lane probes with one message now and then, the worst one first."""
     wire.usual = Response(429, b"")
     for number in range(30):
-        pager.write(stream=f"s{number}", incident=f"INC-{number}", rank=2, title=f"P2 {number}")
+        pager.write(ordering_key=f"s{number}", incident=f"INC-{number}", priority=2, title=f"P2 {number}")
     pager.step()
     at_once = len(wire.sent)
     assert at_once <= 4
-    pager.write(stream="worst", incident="INC-P1", title="[P1] all is down")
+    pager.write(ordering_key="worst", incident="INC-P1", title="[P1] all is down")
     for _ in range(60):
         pager.clock.move(1)
         pager.step()
@@ -388,12 +393,12 @@ def test_a_pager_that_takes_pages_again_gets_all_of_them_at_its_pace(pager: Offi
     """After a minute over the limit nothing waits for a long pause of its own: the worst first, then the rest."""
     wire.usual = Response(429, b"")
     for number in range(30):
-        pager.write(stream=f"s{number}", incident=f"INC-{number}", rank=2)
+        pager.write(ordering_key=f"s{number}", incident=f"INC-{number}", priority=2)
     for _ in range(60):
         pager.step()
         pager.clock.move(1)
     wire.usual, tried = Response(202, b'{"status": "success"}'), len(wire.sent)
-    pager.write(stream="worst", incident="INC-P1", title="[P1] all is down")
+    pager.write(ordering_key="worst", incident="INC-P1", title="[P1] all is down")
     for _ in range(11):
         pager.step()
         pager.clock.move(1)
@@ -408,7 +413,7 @@ def test_a_wish_is_not_shortened_by_an_answer_that_names_none(slack: Office, wir
     """Of messages in flight together the longest requested pause holds."""
     wire.answers = [Response(429, b"", {"Retry-After": "30"}), Response(429, b""), Response(429, b"")]
     for number in range(3):
-        slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}")
+        slack.write("post", "slack", ordering_key=f"s{number}", incident=f"INC-{number}")
     slack.step()
     assert len(wire.sent) == 3
     slack.clock.move(29)
@@ -417,12 +422,12 @@ def test_a_wish_is_not_shortened_by_an_answer_that_names_none(slack: Office, wir
 
 def test_updates_that_wait_become_the_newest_one(slack: Office, wire: Wire) -> None:
     """Updates are merged into the newest; first message, resolve and their order are always sent."""
-    slack.write("alarm", "slack", moment=MessageKind.FALLBACK, facts=MessageFacts(fallback_reason="began"))
+    slack.write("alarm", "slack", kind=MessageKind.FALLBACK, facts=MessageFacts(fallback_reason="began"))
     for number in range(3):
         for step in ("edit", "reply"):
-            slack.write(step, "slack", moment=MessageKind.UPDATE, facts=MessageFacts(update=f"update {number}"))
-    slack.write("edit", "slack", moment=MessageKind.RESOLUTION, facts=MessageFacts(update="ended", resolution="ended"))
-    slack.write("reply", "slack", moment=MessageKind.RESOLUTION, facts=MessageFacts(update="ended", resolution="ended"))
+            slack.write(step, "slack", kind=MessageKind.UPDATE, facts=MessageFacts(update=f"update {number}"))
+    slack.write("edit", "slack", kind=MessageKind.RESOLUTION, facts=MessageFacts(update="ended", resolution="ended"))
+    slack.write("reply", "slack", kind=MessageKind.RESOLUTION, facts=MessageFacts(update="ended", resolution="ended"))
     for _ in range(10):
         slack.step()
         slack.clock.move(5)
@@ -437,14 +442,14 @@ def test_updates_that_wait_become_the_newest_one(slack: Office, wire: Wire) -> N
 def test_a_worse_message_is_not_held_up_by_what_stands_before_it(slack: Office, wire: Wire) -> None:
     """Waiting messages of an incident that is raised to P1 are sent with that urgency, in order."""
     for number in range(20):
-        slack.write("post", "slack", stream=f"s{number}", incident=f"INC-{number}", rank=3)
+        slack.write("post", "slack", ordering_key=f"s{number}", incident=f"INC-{number}", priority=3)
     slack.write(
         "alarm",
         "slack",
-        stream="worse",
+        ordering_key="worse",
         incident="INC-W",
-        rank=4,
-        moment=MessageKind.FALLBACK,
+        priority=4,
+        kind=MessageKind.FALLBACK,
         facts=MessageFacts(fallback_reason="as P4"),
     )
     slack.step()
@@ -452,10 +457,10 @@ def test_a_worse_message_is_not_held_up_by_what_stands_before_it(slack: Office, 
     slack.write(
         "alarm",
         "slack",
-        stream="worse",
+        ordering_key="worse",
         incident="INC-W",
-        rank=1,
-        moment=MessageKind.FALLBACK,
+        priority=1,
+        kind=MessageKind.FALLBACK,
         facts=MessageFacts(fallback_reason="as P1"),
     )
     assert slack.step() == 2
@@ -468,19 +473,19 @@ def test_a_channel_that_refuses_one_message_is_not_down(slack: Office, wire: Wir
     slack.write("post", "slack")
     slack.step()
     with slack.database.read() as connection:
-        assert claims.look(connection, "slack").failing_since == NOW.timestamp()
+        assert claims.state_of(connection, "slack").failing_since == NOW.timestamp()
     slack.clock.move(5)
     slack.step()
     assert slack.states() == {("slack", "dead"): 1}
     with slack.database.read() as connection:
-        assert claims.look(connection, "slack").failing_since is None
+        assert claims.state_of(connection, "slack").failing_since is None
 
 
 def test_a_pager_that_asks_for_an_hour_is_tried_each_minute(pager: Office, wire: Wire) -> None:
     """A Retry-After of an hour delays no page by more than a minute, and the worst page is the one that is tried."""
     wire.usual = Response(429, b"", {"Retry-After": "3600"})
-    pager.write(stream="mild", incident="INC-2", rank=2, title="[P2] slow")
-    pager.write(stream="worst", incident="INC-P1", rank=1, title="[P1] all is down")
+    pager.write(ordering_key="mild", incident="INC-2", priority=2, title="[P2] slow")
+    pager.write(ordering_key="worst", incident="INC-P1", priority=1, title="[P1] all is down")
     pager.step()
     tried = len(wire.sent)
     pager.clock.move(61)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection
 
-from responder.engine.workers.incident_writer import IncidentWriter, to_tell
+from responder.engine.workers.incident_writer import IncidentWriter, due_channels
 from responder.model.delivery import Effects, IncidentChanges
 from responder.store.database import Database, StoreError
 from responder.store.incidents import incidents
@@ -42,15 +42,15 @@ def test_nothing_is_decided_while_triage_has_the_turn(database: Database) -> Non
             self.move(1.0)
             return super().monotonic()
 
-    ledger = IncidentWriter(database, Ticking())
+    writer = IncidentWriter(database, Ticking())
     with database.alone("triage"), pytest.raises(StoreError, match="triage lock"):
-        ledger.record(opened)
+        writer.record(opened)
 
 
 def test_only_what_is_due_wakes_a_courier() -> None:
     """Starting the probes of a page needs no check of its release: its time is written with it."""
     page = a_draft()
     later = replace(page, channel="slack", due_at=NOW + timedelta(seconds=8))
-    effects = Effects(outcome="new", due_at=NOW, drafts=(page, later))
-    assert to_tell([effects], NOW) == {"pagerduty"}
-    assert to_tell([effects], later.due_at) == {"pagerduty", "slack"}
+    effects = Effects(outcome="new", due_at=NOW, messages=(page, later))
+    assert due_channels([effects], NOW) == {"pagerduty"}
+    assert due_channels([effects], later.due_at) == {"pagerduty", "slack"}

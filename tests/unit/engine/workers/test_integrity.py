@@ -15,7 +15,7 @@ from responder.engine.workers.integrity import IntegrityCheck
 from responder.model.secret import Secret
 from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import Inbox
-from responder.store.schema.tables import bodies
+from responder.store.schema.tables import payloads
 from responder.web import health
 from responder.web.app import create_app
 from responder.web.auth import guard
@@ -32,7 +32,7 @@ def damaged(database: Database) -> Database:
     file = Path(database.name)
     database.close()
     with contextlib.closing(sqlite3.connect(file)) as connection:
-        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'bodies'").fetchone()[0]
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'payloads'").fetchone()[0]
         size = connection.execute("PRAGMA page_size").fetchone()[0]
         leaf = int.from_bytes(read(file, (root - 1) * size + 24, 2))
         child = int.from_bytes(read(file, (root - 1) * size + leaf, 4))
@@ -65,18 +65,18 @@ def test_damage_is_found_after_the_start(damaged: Database, client: FlaskClient,
         for _ in range(20):
             check.step()
     assert [each["event"] for each in log] == ["database.damaged"]
-    assert "table bodies is damaged" in log[0]["reason"]
+    assert "table payloads is damaged" in log[0]["reason"]
     clock.move(2)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.text.count("\n")) == (503, 1)
-    assert "table bodies is damaged" in answer.text
+    assert "table payloads is damaged" in answer.text
     assert "restore a backup" in answer.text
 
 
 def test_damage_that_a_query_meets_is_named(damaged: Database, client: FlaskClient, clock: HandClock) -> None:
     """An error while running makes the instance unready for good, although the next write succeeds."""
     with pytest.raises(StoreError, match="malformed"), damaged.read() as connection:
-        connection.execute(select(bodies)).fetchall()
+        connection.execute(select(payloads)).fetchall()
     clock.move(2)
     answer = client.get("/readyz")
     assert (answer.status_code, "malformed" in answer.text) == (503, True)

@@ -43,43 +43,43 @@ class Shop:
         self.database = database
         self.clock = clock
         self.inbox = Inbox(database)
-        self.desk: DecisionContext = a_desk()
+        self.context: DecisionContext = a_desk()
         self.begun: list[DiagnosisJob] = []
         self.ended = threading.Semaphore(0)
         self.asked: list[tuple[ProbeQuestion, ...]] = []
         self.diagnosis = DiagnosisWorker(
             database,
-            lambda: self.desk,
+            lambda: self.context,
             self,  # type: ignore[arg-type]
             clock,
             on_end=self.ended.release,
             on_page=lambda _channels: None,
         )
-        self.triage = TriageWorker(database, lambda: self.desk, clock, self._follow, self.diagnosis.room)
+        self.triage = TriageWorker(database, lambda: self.context, clock, self._follow, self.diagnosis.free_slots)
 
     def _follow(self, begun: list[DiagnosisJob], _told: Collection[str]) -> None:
         self.begun.extend(begun)
 
-    def deliver(self, *bodies: dict[str, Any]) -> None:
+    def deliver(self, *payloads: dict[str, Any]) -> None:
         """Store payloads and decide all of them."""
-        for body in bodies:
+        for body in payloads:
             self.inbox.keep(to_bytes(body), "", self.clock.now())
         while self.triage.step() == 0.0:
             pass
 
-    def run(self, asks: tuple[ProbeQuestion, ...], _deadline: Deadline) -> tuple[Finding, ...]:
+    def run(self, questions: tuple[ProbeQuestion, ...], _deadline: Deadline) -> tuple[Finding, ...]:
         """The prober: everything is bad."""
-        self.asked.append(asks)
+        self.asked.append(questions)
         return tuple(
             Finding(
-                probe=ask.probe,
-                kind=ask.kind,
-                target=ask.target,
+                probe=question.probe,
+                kind=question.kind,
+                target=question.target,
                 verdict=Verdict.BAD,
                 headline="plato: refused after 1 ms",
-                question=ask.question,
+                query=question.query,
             )
-            for ask in asks
+            for question in questions
         )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
@@ -99,20 +99,20 @@ def shop(database: Database, clock: HandClock) -> Iterator[Shop]:
 def test_one_delivery_commits_incident_pages_and_work_together(shop: Shop) -> None:
     """The page's row, the incident, the diagnosis and the decided notification are committed together."""
     shop.deliver(a_body(alerts=[FIRING]))
-    assert shop.rows("SELECT state FROM deliveries") == [("decided",)]
+    assert shop.rows("SELECT state FROM notifications") == [("decided",)]
     assert shop.rows("SELECT open, severity FROM incidents") == [(1, "P1")]
     assert shop.rows("SELECT channel, step, enrich FROM messages ORDER BY id") == [
         ("pagerduty", "trigger", 1),
         ("slack", "post", 1),
         ("slack", "details", 1),
     ]
-    assert [study.attempt for study in shop.begun] == [1]
+    assert [job.attempt for job in shop.begun] == [1]
 
 
 def test_a_backlog_keeps_its_order(shop: Shop) -> None:
     """Notifications that waited during downtime are decided as if they had arrived one by one."""
     shop.deliver(*[a_body(alerts=[FIRING])] * 3, a_body(alerts=[OVER], status="resolved"), a_body(alerts=[ANEW]))
-    outcomes = [row[0] for row in shop.rows("SELECT outcome FROM deliveries ORDER BY id")]
+    outcomes = [row[0] for row in shop.rows("SELECT outcome FROM notifications ORDER BY id")]
     words = ("new", "again", "repeated", "resolved")
     assert [word for outcome in outcomes for word in words if f"; {word}:" in outcome] == [
         "new",
@@ -141,7 +141,7 @@ def test_an_incident_may_end_and_another_begin_in_one_batch(shop: Shop) -> None:
     shop.inbox.keep(to_bytes(a_body(alerts=[OVER], status="resolved")), "", shop.clock.now())
     shop.clock.move(3600)
     shop.deliver(a_body(alerts=[ANEW]))
-    assert shop.rows("SELECT open FROM incidents ORDER BY delivery") == [(0,), (1,)]
+    assert shop.rows("SELECT open FROM incidents ORDER BY notification") == [(0,), (1,)]
 
 
 def test_the_page_says_when_it_happened_before(shop: Shop) -> None:
@@ -153,7 +153,7 @@ def test_the_page_says_when_it_happened_before(shop: Shop) -> None:
         over = alert | {"status": "resolved", "endsAt": f"{shop.clock.now():%FT%TZ}"}
         shop.deliver(a_body(alerts=[over], status="resolved"))
         shop.clock.move(86400 * (day + 1))
-    first, second, third = (row[0] for row in shop.rows("SELECT id FROM incidents ORDER BY delivery"))
+    first, second, third = (row[0] for row in shop.rows("SELECT id FROM incidents ORDER BY notification"))
     with shop.database.read() as connection:
         said = {
             name: content.decision.history
@@ -175,7 +175,7 @@ def test_a_doubt_survives_a_restart(shop: Shop) -> None:
 def test_more_than_a_batch_is_decided_batch_by_batch(shop: Shop) -> None:
     """Every notification of a storm is decided."""
     shop.deliver(*(a_body(alerts=[FIRING], groupKey=f"g{n}") for n in range(BATCH + 1)))
-    assert shop.rows("SELECT state, count(*) FROM deliveries GROUP BY state") == [("decided", BATCH + 1)]
+    assert shop.rows("SELECT state, count(*) FROM notifications GROUP BY state") == [("decided", BATCH + 1)]
     assert shop.rows("SELECT count(*) FROM incidents WHERE open") == [(BATCH + 1,)]
 
 
@@ -183,22 +183,22 @@ def test_a_delivery_that_breaks_triage_does_not_stop_those_behind_it(shop: Shop)
     """The broken one is paged as such, the next one as usual."""
     shop.inbox.keep(b"not what the receiver lets through", "", shop.clock.now())
     shop.deliver(a_body(alerts=[FIRING]))
-    assert shop.rows("SELECT state FROM deliveries ORDER BY id") == [("failed",), ("decided",)]
+    assert shop.rows("SELECT state FROM notifications ORDER BY id") == [("failed",), ("decided",)]
     assert shop.rows("SELECT count(*) FROM messages WHERE channel = 'pagerduty'") == [(2,)]
 
 
 def test_a_bug_in_a_rule_is_paged(shop: Shop) -> None:
     """On any failure of triage the alert is still paged."""
-    shop.desk = a_desk(replace(EVERYTHING, severity="P9"))
+    shop.context = a_desk(replace(EVERYTHING, severity="P9"))
     shop.deliver(a_body(alerts=[FIRING]))
-    assert shop.rows("SELECT state FROM deliveries") == [("failed",)]
+    assert shop.rows("SELECT state FROM notifications") == [("failed",)]
     assert shop.rows("SELECT channel FROM messages ORDER BY id")[0] == ("pagerduty",)
 
 
 def finished(shop: Shop) -> None:
     """Wait until no diagnosis is under way."""
     for _ in range(500):
-        if not shop.rows("SELECT 1 FROM studies WHERE state = 'waiting'"):
+        if not shop.rows("SELECT 1 FROM diagnoses WHERE state = 'waiting'"):
             return
         shop.diagnosis.step()
         time.sleep(0.01)
@@ -213,9 +213,9 @@ def test_the_findings_are_in_the_page_and_release_it(shop: Shop) -> None:
     finished(shop)
     with shop.database.write() as connection:
         now = shop.clock.now()
-        letters = claimed(connection, claims.ChannelQueue(("pagerduty",)), now, now + timedelta(seconds=6), 10)
-    assert "refused after 1 ms" in letters[0].report.conclusion.likely
-    assert letters[0].due_at == now
+        messages = claimed(connection, claims.ChannelQueue(("pagerduty",)), now, now + timedelta(seconds=6), 10)
+    assert "refused after 1 ms" in messages[0].report.conclusion.likely
+    assert messages[0].due_at == now
 
 
 def test_findings_that_are_late_follow_the_page(shop: Shop) -> None:
@@ -276,7 +276,7 @@ def test_a_page_with_its_findings_leaves_before_we_look_for_other_work(shop: Sho
     shop.deliver(a_body(alerts=[FIRING]))
     (mine,), now = shop.begun, shop.clock.now()
     with shop.database.write() as connection:
-        diagnoses.write(connection, [(mine.work, now)], now, now, claims=0)
+        diagnoses.write(connection, [(mine.request, now)], now, now, claims=0)
     shop.diagnosis.begin([mine])
     assert shop.ended.acquire(timeout=10)
     assert shop.diagnosis.step() == LATER
@@ -290,13 +290,13 @@ def test_a_page_with_its_findings_leaves_before_we_look_for_other_work(shop: Sho
 def test_the_probes_of_a_page_are_planned_once(shop: Shop) -> None:
     """Triage needs the names of the probes that can run; diagnosis uses the same plan."""
     planned: list[str] = []
-    tcp = shop.desk.probe_kinds["tcp"]
+    tcp = shop.context.probe_kinds["tcp"]
 
-    def asks(probe: ProbeSpec[Any], scene: ProbeContext) -> tuple[ProbeQuestion, ...]:
-        planned.append(scene.subject.name)
-        return tcp.asks(probe, scene)
+    def questions(probe: ProbeSpec[Any], probe_context: ProbeContext) -> tuple[ProbeQuestion, ...]:
+        planned.append(probe_context.subject.name)
+        return tcp.questions(probe, probe_context)
 
-    shop.desk = replace(shop.desk, probe_kinds={"tcp": replace(tcp, asks=asks)})
+    shop.context = replace(shop.context, probe_kinds={"tcp": replace(tcp, questions=questions)})
     shop.deliver(a_body(alerts=[FIRING]))
     shop.diagnosis.begin(shop.begun)
     assert shop.ended.acquire(timeout=10)
@@ -307,16 +307,16 @@ def test_the_probes_of_a_page_are_planned_once(shop: Shop) -> None:
 def test_a_decision_that_another_process_was_faster_with_leaves_nothing(shop: Shop) -> None:
     """A notification that two processes decided pages once."""
     number = shop.inbox.keep(to_bytes(a_body(alerts=[FIRING])), "", shop.clock.now())
-    desk = shop.desk
+    context = shop.context
 
     def meanwhile() -> DecisionContext:
         with shop.database.write() as connection:
             inbox.settle(connection, [(number, "decided", None, "by the other one")])
-        return desk
+        return context
 
-    TriageWorker(shop.database, meanwhile, shop.clock, shop._follow, shop.diagnosis.room).step()
-    assert shop.rows("SELECT outcome FROM deliveries") == [("by the other one",)]
-    assert [shop.rows(f"SELECT id FROM {table}") for table in ("incidents", "messages", "studies")] == [[], [], []]
+    TriageWorker(shop.database, meanwhile, shop.clock, shop._follow, shop.diagnosis.free_slots).step()
+    assert shop.rows("SELECT outcome FROM notifications") == [("by the other one",)]
+    assert [shop.rows(f"SELECT id FROM {table}") for table in ("incidents", "messages", "diagnoses")] == [[], [], []]
     assert shop.begun == []
 
 
@@ -326,14 +326,14 @@ def test_what_becomes_a_p1_is_told_within_the_budget_of_a_p1(shop: Shop, apart: 
     by_label = SeverityFrom(
         names=("severity",), mapping={"critical": "P1", "warning": "P2"}, unknown="P4", otherwise="P4"
     )
-    shop.desk = a_desk(replace(EVERYTHING, severity=by_label))
+    shop.context = a_desk(replace(EVERYTHING, severity=by_label))
     mild = an_alert(labels={**LABELS, "severity": "warning"})
     worse = an_alert(labels={**LABELS, "pod": "plato-2"}, fingerprint="c0ffee")
     began = shop.clock.now()
     shop.inbox.keep(to_bytes(a_body(alerts=[mild])), "", began)
     if apart:
         shop.triage.step()
-        assert {name: rank for name, rank, _ in pages(shop, began)}["pagerduty"] == 2
+        assert {name: priority for name, priority, _ in pages(shop, began)}["pagerduty"] == 2
     shop.clock.move(1)
     shop.inbox.keep(to_bytes(a_body(alerts=[mild, worse])), "", shop.clock.now())
     shop.triage.step()
@@ -346,7 +346,7 @@ def test_what_follows_a_p1_at_once_does_not_give_it_more_time(shop: Shop) -> Non
     by_label = SeverityFrom(
         names=("severity",), mapping={"critical": "P1", "warning": "P2"}, unknown="P4", otherwise="P4"
     )
-    shop.desk = a_desk(replace(EVERYTHING, severity=by_label))
+    shop.context = a_desk(replace(EVERYTHING, severity=by_label))
     mild = an_alert(labels={**LABELS, "severity": "warning"})
     worse = [an_alert(labels={**LABELS, "pod": pod}, fingerprint=pod) for pod in ("a", "b")]
     began = shop.clock.now()
@@ -361,7 +361,7 @@ def test_what_comes_back_as_a_p1_is_told_within_the_budget_of_a_p1(shop: Shop) -
     by_label = SeverityFrom(
         names=("severity",), mapping={"critical": "P1", "warning": "P2"}, unknown="P4", otherwise="P4"
     )
-    shop.desk = a_desk(replace(EVERYTHING, severity=by_label))
+    shop.context = a_desk(replace(EVERYTHING, severity=by_label))
     mild = an_alert(labels={**LABELS, "severity": "warning"})
     began = shop.clock.now()
     shop.deliver(a_body(alerts=[mild]))
@@ -371,13 +371,13 @@ def test_what_comes_back_as_a_p1_is_told_within_the_budget_of_a_p1(shop: Shop) -
     shop.clock.move(1)
     again = shop.clock.now().isoformat()
     shop.deliver(a_body(alerts=[{**ANEW, "fingerprint": "c0ffee", "startsAt": again}]))
-    assert {(rank, due) for channel, rank, due in pages(shop, began) if channel == "pagerduty"} == {(1, 10.0)}
+    assert {(priority, due) for channel, priority, due in pages(shop, began) if channel == "pagerduty"} == {(1, 10.0)}
 
 
 def pages(shop: Shop, began: datetime) -> list[tuple[str, int, float]]:
     """The pages that wait for their diagnosis: channel, rank, seconds from ``began`` until they are due."""
-    rows = shop.rows("SELECT channel, rank, due_at FROM messages WHERE enrich AND attempt = 0 ORDER BY id")
-    return [(channel, rank, round(due_at - began.timestamp(), 3)) for channel, rank, due_at in rows]
+    rows = shop.rows("SELECT channel, priority, due_at FROM messages WHERE enrich AND attempt = 0 ORDER BY id")
+    return [(channel, priority, round(due_at - began.timestamp(), 3)) for channel, priority, due_at in rows]
 
 
 def test_a_delivery_from_before_the_clock_was_put_back_is_due_as_if_it_came_now(shop: Shop) -> None:

@@ -9,21 +9,23 @@ from responder.notify.delivery.backoff import next_attempt, rest
 from tests.support.builders import NOW
 
 
-def _wait(attempt: int, retry_after: float | None = None, *, rank: int = 1, jitter: float = 0.0) -> float:
+def _wait(attempt: int, retry_after: float | None = None, *, priority: int = 1, jitter: float = 0.0) -> float:
     outcome = TryLater("no", retry_after)
-    return (next_attempt(attempt, outcome, rank=rank, now=NOW, jitter=jitter) - NOW).total_seconds()
+    return (next_attempt(attempt, outcome, priority=priority, now=NOW, jitter=jitter) - NOW).total_seconds()
 
 
 def test_waits_double_up_to_their_cap() -> None:
     """An outage's page is tried at least every minute, others at least every five, forever."""
     assert [_wait(attempt, jitter=1.0) for attempt in range(10, 19)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert _wait(1_000_000, jitter=1.0) == 60
-    assert _wait(1_000_000, rank=2, jitter=1.0) == 300
+    assert _wait(1_000_000, priority=2, jitter=1.0) == 300
 
 
 def test_a_vendor_that_is_away_for_seconds_makes_a_page_late_by_no_more() -> None:
     """The first ten attempts are at most a second apart."""
-    assert [_wait(attempt, rank=rank, jitter=1.0) for attempt in range(1, 11) for rank in (1, 3)] == [1.0] * 20
+    assert [_wait(attempt, priority=priority, jitter=1.0) for attempt in range(1, 11) for priority in (1, 3)] == [
+        1.0
+    ] * 20
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.25, 0.999])

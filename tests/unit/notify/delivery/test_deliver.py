@@ -85,8 +85,8 @@ def test_slack_threads_and_edits(wire: Wire) -> None:
             (MessageKind.UPDATE, "edit"),
             (MessageKind.UPDATE, "reply"),
         ):
-            letter = a_letter(a_report(moment=moment, update="1 more"), channel="slack", step=step, previous=first.ref)
-            assert isinstance(wire.deliverer.deliver(channel, letter, wire.deadline()), Delivered)
+            message = a_letter(a_report(kind=moment, update="1 more"), channel="slack", step=step, previous=first.ref)
+            assert isinstance(wire.deliverer.deliver(channel, message, wire.deadline()), Delivered)
         parent, *replies = slack.messages
         assert len(parent.edits) == 1
         assert any("INCIDENT UPDATE" in line for line in parent.lines)
@@ -97,9 +97,9 @@ def test_an_edit_of_a_vanished_message_is_posted_anew(wire: Wire) -> None:
     """If the parent message is gone, Slack refuses the edit, and the plain retry is a message of its own."""
     with SlackStandIn() as slack:
         channel = Slack(TOKEN, "#incidents", slack.url)
-        letter = a_letter(channel="slack", step="edit", previous={"channel": "C1", "ts": "1.2"})
-        assert wire.deliverer.deliver(channel, letter, wire.deadline()) == Refused("Slack: message_not_found")
-        plain = a_letter(channel="slack", step="edit", previous={"channel": "C1", "ts": "1.2"}, plain=True)
+        message = a_letter(channel="slack", step="edit", previous={"channel": "C1", "ts": "1.2"})
+        assert wire.deliverer.deliver(channel, message, wire.deadline()) == Refused("Slack: message_not_found")
+        plain = a_letter(channel="slack", step="edit", previous={"channel": "C1", "ts": "1.2"}, minimal=True)
         assert isinstance(wire.deliverer.deliver(channel, plain, wire.deadline()), Delivered)
         assert len(slack.messages) == 1
 
@@ -138,8 +138,8 @@ def test_retry_after_arrives(wire: Wire) -> None:
     """The delay that the vendor requests reaches the outbox."""
     with SlackStandIn() as slack:
         slack.faults.append(server.status(429, Retry_After="17"))
-        letter = a_letter(channel="slack", step="post")
-        assert wire.deliverer.deliver(Slack(TOKEN, "#x", slack.url), letter, wire.deadline()) == TryLater(
+        message = a_letter(channel="slack", step="post")
+        assert wire.deliverer.deliver(Slack(TOKEN, "#x", slack.url), message, wire.deadline()) == TryLater(
             "HTTP 429", 17.0, limited=True
         )
 

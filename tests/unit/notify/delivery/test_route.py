@@ -24,7 +24,7 @@ EVERY: dict[str, Channel] = {
 
 
 @pytest.mark.parametrize(
-    ("wished", "severity", "configured", "reached"),
+    ("requested_channels", "severity", "configured", "reached"),
     [
         (BOTH, "P1", ALL, BOTH),
         (BOTH, "P3", ALL, ("slack",)),
@@ -36,14 +36,14 @@ EVERY: dict[str, Channel] = {
     ],
 )
 def test_every_notification_reaches_somebody(
-    wished: tuple[str, ...], severity: str, configured: tuple[str, ...], reached: tuple[str, ...]
+    requested_channels: tuple[str, ...], severity: str, configured: tuple[str, ...], reached: tuple[str, ...]
 ) -> None:
     """Only pages reach the paging channel, and messages without a channel go to the log."""
-    assert route(wished, a_severity(severity).pages, {name: EVERY[name] for name in configured}) == reached
+    assert route(requested_channels, a_severity(severity).pages, {name: EVERY[name] for name in configured}) == reached
 
 
 @pytest.mark.parametrize(
-    ("wished", "configured", "expected"),
+    ("requested_channels", "configured", "expected"),
     [
         (BOTH, ALL, BOTH),
         (("pagerduty",), ALL, BOTH),
@@ -53,10 +53,10 @@ def test_every_notification_reaches_somebody(
     ],
 )
 def test_a_page_that_is_held_back_can_be_read(
-    wished: tuple[str, ...], configured: tuple[str, ...], expected: tuple[str, ...]
+    requested_channels: tuple[str, ...], configured: tuple[str, ...], expected: tuple[str, ...]
 ) -> None:
     """A held page goes to a channel that is read: one the rule names, else the first that is configured."""
-    assert with_a_reader(wished, {name: EVERY[name] for name in configured}) == expected
+    assert with_a_reader(requested_channels, {name: EVERY[name] for name in configured}) == expected
 
 
 def test_channels_that_are_read_come_in_the_fallback_order() -> None:

@@ -46,11 +46,9 @@ def _content(decision: Decision | None = None, group: AlertGroup | None = None, 
     return content_of(decision or a_decision(), group or a_group(), incident, book, LINKS, now=now, probes=("health",))
 
 
-def _sent(
-    content: IncidentContent, now: datetime = NOW, moment: MessageKind = MessageKind.START, **facts: Any
-) -> Report:
+def _sent(content: IncidentContent, now: datetime = NOW, kind: MessageKind = MessageKind.START, **facts: Any) -> Report:
     own = replace(MessageFacts(firing=1, due_by=NOW), **facts)
-    return compose(content, a_draft(moment=moment, facts=own), now)
+    return compose(content, a_draft(kind=kind, facts=own), now)
 
 
 def _opening(decision: Decision | None = None, group: AlertGroup | None = None, **changes: Any) -> Report:
@@ -75,7 +73,7 @@ def test_the_page_is_complete_before_any_probe_answers() -> None:
     assert report.runbook is not None
     assert report.pending == ("health",)
     assert report.owner == "team-plato"
-    assert (report.moment, report.status) == (MessageKind.START, Status.INVESTIGATING)
+    assert (report.kind, report.status) == (MessageKind.START, Status.INVESTIGATING)
     assert report.severity_reason == "rule service-down says P1"
 
 
@@ -87,10 +85,10 @@ def test_impact_names_the_services_that_need_it() -> None:
 
 def test_an_alert_about_nothing_we_know_says_so() -> None:
     """An unknown service is called unknown; its alert is worded from its name."""
-    ruling = a_ruling(alert=an_alert(labels={"alertname": "KubePodCrashLooping"}), rule=a_rule(symptom=""))
+    match = a_ruling(alert=an_alert(labels={"alertname": "KubePodCrashLooping"}), rule=a_rule(symptom=""))
     subject = a_subject(service=None, name="billing")
     report = _opening(
-        a_decision(ChangeKind.NEW, "P3", ruling=replace(ruling, severity=a_severity("P3")), subject=subject)
+        a_decision(ChangeKind.NEW, "P3", match=replace(match, severity=a_severity("P3")), subject=subject)
     )
     assert report.title == "[P3] billing: kube pod crash looping (prod)"
     assert report.impact == "Unknown: the alert names no service of the catalog."
@@ -123,8 +121,8 @@ def test_related_alerts_are_folded_in() -> None:
     """One page per incident: the other alerts are counted and five of them named by their distinguishing labels."""
     alerts = [an_alert(labels={"pod": f"plato-{number}"}) for number in range(8)]
     other = an_alert(labels={"alertname": "HighLatency"})
-    rulings = tuple(a_ruling(alert=alert) for alert in (*alerts, other))
-    report = _opening(replace(a_decision(), ruling=rulings[0], rulings=rulings), a_group(*alerts, other))
+    matches = tuple(a_ruling(alert=alert) for alert in (*alerts, other))
+    report = _opening(replace(a_decision(), match=matches[0], matches=matches), a_group(*alerts, other))
     assert report.related == "8 more alerts: pod plato-1, pod plato-2, pod plato-3, pod plato-4, pod plato-5 and 3 more"
 
 
@@ -160,7 +158,7 @@ def test_a_diagnosis_that_points_nowhere_changes_no_status() -> None:
 def test_titles_stay_short(length: int) -> None:
     """A title fits a lock screen, whatever names and numbers come in."""
     decision = a_decision(
-        ruling=a_ruling(rule=a_rule(symptom="s" * length)), subject=a_subject(service=None, name="n" * length)
+        match=a_ruling(rule=a_rule(symptom="s" * length)), subject=a_subject(service=None, name="n" * length)
     )
     report = _found((a_finding(headline="h" * length),), a_conclusion(), decision)
     assert len(report.title) <= 120
@@ -184,7 +182,7 @@ def test_a_page_does_not_name_probes_that_have_answered() -> None:
     """Once there are findings nothing is pending, and an update never waits for probes."""
     assert _sent(_content()).pending == ("health",)
     assert _found(some_findings(), a_conclusion()).pending == ()
-    assert _sent(_content(), moment=MessageKind.UPDATE).pending == ()
+    assert _sent(_content(), kind=MessageKind.UPDATE).pending == ()
 
 
 def test_an_update_says_what_changed_and_keeps_what_was_found() -> None:
@@ -193,7 +191,7 @@ def test_an_update_says_what_changed_and_keeps_what_was_found() -> None:
     decision = a_decision(change=a_change(ChangeKind.PARTLY_RESOLVED, reason="1 alert resolved"))
     content = content_of(decision, a_group(), an_incident(), a_book(), LINKS, now=NOW, before=before)
     report = _sent(content, NOW, MessageKind.UPDATE, update="1 alert resolved", easing=True)
-    assert (report.moment, report.status, report.update) == (MessageKind.UPDATE, Status.MONITORING, "1 alert resolved")
+    assert (report.kind, report.status, report.update) == (MessageKind.UPDATE, Status.MONITORING, "1 alert resolved")
     assert report.findings == before.findings
     assert report.title == _sent(before).title
 
@@ -214,7 +212,7 @@ def test_a_resolution_has_its_duration_and_its_post_mortem() -> None:
     report = _sent(
         content, ended + timedelta(minutes=3), MessageKind.RESOLUTION, ended_at=ended, resolution="over", firing=0
     )
-    assert (report.moment, report.status) == (MessageKind.RESOLUTION, Status.RESOLVED)
+    assert (report.kind, report.status) == (MessageKind.RESOLUTION, Status.RESOLVED)
     assert (report.started_at, report.ended_at) == (STARTED, ended)
     assert report.postmortem_due == ended + timedelta(hours=48)
     assert report.root_cause == "not yet known"
@@ -236,7 +234,7 @@ def test_secrets_and_tricks_in_labels_do_not_reach_the_report() -> None:
         labels={"password": "hunter2-example", "note": "\x1b[31mred\u202e"},
         annotations={"summary": "login with token=abcdef123456 failed\n\nat once"},
     )
-    decision = a_decision(ruling=a_ruling(alert=alert), subject=a_subject(service=None, name="\u202ex\x00y"))
+    decision = a_decision(match=a_ruling(alert=alert), subject=a_subject(service=None, name="\u202ex\x00y"))
     report = _opening(decision, a_group(alert))
     shown = repr(report)
     assert "hunter2" not in shown
@@ -277,7 +275,7 @@ def test_a_group_without_labels_or_annotations_is_paged() -> None:
     """The emptiest alert Alertmanager can send still becomes a page with words."""
     bare = replace(an_alert(), labels={}, annotations={}, generator_url="")
     decision = a_decision(
-        ruling=a_ruling(alert=bare, rule=a_rule(symptom="", runbook=None)),
+        match=a_ruling(alert=bare, rule=a_rule(symptom="", runbook=None)),
         subject=a_subject(service=None, name="", namespace=""),
     )
     report = _opening(decision, a_group(bare, group_labels={}, external_url=""))

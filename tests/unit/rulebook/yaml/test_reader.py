@@ -88,11 +88,11 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("raw", "code", "place"), WRONG, ids=lambda value: str(value)[:20])
-def test_what_cannot_be_read_is_a_problem_with_a_place(raw: bytes, code: str, place: str) -> None:
+@pytest.mark.parametrize(("raw", "code", "position"), WRONG, ids=lambda value: str(value)[:20])
+def test_what_cannot_be_read_is_a_problem_with_a_place(raw: bytes, code: str, position: str) -> None:
     """A broken rule file is named with its line, and with what to do about it."""
     [problem] = read("f.yaml", raw).problems
-    assert (problem.code, str(problem.place)) == (code, f"f.yaml:{place}")
+    assert (problem.code, str(problem.position)) == (code, f"f.yaml:{position}")
     assert problem.message
     assert problem.hint
 
@@ -130,7 +130,7 @@ _SIGNS = st.sampled_from(
 def test_no_yaml_crashes_the_reader(signs: list[str]) -> None:
     """However keys, anchors and brackets are mixed up, the answer is data or problems."""
     document = read("f.yaml", "".join(signs).encode())
-    assert all(problem.place.line >= 1 and problem.place.column >= 1 for problem in document.problems)
+    assert all(problem.position.line >= 1 and problem.position.column >= 1 for problem in document.problems)
 
 
 def test_the_deepest_nesting_is_far_beyond_what_rules_need() -> None:

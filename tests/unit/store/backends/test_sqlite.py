@@ -104,20 +104,20 @@ def test_incidents_nobody_was_woken_for_are_looked_for_among_the_open_alone(data
 
 
 def test_an_alert_in_a_storm_looks_at_its_own_messages_alone(database: Database) -> None:
-    """With thousands of messages waiting a new one costs no more: those before it are found by their stream."""
+    """With thousands of messages waiting a new one costs no more: those before it are found by their ordering key."""
     values = {"of": "key", "to": "slack", "best": 1, "within": 0.0}
     with database.read() as connection:
         statement = outbox._LIFT.compile(connection)
         asked = [(statement.params | values)[name] for name in statement.positiontup or ()]
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(asked)).all()
-    assert "messages_order (stream=? AND channel=?)" in str(plan)
+    assert "messages_order (ordering_key=? AND channel=?)" in str(plan)
 
 
 def test_an_idle_look_reads_what_waits_alone(database: Database) -> None:
     """A look that finds nothing costs the same with a hundred thousand sent messages in the table as with none."""
-    for lane in (claims.ChannelQueue(("slack",)), claims.ChannelQueue(("slack",), rest=True)):
+    for queue in (claims.ChannelQueue(("slack",)), claims.ChannelQueue(("slack",), rest=True)):
         with database.read() as connection:
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {_in_words(claims._any(lane))}").all()
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {_in_words(claims._any(queue))}").all()
         assert "USING COVERING INDEX" in str(plan)  # only those that hold nothing but what waits know its state
 
 

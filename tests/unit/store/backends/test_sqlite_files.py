@@ -52,10 +52,10 @@ def replace(path: Path) -> None:
     copy.replace(path)
 
 
-def bodies(file: Path) -> list[bytes]:
+def payloads(file: Path) -> list[bytes]:
     """The payloads another process finds in the file."""
     with contextlib.closing(sqlite3.connect(file)) as connection:
-        return [body for (body,) in connection.execute("SELECT body FROM bodies ORDER BY delivery")]
+        return [body for (body,) in connection.execute("SELECT body FROM payloads ORDER BY notification")]
 
 
 def test_the_files_are_private_from_the_first_moment(file: Path) -> None:
@@ -80,9 +80,9 @@ def test_a_log_that_is_deleted_or_replaced_loses_no_notification(
     change(beside(file, suffix))
     with pytest.raises(StoreError, match=f"{file.name}{suffix} was {change.__name__}d while it was in use"):
         Inbox(database).keep(b"refused", "", NOW)
-    assert bodies(file) == [b"first"]
+    assert payloads(file) == [b"first"]
     Inbox(database).keep(b"second", "", NOW)
-    assert bodies(file) == [b"first", b"second"]
+    assert payloads(file) == [b"first", b"second"]
 
 
 def test_no_notification_is_accepted_while_another_process_uses_the_deleted_log(database: Database, file: Path) -> None:
@@ -98,7 +98,7 @@ def test_no_notification_is_accepted_while_another_process_uses_the_deleted_log(
     Inbox(database).keep(b"third", "", NOW)
     Inbox(other).keep(b"fourth", "", NOW)
     other.close()
-    assert bodies(file) == [b"first", b"second", b"third", b"fourth"]
+    assert payloads(file) == [b"first", b"second", b"third", b"fourth"]
     with contextlib.closing(sqlite3.connect(file)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
@@ -120,7 +120,7 @@ def test_a_deleted_database_is_not_made_anew(database: Database, file: Path) -> 
             Inbox(database).keep(b"refused", "", NOW)
     aside.rename(file)
     Inbox(database).keep(b"second", "", NOW)
-    assert bodies(file) == [b"first", b"second"]
+    assert payloads(file) == [b"first", b"second"]
 
 
 def test_a_replaced_database_is_noticed_and_opened(database: Database, file: Path) -> None:
@@ -132,14 +132,14 @@ def test_a_replaced_database_is_noticed_and_opened(database: Database, file: Pat
     with pytest.raises(StoreError, match="was replaced while it was in use"):
         Inbox(database).keep(b"refused", "", NOW)
     Inbox(database).keep(b"third", "", NOW)
-    assert bodies(file) == [b"first", b"third"]
+    assert payloads(file) == [b"first", b"third"]
     assert beside(file, "-wal.stale").exists()
 
 
 def test_a_deleted_log_that_cannot_be_written_back_yet_is_kept(database: Database, file: Path) -> None:
     """Nothing is accepted, and nothing given up, until what was accepted before is in the file."""
     with database.read() as reader:  # a reader in the way of the checkpoint
-        reader.exec_driver_sql("SELECT * FROM bodies").fetchall()
+        reader.exec_driver_sql("SELECT * FROM payloads").fetchall()
         Inbox(database).keep(b"second", "", NOW)
         beside(file, "-wal").unlink()
         for _ in range(2):
@@ -148,7 +148,7 @@ def test_a_deleted_log_that_cannot_be_written_back_yet_is_kept(database: Databas
     with pytest.raises(StoreError, match="deleted while it was in use"):
         database.verify_files()
     Inbox(database).keep(b"third", "", NOW)
-    assert bodies(file) == [b"first", b"second", b"third"]
+    assert payloads(file) == [b"first", b"second", b"third"]
 
 
 def test_a_lock_left_by_a_killed_process_is_no_obstacle(database: Database, file: Path) -> None:
@@ -158,4 +158,4 @@ def test_a_lock_left_by_a_killed_process_is_no_obstacle(database: Database, file
     again = Database(f"sqlite:///{file}")
     Inbox(again).keep(b"second", "", NOW)
     again.close()
-    assert bodies(file) == [b"first", b"second"]
+    assert payloads(file) == [b"first", b"second"]

@@ -54,16 +54,16 @@ def test_claims_of_the_dead_are_free_at_once(url: str) -> None:
     """Slack's message that a dead process was sending is sent after the restart, and not six seconds later."""
     database, settings = Database(url), read({"RESPONDER_DATABASE_URL": url})
     migrate(database)
-    lane, now = claims.ChannelQueue(("slack",)), bootstrap.SystemClock().now()
-    draft = a_draft(channel="slack", step="post")
+    queue, now = claims.ChannelQueue(("slack",)), bootstrap.SystemClock().now()
+    message = a_draft(channel="slack", step="post")
     with database.write() as connection:
-        outbox.write(connection, [draft], NOW)
-        assert claims.claim(connection, lane, now, now + timedelta(hours=1), 1)
+        outbox.write(connection, [message], NOW)
+        assert claims.claim(connection, queue, now, now + timedelta(hours=1), 1)
     bootstrap.join_store(settings)
     with database.write() as connection:
         later = now + timedelta(seconds=5)
-        assert claims.claim(connection, lane, later, later + timedelta(hours=1), 1)
+        assert claims.claim(connection, queue, later, later + timedelta(hours=1), 1)
     bootstrap.join_store(settings)  # not alone any more: this process has joined
     with database.write() as connection:
-        assert not claims.claim(connection, lane, later, later + timedelta(hours=1), 1)
+        assert not claims.claim(connection, queue, later, later + timedelta(hours=1), 1)
     database.close()

@@ -7,12 +7,12 @@ import sys
 
 from responder.model.finding import Verdict
 from responder.model.report import MessageKind, Report, Status
-from responder.store.schema.serialization import to_bytes, to_noun
+from responder.store.schema.serialization import from_bytes, to_bytes
 from tests.support.builders import a_report
 
 CROWD = """
 import dataclasses, sys, threading
-from responder.store.schema.serialization import to_bytes, to_noun
+from responder.store.schema.serialization import to_bytes, from_bytes
 
 sys.setswitchinterval(1e-6)
 for _ in range(60):
@@ -23,7 +23,7 @@ for _ in range(60):
 
     def read():
         start.wait()
-        assert isinstance(to_noun(noun, data), noun)
+        assert isinstance(from_bytes(noun, data), noun)
 
     threads = [threading.Thread(target=read) for _ in range(6)]
     for thread in threads:
@@ -41,10 +41,10 @@ def test_threads_that_read_a_noun_for_the_first_time_at_once_do_not_end_the_proc
 
 def test_what_a_newer_replica_wrote_can_be_read_and_told() -> None:
     """During a rollout the old version sends the pages of the new one, whatever words it does not know yet."""
-    newer = to_bytes(a_report(moment=MessageKind.LATE))
+    newer = to_bytes(a_report(kind=MessageKind.LATE))
     for word in (b'"late"', b'"Investigating"', b'"bad"'):
         assert word in newer
         newer = newer.replace(word, b'"of a later version"')
-    report = to_noun(Report, newer.replace(b"{", b'{"added":1,', 1))
-    assert (report.moment, report.status) == (MessageKind.UPDATE, Status.INVESTIGATING)
+    report = from_bytes(Report, newer.replace(b"{", b'{"added":1,', 1))
+    assert (report.kind, report.status) == (MessageKind.UPDATE, Status.INVESTIGATING)
     assert report.findings[0].verdict is Verdict.UNKNOWN
