@@ -28,6 +28,7 @@ from responder.cli.demo.scenery import prepare_services
 from responder.engine.runtime import Engine
 from responder.engine.workers.batching import BatchedStep
 from responder.engine.workers.loop import Loop
+from responder.engine.workers.loop_failures import LoopFailures
 from responder.engine.workers.rule_reloader import RuleReloader
 from responder.settings import read
 from responder.standins.stage import Stage, stage
@@ -103,10 +104,11 @@ def record() -> dict[str, set[CodeType]]:
         settings = read({name: value for name, value in around.settings.items() if "SLACK" not in name})
         bootstrap.prepare_store(settings)
         first = bootstrap.loaded(settings, bootstrap.channels(settings))
+        failures = LoopFailures(bootstrap.SystemClock())
         threading.setprofile(recorder)
         sys.setprofile(recorder)
         try:
-            worker = workers.worker(settings, first, folder, 0, away="", on_fatal=lambda: None)
+            worker = workers.worker(settings, first, folder, 0, away="", on_fatal=lambda: None, failures=failures)
             recorder.on = True
             _page(worker, around)
             _settle(recorder)

@@ -35,6 +35,7 @@ from responder.engine.runtime import Engine, working
 from responder.engine.workers.incident_writer import IncidentWriter
 from responder.engine.workers.integrity import IntegrityCheck
 from responder.engine.workers.loop import Loop
+from responder.engine.workers.loop_failures import LoopFailures
 from responder.engine.workers.rule_reloader import LoadedRules, RuleReloader
 from responder.model.clock import Clock
 from responder.outgoing import (
@@ -131,12 +132,20 @@ def counters_directory() -> Iterator[Path | None]:
 
 
 def worker(
-    settings: Settings, first: LoadedRules, counters: Path | None, slot: int, *, away: str, on_fatal: Callable[[], None]
+    settings: Settings,
+    first: LoadedRules,
+    counters: Path | None,
+    slot: int,
+    *,
+    away: str,
+    on_fatal: Callable[[], None],
+    failures: LoopFailures,
 ) -> Worker:
     """Build a worker and start its engine. Call it after the fork: it opens connections and starts threads.
 
     ``counters`` is the directory of this instance's counters, if there is one; ``slot`` is this worker's alone.
-    ``away`` is not empty where the database could not be reached before the fork.
+    ``failures`` is shared by the workers of the instance. ``away`` is not empty if the database could not be reached
+    before the fork.
     """
     files = None
     if counters:
@@ -146,10 +155,10 @@ def worker(
     clock = bootstrap.SystemClock()
     database = Database(settings.database_url.reveal(), create=False)
     inbox = Inbox(database)
-    engine = _engine(settings, database, first, clock, on_fatal) if settings.role != "web" else None
+    engine = _engine(settings, database, first, clock, on_fatal, failures) if settings.role != "web" else None
     loops = (
-        Loop("opening", DatabaseOpener(settings, database, away).step, on_fatal),
-        Loop("integrity", IntegrityCheck(database, clock).step, on_fatal),
+        Loop("opening", DatabaseOpener(settings, database, away).step, on_fatal, failures),
+        Loop("integrity", IntegrityCheck(database, clock).step, on_fatal, failures),
     )
     metrics = StoreCollector(
         database=database,
@@ -166,6 +175,7 @@ def worker(
         clock=clock,
         metrics=metrics,
         alive=alive,
+        failing=failures.reason,
     )
     takes_webhooks = settings.role != "engine"
     outside = not_found.OutsideRecorder(inbox, clock, not_found.LogThrottle(clock)) if takes_webhooks else None
@@ -210,6 +220,7 @@ def _engine(
     first: LoadedRules,
     clock: Clock,
     on_fatal: Callable[[], None],
+    failures: LoopFailures,
 ) -> Engine:
     notified = dict(first.context.channels)
     rules = RuleReloader(
@@ -227,6 +238,8 @@ def _engine(
         chance=random.SystemRandom().random,
         on_fatal=on_fatal,
         jobs=lambda writer: jobs(settings, database, writer, rules.context, clock, lambda: engine.alive),
+        failures=failures,
+        instance=os.uname().nodename,
     )
     return engine
 

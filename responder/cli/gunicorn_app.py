@@ -16,7 +16,8 @@ from gunicorn.arbiter import Arbiter as Master
 from gunicorn.glogging import Logger
 
 from responder import bootstrap
-from responder.bootstrap import workers
+from responder.bootstrap import SystemClock, workers
+from responder.engine.workers.loop_failures import LoopFailures
 from responder.engine.workers.rule_reloader import LoadedRules
 from responder.settings import Settings
 from responder.telemetry import LogStream
@@ -50,6 +51,7 @@ class GunicornApp(BaseApplication):
         self._log = log
         self._worker: workers.Worker | None = None
         self._counters: Path | None = None
+        self._failures = LoopFailures(SystemClock())
         self._slot = 0
         super().__init__()
 
@@ -99,6 +101,7 @@ class GunicornApp(BaseApplication):
             self._slot,
             away=self._away,
             on_fatal=self._end,
+            failures=self._failures,
         )
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._reload())
         return self._worker.app

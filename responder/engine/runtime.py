@@ -32,8 +32,10 @@ from responder.engine.workers.batching import BatchedStep
 from responder.engine.workers.clock_skew import ClockSkewWatcher
 from responder.engine.workers.delivery import DeliveryWorker
 from responder.engine.workers.diagnosis import DiagnosisWorker
+from responder.engine.workers.failure_page import FailurePage
 from responder.engine.workers.incident_writer import IncidentWriter
 from responder.engine.workers.loop import Loop
+from responder.engine.workers.loop_failures import LoopFailures
 from responder.engine.workers.rule_reloader import RuleReloader
 from responder.engine.workers.triage import TriageWorker
 from responder.model.clock import Clock
@@ -66,11 +68,14 @@ class Engine:
         chance: Callable[[], float],
         on_fatal: Callable[[], None],
         jobs: Callable[[IncidentWriter], Mapping[str, Job]] = lambda _ledger: {},
+        failures: LoopFailures | None = None,
+        instance: str = "",
     ) -> None:
         context = rules.context
         self._prober = prober
         self.rules = rules
-        self._reading = Loop("rules", rules.step, on_fatal)
+        loop = partial(Loop, on_fatal=on_fatal, failures=failures)
+        self._reading = loop("rules", rules.step)
         self._diagnosis = DiagnosisWorker(database, context, prober, clock, on_end=self._probed, on_page=self._release)
         self._triage = TriageWorker(
             database, context, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots
@@ -79,17 +84,20 @@ class Engine:
             name: DeliveryWorker(database, queue, context, deliverer, clock, chance, on_free=partial(self._sent, name))
             for name, queue in channel_queues(context().channels).items()
         }
-        self._triaging = Loop("triage", BatchedStep(self._triage.step, clock).step, on_fatal)
-        self._diagnosing = Loop("diagnosis", BatchedStep(self._diagnosis.step, clock).step, on_fatal)
-        self._sending = {name: Loop("courier", courier.step, on_fatal) for name, courier in self._couriers.items()}
+        self._triaging = loop("triage", BatchedStep(self._triage.step, clock).step)
+        self._diagnosing = loop("diagnosis", BatchedStep(self._diagnosis.step, clock).step)
+        self._sending = {name: loop(f"sender {name}", courier.step) for name, courier in self._couriers.items()}
         writer = IncidentWriter(database, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots)
         self._timing = [
-            Loop(f"timer {name}", ScheduledJob(job, database, clock).step, on_fatal)
-            for name, job in jobs(writer).items()
+            loop(f"timer {name}", ScheduledJob(job, database, clock).step) for name, job in jobs(writer).items()
         ]
         listener = database.listener(self._on_notify)
-        self._hearing = [Loop("listener", listener.step, on_fatal)] if listener else []
-        self._watching = Loop("clock", ClockSkewWatcher(database, clock, lambda: context().pagers).step, on_fatal)
+        self._hearing = [loop("listener", listener.step)] if listener else []
+        self._watching = loop("clock", ClockSkewWatcher(database, clock, lambda: context().pagers).step)
+        self._reporting = []
+        if failures is not None:
+            page = FailurePage(failures, context, deliverer, clock, instance)
+            self._reporting = [loop("failure page", page.step)]
 
     def start(self) -> None:
         """Start every loop."""
@@ -124,7 +132,7 @@ class Engine:
 
     def _loops(self) -> list[Loop]:
         serving = [self._triaging, self._diagnosing, *self._sending.values()]
-        return [*serving, *self._timing, *self._hearing, self._watching, self._reading]
+        return [*serving, *self._timing, *self._hearing, *self._reporting, self._watching, self._reading]
 
     def _follow(self, started: list[DiagnosisJob], notified: Collection[str]) -> None:
         """Begin the new diagnoses and send due messages after a commit of triage or of a job."""

@@ -32,6 +32,7 @@ _UNAVAILABLE = "the database is not available; the reason is in the log, and her
 class HealthConfig:
     """Dependencies of the routes. ``alive`` is true while every loop of this process runs.
 
+    ``failing`` returns a sentence about loops of this instance that fail again and again, empty if none does.
     Only requests with credentials of ``guard`` get what PostgreSQL said, since it may name hosts.
     """
 
@@ -40,6 +41,7 @@ class HealthConfig:
     clock: Clock
     metrics: StoreCollector
     alive: Callable[[], bool] = field(default=lambda: True)
+    failing: Callable[[], str] = field(default=lambda: "")
 
 
 def blueprint(given: HealthConfig) -> Blueprint:
@@ -64,7 +66,7 @@ def blueprint(given: HealthConfig) -> Blueprint:
         if not given.alive():
             return _say("an engine thread has stopped", 503)
         try:
-            reason = keeping.reason()
+            reason = given.failing() or keeping.reason()
         except StoreError as error:
             return unavailable(error)
         return _say(reason, 503) if reason else _say("ok")

@@ -22,6 +22,7 @@ from sqlalchemy import text
 
 from responder import bootstrap
 from responder.bootstrap import workers
+from responder.engine.workers.loop_failures import LoopFailures
 from responder.model.clock import Clock
 from responder.settings import Settings, read
 from responder.standins.slack import SlackMessage
@@ -110,7 +111,7 @@ def theatre(tmp_path: Path) -> Iterator[Stage]:
 def working(settings: Settings, database: Database, clock: Clock) -> Iterator[Callable[[], None]]:
     """The engine of this version; calling the yielded function triggers it."""
     first = bootstrap.loaded(settings, bootstrap.channels(settings))
-    engine = workers._engine(settings, database, first, clock, lambda: None)
+    engine = workers._engine(settings, database, first, clock, lambda: None, LoopFailures(clock))
     engine.start()
     try:
         yield engine.wake

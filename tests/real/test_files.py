@@ -19,13 +19,15 @@ BODIES = "SELECT body FROM payloads"
 
 
 def readiness(stage: Stage) -> tuple[int, str]:
-    """Status and text of /readyz."""
+    """Status and text of /readyz; status 0 if nothing answers."""
     try:
         with urllib.request.urlopen(f"{stage.url}/readyz", timeout=5) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
+    except OSError:  # the worker ended
+        return 0, ""
 
 
 def beside(stage: Stage, suffix: str) -> Path:

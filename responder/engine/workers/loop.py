@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
+from responder.engine.workers.loop_failures import LoopFailures
 from responder.store.database import StoreError
 
 _log = structlog.get_logger()
@@ -21,13 +22,21 @@ class Loop:
     """Calls ``step`` repeatedly. ``step`` returns the seconds to rest; ``wake`` ends the rest early.
 
     An exception other than StoreError is unexpected, and continuing could mean running without paging: ``on_fatal``
-    ends the process, gunicorn starts a new one, and no committed data is lost.
+    ends the process, gunicorn starts a new one, and no committed data is lost. In the new process the loop starts
+    after a rest if it fails again and again, so that the other loops can work; ``failures`` remembers that.
     """
 
-    def __init__(self, name: str, step: Callable[[], float], on_fatal: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], float],
+        on_fatal: Callable[[], None],
+        failures: LoopFailures | None = None,
+    ) -> None:
         self._name = name
         self._step = step
         self._on_fatal = on_fatal
+        self._failures = failures
         self._refusals: Counter[str] = Counter()
         self._woken = threading.Event()
         self._stopping = threading.Event()
@@ -55,11 +64,15 @@ class Loop:
 
     def _run(self) -> None:
         try:
+            if self._failures is not None:
+                self._stopping.wait(self._failures.rest(self._name))
             while not self._stopping.is_set():
                 self._woken.clear()
                 self._woken.wait(self._once())
         except BaseException:
             try:
+                if self._failures is not None:
+                    self._failures.add(self._name)
                 _log.critical("engine.broken", loop=self._name, exc_info=True)
             finally:
                 self._on_fatal()

@@ -155,10 +155,7 @@ def test_the_worst_of_a_group_on_trial_is_told_with_its_window() -> None:
     found = decided(bad, mild, REAL, alerts=2, now=SUNDAY)
     assert str(found.shadow).startswith("in shadow, rule bad would decide: P2 set by the rule; not paged outside of")
     record_heartbeat = a_rule(id="beat", shadow=True, action=Action.HEARTBEAT, severity="P1")
-    assert (
-        str(decided(record_heartbeat, REAL).shadow)
-        == "in shadow, rule beat would decide: heartbeat, no message"
-    )
+    assert str(decided(record_heartbeat, REAL).shadow) == "in shadow, rule beat would decide: heartbeat, no message"
 
 
 @pytest.mark.parametrize(
