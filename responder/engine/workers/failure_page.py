@@ -92,9 +92,16 @@ class FailurePage:
         accepted = ref
         for number, step in enumerate(channel.steps[report.kind], 1):
             message = ClaimedMessage(
-                id=number, channel=channel.name, step=step, priority=1, report=report, due_at=report.written_at, attempt=1,
-                minimal=False, previous=accepted or {},
-            )  # fmt: skip
+                id=number,
+                channel=channel.name,
+                step=step,
+                priority=1,
+                report=report,
+                due_at=report.written_at,
+                attempt=1,
+                minimal=False,
+                previous=accepted or {},
+            )
             outcome = self._deliverer.deliver(channel, message, Deadline(self._clock.monotonic() + _ATTEMPT_SECONDS))
             if not isinstance(outcome, Delivered):
                 _log.error("engine.failures_not_reported", channel=channel.name, reason=outcome.reason)
