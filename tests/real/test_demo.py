@@ -43,10 +43,10 @@ def test_the_demo_shows_pages_and_a_real_rule_and_ends_by_itself() -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     examples = sorted(path.name for path in EXAMPLES.glob("*.json"))
     assert [name for name in examples if name not in ended.stdout] == []
-    assert f"{len(examples)}sample payloads sent" in ended.stdout
+    assert f"{len(examples)} sample payloads sent" in ended.stdout
     assert f"{RUNBOOKS_URL}/common-issues.md#high-error-rate" in ended.stdout
     assert "Heartbeat: no message." in ended.stdout
-    assert "Prometheus fires ServiceDown" in ended.stdout
+    assert "ServiceDown fires in Prometheus" in ended.stdout
     assert "[P1] nexus is down" in ended.stdout
     assert "MISSING" not in ended.stdout
 
@@ -63,7 +63,7 @@ def test_the_demo_expects_what_the_findings_decide(tmp_path: Path) -> None:
 def test_the_demo_ends_what_it_began(few: Path, tmp_path: Path) -> None:
     """Incidents that the examples open and resolve are resolved at PagerDuty at the end of the demo."""
     ended = demo("--once", "--examples", str(few), PATH=str(tmp_path))
-    assert "4sample payloads sent" in ended.stdout
+    assert "4 sample payloads sent" in ended.stdout
     assert "1 PagerDuty triggers, 1 resolves, 0 incidents still open" in ended.stdout
 
 

@@ -20,7 +20,7 @@ _CHANGE = "add it to severity_words in the rule files, or to the map of the rule
 
 
 def check(patient: DoctorContext) -> tuple[Result, ...]:
-    """Each word for a severity that the rules do not understand, with the rule and the severity it gets."""
+    """Report each severity word that the rules do not map, with its rule and severity."""
     from responder.store.database import Database, StoreError
     from responder.store.inbox import history
 
@@ -45,7 +45,7 @@ def check(patient: DoctorContext) -> tuple[Result, ...]:
 
 
 def unknown_words(stored: list[Notification], book: RuleBook) -> Counter[tuple[str, str, str]]:
-    """How many alerts bring each word that their rule does not understand, by word, rule and severity."""
+    """Count the alerts with a severity word that their rule does not map, by word, rule and severity."""
     from responder.triage.decide import severity_of, unknown_word
     from responder.triage.rule_index import RuleIndex
 
