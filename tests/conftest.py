@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 from prometheus_client import CollectorRegistry, generate_latest, values
 
 from responder.counters import COUNTERS
@@ -23,6 +24,10 @@ from tests.support.builders import NOW
 # Outside of `serve` structlog draws tracebacks with all their variables, which takes a second each.
 _PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLAIN])
+
+# A deadline per example measures the machine's load.
+settings.register_profile("responder", deadline=None)
+settings.load_profile("responder")
 
 
 class HandClock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import socket
 import threading
 import time
@@ -23,7 +24,10 @@ from tests.contracts.probe_cases import CASES, a_scene
 from tests.support.faulty import Fault, faulty, refused_address
 
 BUDGET = 0.4
-SLACK = 0.5
+#: Seconds after the deadline, less than the default timeouts (5 s) of dnspython and httpx.
+SLACK = 3.0
+#: Runs of a probe that was late: a busy machine delays one of them, a missing deadline delays each.
+ATTEMPTS = 3
 HOSTILE = (
     "<!channel>",
     "$(id)",
@@ -55,10 +59,15 @@ def a_probe(kind: str, spec: Any) -> ProbeSpec[Any]:
 
 
 def run(question: ProbeQuestion, tools: ProbeTools) -> tuple[Finding, float]:
-    """The finding and how long it took."""
-    began = time.monotonic()
-    finding = PROBES[question.kind].run(question, Deadline(began + BUDGET), tools)
-    return finding, time.monotonic() - began
+    """The finding, and the seconds that it took, the shortest of at most ATTEMPTS runs."""
+    fastest = math.inf
+    for _ in range(ATTEMPTS):
+        began = time.monotonic()
+        finding = PROBES[question.kind].run(question, Deadline(began + BUDGET), tools)
+        fastest = min(fastest, time.monotonic() - began)
+        if fastest < BUDGET + SLACK:
+            break
+    return finding, fastest
 
 
 def holds(finding: Finding) -> None:

@@ -81,9 +81,9 @@ def test_an_outage_of_everything_but_mail(stage: Stage, second: PagerDutyStandIn
         until(lambda: mail.mails, 60)
         assert (stage.pagerduty.events, second.events, stage.slack.messages) == ([], [], [])
         told = " ".join(mail.mails[0].message.get_content().split())
-        assert "because PagerDuty has not accepted this page" in told
-        assert "then PagerDuty's second key" in told
-        assert "then Slack" in told
+        assert "PagerDuty has not accepted this page for 2 seconds: HTTP 503" in told
+        assert "then PagerDuty's second key has not accepted this page" in told
+        assert "then Slack has accepted nothing" in told
         up(stage.pagerduty, second, stage.slack)
         until(lambda: stage.pagerduty.open() and second.open(), 90)
         until(lambda: [message for message in stage.slack.messages if MENTION in message.text], 90)

@@ -314,7 +314,7 @@ def test_a_path_that_is_not_there_is_not_hidden_by_a_list() -> None:
     assert done.output.startswith("not read: nowhere.yaml: No such file")
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.one_of(st.binary(max_size=60), st.text(alphabet="ab:-[]{}&*!#|>\n ", max_size=60).map(str.encode)))
 def test_no_file_breaks_the_reader(raw: bytes) -> None:
     """Any unreadable file in a folder is reported, and the command continues."""

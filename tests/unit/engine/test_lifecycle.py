@@ -302,9 +302,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
 
 # The same worlds each time, so that nobody's landing fails for another's change; LIFE=5000 looks at so many new ones.
 LIFE = int(os.environ.get("LIFE", "0"))
-LifeOfIncidents.TestCase.settings = settings(
-    max_examples=LIFE or 50, derandomize=not LIFE, stateful_step_count=25, deadline=None
-)
+LifeOfIncidents.TestCase.settings = settings(max_examples=LIFE or 50, derandomize=not LIFE, stateful_step_count=25)
 TestLifeOfIncidents = LifeOfIncidents.TestCase
 
 

@@ -49,7 +49,7 @@ def _matchers() -> st.SearchStrategy[str]:
     return st.lists(one.map(lambda it: f'{it[0]}{it[1]}"{it[2]}"'), min_size=1, max_size=3).map(",".join)
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(st.lists(_matchers(), min_size=2, max_size=5))
 def test_nothing_is_called_dead_that_lives(tmp_path_factory: pytest.TempPathFactory, matches: list[str]) -> None:
     """A rule said never to be tried is never tried: no alert at all reaches it."""

@@ -98,7 +98,7 @@ def broken(text: str, how: str, line: int, at: int, junk: str) -> str:
     return "".join(lines)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(FILES),
     st.sampled_from(["delete", "repeat", "swap", "cut", "insert", "value", "indent"]),

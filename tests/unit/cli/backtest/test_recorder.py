@@ -121,7 +121,7 @@ def test_lines_that_are_neither_are_named(run: Run) -> None:
     assert "1 notification from -" in done.output
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.one_of(st.binary(max_size=80), st.from_type(dict[str, int]).map(lambda each: json.dumps(each).encode())))
 def test_no_line_breaks_the_reader(line: bytes) -> None:
     """Each line of any file is read or refused by its number."""
