@@ -6,11 +6,13 @@ import contextlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from responder.bootstrap.environment import SystemClock
+from responder.model.checked_file import repository_of
 from responder.model.problem import InvalidRules
 from responder.model.rule import RuleBook
 from responder.model.timing import Timing
@@ -26,15 +28,20 @@ if TYPE_CHECKING:
 
 #: Time after which a child process that reads rule files is killed. 10,000 rules take 2 s.
 READ_SECONDS = 60.0
+#: Time for comparing the rules with each other in ``rules check``. 10,000 rules take 2 s.
+ANALYSIS_SECONDS = 20.0
 _TRY = "import sys; from responder import bootstrap; bootstrap.try_rules(*sys.argv[1:])"
 
 
-def load_rules(folder: str, runbooks: str) -> RuleBook:
-    """The checked rule book of a folder. Raises InvalidRules with every problem at once."""
+def load_rules(folder: str, runbooks: str, *, confined: bool = False) -> RuleBook:
+    """The checked rule book of a folder. Raises InvalidRules with every problem at once.
+
+    ``confined`` refuses links that lead out of the repository of the folder: for files that may be under review.
+    """
     from responder.rulebook.load import load
     from responder.rulebook.yaml.reader import no_collection
 
-    around = rule_references(runbooks)
+    around = rule_references(runbooks, confined=confined)
     with no_collection():
         return load(
             Path(folder),
@@ -42,17 +49,21 @@ def load_rules(folder: str, runbooks: str) -> RuleBook:
             runbooks=around.runbooks,
             channels=around.channels,
             parse=around.parse,
+            within=repository_of(Path(folder)) if confined else None,
         )
 
 
-def examine_rules(folder: str, runbooks: str) -> LintResult:
-    """All that can be said about the rule files of a folder today."""
+def examine_rules(folder: str, runbooks: str, *, confined: bool = False) -> LintResult:
+    """All that can be said about the rule files of a folder today; ``confined`` as in ``load_rules``."""
     from responder.rulebook.lint import examine
 
-    return examine(Path(folder), rule_references(runbooks), SystemClock().now().date())
+    clock = SystemClock()
+    end = clock.monotonic() + ANALYSIS_SECONDS
+    around = replace(rule_references(runbooks, confined=confined), out_of_time=lambda: clock.monotonic() > end)
+    return examine(Path(folder), around, clock.now().date(), repository_of(Path(folder)) if confined else None)
 
 
-def rule_references(runbooks: str) -> RuleReferences:
+def rule_references(runbooks: str, *, confined: bool = False) -> RuleReferences:
     """Return the references that rule files may use: probes, channels, and the runbooks of a folder."""
     from responder.diagnose.probes import PROBES
     from responder.notify.delivery.route import named_by_rules, pagers
@@ -62,7 +73,7 @@ def rule_references(runbooks: str) -> RuleReferences:
 
     return RuleReferences(
         probe_kinds=PROBES,
-        runbooks=read_catalogue(Path(runbooks)),
+        runbooks=read_catalogue(Path(runbooks), repository_of(Path(runbooks)) if confined else None),
         channels=named_by_rules(),
         pagers=named_by_rules() & pagers({}),
         parse=parse,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -25,11 +25,13 @@ class Sample:
     cluster: str = ""
 
 
-def samples(names: Iterable[str], stdin: BinaryIO, now: datetime) -> Iterator[Sample]:
+def samples(
+    names: Iterable[str], stdin: BinaryIO, now: datetime, read: Callable[[Path], bytes] = Path.read_bytes
+) -> Iterator[Sample]:
     """Yield the payloads of files, of every ``.json`` in folders, and of standard input for ``-``.
 
     A file may hold a webhook payload, a list of them, a list of alerts or a single alert; missing fields of an alert
-    are filled in as if it started firing ``now``.
+    are filled in as if it started firing ``now``. ``read`` returns what a file holds, and raises OSError.
     """
     for name in names:
         if name == "-":
@@ -39,14 +41,14 @@ def samples(names: Iterable[str], stdin: BinaryIO, now: datetime) -> Iterator[Sa
             if not found:
                 yield Sample(name, b"", "no .json file in this folder")
             for path in found:
-                yield from _of_file(str(path), now)
+                yield from _of_file(str(path), now, read)
         else:
-            yield from _of_file(name, now)
+            yield from _of_file(name, now, read)
 
 
-def _of_file(name: str, now: datetime) -> Iterator[Sample]:
+def _of_file(name: str, now: datetime, read: Callable[[Path], bytes]) -> Iterator[Sample]:
     try:
-        data = Path(name).read_bytes()
+        data = read(Path(name))
     except (OSError, ValueError) as error:  # ValueError: not a valid file name
         yield Sample(name, b"", f"cannot be read: {error.strerror if isinstance(error, OSError) else error}")
         return

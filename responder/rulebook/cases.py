@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from responder.model.checked_file import read_file, repository_of
 from responder.model.problem import InvalidRules, Position, Problem
 from responder.rulebook.schema import StrictModel
 from responder.rulebook.suggestions import nearest
@@ -28,6 +29,9 @@ FINDINGS: Final = ("ok", "warning", "bad", "unknown")
 
 #: So many cases may be made of one.
 MOST: Final = 10_000
+
+#: Cases of one file, spread out over their rows.
+MOST_OF_FILE: Final = 50_000
 
 #: What may be expected to be missing, and is null then.
 _NONE: Final = frozenset({"runbook", "shadow"})
@@ -147,7 +151,8 @@ class Case:
 
     ``alerts`` are labels of several alerts of one group, each over ``labels``; ``findings`` what probes answer.
 
-    ``spread`` says that it is one of several from the same lines.
+    ``repository`` is the folder that ``body`` must be in. ``spread`` says that it is one of several from the same
+    lines.
     """
 
     name: str
@@ -157,6 +162,7 @@ class Case:
     findings: Mapping[str, str]
     annotations: Mapping[str, str]
     body: Path | None
+    repository: Path
     todo: bool
     now: datetime
     expect: Mapping[str, Any]
@@ -177,8 +183,9 @@ class CaseSet:
 def load_cases(path: Path) -> CaseSet:
     """The cases of a file. Raises InvalidRules with every problem of it."""
     name = f"{path.resolve().parent.name}/{path.name}"
+    repository = repository_of(path)
     try:
-        document = read(name, path.read_bytes())
+        document = read(name, read_file(path, repository))
     except OSError as error:
         raise InvalidRules(
             (Problem(Position(str(path), 1, 1), "unreadable", str(error.strerror), "see the path"),)
@@ -191,11 +198,13 @@ def load_cases(path: Path) -> CaseSet:
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise InvalidRules(tuple(sorted({_problem(explain(each, document, data)) for each in details}))) from error
-    found = [
-        each
-        for number, shape in enumerate(file.tests)
-        for each in _spread(shape, file.defaults, document, ("tests", number), path.parent)
-    ]
+    found: list[Case | Problem] = []
+    for number, shape in enumerate(file.tests):
+        found += _spread(shape, file.defaults, document, ("tests", number), path.parent, repository)
+        if len(found) > MOST_OF_FILE:
+            said = f"the cases up to this one are more than {MOST_OF_FILE:,} with matrix and rows"
+            position = document.at(("tests", number))
+            raise InvalidRules((Problem(position, "bad-value", said, "give fewer values, or divide the file"),))
     if problems := tuple(each for each in found if isinstance(each, Problem)):
         raise InvalidRules(problems)
     cases = tuple(each for each in found if isinstance(each, Case))
@@ -213,7 +222,7 @@ def _problem(found: Problem) -> Problem:
 
 
 def _spread(
-    shape: CaseShape, defaults: CaseDefaults, document: Document, keys: Keys, folder: Path
+    shape: CaseShape, defaults: CaseDefaults, document: Document, keys: Keys, folder: Path, repository: Path
 ) -> Iterator[Case | Problem]:
     if prod(map(len, shape.matrix.values())) * max(1, len(shape.rows)) > MOST:
         said = f"matrix and rows make more than {MOST:,} cases of this one"
@@ -231,6 +240,7 @@ def _spread(
                 findings=_filled(shape.findings, row),
                 annotations={**defaults.annotations, **_filled(shape.annotations, row)},
                 body=folder / _filled(shape.body, row) if shape.body else None,
+                repository=repository,
                 todo=shape.todo,
                 now=shape.now or defaults.now or FIXED_NOW,
                 expect=_filled(shape.expect.given(), row),

@@ -14,7 +14,7 @@ _READING: Final = {
     "no-rules": "The folder cannot be read, or holds no *.yaml file: there is nothing to check.\n",
     "unreadable": "A rule file cannot be read. What it says is unknown, so nothing is said to be missing either.\n",
     "encoding": "A rule file is UTF-8 text without control characters.\n",
-    "too-big": "A rule file has at most 16 MiB, and a text in it at most 65,536 characters.\n",
+    "too-big": "A rule file has at most 8 MiB, and a text in it at most 65,536 characters.\n",
     "too-deep": "A rule file nests at most 32 deep; rules need five levels.\n",
     "syntax": """The file is not YAML, or holds more than one document.
 

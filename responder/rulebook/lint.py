@@ -42,19 +42,19 @@ APART: Final = frozenset(
 )
 
 
-def examine(folder: Path | str, around: RuleReferences, today: date) -> LintResult:
+def examine(folder: Path | str, around: RuleReferences, today: date, within: Path | None = None) -> LintResult:
     """Every problem of the files in a folder, less those that a comment silences on this day. Raises nothing.
 
     The checks of ``ADVICE`` look only at files that make a rule book, or would but for what is ``APART``: what they
     would say of others is an echo.
     """
     with no_collection():
-        return _examine(folder, around, today)
+        return _examine(folder, around, today, within)
 
 
-def _examine(folder: Path | str, around: RuleReferences, today: date) -> LintResult:
+def _examine(folder: Path | str, around: RuleReferences, today: date, within: Path | None) -> LintResult:
     try:
-        rule_files = gather(folder)
+        rule_files = gather(folder, within)
     except InvalidRules as error:
         return LintResult(error.problems)
     lines = {document.name: document.lines for document in rule_files.documents}

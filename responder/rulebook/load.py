@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from errno import EINVAL
+from errno import EFBIG
 from hashlib import sha256
 from pathlib import Path
-from stat import S_ISREG
 
+from responder.model.checked_file import read_file
 from responder.model.problem import InvalidRules, Position, Problem
 from responder.model.rule import Matcher, RuleBook
 from responder.rulebook.assemble import assemble
@@ -31,31 +31,37 @@ def load(
     runbooks: Mapping[str, frozenset[str]] | None,
     channels: Collection[str],
     parse: Callable[[str], tuple[Matcher, ...]],
+    within: Path | None = None,
 ) -> RuleBook:
     """The rule book of a folder's ``*.yaml`` and ``*.yml`` files, taken in the order of their names.
 
     ``probe_kinds`` is the registry of probes, ``channels`` the names rules may use, ``parse`` reads matchers (it raises
     MatcherError). ``runbooks`` maps each file of the runbook folder to its anchors; None leaves runbooks unchecked.
+    ``within`` is the folder that links among the files must not lead out of.
     Raises InvalidRules with every problem of every file at once.
     """
-    rule_files = gather(folder)
+    rule_files = gather(folder, within)
     around = RuleReferences(probe_kinds=probe_kinds, runbooks=runbooks, channels=channels, parse=parse)
     if problems := required(rule_files, around):
         raise InvalidRules(problems)
     return assemble(rule_files, rule_files.revision)
 
 
-def gather(folder: Path | str) -> RuleFiles:
-    """Everything the files of a folder say, not yet checked. Raises InvalidRules for a folder without rule files."""
+def gather(folder: Path | str, within: Path | None = None) -> RuleFiles:
+    """Everything the files of a folder say, not yet checked. Raises InvalidRules for a folder without rule files.
+
+    ``within`` is the folder that links among them must not lead out of.
+    """
     folder = Path(folder)
     rule_files, revision = RuleFiles(), sha256()
     for path in _files(folder):
         name = f"{folder.resolve().name}/{path.name}"
         try:
-            raw = _bytes(path)
+            raw = read_file(path, within)
         except OSError as error:
+            code = "too-big" if error.errno == EFBIG else "unreadable"
             hint = "see its permissions" if isinstance(error, PermissionError) else "put a file there, or remove it"
-            rule_files.problems.append(Problem(Position(name, 1, 1), "unreadable", str(error.strerror), hint))
+            rule_files.problems.append(Problem(Position(name, 1, 1), code, str(error.strerror), hint))
             rule_files.whole = False
             continue
         revision.update(f"{path.name}\n{len(raw)}\n".encode("utf-8", "surrogateescape") + raw)
@@ -79,13 +85,6 @@ def required(rule_files: RuleFiles, around: RuleReferences) -> tuple[Problem, ..
         found = list(check(rule_files, around))
         problems.extend(found if rule_files.whole or not code.startswith(("unknown-", "missing-", "no-")) else [])
     return tuple(sorted(set(problems)))
-
-
-def _bytes(path: Path) -> bytes:
-    """What a file holds. Raises OSError, also for a link that leads nowhere and for a pipe, which nobody may fill."""
-    if not S_ISREG(path.stat().st_mode):
-        raise OSError(EINVAL, "it is not a regular file")
-    return path.read_bytes()
 
 
 def _files(folder: Path) -> list[Path]:

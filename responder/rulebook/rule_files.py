@@ -35,6 +35,10 @@ def _no_predicate(_matcher: Matcher) -> Callable[[str], bool]:
     raise NotImplementedError
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleReferences:
     """What rule files refer to and do not define.
@@ -49,6 +53,7 @@ class RuleReferences:
     parse: Callable[[str], tuple[Matcher, ...]]
     predicate: Callable[[Matcher], Callable[[str], bool]] = _no_predicate
     pagers: Collection[str] = frozenset()
+    out_of_time: Callable[[], bool] = _never
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +88,26 @@ class Shadowing:
     whole: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RuleAnalysis:
+    """What comparing the rules found.
+
+    ``never`` are the numbers of rules that match no alert, each with the label that no value satisfies. ``skipped`` are
+    those that the time did not suffice to compare with the rules above them.
+    """
+
+    shadowings: tuple[Shadowing, ...]
+    never: tuple[tuple[int, str], ...]
+    skipped: tuple[int, ...]
+
+
 @dataclass(slots=True)
 class RuleFiles:
     """All files together, in order. ``spoiled`` are the parts with problems of their own: their names are known.
 
     ``matchers``, ``conditions`` and ``specs`` are filled by the checks that read matchers and probes: by the rule's
     number, by those of the rule and of its entry of ``adjust``, and by the probe's name. ``problems`` are those of
-    reading; ``whole`` says whether all files could be read at all. ``profiles`` and ``shadowed`` are what ``cover.py``
+    reading; ``whole`` says whether all files could be read at all. ``profiles`` and ``analysis`` are what ``cover.py``
     has worked out, once for all checks.
     """
 
@@ -115,7 +133,7 @@ class RuleFiles:
     whole: bool = True
     revision: str = ""
     profiles: Mapping[int, Profile] | None = None
-    shadowed: tuple[Shadowing, ...] | None = None
+    analysis: RuleAnalysis | None = None
     _by_file: dict[str, schema.Defaults] = field(default_factory=dict)
     _packs: dict[str, list[str]] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,9 +17,9 @@ from responder.rulebook.analysis.constraints import (
     profile,
     within,
 )
-from responder.rulebook.rule_files import RuleFiles, RuleReferences, Shadowing
+from responder.rulebook.rule_files import RuleAnalysis, RuleFiles, RuleReferences, Shadowing
 
-#: So many pairs of rules are compared; nothing is said about the rest.
+#: Pairs of rules that are compared; the rest is reported as skipped.
 PAIRS: Final = 300_000
 
 
@@ -30,23 +30,24 @@ def profiles(rule_files: RuleFiles, around: RuleReferences) -> Mapping[int, Prof
     return rule_files.profiles
 
 
-def shadowed(rule_files: RuleFiles, around: RuleReferences) -> tuple[Shadowing, ...]:
-    """Every rule that certainly loses something to the rules above it. Nothing uncertain is in it.
+def analyzed(rule_files: RuleFiles, around: RuleReferences) -> RuleAnalysis:
+    """Return every rule that certainly loses something to the rules above it, or can never match.
 
     Rules without matchers take everything away; ``after-catch-all`` speaks of these, and so they are left out here.
     Rules in shadow take nothing away.
     """
-    if rule_files.shadowed is None:
+    if rule_files.analysis is None:
         asking = {number: each for number, each in profiles(rule_files, around).items() if each}
         shadows = frozenset(number for number in asking if not rule_files.rules[number].value.enabled)
-        rule_files.shadowed = tuple(_Search(asking, around.predicate, shadows).run())
-    return rule_files.shadowed
+        rule_files.analysis = _Search(asking, around.predicate, around.out_of_time, shadows).run()
+    return rule_files.analysis
 
 
 @dataclass(slots=True)
 class _Search:
     profiles: dict[int, Profile]
     predicate: Predicate
+    out_of_time: Callable[[], bool]
     shadows: frozenset[int]
     listed: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     loose: dict[str, dict[str, list[tuple[str, int]]]] = field(default_factory=dict)
@@ -54,19 +55,30 @@ class _Search:
     crowd: dict[tuple[str, str], int] = field(default_factory=dict)
     samples: dict[lang.Language, str] = field(default_factory=dict)
 
-    def run(self) -> Iterator[Shadowing]:
+    def run(self) -> RuleAnalysis:
         for rule in self.profiles.values():
             for name, constraint in rule.items():
                 for value in constraint.values or ():
                     self.crowd[name, value] = self.crowd.get((name, value), 0) + 1
+        shadowings: list[Shadowing] = []
+        never: list[tuple[int, str]] = []
+        skipped: list[int] = []
         for number in sorted(self.profiles):
             rule = self.profiles[number]
-            if any(impossible(constraint) for constraint in rule.values()):
+            impossible_labels = [name for name, each in rule.items() if not self._spent() and impossible(each)]
+            never += ((number, name) for name in impossible_labels)
+            if impossible_labels:
                 continue
-            if found := self._judge(number, rule):
-                yield found
+            if not self._spent() and (found := self._judge(number, rule)):
+                shadowings.append(found)
+            elif self._spent():
+                skipped.append(number)
             if number not in self.shadows:
                 self._enter(number, rule)
+        return RuleAnalysis(tuple(shadowings), tuple(never), tuple(skipped))
+
+    def _spent(self) -> bool:
+        return self.left < 0 or self.out_of_time()
 
     def _judge(self, number: int, rule: Profile) -> Shadowing | None:
         if self._alone(rule):
@@ -105,7 +117,7 @@ class _Search:
 
     def _contains(self, number: int, rule: Profile) -> bool:
         self.left -= 1
-        if self.left < 0:
+        if self._spent():
             return False
         larger = self.profiles[number]
         pairs = [(rule.get(name, FREE), constraint) for name, constraint in larger.items()]
@@ -133,6 +145,8 @@ class _Search:
         if language is None:
             return ""
         if language not in self.samples:
+            if self._spent():
+                return ""
             try:
                 self.samples[language] = lang.sample(language) or ""
             except lang.TooHardError:

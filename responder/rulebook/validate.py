@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from responder.model.problem import Problem
 from responder.rulebook import schema
-from responder.rulebook.suggestions import nearest
+from responder.rulebook.suggestions import Suggestions, nearest
 from responder.rulebook.yaml.builder import Path
 from responder.rulebook.yaml.reader import Document
 
@@ -64,24 +64,35 @@ def validate(document: Document) -> ValidatedFile:
     except ValidationError as error:
         details = error.errors(include_url=False)
     echoes = _echoes(details)
-    problems = tuple(explain(each, document, data) for each in details if (each["type"], each["loc"]) not in echoes)
+    suggest = Suggestions()
+    problems = tuple(
+        explain(each, document, data, (), suggest) for each in details if (each["type"], each["loc"]) not in echoes
+    )
     dropped = frozenset(_entry(_path(detail["loc"], data)) for detail in details)
     return ValidatedFile(schema.File.model_validate(_without(data, dropped)), problems, dropped)
 
 
 def _echoes(details: list[ErrorDetails]) -> set[tuple[str, tuple[str | int, ...]]]:
     """Keys that are missing only because they are misspelt: the unknown key beside them says it all."""
-    missing = {detail["loc"] for detail in details if detail["type"] == "missing"}
+    missing: dict[tuple[str | int, ...], list[str]] = {}
+    for detail in details:
+        if detail["type"] == "missing":
+            missing.setdefault(detail["loc"][:-1], []).append(str(detail["loc"][-1]))
     found = set()
     for detail in details:
         *parent, key = detail["loc"] or ("",)
-        if detail["type"] == "extra_forbidden":
-            names = [str(loc[-1]) for loc in missing if loc[:-1] == tuple(parent)]
+        if detail["type"] == "extra_forbidden" and (names := missing.get(tuple(parent))):
             found |= {("missing", (*parent, name)) for name in get_close_matches(str(key), names, n=1)}
     return found
 
 
-def explain(detail: ErrorDetails, document: Document, data: Any, base: Path = ()) -> Problem:
+def explain(
+    detail: ErrorDetails,
+    document: Document,
+    data: Any,
+    base: Path = (),
+    suggest: Callable[[str, Iterable[str]], str] = nearest,
+) -> Problem:
     """One of pydantic's errors as a problem. ``base`` is the path of ``data`` in the document."""
     path = _path(detail["loc"], data)
     full = (*base, *path)
@@ -91,11 +102,11 @@ def explain(detail: ErrorDetails, document: Document, data: Any, base: Path = ()
         return Problem(document.key(full), "missing-key", f"the key '{key}' is missing", f"write {key}: ...")
     if kind == "extra_forbidden":
         key = str(path[-1])
-        return Problem(document.key(full), "unknown-key", f"unknown key '{key}'", nearest(key, _known(full[:-1])))
+        return Problem(document.key(full), "unknown-key", f"unknown key '{key}'", suggest(key, _known(full[:-1])))
     if detail["loc"] and detail["loc"][-1] == "[key]":
         said = f"'{path[-1]}' cannot be a name here: {_said(detail)}"
         return Problem(document.key(full), "bad-value", said, "use lower case, digits and dashes")
-    return Problem(document.at(full), "bad-value", _said(detail), _hint(detail))
+    return Problem(document.at(full), "bad-value", _said(detail), _hint(detail, suggest))
 
 
 def _said(detail: ErrorDetails) -> str:
@@ -111,12 +122,12 @@ def _said(detail: ErrorDetails) -> str:
     return detail["msg"]
 
 
-def _hint(detail: ErrorDetails) -> str:
+def _hint(detail: ErrorDetails, suggest: Callable[[str, Iterable[str]], str]) -> str:
     if detail["type"] == "string_type" and isinstance(detail["input"], int | float):
         return "put it inside quotes"
     if detail["type"] == "literal_error":
         names = detail["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
-        return nearest(str(detail["input"]), names)
+        return suggest(str(detail["input"]), names)
     return ""
 
 
@@ -156,14 +167,17 @@ def _entry(path: Path) -> Path:
 
 def _without(data: dict[str, Any], paths: frozenset[Path]) -> dict[str, Any]:
     left = dict(data)
-    for part in {str(path[0]) for path in paths if path}:
-        inner = {path[1] for path in paths if path[:1] == (part,) and len(path) > 1}
+    inner: dict[str, set[str | int]] = {}
+    for path in paths:
+        if path:
+            inner.setdefault(str(path[0]), set()).update(path[1:2])
+    for part, dropped in inner.items():
         if (part,) in paths:
             del left[part]
         elif isinstance(data[part], dict):
-            left[part] = {key: value for key, value in data[part].items() if key not in inner}
+            left[part] = {key: value for key, value in data[part].items() if key not in dropped}
         else:
-            left[part] = [value for number, value in enumerate(data[part]) if number not in inner]
+            left[part] = [value for number, value in enumerate(data[part]) if number not in dropped]
     return left
 
 

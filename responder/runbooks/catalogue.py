@@ -9,6 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from responder.model.checked_file import read_file
+from responder.model.problem import InvalidRules, Position, Problem
+
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
@@ -28,17 +31,27 @@ class Section:
     line: int
 
 
-def read(folder: Path | str) -> Runbooks:
+def read(folder: Path | str, within: Path | None = None) -> Runbooks:
     """The anchors of each ``*.md`` file of a folder, by the file's name. Empty where the folder is not there.
 
-    Bytes that are not UTF-8 are replaced: a spoiled runbook is still one people can open. Raises OSError where a file
-    cannot be read.
+    Bytes that are not UTF-8 are replaced: a spoiled runbook is still one people can open. ``within`` is the folder that
+    links among them must not lead out of. Raises InvalidRules where a file cannot be read.
     """
     folder = Path(folder)
     if not folder.is_dir():
         return {}
     files = sorted(path for path in folder.glob("*.md") if path.is_file())
-    return {path.name: anchors(path.read_text("utf-8", "replace")) for path in files}
+    return {path.name: anchors(_text_of(path, within)) for path in files}
+
+
+def _text_of(path: Path, within: Path | None) -> str:
+    try:
+        return read_file(path, within).decode("utf-8", "replace")
+    except OSError as error:
+        problem = Problem(
+            Position(str(path), 1, 1), "unreadable", str(error.strerror), "put a file there, or remove it"
+        )
+        raise InvalidRules((problem,)) from error
 
 
 def anchors(markdown: str) -> frozenset[str]:

@@ -47,8 +47,9 @@ def check(folder: Path | None, runbooks: Path | None, output: str, *, strict: bo
         with named_failures():
             settings = settings_from_environment()
         folder, runbooks = Path(settings.rules), runbooks or Path(settings.runbooks)
-    with no_collection():
-        found = examine_rules(str(folder), str(runbooks or folder.resolve().parent / "runbooks"))
+    runbooks = runbooks or folder.resolve().parent / "runbooks"
+    with named_failures(), no_collection():
+        found = examine_rules(str(folder), str(runbooks), confined=True)
         gc.freeze()  # The objects live until exit; collecting garbage among them would take a sixth of the time.
     click.echo(findings.WRITERS[output](found, folder))
     if any(problem.code == "no-rules" for problem in found.problems):

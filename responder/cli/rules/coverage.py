@@ -81,7 +81,7 @@ def coverage(
     extra = labels_of(labels)
     with named_failures():
         settings = bootstrap.settings_from_environment()
-        book = bootstrap.load_rules(rules or settings.rules, runbooks or settings.runbooks)
+        book = bootstrap.load_rules(rules or settings.rules, runbooks or settings.runbooks, confined=True)
         alerts, sources, problems = _alerts(paths, url, settings)
         judge = _judge(runbooks or settings.runbooks, settings)
         found = CoverageReport(rows(alerts, book, extra, judge), book, sources, tuple(problems))
@@ -151,7 +151,7 @@ def _weighed(found: CoverageReport, url: str, since: timedelta, settings: Settin
 def _judge(runbooks: str, settings: Settings) -> Callable[[str | None], Verdict]:
     from responder.cli.rules.links import judge
 
-    known = bootstrap.rule_references(runbooks).runbooks or {}
+    known = bootstrap.rule_references(runbooks, confined=True).runbooks or {}
     return lambda url: judge(url, known, settings.runbook_base_url)
 
 

@@ -105,7 +105,7 @@ def _tracer(settings: Settings, rules: str, runbooks: str, answers: dict[str, st
     if answers and not settings.prometheus_url:
         settings = replace(settings, prometheus_url=ANY_PROMETHEUS)
     context = decision_context_of(rules, runbooks, settings)
-    anchors = bootstrap.rule_references(runbooks).runbooks or {}
+    anchors = bootstrap.rule_references(runbooks, confined=True).runbooks or {}
     return lambda sample, now: trace(sample, context, anchors, now, answers)
 
 

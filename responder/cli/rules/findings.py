@@ -129,6 +129,7 @@ def _block(problem: Problem, lines_of_file: Sequence[str]) -> str:
     if source := _source(problem, lines_of_file):
         number = str(problem.position.line)
         source, before = _window(source, problem.position.column - 1)
+        source = "".join(sign if sign.isprintable() or sign == "\t" else "\N{REPLACEMENT CHARACTER}" for sign in source)
         # Tabs stay tabs before the caret, so that it is aligned with any tab width.
         indent = "".join("\t" if sign == "\t" else " " for sign in source[:before])
         lines.append(f"  {number} | {source}")
@@ -139,11 +140,10 @@ def _block(problem: Problem, lines_of_file: Sequence[str]) -> str:
 
 
 def _source(problem: Problem, lines: Sequence[str]) -> str:
-    """Return the source line of a problem without control characters; empty if there is none."""
+    """Return the source line of a problem; empty if there is none."""
     if problem.code in _WITHOUT_LINE or problem.position.line > len(lines):
         return ""
-    line = lines[problem.position.line - 1]
-    return "".join(sign if sign.isprintable() or sign == "\t" else "\N{REPLACEMENT CHARACTER}" for sign in line)
+    return lines[problem.position.line - 1]
 
 
 def _window(line: str, position: int) -> tuple[str, int]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from responder.cli.rules.trace import Trace, trace
 from responder.cli.samples import Sample, of_labels, samples
 from responder.engine.effects.context import DecisionContext
+from responder.model.checked_file import read_file
 from responder.model.rule import Matcher, MatcherError, Op
 from responder.rulebook.cases import Case
 from responder.runbooks.catalogue import Runbooks
@@ -63,7 +64,7 @@ def _samples(case: Case) -> Iterator[Sample]:
     else:
         from io import BytesIO
 
-        yield from samples([str(case.body)], BytesIO(), case.now)
+        yield from samples([str(case.body)], BytesIO(), case.now, partial(read_file, within=case.repository))
 
 
 def _differences(expect: Mapping[str, Any], found: Trace) -> Iterator[Difference]:

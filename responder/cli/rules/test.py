@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ import click
 
 from responder import bootstrap
 from responder.cli.decision_context import ANY_PROMETHEUS, decision_context_of
+from responder.cli.durations import SPAN
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import RULES, RUNBOOKS
+from responder.model.text import number_of
 
 if TYPE_CHECKING:
     from responder.cli.rules.proof import CaseResult
@@ -32,6 +35,7 @@ class _TestRun:
     reach: RuleCoverage
     wanted: float
     wanted_matchers: float
+    not_run: int = 0
 
     @property
     def short(self) -> bool:
@@ -50,6 +54,9 @@ class _TestRun:
     "--coverage", is_flag=True, help="Show rules and matchers without a test; fail below the minimum of the files."
 )
 @click.option("--update", is_flag=True, help="Write the actual results to the files, for review.")
+@click.option(
+    "--timeout", type=SPAN, default="120s", show_default=True, help="Fail with the cases that were not run by then."
+)
 @RULES
 @RUNBOOKS
 def test(
@@ -59,6 +66,7 @@ def test(
     *,
     coverage: bool,
     update: bool,
+    timeout: timedelta,
     rules: str | None,
     runbooks: str | None,
 ) -> None:
@@ -72,7 +80,7 @@ def test(
     """
     pattern = _pattern(only)
     with named_failures():
-        found = _run(files, pattern, rules, runbooks)
+        found = _run(files, pattern, rules, runbooks, timeout.total_seconds())
         for line in _lines(found, coverage=coverage):
             click.echo(line)
         if report:
@@ -82,7 +90,8 @@ def test(
         if update:
             for line in _update(found):
                 click.echo(line)
-    sys.exit(FAILED if (found.count("FAIL") and not update) or (coverage and found.short) else 0)
+    failed = (found.count("FAIL") and not update) or (coverage and found.short) or found.not_run
+    sys.exit(FAILED if failed else 0)
 
 
 def _pattern(only: str | None) -> re.Pattern[str]:
@@ -92,7 +101,9 @@ def _pattern(only: str | None) -> re.Pattern[str]:
         raise click.BadParameter(f"invalid regex: {error}", param_hint="--run") from error
 
 
-def _run(files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runbooks: str | None) -> _TestRun:
+def _run(
+    files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runbooks: str | None, seconds: float
+) -> _TestRun:
     from responder.cli.rules.proof import prove
     from responder.cli.rules.reach import reach
     from responder.rulebook.cases import load_cases
@@ -101,17 +112,26 @@ def _run(files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runb
     rules, runbooks = rules or settings.rules, runbooks or settings.runbooks
     context, anchors = _context(rules, runbooks)
     sets: list[CaseSet] = [load_cases(path) for path in files or _default(Path(rules) / "tests")]
-    proofs = {
-        each.path: [prove(case, context, anchors) for case in each.cases if only.search(case.name)] for each in sets
-    }
-    if only.pattern and not any(proofs.values()):
+    clock = bootstrap.SystemClock()
+    end = clock.monotonic() + seconds
+    proofs: dict[Path, list[CaseResult]] = {}
+    not_run = 0
+    for each in sets:
+        several = proofs[each.path] = []
+        for case in each.cases:
+            if only.search(case.name):
+                if clock.monotonic() > end:
+                    not_run += 1
+                else:
+                    several.append(prove(case, context, anchors))
+    if only.pattern and not any(proofs.values()) and not not_run:
         raise click.BadParameter(f"no case name matches '{only.pattern}'", param_hint="--run")
-    if not any(proofs.values()):
+    if not any(proofs.values()) and not not_run:
         raise FatalError("no test cases in the files")
     traces = [trace for several in proofs.values() for proof in several for trace in proof.traces]
     wanted = max((each.min_rules for each in sets), default=0.0)
     matchers = max((each.min_matchers for each in sets), default=0.0)
-    return _TestRun(proofs, reach(context.book.rules, traces), wanted, matchers)
+    return _TestRun(proofs, reach(context.book.rules, traces), wanted, matchers, not_run)
 
 
 def _context(rules: str, runbooks: str) -> tuple[DecisionContext, Runbooks]:
@@ -119,7 +139,7 @@ def _context(rules: str, runbooks: str) -> tuple[DecisionContext, Runbooks]:
     from responder.settings import Settings
 
     context = decision_context_of(rules, runbooks, Settings(prometheus_url=ANY_PROMETHEUS))
-    return context, bootstrap.rule_references(runbooks).runbooks or {}
+    return context, bootstrap.rule_references(runbooks, confined=True).runbooks or {}
 
 
 def _default(folder: Path) -> list[Path]:
@@ -144,6 +164,9 @@ def _lines(found: _TestRun, *, coverage: bool) -> Iterator[str]:
                     yield from (f"     | {line}" for line in lines(each))
     if coverage:
         yield from _coverage(found)
+    if found.not_run:
+        rest = number_of(found.not_run, "case")
+        yield click.style(f"{rest} not run: out of time; give fewer values, or more time with --timeout", fg="red")
     counts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in ("ok", "FAIL", "todo"))
     rules = found.reach.rules - len(found.reach.unreached)
     colour = "red" if found.count("FAIL") else "green"

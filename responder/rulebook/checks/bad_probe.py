@@ -28,46 +28,47 @@ from pydantic import TypeAdapter, ValidationError
 from responder.model.problem import Problem
 from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 from responder.rulebook.schema import ProbeShape
-from responder.rulebook.suggestions import nearest
+from responder.rulebook.suggestions import Suggestions
 from responder.rulebook.validate import explain
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Keys the kind does not have, values of the wrong type, and what the kind itself objects to. Keeps the specs."""
+    suggest = Suggestions()
     for entry in rule_files.probes:
         kind = around.probe_kinds.get(entry.value.kind)
         if kind is None:
             continue
-        problems = list(_keys(entry, kind.spec))
+        problems = list(_keys(entry, kind.spec, suggest))
         if not problems:
-            spec, problems = _spec(entry, kind.spec)
+            spec, problems = _spec(entry, kind.spec, suggest)
         if not problems:
             problems = [Problem(entry.key(), "bad-probe", said) for said in kind.check(spec)]
             rule_files.specs[entry.name] = spec
         yield from problems
 
 
-def _keys(entry: Entry[ProbeShape], spec: type) -> Iterator[Problem]:
+def _keys(entry: Entry[ProbeShape], spec: type, suggest: Suggestions) -> Iterator[Problem]:
     given = entry.value.model_extra or {}
     known = {each.name for each in fields(spec)}
     for key in given:
         if key not in known:
             said = f"unknown key '{key}' for the kind {entry.value.kind}"
-            yield Problem(entry.key(key), "unknown-key", said, nearest(key, {"kind", "timeout", *known}))
+            yield Problem(entry.key(key), "unknown-key", said, suggest(key, {"kind", "timeout", *known}))
     for each in fields(spec):
         if each.name not in given and each.default is MISSING and each.default_factory is MISSING:
             said = f"the kind {entry.value.kind} needs the key '{each.name}'"
             yield Problem(entry.key(), "missing-key", said, f"write {each.name}: ...")
 
 
-def _spec(entry: Entry[ProbeShape], spec: type) -> tuple[object, list[Problem]]:
+def _spec(entry: Entry[ProbeShape], spec: type, suggest: Suggestions) -> tuple[object, list[Problem]]:
     given = entry.value.model_extra or {}
     try:
         # As JSON, because strict validation takes a list for a tuple there, and still no text for a number.
         return _adapter(spec).validate_json(json.dumps(given), strict=True), []
     except ValidationError as error:
         details = error.errors(include_url=False)
-        return None, [explain(detail, entry.document, given, entry.path) for detail in details]
+        return None, [explain(detail, entry.document, given, entry.path, suggest) for detail in details]
 
 
 @lru_cache(maxsize=64)

@@ -26,19 +26,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.analysis.constraints import impossible
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.shadowing import profiles
+from responder.rulebook.shadowing import analyzed
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules with a label for which no value satisfies all their matchers."""
-    for number, asked in profiles(rule_files, around).items():
-        for name, constraint in asked.items():
-            if impossible(constraint):
-                entry = rule_files.rules[number]
-                said = f"'{entry.name}' never matches: no value of {name} satisfies " + " and ".join(
-                    str(matcher) for matcher in constraint.matchers
-                )
-                hint = "all matchers of a rule must hold; write alternatives as one regex: a|b"
-                yield Problem(entry.at("match"), "impossible-match", said, hint)
+    for number, name in analyzed(rule_files, around).never:
+        entry = rule_files.rules[number]
+        said = f"'{entry.name}' never matches: no value of {name} satisfies " + " and ".join(
+            str(matcher) for matcher in rule_files.matchers[number] if matcher.name == name
+        )
+        hint = "all matchers of a rule must hold; write alternatives as one regex: a|b"
+        yield Problem(entry.at("match"), "impossible-match", said, hint)

@@ -1,7 +1,8 @@
 """A rule is never tried, because rules above it take every alert that it matches.
 
 The first rule that matches decides. This is found by comparing the sets of alerts that matchers describe, not their
-text; where a regex is beyond that, nothing is said.
+text; where a regex is beyond that, nothing is said. The comparison has 20 seconds and 300,000 pairs of rules: a warning
+names the first rule that it did not reach.
 
 Bad:
 
@@ -36,14 +37,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from responder.model.problem import Problem
+from responder.model.problem import Level, Problem
+from responder.model.text import number_of
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.shadowing import shadowed
+from responder.rulebook.shadowing import analyzed
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """Rules of which nothing is left."""
-    for each in shadowed(rule_files, around):
+    """Rules of which nothing is left, and a note of those that were not compared."""
+    analysis = analyzed(rule_files, around)
+    if analysis.skipped:
+        entry = rule_files.rules[analysis.skipped[0]]
+        rules = number_of(len(analysis.skipped), "rule")
+        said = f"out of time: {rules} from '{entry.name}' on not compared with the rules above"
+        hint = "simplify the regexes above; counts such as {20} after .* take longest"
+        yield Problem(entry.at("id"), "shadowed-rule", said, hint, Level.WARNING)
+    for each in analysis.shadowings:
         if not each.whole:
             continue
         entry = rule_files.rules[each.number]

@@ -37,12 +37,12 @@ from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.shadowing import shadowed
+from responder.rulebook.shadowing import analyzed
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules that lose some of the values they list, but not all."""
-    for each in shadowed(rule_files, around):
+    for each in analyzed(rule_files, around).shadowings:
         if each.whole:
             continue
         entry = rule_files.rules[each.number]

@@ -35,11 +35,12 @@ from collections.abc import Iterator
 from responder.model.problem import Problem
 from responder.rulebook.defaults import condition_positions, probes_of
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.suggestions import nearest
+from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Conditions on probes that their rule does not run."""
+    suggest = Suggestions()
     for entry in rule_files.rules:
         if not entry.value.adjust:
             continue
@@ -47,4 +48,4 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
         for position, name in condition_positions(entry):
             if name not in asked:
                 said = f"'{entry.name}' does not run the probe '{name}', so this never holds"
-                yield Problem(position, "unasked-probe", said, nearest(name, asked) or f"add {name} to its probes")
+                yield Problem(position, "unasked-probe", said, suggest(name, asked) or f"add {name} to its probes")

@@ -21,15 +21,16 @@ from collections.abc import Iterator
 
 from responder.model.problem import Problem
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.suggestions import nearest
+from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A step of the escalation that no contact has as its role."""
+    suggest = Suggestions()
     names = rule_files.names("contacts")
     if "contacts" in rule_files.spoiled.get("parts", set()):
         return
     for entry in rule_files.escalation:
         if entry.value not in names:
             said = f"no contact has the role '{entry.value}'"
-            yield Problem(entry.at(), "unknown-contact", said, nearest(entry.value, names))
+            yield Problem(entry.at(), "unknown-contact", said, suggest(entry.value, names))

@@ -20,30 +20,35 @@ from collections.abc import Iterator
 from responder.model.problem import Problem
 from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 from responder.rulebook.schema import Defaults, RuleShape
-from responder.rulebook.suggestions import nearest
+from responder.rulebook.suggestions import Suggestions
 from responder.rulebook.yaml.builder import Path
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A probe's or pack's name that no file defines."""
+    suggest = Suggestions()
     names = rule_files.names("probes")
     known = names | rule_files.names("packs")
     if {"probes", "packs"} & rule_files.spoiled.get("parts", set()):
         return
     for rule in rule_files.paging_rules:
-        yield from _missing(rule, ("probes",), rule.value.probes or [], known)
-        yield from _missing(rule, ("more_probes",), rule.value.more_probes, known)
+        yield from _missing(rule, ("probes",), rule.value.probes or [], known, suggest)
+        yield from _missing(rule, ("more_probes",), rule.value.more_probes, known, suggest)
     for defaults in rule_files.defaults:
-        yield from _missing(defaults, ("probes",), defaults.value.probes, known)
-        yield from _missing(defaults, ("baseline",), defaults.value.baseline, known)
+        yield from _missing(defaults, ("probes",), defaults.value.probes, known, suggest)
+        yield from _missing(defaults, ("baseline",), defaults.value.baseline, known, suggest)
     for pack in rule_files.packs:
-        yield from _missing(pack, (), pack.value, names)
+        yield from _missing(pack, (), pack.value, names, suggest)
 
 
 def _missing(
-    entry: Entry[RuleShape] | Entry[Defaults] | Entry[list[str]], path: Path, wanted: list[str], known: set[str]
+    entry: Entry[RuleShape] | Entry[Defaults] | Entry[list[str]],
+    path: Path,
+    wanted: list[str],
+    known: set[str],
+    suggest: Suggestions,
 ) -> Iterator[Problem]:
     for number, name in enumerate(wanted):
         if name not in known:
             said = f"there is no probe '{name}'" if not path else f"there is no probe or pack '{name}'"
-            yield Problem(entry.at(*path, number), "unknown-probe", said, nearest(name, known))
+            yield Problem(entry.at(*path, number), "unknown-probe", said, suggest(name, known))

@@ -21,12 +21,13 @@ from collections.abc import Iterator
 
 from responder.model.problem import Problem
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.suggestions import nearest
+from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """A `kind` that is not in the registry."""
+    suggest = Suggestions()
     for entry in rule_files.probes:
         if (kind := entry.value.kind) not in around.probe_kinds:
             said = f"there is no kind of probe '{kind}'"
-            yield Problem(entry.at("kind"), "unknown-probe-kind", said, nearest(kind, around.probe_kinds))
+            yield Problem(entry.at("kind"), "unknown-probe-kind", said, suggest(kind, around.probe_kinds))

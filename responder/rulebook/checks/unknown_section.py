@@ -24,14 +24,15 @@ from collections.abc import Iterator
 
 from responder.model.problem import Problem
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.suggestions import nearest
+from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """The anchor behind # is none of the headings of the runbook."""
+    suggest = Suggestions()
     for entry in rule_files.paging_rules:
         file, _, section = (entry.value.runbook or "").partition("#")
         anchors = (around.runbooks or {}).get(file)
         if section and anchors is not None and section not in anchors:
             said = f"{file} has no section '{section}'"
-            yield Problem(entry.at("runbook"), "unknown-section", said, nearest(section, anchors))
+            yield Problem(entry.at("runbook"), "unknown-section", said, suggest(section, anchors))

@@ -20,11 +20,12 @@ from collections.abc import Iterator
 
 from responder.model.problem import Problem
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.suggestions import nearest
+from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A service of `depends_on`, or of a rule's `subject`, that the catalogue does not have."""
+    suggest = Suggestions()
     names = rule_files.names("services")
     if "services" in rule_files.spoiled.get("parts", set()):
         return
@@ -32,10 +33,10 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
         for number, name in enumerate(entry.value.depends_on):
             if name not in names:
                 said = f"there is no service '{name}'"
-                yield Problem(entry.at("depends_on", number), "unknown-service", said, nearest(name, names))
+                yield Problem(entry.at("depends_on", number), "unknown-service", said, suggest(name, names))
     for rule in rule_files.rules:
         wanted = rule.value.subject
         for value, name in ({} if wanted is None or isinstance(wanted, str) else wanted.map).items():
             if name not in names:
                 said = f"there is no service '{name}'"
-                yield Problem(rule.at("subject", "map", value), "unknown-service", said, nearest(name, names))
+                yield Problem(rule.at("subject", "map", value), "unknown-service", said, suggest(name, names))

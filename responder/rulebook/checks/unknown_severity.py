@@ -20,12 +20,13 @@ from collections.abc import Iterator
 from responder.model.problem import Position, Problem
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.schema import RuleShape
-from responder.rulebook.suggestions import nearest
+from responder.rulebook.suggestions import Suggestions
 from responder.rulebook.yaml.builder import Path
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A severity that no file defines: fixed, of a map, raised or lowered to, or with a window of its own."""
+    suggest = Suggestions()
     names = rule_files.names("severities")
     if "severities" in rule_files.spoiled.get("parts", set()):
         return
@@ -33,14 +34,14 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
         windows = entry.value.pages_in
         for name in windows if isinstance(windows, dict) else ():
             if name not in names:
-                yield _problem(entry.key("pages_in", name), name, names)
+                yield _problem(entry.key("pages_in", name), name, names, suggest)
         for path, name in _uses(entry.value) if isinstance(entry.value, RuleShape) else ():
             if name not in names:
-                yield _problem(entry.at(*path), name, names)
+                yield _problem(entry.at(*path), name, names, suggest)
 
 
-def _problem(position: Position, name: str, names: set[str]) -> Problem:
-    return Problem(position, "unknown-severity", f"there is no severity '{name}'", nearest(name, names))
+def _problem(position: Position, name: str, names: set[str], suggest: Suggestions) -> Problem:
+    return Problem(position, "unknown-severity", f"there is no severity '{name}'", suggest(name, names))
 
 
 def _uses(rule: RuleShape) -> Iterator[tuple[Path, str]]:

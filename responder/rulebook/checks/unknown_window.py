@@ -21,11 +21,12 @@ from collections.abc import Iterator
 
 from responder.model.problem import Problem
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.suggestions import nearest
+from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """A window's name that no file defines."""
+    suggest = Suggestions()
     names = rule_files.names("windows")
     if "windows" in rule_files.spoiled.get("parts", set()):
         return
@@ -35,4 +36,4 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
         for path, name in named.items():
             if name not in names:
                 said = f"there is no window '{name}'"
-                yield Problem(entry.at("pages_in", *path), "unknown-window", said, nearest(name, names))
+                yield Problem(entry.at("pages_in", *path), "unknown-window", said, suggest(name, names))

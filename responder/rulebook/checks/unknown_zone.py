@@ -23,13 +23,15 @@ from zoneinfo import available_timezones
 from responder.model.problem import Problem
 from responder.rulebook.field_types import zone
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.suggestions import nearest
+from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Windows whose time zone this machine does not know."""
+    suggest, known = Suggestions(), set[str]()
     for entry in rule_files.windows:
         name = entry.value.zone
         if zone(name) is None:
-            hint = nearest(name, available_timezones()) if len(name) < 64 else "write a name such as Europe/Berlin"
+            known = known or available_timezones()
+            hint = suggest(name, known) if len(name) < 64 else "write a name such as Europe/Berlin"
             yield Problem(entry.at("zone"), "unknown-zone", f"there is no time zone '{name[:80]}'", hint)

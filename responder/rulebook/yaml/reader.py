@@ -7,16 +7,14 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import yaml
 from yaml.reader import ReaderError
 
+from responder.model.checked_file import LARGEST_FILE_BYTES
 from responder.model.problem import Position, Problem
 from responder.rulebook.yaml.builder import Builder, NodePositions, Path, position
-
-#: Bytes. 10,000 rules take about 4 MB.
-LARGEST_FILE: Final = 16 * 1024 * 1024
 
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]")
 
@@ -66,8 +64,8 @@ class Document:
 
 def read(name: str, raw: bytes) -> Document:
     """The document of a file's bytes; ``name`` is the path shown in problems. Nothing in a file raises."""
-    if len(raw) > LARGEST_FILE:
-        return _unread(name, Problem(Position(name, 1, 1), "too-big", "the file is over 16 MiB", "split it"))
+    if len(raw) > LARGEST_FILE_BYTES:
+        return _unread(name, Problem(Position(name, 1, 1), "too-big", "the file is larger than 8 MiB", "split it"))
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -14,7 +14,7 @@ from responder.bootstrap import rule_references
 from responder.rulebook.checks import ADVICE, impossible_match, shadowed_value
 from responder.rulebook.load import gather, required
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
-from responder.rulebook.shadowing import shadowed
+from responder.rulebook.shadowing import analyzed
 from responder.triage.matchers import holds
 
 HEAD = """\
@@ -54,7 +54,7 @@ def _matchers() -> st.SearchStrategy[str]:
 def test_nothing_is_called_dead_that_lives(tmp_path_factory: pytest.TempPathFactory, matches: list[str]) -> None:
     """A rule said never to be tried is never tried: no alert at all reaches it."""
     rule_files, around = drafted(tmp_path_factory.mktemp("rules"), matches)
-    dead = {each.number: each for each in shadowed(rule_files, around)}
+    dead = {each.number: each for each in analyzed(rule_files, around).shadowings}
     never = {problem.position for problem in impossible_match.check(rule_files, around)}
     for x, y in product(VALUES, VALUES):
         labels = {"x": x, "y": y}
@@ -88,16 +88,16 @@ def test_nothing_is_called_dead_that_lives(tmp_path_factory: pytest.TempPathFact
 def test_dead_rules_are_found(tmp_path: Path, matches: list[str], dead: set[int]) -> None:
     """A rule that an earlier one keeps from ever deciding is named, whatever way the two are written."""
     rule_files, around = drafted(tmp_path / "rules", matches)
-    assert {each.number for each in shadowed(rule_files, around) if each.whole} == dead
+    assert {each.number for each in analyzed(rule_files, around).shadowings if each.whole} == dead
 
 
 def test_a_rule_in_shadow_keeps_none_below_it_from_deciding(tmp_path: Path) -> None:
     """A rule on trial above the one it is to replace is no mistake; what is on trial below a rule never is tried."""
     rule_files, around = drafted(tmp_path / "rules", ['a=~"x|y"', 'a="x"'], shadows={0})
-    assert shadowed(rule_files, around) == ()
+    assert analyzed(rule_files, around).shadowings == ()
     assert not list(shadowed_value.check(rule_files, around))
     rule_files, around = drafted(tmp_path / "others", ['a=~"x|y"', 'a="x"'], shadows={1})
-    assert {each.number for each in shadowed(rule_files, around)} == {1}
+    assert {each.number for each in analyzed(rule_files, around).shadowings} == {1}
 
 
 @pytest.mark.parametrize(
@@ -121,5 +121,5 @@ def test_matchers_that_exclude_each_other_are_found(tmp_path: Path, match: str, 
 def test_thousands_of_rules_are_checked_in_seconds(tmp_path: Path, form: str) -> None:
     """Checking stays quick when a team has thousands of rules, also where nothing can be found quickly."""
     rule_files, around = drafted(tmp_path / "rules", [form.format(number) for number in range(3000)])
-    assert shadowed(rule_files, around) == ()
+    assert analyzed(rule_files, around).shadowings == ()
     assert all(not list(check(rule_files, around)) for check in ADVICE.values())

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from responder.rulebook.yaml import builder, reader
+from responder.model.checked_file import LARGEST_FILE_BYTES
+from responder.rulebook.yaml import builder
 from responder.rulebook.yaml.reader import read
 
 SCALARS = [
@@ -82,7 +83,7 @@ WRONG = [
     (b"a: b\nc: \x00", "encoding", "2:4"),
     ("a: \ufffe".encode(), "encoding", "1:4"),
     (b"a: " + b"x" * 70_000, "too-big", "1:4"),
-    (b" " * (reader.LARGEST_FILE + 1), "too-big", "1:1"),
+    (b" " * (LARGEST_FILE_BYTES + 1), "too-big", "1:1"),
     (b"[" * 1_000_000, "too-deep", "1:33"),
     (b"- " * 100_000, "too-deep", "1:65"),
 ]
