@@ -17,7 +17,7 @@ from datetime import datetime
 from responder.diagnose.conclude import conclude, judge
 from responder.engine.effects.context import DecisionContext, History
 from responder.engine.effects.on_notification import follow
-from responder.engine.effects.page import counts, messages_for
+from responder.engine.effects.page import counts, messages_for, shadowed
 from responder.model.alert import AlertGroup
 from responder.model.clock import between
 from responder.model.content import IncidentContent
@@ -134,7 +134,7 @@ def revise(
     notified = replace(facts, update=f"{why}; {late(work, now)}")
     updates = messages_for(*own, MessageKind.UPDATE, notified, follows, priority=priority, due_at=now)
     return SeverityRevision(
-        replace(moved, channels=kept + added),
+        shadowed(replace(moved, channels=kept + added), added, context),
         content,
         priority=priority,
         messages=(*updates, *pages),

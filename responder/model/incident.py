@@ -16,13 +16,14 @@ class AlertState:
     """Last known state of an alert of the group. Times are epoch seconds; ``ends_at`` is None while it fires.
 
     ``doubted_at`` is when an Alertmanager reported it as firing although it had been reported as resolved. ``flaps``
-    counts its re-fires during the incident.
+    counts its re-fires during the incident. ``page`` is the number of the last page that covered it, 0 for none.
     """
 
     starts_at: float
     ends_at: float | None = None
     doubted_at: float | None = None
     flaps: int = 0
+    page: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Incident:
     is kept open until ``resolve_at`` although nothing fires, ``resolve_reason`` says why it is over then. At
     ``review_at`` it is checked without a notification. ``silenced`` is the silence that was announced, ``gone_since``
     when no Alertmanager listed it any more. ``digest`` is the flood whose digest alone mentions it while ``channels``
-    is empty.
+    is empty. ``page_number`` counts its alerts at the channels that page: each has a key of its own there.
     """
 
     id: str
@@ -84,6 +85,12 @@ class Incident:
     digest: str = ""
     severity_override: SeverityOverride | None = None
     gathered: Mapping[str, GroupedAlert] = field(default_factory=dict)
+    page_number: int = 1
+
+    @property
+    def page_keys(self) -> tuple[str, ...]:
+        """The keys of its alerts at the channels that page, the newest last."""
+        return (self.dedup_key, *(f"{self.dedup_key}-{number}" for number in range(2, self.page_number + 1)))
 
 
 class ChangeKind(StrEnum):

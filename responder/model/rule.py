@@ -61,6 +61,14 @@ class RunbookRef:
         return f"{self.file}#{self.section}" if self.section else self.file
 
 
+@dataclass(frozen=True, slots=True)
+class PageAgain:
+    """When growth pages again: ``least`` alerts fire, and ``factor`` times as many as at the last page."""
+
+    factor: int
+    least: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Severity:
     """A severity and its consequences. ``priority`` 1 is the worst. All times are seconds.
@@ -81,6 +89,7 @@ class Severity:
     page_budget: float
     next_update: float
     flood_above: int = 0
+    page_again: PageAgain | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from responder.model.rule import (
     FindingCondition,
     Link,
     Matcher,
+    PageAgain,
     ProbeSpec,
     Rule,
     RuleBook,
@@ -78,6 +79,7 @@ def _severity(entry: Entry[SeverityShape], priority: int) -> Severity:
         page_budget=shape.page_budget,
         next_update=shape.next_update,
         flood_above=shape.flood_above,
+        page_again=PageAgain(shape.page_again.factor, shape.page_again.from_) if shape.page_again else None,
     )
 
 

@@ -67,6 +67,13 @@ class Platform(StrictModel):
     )
 
 
+class PageAgainShape(StrictModel):
+    """When a group that has grown pages again."""
+
+    factor: int = Field(ge=2, le=1000, description="At least so many times as many alerts fire as at the last page.")
+    from_: int = Field(alias="from", ge=2, le=100_000, description="At least so many alerts fire.")
+
+
 class SeverityShape(StrictModel):
     """How bad, and what follows from it."""
 
@@ -84,6 +91,7 @@ class SeverityShape(StrictModel):
         le=100_000,
         description="New incidents within a minute beyond which a digest takes over; 0 for never.",
     )
+    page_again: PageAgainShape | None = Field(default=None, description="When growth pages again; never if missing.")
 
 
 class ServiceShape(StrictModel):

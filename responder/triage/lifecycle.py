@@ -219,14 +219,14 @@ def _outdated(known: AlertState | None, alert: Alert, now: datetime, timing: Tim
 def updated_state(known: AlertState | None, alert: Alert) -> AlertState:
     """Return the state of an alert after a notification that is believed."""
     began = alert.starts_at.timestamp()
-    flaps = known.flaps if known else 0
+    flaps, page = (known.flaps, known.page) if known else (0, 0)
     if not alert.firing:
         since = max(began, known.starts_at) if known else began
         last = max(end(alert), known.ends_at) if known and known.ends_at is not None else end(alert)
-        return AlertState(since, max(since, last), flaps=flaps)
+        return AlertState(since, max(since, last), flaps=flaps, page=page)
     if known is None or known.ends_at is None:
-        return AlertState(max(began, known.starts_at) if known else began, flaps=flaps)
-    return AlertState(began, flaps=flaps + 1)
+        return AlertState(max(began, known.starts_at) if known else began, flaps=flaps, page=page)
+    return AlertState(began, flaps=flaps + 1, page=page)
 
 
 def with_doubt(known: AlertState, now: datetime) -> AlertState:

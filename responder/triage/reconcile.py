@@ -14,6 +14,8 @@ from enum import StrEnum
 from responder.model.incident import Incident
 from responder.model.text import sanitize_line
 
+#: Suppressed alerts that are named.
+NAMED = 3
 #: Open incidents from which on an empty list of alerts is not believed: Alertmanager has probably lost its state.
 MANY = 3
 
@@ -33,11 +35,15 @@ class Silence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedAlert:
-    """An alert of the list; ``suppressed`` by silences (ids), by other alerts (names) or by a mute time interval."""
+    """An alert of the list; ``suppressed`` by silences (ids), by other alerts (names) or by a mute time interval.
+
+    ``name`` says which alert it is, untrusted text.
+    """
 
     suppressed: bool
     silences: tuple[str, ...] = ()
     inhibitors: tuple[str, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +113,7 @@ def reconcile(
     if active:
         return ReconcileResult(AlertPresence.FIRING, f"{_names(active)} lists it as firing")
     if found:
-        return ReconcileResult(AlertPresence.SUPPRESSED, _hidden(found))
+        return ReconcileResult(AlertPresence.SUPPRESSED, f"{_which(found)}{_hidden(found)}")
     if doubt := _doubt(answers, views, now, grace, incidents):
         return ReconcileResult(AlertPresence.UNKNOWN, doubt)
     since = incident.gone_since or now
@@ -137,6 +143,13 @@ def _doubt(
     if incidents >= MANY and not any(view.total for view in views):
         return f"{_names({view.server for view in views})} lists no alerts while {incidents} incidents are open"
     return ""
+
+
+def _which(found: Sequence[tuple[AlertmanagerView, ListedAlert]]) -> str:
+    """Return the names of the suppressed alerts, since others of the incident may not be listed at all."""
+    names = sorted({sanitize_line(listed.name, 80) for _view, listed in found if listed.name})
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more} " if names else ""
 
 
 def _hidden(found: Sequence[tuple[AlertmanagerView, ListedAlert]]) -> str:

@@ -15,11 +15,12 @@ from responder.engine.effects.page import (
     is_worse,
     late_reason,
     left_open,
-    messages_for,
     next_state,
+    of_incident,
     opened,
     page_or_hold,
     recorded,
+    why_again,
 )
 from responder.model.alert import AlertGroup
 from responder.model.clock import LINE_LIMIT
@@ -68,7 +69,9 @@ def _effects(
         return _opened_incident(decision, group, notification, history, context, flood_state)
     if incident is None or kind is ChangeKind.STALE:
         return recorded(decision, notification, None, decision.reason)
-    urgent = is_worse(decision, incident, context) or bool(late_reason(decision, incident, context))
+    urgent = is_worse(decision, incident, context) or bool(
+        late_reason(decision, incident, context) or why_again(decision, group, incident, context)
+    )
     if kind is ChangeKind.DOUBTED or (kind is ChangeKind.REPEATED and not urgent):
         return recorded(decision, notification, next_state(incident, decision, notification, context), decision.reason)
     if kind is ChangeKind.RESOLVED:
@@ -152,21 +155,32 @@ def _told(
     fires = decision.match.alert.firing
     unheard = not incident.channels and not in_digest(incident, flood_state)
     owed = late_reason(decision, incident, context) if fires else ""
-    concerns = fires and (worse or unheard or owed)
+    again = why_again(decision, group, incident, context) if fires else ""
+    concerns = fires and (worse or unheard or owed or again)
     wanted = channels_to_notify(decision, context) if concerns else ()
-    added = tuple(name for name in wanted if name not in incident.channels)
-    moved = replace(next_state(incident, decision, notification, context), channels=incident.channels + added)
+    known = frozenset(incident.channels) - context.pagers if again else incident.channels
+    added = tuple(name for name in wanted if name not in known)
+    moved = replace(
+        next_state(incident, decision, notification, context),
+        channels=tuple(dict.fromkeys(incident.channels + added)),
+        page_number=incident.page_number + bool(again),
+    )
     content = _content(decision, group, moved, before, context, now)
     moved = replace(moved, title=title(content.decision, content.findings))
     informed = context.configured(incident.channels)
-    heard = (channel for channel in informed if worse or hears(channel, decision.change))
+    heard = (
+        channel
+        for channel in informed
+        if channel.name not in added and (worse or hears(channel, decision.change) or (again and not channel.pages))
+    )
     # Their first page may still wait for its diagnosis, within the budget of the milder severity.
     within = now + timedelta(seconds=decision.severity.page_budget) if worse else None
-    own, facts, priority = (moved.id, moved.dedup_key), _facts(decision, group), decision.severity.priority
-    update = messages_for(*own, MessageKind.UPDATE, facts, heard, priority=priority, due_at=now, within=within)
+    facts, priority = _facts(decision, group), decision.severity.priority
+    facts = replace(facts, update=sanitize_line(f"{facts.update}; {again}", LINE_LIMIT)) if again else facts
+    update = of_incident(moved, MessageKind.UPDATE, facts, heard, priority=priority, due_at=now, within=within)
     if not added:
         return replace(recorded(decision, notification, moved, decision.reason), content=content, messages=update)
-    page = opened(decision, group, notification, moved, added, context, owed, before=content)
+    page = opened(decision, group, notification, moved, added, context, owed or again, before=content)
     return replace(page, messages=update + page.messages)
 
 
@@ -187,9 +201,7 @@ def _ended(
     fixed = f"{facts.update}; the fix is not recorded yet{left_open(over.channels, context.channels)}"
     facts = replace(facts, resolution=fixed, ended_at=ended(decision, group, content.alerts.started_at, now))
     notified, priority = context.configured(incident.channels), decision.severity.priority
-    messages = messages_for(
-        over.id, over.dedup_key, MessageKind.RESOLUTION, facts, notified, priority=priority, due_at=now
-    )
+    messages = of_incident(over, MessageKind.RESOLUTION, facts, notified, priority=priority, due_at=now)
     return replace(recorded(decision, notification, over, decision.reason), content=content, messages=messages)
 
 

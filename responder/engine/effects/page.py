@@ -17,7 +17,7 @@ from responder.model.flood import FloodState
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind
-from responder.model.text import sanitize_line
+from responder.model.text import number_of, sanitize_line
 from responder.notify.contract import Channel
 from responder.notify.delivery.route import pagers, route, with_a_reader
 from responder.notify.delivery.route import title as channel_title
@@ -117,7 +117,7 @@ def opened(
     priority = decision.severity.priority
     work = DiagnosisRequest(
         incident=incident.id,
-        ordering_key=incident.dedup_key,
+        ordering_key=incident.page_keys[-1],
         priority=priority,
         probes=decision.rule.probes,
         subject=decision.subject,
@@ -129,9 +129,8 @@ def opened(
         opened_at=incident.opened_at,
         decided_at=now,
     )
-    messages = messages_for(
-        incident.id,
-        incident.dedup_key,
+    messages = of_incident(
+        incident,
         MessageKind.AGAIN if again else MessageKind.START,
         facts,
         (context.channels[name] for name in to),
@@ -144,7 +143,7 @@ def opened(
         notification=notification.id,
         outcome=decision.reason,
         decision=decision,
-        incident=replace(incident, title=title(content.decision)),
+        incident=shadowed(replace(incident, title=title(content.decision)), to, context),
         content=content,
         messages=messages,
         request=work if probes else None,
@@ -191,6 +190,70 @@ def messages_for(
         for channel in channels
         for place, step in enumerate(channel.steps[moment])
     )
+
+
+def of_incident(
+    incident: Incident,
+    moment: MessageKind,
+    facts: MessageFacts,
+    channels: Iterable[Channel],
+    *,
+    priority: int,
+    due_at: datetime,
+    enrich: bool = False,
+    within: datetime | None = None,
+) -> tuple[OutboxMessage, ...]:
+    """Return the messages of an incident: a pager gets them under its newest key there, and a resolve under each."""
+    keys = incident.page_keys if moment is MessageKind.RESOLUTION else incident.page_keys[-1:]
+    return tuple(
+        message
+        for channel in channels
+        for key in (keys if channel.pages else incident.page_keys[:1])
+        for message in messages_for(
+            incident.id, key, moment, facts, [channel], priority=priority, due_at=due_at, enrich=enrich, within=within
+        )
+    )
+
+
+def shadowed(incident: Incident, to: Collection[str], context: DecisionContext) -> Incident:
+    """Return the incident after a page to the channels ``to``: its firing alerts are those it was paged for."""
+    if context.pagers.isdisjoint(to):
+        return incident
+    alerts = {
+        name: replace(known, page=incident.page_number) if known.ends_at is None else known
+        for name, known in incident.alerts.items()
+    }
+    return replace(incident, alerts=alerts)
+
+
+def why_again(decision: Decision, group: AlertGroup, incident: Incident, context: DecisionContext) -> str:
+    """Return why an open incident pages again, empty if it does not: a pager is silent about a key that is open.
+
+    Everything it was paged for is resolved, silenced or gone while other alerts fire, or it has grown by the factor of
+    its severity. Alerts that max_alerts may have cut off, and those of other groups of the incident, count as firing.
+    """
+    if (
+        not decision.pages
+        or context.pagers.isdisjoint(incident.channels)
+        or context.pagers.isdisjoint(channels_to_notify(decision, context))
+    ):
+        return ""
+    named = {alert.fingerprint for alert in group.firing}
+    elsewhere = {name for name, each in decision.gathered.items() if each.group != group.dedup_key}
+    alerts = decision.change.alerts
+    paged = [name for name, known in alerts.items() if known.page]
+    left = [
+        name
+        for name in paged
+        if alerts[name].ends_at is None and (group.truncated or name in named or name in elsewhere)
+    ]
+    if named and paged and not left:
+        return f"paged again: none of the alerts paged before fires now; {number_of(len(named), 'other alert')} firing"
+    growth, firing = decision.severity.page_again, len(named | set(left)) + group.truncated
+    last = max(1, sum(known.page == incident.page_number for known in alerts.values()))
+    if growth is None or not paged or firing < max(growth.least, growth.factor * last):
+        return ""
+    return f"paged again: {firing} alerts firing, {last} at the last page"
 
 
 def left_open(notified: Collection[str], configured: Mapping[str, Channel]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from responder.engine.effects.context import DecisionContext
-from responder.engine.effects.page import counts, left_open, messages_for
+from responder.engine.effects.page import counts, left_open, of_incident, shadowed
 from responder.model.clock import LINE_LIMIT, moment
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.delivery import Effects
@@ -84,10 +84,10 @@ def paged(
     content = before or bare(incident, context.book)
     content = replace(content, decision=replace(content.decision, pages=True))
     facts = replace(counts(incident), update=sanitize_line(why, LINE_LIMIT))
-    messages = messages_for(
-        incident.id, incident.dedup_key, MessageKind.START, facts, added, priority=severity.priority, due_at=now
+    messages = of_incident(incident, MessageKind.START, facts, added, priority=severity.priority, due_at=now)
+    return Effects(
+        outcome=why, incident=shadowed(notified, notified.channels, context), content=content, messages=messages
     )
-    return Effects(outcome=why, incident=notified, content=content, messages=messages)
 
 
 def noted(
@@ -113,6 +113,6 @@ def _effects(
     severities: Mapping[str, int] = {name: severity.priority for name, severity in context.book.severities.items()}
     notified = context.configured(incident.channels)
     priority = severities.get(incident.severity, 1)
-    messages = messages_for(incident.id, incident.dedup_key, kind, facts, notified, priority=priority, due_at=now)
+    messages = of_incident(incident, kind, facts, notified, priority=priority, due_at=now)
     content = None if before else bare(incident, context.book)
     return Effects(outcome=outcome, incident=incident, content=content, messages=messages)

@@ -116,4 +116,9 @@ class AlertmanagerClient:
 def _listed(alert: _Alert, names: dict[str, str]) -> ListedAlert:
     inhibitors = tuple(names.get(each) or each for each in alert.status.inhibited_by)
     silences = tuple(alert.status.silenced_by)
-    return ListedAlert(suppressed=alert.status.state == "suppressed", silences=silences, inhibitors=inhibitors)
+    which = next(
+        (f"{each} {alert.labels[each]}" for each in ("instance", "pod", "service") if each in alert.labels), ""
+    )
+    name = " ".join(filter(None, (alert.labels.get("alertname", ""), f"({which})" if which else "")))
+    suppressed = alert.status.state == "suppressed"
+    return ListedAlert(suppressed=suppressed, silences=silences, inhibitors=inhibitors, name=name)

@@ -291,6 +291,7 @@ def to_row(incident: Incident) -> dict[str, Any]:
         "digest": incident.digest,
         "severity_override": to_bytes(incident.severity_override) if incident.severity_override else None,
         "gathered": to_bytes(incident.gathered) if incident.gathered else None,
+        "page_number": incident.page_number,
     }
 
 
@@ -339,4 +340,5 @@ _PLAIN = (
     "resolve_reason",
     "silenced",
     "digest",
+    "page_number",
 )

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 #: The migration that this version needs; a database at it is not checked further.
-HEAD = "0005"
+HEAD = "0006"
 
 metadata = MetaData()
 
@@ -89,6 +89,7 @@ incidents = Table(
     Column("digest", Text, nullable=False, server_default=""),
     Column("severity_override", LargeBinary),
     Column("gathered", LargeBinary),
+    Column("page_number", Integer, nullable=False, server_default="1"),
 )
 Index("incidents_latest", incidents.c.dedup_key, incidents.c.opened_at)
 Index("incidents_resolved", incidents.c.resolved_at)

@@ -119,12 +119,13 @@ def probe_context(database: Database, clock: HandClock, answers: Answers) -> Ite
 
 
 def test_a_silence_is_told_once_and_wakes_nobody(probe_context: Scene, answers: Answers) -> None:
-    """The thread says who hid the alert and until when; the incident stays open, since it is not over."""
+    """The thread says which alert is silenced, by whom and until when; the incident stays open."""
     answers.alerts.append(answers.listed(FINGERPRINT, "suppressed", silencedBy=["s1"]))
     probe_context.compare()
     probe_context.compare(60)
     assert probe_context.notified("slack")[2:] == [
-        (step, "still firing, silenced by alice until 2026-02-28 05:00Z: deploying") for step in ("edit", "reply")
+        (step, "still firing, ServiceDown silenced by alice until 2026-02-28 05:00Z: deploying")
+        for step in ("edit", "reply")
     ]
     assert len(probe_context.notified("pagerduty")) == 1
     assert probe_context.is_open()
