@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from responder.bootstrap.environment import SystemClock
-from responder.model.checked_file import repository_of
+from responder.checked_file import repository_of
 from responder.model.problem import InvalidRules
 from responder.model.rule import RuleBook
 from responder.model.timing import Timing

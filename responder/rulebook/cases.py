@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from responder.model.checked_file import read_file, repository_of
+from responder.checked_file import read_file, repository_of
 from responder.model.problem import InvalidRules, Position, Problem
 from responder.rulebook.schema import StrictModel
 from responder.rulebook.suggestions import nearest

@@ -7,7 +7,7 @@ from errno import EFBIG
 from hashlib import sha256
 from pathlib import Path
 
-from responder.model.checked_file import read_file
+from responder.checked_file import read_file
 from responder.model.problem import InvalidRules, Position, Problem
 from responder.model.rule import Matcher, RuleBook
 from responder.rulebook.assemble import assemble

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from responder.model.checked_file import read_file
+from responder.checked_file import read_file
 from responder.model.problem import InvalidRules, Position, Problem
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 from functools import lru_cache, partial
 from typing import Any
 
+from responder.checked_file import read_file
 from responder.cli.rules.trace import Trace, trace
 from responder.cli.samples import Sample, of_labels, samples
 from responder.engine.effects.context import DecisionContext
-from responder.model.checked_file import read_file
 from responder.model.rule import Matcher, MatcherError, Op
 from responder.rulebook.cases import Case
 from responder.runbooks.catalogue import Runbooks

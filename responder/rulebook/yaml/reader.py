@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from yaml.reader import ReaderError
 
-from responder.model.checked_file import LARGEST_FILE_BYTES
+from responder.checked_file import LARGEST_FILE_BYTES
 from responder.model.problem import Position, Problem
 from responder.rulebook.yaml.builder import Builder, NodePositions, Path, position
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from responder.model.checked_file import LARGEST_FILE_BYTES
+from responder.checked_file import LARGEST_FILE_BYTES
 from responder.rulebook.yaml import builder
 from responder.rulebook.yaml.reader import read
 
