@@ -1,4 +1,4 @@
-"""Outcome of sending a message: delivered, refused, or try later."""
+"""Outcome of sending a message: delivered, refused, try later, or not sent."""
 
 from __future__ import annotations
 
@@ -31,4 +31,11 @@ class Refused:
     reason: str
 
 
-Outcome = Delivered | TryLater | Refused
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Nothing was sent, so nothing is known of the channel."""
+
+    reason: str
+
+
+Outcome = Delivered | TryLater | Refused | NotSent

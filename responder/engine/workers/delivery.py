@@ -16,7 +16,7 @@ from responder.counters import COUNTERS
 from responder.engine.effects.context import DecisionContext
 from responder.model.clock import Clock, Deadline
 from responder.model.message import ClaimedMessage, OutboxRow
-from responder.model.outcome import Delivered, Outcome, Refused, TryLater
+from responder.model.outcome import Delivered, NotSent, Outcome, Refused, TryLater
 from responder.model.report import MessageKind
 from responder.notify.delivery.backoff import LONGEST_PAGER_WISH, LONGEST_WISH, next_attempt, rest
 from responder.notify.delivery.deliver import Deliverer
@@ -69,7 +69,7 @@ class DeliveryWorker:
         self._deliverer = deliverer
         self._clock = clock
         paging = not queue.rest and context().channels[self._channel].pages
-        self._marking = DeliveryResults(self._rate_limit, chance, LONGEST_PAGER_WISH if paging else LONGEST_WISH)
+        self._marking = DeliveryResults(self._rate_limit, chance, paging=paging)
         self._pool = ThreadPoolExecutor(senders, thread_name_prefix="courier")
         self._senders = senders
         self._busy = 0
@@ -95,14 +95,14 @@ class DeliveryWorker:
             if rest > 0:
                 return rest
         with self._database.transaction() as connection:
-            now = self._clock.now()  # waiting for the write lock may have taken a while
+            ticks, now = self._clock.monotonic(), self._clock.now()  # waiting for the write lock may have taken a while
             news = self._marking.mark(connection, ended, now)
             messages = self._claim(connection, now, free) if free else []
         with self._guard:
             del self._ended[: len(ended)]
             for message, _outcome in ended:
                 self._out.pop(message.id, None)
-            self._out |= {message.id: (message, self._clock.monotonic()) for message in messages}
+            self._out |= {message.id: (message, ticks) for message in messages}
             self._busy += len(messages)
         for row in messages:
             self._pool.submit(self._carry, row)
@@ -205,11 +205,19 @@ class DeliveryWorker:
         if channel is None:
             return message, Refused(f"channel {message.channel} is no longer configured")
         try:
+            if not self._is_ours(row):
+                return message, NotSent("the claim expired before the attempt, and another sender may have taken over")
             deadline = Deadline(self._clock.monotonic() + SEND_SECONDS)
             return message, self._deliverer.deliver(channel, message, deadline)
         except Exception as error:  # noqa: BLE001 - a message that cannot be rendered is retried as plain text, then dead
             _log.exception("courier.broken", message=message.id)
             return message, Refused(f"rendering failed with {type(error).__name__}")
+
+    def _is_ours(self, row: OutboxRow) -> bool:
+        """Return False if the claim may have expired, by the monotonic clock: this process may have been paused."""
+        with self._guard:
+            _row, ticks = self._out[row.id]
+        return self._clock.monotonic() - ticks < (self._lease or CLAIM).total_seconds()
 
 
 News = Callable[[], None]
@@ -218,15 +226,16 @@ News = Callable[[], None]
 class DeliveryResults:
     """Records the results of attempts on one queue.
 
-    ``rate_limit`` returns the rate limit of its vendor, if there is one, and ``chance`` the jitter, in [0, 1). A
-    Retry-After is honoured up to ``longest_wish`` seconds.
+    ``rate_limit`` returns the rate limit of its vendor, if there is one, and ``chance`` the jitter, in [0, 1).
+    ``paging`` is True for the queue of a channel that pages.
     """
 
     def __init__(
-        self, rate_limit: Callable[[], RateLimit | None], chance: Callable[[], float], longest_wish: float
+        self, rate_limit: Callable[[], RateLimit | None], chance: Callable[[], float], *, paging: bool
     ) -> None:
         self._rate_limit = rate_limit
-        self._longest_wish = longest_wish
+        self._paging = paging
+        self._longest_wish = LONGEST_PAGER_WISH if paging else LONGEST_WISH
         self._chance = chance
 
     def mark(
@@ -234,8 +243,9 @@ class DeliveryResults:
     ) -> list[News]:
         """Record the results of attempts. Returns what to log and count after the commit."""
         ended = sorted(ended, key=lambda each: each[0].id)  # one order for all processes avoids deadlocks
-        for channel in sorted({message.channel for message, _ in ended}):
-            results = {isinstance(outcome, Delivered) for message, outcome in ended if message.channel == channel}
+        made = [(message.channel, outcome) for message, outcome in ended if not isinstance(outcome, NotSent)]
+        for channel in sorted({name for name, _outcome in made}):
+            results = {isinstance(outcome, Delivered) for name, outcome in made if name == channel}
             claims.tried(connection, channel, now, accepted=True in results, failed=False in results)
         news = [self._mark_one(connection, message, outcome, now) for message, outcome in ended]
         return news + [partial(_count, message, outcome, now) for message, outcome in ended]
@@ -248,16 +258,20 @@ class DeliveryResults:
             case Delivered(ref):
                 if claims.clear_failing(connection, message.channel):
                     outbox.retry_now(connection, message.channel, now)
-                outbox.sent(connection, message, ref, now)
+                self._settle(connection, message, outbox.sent(connection, message, ref, now), now)
                 return partial(event.info, "message.sent", attempt=message.attempt, title=message.report.title)
             case TryLater(reason):
                 outcome = replace(outcome, retry_after=min(outcome.retry_after or 0.0, self._longest_wish))
                 at = next_attempt(message.attempt, outcome, priority=message.priority, now=now, jitter=self._chance())
                 self._fail(connection, message.channel, outcome, now)
-                outbox.again(connection, message, at, reason, minimal=message.minimal)
+                ours = outbox.again(connection, message, at, reason, minimal=message.minimal)
+                self._settle(connection, message, ours, now)
                 return partial(
                     event.warning, "message.later", attempt=message.attempt, reason=reason, at=at.isoformat()
                 )
+            case NotSent(reason):
+                outbox.again(connection, message, now, reason, minimal=message.minimal)
+                return partial(event.warning, "message.not_sent", attempt=message.attempt, reason=reason)
             case Refused(reason) if not message.minimal:
                 claims.clear_failing(connection, message.channel)
                 outbox.again(connection, message, now, reason, minimal=True)
@@ -274,6 +288,11 @@ class DeliveryResults:
                     event.error, "message.dead", attempt=message.attempt, reason=reason, title=message.report.title
                 )
 
+    def _settle(self, connection: Connection, message: ClaimedMessage, ours: bool, now: datetime) -> None:
+        """Send a resolve again that this attempt may have come after: another sender had taken the message over."""
+        if self._paging and not ours and outbox.resolve_again(connection, message, now):
+            _log.warning("message.resolve_again", message=message.id, incident=message.report.incident)
+
     def _fail(self, connection: Connection, name: str, outcome: TryLater, now: datetime) -> None:
         """Record that a channel does not accept messages, and pause it on all replicas if it is over its rate limit."""
         standing, moment = claims.lock_state(connection, name), now.timestamp()
@@ -289,6 +308,8 @@ class DeliveryResults:
 
 
 def _count(message: ClaimedMessage, outcome: Outcome, now: datetime) -> None:
+    if isinstance(outcome, NotSent):
+        return
     result = {Delivered: "sent", TryLater: "later", Refused: "dead" if message.minimal else "plain"}[type(outcome)]
     COUNTERS.add("responder_attempts", message.channel, result)
     if result != "sent":

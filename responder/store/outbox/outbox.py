@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Float, Text, and_, bindparam, case, func, insert, or_, select, update
 
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
+from responder.model.report import MessageKind
 from responder.store.backends import notifications
 from responder.store.schema.serialization import to_bytes, to_seconds
 from responder.store.schema.tables import WAITING, messages
@@ -192,6 +193,20 @@ def retry_now(connection: Connection, channel: str, now: datetime) -> None:
     failed = and_(WAITING, messages.c.channel == channel, messages.c.attempt > 0, messages.c.due_at > to_seconds(now))
     free = select(messages.c.id).where(failed).with_for_update(skip_locked=True)
     connection.execute(update(messages).where(messages.c.id.in_(free.scalar_subquery())).values(due_at=to_seconds(now)))
+
+
+def resolve_again(connection: Connection, message: ClaimedMessage, now: datetime) -> bool:
+    """Put back the accepted resolve of a message's key, if there is one. Returns True if it is sent again."""
+    resolve = and_(
+        messages.c.incident == message.report.incident,
+        messages.c.channel == message.channel,
+        messages.c.ordering_key == message.report.dedup_key,
+        messages.c.kind == MessageKind.RESOLUTION.value,
+        messages.c.state == "sent",
+        messages.c.id > message.id,
+    )
+    values = {"state": "waiting", "due_at": to_seconds(now), "ended_at": None}
+    return bool(connection.execute(update(messages).where(resolve).values(**values)).rowcount)
 
 
 def dead(connection: Connection, message: ClaimedMessage, reason: str, now: datetime) -> bool:

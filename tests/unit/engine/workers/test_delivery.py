@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from responder.engine.runtime import channel_queues as lanes_of
 from responder.engine.workers.delivery import LEASE, RENEW_SECONDS, DeliveryWorker
 from responder.model.clock import Deadline
 from responder.model.content import MessageFacts
-from responder.model.message import ClaimedMessage, Request, Response
+from responder.model.message import ClaimedMessage, OutboxRow, Request, Response
 from responder.model.report import MessageKind
 from responder.notify.channels.slack import Slack
 from responder.notify.delivery.deliver import Deliverer
@@ -492,3 +493,44 @@ def test_a_pager_that_asks_for_an_hour_is_tried_each_minute(pager: Office, wire:
     wire.usual = Response(202, b'{"status": "success"}')
     pager.step()
     assert "all is down" in str(wire.sent[tried])
+
+
+def test_an_attempt_whose_claim_may_have_expired_sends_nothing(pager: Office, wire: Wire) -> None:
+    """A process that was paused between the claim and the attempt does not send: another may have, and resolved."""
+    pager.write()
+    carry, paused = pager.courier._carry, queue.SimpleQueue[OutboxRow]()
+    pager.courier._carry = paused.put  # type: ignore[method-assign, assignment]
+    pager.courier.step()
+    row = paused.get(timeout=10)
+    pager.clock.move(LEASE.total_seconds())
+    carry(row)
+    assert wire.sent == []
+    pager.courier._carry = carry  # type: ignore[method-assign]
+    assert pager.step() == 2
+    assert [event["event_action"] for event in wire.sent] == ["trigger"]
+    assert pager.states() == {("pagerduty", "sent"): 1}
+
+
+@pytest.mark.parametrize("late", [Response(202, b'{"status": "success"}'), UnreachableError("no response")])
+def test_a_late_trigger_is_followed_by_the_resolve_again(
+    database: Database, clock: HandClock, late: Response | UnreachableError
+) -> None:
+    """No alert stays open at PagerDuty because a paused sender's trigger came after another sender's resolve."""
+    stuck, wire = Stuck(), Wire()
+    stuck.answers = [late]
+    slow = Office(database, clock, stuck, a_desk(), claims.ChannelQueue(("pagerduty",)))
+    quick = Office(database, clock, wire, a_desk(), claims.ChannelQueue(("pagerduty",)))
+    slow.write()
+    slow.courier.step()
+    slow.write("resolve", kind=MessageKind.RESOLUTION)
+    clock.move(LEASE.total_seconds())
+    assert quick.step() == 2
+    assert [event["event_action"] for event in wire.sent] == ["trigger", "resolve"]
+    stuck.freed.set()
+    assert slow.idle.acquire(timeout=10)
+    slow.courier.step()
+    assert slow.step() + quick.step() >= 1
+    assert [event["event_action"] for event in (*wire.sent, *stuck.sent)].count("resolve") == 2
+    assert slow.states() == {("pagerduty", "sent"): 2}
+    for office in (slow, quick):
+        office.courier.close(5)
