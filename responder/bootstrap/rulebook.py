@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from responder.bootstrap.environment import SystemClock
 from responder.checked_file import repository_of
 from responder.model.problem import InvalidRules
 from responder.model.rule import RuleBook
+from responder.model.rule_text import RuleText
 from responder.model.timing import Timing
 from responder.settings import Settings
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from responder.rulebook.file_state import FileStates
     from responder.rulebook.lint import LintResult
     from responder.rulebook.rule_files import RuleReferences
+    from responder.store.database import Database
 
 #: Time after which a child process that reads rule files is killed. 10,000 rules take 2 s.
 READ_SECONDS = 60.0
@@ -63,8 +66,8 @@ def examine_rules(folder: str, runbooks: str, *, confined: bool = False) -> Lint
     return examine(Path(folder), around, clock.now().date(), repository_of(Path(folder)) if confined else None)
 
 
-def rule_references(runbooks: str, *, confined: bool = False) -> RuleReferences:
-    """Return the references that rule files may use: probes, channels, and the runbooks of a folder."""
+def rule_references(runbooks: str | Mapping[str, tuple[str, ...]], *, confined: bool = False) -> RuleReferences:
+    """Return the references that rule files may use: probes, channels, and runbooks of a folder or by their anchors."""
     from responder.diagnose.probes import PROBES
     from responder.notify.delivery.route import named_by_rules, pagers
     from responder.rulebook.rule_files import RuleReferences
@@ -73,7 +76,9 @@ def rule_references(runbooks: str, *, confined: bool = False) -> RuleReferences:
 
     return RuleReferences(
         probe_kinds=PROBES,
-        runbooks=read_catalogue(Path(runbooks), repository_of(Path(runbooks)) if confined else None),
+        runbooks=read_catalogue(Path(runbooks), repository_of(Path(runbooks)) if confined else None)
+        if isinstance(runbooks, str)
+        else {file: frozenset(anchors) for file, anchors in runbooks.items()},
         channels=named_by_rules(),
         pagers=named_by_rules() & pagers({}),
         parse=parse,
@@ -107,13 +112,55 @@ def context(settings: Settings, book: RuleBook, notified: dict[str, Channel]) ->
 def loaded(settings: Settings, notified: dict[str, Channel]) -> LoadedRules:
     """Load the rules. Raises InvalidRules with every problem at once, and OSError for unreadable files."""
     from responder.engine.workers.rule_reloader import LoadedRules
+    from responder.rulebook.load import revision_of, text_of
+    from responder.runbooks.catalogue import read as read_catalogue
 
     states = rule_files(settings)
-    return LoadedRules(context(settings, load_rules(settings.rules, settings.runbooks), notified), states)
+    book = load_rules(settings.rules, settings.runbooks)
+    files = text_of(settings.rules)
+    if revision_of(files) != book.revision:
+        raise OSError("the rule files changed while they were read")
+    anchors = {file: tuple(sorted(each)) for file, each in read_catalogue(Path(settings.runbooks)).items()}
+    text = RuleText(revision=book.revision, files=files, runbooks=anchors)
+    return LoadedRules(context(settings, book, notified), states, text)
 
 
-def reread(settings: Settings, seconds: float = READ_SECONDS) -> RuleBook:
-    """The rule book of files that changed. Raises InvalidRules, and OSError where reading them crashes or hangs.
+def last_valid(settings: Settings, database: Database, notified: dict[str, Channel]) -> DecisionContext | None:
+    """Load the rules of the last valid revision; None if the database has none that is valid. Raises StoreError."""
+    from responder.rulebook.load import checked, gather_text
+    from responder.store.maintenance import kept_rules
+
+    text = kept_rules.last(database)
+    if text is None:
+        return None
+    try:
+        book = checked(gather_text("rules", text.files), rule_references(text.runbooks))
+    except InvalidRules:  # written for another version of responder
+        return None
+    return context(settings, book, notified)
+
+
+def loaded_in_place_of(
+    error: InvalidRules | OSError, settings: Settings, notified: dict[str, Channel]
+) -> LoadedRules | None:
+    """Load what a start with invalid rule files continues with; None if the database has no valid revision."""
+    from responder.engine.workers.rule_reloader import LoadedRules, problems_of
+    from responder.store.database import Database, StoreError
+
+    states = rule_files(settings)
+    try:
+        database = Database(settings.database_url.reveal(), create=False)
+        try:
+            found = last_valid(settings, database, notified)
+        finally:
+            database.close()
+    except StoreError:
+        return None
+    return LoadedRules(found, states, problems=problems_of(error)) if found else None
+
+
+def reread(settings: Settings, notified: dict[str, Channel], seconds: float = READ_SECONDS) -> LoadedRules:
+    """Load the rules of files that changed. Raises InvalidRules, and OSError where reading them crashes or hangs.
 
     A child process reads the files first: only files that it read within ``seconds`` are read in this process.
     """
@@ -129,7 +176,7 @@ def reread(settings: Settings, seconds: float = READ_SECONDS) -> RuleBook:
         raise OSError(f"the process that reads the rule files ended with status {done.returncode}")
     if rule_files(settings) != states:
         raise OSError("the rule files changed while they were read")
-    return load_rules(settings.rules, settings.runbooks)
+    return loaded(settings, notified)
 
 
 def try_rules(folder: str, runbooks: str) -> None:

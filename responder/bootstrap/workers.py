@@ -16,11 +16,11 @@ from flask import Flask
 
 from responder import bootstrap
 from responder.counters import COUNTERS
-from responder.engine.effects.context import DecisionContext
 from responder.engine.jobs import (
     fallback,
     flood,
     heartbeat,
+    invalid_rules,
     outbound_heartbeat,
     paging_windows,
     recheck,
@@ -44,6 +44,7 @@ from responder.outgoing import (
 from responder.settings import Settings
 from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import Inbox
+from responder.store.maintenance import kept_rules
 from responder.web import health, not_found, webhook
 from responder.web.app import create_app
 from responder.web.auth import guard
@@ -176,6 +177,7 @@ def worker(
         metrics=metrics,
         alive=alive,
         failing=failures.reason,
+        note=lambda: engine.rules.state.note if engine else "",
     )
     takes_webhooks = settings.role != "engine"
     outside = not_found.OutsideRecorder(inbox, clock, not_found.LogThrottle(clock)) if takes_webhooks else None
@@ -208,6 +210,7 @@ def _in_force(rules: RuleReloader) -> RulesInfo:
         revision=state.revision,
         since=state.since,
         refused=state.refused,
+        kept=state.kept,
         heartbeats=notified.book.heartbeats,
         severities=tuple(notified.book.severities),
         channels=tuple(notified.channels),
@@ -225,9 +228,11 @@ def _engine(
     notified = dict(first.context.channels)
     rules = RuleReloader(
         first,
-        lambda: bootstrap.context(settings, bootstrap.reread(settings), notified),
+        lambda: bootstrap.reread(settings, notified),
         lambda: bootstrap.rule_files(settings),
         clock,
+        keep=lambda text: kept_rules.keep(database, text, clock.now()),
+        last_valid=lambda: bootstrap.last_valid(settings, database, notified),
     )
     engine = Engine(
         database=database,
@@ -237,7 +242,7 @@ def _engine(
         clock=clock,
         chance=random.SystemRandom().random,
         on_fatal=on_fatal,
-        jobs=lambda writer: jobs(settings, database, writer, rules.context, clock, lambda: engine.alive),
+        jobs=lambda writer: jobs(settings, database, writer, rules, clock, lambda: engine.alive),
         failures=failures,
         instance=os.uname().nodename,
     )
@@ -248,12 +253,12 @@ def jobs(
     settings: Settings,
     database: Database,
     writer: IncidentWriter,
-    decisions: Callable[[], DecisionContext],
+    rules: RuleReloader,
     clock: Clock,
     alive: Callable[[], bool] = lambda: True,
 ) -> dict[str, Job]:
     """Return the scheduled jobs of the engine by name. Each run is made by one process of all."""
-    grace = timedelta(seconds=settings.reconcile_grace)
+    grace, decisions = timedelta(seconds=settings.reconcile_grace), rules.context
     asking = AlertmanagerClient(bootstrap.outgoing(settings, clock), clock)
     ways = fallback.FallbackJob(database, writer, decisions, clock, settings.fallback_seconds)
     work: dict[str, tuple[timedelta, Callable[[], None]]] = {
@@ -270,6 +275,8 @@ def jobs(
     }
     refused = refused_payloads.RefusedPayloads(database, writer, decisions, clock)
     work["refused"] = (refused_payloads.EVERY, refused.run)
+    invalid = invalid_rules.InvalidRulesJob(database, writer, decisions, clock, lambda: rules.state)
+    work["rules"] = (invalid_rules.EVERY, invalid.run)
     if settings.alertmanager_url:
         compare = reconcile.ReconcileJob(database, writer, decisions, clock, asking, settings.alertmanager_url, grace)
         work["reconcile"] = (timedelta(seconds=settings.reconcile_every), compare.run)

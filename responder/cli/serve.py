@@ -29,6 +29,8 @@ _ADVICE = (
     "check that PostgreSQL is running and accepts connections from this host, and check user, password and database "
     "name in RESPONDER_DATABASE_URL (or in the file named by RESPONDER_DATABASE_URL_FILE)"
 )
+#: Problems of rule files in one line of the log.
+_SHOWN = 20
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
@@ -109,8 +111,11 @@ def _serve(settings: Settings, *, check: bool) -> None:
     for sentence in settings.short_credentials():
         log.warning("settings.short_token", reason=sentence)
     notified = bootstrap.channels(settings)
-    first = _rules(settings, notified)
+    first = _rules(settings, notified, check=check)
     book = first.context.book
+    if first.problems:
+        reason = "the rule files are invalid: the last valid revision, kept in the database, is in force"
+        log.error("serve.invalid_rules", reason=reason, revision=book.revision[:12], problems=first.problems[:_SHOWN])
     _say_who_is_told(notified)
     if not settings.runbook_base_url:
         log.warning(
@@ -146,12 +151,23 @@ def _serve(settings: Settings, *, check: bool) -> None:
     GunicornApp(settings, first, away, stream).run()
 
 
-def _rules(settings: Settings, notified: dict[str, Channel]) -> LoadedRules:
-    """Load the rules to start with. A file that hangs the parser ends the process after ``READ_SECONDS``."""
+def _rules(settings: Settings, notified: dict[str, Channel], *, check: bool) -> LoadedRules:
+    """Load the rules to start with. A file that hangs the parser ends the process after ``READ_SECONDS``.
+
+    If the files are invalid, the last valid revision is loaded, unless there is none or a setting forbids it.
+    """
+    from responder.model.problem import InvalidRules
+
     faulthandler.dump_traceback_later(bootstrap.READ_SECONDS, exit=True)
     try:
         return bootstrap.loaded(settings, notified)
-    except OSError as error:
+    except (InvalidRules, OSError) as error:
+        strict = check or settings.invalid_rules == "refuse"
+        kept = None if strict else bootstrap.loaded_in_place_of(error, settings, notified)
+        if kept is not None:
+            return kept
+        if isinstance(error, InvalidRules):
+            raise
         raise FatalError(str(error)) from error
     finally:
         faulthandler.cancel_dump_traceback_later()

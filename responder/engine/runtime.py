@@ -47,6 +47,8 @@ from responder.store.outbox.claims import ChannelQueue
 
 _log = structlog.get_logger()
 
+#: Pause of a loop that waits for the rules, in seconds.
+RULES_SECONDS = 0.1
 #: How long messages of an unknown channel are left to newer processes, which may know it during a rolling update.
 GRACE = timedelta(seconds=30)
 
@@ -84,12 +86,13 @@ class Engine:
             name: DeliveryWorker(database, queue, context, deliverer, clock, chance, on_free=partial(self._sent, name))
             for name, queue in channel_queues(context().channels).items()
         }
-        self._triaging = loop("triage", BatchedStep(self._triage.step, clock).step)
-        self._diagnosing = loop("diagnosis", BatchedStep(self._diagnosis.step, clock).step)
+        self._triaging = loop("triage", self._ready(BatchedStep(self._triage.step, clock).step))
+        self._diagnosing = loop("diagnosis", self._ready(BatchedStep(self._diagnosis.step, clock).step))
         self._sending = {name: loop(f"sender {name}", courier.step) for name, courier in self._couriers.items()}
         writer = IncidentWriter(database, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots)
         self._timing = [
-            loop(f"timer {name}", ScheduledJob(job, database, clock).step) for name, job in jobs(writer).items()
+            loop(f"timer {name}", self._ready(ScheduledJob(job, database, clock).step))
+            for name, job in jobs(writer).items()
         ]
         listener = database.listener(self._on_notify)
         self._hearing = [loop("listener", listener.step)] if listener else []
@@ -103,6 +106,10 @@ class Engine:
         """Start every loop."""
         for loop in self._loops():
             loop.start()
+
+    def _ready(self, step: Callable[[], float]) -> Callable[[], float]:
+        """Return a step that waits until this process has read the rule files: what decides must not use old ones."""
+        return lambda: step() if self.rules.ready else RULES_SECONDS
 
     def wake(self) -> None:
         """Wake triage: a notification was stored."""

@@ -40,11 +40,28 @@ def load(
     ``within`` is the folder that links among the files must not lead out of.
     Raises InvalidRules with every problem of every file at once.
     """
-    rule_files = gather(folder, within)
     around = RuleReferences(probe_kinds=probe_kinds, runbooks=runbooks, channels=channels, parse=parse)
+    return checked(gather(folder, within), around)
+
+
+def checked(rule_files: RuleFiles, around: RuleReferences) -> RuleBook:
+    """The rule book of files that were read. Raises InvalidRules with every problem at once."""
     if problems := required(rule_files, around):
         raise InvalidRules(problems)
     return assemble(rule_files, rule_files.revision)
+
+
+def text_of(folder: Path | str) -> dict[str, bytes]:
+    """Return the bytes of a folder's rule files by name. Raises InvalidRules for none, OSError for unreadable ones."""
+    return {path.name: read_file(path) for path in _files(Path(folder))}
+
+
+def revision_of(files: Mapping[str, bytes]) -> str:
+    """Return the hash of rule files that stands for their revision."""
+    revision = sha256()
+    for name, raw in sorted(files.items()):
+        revision.update(f"{name}\n{len(raw)}\n".encode("utf-8", "surrogateescape") + raw)
+    return revision.hexdigest()
 
 
 def gather(folder: Path | str, within: Path | None = None) -> RuleFiles:
@@ -53,19 +70,26 @@ def gather(folder: Path | str, within: Path | None = None) -> RuleFiles:
     ``within`` is the folder that links among them must not lead out of.
     """
     folder = Path(folder)
-    rule_files, revision = RuleFiles(), sha256()
+    label, files, unreadable = folder.resolve().name, dict[str, bytes](), list[Problem]()
     for path in _files(folder):
-        name = f"{folder.resolve().name}/{path.name}"
         try:
-            raw = read_file(path, within)
+            files[path.name] = read_file(path, within)
         except OSError as error:
             code = "too-big" if error.errno == EFBIG else "unreadable"
             hint = "see its permissions" if isinstance(error, PermissionError) else "put a file there, or remove it"
-            rule_files.problems.append(Problem(Position(name, 1, 1), code, str(error.strerror), hint))
-            rule_files.whole = False
-            continue
-        revision.update(f"{path.name}\n{len(raw)}\n".encode("utf-8", "surrogateescape") + raw)
-        document = read(name, raw)
+            position = Position(f"{label}/{path.name}", 1, 1)
+            unreadable.append(Problem(position, code, str(error.strerror), hint))
+    rule_files = gather_text(label, files)
+    rule_files.problems.extend(unreadable)
+    rule_files.whole = rule_files.whole and not unreadable
+    return rule_files
+
+
+def gather_text(label: str, files: Mapping[str, bytes]) -> RuleFiles:
+    """Everything rule files say, not yet checked; ``label`` is the folder's name in positions."""
+    rule_files = RuleFiles()
+    for name in sorted(files):
+        document = read(f"{label}/{name}", files[name])
         shaped = validate(document)
         rule_files.add(document, shaped)
         rule_files.problems.extend(document.problems)
@@ -73,7 +97,7 @@ def gather(folder: Path | str, within: Path | None = None) -> RuleFiles:
         refused = {problem.position for problem in document.problems}
         rule_files.problems.extend(problem for problem in shaped.problems if problem.position not in refused)
         rule_files.whole = rule_files.whole and (document.data is not None or not document.problems)
-    rule_files.revision = revision.hexdigest()
+    rule_files.revision = revision_of(files)
     return rule_files
 
 

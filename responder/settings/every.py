@@ -37,6 +37,10 @@ class Settings:
     )
     rules: str = _setting("rules", "folder of the rule files")
     runbooks: str = _setting("runbooks", "folder of the runbooks")
+    invalid_rules: str = _setting(
+        "last-valid",
+        "at a start with invalid rule files: last-valid uses the revision kept in the database, refuse exits",
+    )
     runbook_base_url: str = _setting("", "base URL of the runbooks; page links are this plus file#section")
     public_url: str = _setting("", "public URL of responder")
     webhook_token: Secret = _setting(Secret(""), "bearer token of the webhook; two, separated by a space, to rotate")

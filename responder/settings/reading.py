@@ -63,6 +63,7 @@ _READERS: Mapping[Any, Callable[[str], Any]] = {
 }
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
+    "invalid_rules": ("last-valid", "refuse"),
     "role": ("web", "engine", "all"),
     "log_format": ("text", "json", "auto"),
 }

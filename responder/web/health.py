@@ -30,7 +30,7 @@ _UNAVAILABLE = "the database is not available; the reason is in the log, and her
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthConfig:
-    """Dependencies of the routes. ``alive`` is true while every loop of this process runs.
+    """Dependencies of the routes. ``alive`` is true while every loop of this process runs; ``note`` follows an "ok".
 
     ``failing`` returns a sentence about loops of this instance that fail again and again, empty if none does.
     Only requests with credentials of ``guard`` get what PostgreSQL said, since it may name hosts.
@@ -42,6 +42,7 @@ class HealthConfig:
     metrics: StoreCollector
     alive: Callable[[], bool] = field(default=lambda: True)
     failing: Callable[[], str] = field(default=lambda: "")
+    note: Callable[[], str] = field(default=lambda: "")
 
 
 def blueprint(given: HealthConfig) -> Blueprint:
@@ -69,7 +70,7 @@ def blueprint(given: HealthConfig) -> Blueprint:
             reason = given.failing() or keeping.reason()
         except StoreError as error:
             return unavailable(error)
-        return _say(reason, 503) if reason else _say("ok")
+        return _say(reason, 503) if reason else _say("; ".join(filter(None, ("ok", given.note()))))
 
     @routes.get("/metrics")
     def metrics() -> Response:

@@ -23,11 +23,15 @@ from responder.store.outbox import backlog, claims
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulesInfo:
-    """The rules of this process: their revision, since when, and how many problems newer files have (0: none)."""
+    """The rules of this process: their revision, since when, and how many problems newer files have (0: none).
+
+    ``kept`` is true where they come from the database, since the files were invalid when the process started.
+    """
 
     revision: str
     since: datetime
     refused: int
+    kept: bool = False
     heartbeats: tuple[ExpectedHeartbeat, ...] = ()
     severities: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
@@ -158,6 +162,8 @@ def _heartbeats(connection: Connection, rules: RulesInfo) -> Iterator[Metric]:
 def _rules(rules: RulesInfo) -> Iterator[Metric]:
     text = "1, with the revision of the rules in force in the process asked."
     yield _gauge("responder_rules_info", text, {(rules.revision[:12],): 1.0}, "revision")
+    text = "1 while the revision kept in the database is in force, since the rule files are invalid, 0 otherwise."
+    yield _gauge("responder_rules_kept", text, {(): float(rules.kept)})
     text = "0 while newer rule files are refused, 1 otherwise."
     yield _gauge("responder_rules_last_reload_success", text, {(): 0.0 if rules.refused else 1.0}, across=MIN)
     text = "Since when these rules are in force."

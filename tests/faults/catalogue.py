@@ -27,6 +27,7 @@ from tests.faults.strikes import (
     kill_worker,
     lose_log,
     move_clock,
+    reload_and_kill,
     restart_postgres,
 )
 
@@ -59,6 +60,7 @@ FAULTS: dict[str, Fault] = {
     "SIGKILL of a replica": _process(longest=2.0, strike=kill_replica),
     "the log is lost": _process(longest=1.0, strike=lose_log),
     "engine threads die": _process(longest=0.5, strike=break_engine_thread),
+    "reload followed by a worker's death": _process(longest=2.0, strike=reload_and_kill),
     "PostgreSQL restarted": _database(longest=2.0, strike=restart_postgres, engine="postgres"),
     "SIGKILL of PostgreSQL": _database(longest=2.0, strike=kill_postgres, engine="postgres"),
     NEEDS_DISK: _database(longest=2.5, strike=disk_full, engine="sqlite"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import and_, select
 
+from responder.engine.effects.invalid_rules import RULE as OWN
 from responder.model.incident import AlertState
 from responder.standins.pagerduty import PagerEvent
 from responder.standins.slack import SlackMessage
@@ -17,7 +18,7 @@ from responder.store.schema.tables import UNFINISHED, diagnoses, incidents, mess
 from tests.faults.door import Acknowledged
 from tests.faults.stream import Group
 from tests.faults.timeline import Span
-from tests.faults.world import World
+from tests.faults.world import OutdatedRules, World
 
 #: A diagnosis that will still end in an update of its page; one that broke every worker is left alone.
 RUNNING = and_(UNFINISHED, diagnoses.c.attempt < ATTEMPTS)
@@ -28,7 +29,8 @@ class StoredIncident:
     """An incident as the database holds it, the latest last; ``alerts`` are fingerprints, with whether each fires.
 
     ``suppressed_by`` is a flapping one: nothing of it fires, and its resolve is held back. ``digest`` is the flood
-    whose digest announced it first, and ``alone`` is True if it was announced by itself.
+    whose digest announced it first, and ``alone`` is True if it was announced by itself. ``revision`` is that of its
+    rules.
     """
 
     id: str
@@ -38,6 +40,7 @@ class StoredIncident:
     suppressed_by: bool = False
     digest: str = ""
     alone: bool = True
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Evidence:
     pager: Sequence[PagerRecord]
     slack: Sequence[SlackMessage]
     jumped: bool = False
+    outdated: Sequence[OutdatedRules] = ()
 
 
 class Records:
@@ -108,11 +112,13 @@ class Records:
             whole = select(notifications.c.id, notifications.c.state, payloads.c.body)
             found = connection.execute(whole.join(payloads, payloads.c.notification == notifications.c.id))
             stored = {number: (state, bytes(body)) for number, state, body in found}
-            of_an_incident = ("id", "dedup_key", "open", "alerts", "resolve_reason", "digest", "channels")
-            whole_incidents = select(*(incidents.c[name] for name in of_an_incident))
+            of_an_incident = ("id", "dedup_key", "open", "alerts", "resolve_reason", "digest", "channels", "revision")
+            whole_incidents = select(*(incidents.c[name] for name in of_an_incident)).where(incidents.c.rule != OWN)
             opened = connection.execute(whole_incidents.order_by(incidents.c.notification)).all()
             of_a_message = ("id", "incident", "channel", "state", "error", "replaces")
-            wrote = connection.execute(select(*(messages.c[name] for name in of_a_message))).all()
+            own = select(incidents.c.id).where(incidents.c.rule == OWN)
+            whole_messages = select(*(messages.c[name] for name in of_a_message))
+            wrote = connection.execute(whole_messages.where(messages.c.incident.not_in(own))).all()
         with world.pagerduty.lock, world.slack.lock, world.door.lock:
             return Evidence(
                 groups=groups,
@@ -121,8 +127,8 @@ class Records:
                 spans=list(world.timeline.spans),
                 notifications=stored,
                 incidents=[
-                    StoredIncident(i, key, is_open, _alerts(data), bool(hold), digest, bool(channels))
-                    for i, key, is_open, data, hold, digest, channels in opened
+                    StoredIncident(i, key, is_open, _alerts(data), bool(hold), digest, bool(channels), rules)
+                    for i, key, is_open, data, hold, digest, channels, rules in opened
                 ],
                 messages=[
                     StoredMessage(number, incident, channel, state, error or "", origin)
@@ -134,6 +140,7 @@ class Records:
                     for each in world.pagerduty.incidents
                 ],
                 slack=list(world.slack.messages),
+                outdated=list(world.outdated),
                 jumped=any(each.clock_moved for each in world.replicas),
             )
 

@@ -78,9 +78,13 @@ class Replica:
         """SIGKILL one of its workers."""
         workers = self.workers()
         if workers:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(workers[number % len(workers)], signal.SIGKILL)
-            self._timeline.note(f"SIGKILL a worker of {self.name}")
+            self.kill_process(workers[number % len(workers)])
+
+    def kill_process(self, pid: int) -> None:
+        """SIGKILL one of its workers, unless it is gone already."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        self._timeline.note(f"SIGKILL worker {pid} of {self.name}")
 
     def close(self) -> None:
         """End it as an operator would."""

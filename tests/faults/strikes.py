@@ -6,16 +6,21 @@ import contextlib
 import time
 from collections.abc import Callable
 from random import Random
+from typing import TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from responder.rulebook.load import revision_of, text_of
 from responder.standins import butterfly
 from responder.store.database import Database, StoreError
+from responder.store.maintenance import kept_rules
+from responder.store.schema.tables import incidents
 from tests.faults.disk import full
-from tests.faults.world import World
+from tests.faults.world import OutdatedRules, World
 from tests.support.slow_clients import KINDS, SlowClients
 
 #: Takes the world, the duration in seconds, and a random generator for other choices.
+Found = TypeVar("Found")
 Strike = Callable[[World, float, Random], None]
 
 #: Connections of each kind of slow client, more than all threads of a replica.
@@ -120,6 +125,58 @@ def hang_probes(world: World, seconds: float, _dice: Random) -> None:
     for service in butterfly.SERVICES:
         world.butterfly.set(service, butterfly.up())
     world.timeline.note("probes are answered again")
+
+
+def reload_and_kill(world: World, seconds: float, _dice: Random) -> None:
+    """Change the rules, break them, and replace every worker while they are broken; mend them at the end."""
+    file = world.rules / "all.yaml"
+    before = text_of(world.rules)
+    valid = before[file.name] + b"# changed\n"
+    wanted = revision_of({file.name: valid})
+    database = Database(world.database_url)
+    try:
+        file.write_bytes(valid)
+        if not _eventually(lambda: kept_rules.last(database), lambda text: text.revision == wanted):
+            world.timeline.note("the changed rules were not kept")
+            return
+        world.timeline.note("the rules are broken, and every worker is replaced")
+        file.write_bytes(b"rules: [")
+        for number in range(2):
+            old = [(replica, pid) for replica in world.replicas for pid in sorted(replica.workers())[:1]]
+            with world.timeline.unreachable("workers read the rules") if number else contextlib.nullcontext():
+                for replica, pid in old:
+                    replica.kill_process(pid)
+                time.sleep(_REPLACED_SECONDS)
+        _eventually(lambda: _outdate(world, database, revision_of(before)), bool)
+        time.sleep(seconds)
+    finally:
+        file.write_bytes(valid)
+        database.close()
+
+
+#: Time in which a killed worker is replaced and has read the rules, in seconds.
+_REPLACED_SECONDS = 3.0
+_KEPT_SECONDS = 15.0
+
+
+def _outdate(world: World, database: Database, revision: str) -> bool:
+    """From now on nothing may be decided by a revision."""
+    with database.read() as connection:
+        known = frozenset(connection.execute(select(incidents.c.id)).scalars())
+    world.outdated.append(OutdatedRules(revision, known))
+    return True
+
+
+def _eventually(read: Callable[[], Found | None], right: Callable[[Found], bool]) -> bool:
+    """True once something is read that is right, False if that takes too long."""
+    until = time.monotonic() + _KEPT_SECONDS
+    while time.monotonic() < until:
+        with contextlib.suppress(StoreError):
+            found = read()
+            if found is not None and right(found):
+                return True
+        time.sleep(0.1)
+    return False
 
 
 def half_requests(world: World, seconds: float, _dice: Random) -> None:

@@ -120,6 +120,14 @@ def _has_its_incident(evidence: Evidence) -> Iterator[str]:
                 yield f"{name}: in no incident of its group"
 
 
+def _rules_in_force(evidence: Evidence) -> Iterator[str]:
+    """No incident was decided by rules that had been replaced before, whichever process decided it."""
+    for outdated in evidence.outdated:
+        for each in evidence.incidents:
+            if each.revision == outdated.revision and each.id not in outdated.incidents:
+                yield f"{each.id}: decided by revision {outdated.revision[:12]}, which was replaced before"
+
+
 def _once(evidence: Evidence) -> Iterator[str]:
     """No incident is open twice, nor opened more often than the group fired; each belongs to a group.
 
@@ -231,6 +239,7 @@ CHECKS: dict[str, Check] = {
     "acknowledged": _acknowledged,
     "nothing acknowledged is lost": _kept,
     "every alert has its incident": _has_its_incident,
+    "decided by the rules in force": _rules_in_force,
     "none is open twice": _once,
     "resolved and firing as the stream is": _right_in_the_end,
     "posted to Slack": _told_in_slack,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,14 @@ _SETTINGS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class OutdatedRules:
+    """A revision that must not decide any more, and the incidents that were there by then."""
+
+    revision: str
+    incidents: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """All running processes, and targets of faults. ``disk`` holds SQLite's file, if it is a disk of its own.
@@ -42,6 +51,7 @@ class World:
 
     timeline: Timeline
     database_url: str
+    rules: Path
     disk: Path | None
     postgres: Postgres | None
     replicas: Sequence[Replica]
@@ -50,6 +60,7 @@ class World:
     pagerduty: PagerDutyStandIn
     slack: SlackStandIn
     butterfly: ButterflyStandIn
+    outdated: list[OutdatedRules] = field(default_factory=list)
 
 
 @contextlib.contextmanager
@@ -64,7 +75,8 @@ def world(folder: Path, timeline: Timeline, *, engine: str, rules: Path = RULES)
         server = stack.enter_context(postgres()) if engine == "postgres" else None
         disk = folder / "disk"
         has_disk = stack.enter_context(small_disk(disk))
-        around = stack.enter_context(stage(folder, rules=rules, runbooks=RUNBOOKS, on_event=on_event))
+        own_rules = shutil.copytree(rules, folder / "rules")
+        around = stack.enter_context(stage(folder, rules=own_rules, runbooks=RUNBOOKS, on_event=on_event))
         database_url = server.create("responder") if server else f"sqlite:///{disk / 'responder.db'}"
         settings = {**around.settings, "RESPONDER_DATABASE_URL": database_url, **_SETTINGS}
         servers = [_replica(f"replica-{n}", settings, folder, timeline) for n in range(2 if server else 1)]
@@ -84,6 +96,7 @@ def world(folder: Path, timeline: Timeline, *, engine: str, rules: Path = RULES)
         yield World(
             timeline=timeline,
             database_url=database_url,
+            rules=own_rules,
             disk=disk if has_disk else None,
             postgres=server,
             replicas=servers,

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from responder.standins import loopback
 from responder.standins.processes import Program
 from responder.standins.stage import Stage
 from tests.real.conftest import example, until
+from tests.real.test_serve import serve
 from tests.real.test_sigkill import children, rows
 
 pytestmark = pytest.mark.real
@@ -85,3 +87,43 @@ def test_a_worker_that_starts_late_reads_the_rules_of_today(stage: Stage) -> Non
         os.kill(children(program.process.pid)[0], signal.SIGKILL)
         until(lambda: program.said(200).count("rules.reloaded") == 2)
         assert told(stage, 1)[0] == "nobody-knows"
+
+
+BREAKS = ("id: nobody-knows", "identity: nobody-knows")
+
+
+def test_a_worker_replaced_while_the_rules_are_broken_uses_the_last_valid_ones(stage: Stage) -> None:
+    """A reload, then a mistake, then the death of a worker: the new one decides by the rules before the mistake."""
+    folder = stage.folder / "rules"
+    shutil.copytree(stage.settings["RESPONDER_RULES"], folder)
+    with stage.serve(rules=str(folder), workers="1") as program:
+        edit(folder, "id: unknown", "id: nobody-knows")
+        until(lambda: "rules.reloaded" in program.said(200))
+        rule, revision = told(stage, 1)
+        edit(folder, *BREAKS)
+        until(lambda: "rules.refused" in program.said(200))
+        os.kill(children(program.process.pid)[0], signal.SIGKILL)
+        until(lambda: '"kept_in_database": true' in program.said(200))
+        assert told(stage, 2) == (rule, revision) == ("nobody-knows", revision)
+        assert loopback.get(f"{stage.url}/readyz", 5).body == (
+            b"ok; the rule files are invalid (3 problems): the last valid revision, kept in the database, is in force\n"
+        )
+        assert b"responder_rules_kept 1.0" in loopback.get(f"{stage.url}/metrics", 5).body
+        until(lambda: any("earlier revision of its rules" in str(each) for each in stage.slack.messages))
+
+
+def test_a_restart_with_broken_rules_uses_the_last_valid_ones(stage: Stage) -> None:
+    """A machine that restarts at night pages by the rules of before; a check and the strict setting still refuse."""
+    folder = stage.folder / "rules"
+    shutil.copytree(stage.settings["RESPONDER_RULES"], folder)
+    edit(folder, "id: unknown", "id: nobody-knows")
+    with stage.serve(rules=str(folder)):
+        until(lambda: rows(stage.database, "SELECT count(*) FROM kept_rules") == [(1,)])
+        expected = told(stage, 1)
+    edit(folder, *BREAKS)
+    with stage.serve(rules=str(folder)) as program:
+        assert told(stage, 2) == expected
+        assert "serve.invalid_rules" in program.said(200)
+    for ended in (serve(stage, "--check", rules=str(folder)), serve(stage, rules=str(folder), invalid_rules="refuse")):
+        assert ended.returncode == 1
+        assert "99-unknown.yaml" in ended.stderr

@@ -12,16 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from responder.engine.effects.context import DecisionContext, History
-from responder.engine.effects.page import incident_id, messages_for
+from responder.engine.effects.own_incident import mildest, one_reader, opened
 from responder.engine.effects.without_notification import paged
-from responder.model.content import NO_FACTS, IncidentContent
+from responder.model.content import IncidentContent
 from responder.model.delivery import Effects
 from responder.model.finding import Conclusion
-from responder.model.incident import Incident
-from responder.model.report import MessageKind
 from responder.model.text import number_of, sanitize_line
-from responder.notify.delivery.route import last_resort, readable
-from responder.notify.report.content import bare
 from responder.store.inbox.refusals import OUTSIDE, Refusals
 
 #: The rule of these incidents.
@@ -96,40 +92,16 @@ def _follow(
 
 def _opened(key: str, found: Refusals, until: datetime, context: DecisionContext, now: datetime) -> Effects:
     outside = found.status in OUTSIDE
-    mildest = max(context.book.severities.values(), key=lambda severity: severity.priority)
-    severity = mildest if outside else context.worst
-    read = context.configured(readable(context.channels)[:1]) or context.configured(last_resort(context.channels))
-    to = tuple(read) if outside else tuple(context.all_channels)
-    incident = Incident(
-        id=incident_id(key, int(now.timestamp())),
-        dedup_key=key,
-        group_key="",
-        cluster="",
-        open=True,
-        severity=severity.name,
-        rule=RULE,
-        service="",
-        title=f"[{severity.name}] responder refuses {_what(found)}",
-        runbook="",
-        reason=_summary(found),
-        channels=tuple(channel.name for channel in to),
-        opened_at=now,
-        changed_at=now,
-        resolved_at=None,
-        notification=0,
-        revision=context.book.revision,
-        alerts={},
-        resolve_reason=f"nothing was refused for {int((until - found.last_at).total_seconds() // 60)} minutes",
-        resolve_at=until,
-        review_at=until,
+    severity, to = (mildest(context), one_reader(context)) if outside else (context.worst, tuple(context.all_channels))
+    quiet_period = f"nothing was refused for {int((until - found.last_at).total_seconds() // 60)} minutes"
+    effects = opened(
+        key, RULE, f"refuses {_what(found)}", _summary(found), quiet_period, until, severity, to, context, now
     )
-    messages = messages_for(incident.id, key, MessageKind.START, NO_FACTS, to, priority=severity.priority, due_at=now)
-    content = _content(incident, found, context)
-    return Effects(outcome=incident.reason, incident=incident, content=content, messages=messages)
+    return replace(effects, content=_content(effects.content, found)) if effects.content else effects
 
 
-def _content(incident: Incident, found: Refusals, context: DecisionContext) -> IncidentContent:
-    content, outside = bare(incident, context.book), found.status in OUTSIDE
+def _content(content: IncidentContent, found: Refusals) -> IncidentContent:
+    outside = found.status in OUTSIDE
     step = "Read `responder rejects list` and `responder rejects show N`; look the alerts up in Alertmanager."
     if outside:
         step = "Compare the address and the token in the sender's configuration with responder's."
@@ -137,7 +109,7 @@ def _content(incident: Incident, found: Refusals, context: DecisionContext) -> I
         content.decision,
         pages=not outside,
         alertname=sanitize_line(found.alert, 80),
-        impact=f"alerts are not delivered: {incident.reason}",
+        impact=f"alerts are not delivered: {_summary(found)}",
         first_step=f"{step} Alertmanager repeats a refused notification every group_interval while its alerts fire.",
     )
     return replace(content, decision=decision, conclusion=Conclusion(unknown="which alerts fire: no probe was run"))

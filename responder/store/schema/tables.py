@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 #: The migration that this version needs; a database at it is not checked further.
-HEAD = "0006"
+HEAD = "0007"
 
 metadata = MetaData()
 
@@ -250,4 +250,14 @@ channel_states = Table(
     Column("failing_since", Float),
     Column("accepted_at", Float),
     Column("failed_at", Float),
+)
+
+# The last valid revision of the rules: one row.
+kept_rules = Table(
+    "kept_rules",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("revision", Text, nullable=False),
+    Column("kept_at", Float, nullable=False),
+    Column("content", LargeBinary, nullable=False),
 )

@@ -14,6 +14,7 @@ from tests.faults.evidence import Evidence, PagerRecord, StoredIncident, StoredM
 from tests.faults.stream import BUDGETS, Alert, Episode, Group
 from tests.faults.timeline import Span, reachable_seconds
 from tests.faults.verdict import MOST_SINGLE, dedup_key, judge, key_of_digest
+from tests.faults.world import OutdatedRules
 
 NAME, PRINT, STARTED = "9-0-0", "fingerprint", 1000.0
 
@@ -67,6 +68,13 @@ def test_a_run_without_fault_is_judged_well() -> None:
 GROUP = a_group()
 KEY = dedup_key(GROUP)
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "decided by outdated rules": (
+        {
+            "incidents": [StoredIncident("INC-1", KEY, True, {PRINT: True}, revision="old")],
+            "outdated": [OutdatedRules("old", frozenset())],
+        },
+        "decided by revision old, which was replaced before",
+    ),
     "never delivered": ({"kept": []}, "firing was never acknowledged"),
     "lost": ({"notifications": {}}, "acknowledged and is lost"),
     "undecided": ({"notifications": {1: ("new", b"{}")}}, "acknowledged and is new"),
