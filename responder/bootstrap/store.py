@@ -60,10 +60,11 @@ def prepare_store_aside(settings: Settings) -> None:
     from multiprocessing import get_context
 
     from responder.store.database import Database
-    from responder.store.schema.migrate import is_newest
+    from responder.store.schema.migrate import is_newest, refuse_unusable
 
     database = Database(settings.database_url.reveal())
     try:
+        refuse_unusable(database)
         if is_newest(database):
             return
     finally:

@@ -26,6 +26,9 @@ BUSY_SECONDS = 5.0
 
 #: SQLITE_CORRUPT and SQLITE_NOTADB, in SQLite's own words.
 _DAMAGE = ("malformed", "file is not a database")
+_INSUFFICIENT_PRIVILEGE = "42501"
+#: Advice for missing rights.
+RIGHTS = "the role in RESPONDER_DATABASE_URL has to own responder's tables and may create tables in its schema"
 _RESTORE = "stop responder and restore a backup (guide, Backup and restore)"
 
 
@@ -144,6 +147,16 @@ class Database:
         with self._named():
             self._kind.back_up(target, env, seconds)
 
+    def refuse_pooler(self) -> None:
+        """Raise StoreError if a pooler in transaction mode is between this process and PostgreSQL."""
+        with self._named():
+            self._kind.refuse_pooler()
+
+    def pooler_room(self, workers: int) -> tuple[int, int] | None:
+        """Return the connections that a pooler gives now and those that ``workers`` hold; None without a pooler."""
+        with self._named():
+            return self._kind.pooler_room(workers)
+
     def verify_files(self) -> None:
         """Raise StoreError if a file of SQLite was deleted or replaced; open the database again once that is safe."""
         with self._named():
@@ -188,7 +201,9 @@ class Database:
             raise StoreError("shutting down" if self._closed else self._refused)
         try:
             yield
-        except (IntegrityError, ProgrammingError):
+        except (IntegrityError, ProgrammingError) as error:
+            if getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
+                raise StoreError(f"database: {first_line(error.orig)}; {RIGHTS}") from error
             raise
         except NoneFree:
             raise StoreError("database: no free connection in the pool") from None

@@ -84,7 +84,7 @@ def database(patient: DoctorContext) -> tuple[Result, ...]:
         if not opened.exists():
             what = f"{opened.name} does not exist yet"
             return (skipped("database", what, "`responder serve` creates it at its first start"),)
-        return tuple(_examined(opened))
+        return (*_examined(opened), *_pooler(opened.pooler_room(patient.settings.workers), patient.settings.workers))
     except StoreError as error:
         return (
             bad(
@@ -99,9 +99,10 @@ def _examined(opened: Database) -> list[Result]:
     from sqlalchemy import text
 
     from responder.store.maintenance import disk
-    from responder.store.schema.migrate import refuse_foreign_tables, revision
+    from responder.store.schema.migrate import refuse_foreign_tables, refuse_unusable, revision
     from responder.store.schema.tables import HEAD
 
+    refuse_unusable(opened)
     opened.check()
     with opened.read() as connection:
         schema = revision(connection)
@@ -131,6 +132,15 @@ def _examined(opened: Database) -> list[Result]:
             )
         )
     return results
+
+
+def _pooler(room: tuple[int, int] | None, workers: int) -> tuple[Result, ...]:
+    """A warning if a pooler in session mode has fewer connections than the workers keep."""
+    if room is None or room[0] >= room[1]:
+        return ()
+    what = f"the pooler gives {room[0]} connections now, and {workers} workers keep up to {room[1]}"
+    change = "raise its default_pool_size and max_db_connections (connections of a running responder count, too)"
+    return (warn("database", what, change),)
 
 
 def _readable_files(file: Path) -> list[Result]:

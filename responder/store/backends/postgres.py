@@ -14,6 +14,8 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from responder.store.backends import notifications
 from responder.store.backends.errors import DatabaseUnavailable, StoreError, first_line
 
+#: Connections that each worker process keeps; its listener has one more.
+POOL_SIZE = 10
 #: Timeout for each host of the URL.
 CONNECT_SECONDS = 3
 #: Extra time of the client over the server's own timeout, so that a live server reports it itself.
@@ -77,7 +79,8 @@ class Postgres:
         engine = create_engine(
             "postgresql+psycopg://",
             pool_pre_ping=True,
-            pool_size=10,
+            isolation_level="READ COMMITTED",  # whatever the database or the role has as its default
+            pool_size=POOL_SIZE,
             max_overflow=20,
             pool_timeout=self._patience,
             use_native_hstore=False,
@@ -104,6 +107,8 @@ class Postgres:
         try:
             connection = DeadlineConnection.connect(**self._parameters, **more)
         except OperationalError as error:
+            if "unsupported startup parameter" in str(error):
+                raise StoreError(_REFUSES_OPTIONS) from error
             raise DatabaseUnavailable(f"database: {first_line(error)}") from error
         connection.adapters.register_dumper(str, NulStrippingDumper)
         connection.timing = self._patience + _SLACK_SECONDS
@@ -176,6 +181,45 @@ class Postgres:
             connection.execute(select(func.pg_advisory_xact_lock(_number("migrate"))))
             yield connection
 
+    def refuse_pooler(self) -> None:
+        """Raise StoreError for a pooler that gives the connections of a session to others between transactions.
+
+        A pooler invents the process id of the server that it announces. In transaction mode a second client gets the
+        server that the first one has just used.
+        """
+        from psycopg import Error
+
+        with contextlib.ExitStack() as opened:
+            first = opened.enter_context(contextlib.closing(self.connect(autocommit=True)))
+            try:
+                before = _backend(first)
+                if before == first.info.backend_pid:
+                    return
+                second = opened.enter_context(contextlib.closing(self.connect()))
+                shared = _backend(second) == before or _backend(first) != before
+            except DatabaseUnavailable:
+                return  # a pooler in session mode that has no second connection now
+            except Error as error:
+                if "statement pooling" not in str(error):
+                    raise
+                shared = True
+            if shared:
+                raise StoreError(_TRANSACTION_MODE)
+
+    def pooler_room(self, workers: int) -> tuple[int, int] | None:
+        """Return the connections that a pooler gives now and those that ``workers`` hold; None without a pooler."""
+        from psycopg import Error
+
+        wanted, found = workers * (POOL_SIZE + 1), 0
+        self.writers.dispose()  # connections of this process would count as missing
+        with contextlib.ExitStack() as opened, contextlib.suppress(DatabaseUnavailable, Error):
+            while found < wanted:
+                connection = opened.enter_context(contextlib.closing(self.connect(autocommit=True)))
+                if _backend(connection) == connection.info.backend_pid:
+                    return None
+                found += 1
+        return found, wanted
+
     def verify(self) -> None:
         """Nothing: the files are the server's."""
 
@@ -203,6 +247,19 @@ class Postgres:
 
 
 _READ_ONLY = "25006"
+_TRANSACTION_MODE = (
+    "the database URL leads to a pooler in transaction mode (PgBouncer?), in which locks and LISTEN of a session are "
+    "lost: connect to PostgreSQL directly, or set pool_mode = session"
+)
+_REFUSES_OPTIONS = (
+    "the database URL leads to PgBouncer, which refuses the startup parameter 'options': connect to PostgreSQL "
+    "directly, or set pool_mode = session and ignore_startup_parameters = options"
+)
+
+
+def _backend(connection: Any) -> int:
+    """Return the process id of the server that executes this statement."""
+    return int(connection.execute("SELECT pg_backend_pid()").fetchone()[0])
 
 
 def _errors() -> tuple[type[Exception], ...]:

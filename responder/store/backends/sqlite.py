@@ -217,6 +217,12 @@ class Sqlite:
             if verdict != "ok":
                 raise StoreError(f"the copy of {self.file} is damaged, so the database may be damaged too: {verdict}")
 
+    def refuse_pooler(self) -> None:
+        """Do nothing: there is no server."""
+
+    def pooler_room(self, _workers: int) -> None:
+        """Return None: there is no server."""
+
     def verify(self) -> None:
         """Raise StoreError unless the files are the ones opened; open them if no process uses other ones."""
         with self._files.using():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from responder.store.database import Database, StoreError
+from responder.store.database import RIGHTS, Database, StoreError
 from responder.store.schema.tables import HEAD, metadata
 
 #: Names that earlier migrations create before a later one renames or drops them.
@@ -16,6 +16,7 @@ _ELSEWHERE = "set RESPONDER_DATABASE_URL as for the service; `responder serve` c
 
 def migrate(database: Database) -> None:
     """Run missing migrations. Raises StoreError for database errors. Safe to call at every start, by every process."""
+    refuse_unusable(database)
     if is_newest(database):
         return
     with database.migrating() as connection:
@@ -24,6 +25,22 @@ def migrate(database: Database) -> None:
             refuse_foreign_tables(connection, database.name)
         if found != HEAD:
             _upgrade(connection, database.name, found)
+
+
+def refuse_unusable(database: Database) -> None:
+    """Raise StoreError for what shows only after connecting: a pooler in transaction mode, or missing rights."""
+    database.refuse_pooler()
+    if database.is_sqlite:
+        return
+    lacking = text(
+        "SELECT t || ' (' || p || ')' FROM unnest(CAST(:tables AS text[])) t, unnest(CAST(:rights AS text[])) p "
+        "WHERE to_regclass(t) IS NOT NULL AND NOT has_table_privilege(to_regclass(t)::oid, p)"
+    )
+    with database.read() as connection:
+        given = {"tables": sorted(metadata.tables), "rights": ["SELECT", "INSERT", "UPDATE", "DELETE"]}
+        missing = connection.execute(lacking, given).scalars().all()
+    if missing:
+        raise StoreError(f"database: no right to {missing[0]} and {len(missing) - 1} others; {RIGHTS}")
 
 
 def is_newest(database: Database) -> bool:
