@@ -23,27 +23,40 @@ TEXT_LIMIT = 3900
 
 Block = dict[str, Any]
 
+#: Marks that Slack formats by: those next to a word at its beginning, or at its end.
+_MARKS = re.compile(r"(?<![A-Za-z0-9])([*_~]+)(?=\S)|(?<=\S)([*_~]+)(?![A-Za-z0-9])")
+_ALIKE = str.maketrans("*_~", "\N{ASTERISK OPERATOR}\N{MODIFIER LETTER LOW MACRON}\N{TILDE OPERATOR}")
 _HALF_ENTITY = re.compile(r"&[a-z]{0,3}$")
 
 
 def said(text: str, limit: int = 1000) -> str:
     """``text`` on one line, harmless in mrkdwn, at most ``limit`` characters after escaping.
 
-    Slack knows three escapes, and with ``<`` gone neither mentions nor links can be written. Backticks have no escape
-    and become apostrophes: a fence in a label would swallow the lines after it.
+    Slack knows three escapes, and with ``<`` gone neither mentions nor links can be written. Other marks have no
+    escape: backticks become apostrophes (a fence in a label would swallow the lines after it), marks of bold, italic
+    and strike-through become characters that look alike, and a ``>`` that would begin a quotation is dropped.
     """
-    return _cut(_escaped(one_line(text[: 2 * limit]).replace("`", "'")), limit)
+    return _cut(escaped(_MARKS.sub(_look_alike, _plain(text, limit)).lstrip("> ")), limit)
+
+
+def said_in_ascii(text: str, limit: int = 1000) -> str:
+    """``said`` for the minimal form, in which nothing is verbatim: spaces keep marks and addresses from taking effect.
+
+    Characters that look like the marks are not ASCII. Slack links each address in the text of a message by itself.
+    """
+    plain = _MARKS.sub(lambda mark: f" {mark[2]}" if mark[2] else f"{mark[1]} ", _plain(text, limit))
+    return _cut(escaped(plain.lstrip("> ").replace("://", ": //")), limit)
 
 
 def code(text: str, limit: int = 1000) -> str:
-    """``text`` as a code span."""
-    inner = said(text, limit - 2)
+    """``text`` as a code span, in which no mark formats."""
+    inner = _cut(escaped(_plain(text, limit)), limit - 2)
     return f"`{inner}`" if inner else ""
 
 
 def fenced(text: str, limit: int = 2000) -> str:
     """``text`` of several lines as a code block."""
-    inner = _cut(_escaped(clean(text[: 2 * limit]).replace("`", "'")), limit - 8).strip("\n")
+    inner = _cut(escaped(clean(text[: 2 * limit]).replace("`", "'")), limit - 8).strip("\n")
     return f"```\n{inner}\n```" if inner.strip() else ""
 
 
@@ -51,7 +64,7 @@ def link(target: Link, limit: int = 100) -> str:
     """``target`` as a link, or as its text alone where the address may not be one."""
     text = said(target.text, limit).replace("|", "/")
     url = safe_url(target.href)
-    return f"<{_escaped(url)}|{text}>" if url and text else text
+    return f"<{escaped(url)}|{text}>" if url and text else text
 
 
 def header(text: str) -> Block:
@@ -112,7 +125,16 @@ def _mrkdwn(text: str) -> dict[str, Any]:
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
-def _escaped(text: str) -> str:
+def _look_alike(marks: re.Match[str]) -> str:
+    return marks[0].translate(_ALIKE)
+
+
+def _plain(text: str, limit: int) -> str:
+    return one_line(text[: 2 * limit]).replace("`", "'")
+
+
+def escaped(text: str) -> str:
+    """``text`` with the three characters that Slack escapes."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -14,7 +14,8 @@ from responder.model.rule import Link
 from responder.notify.rate_limit import per_minute
 from responder.notify.render import slack_blocks
 from responder.notify.render.response import ascii_only, within
-from responder.notify.render.slack_blocks import Block, code, fenced, link, said
+from responder.notify.render.slack_blocks import Block, code, fenced, link, said, said_in_ascii
+from responder.notify.report.links import safe_url
 
 SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Verdict.OK: "✅"}
 WARNING = "⚠️"
@@ -98,13 +99,14 @@ def details(report: Report) -> RenderedMessage:
 def minimal_text(report: Report, group: str = "") -> str:
     """The minimal form: one short text without any character outside ASCII. A fallback page mentions ``group``."""
     called = mention(group) if report.kind is MessageKind.FALLBACK and report.pages else ""
-    where = (report.runbook.href or report.runbook.text.removeprefix("Runbook: ")) if report.runbook else ""
-    runbook = f"Runbook: {where}" if where else ""
+    href = safe_url(report.runbook.href) if report.runbook else ""
+    address = f"Runbook: <{slack_blocks.escaped(ascii_only(href))}>" if href else ""
+    runbook = f"Runbook: {report.runbook.text.removeprefix('Runbook: ')}" if report.runbook and not href else ""
     headline = _headline(report).partition(" ")[2]  # without its sign
     because = f"Fallback: {report.fallback_reason}" if report.fallback_reason else ""
     clock = f"Respond: {report.clock}" if report.clock and report.kind is not MessageKind.RESOLUTION else ""
     rows = (headline, because, report.update or report.what, f"Impact: {report.impact}", clock, runbook)
-    return "\n".join(filter(None, (called, *(said(ascii_only(row), 600) for row in rows if row))))
+    return "\n".join(filter(None, (called, *(said_in_ascii(ascii_only(row), 600) for row in rows if row), address)))
 
 
 def _start(report: Report) -> RenderedMessage:

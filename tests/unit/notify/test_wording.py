@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from responder.model.clock import lasted
@@ -12,6 +14,7 @@ from responder.model.secret import Secret, scrub
 from responder.notify.channels.log import Log
 from responder.notify.render import slack_blocks
 from responder.notify.render.response import ascii_only, encoded, within
+from responder.notify.render.slack_messages import minimal_text
 from tests.support.builders import STARTED, a_letter, a_report
 
 
@@ -55,6 +58,42 @@ def test_escaping_never_leaves_half_an_entity() -> None:
         text = slack_blocks.said("<&>" * 20, limit)
         assert len(text) <= limit
         assert text.replace("&lt;", "").replace("&gt;", "").replace("&amp;", "").rstrip("…") == ""
+
+
+@pytest.mark.parametrize(
+    ("foreign", "shown", "in_ascii"),
+    [
+        ("*all is well*", "∗all is well∗", "* all is well *"),
+        ("_a_ ~b~ (*c*)", "ˍaˍ ∼b∼ (∗c∗)", "_ a _ ~ b ~ (* c *)"),
+        ("**a** __b__", "∗∗a∗∗ ˍˍbˍˍ", "** a ** __ b __"),
+        ("> quoted", "quoted", "quoted"),
+        ("rate(x_total[5m]) * 100 a_b 2*3", "rate(x_total[5m]) * 100 a_b 2*3", "rate(x_total[5m]) * 100 a_b 2*3"),
+        ("see https://evil.example/x", "see https://evil.example/x", "see https: //evil.example/x"),
+        ("<https://evil.example|x> <!channel>", "&lt;https://evil.example|x&gt; &lt;!channel&gt;", None),
+        ("`x`", "'x'", "'x'"),
+    ],
+)
+def test_foreign_text_formats_nothing_in_slack(foreign: str, shown: str, in_ascii: str | None) -> None:
+    """Text of an alert is neither bold nor a quotation, and the minimal form, which Slack parses itself, links none."""
+    assert slack_blocks.said(foreign) == shown
+    if in_ascii is not None:
+        assert slack_blocks.said_in_ascii(foreign) == in_ascii
+    for made in (slack_blocks.said(foreign), slack_blocks.said_in_ascii(foreign)):
+        assert not re.search(r"(?<![A-Za-z0-9])([*_~])\S.*\S\1(?![A-Za-z0-9])|^&gt;|[<>`]", made)
+    assert "://" not in slack_blocks.said_in_ascii(foreign)
+    assert slack_blocks.code(foreign)[1:-1] == slack_blocks.escaped(foreign.replace("`", "'"))
+
+
+def test_the_minimal_form_links_the_runbook_only() -> None:
+    """Its address is checked and written as a link; addresses in foreign text are no links."""
+    text = minimal_text(
+        a_report(what="*see* https://evil.example/x", runbook=Link("R", "https://runbooks.example/a.md"))
+    )
+    assert "\nRunbook: <https://runbooks.example/a.md>" in text
+    assert text.count("://") == 1
+    assert "* see *" in text
+    unsafe = minimal_text(a_report(runbook=Link("Runbook: R", "javascript:x")))
+    assert "\nRunbook: R" in unsafe
 
 
 def test_a_link_that_may_not_be_one_is_its_text() -> None:
