@@ -1,5 +1,6 @@
 # The responder image: one stage builds a virtual environment, the other copies it without the build tools.
-FROM python:3.11-slim-bookworm AS build
+# The base is the digest of an index of all architectures; renew it with the tag: docker buildx imagetools inspect TAG.
+FROM python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
@@ -11,11 +12,11 @@ RUN /opt/responder/bin/pip install --require-hashes --only-binary=:all: -r requi
 
 COPY pyproject.toml README.md ./
 COPY responder responder
-RUN /opt/responder/bin/pip install --no-deps . \
+RUN /opt/responder/bin/pip install --no-deps --no-build-isolation . \
  && /opt/responder/bin/python -m compileall -q /opt/responder/lib \
  && /opt/responder/bin/python -m pip uninstall --yes pip setuptools
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 # Remove the base image's pip too: it is not needed at run time, and an attacker could use it.
 RUN python -m pip uninstall --yes pip setuptools wheel \

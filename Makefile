@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SERVERS := prometheus prometheus-alertmanager
 POSTGRES := postgresql-15
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-        --strip-extras --allow-unsafe --extra postgres $(if $(UPGRADE),--upgrade)
+        --strip-extras --allow-unsafe --extra postgres --extra build $(if $(UPGRADE),--upgrade)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -75,7 +75,7 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@touch $@
 
 $(VENV)/.package: pyproject.toml $(VENV)/.run
-	@$(BIN)/pip install --quiet --no-deps -e .
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 python:  ## check that Python can create .venv

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,23 @@ def test_the_image_can_use_postgresql() -> None:
     pins = (ROOT / "requirements.txt").read_text()
     assert "\npsycopg==" in pins
     assert "\npsycopg-binary==" in pins
+
+
+def test_the_image_is_built_from_pinned_parts_only() -> None:
+    """The base image is one digest, and the build back end comes from the hashed lock."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    bases = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
+    assert len(bases) == 2
+    assert len({*bases}) == 1
+    assert re.fullmatch(r"python:3\.11\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", bases[0])
+    assert re.search(r"^setuptools==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["build-system"]["requires"] == project["project"]["optional-dependencies"]["build"]
+    installs = [
+        *re.findall(r"pip install .*", dockerfile),
+        *re.findall(r"pip install .*", (ROOT / "Makefile").read_text()),
+    ]
+    assert [each for each in installs if "--require-hashes" not in each and "--no-build-isolation" not in each] == []
 
 
 def test_nothing_names_a_path_of_one_machine() -> None:

@@ -44,7 +44,7 @@ def said_in_ascii(text: str, limit: int = 1000) -> str:
 
     Characters that look like the marks are not ASCII. Slack links each address in the text of a message by itself.
     """
-    plain = _MARKS.sub(lambda mark: f" {mark[2]}" if mark[2] else f"{mark[1]} ", _plain(text, limit))
+    plain = _MARKS.sub(lambda mark: " ".join(["", *mark[2]] if mark[2] else [*mark[1], ""]), _plain(text, limit))
     return _cut(escaped(plain.lstrip("> ").replace("://", ": //")), limit)
 
 

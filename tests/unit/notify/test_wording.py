@@ -65,7 +65,7 @@ def test_escaping_never_leaves_half_an_entity() -> None:
     [
         ("*all is well*", "∗all is well∗", "* all is well *"),
         ("_a_ ~b~ (*c*)", "ˍaˍ ∼b∼ (∗c∗)", "_ a _ ~ b ~ (* c *)"),
-        ("**a** __b__", "∗∗a∗∗ ˍˍbˍˍ", "** a ** __ b __"),
+        ("**a** __b__", "∗∗a∗∗ ˍˍbˍˍ", "* * a * * _ _ b _ _"),
         ("> quoted", "quoted", "quoted"),
         ("rate(x_total[5m]) * 100 a_b 2*3", "rate(x_total[5m]) * 100 a_b 2*3", "rate(x_total[5m]) * 100 a_b 2*3"),
         ("see https://evil.example/x", "see https://evil.example/x", "see https: //evil.example/x"),

@@ -119,10 +119,10 @@ def repository(tmp_path: Path) -> Path:
     """A git repository with rules, beside a file that is not its own."""
     (tmp_path / "secret.yaml").write_text("password: hunter2\n", "utf-8")
     inside = tmp_path / "repository"
-    for name in (".git", "rules", "shared", "runbooks"):
+    for name in (".git", "rules", "common", "runbooks"):
         (inside / name).mkdir(parents=True)
     (inside / "rules" / "all.yaml").write_text(f"{HEAD}rules:\n{LAST}", "utf-8")
-    (inside / "shared" / "more.yaml").write_text("urls: []\n", "utf-8")
+    (inside / "common" / "more.yaml").write_text("urls: []\n", "utf-8")
     return inside
 
 
@@ -142,7 +142,7 @@ def test_a_link_in_the_rules_stays_inside_the_repository(repository: Path, where
 
 def test_links_inside_the_repository_are_followed(repository: Path) -> None:
     """Files that a repository shares by links are read, and so are all others that `serve` is given."""
-    (repository / "rules" / "link.yaml").symlink_to("../shared/more.yaml")
+    (repository / "rules" / "link.yaml").symlink_to("../common/more.yaml")
     assert _check(repository).exit_code == 0
     (repository / "rules" / "link.yaml").unlink()
     (repository / "rules" / "link.yaml").symlink_to("../../secret.yaml")
