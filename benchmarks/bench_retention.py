@@ -144,7 +144,7 @@ def year(folder: Path, database: Database, clock: HandClock) -> tuple[int, int]:
     return largest, came
 
 
-def timing(inbox_: Inbox, body: Callable[[], bytes], now: datetime, seconds: float) -> list[float]:
+def measured(inbox_: Inbox, body: Callable[[], bytes], now: datetime, seconds: float) -> list[float]:
     """Keep webhooks one after the other; the milliseconds that each took."""
     took, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
@@ -170,12 +170,12 @@ def main() -> None:
         if [each.id for each in still] != [undecided] or opened != 1:
             raise harness.Missing("the open incident or the undecided delivery is gone")
         past = Past(database, clock)
-        alone = timing(Inbox(database), past.body, clock.at, wanted.seconds)
+        alone = measured(Inbox(database), past.body, clock.at, wanted.seconds)
         tight = RetentionJob(database, clock, timedelta(days=90), LIMIT // 2)
         deadline = Deadline(time.monotonic() + wanted.seconds)
         pruner = threading.Thread(target=lambda: list(tight.by_size(deadline)))
         pruner.start()
-        beside = timing(Inbox(database), past.body, clock.at, wanted.seconds)
+        beside = measured(Inbox(database), past.body, clock.at, wanted.seconds)
         pruner.join()
         database.close()
     rows = [

@@ -49,7 +49,7 @@ METRICS: Final[Mapping[str, Metric]] = {
         ("route", "status"),
         known=(("webhook.receive", "202"), ("webhook.receive", "401"), ("webhook.receive", "503")),
     ),
-    "responder_rejected_bodies": Metric(
+    "responder_rejected_payloads": Metric(
         "counter", "Authenticated bodies refused and set aside.", ("status",), known=(("400",), ("413",), ("415",))
     ),
     "responder_aborted_webhooks": Metric(
@@ -65,7 +65,7 @@ METRICS: Final[Mapping[str, Metric]] = {
         ("reason",),
         known=(("head",), ("request",), ("room",)),
     ),
-    "responder_deliveries_done": Metric(
+    "responder_notifications_triaged": Metric(
         "counter", "Deliveries that triage has settled, by how.", ("state",), known=(("decided",), ("failed",))
     ),
     "responder_alerts": Metric("counter", "Alerts in settled deliveries, by their status.", ("status",)),

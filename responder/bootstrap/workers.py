@@ -285,5 +285,5 @@ def jobs(
         line = outbound_heartbeat.OutboundHeartbeat(
             database, decisions, bootstrap.vendors(settings, clock), clock, **urls, alive=alive
         )
-        work["lifeline"] = (outbound_heartbeat.EVERY, line.run)
+        work["outbound_heartbeat"] = (outbound_heartbeat.EVERY, line.run)
     return {name: Job(name=name, every=every, run=run) for name, (every, run) in work.items()}

@@ -223,7 +223,7 @@ class Prober:
             return self._kinds[question.kind].run(question, Deadline(until), self._tools)
         except Exception as error:  # noqa: BLE001 - a plug-in's bug costs its own finding, never the page
             took = self._tools.clock.monotonic() - job.began
-            _log.exception("probe failed", probe=question.probe, kind=question.kind, target=question.target)
+            _log.exception("probe.failed", probe=question.probe, kind=question.kind, target=question.target)
             fact = f"the probe itself failed after {span(took)}: {type(error).__name__}"
             return answer(question, Verdict.UNKNOWN, fact, duration=took)
 

@@ -6,7 +6,7 @@ work at its next poll, after at most the time in brackets.
     loop         work                                                    woken by
     triage       decides stored notifications [0.7 s]                    ``wake``: the web stored one; listener
     diagnosis    runs probes, adds findings to pages [1 s]               ``_probed``: probes have ended; listener
-    courier      sends the messages of one channel [0.2 s]               ``_sent``: an attempt ended; ``_send``: triage
+    sender      sends the messages of one channel [0.2 s]               ``_sent``: an attempt ended; ``_send``: triage
                                                                          or a job wrote a message that is due;
                                                                          ``_release``: a page got its findings; listener
     timer NAME   runs one job at its interval                            -
@@ -82,13 +82,13 @@ class Engine:
         self._triage = TriageWorker(
             database, context, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots
         )
-        self._couriers = {
+        self._senders = {
             name: DeliveryWorker(database, queue, context, deliverer, clock, chance, on_free=partial(self._sent, name))
             for name, queue in channel_queues(context().channels).items()
         }
         self._triaging = loop("triage", self._ready(BatchedStep(self._triage.step, clock).step))
         self._diagnosing = loop("diagnosis", self._ready(BatchedStep(self._diagnosis.step, clock).step))
-        self._sending = {name: loop(f"sender {name}", courier.step) for name, courier in self._couriers.items()}
+        self._sending = {name: loop(f"sender {name}", sender.step) for name, sender in self._senders.items()}
         writer = IncidentWriter(database, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots)
         self._timing = [
             loop(f"timer {name}", self._ready(ScheduledJob(job, database, clock).step))
@@ -125,16 +125,16 @@ class Engine:
         """True if every loop runs."""
         return all(loop.alive for loop in self._loops())
 
-    def stop(self, timing: float) -> None:
-        """Drain within ``timing`` seconds: end the current steps, finish the sends, release the diagnoses."""
+    def stop(self, seconds: float) -> None:
+        """Drain within ``seconds`` seconds: end the current steps, finish the sends, release the diagnoses."""
         for loop in self._loops():
-            loop.stop(timing / 8)
+            loop.stop(seconds / 8)
         try:
             self._diagnosis.close()
         except StoreError as error:
-            _log.warning("engine.cannot_release", reason=str(error))
-        for courier in self._couriers.values():
-            courier.close(timing / 4)
+            _log.warning("engine.release_failed", reason=str(error))
+        for sender in self._senders.values():
+            sender.close(seconds / 4)
         self._prober.close()
 
     def _loops(self) -> list[Loop]:
@@ -148,7 +148,7 @@ class Engine:
 
     def _on_notify(self, topic: str) -> None:
         """Wake the loops that may take work which another process committed."""
-        concerned = {notifications.DELIVERIES: [self._triaging], notifications.STUDIES: [self._diagnosing]}
+        concerned = {notifications.NEW_NOTIFICATIONS: [self._triaging], notifications.NEW_DIAGNOSES: [self._diagnosing]}
         for loop in concerned.get(topic, self._sending.values()):
             loop.wake()
 
@@ -163,8 +163,8 @@ class Engine:
     def _release(self, notified: Collection[str]) -> None:
         """Wake the senders of pages that got their findings; they claim without polling first."""
         for name in notified:
-            if name in self._couriers:
-                self._couriers[name].expect()
+            if name in self._senders:
+                self._senders[name].expect()
         self._send(notified)
 
     def _send(self, notified: Collection[str]) -> None:

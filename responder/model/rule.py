@@ -63,7 +63,7 @@ class RunbookRef:
 
 @dataclass(frozen=True, slots=True)
 class PageAgain:
-    """When growth pages again: ``least`` alerts fire, and ``factor`` times as many as at the last page."""
+    """Growth that pages again: ``least`` alerts fire, and ``factor`` times as many as at the last page."""
 
     factor: int
     least: int

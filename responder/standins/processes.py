@@ -53,11 +53,11 @@ class Program:
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
 
-    def stop(self, timing: float = STOP_SECONDS) -> int:
-        """End it with SIGTERM, after ``timing`` seconds with SIGKILL. Returns its exit status."""
+    def stop(self, timeout: float = STOP_SECONDS) -> int:
+        """End it with SIGTERM, after ``timeout`` seconds with SIGKILL. Returns its exit status."""
         self.terminate()
         try:
-            self.process.wait(timing)
+            self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             return self.kill()
         self._kill_group()  # what a dead leader may have left behind

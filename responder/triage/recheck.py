@@ -18,7 +18,7 @@ def review(incident: Incident, now: datetime, timing: Timing = USUAL) -> Change:
         return _fires_after_all(incident, fire, now, timing)
     if incident.open and incident.resolve_at is not None and now >= incident.resolve_at:
         return _change(ChangeKind.RESOLVED, f"resolved because {_since(incident)}", incident, timing)
-    return _change(ChangeKind.REPEATED, "nothing to decide yet", incident, timing, resolve_reason=True)
+    return _change(ChangeKind.REPEATED, "nothing to decide yet", incident, timing, resolve_later=True)
 
 
 def _fires_after_all(incident: Incident, fire: tuple[str, ...], now: datetime, timing: Timing) -> Change:
@@ -50,10 +50,10 @@ def _change(
     added: tuple[str, ...] = (),
     alerts: dict[str, AlertState] | None = None,
     flaps: int | None = None,
-    resolve_reason: bool = False,
+    resolve_later: bool = False,
 ) -> Change:
     known = incident.alerts if alerts is None else alerts
-    resolve_at = incident.resolve_at if resolve_reason else None
+    resolve_at = incident.resolve_at if resolve_later else None
     return Change(
         kind=kind,
         reason=reason,
@@ -61,7 +61,7 @@ def _change(
         resolved=(),
         alerts=known,
         flaps=incident.flaps if flaps is None else flaps,
-        resolve_reason=incident.resolve_reason if resolve_reason else "",
+        resolve_reason=incident.resolve_reason if resolve_later else "",
         resolve_at=resolve_at,
         review_at=next_review(known, resolve_at, timing),
     )

@@ -52,7 +52,7 @@ _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _monotonic = time.monotonic  # noqa: TID251 - gunicorn builds the worker, and its own timers read this clock
 
 
-def timing(connections: int, workers: int) -> float:
+def accept_delay(connections: int, workers: int) -> float:
     """Seconds for which one of ``workers`` with so many open connections leaves the next one to the others."""
     return min(connections * STEP, LONGEST) if workers > 1 else 0.0
 
@@ -121,7 +121,7 @@ class BalancedThreadWorker(ThreadWorker):
         A new connection wakes all workers, and the first one takes it. In a burst that is always the one which runs
         already: one processor would have all connections of Alertmanager, for as long as they are kept alive.
         """
-        if wait := timing(self.nr_conns, self.cfg.workers):
+        if wait := accept_delay(self.nr_conns, self.cfg.workers):
             Event().wait(wait)
         try:
             sock, client = listener.accept()

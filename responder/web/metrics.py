@@ -95,12 +95,12 @@ def _gauge(
 def _waiting(connection: Connection, now: datetime, rules: RulesInfo | None) -> Iterator[Metric]:
     oldest = inbox.oldest_new(connection)
     yield _gauge(
-        "responder_deliveries_waiting",
+        "responder_notifications_waiting",
         "Kept deliveries that triage has not settled.",
         {(): backlog.undecided(connection)},
     )
     yield _gauge(
-        "responder_oldest_delivery_age_seconds", "Age of the oldest of them; 0 for none.", {(): _age(oldest, now)}
+        "responder_oldest_notification_age_seconds", "Age of the oldest of them; 0 for none.", {(): _age(oldest, now)}
     )
     yield _gauge(
         "responder_diagnoses_waiting", "Diagnoses that are not finished.", {(): float(backlog.unfinished(connection))}

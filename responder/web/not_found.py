@@ -64,7 +64,7 @@ class OutsideRecorder:
             try:
                 self.inbox.set_aside(b"", size, remote, status, reason, self.clock.now())
             except StoreError as error:
-                _log.error("webhook.cannot_store", reason=str(error))
+                _log.error("webhook.store_failed", reason=str(error))
 
 
 def blueprint(clock: Clock, *, takes_webhooks: bool, outside: OutsideRecorder | None = None) -> Blueprint:

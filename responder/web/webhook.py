@@ -109,7 +109,7 @@ def blueprint(config: WebhookConfig) -> Blueprint:
         except _BusyError:
             return _say(503, "not stored, retry: another large payload is being read")
         except StoreError as error:
-            _log.error("webhook.cannot_store", reason=str(error))
+            _log.error("webhook.store_failed", reason=str(error))
             return _say(503, f"not stored, retry: {error}")
         config.on_kept()
         return Response(b'{"id": %d}\n' % number, 202, content_type="application/json")
@@ -207,7 +207,7 @@ def _refuse(config: WebhookConfig, refusal: _Refusal) -> Response:
         number = config.inbox.set_aside(kept, refusal.size, remote, refusal.status, refusal.reason, config.clock.now())
     except StoreError as error:
         return _say(503, f"not stored, retry: {error}")
-    COUNTERS.add("responder_rejected_bodies", str(refusal.status))
+    COUNTERS.add("responder_rejected_payloads", str(refusal.status))
     _log.error("webhook.rejected", status=refusal.status, reason=refusal.reason, rejected=number, remote=remote)
     return _say(refusal.status, f"{refusal.reason} (stored as rejected payload {number})")
 

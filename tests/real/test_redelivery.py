@@ -64,7 +64,7 @@ def test_what_cannot_be_kept_is_refused_and_comes_again(stage: Stage) -> None:
             until(lambda: failed(receiver), 40)
             assert rows(stage.database, "SELECT count(*) FROM notifications") == [(0,)]
             assert stage.pagerduty.events == []
-            assert "webhook.cannot_store" in program.log.read_text()
+            assert "webhook.store_failed" in program.log.read_text()
             holder.execute("ROLLBACK")
         until(stage.pagerduty.open, 30)
         assert len(stage.pagerduty.open()) == 1

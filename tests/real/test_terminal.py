@@ -84,7 +84,7 @@ def test_the_end_of_the_terminal_ends_a_foreground_serve(stage: Stage) -> None:
 
 
 def test_nohup_keeps_it_running(stage: Stage) -> None:
-    """Whoever asks by nohup to ignore the end of the terminal gets that."""
+    """Under nohup `serve` ignores the end of the terminal."""
     with in_terminal(stage, nohup=True) as terminal:
         terminal.hang_up()
         with pytest.raises(pytest.fail.Exception):

@@ -94,7 +94,7 @@ def test_a_full_disk_stops_counting_and_nothing_else(tmp_path: Path, database: D
     assert 'responder_rule_matches_total{rule="rule-0"} 2.0' in text
     assert 'rule="rule-999"' not in text
     assert "responder_counters_ok 0.0" in text
-    assert "responder_deliveries_waiting 0.0" in text
+    assert "responder_notifications_waiting 0.0" in text
 
 
 @pytest.mark.usefixtures("counted")
@@ -114,7 +114,7 @@ def test_a_deleted_directory_is_named(tmp_path: Path, database: Database) -> Non
     assert "counter_0.db" in said[0]["reason"]
     assert "responder_counters_ok 0.0" in text
     assert "responder_incidents_total" not in text
-    assert "responder_deliveries_waiting 0.0" in text
+    assert "responder_notifications_waiting 0.0" in text
 
 
 @pytest.mark.usefixtures("counted")
@@ -127,7 +127,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, database: Database) -> None:
         text = scraped(database, files)
     assert "counter_1.db" in said[0]["reason"]
     assert "responder_counters_ok 0.0" in text
-    assert "responder_deliveries_waiting 0.0" in text
+    assert "responder_notifications_waiting 0.0" in text
 
 
 def test_nothing_is_counted_outside_of_serve() -> None:

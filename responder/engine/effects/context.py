@@ -200,5 +200,5 @@ def _key(group: AlertGroup, context: DecisionContext) -> str:
     try:
         return key_of(group, context.matching)
     except Exception as error:  # noqa: BLE001 - triage of this group raises the same and handles it
-        _log.error("triage.broken_key", group=group.dedup_key, exc_info=error)
+        _log.error("triage.key_failed", group=group.dedup_key, exc_info=error)
         return ""

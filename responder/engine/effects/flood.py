@@ -102,7 +102,7 @@ def page_now(incident: Incident, notification: Notification | None, context: Dec
         decision = decide(group, context.book, context.matching, incident, notification.id, now, context.timing)
         return page_after(decision, group, replace(notification, received_at=now), incident, context)
     except Exception as error:  # noqa: BLE001 - any failure becomes a page and must not stop the queue
-        _log.error("flood.cannot_page", incident=incident.id, exc_info=error)
+        _log.error("flood.page_failed", incident=incident.id, exc_info=error)
         return _page_without(incident, f"triage of its last notification failed with {error!r}", context, now)
 
 

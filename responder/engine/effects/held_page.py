@@ -129,7 +129,7 @@ def _judged_anew(
             decision, group, replace(notification, received_at=now), History(incident, before), why, context
         )
     except Exception as error:  # noqa: BLE001 - any failure: the page is made from the content instead
-        _log.error("window.cannot_judge", incident=incident.id, exc_info=error)
+        _log.error("window.decide_failed", incident=incident.id, exc_info=error)
         return None
 
 

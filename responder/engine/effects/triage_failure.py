@@ -104,7 +104,7 @@ def _content(incident: Incident, group: AlertGroup | None, context: DecisionCont
             pages=True,
             alertname=_names(group),
             impact="unknown: read the alert in Alertmanager",
-            first_step="Look the alerts up in Alertmanager. Then report the error in responder's log (triage.broken), "
+            first_step="Look the alerts up in Alertmanager. Then report the error in responder's log (triage.failed), "
             "or go back to the previous rules or version.",
         ),
         alerts=replace(

@@ -39,7 +39,7 @@ class FloodJob(IncidentJob):
             if over(flood, context.book.severities.get(flood.severity), now):
                 open_now = incidents.open_in(connection, flood.severity, flood.digest)
                 after, last = end(flood, open_now, context, now)
-                _log.warning("flood.over", flood=flood.digest, incidents=flood.counted, suppressed_by=flood.in_digest)
+                _log.warning("flood.ended", flood=flood.digest, incidents=flood.counted, suppressed_by=flood.in_digest)
                 ends.append(after)
                 effects.append(last)
             elif flood.digest:

@@ -90,7 +90,7 @@ class OutboundHeartbeat:
         if not self.alive():
             found = (*found, "an engine thread has stopped")
         if found:
-            _log.warning("lifeline.withheld", reasons=list(found))
+            _log.warning("outbound_heartbeat.withheld", reasons=list(found))
             COUNTERS.add("responder_outbound_heartbeats", "withheld")
             if self.fail_url.reveal():
                 self._ping(self.fail_url)
@@ -98,7 +98,7 @@ class OutboundHeartbeat:
         refusal = self._ping(self.url)
         COUNTERS.add("responder_outbound_heartbeats", "failed" if refusal else "accepted")
         if refusal:
-            _log.warning("lifeline.refused", reason=refusal)
+            _log.warning("outbound_heartbeat.refused", reason=refusal)
             return
         name = "responder_outbound_heartbeat_last_success_timestamp_seconds"
         COUNTERS.add(name, value=self.clock.now().timestamp())

@@ -78,4 +78,4 @@ class UnresolvedPagesJob(IncidentJob):
             effects.messages[0].incident if effects.messages else "",
             [each.channel for each in effects.messages],
         )
-        _log.error("incident.unclosed", incident=incident, notified=notified, why=effects.outcome)
+        _log.error("incident.resolve_rejected", incident=incident, notified=notified, why=effects.outcome)

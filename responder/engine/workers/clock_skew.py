@@ -56,7 +56,7 @@ class ClockSkewWatcher:
         if held:
             return SOON
         if back > STEP_SECONDS:
-            _log.warning("clock.put_back", seconds=round(back), reason="pending messages are sent now")
+            _log.warning("clock.stepped_back", seconds=round(back), reason="pending messages are sent now")
             self._doubt_until = ticks + BUSY_SECONDS
         self._ahead = ahead
         return LOOK_SECONDS

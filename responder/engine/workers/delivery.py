@@ -70,7 +70,7 @@ class DeliveryWorker:
         self._clock = clock
         paging = not queue.rest and context().channels[self._channel].pages
         self._marking = DeliveryResults(self._rate_limit, chance, paging=paging)
-        self._pool = ThreadPoolExecutor(senders, thread_name_prefix="courier")
+        self._pool = ThreadPoolExecutor(senders, thread_name_prefix="sender")
         self._senders = senders
         self._busy = 0
         self._poll = REST_POLL if queue.rest else POLL
@@ -114,11 +114,11 @@ class DeliveryWorker:
         """Claim in the next step without polling first: a message was just released."""
         self._expecting = True
 
-    def close(self, timing: float) -> None:
-        """Let running attempts end within ``timing`` seconds; those without a recorded result are sent again."""
+    def close(self, timeout: float) -> None:
+        """Let running attempts end within ``timeout`` seconds; those without a recorded result are sent again."""
         waiter = threading.Thread(target=self._pool.shutdown, daemon=True)
         waiter.start()
-        waiter.join(timing)
+        waiter.join(timeout)
         with self._guard:
             ended, self._ended = self._ended, []
         try:
@@ -127,7 +127,7 @@ class DeliveryWorker:
             for tell in news:
                 tell()
         except StoreError as error:
-            _log.error("courier.cannot_mark", messages=len(ended), reason=f"{error}; they will be sent again")
+            _log.error("sender.mark_failed", messages=len(ended), reason=f"{error}; they will be sent again")
 
     def _prepare(self) -> None:
         if not self._prepared:
@@ -199,7 +199,7 @@ class DeliveryWorker:
         try:
             message = compose.compose_message(row, self._clock.now())
         except Exception:  # noqa: BLE001 - a message that cannot be composed is sent in minimal form
-            _log.exception("courier.cannot_compose", message=row.id)
+            _log.exception("sender.compose_failed", message=row.id)
             message = compose.compose_message(replace(row, content=compose.lost(row)), self._clock.now())
         channel = self._context().channels.get(message.channel)
         if channel is None:
@@ -210,7 +210,7 @@ class DeliveryWorker:
             deadline = Deadline(self._clock.monotonic() + SEND_SECONDS)
             return message, self._deliverer.deliver(channel, message, deadline)
         except Exception as error:  # noqa: BLE001 - a message that cannot be rendered is retried as plain text, then dead
-            _log.exception("courier.broken", message=message.id)
+            _log.exception("sender.failed", message=message.id)
             return message, Refused(f"rendering failed with {type(error).__name__}")
 
     def _is_ours(self, row: OutboxRow) -> bool:

@@ -211,7 +211,7 @@ class DiagnosisWorker:
         try:
             ended = self._diagnose(job)
         except Exception:
-            _log.exception("diagnosis.broken", incident=job.request.incident)
+            _log.exception("diagnosis.failed", incident=job.request.incident)
             with self._guard:
                 self._held.pop(job.id, None)
             raise

@@ -129,7 +129,7 @@ class FailurePage:
             alertname="ResponderEngineFails",
             what=reason,
             impact="pages and updates may be missing or late; read the alerts in Alertmanager",
-            first_step="Read engine.broken in responder's log, then report the error or go back to the version or "
+            first_step="Read engine.failed in responder's log, then report the error or go back to the version or "
             "the rules before.",
             firing=1,
             labels={"instance": self._instance},

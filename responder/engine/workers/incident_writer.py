@@ -57,7 +57,7 @@ def count(effects: Iterable[Effects]) -> None:
 def _counts(effects: Effects) -> Iterator[tuple[str, ...]]:
     """Yield the counters of these effects, with their labels."""
     if effects.notification is not None:
-        yield "responder_deliveries_done", effects.state
+        yield "responder_notifications_triaged", effects.state
     if effects.decision is None:
         return
     for match in effects.decision.matches if effects.notification is not None else ():

@@ -50,12 +50,12 @@ class Loop:
         """End the rest: there is work now."""
         self._woken.set()
 
-    def stop(self, timing: float) -> None:
-        """Finish the current step, within ``timing`` seconds."""
+    def stop(self, timeout: float) -> None:
+        """Finish the current step, within ``timeout`` seconds."""
         self._stopping.set()
         self._woken.set()
         if self._thread.is_alive():
-            self._thread.join(timing)
+            self._thread.join(timeout)
 
     @property
     def alive(self) -> bool:
@@ -73,7 +73,7 @@ class Loop:
             try:
                 if self._failures is not None:
                     self._failures.add(self._name)
-                _log.critical("engine.broken", loop=self._name, exc_info=True)
+                _log.critical("engine.failed", loop=self._name, exc_info=True)
             finally:
                 self._on_fatal()
             raise
@@ -84,9 +84,9 @@ class Loop:
         except StoreError as error:
             self._refusals[str(error)] += 1
             if self._refusals[str(error)] % _TRIES_A_LINE == 1:
-                _log.error("engine.cannot_store", loop=self._name, reason=str(error))
+                _log.error("engine.store_failed", loop=self._name, reason=str(error))
             return _PAUSE
         if self._refusals:
-            _log.info("engine.stores_again", loop=self._name, refusals=self._refusals.total())
+            _log.info("engine.store_recovered", loop=self._name, refusals=self._refusals.total())
             self._refusals.clear()
         return rest

@@ -85,7 +85,7 @@ class LoopFailures:
     def reason(self) -> str:
         """Return a sentence about the loops that fail again and again, empty if none does."""
         named = ", ".join(f"{name} ({count} times in a row)" for name, count in self.repeated().items())
-        return f"engine loops fail repeatedly: {named}; the log has the cause (engine.broken)" if named else ""
+        return f"engine loops fail repeatedly: {named}; the log has the cause (engine.failed)" if named else ""
 
     @property
     def page(self) -> SentPage | None:

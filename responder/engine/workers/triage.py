@@ -147,13 +147,13 @@ def _triage(
             why = "triage of the group works again; if its alerts still fire, they have an incident of their own"
             return [resolved(failure.incident, failure.content, why, context, notification.received_at), effects]
         except Exception as broken:  # noqa: BLE001 - as above
-            _log.error("triage.broken", notification=notification.id, exc_info=broken)
+            _log.error("triage.failed", notification=notification.id, exc_info=broken)
             error = broken
     error = error or LookupError("no alert group was read")
     try:
         return [_failed(notification, group, error, known, context)]
     except Exception as worse:  # noqa: BLE001 - the group may break this too; without the group it cannot fail
-        _log.error("triage.broken_twice", notification=notification.id, exc_info=worse)
+        _log.error("triage.failed_twice", notification=notification.id, exc_info=worse)
         return [_failed(notification, None, error, known, context)]
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-DELIVERIES = "notifications"
+NEW_NOTIFICATIONS = "notifications"
 MESSAGES = "messages"
-STUDIES = "diagnoses"
-TOPICS = frozenset({DELIVERIES, MESSAGES, STUDIES})
+NEW_DIAGNOSES = "diagnoses"
+TOPICS = frozenset({NEW_NOTIFICATIONS, MESSAGES, NEW_DIAGNOSES})
 
 CHANNEL = "responder"
 _LISTEN_SECONDS = 0.5

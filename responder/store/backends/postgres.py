@@ -22,7 +22,7 @@ CONNECT_SECONDS = 3
 _SLACK_SECONDS = 2.0
 
 
-def parameters(url: str, timing: float) -> dict[str, Any]:
+def parameters(url: str, timeout: float) -> dict[str, Any]:
     """Return the parameters of libpq: those of the URL, and defaults for the rest.
 
     Raises StoreError for an unusable URL; the text shows nothing that could be its password.
@@ -39,7 +39,7 @@ def parameters(url: str, timing: float) -> dict[str, Any]:
         raise StoreError(f"invalid database URL: {what}; {_SPELLING}") from None
     if "@" in str(given.get("host", "")) or not str(given.get("port", "0")).replace(",", "").isdigit():
         raise StoreError(f"invalid database URL: no host and port; {_SPELLING}")
-    milliseconds = int(timing * 1000)
+    milliseconds = int(timeout * 1000)
     limits = {
         "statement_timeout": milliseconds,
         "lock_timeout": milliseconds,
@@ -67,9 +67,9 @@ _SPELLING = (
 class Postgres:
     """Backend of ``Database`` on PostgreSQL. Errors of the driver and of SQLAlchemy are passed through."""
 
-    def __init__(self, url: str, timing: float) -> None:
-        self._patience = timing
-        self._parameters = parameters(url, timing)
+    def __init__(self, url: str, timeout: float) -> None:
+        self._patience = timeout
+        self._parameters = parameters(url, timeout)
         self.errors = _errors()
         self.writers = self._open()
         # Each read is one statement and sees what was committed before it, so it needs no transaction.
@@ -111,7 +111,7 @@ class Postgres:
                 raise StoreError(_REFUSES_OPTIONS) from error
             raise DatabaseUnavailable(f"database: {first_line(error)}") from error
         connection.adapters.register_dumper(str, NulStrippingDumper)
-        connection.timing = self._patience + _SLACK_SECONDS
+        connection.timeout = self._patience + _SLACK_SECONDS
         return connection
 
     @contextlib.contextmanager
@@ -153,7 +153,7 @@ class Postgres:
                 for row, data in zip(rows, blobs, strict=True):
                     added.append(driver.execute(one, tuple(row.values())))
                     driver.execute(blob, (data,))
-                driver.execute("SELECT pg_notify(%s, %s)", (notifications.CHANNEL, notifications.DELIVERIES))
+                driver.execute("SELECT pg_notify(%s, %s)", (notifications.CHANNEL, notifications.NEW_NOTIFICATIONS))
                 driver.commit()
             return [cursor.fetchone()[0] for cursor in added]
         except BaseException:

@@ -20,16 +20,16 @@ class NulStrippingDumper(StrDumperUnknown):
 
 
 class DeadlineConnection(Connection[Any]):
-    """A psycopg connection that is closed if a response takes longer than ``timing`` seconds."""
+    """A psycopg connection that is closed if a response takes longer than ``timeout`` seconds."""
 
-    timing = 5.0
+    timeout = 5.0
 
     def wait(self, gen: PQGen[_Value], interval: float = 0.1, timeout: float | None = None) -> _Value:
         """Run psycopg's generator. An explicit ``timeout`` is psycopg's own and does not close the connection."""
         if timeout is not None:
             return super().wait(gen, interval, timeout)
         try:
-            return super().wait(gen, interval, self.timing)
+            return super().wait(gen, interval, self.timeout)
         except errors._WaitTimeout:  # noqa: SLF001 - what its own wait raises; it has no other name
             self.close()
-            raise OperationalError(f"no answer within {self.timing:g} s") from None
+            raise OperationalError(f"no answer within {self.timeout:g} s") from None

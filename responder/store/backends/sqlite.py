@@ -64,7 +64,7 @@ def _locked(path: str) -> Iterator[bool]:
 class Sqlite:
     """Backend of ``Database`` on SQLite. Errors of the driver and of SQLAlchemy are passed through."""
 
-    def __init__(self, url: str, timing: float, *, create: bool = True) -> None:
+    def __init__(self, url: str, timeout: float, *, create: bool = True) -> None:
         try:
             parsed = make_url(url)
         except ArgumentError:
@@ -75,14 +75,14 @@ class Sqlite:
             raise StoreError("an in-memory database is not durable: write sqlite:///FILE")
         self.errors: tuple[type[Exception], ...] = (DRIVER.DatabaseError,)
         self.file = str(parsed.database)
-        self._patience = timing
+        self._patience = timeout
         self.writers = self._open(url, begin="BEGIN IMMEDIATE", timeout=_LOOK_SECONDS)
         self._workers = self._open(url, begin="BEGIN IMMEDIATE", timeout=_LOOK_SECONDS, synced=False)
-        self._readers = self._open(url, begin="BEGIN", timeout=timing)
+        self._readers = self._open(url, begin="BEGIN", timeout=timeout)
         self._line = threading.Lock()
         self._appending = threading.Lock()
         self._appender: PoolProxiedConnection | None = None
-        self._files = SqliteFiles(self.file, DRIVER, timing, self._close_connections, create=create)
+        self._files = SqliteFiles(self.file, DRIVER, timeout, self._close_connections, create=create)
 
     @staticmethod
     def _open(url: str, *, begin: str, timeout: float, synced: bool = True) -> Engine:
@@ -251,7 +251,7 @@ class Sqlite:
                 raise
 
     def _patiently(self, begin: Callable[[], object]) -> None:
-        """Begin a write transaction, retrying while another writer is active, for at most ``timing`` seconds."""
+        """Begin a write transaction, retrying while another writer is active, for at most ``timeout`` seconds."""
         try:
             begin()
         except (DatabaseError, DRIVER.DatabaseError) as error:

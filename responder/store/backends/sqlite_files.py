@@ -38,11 +38,11 @@ class SqliteFiles:
     """
 
     def __init__(
-        self, file: str, driver: ModuleType, timing: float, close_all: Callable[[], None], *, create: bool
+        self, file: str, driver: ModuleType, timeout: float, close_all: Callable[[], None], *, create: bool
     ) -> None:
         self._file = file
         self._driver = driver
-        self._patience = timing
+        self._patience = timeout
         self._close_all = close_all
         self._may_create = create
         self._guard = threading.Lock()

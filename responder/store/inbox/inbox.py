@@ -82,9 +82,9 @@ class Inbox:
     one fsync instead of one each. Then the first of those that arrived meanwhile does the same.
     """
 
-    def __init__(self, database: Database, timing: float = 5.0) -> None:
+    def __init__(self, database: Database, timeout: float = 5.0) -> None:
         self._database = database
-        self._patience = timing
+        self._patience = timeout
         self._waiting: list[_PendingInsert] = []
         self._led = False
         self._guard = threading.Lock()

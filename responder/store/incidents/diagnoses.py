@@ -52,7 +52,7 @@ def write(
     statement = insert(diagnoses).returning(diagnoses.c.id, sort_by_parameter_order=True)
     numbers = connection.execute(statement, rows).scalars().all()
     if len(pairs) > claims:
-        notifications.notify(connection, notifications.STUDIES)
+        notifications.notify(connection, notifications.NEW_DIAGNOSES)
     return [
         DiagnosisJob(id=number, attempt=1, due_at=due_at, request=work)
         for number, (work, due_at) in zip(numbers[:claims], pairs[:claims], strict=True)
@@ -90,7 +90,7 @@ def release(connection: Connection, held: Iterable[DiagnosisJob]) -> None:
     """Release diagnoses that this process will not finish, so that another worker starts them at once."""
     ours = or_(*(and_(diagnoses.c.id == job.id, diagnoses.c.attempt == job.attempt) for job in held))
     connection.execute(update(diagnoses).where(UNFINISHED, ours).values(claimed_until=0.0))
-    notifications.notify(connection, notifications.STUDIES)
+    notifications.notify(connection, notifications.NEW_DIAGNOSES)
 
 
 def finish(connection: Connection, job: DiagnosisJob, now: datetime) -> bool:

@@ -172,7 +172,7 @@ def test_postgresql_restarted_under_load_loses_no_acknowledged_delivery(pair: Pa
     assert accepted <= kept
     assert pair.rows("SELECT count(*), count(DISTINCT dedup_key) FROM incidents") == [(len(kept), len(kept))]
     assert len(pair.pagerduty.open()) == len(kept)
-    assert first.said().count("engine.broken") == second.said().count("engine.broken") == 0
+    assert first.said().count("engine.failed") == second.said().count("engine.failed") == 0
 
 
 def _without_floods(folder: Path) -> str:
@@ -194,7 +194,7 @@ def test_the_password_is_in_no_log(pair: Pair) -> None:
         pair.server.stop()
         try:
             assert pair.stages[0].post(example("service-down")).status == 503
-            until(lambda: "engine.cannot_store" in program.log.read_text())
+            until(lambda: "engine.store_failed" in program.log.read_text())
         finally:
             pair.server.start()
     password = pair.url.split(":")[2].partition("@")[0]

@@ -61,7 +61,7 @@ def _plain_log() -> Iterator[None]:
     ("command", "run", "event"),
     [
         (("health", "--timeout", "0.2"), overruns, "probe given up"),
-        (("dry-run", "--probe", str(ROOT / "examples/alerts/service-down.json")), breaks, "probe failed"),
+        (("dry-run", "--probe", str(ROOT / "examples/alerts/service-down.json")), breaks, "probe.failed"),
         (("doctor", "--timeout", "0.2"), overruns, "probe given up"),
     ],
     ids=("health", "dry-run", "doctor"),

@@ -356,9 +356,9 @@ def test_rejected_bodies_show_in_the_metrics(client: FlaskClient, post: Post, co
     post(b"{}")
     post()
     text = client.get("/metrics").text
-    assert counted('responder_rejected_bodies_total{status="400"}') == 1
+    assert counted('responder_rejected_payloads_total{status="400"}') == 1
     assert counted('responder_http_requests_total{route="webhook.receive",status="202"}') == 1
-    assert "responder_deliveries_waiting 1.0" in text
+    assert "responder_notifications_waiting 1.0" in text
 
 
 def test_a_worker_whose_engine_is_dead_acknowledges_nothing(inbox: Inbox, clock: HandClock) -> None:

@@ -128,5 +128,5 @@ def test_the_address_is_never_logged(database: Database, clock: HandClock) -> No
     )
     with capture_logs() as log:
         line.run()
-    assert [line["event"] for line in log] == ["lifeline.refused"]
+    assert [line["event"] for line in log] == ["outbound_heartbeat.refused"]
     assert "s3cret" not in repr(log)

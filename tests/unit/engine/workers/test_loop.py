@@ -63,9 +63,9 @@ def test_an_outage_of_the_database_does_not_fill_the_disk_with_its_log() -> None
         assert over.wait(5)
         loop.stop(5)
     assert [(each["event"], each.get("reason")) for each in told] == [
-        ("engine.cannot_store", "gone"),
-        ("engine.cannot_store", "starting"),
-        ("engine.stores_again", None),
+        ("engine.store_failed", "gone"),
+        ("engine.store_failed", "starting"),
+        ("engine.store_recovered", None),
     ]
 
 

@@ -102,7 +102,7 @@ def test_alerts_cut_off_by_max_alerts_are_not_taken_for_gone(shop: Shop) -> None
 
 
 def test_an_incident_from_before_this_version_does_not_page_again(shop: Shop) -> None:
-    """What an open incident of an older version was paged for is unknown: an upgrade pages nobody."""
+    """An upgrade pages nobody, since the alerts that an older version paged for are unknown."""
     notified(shop, host(1))
     with shop.database.write() as connection:
         connection.exec_driver_sql("UPDATE incidents SET alerts = replace(alerts, '\"page\":1', '\"page\":0')")

@@ -11,7 +11,7 @@ from responder.store.database import Database, StoreError
 def test_what_the_url_names_wins_over_our_own() -> None:
     """All parameters of libpq are accepted: several hosts, TLS, other timeouts."""
     url = "postgresql://r:p@one:5432,two:5433/x?sslmode=verify-full&connect_timeout=9&options=-csearch_path%3Dours"
-    found = parameters(url, timing=5)
+    found = parameters(url, timeout=5)
     assert (found["host"], found["port"], found["sslmode"], found["connect_timeout"]) == (
         "one,two",
         "5432,5433",
@@ -23,7 +23,7 @@ def test_what_the_url_names_wins_over_our_own() -> None:
 
 def test_every_wait_ends() -> None:
     """A server that is gone, stuck or read-only is detected within seconds."""
-    found = parameters("postgresql://r@db/x", timing=5)
+    found = parameters("postgresql://r@db/x", timeout=5)
     assert "statement_timeout=5000" in found["options"]
     assert "lock_timeout=5000" in found["options"]
     assert "idle_in_transaction_session_timeout=10000" in found["options"]
