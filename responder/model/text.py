@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from typing import Final
 
 from responder.model.redaction import MARK, redact
 
@@ -19,17 +20,17 @@ _ANSI = re.compile(
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC and its like: titles, links
     r"|\x1b[@-Z\\^_a-z=>]"
 )
+#: Code points without a shape of their own: bidi controls, zero-width characters, fillers, variation selectors, tags
+#: (Unicode 16, DerivedCoreProperties, Default_Ignorable_Code_Point), and interlinear annotations.
 _INVISIBLE = (
-    (0x00AD, 0x00AD),  # soft hyphen
-    (0x061C, 0x061C),  # Arabic letter mark
-    (0x180E, 0x180E),
-    (0x200B, 0x200F),  # zero-width characters, left-to-right and right-to-left marks
-    (0x202A, 0x202E),  # bidi embeddings and overrides
-    (0x2060, 0x206F),  # word joiner, invisible operators, bidi isolates
-    (0xFEFF, 0xFEFF),
-    (0xFFF9, 0xFFFB),
-    (0xE0000, 0xE007F),  # tags
+    *((0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
+    *((0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF)),
+    *((0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
 )
+INVISIBLE: Final = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in _INVISIBLE)}]")
+#: Accents on one letter beyond the third: no language has more, and many of them cover the lines around.
+_ACCENT = r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+STACKED_ACCENTS: Final = re.compile(f"(?<={_ACCENT}{{3}}){_ACCENT}+")
 _TABLE: dict[int, str | None] = {
     **dict.fromkeys((*range(0x20), *range(0x7F, 0xA0))),
     **{code: None for first, last in _INVISIBLE for code in range(first, last + 1)},
@@ -45,14 +46,15 @@ _DURATION_PART = re.compile(r"(\d+)([dhms])", re.ASCII)
 
 
 def clean(text: str) -> str:
-    r"""``text`` without control characters, terminal sequences, bidi and zero-width characters.
+    r"""``text`` without control characters, terminal sequences, invisible characters and stacked accents.
 
     Line breaks of any style become ``\n``, a tab becomes a space, a lone surrogate becomes U+FFFD: what is left can be
     encoded as UTF-8.
     """
-    if text.isprintable():  # nothing of what is taken away or changed below is
+    if text.isprintable() and (text.isascii() or not (INVISIBLE.search(text) or STACKED_ACCENTS.search(text))):
         return text
-    return _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n").translate(_TABLE)
+    text = _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n").translate(_TABLE)
+    return text if text.isascii() else STACKED_ACCENTS.sub("", text)
 
 
 def one_line(text: str) -> str:

@@ -14,8 +14,11 @@ from yaml.reader import ReaderError
 
 from responder.checked_file import LARGEST_FILE_BYTES
 from responder.model.problem import Position, Problem
+from responder.model.text import INVISIBLE, STACKED_ACCENTS
 from responder.rulebook.yaml.builder import Builder, NodePositions, Path, position
 
+#: What emoji and some scripts need: zero-width joiners, and the selector of the coloured form.
+_JOINERS = frozenset("\u200c\u200d\ufe0f")
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -74,7 +77,23 @@ def read(name: str, raw: bytes) -> Document:
     if sign := _UNREADABLE.search(text):
         said = f"the control character U+{ord(sign[0]):04X} may not stand in YAML"
         return _unread(name, Problem(_position(name, text[: sign.start()]), "encoding", said, "remove it"))
+    if (hidden := _hidden(text)) is not None:
+        at, said = hidden
+        return _unread(
+            name, Problem(_position(name, text[:at]), "encoding", said, "remove it: reviewers cannot see it")
+        )
     return _built(name, text)
+
+
+def _hidden(text: str) -> tuple[int, str] | None:
+    """The first character that makes a file read differently from what it says, and what is wrong with it."""
+    if text.isascii():
+        return None
+    for sign in INVISIBLE.finditer(text):
+        if sign[0] not in _JOINERS:
+            return sign.start(), f"the invisible character U+{ord(sign[0]):04X} may not stand in a rule file"
+    accents = STACKED_ACCENTS.search(text)
+    return (accents.start(), "more than three accents on one letter") if accents else None
 
 
 def _built(name: str, text: str) -> Document:

@@ -36,10 +36,15 @@ SECRETS = {
 }
 
 
-def test_text_that_is_left_alone_holds_nothing_that_would_be_taken_away() -> None:
-    """Text that can be printed is shown as it is: nothing invisible, or that steers a terminal, counts as that."""
-    assert [code for code in texts._TABLE if chr(code).isprintable()] == []
-    assert clean("plato is down — 🚨 Größe") == "plato is down — 🚨 Größe"
+def test_invisible_characters_and_stacked_accents_are_taken_away() -> None:
+    """Text of an alert shows what it says: nothing in it is invisible, turns it round or covers the lines around."""
+    hidden = [code for code, shown in texts._TABLE.items() if shown is None and code >= 0xA0]
+    assert len(hidden) > 4096
+    assert [code for code in hidden if clean(f"a{chr(code)}b") != "ab"] == []
+    assert clean("pass\u3164wo\u034frd \U000e0101x") == "password x"
+    assert clean("o" + "\u0301" * 50 + "k") == "o" + "\u0301" * 3 + "k"
+    for text in ("plato is down — 🚨 Größe", "e\u0302\u0301", "नमस्ते"):
+        assert clean(text) == text
 
 
 @pytest.mark.parametrize(("text", "secret"), SECRETS.items())

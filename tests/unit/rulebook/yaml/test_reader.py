@@ -82,6 +82,12 @@ WRONG = [
     (b"a: b\nc: \xff", "encoding", "2:4"),
     (b"a: b\nc: \x00", "encoding", "2:4"),
     ("a: \ufffe".encode(), "encoding", "1:4"),
+    ("a: b\nc: x\u202ey".encode(), "encoding", "2:5"),
+    ("a: \u2066b".encode(), "encoding", "1:4"),
+    ("a: se\u200bverity".encode(), "encoding", "1:6"),
+    ("a: \u3164".encode(), "encoding", "1:4"),
+    ("a: x\U000e0061".encode(), "encoding", "1:5"),
+    ("a: o\u0301\u0302\u0303\u0304\u0305".encode(), "encoding", "1:8"),
     (b"a: " + b"x" * 70_000, "too-big", "1:4"),
     (b" " * (LARGEST_FILE_BYTES + 1), "too-big", "1:1"),
     (b"[" * 1_000_000, "too-deep", "1:33"),
@@ -96,6 +102,12 @@ def test_what_cannot_be_read_is_a_problem_with_a_place(raw: bytes, code: str, po
     assert (problem.code, str(problem.position)) == (code, f"f.yaml:{position}")
     assert problem.message
     assert problem.hint
+
+
+def test_emoji_and_accents_of_languages_are_read() -> None:
+    """Characters that a script or an emoji needs are no mistake."""
+    text = "ế ñ 👩‍🚒 ⚠️ می‌خواهم"
+    assert read("f.yaml", f"a: {text}".encode()).data == {"a": text}
 
 
 def test_the_rest_of_a_file_is_read_in_spite_of_a_problem() -> None:
