@@ -18,7 +18,7 @@ from responder.notify.report.content import bare
 
 
 def mildest(context: DecisionContext) -> Severity:
-    """The severity of what pages nobody."""
+    """Return the mildest severity, for incidents that do not page."""
     return max(context.book.severities.values(), key=lambda severity: severity.priority)
 
 

@@ -1,4 +1,4 @@
-"""What is recognised after connecting to PostgreSQL: poolers, missing rights, another isolation level."""
+"""Conditions recognised after connecting to PostgreSQL: poolers, missing rights, another isolation level."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def refused(port: int) -> bool:
 
 
 def refusal(url: str) -> str:
-    """Why a database cannot be used, empty if it can."""
+    """Return why a database cannot be used, empty if it can."""
     database = Database(url)
     try:
         refuse_unusable(database)
