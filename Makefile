@@ -10,7 +10,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-em
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench faults lock setup setup-dev servers python
+.PHONY: help demo test check bench faults soak lock setup setup-dev servers python
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: setup-dev  ## run every benchmark; each prints its ratio and goal
 
 faults: setup-dev servers  ## run the fault tests (SEED=17: one seed; SEEDS=100: 100 seeds, and write the figures; FLOODS=1: floods)
 	@$(BIN)/python -m tests.faults $(foreach name,SEED SEEDS FIRST JOBS,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) $($(name)))) $(if $(filter-out 0,$(FLOODS)),--floods)
+
+soak: setup-dev servers  ## run serve under a steady stream and print what it uses (MINUTES=30; DATABASE=postgres: two replicas)
+	@$(BIN)/python -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DATABASE),--database $(DATABASE))
 
 lock: setup-dev  ## regenerate both requirements files from pyproject.toml (UPGRADE=1: with the newest versions)
 	@echo "== locking (queries the package index, takes about a minute)"

@@ -34,7 +34,7 @@ def main(seed: int | None, seeds: int, first: int, jobs: int, *, floods: bool) -
     A hundred seeds or more are written into docs/reliability.md. Exit status: 0 where every seed kept the promise, 1
     where one broke it, 2 for a wrong command line.
     """
-    _need_servers()
+    need_servers()
     folder = Path(tempfile.mkdtemp(prefix="responder-faults-"))
     with small_disk(folder / "try") as granted:
         if not granted:
@@ -47,7 +47,8 @@ def main(seed: int | None, seeds: int, first: int, jobs: int, *, floods: bool) -
     sys.exit(_sum_up(results, " FLOODS=1" if floods else ""))
 
 
-def _need_servers() -> None:
+def need_servers() -> None:
+    """Raise ClickException if a server that the suite needs is not installed."""
     packages = [name for name in missing() if name == "prometheus-alertmanager"]
     packages += [] if programs() else [PACKAGE]
     if packages:

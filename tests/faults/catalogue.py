@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from tests.faults.large import body_above_the_limit
 from tests.faults.manners import (
     accepts_and_dies,
     answers_429,
@@ -16,6 +17,7 @@ from tests.faults.manners import (
     refuses_everything,
     resets,
 )
+from tests.faults.pause import pause_replica, pause_sender
 from tests.faults.strikes import (
     Strike,
     break_engine_thread,
@@ -61,6 +63,8 @@ FAULTS: dict[str, Fault] = {
     "the log is lost": _process(longest=1.0, strike=lose_log),
     "engine threads die": _process(longest=0.5, strike=break_engine_thread),
     "reload followed by a worker's death": _process(longest=2.0, strike=reload_and_kill),
+    "a paused sender": _process(longest=8.0, strike=pause_sender),
+    "a paused replica": _process(longest=8.0, strike=pause_replica),
     "PostgreSQL restarted": _database(longest=2.0, strike=restart_postgres, engine="postgres"),
     "SIGKILL of PostgreSQL": _database(longest=2.0, strike=kill_postgres, engine="postgres"),
     NEEDS_DISK: _database(longest=2.5, strike=disk_full, engine="sqlite"),
@@ -78,6 +82,7 @@ FAULTS: dict[str, Fault] = {
     "Slack: resets": _slack(strike=misbehave("Slack", resets)),
     "Slack: accepts and dies": _slack(strike=misbehave("Slack", accepts_and_dies)),
     "half requests": Fault(queue="clients", longest=6.0, strike=half_requests),
+    "a body above the limit": Fault(queue="clients", longest=1.0, strike=body_above_the_limit),
     "every probe hangs": Fault(queue="probes", longest=6.0, strike=hang_probes),
     "the clocks jump an hour ahead": _clock(strike=move_clock(3600)),
     "the clocks jump an hour back": _clock(strike=move_clock(-3600)),

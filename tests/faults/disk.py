@@ -15,7 +15,7 @@ _BLOCK = 1 << 20
 @contextlib.contextmanager
 def small_disk(folder: Path) -> Iterator[bool]:
     """Mount a small disk on ``folder`` for the block; False where that is not permitted (it takes root)."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     if os.geteuid() or _run("mount", "-t", "tmpfs", "-o", f"size={_MEGABYTES}m", "tmpfs", str(folder)):
         yield False
         return

@@ -10,13 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from responder.receive.oversized import excerpt
 from responder.standins.server import Call, Reply, StandIn
+from tests.faults.stream import MAX_BODY_BYTES
 from tests.faults.timeline import Timeline
 
 #: Seconds without a notification after which Alertmanager has none pending: longer than its group_interval.
 SILENCE_SECONDS = 3.0
 _GIVES_UP = 11.0
 _PATIENCE = 12.0
+#: Alerts of a webhook that the timeline names.
+_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,7 @@ class Door(StandIn):
         kept = acknowledged(call.body, number=number, asked=call.arrived, answered=time.monotonic())
         with self.lock:
             self.kept.append(kept)
-        firing, resolved = (" ".join(sorted(name for name, _ in each)) for each in (kept.firing, kept.resolved))
+        firing, resolved = (_shown([name for name, _ in each]) for each in (kept.firing, kept.resolved))
         self._timeline.note(f"webhook {number} acknowledged: firing [{firing}] resolved [{resolved}]")
 
     def _fail(self, call: Call, why: str) -> None:
@@ -101,12 +105,18 @@ class Door(StandIn):
             return any((name, started) in (each.firing if firing else each.resolved) for each in self.kept)
 
 
+def _shown(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return " ".join(sorted(names)[:_SHOWN]) + more
+
+
 def _silent(calls: Sequence[Call], seconds: float) -> bool:
     return not calls or time.monotonic() - calls[-1].arrived > seconds
 
 
 def acknowledged(body: bytes, *, number: int, asked: float, answered: float) -> Acknowledged:
-    """Parse the body of a webhook."""
+    """Parse the body of a webhook, or what is kept of one that is too large."""
+    body = body if len(body) <= MAX_BODY_BYTES else excerpt([body], MAX_BODY_BYTES).body
     group = json.loads(body)
     found: dict[str, set[tuple[str, float]]] = {"firing": set(), "resolved": set()}
     for alert in group["alerts"]:

@@ -123,20 +123,25 @@ class Driver:
         return self._door.heard(each.alert.name, each.started, firing=firing)
 
     def _tell(self, alerts: Sequence[_Running]) -> None:
-        body = json.dumps([_posted(each) for each in alerts]).encode()
-        for url in self._alertmanagers:
-            request = urllib.request.Request(f"{url}/api/v2/alerts", body, {"Content-Type": "application/json"})
-            # One that does not respond is sent again in a second, as Prometheus does.
-            with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=5):
-                pass
+        post(self._alertmanagers, [alert_of(each.group, each.alert, each.started, each.ended) for each in alerts])
 
 
-def _posted(each: _Running) -> dict[str, Any]:
+def post(alertmanagers: Sequence[str], alerts: Sequence[dict[str, Any]]) -> None:
+    """Send alerts to each Alertmanager. One that does not respond gets them the next time, as from Prometheus."""
+    body = json.dumps(alerts).encode()
+    for url in alertmanagers:
+        request = urllib.request.Request(f"{url}/api/v2/alerts", body, {"Content-Type": "application/json"})
+        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=5):
+            pass
+
+
+def alert_of(group: Group, alert: Alert, started: float, ended: float = 0.0, description: str = "") -> dict[str, Any]:
+    """Return an alert as Prometheus sends it; times are in epoch seconds."""
     return {
-        "labels": each.group.labels(each.alert),
-        "annotations": {"summary": f"{each.alert.name} does not work"},
-        "startsAt": _rfc3339(each.started),
-        "endsAt": _rfc3339(each.ended or time.time() + _KEEPS_FIRING),
+        "labels": group.labels(alert),
+        "annotations": {"summary": f"{alert.name} does not work", "description": description},
+        "startsAt": _rfc3339(started),
+        "endsAt": _rfc3339(ended or time.time() + _KEEPS_FIRING),
     }
 
 

@@ -121,8 +121,8 @@ class Records:
             wrote = connection.execute(whole_messages.where(messages.c.incident.not_in(own))).all()
         with world.pagerduty.lock, world.slack.lock, world.door.lock:
             return Evidence(
-                groups=groups,
-                starts=starts,
+                groups=[*groups, *world.large],
+                starts=dict(starts) | {group.alerts[0].name: [at] for group, at in world.large.items()},
                 kept=list(world.door.kept),
                 spans=list(world.timeline.spans),
                 notifications=stored,

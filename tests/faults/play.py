@@ -77,9 +77,9 @@ def _broken(
     strikes = Schedule(seed, planned, around)
     with Driver(groups, around.alertmanagers, around.door, around.timeline) as driver:
         strikes.start()
-        ended = _wait(lambda: driver.over() and strikes.over(), PLAY_SECONDS)
+        ended = wait(lambda: driver.over() and strikes.over(), PLAY_SECONDS)
         note("the stream is over" if ended else "the stream did not end in time")
-        quiet = _wait(lambda: around.door.quiet_for(SILENCE_SECONDS) and _quiet(records), QUIET_SECONDS)
+        quiet = settled(around, records)
         note("all is quiet" if quiet else "not quiet in time")
     found = records.gather(around, groups, driver.starts)
     records.close()
@@ -96,6 +96,11 @@ def possible(engine: str) -> dict[str, Fault]:
     return {name: fault for name, fault in FAULTS.items() if fault.engine in {"", engine}}
 
 
+def settled(around: World, records: Records) -> bool:
+    """Wait until no notification comes and nothing is left to do. Returns False if that takes too long."""
+    return wait(lambda: around.door.quiet_for(SILENCE_SECONDS) and _quiet(records), QUIET_SECONDS)
+
+
 def _quiet(records: Records) -> bool:
     try:
         return not records.busy()
@@ -103,7 +108,8 @@ def _quiet(records: Records) -> bool:
         return False
 
 
-def _wait(holds: Callable[[], bool], seconds: float) -> bool:
+def wait(holds: Callable[[], bool], seconds: float) -> bool:
+    """Return True as soon as something holds, False if it does not within ``seconds``."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:

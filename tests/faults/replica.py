@@ -62,6 +62,10 @@ class Replica:
             return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         return []
 
+    def processes(self) -> list[int]:
+        """All its processes."""
+        return [self._program.process.pid, *self.workers()] if self._program else []
+
     def set_clock(self, ahead: int) -> None:
         """Let its wall clock be so many seconds ahead of the machine's."""
         self._clock.write_text(f"{ahead:+}")
@@ -86,6 +90,38 @@ class Replica:
             os.kill(pid, signal.SIGKILL)
         self._timeline.note(f"SIGKILL worker {pid} of {self.name}")
 
+    def pause(self) -> None:
+        """Stop all its processes (SIGSTOP)."""
+        if self._program is not None:
+            _signal(-self._program.process.pid, signal.SIGSTOP)
+        self._timeline.note(f"SIGSTOP {self.name}")
+
+    def pause_at_next_message(self, seconds: float) -> int:
+        """Let one worker stop itself before its next request, within ``seconds``. Returns its id, 0 if none sent."""
+        wish, until = self._folder / "pause", time.monotonic() + seconds
+        wish.touch()
+        while wish.exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        wish.unlink(missing_ok=True)
+        for taken in self._folder.glob("paused-*"):
+            taken.unlink()
+            pid = int(taken.name.removeprefix("paused-"))
+            self._timeline.note(f"SIGSTOP worker {pid} of {self.name}")
+            return pid
+        return 0
+
+    def go_on(self, pid: int = 0) -> None:
+        """Let a paused worker, or all paused processes, run again (SIGCONT)."""
+        if self._program is not None:
+            _signal(pid or -self._program.process.pid, signal.SIGCONT)
+        self._timeline.note(f"SIGCONT {self.name}")
+
     def close(self) -> None:
         """End it as an operator would."""
         self._running.close()
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Signal a process, or a group of processes by its negative id, unless it is gone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

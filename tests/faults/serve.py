@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from responder import bootstrap
 from responder.cli import main
+from responder.engine.workers.delivery import DeliveryWorker
 
 #: Set to "dead" or "hung" for a log that cannot be written: a pipe without a reader, or one that is never read.
 _LOG = os.environ.get("FAULTS_LOG", "")
@@ -24,8 +27,17 @@ class MovedClock(bootstrap.SystemClock):
     """The machine's clocks, the wall clock so many seconds ahead."""
 
     def now(self) -> datetime:
-        """UTC."""
+        """UTC. A sender that reads it before its request stops its process if the file ``pause`` asks for it."""
+        if sys._getframe(1).f_code is DeliveryWorker._send.__code__:
+            _pause_if_asked()
         return super().now() + timedelta(seconds=int(_MOVED.read_text() or "0"))
+
+
+def _pause_if_asked() -> None:
+    """Renaming the file chooses one process of the replica, and says which."""
+    with contextlib.suppress(FileNotFoundError):
+        (_MOVED.parent / "pause").rename(_MOVED.parent / f"paused-{os.getpid()}")
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def lose_the_log() -> None:

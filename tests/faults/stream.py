@@ -11,6 +11,8 @@ SERVICES = ("capsule", "odyssey", "perception", "plato", "nexus")
 #: Seconds a page may wait for its diagnosis, for the severities that page, as in rules/all.yaml.
 BUDGETS = {"P1": 2.0, "P2": 4.0}
 TOLD_IN_SLACK = frozenset({"P1", "P3"})
+#: RESPONDER_MAX_BODY_BYTES of the replicas.
+MAX_BODY_BYTES = 200_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from responder.standins.stage import stage
 from tests.faults.disk import small_disk
 from tests.faults.door import Door
 from tests.faults.replica import Replica
+from tests.faults.stream import MAX_BODY_BYTES, Group
 from tests.faults.timeline import Timeline
 from tests.support.postgres import Postgres, postgres
 
@@ -31,6 +32,7 @@ _SETTINGS = {
     "RESPONDER_PAGERDUTY_EVENTS_PER_MINUTE": "6000",
     "RESPONDER_SLACK_MESSAGES_PER_MINUTE": "6000",
     "RESPONDER_SLACK_ONCALL_GROUP": "S0123ABCD",
+    "RESPONDER_MAX_BODY_BYTES": str(MAX_BODY_BYTES),
 }
 
 
@@ -46,7 +48,7 @@ class OutdatedRules:
 class World:
     """All running processes, and targets of faults. ``disk`` holds SQLite's file, if it is a disk of its own.
 
-    ``postgres`` is the server, where the replicas share one.
+    ``postgres`` is the server, where the replicas share one. ``large`` holds the groups of a fault, with their start.
     """
 
     timeline: Timeline
@@ -61,11 +63,12 @@ class World:
     slack: SlackStandIn
     butterfly: ButterflyStandIn
     outdated: list[OutdatedRules] = field(default_factory=list)
+    large: dict[Group, float] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
-def world(folder: Path, timeline: Timeline, *, engine: str, rules: Path = RULES) -> Iterator[World]:
-    """Start everything in an empty folder: two replicas on PostgreSQL, or one on SQLite."""
+def world(folder: Path, timeline: Timeline, *, engine: str, rules: Path = RULES, disk: bool = True) -> Iterator[World]:
+    """Start everything in an empty folder: two replicas on PostgreSQL, or one on SQLite (``disk``: a small one)."""
 
     def on_event(kind: str, record: Any) -> None:
         if isinstance(record, PagerEvent):
@@ -73,11 +76,12 @@ def world(folder: Path, timeline: Timeline, *, engine: str, rules: Path = RULES)
 
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(postgres()) if engine == "postgres" else None
-        disk = folder / "disk"
-        has_disk = stack.enter_context(small_disk(disk))
+        data = folder / "disk"
+        data.mkdir()
+        has_disk = disk and stack.enter_context(small_disk(data))
         own_rules = shutil.copytree(rules, folder / "rules")
         around = stack.enter_context(stage(folder, rules=own_rules, runbooks=RUNBOOKS, on_event=on_event))
-        database_url = server.create("responder") if server else f"sqlite:///{disk / 'responder.db'}"
+        database_url = server.create("responder") if server else f"sqlite:///{data / 'responder.db'}"
         settings = {**around.settings, "RESPONDER_DATABASE_URL": database_url, **_SETTINGS}
         servers = [_replica(f"replica-{n}", settings, folder, timeline) for n in range(2 if server else 1)]
         for each in servers:
@@ -97,7 +101,7 @@ def world(folder: Path, timeline: Timeline, *, engine: str, rules: Path = RULES)
             timeline=timeline,
             database_url=database_url,
             rules=own_rules,
-            disk=disk if has_disk else None,
+            disk=data if has_disk else None,
             postgres=server,
             replicas=servers,
             door=door,
