@@ -10,7 +10,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-em
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench faults soak lock setup setup-dev servers python
+.PHONY: help demo test check generate bench faults soak lock setup setup-dev servers python
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ check: setup-dev  ## the fast part, without network: lint, types, architecture, 
 	@$(BIN)/codespell
 	@echo "== unit and contract tests"
 	@$(BIN)/pytest --numprocesses auto --dist worksteal tests/unit tests/contracts
+
+generate: setup-dev  ## write the generated files anew: parts of docs/, rules/schema.json, golden files, tests/scripts
+	@UPDATE_DOCS=1 UPDATE_GOLDEN=1 UPDATE_SCRIPTS=1 $(BIN)/pytest tests/unit/test_docs.py tests/unit/test_decisions.py \
+	  tests/unit/rulebook/test_json_schema.py tests/unit/rulebook/test_check_pages.py tests/unit/scripts \
+	  tests/contracts/test_channel_rendering.py tests/scripts
 
 bench: setup-dev  ## run every benchmark; each prints its ratio and goal
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done

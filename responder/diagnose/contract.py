@@ -1,4 +1,8 @@
-"""The contract of a probe kind. To add one: a file in ``probes/``, a line in ``PROBES``, a contract case."""
+"""The contract of a probe kind. To add one: a file in ``probes/``, a line in ``PROBES``, a contract case.
+
+Shared parts of probes: ``plan.py`` finds the address of a check and refuses targets that are not allowed,
+``make_finding.py`` builds findings.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +52,7 @@ class ProbeQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeTools:
-    """Dependencies of a running probe."""
+    """Dependencies of a running probe. ``outgoing`` sends requests and opens connections."""
 
     outgoing: Outgoing
     clock: Clock

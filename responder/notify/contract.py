@@ -1,4 +1,9 @@
-"""The contract of a channel. A channel does no I/O: it renders requests and reads responses; ``deliver.py`` sends."""
+"""The contract of a channel. A channel does no I/O: it renders requests and reads responses; ``deliver.py`` sends.
+
+Shared parts of channels: ``render/plain_text.py`` (the page, its title and its minimal form as text),
+``render/response.py`` (JSON, cutting, and the outcome of a status), ``report/links.py`` (``safe_url``) and
+``rate_limit.py``.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +56,8 @@ class Channel(ABC):
     use: ClassVar[Use] = Use.RULES
     #: The name of the channel whose messages it gets where that one is not configured; empty for none.
     stands_in_for: ClassVar[str] = ""
-    #: Steps of each kind of message, in order; a step is a word of the channel and returns in ``step``.
+    #: Steps of each kind of message, in order: each is a message of its own, with this word as its ``step``. A channel
+    #: that sends one message for each kind has one step.
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]]
 
     @classmethod
@@ -84,7 +90,11 @@ class Channel(ABC):
 
     @abstractmethod
     def render(self, message: ClaimedMessage) -> Request:
-        """Return the request for a message, within the vendor's limits; the minimal form if ``message.minimal``."""
+        """Return the request for a message, within the vendor's limits; the minimal form if ``message.minimal``.
+
+        The minimal form is sent after the vendor refused the full one, so that no text of an alert can be the cause
+        twice: ASCII, few lines, no markup. A message that was cut says so, with ``Cut`` or an ellipsis.
+        """
 
     @abstractmethod
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:

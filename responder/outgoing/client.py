@@ -80,7 +80,10 @@ class Outgoing:
         return masked(session.send(with_token(request, token), deadline, cap), token)
 
     def connect(self, host: str, port: int, deadline: Deadline) -> socket.socket:
-        """A connected TCP socket, its time-out set to what is left. Raises UnreachableError."""
+        """Return a connected TCP socket. Raises UnreachableError.
+
+        Its timeout is the time left now, and holds for one operation: set it again before each further one.
+        """
         connection = self._dialer.dial(host, port, deadline)
         connection.settimeout(max(0.001, deadline.left(self._clock.monotonic())))
         return connection

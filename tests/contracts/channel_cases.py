@@ -203,7 +203,6 @@ CASES: dict[str, Case] = {
         accepted=Response(200, b"ok"),
         taken=_taken_by_the_log,
         never_cut=frozenset({"print"}),
-        plain_says_why=False,
     ),
 }
 

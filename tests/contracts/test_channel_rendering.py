@@ -45,7 +45,7 @@ from tests.support.builders import (
 )
 
 GOLDEN = Path(__file__).parent / "golden"
-UPDATE = bool(os.environ.get("UPDATE_GOLDEN"))  # UPDATE_GOLDEN=1 pytest tests/contracts/test_channel_rendering.py
+UPDATE = bool(os.environ.get("UPDATE_GOLDEN"))  # make generate
 HOSTILE = (
     "<!channel>",
     "<@U123>",
@@ -195,7 +195,8 @@ def test_golden(name: str, moment: str) -> None:
     text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
     if UPDATE:
         path.write_text(text, encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == text
+    assert path.exists(), f"{path.name} is missing: run make generate"
+    assert path.read_text(encoding="utf-8") == text, "differs from the file: run make generate and review the diff"
 
 
 def _told(channel: Channel, report: Report, step: str, *, minimal: bool) -> ClaimedMessage:

@@ -45,7 +45,7 @@ def test_the_index_is_complete() -> None:
     expected = before + FIRST + rows + LAST + after
     if os.environ.get("UPDATE_DOCS"):
         index.write_text(expected)
-    assert index.read_text() == expected, "docs/decisions/README.md is stale: run UPDATE_DOCS=1 make check"
+    assert index.read_text() == expected, "docs/decisions/README.md is stale: run make generate"
 
 
 def _row(path: Path) -> str:

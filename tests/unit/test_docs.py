@@ -56,7 +56,7 @@ def compare(name: str, expected: str) -> None:
     path = ROOT / "docs" / name
     if os.environ.get("UPDATE_DOCS"):
         path.write_text(expected)
-    assert path.read_text() == expected, f"docs/{name} is stale: run UPDATE_DOCS=1 make check"
+    assert path.read_text() == expected, f"docs/{name} is stale: run make generate"
 
 
 def test_the_settings_page_lists_every_setting() -> None:

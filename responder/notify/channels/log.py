@@ -10,10 +10,12 @@ from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import MessageKind
 from responder.notify.contract import Channel, Use
-from responder.notify.render.plain_text import page, title
+from responder.notify.render.plain_text import minimal, page
 from responder.notify.render.response import judged
 
 URL = "stdout:"  # the deliverer prints what goes here
+#: Characters of a line of the minimal form.
+LINE_LIMIT = 2_000
 _STEPS = ("print",)
 
 
@@ -38,8 +40,8 @@ class Log(Channel):
         return "no channel is configured for this severity: the page is printed to the log", b""
 
     def render(self, message: ClaimedMessage) -> Request:
-        """The page as text; its title alone in the minimal form."""
-        rows = [title(message.report)] if message.minimal else list(page(message.report))
+        """Return the page as text."""
+        rows = minimal(message.report, LINE_LIMIT) if message.minimal else page(message.report)
         return Request(url=URL, body="\n".join(rows).encode("utf-8", "replace"))
 
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:

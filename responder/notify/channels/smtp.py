@@ -14,18 +14,20 @@ from typing import Any, ClassVar, Self
 from responder.model.check import Result, bad, ok, warn
 from responder.model.message import ClaimedMessage, MailServer, Request, Response
 from responder.model.outcome import Outcome
-from responder.model.report import MessageKind, Report
+from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting, one_of, port
 from responder.model.text import one_line
 from responder.notify.contract import Channel, SendRequest, Use
 from responder.notify.rate_limit import RateLimit, per_minute
-from responder.notify.render.plain_text import page, title
+from responder.notify.render.plain_text import minimal, page, title
 from responder.notify.render.response import ascii_only, judged
 
 URL = "submission:"  # the deliverer mails what goes here
 SUBJECT_LIMIT = 180
 MOST_LINES = 400
+#: Characters of a line of the minimal form.
+LINE_LIMIT = 2_000
 _STEPS = ("mail",)
 # Deliberately narrow: what can be written into a mail's header without any quoting.
 _MAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
@@ -124,7 +126,7 @@ class Smtp(Channel):
             yield warn(self.name, "mails are sent in the clear", "set RESPONDER_SMTP_TLS to starttls or tls")
 
     def render(self, message: ClaimedMessage) -> Request:
-        """The mail as it goes over the wire, in 7 bits; in the minimal form its title, and the runbook if any.
+        """The mail as it goes over the wire, in 7 bits.
 
         The mails of an incident refer to one another, so that clients show them as one thread.
         """
@@ -145,19 +147,14 @@ class Smtp(Channel):
         mail["Auto-Submitted"] = "auto-generated"
         if report.pages and report.kind in {MessageKind.START, MessageKind.AGAIN, MessageKind.FALLBACK}:
             mail["Importance"] = "high"
-        mail.set_content("\n".join(_plain(report) if message.minimal else _cut(list(page(report)))) + "\n")
+        lines = minimal(report, LINE_LIMIT) if message.minimal else _cut(list(page(report)))
+        mail.set_content("\n".join(lines) + "\n")
         envelope = {"From": self.sender, "To": ", ".join(self.recipients)}
         return Request(url=URL, body=mail.as_bytes(), headers=envelope, mail_server=self.server)
 
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:
         """The deliverer answers in the words of HTTP: 200 accepted, 422 refused for good, 503 not now."""
         return judged(message, response, response.body[:500].decode("utf-8", "replace"), of="mail")
-
-
-def _plain(report: Report) -> list[str]:
-    runbook = report.runbook.href or report.runbook.text if report.runbook else ""
-    rows = (title(report), f"Fallback: {report.fallback_reason}" if report.fallback_reason else "", runbook)
-    return [ascii_only(one_line(row[:2000])) for row in rows if row]
 
 
 def _cut(lines: list[str]) -> list[str]:

@@ -30,8 +30,8 @@ from responder.model.setting import Setting
 from responder.model.text import one_line
 from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
-from responder.notify.render.plain_text import title
-from responder.notify.render.response import ascii_only, decoded, encoded, judged, text_of, within
+from responder.notify.render.plain_text import minimal, title
+from responder.notify.render.response import decoded, encoded, judged, text_of, within
 from responder.notify.report.links import safe_url
 
 #: Bytes of a request. Teams takes about 28 KB in UTF-16, which are 14 KB of ASCII
@@ -100,7 +100,7 @@ class Teams(Channel):
     def render(self, message: ClaimedMessage) -> Request:
         """Return one card: as many of its lines as fit, the most important first."""
         if message.minimal:
-            body = _request(list(_plain(message.report)), [])
+            body = _request([_line("", text) for text in minimal(message.report, LINE_LIMIT)], [])
         else:
             body = _fitted([_headline(message.report), *_lines(message.report)], _actions(message.report))
         return Request(url=self.url.reveal(), body=body, headers={"Content-Type": "application/json"})
@@ -147,15 +147,6 @@ def _said(text: str) -> str:
 def _headline(report: Report) -> Element:
     colour = _COLOURS.get(report.kind, "Attention")
     return _line("", title(report), size="Large", weight="Bolder", color=colour)
-
-
-def _plain(report: Report) -> Iterator[Element]:
-    """Yield the minimal form: a few lines in ASCII and no links."""
-    where = (report.runbook.href or report.runbook.text) if report.runbook else ""
-    because = f"Fallback: {report.fallback_reason}" if report.fallback_reason else ""
-    for text in (title(report), because, report.update or report.what, where):
-        if text:
-            yield _line("", ascii_only(text[:LINE_LIMIT]))
 
 
 def _lines(report: Report) -> Iterator[Element]:

@@ -9,6 +9,7 @@ from responder.model.clock import at, between
 from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.report import MessageKind, Report
 from responder.model.text import clean, one_line
+from responder.notify.render.response import ascii_only
 
 WIDTH = 100
 _MARGIN = 17
@@ -28,6 +29,14 @@ def page(report: Report) -> Iterator[str]:
         if link.href:  # not wrapped: an address on two lines cannot be clicked
             yield f"{'Link':<{_MARGIN}}{_sanitized(link.text)}  {_sanitized(link.href)}"
     yield "=" * WIDTH
+
+
+def minimal(report: Report, limit: int) -> list[str]:
+    """Return the minimal form: a few lines in ASCII, each of at most ``limit`` characters."""
+    where = (report.runbook.href or report.runbook.text) if report.runbook else ""
+    because = f"Fallback: {report.fallback_reason}" if report.fallback_reason else ""
+    rows = (title(report), because, report.update or report.what, where)
+    return [ascii_only(one_line(row[:limit])) for row in rows if row]
 
 
 def title(report: Report) -> str:

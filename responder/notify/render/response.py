@@ -95,7 +95,9 @@ def text_of(value: object) -> str:
     return str(value) if isinstance(value, int | float) else ""
 
 
-_SPELLED = str.maketrans({"—": "-", "–": "-", "…": "...", "→": "->", "·": "-", "›": ">", "’": "'", "“": '"', "”": '"'})
+_SPELLED = str.maketrans(
+    {"—": "-", "–": "-", "…": "...", "→": "->", "·": "-", "›": ">", "’": "'", "“": '"', "”": '"', "×": "x"}
+)
 
 
 def ascii_only(text: str) -> str:

@@ -96,4 +96,4 @@ def test_every_check_is_in_the_docs(tmp_path: Path) -> None:
     expected = before + FIRST + "".join(rows) + LAST + rest.partition(LAST)[2]
     if os.environ.get("UPDATE_DOCS"):
         docs.write_text(expected)
-    assert docs.read_text() == expected, "docs/rule-tools.md is stale: run UPDATE_DOCS=1 make check"
+    assert docs.read_text() == expected, "docs/rule-tools.md is stale: run make generate"

@@ -18,7 +18,7 @@ def test_the_schema_in_the_repository_is_the_one_of_the_program() -> None:
     """An editor never accepts what the program refuses because its schema is old; UPDATE_DOCS=1 writes it anew."""
     if os.environ.get("UPDATE_DOCS"):
         (RULES / "schema.json").write_text(text())
-    assert (RULES / "schema.json").read_text() == text(), "stale: responder rules schema > rules/schema.json"
+    assert (RULES / "schema.json").read_text() == text(), "rules/schema.json is stale: run make generate"
 
 
 @pytest.mark.parametrize("path", sorted(RULES.glob("*.yaml")), ids=lambda path: path.stem)
