@@ -23,7 +23,7 @@ _MOVED = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvalidRuleFiles:
-    """Problems of the rule files since a time: the number of problems, the first, and a sentence about the rules in force.
+    """Problems of the rule files since a time: their number, the first, and a sentence about the rules in force.
 
     ``kept`` is true where the rules in force come from the database: that is reported at once.
     """
