@@ -141,9 +141,9 @@ class DeliveryWorker:
             old = [message for message, renewed in self._out.values() if ticks - renewed >= RENEW_SECONDS]
         if old and self._lease:
             with self._database.transaction() as connection:
-                outbox.renew(connection, old, self._clock.now() + self._lease)
+                ours = outbox.renew(connection, old, self._clock.now() + self._lease)
             with self._guard:
-                self._out |= {message.id: (message, ticks) for message in old}
+                self._out |= {message.id: (message, ticks) for message in old if message.id in ours}
 
     def _rest(self, now: datetime) -> float:
         """Return the seconds until a message may be sent, at most the poll interval; 0 if one may be sent now."""

@@ -169,10 +169,11 @@ def sent(connection: Connection, message: ClaimedMessage, ref: Mapping[str, str]
     return _finish(connection, ours, state="sent", ref=kept, error=None, **_report(message), ended_at=to_seconds(now))
 
 
-def renew(connection: Connection, held: Iterable[OutboxRow], until: datetime) -> None:
-    """Renew the leases."""
+def renew(connection: Connection, held: Iterable[OutboxRow], until: datetime) -> frozenset[int]:
+    """Renew the leases. Returns the ids of those that no other sender has claimed since."""
     ours = or_(*(_held(message) for message in held))
-    connection.execute(update(messages).where(WAITING, ours).values(claimed_until=to_seconds(until)))
+    renewed = update(messages).where(WAITING, ours).values(claimed_until=to_seconds(until)).returning(messages.c.id)
+    return frozenset(connection.execute(renewed).scalars())
 
 
 def again(connection: Connection, message: ClaimedMessage, at: datetime, reason: str, *, minimal: bool) -> bool:

@@ -511,6 +511,27 @@ def test_an_attempt_whose_claim_may_have_expired_sends_nothing(pager: Office, wi
     assert pager.states() == {("pagerduty", "sent"): 1}
 
 
+def test_a_renewal_after_another_sender_took_over_makes_no_attempt_valid(
+    database: Database, clock: HandClock, wire: Wire
+) -> None:
+    """A paused process that goes on with its loop first does not take its lost claim for a renewed one."""
+    late = Wire()
+    slow = Office(database, clock, late, a_desk(), claims.ChannelQueue(("pagerduty",)))
+    quick = Office(database, clock, wire, a_desk(), claims.ChannelQueue(("pagerduty",)))
+    carry, paused = slow.courier._carry, queue.SimpleQueue[OutboxRow]()
+    slow.courier._carry = paused.put  # type: ignore[method-assign, assignment]
+    slow.write()
+    slow.courier.step()
+    row = paused.get(timeout=10)
+    clock.move(LEASE.total_seconds())
+    assert quick.step() == 1
+    slow.courier.step()
+    carry(row)
+    assert late.sent == []
+    for office in (slow, quick):
+        office.courier.close(5)
+
+
 @pytest.mark.parametrize("late", [Response(202, b'{"status": "success"}'), UnreachableError("no response")])
 def test_a_late_trigger_is_followed_by_the_resolve_again(
     database: Database, clock: HandClock, late: Response | UnreachableError
