@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -69,7 +70,8 @@ def priority(finding: Finding) -> tuple[int, bool]:
 class Conclusion:
     """Conclusion of the findings, in words. ``likely`` is one sentence, or empty.
 
-    ``seen`` are the figures that nothing judged: where errors come from, how a container ended.
+    ``seen`` are the figures that nothing judged: where errors come from, how a container ended. ``checked_at`` is when
+    the findings were saved, None before.
     """
 
     likely: str = ""
@@ -77,6 +79,7 @@ class Conclusion:
     ruled_out: str = ""
     unknown: str = ""
     seen: str = ""
+    checked_at: datetime | None = None
 
 
 #: No probe ran, or none has finished yet.

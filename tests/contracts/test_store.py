@@ -422,7 +422,7 @@ def test_findings_improve_a_page_that_is_still_here_and_release_it(database: Dat
     with database.write() as connection:
         incidents.save_findings(connection, "INC-1", some_findings(), a_conclusion(), NOW)
         assert outbox.release(connection, "INC-1", NOW) == {"slack", "pagerduty"}
-    diagnosed = replace(bare, findings=some_findings(), conclusion=a_conclusion())
+    diagnosed = replace(bare, findings=some_findings(), conclusion=replace(a_conclusion(), checked_at=NOW))
     assert [row.content for row in claimed(database)] == [diagnosed, diagnosed]
 
 

@@ -19,6 +19,8 @@ from responder.model.text import number_of, sanitize_line
 POSTMORTEM_WITHIN = timedelta(hours=48)
 #: A first message that leaves this long after it was due says that it is late.
 LATE_AFTER = timedelta(minutes=1)
+#: Findings show their age from here on: later messages repeat them, also after a reload of the rules.
+AGED_AFTER = timedelta(minutes=2)
 
 _ENDINGS = frozenset({MessageKind.RESOLUTION, MessageKind.UNCLOSED})
 _OPENINGS = frozenset({MessageKind.START, MessageKind.AGAIN, MessageKind.FALLBACK})
@@ -86,7 +88,7 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         truncated=alerts.truncated,
         labels=alerts.labels,
         rule=record.rule,
-        made_by=f"{record.made_by}{_probed(findings)}",
+        made_by=f"{record.made_by}{_probed(findings, conclusion, now)}",
         started_at=alerts.started_at,
         ended_at=ended_at,
         written_at=now,
@@ -185,9 +187,11 @@ def _worst(findings: Sequence[Finding], service: str) -> str:
     return worst.headline.removeprefix(f"{service}: ") if worst else ""
 
 
-def _probed(findings: Sequence[Finding]) -> str:
+def _probed(findings: Sequence[Finding], conclusion: Conclusion, now: datetime) -> str:
     if not findings:
         return ""
+    past = now - conclusion.checked_at if conclusion.checked_at else timedelta()
+    age = f", {brief(past.total_seconds())} ago" if past >= AGED_AFTER else ""
     unknown = sum(each.verdict is Verdict.UNKNOWN for each in findings)
     count = f"{number_of(len(findings), 'probe')} in {max(each.duration for each in findings):.1f} s"
-    return f", {count} ({unknown} unknown)" if unknown else f", {count}"
+    return f", {count} ({unknown} unknown){age}" if unknown else f", {count}{age}"

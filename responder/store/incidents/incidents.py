@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -232,7 +233,7 @@ def save_findings(
     values = {
         "of": incident,
         "severity_override": to_bytes(findings),
-        "concluded": to_bytes(conclusion),
+        "concluded": to_bytes(replace(conclusion, checked_at=now)),
         "at": to_seconds(now),
     }
     connection.execute(_DIAGNOSED, values)

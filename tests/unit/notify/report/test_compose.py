@@ -294,3 +294,16 @@ def test_a_respond_by_time_tomorrow_has_its_date() -> None:
     incident = an_incident(opened_at=datetime(2026, 2, 28, 23, 50, tzinfo=UTC))
     report = _opening(incident=incident, now=datetime(2026, 2, 28, 23, 50, tzinfo=UTC))
     assert report.clock == "by 2026-03-01 00:05Z, all hands"
+
+
+def test_findings_that_are_repeated_later_show_their_age() -> None:
+    """An update after a reload of the rules names the new revision; the findings beside it say how old they are."""
+    book = replace(a_book(), revision="f" * 64)
+    found = with_findings(_content(), (a_finding(),), replace(a_conclusion(), checked_at=NOW))
+    later = content_of(
+        a_decision(ChangeKind.GROWN), a_group(), an_incident(), book, LINKS, now=NOW + timedelta(hours=3), before=found
+    )
+    made_by = _sent(later, NOW + timedelta(hours=3), MessageKind.UPDATE).made_by
+    assert "rules ffffffffffff" in made_by
+    assert made_by.endswith("1 probe in 0.0 s, 3 h ago")
+    assert "ago" not in _sent(found, NOW + timedelta(seconds=90)).made_by
