@@ -86,7 +86,7 @@ def rule_references(runbooks: str | Mapping[str, tuple[str, ...]], *, confined: 
     )
 
 
-def context(settings: Settings, book: RuleBook, notified: dict[str, Channel]) -> DecisionContext:
+def context(settings: Settings, book: RuleBook, channels: dict[str, Channel]) -> DecisionContext:
     """Build everything that decisions depend on."""
     from responder.diagnose.probes import PROBES
     from responder.engine.effects.context import DecisionContext
@@ -97,7 +97,7 @@ def context(settings: Settings, book: RuleBook, notified: dict[str, Channel]) ->
         book=book,
         matching=RuleIndex(book.rules),
         probe_kinds=PROBES,
-        channels=notified,
+        channels=channels,
         links=LinkBuilder(
             runbook_base_url=settings.runbook_base_url,
             urls=book.urls,
@@ -109,7 +109,7 @@ def context(settings: Settings, book: RuleBook, notified: dict[str, Channel]) ->
     )
 
 
-def loaded(settings: Settings, notified: dict[str, Channel]) -> LoadedRules:
+def loaded(settings: Settings, channels: dict[str, Channel]) -> LoadedRules:
     """Load the rules. Raises InvalidRules with every problem at once, and OSError for unreadable files."""
     from responder.engine.workers.rule_reloader import LoadedRules
     from responder.rulebook.load import revision_of, text_of
@@ -122,10 +122,10 @@ def loaded(settings: Settings, notified: dict[str, Channel]) -> LoadedRules:
         raise OSError("the rule files changed while they were read")
     anchors = {file: tuple(sorted(each)) for file, each in read_catalogue(Path(settings.runbooks)).items()}
     text = RuleText(revision=book.revision, files=files, runbooks=anchors)
-    return LoadedRules(context(settings, book, notified), states, text)
+    return LoadedRules(context(settings, book, channels), states, text)
 
 
-def last_valid(settings: Settings, database: Database, notified: dict[str, Channel]) -> DecisionContext | None:
+def last_valid(settings: Settings, database: Database, channels: dict[str, Channel]) -> DecisionContext | None:
     """Load the rules of the last valid revision; None if the database has none that is valid. Raises StoreError."""
     from responder.rulebook.load import checked, gather_text
     from responder.store.maintenance import kept_rules
@@ -137,11 +137,11 @@ def last_valid(settings: Settings, database: Database, notified: dict[str, Chann
         book = checked(gather_text("rules", text.files), rule_references(text.runbooks))
     except InvalidRules:  # written for another version of responder
         return None
-    return context(settings, book, notified)
+    return context(settings, book, channels)
 
 
 def loaded_in_place_of(
-    error: InvalidRules | OSError, settings: Settings, notified: dict[str, Channel]
+    error: InvalidRules | OSError, settings: Settings, channels: dict[str, Channel]
 ) -> LoadedRules | None:
     """Load what a start with invalid rule files continues with; None if the database has no valid revision."""
     from responder.engine.workers.rule_reloader import LoadedRules, problems_of
@@ -151,7 +151,7 @@ def loaded_in_place_of(
     try:
         database = Database(settings.database_url.reveal(), create=False)
         try:
-            found = last_valid(settings, database, notified)
+            found = last_valid(settings, database, channels)
         finally:
             database.close()
     except StoreError:
@@ -159,7 +159,7 @@ def loaded_in_place_of(
     return LoadedRules(found, states, problems=problems_of(error)) if found else None
 
 
-def reread(settings: Settings, notified: dict[str, Channel], seconds: float = READ_SECONDS) -> LoadedRules:
+def reread(settings: Settings, channels: dict[str, Channel], seconds: float = READ_SECONDS) -> LoadedRules:
     """Load the rules of files that changed. Raises InvalidRules, and OSError where reading them crashes or hangs.
 
     A child process reads the files first: only files that it read within ``seconds`` are read in this process.
@@ -176,7 +176,7 @@ def reread(settings: Settings, notified: dict[str, Channel], seconds: float = RE
         raise OSError(f"the process that reads the rule files ended with status {done.returncode}")
     if rule_files(settings) != states:
         raise OSError("the rule files changed while they were read")
-    return loaded(settings, notified)
+    return loaded(settings, channels)
 
 
 def try_rules(folder: str, runbooks: str) -> None:

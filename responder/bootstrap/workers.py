@@ -205,15 +205,15 @@ def worker(
 
 
 def _in_force(rules: RuleReloader) -> RulesInfo:
-    state, notified = rules.state, rules.context()
+    state, context = rules.state, rules.context()
     return RulesInfo(
         revision=state.revision,
         since=state.since,
         refused=state.refused,
         kept=state.kept,
-        heartbeats=notified.book.heartbeats,
-        severities=tuple(notified.book.severities),
-        channels=tuple(notified.channels),
+        heartbeats=context.book.heartbeats,
+        severities=tuple(context.book.severities),
+        channels=tuple(context.channels),
     )
 
 
@@ -225,14 +225,14 @@ def _engine(
     on_fatal: Callable[[], None],
     failures: LoopFailures,
 ) -> Engine:
-    notified = dict(first.context.channels)
+    channels = dict(first.context.channels)
     rules = RuleReloader(
         first,
-        lambda: bootstrap.reread(settings, notified),
+        lambda: bootstrap.reread(settings, channels),
         lambda: bootstrap.rule_files(settings),
         clock,
         keep=lambda text: kept_rules.keep(database, text, clock.now()),
-        last_valid=lambda: bootstrap.last_valid(settings, database, notified),
+        last_valid=lambda: bootstrap.last_valid(settings, database, channels),
     )
     engine = Engine(
         database=database,

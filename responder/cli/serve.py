@@ -151,7 +151,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
     GunicornApp(settings, first, away, stream).run()
 
 
-def _rules(settings: Settings, notified: dict[str, Channel], *, check: bool) -> LoadedRules:
+def _rules(settings: Settings, channels: dict[str, Channel], *, check: bool) -> LoadedRules:
     """Load the rules to start with. A file that hangs the parser ends the process after ``READ_SECONDS``.
 
     If the files are invalid, the last valid revision is loaded, unless there is none or a setting forbids it.
@@ -160,10 +160,10 @@ def _rules(settings: Settings, notified: dict[str, Channel], *, check: bool) -> 
 
     faulthandler.dump_traceback_later(bootstrap.READ_SECONDS, exit=True)
     try:
-        return bootstrap.loaded(settings, notified)
+        return bootstrap.loaded(settings, channels)
     except (InvalidRules, OSError) as error:
         strict = check or settings.invalid_rules == "refuse"
-        kept = None if strict else bootstrap.loaded_in_place_of(error, settings, notified)
+        kept = None if strict else bootstrap.loaded_in_place_of(error, settings, channels)
         if kept is not None:
             return kept
         if isinstance(error, InvalidRules):

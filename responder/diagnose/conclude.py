@@ -21,13 +21,13 @@ def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     """Return the conclusion of the findings about ``subject``. Parts without content are empty."""
     ranked = worst_first(findings)
     changes = [finding for finding in ranked if finding.probe == RECENT_CHANGES]
-    notified = [finding for finding in changes if finding.verdict in {Verdict.OK, Verdict.BAD}]
+    certain = [finding for finding in changes if finding.verdict in {Verdict.OK, Verdict.BAD}]
     # A change has its own part; it counts as unknown only if the probe failed.
-    others = tuple(finding for finding in ranked if finding not in notified)
+    others = tuple(finding for finding in ranked if finding not in certain)
     well = [finding for finding in others if finding.verdict is Verdict.OK]
     return Conclusion(
         likely=_likely([finding for finding in others if finding.verdict is Verdict.BAD], subject),
-        changed=_changed(notified[0]) if notified else "",
+        changed=_changed(certain[0]) if certain else "",
         ruled_out=_ruled_out(others, subject),
         unknown=_unknown(others),
         seen=cut("; ".join(_evidence(finding) for finding in well if not finding.judged), _LIMIT),

@@ -131,8 +131,8 @@ def revise(
     pages = messages_for(
         *own, MessageKind.START, facts, (context.channels[name] for name in added), priority=priority, due_at=now
     )
-    notified = replace(facts, update=f"{why}; {late(work, now)}")
-    updates = messages_for(*own, MessageKind.UPDATE, notified, follows, priority=priority, due_at=now)
+    updated_facts = replace(facts, update=f"{why}; {late(work, now)}")
+    updates = messages_for(*own, MessageKind.UPDATE, updated_facts, follows, priority=priority, due_at=now)
     return SeverityRevision(
         shadowed(replace(moved, channels=kept + added), added, context),
         content,

@@ -101,12 +101,12 @@ def _alert(wire: _PayloadAlert, prefix: str) -> Alert:
     )
 
 
-def _reckoned(notified: datetime) -> datetime:
+def _reckoned(moment: datetime) -> datetime:
     """The same in UTC, and the end of the calendar for what lies beyond it: an absurd date must not break triage."""
     try:
-        return min(notified.astimezone(UTC), LATEST)
+        return min(moment.astimezone(UTC), LATEST)
     except OverflowError:
-        return EARLIEST if notified.year == _YEAR_ONE else LATEST
+        return EARLIEST if moment.year == _YEAR_ONE else LATEST
 
 
 def _decode(body: bytes) -> _Payload:

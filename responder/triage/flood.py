@@ -72,8 +72,8 @@ def weigh(
     if unlike := _unlike(new_incident, flood, sum(alone.values())):
         flood = replace(flood, arrivals=arrivals, alone=_more(alone, second), **counted)
         return FloodVerdict(flood=flood, why=f"paged separately from digest {flood.digest}: {unlike}")
-    notified = tuple(dict.fromkeys((*flood.channels, *channels)))
-    flood = replace(flood, arrivals=arrivals, alone=alone, in_digest=flood.in_digest + 1, channels=notified, **counted)
+    concerned = tuple(dict.fromkeys((*flood.channels, *channels)))
+    flood = replace(flood, arrivals=arrivals, alone=alone, in_digest=flood.in_digest + 1, channels=concerned, **counted)
     why = f"only in digest {flood.digest}: {rate} new {severity.name} incidents within {WINDOW} s"
     return FloodVerdict(flood=flood, suppressed_by=why)
 

@@ -297,9 +297,9 @@ class GroupDiff:
 
 def diff(group: AlertGroup, before: Mapping[str, AlertState], now: datetime) -> GroupDiff:
     """Compare ``group``, as ``without_outdated`` returned it, with the alerts known before."""
-    notified = {alert.fingerprint: updated_state(before.get(alert.fingerprint), alert) for alert in group.alerts}
+    current = {alert.fingerprint: updated_state(before.get(alert.fingerprint), alert) for alert in group.alerts}
     late = {each.fingerprint: with_doubt(before[each.fingerprint], now) for each in group.outdated if each.firing}
-    named = {*notified, *(each.fingerprint for each in group.outdated)}
+    named = {*current, *(each.fingerprint for each in group.outdated)}
     firing = tuple(alert.fingerprint for alert in group.firing)
     over = tuple(alert.fingerprint for alert in group.alerts if not alert.firing)
     return GroupDiff(
@@ -310,7 +310,7 @@ def diff(group: AlertGroup, before: Mapping[str, AlertState], now: datetime) -> 
         missed=_where(over, lambda each: each not in before),
         missing=_where(before, lambda each: before[each].ends_at is None and each not in named),
         doubts=len(late),
-        after={**_remembered(before, now), **late, **notified},
+        after={**_remembered(before, now), **late, **current},
     )
 
 

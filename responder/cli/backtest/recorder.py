@@ -75,13 +75,13 @@ def read_line(line: bytes, receivers: tuple[str, ...] = ()) -> tuple[bytes, date
         return line, None
     if found.at is None or found.data is None:
         raise NoEventError("not an event of Alertmanager's event recorder and not a webhook payload")
-    notified = found.data.notification
-    if notified is None or (receivers and notified.group_info.receiver_name not in receivers):
+    recorded = found.data.notification
+    if recorded is None or (receivers and recorded.group_info.receiver_name not in receivers):
         return None
-    if not notified.alerts or not notified.group_info.group_key:
+    if not recorded.alerts or not recorded.group_info.group_key:
         raise NoEventError("notification without alerts or without group key")
-    alerts = [_alert(each.details or each, found.at) for each in notified.alerts]
-    group = notified.group_info
+    alerts = [_alert(each.details or each, found.at) for each in recorded.alerts]
+    group = recorded.group_info
     body = webhook(alerts, _plain(group.group_labels), group_key=group.group_key, receiver=group.receiver_name)
     return json.dumps(body).encode(), found.at
 

@@ -123,9 +123,9 @@ def _case(case: DecisionChange) -> str:
 
 
 def _outcome(found: RuleOutcome) -> str:
-    notified = f"sends to {', '.join(found.notified)}" if found.notified else "sends nothing"
+    sends = f"sends to {', '.join(found.notified)}" if found.notified else "sends nothing"
     severity = found.severity or "recorded only"
-    return f"{severity} by {found.rule or 'no rule'}, {found.runbook or 'no runbook'}: {notified}"
+    return f"{severity} by {found.rule or 'no rule'}, {found.runbook or 'no runbook'}: {sends}"
 
 
 def as_json(found: BacktestReport) -> dict[str, Any]:

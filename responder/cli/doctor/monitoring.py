@@ -57,8 +57,8 @@ def _alertmanager(patient: DoctorContext, url: str) -> tuple[Result, ...]:
     if not isinstance(data, dict):
         change = _change(response.status, "RESPONDER_ALERTMANAGER_TOKEN")
         return (bad("alertmanager", f"HTTP {response.status} without a configuration", change),)
-    notified = answer.get("versionInfo")
-    version = text_of(notified.get("version")) if isinstance(notified, dict) else ""
+    info = answer.get("versionInfo")
+    version = text_of(info.get("version")) if isinstance(info, dict) else ""
     heartbeats = patient.book.heartbeats if patient.book else ()
     try:
         found = judge("alertmanager", data, heartbeats, parse, predicate, patient.settings)

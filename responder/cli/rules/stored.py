@@ -34,11 +34,11 @@ def find(name: str, settings: Settings) -> StoredIncident:
         if incident is None:
             raise FatalError(f"no incident {name} in the database")
         notifications = history.of_incident(connection, incident.id)
-        notified = next((each for each in notifications if _fires(each)), None)
-    if notified is None:
+        newest = next((each for each in notifications if _fires(each)), None)
+    if newest is None:
         raise FatalError(f"all notifications of {incident.id} with a firing alert have been pruned")
-    source = f"{incident.id}, notification {notified.id} of {notified.received_at:%Y-%m-%d %H:%M:%SZ}"
-    return StoredIncident(incident, Sample(source, notified.body, cluster=notified.cluster), notified.received_at)
+    source = f"{incident.id}, notification {newest.id} of {newest.received_at:%Y-%m-%d %H:%M:%SZ}"
+    return StoredIncident(incident, Sample(source, newest.body, cluster=newest.cluster), newest.received_at)
 
 
 def _fires(notification: Notification) -> bool:

@@ -127,9 +127,9 @@ def _route(found: Trace) -> str:
         return "no message"
     severity = found.severity or decision.severity
     paging = pagers({})
-    notified = ", ".join(f"{name} {severity.pagerduty}" if name in paging else name for name in found.route)
+    names = ", ".join(f"{name} {severity.pagerduty}" if name in paging else name for name in found.route)
     pages = "pages on-call" if found.page else "does not page"
-    return f"{notified}; {pages}; waits up to {found.budget:g} s for probes"
+    return f"{names}; {pages}; waits up to {found.budget:g} s for probes"
 
 
 def _row(name: str, text: str) -> str:

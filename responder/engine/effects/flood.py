@@ -48,7 +48,7 @@ def flood_messages(flood: FloodCounter, context: DecisionContext, now: datetime)
         return FloodUpdate(flood=flood)
     severity = severity_of(flood, context)
     seconds = now.timestamp()
-    notified = replace(flood, notified=flood.channels, notified_in_digest=flood.in_digest)
+    after = replace(flood, notified=flood.channels, notified_in_digest=flood.in_digest)
     content = digest(flood, severity, context.book, now)
     own, priority = (flood.digest, dedup_key(flood.digest)), severity.priority
     if added := [name for name in flood.channels if name not in flood.notified]:
@@ -56,9 +56,9 @@ def flood_messages(flood: FloodCounter, context: DecisionContext, now: datetime)
         messages = messages_for(
             *own, MessageKind.START, counted(flood), to, priority=priority, due_at=due_at, enrich=True
         )
-        return FloodUpdate(flood=replace(notified, notified_at=seconds), content=content, messages=messages)
+        return FloodUpdate(flood=replace(after, notified_at=seconds), content=content, messages=messages)
     if flood.in_digest > flood.notified_in_digest and seconds - flood.notified_at < GATHER.total_seconds():
-        return FloodUpdate(flood=notified, content=content)
+        return FloodUpdate(flood=after, content=content)
     if not due(flood, now):
         return FloodUpdate(flood=flood)
     to = context.configured(name for name in flood.notified if name not in context.pagers)
@@ -66,7 +66,7 @@ def flood_messages(flood: FloodCounter, context: DecisionContext, now: datetime)
         *own, MessageKind.UPDATE, continues(flood, severity, now), to, priority=priority, due_at=now
     )
     return FloodUpdate(
-        flood=replace(notified, notified_at=seconds, updates=flood.updates + 1), content=content, messages=messages
+        flood=replace(after, notified_at=seconds, updates=flood.updates + 1), content=content, messages=messages
     )
 
 

@@ -98,18 +98,18 @@ def page_now(
         return None
     window = window_of(incident, windows, context.pagers)
     why = still_fires(window.name) if window else f"{UNPAGED}; still firing"
-    notified = _judged_anew(incident, notification, before, why, context, now)
+    effects = _judged_anew(incident, notification, before, why, context, now)
     if (
-        notified is not None
-        and notified.incident is not None
-        and not context.pagers.isdisjoint(notified.incident.channels)
+        effects is not None
+        and effects.incident is not None
+        and not context.pagers.isdisjoint(effects.incident.channels)
     ):
-        return notified
+        return effects
     if known:
         return paged(incident, before, why, pagers_of(incident, context), context, now)
-    after = notified.incident if notified is not None else None
+    after = effects.incident if effects is not None else None
     moved = after is not None and (after.rule, after.severity) != (incident.rule, incident.severity)
-    return notified if moved else None
+    return effects if moved else None
 
 
 def _judged_anew(

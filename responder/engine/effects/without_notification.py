@@ -80,14 +80,12 @@ def paged(
     """Return the page of an open incident made from its content, without new findings."""
     severity = context.book.severities.get(incident.severity) or context.worst
     added = [channel for channel in to if channel.name not in incident.channels]
-    notified = replace(incident, channels=(*incident.channels, *(channel.name for channel in added)), changed_at=now)
+    after = replace(incident, channels=(*incident.channels, *(channel.name for channel in added)), changed_at=now)
     content = before or bare(incident, context.book)
     content = replace(content, decision=replace(content.decision, pages=True))
     facts = replace(counts(incident), update=sanitize_line(why, LINE_LIMIT))
     messages = of_incident(incident, MessageKind.START, facts, added, priority=severity.priority, due_at=now)
-    return Effects(
-        outcome=why, incident=shadowed(notified, notified.channels, context), content=content, messages=messages
-    )
+    return Effects(outcome=why, incident=shadowed(after, after.channels, context), content=content, messages=messages)
 
 
 def noted(

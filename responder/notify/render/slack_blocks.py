@@ -89,8 +89,8 @@ def lines(texts: Sequence[str], limit: int = SECTION_LIMIT) -> str:
 
 def fields(pairs: Iterable[tuple[str, str]]) -> Block:
     """A section of up to ten bold names with their values, made with the functions above; empty ones are left out."""
-    notified = [_mrkdwn(_cut(f"*{name}:* {value}", FIELD_LIMIT)) for name, value in pairs if value]
-    return {"type": "section", "fields": notified[:MOST_FIELDS]}
+    texts = [_mrkdwn(_cut(f"*{name}:* {value}", FIELD_LIMIT)) for name, value in pairs if value]
+    return {"type": "section", "fields": texts[:MOST_FIELDS]}
 
 
 def context(text: str) -> Block:

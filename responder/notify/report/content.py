@@ -77,10 +77,10 @@ def summary(decision: Decision, group: AlertGroup) -> str:
     notes = {**own, **group.common_annotations} if len(group.alerts) > 1 else own
     first = sanitize_line(notes.get("summary", "") or notes.get("message", ""), 300)
     more = sanitize_line(notes.get("description", ""), 400)
-    notified = [text.rstrip(".") for text in (first, more) if text]
-    if len(notified) == 2 and notified[0] in notified[1]:
-        notified = notified[1:]
-    return ". ".join(notified) or symptom(decision)
+    texts = [text.rstrip(".") for text in (first, more) if text]
+    if len(texts) == 2 and texts[0] in texts[1]:
+        texts = texts[1:]
+    return ". ".join(texts) or symptom(decision)
 
 
 def flapped(incident: Incident) -> str:
@@ -105,11 +105,11 @@ def related(decision: Decision) -> str:
     """The other firing alerts of the incident, five of them by name."""
     main = decision.match.alert
     others = [each.alert for each in decision.matches if each.alert.firing and each.alert is not main]
-    notified = list(dict.fromkeys(_differs(each, main) for each in others))
-    if not notified:
+    names_ = list(dict.fromkeys(_differs(each, main) for each in others))
+    if not names_:
         return ""
-    more = f" and {len(notified) - _TOP} more" if len(notified) > _TOP else ""
-    names = ", ".join(sanitize_line(name, 80) or "alert without a name" for name in notified[:_TOP])
+    more = f" and {len(names_) - _TOP} more" if len(names_) > _TOP else ""
+    names = ", ".join(sanitize_line(name, 80) or "alert without a name" for name in names_[:_TOP])
     return f"{number_of(len(others), 'more alert')}: {names}{more}"
 
 
@@ -142,20 +142,20 @@ def room(opened: datetime, subject: str) -> str:
 
 def labels(common: Mapping[str, str]) -> Mapping[str, str]:
     """Return the labels tidied; name and value together, so that ``password="..."`` is recognized."""
-    notified: dict[str, str] = {}
+    shown: dict[str, str] = {}
     for key, value in sorted(common.items())[:_MOST_LABELS]:
         short, line = sanitize_line(key, 100), sanitize_line(f"{key}={value}", 400)
-        notified[short] = line.removeprefix(f"{short}=")
+        shown[short] = line.removeprefix(f"{short}=")
     if len(common) > _MOST_LABELS:
-        notified["…"] = f"{len(common) - _MOST_LABELS} more labels left out"
-    return notified
+        shown["…"] = f"{len(common) - _MOST_LABELS} more labels left out"
+    return shown
 
 
 def started(decision: Decision, group: AlertGroup, incident: Incident) -> datetime:
     """Return the start of the first alert; invalid dates do not count."""
-    notified = [moment(each.starts_at) for each in decision.change.alerts.values()]
-    notified += [alert.starts_at for alert in group.alerts]
-    return min((incident.opened_at, *(each for each in notified if each >= _NO_DATE)))
+    starts = [moment(each.starts_at) for each in decision.change.alerts.values()]
+    starts += [alert.starts_at for alert in group.alerts]
+    return min((incident.opened_at, *(each for each in starts if each >= _NO_DATE)))
 
 
 def ended(decision: Decision, group: AlertGroup, began: datetime, now: datetime) -> datetime:

@@ -68,12 +68,12 @@ def outcome(effects: Effects, pagers: Collection[str]) -> RuleOutcome:
         return NOTHING
     channels = dict.fromkeys(rule_files.channel for rule_files in effects.messages if rule_files.kind in _BEGINNINGS)
     returns = any(rule_files.kind is MessageKind.AGAIN for rule_files in effects.messages)
-    notified = decision.rule.action is Action.NOTIFY
+    is_notified = decision.rule.action is Action.NOTIFY
     return RuleOutcome(
         rule=decision.rule.id,
-        severity=decision.severity.name if notified else "",
-        priority=decision.severity.priority if notified else 0,
-        runbook=str(decision.rule.runbook or "") if notified else "",
+        severity=decision.severity.name if is_notified else "",
+        priority=decision.severity.priority if is_notified else 0,
+        runbook=str(decision.rule.runbook or "") if is_notified else "",
         notified=tuple(channels),
         pages=any(name in pagers for name in channels),
         begins=effects.incident is not None and (returns or decision.change.kind is ChangeKind.NEW),

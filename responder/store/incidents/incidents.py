@@ -144,9 +144,9 @@ def _unpaged(pagers: Collection[str]) -> ColumnElement[bool]:
 
     The latter were sent to every channel.
     """
-    notified = and_(incidents.c.channels != "", ~_names(pagers), incidents.c.rule != UNJUDGED)
+    others = and_(incidents.c.channels != "", ~_names(pagers), incidents.c.rule != UNJUDGED)
     return and_(
-        _OPEN, notified, incidents.c.silenced == "", incidents.c.resolve_reason == "", incidents.c.notification > 0
+        _OPEN, others, incidents.c.silenced == "", incidents.c.resolve_reason == "", incidents.c.notification > 0
     )
 
 
