@@ -21,6 +21,7 @@ from tests.faults.pause import pause_replica, pause_sender
 from tests.faults.strikes import (
     Strike,
     break_engine_thread,
+    delete_log,
     disk_full,
     half_requests,
     hang_probes,
@@ -30,6 +31,7 @@ from tests.faults.strikes import (
     lose_log,
     move_clock,
     reload_and_kill,
+    replace_database,
     restart_postgres,
 )
 
@@ -62,6 +64,9 @@ FAULTS: dict[str, Fault] = {
     "SIGKILL of a replica": _process(longest=2.0, strike=kill_replica),
     "the log is lost": _process(longest=1.0, strike=lose_log),
     "engine threads die": _process(longest=0.5, strike=break_engine_thread),
+    # Of the process queue: no process that still has a deleted log open is killed meanwhile.
+    "SQLite's log is deleted": _process(longest=0.1, strike=delete_log, engine="sqlite"),
+    "SQLite's file is replaced": _process(longest=2.0, strike=replace_database, engine="sqlite"),
     "reload followed by a worker's death": _process(longest=2.0, strike=reload_and_kill),
     "a paused sender": _process(longest=8.0, strike=pause_sender),
     "a paused replica": _process(longest=8.0, strike=pause_replica),

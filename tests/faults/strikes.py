@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from typing import TypeVar
 
@@ -19,8 +21,10 @@ from tests.faults.disk import full
 from tests.faults.world import OutdatedRules, World
 from tests.support.slow_clients import KINDS, SlowClients
 
-#: Takes the world, the duration in seconds, and a random generator for other choices.
 Found = TypeVar("Found")
+#: How long replicas may take to open files again that were deleted or replaced, and to follow the first one.
+_OPEN_SECONDS, _FOLLOW_SECONDS = 5.0, 0.6
+#: Takes the world, the duration in seconds, and a random generator for other choices.
 Strike = Callable[[World, float, Random], None]
 
 #: Connections of each kind of slow client, more than all threads of a replica.
@@ -89,6 +93,41 @@ def _again_and_again(database: Database, *statements: str) -> None:
                 connection.execute(text(sql))
             return
         time.sleep(0.05)
+
+
+def delete_log(world: World, _seconds: float, dice: Random) -> None:
+    """Delete `-wal` or `-shm` of the database in use, as an operator who frees disk space."""
+    log = _database_file(world).with_name(f"responder.db{dice.choice(('-wal', '-shm'))}")
+    with world.timeline.unreachable(f"{log.name} is deleted"):
+        log.unlink()
+        _opened_again(log)
+
+
+def replace_database(world: World, seconds: float, _dice: Random) -> None:
+    """Put an empty file in the place of the database in use, and the database back after a while."""
+    file = _database_file(world)
+    aside, empty = file.with_name("aside"), file.with_name("empty")
+    with world.timeline.unreachable("the database is replaced by an empty file"):
+        os.link(file, aside)
+        empty.touch()
+        empty.replace(file)
+        time.sleep(max(1.0, seconds))
+        aside.replace(file)
+        time.sleep(_FOLLOW_SECONDS)
+
+
+def _database_file(world: World) -> Path:
+    return Path(world.database_url.partition(":///")[2])
+
+
+def _opened_again(log: Path) -> None:
+    """Wait until a process has opened the database with a new log, and a moment for the others to follow."""
+    end = time.monotonic() + _OPEN_SECONDS
+    while not log.exists():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{log} was not opened again")
+        time.sleep(0.02)
+    time.sleep(_FOLLOW_SECONDS)
 
 
 def restart_postgres(world: World, seconds: float, _dice: Random) -> None:
