@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Final
 
 Labels = Mapping[str, str]
+#: Form of Alertmanager's fingerprints (prometheus/common model/signature.go). Alerts of Grafana and of responder itself
+#: have others.
+FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

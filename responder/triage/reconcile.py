@@ -5,12 +5,12 @@ Alertmanager drops a silenced or inhibited alert before any receiver, and its re
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from responder.model.alert import FINGERPRINT
 from responder.model.incident import Incident
 from responder.model.text import sanitize_line
 
@@ -18,9 +18,6 @@ from responder.model.text import sanitize_line
 NAMED = 3
 #: Open incidents from which on an empty list of alerts is not believed: Alertmanager has probably lost its state.
 MANY = 3
-
-# prometheus/common model/signature.go: the form of a fingerprint. Incidents about responder itself have other names.
-_FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +87,7 @@ class ReconcileResult:
 def expected_alerts(incident: Incident) -> frozenset[str]:
     """Return the fingerprints of an incident's firing alerts that an Alertmanager may know."""
     fires = (each for each, known in incident.alerts.items() if known.ends_at is None)
-    return frozenset(filter(_FINGERPRINT.fullmatch, fires)) if incident.open else frozenset()
+    return frozenset(filter(FINGERPRINT.fullmatch, fires)) if incident.open else frozenset()
 
 
 def reconcile(

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import chain
 from urllib.parse import quote, unquote_plus, urlencode, urlsplit, urlunsplit
 
-from responder.model.alert import AlertGroup
+from responder.model.alert import FINGERPRINT, AlertGroup
 from responder.model.redaction import redact
 from responder.model.rule import Link, RunbookRef, Service
 
@@ -72,6 +72,8 @@ class LinkBuilder:
         return next((safe_url(url) for url in urls if host(url) in known and not _tells_a_secret(url)), "")
 
     def _silence(self, group: AlertGroup) -> str:
+        if not any(FINGERPRINT.fullmatch(alert.fingerprint) for alert in group.alerts):
+            return ""  # no Alertmanager knows these alerts
         base = next(iter(self.alertmanager_urls.get(group.cluster) or self.alertmanager_urls.get("", ())), "")
         if not base and host(group.external_url) in self._hosts():
             base = group.external_url

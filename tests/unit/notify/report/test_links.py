@@ -86,6 +86,11 @@ def test_no_silence_form_for_everything_or_with_a_secret() -> None:
     assert "Silence" not in _links(group=a_group(group_labels={"password": "hunter2"}))
 
 
+def test_alerts_that_no_alertmanager_knows_have_no_silence_form() -> None:
+    """Alertmanager's form would silence nothing of Grafana's alerts."""
+    assert "Silence" not in _links(group=a_group(an_alert(fingerprint="grafana-9d6fb58bd573fcec")))
+
+
 def test_an_unknown_external_url_is_not_used() -> None:
     """Without a configured Alertmanager, its own URL counts only for a known host."""
     maker = LinkBuilder(urls=(Link("Alertmanager", "https://am.example.com"),))
