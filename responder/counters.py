@@ -78,6 +78,9 @@ METRICS: Final[Mapping[str, Metric]] = {
         "Alerts whose word for the severity the rule does not understand; `responder doctor` names the words.",
         ("rule",),
     ),
+    "responder_unknown_teams": Metric(
+        "counter", "Notifications with a label or annotation that should name a team and names none.", ("rule",)
+    ),
     "responder_incidents": Metric("counter", "Incidents that were opened and resolved.", ("severity", "event")),
     "responder_attempts": Metric(
         "counter", "Attempts to deliver a message: sent, later, plain or dead.", ("channel", "result")

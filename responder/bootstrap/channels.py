@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from responder.bootstrap.environment import print_page
 from responder.model.clock import Clock
+from responder.model.problem import InvalidRules, Problem
+from responder.model.rule import RuleBook
 from responder.model.secret import Secret
+from responder.model.team import NamedChannel, SecretName
 from responder.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,18 +33,108 @@ def channels(settings: Settings) -> dict[str, Channel]:
     return _built({**settings.of_channels, "public_url": settings.public_url})
 
 
-def shown_channels(settings: Settings) -> dict[str, Channel]:
-    """Return the channels with their secrets masked, also those that rules may name and that are not configured."""
+def shown_channels(settings: Settings, book: RuleBook | None = None) -> dict[str, Channel]:
+    """Return the channels with their secrets masked, also those that rules may name and that are not configured.
+
+    Those of ``book`` are among them; none of their secrets is read.
+    """
     from responder.notify.channels import CHANNELS
-    from responder.notify.delivery.route import named_by_rules
+    from responder.notify.delivery.route import named_by_rules, replaces
 
     given = {**settings.of_channels, "public_url": settings.public_url}
     secrets = {name: value for name, value in given.items() if isinstance(value, Secret)}
     found = _built(given | {name: _MASK for name, value in secrets.items() if value.reveal()})
-    wanted = named_by_rules() - {channel.stands_in_for for channel in found.values()}
+    wanted = named_by_rules() - {replaces(channel) for channel in found.values()}
     every = _built(given | dict.fromkeys(secrets, _MASK))
     shown = found | {name: every[name] for name in wanted if name not in found and name in every}
-    return {name: shown[name] for name in CHANNELS if name in shown}
+    named: dict[str, Channel] = {}
+    for spec in book.channels.values() if book else ():
+        masks = {value.name: _MASK for value in spec.values.values() if isinstance(value, SecretName)}
+        if channel := _named(settings, book, spec, masks, masked=True) if book else None:
+            named[spec.name] = channel
+    return {name: shown[name] for name in CHANNELS if name in shown} | named
+
+
+def named_channels(settings: Settings, book: RuleBook) -> dict[str, Channel]:
+    """Return the channels of the rule files, with their secrets.
+
+    Raises InvalidRules with a problem for each that lacks a secret or a setting.
+    """
+    found, problems = find_named_channels(settings, book)
+    if problems:
+        raise InvalidRules(tuple(sorted(problems.values())))
+    return found
+
+
+def find_named_channels(settings: Settings, book: RuleBook) -> tuple[dict[str, Channel], dict[str, Problem]]:
+    """Return the channels of the rule files that are complete, and the problem of each other one, by name."""
+    from responder.notify.delivery.named import needed_setting
+
+    def problem(spec: NamedChannel, said: str, hint: str) -> Problem:
+        return Problem(spec.position, "missing-secret", f"channel '{spec.name}' {said}", hint)
+
+    found: dict[str, Channel] = {}
+    problems: dict[str, Problem] = {}
+    for name, spec in book.channels.items():
+        secrets, missing = {}, []
+        for wanted in spec.values.values():
+            if isinstance(wanted, SecretName):
+                try:
+                    secrets[wanted.name] = secret(settings.secrets_dir, wanted, os.environ)
+                except LookupError as error:
+                    missing.append((wanted, str(error)))
+        if missing:
+            said = " and ".join(f"has no secret {wanted.name}: {why}" for wanted, why in missing)
+            where = f"{settings.secrets_dir or 'RESPONDER_SECRETS_DIR'}/{missing[0][0].name}"
+            problems[name] = problem(spec, said, f"write it into {where} or {missing[0][0].variable}")
+            continue
+        channel = _named(settings, book, spec, secrets)
+        if channel is None:
+            problems[name] = problem(spec, "is not complete", f"set {needed_setting(spec)}")
+        else:
+            found[name] = channel
+    return found, problems
+
+
+def secret(folder: str, wanted: SecretName, env: Mapping[str, str]) -> Secret:
+    """Return the value of a secret: the file of its name in ``folder``, or its variable in ``env``.
+
+    Raises LookupError with the reason if there is none.
+    """
+    path = Path(folder) / wanted.name
+    text = ""
+    if folder and path.exists():
+        try:
+            text = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise LookupError(f"{path} cannot be read: {why}") from None
+        if not text:
+            raise LookupError(f"{path} is empty")
+    text = text or env.get(wanted.variable, "").strip()
+    if not text:
+        raise LookupError(
+            f"{f'neither {path} nor ' if folder else ''}{wanted.variable} is {'there' if folder else 'not set'}"
+        )
+    return Secret(text)
+
+
+def _named(
+    settings: Settings, book: RuleBook, spec: NamedChannel, secrets: Mapping[str, Secret], *, masked: bool = False
+) -> Channel | None:
+    """Return a channel with the on-call group of its team, where it sets none itself."""
+    from responder.notify.delivery.named import built, takes
+
+    given: dict[str, Any] = {**settings.of_channels, "public_url": settings.public_url}
+    if masked:
+        given |= {name: _MASK for name, value in given.items() if isinstance(value, Secret)}
+    groups = (
+        team.oncall_group
+        for team in book.teams.values()
+        if team.oncall_group and spec.name in (*team.channels, *team.fallback)
+    )
+    group = next(groups, "") if takes(spec, "oncall_group") and "oncall_group" not in spec.values else ""
+    return built(replace(spec, values={**spec.values, "oncall_group": group}) if group else spec, secrets, given)
 
 
 def _built(given: dict[str, Any]) -> dict[str, Channel]:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from responder.bootstrap.channels import find_named_channels, named_channels
 from responder.bootstrap.environment import SystemClock
 from responder.checked_file import repository_of
 from responder.model.problem import InvalidRules
@@ -46,14 +47,7 @@ def load_rules(folder: str, runbooks: str, *, confined: bool = False) -> RuleBoo
 
     around = rule_references(runbooks, confined=confined)
     with no_collection():
-        return load(
-            Path(folder),
-            probe_kinds=around.probe_kinds,
-            runbooks=around.runbooks,
-            channels=around.channels,
-            parse=around.parse,
-            within=repository_of(Path(folder)) if confined else None,
-        )
+        return load(Path(folder), around, within=repository_of(Path(folder)) if confined else None)
 
 
 def examine_rules(folder: str, runbooks: str, *, confined: bool = False) -> LintResult:
@@ -69,7 +63,10 @@ def examine_rules(folder: str, runbooks: str, *, confined: bool = False) -> Lint
 def rule_references(runbooks: str | Mapping[str, tuple[str, ...]], *, confined: bool = False) -> RuleReferences:
     """Return the references that rule files may use: probes, channels, and runbooks of a folder or by their anchors."""
     from responder.diagnose.probes import PROBES
-    from responder.notify.delivery.route import named_by_rules, pagers
+    from responder.notify.channels import CHANNELS
+    from responder.notify.contract import Use
+    from responder.notify.delivery.named import KINDS
+    from responder.notify.delivery.route import in_order, named_by_rules, pagers
     from responder.rulebook.rule_files import RuleReferences
     from responder.runbooks.catalogue import read as read_catalogue
     from responder.triage.matchers import parse, predicate
@@ -83,11 +80,14 @@ def rule_references(runbooks: str | Mapping[str, tuple[str, ...]], *, confined: 
         pagers=named_by_rules() & pagers({}),
         parse=parse,
         predicate=predicate,
+        channel_kinds=KINDS,
+        built_in_channels=frozenset(CHANNELS),
+        fallback_channels=frozenset(name for name in in_order({}) if CHANNELS[name].use is not Use.LAST_RESORT),
     )
 
 
 def context(settings: Settings, book: RuleBook, channels: dict[str, Channel]) -> DecisionContext:
-    """Build everything that decisions depend on."""
+    """Build everything that decisions depend on; ``channels`` are the channels by name."""
     from responder.diagnose.probes import PROBES
     from responder.engine.effects.context import DecisionContext
     from responder.notify.report.links import LinkBuilder
@@ -110,7 +110,10 @@ def context(settings: Settings, book: RuleBook, channels: dict[str, Channel]) ->
 
 
 def loaded(settings: Settings, channels: dict[str, Channel]) -> LoadedRules:
-    """Load the rules. Raises InvalidRules with every problem at once, and OSError for unreadable files."""
+    """Load the rules, and the channels that they declare in addition to ``channels``.
+
+    Raises InvalidRules with every problem at once, and OSError for unreadable files.
+    """
     from responder.engine.workers.rule_reloader import LoadedRules
     from responder.rulebook.load import revision_of, text_of
     from responder.runbooks.catalogue import read as read_catalogue
@@ -122,11 +125,14 @@ def loaded(settings: Settings, channels: dict[str, Channel]) -> LoadedRules:
         raise OSError("the rule files changed while they were read")
     anchors = {file: tuple(sorted(each)) for file, each in read_catalogue(Path(settings.runbooks)).items()}
     text = RuleText(revision=book.revision, files=files, runbooks=anchors)
-    return LoadedRules(context(settings, book, channels), states, text)
+    return LoadedRules(context(settings, book, channels | named_channels(settings, book)), states, text)
 
 
 def last_valid(settings: Settings, database: Database, channels: dict[str, Channel]) -> DecisionContext | None:
-    """Load the rules of the last valid revision; None if the database has none that is valid. Raises StoreError."""
+    """Load the rules of the last valid revision; None if the database has none that is valid. Raises StoreError.
+
+    Channels that lack a secret are left out.
+    """
     from responder.rulebook.load import checked, gather_text
     from responder.store.maintenance import kept_rules
 
@@ -137,7 +143,7 @@ def last_valid(settings: Settings, database: Database, channels: dict[str, Chann
         book = checked(gather_text("rules", text.files), rule_references(text.runbooks))
     except InvalidRules:  # written for another version of responder
         return None
-    return context(settings, book, channels)
+    return context(settings, book, channels | find_named_channels(settings, book)[0])
 
 
 def loaded_in_place_of(

@@ -225,14 +225,14 @@ def _engine(
     on_fatal: Callable[[], None],
     failures: LoopFailures,
 ) -> Engine:
-    channels = dict(first.context.channels)
+    own = {name: each for name, each in first.context.channels.items() if name not in first.context.book.channels}
     rules = RuleReloader(
         first,
-        lambda: bootstrap.reread(settings, channels),
+        lambda: bootstrap.reread(settings, own),
         lambda: bootstrap.rule_files(settings),
         clock,
         keep=lambda text: kept_rules.keep(database, text, clock.now()),
-        last_valid=lambda: bootstrap.last_valid(settings, database, channels),
+        last_valid=lambda: bootstrap.last_valid(settings, database, own),
     )
     engine = Engine(
         database=database,

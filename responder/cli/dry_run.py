@@ -114,6 +114,8 @@ def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
     yield _row("SUBJECT", f"{decision.subject.name} in {decision.subject.namespace}  {decision.subject.why}")
     for rejected in decision.subject.rejected:
         yield _row("", f"not {rejected}")
+    if decision.routed:
+        yield _row("ROUTE", str(decision.route))
     yield _row("RUNBOOK", str(rule.runbook or "none"))
     yield from _probes(shown)
     if shown.turned is not None:
@@ -172,7 +174,7 @@ def _explained(shown: Preview) -> Iterator[str]:
 
 def _messages(shown: Preview) -> Iterator[str]:
     sent = {each.key: each for each in shown.sent}
-    requested_channels = shown.effects.decision.rule.channels if shown.effects and shown.effects.decision else ()
+    requested_channels = shown.effects.decision.route.channels if shown.effects and shown.effects.decision else ()
     for name in dict.fromkeys((*requested_channels, *sent)):
         if name not in sent:
             yield _row(name.upper(), "no message")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import LIMIT, OUTPUT
 from responder.cli.table import Column, moment, print_rows
 from responder.cli.table import raw as printable
+from responder.model.problem import InvalidRules
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
@@ -68,6 +70,9 @@ def show(number: int, *, raw: bool) -> None:
     with named_failures():
         settings = bootstrap.settings_from_environment()
         channels = bootstrap.shown_channels(settings)
+        with contextlib.suppress(InvalidRules):  # a message of a channel of the settings needs no rules
+            book = bootstrap.load_rules(settings.rules, settings.runbooks)
+            channels = bootstrap.shown_channels(settings, book)
         with bootstrap.database(settings) as database, database.read() as connection:
             row, waiting = dead_letters.find(connection, number), claims.peek(connection, number)
         if row is None or waiting is None:

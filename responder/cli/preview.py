@@ -22,7 +22,7 @@ from responder.model.redaction import redact, redact_value
 from responder.model.report import MessageKind
 from responder.model.rule import Severity
 from responder.notify.contract import Channel
-from responder.notify.delivery.route import named_by_rules
+from responder.notify.delivery.route import named_by_rules, replaces
 from responder.notify.report.compose import compose_message
 from responder.receive.alertmanager import InvalidPayload, read
 from responder.triage.rule_index import EvaluatedRule
@@ -41,7 +41,7 @@ class Sent:
     @property
     def key(self) -> str:
         """Name of the channel in rule files."""
-        return self.channel.stands_in_for or self.channel.name
+        return replaces(self.channel) or self.channel.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +184,11 @@ def _element(shown: Preview, *, explain: bool) -> dict[str, Any]:
     }
     if shown.truncated:
         element["truncated"] = shown.truncated
+    if decision is not None and decision.routed:
+        element["teams"], element["routed_by"] = list(decision.route.teams), decision.route.reason
+        element["channels"] = {
+            each.key: [msgspec.Raw(one.body) for one in each.requests] for each in shown.sent if each.key not in names
+        }
     if shown.turned is not None:
         element["findings"] = {"severity": shown.turned.adjustment.severity.name, "reason": shown.turned.reason}
     if decision is not None and decision.shadow:

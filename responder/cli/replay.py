@@ -132,9 +132,7 @@ def _foreseen(notification: Notification, database: Database, settings: Settings
     from responder.engine.workers.triage import foreseen
 
     telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
-    context = bootstrap.context(
-        settings, bootstrap.load_rules(settings.rules, settings.runbooks), bootstrap.channels(settings)
-    )
+    context = bootstrap.loaded(settings, bootstrap.channels(settings)).context
     with database.read() as connection:
         return foreseen(connection, notification, context)
 

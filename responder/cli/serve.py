@@ -112,7 +112,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
         log.warning("settings.short_token", reason=sentence)
     notified = bootstrap.channels(settings)
     first = _rules(settings, notified, check=check)
-    book = first.context.book
+    book, notified = first.context.book, dict(first.context.channels)
     if first.problems:
         reason = "the rule files are invalid: the last valid revision, kept in the database, is in force"
         log.error("serve.invalid_rules", reason=reason, revision=book.revision[:12], problems=first.problems[:_SHOWN])

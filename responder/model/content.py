@@ -17,7 +17,7 @@ class DecisionRecord:
     ``title`` has neither the finding that diagnosis adds nor the environment. ``severity`` is P1 to P4,
     ``pagerduty_severity`` one of critical, error, warning, info. ``respond_within`` and ``next_update`` are seconds,
     ``respond_within`` counts from ``respond_from``; where the severity sets no time, ``response`` says what holds.
-    ``probes`` are the names of the probes that were started for the incident's page.
+    ``probes`` are the names of the probes that were started for the incident's page, ``teams`` its teams.
     """
 
     title: str
@@ -47,6 +47,7 @@ class DecisionRecord:
     note: str = ""
     history: str = ""
     probes: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

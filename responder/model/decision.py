@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from responder.model.alert import Alert
 from responder.model.incident import Change, GroupedAlert, SeverityOverride
 from responder.model.rule import Action, FindingCondition, Rule, Severity
+from responder.model.team import Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,12 @@ class Decision:
     gathered: Mapping[str, GroupedAlert] = field(default_factory=dict)
     joins: bool = False
     shadow: ShadowDecision | None = None
+    routed: Route | None = None
+
+    @property
+    def route(self) -> Route:
+        """The channels and teams, with the reason: ``routed``, or the rule's channels without it."""
+        return self.routed or Route(channels=self.rule.channels, reason=self.rule.channels_by)
 
     @property
     def pages(self) -> bool:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from responder.model.problem import Position
+from responder.model.team import NamedChannel, Team, TeamSource
 from responder.model.window import Window
 
 
@@ -180,7 +181,8 @@ class Rule:
     ``pages_in`` maps severities to the window in which they page; those not in it always do. A ``shadow``
     rule never decides: matching passes over it, and what it would have decided is recorded. ``gather`` names the
     labels whose values make one incident of several Alertmanager groups; it is empty where each group is an incident
-    of its own.
+    of its own. ``channels`` are those of the rule (``own_channels``), or of ``channels_by`` where no source of
+    ``teams`` names a team. ``team_channels`` are the channels of the teams that it may notify.
     """
 
     id: str
@@ -201,6 +203,15 @@ class Rule:
     shadow: bool = False
     owner: str = ""
     note: str = ""
+    own_channels: bool = True
+    channels_by: str = "the rule's channels"
+    teams: tuple[TeamSource, ...] = ()
+    team_channels: tuple[str, ...] = ()
+
+    @property
+    def reaches(self) -> tuple[str, ...]:
+        """All channels that it may notify."""
+        return (*self.channels, *self.team_channels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,3 +258,6 @@ class RuleBook:
     exporters: tuple[str, ...] = field(default=())
     gathers: bool = False
     heartbeats: tuple[ExpectedHeartbeat, ...] = field(default=())
+    channels: Mapping[str, NamedChannel] = field(default_factory=dict)
+    teams: Mapping[str, Team] = field(default_factory=dict)
+    default_channels: tuple[str, ...] = ()

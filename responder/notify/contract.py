@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, ClassVar, Self
 
@@ -17,6 +17,7 @@ from responder.model.check import Result, skipped
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import MessageKind
+from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.notify.rate_limit import RateLimit
 
@@ -46,6 +47,10 @@ class Channel(ABC):
     name: str = field(default="")
 
     settings: ClassVar[tuple[Setting, ...]] = ()
+    #: The setting that says where messages go: a channel of a rule file gives it itself. Empty if there is none.
+    destination: ClassVar[str] = ""
+    #: Settings that only rule files give, beside ``settings``; their names start with the kind's, too.
+    file_settings: ClassVar[tuple[Setting, ...]] = ()
     #: Name in a sentence.
     title: ClassVar[str]
     #: True if a message opens an incident at the vendor that calls on-call. The vendor merges messages of one dedup
@@ -69,6 +74,21 @@ class Channel(ABC):
         """
 
     @classmethod
+    def from_rule_files(cls, name: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> Self | None:
+        """Return the channel that rule files declare under a name; None if ``given`` lacks what ``own`` leaves out.
+
+        ``own`` are its settings by name, ``given`` those of ``from_settings``.
+        """
+        found = cls.from_settings({**given, **own})
+        return replace(found, name=name) if found else None
+
+    @classmethod
+    def keys(cls) -> Mapping[str, Setting]:
+        """Return its settings by the keys of a rule file: their names without the kind's."""
+        prefix = f"{cls.__dataclass_fields__['name'].default}_"
+        return {each.name.removeprefix(prefix): each for each in (*cls.settings, *cls.file_settings)}
+
+    @classmethod
     def problems(cls, _given: Mapping[str, Any]) -> Iterable[str]:
         """Return problems of settings that are valid one by one."""
         return ()
@@ -77,6 +97,12 @@ class Channel(ABC):
     @abstractmethod
     def rate_limit(self) -> RateLimit | None:
         """Rate limit for all replicas together; None for no limit."""
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Its own secrets, which no reason and no log shows."""
+        values = (getattr(self, each.name) for each in fields(self))
+        return tuple(value for value in values if isinstance(value, Secret))
 
     @property
     def reaches_on_call(self) -> bool:

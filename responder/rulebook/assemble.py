@@ -24,8 +24,9 @@ from responder.model.rule import (
     SeverityFrom,
     SubjectFrom,
 )
+from responder.model.team import NamedChannel, SecretName, Team
 from responder.model.window import TimeRange, Window
-from responder.rulebook.defaults import channels_of, expanded, windows_of
+from responder.rulebook.defaults import Destinations, destinations_of, expanded, team_channels, windows_of
 from responder.rulebook.field_types import DAYS, span, zone
 from responder.rulebook.rule_files import Entry, RuleFiles
 from responder.rulebook.schema import (
@@ -37,6 +38,7 @@ from responder.rulebook.schema import (
     SeverityShape,
     WindowShape,
 )
+from responder.rulebook.team_schema import ChannelShape, TeamShape
 
 
 def assemble(rule_files: RuleFiles, revision: str) -> RuleBook:
@@ -48,7 +50,11 @@ def assemble(rule_files: RuleFiles, revision: str) -> RuleBook:
     }
     windows = {entry.name: _window(entry) for entry in rule_files.windows}
     rules = tuple(_rule(number, entry, rule_files, windows) for number, entry in enumerate(rule_files.rules))
+    teams = {entry.name: _team(entry, contacts) for entry in rule_files.teams}
     return RuleBook(
+        channels={entry.name: _channel(entry) for entry in rule_files.channels},
+        teams=teams,
+        default_channels=_default_channels(platform, teams),
         severities={entry.name: _severity(entry, priority) for priority, entry in enumerate(rule_files.severities, 1)},
         services={entry.name: _service(entry, platform) for entry in rule_files.services},
         contacts=tuple(contacts.values()),
@@ -63,6 +69,34 @@ def assemble(rule_files: RuleFiles, revision: str) -> RuleBook:
         exporters=tuple(platform.exporters),
         heartbeats=tuple(_heartbeats(rule_files)),
     )
+
+
+def _channel(entry: Entry[ChannelShape]) -> NamedChannel:
+    values = {
+        key: SecretName(value["secret"]) if isinstance(value, dict) else value
+        for key, value in (entry.value.model_extra or {}).items()
+    }
+    return NamedChannel(name=entry.name, kind=entry.value.kind, values=values, position=entry.key())
+
+
+def _team(entry: Entry[TeamShape], contacts: Mapping[str, Contact]) -> Team:
+    """The team. Its own contacts go before those of the installation that have the same role."""
+    shape = entry.value
+    known = {role: each.contact for role, each in contacts.items()} | {
+        each.role: each.contact for each in shape.contacts
+    }
+    return Team(
+        name=entry.name,
+        channels=tuple(dict.fromkeys(shape.channels)),
+        fallback=tuple(dict.fromkeys(shape.fallback)),
+        escalation=tuple(f"{role} ({known[role]})" for role in shape.escalation),
+        oncall_group=shape.oncall_group or "",
+    )
+
+
+def _default_channels(platform: Platform, teams: Mapping[str, Team]) -> tuple[str, ...]:
+    team = platform.team if isinstance(platform.team, str) else platform.team and platform.team.otherwise
+    return teams[team].channels if team else tuple(platform.channels)
 
 
 def _severity(entry: Entry[SeverityShape], priority: int) -> Severity:
@@ -121,6 +155,7 @@ def _rule(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows: 
     action = Action(shape.action)
     tells = action is Action.NOTIFY
     file, _, section = (shape.runbook or "").partition("#")
+    found = destinations_of(entry, rule_files) if tells else Destinations((), "")
     adjust = (_adjustment(each, rule_files.conditions.get((number, at), ())) for at, each in enumerate(shape.adjust))
     return Rule(
         id=shape.id,
@@ -130,7 +165,11 @@ def _rule(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows: 
         runbook=RunbookRef(file, section) if file else None,
         first_step=shape.first_step,
         probes=expanded(shape, defaults, rule_files.pack_lists()) if tells else (),
-        channels=tuple(dict.fromkeys(channels_of(entry, rule_files))) if tells else (),
+        channels=tuple(dict.fromkeys(found.channels)),
+        own_channels=found.own,
+        channels_by=found.by,
+        teams=found.teams if rule_files.teams else (),
+        team_channels=team_channels(found, rule_files),
         action=action,
         position=entry.at(),
         adjust=tuple(adjust),

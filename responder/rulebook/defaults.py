@@ -3,16 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from responder.model.problem import Position
+from responder.model.team import TeamSource
 from responder.rulebook.rule_files import Entry, RuleFiles
 from responder.rulebook.schema import AdjustShape, Defaults, RuleShape
+from responder.rulebook.team_schema import TeamFromShape
 from responder.rulebook.yaml.builder import Path
 
 
-def channels_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Sequence[str]:
-    """The channels of a rule: its own, or its file's."""
-    return _defaults(rule, rule_files).channels if rule.value.channels is None else rule.value.channels
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """Where a rule notifies: the sources of its team, and its channels where none of them names a team.
+
+    ``own`` is True for channels that the rule names itself, which go before those of a team. ``by`` says in words whose
+    the channels are.
+    """
+
+    channels: Sequence[str]
+    by: str
+    teams: tuple[TeamSource, ...] = ()
+    own: bool = False
+
+    @property
+    def certain(self) -> bool:
+        """True if each alert reaches a channel or a team."""
+        return bool(self.channels) or (not self.own and any(source.team for source in self.teams))
+
+
+def destinations_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Destinations:
+    """Where a rule notifies, in this order: itself, its team, the owner of the service, its file, the installation."""
+    shape, defaults = rule.value, _defaults(rule, rule_files)
+    platform = rule_files.platforms[0].value if rule_files.platforms else None
+    sources = []
+    if shape.team is not None:
+        sources.append(_source("the rule's team", shape.team))
+    if rule_files.teams:
+        sources.append(TeamSource(by="the owner of the service", owner=True))
+    channels, by = defaults.channels, "the file's default"
+    if defaults.team is not None:
+        sources.append(_source(by, defaults.team))
+    if platform and not channels:
+        channels, by = platform.channels, "the installation's default"
+        if platform.team is not None:
+            sources.append(_source(by, platform.team))
+    if shape.channels is None:
+        return Destinations(channels, by, tuple(sources))
+    return Destinations(shape.channels, "the rule's channels", tuple(sources), own=True)
+
+
+def team_channels(found: Destinations, rule_files: RuleFiles) -> tuple[str, ...]:
+    """The channels of the teams that a rule may notify."""
+    teams = {entry.name: entry.value.channels for entry in rule_files.teams}
+    if found.own or not teams:
+        return ()
+    named: set[str] = set()
+    for source in found.teams:
+        named |= {source.team, *source.mapping.values(), *(teams if source.names else ())}
+        named |= {entry.value.owner for entry in rule_files.services} if source.owner else set()
+    return tuple(dict.fromkeys(each for name, of in teams.items() if name in named for each in of))
+
+
+def _source(by: str, given: str | TeamFromShape) -> TeamSource:
+    if isinstance(given, str):
+        return TeamSource(by=by, team=given)
+    return TeamSource(by=by, team=given.otherwise or "", names=tuple(given.from_), mapping=given.map)
 
 
 def probes_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Iterator[tuple[str, Position]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import date, time
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
 
 from responder.model.text import seconds_of
 
@@ -91,6 +92,7 @@ DnsLabel = Annotated[str, StringConstraints(pattern=_DNS_LABEL)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_one_line)]
 MaybeText = Annotated[str, StringConstraints(max_length=500), AfterValidator(_one_line)]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
 SeverityName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,15}$")]
 ClusterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Names = Annotated[list[Text], Field(max_length=64)]
@@ -98,3 +100,21 @@ Labels = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_lengt
 Hours = Annotated[str, AfterValidator(_as_span)]
 Days = Annotated[list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]], Field(max_length=7)]
 Day = Annotated[date, BeforeValidator(day), WithJsonSchema({"type": "string", "format": "date"})]
+
+TEXT_OR_LIST: Final[JsonSchemaValue] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+
+class StrictModel(BaseModel):
+    """Strict: a number in quotes is no number, and a key nobody reads is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def listed(value: Any) -> Any:
+    """Return a list of one for a text."""
+    return [value] if isinstance(value, str) else value
+
+
+def which(value: Any) -> str:
+    """Return the tag of a text or of a mapping."""
+    return "<name>" if isinstance(value, str) else "<map>"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from errno import EFBIG
 from hashlib import sha256
 from pathlib import Path
 
 from responder.checked_file import read_file
 from responder.model.problem import InvalidRules, Position, Problem
-from responder.model.rule import Matcher, RuleBook
+from responder.model.rule import RuleBook
 from responder.rulebook.assemble import assemble
 from responder.rulebook.checks import REQUIRED
-from responder.rulebook.rule_files import ProbeKindSchema, RuleFiles, RuleReferences
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.validate import validate
 from responder.rulebook.yaml.reader import read
 
@@ -24,23 +24,12 @@ SUFFIXES = frozenset({".yaml", ".yml"})
 _FOLDER = "name the folder that holds the rule files, or set RESPONDER_RULES to it"
 
 
-def load(
-    folder: Path | str,
-    *,
-    probe_kinds: Mapping[str, ProbeKindSchema],
-    runbooks: Mapping[str, frozenset[str]] | None,
-    channels: Collection[str],
-    parse: Callable[[str], tuple[Matcher, ...]],
-    within: Path | None = None,
-) -> RuleBook:
+def load(folder: Path | str, around: RuleReferences, within: Path | None = None) -> RuleBook:
     """The rule book of a folder's ``*.yaml`` and ``*.yml`` files, taken in the order of their names.
 
-    ``probe_kinds`` is the registry of probes, ``channels`` the names rules may use, ``parse`` reads matchers (it raises
-    MatcherError). ``runbooks`` maps each file of the runbook folder to its anchors; None leaves runbooks unchecked.
     ``within`` is the folder that links among the files must not lead out of.
     Raises InvalidRules with every problem of every file at once.
     """
-    around = RuleReferences(probe_kinds=probe_kinds, runbooks=runbooks, channels=channels, parse=parse)
     return checked(gather(folder, within), around)
 
 

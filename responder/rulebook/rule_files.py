@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from responder.model.problem import Position, Problem
 from responder.model.rule import Matcher
 from responder.rulebook import schema
+from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamShape
 from responder.rulebook.validate import ValidatedFile
 from responder.rulebook.yaml.builder import Path
 from responder.rulebook.yaml.reader import Document
@@ -31,6 +32,21 @@ class ProbeKindSchema(Protocol):
         """What is wrong with a spec beyond its types, as sentences."""
 
 
+class ChannelKind(Protocol):
+    """What the rule book needs to know of a kind of channel."""
+
+    @property
+    def pages(self) -> bool:
+        """True if it calls on-call."""
+
+    @property
+    def keys(self) -> Collection[str]:
+        """The keys of a rule file."""
+
+    def problems(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield each key with a problem of its value; the key is empty for one of the whole."""
+
+
 def _no_predicate(_matcher: Matcher) -> Callable[[str], bool]:
     raise NotImplementedError
 
@@ -44,13 +60,18 @@ class RuleReferences:
     """What rule files refer to and do not define.
 
     ``runbooks`` maps files to anchors; None leaves them unchecked. ``predicate`` is the test that a matcher makes of a
-    value; only the checks in ``ADVICE`` need it. ``pagers`` are those of ``channels`` that page.
+    value; only the checks in ``ADVICE`` need it. ``pagers`` are those of ``channels`` that page. ``channel_kinds`` are
+    the kinds that rule files may declare channels of, ``built_in_channels`` all names of channels of the settings,
+    ``fallback_channels`` those that a team may fall back to.
     """
 
     probe_kinds: Mapping[str, ProbeKindSchema]
     runbooks: Mapping[str, frozenset[str]] | None
     channels: Collection[str]
     parse: Callable[[str], tuple[Matcher, ...]]
+    channel_kinds: Mapping[str, ChannelKind] = field(default_factory=dict)
+    built_in_channels: Collection[str] = frozenset()
+    fallback_channels: Collection[str] = frozenset()
     predicate: Callable[[Matcher], Callable[[str], bool]] = _no_predicate
     pagers: Collection[str] = frozenset()
     out_of_time: Callable[[], bool] = _never
@@ -113,10 +134,12 @@ class RuleFiles:
 
     documents: tuple[Document, ...] = ()
     platforms: list[Entry[schema.Platform]] = field(default_factory=list)
+    channels: list[Entry[ChannelShape]] = field(default_factory=list)
+    teams: list[Entry[TeamShape]] = field(default_factory=list)
     severities: list[Entry[schema.SeverityShape]] = field(default_factory=list)
     severity_words: list[Entry[list[str]]] = field(default_factory=list)
     services: list[Entry[schema.ServiceShape]] = field(default_factory=list)
-    contacts: list[Entry[schema.ContactShape]] = field(default_factory=list)
+    contacts: list[Entry[ContactShape]] = field(default_factory=list)
     escalation: list[Entry[str]] = field(default_factory=list)
     urls: list[Entry[schema.UrlShape]] = field(default_factory=list)
     probes: list[Entry[schema.ProbeShape]] = field(default_factory=list)
@@ -136,6 +159,15 @@ class RuleFiles:
     analysis: RuleAnalysis | None = None
     _by_file: dict[str, schema.Defaults] = field(default_factory=dict)
     _packs: dict[str, list[str]] = field(default_factory=dict)
+
+    def channel_names(self, around: RuleReferences) -> set[str]:
+        """The names that rules may use: those of the settings and those of the files."""
+        return {*around.channels, *self.names("channels")}
+
+    def pager_names(self, around: RuleReferences) -> set[str]:
+        """Those of them that page."""
+        kinds = {entry.name: around.channel_kinds.get(entry.value.kind) for entry in self.channels}
+        return {*around.pagers, *(name for name, kind in kinds.items() if kind is None or kind.pages)}
 
     @property
     def paging_rules(self) -> list[Entry[schema.RuleShape]]:
@@ -176,6 +208,8 @@ class RuleFiles:
         self.documents = (*self.documents, document)
         if file.platform is not None:
             self.platforms.append(Entry("", file.platform, document, ("platform",)))
+        self.channels.extend(_named(document, "channels", file.channels))
+        self.teams.extend(_named(document, "teams", file.teams))
         self.severities.extend(_named(document, "severities", file.severities))
         self.severity_words.extend(_named(document, "severity_words", file.severity_words))
         self.services.extend(_named(document, "services", file.services))
@@ -224,7 +258,7 @@ def _name(part: object) -> str:
         return part.id
     if isinstance(part, schema.HeartbeatShape):
         return part.cluster
-    return part.role if isinstance(part, schema.ContactShape) else ""
+    return part.role if isinstance(part, ContactShape) else ""
 
 
 Check = Callable[[RuleFiles, RuleReferences], Iterator[Problem]]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic.json_schema import JsonSchemaValue
 
 from responder.rulebook.field_types import (
+    TEXT_OR_LIST,
     Address,
+    ChannelName,
     ClusterName,
     Day,
     Days,
@@ -21,24 +23,23 @@ from responder.rulebook.field_types import (
     MaybeText,
     Names,
     SeverityName,
+    StrictModel,
     Text,
+    listed,
+    which,
 )
+from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamRef, TeamShape, either
 
 Word = Literal["ok", "warning", "bad", "unknown"]
 
 _WORDS: Final[JsonSchemaValue] = {"enum": ["ok", "warning", "bad", "unknown"]}
 _WORD_OR_LIST: Final[JsonSchemaValue] = {"anyOf": [_WORDS, {"type": "array", "items": _WORDS}]}
-_TEXT_OR_LIST: Final[JsonSchemaValue] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 
 def _none(description: str, most: int | None = None) -> Any:
     """A list that may be missing, without the copy of it that pydantic makes of a default for each rule."""
     kept: dict[str, Any] = {"default": []}
     return Field(default_factory=list, max_length=most, description=description, json_schema_extra=kept)
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
 
 
 def _several(value: Any) -> Any:
@@ -51,12 +52,6 @@ def _live(value: Any) -> bool:
     raise ValueError("a rule is enabled: true, or enabled: shadow; one that should do nothing is removed")
 
 
-class StrictModel(BaseModel):
-    """Strict: a number in quotes is no number, and a key nobody reads is a mistake."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
 class Platform(StrictModel):
     """What the whole installation is called, and what is never a subject."""
 
@@ -65,6 +60,15 @@ class Platform(StrictModel):
     exporters: Names = Field(
         default=[], description="Names of exporters, with * at either end: never what an alert is about."
     )
+    team: TeamRef | None = Field(
+        default=None, description="Team of an alert for which nothing else names a team or channels, or its source."
+    )
+    channels: Names = Field(default=[], description="Channels of the same alerts, instead of a team.")
+
+    @model_validator(mode="after")
+    def _one_default(self) -> Self:
+        either(self)
+        return self
 
 
 class PageAgainShape(StrictModel):
@@ -110,14 +114,6 @@ class ServiceShape(StrictModel):
     )
 
 
-class ContactShape(StrictModel):
-    """One row of the emergency contacts."""
-
-    role: Text = Field(description="The role, as the escalation names it.")
-    contact: Text = Field(description="How to reach it.")
-    hours: Text = Field(description="When: 24/7, business hours.")
-
-
 class UrlShape(StrictModel):
     """One critical address."""
 
@@ -138,7 +134,7 @@ class SeverityFromShape(StrictModel):
     """A severity read from a label or an annotation of the alert."""
 
     from_: Annotated[
-        list[Text], BeforeValidator(_listed), Field(min_length=1, max_length=8), WithJsonSchema(_TEXT_OR_LIST)
+        list[Text], BeforeValidator(listed), Field(min_length=1, max_length=8), WithJsonSchema(TEXT_OR_LIST)
     ] = Field(
         alias="from",
         description="The label or annotation, or a list: the first whose word is understood decides.",
@@ -165,7 +161,7 @@ class WindowShape(StrictModel):
 
     zone: Text = Field(description="IANA time zone of the hours: Europe/Berlin.")
     days: Days = Field(description="Days of the week it opens on: [mon, tue, wed, thu, fri].")
-    hours: Annotated[list[Hours], BeforeValidator(_listed), WithJsonSchema(_TEXT_OR_LIST)] = Field(
+    hours: Annotated[list[Hours], BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)] = Field(
         description="From and to by the clock on the wall: 09:00-17:00, or a list; 22:00-06:00 ends on the next day."
     )
     holidays: list[Day] = Field(default=[], description="Days it stays shut on, written 2026-12-25.")
@@ -174,14 +170,14 @@ class WindowShape(StrictModel):
 class WhenShape(StrictModel):
     """A condition: all of what is given must hold."""
 
-    match: Annotated[list[str], BeforeValidator(_listed), WithJsonSchema(_TEXT_OR_LIST)] = Field(
+    match: Annotated[list[str], BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)] = Field(
         default=[], description="Matchers on the alert's labels, as those of a rule."
     )
     firing: Annotated[int, Field(ge=2, le=1_000_000)] | None = Field(
         default=None, description="So many alerts of the group fire, or more."
     )
     probe: Text | None = Field(default=None, description="A probe of the rule; what it found is in `is`.")
-    is_: Annotated[list[Word], BeforeValidator(_listed), WithJsonSchema(_WORD_OR_LIST)] = Field(
+    is_: Annotated[list[Word], BeforeValidator(listed), WithJsonSchema(_WORD_OR_LIST)] = Field(
         default=[], alias="is", description="ok, warning, bad or unknown, or a list; the worst of its answers counts."
     )
 
@@ -221,10 +217,6 @@ class SubjectFromShape(StrictModel):
     map: dict[str, Text] = Field(default={}, description="Value of the label, and the service it stands for.")
 
 
-def _which(value: Any) -> str:
-    return "<name>" if isinstance(value, str) else "<map>"
-
-
 _PAGES_IN: Final = "The window in which it wakes somebody, or one for each severity; the others page at any time."
 
 
@@ -232,18 +224,18 @@ class RuleShape(StrictModel):
     """One rule: matchers that must all hold, and what then applies."""
 
     id: Id = Field(description="Stable name, in lower case with dashes; unique in all files.")
-    match: Annotated[list[str], BeforeValidator(_listed), WithJsonSchema(_TEXT_OR_LIST)] = Field(
+    match: Annotated[list[str], BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)] = Field(
         description='Matchers in Alertmanager\'s syntax, all of which must hold: alertname="X". [] matches everything.'
     )
     labels: Names = _none("Labels that its alerts may carry beyond those matched, for its probes.")
     severity: Annotated[
-        Annotated[SeverityName, Tag("<name>")] | Annotated[SeverityFromShape, Tag("<map>")], Discriminator(_which)
+        Annotated[SeverityName, Tag("<name>")] | Annotated[SeverityFromShape, Tag("<map>")], Discriminator(which)
     ] = Field(description="A severity's name, or where to read it from.")
     adjust: list[AdjustShape] = _none(
         "Conditions that raise or lower it; the first that holds, and then the first on findings.", 32
     )
     subject: (
-        Annotated[Annotated[Text, Tag("<name>")] | Annotated[SubjectFromShape, Tag("<map>")], Discriminator(_which)]
+        Annotated[Annotated[Text, Tag("<name>")] | Annotated[SubjectFromShape, Tag("<map>")], Discriminator(which)]
         | None
     ) = Field(default=None, description="The label that says who the alert is about, or where to read it from.")
     symptom: MaybeText = Field(default="", description="What the page's title says of the subject: is down.")
@@ -253,7 +245,13 @@ class RuleShape(StrictModel):
         default=None, description="Probes and packs, most telling first; the file's default where missing."
     )
     more_probes: Names = _none("Probes and packs that are added to those, or to the default.")
-    channels: Names | None = Field(default=None, description="Where to tell people; the file's default where missing.")
+    channels: Names | None = Field(
+        default=None, description="Channels to notify; those of the team or of the file's default where missing."
+    )
+    team: TeamRef | None = Field(
+        default=None,
+        description="The team to notify, or its source; the service's owner or a default where missing.",
+    )
     pages_in: Text | dict[SeverityName, Text] | None = Field(default=None, description=_PAGES_IN)
     incident_key: Labels = _none("Labels whose values gather several Alertmanager groups into one incident.")
     enabled: Annotated[bool, BeforeValidator(_live), WithJsonSchema({"enum": [True, "shadow"]})] = Field(
@@ -268,7 +266,7 @@ class RuleShape(StrictModel):
     @model_validator(mode="after")
     def _heartbeats_tell_nobody(self) -> Self:
         asks = self.probes or self.more_probes or self.adjust
-        if self.action == "heartbeat" and (asks or self.channels or self.incident_key):
+        if self.action == "heartbeat" and (asks or self.channels or self.team or self.incident_key):
             raise ValueError("a heartbeat asks nothing and tells nobody: remove its probes, channels, adjust and key")
         return self
 
@@ -289,7 +287,10 @@ class HeartbeatShape(StrictModel):
         description="The first thing to do, in one sentence.",
     )
     probes: Names = Field(default=[], description="Named probes of its Prometheus and Alertmanager.")
-    channels: Names | None = Field(default=None, description="Where to tell people; the file's default where missing.")
+    channels: Names | None = Field(
+        default=None, description="Channels to notify; those of the team or of the file's default where missing."
+    )
+    team: Text | None = Field(default=None, description="The team to notify; that of a default where missing.")
 
     def as_rule(self, worst: str) -> RuleShape:
         """The rule that its absence meets; ``worst`` is the name of the worst severity."""
@@ -303,6 +304,7 @@ class HeartbeatShape(StrictModel):
             first_step=self.first_step,
             probes=self.probes,
             channels=self.channels,
+            team=self.team,
             action="notify",
         )
 
@@ -313,14 +315,26 @@ class Defaults(StrictModel):
     probes: Names = Field(default=[], description="Probes of a rule that names none.")
     baseline: Names = Field(default=[], description="Probes that follow those of every rule.")
     channels: Names = Field(default=[], description="Channels of a rule that names none.")
+    team: TeamRef | None = Field(
+        default=None, description="Team of a rule that has neither a team nor channels, or its source."
+    )
     pages_in: Text | dict[SeverityName, Text] | None = Field(default=None, description=_PAGES_IN)
     owner: Text | None = Field(default=None, description="Owner of a rule that names none.")
+
+    @model_validator(mode="after")
+    def _one_default(self) -> Self:
+        either(self)
+        return self
 
 
 class File(StrictModel):
     """A rule file. Every part may stand in any file; files are read in the order of their names."""
 
     platform: Platform | None = Field(default=None, description="What the installation is called; in one file only.")
+    channels: dict[ChannelName, ChannelShape] = Field(
+        default={}, description="Channels of their own, by name, beside those of the settings."
+    )
+    teams: dict[ChannelName, TeamShape] = Field(default={}, description="Teams, by the name that rules use.")
     severities: dict[SeverityName, SeverityShape] = Field(default={}, description="Worst first.")
     severity_words: dict[Text, Names] = Field(
         default={}, description="Other words for a word of the rules' maps: critical: [fatal, sev1]."

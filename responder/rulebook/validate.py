@@ -12,7 +12,9 @@ from pydantic_core import ErrorDetails
 
 from responder.model.problem import Problem
 from responder.rulebook import schema
+from responder.rulebook.field_types import StrictModel
 from responder.rulebook.suggestions import Suggestions, nearest
+from responder.rulebook.team_schema import ContactShape, TeamShape
 from responder.rulebook.yaml.builder import Path
 from responder.rulebook.yaml.reader import Document
 
@@ -28,14 +30,15 @@ _WORDS = {
     "model_type": "a mapping is expected",
     "dataclass_type": "a mapping is expected",
 }
-_MODELS: Mapping[int, Mapping[str, type[schema.StrictModel]]] = {
+_MODELS: Mapping[int, Mapping[str, type[StrictModel]]] = {
     0: {"": schema.File},
     1: {"platform": schema.Platform, "defaults": schema.Defaults},
     2: {
+        "teams": TeamShape,
         "severities": schema.SeverityShape,
         "services": schema.ServiceShape,
         "windows": schema.WindowShape,
-        "contacts": schema.ContactShape,
+        "contacts": ContactShape,
         "urls": schema.UrlShape,
         "heartbeats": schema.HeartbeatShape,
         "rules": schema.RuleShape,

@@ -41,6 +41,7 @@ class Settings:
         "last-valid",
         "at a start with invalid rule files: last-valid uses the revision kept in the database, refuse exits",
     )
+    secrets_dir: str = _setting("", "folder of the secrets that rule files name, a file each")
     runbook_base_url: str = _setting("", "base URL of the runbooks; page links are this plus file#section")
     public_url: str = _setting("", "public URL of responder")
     webhook_token: Secret = _setting(Secret(""), "bearer token of the webhook; two, separated by a space, to rotate")

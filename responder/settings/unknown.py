@@ -9,6 +9,9 @@ from collections.abc import Iterator, Mapping
 from responder.model.secret import Secret
 from responder.settings.every import PREFIX, declared, env_name
 
+#: Variables with the secrets that rule files name.
+SECRET_PREFIX = f"{PREFIX}SECRET_"
+
 
 def _known_names() -> set[str]:
     settings = tuple(declared())
@@ -24,6 +27,8 @@ def unknown_variables(env: Mapping[str, str]) -> Iterator[str]:
     """Return a sentence for each RESPONDER_ variable that is no setting, most often a typing error."""
     known = _known_names()
     for name in sorted(env):
+        if name.startswith(SECRET_PREFIX):
+            continue
         if name.startswith(PREFIX) and name not in known and not _OF_KUBERNETES.fullmatch(name):
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else "`responder serve --settings` lists them"

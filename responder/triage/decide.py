@@ -21,6 +21,7 @@ from responder.triage.matchers import holds
 from responder.triage.paging_windows import is_open, opening
 from responder.triage.rule_index import RuleIndex
 from responder.triage.subject import subject
+from responder.triage.teams import route_of_group
 
 
 def decide(
@@ -52,12 +53,14 @@ def decide(
     name = sanitize_line(worst.alert.name, 100) or "an alert without a name"
     silent = suppressed_by(worst.rule, worst.severity, now)
     why = f"{name} matched rule {worst.rule.id}: {worst.severity.name} {worst.reason}"
+    routed = route_of_group(worst, flood_verdict, book)
+    to = routed.why if routed and routed.teams else ""
     return Decision(
         match=worst,
         matches=matches,
         subject=subject(worst.alert.labels, book, worst.rule.subject),
         change=change,
-        reason="; ".join(filter(None, (why, f"{change.kind.value}: {change.reason}", silent, str(shadow or "")))),
+        reason="; ".join(filter(None, (why, to, f"{change.kind.value}: {change.reason}", silent, str(shadow or "")))),
         adjustments=adjustments(worst.rule, worst.alert.labels, worst.severity, firing, book, now)
         if worst.rule.adjust
         else (),
@@ -67,6 +70,7 @@ def decide(
         gathered=whole.members,
         joins=whole.joins,
         shadow=shadow,
+        routed=routed,
     )
 
 

@@ -13,7 +13,8 @@ from responder.notify.channels import CHANNELS
 
 ROOT = Path(__file__).parents[2]
 OWN = ROOT / "responder" / "notify" / "channels"
-NAMES = frozenset(CHANNELS)
+#: Without the kind whose name is also that of a section of rule files.
+NAMES = frozenset(CHANNELS) - {"teams"}
 LOOK_UPS = frozenset({"get", "pop", "index", "count", "startswith", "endswith", "removeprefix", "removesuffix"})
 IN_SQL = re.compile(rf"['%\s](?:{'|'.join(sorted(NAMES))})['%\s]")
 SQL_WORD = re.compile(r"\b(?:LIKE|SELECT|WHERE|IN)\b|=\s*'")

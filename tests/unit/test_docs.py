@@ -21,12 +21,14 @@ from responder.cli import _COMMANDS, main
 from responder.counters import METRICS
 from responder.diagnose.probes import PROBES
 from responder.model.rule import ExpectedHeartbeat
+from responder.model.secret import Secret
+from responder.model.setting import Setting
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Use
+from responder.notify.delivery.named import KINDS, KindKeys
 from responder.notify.delivery.route import in_order
 from responder.rulebook.schema import (
     AdjustShape,
-    ContactShape,
     Defaults,
     File,
     HeartbeatShape,
@@ -41,6 +43,7 @@ from responder.rulebook.schema import (
     WhenShape,
     WindowShape,
 )
+from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamFromShape, TeamShape
 from responder.runbooks.catalogue import anchors
 from responder.settings import Settings, env_name
 from responder.store.database import Database
@@ -172,6 +175,8 @@ def _command_line(line: str) -> tuple[click.Command, set[str]]:
 
 SHAPES: dict[str, type[BaseModel]] = {
     "platform": Platform,
+    "channels.NAME": ChannelShape,
+    "teams.NAME": TeamShape,
     "severities.NAME": SeverityShape,
     "services.NAME": ServiceShape,
     "contacts[]": ContactShape,
@@ -182,6 +187,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "heartbeats[]": HeartbeatShape,
     "rules[]": RuleShape,
     "rules[].severity, read from a label": SeverityFromShape,
+    "rules[].team, read from a label": TeamFromShape,
     "rules[].adjust[]": AdjustShape,
     "rules[].adjust[].when": WhenShape,
     "rules[].subject, read from a label": SubjectFromShape,
@@ -208,7 +214,16 @@ def test_the_rules_page_lists_every_key() -> None:
     for kind in PROBES.values():
         keys = ((item.name, item.metadata["help"]) for item in fields(kind.spec))
         lines += _table(f"`kind: {kind.name}`", keys, str(inspect.getdoc(kind.spec)).splitlines()[0])
+    lines += ["# Kinds of channel", "", "The keys beside `kind` in `channels.NAME`.", ""]
+    for name, keys_of in KINDS.items():
+        channel_keys = ((key, _channel_key(setting, keys_of)) for key, setting in keys_of.kind.keys().items())
+        lines += _table(f"`kind: {name}`", channel_keys)
     compare("rules.md", "\n".join(lines).rstrip() + "\n")
+
+
+def _channel_key(setting: Setting, of: KindKeys) -> str:
+    secret = "; `{secret: NAME}`" if setting.kind is Secret else ""
+    return f"{setting.doc}{secret}{'' if setting.name == of.kind.destination else ' (optional)'}"
 
 
 def _optional(item: FieldInfo) -> str:

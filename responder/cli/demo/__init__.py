@@ -59,7 +59,8 @@ def _play(payloads: list[Path], folder: Path, *, once: bool, port: int | None) -
     try:
         with stage(folder, rules=rules, runbooks=runbooks, on_event=watch.hear, port=port) as probe_context:
             settings = probe_context.read_settings()
-            context = bootstrap.context(settings, book, bootstrap.channels(settings))
+            channels = bootstrap.channels(settings) | bootstrap.named_channels(settings, book)
+            context = bootstrap.context(settings, book, channels)
             prober = bootstrap.prober(settings, clock)
             try:
                 return DemoSession(probe_context, watch, context, prober, clock, payloads).run(once=once)

@@ -57,6 +57,7 @@ def checks() -> dict[str, Check]:
         "clock": channels.clocks,
         "proxy": channels.proxy,
         **channels.checks(),
+        "channels": channels.named,
         "fallback": channels.fallbacks,
         "send": channels.test_messages,
         "prometheus": monitoring.prometheus,
@@ -94,6 +95,9 @@ def _examine(timeout: float, *, send: bool) -> tuple[Result, ...]:
         send=send,
     )
     secrets: tuple[Secret, ...] = settings.secrets()
+    if patient.book is not None:
+        named, _problems = bootstrap.find_named_channels(settings, patient.book)
+        secrets = (*secrets, *(each for channel in named.values() for each in channel.secrets))
     try:
         found = run(checks(), patient)
     finally:

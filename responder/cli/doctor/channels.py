@@ -16,6 +16,7 @@ from responder.model.rule import RuleBook
 from responder.model.secret import Secret
 from responder.notify.channels import CHANNELS
 from responder.notify.contract import Channel, Use
+from responder.notify.delivery.route import replaces
 from responder.outgoing import UnreachableError
 from responder.settings import Settings
 
@@ -34,10 +35,10 @@ def _checked(name: str, patient: DoctorContext) -> tuple[Result, ...]:
     channel = configured.get(name)
     if channel is None:
         kind = CHANNELS[name]
-        if kind.stands_in_for or any(each.stands_in_for == name for each in configured.values()):
+        if kind.stands_in_for or any(replaces(each) == name for each in configured.values()):
             return ()
         missing = kind.unconfigured(name)
-        named = patient.book is not None and any(name in rule.channels for rule in patient.book.rules)
+        named = patient.book is not None and any(name in rule.reaches for rule in patient.book.rules)
         return (replace(missing, level=Level.WARN) if named and missing.level is Level.SKIPPED else missing,)
     found: list[Result] = []
     try:
@@ -45,6 +46,26 @@ def _checked(name: str, patient: DoctorContext) -> tuple[Result, ...]:
     except UnreachableError as error:
         found.append(bad(name, str(error), REACH))
     return tuple(found)
+
+
+def named(patient: DoctorContext) -> tuple[Result, ...]:
+    """Check the channels that rule files declare, and name the secrets that are missing."""
+    if patient.book is None or not patient.book.channels:
+        return ()
+    channels, problems = bootstrap.find_named_channels(patient.settings, patient.book)
+    found = [bad(name, each.message, each.hint) for name, each in problems.items()]
+    for name, channel in channels.items():
+        try:
+            found.extend(channel.check(patient.exchange))
+        except UnreachableError as error:
+            found.append(bad(name, str(error), REACH))
+    return tuple(found)
+
+
+def _configured(patient: DoctorContext) -> Mapping[str, Channel]:
+    """Return the channels of the settings, and those of the rule files that are complete."""
+    own = bootstrap.channels(patient.settings)
+    return own | bootstrap.find_named_channels(patient.settings, patient.book)[0] if patient.book else own
 
 
 def fallbacks(patient: DoctorContext) -> tuple[Result, ...]:
@@ -99,7 +120,7 @@ def test_messages(patient: DoctorContext) -> tuple[Result, ...]:
         return (skipped("send", "no test message sent", "use --send to open and resolve a test incident"),)
     if patient.book is None:
         return (skipped("send", "the rules are invalid"),)
-    notified = [each for each in bootstrap.channels(patient.settings).values() if each.use is not Use.LAST_RESORT]
+    notified = [each for each in _configured(patient).values() if each.use is not Use.LAST_RESORT]
     return tuple(_sent(patient, patient.book, channel) for channel in notified) or (
         bad("send", "no channel is configured", "see the channels above"),
     )

@@ -55,6 +55,8 @@ def as_json(found: Trace) -> dict[str, Any]:
         ],
         "page_budget": found.budget,
         "route": list(found.route),
+        "teams": list(decision.route.teams),
+        "routed_by": decision.route.reason,
         "page": found.page,
         "dedup": {
             "group_key": found.group_key,

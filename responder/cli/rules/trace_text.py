@@ -126,10 +126,11 @@ def _route(found: Trace) -> str:
     if decision is None or not found.route:
         return "no message"
     severity = found.severity or decision.severity
-    paging = pagers({})
+    paging = {*pagers({}), *(sent.channel.name for sent in found.shown.sent if sent.channel.pages)}
     names = ", ".join(f"{name} {severity.pagerduty}" if name in paging else name for name in found.route)
     pages = "pages on-call" if found.page else "does not page"
-    return f"{names}; {pages}; waits up to {found.budget:g} s for probes"
+    by = f"; {decision.route.why}" if decision.routed else ""
+    return f"{names}; {pages}; waits up to {found.budget:g} s for probes{by}"
 
 
 def _row(name: str, text: str) -> str:

@@ -70,9 +70,13 @@ class DecisionContext:
 
     @property
     def all_channels(self) -> list[Channel]:
-        """Every channel that rules may name, or all channels if rules may name none."""
+        """The channels of the installation's default, or those of the settings that rules may name, or all channels.
+
+        They are notified of what belongs to no team.
+        """
         every = list(self.channels.values())
-        return [channel for channel in every if channel.use is Use.RULES] or every
+        own = [channel for channel in every if channel.use is Use.RULES and channel.name not in self.book.channels]
+        return list(self.configured(self.book.default_channels)) or own or every
 
     @property
     def worst(self) -> Severity:

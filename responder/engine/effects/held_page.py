@@ -17,7 +17,7 @@ from responder.model.delivery import Effects, Notification
 from responder.model.incident import Incident
 from responder.model.rule import RuleBook
 from responder.model.window import Window
-from responder.notify.contract import Channel, Use
+from responder.notify.contract import Channel
 from responder.receive.alertmanager import read
 from responder.triage.decide import decide
 from responder.triage.lifecycle import without_outdated
@@ -32,7 +32,7 @@ Windows = Mapping[str, Mapping[str, Window]]
 def windows_of(context: DecisionContext) -> Windows:
     """Return the windows of the rules in force. Rules without a pager have none: nothing holds their messages."""
     pagers = context.pagers
-    return {rule.id: rule.pages_in for rule in context.book.rules if not pagers.isdisjoint(rule.channels)}
+    return {rule.id: rule.pages_in for rule in context.book.rules if not pagers.isdisjoint(rule.reaches)}
 
 
 def window_of(incident: Incident, windows: Windows, pagers: Collection[str]) -> Window | None:
@@ -106,7 +106,7 @@ def page_now(
     ):
         return effects
     if known:
-        return paged(incident, before, why, pagers_of(incident, context), context, now)
+        return paged(incident, before, why, pagers_of(incident, context, before), context, now)
     after = effects.incident if effects is not None else None
     moved = after is not None and (after.rule, after.severity) != (incident.rule, incident.severity)
     return effects if moved else None
@@ -133,8 +133,10 @@ def _judged_anew(
         return None
 
 
-def pagers_of(incident: Incident, context: DecisionContext) -> list[Channel]:
-    """Return the channels that page and that the incident's rule names, or all that rules may name."""
-    named = next((rule.channels for rule in context.book.rules if rule.id == incident.rule), ())
+def pagers_of(incident: Incident, context: DecisionContext, content: IncidentContent | None = None) -> list[Channel]:
+    """Return the channels that page, of the incident's teams or else of its rule; those of the default without both."""
+    teams = content.decision.teams if content else ()
+    named = {name for team in teams if team in context.book.teams for name in context.book.teams[team].channels}
+    named = named or {name for rule in context.book.rules if rule.id == incident.rule for name in rule.channels}
     pagers = [channel for channel in context.channels.values() if channel.pages]
-    return [each for each in pagers if each.name in named] or [each for each in pagers if each.use is Use.RULES]
+    return [each for each in pagers if each.name in named] or [each for each in context.all_channels if each.pages]

@@ -155,6 +155,9 @@ def _told(
     fires = decision.match.alert.firing
     unheard = not incident.channels and not in_digest(incident, flood_state)
     owed = late_reason(decision, incident, context) if fires else ""
+    of = before.decision.teams if before else ()
+    new = [team for team in decision.route.teams if team not in of] if of and fires else []
+    owed = owed or (f"alerts of team {' and '.join(new)} joined" if new else "")
     again = why_again(decision, group, incident, context) if fires else ""
     concerns = fires and (worse or unheard or owed or again)
     wanted = channels_to_notify(decision, context) if concerns else ()

@@ -125,7 +125,7 @@ def opened(
         severity=decision.severity.name,
         adjustments=decision.adjustments,
         reason=decision.match.reason,
-        requested_channels=decision.rule.channels,
+        requested_channels=decision.route.channels,
         opened_at=incident.opened_at,
         decided_at=now,
     )
@@ -350,7 +350,7 @@ def still_fires(window: str) -> str:
 
 def channels_to_notify(decision: Decision, context: DecisionContext) -> tuple[str, ...]:
     """Return the channels to notify, with one that people read among them if a window holds the page."""
-    requested_channels = decision.rule.channels
+    requested_channels = decision.route.channels
     requested_channels = (
         with_a_reader(requested_channels, context.channels) if decision.suppressed_by else requested_channels
     )

@@ -66,7 +66,7 @@ def _reaches_on_call(page: UndeliveredMessage, context: DecisionContext) -> bool
     decision = page.decision
     if decision is None or page.message.kind is MessageKind.FALLBACK or not decision.pages:
         return page.message.facts.reaches_on_call and (decision is None or decision.pages)
-    quiet = any(rule.id == decision.rule and pagers.isdisjoint(rule.channels) for rule in context.book.rules)
+    quiet = any(rule.id == decision.rule and pagers.isdisjoint(rule.reaches) for rule in context.book.rules)
     return pagers.isdisjoint(context.channels) and not quiet
 
 

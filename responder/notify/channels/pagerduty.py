@@ -19,7 +19,7 @@ from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
-from responder.model.setting import Setting
+from responder.model.setting import Setting, one_of
 from responder.model.text import clean, one_line
 from responder.notify.contract import Channel, SendRequest, Use
 from responder.notify.rate_limit import RateLimit, per_minute
@@ -39,6 +39,9 @@ MOST_LINKS = 6
 BURST = 20
 # https://developer.pagerduty.com/docs/events-api-v2/overview/: some 120 events a minute and integration key.
 PACE = per_minute(120, BURST)
+
+#: The URL of each service region. https://support.pagerduty.com/main/docs/service-regions
+REGIONS = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
 
 #: Seconds until an event is retried if it is not known whether PagerDuty accepted it.
 UNKNOWN_SECONDS = 60.0
@@ -71,6 +74,16 @@ class PagerDuty(Channel):
             doc="rate limit of one PagerDuty key, all replicas together",
         ),
     )
+    destination: ClassVar[str] = "pagerduty_routing_key"
+    file_settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(
+            name="pagerduty_region",
+            kind=str,
+            default="us",
+            doc="us or eu, instead of the url",
+            check=one_of(*REGIONS),
+        ),
+    )
     title: ClassVar[str] = "PagerDuty"
     pages: ClassVar[bool] = True
     fallback_order: ClassVar[int] = 10
@@ -89,6 +102,13 @@ class PagerDuty(Channel):
         """Return the channel of the first key."""
         key = given["pagerduty_routing_key"]
         return cls(key, given["pagerduty_url"], given["public_url"], _rate_limit(given)) if key.reveal() else None
+
+    @classmethod
+    def from_rule_files(cls, name: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> Self | None:
+        """Return the channel of a key of its own, in its own region."""
+        region = own.get("pagerduty_region")
+        there = {"pagerduty_url": REGIONS[region]} if region else {}
+        return super(PagerDuty, cls).from_rule_files(name, {**there, **own}, given)
 
     @property
     def clock_url(self) -> str:
@@ -206,6 +226,7 @@ class PagerDutyFallback(PagerDuty):
     title: ClassVar[str] = "PagerDuty's second key"
     fallback_order: ClassVar[int] = 20
     use: ClassVar[Use] = Use.FALLBACK
+    file_settings: ClassVar[tuple[Setting, ...]] = ()
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
             name="pagerduty_fallback_routing_key",

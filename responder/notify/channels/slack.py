@@ -7,7 +7,6 @@ Create a Slack app with the bot scope `chat:write`, install it, invite the bot t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -21,7 +20,17 @@ from responder.model.setting import Setting
 from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.response import decoded, encoded, error_text, judged, retry_after, text_of
-from responder.notify.render.slack_messages import BURST, PACE, alarm, details, dry_run, minimal_text, parent, reply
+from responder.notify.render.slack_messages import (
+    BURST,
+    ONCALL_GROUP,
+    PACE,
+    alarm,
+    details,
+    dry_run,
+    minimal_text,
+    parent,
+    reply,
+)
 
 # https://docs.slack.dev/reference/methods/chat.postMessage and chat.update, "Errors": those that may pass.
 LIMITED = frozenset({"ratelimited", "rate_limited"})
@@ -41,12 +50,6 @@ _POST, _DETAILS, _EDIT, _REPLY, _ALOUD, _ALARM = "post", "details", "edit", "rep
 _THREADED = frozenset({_DETAILS, _REPLY, _ALOUD, _ALARM})
 _SHOWN = frozenset({_ALOUD, _ALARM})
 _SCOPE = "chat:write"
-_GROUP = re.compile(r"S[A-Z0-9]{4,20}")
-
-
-def _group_problem(text: str) -> str:
-    wrong = f"is '{text}': write the id of a user group as Slack shows it, for example S0123ABCD"
-    return "" if _GROUP.fullmatch(text) else wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,7 @@ class Slack(Channel):
         ),
         Setting(name="slack_channel", kind=str, default="#incidents", doc="Slack channel that gets the pages"),
         Setting(name="slack_api_url", kind=str, default="https://slack.com/api", doc="base of /chat.postMessage"),
-        Setting(
-            name="slack_oncall_group",
-            kind=str,
-            default="",
-            doc="id of the Slack user group (S0123ABCD) to mention with a page that PagerDuty did not accept",
-            check=_group_problem,
-            calls_oncall=True,
-        ),
+        ONCALL_GROUP,
         Setting(
             name="slack_messages_per_minute",
             kind=int,
@@ -86,6 +82,7 @@ class Slack(Channel):
             doc="rate limit of one Slack channel, all replicas together",
         ),
     )
+    destination: ClassVar[str] = "slack_channel"
     title: ClassVar[str] = "Slack"
     fallback_order: ClassVar[int] = 30
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = {

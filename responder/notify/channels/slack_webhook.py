@@ -20,7 +20,7 @@ from responder.model.setting import Setting
 from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.response import decoded, encoded, judged
-from responder.notify.render.slack_messages import BURST, PACE, alarm, dry_run, minimal_text, parent
+from responder.notify.render.slack_messages import BURST, ONCALL_GROUP, PACE, alarm, dry_run, minimal_text, parent
 
 _STEPS = ("post",)
 
@@ -41,6 +41,7 @@ class SlackWebhook(Channel):
             doc="Slack incoming webhook, used without a bot token",
         ),
     )
+    destination: ClassVar[str] = "slack_webhook_url"
     title: ClassVar[str] = "Slack's webhook"
     fallback_order: ClassVar[int] = 40
     stands_in_for: ClassVar[str] = "slack"
@@ -53,6 +54,16 @@ class SlackWebhook(Channel):
         if given["slack_bot_token"].reveal() or not url.reveal():
             return None
         return cls(url, rate_limit, given["slack_oncall_group"])
+
+    @classmethod
+    def from_rule_files(cls, name: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> Self | None:
+        """Return the channel of a webhook of its own, beside a bot."""
+        return super(SlackWebhook, cls).from_rule_files(name, own, {**given, "slack_bot_token": Secret("")})
+
+    @classmethod
+    def keys(cls) -> Mapping[str, Setting]:
+        """Return the webhook's keys, and the user group of all Slack channels."""
+        return {**super(SlackWebhook, cls).keys(), "oncall_group": ONCALL_GROUP}
 
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the host of the webhook answers."""

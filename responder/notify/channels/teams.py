@@ -77,6 +77,7 @@ class Teams(Channel):
             doc="rate limit of one Teams webhook, all replicas together",
         ),
     )
+    destination: ClassVar[str] = "teams_webhook_url"
     title: ClassVar[str] = "Microsoft Teams"
     fallback_order: ClassVar[int] = 50
     steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)

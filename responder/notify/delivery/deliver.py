@@ -30,7 +30,7 @@ class Transport(Protocol):
 class Deliverer:
     """Sends the requests of all channels, by the scheme of their URL. ``print_page`` writes to standard output.
 
-    ``secrets`` are masked in every reason: reasons are logged and stored.
+    ``secrets`` and those of the channel are masked in every reason: reasons are logged and stored.
     """
 
     def __init__(
@@ -65,13 +65,13 @@ class Deliverer:
         try:
             response = transport.send(request, deadline, ANSWER_LIMIT)
         except UnreachableError as error:
-            return self._scrubbed(TryLater(str(error)))
-        return self._scrubbed(channel.read(message, response))
+            return self._scrubbed(channel, TryLater(str(error)))
+        return self._scrubbed(channel, channel.read(message, response))
 
-    def _scrubbed(self, outcome: Outcome) -> Outcome:
+    def _scrubbed(self, channel: Channel, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Delivered):
             return outcome
-        return replace(outcome, reason=scrub(outcome.reason, self._secrets))
+        return replace(outcome, reason=scrub(outcome.reason, self._secrets + channel.secrets))
 
 
 class _Printer:

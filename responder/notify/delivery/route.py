@@ -26,14 +26,24 @@ def named_by_rules() -> frozenset[str]:
 
 
 def title(name: str, configured: Channels) -> str:
-    """Return the title of a channel."""
+    """Return the title of a channel, with the name of one that rule files declare."""
     channel = known(configured).get(name)
-    return channel.title if channel else name
+    if channel is None:
+        return name
+    return channel.title if name in CHANNELS else f"{channel.title} ({name})"
+
+
+def replaces(channel: Channel) -> str:
+    """Return the channel whose messages this one gets where that one is not configured; empty for none."""
+    return channel.stands_in_for if channel.name in CHANNELS else ""
 
 
 def in_order(configured: Channels) -> tuple[str, ...]:
-    """Return all channels that are in the fallback order, also those that are not configured (any more)."""
-    places = {name: channel.fallback_order for name, channel in known(configured).items()}
+    """Return all channels that are in the fallback order, also those that are not configured (any more).
+
+    Channels of rule files are not: they are fallbacks of the teams that name them.
+    """
+    places = {name: channel.fallback_order for name, channel in known(configured).items() if name in CHANNELS}
     found = [(place, name) for name, place in places.items() if place is not None]
     return tuple(name for _place, name in sorted(found))
 
@@ -70,6 +80,6 @@ def with_a_reader(requested_channels: Collection[str], configured: Channels) -> 
 
 
 def _able(requested_channels: Collection[str], configured: Channels) -> tuple[str, ...]:
-    stand_ins = {channel.stands_in_for: name for name, channel in configured.items()}
+    stand_ins = {replaces(channel): name for name, channel in configured.items()}
     able = (name if name in configured else stand_ins.get(name, "") for name in requested_channels)
     return tuple(dict.fromkeys(name for name in able if name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.message import Request
 from responder.model.report import MessageKind, Report
 from responder.model.rule import Link
+from responder.model.setting import Setting
 from responder.notify.rate_limit import per_minute
 from responder.notify.render import slack_blocks
 from responder.notify.render.response import ascii_only, within
@@ -26,6 +28,23 @@ LIST_LIMIT = 2000
 BURST = 6
 # https://docs.slack.dev/apis/web-api/rate-limits: one message a second and channel, short bursts are allowed.
 PACE = per_minute(60, BURST)
+
+_GROUP = re.compile(r"S[A-Z0-9]{4,20}")
+
+
+def _group_problem(text: str) -> str:
+    wrong = f"is '{text}': write the id of a user group as Slack shows it, for example S0123ABCD"
+    return "" if _GROUP.fullmatch(text) else wrong
+
+
+ONCALL_GROUP = Setting(
+    name="slack_oncall_group",
+    kind=str,
+    default="",
+    doc="id of the Slack user group (S0123ABCD) to mention with a page that PagerDuty did not accept",
+    check=_group_problem,
+    calls_oncall=True,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,14 +124,19 @@ def _differs(alert: Alert, main: Alert) -> str:
     return f"{key} {ours.get(key, '')}" if key is not None else "the same labels"
 
 
-def lead(book: RuleBook) -> str:
+def lead(book: RuleBook, teams: Sequence[str] = ()) -> str:
     """Return the default incident lead: the first step of the escalation."""
-    return f"{book.escalation[0].role} ({book.escalation[0].contact})" if book.escalation else "not set in the rules"
+    return next(iter(_steps(book, teams)), "not set in the rules")
 
 
-def escalation(book: RuleBook) -> str:
-    """Return the steps of the escalation, in order."""
-    return " → ".join(f"{step.role} ({step.contact})" for step in book.escalation)
+def escalation(book: RuleBook, teams: Sequence[str] = ()) -> str:
+    """Return the steps of the escalation, in order: of the first team that has one, or of the installation."""
+    return " → ".join(_steps(book, teams))
+
+
+def _steps(book: RuleBook, teams: Sequence[str]) -> tuple[str, ...]:
+    own = (book.teams[team].escalation for team in teams if team in book.teams)
+    return next(filter(None, own), tuple(f"{step.role} ({step.contact})" for step in book.escalation))
 
 
 def room(opened: datetime, subject: str) -> str:
@@ -217,6 +222,8 @@ def _record(
     severity, rule, subject = decision.severity, decision.rule, decision.subject
     service = book.services.get(subject.service) if subject.service else None
     subject_name = name(decision)
+    teams = decision.route.teams
+    several = f"The alerts of this group belong to {len(teams)} teams; each is notified: {', '.join(teams)}."
     return DecisionRecord(
         title=_stem(decision, incident),
         severity=severity.name,
@@ -236,15 +243,16 @@ def _record(
         respond_within=severity.respond_within,
         respond_from=incident.reopened_at or incident.opened_at,
         next_update=severity.next_update,
-        owner=rule.owner or (service.owner if service else "unknown: service not in catalog"),
-        lead=lead(book),
-        escalation=escalation(book),
+        owner=rule.owner or " and ".join(teams) or (service.owner if service else "unknown: service not in catalog"),
+        lead=lead(book, teams),
+        escalation=escalation(book, teams),
         room=room(incident.opened_at, subject_name),
         runbook=links.runbook(rule.runbook),
         links=links.around(group, service, since=alerts.started_at, now=now),
         rule=rule.id,
         made_by=f"{rule.id} (rules {book.revision[:12]}, responder {responder.__version__})",
-        note=rule.note,
+        note=" ".join(filter(None, (rule.note, several if len(teams) > 1 else ""))),
+        teams=teams,
     )
 
 
@@ -317,7 +325,10 @@ def with_severity(
 
 
 def joined(before: IncidentContent, decision: Decision) -> IncidentContent:
-    """The content after a notification of another group of the same incident: only its severity may change."""
+    """The content after a notification of another group of the same incident: only severity and teams may change."""
+    teams = tuple(dict.fromkeys((*before.decision.teams, *decision.route.teams)))
+    if teams != before.decision.teams:
+        before = replace(before, decision=replace(before.decision, teams=teams))
     if decision.severity.name == before.decision.severity:
         return before
     return with_severity(before, decision.severity, decision.match.reason, suppressed_by=decision.suppressed_by)

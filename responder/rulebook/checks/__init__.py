@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from responder.rulebook.checks import (
     after_catch_all,
+    bad_channel,
     bad_matcher,
     bad_probe,
+    bad_team,
     duplicate_id,
     idle_adjust,
     idle_window,
@@ -31,6 +33,7 @@ from responder.rulebook.checks import (
     unknown_section,
     unknown_service,
     unknown_severity,
+    unknown_team,
     unknown_window,
     unknown_zone,
     unused_pack,
@@ -55,7 +58,10 @@ REQUIRED: dict[str, Check] = {
     "bad-probe": bad_probe.check,
     "unknown-window": unknown_window.check,
     "unknown-zone": unknown_zone.check,
+    "bad-channel": bad_channel.check,
     "unknown-channel": unknown_channel.check,
+    "unknown-team": unknown_team.check,
+    "bad-team": bad_team.check,
     "unknown-runbook": unknown_runbook.check,
     "unknown-section": unknown_section.check,
 }

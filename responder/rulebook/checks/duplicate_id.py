@@ -1,4 +1,4 @@
-"""A rule's id, and each name of a severity, service, probe, window, contact or heartbeat, is given once in all files.
+"""A rule's id, and each name of a severity, service, channel, team, probe and so on, is given once in all files.
 
 Reports, metrics and the history of incidents name rules by their id. A pack and a probe do not share a name either:
 they stand in the same places.
@@ -31,7 +31,7 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
         yield _problem(entry.key(), "platform", rule_files.platforms[0].key())
     yield from _taken(rule_files.rules, lambda entry: entry.at("id"))
     yield from _taken(rule_files.heartbeats, lambda entry: entry.at("cluster"))
-    for section in ("severities", "services", "windows", "contacts"):
+    for section in ("channels", "teams", "severities", "services", "windows", "contacts"):
         yield from _taken(getattr(rule_files, section), lambda entry: entry.key())
     yield from _taken([*rule_files.probes, *rule_files.packs], lambda entry: entry.key())
 

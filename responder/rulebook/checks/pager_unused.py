@@ -33,9 +33,10 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules with a pager among their own channels that it never reaches."""
     paging = {entry.name for entry in rule_files.severities if entry.value.pages}
+    pagers = rule_files.pager_names(around)
     for entry in rule_files.paging_rules:
         for number, name in enumerate(entry.value.channels or ()):
-            if name in around.pagers and not (severities := severities_of(entry.value, rule_files)) & paging:
+            if name in pagers and not (severities := severities_of(entry.value, rule_files)) & paging:
                 said = f"'{entry.name}' never reaches {name}: {', '.join(sorted(severities))} does not page"
                 hint = f"remove {name}, or give the rule a severity that pages"
                 yield Problem(entry.at("channels", number), "pager-unused", said, hint, Level.WARNING)

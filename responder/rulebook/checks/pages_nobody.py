@@ -24,20 +24,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
-from responder.rulebook.defaults import channels_of, severities_of
+from responder.rulebook.defaults import destinations_of, severities_of, team_channels
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Rules with a severity that pages, and channels that only write."""
     paging = {entry.name for entry in rule_files.severities if entry.value.pages}
-    pagers = frozenset(around.pagers)
+    pagers = frozenset(rule_files.pager_names(around))
     for entry in rule_files.paging_rules:
-        given = channels_of(entry, rule_files)
+        found = destinations_of(entry, rule_files)
+        given = (*found.channels, *team_channels(found, rule_files))
         if entry.value.action != "notify" or not given or not pagers.isdisjoint(given):
             continue
         if reaches_on_call := sorted(paging & severities_of(entry.value, rule_files)):
             position = entry.at("channels") if entry.value.channels is not None else entry.at("id")
             said = f"'{entry.name}' may be {reaches_on_call[0]}, which pages, and no channel of it pages"
-            hint = f"add {', '.join(sorted(around.pagers))} to channels, or give it a severity that does not page"
+            hint = f"add {', '.join(sorted(pagers))} to channels, or give it a severity that does not page"
             yield Problem(position, "pages-nobody", said, hint)

@@ -13,9 +13,12 @@ import pytest
 from responder.model.problem import Problem
 from responder.model.rule import Action, Adjustment, FindingCondition, Matcher, Op, RuleBook, SeverityFrom, SubjectFrom
 from responder.model.window import TimeRange
+from responder.notify.delivery.named import KINDS
 from responder.rulebook.checks import REQUIRED
 from responder.rulebook.load import InvalidRules, load
+from responder.rulebook.rule_files import RuleReferences
 from responder.triage.matchers import parse
+from tests.unit.rulebook.test_teams import BAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,18 @@ rules:
 
 
 def _load(folder: Path, runbooks: dict[str, frozenset[str]] | None = RUNBOOKS) -> RuleBook:
-    return load(folder, probe_kinds={"ask": _Kind()}, runbooks=runbooks, channels={"pagerduty", "slack"}, parse=parse)
+    return load(
+        folder,
+        RuleReferences(
+            probe_kinds={"ask": _Kind()},
+            runbooks=runbooks,
+            channels={"pagerduty", "slack"},
+            parse=parse,
+            channel_kinds=KINDS,
+            built_in_channels={"pagerduty", "slack", "log"},
+            fallback_channels={"pagerduty", "slack", "smtp"},
+        ),
+    )
 
 
 def _problems(tmp_path: Path, text: str, runbooks: dict[str, frozenset[str]] | None = RUNBOOKS) -> list[Problem]:
@@ -312,7 +326,7 @@ def test_each_mistake_is_found_where_it_is(tmp_path: Path, old: str, new: str, c
 
 def test_every_check_has_a_sample() -> None:
     """No check can be added without showing what it finds."""
-    shown = {code for _, _, code, _ in SAMPLES}
+    shown = {code for _, _, code, _ in (*SAMPLES, *BAD)}
     assert not set(REQUIRED) - shown
     assert {"unknown-key", "missing-key", "bad-value", "duplicate-key", "alias", "tag", "syntax"} <= shown
 

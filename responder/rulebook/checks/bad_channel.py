@@ -1,0 +1,44 @@
+"""A channel of a rule file has a name of its own, a known kind, and the keys of its kind.
+
+A secret does not stand in a rule file: `{secret: NAME}` names it, and its value is in the file NAME of
+RESPONDER_SECRETS_DIR or in the variable RESPONDER_SECRET_NAME.
+
+Bad:
+
+    channels:
+      payments-pager: {kind: pagerduty, routing_key: 0123456789abcdef0123456789abcdef}
+
+Good:
+
+    channels:
+      payments-pager: {kind: pagerduty, routing_key: {secret: payments-pagerduty}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Problem
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
+from responder.rulebook.suggestions import Suggestions
+
+
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+    """Names of channels that the settings have, unknown kinds and keys, and wrong values."""
+    suggest = Suggestions()
+    for entry in rule_files.channels:
+        if entry.name in around.built_in_channels:
+            said = f"'{entry.name}' is a channel of the settings"
+            yield Problem(entry.key(), "bad-channel", said, "give this one another name")
+        kind = around.channel_kinds.get(entry.value.kind)
+        if kind is None:
+            said = f"there is no kind of channel '{entry.value.kind}'"
+            yield Problem(entry.at("kind"), "bad-channel", said, suggest(entry.value.kind, around.channel_kinds))
+            continue
+        given = dict(entry.value.model_extra or {})
+        for key in [key for key in given if key not in kind.keys]:
+            said = f"unknown key '{key}' for the kind {entry.value.kind}"
+            yield Problem(entry.key(key), "unknown-key", said, suggest(key, {"kind", *kind.keys}))
+            del given[key]
+        for key, said in kind.problems(given):
+            yield Problem(entry.at(key) if key else entry.key(), "bad-channel", said)

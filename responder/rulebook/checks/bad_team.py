@@ -1,0 +1,58 @@
+"""The escalation of a team calls roles that it or the emergency contacts have; its on-call group has a Slack channel.
+
+A group is mentioned by the channels of the team that have the key `oncall_group` and are declared in a rule file; of
+two teams that share such a channel, both have the same group.
+
+Bad:
+
+    teams:
+      payments: {channels: [pagerduty], oncall_group: S0123ABCD}
+
+Good:
+
+    channels:
+      payments-slack: {kind: slack, channel: "#payments"}
+    teams:
+      payments: {channels: [pagerduty, payments-slack], oncall_group: S0123ABCD}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.model.problem import Problem
+from responder.rulebook.rule_files import RuleFiles, RuleReferences
+from responder.rulebook.suggestions import Suggestions
+
+
+def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
+    """Roles without a contact, and groups that no channel mentions or that two teams set differently."""
+    suggest = Suggestions()
+    contacts = rule_files.names("contacts")
+    channels = {entry.name: entry.value for entry in rule_files.channels}
+    groups: dict[str, str] = {}
+    for entry in rule_files.teams:
+        roles = contacts | {contact.role for contact in entry.value.contacts}
+        for number, role in enumerate(entry.value.escalation):
+            if role not in roles:
+                said = f"no contact has the role '{role}'"
+                yield Problem(entry.at("escalation", number), "bad-team", said, suggest(role, roles))
+        group = entry.value.oncall_group
+        if group is None:
+            continue
+        able = []
+        for name in (*entry.value.channels, *entry.value.fallback):
+            kind = around.channel_kinds.get(channels[name].kind) if name in channels else None
+            if kind is None or "oncall_group" not in kind.keys:
+                continue
+            able.append(name)
+            for _key, said in kind.problems({"oncall_group": group}):
+                if "oncall_group" in said:
+                    yield Problem(entry.at("oncall_group"), "bad-team", said)
+            if groups.setdefault(name, group) != group:
+                said = f"another team of {name} has the group {groups[name]}"
+                yield Problem(entry.at("oncall_group"), "bad-team", said, "give each team a channel of its own")
+        if not able:
+            said = f"no Slack channel of team '{entry.name}' is declared in a rule file: nothing mentions the group"
+            hint = "add a channel of kind slack, or set RESPONDER_SLACK_ONCALL_GROUP for the channel slack"
+            yield Problem(entry.at("oncall_group"), "bad-team", said, hint)

@@ -1,0 +1,47 @@
+"""Rules, defaults and maps name teams that exist.
+
+Bad:
+
+    teams:
+      payments: {channels: [slack]}
+    defaults:
+      team: {from: team, map: {pay: payment}, otherwise: payments}
+
+Good:
+
+    teams:
+      payments: {channels: [slack]}
+    defaults:
+      team: {from: team, map: {pay: payments}, otherwise: payments}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from responder.model.problem import Problem
+from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
+from responder.rulebook.suggestions import Suggestions
+
+
+def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
+    """A team that no file declares."""
+    suggest = Suggestions()
+    known = rule_files.names("teams")
+    entries: list[Entry[Any]] = [*rule_files.platforms, *rule_files.defaults, *rule_files.rules, *rule_files.heartbeats]
+    for entry in entries:
+        team = entry.value.team
+        if team is None:
+            continue
+        named = (
+            [(("team",), team)]
+            if isinstance(team, str)
+            else [
+                *((("team", "map", key), name) for key, name in team.map.items()),
+                *([(("team", "otherwise"), team.otherwise)] if team.otherwise else []),
+            ]
+        )
+        for path, name in named:
+            if name not in known:
+                yield Problem(entry.at(*path), "unknown-team", f"there is no team '{name}'", suggest(name, known))
