@@ -44,7 +44,9 @@ class ClockSkewWatcher:
 
         For as long as a transaction can last after it, other threads may still write times from before it.
         """
-        now, ticks = self._clock.now(), self._clock.monotonic()
+        before, now, ticks = self._clock.monotonic(), self._clock.now(), self._clock.monotonic()
+        if ticks - before > STEP_SECONDS:  # the process was paused between the two clocks
+            return SOON
         ahead = now.timestamp() - ticks
         back = 0.0 if self._ahead is None else self._ahead - ahead
         if self._ahead is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -52,6 +52,29 @@ def test_a_page_leaves_at_once_when_the_clock_is_put_back(
     clock.put_back(HOUR)
     watch.step()
     assert due_in(database, clock) == 0
+
+
+class InterruptedClock(HandClock):
+    """A clock whose process is paused for ``pause`` seconds after each reading of the wall clock."""
+
+    pause = 0.0
+
+    def now(self) -> datetime:
+        """The time before the pause."""
+        found = super().now()
+        self.move(self.pause)
+        return found
+
+
+def test_a_process_that_was_paused_takes_no_pause_for_a_step_back(database: Database, clock: HandClock) -> None:
+    """A page waits for its findings although the process was stopped between two readings of its clocks."""
+    paused = InterruptedClock(clock.now())
+    watch = ClockSkewWatcher(database, paused, lambda: pagers({}))
+    watch.step()
+    write(database, clock, due_in=60)
+    paused.pause = 5.0
+    watch.step()
+    assert due_in(database, clock) == 60
 
 
 def test_what_was_being_written_when_the_clock_was_put_back_is_set_right_too(
