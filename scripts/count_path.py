@@ -41,7 +41,7 @@ PHASES = {
     "diagnosis": "diagnose",
     "probe": "diagnose",
     "resolve": "diagnose",
-    "courier": "notify",
+    "sender": "notify",
 }
 #: Functions that run around every step of every worker, and decide nothing.
 WIRING = {inspect.getsourcefile(each) for each in (Engine, BatchedStep, Loop, RuleReloader, SystemClock)}
@@ -117,6 +117,8 @@ def record() -> dict[str, set[CodeType]]:
         finally:
             sys.setprofile(None)
             threading.setprofile(None)
+    if empty := [phase for phase, codes in recorder.seen.items() if not codes]:
+        raise RuntimeError(f"no calls in {', '.join(empty)}: PHASES does not name its threads")
     return recorder.seen
 
 

@@ -32,11 +32,11 @@ from responder.engine.jobs import (
 from responder.engine.jobs.alertmanager_client import AlertmanagerClient
 from responder.engine.jobs.scheduler import Job
 from responder.engine.runtime import Engine, working
-from responder.engine.workers.incident_writer import IncidentWriter
 from responder.engine.workers.integrity import IntegrityCheck
 from responder.engine.workers.loop import Loop
 from responder.engine.workers.loop_failures import LoopFailures
 from responder.engine.workers.rule_reloader import LoadedRules, RuleReloader
+from responder.engine.workers.triage import IncidentWriter
 from responder.model.clock import Clock
 from responder.outgoing import (
     smtp,  # noqa: F401 - or each worker would import them with what it sends first

@@ -33,11 +33,10 @@ from responder.engine.workers.clock_skew import ClockSkewWatcher
 from responder.engine.workers.delivery import DeliveryWorker
 from responder.engine.workers.diagnosis import DiagnosisWorker
 from responder.engine.workers.failure_page import FailurePage
-from responder.engine.workers.incident_writer import IncidentWriter
 from responder.engine.workers.loop import Loop
 from responder.engine.workers.loop_failures import LoopFailures
 from responder.engine.workers.rule_reloader import RuleReloader
-from responder.engine.workers.triage import TriageWorker
+from responder.engine.workers.triage import IncidentWriter, TriageWorker
 from responder.model.clock import Clock
 from responder.model.delivery import DiagnosisJob
 from responder.notify.delivery.deliver import Deliverer

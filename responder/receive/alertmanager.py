@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from responder.model.alert import Alert, AlertGroup, Labels
 from responder.model.clock import EARLIEST, LATEST
 from responder.model.delivery import Notification
-from responder.receive import grafana
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 #: The year of ``endsAt`` while an alert fires: Go's zero time (Alertmanager dispatch.go).
@@ -69,14 +68,14 @@ def check(body: bytes) -> None:
 def parse(body: bytes, cluster: str = "") -> AlertGroup:
     """The group that a body describes; ``cluster`` is what the webhook's URL names. Raises InvalidPayload."""
     wire = _decode(body)
-    prefix = grafana.PREFIX if wire.version == "1" else ""
+    prefix = GRAFANA_PREFIX if wire.version == "1" else ""
     return AlertGroup(
         group_key=wire.group_key,
         cluster=cluster,
         receiver=wire.receiver,
         group_labels=wire.group_labels,
         common_labels=wire.common_labels,
-        common_annotations=grafana.described(wire.common_labels, wire.common_annotations),
+        common_annotations=described(wire.common_labels, wire.common_annotations),
         external_url=wire.external_url,
         truncated=wire.truncated_alerts,
         alerts=tuple(_alert(alert, prefix) for alert in wire.alerts),
@@ -93,7 +92,7 @@ def _alert(wire: _PayloadAlert, prefix: str) -> Alert:
     return Alert(
         firing=firing,
         labels=wire.labels,
-        annotations=grafana.described(wire.labels, wire.annotations),
+        annotations=described(wire.labels, wire.annotations),
         starts_at=_reckoned(wire.starts_at),
         ends_at=None if firing or wire.ends_at.year == _YEAR_ONE else _reckoned(wire.ends_at),
         generator_url=wire.generator_url,
@@ -172,3 +171,21 @@ def _explained(message: str) -> InvalidPayload:
     if path == "$.version":
         return InvalidPayload(path, 'is neither "4" (Alertmanager) nor "1" (Grafana)')
     return InvalidPayload(path, reason[0].lower() + reason[1:])
+
+
+#: Starts the fingerprints of Grafana's alerts: no Alertmanager lists them, so reconciliation must not look for them.
+GRAFANA_PREFIX: Final = "grafana-"
+#: What has happened to the query of a rule, by the ``alertname`` that Grafana sends in the place of the rule's name.
+_STATES: Final = {"DatasourceNoData": "query returned no data", "DatasourceError": "query failed"}
+
+
+def described(labels: Labels, given: Labels) -> Labels:
+    """The annotations with a summary that names the rule, for an alert about the query of a rule; else ``given``.
+
+    The annotations of the rule are about its condition, which could not be evaluated. Labels are left as they are.
+    """
+    state, rule = _STATES.get(labels.get("alertname", "")), labels.get("rulename")
+    if not state or not rule:
+        return given
+    about = f" ({given['summary']})" if given.get("summary") else ""
+    return {**given, "summary": f"{rule}: {state}{about}"}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from responder.engine.workers.incident_writer import LEASE
+from responder.engine.workers.triage import LEASE
 from responder.standins import butterfly
 from responder.standins.server import hang, swallow
 from responder.standins.stage import Stage

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.without_notification import noted, resolved
 from responder.engine.jobs.alertmanager_client import AlertmanagerClient
-from responder.engine.workers.incident_writer import IncidentWriter
+from responder.engine.workers.triage import IncidentWriter
 from responder.model.clock import Clock
 from responder.model.content import IncidentContent
 from responder.model.delivery import Effects, IncidentChanges

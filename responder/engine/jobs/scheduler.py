@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from responder.engine.effects.context import DecisionContext
-from responder.engine.workers.incident_writer import IncidentWriter
+from responder.engine.workers.triage import IncidentWriter
 from responder.model.clock import Clock
 from responder.model.delivery import Effects, IncidentChanges
 from responder.store.database import Database

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from responder.engine.workers.delivery import CLAIM
 from responder.engine.workers.delivery import LEASE as MESSAGE_LEASE
-from responder.engine.workers.incident_writer import LEASE
+from responder.engine.workers.triage import LEASE
 from responder.model.clock import Clock
 from responder.store.database import BUSY_SECONDS, Database
 from responder.store.maintenance import clock_correction

@@ -16,7 +16,7 @@ from responder.engine import pipeline
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, messages_for
 from responder.engine.pipeline import late, revise
-from responder.engine.workers.incident_writer import LEASE, TURN
+from responder.engine.workers.triage import LEASE, TURN
 from responder.model.clock import Clock, Deadline
 from responder.model.content import NO_FACTS
 from responder.model.delivery import DiagnosisJob, DiagnosisResult

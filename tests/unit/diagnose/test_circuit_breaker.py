@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from responder.diagnose.contract import ProbeQuestion
-from responder.diagnose.target_memory import FRESH, PAUSE, TIMES, AnswerCache, CircuitBreaker
+from responder.diagnose.prober import FRESH, PAUSE, TIMES, AnswerCache, CircuitBreaker
 from responder.model.finding import HEADLINE_LIMIT, Verdict
 from tests.support.builders import a_finding
 

@@ -14,8 +14,7 @@ import pytest
 
 from responder.bootstrap import SystemClock
 from responder.diagnose.contract import ProbeKind, ProbeQuestion, ProbeTools
-from responder.diagnose.prober import Prober
-from responder.diagnose.target_memory import SLOW, TIMES
+from responder.diagnose.prober import SLOW, TIMES, Prober
 from responder.model.clock import Deadline
 from responder.model.finding import Finding, Verdict
 from responder.outgoing import Outgoing

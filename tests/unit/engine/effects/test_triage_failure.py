@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from responder.engine.effects.context import SHARED
 from responder.engine.effects.triage_failure import HOLD, HOLD_SHARED, SINGLE_PAGES
 from responder.engine.jobs.recheck import RecheckJob
-from responder.engine.workers.incident_writer import IncidentWriter
+from responder.engine.workers.triage import IncidentWriter
 from responder.model.incident import UNJUDGED, Incident
 from responder.model.rule import Action
 from responder.store.database import Database

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from responder.engine import pipeline
 from responder.engine.effects.context import DecisionContext, History
 from responder.engine.jobs.fallback import FallbackJob, ways
-from responder.engine.workers.incident_writer import IncidentWriter, write
+from responder.engine.workers.triage import IncidentWriter, write
 from responder.model.delivery import IncidentChanges
 from responder.model.incident import Incident
 from responder.model.message import ClaimedMessage

@@ -10,7 +10,7 @@ import pytest
 
 from responder.engine.effects.flood import GATHER, page_now
 from responder.engine.jobs.flood import EVERY, FloodJob
-from responder.engine.workers.incident_writer import IncidentWriter
+from responder.engine.workers.triage import IncidentWriter
 from responder.model.report import MessageKind, Report
 from responder.notify.report.compose import compose_message as as_letter
 from responder.store.database import Database

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from responder.engine.effects.context import DecisionContext, History
 from responder.engine.jobs.heartbeat import HeartbeatJob
 from responder.engine.pipeline import triage
-from responder.engine.workers.incident_writer import IncidentWriter, write
+from responder.engine.workers.triage import IncidentWriter, write
 from responder.model.delivery import DiagnosisJob, IncidentChanges, Notification
 from responder.model.heartbeat import HeartbeatState
 from responder.model.incident import Incident

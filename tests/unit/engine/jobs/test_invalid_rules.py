@@ -8,8 +8,8 @@ from datetime import timedelta
 from responder.engine.effects.invalid_rules import HOLD
 from responder.engine.jobs.invalid_rules import EVERY, InvalidRulesJob
 from responder.engine.jobs.recheck import RecheckJob
-from responder.engine.workers.incident_writer import IncidentWriter
 from responder.engine.workers.rule_reloader import RulesStatus
+from responder.engine.workers.triage import IncidentWriter
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from tests.conftest import HandClock

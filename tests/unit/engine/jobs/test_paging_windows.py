@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from responder.engine.jobs.paging_windows import PagingWindowJob
 from responder.engine.simulation import Simulation
-from responder.engine.workers.incident_writer import IncidentWriter
+from responder.engine.workers.triage import IncidentWriter
 from responder.model.report import MessageKind
 from responder.model.rule import Rule
 from responder.notify.report.compose import compose_message as as_letter

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from responder.engine.jobs.recheck import RecheckJob
 from responder.engine.simulation import Simulation
-from responder.engine.workers.incident_writer import IncidentWriter
+from responder.engine.workers.triage import IncidentWriter
 from responder.model.incident import ChangeKind
 from responder.store.database import Database
 from tests.conftest import HandClock

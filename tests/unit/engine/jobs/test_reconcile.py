@@ -14,7 +14,7 @@ import pytest
 from responder.engine.jobs.alertmanager_client import AlertmanagerClient
 from responder.engine.jobs.recheck import RecheckJob
 from responder.engine.jobs.reconcile import ReconcileJob
-from responder.engine.workers.incident_writer import IncidentWriter
+from responder.engine.workers.triage import IncidentWriter
 from responder.outgoing import Outgoing
 from responder.store.database import Database
 from responder.triage.reconcile import AlertmanagerUnavailable, AlertmanagerView

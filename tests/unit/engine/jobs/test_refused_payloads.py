@@ -9,7 +9,7 @@ import pytest
 from responder.engine.effects.refused_payloads import OUTSIDE_HOLD, SINGLE_PAGES, quiet_period
 from responder.engine.jobs.recheck import RecheckJob
 from responder.engine.jobs.refused_payloads import EVERY, RefusedPayloads
-from responder.engine.workers.incident_writer import IncidentWriter
+from responder.engine.workers.triage import IncidentWriter
 from responder.store.database import Database
 from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import incidents

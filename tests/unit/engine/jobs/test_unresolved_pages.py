@@ -12,8 +12,8 @@ from sqlalchemy import text
 from responder.engine import pipeline
 from responder.engine.effects.context import History
 from responder.engine.jobs.unresolved_pages import UnresolvedPagesJob
-from responder.engine.workers.incident_writer import IncidentWriter, write
 from responder.engine.workers.resend import resend
+from responder.engine.workers.triage import IncidentWriter, write
 from responder.model.delivery import IncidentChanges
 from responder.model.incident import Incident
 from responder.model.message import ClaimedMessage

@@ -13,7 +13,7 @@ from responder.engine.jobs.flood import FloodJob
 from responder.engine.jobs.paging_windows import PagingWindowJob
 from responder.engine.jobs.recheck import RecheckJob
 from responder.engine.workers.clock_skew import ClockSkewWatcher
-from responder.engine.workers.incident_writer import IncidentWriter
+from responder.engine.workers.triage import IncidentWriter
 from responder.model.rule import Rule, Severity
 from responder.model.secret import Secret
 from responder.notify.channels.slack_webhook import SlackWebhook

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection
 
-from responder.engine.workers.incident_writer import IncidentWriter, due_channels
+from responder.engine.workers.triage import IncidentWriter, due_channels
 from responder.model.delivery import Effects, IncidentChanges
 from responder.store.database import Database, StoreError
 from responder.store.incidents import incidents
