@@ -23,7 +23,7 @@ def connection() -> sqlite3.Connection:
         mine.connection.execute("PRAGMA busy_timeout = 5000")
         mine.connection.execute("PRAGMA journal_mode = WAL")
         mine.connection.execute("PRAGMA synchronous = FULL")
-        mine.connection.execute("CREATE TABLE IF NOT EXISTS deliveries (id INTEGER PRIMARY KEY, at REAL, body BLOB)")
+        mine.connection.execute("CREATE TABLE IF NOT EXISTS notifications (id INTEGER PRIMARY KEY, at REAL, body BLOB)")
     return mine.connection
 
 
@@ -35,6 +35,6 @@ def readyz() -> Response:
 
 @app.post("/webhook/alertmanager")
 def receive() -> Response:
-    statement = "INSERT INTO deliveries (at, body) VALUES (?, ?)"
+    statement = "INSERT INTO notifications (at, body) VALUES (?, ?)"
     number = connection().execute(statement, (time.time(), request.get_data())).lastrowid
     return Response(f'{{"id": {number}}}\n', 202, content_type="application/json")
