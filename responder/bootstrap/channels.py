@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from responder.notify.contract import Channel
     from responder.notify.delivery.deliver import Deliverer
     from responder.outgoing import Outgoing
-    from responder.outgoing.proxy import Proxies
+    from responder.outgoing.network import Proxies
 
 
 _MASK = Secret("***")
@@ -166,7 +166,7 @@ def vendors(settings: Settings, clock: Clock) -> Outgoing:
 
 def proxies(settings: Settings) -> Proxies:
     """Proxies of the settings."""
-    from responder.outgoing.proxy import Proxies
+    from responder.outgoing.network import Proxies
 
     # What RESPONDER_CONNECT_TO leads elsewhere is a port-forward or a demo: no proxy could reach it.
     direct = ",".join((settings.no_proxy, *settings.connect_to))

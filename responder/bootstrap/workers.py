@@ -46,8 +46,7 @@ from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import Inbox
 from responder.store.maintenance import kept_rules
 from responder.web import health, not_found, webhook
-from responder.web.app import create_app
-from responder.web.auth import guard
+from responder.web.app import create_app, guard
 from responder.web.metrics import RulesInfo, StoreCollector
 from responder.web.multiprocess import CounterFiles
 

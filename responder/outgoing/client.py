@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from responder.model.clock import Clock, Deadline
 from responder.model.message import Request, Response
 from responder.model.secret import MASK, Secret
-from responder.outgoing.network import Dialer
-from responder.outgoing.proxy import Proxies
+from responder.outgoing.network import Dialer, Proxies
 
 if TYPE_CHECKING:
     from responder.outgoing.session import Session

@@ -21,12 +21,12 @@ from responder.outgoing.network import (
     DeadlineBackend,
     Dialer,
     Exchange,
+    Proxies,
     UnreachableError,
     is_forbidden,
     limited,
     reason,
 )
-from responder.outgoing.proxy import Proxies
 
 #: Bytes that an answer may take beside its body: heads (also of 1xx responses), and what chunks are wrapped in.
 _OVERHEAD_BYTES: Final = 1024 * 1024

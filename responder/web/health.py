@@ -17,7 +17,7 @@ from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import oldest_new
 from responder.store.inbox.write_check import try_to_keep
 from responder.store.outbox.claims import untried
-from responder.web.auth import Guard
+from responder.web.app import Guard
 from responder.web.metrics import StoreCollector
 
 #: For so long a successful check of the disk, the tables and the backlog is believed.

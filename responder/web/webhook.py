@@ -24,7 +24,7 @@ from responder.receive.alertmanager import InvalidPayload, check
 from responder.receive.oversized import excerpt
 from responder.store.database import StoreError
 from responder.store.inbox.inbox import REJECT_BYTES, ClientGoneError, Inbox
-from responder.web.auth import Guard
+from responder.web.app import Guard
 from responder.web.not_found import LogThrottle, OutsideRecorder
 
 _log = structlog.get_logger()

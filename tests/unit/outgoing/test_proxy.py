@@ -25,7 +25,7 @@ from responder.model.clock import Deadline
 from responder.model.message import Request
 from responder.model.secret import Secret
 from responder.outgoing import Outgoing, UnreachableError, session  # noqa: F401 - loads httpx beforehand
-from responder.outgoing.proxy import Proxies
+from responder.outgoing.network import Proxies
 from responder.outgoing.smtp import Mailer
 from responder.settings import InvalidSettings, Settings, read
 from tests.unit.diagnose.test_tls import Authority

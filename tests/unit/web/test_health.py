@@ -18,8 +18,7 @@ from responder.store.inbox import inbox
 from responder.store.inbox.inbox import Inbox
 from responder.store.outbox import claims, outbox
 from responder.web import health, webhook
-from responder.web.app import create_app
-from responder.web.auth import guard
+from responder.web.app import create_app, guard
 from responder.web.metrics import StoreCollector
 from tests.conftest import HandClock
 from tests.unit.receive.test_alertmanager import a_body, to_bytes

@@ -18,8 +18,7 @@ from responder.receive.alertmanager import parse
 from responder.store.database import Database
 from responder.store.inbox.inbox import ClientGoneError, Inbox
 from responder.web import health, not_found, webhook
-from responder.web.app import create_app
-from responder.web.auth import guard
+from responder.web.app import create_app, guard
 from responder.web.metrics import StoreCollector
 from tests.conftest import Counted, HandClock
 from tests.unit.receive.test_alertmanager import a_body, an_alert, to_bytes

@@ -17,8 +17,7 @@ from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import Inbox
 from responder.store.schema.tables import payloads
 from responder.web import health
-from responder.web.app import create_app
-from responder.web.auth import guard
+from responder.web.app import create_app, guard
 from responder.web.metrics import StoreCollector
 from tests.conftest import HandClock
 from tests.support.builders import NOW
