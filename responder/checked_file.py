@@ -25,19 +25,19 @@ def repository_of(path: Path) -> Path:
 
 
 def read_file(path: Path, within: Path | None = None) -> bytes:
-    """Return what a file holds; ``within`` is the folder that it must be in after links are followed.
+    """Return the content of a file; ``within`` is the folder that must contain it after following symbolic links.
 
     Raises:
         OSError: It is missing, unreadable, too large, outside ``within``, or a device, a pipe or a folder.
     """
     if within is not None and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(within)):
-        raise OSError(EINVAL, f"it is outside {within}", str(path))
+        raise OSError(EINVAL, f"outside {within}", str(path))
     # Opening a pipe without O_NONBLOCK waits until something is written to it.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())
         if not S_ISREG(status.st_mode):
-            raise OSError(EINVAL, "it is not a regular file", str(path))
+            raise OSError(EINVAL, "not a regular file", str(path))
         data = file.read(LARGEST_FILE_BYTES + 1)
     if len(data) > LARGEST_FILE_BYTES:
-        raise OSError(EFBIG, f"it is larger than {LARGEST_FILE_BYTES >> 20} MiB", str(path))
+        raise OSError(EFBIG, f"larger than {LARGEST_FILE_BYTES >> 20} MiB", str(path))
     return data

@@ -1,1 +1,1 @@
-"""The rule files: read with positions, checked all at once, turned into one rule book."""
+"""Rule files: read with positions, checked as a whole, assembled into a rule book."""

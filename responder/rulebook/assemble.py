@@ -1,4 +1,4 @@
-"""A draft without problems to the rule book."""
+"""Assembly of checked rule files into the rule book."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from responder.rulebook.team_schema import ChannelShape, TeamShape
 
 
 def assemble(rule_files: RuleFiles, revision: str) -> RuleBook:
-    """The rule book. The checks found nothing: every name is known, and what they fill in of the draft is complete."""
+    """Build the rule book. Requires files that passed all checks, which fill in matchers and specs."""
     platform = rule_files.platforms[0].value
     contacts = {
         entry.name: Contact(role=entry.value.role, contact=entry.value.contact, hours=entry.value.hours)
@@ -80,7 +80,7 @@ def _channel(entry: Entry[ChannelShape]) -> NamedChannel:
 
 
 def _team(entry: Entry[TeamShape], contacts: Mapping[str, Contact]) -> Team:
-    """The team. Its own contacts go before those of the installation that have the same role."""
+    """Build a team. Its contacts take precedence over the installation's contacts with the same role."""
     shape = entry.value
     known = {role: each.contact for role, each in contacts.items()} | {
         each.role: each.contact for each in shape.contacts
@@ -195,19 +195,19 @@ def _adjustment(shape: AdjustShape, matchers: tuple[Matcher, ...]) -> Adjustment
 
 
 def _heartbeats(rule_files: RuleFiles) -> Iterator[ExpectedHeartbeat]:
-    """Their rules take the defaults of the file but for its window: who is blind must know at any time."""
+    """Yield the expected heartbeats. Their rules use the file's defaults except its window: they page at any time."""
     paging_rules = list(enumerate(rule_files.paging_rules))[len(rule_files.rules) :]
     for entry, (number, rule_entry) in zip(rule_files.heartbeats, paging_rules, strict=True):
         cluster = entry.value.cluster
         rule = replace(
             _rule(number, rule_entry, rule_files, {}),
-            impact=f"Alerts of {cluster} may reach nobody: what breaks there now goes unnoticed.",
+            impact=f"Alerts of {cluster} may not arrive: failures there go unnoticed.",
         )
         yield ExpectedHeartbeat(cluster=cluster, max_gap=entry.value.max_gap, rule=rule)
 
 
 def _severity_of(shape: RuleShape, rule_files: RuleFiles) -> str | SeverityFrom:
-    """The severity, or every word that leads to one: those of the rule's map go before names, and names before others.
+    """Return the fixed severity, or the severity of each word: the rule's map first, then names, then synonyms.
 
     ``none`` is the word of alerts that only show that alerting works; it never means a severity that pages.
     """

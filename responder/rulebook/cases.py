@@ -1,4 +1,4 @@
-"""Test cases for rules, as people write them beside the rules: read with positions, spread out over their rows."""
+"""Test cases for rules: read with positions and expanded over rows and matrix."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from responder.rulebook.validate import explain
 from responder.rulebook.yaml.builder import Path as Keys
 from responder.rulebook.yaml.reader import Document, read
 
-#: When a case without a time of its own takes place: the answer is the same on every day.
+#: Default time of a case, fixed so that results do not depend on the date.
 FIXED_NOW: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
-#: What a probe may have found, in a word.
+#: Results that a case can assume for a probe.
 FINDINGS: Final = ("ok", "warning", "bad", "unknown")
 
-#: So many cases may be made of one.
+#: Cases that one case may expand to with matrix and rows.
 MOST: Final = 10_000
 
-#: Cases of one file, spread out over their rows.
+#: Cases of one file after expansion.
 MOST_OF_FILE: Final = 50_000
 
-#: What may be expected to be missing, and is null then.
+#: Fields of ``expect`` that may be null, to expect none.
 _NONE: Final = frozenset({"runbook", "shadow"})
 _SUBJECT: Final = frozenset({"service", "name", "namespace"})
 
@@ -44,9 +44,9 @@ def _time(value: object) -> datetime:
     try:
         found = datetime.fromisoformat(str(value))
     except ValueError as error:
-        raise ValueError('a time looks like "2026-02-28T02:41:00Z"') from error
+        raise ValueError('a time has the form "2026-02-28T02:41:00Z"') from error
     if not 1970 < found.year < 9000:
-        raise ValueError("a time has a year that alerts can have")
+        raise ValueError("the year must be between 1971 and 8999")
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
@@ -62,56 +62,57 @@ Labels = dict[str, str]
 
 
 class Expect(StrictModel):
-    """What must come of the alert. Only what is given is compared."""
+    """Expected results. Only the fields that are given are compared."""
 
     rule: str | None = Field(default=None, description="Id of the rule that decides.")
-    severity: str | None = Field(default=None, description="Name of the severity, once the findings are in.")
-    reason: str | None = Field(default=None, description="Why, with * and ?; or ~ and a regex.")
-    shadow: str | None = Field(default=None, description="Id of the rule in shadow that would decide; null for none.")
-    owner: str | None = Field(default=None, description="The owner that the page names.")
-    note: str | None = Field(default=None, description="The note on the page, with * and ?; or ~ and a regex.")
+    severity: str | None = Field(default=None, description="Name of the severity, after findings.")
+    reason: str | None = Field(default=None, description="Reason, with * and ?; or ~ and a regex.")
+    shadow: str | None = Field(default=None, description="Id of the shadow rule that would decide; null for none.")
+    owner: str | None = Field(default=None, description="Owner on the page.")
+    note: str | None = Field(default=None, description="Note on the page, with * and ?; or ~ and a regex.")
     runbook: str | None = Field(default=None, description="file.md#section; null for none.")
-    probes: list[str] | None = Field(default=None, description="The probes that are asked, in order, and no others.")
-    probes_include: list[str] | None = Field(default=None, description="Probes that are among those asked.")
+    probes: list[str] | None = Field(default=None, description="All probes that run, in order.")
+    probes_include: list[str] | None = Field(default=None, description="Some of the probes that run.")
     subject: str | dict[str, str | None] | None = Field(
         default=None, description="Name of the service, unknown for none, or any of service, name, namespace."
     )
-    route: list[str] | None = Field(default=None, description="The channels that are told, in order.")
-    page: bool | None = Field(default=None, description="Whether somebody is woken.")
-    title: str | None = Field(default=None, description="The title, with * and ?; or ~ and a regex.")
-    slack_not_contains: list[str] | None = Field(default=None, description="What Slack's message must not hold.")
-    action: Literal["notify", "heartbeat"] | None = Field(default=None, description="What the rule does.")
+    route: list[str] | None = Field(default=None, description="Channels, in order.")
+    page: bool | None = Field(default=None, description="True if on-call is paged.")
+    title: str | None = Field(default=None, description="Title, with * and ?; or ~ and a regex.")
+    slack_not_contains: list[str] | None = Field(default=None, description="Texts that must not be in Slack's message.")
+    action: Literal["notify", "heartbeat"] | None = Field(default=None, description="Action of the rule.")
 
     @model_validator(mode="after")
     def _can_be_met(self) -> Self:
         for name in sorted(self.model_fields_set - _NONE):
             if getattr(self, name) is None:
-                raise ValueError(f"{name} has no value: write what is expected, or remove it")
+                raise ValueError(f"{name} has no value: write the expected value, or remove the key")
         if isinstance(self.subject, dict) and (strange := set(self.subject) - _SUBJECT):
-            raise ValueError(f"a subject has service, name and namespace, and no '{min(strange)}'")
+            raise ValueError(f"unknown key '{min(strange)}' in subject: use service, name or namespace")
         return self
 
     def given(self) -> Mapping[str, Any]:
-        """The fields that were written, with what they hold."""
+        """Return the fields that were given, with their values."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class CaseShape(StrictModel):
-    """One case, or one for each row."""
+    """Case, or a template for one case per row."""
 
-    name: str = Field(min_length=1, description="What is promised, as a sentence.")
-    alert: Labels | None = Field(default=None, description="Labels of the alert, over those of the defaults.")
-    alerts: list[Labels] = Field(default=[], description="Labels of several alerts of one group, each over `alert`.")
+    name: str = Field(min_length=1, description="Expected behaviour, as a sentence.")
+    alert: Labels | None = Field(default=None, description="Labels of the alert, in addition to the defaults.")
+    alerts: list[Labels] = Field(default=[], description="Labels of each alert of a group, in addition to `alert`.")
     annotations: Labels = Field(default={}, description="Annotations of the alert.")
     findings: dict[str, str] = Field(
-        default={}, description="What probes answer: ok, warning, bad or unknown, by their names; others do not answer."
+        default={},
+        description="Assumed results by probe: ok, warning, bad or unknown; other probes have none.",
     )
-    body: str | None = Field(default=None, description="A captured webhook body instead; a path from this file.")
-    matrix: dict[str, list[str]] = Field(default={}, description="Values of ${variables}: a case for each combination.")
-    rows: list[dict[str, str]] = Field(default=[], description="Values of ${variables}: a case for each row.")
-    todo: bool = Field(default=False, description="A known gap: it is shown, and does not fail.")
-    now: Time | None = Field(default=None, description="When it takes place.")
-    expect: Expect = Field(description="What must come of it.")
+    body: str | None = Field(default=None, description="Captured payload instead of alert, relative to this file.")
+    matrix: dict[str, list[str]] = Field(default={}, description="Values of ${variables}: one case per combination.")
+    rows: list[dict[str, str]] = Field(default=[], description="Values of ${variables}: one case per row.")
+    todo: bool = Field(default=False, description="Known gap: reported, but does not fail.")
+    now: Time | None = Field(default=None, description="Time of the notification.")
+    expect: Expect = Field(description="Expected results.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -121,24 +122,26 @@ class CaseShape(StrictModel):
 
 
 class CaseDefaults(StrictModel):
-    """What all cases of the file share."""
+    """Defaults of all cases of the file."""
 
     labels: Labels = Field(default={}, description="Labels of every alert.")
     annotations: Labels = Field(default={}, description="Annotations of every alert.")
-    now: Time | None = Field(default=None, description="When the cases take place.")
+    now: Time | None = Field(default=None, description="Time of the notifications.")
 
 
 class CoverageShape(StrictModel):
-    """What the cases must reach."""
+    """Minimum coverage."""
 
-    min_rules: Annotated[float, BeforeValidator(_percent)] = Field(default=0.0, description="Share of the rules: 100%.")
+    min_rules: Annotated[float, BeforeValidator(_percent)] = Field(
+        default=0.0, description="Minimum coverage of rules: 100%."
+    )
     min_matchers: Annotated[float, BeforeValidator(_percent)] = Field(
-        default=0.0, description="Share of the matchers that some case depends on: 100%."
+        default=0.0, description="Minimum coverage of matchers: 100%."
     )
 
 
 class CaseFile(StrictModel):
-    """A file of test cases."""
+    """File of test cases."""
 
     defaults: CaseDefaults = Field(default=CaseDefaults())
     tests: list[CaseShape] = Field(default=[])
@@ -147,12 +150,11 @@ class CaseFile(StrictModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One alert, or one captured body, and what must come of it. ``keys`` is where its ``expect`` stands.
+    """Alert, group of alerts or captured payload, with the expected results.
 
-    ``alerts`` are labels of several alerts of one group, each over ``labels``; ``findings`` what probes answer.
-
-    ``repository`` is the folder that ``body`` must be in. ``spread`` says that it is one of several from the same
-    lines.
+    ``alerts`` are labels of several alerts of one group, each in addition to ``labels``; ``findings`` are assumed
+    results by probe. ``body`` must be inside ``repository``. ``keys`` is the path of ``expect`` in the file. ``spread``
+    is True if several cases share these lines.
     """
 
     name: str
@@ -172,7 +174,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class CaseSet:
-    """The cases of a file, and the shares of rules and matchers, in percent, that it wants reached."""
+    """Cases of a file, and its minimum coverage of rules and matchers in percent."""
 
     path: Path
     cases: tuple[Case, ...]
@@ -181,14 +183,14 @@ class CaseSet:
 
 
 def load_cases(path: Path) -> CaseSet:
-    """The cases of a file. Raises InvalidRules with every problem of it."""
+    """Load the cases of a file. Raises InvalidRules with all problems."""
     name = f"{path.resolve().parent.name}/{path.name}"
     repository = repository_of(path)
     try:
         document = read(name, read_file(path, repository))
     except OSError as error:
         raise InvalidRules(
-            (Problem(Position(str(path), 1, 1), "unreadable", str(error.strerror), "see the path"),)
+            (Problem(Position(str(path), 1, 1), "unreadable", str(error.strerror), "check the path"),)
         ) from error
     if document.problems:
         raise InvalidRules(document.problems)
@@ -202,7 +204,7 @@ def load_cases(path: Path) -> CaseSet:
     for number, shape in enumerate(file.tests):
         found += _spread(shape, file.defaults, document, ("tests", number), path.parent, repository)
         if len(found) > MOST_OF_FILE:
-            said = f"the cases up to this one are more than {MOST_OF_FILE:,} with matrix and rows"
+            said = f"the file expands to more than {MOST_OF_FILE:,} cases at this one"
             position = document.at(("tests", number))
             raise InvalidRules((Problem(position, "bad-value", said, "give fewer values, or divide the file"),))
     if problems := tuple(each for each in found if isinstance(each, Problem)):
@@ -212,7 +214,7 @@ def load_cases(path: Path) -> CaseSet:
 
 
 def _problem(found: Problem) -> Problem:
-    """Hints about keys speak of rule files; here they are those of a case."""
+    """Replace the hint of an unknown key, which suggests keys of rule files, by one with keys of cases."""
     if found.code != "unknown-key":
         return found
     known = {
@@ -225,8 +227,8 @@ def _spread(
     shape: CaseShape, defaults: CaseDefaults, document: Document, keys: Keys, folder: Path, repository: Path
 ) -> Iterator[Case | Problem]:
     if prod(map(len, shape.matrix.values())) * max(1, len(shape.rows)) > MOST:
-        said = f"matrix and rows make more than {MOST:,} cases of this one"
-        yield Problem(document.at((*keys, "matrix")), "bad-value", said, "give fewer values, or several cases")
+        said = f"matrix and rows expand to more than {MOST:,} cases"
+        yield Problem(document.at((*keys, "matrix")), "bad-value", said, "reduce the values, or split the case")
         return
     rows = [dict(zip(shape.matrix, values, strict=True)) for values in product(*shape.matrix.values())]
     rows = [{**combined, **row} for combined in rows for row in shape.rows or [{}]]
@@ -248,18 +250,18 @@ def _spread(
                 spread=len(rows) > 1,
             )
         except KeyError as error:
-            said = f"neither matrix nor rows has ${{{error.args[0]}}}"
+            said = f"${{{error.args[0]}}} is in neither matrix nor rows"
             yield Problem(document.at(keys), "bad-value", said, nearest(str(error.args[0]), row))
             return
         if wrong := sorted(set(case.findings.values()) - set(FINDINGS)):
-            said = f"'{wrong[0]}' is no finding"
+            said = f"'{wrong[0]}' is not a probe result"
             yield Problem(document.at((*keys, "findings")), "bad-value", said, nearest(wrong[0], FINDINGS))
             return
         yield case
 
 
 def _filled(value: Any, row: Mapping[str, str]) -> Any:
-    """The value with the row's variables filled in. Raises KeyError for one that the row has not."""
+    """Substitute the row's variables. Raises KeyError for a variable that is not in the row."""
     if not row:
         return value
     if isinstance(value, str):

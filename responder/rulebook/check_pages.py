@@ -1,4 +1,4 @@
-"""The page of each code: what it means, a bad example and a good one. Those of the checks are their docstrings."""
+"""Explanation of each problem code, with a bad and a good example. Checks have theirs as module docstring."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EXAMPLE = re.compile(r"^(Bad|Good):\n\n((?:    .*\n|\n)+)", re.MULTILINE)
 
 _READING: Final = {
     "no-rules": "The folder cannot be read, or holds no *.yaml file: there is nothing to check.\n",
-    "unreadable": "A rule file cannot be read. What it says is unknown, so nothing is said to be missing either.\n",
+    "unreadable": "A rule file cannot be read. Problems that its content could resolve are not reported.\n",
     "encoding": "A rule file is UTF-8 text without control characters.\n",
     "too-big": "A rule file has at most 8 MiB, and a text in it at most 65,536 characters.\n",
     "too-deep": "A rule file nests at most 32 deep; rules need five levels.\n",
@@ -26,7 +26,7 @@ Good:
 
     platform: {environment: prod, namespace: shop}
 """,
-    "duplicate-key": """A key stands twice in one mapping: YAML readers silently keep one of the values.
+    "duplicate-key": """A mapping has the same key twice; YAML parsers silently keep one of the values.
 
 Bad:
 
@@ -36,7 +36,7 @@ Good:
 
     platform: {environment: prod, namespace: shop}
 """,
-    "alias": """Anchors, aliases and merge keys are not read: a rule must say itself what it does.
+    "alias": """Anchors, aliases and merge keys are not supported: every rule must be complete.
 
 Bad:
 
@@ -47,7 +47,7 @@ Good:
 
     escalation: [On-Call]
 """,
-    "tag": """Tags such as !include are not read.
+    "tag": """Tags such as !include are not supported.
 
 Bad:
 
@@ -57,7 +57,7 @@ Good:
 
     escalation: [On-Call]
 """,
-    "unknown-key": """Nobody reads this key: most likely it is misspelt.
+    "unknown-key": """The key is unknown, most likely misspelled.
 
 Bad:
 
@@ -67,7 +67,7 @@ Good:
 
     platform: {environment: prod, namespace: shop, exporters: []}
 """,
-    "missing-key": """A key that must be there is not.
+    "missing-key": """A required key is missing.
 
 Bad:
 
@@ -77,7 +77,7 @@ Good:
 
     platform: {environment: prod, namespace: shop}
 """,
-    "bad-value": """A value has the wrong type or form. Durations have a unit: 8s, 30m, 1h30m, 1d.
+    "bad-value": """A value has the wrong type or format. Durations have a unit: 8s, 30m, 1h30m, 1d.
 
 Bad:
 
@@ -87,7 +87,7 @@ Good:
 
     platform: {environment: "7", namespace: shop}
 """,
-    "bad-ignore": """A comment that silences a finding has a code that can be silenced, a date and a reason.
+    "bad-ignore": """A comment that suppresses a problem needs a code that can be suppressed, a date and a reason.
 
 Bad:
 
@@ -99,7 +99,7 @@ Good:
     # responder: ignore unused-probe until=2999-12-31 reason="for the next release"
     probes: {spare: {kind: tcp, target: "${health}"}}
 """,
-    "expired-ignore": """A comment that silences a finding is past its date, and the finding is back.
+    "expired-ignore": """A comment that suppresses a problem has expired, so the problem is reported again.
 
 Bad:
 
@@ -111,7 +111,7 @@ Good:
     # responder: ignore unused-probe until=2999-12-31 reason="for the next release"
     probes: {spare: {kind: tcp, target: "${health}"}}
 """,
-    "unused-ignore": """A comment silences a finding that is not there. It would hide the next one.
+    "unused-ignore": """A comment suppresses a problem that does not exist. It would hide the next one.
 
 Bad:
 
@@ -124,18 +124,18 @@ Good:
 """,
 }
 
-#: Every code a problem can have.
+#: All problem codes.
 CODES: Final = (*CHECKS, *_READING)
 
 
 def page(code: str) -> str:
-    """The page of a code. Raises KeyError for a code that does not exist."""
+    """Return the explanation of a code. Raises KeyError for an unknown code."""
     if code in CHECKS:
         return sys.modules[CHECKS[code].__module__].__doc__ or ""
     return _READING[code]
 
 
 def examples(code: str) -> dict[str, str]:
-    """The ``Bad`` and the ``Good`` example of a page, as YAML; both, or none."""
+    """Return the ``Bad`` and ``Good`` examples of a code, as YAML; both or none."""
     found = _EXAMPLE.findall(page(code))
     return {name: "".join(line[4:] + "\n" for line in text.rstrip().split("\n")) for name, text in found}

@@ -1,4 +1,4 @@
-"""What a rule has once its file's defaults and the packs are filled in."""
+"""Effective values of a rule, with its file's defaults and packs expanded."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from responder.rulebook.yaml.builder import Path
 
 @dataclass(frozen=True, slots=True)
 class Destinations:
-    """Where a rule notifies: the sources of its team, and its channels where none of them names a team.
+    """Destinations of a rule: the sources of its team, and its channels if none of them names a team.
 
-    ``own`` is True for channels that the rule names itself, which go before those of a team. ``by`` says in words whose
-    the channels are.
+    ``own`` is True for channels of the rule itself, which take precedence over a team. ``by`` is the source of the
+    channels, for people.
     """
 
     channels: Sequence[str]
@@ -33,7 +33,7 @@ class Destinations:
 
 
 def destinations_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Destinations:
-    """Where a rule notifies, in this order: itself, its team, the owner of the service, its file, the installation."""
+    """Return the destinations of a rule: its own, its team's, the service owner's, the file's or the platform's."""
     shape, defaults = rule.value, _defaults(rule, rule_files)
     platform = rule_files.platforms[0].value if rule_files.platforms else None
     sources = []
@@ -54,7 +54,7 @@ def destinations_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Destinatio
 
 
 def team_channels(found: Destinations, rule_files: RuleFiles) -> tuple[str, ...]:
-    """The channels of the teams that a rule may notify."""
+    """Return the channels of the teams that a rule may notify."""
     teams = {entry.name: entry.value.channels for entry in rule_files.teams}
     if found.own or not teams:
         return ()
@@ -72,7 +72,7 @@ def _source(by: str, given: str | TeamFromShape) -> TeamSource:
 
 
 def probes_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Iterator[tuple[str, Position]]:
-    """The probes of a rule, its file's baseline among them, with the place to speak of each: in the rule, always."""
+    """Yield the probes of a rule, including its file's baseline, each with its position in the rule."""
     packs = rule_files.pack_lists()
     for name, position in _listed(rule, _defaults(rule, rule_files)):
         for probe in packs.get(name, (name,)):
@@ -80,19 +80,19 @@ def probes_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Iterator[tuple[s
 
 
 def probe_names(rule: Entry[RuleShape], rule_files: RuleFiles) -> tuple[str, ...]:
-    """The same without the places, which cost more to find than the names."""
+    """Return only the names of ``probes_of``, which is faster."""
     return expanded(rule.value, _defaults(rule, rule_files), rule_files.pack_lists())
 
 
 def expanded(rule: RuleShape, defaults: Defaults, packs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """The names of a rule's probes, each once: its own or the default, those added, and the baseline."""
+    """Return the names of a rule's probes, each once: its own or the default, ``more_probes``, and the baseline."""
     own = defaults.probes if rule.probes is None else rule.probes
     names = (*own, *rule.more_probes, *defaults.baseline)
     return tuple(dict.fromkeys(probe for name in names for probe in packs.get(name, (name,))))
 
 
 def windows_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Mapping[str, str]:
-    """The window of each severity; those of the default where the rule names none."""
+    """Return the paging window of each severity: the rule's, or the file's default."""
     own = rule.value.pages_in
     wanted = _defaults(rule, rule_files).pages_in if own is None else own
     if isinstance(wanted, str):
@@ -101,7 +101,7 @@ def windows_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Mapping[str, st
 
 
 def severities_of(rule: RuleShape, rule_files: RuleFiles) -> set[str]:
-    """Every severity that a rule can give, by its conditions too."""
+    """Return every severity that a rule can give, including by ``adjust``."""
     if not rule.adjust:
         return base_of(rule)
     order = [entry.name for entry in rule_files.severities]
@@ -113,7 +113,7 @@ def severities_of(rule: RuleShape, rule_files: RuleFiles) -> set[str]:
 
 
 def base_of(rule: RuleShape) -> set[str]:
-    """The severities that a rule gives before any condition changes them."""
+    """Return the severities that a rule can give before ``adjust``."""
     wanted = rule.severity
     if isinstance(wanted, str):
         return {wanted}
@@ -121,7 +121,7 @@ def base_of(rule: RuleShape) -> set[str]:
 
 
 def condition_positions(rule: Entry[RuleShape]) -> Iterator[tuple[Position, str]]:
-    """Each probe that a rule's conditions name, with its place, whether conditions stand in a list or one alone."""
+    """Yield each probe in a rule's conditions, with its position; ``when`` may be a list or a single condition."""
     for number, adjust in enumerate(rule.value.adjust):
         for at, when in enumerate(adjust.when):
             alone: Path = ("adjust", number, "when", "probe")
@@ -131,12 +131,12 @@ def condition_positions(rule: Entry[RuleShape]) -> Iterator[tuple[Position, str]
 
 
 def on_findings(entry: AdjustShape) -> bool:
-    """Whether a change waits for what a probe finds."""
+    """True if an entry of ``adjust`` depends on findings."""
     return any(when.probe is not None for when in entry.when)
 
 
 def moved(entry: AdjustShape, severity: str, order: Sequence[str]) -> str:
-    """The severity that a change makes of another one; the same where either is not among ``order``, worst first."""
+    """Return the severity after a change; unchanged if a name is not in ``order`` (worst first)."""
     to = entry.raise_ if entry.raise_ is not None else entry.lower
     if severity not in order or (isinstance(to, str) and to not in order):
         return severity
@@ -147,7 +147,7 @@ def moved(entry: AdjustShape, severity: str, order: Sequence[str]) -> str:
 
 
 def _listed(rule: Entry[RuleShape], defaults: Defaults) -> Iterator[tuple[str, Position]]:
-    """Names of probes and packs, each with its place in the rule."""
+    """Yield the names of probes and packs, each with its position in the rule."""
     paths: tuple[tuple[str, Path], ...] = (
         *((name, ("probes", number)) for number, name in enumerate(rule.value.probes or ())),
         *((name, ("more_probes", number)) for number, name in enumerate(rule.value.more_probes)),

@@ -1,4 +1,4 @@
-"""The small types that rule files are made of: durations, addresses, names."""
+"""Field types of rule files: durations, URLs, names."""
 
 from __future__ import annotations
 
@@ -19,61 +19,61 @@ _DNS_LABEL: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 
 def seconds(value: object) -> float:
-    """The seconds of ``8s``, ``30m``, ``1h30m`` or ``1d``. Raises ValueError with what to write."""
+    """Parse ``8s``, ``30m``, ``1h30m`` or ``1d`` to seconds. Raises ValueError with the expected format."""
     total = seconds_of(value if isinstance(value, str) else "")
     if total > 366 * 86400:
-        raise ValueError("a duration is at most a year")
+        raise ValueError("a duration may be at most a year")
     return total
 
 
 def _web_address(value: str) -> str:
-    """An absolute http(s) address without credentials. Raises ValueError with what to write."""
+    """Validate an absolute http(s) URL without credentials. Raises ValueError with the expected format."""
     if not value.isascii() or any(sign <= " " for sign in value):
-        raise ValueError("an address has only ASCII characters and no spaces")
+        raise ValueError("a URL may have only ASCII characters and no spaces")
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("an address begins with http:// or https:// and a host")
+        raise ValueError("a URL must start with http:// or https:// and a host")
     if "@" in parts.netloc:
-        raise ValueError("an address holds no user name or password")
+        raise ValueError("a URL must not contain a user name or password")
     if parts.port == 0:
-        raise ValueError("a port is between 1 and 65535")
+        raise ValueError("a port must be between 1 and 65535")
     return value
 
 
 def _health_address(value: str) -> str:
     if (parts := urlsplit(value)).query or parts.fragment:
-        raise ValueError("a health address has no query and no fragment")
+        raise ValueError("a health URL must not have a query or fragment")
     return value
 
 
 def _one_line(value: str) -> str:
     if not value.isprintable():
-        raise ValueError("one line of printable text is expected")
+        raise ValueError("must be one line of printable text")
     return value
 
 
 def zone(name: str) -> ZoneInfo | None:
-    """The time zone of an IANA name; None where there is none of this name."""
+    """Return the time zone of an IANA name; None if the name is unknown."""
     try:
         return ZoneInfo(name)
-    except (KeyError, OSError, ValueError):  # not found, a folder of zones, no path at all
+    except (KeyError, OSError, ValueError):  # not found, a folder of zones, not a path
         return None
 
 
 def span(value: str) -> tuple[time, time]:
-    """The times of ``09:00-17:00``; 24:00 is 00:00 of the next day. Raises ValueError with what to write."""
+    """Parse ``09:00-17:00``; 24:00 is 00:00 of the next day. Raises ValueError with the expected format."""
     found = _SPAN.fullmatch(value)
     if not found or found[1] == found[2]:
-        raise ValueError("hours are written from-to, as 09:00-17:00, 22:00-06:00 or 00:00-24:00")
+        raise ValueError("hours have the form 09:00-17:00, 22:00-06:00 or 00:00-24:00")
     return time.fromisoformat(found[1]), time.fromisoformat("00:00" if found[2] == "24:00" else found[2])
 
 
 def day(value: object) -> date:
-    """The date of ``2026-12-25``. Raises ValueError with what to write."""
+    """Parse ``2026-12-25``. Raises ValueError with the expected format."""
     try:
         return date.fromisoformat(str(value))
     except ValueError as error:
-        raise ValueError("a day is written 2026-12-25") from error
+        raise ValueError("a day has the form 2026-12-25") from error
 
 
 def _as_span(value: str) -> str:
@@ -105,16 +105,16 @@ TEXT_OR_LIST: Final[JsonSchemaValue] = {"anyOf": [{"type": "string"}, {"type": "
 
 
 class StrictModel(BaseModel):
-    """Strict: a number in quotes is no number, and a key nobody reads is a mistake."""
+    """Model without type coercion; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def listed(value: Any) -> Any:
-    """Return a list of one for a text."""
+    """Return a single string as a list."""
     return [value] if isinstance(value, str) else value
 
 
 def which(value: Any) -> str:
-    """Return the tag of a text or of a mapping."""
+    """Return the union tag of a string or a mapping."""
     return "<name>" if isinstance(value, str) else "<map>"

@@ -1,16 +1,16 @@
-"""Whether the files that rules come from have changed since somebody looked."""
+"""State of the rule and runbook files, to detect changes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
 
-#: Name, inode, bytes and time of change of each file; links are followed, as a ConfigMap's files are links.
+#: Name, inode, size and modification time of each file; symlinks are followed, as in a ConfigMap.
 FileStates = tuple[tuple[str, int, int, int], ...]
 
 
 def file_states(folders: Iterable[Path | str], suffixes: Iterable[str] = (".yaml", ".yml", ".md")) -> FileStates:
-    """How the folders look now. Reads no file; what cannot be looked at is left out, and so is seen to change."""
+    """Return the state of the folders without reading files. Inaccessible files are left out, which is a change."""
     wanted = frozenset(suffixes)
     return tuple(entry for folder in folders for entry in _entries(Path(folder), wanted))
 

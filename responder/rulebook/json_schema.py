@@ -1,4 +1,4 @@
-"""The JSON Schema of a rule file, for editors."""
+"""JSON Schema of rule files, for editors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema(kinds: Mapping[str, ProbeKindSchema]) -> dict[str, Any]:
-    """The schema of ``File`` in the dialect 2020-12, with the keys of each kind of probe."""
+    """Return the schema of ``File`` in the dialect 2020-12, with the keys of each kind of probe."""
     schema = File.model_json_schema(by_alias=True)
     parts = schema["$defs"]
     for name, kind in sorted(kinds.items()):
@@ -27,7 +27,7 @@ def json_schema(kinds: Mapping[str, ProbeKindSchema]) -> dict[str, Any]:
         {"if": {"properties": {"kind": {"const": name}}}, "then": {"$ref": f"#/$defs/{_named(name)}"}}
         for name in sorted(kinds)
     ]
-    return {"$schema": DIALECT, **schema, "title": "A rule file of responder"}
+    return {"$schema": DIALECT, **schema, "title": "responder rule file"}
 
 
 def _probe(name: str, kind: ProbeKindSchema, parts: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""All that can be said about a folder of rule files: what is wrong, and what is most likely wrong."""
+"""All errors and warnings of a folder of rule files."""
 
 from __future__ import annotations
 
@@ -28,25 +28,24 @@ class LintResult:
 
     @property
     def errors(self) -> int:
-        """How many of the problems are errors."""
+        """Number of errors."""
         return sum(problem.level is Level.ERROR for problem in self.problems)
 
     def book(self) -> RuleBook | None:
-        """The rule book, put together now: who only looks for problems need not wait for it."""
+        """Assemble the rule book; not done in advance, since `rules check` does not need it."""
         return assemble(self.rule_files, self.rule_files.revision) if self.rule_files is not None else None
 
 
-#: Errors that change nothing of what the checks of ``ADVICE`` look at: they have their say beside these.
+#: Errors that do not affect the checks of ``ADVICE``, which run in spite of them.
 APART: Final = frozenset(
     {"unknown-runbook", "unknown-section", "unknown-contact", "unknown-service", "no-catch-all", "no-heartbeat-rule"}
 )
 
 
 def examine(folder: Path | str, around: RuleReferences, today: date, within: Path | None = None) -> LintResult:
-    """Every problem of the files in a folder, less those that a comment silences on this day. Raises nothing.
+    """Return all problems of the files in a folder, without those that a comment suppresses today.
 
-    The checks of ``ADVICE`` look only at files that make a rule book, or would but for what is ``APART``: what they
-    would say of others is an echo.
+    The checks of ``ADVICE`` run only if all errors are ``APART``: otherwise they would report follow-up problems.
     """
     with no_collection():
         return _examine(folder, around, today, within)

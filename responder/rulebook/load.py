@@ -1,4 +1,4 @@
-"""A folder of rule files to one rule book, or all that is wrong with it."""
+"""Loading of a folder of rule files into a rule book."""
 
 from __future__ import annotations
 
@@ -21,20 +21,19 @@ __all__ = ["SUFFIXES", "InvalidRules", "gather", "load", "required"]
 SUFFIXES = frozenset({".yaml", ".yml"})
 
 
-_FOLDER = "name the folder that holds the rule files, or set RESPONDER_RULES to it"
+_FOLDER = "pass the folder of the rule files, or set RESPONDER_RULES"
 
 
 def load(folder: Path | str, around: RuleReferences, within: Path | None = None) -> RuleBook:
-    """The rule book of a folder's ``*.yaml`` and ``*.yml`` files, taken in the order of their names.
+    """Load the ``*.yaml`` and ``*.yml`` files of a folder, in the order of their names, as a rule book.
 
-    ``within`` is the folder that links among the files must not lead out of.
-    Raises InvalidRules with every problem of every file at once.
+    ``within`` is the folder that symbolic links must not leave. Raises InvalidRules with all problems of all files.
     """
     return checked(gather(folder, within), around)
 
 
 def checked(rule_files: RuleFiles, around: RuleReferences) -> RuleBook:
-    """The rule book of files that were read. Raises InvalidRules with every problem at once."""
+    """Check files that were read and assemble the rule book. Raises InvalidRules with all problems."""
     if problems := required(rule_files, around):
         raise InvalidRules(problems)
     return assemble(rule_files, rule_files.revision)
@@ -54,9 +53,9 @@ def revision_of(files: Mapping[str, bytes]) -> str:
 
 
 def gather(folder: Path | str, within: Path | None = None) -> RuleFiles:
-    """Everything the files of a folder say, not yet checked. Raises InvalidRules for a folder without rule files.
+    """Read the rule files of a folder, without the checks. Raises InvalidRules if there are none.
 
-    ``within`` is the folder that links among them must not lead out of.
+    ``within`` is the folder that symbolic links must not leave.
     """
     folder = Path(folder)
     label, files, unreadable = folder.resolve().name, dict[str, bytes](), list[Problem]()
@@ -65,7 +64,11 @@ def gather(folder: Path | str, within: Path | None = None) -> RuleFiles:
             files[path.name] = read_file(path, within)
         except OSError as error:
             code = "too-big" if error.errno == EFBIG else "unreadable"
-            hint = "see its permissions" if isinstance(error, PermissionError) else "put a file there, or remove it"
+            hint = (
+                "check its permissions"
+                if isinstance(error, PermissionError)
+                else "replace it with a file, or remove it"
+            )
             position = Position(f"{label}/{path.name}", 1, 1)
             unreadable.append(Problem(position, code, str(error.strerror), hint))
     rule_files = gather_text(label, files)
@@ -75,14 +78,14 @@ def gather(folder: Path | str, within: Path | None = None) -> RuleFiles:
 
 
 def gather_text(label: str, files: Mapping[str, bytes]) -> RuleFiles:
-    """Everything rule files say, not yet checked; ``label`` is the folder's name in positions."""
+    """Parse rule files, without the checks; ``label`` is the name of the folder in positions."""
     rule_files = RuleFiles()
     for name in sorted(files):
         document = read(f"{label}/{name}", files[name])
         shaped = validate(document)
         rule_files.add(document, shaped)
         rule_files.problems.extend(document.problems)
-        # What the reader refused is not there: that the schema misses it at the same place is only an echo.
+        # The reader drops invalid values; a schema error at the same position is only a consequence.
         refused = {problem.position for problem in document.problems}
         rule_files.problems.extend(problem for problem in shaped.problems if problem.position not in refused)
         rule_files.whole = rule_files.whole and (document.data is not None or not document.problems)
@@ -91,10 +94,10 @@ def gather_text(label: str, files: Mapping[str, bytes]) -> RuleFiles:
 
 
 def required(rule_files: RuleFiles, around: RuleReferences) -> tuple[Problem, ...]:
-    """All that keeps the files from becoming a rule book, in their order. Fills in matchers and probe specs."""
+    """Return all errors that prevent a rule book, in file order. Fills in matchers and probe specs."""
     problems = list(rule_files.problems)
     for code, check in REQUIRED.items() if rule_files.documents else ():
-        # What a file that could not be read defines is not known, so nothing can be said to be missing.
+        # An unreadable file may define the missing names.
         found = list(check(rule_files, around))
         problems.extend(found if rule_files.whole or not code.startswith(("unknown-", "missing-", "no-")) else [])
     return tuple(sorted(set(problems)))
@@ -109,9 +112,9 @@ def _files(folder: Path) -> list[Path]:
         )
         files = [path for path in found if not path.is_dir()]
     except OSError as error:
-        said = f"the rule folder cannot be read: {error.strerror}"
+        said = f"cannot read the rules folder: {error.strerror}"
         raise InvalidRules((Problem(position, "no-rules", said, _FOLDER),)) from error
     if not files:
-        said = "the rule folder holds no *.yaml file"
+        said = "no *.yaml file in the rules folder"
         raise InvalidRules((Problem(position, "no-rules", said, _FOLDER),))
     return files

@@ -1,4 +1,4 @@
-"""Alerts as Prometheus defines them: plain rule files, PrometheusRule manifests, and its own API."""
+"""Alerting rules of Prometheus, from rule files, PrometheusRule manifests and its API."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import yaml
 from yaml.reader import ReaderError
 
 DEEPEST: Final = 64
-#: Bytes of one file.
+#: Maximum size of a file, in bytes.
 LARGEST: Final = 64 * 1024 * 1024
 
 
 class NotReadableError(Exception):
-    """A file, or an answer, that holds no rules we can read; the text says why."""
+    """File or response that cannot be parsed; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRule:
-    """One alert that Prometheus may fire. ``labels`` are its fixed ones; those with a template in them are left out."""
+    """Alerting rule. ``labels`` are those without a template."""
 
     name: str
     source: str
@@ -31,12 +31,12 @@ class AlertRule:
 
 
 class _Mapping(dict[str, Any]):
-    """A mapping that knows the line it begins on."""
+    """Mapping with the number of its first line."""
 
     line = 0
 
     def put(self, key: str, value: Any) -> None:
-        """Set a key; ``<<`` takes over what a mapping, or each of several, says and this one does not (YAML 1.1)."""
+        """Set a key; ``<<`` merges the keys of one or several mappings without overwriting (YAML 1.1)."""
         if key != "<<":
             self[key] = value
             return
@@ -47,7 +47,7 @@ class _Mapping(dict[str, Any]):
 
 @dataclass(slots=True)
 class _Reader:
-    """Builds plain data out of YAML events. Unlike our own files, these may hold anchors and several documents."""
+    """Builder of plain data from YAML events. Unlike rule files of responder, anchors and several documents work."""
 
     anchors: dict[str, Any] = field(default_factory=dict)
     open: list[tuple[Any, list[Any]]] = field(default_factory=list)
@@ -60,7 +60,7 @@ class _Reader:
             self._put(self.anchors.get(event.anchor or ""), None)
         elif isinstance(event, yaml.SequenceStartEvent | yaml.MappingStartEvent):
             if len(self.open) >= DEEPEST:
-                raise NotReadableError(f"it is nested more than {DEEPEST} deep")
+                raise NotReadableError(f"nested more than {DEEPEST} levels")
             into: Any = _Mapping() if isinstance(event, yaml.MappingStartEvent) else []
             if isinstance(into, _Mapping):
                 into.line = event.start_mark.line + 1 if event.start_mark else 0
@@ -86,12 +86,12 @@ class _Reader:
 
 
 def read_file(source: str, raw: bytes) -> tuple[AlertRule, ...]:
-    """The alerts of a file: groups at the top, or under ``spec`` of PrometheusRule manifests. Raises NotReadableError.
+    """Read the alerts of a rule file or of PrometheusRule manifests. Raises NotReadableError.
 
-    Empty where it is YAML about something else. Recording rules are left out.
+    Empty for other YAML. Recording rules are left out.
     """
     if len(raw) > LARGEST:
-        raise NotReadableError(f"it is over {LARGEST // 1024 // 1024} MiB")
+        raise NotReadableError(f"larger than {LARGEST // 1024 // 1024} MiB")
     reader = _Reader()
     try:
         for event in yaml.parse(raw.decode("utf-8-sig"), Loader=yaml.CSafeLoader):
@@ -100,15 +100,15 @@ def read_file(source: str, raw: bytes) -> tuple[AlertRule, ...]:
         mark = error.problem_mark
         raise NotReadableError(f"line {mark.line + 1 if mark else 1}: {error.problem}") from error
     except (ReaderError, UnicodeDecodeError) as error:
-        raise NotReadableError("it is not text in UTF-8") from error
+        raise NotReadableError("not UTF-8 text") from error
     return tuple(alert for document in reader.done for alert in _of_document(source, document))
 
 
 def read_answer(source: str, answer: Any) -> tuple[AlertRule, ...]:
-    """The alerts of the decoded answer of ``/api/v1/rules`` (Prometheus, "Querying API"). Raises NotReadableError."""
+    """Read the alerts of a response of ``/api/v1/rules`` (Prometheus, "HTTP API"). Raises NotReadableError."""
     data = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(data, dict) or not isinstance(data.get("groups"), list):
-        raise NotReadableError("the answer is not that of /api/v1/rules")
+        raise NotReadableError("unexpected response of /api/v1/rules")
     found = []
     for group in data["groups"]:
         for rule in _list(group, "rules"):
@@ -119,7 +119,7 @@ def read_answer(source: str, answer: Any) -> tuple[AlertRule, ...]:
 
 
 def _of_document(source: str, document: Any) -> Iterator[AlertRule]:
-    """Those of a manifest or a plain file, or of each manifest of a Kubernetes list."""
+    """Yield the alerts of a rule file, a manifest, or each manifest of a Kubernetes list."""
     for each in (document, *_list(document, "items")):
         manifest = isinstance(each, dict) and each.get("kind") == "PrometheusRule"
         for group in _list(each.get("spec") if manifest else each, "groups"):
@@ -152,5 +152,5 @@ def _texts(value: Any) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    """A scalar as text. Lists and mappings are none: aliases make of a few lines one that no memory holds."""
+    """Return a scalar as text, "" for lists and mappings: with aliases their text can exceed the memory."""
     return "" if isinstance(value, dict | list) else str(value)

@@ -1,4 +1,4 @@
-"""Everything all files say, still with the place of each part: what the checks look at."""
+"""Content of all rule files with positions: the input of the checks."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ Part = TypeVar("Part")
 
 
 class ProbeKindSchema(Protocol):
-    """What the rule book needs to know of a kind of probe."""
+    """Part of a probe kind that the rule book needs."""
 
     @property
     def spec(self) -> type:
-        """A frozen dataclass: its fields are the keys a rule file may give."""
+        """Frozen dataclass whose fields are the keys in rule files."""
 
     @property
     def check(self) -> Callable[[Any], tuple[str, ...]]:
-        """What is wrong with a spec beyond its types, as sentences."""
+        """Function that returns the errors of a spec beyond its types, as sentences."""
 
 
 class ChannelKind(Protocol):
-    """What the rule book needs to know of a kind of channel."""
+    """Part of a channel kind that the rule book needs."""
 
     @property
     def pages(self) -> bool:
-        """True if it calls on-call."""
+        """True if it pages."""
 
     @property
     def keys(self) -> Collection[str]:
-        """The keys of a rule file."""
+        """Keys in rule files."""
 
     def problems(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """Yield each key with a problem of its value; the key is empty for one of the whole."""
+        """Yield each invalid key with its problem; the key is "" for a problem of several keys."""
 
 
 def _no_predicate(_matcher: Matcher) -> Callable[[str], bool]:
@@ -57,11 +57,11 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleReferences:
-    """What rule files refer to and do not define.
+    """Names that rule files refer to but do not define.
 
-    ``runbooks`` maps files to anchors; None leaves them unchecked. ``predicate`` is the test that a matcher makes of a
-    value; only the checks in ``ADVICE`` need it. ``pagers`` are those of ``channels`` that page. ``channel_kinds`` are
-    the kinds that rule files may declare channels of, ``built_in_channels`` all names of channels of the settings,
+    ``runbooks`` maps files to anchors; None skips their check. ``predicate`` turns a matcher into a test of a value;
+    only the checks in ``ADVICE`` need it. ``pagers`` are those of ``channels`` that page. ``channel_kinds`` are the
+    kinds of channels that rule files may declare, ``built_in_channels`` the names of all channels of the settings, and
     ``fallback_channels`` those that a team may fall back to.
     """
 
@@ -79,7 +79,7 @@ class RuleReferences:
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[Part]):
-    """One part of a file: its name (empty in lists), what it says, and where."""
+    """Part of a file: its name (empty in lists), value and position."""
 
     name: str
     value: Part
@@ -87,20 +87,20 @@ class Entry(Generic[Part]):
     path: Path
 
     def at(self, *rest: str | int) -> Position:
-        """Where a value inside it stands."""
+        """Return the position of a value inside it."""
         return self.document.at((*self.path, *rest))
 
     def key(self, *rest: str | int) -> Position:
-        """Where a key inside it stands."""
+        """Return the position of a key inside it."""
         return self.document.key((*self.path, *rest))
 
 
 @dataclass(frozen=True, slots=True)
 class Shadowing:
-    """What a rule loses: ``by`` maps values of ``label`` to the number of the rule above that takes them.
+    """Shadowed part of a rule: ``by`` maps values of ``label`` to the number of the rule above that matches them.
 
-    ``whole`` says that nothing is left. Where the rule has no values that can be listed, ``label`` is empty and ``by``
-    has the one key ``""``.
+    ``whole`` is True if the whole rule is shadowed. If its values cannot be listed, ``label`` is empty and ``by`` has
+    the single key ``""``.
     """
 
     number: int
@@ -111,10 +111,10 @@ class Shadowing:
 
 @dataclass(frozen=True, slots=True)
 class RuleAnalysis:
-    """What comparing the rules found.
+    """Result of comparing the rules.
 
-    ``never`` are the numbers of rules that match no alert, each with the label that no value satisfies. ``skipped`` are
-    those that the time did not suffice to compare with the rules above them.
+    ``never`` has the number of each rule that matches no alert, with the label that no value satisfies. ``skipped`` has
+    the rules that were not compared with those above them within the time limit.
     """
 
     shadowings: tuple[Shadowing, ...]
@@ -124,12 +124,12 @@ class RuleAnalysis:
 
 @dataclass(slots=True)
 class RuleFiles:
-    """All files together, in order. ``spoiled`` are the parts with problems of their own: their names are known.
+    """Content of all files, in order.
 
-    ``matchers``, ``conditions`` and ``specs`` are filled by the checks that read matchers and probes: by the rule's
-    number, by those of the rule and of its entry of ``adjust``, and by the probe's name. ``problems`` are those of
-    reading; ``whole`` says whether all files could be read at all. ``profiles`` and ``analysis`` are what ``cover.py``
-    has worked out, once for all checks.
+    ``spoiled`` has the names of invalid entries by section. The checks of matchers and probes fill in ``matchers`` by
+    rule number, ``conditions`` by rule number and index in ``adjust``, and ``specs`` by probe name. ``problems`` are
+    those of reading; ``whole`` is False if a file could not be read. ``profiles`` and ``analysis`` cache the results of
+    ``responder/rulebook/shadowing.py`` for all checks.
     """
 
     documents: tuple[Document, ...] = ()
@@ -161,17 +161,17 @@ class RuleFiles:
     _packs: dict[str, list[str]] = field(default_factory=dict)
 
     def channel_names(self, around: RuleReferences) -> set[str]:
-        """The names that rules may use: those of the settings and those of the files."""
+        """Names of the channels of the settings and of the files."""
         return {*around.channels, *self.names("channels")}
 
     def pager_names(self, around: RuleReferences) -> set[str]:
-        """Those of them that page."""
+        """Names of the channels that page."""
         kinds = {entry.name: around.channel_kinds.get(entry.value.kind) for entry in self.channels}
         return {*around.pagers, *(name for name, kind in kinds.items() if kind is None or kind.pages)}
 
     @property
     def paging_rules(self) -> list[Entry[schema.RuleShape]]:
-        """All that leads to a page: the rules, and the absence of each heartbeat as the rule that it meets."""
+        """The rules, and one rule for each heartbeat, which decides when it is missing."""
         worst = self.severities[0].name if self.severities else ""
         return [
             *self.rules,
@@ -182,28 +182,28 @@ class RuleFiles:
         ]
 
     def names(self, section: str) -> set[str]:
-        """The names a section defines, those of entries with problems among them."""
+        """Return the names that a section defines, including those of invalid entries."""
         entries: list[Entry[object]] = getattr(self, section)
         return {entry.name for entry in entries} | self.spoiled.get(section, set())
 
     def defaults_of(self, file: str) -> schema.Defaults:
-        """What the rules of a file share."""
+        """Return the defaults of a file."""
         if len(self._by_file) != len(self.defaults):
             self._by_file = {entry.document.name: entry.value for entry in self.defaults}
         return self._by_file[file]
 
     def rules_and_defaults(self) -> list[Entry[schema.RuleShape] | Entry[schema.Defaults]]:
-        """All that leads to a page, and what the rules of a file share: some keys may stand in either."""
+        """Return all rules that can page, and the defaults of each file, for keys that both may have."""
         return [*self.paging_rules, *self.defaults]
 
     def pack_lists(self) -> Mapping[str, list[str]]:
-        """The probes of each pack."""
+        """Return the probes of each pack."""
         if len(self._packs) != len(self.packs):
             self._packs = {entry.name: entry.value for entry in self.packs}
         return self._packs
 
     def add(self, document: Document, shaped: ValidatedFile) -> None:
-        """One file more."""
+        """Add a file."""
         file = shaped.file
         self.documents = (*self.documents, document)
         if file.platform is not None:
@@ -244,7 +244,7 @@ def _named(document: Document, section: str, parts: Mapping[str, Part]) -> Itera
 
 
 def _numbered(document: Document, section: str, parts: list[Part], shaped: ValidatedFile) -> Iterator[Entry[Part]]:
-    """The entries of a list under the numbers they have in the file, in spite of those left out."""
+    """Yield the entries of a list with their index in the file, which counts dropped entries."""
     if not parts:
         return
     total = len(document.data[section])

@@ -1,4 +1,4 @@
-"""What a rule file may hold. The descriptions end up in the JSON Schema that editors use."""
+"""Schema of rule files. The descriptions are part of the JSON Schema for editors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _WORD_OR_LIST: Final[JsonSchemaValue] = {"anyOf": [_WORDS, {"type": "array", "it
 
 
 def _none(description: str, most: int | None = None) -> Any:
-    """A list that may be missing, without the copy of it that pydantic makes of a default for each rule."""
+    """Optional list field, without pydantic's copy of the default for each rule."""
     kept: dict[str, Any] = {"default": []}
     return Field(default_factory=list, max_length=most, description=description, json_schema_extra=kept)
 
@@ -49,21 +49,19 @@ def _several(value: Any) -> Any:
 def _live(value: Any) -> bool:
     if value is True or value == "shadow":
         return value is True
-    raise ValueError("a rule is enabled: true, or enabled: shadow; one that should do nothing is removed")
+    raise ValueError("enabled is true or shadow; to disable a rule, remove it")
 
 
 class Platform(StrictModel):
-    """What the whole installation is called, and what is never a subject."""
+    """The installation: its names, and exporters that are never the subject of an alert."""
 
     environment: Text = Field(description="Name of the environment, shown on every page: prod.")
-    namespace: DnsLabel = Field(description="Kubernetes namespace of alerts that name none.")
+    namespace: DnsLabel = Field(description="Kubernetes namespace of alerts without one.")
     exporters: Names = Field(
-        default=[], description="Names of exporters, with * at either end: never what an alert is about."
+        default=[], description="Names of exporters, with * at either end; they are never the subject of an alert."
     )
-    team: TeamRef | None = Field(
-        default=None, description="Team of an alert for which nothing else names a team or channels, or its source."
-    )
-    channels: Names = Field(default=[], description="Channels of the same alerts, instead of a team.")
+    team: TeamRef | None = Field(default=None, description="Team, or its source, of alerts without a team or channels.")
+    channels: Names = Field(default=[], description="Channels of alerts without a team or channels.")
 
     @model_validator(mode="after")
     def _one_default(self) -> Self:
@@ -72,234 +70,229 @@ class Platform(StrictModel):
 
 
 class PageAgainShape(StrictModel):
-    """When a group that has grown pages again."""
+    """Growth of a group after which it pages again."""
 
-    factor: int = Field(ge=2, le=1000, description="At least so many times as many alerts fire as at the last page.")
-    from_: int = Field(alias="from", ge=2, le=100_000, description="At least so many alerts fire.")
+    factor: int = Field(ge=2, le=1000, description="Minimum ratio of firing alerts to those at the last page.")
+    from_: int = Field(alias="from", ge=2, le=100_000, description="Minimum number of firing alerts.")
 
 
 class SeverityShape(StrictModel):
-    """How bad, and what follows from it."""
+    """Severity and its consequences."""
 
-    meaning: Text = Field(description="When an incident has this severity.")
-    response: Text = Field(description="The promise in people's words: 15 minutes, all hands.")
+    meaning: Text = Field(description="Condition for this severity.")
+    response: Text = Field(description="Response target as text: 15 minutes, all hands.")
     respond_within: Duration | None = Field(description="Time to the first response; null for the next business day.")
-    responders: Text = Field(description="Who responds.")
-    pages: bool = Field(description="Whether it wakes somebody.")
+    responders: Text = Field(description="Responders.")
+    pages: bool = Field(description="True if it pages on-call.")
     pagerduty: Literal["critical", "error", "warning", "info"] = Field(description="Severity of the PagerDuty event.")
-    page_budget: Duration = Field(description="How long the page may wait for the diagnosis.")
-    next_update: Duration = Field(description="When people expect to hear again.")
+    page_budget: Duration = Field(description="Maximum wait of the page for the diagnosis.")
+    next_update: Duration = Field(description="Interval to the next update.")
     flood_above: int = Field(
         default=20,
         ge=0,
         le=100_000,
-        description="New incidents within a minute beyond which a digest takes over; 0 for never.",
+        description="New incidents per minute above which a digest replaces single messages; 0 for never.",
     )
-    page_again: PageAgainShape | None = Field(default=None, description="When growth pages again; never if missing.")
+    page_again: PageAgainShape | None = Field(
+        default=None, description="Growth of the group that pages again. Default: never."
+    )
 
 
 class ServiceShape(StrictModel):
-    """One entry of the service catalogue."""
+    """Entry of the service catalog."""
 
-    health: HealthAddress = Field(description="Absolute http(s) address of the health endpoint: what probes may ask.")
-    owner: Text = Field(description="The team that owns it.")
-    impact: Text = Field(description="What users lose while it is down, in one sentence.")
-    namespace: DnsLabel | None = Field(
-        default=None, description="Its Kubernetes namespace; the platform's where none is given."
-    )
-    depends_on: Names = Field(default=[], description="Services of this catalogue that it cannot work without.")
-    dashboards: dict[Text, Address] = Field(default={}, description="Title and address of each dashboard.")
+    health: HealthAddress = Field(description="Absolute http(s) URL of the health endpoint, for probes.")
+    owner: Text = Field(description="Owning team.")
+    impact: Text = Field(description="Impact on users while it is down, in one sentence.")
+    namespace: DnsLabel | None = Field(default=None, description="Kubernetes namespace. Default: the platform's.")
+    depends_on: Names = Field(default=[], description="Services in this catalog that it depends on.")
+    dashboards: dict[Text, Address] = Field(default={}, description="Title and URL of each dashboard.")
     selector: Text | None = Field(
-        default=None, description='PromQL matchers of its series; namespace="...",service="..." where none are given.'
+        default=None, description='PromQL matchers of its series. Default: namespace="...",service="...".'
     )
 
 
 class UrlShape(StrictModel):
-    """One critical address."""
+    """Important link."""
 
-    text: Text = Field(description="What people call it.")
-    href: Address = Field(description="Where it is.")
+    text: Text = Field(description="Link text.")
+    href: Address = Field(description="URL.")
 
 
 class ProbeShape(StrictModel):
-    """A named probe. What stands beside these two keys depends on the kind."""
+    """Named probe. Further keys depend on the kind."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
-    kind: Text = Field(description="The kind of probe, which decides what other keys there are.")
-    timeout: Duration = Field(default=3.0, description="How long it may take.")
+    kind: Text = Field(description="Kind of probe, which determines the other keys.")
+    timeout: Duration = Field(default=3.0, description="Timeout.")
 
 
 class SeverityFromShape(StrictModel):
-    """A severity read from a label or an annotation of the alert."""
+    """Severity from a label or annotation of the alert."""
 
     from_: Annotated[
         list[Text], BeforeValidator(listed), Field(min_length=1, max_length=8), WithJsonSchema(TEXT_OR_LIST)
     ] = Field(
         alias="from",
-        description="The label or annotation, or a list: the first whose word is understood decides.",
+        description="Label or annotation, or a list: the first with a known word decides.",
     )
     map: dict[str, SeverityName] = Field(
         min_length=1,
-        description="Word, in any case, and its severity. Names of severities need no entry; none never pages.",
+        description="Severity of each word, case-insensitive. Names of severities need no entry; none never pages.",
     )
     unknown: SeverityName | None = Field(
-        default=None, description="The severity where a word is there and not understood; otherwise's if missing."
+        default=None, description="Severity if the word is unknown. Default: that of `otherwise`."
     )
-    otherwise: SeverityName = Field(description="The severity where no word is there.")
+    otherwise: SeverityName = Field(description="Severity if all of these labels are missing.")
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:
         for word, severity in self.map.items():
             if any(severity != other for key, other in self.map.items() if key.casefold() == word.casefold()):
-                raise ValueError(f"the word '{word.casefold()}' has two severities; case does not tell words apart")
+                raise ValueError(f"the word '{word.casefold()}' has two severities; words are case-insensitive")
         return self
 
 
 class WindowShape(StrictModel):
-    """Hours in which a page may wake somebody."""
+    """Paging hours."""
 
     zone: Text = Field(description="IANA time zone of the hours: Europe/Berlin.")
-    days: Days = Field(description="Days of the week it opens on: [mon, tue, wed, thu, fri].")
+    days: Days = Field(description="Days of the week on which it opens: [mon, tue, wed, thu, fri].")
     hours: Annotated[list[Hours], BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)] = Field(
-        description="From and to by the clock on the wall: 09:00-17:00, or a list; 22:00-06:00 ends on the next day."
+        description="Local times: 09:00-17:00, or a list; 22:00-06:00 ends on the next day."
     )
-    holidays: list[Day] = Field(default=[], description="Days it stays shut on, written 2026-12-25.")
+    holidays: list[Day] = Field(default=[], description="Dates on which it stays closed: 2026-12-25.")
 
 
 class WhenShape(StrictModel):
-    """A condition: all of what is given must hold."""
+    """Condition: all given keys must hold."""
 
     match: Annotated[list[str], BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)] = Field(
-        default=[], description="Matchers on the alert's labels, as those of a rule."
+        default=[], description="Matchers on the alert's labels, as in a rule."
     )
     firing: Annotated[int, Field(ge=2, le=1_000_000)] | None = Field(
-        default=None, description="So many alerts of the group fire, or more."
+        default=None, description="Minimum number of firing alerts in the group."
     )
-    probe: Text | None = Field(default=None, description="A probe of the rule; what it found is in `is`.")
+    probe: Text | None = Field(default=None, description="Probe of the rule, whose result is compared with `is`.")
     is_: Annotated[list[Word], BeforeValidator(listed), WithJsonSchema(_WORD_OR_LIST)] = Field(
-        default=[], alias="is", description="ok, warning, bad or unknown, or a list; the worst of its answers counts."
+        default=[], alias="is", description="ok, warning, bad or unknown, or a list, compared with the worst result."
     )
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if (self.probe is None) != (not self.is_):
-            raise ValueError("a condition on a finding has both: probe: NAME and is: bad")
+            raise ValueError("a condition on a finding needs both probe: NAME and is: bad")
         if not self.match and self.firing is None and self.probe is None:
-            raise ValueError("a condition has match, firing, or probe and is")
+            raise ValueError("a condition needs match, firing, or probe and is")
         return self
 
 
 class AdjustShape(StrictModel):
-    """A change of the severity."""
+    """Change of the severity."""
 
     when: Annotated[list[WhenShape], BeforeValidator(_several)] = Field(
-        min_length=1, description="The condition, or a list of which all must hold."
+        min_length=1, description="Condition, or a list of conditions that must all hold."
     )
     raise_: SeverityName | Annotated[int, Field(ge=1, le=9)] | None = Field(
-        default=None, alias="raise", description="The severity it is raised to at least, or by how many steps."
+        default=None, alias="raise", description="Severity to raise to at least, or the number of steps."
     )
     lower: SeverityName | Annotated[int, Field(ge=1, le=9)] | None = Field(
-        default=None, description="The severity it is lowered to at most, or by how many steps."
+        default=None, description="Severity to lower to at most, or the number of steps."
     )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.raise_ is None) == (self.lower is None):
-            raise ValueError("a change has either raise or lower")
+            raise ValueError("give either raise or lower")
         return self
 
 
 class SubjectFromShape(StrictModel):
-    """A subject read from a label of the alert."""
+    """Subject from a label of the alert."""
 
     from_: Text = Field(alias="from", description="The label.")
-    map: dict[str, Text] = Field(default={}, description="Value of the label, and the service it stands for.")
+    map: dict[str, Text] = Field(default={}, description="Service for each value of the label.")
 
 
-_PAGES_IN: Final = "The window in which it wakes somebody, or one for each severity; the others page at any time."
+_PAGES_IN: Final = "Window in which it pages, or one per severity; other severities page at any time."
 
 
 class RuleShape(StrictModel):
-    """One rule: matchers that must all hold, and what then applies."""
+    """Rule: matchers that must all hold, and its results."""
 
-    id: Id = Field(description="Stable name, in lower case with dashes; unique in all files.")
+    id: Id = Field(description="Stable name in lower case with dashes, unique in all files.")
     match: Annotated[list[str], BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)] = Field(
         description='Matchers in Alertmanager\'s syntax, all of which must hold: alertname="X". [] matches everything.'
     )
-    labels: Names = _none("Labels that its alerts may carry beyond those matched, for its probes.")
+    labels: Names = _none("Labels of its alerts beyond those in `match`, for its probes.")
     severity: Annotated[
         Annotated[SeverityName, Tag("<name>")] | Annotated[SeverityFromShape, Tag("<map>")], Discriminator(which)
-    ] = Field(description="A severity's name, or where to read it from.")
+    ] = Field(description="Name of the severity, or the label to read it from.")
     adjust: list[AdjustShape] = _none(
-        "Conditions that raise or lower it; the first that holds, and then the first on findings.", 32
+        "Conditions that raise or lower the severity; the first that holds applies, then the first on findings.", 32
     )
     subject: (
         Annotated[Annotated[Text, Tag("<name>")] | Annotated[SubjectFromShape, Tag("<map>")], Discriminator(which)]
         | None
-    ) = Field(default=None, description="The label that says who the alert is about, or where to read it from.")
-    symptom: MaybeText = Field(default="", description="What the page's title says of the subject: is down.")
+    ) = Field(default=None, description="Label with the subject of the alert, or a mapping of its values.")
+    symptom: MaybeText = Field(default="", description="Predicate in the page's title: is down.")
     runbook: Text | None = Field(default=None, description="File of the runbook folder, and optionally #section.")
-    first_step: Text = Field(description="The first thing to do, in one sentence.")
-    probes: Names | None = Field(
-        default=None, description="Probes and packs, most telling first; the file's default where missing."
-    )
-    more_probes: Names = _none("Probes and packs that are added to those, or to the default.")
-    channels: Names | None = Field(
-        default=None, description="Channels to notify; those of the team or of the file's default where missing."
-    )
+    first_step: Text = Field(description="First step, in one sentence.")
+    probes: Names | None = Field(default=None, description="Probes and packs, most useful first. Default: the file's.")
+    more_probes: Names = _none("Probes and packs in addition to `probes` or its default.")
+    channels: Names | None = Field(default=None, description="Channels. Default: the team's, or the file's.")
     team: TeamRef | None = Field(
-        default=None,
-        description="The team to notify, or its source; the service's owner or a default where missing.",
+        default=None, description="Team, or its source. Default: the service's owner, or the file's."
     )
     pages_in: Text | dict[SeverityName, Text] | None = Field(default=None, description=_PAGES_IN)
-    incident_key: Labels = _none("Labels whose values gather several Alertmanager groups into one incident.")
+    incident_key: Labels = _none("Labels by whose values several Alertmanager groups form one incident.")
     enabled: Annotated[bool, BeforeValidator(_live), WithJsonSchema({"enum": [True, "shadow"]})] = Field(
-        default=True, description="shadow takes no alert; what it would have decided is recorded."
+        default=True, description="shadow decides no alert; its decision is only recorded."
     )
-    owner: Text | None = Field(default=None, description="The team to name as owner; the service's where missing.")
-    note: MaybeText = Field(default="", description="What people should know who read the page.")
+    owner: Text | None = Field(default=None, description="Owning team. Default: the service's.")
+    note: MaybeText = Field(default="", description="Note on the page.")
     action: Literal["notify", "heartbeat"] = Field(
-        default="notify", description="heartbeat only records that it was seen."
+        default="notify", description="heartbeat only records that the alert arrived."
     )
 
     @model_validator(mode="after")
     def _heartbeats_tell_nobody(self) -> Self:
         asks = self.probes or self.more_probes or self.adjust
         if self.action == "heartbeat" and (asks or self.channels or self.team or self.incident_key):
-            raise ValueError("a heartbeat asks nothing and tells nobody: remove its probes, channels, adjust and key")
+            raise ValueError(
+                "a heartbeat runs no probes and sends nothing: remove probes, channels, adjust, incident_key"
+            )
         return self
 
 
 class HeartbeatShape(StrictModel):
-    """A cluster whose Watchdog is expected: where it stays away, people are told that they are blind there."""
+    """Cluster with an expected Watchdog; its absence pages."""
 
     cluster: ClusterName = Field(
-        description="Its name: the last segment of the webhook's address, or the label cluster of its Watchdog."
+        description="Name: the last segment of the webhook URL, or the label cluster of its Watchdog."
     )
     max_gap: Duration = Field(
-        description="How long it may be silent: at least twice the repeat_interval of the Watchdog's route."
+        description="Maximum time without a Watchdog: at least twice the repeat_interval of its route."
     )
-    severity: SeverityName | None = Field(default=None, description="Severity of the page; the worst one if missing.")
+    severity: SeverityName | None = Field(default=None, description="Severity of the page. Default: the worst.")
     runbook: Text | None = Field(default=None, description="File of the runbook folder, and optionally #section.")
     first_step: Text = Field(
-        default="See whether Prometheus and Alertmanager of the cluster run, and whether they reach responder.",
-        description="The first thing to do, in one sentence.",
+        default="Check that Prometheus and Alertmanager of the cluster run and can reach responder.",
+        description="First step, in one sentence.",
     )
-    probes: Names = Field(default=[], description="Named probes of its Prometheus and Alertmanager.")
-    channels: Names | None = Field(
-        default=None, description="Channels to notify; those of the team or of the file's default where missing."
-    )
-    team: Text | None = Field(default=None, description="The team to notify; that of a default where missing.")
+    probes: Names = Field(default=[], description="Probes of its Prometheus and Alertmanager.")
+    channels: Names | None = Field(default=None, description="Channels. Default: the team's, or the file's.")
+    team: Text | None = Field(default=None, description="Team. Default: the file's.")
 
     def as_rule(self, worst: str) -> RuleShape:
-        """The rule that its absence meets; ``worst`` is the name of the worst severity."""
+        """Return the rule for its absence; ``worst`` is the name of the worst severity."""
         return RuleShape.model_construct(
             id=f"heartbeat-{self.cluster}",
             match=[],
             labels=[],
             severity=self.severity or worst,
-            symptom=f"sends no Watchdog, you are blind on {self.cluster}",
+            symptom=f"sends no Watchdog, alerting is down on {self.cluster}",
             runbook=self.runbook,
             first_step=self.first_step,
             probes=self.probes,
@@ -310,16 +303,16 @@ class HeartbeatShape(StrictModel):
 
 
 class Defaults(StrictModel):
-    """What the rules of this file share."""
+    """Defaults of the rules of this file."""
 
-    probes: Names = Field(default=[], description="Probes of a rule that names none.")
-    baseline: Names = Field(default=[], description="Probes that follow those of every rule.")
-    channels: Names = Field(default=[], description="Channels of a rule that names none.")
+    probes: Names = Field(default=[], description="Probes of rules without `probes`.")
+    baseline: Names = Field(default=[], description="Probes that every rule runs last.")
+    channels: Names = Field(default=[], description="Channels of rules without `channels`.")
     team: TeamRef | None = Field(
-        default=None, description="Team of a rule that has neither a team nor channels, or its source."
+        default=None, description="Team, or its source, of rules without `team` and `channels`."
     )
     pages_in: Text | dict[SeverityName, Text] | None = Field(default=None, description=_PAGES_IN)
-    owner: Text | None = Field(default=None, description="Owner of a rule that names none.")
+    owner: Text | None = Field(default=None, description="Owner of rules without `owner`.")
 
     @model_validator(mode="after")
     def _one_default(self) -> Self:
@@ -328,28 +321,26 @@ class Defaults(StrictModel):
 
 
 class File(StrictModel):
-    """A rule file. Every part may stand in any file; files are read in the order of their names."""
+    """Rule file. Every section may be in any file; files are read in the order of their names."""
 
-    platform: Platform | None = Field(default=None, description="What the installation is called; in one file only.")
+    platform: Platform | None = Field(default=None, description="The installation; in one file only.")
     channels: dict[ChannelName, ChannelShape] = Field(
-        default={}, description="Channels of their own, by name, beside those of the settings."
+        default={}, description="Channels by name, in addition to those of the settings."
     )
-    teams: dict[ChannelName, TeamShape] = Field(default={}, description="Teams, by the name that rules use.")
+    teams: dict[ChannelName, TeamShape] = Field(default={}, description="Teams by name.")
     severities: dict[SeverityName, SeverityShape] = Field(default={}, description="Worst first.")
     severity_words: dict[Text, Names] = Field(
-        default={}, description="Other words for a word of the rules' maps: critical: [fatal, sev1]."
+        default={}, description="Synonyms for words in the rules' maps: critical: [fatal, sev1]."
     )
-    services: dict[DnsLabel, ServiceShape] = Field(default={}, description="The service catalogue.")
+    services: dict[DnsLabel, ServiceShape] = Field(default={}, description="Service catalog.")
     contacts: list[ContactShape] = Field(default=[], description="Emergency contacts.")
-    escalation: Names = Field(default=[], description="Roles of the contacts, in the order they are called.")
-    urls: list[UrlShape] = Field(default=[], description="Critical addresses.")
-    probes: dict[Id, ProbeShape] = Field(default={}, description="Probes by the names that rules use.")
-    packs: dict[Id, Names] = Field(default={}, description="Lists of probes by a name, for wherever a probe may stand.")
-    windows: dict[Id, WindowShape] = Field(default={}, description="When pages may wake somebody, by name.")
-    defaults: Defaults = Field(default=Defaults(), description="What the rules of this file share.")
-    heartbeats: list[HeartbeatShape] = Field(
-        default=[], description="Clusters whose Watchdog is expected, and what its absence means."
-    )
+    escalation: Names = Field(default=[], description="Roles of the contacts, in escalation order.")
+    urls: list[UrlShape] = Field(default=[], description="Important links.")
+    probes: dict[Id, ProbeShape] = Field(default={}, description="Probes by name.")
+    packs: dict[Id, Names] = Field(default={}, description="Named lists of probes, usable like a probe.")
+    windows: dict[Id, WindowShape] = Field(default={}, description="Paging hours by name.")
+    defaults: Defaults = Field(default=Defaults(), description="Defaults of the rules of this file.")
+    heartbeats: list[HeartbeatShape] = Field(default=[], description="Clusters with an expected Watchdog.")
     rules: list[RuleShape] = Field(
-        default=[], description="Tried from the top; the first whose matchers all hold decides."
+        default=[], description="Rules, evaluated in order; the first whose matchers all hold decides."
     )

@@ -1,4 +1,4 @@
-"""Which rules, or which of their values, rules above them take away."""
+"""Detection of rules, or of their label values, that rules above them shadow."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ PAIRS: Final = 300_000
 
 
 def profiles(rule_files: RuleFiles, around: RuleReferences) -> Mapping[int, Profile]:
-    """What each rule asks of its labels, by its number, as far as its matchers can be read."""
+    """Return the label constraints of each rule with valid matchers, by rule number."""
     if rule_files.profiles is None:
         rule_files.profiles = {number: profile(each, around.predicate) for number, each in rule_files.matchers.items()}
     return rule_files.profiles
 
 
 def analyzed(rule_files: RuleFiles, around: RuleReferences) -> RuleAnalysis:
-    """Return every rule that certainly loses something to the rules above it, or can never match.
+    """Return the rules that are certainly shadowed by rules above them, at least partly, or can never match.
 
-    Rules without matchers take everything away; ``after-catch-all`` speaks of these, and so they are left out here.
-    Rules in shadow take nothing away.
+    Rules without matchers are left to the check ``after-catch-all``. Rules in shadow shadow no other rule.
     """
     if rule_files.analysis is None:
         asking = {number: each for number, each in profiles(rule_files, around).items() if each}
@@ -94,12 +93,12 @@ class _Search:
         return Shadowing(number, label, taken, len(taken) == len(constraint.values)) if taken else None
 
     def _alone(self, rule: Profile) -> bool:
-        """Whether no rule above is kept under anything that this one asks."""
+        """True if no indexed rule above shares a label value with this one."""
         named = ((name, value) for name, constraint in rule.items() for value in constraint.values or ())
         return not self.loose and self.listed.keys().isdisjoint(named)
 
     def _taker(self, rule: Profile) -> int | None:
-        """The first rule above that holds whenever this one does."""
+        """Return the first rule above that matches whenever this one does."""
         return next((number for number in self._candidates(rule) if self._contains(number, rule)), None)
 
     def _candidates(self, rule: Profile) -> list[int]:
@@ -125,7 +124,7 @@ class _Search:
         return likely and all(within(mine, constraint, self.predicate) for mine, constraint in pairs)
 
     def _enter(self, number: int, rule: Profile) -> None:
-        """Keep the rule where those that it may contain will look for it."""
+        """Index the rule by the values or prefixes by which later rules look it up."""
         listed = {name: constraint.values for name, constraint in rule.items() if constraint.values is not None}
         if listed:
             name = min(listed, key=lambda each: sum(self.crowd[each, value] for value in listed[each]))
@@ -138,7 +137,7 @@ class _Search:
         self.loose.setdefault(name, {}).setdefault(prefix, []).append((needle, number))
 
     def _sample(self, constraint: Constraint) -> str:
-        """A value that satisfies the constraint; the empty one where none is at hand."""
+        """Return a value that satisfies the constraint; "" if none is found."""
         if constraint.values is not None:
             return min(constraint.values)
         language = constraint.language
@@ -155,7 +154,7 @@ class _Search:
 
 
 def _texts(constraint: Constraint) -> tuple[str, str]:
-    """What every value that satisfies the constraint begins with and holds, as far as that is plain to see."""
+    """Return a literal prefix and a literal substring of all values that satisfy the constraint; "" if unknown."""
     match constraint.language:
         case lang.LiteralText(text):
             return text, text

@@ -1,4 +1,4 @@
-"""What to write instead: the nearest name, or the names there are."""
+"""Suggestions for misspelled names."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 
-#: So many names are listed.
+#: Maximum number of names listed.
 MOST = 8
-#: Suggestions for the problems of one kind: each compares a name with others, and a file may have 100,000 problems.
+#: Suggestions per check: each compares a name with others, and a file may have 100,000 problems.
 _MOST_SUGGESTIONS: Final = 100
 #: Names that one suggestion compares, at up to 80 µs each.
 _MOST_COMPARED: Final = 300
 
 
 def nearest(wrong: str, names: Iterable[str]) -> str:
-    """``did you mean 'x'?``, or the list of names where nothing is near, or nothing where there are none."""
+    """Return ``did you mean 'x'?``, or the list of names if none is similar, or "" if there are none."""
     known = sorted(names)
     near = known if len(known) <= _MOST_COMPARED else [name for name in known if name[:1] == wrong[:1]][:_MOST_COMPARED]
     if found := get_close_matches(wrong[:100], near, n=1, cutoff=0.6):
@@ -23,16 +23,16 @@ def nearest(wrong: str, names: Iterable[str]) -> str:
     if not known:
         return ""
     more = f" and {len(known) - MOST} more" if len(known) > MOST else ""
-    return f"there is {', '.join(known[:MOST])}{more}"
+    return f"known: {', '.join(known[:MOST])}{more}"
 
 
 class Suggestions:
-    """``nearest`` for many problems: only the first ones get a hint, so that the work is linear in their number."""
+    """``nearest`` for the first problems of a check only, so that the time is linear in their number."""
 
     def __init__(self) -> None:
         self._left = _MOST_SUGGESTIONS
 
     def __call__(self, wrong: str, names: Iterable[str]) -> str:
-        """Return the hint for one of the problems, empty once there were too many."""
+        """Return the hint for a problem; "" after the first ones."""
         self._left -= 1
         return nearest(wrong, names) if self._left >= 0 else ""

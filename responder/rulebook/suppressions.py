@@ -1,8 +1,8 @@
-"""Comments that silence a finding: with a reason, until a date.
+"""Comments that suppress a problem, with a reason, until a date.
 
     # responder: ignore CODE until=2027-01-31 reason="why it is right as it is"
 
-stands on the line of the finding, or on the line above it.
+on the line of the problem, or on the line above it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HINT = '# responder: ignore CODE until=2027-01-31 reason="..."'
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """A comment, read. ``lines`` are those whose findings it speaks of."""
+    """Parsed comment. ``lines`` are the lines to which it applies."""
 
     position: Position
     code: str
@@ -34,9 +34,9 @@ class Suppression:
 def silence(
     problems: Iterable[Problem], documents: Iterable[Document], codes: Collection[str], today: date
 ) -> Iterator[Problem]:
-    """The problems that no comment silences, and those of the comments themselves.
+    """Yield the problems that no comment suppresses, and the problems of the comments.
 
-    ``codes`` are those that may be silenced. A comment counts through its last day; after it the finding is back.
+    ``codes`` are those that may be suppressed. A comment applies through its last day.
     """
     ignores: list[Suppression] = []
     for document in documents:
@@ -61,11 +61,11 @@ def silence(
 def _leftover(ignores: Iterable[Suppression], used: Collection[Suppression], today: date) -> Iterator[Problem]:
     for each in ignores:
         if each not in used:
-            said = f"there is no {each.code} here to ignore"
+            said = f"no {each.code} here to suppress"
             yield Problem(each.position, "unused-ignore", said, "remove the comment", Level.WARNING)
         elif each.until < today:
-            said = f"this comment ended on {each.until}"
-            hint = "mend what it is about, or write a new date and why"
+            said = f"this comment expired on {each.until}"
+            hint = "fix the problem, or write a new date and reason"
             yield Problem(each.position, "expired-ignore", said, hint, Level.WARNING)
 
 
@@ -81,13 +81,13 @@ def _comments(document: Document, codes: Collection[str]) -> Iterator[Suppressio
 def _read(rest: str, position: Position, lines: tuple[int, int], codes: Collection[str]) -> Suppression | Problem:
     form = _FORM.match(rest)
     if form is None:
-        return Problem(position, "bad-ignore", "this comment cannot be read", f"write {_HINT}")
+        return Problem(position, "bad-ignore", "invalid suppression comment", f"write {_HINT}")
     code, until, reason = form["code"], form["until"], form["reason"]
     if code not in codes:
-        return Problem(position, "bad-ignore", f"'{code}' cannot be ignored", nearest(code, codes))
+        return Problem(position, "bad-ignore", f"'{code}' cannot be suppressed", nearest(code, codes))
     if not (reason or "").strip():
-        return Problem(position, "bad-ignore", "this comment gives no reason", f"write {_HINT}")
+        return Problem(position, "bad-ignore", "suppression comment without reason", f"write {_HINT}")
     try:
         return Suppression(position, code, date.fromisoformat(until or ""), lines)
     except ValueError:
-        return Problem(position, "bad-ignore", "this comment has no date at which it ends", f"write {_HINT}")
+        return Problem(position, "bad-ignore", "suppression comment without a valid end date", f"write {_HINT}")

@@ -1,4 +1,4 @@
-"""A document against the schema: every mistake at once, and whatever is right in spite of them."""
+"""Validation of a document against the schema: all errors, and the valid parts."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from responder.rulebook.yaml.builder import Path
 from responder.rulebook.yaml.reader import Document
 
 _WORDS = {
-    "string_type": "a text is expected",
-    "int_type": "a whole number is expected",
-    "float_type": "a number is expected",
-    "bool_type": "true or false is expected",
-    "list_type": "a list is expected",
-    "tuple_type": "a list is expected",
-    "dict_type": "a mapping is expected",
-    "mapping_type": "a mapping is expected",
-    "model_type": "a mapping is expected",
-    "dataclass_type": "a mapping is expected",
+    "string_type": "expected a string",
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "bool_type": "expected true or false",
+    "list_type": "expected a list",
+    "tuple_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "mapping_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "dataclass_type": "expected a mapping",
 }
 _MODELS: Mapping[int, Mapping[str, type[StrictModel]]] = {
     0: {"": schema.File},
@@ -49,7 +49,7 @@ _MODELS: Mapping[int, Mapping[str, type[StrictModel]]] = {
 
 @dataclass(frozen=True, slots=True)
 class ValidatedFile:
-    """What of a file has the right shape. ``dropped`` are the paths of the entries left out, each with a problem."""
+    """Valid part of a file. ``dropped`` are the paths of the invalid entries, each with a problem."""
 
     file: schema.File
     problems: tuple[Problem, ...] = ()
@@ -57,11 +57,13 @@ class ValidatedFile:
 
 
 def validate(document: Document) -> ValidatedFile:
-    """The file as far as it is right, and the problems of the rest. Entries with a mistake are left out whole."""
+    """Return the valid entries of a file and the problems of the others, which are dropped as a whole."""
     data = document.data if document.data is not None else {}
     if not isinstance(data, dict):
         hint = f"keys: {', '.join(_known(()))}"
-        return ValidatedFile(schema.File(), (Problem(document.at(()), "bad-value", "a rule file is a mapping", hint),))
+        return ValidatedFile(
+            schema.File(), (Problem(document.at(()), "bad-value", "a rule file must be a mapping", hint),)
+        )
     try:
         return ValidatedFile(schema.File.model_validate(data))
     except ValidationError as error:
@@ -76,7 +78,7 @@ def validate(document: Document) -> ValidatedFile:
 
 
 def _echoes(details: list[ErrorDetails]) -> set[tuple[str, tuple[str | int, ...]]]:
-    """Keys that are missing only because they are misspelt: the unknown key beside them says it all."""
+    """Return missing keys that are only misspelled: the unknown key beside them is reported."""
     missing: dict[tuple[str | int, ...], list[str]] = {}
     for detail in details:
         if detail["type"] == "missing":
@@ -96,18 +98,18 @@ def explain(
     base: Path = (),
     suggest: Callable[[str, Iterable[str]], str] = nearest,
 ) -> Problem:
-    """One of pydantic's errors as a problem. ``base`` is the path of ``data`` in the document."""
+    """Convert a pydantic error to a problem. ``base`` is the path of ``data`` in the document."""
     path = _path(detail["loc"], data)
     full = (*base, *path)
     kind = detail["type"]
     if kind == "missing":
         key = str(detail["loc"][-1])
-        return Problem(document.key(full), "missing-key", f"the key '{key}' is missing", f"write {key}: ...")
+        return Problem(document.key(full), "missing-key", f"missing key '{key}'", f"add {key}: ...")
     if kind == "extra_forbidden":
         key = str(path[-1])
         return Problem(document.key(full), "unknown-key", f"unknown key '{key}'", suggest(key, _known(full[:-1])))
     if detail["loc"] and detail["loc"][-1] == "[key]":
-        said = f"'{path[-1]}' cannot be a name here: {_said(detail)}"
+        said = f"'{path[-1]}' is not a valid name here: {_said(detail)}"
         return Problem(document.key(full), "bad-value", said, "use lower case, digits and dashes")
     return Problem(document.at(full), "bad-value", _said(detail), _hint(detail, suggest))
 
@@ -119,15 +121,15 @@ def _said(detail: ErrorDetails) -> str:
     if kind == "literal_error":
         return f"{detail['input']!r} is not one of {detail['ctx']['expected']}"
     if kind == "string_pattern_mismatch":
-        return f"{str(detail['input'])[:80]!r} does not have the form {detail['ctx']['pattern']}"
+        return f"{str(detail['input'])[:80]!r} does not match {detail['ctx']['pattern']}"
     if words := _WORDS.get(kind):
-        return f"{words}, not {_named(detail['input'])}"
+        return f"{words}, got {_named(detail['input'])}"
     return detail["msg"]
 
 
 def _hint(detail: ErrorDetails, suggest: Callable[[str, Iterable[str]], str]) -> str:
     if detail["type"] == "string_type" and isinstance(detail["input"], int | float):
-        return "put it inside quotes"
+        return "put it in quotes"
     if detail["type"] == "literal_error":
         names = detail["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
         return suggest(str(detail["input"]), names)
@@ -142,12 +144,12 @@ def _named(value: Any) -> str:
     if isinstance(value, int | float):
         return f"the number {value}"
     if isinstance(value, str):
-        return "a text"
+        return "a string"
     return "a list" if isinstance(value, list) else "a mapping"
 
 
 def _path(loc: tuple[str | int, ...], data: Any) -> Path:
-    """The part of pydantic's location that the document has; branches of unions and missing keys are not in it."""
+    """Return the part of pydantic's location that exists in the document, without union tags and missing keys."""
     path: list[str | int] = []
     here = data
     for part in loc:
@@ -164,7 +166,7 @@ def _has(here: Any, part: str | int) -> bool:
 
 
 def _entry(path: Path) -> Path:
-    """What to leave out so that the rest can be read: a rule, a probe, a service; or a whole small part."""
+    """Return the path of the entry to drop: a rule, a probe, a service; or a whole small section."""
     return path[:2] if path and path[0] not in {"platform", "defaults", "escalation"} else path[:1]
 
 

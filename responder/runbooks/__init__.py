@@ -1,1 +1,1 @@
-"""The runbooks: what is in them, so that rules and pages point at sections that exist."""
+"""Runbooks: files and sections that rules and pages can link to."""

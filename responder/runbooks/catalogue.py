@@ -1,4 +1,4 @@
-"""Which runbooks there are, and which sections: what a link can lead to."""
+"""Runbook files and their sections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from responder.model.problem import InvalidRules, Position, Problem
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-#: The anchors of each runbook, by file.
+#: Anchors of each runbook, by file name.
 Runbooks = Mapping[str, frozenset[str]]
 
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
@@ -23,7 +23,7 @@ _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading: its level from 1, its text, the anchor that links to it, its line from 1."""
+    """Heading: level (from 1), text, anchor and line (from 1)."""
 
     level: int
     title: str
@@ -32,10 +32,10 @@ class Section:
 
 
 def read(folder: Path | str, within: Path | None = None) -> Runbooks:
-    """The anchors of each ``*.md`` file of a folder, by the file's name. Empty where the folder is not there.
+    """Return the anchors of each ``*.md`` file of a folder, by file name; empty if the folder does not exist.
 
-    Bytes that are not UTF-8 are replaced: a spoiled runbook is still one people can open. ``within`` is the folder that
-    links among them must not lead out of. Raises InvalidRules where a file cannot be read.
+    Invalid UTF-8 is replaced, since the runbook can still be opened. ``within`` is the folder that symbolic links must
+    not leave. Raises InvalidRules if a file cannot be read.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -49,21 +49,21 @@ def _text_of(path: Path, within: Path | None) -> str:
         return read_file(path, within).decode("utf-8", "replace")
     except OSError as error:
         problem = Problem(
-            Position(str(path), 1, 1), "unreadable", str(error.strerror), "put a file there, or remove it"
+            Position(str(path), 1, 1), "unreadable", str(error.strerror), "replace it with a file, or remove it"
         )
         raise InvalidRules((problem,)) from error
 
 
 def anchors(markdown: str) -> frozenset[str]:
-    """The anchors of all headings."""
+    """Return the anchors of all headings."""
     return frozenset(section.anchor for section in sections(markdown))
 
 
 def sections(markdown: str) -> tuple[Section, ...]:
-    """All headings in order, with the anchors GitHub gives them.
+    """Return all headings in order, with GitHub's anchors.
 
-    The rule: lower case, punctuation other than ``-`` and ``_`` dropped, spaces to dashes, and ``-1``, ``-2`` after the
-    second and third of the same name (GitHub Docs, "Basic writing and formatting syntax", section links).
+    An anchor is in lower case, without punctuation other than ``-`` and ``_``, with dashes for spaces, and with ``-1``,
+    ``-2`` for the second and third of the same name (GitHub Docs, "Basic writing and formatting syntax").
     """
     from markdown_it import MarkdownIt
 
@@ -79,7 +79,7 @@ def sections(markdown: str) -> tuple[Section, ...]:
 
 
 def _text(inline: Token) -> str:
-    """The visible text of a heading: its words and code without the markup."""
+    """Return the text of a heading without markup."""
     seen = (child.content for child in inline.children or () if child.type in {"text", "code_inline"})
     return "".join(seen).strip()
 

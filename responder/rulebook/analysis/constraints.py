@@ -1,4 +1,4 @@
-"""What a rule asks of each label, as a set of strings, and whether one such set lies inside another."""
+"""Label constraints of rules as sets of strings, and a test for inclusion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from responder.rulebook.analysis import regular_language as lang
 from responder.rulebook.analysis.re2_parser import BeyondError
 from responder.rulebook.analysis.re2_parser import language as regex_language
 
-#: A set of at most so many strings is kept as a list of them.
+#: Maximum number of values that are listed.
 WORDS: Final = 256
 
 Predicate = Callable[[Matcher], Callable[[str], bool]]
@@ -20,10 +20,10 @@ Predicate = Callable[[Matcher], Callable[[str], bool]]
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """The matchers of one rule on one label, all of which must hold.
+    """Matchers of one rule on one label, all of which must hold.
 
-    ``values`` are the only ones that satisfy them, where these can be listed. ``language`` is None where a regex among
-    them is beyond reasoning. A label that is missing has the empty string as its value.
+    ``values`` are all values that satisfy them; None if they cannot be listed. ``language`` is None if a regex is not
+    supported. A missing label has the empty string as its value.
     """
 
     matchers: tuple[Matcher, ...]
@@ -31,19 +31,19 @@ class Constraint:
     language: lang.Language | None
 
     def accepts(self, value: str, predicate: Predicate) -> bool:
-        """Whether the value satisfies all the matchers."""
+        """Return True if the value satisfies all matchers."""
         return all(predicate(matcher)(value) for matcher in self.matchers)
 
 
-#: The constraints of one rule, by label.
+#: Constraints of one rule, by label.
 Profile = Mapping[str, Constraint]
 
-#: What a rule asks of a label that it does not name.
+#: Constraint on a label without a matcher.
 FREE: Final = Constraint((), None, lang.EVERYTHING)
 
 
 def profile(matchers: Iterable[Matcher], predicate: Predicate) -> Profile:
-    """What a rule's matchers ask of each label."""
+    """Return the constraint of a rule's matchers on each label."""
     by_label: dict[str, list[Matcher]] = {}
     for matcher in matchers:
         by_label.setdefault(matcher.name, []).append(matcher)
@@ -51,7 +51,7 @@ def profile(matchers: Iterable[Matcher], predicate: Predicate) -> Profile:
 
 
 def impossible(constraint: Constraint) -> bool:
-    """Whether it is certain that no value satisfies the constraint."""
+    """Return True if certainly no value satisfies the constraint."""
     if constraint.values is not None:
         return not constraint.values
     try:
@@ -61,7 +61,7 @@ def impossible(constraint: Constraint) -> bool:
 
 
 def within(smaller: Constraint, larger: Constraint, predicate: Predicate) -> bool:
-    """Whether it is certain that every value that satisfies the one satisfies the other."""
+    """Return True if certainly every value of ``smaller`` also satisfies ``larger``."""
     if smaller.values is not None:
         return all(larger.accepts(value, predicate) for value in smaller.values)
     if larger.values is not None or smaller.language is None:
@@ -70,12 +70,12 @@ def within(smaller: Constraint, larger: Constraint, predicate: Predicate) -> boo
 
 
 def only(value: str) -> Constraint:
-    """The constraint that just this value satisfies."""
+    """Return the constraint that only this value satisfies."""
     return Constraint((), frozenset({value}), lang.LiteralText(value))
 
 
 def read(matcher: Matcher) -> lang.Language | None:
-    """The values that satisfy a matcher; None where that is beyond reasoning."""
+    """Return the values that satisfy a matcher; None if its regex is not supported."""
     if matcher.op in {Op.EQUAL, Op.NOT_EQUAL}:
         found: lang.Language = lang.LiteralText(matcher.value)
     else:

@@ -1,4 +1,4 @@
-"""The part of RE2's syntax that we can reason about, as languages. What lies beyond it is refused, never guessed."""
+"""Parser of a subset of RE2's syntax into regular languages. Other syntax is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from responder.rulebook.analysis.regular_language import (
     union,
 )
 
-#: Characters of a pattern; longer ones are not reasoned about.
+#: Maximum length of a pattern, in characters; maximum count of a repetition; maximum nesting of groups.
 LONGEST: Final = 2_000
 REPEATS: Final = 50
 DEEPEST: Final = 20
@@ -32,14 +32,14 @@ _NO_NEWLINE: Final = CharClass(((0, 9), (11, LAST)))
 
 
 class BeyondError(Exception):
-    """The pattern uses something that is not reasoned about here."""
+    """Pattern outside the supported subset."""
 
 
 def language(pattern: str) -> Language:
-    """The strings that RE2 matches with the pattern, anchored at both ends. Raises BeyondError.
+    """Return the strings that RE2 matches with the pattern, anchored at both ends. Raises BeyondError.
 
-    ``pattern`` is one that RE2 accepts: mistakes in it are not looked for. The syntax is that of
-    github.com/google/re2/wiki/Syntax without flags, Unicode classes, word boundaries and inner anchors.
+    ``pattern`` must be valid RE2. The syntax is that of github.com/google/re2/wiki/Syntax without flags, Unicode
+    classes, word boundaries and inner anchors.
     """
     if len(pattern) > LONGEST:
         raise BeyondError
@@ -65,7 +65,7 @@ class _Reader:
 
     def _sequence(self, depth: int) -> Language:
         if depth == 0:
-            self._take("^")  # the whole is anchored already
+            self._take("^")  # redundant: the pattern is anchored
         parts: list[Language] = []
         while self.at < len(self.text) and self.text[self.at] not in "|)":
             if depth == 0 and self.text[self.at] == "$" and self.text[self.at + 1 : self.at + 2] in {"", "|"}:
@@ -113,7 +113,7 @@ class _Reader:
             part = _times(part, counts)
         else:
             return part
-        self._take("?")  # a lazy match is a match
+        self._take("?")  # laziness does not change the language
         if self.text[self.at : self.at + 1] in {"*", "+", "?"}:
             raise BeyondError
         return part

@@ -1,4 +1,4 @@
-"""Sets of strings that can be compared: regular languages with union, intersection, complement and a test for empty.
+"""Regular languages with union, intersection, complement and a test for emptiness.
 
 The method is Brzozowski's (J. A. Brzozowski, "Derivatives of Regular Expressions", Journal of the ACM 11(4), 1964).
 """
@@ -11,61 +11,61 @@ from dataclasses import dataclass
 from typing import Final
 
 LAST: Final = 0x10FFFF
-#: So many states are looked at before a question counts as too hard.
+#: Maximum number of states explored before TooHardError.
 STATES: Final = 400
-#: So many parts of a state are taken apart before it counts as too hard.
+#: Maximum size of a state, in nodes, before TooHardError.
 SIZE: Final = 4_000
 
 
 class TooHardError(Exception):
-    """The question has an answer, but not one worth the time."""
+    """Limit of states or size reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class CharClass:
-    """One character out of these ranges, which are sorted and apart. No ranges: no string at all."""
+    """One character of these sorted, disjoint ranges; the empty language without ranges."""
 
     ranges: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class LiteralText:
-    """One string."""
+    """Single string."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Concat:
-    """One after the other."""
+    """Concatenation."""
 
     parts: tuple[Language, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Union:
-    """Any of these."""
+    """Union."""
 
     parts: frozenset[Language]
 
 
 @dataclass(frozen=True, slots=True)
 class Intersection:
-    """All of these at once."""
+    """Intersection."""
 
     parts: frozenset[Language]
 
 
 @dataclass(frozen=True, slots=True)
 class Star:
-    """Any number of these in a row."""
+    """Zero or more repetitions."""
 
     part: Language
 
 
 @dataclass(frozen=True, slots=True)
 class Complement:
-    """Every string that is none of these."""
+    """Complement."""
 
     part: Language
 
@@ -78,7 +78,7 @@ EVERYTHING: Final = Complement(NOTHING)
 
 
 def cat(parts: Iterable[Language]) -> Language:
-    """The languages one after the other, in a normal form."""
+    """Return the normalized concatenation."""
     flat: list[Language] = []
     for part in parts:
         if part == NOTHING:
@@ -92,7 +92,7 @@ def cat(parts: Iterable[Language]) -> Language:
 
 
 def union(parts: Iterable[Language]) -> Language:
-    """Any of the languages, in a normal form."""
+    """Return the normalized union."""
     found: set[Language] = set()
     for part in parts:
         found |= part.parts if isinstance(part, Union) else {part}
@@ -103,7 +103,7 @@ def union(parts: Iterable[Language]) -> Language:
 
 
 def both(parts: Iterable[Language]) -> Language:
-    """What is in all the languages, in a normal form."""
+    """Return the normalized intersection."""
     found: set[Language] = set()
     for part in parts:
         found |= part.parts if isinstance(part, Intersection) else {part}
@@ -114,17 +114,17 @@ def both(parts: Iterable[Language]) -> Language:
 
 
 def other(part: Language) -> Language:
-    """What is not in the language."""
+    """Return the complement."""
     return part.part if isinstance(part, Complement) else Complement(part)
 
 
 def repeat(part: Language) -> Language:
-    """Any number of the language in a row."""
+    """Return zero or more repetitions."""
     return part if isinstance(part, Star) else EMPTY if part in {NOTHING, EMPTY} else Star(part)
 
 
 def words(language: Language, most: int) -> frozenset[str] | None:
-    """Every string of the language, where it is plain to see that there are at most ``most`` of them."""
+    """Return all strings of the language; None if they are not known to be at most ``most``."""
     match language:
         case LiteralText(text):
             return frozenset({text})
@@ -150,7 +150,7 @@ def words(language: Language, most: int) -> frozenset[str] | None:
 
 
 def sample(language: Language) -> str | None:
-    """A short string of the language; None where it has none. Raises TooHardError."""
+    """Return a short string of the language; None if it is empty. Raises TooHardError."""
     if (easy := _short(language)) is not None:
         return easy
     seen = {language}
@@ -170,7 +170,7 @@ def sample(language: Language) -> str | None:
 
 
 def _short(language: Language) -> str | None:
-    """A string of a language that is made without complements and intersections; None for any other."""
+    """Return a string of a language without complements and intersections; None for others."""
     match language:
         case LiteralText(text):
             return text
@@ -188,19 +188,19 @@ def _short(language: Language) -> str | None:
 
 
 def inside(smaller: Language, larger: Language) -> bool:
-    """Whether every string of the one is in the other. Raises TooHardError."""
+    """Return True if ``larger`` contains every string of ``smaller``. Raises TooHardError."""
     return sample(both((smaller, other(larger)))) is None
 
 
 def holds(language: Language, text: str) -> bool:
-    """Whether the language has the text in it."""
+    """Return True if the language contains the text."""
     for sign in text:
         language = derive(language, ord(sign))
     return _nullable(language)
 
 
 def derive(language: Language, sign: int) -> Language:
-    """What may follow the character in the strings that begin with it."""
+    """Return the Brzozowski derivative by a character."""
     match language:
         case LiteralText(text):
             return LiteralText(text[1:]) if text and ord(text[0]) == sign else NOTHING
@@ -244,13 +244,13 @@ def _nullable(language: Language) -> bool:
 
 
 def _signs(language: Language) -> list[int]:
-    """One character of each kind that the language tells apart at its start, ordinary ones first."""
+    """Return one first character of each class with equal derivatives, alphanumeric ones first."""
     starts = {0} | set(_edges(language))
     return sorted((code for code in starts if code <= LAST), key=lambda code: (not chr(code).isalnum(), code))
 
 
 def _edges(language: Language) -> Iterator[int]:
-    """Where, in the order of characters, the language begins to treat its first one differently."""
+    """Yield the code points at which the derivative may change."""
     match language:
         case LiteralText(text):
             if text:

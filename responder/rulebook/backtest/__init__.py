@@ -1,1 +1,1 @@
-"""What other rules would have made of the same history: compared a notification at a time, and counted."""
+"""Comparison of two rule sets over recorded notifications."""

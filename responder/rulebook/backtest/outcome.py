@@ -1,4 +1,4 @@
-"""What became of one notification under one set of rules, and how that differs from another's. Pure."""
+"""Outcome of a notification under one rule set, and its differences from another outcome."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from responder.model.rule import Action
 
 
 class DifferenceKind(StrEnum):
-    """The ways in which two outcomes differ, the gravest first."""
+    """Differences between two outcomes, most severe first."""
 
     NEW_PAGE = "new page"
     LOST_PAGE = "lost page"
@@ -28,11 +28,11 @@ class DifferenceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleOutcome:
-    """What people would have noticed of a notification.
+    """Visible outcome of a notification.
 
-    ``severity`` is empty and ``priority`` 0 where nobody is told, whatever happens (a heartbeat).
-    ``notified`` are the channels that hear of an incident for the first time, or again after its end. ``pages`` says
-    whether somebody is woken. ``begins`` marks a new incident and one that returns.
+    ``severity`` is empty and ``priority`` 0 for a rule that sends nothing (a heartbeat). ``notified`` are the channels
+    that get a first message, or one that the incident re-fires. ``pages`` is True if one of them pages. ``begins`` is
+    True for a new or re-firing incident.
     """
 
     rule: str
@@ -46,11 +46,11 @@ class RuleOutcome:
 
     @property
     def lasting(self) -> tuple[str, str, str]:
-        """What holds for the incident from now on."""
+        """Part of the outcome that persists in the incident."""
         return self.rule, self.severity, self.runbook
 
 
-#: What becomes of a notification on which triage fails.
+#: Outcome of a notification whose triage failed.
 NOTHING = RuleOutcome(rule="", severity="", priority=0, runbook="", notified=(), pages=False, begins=False, reason="")
 
 
@@ -58,16 +58,15 @@ _BEGINNINGS = frozenset({MessageKind.START, MessageKind.AGAIN})
 
 
 def outcome(effects: Effects, pagers: Collection[str]) -> RuleOutcome:
-    """The outcome of a delivery; ``pagers`` names the channels that page.
+    """Return the outcome of a notification; ``pagers`` names the channels that page.
 
-    Somebody is woken when the pager hears of an incident for the first time, or that it fires again after its end. What
-    it is told about one that is open wakes nobody.
+    Only the first message to a channel that pages, and one that the incident re-fires, count as a page; updates do not.
     """
     decision = effects.decision
     if decision is None:
         return NOTHING
-    channels = dict.fromkeys(rule_files.channel for rule_files in effects.messages if rule_files.kind in _BEGINNINGS)
-    returns = any(rule_files.kind is MessageKind.AGAIN for rule_files in effects.messages)
+    channels = dict.fromkeys(message.channel for message in effects.messages if message.kind in _BEGINNINGS)
+    returns = any(message.kind is MessageKind.AGAIN for message in effects.messages)
     is_notified = decision.rule.action is Action.NOTIFY
     return RuleOutcome(
         rule=decision.rule.id,
@@ -82,7 +81,7 @@ def outcome(effects: Effects, pagers: Collection[str]) -> RuleOutcome:
 
 
 def message_differences(before: RuleOutcome, after: RuleOutcome) -> tuple[DifferenceKind, ...]:
-    """How people would have been told differently now."""
+    """Return the differences in pages and channels."""
     found = []
     if before.pages != after.pages:
         found.append(DifferenceKind.NEW_PAGE if after.pages else DifferenceKind.LOST_PAGE)
@@ -92,7 +91,7 @@ def message_differences(before: RuleOutcome, after: RuleOutcome) -> tuple[Differ
 
 
 def lasting_differences(before: RuleOutcome, after: RuleOutcome) -> tuple[DifferenceKind, ...]:
-    """How the incident would have been judged differently."""
+    """Return the differences in severity, runbook and rule."""
     found = []
     if before.priority and after.priority and before.priority != after.priority:
         found.append(DifferenceKind.WORSE if after.priority < before.priority else DifferenceKind.MILDER)

@@ -1,4 +1,4 @@
-"""The differences of a whole history, counted: in total, per rule and per day, with the first cases of each."""
+"""Counts of the differences over the recorded notifications: in total, per rule and per day, with examples."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from datetime import date, datetime
 
 from responder.rulebook.backtest.outcome import DifferenceKind, RuleOutcome
 
-#: What is lost is counted for the rule that gave it, everything else for the one that gives it now.
+#: Losses are counted for the old rule, other differences for the new one.
 _OF_THE_OLD = frozenset({DifferenceKind.LOST_PAGE, DifferenceKind.RUNBOOK_LOST})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionChange:
-    """One notification that would have ended differently. ``what`` names its alert and what it is about.
-
-    ``number`` says which came first.
-    """
+    """Notification with different outcomes. ``what`` is its alert and subject; ``number`` gives the order."""
 
     number: int
     at: datetime
@@ -29,7 +26,7 @@ class DecisionChange:
 
 @dataclass(slots=True)
 class SampledChanges:
-    """Notifications that differ in the same ways, under one rule: how many there are, and the first of them."""
+    """Number of notifications with the same differences under one rule, and the first ones."""
 
     total: int = 0
     kept: list[DecisionChange] = field(default_factory=list)
@@ -37,7 +34,7 @@ class SampledChanges:
 
 @dataclass(slots=True)
 class Day:
-    """The pages of one day, UTC, and what changes about it."""
+    """Pages of one day (UTC) before and after, and its differences."""
 
     before: int = 0
     after: int = 0
@@ -46,9 +43,9 @@ class Day:
 
 @dataclass(slots=True)
 class Totals:
-    """The counts. Of each pile the first ``most`` cases are kept: memory does not grow with history.
+    """Totals, with the first ``most`` examples of each kind, which bounds the memory.
 
-    ``cut_off`` counts the notifications that named only some of their alerts, ``missing`` the alerts they left out.
+    ``cut_off`` counts notifications with truncated alerts, ``missing`` the alerts that were left out.
     """
 
     most: int = 20
@@ -67,13 +64,13 @@ class Totals:
     piles: dict[tuple[tuple[DifferenceKind, ...], str], SampledChanges] = field(default_factory=dict)
 
     def could_not_read(self, problem: str) -> None:
-        """Count something that is no notification; the first few are kept to be shown."""
+        """Count an unreadable payload; the first ones are kept."""
         self.unread += 1
         if len(self.problems) < self.most:
             self.problems.append(problem)
 
     def was_cut_off(self, missing: int) -> None:
-        """Count a notification that names only some of its alerts: what both rules say of the others is not known."""
+        """Count a notification with truncated alerts, whose outcome is unknown."""
         self.cut_off += missing > 0
         self.missing += missing
 
@@ -98,7 +95,7 @@ class Totals:
                 pile.kept.append(case)
 
     def include(self, other: Totals) -> None:
-        """Add what was counted of other groups of the same history."""
+        """Add the totals of other groups."""
         self.notifications += other.notifications
         self.unread += other.unread
         self.cut_off += other.cut_off

@@ -1,4 +1,4 @@
-"""The checks across files, each under the code of its problems. Adding one: a file here, a line below, a test case."""
+"""Registry of the checks across files, by problem code. A new check is a file here, a line below and a test case."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from responder.rulebook.checks import (
 )
 from responder.rulebook.rule_files import Check
 
-#: Without these there is no rule book: ``serve`` does not start on what they find.
+#: Errors: ``serve`` refuses rule files with one of these problems.
 REQUIRED: dict[str, Check] = {
     "missing-platform": missing_platform.check,
     "duplicate-id": duplicate_id.check,
@@ -66,7 +66,7 @@ REQUIRED: dict[str, Check] = {
     "unknown-section": unknown_section.check,
 }
 
-#: What is legal and most likely wrong: for ``rules check`` only, and a comment can silence it.
+#: Warnings about valid but probably wrong rules: only in ``rules check``, and a comment can suppress them.
 ADVICE: dict[str, Check] = {
     "impossible-match": impossible_match.check,
     "shadowed-rule": shadowed_rule.check,

@@ -1,6 +1,6 @@
-"""Nothing after the rule that matches everything is ever tried.
+"""The rule follows a rule without matchers, which matches everything, so it is never evaluated.
 
-Files are read in the order of their names, and rules from the top. The rule without matchers belongs at the very end.
+Rules are evaluated in order, files in the order of their names. The rule without matchers must be the last.
 
 Bad:
 
@@ -24,13 +24,13 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """Rules below the first one without matchers that is not in shadow."""
+    """Yield the rules after the first live rule without matchers."""
     rules = enumerate(rule_files.rules)
     first = next((number for number, entry in rules if not entry.value.match and entry.value.enabled), None)
     if first is None:
         return
     catch_all = rule_files.rules[first]
     for entry in rule_files.rules[first + 1 :]:
-        said = f"'{entry.name}' is never tried: '{catch_all.name}' above it matches everything"
+        said = f"'{entry.name}' is never evaluated: '{catch_all.name}' above it matches everything"
         hint = f"move it above {catch_all.at('match')}; files are read in the order of their names"
         yield Problem(entry.at("id"), "after-catch-all", said, hint)

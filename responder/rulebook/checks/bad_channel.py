@@ -1,7 +1,7 @@
-"""A channel of a rule file has a name of its own, a known kind, and the keys of its kind.
+"""The name, kind or a key of a channel is not valid.
 
-A secret does not stand in a rule file: `{secret: NAME}` names it, and its value is in the file NAME of
-RESPONDER_SECRETS_DIR or in the variable RESPONDER_SECRET_NAME.
+Secrets are not allowed in rule files: `{secret: NAME}` refers to the file NAME in RESPONDER_SECRETS_DIR or to the
+variable RESPONDER_SECRET_NAME.
 
 Bad:
 
@@ -24,15 +24,15 @@ from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """Names of channels that the settings have, unknown kinds and keys, and wrong values."""
+    """Yield names that channels of the settings have, unknown kinds and keys, and invalid values."""
     suggest = Suggestions()
     for entry in rule_files.channels:
         if entry.name in around.built_in_channels:
             said = f"'{entry.name}' is a channel of the settings"
-            yield Problem(entry.key(), "bad-channel", said, "give this one another name")
+            yield Problem(entry.key(), "bad-channel", said, "use another name")
         kind = around.channel_kinds.get(entry.value.kind)
         if kind is None:
-            said = f"there is no kind of channel '{entry.value.kind}'"
+            said = f"unknown channel kind '{entry.value.kind}'"
             yield Problem(entry.at("kind"), "bad-channel", said, suggest(entry.value.kind, around.channel_kinds))
             continue
         given = dict(entry.value.model_extra or {})

@@ -1,7 +1,7 @@
-"""Matchers are written as Alertmanager's are, and their regexes are RE2.
+"""The matcher is not in Alertmanager's syntax, or its regex is not valid RE2.
 
-The syntax is that of Alertmanager's configuration: a label, one of = != =~ !~ and a value. A regex must match the
-whole value, and a label that is missing has the empty string as its value.
+A matcher is a label name, one of = != =~ !~ and a value, as in Alertmanager's configuration. A regex must match the
+whole value. A missing label has the empty string as its value.
 
 Bad:
 
@@ -26,7 +26,7 @@ from responder.rulebook.yaml.builder import Path
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """A matcher that cannot be read, or an empty one: it would match everything. Keeps what it read in the draft."""
+    """Yield invalid and empty matchers. Stores the valid ones in ``rule_files``."""
     for number, entry in enumerate(rule_files.rules):
         texts: list[tuple[str, Path]] = [(text, ("match", at)) for at, text in enumerate(entry.value.match)]
         rule_files.matchers[number] = yield from _read(entry, texts, around)
@@ -41,31 +41,31 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
 def _read(
     entry: Entry[RuleShape], texts: Iterable[tuple[str, Path]], around: RuleReferences
 ) -> Generator[Problem, None, tuple[Matcher, ...]]:
-    """The matchers of some texts, each with its path in the rule."""
+    """Yield the problems of matcher texts with their paths in the rule; return the valid matchers."""
     found: list[Matcher] = []
     for text, path in texts:
         try:
             read = around.parse(text)
         except MatcherError as error:
-            hint = 'a matcher is a label, one of = != =~ !~ and a value: alertname="ServiceDown"'
+            hint = 'write a label, one of = != =~ !~ and a value: alertname="ServiceDown"'
             yield Problem(_position(entry, path, text, error.offset), "bad-matcher", error.message, hint)
             continue
         if not read:
-            said = "this holds no matcher, and would match every alert"
-            yield Problem(_position(entry, path, text, 0), "bad-matcher", said, "write match: [] if that is meant")
+            said = "no matcher: this would match every alert"
+            yield Problem(_position(entry, path, text, 0), "bad-matcher", said, "write match: [] if this is intended")
         found.extend(read)
     return tuple(found)
 
 
 def _inside(entry: Entry[RuleShape], adjust: int, at: int, line: int) -> Path:
-    """The path of a condition's matcher, whether conditions stand in a list or one stands alone."""
+    """Return the path of a condition's matcher; ``when`` may be a list or a single condition."""
     path: Path = ("adjust", adjust, "when", at, "match", line)
     alone: Path = ("adjust", adjust, "when", "match", line)
     return alone if entry.document.has((*entry.path, *alone[:-1])) else path
 
 
 def _position(entry: Entry[RuleShape], path: Path, text: str, offset: int) -> Position:
-    """The character itself where the text stands in the file as it is; the start of the value otherwise."""
+    """Return the position of a character; the start of the value if the file has the text in another form."""
     position = entry.at(*path)
     line = entry.document.line(position.line)[position.column - 1 :]
     for quote in ("", "'"):

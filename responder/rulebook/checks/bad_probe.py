@@ -1,6 +1,6 @@
-"""What stands in a probe fits its kind.
+"""A value of the probe is not valid for its kind.
 
-Beyond the types of its keys, each kind of probe knows which values make no sense.
+Each kind of probe checks its values beyond their types.
 
 Bad:
 
@@ -33,7 +33,7 @@ from responder.rulebook.validate import explain
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """Keys the kind does not have, values of the wrong type, and what the kind itself objects to. Keeps the specs."""
+    """Yield unknown and missing keys, invalid types and values of each probe. Stores the valid specs."""
     suggest = Suggestions()
     for entry in rule_files.probes:
         kind = around.probe_kinds.get(entry.value.kind)
@@ -57,14 +57,14 @@ def _keys(entry: Entry[ProbeShape], spec: type, suggest: Suggestions) -> Iterato
             yield Problem(entry.key(key), "unknown-key", said, suggest(key, {"kind", "timeout", *known}))
     for each in fields(spec):
         if each.name not in given and each.default is MISSING and each.default_factory is MISSING:
-            said = f"the kind {entry.value.kind} needs the key '{each.name}'"
-            yield Problem(entry.key(), "missing-key", said, f"write {each.name}: ...")
+            said = f"missing key '{each.name}' for the kind {entry.value.kind}"
+            yield Problem(entry.key(), "missing-key", said, f"add {each.name}: ...")
 
 
 def _spec(entry: Entry[ProbeShape], spec: type, suggest: Suggestions) -> tuple[object, list[Problem]]:
     given = entry.value.model_extra or {}
     try:
-        # As JSON, because strict validation takes a list for a tuple there, and still no text for a number.
+        # As JSON: strict validation then accepts a list for a tuple, but still no string for a number.
         return _adapter(spec).validate_json(json.dumps(given), strict=True), []
     except ValidationError as error:
         details = error.errors(include_url=False)

@@ -1,7 +1,7 @@
-"""The escalation of a team calls roles that it or the emergency contacts have; its on-call group has a Slack channel.
+"""The escalation of a team names an unknown role, or its on-call group has no Slack channel.
 
-A group is mentioned by the channels of the team that have the key `oncall_group` and are declared in a rule file; of
-two teams that share such a channel, both have the same group.
+The group is mentioned by those channels of the team that a rule file declares and that support `oncall_group`. Teams
+that share such a channel must have the same group.
 
 Bad:
 
@@ -26,7 +26,7 @@ from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """Roles without a contact, and groups that no channel mentions or that two teams set differently."""
+    """Yield roles without a contact, and groups that no channel mentions or that two teams set differently."""
     suggest = Suggestions()
     contacts = rule_files.names("contacts")
     channels = {entry.name: entry.value for entry in rule_files.channels}
@@ -51,8 +51,8 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
                     yield Problem(entry.at("oncall_group"), "bad-team", said)
             if groups.setdefault(name, group) != group:
                 said = f"another team of {name} has the group {groups[name]}"
-                yield Problem(entry.at("oncall_group"), "bad-team", said, "give each team a channel of its own")
+                yield Problem(entry.at("oncall_group"), "bad-team", said, "use a separate channel for each team")
         if not able:
-            said = f"no Slack channel of team '{entry.name}' is declared in a rule file: nothing mentions the group"
+            said = f"no channel mentions the group: no Slack channel of team '{entry.name}' is declared in a rule file"
             hint = "add a channel of kind slack, or set RESPONDER_SLACK_ONCALL_GROUP for the channel slack"
             yield Problem(entry.at("oncall_group"), "bad-team", said, hint)

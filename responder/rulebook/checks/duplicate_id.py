@@ -1,7 +1,7 @@
-"""A rule's id, and each name of a severity, service, channel, team, probe and so on, is given once in all files.
+"""The id of a rule, or the name of a severity, service, channel, team, probe or the like, is defined twice.
 
-Reports, metrics and the history of incidents name rules by their id. A pack and a probe do not share a name either:
-they stand in the same places.
+Ids and names are unique across all files: reports, metrics and the history of incidents refer to rules by id. A pack
+and a probe must not share a name either, since rules list both in the same keys.
 
 Bad:
 
@@ -26,7 +26,7 @@ from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """A name that an earlier file, or an earlier element of a list, has taken."""
+    """Yield each name that is already defined above, or in an earlier file."""
     for entry in rule_files.platforms[1:]:
         yield _problem(entry.key(), "platform", rule_files.platforms[0].key())
     yield from _taken(rule_files.rules, lambda entry: entry.at("id"))
@@ -44,4 +44,4 @@ def _taken(entries: Iterable[Entry[Any]], position: Callable[[Entry[Any]], Posit
 
 
 def _problem(position: Position, name: str, earlier: Position) -> Problem:
-    return Problem(position, "duplicate-id", f"'{name}' is given twice", f"the first is at {earlier}: rename one")
+    return Problem(position, "duplicate-id", f"'{name}' is defined twice", f"first defined at {earlier}: rename one")

@@ -1,4 +1,4 @@
-"""A change of the severity that never changes anything: nothing is raised to P1 where all is P1 already.
+"""An entry of `adjust` never changes the severity: for example raise: P1 in a rule whose severity is P1.
 
 Bad:
 
@@ -31,7 +31,7 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """Changes that leave each severity as it is that they can meet."""
+    """Yield the entries of ``adjust`` that change none of the severities they can apply to."""
     order = [entry.name for entry in rule_files.severities]
     for entry in rule_files.rules:
         if not entry.value.adjust:
@@ -45,7 +45,7 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
                 after |= {moved(adjust, name, order) for name in met}
                 if all(moved(adjust, name, order) == name for name in met):
                     word, key = ("raises", "raise") if adjust.raise_ is not None else ("lowers", "lower")
-                    said = f"this never {word} anything: '{entry.name}' is {', '.join(sorted(met))} already"
+                    said = f"this never {word} the severity: '{entry.name}' is already {', '.join(sorted(met))}"
                     position = entry.key("adjust", number, key)
-                    yield Problem(position, "idle-adjust", said, "remove it, or name another severity", Level.WARNING)
+                    yield Problem(position, "idle-adjust", said, "remove it, or use another severity", Level.WARNING)
             met = after

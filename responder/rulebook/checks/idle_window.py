@@ -1,6 +1,6 @@
-"""A rule names a window for a severity that wakes nobody, or that the rule never gives: it decides nothing.
+"""A rule sets a paging window for a severity that does not page, or that the rule never gives: it has no effect.
 
-Only windows that the rule names itself for a severity are looked at.
+Only windows that the rule itself sets for a severity are checked.
 
 Bad:
 
@@ -27,12 +27,12 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """Windows of severities that do not page, or that the rule does not give."""
+    """Yield windows of severities that do not page, or that their rule never gives."""
     paging = {entry.name for entry in rule_files.severities if entry.value.pages}
     for entry in rule_files.rules:
         wanted = entry.value.pages_in
         for severity in wanted if isinstance(wanted, dict) else ():
             if severity not in paging & severities_of(entry.value, rule_files):
-                why = "does not page" if severity not in paging else f"is none that '{entry.name}' gives"
-                said = f"the window of {severity} decides nothing: {severity} {why}"
+                why = "does not page" if severity not in paging else f"is never given by '{entry.name}'"
+                said = f"the window of {severity} has no effect: {severity} {why}"
                 yield Problem(entry.key("pages_in", severity), "idle-window", said, "remove it", Level.WARNING)

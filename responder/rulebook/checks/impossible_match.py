@@ -1,6 +1,4 @@
-"""A rule has matchers that no alert can satisfy together.
-
-Two matchers on one label can rule each other out. The rule looks as if it did something, and never does.
+"""The matchers of a rule contradict each other: no alert can satisfy all of them.
 
 Bad:
 
@@ -31,11 +29,11 @@ from responder.rulebook.shadowing import analyzed
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """Rules with a label for which no value satisfies all their matchers."""
+    """Yield rules with a label of which no value satisfies all matchers."""
     for number, name in analyzed(rule_files, around).never:
         entry = rule_files.rules[number]
         said = f"'{entry.name}' never matches: no value of {name} satisfies " + " and ".join(
             str(matcher) for matcher in rule_files.matchers[number] if matcher.name == name
         )
-        hint = "all matchers of a rule must hold; write alternatives as one regex: a|b"
+        hint = "a rule matches if all its matchers hold; write alternatives as one regex: a|b"
         yield Problem(entry.at("match"), "impossible-match", said, hint)

@@ -1,6 +1,6 @@
-"""`platform` says what the installation is called: exactly one file holds it.
+"""`platform` or `severities` is missing.
 
-It holds the environment and the namespace of alerts that name none. Severities must be there as well.
+Exactly one file has `platform`: the environment, and the namespace of alerts without one.
 
 Bad:
 
@@ -20,12 +20,12 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """`platform` in no file, and no severities at all: a page could not be written."""
+    """Yield a missing ``platform`` and missing ``severities``."""
     start = Position(rule_files.documents[0].name, 1, 1)
     spoiled = rule_files.spoiled.get("parts", set())
     if not rule_files.platforms and "platform" not in spoiled:
-        hint = "write platform: {environment: prod, namespace: ...} in one of the files"
-        yield Problem(start, "missing-platform", "no file says what the platform is called", hint)
+        hint = "add platform: {environment: prod, namespace: ...} to one file"
+        yield Problem(start, "missing-platform", "no file has `platform`", hint)
     if not rule_files.names("severities") and "severities" not in spoiled:
-        hint = "write severities: {P1: {...}, ...}, worst first"
-        yield Problem(start, "missing-platform", "no file defines a severity", hint)
+        hint = "add severities: {P1: {...}, ...}, worst first"
+        yield Problem(start, "missing-platform", "no file has `severities`", hint)

@@ -1,6 +1,6 @@
-"""The last rule matches everything, so that no alert is ever dropped.
+"""The last rule does not match everything, so an alert could be dropped.
 
-An alert that no rule knows is the one that nobody expected. A rule in shadow takes no alert, so it cannot be that rule.
+The last rule must have no matchers and must not be in shadow, so that an alert without a rule of its own is sent.
 
 Bad:
 
@@ -26,7 +26,7 @@ _TAKEN_BACK = "remove enabled: shadow from it, or end the last file with another
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """No rule at all, or a last one that has matchers or is in shadow."""
+    """Yield a missing last rule without matchers."""
     last = rule_files.rules[-1] if rule_files.rules else None
     everything = [entry for entry in rule_files.rules if not entry.value.match]
     if any(entry.value.enabled for entry in everything) or "rules" in rule_files.spoiled.get("parts", set()):
@@ -34,8 +34,8 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     if rule_files.spoiled.get("rules") and last is None:
         return
     if everything:
-        said = f"'{everything[-1].name}' is in shadow: an alert that no other rule matches would be lost"
+        said = f"'{everything[-1].name}' is in shadow: alerts that no other rule matches would be dropped"
         yield Problem(everything[-1].at("enabled"), "no-catch-all", said, _TAKEN_BACK)
         return
     position = last.at("match") if last else Position(rule_files.documents[-1].name, 1, 1)
-    yield Problem(position, "no-catch-all", "an alert that no rule matches would be lost", _HINT)
+    yield Problem(position, "no-catch-all", "alerts that no rule matches would be dropped", _HINT)

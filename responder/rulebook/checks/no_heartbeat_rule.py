@@ -1,7 +1,7 @@
-"""A heartbeat is expected, and no rule says which alerts are one.
+"""`heartbeats` are configured, but no rule has `action: heartbeat`.
 
-The Watchdog needs a rule with `action: heartbeat` that is not in shadow; without it every expected cluster would be
-reported as silent.
+The Watchdog needs a rule with `action: heartbeat` that is not in shadow; without it every cluster in `heartbeats`
+would be reported as missing.
 
 Bad:
 
@@ -26,12 +26,12 @@ from responder.rulebook.schema import RuleShape
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """Heartbeats, and no rule that records any."""
+    """Yield heartbeats without a live rule that records them."""
     if rule_files.spoiled.get("rules") or "rules" in rule_files.spoiled.get("parts", set()):
         return
     if rule_files.heartbeats and not any(map(_records, rule_files.rules)):
-        said = "heartbeats are expected, and no rule records any"
-        hint = 'write a rule for alertname="Watchdog" with action: heartbeat'
+        said = "heartbeats are configured, but no rule records them"
+        hint = 'add a rule for alertname="Watchdog" with action: heartbeat'
         yield Problem(rule_files.heartbeats[0].at("cluster"), "no-heartbeat-rule", said, hint)
 
 

@@ -1,7 +1,7 @@
-"""A probe may take longer than the page of its rule waits for it.
+"""The timeout of a probe exceeds the page budget of its rule.
 
-Probes run at once, so the slowest one counts. The page leaves when the budget of its severity is used up, with or
-without the answer, which then only follows in the thread.
+Probes run in parallel, so the slowest one counts. The page is sent at the end of its severity's `page_budget`; a later
+finding follows as an update.
 
 Bad:
 
@@ -38,7 +38,7 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """Rules with a probe whose timeout is above the shortest page budget of their severities."""
+    """Yield probes with a timeout above the shortest page budget of their rule's severities."""
     budgets = {entry.name: entry.value.page_budget for entry in rule_files.severities}
     least = min(budgets.values(), default=0.0)
     timeouts = {entry.name: entry.value.timeout for entry in rule_files.probes if entry.value.timeout > least}
@@ -52,7 +52,7 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
         for name, position in probes_of(entry, rule_files):
             if timeouts.get(name, 0.0) > known[severity]:
                 said = (
-                    f"'{name}' may take {timeouts[name]:g} s, and a page of '{entry.name}' waits {known[severity]:g} s"
+                    f"'{name}' may take {timeouts[name]:g} s, but a page of '{entry.name}' waits {known[severity]:g} s"
                 )
-                hint = f"give the probe a timeout of at most the page_budget of {severity}"
+                hint = f"set the probe's timeout to at most the page_budget of {severity}"
                 yield Problem(position, "over-budget", said, hint, Level.WARNING)

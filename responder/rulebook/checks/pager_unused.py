@@ -1,6 +1,6 @@
-"""A rule names a pager itself, and none of its severities pages: nothing is ever sent there.
+"""A rule lists a paging channel, but none of its severities pages: nothing is ever sent there.
 
-Only channels that the rule names are looked at; those of its file's `defaults` are meant for all rules of the file.
+Only channels of the rule itself are checked, not those of its file's `defaults`.
 
 Bad:
 
@@ -31,7 +31,7 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """Rules with a pager among their own channels that it never reaches."""
+    """Yield paging channels of rules none of whose severities pages."""
     paging = {entry.name for entry in rule_files.severities if entry.value.pages}
     pagers = rule_files.pager_names(around)
     for entry in rule_files.paging_rules:

@@ -1,4 +1,4 @@
-"""A rule can give a severity that wakes somebody, and names no channel that does.
+"""A rule can give a severity that pages, but has no channel that pages.
 
 Bad:
 
@@ -29,7 +29,7 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """Rules with a severity that pages, and channels that only write."""
+    """Yield rules with a severity that pages and without a channel that pages."""
     paging = {entry.name for entry in rule_files.severities if entry.value.pages}
     pagers = frozenset(rule_files.pager_names(around))
     for entry in rule_files.paging_rules:
@@ -39,6 +39,6 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
             continue
         if reaches_on_call := sorted(paging & severities_of(entry.value, rule_files)):
             position = entry.at("channels") if entry.value.channels is not None else entry.at("id")
-            said = f"'{entry.name}' may be {reaches_on_call[0]}, which pages, and no channel of it pages"
-            hint = f"add {', '.join(sorted(pagers))} to channels, or give it a severity that does not page"
+            said = f"'{entry.name}' can be {reaches_on_call[0]}, which pages, but has no channel that pages"
+            hint = f"add {', '.join(sorted(pagers))} to its channels, or use a severity that does not page"
             yield Problem(position, "pages-nobody", said, hint)

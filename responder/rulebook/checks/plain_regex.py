@@ -1,4 +1,4 @@
-"""A regex matches just one string: an equality says the same, and says it plainly.
+"""A regex matches only one string: write an equality matcher instead.
 
 Bad:
 
@@ -34,12 +34,12 @@ _PLAIN = {Op.REGEX: Op.EQUAL, Op.NOT_REGEX: Op.NOT_EQUAL}
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """Matchers with a regex whose only match is one string."""
+    """Yield matchers with a regex that matches only one string."""
     for number, matchers in rule_files.matchers.items():
         for matcher in matchers:
             if matcher.op in _PLAIN and (word := _only(matcher.value)) is not None:
                 better = Matcher(matcher.name, _PLAIN[matcher.op], word)
-                said = f"the regex of {matcher} matches one string only"
+                said = f"the regex of {matcher} matches only one string"
                 entry = rule_files.rules[number]
                 position = entry.at("match", _position(entry, matcher, around))
                 yield Problem(position, "plain-regex", said, f"write {better}", Level.WARNING)

@@ -1,8 +1,8 @@
-"""A rule is never tried, because rules above it take every alert that it matches.
+"""Rules above the rule match every alert that it matches, so it never decides.
 
-The first rule that matches decides. This is found by comparing the sets of alerts that matchers describe, not their
-text; where a regex is beyond that, nothing is said. The comparison has 20 seconds and 300,000 pairs of rules: a warning
-names the first rule that it did not reach.
+The first rule that matches decides. The check compares the sets of alerts that matchers describe, not their text, and
+skips regexes that it cannot analyze. It is limited to 20 seconds and 300,000 pairs of rules: a warning names the first
+rule that was not compared.
 
 Bad:
 
@@ -44,13 +44,13 @@ from responder.rulebook.shadowing import analyzed
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """Rules of which nothing is left, and a note of those that were not compared."""
+    """Yield rules that are completely shadowed, and the first rule that was not compared."""
     analysis = analyzed(rule_files, around)
     if analysis.skipped:
         entry = rule_files.rules[analysis.skipped[0]]
         rules = number_of(len(analysis.skipped), "rule")
-        said = f"out of time: {rules} from '{entry.name}' on not compared with the rules above"
-        hint = "simplify the regexes above; counts such as {20} after .* take longest"
+        said = f"time limit reached: {rules} from '{entry.name}' on not compared with the rules above"
+        hint = "simplify the regexes above; repetitions such as {20} after .* take longest"
         yield Problem(entry.at("id"), "shadowed-rule", said, hint, Level.WARNING)
     for each in analysis.shadowings:
         if not each.whole:
@@ -58,6 +58,8 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
         entry = rule_files.rules[each.number]
         above = [rule_files.rules[number] for number in dict.fromkeys(each.by.values())]
         names = ", ".join(f"'{rule.name}'" for rule in above[:3]) + (" and others" if len(above) > 3 else "")
-        said = f"'{entry.name}' is never tried: {names} above it {'takes' if len(above) == 1 else 'take'} its alerts"
-        hint = f"move it above {above[0].at('id')}, or narrow that rule, or remove this one"
+        said = (
+            f"'{entry.name}' never decides: {names} above it {'matches' if len(above) == 1 else 'match'} all its alerts"
+        )
+        hint = f"move it above {above[0].at('id')}, narrow that rule, or remove this one"
         yield Problem(entry.at("id"), "shadowed-rule", said, hint)

@@ -1,6 +1,6 @@
-"""One of a rule's alternatives is never met, because a rule above takes it.
+"""A rule above matches one of the values that the rule lists, so the rule never decides for it.
 
-People who look for an alert's name in the rules find it here, and are misled: another rule decides.
+The list is misleading: a search for the value finds this rule, but another one decides.
 
 Bad:
 
@@ -41,13 +41,13 @@ from responder.rulebook.shadowing import analyzed
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """Rules that lose some of the values they list, but not all."""
+    """Yield the shadowed values of rules that are partly shadowed."""
     for each in analyzed(rule_files, around).shadowings:
         if each.whole:
             continue
         entry = rule_files.rules[each.number]
         for value, number in each.by.items():
             above = rule_files.rules[number]
-            said = f"{each.label}={value!r} never reaches '{entry.name}': '{above.name}' above it takes it"
+            said = f"{each.label}={value!r} never reaches '{entry.name}': '{above.name}' above it matches it"
             hint = f"remove it here, or narrow {above.at('match')}"
             yield Problem(entry.at("match"), "shadowed-value", said, hint, Level.WARNING)

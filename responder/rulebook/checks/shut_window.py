@@ -1,4 +1,4 @@
-"""A window never opens: it has no days, or no hours. Nobody would ever be woken by the rules that page in it.
+"""A window without days or hours never opens: rules that page in it never page.
 
 Bad:
 
@@ -24,10 +24,10 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """Windows without days or hours."""
+    """Yield windows without days or hours."""
     for entry in rule_files.windows:
         for key in ("days", "hours"):
             if not getattr(entry.value, key):
                 said = f"the window '{entry.name}' never opens: it has no {key}"
-                hint = f"write its {key}, or send to channels that wake nobody"
+                hint = f"add {key}, or use channels that do not page"
                 yield Problem(entry.at(key), "shut-window", said, hint)

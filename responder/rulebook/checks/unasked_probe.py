@@ -1,6 +1,6 @@
-"""A condition waits for what a probe finds, and the rule does not run that probe: it never holds.
+"""A condition depends on a probe that the rule does not run, so it never holds.
 
-The probes of a rule are its own or its file's default, those of `more_probes`, and the file's baseline.
+The probes of a rule are `probes` or its file's default, `more_probes`, and the file's `baseline`.
 
 Bad:
 
@@ -39,7 +39,7 @@ from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """Conditions on probes that their rule does not run."""
+    """Yield conditions on probes that their rule does not run."""
     suggest = Suggestions()
     for entry in rule_files.rules:
         if not entry.value.adjust:
@@ -47,5 +47,5 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
         asked = {name for name, _ in probes_of(entry, rule_files)}
         for position, name in condition_positions(entry):
             if name not in asked:
-                said = f"'{entry.name}' does not run the probe '{name}', so this never holds"
+                said = f"this never holds: '{entry.name}' does not run the probe '{name}'"
                 yield Problem(position, "unasked-probe", said, suggest(name, asked) or f"add {name} to its probes")

@@ -1,7 +1,6 @@
-"""A rule gathers by a label that nothing says its alerts have: where it is missing, nothing is gathered.
+"""`incident_key` has a label that alerts of the rule may lack; without it, groups are not combined.
 
-A rule guarantees a label by a matcher that the empty string does not satisfy, or says in `labels` that its alerts may
-carry it.
+A rule guarantees a label with a matcher that the empty string does not satisfy, or lists it in `labels`.
 
 Bad:
 
@@ -34,7 +33,7 @@ from responder.rulebook.shadowing import profiles
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """Labels of `incident_key` that neither the matchers nor `labels` promise."""
+    """Yield labels of ``incident_key`` that neither a matcher nor ``labels`` guarantees."""
     for number, entry in enumerate(rule_files.rules):
         if not entry.value.incident_key:
             continue
@@ -42,6 +41,6 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
         sure = {name for name, each in constraints.items() if not each.accepts("", around.predicate)}
         for at, label in enumerate(entry.value.incident_key):
             if label not in sure | set(entry.value.labels):
-                said = f"'{entry.name}' gathers by the label {label}, which it does not promise"
-                hint = f'write labels: [{label}] if its alerts carry it, or match {label}!=""'
+                said = f"'{entry.name}' has the label {label} in incident_key, but does not guarantee it"
+                hint = f'add labels: [{label}] if its alerts have it, or the matcher {label}!=""'
                 yield Problem(entry.at("incident_key", at), "unguaranteed-key", said, hint, Level.WARNING)

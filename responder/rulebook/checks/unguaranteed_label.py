@@ -1,7 +1,7 @@
-"""A probe asks about a label that nothing says the alerts of its rule have: where it is missing, it is skipped.
+"""A probe uses a label that alerts of its rule may lack; without it, the probe is skipped.
 
-A rule guarantees a label by a matcher that the empty string does not satisfy, or says in `labels` that its alerts may
-carry it. `namespace` is always known; `service`, `selector` and `health` come from the catalogue.
+A rule guarantees a label with a matcher that the empty string does not satisfy, or lists it in `labels`. `namespace`
+is always known; `service`, `selector` and `health` come from the service catalog.
 
 Bad:
 
@@ -45,7 +45,7 @@ _KNOWN = frozenset({"namespace", "service", "selector", "health"})
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """Rules with a probe whose labels neither their matchers nor their `labels` promise."""
+    """Yield labels of probes that neither a matcher nor ``labels`` of their rule guarantees."""
     wanted = {entry.name: _asked(entry.value) for entry in rule_files.probes}
     for number, entry in enumerate(rule_files.rules) if any(wanted.values()) else ():
         if entry.value.action != "notify" or not any(wanted.get(name) for name in probe_names(entry, rule_files)):
@@ -55,8 +55,8 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
         sure = {name for name, each in constraints.items() if not each.accepts("", around.predicate)}
         for name, position in asking:
             for label in sorted(wanted[name] - sure - set(entry.value.labels)):
-                said = f"'{name}' asks about the label {label}, which '{entry.name}' does not promise"
-                hint = f'write labels: [{label}] if its alerts carry it, or match {label}!=""'
+                said = f"'{name}' uses the label {label}, which '{entry.name}' does not guarantee"
+                hint = f'add labels: [{label}] if its alerts have it, or the matcher {label}!=""'
                 yield Problem(position, "unguaranteed-label", said, hint, Level.WARNING)
 
 

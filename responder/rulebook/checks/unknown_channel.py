@@ -1,7 +1,7 @@
-"""Rules, teams and defaults name channels that exist.
+"""A rule, team or `defaults` names an unknown channel, or a rule may have no channel.
 
-A rule without channels of its own has those of a team, of its file's `defaults` or of the `platform`; it needs one of
-them for each alert.
+A rule without `channels` uses those of its team, of its file's `defaults` or of `platform`. Every alert needs at least
+one channel.
 
 Bad:
 
@@ -26,7 +26,7 @@ from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """A channel that neither the settings nor the files have, and a rule that would notify nobody."""
+    """Yield unknown channels, and rules that may have no channel."""
     suggest = Suggestions()
     known = rule_files.channel_names(around)
     entries: list[Entry[Any]] = [*rule_files.platforms, *rule_files.defaults, *rule_files.teams]
@@ -38,12 +38,12 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
         yield from _missing(rule, "channels", known, suggest)
         if rule.value.action == "notify" and not destinations_of(rule, rule_files).certain:
             position = rule.at("channels") if rule.value.channels is not None else rule.at("id")
-            said = f"'{rule.name}' may notify nobody: it has neither channels nor a certain team, and no default either"
-            yield Problem(position, "unknown-channel", said, f"write channels: [{', '.join(sorted(known))}]")
+            said = f"'{rule.name}' may have no channel: no channels, no fixed team and no default"
+            yield Problem(position, "unknown-channel", said, f"add channels: [{', '.join(sorted(known))}]")
 
 
 def _missing(entry: Entry[Any], key: str, known: set[str], suggest: Suggestions) -> Iterator[Problem]:
     for number, name in enumerate(getattr(entry.value, key) or []):
         if name not in known:
-            said = f"there is no channel '{name}'"
+            said = f"unknown channel '{name}'"
             yield Problem(entry.at(key, number), "unknown-channel", said, suggest(name, known))

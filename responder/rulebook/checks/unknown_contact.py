@@ -1,6 +1,4 @@
-"""The escalation calls roles that the contacts have.
-
-At three in the morning a name that leads nowhere costs minutes.
+"""`escalation` names a role that no contact has.
 
 Bad:
 
@@ -25,7 +23,7 @@ from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """A step of the escalation that no contact has as its role."""
+    """Yield roles in ``escalation`` that no contact has."""
     suggest = Suggestions()
     names = rule_files.names("contacts")
     if "contacts" in rule_files.spoiled.get("parts", set()):

@@ -1,6 +1,6 @@
-"""Rules, packs and defaults name probes that exist.
+"""A rule, pack or `defaults` names an unknown probe or pack.
 
-Probes are defined once under `probes`, in any file, and packs of them under `packs`. A pack holds probes only.
+Any file may define probes in `probes` and packs in `packs`. A pack may contain only probes.
 
 Bad:
 
@@ -25,7 +25,7 @@ from responder.rulebook.yaml.builder import Path
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """A probe's or pack's name that no file defines."""
+    """Yield names of probes and packs that no file defines."""
     suggest = Suggestions()
     names = rule_files.names("probes")
     known = names | rule_files.names("packs")
@@ -50,5 +50,5 @@ def _missing(
 ) -> Iterator[Problem]:
     for number, name in enumerate(wanted):
         if name not in known:
-            said = f"there is no probe '{name}'" if not path else f"there is no probe or pack '{name}'"
+            said = f"unknown probe '{name}'" if not path else f"unknown probe or pack '{name}'"
             yield Problem(entry.at(*path, number), "unknown-probe", said, suggest(name, known))

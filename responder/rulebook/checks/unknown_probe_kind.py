@@ -1,4 +1,4 @@
-"""The kind of a probe exists.
+"""The kind of a probe is unknown.
 
 The JSON Schema of rule files (`responder rules schema`) lists the kinds and the keys of each.
 
@@ -25,9 +25,9 @@ from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """A `kind` that is not in the registry."""
+    """Yield kinds that are not in the registry."""
     suggest = Suggestions()
     for entry in rule_files.probes:
         if (kind := entry.value.kind) not in around.probe_kinds:
-            said = f"there is no kind of probe '{kind}'"
+            said = f"unknown probe kind '{kind}'"
             yield Problem(entry.at("kind"), "unknown-probe-kind", said, suggest(kind, around.probe_kinds))

@@ -1,6 +1,4 @@
-"""Rules lead to runbooks that exist.
-
-The file must stand in the folder of the runbooks.
+"""A rule names a runbook that is not in the runbook folder.
 
 Bad:
 
@@ -23,13 +21,13 @@ from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """A runbook's file that the folder does not have."""
+    """Yield runbook files that are not in the folder."""
     suggest = Suggestions()
     if around.runbooks is None:
         return
     for entry in rule_files.paging_rules:
         file = (entry.value.runbook or "").partition("#")[0]
         if entry.value.runbook is not None and file not in around.runbooks:
-            said = f"there is no runbook '{file}'"
-            hint = suggest(file, around.runbooks) or "no runbooks were found: name their folder with --runbooks"
+            said = f"unknown runbook '{file}'"
+            hint = suggest(file, around.runbooks) or "no runbooks found: set their folder with --runbooks"
             yield Problem(entry.at("runbook"), "unknown-runbook", said, hint)

@@ -1,6 +1,6 @@
-"""Rules lead to sections that their runbooks have.
+"""A rule names a section that its runbook does not have.
 
-What stands behind # is the anchor that GitHub gives a heading: lower case, dashes for spaces.
+The part after # is GitHub's anchor of the heading: lower case, dashes for spaces.
 
 Bad:
 
@@ -28,7 +28,7 @@ from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
-    """The anchor behind # is none of the headings of the runbook."""
+    """Yield anchors that no heading of their runbook has."""
     suggest = Suggestions()
     for entry in rule_files.paging_rules:
         file, _, section = (entry.value.runbook or "").partition("#")

@@ -1,6 +1,6 @@
-"""Services depend on services of the catalogue, and rules name these as subjects.
+"""`depends_on` or `subject` names a service that is not in the service catalog.
 
-Probes ask the subject and its dependencies; what is not in the catalogue has no address.
+Probes need the URLs in the catalog to check the subject and its dependencies.
 
 Bad:
 
@@ -24,7 +24,7 @@ from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """A service of `depends_on`, or of a rule's `subject`, that the catalogue does not have."""
+    """Yield services in ``depends_on`` and ``subject`` that are not in the catalog."""
     suggest = Suggestions()
     names = rule_files.names("services")
     if "services" in rule_files.spoiled.get("parts", set()):
@@ -32,11 +32,11 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     for entry in rule_files.services:
         for number, name in enumerate(entry.value.depends_on):
             if name not in names:
-                said = f"there is no service '{name}'"
+                said = f"unknown service '{name}'"
                 yield Problem(entry.at("depends_on", number), "unknown-service", said, suggest(name, names))
     for rule in rule_files.rules:
         wanted = rule.value.subject
         for value, name in ({} if wanted is None or isinstance(wanted, str) else wanted.map).items():
             if name not in names:
-                said = f"there is no service '{name}'"
+                said = f"unknown service '{name}'"
                 yield Problem(rule.at("subject", "map", value), "unknown-service", said, suggest(name, names))

@@ -1,6 +1,6 @@
-"""Rules name severities that exist.
+"""A rule or `defaults` names an unknown severity.
 
-Severities are defined once under `severities`, worst first.
+Severities are defined in `severities`, worst first.
 
 Bad:
 
@@ -25,7 +25,7 @@ from responder.rulebook.yaml.builder import Path
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """A severity that no file defines: fixed, of a map, raised or lowered to, or with a window of its own."""
+    """Yield names of severities that no file defines."""
     suggest = Suggestions()
     names = rule_files.names("severities")
     if "severities" in rule_files.spoiled.get("parts", set()):
@@ -41,7 +41,7 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
 
 
 def _problem(position: Position, name: str, names: set[str], suggest: Suggestions) -> Problem:
-    return Problem(position, "unknown-severity", f"there is no severity '{name}'", suggest(name, names))
+    return Problem(position, "unknown-severity", f"unknown severity '{name}'", suggest(name, names))
 
 
 def _uses(rule: RuleShape) -> Iterator[tuple[Path, str]]:

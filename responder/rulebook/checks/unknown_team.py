@@ -1,4 +1,4 @@
-"""Rules, defaults and maps name teams that exist.
+"""A rule, `defaults` or a map names an unknown team.
 
 Bad:
 
@@ -26,7 +26,7 @@ from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """A team that no file declares."""
+    """Yield names of teams that no file declares."""
     suggest = Suggestions()
     known = rule_files.names("teams")
     entries: list[Entry[Any]] = [*rule_files.platforms, *rule_files.defaults, *rule_files.rules, *rule_files.heartbeats]
@@ -44,4 +44,4 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
         )
         for path, name in named:
             if name not in known:
-                yield Problem(entry.at(*path), "unknown-team", f"there is no team '{name}'", suggest(name, known))
+                yield Problem(entry.at(*path), "unknown-team", f"unknown team '{name}'", suggest(name, known))

@@ -1,6 +1,6 @@
-"""Rules and defaults name windows that exist.
+"""A rule or `defaults` names an unknown window.
 
-Windows are defined once under `windows`, in any file.
+Any file may define windows in `windows`.
 
 Bad:
 
@@ -25,7 +25,7 @@ from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """A window's name that no file defines."""
+    """Yield names of windows that no file defines."""
     suggest = Suggestions()
     names = rule_files.names("windows")
     if "windows" in rule_files.spoiled.get("parts", set()):
@@ -35,5 +35,5 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
         named = {(): wanted} if isinstance(wanted, str) else {(key,): name for key, name in (wanted or {}).items()}
         for path, name in named.items():
             if name not in names:
-                said = f"there is no window '{name}'"
+                said = f"unknown window '{name}'"
                 yield Problem(entry.at("pages_in", *path), "unknown-window", said, suggest(name, names))

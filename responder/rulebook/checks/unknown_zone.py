@@ -1,6 +1,6 @@
-"""A window's time zone is a name of the IANA database.
+"""The time zone of a window is not a name of the IANA database.
 
-Abbreviations such as CEST name no zone, and most of them do not know of daylight saving time.
+Abbreviations such as CEST are not names of zones; most of them exclude daylight saving time.
 
 Bad:
 
@@ -27,11 +27,11 @@ from responder.rulebook.suggestions import Suggestions
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """Windows whose time zone this machine does not know."""
+    """Yield windows with a time zone that this system does not have."""
     suggest, known = Suggestions(), set[str]()
     for entry in rule_files.windows:
         name = entry.value.zone
         if zone(name) is None:
             known = known or available_timezones()
-            hint = suggest(name, known) if len(name) < 64 else "write a name such as Europe/Berlin"
-            yield Problem(entry.at("zone"), "unknown-zone", f"there is no time zone '{name[:80]}'", hint)
+            hint = suggest(name, known) if len(name) < 64 else "use a name such as Europe/Berlin"
+            yield Problem(entry.at("zone"), "unknown-zone", f"unknown time zone '{name[:80]}'", hint)

@@ -1,4 +1,4 @@
-"""No rule uses the pack of probes: it is dead weight, or its name was meant to stand in a rule.
+"""No rule uses the pack of probes: it is superfluous, or missing in a rule.
 
 Bad:
 
@@ -20,10 +20,10 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """Packs that neither a rule nor a default names."""
+    """Yield packs that neither a rule nor ``defaults`` uses."""
     used = {name for rule in rule_files.rules for name in (*(rule.value.probes or ()), *rule.value.more_probes)}
     used |= {name for entry in rule_files.defaults for name in (*entry.value.probes, *entry.value.baseline)}
     for entry in rule_files.packs:
         if entry.name not in used:
             said = f"no rule uses the pack '{entry.name}'"
-            yield Problem(entry.key(), "unused-pack", said, "name it in a rule's probes, or remove it", Level.WARNING)
+            yield Problem(entry.key(), "unused-pack", said, "add it to a rule's probes, or remove it", Level.WARNING)

@@ -1,4 +1,4 @@
-"""No rule runs the probe: it is dead weight, or its name was meant to stand in a rule.
+"""No rule runs the probe: it is superfluous, or missing in a rule.
 
 Bad:
 
@@ -28,7 +28,7 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """Probes that neither a rule nor a default in use names."""
+    """Yield probes that no rule runs, directly or by ``defaults``."""
     used = {
         name
         for entry in rule_files.paging_rules
@@ -38,4 +38,4 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     for entry in rule_files.probes:
         if entry.name not in used:
             said = f"no rule runs the probe '{entry.name}'"
-            yield Problem(entry.key(), "unused-probe", said, "name it in a rule, or remove it", Level.WARNING)
+            yield Problem(entry.key(), "unused-probe", said, "add it to a rule, or remove it", Level.WARNING)

@@ -1,4 +1,4 @@
-"""No rule pages in the window: it is dead weight, or its name was meant to stand in a rule.
+"""No rule uses the window: it is superfluous, or missing in a rule.
 
 Bad:
 
@@ -23,9 +23,9 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
-    """Windows that neither a rule nor a default in use names."""
+    """Yield windows that no rule uses, directly or by ``defaults``."""
     used = {name for entry in rule_files.rules for name in windows_of(entry, rule_files).values()}
     for entry in rule_files.windows:
         if entry.name not in used:
-            said = f"no rule pages in the window '{entry.name}'"
-            yield Problem(entry.key(), "unused-window", said, "name it in pages_in, or remove it", Level.WARNING)
+            said = f"no rule uses the window '{entry.name}'"
+            yield Problem(entry.key(), "unused-window", said, "use it in pages_in, or remove it", Level.WARNING)

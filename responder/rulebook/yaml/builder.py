@@ -1,4 +1,4 @@
-"""YAML events to plain data and positions."""
+"""Builder of plain data and positions from YAML events."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from responder.rulebook.yaml.scalars import resolve
 Path = tuple[str | int, ...]
 
 DEEPEST: Final = 32
-#: Characters in one scalar.
+#: Maximum length of a scalar, in characters.
 LONGEST_TEXT: Final = 64 * 1024
 
 
 @dataclass(slots=True)
 class NodePositions:
-    """Where a list or a mapping begins, and where what is in it stands: keys, and values by their key or number.
+    """Start of a list or mapping, and the positions of its keys, and of its values by key or index.
 
-    What has nothing in it is its beginning alone. The reader's own marks are kept, since a large rule set has 200,000.
+    The position of a scalar is its mark alone. Marks of the parser are kept as they are: a large rule set has 200,000.
     """
 
     begins: Any
@@ -31,9 +31,9 @@ class NodePositions:
 
 @dataclass(slots=True)
 class _OpenNode:
-    """A list or a mapping that is being filled. ``key`` is the mapping's pending key, None where a key comes next.
+    """List or mapping under construction. ``key`` is the mapping's pending key; None if a key comes next.
 
-    ``dropped`` says that the pending key is a problem already, and its value goes nowhere.
+    ``dropped`` is True if the key was rejected, so that its value is dropped.
     """
 
     into: list[Any] | dict[str, Any]
@@ -44,7 +44,7 @@ class _OpenNode:
 
 @dataclass(slots=True)
 class Builder:
-    """Takes events in turn. Afterwards it holds the data, where everything stands, and the problems."""
+    """Consumer of YAML events that collects the data, its positions and the problems."""
 
     name: str
     problems: list[Problem] = field(default_factory=list)
@@ -53,17 +53,17 @@ class Builder:
 
     @property
     def data(self) -> Any:
-        """The value of the file; None where it has none."""
+        """Value of the file; None if empty."""
         into = self._open[0].into
         return into[0] if isinstance(into, list) and into else None
 
     @property
     def spot(self) -> NodePositions | Any | None:
-        """Where that value stands."""
+        """Position of the value of the file."""
         return self._open[0].spot.values.get(0)
 
     def take(self, event: yaml.Event) -> bool:
-        """One event. False says that the rest of the file is not worth reading."""
+        """Process an event. Return False to stop reading."""
         if isinstance(event, yaml.ScalarEvent):
             self._scalar(event)
         elif isinstance(event, yaml.CollectionStartEvent):
@@ -71,19 +71,21 @@ class Builder:
         elif isinstance(event, yaml.CollectionEndEvent):
             self._open.pop()
         elif isinstance(event, yaml.AliasEvent):
-            self._problem(event, "alias", "aliases are not read here", "write the value out, or use `defaults`")
+            self._problem(event, "alias", "YAML aliases are not supported", "repeat the value, or use `defaults`")
             self._put(None, event.start_mark)
         elif isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                self._problem(event, "syntax", "a second document begins here", "one file is one document: remove ---")
+                self._problem(
+                    event, "syntax", "the file has more than one YAML document", "remove ---, or split the file"
+                )
                 return False
         return True
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         text: str = event.value
         if len(text) > LONGEST_TEXT:
-            self._problem(event, "too-big", f"a text of {len(text):,} characters", "at most 65,536 are read")
+            self._problem(event, "too-big", f"string of {len(text):,} characters", "shorten it to 65,536 characters")
             text = ""
         holder = self._open[-1]
         if holder.key is None and isinstance(holder.into, dict):
@@ -96,39 +98,39 @@ class Builder:
     def _key(self, event: yaml.ScalarEvent, holder: _OpenNode, text: str) -> None:
         holder.key, holder.dropped = text, False
         if text == "<<" and not event.style:
-            self._problem(event, "alias", "merge keys are not read here", "write the keys out, or use `defaults`")
+            self._problem(event, "alias", "YAML merge keys are not supported", "repeat the keys, or use `defaults`")
             holder.dropped = True
         elif first := holder.spot.keys.get(text):
-            said = f"the key '{text}' stands here a second time"
-            self._problem(event, "duplicate-key", said, f"the first is on line {first.line + 1}: keep one")
+            said = f"duplicate key '{text}'"
+            self._problem(event, "duplicate-key", said, f"first used on line {first.line + 1}: remove one")
             holder.dropped = True
         else:
             holder.spot.keys[text] = event.start_mark
 
     def _start(self, event: yaml.CollectionStartEvent) -> bool:
         if len(self._open) > DEEPEST:
-            self._problem(event, "too-deep", f"nested more than {DEEPEST} deep", "rule files need five levels")
+            self._problem(event, "too-deep", f"nested more than {DEEPEST} levels", "rule files need five levels")
             return False
         if event.tag:
             self._refuse_tag(event, event.tag)
         into: list[Any] | dict[str, Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
         holder = self._open[-1]
         if holder.key is None and isinstance(holder.into, dict):
-            self._problem(event, "bad-value", "a key must be a word", "put it on the right of a key")
+            self._problem(event, "bad-value", "a key must be a string", "use the list or mapping as a value")
         spot = NodePositions(event.start_mark)
         self._put(into, spot)
         self._open.append(_OpenNode(into, spot))
         return True
 
     def _put(self, value: Any, spot: NodePositions | Any) -> None:
-        """Put a value where it belongs."""
+        """Add a value to the open list or mapping."""
         holder = self._open[-1]
         into = holder.into
         if isinstance(into, list):
             holder.spot.values[len(into)] = spot
             into.append(value)
         elif holder.key is None:
-            # An alias or a collection where a key should stand: a problem already, and so is what it leads to.
+            # An alias or a collection in place of a key is already reported: drop its value.
             holder.key, holder.dropped = "", True
         else:
             if not holder.dropped:
@@ -138,12 +140,14 @@ class Builder:
 
     def _refuse_tag(self, event: yaml.NodeEvent, tag: str) -> None:
         if tag != "!":
-            self._problem(event, "tag", f"the tag {tag} is not read here", "remove it; quote a value to make it a text")
+            self._problem(
+                event, "tag", f"YAML tag {tag} is not supported", "remove it; put a value in quotes to make it a string"
+            )
 
     def _problem(self, event: yaml.Event, code: str, message: str, hint: str) -> None:
         self.problems.append(Problem(position(self.name, event.start_mark), code, message, hint))
 
 
 def position(name: str, mark: Any) -> Position:
-    """A mark of the reader, which counts from 0, as a place in the file of this name."""
+    """Return the position (from 1) of a mark of the parser (from 0) in the file ``name``."""
     return Position(name, mark.line + 1, mark.column + 1)

@@ -1,4 +1,4 @@
-"""One YAML file to plain data that remembers where everything stood."""
+"""Reader of a YAML file into plain data with positions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\u
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file's data, and where each key and value of it stands. ``data`` is None where the file could not be read."""
+    """Data of a file with the position of each key and value. ``data`` is None if the file cannot be read."""
 
     name: str
     lines: Sequence[str]
@@ -33,29 +33,29 @@ class Document:
     problems: tuple[Problem, ...]
 
     def at(self, path: Path) -> Position:
-        """Where the value of a path stands, or the nearest thing around it."""
+        """Return the position of the value of a path, or of the nearest node around it."""
         spot = self._walk(path)[0]
         if spot is None:
             return Position(self.name, 1, 1)
         return position(self.name, spot.begins if isinstance(spot, NodePositions) else spot)
 
     def key(self, path: Path) -> Position:
-        """Where the key of a path stands; for an element of a list, the element."""
+        """Return the position of the key of a path; for an element of a list, of the element."""
         around, whole = self._walk(path[:-1])
         if whole and path and isinstance(around, NodePositions) and (mark := around.keys.get(path[-1])):
             return position(self.name, mark)
         return self.at(path)
 
     def has(self, path: Path) -> bool:
-        """Whether the file has a value at a path."""
+        """Return True if the file has a value at a path."""
         return self._walk(path)[1]
 
     def line(self, number: int) -> str:
-        """A line of the file, counted from 1; empty where the file has none of this number."""
+        """Return a line of the file by number (from 1); "" if there is none."""
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
     def _walk(self, path: Path) -> tuple[NodePositions | Any | None, bool]:
-        """The spot of a path or of the nearest thing around it, and whether it is that of the whole path."""
+        """Return the node of a path or the nearest one around it, and True if it is that of the whole path."""
         here = self.spot
         for part in path:
             inner = here.values.get(part) if isinstance(here, NodePositions) else None
@@ -66,7 +66,7 @@ class Document:
 
 
 def read(name: str, raw: bytes) -> Document:
-    """The document of a file's bytes; ``name`` is the path shown in problems. Nothing in a file raises."""
+    """Parse a file's bytes; ``name`` is the path shown in problems. Raises nothing: see ``Document.problems``."""
     if len(raw) > LARGEST_FILE_BYTES:
         return _unread(name, Problem(Position(name, 1, 1), "too-big", "the file is larger than 8 MiB", "split it"))
     try:
@@ -75,7 +75,7 @@ def read(name: str, raw: bytes) -> Document:
         before = raw[: error.start].decode("utf-8", "replace")
         return _unread(name, Problem(_position(name, before), "encoding", "this byte is not UTF-8", "save it as UTF-8"))
     if sign := _UNREADABLE.search(text):
-        said = f"the control character U+{ord(sign[0]):04X} may not stand in YAML"
+        said = f"YAML does not allow the control character U+{ord(sign[0]):04X}"
         return _unread(name, Problem(_position(name, text[: sign.start()]), "encoding", said, "remove it"))
     if (hidden := _hidden(text)) is not None:
         at, said = hidden
@@ -100,7 +100,7 @@ def _built(name: str, text: str) -> Document:
     builder = Builder(name)
     problem: tuple[Problem, ...] = ()
     try:
-        # Events, not `yaml.compose`: composing recurses in C and dies on deep nesting; events also take half the time.
+        # Events, not `yaml.compose`, which recurses in C, crashes on deep nesting and takes twice the time.
         with no_collection():
             for event in iter(yaml.CSafeLoader(text).get_event, None):
                 if not builder.take(event):
@@ -116,16 +116,16 @@ def _built(name: str, text: str) -> Document:
 def _syntax(name: str, error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     where = position(name, mark) if mark else Position(name, 1, 1)
-    said = ", ".join(part for part in (error.context, error.problem) if part) or "this is not YAML"
-    hint = "see whether the line before is complete and indented as its neighbours"
+    said = ", ".join(part for part in (error.context, error.problem) if part) or "invalid YAML"
+    hint = "check that the line above is complete and correctly indented"
     if "cannot start any token" in said or "tab" in said:
-        hint = "indent with spaces, and put a text that begins with a special sign inside quotes"
+        hint = "indent with spaces, and quote strings that begin with a special character"
     return Problem(where, "syntax", said, hint)
 
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Building a large tree of small objects is several times faster while nobody looks for garbage in it."""
+    """Disable garbage collection, which slows down building a large tree of small objects several times."""
     was = gc.isenabled()
     gc.disable()
     try:

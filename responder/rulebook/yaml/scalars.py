@@ -1,4 +1,4 @@
-"""Plain YAML scalars as YAML 1.2's core schema reads them: `on`, `no` and `12:30:00` are words."""
+"""Plain YAML scalars by the core schema of YAML 1.2: `on`, `no` and `12:30:00` are strings."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final
 
 Scalar = str | int | float | bool | None
 
-#: Characters. A longer run of digits stays a text: no number in a rule file needs more.
+#: Maximum length of a number, in characters. A longer one stays a string.
 LONGEST_NUMBER: Final = 300
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
-#: What a scalar that is not a text begins with; most begin otherwise.
+#: First characters of scalars that are not strings, as a fast path.
 _FIRST = frozenset("~ntfNTF0123456789+-.")
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
@@ -21,7 +21,7 @@ _ENDLESS = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
 
 
 def resolve(text: str) -> Scalar:
-    """The value of an unquoted scalar (YAML 1.2.2, section 10.3.2, "Tag Resolution")."""
+    """Return the value of an unquoted scalar (YAML 1.2.2, section 10.3.2, "Tag Resolution")."""
     if text and text[0] not in _FIRST:
         return text
     if text in _NULLS:

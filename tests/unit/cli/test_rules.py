@@ -38,7 +38,7 @@ def test_without_a_folder_the_rules_of_the_service_are_checked(folder: Path, mon
     """Inside a container, what is checked is what `serve` reads there."""
     monkeypatch.chdir(folder / "tests")
     monkeypatch.setenv("RESPONDER_RULES", str(folder))
-    assert "no runbooks were found" in _check().output
+    assert "no runbooks found" in _check().output
     monkeypatch.setenv("RESPONDER_RUNBOOKS", str(folder.parent / "runbooks"))
     assert _check().exit_code == 0
     monkeypatch.setenv("RESPONDER_THREADS", "none")

@@ -239,16 +239,16 @@ def test_expectations_can_be_rewritten(tmp_path: Path) -> None:
     [
         ("tests: [{name: x, alert: {a: b}, expect: {rul: x}}]", "unknown key 'rul' (did you mean 'rule'?)"),
         ("tests: [{name: x, expect: {rule: x}}]", "a case has either alert (or alerts) or body"),
-        ("tests: [{name: x, alert: {a: '${b}'}, matrix: {c: [d]}, expect: {}}]", "neither matrix nor rows has ${b}"),
-        ("tests: [{name: x, alert: {a: 1}, expect: {}}]", "a text is expected, not the number 1"),
-        ("tests: [{name: x, now: soon, alert: {a: b}, expect: {}}]", "a time looks like"),
+        ("tests: [{name: x, alert: {a: '${b}'}, matrix: {c: [d]}, expect: {}}]", "${b} is in neither matrix nor rows"),
+        ("tests: [{name: x, alert: {a: 1}, expect: {}}]", "expected a string, got the number 1"),
+        ("tests: [{name: x, now: soon, alert: {a: b}, expect: {}}]", "a time has the form"),
         ("coverage: {min_rules: 101}", "whole number of percent"),
         ("coverage: {min_matchers: most}", "whole number of percent"),
         ("tests: [", "tests.yaml:2:1"),
         ("- a", "error[bad-value]"),
         ("tests: [{name: x, alert: {a: b}, expect: {title: }}]", "title has no value"),
-        ("tests: [{name: x, alert: {a: b}, expect: {subject: {servce: plato}}}]", "and no 'servce'"),
-        ('tests: [{name: x, alert: {a: b}, now: "0001-01-01T00:00:00Z", expect: {}}]', "a time has a year"),
+        ("tests: [{name: x, alert: {a: b}, expect: {subject: {servce: plato}}}]", "unknown key 'servce'"),
+        ('tests: [{name: x, alert: {a: b}, now: "0001-01-01T00:00:00Z", expect: {}}]', "the year must be"),
         ('tests: [{name: x, body: "a\\0b", expect: {rule: x}}]', "cannot be read: embedded null byte"),
         (f"tests: [{{name: x, alert: {{}}, matrix: {MANY}, expect: {{}}}}]", "more than 10,000 cases"),
     ],
@@ -298,7 +298,7 @@ tests:
     assert wrong.exit_code == 1
     assert "expected 'P2'" in wrong.output
     said = _test(tmp_path, cases.replace("is: unknown", "is: unknwon"))
-    assert "'unknwon' is no finding (did you mean 'unknown'?)" in said.output
+    assert "'unknwon' is not a probe result (did you mean 'unknown'?)" in said.output
     nobody = _test(tmp_path, cases.replace("volume-eta", "volume-age"))
     assert "the rule does not run volume-age" in nobody.output
 

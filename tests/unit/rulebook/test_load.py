@@ -357,8 +357,8 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         ("probes: [dns]", "probes: [dnss]", "did you mean 'dns'?"),
         ("pagerduty: critical", "pagerduty: critcal", "did you mean 'critical'?"),
         ("common.md#service-down", "common.md#service-donw", "did you mean 'service-down'?"),
-        ("otherwise: P2", "otherwise: medium", "there is P1, P2"),
-        ("symptom: is down", "symptom: 5", "put it inside quotes"),
+        ("otherwise: P2", "otherwise: medium", "known: P1, P2"),
+        ("symptom: is down", "symptom: 5", "put it in quotes"),
     ],
 )
 def test_a_mistake_comes_with_what_to_write(tmp_path: Path, old: str, new: str, hint: str) -> None:
