@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from responder.notify.channels.pagerduty import UNKNOWN_SECONDS
 from tests.faults.large import body_above_the_limit
 from tests.faults.manners import (
     accepts_and_dies,
     answers_429,
     answers_500,
+    answers_html,
     cannot,
     hangs,
     misbehave,
@@ -76,7 +78,12 @@ FAULTS: dict[str, Fault] = {
     "PagerDuty: 500": _pagerduty(strike=misbehave("PagerDuty", answers_500, away=True)),
     "PagerDuty: 429": _pagerduty(strike=misbehave("PagerDuty", answers_429, away=True)),
     "PagerDuty: 400 to full pages": _pagerduty(strike=misbehave("PagerDuty", refuses_all_but_the_plainest)),
-    "PagerDuty: 400 to everything": _pagerduty(strike=misbehave("PagerDuty", refuses_everything, away=True)),
+    "PagerDuty: 400 to everything, which ends": _pagerduty(
+        strike=misbehave("PagerDuty", refuses_everything, away=True)
+    ),
+    "PagerDuty: a 2xx that means nothing": _pagerduty(
+        strike=misbehave("PagerDuty", answers_html, away=True, lasting=UNKNOWN_SECONDS + 1)
+    ),
     "PagerDuty: hangs": _pagerduty(strike=misbehave("PagerDuty", hangs, away=True)),
     "PagerDuty: resets": _pagerduty(strike=misbehave("PagerDuty", resets, away=True)),
     "PagerDuty: accepts and dies": _pagerduty(strike=misbehave("PagerDuty", accepts_and_dies)),

@@ -15,14 +15,17 @@ from tests.faults.world import World
 Manner = Callable[[float], Callable[[Call], Fault]]
 
 
-def misbehave(name: str, manner: Manner, *, away: bool = False) -> Strike:
-    """PagerDuty or Slack behaves like this for a while; ``away`` where it takes no event meanwhile."""
+def misbehave(name: str, manner: Manner, *, away: bool = False, lasting: float = 0.0) -> Strike:
+    """PagerDuty or Slack behaves like this for a while.
+
+    ``away`` is True if it takes no event meanwhile, nor ``lasting`` seconds after it, since none is sent to it.
+    """
 
     def strike(world: World, seconds: float, _dice: Random) -> None:
         server: StandIn = world.pagerduty if name == "PagerDuty" else world.slack
         what = f"{name} {manner.__name__.replace('_', ' ')}"
         world.timeline.note(what)
-        with world.timeline.unreachable(what) if away else contextlib.nullcontext():
+        with world.timeline.unreachable(what, lasting) if away else contextlib.nullcontext():
             server.manner = manner(time.monotonic() + seconds)
             time.sleep(seconds)
             server.manner = healthy
@@ -34,6 +37,11 @@ def misbehave(name: str, manner: Manner, *, away: bool = False) -> Strike:
 def answers_500(_until: float) -> Callable[[Call], Fault]:
     """Every request is answered with 500."""
     return lambda _call: status(500, b'{"status": "error", "message": "Internal Server Error"}')
+
+
+def answers_html(_until: float) -> Callable[[Call], Fault]:
+    """Every request is answered with 200 and a page of a proxy, which means nothing."""
+    return lambda _call: status(200, b"<html><body>Sign in to the proxy</body></html>")
 
 
 def answers_429(_until: float) -> Callable[[Call], Fault]:

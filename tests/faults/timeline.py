@@ -33,15 +33,15 @@ class Timeline:
             self.lines.append((time.monotonic(), text))
 
     @contextlib.contextmanager
-    def unreachable(self, what: str) -> Iterator[None]:
-        """No page can be sent during the block, because of the fault."""
+    def unreachable(self, what: str, lasting: float = 0.0) -> Iterator[None]:
+        """No page can be sent during the block and ``lasting`` seconds after it, because of the fault."""
         self.note(f"no page can leave: {what}")
         begins = time.monotonic()
         try:
             yield
         finally:
             with self._guard:
-                self.spans.append(Span(begins, time.monotonic(), what))
+                self.spans.append(Span(begins, time.monotonic() + lasting, what))
             self.note(f"pages can leave again: {what} is over")
 
     def __str__(self) -> str:

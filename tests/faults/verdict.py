@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from responder.notify.delivery.route import pagers
+from responder.store.outbox.claims import NOTHING_TO_RESOLVE
 from tests.faults.door import Acknowledged
 from tests.faults.evidence import Evidence
 from tests.faults.stream import TOLD_IN_SLACK, Group
@@ -36,13 +37,15 @@ def judge(evidence: Evidence) -> list[str]:
 
 
 def pages(evidence: Evidence) -> Iterator[Page]:
-    """Time at which the page of each episode was sent; empty if PagerDuty rejected a message of the group permanently.
+    """Time at which the page of each episode was sent, without groups of which PagerDuty rejected a message.
+
+    A rejected page is sent again when PagerDuty accepts others, and has no time of its own.
 
     Incidents announced by a digest have the page of that digest, due since the first of them was acknowledged.
     """
     drowned: dict[str, list[tuple[float, float]]] = {}
     for group in evidence.groups:
-        if group.budget is None or _refused(evidence, dedup_key(group)):
+        if group.budget is None or _refused(evidence, dedup_key(group), also_then=True):
             continue
         digest = _digest(evidence, group)
         for nth, kept in enumerate(_openings(evidence, group)):
@@ -51,7 +54,7 @@ def pages(evidence: Evidence) -> Iterator[Page]:
             else:
                 yield Page(group.name, group.budget, _paged(evidence, dedup_key(group), nth, kept.answered))
     for digest, told in drowned.items():
-        if not _given_up(evidence, {digest}):
+        if not _given_up(evidence, {digest}, also_then=True):
             answered, budget = min(told)
             yield Page(digest, budget, _paged(evidence, key_of_digest(digest), 0, answered))
 
@@ -138,7 +141,7 @@ def _once(evidence: Evidence) -> Iterator[str]:
     paged = Counter(each.dedup_key for each in evidence.pager)
     digests = {key_of_digest(each.digest) for each in evidence.incidents if each.digest}
     for key, number in [*stored.items(), *paged.items()]:
-        group = groups.get(key)
+        group = groups.get(key.partition("-")[0])  # an incident that pages again has further keys
         if key in digests:
             continue
         if group is None:
@@ -173,13 +176,19 @@ def _right_in_the_end(evidence: Evidence) -> Iterator[str]:
                 yield f"{group.name}: {'resolved' if group.ends else 'firing'}, but not {place}"
 
 
-def _refused(evidence: Evidence, key: str) -> bool:
-    """True if PagerDuty rejected a message about a group permanently: its state there is then unknown."""
-    return _given_up(evidence, {each.id for each in evidence.incidents if each.dedup_key == key})
+def _refused(evidence: Evidence, key: str, *, also_then: bool = False) -> bool:
+    """True if PagerDuty rejected a message about a group permanently: its state there is then unknown.
+
+    ``also_then`` counts those that were accepted later, which another message had replaced meanwhile.
+    """
+    incidents = {each.id for each in evidence.incidents if each.dedup_key == key}
+    return _given_up(evidence, incidents, also_then=also_then)
 
 
-def _given_up(evidence: Evidence, incidents: set[str]) -> bool:
-    return any(each.incident in incidents and each.state == "dead" for each in evidence.messages)
+def _given_up(evidence: Evidence, incidents: set[str], *, also_then: bool = False) -> bool:
+    then = {each.origin for each in evidence.messages} if also_then else set()
+    ours = (each for each in evidence.messages if each.incident in incidents)
+    return any(each.state == "dead" or each.number in then for each in ours)
 
 
 def _said_resolved(evidence: Evidence, incident: str) -> bool:
@@ -231,7 +240,7 @@ def _nothing_left(evidence: Evidence) -> Iterator[str]:
         refused = each.state == "dead" and each.channel in pagers({})
         if refused and (each.number in stood_in_for or each.incident in known):
             continue
-        if each.state not in {"sent", "merged"}:
+        if each.state not in {"sent", "merged"} and each.error != NOTHING_TO_RESOLVE:
             yield f"message {each.number} of {each.incident} to {each.channel} is {each.state}: {each.error}"
 
 

@@ -33,11 +33,15 @@ POLL = 0.2
 REST_POLL = 1.0
 #: Deadline of one attempt.
 SEND_SECONDS = 5.0
-#: Lease of a claimed message: longer than an attempt can take, short enough for another process to take over.
+#: Attempts with that deadline. A vendor that is slower would never accept the message.
+QUICK_ATTEMPTS = 3
+#: Deadline of the attempts after these.
+SLOW_SEND_SECONDS = 15.0
+#: Lease of a claimed message, renewed during the attempt: short enough for another process to take over.
 CLAIM = timedelta(seconds=SEND_SECONDS + 1)
-#: Lease on channels that merge duplicates, renewed during the attempt: a dead sender hardly delays a page.
+#: The same on channels that merge duplicates: a dead sender hardly delays a page.
 LEASE = timedelta(seconds=1)
-#: Seconds between renewals of a lease.
+#: Seconds between renewals of the latter; the other lease is renewed as many times.
 RENEW_SECONDS = 0.3
 
 
@@ -74,7 +78,8 @@ class DeliveryWorker:
         self._senders = senders
         self._busy = 0
         self._poll = REST_POLL if queue.rest else POLL
-        self._lease = LEASE if paging else None
+        self._paging = paging
+        self._lease = LEASE if paging else CLAIM
         self._out: dict[int, tuple[OutboxRow, float]] = {}
         self._ended: list[tuple[ClaimedMessage, Outcome]] = []
         self._guard = threading.Lock()
@@ -138,8 +143,9 @@ class DeliveryWorker:
         """Renew the leases of messages that are being sent or whose result is not recorded yet."""
         ticks = self._clock.monotonic()
         with self._guard:
-            old = [message for message, renewed in self._out.values() if ticks - renewed >= RENEW_SECONDS]
-        if old and self._lease:
+            after = RENEW_SECONDS * (self._lease / LEASE)
+            old = [message for message, renewed in self._out.values() if ticks - renewed >= after]
+        if old:
             with self._database.transaction() as connection:
                 ours = outbox.renew(connection, old, self._clock.now() + self._lease)
             with self._guard:
@@ -156,19 +162,22 @@ class DeliveryWorker:
                 return self._poll
             if due.at > now.timestamp():
                 return min(self._poll, due.at - now.timestamp())
-            available = self._available(claims.state_of(connection, self._channel), now)
+            available = self._available(connection, claims.state_of(connection, self._channel), now)
         return 0.0 if (available.urgent if due.worst else available.other) else self._poll
 
-    def _available(self, standing: claims.ChannelState, now: datetime) -> Available:
-        """Return how many messages the rate limit allows now: none while the vendor's Retry-After lasts."""
+    def _available(self, connection: Connection, standing: claims.ChannelState, now: datetime) -> Available:
+        """Return how many messages the rate limit allows now: none while the vendor's Retry-After lasts.
+
+        A pager that asked for a pause and has accepted nothing since gets one attempt at a time: the worst message.
+        """
         if standing.paused_until > now.timestamp():
             return Available(0, 0)
         rate_limit = self._rate_limit()
-        return (
-            rate_limit.available(standing.full_at, now.timestamp())
-            if rate_limit
-            else Available(self._senders, self._senders)
-        )
+        room = Available(self._senders, self._senders)
+        room = rate_limit.available(standing.full_at, now.timestamp()) if rate_limit else room
+        if not self._paging or standing.failing_since is None or standing.paused_until < standing.failing_since:
+            return room
+        return room.within(0 if claims.is_sending(connection, self._channel, now) else 1)
 
     def _rate_limit(self) -> RateLimit | None:
         channel = self._context().channels.get(self._channel)
@@ -179,9 +188,11 @@ class DeliveryWorker:
         if self._lane.rest:
             return claims.claim(connection, self._lane, now - self._lane.grace, now + CLAIM, free)
         standing = claims.lock_state(connection, self._channel)
-        available = self._available(standing, now).within(free)
-        until = now + (self._lease or CLAIM)
-        messages = claims.claim(connection, self._lane, now, until, available.urgent, available.other)
+        available = self._available(connection, standing, now).within(free)
+        until = now + self._lease
+        messages = claims.claim(
+            connection, self._lane, now, until, available.urgent, available.other, paging=self._paging
+        )
         if messages and (rate_limit := self._rate_limit()):
             full_at = rate_limit.full_after(standing.full_at, now.timestamp(), len(messages))
             claims.save_full_at(connection, self._channel, full_at)
@@ -207,7 +218,8 @@ class DeliveryWorker:
         try:
             if not self._is_ours(row):
                 return message, NotSent("the claim expired before the attempt, and another sender may have taken over")
-            deadline = Deadline(self._clock.monotonic() + SEND_SECONDS)
+            patience = SEND_SECONDS if row.attempt <= QUICK_ATTEMPTS else SLOW_SEND_SECONDS
+            deadline = Deadline(self._clock.monotonic() + patience)
             return message, self._deliverer.deliver(channel, message, deadline)
         except Exception as error:  # noqa: BLE001 - a message that cannot be rendered is retried as plain text, then dead
             _log.exception("sender.failed", message=message.id)
@@ -217,7 +229,7 @@ class DeliveryWorker:
         """Return False if the claim may have expired, by the monotonic clock: this process may have been paused."""
         with self._guard:
             _row, ticks = self._out[row.id]
-        return self._clock.monotonic() - ticks < (self._lease or CLAIM).total_seconds()
+        return self._clock.monotonic() - ticks < self._lease.total_seconds()
 
 
 News = Callable[[], None]
@@ -259,6 +271,8 @@ class DeliveryResults:
                 if claims.clear_failing(connection, message.channel):
                     outbox.retry_now(connection, message.channel, now)
                 self._settle(connection, message, outbox.sent(connection, message, ref, now), now)
+                if self._paging:
+                    outbox.refused_again(connection, message.channel, now)
                 return partial(event.info, "message.sent", attempt=message.attempt, title=message.report.title)
             case TryLater(reason):
                 outcome = replace(outcome, retry_after=min(outcome.retry_after or 0.0, self._longest_wish))

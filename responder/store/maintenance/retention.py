@@ -85,6 +85,7 @@ def _of_messages() -> ColumnElement[bool]:
     answered = exists().where(
         first.c.incident == messages.c.incident,
         first.c.channel == messages.c.channel,
+        first.c.ordering_key == messages.c.ordering_key,
         first.c.id < messages.c.id,
         first.c.ref.is_not(None),
     )

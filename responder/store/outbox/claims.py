@@ -39,6 +39,8 @@ from responder.store.schema.tables import WAITING, channel_states, messages
 _earlier = messages.alias("earlier")
 #: Rank of the worst severity, which is sent first and may use the whole rate limit of a channel.
 WORST = 1
+#: Why a resolve is withdrawn.
+NOTHING_TO_RESOLVE = "nothing to resolve: the channel accepted no page with this key"
 
 # A message is blocked while one written before it for the same stream and channel still waits: that keeps the order.
 _BLOCKED = exists().where(
@@ -112,7 +114,10 @@ _REF = (
 
 @lru_cache
 def _candidates(queue: ChannelQueue) -> Select[Any]:
-    columns = (*(messages.c[name] for name in ("id", "incident", "channel", "step", "kind", "priority")), _REF)
+    columns = (
+        *(messages.c[name] for name in ("id", "incident", "ordering_key", "channel", "step", "kind", "priority")),
+        _REF,
+    )
     chosen = select(*columns).where(_free(queue)).order_by(*_WORST_FIRST).limit(bindparam("most", type_=Integer))
     return chosen.with_for_update(skip_locked=True)
 
@@ -151,16 +156,24 @@ def next_due(connection: Connection, queue: ChannelQueue, now: datetime) -> Next
 
 
 def claim(
-    connection: Connection, queue: ChannelQueue, now: datetime, until: datetime, most: int, spare: int | None = None
+    connection: Connection,
+    queue: ChannelQueue,
+    now: datetime,
+    until: datetime,
+    most: int,
+    spare: int | None = None,
+    *,
+    paging: bool = False,
 ) -> list[OutboxRow]:
     """Claim due messages until ``until``, the worst severity first; ``attempt`` is the fence of the claim.
 
     At most ``most`` messages, of which at most ``spare`` below the worst severity. Of several waiting updates of one
-    incident the newest is claimed; the others are marked as merged into it.
+    incident the newest is claimed; the others are marked as merged into it. On a ``paging`` queue a resolve is
+    withdrawn if the channel has accepted nothing with its key.
     """
     spare = most if spare is None else min(spare, most)
     chosen = _chosen(connection, queue, now, most, spare)
-    while older(connection, chosen, now):
+    while older(connection, chosen, now) or (paging and _withdrawn(connection, chosen, now)):
         chosen = _chosen(connection, queue, now, most, spare)
     if not chosen:
         return []
@@ -170,6 +183,26 @@ def claim(
     known = incidents.contents_of(connection, {row["incident"] for row in rows})
     claimed = [_outbox_row(row, known.get(row["incident"]), previous[row["id"]]) for row in rows]
     return sorted(claimed, key=lambda each: each.id)
+
+
+def _withdrawn(connection: Connection, chosen: Iterable[Row[Any]], now: datetime) -> int:
+    """Withdraw the chosen resolves of keys that the channel does not know. Returns their number."""
+    accepted = exists().where(
+        _accepted.c.incident == messages.c.incident,
+        _accepted.c.channel == messages.c.channel,
+        _accepted.c.ordering_key == messages.c.ordering_key,
+        _accepted.c.kind != MessageKind.RESOLUTION.value,
+        _accepted.c.state == "sent",
+    )
+    resolves = messages.c.id.in_([row.id for row in chosen if row.kind == MessageKind.RESOLUTION.value])
+    values = {"state": "withdrawn", "error": NOTHING_TO_RESOLVE, "ended_at": to_seconds(now)}
+    return int(connection.execute(update(messages).where(resolves, ~accepted).values(**values)).rowcount)
+
+
+def is_sending(connection: Connection, channel: str, now: datetime) -> bool:
+    """Return True while any process sends a message of the channel."""
+    claimed = and_(WAITING, messages.c.channel == channel, messages.c.claimed_until > to_seconds(now))
+    return bool(connection.scalar(select(exists().where(claimed))))
 
 
 def _chosen(connection: Connection, queue: ChannelQueue, now: datetime, most: int, spare: int) -> list[Row[Any]]:

@@ -7,15 +7,32 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Float, Text, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    Text,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
 from responder.model.report import MessageKind
 from responder.store.backends import notifications
 from responder.store.schema.serialization import to_bytes, to_seconds
-from responder.store.schema.tables import WAITING, messages
+from responder.store.schema.tables import WAITING, incidents, messages
 
 _NEVER = float("inf")
+#: Seconds that a refused page rests more after each attempt.
+RETRY_REFUSED_SECONDS = 30.0
+_PAGES = (MessageKind.START.value, MessageKind.AGAIN.value)
 
 # A message before a worse one must not delay it, so it gets the same rank.
 # Rows that another transaction holds are being sent or changed anyway; waiting for them could deadlock.
@@ -208,6 +225,28 @@ def resolve_again(connection: Connection, message: ClaimedMessage, now: datetime
     )
     values = {"state": "waiting", "due_at": to_seconds(now), "ended_at": None}
     return bool(connection.execute(update(messages).where(resolve).values(**values)).rowcount)
+
+
+def refused_again(connection: Connection, channel: str, now: datetime) -> None:
+    """Put back the pages of open incidents that a channel refused: it accepts messages again.
+
+    A page that is refused once more waits RETRY_REFUSED_SECONDS longer each time, since the page may be the reason.
+    """
+    later = messages.alias("later")
+    paged = exists().where(
+        later.c.incident == messages.c.incident,
+        later.c.channel == messages.c.channel,
+        later.c.ordering_key == messages.c.ordering_key,
+        later.c.id > messages.c.id,
+        later.c.state == "sent",
+    )
+    still_fires = exists().where(
+        incidents.c.id == messages.c.incident, incidents.c.open, incidents.c.resolve_reason == ""
+    )
+    rested = messages.c.ended_at + RETRY_REFUSED_SECONDS * (messages.c.attempt - 2) <= to_seconds(now)
+    page = and_(messages.c.channel == channel, messages.c.state == "dead", messages.c.kind.in_(_PAGES))
+    values = {"state": "waiting", "due_at": to_seconds(now), "minimal": False, "error": None, "ended_at": None}
+    connection.execute(update(messages).where(page, rested, still_fires, ~paged).values(**values))
 
 
 def dead(connection: Connection, message: ClaimedMessage, reason: str, now: datetime) -> bool:
