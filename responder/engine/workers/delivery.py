@@ -228,7 +228,9 @@ class DeliveryWorker:
     def _is_ours(self, row: OutboxRow) -> bool:
         """Return False if the claim may have expired, by the monotonic clock: this process may have been paused."""
         with self._guard:
-            _row, ticks = self._out[row.id]
+            claimed, ticks = self._out.get(row.id, (None, 0.0))
+        if claimed is None or claimed.attempt != row.attempt:
+            return False
         return self._clock.monotonic() - ticks < self._lease.total_seconds()
 
 
