@@ -162,7 +162,7 @@ class _Report:
         """Return the replicas' counts and the truth, by the name of the sample."""
         truth = {
             'responder_http_requests_total{route="webhook.receive",status="202"}': len(found.kept),
-            'responder_deliveries_done_total{state="decided"}': len(found.notifications),
+            'responder_notifications_triaged_total{state="decided"}': len(found.notifications),
             'responder_attempts_total{channel="pagerduty",result="sent"}': len(found.events),
             'responder_attempts_total{channel="pagerduty",result="dead"}': 0,
         }

@@ -30,7 +30,7 @@ def example(name: str) -> bytes:
     return (EXAMPLES / f"{name}.json").read_bytes()
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until something holds; a test that waits in vain fails here."""
     end = time.monotonic() + seconds
     while not condition():
