@@ -93,8 +93,9 @@ def show(number: int, *, raw: bool) -> None:
 @messages.command("resend", short_help="Resend dead messages.")
 @click.argument("numbers", type=int, nargs=-1)
 @click.option("--all-dead", is_flag=True, help="Resend every dead message.")
-@click.option("--even-if-over", is_flag=True, help="Resend even if the channel already resolved the incident.")
-def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_over: bool) -> None:
+@click.option("--even-if-resolved", is_flag=True, help="Resend even if the channel already resolved the incident.")
+@click.option("--even-if-over", is_flag=True, hidden=True)
+def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_resolved: bool, even_if_over: bool) -> None:
     """Put dead messages back into the outbox, at their old position. `serve` sends them within a second.
 
     Exit status: 0 if all were put back, 1 if one was not.
@@ -110,7 +111,7 @@ def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_over: bool) -> N
         settings = bootstrap.settings_from_environment()
         with bootstrap.database(settings) as database, database.transaction() as connection:
             chosen = dead_letters.dead(connection) if all_dead else numbers
-            answers = put_back(connection, chosen, now, even_if_over=even_if_over)
+            answers = put_back(connection, chosen, now, even_if_resolved=even_if_resolved or even_if_over)
     for answer in answers:
         said = f"not resent: {answer.refused}" if answer.refused else "waiting, due now"
         click.echo(f"message {answer.number}: {said}", err=bool(answer.refused))

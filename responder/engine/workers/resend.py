@@ -46,13 +46,13 @@ def refusal(row: MessageRow | None, *, resolve_accepted: bool) -> str:
 
 
 def resend(
-    connection: Connection, numbers: Iterable[int], now: datetime, *, even_if_over: bool = False
+    connection: Connection, numbers: Iterable[int], now: datetime, *, even_if_resolved: bool = False
 ) -> list[ResendResult]:
     """Requeue dead messages in their original position; delivery sends them at its next poll."""
     answers = []
     for number in sorted(set(numbers)):
         row = dead_letters.find(connection, number)
-        over = row is not None and not even_if_over and dead_letters.resolve_accepted(connection, row)
+        over = row is not None and not even_if_resolved and dead_letters.resolve_accepted(connection, row)
         why = refusal(row, resolve_accepted=over)
         if row is not None and not why:
             dead_letters.put_back(connection, row, now)

@@ -158,8 +158,9 @@ def test_what_was_given_up_can_be_sent_again(office: Office) -> None:
     assert "responder messages list" in accepted.stderr
 
 
-def test_what_is_over_is_not_opened_again(office: Office) -> None:
-    """Resending a page of a resolved incident would leave it open; this needs an explicit option."""
+@pytest.mark.parametrize("option", ["--even-if-resolved", "--even-if-over"])
+def test_what_is_over_is_not_opened_again(office: Office, option: str) -> None:
+    """Resending a page of a resolved incident would leave it open; it needs an explicit option, by its new or old name."""
     office.write()
     office.end()
     office.write(step="resolve", kind=MessageKind.RESOLUTION)
@@ -168,7 +169,7 @@ def test_what_is_over_is_not_opened_again(office: Office) -> None:
     assert refused.exit_code == 1
     assert "would reopen it" in refused.stderr
     assert office.state(1) == "dead"
-    assert office.run("messages", "resend", "1", "--even-if-over").exit_code == 0
+    assert office.run("messages", "resend", "1", option).exit_code == 0
     assert office.state(1) == "waiting"
 
 
