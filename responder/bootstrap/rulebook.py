@@ -68,12 +68,12 @@ def rule_references(runbooks: str | Mapping[str, tuple[str, ...]], *, confined: 
     from responder.notify.delivery.named import KINDS
     from responder.notify.delivery.route import in_order, named_by_rules, pagers
     from responder.rulebook.rule_files import RuleReferences
-    from responder.runbooks.catalogue import read as read_catalogue
+    from responder.runbooks.catalog import read as read_catalog
     from responder.triage.matchers import parse, predicate
 
     return RuleReferences(
         probe_kinds=PROBES,
-        runbooks=read_catalogue(Path(runbooks), repository_of(Path(runbooks)) if confined else None)
+        runbooks=read_catalog(Path(runbooks), repository_of(Path(runbooks)) if confined else None)
         if isinstance(runbooks, str)
         else {file: frozenset(anchors) for file, anchors in runbooks.items()},
         channels=named_by_rules(),
@@ -116,14 +116,14 @@ def loaded(settings: Settings, channels: dict[str, Channel]) -> LoadedRules:
     """
     from responder.engine.workers.rule_reloader import LoadedRules
     from responder.rulebook.load import revision_of, text_of
-    from responder.runbooks.catalogue import read as read_catalogue
+    from responder.runbooks.catalog import read as read_catalog
 
     states = rule_files(settings)
     book = load_rules(settings.rules, settings.runbooks)
     files = text_of(settings.rules)
     if revision_of(files) != book.revision:
         raise OSError("the rule files changed while they were read")
-    anchors = {file: tuple(sorted(each)) for file, each in read_catalogue(Path(settings.runbooks)).items()}
+    anchors = {file: tuple(sorted(each)) for file, each in read_catalog(Path(settings.runbooks)).items()}
     text = RuleText(revision=book.revision, files=files, runbooks=anchors)
     return LoadedRules(context(settings, book, channels | named_channels(settings, book)), states, text)
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from responder.engine.workers.rule_reloader import LoadedRules
     from responder.notify.contract import Channel
 
-_NOBODY = """
-  NOBODY WILL BE PAGED: no channel is configured.
+_NO_CHANNEL = """
+  NO PAGES WILL BE SENT: no channel is configured.
   Pages are printed here instead. Set RESPONDER_PAGERDUTY_ROUTING_KEY and RESPONDER_SLACK_BOT_TOKEN, for example.
 """
 _ADVICE = (
@@ -182,10 +182,10 @@ def _say_who_is_told(channels: Mapping[str, Channel]) -> None:
 
     log = structlog.get_logger()
     if all(each.use is Use.LAST_RESORT for each in channels.values()):
-        click.secho(_NOBODY, fg="red", bold=True, err=True)
-        log.warning("serve.no_channel", reason="no channel is configured: pages are printed, nobody is paged")
+        click.secho(_NO_CHANNEL, fg="red", bold=True, err=True)
+        log.warning("serve.no_channel", reason="no channel is configured: pages are only printed")
     elif not any(each.pages for each in channels.values()):
-        log.warning("serve.no_pager", reason="no paging channel is configured: nobody is paged")
+        log.warning("serve.no_pager", reason="no paging channel is configured: no page reaches on-call")
     elif len(ways(channels)) == 1:
         log.warning(
             "serve.no_fallback",

@@ -169,7 +169,7 @@ def _misplaced(slot: Placeholder) -> tuple[str, ...]:
 
 
 def fill(expr: str, values: Mapping[str, str], selector: str) -> str:
-    """``expr`` with every placeholder replaced. The values are hostile; ``selector`` is the catalogue's and is not.
+    """``expr`` with every placeholder replaced. The values are hostile; ``selector`` is the catalog's and is not.
 
     Regexes are quoted as RE2 wants it, then strings as PromQL wants it (Go's escapes). Raises KeyError for a value that
     is missing. ``scan`` must have found nothing wrong.

@@ -14,7 +14,7 @@ class FloodCounter:
     ``arrivals`` counts them by the second within the last minute, ``alone`` those of them that had a page of their own
     although a flood was on. ``digest`` is the flood's id, empty while there is none; the rest is about that flood:
     ``in_digest`` incidents are in its digest only, ``notified_in_digest`` of them were announced. ``kinds`` counts
-    "alertname of subject", ``names`` alert names, ``services`` those of the catalogue and ``labels`` "name=value" that
+    "alertname of subject", ``names`` alert names, ``services`` those of the catalog and ``labels`` "name=value" that
     all alerts of an incident share, the biggest of each. ``channels`` are those it concerns, ``notified`` those that
     were notified, last at ``notified_at`` and ``updates`` times since its page.
     """

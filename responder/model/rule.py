@@ -177,7 +177,7 @@ class Action(StrEnum):
 class Rule:
     """A rule: matchers that must all hold, and what then applies.
 
-    ``impact`` is what users lose, where that is not the catalogue's to say.
+    ``impact`` is what users lose, where that is not the catalog's to say.
     ``pages_in`` maps severities to the window in which they page; those not in it always do. A ``shadow``
     rule never decides: matching passes over it, and what it would have decided is recorded. ``gather`` names the
     labels whose values make one incident of several Alertmanager groups; it is empty where each group is an incident

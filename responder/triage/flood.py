@@ -38,7 +38,7 @@ class FloodVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewIncident:
-    """A new incident as a flood counts it. ``kind`` is its name in a digest; ``service`` is in the catalogue."""
+    """A new incident as a flood counts it. ``kind`` is its name in a digest; ``service`` is in the catalog."""
 
     severity: Severity
     pages: bool
@@ -53,7 +53,7 @@ def weigh(
     """Decide if a new incident is paged separately; None if its severity has no flood limit.
 
     Below the limit every incident is. Above it, an incident of a severity that pages still is if it is unlike the
-    flood: fewer than ALIKE incidents of the flood have its alert name, or none is about its service of the catalogue.
+    flood: fewer than ALIKE incidents of the flood have its alert name, or none is about its service of the catalog.
     Of the former as many as the limit are paged per minute, of the latter half as many.
     """
     new_incident = _new_incident(decision)

@@ -1,4 +1,4 @@
-"""The subject of an alert: the label that names a service of the catalogue, and why other labels were rejected."""
+"""The subject of an alert: the label that names a service of the catalog, and why other labels were rejected."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def subject(alert_labels: Labels, book: RuleBook, wanted: SubjectFrom | None = N
     """Return the subject of an alert.
 
     If the rule says which label names it (``wanted``) and the alert has that label, that label decides. Otherwise
-    labels are tried in the order of ``_CANDIDATES``: the first that names a service of the catalogue, or else the first
-    that is not rejected, gives the name. ``service`` is always a name of the catalogue, never a label's value.
+    labels are tried in the order of ``_CANDIDATES``: the first that names a service of the catalog, or else the first
+    that is not rejected, gives the name. ``service`` is always a name of the catalog, never a label's value.
     ``values`` are the labels without those that name an exporter.
     """
     labels = {name: value for name, value in alert_labels.items() if isinstance(name, str) and isinstance(value, str)}
@@ -130,7 +130,7 @@ def _by_rule(wanted: SubjectFrom, value: str, book: RuleBook) -> tuple[str | Non
     for names in (_plain, _pod, _part, _address):
         if found := next((name for name in names(value, book) if name in book.services), None):
             return found, f"{said} names {found}"
-    return None, f"{said} is not in the catalogue"
+    return None, f"{said} is not in the catalog"
 
 
 def _rejections(labels: Mapping[str, str], book: RuleBook) -> Iterator[tuple[str, str]]:
@@ -184,7 +184,7 @@ def _values(labels: Mapping[str, str], namespace: str, rejected: Mapping[str, st
 def _unknown(left: list[tuple[_SubjectSource, str]], labels: Mapping[str, str]) -> tuple[str, str]:
     if left:
         way, value = left[0]
-        return value, f'label {way.label}="{value}" is not in the catalogue'
+        return value, f'label {way.label}="{value}" is not in the catalog'
     if name := labels.get("alertname"):
         return name, "no label names the subject"
     return "unknown subject", "the alert has no label that names the subject"

@@ -128,7 +128,7 @@ def test_a_hostile_label_chooses_nothing(kind: str, label: str, tools: ProbeTool
 
 @kinds
 def test_a_service_nobody_knows_is_skipped_with_a_reason(kind: str) -> None:
-    """An alert about something outside the catalogue causes no network traffic."""
+    """An alert about something outside the catalog causes no network traffic."""
     probe_context = dataclasses.replace(a_scene("127.0.0.1:1"), services={}, prometheus_url="")
     questions = PROBES[kind].questions(a_probe(kind, CASES[kind].hostile), probe_context)
     assert questions

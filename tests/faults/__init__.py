@@ -4,7 +4,7 @@
     (Prometheus)     (a real cluster)               (witness)   SQLite or PostgreSQL         (stand-ins)
 
 A seed decides everything: the stream (``stream.py``) and the faults with their times (``schedule.py``). ``play.py``
-plays one seed; ``catalogue.py`` lists the faults, as a plain dict; ``verdict.py`` has the checks.
+plays one seed; ``catalog.py`` lists the faults, as a plain dict; ``verdict.py`` has the checks.
 
     make faults               the seeds 1 to 10
     make faults SEED=17       one seed, with its timeline

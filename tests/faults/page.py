@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
-from tests.faults.catalogue import FAULTS
+from tests.faults.catalog import FAULTS
 from tests.faults.play import Result
 from tests.faults.verdict import GRACE
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from responder.standins.processes import DidNotStart
 from responder.store.database import StoreError
-from tests.faults.catalogue import FAULTS, NEEDS_DISK, Fault
+from tests.faults.catalog import FAULTS, NEEDS_DISK, Fault
 from tests.faults.door import SILENCE_SECONDS
 from tests.faults.driver import Driver
 from tests.faults.evidence import Evidence, Records

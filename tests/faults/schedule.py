@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
-from tests.faults.catalogue import FAULTS, Fault
+from tests.faults.catalog import FAULTS, Fault
 from tests.faults.stream import SECONDS
 from tests.faults.world import World
 

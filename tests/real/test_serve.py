@@ -121,7 +121,7 @@ def test_without_any_key_the_page_is_printed_and_that_is_said_loudly(stage: Stag
         assert stage.post(example("service-down")).status == 202
         until(lambda: "INCIDENT STARTED" in program.log.read_text())
         said = program.log.read_text()
-    assert "NOBODY WILL BE PAGED" in said
+    assert "NO PAGES WILL BE SENT" in said
     assert "common-issues.md#service-down" in said
 
 

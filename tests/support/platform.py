@@ -82,7 +82,7 @@ SEVERITIES = {
 
 
 def a_service(name: str = "plato", **changes: Any) -> Service:
-    """A service of the catalogue."""
+    """A service of the catalog."""
     usual = Service(
         name=name,
         namespace="butterfly",

@@ -44,7 +44,7 @@ from responder.rulebook.schema import (
     WindowShape,
 )
 from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamFromShape, TeamShape
-from responder.runbooks.catalogue import anchors
+from responder.runbooks.catalog import anchors
 from responder.settings import Settings, env_name
 from responder.store.database import Database
 from responder.web.metrics import RulesInfo, StoreCollector

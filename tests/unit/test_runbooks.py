@@ -84,8 +84,8 @@ def test_the_anchors_of_the_rules_exist(name: str) -> None:
 
 def test_the_readme_lists_every_runbook() -> None:
     """A runbook that exists can be found from the index."""
-    catalogue = (FOLDER / "README.md").read_text().split("## Quick Reference")[0]
-    assert {path.name for path in RUNBOOKS} <= set(re.findall(r"\]\(([\w-]+\.md)\)", catalogue))
+    catalog = (FOLDER / "README.md").read_text().split("## Quick Reference")[0]
+    assert {path.name for path in RUNBOOKS} <= set(re.findall(r"\]\(([\w-]+\.md)\)", catalog))
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.md")), ids=lambda path: path.stem)

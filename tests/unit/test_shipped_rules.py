@@ -67,7 +67,7 @@ def test_the_dead_mans_switch_can_be_switched_on(tmp_path: Path) -> None:
     assert (heartbeat.cluster, heartbeat.rule.severity, len(heartbeat.rule.probes)) == (book().environment, "P1", 5)
 
 
-def test_the_catalogue_is_complete() -> None:
+def test_the_catalog_is_complete() -> None:
     """Each of the five services has an owner, an impact in words, a health address and a dashboard."""
     services = book().services
     assert list(services) == ["capsule", "odyssey", "perception", "plato", "nexus"]

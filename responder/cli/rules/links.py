@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from urllib.parse import unquote, urldefrag, urlsplit
 
-from responder.runbooks.catalogue import Runbooks
+from responder.runbooks.catalog import Runbooks
 
 #: Concurrent requests.
 AT_ONCE = 8

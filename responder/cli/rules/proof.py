@@ -14,7 +14,7 @@ from responder.cli.samples import Sample, of_labels, samples
 from responder.engine.effects.context import DecisionContext
 from responder.model.rule import Matcher, MatcherError, Op
 from responder.rulebook.cases import Case
-from responder.runbooks.catalogue import Runbooks
+from responder.runbooks.catalog import Runbooks
 from responder.triage.matchers import predicate
 
 

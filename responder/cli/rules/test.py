@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from responder.cli.rules.reach import RuleCoverage
     from responder.engine.effects.context import DecisionContext
     from responder.rulebook.cases import CaseSet
-    from responder.runbooks.catalogue import Runbooks
+    from responder.runbooks.catalog import Runbooks
 
 _COLOURS = {"ok": "green", "FAIL": "red", "todo": "yellow"}
 

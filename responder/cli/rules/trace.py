@@ -17,7 +17,7 @@ from responder.model.delivery import Notification
 from responder.model.rule import Severity
 from responder.notify.report.compose import title
 from responder.receive.alertmanager import read
-from responder.runbooks.catalogue import Runbooks
+from responder.runbooks.catalog import Runbooks
 from responder.triage.matchers import holds
 from responder.triage.rule_index import EvaluatedRule
 

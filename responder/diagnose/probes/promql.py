@@ -38,7 +38,7 @@ class PromqlSpec:
     """A query, instant or over a range. Without thresholds its value is a fact and never bad."""
 
     expr: str = field(
-        metadata={"help": "PromQL; ${label} inside matchers' strings, ${selector} for the catalogue's matchers"}
+        metadata={"help": "PromQL; ${label} inside matchers' strings, ${selector} for the catalog's matchers"}
     )
     headline: str = field(
         default="",

@@ -293,8 +293,8 @@ def test_a_missing_label_skips_the_question(expr: str, values: dict[str, str], w
     assert "hunter2" not in question.query + question.link
 
 
-def test_without_prometheus_or_catalogue_nothing_is_asked() -> None:
-    """No Prometheus is no failure; a selector needs the catalogue."""
+def test_without_prometheus_or_catalog_nothing_is_asked() -> None:
+    """No Prometheus is no failure; a selector needs the catalog."""
     probe_context = a_scene()
     (question,) = PROBES["promql"].questions(
         a_probe("promql", ERRORS), dataclasses.replace(probe_context, prometheus_url="")

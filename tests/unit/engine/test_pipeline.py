@@ -126,7 +126,7 @@ def test_a_page_without_probes_does_not_wait() -> None:
 
 
 def test_a_page_whose_probes_cannot_be_asked_does_not_wait() -> None:
-    """A service outside the catalogue has no address to look at: the page leaves at once."""
+    """A service outside the catalog has no address to look at: the page leaves at once."""
     effects = begun(a_desk(), an_alert(labels={"service": "unheard-of", "job": "unheard-of"}))
     assert effects.request is None
     assert {message.due_at for message in effects.messages} == {NOW}

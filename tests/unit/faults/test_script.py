@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from tests.faults.catalogue import FAULTS
+from tests.faults.catalog import FAULTS
 from tests.faults.floods import LIMIT, flood, rules
 from tests.faults.play import engine_of, possible
 from tests.faults.schedule import Planned, schedule
@@ -28,7 +28,7 @@ def test_a_seed_always_means_the_same() -> None:
 
 
 def test_every_fault_strikes_within_a_hundred_seeds() -> None:
-    """Nothing in the catalogue is there for show."""
+    """Nothing in the catalog is there for show."""
     assert {each.name for seed in SEEDS for each in planned(seed)} == set(FAULTS)
 
 

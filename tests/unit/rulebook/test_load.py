@@ -433,7 +433,7 @@ def test_rules_that_are_not_there_any_more_are_missed(tmp_path: Path, what: str)
     ]
 
 
-def test_without_a_catalogue_runbooks_are_not_checked(tmp_path: Path) -> None:
+def test_without_a_catalog_runbooks_are_not_checked(tmp_path: Path) -> None:
     """Rules can be checked on their own, without the runbooks."""
     text = GOOD.replace("common.md#service-down", "nowhere.md#x")
     assert _problems(tmp_path, text, None) == []

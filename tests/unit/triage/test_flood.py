@@ -31,7 +31,7 @@ P3 = a_severity("P3", flood_above=LIMIT)
 
 
 def new(name: str = "PodDown", service: str | None = None, severity: Severity = P1) -> Decision:
-    """The decision on a new incident of that alert name, about a pod or about a service of the catalogue."""
+    """The decision on a new incident of that alert name, about a pod or about a service of the catalog."""
     match = replace(a_ruling(an_alert(labels={"alertname": name})), severity=severity)
     subject = a_subject(service=service, name=service or "a-pod")
     return replace(a_decision(), match=match, matches=(match,), subject=subject)
@@ -92,7 +92,7 @@ def test_a_single_p1_of_another_kind_is_paged_in_the_middle_of_a_flood() -> None
 
 
 def test_a_service_that_the_flood_did_not_reach_is_paged() -> None:
-    """The same alert about a service of the catalogue that was well until now is news."""
+    """The same alert about a service of the catalog that was well until now is news."""
     sea = Sea()
     sea.storm(300)
     assert "none of its incidents is about plato" in sea.comes(new("PodDown", "plato"), after=WINDOW / 2).why

@@ -53,8 +53,8 @@ NOT_FOUND = [
 
 
 @pytest.mark.parametrize(("labels", "name"), NOT_FOUND)
-def test_what_is_not_in_the_catalogue_is_not_made_a_service(labels: dict[str, str], name: str) -> None:
-    """A label can only select a service of the catalogue; its value never becomes a target."""
+def test_what_is_not_in_the_catalog_is_not_made_a_service(labels: dict[str, str], name: str) -> None:
+    """A label can only select a service of the catalog; its value never becomes a target."""
     found = subject(labels, BOOK)
     assert found.service is None
     assert found.name == name

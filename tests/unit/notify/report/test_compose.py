@@ -78,7 +78,7 @@ def test_the_page_is_complete_before_any_probe_answers() -> None:
 
 
 def test_impact_names_the_services_that_need_it() -> None:
-    """Everybody sees which other services suffer, from the catalogue and never guessed."""
+    """Everybody sees which other services suffer, from the catalog and never guessed."""
     decision = a_decision(subject=a_subject(service="capsule", name="capsule"))
     assert _opening(decision).impact == "Whatever needs capsule fails for all users. Depended on by: plato."
 

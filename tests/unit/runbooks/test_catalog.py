@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from responder.runbooks.catalogue import anchors, read, sections
+from responder.runbooks.catalog import anchors, read, sections
 
 ANCHORS = [
     ("# Service down", "service-down"),
