@@ -160,7 +160,7 @@ def test_what_was_given_up_can_be_sent_again(office: Office) -> None:
 
 @pytest.mark.parametrize("option", ["--even-if-resolved", "--even-if-over"])
 def test_what_is_over_is_not_opened_again(office: Office, option: str) -> None:
-    """Resending a page of a resolved incident would leave it open; it needs an explicit option, by its new or old name."""
+    """Resending a page of a resolved incident would leave it open; it needs an explicit option, by either name."""
     office.write()
     office.end()
     office.write(step="resolve", kind=MessageKind.RESOLUTION)
