@@ -34,9 +34,9 @@ from tests.faults.world import World, world
 _STREAMS = 2
 #: Seconds from the start to the first sample that later ones are compared with.
 _WARM_UP_SECONDS = 60.0
-#: What may be added from then to the end. Memory includes the caches of SQLite, which fill up as the file grows.
+#: What may be added from then to the end. Thread pools and the caches of SQLite fill up slowly.
 _MORE_DESCRIPTORS = 16
-_MORE_THREADS = 8
+_MORE_THREADS = 32
 _MEMORY_FACTOR = 1.25
 
 
