@@ -101,8 +101,9 @@ def context(settings: Settings, book: RuleBook, channels: dict[str, Channel]) ->
         links=LinkBuilder(
             runbook_base_url=settings.runbook_base_url,
             urls=book.urls,
-            alertmanager_urls=settings.alertmanager_url,
-            prometheus_url=settings.prometheus_url,
+            prometheus_public_url=settings.prometheus_public_url,
+            alertmanager_public_urls=settings.alertmanager_public_url,
+            hosts=frozenset(settings.link_hosts.replace(",", " ").lower().split()),
         ),
         prometheus_url=settings.prometheus_url,
         timing=Timing(timedelta(seconds=settings.group_interval)),

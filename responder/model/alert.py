@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -19,6 +19,7 @@ FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 class Alert:
     """A member of a webhook's ``alerts`` list.
 
+    ``links`` are URLs by the sender's field names (Grafana: dashboardURL, panelURL, silenceURL).
     ``ends_at`` is None while the alert fires (Alertmanager sends the year 1 then). ``fingerprint`` covers the labels
     only: annotations of the same alert may differ between two deliveries.
     """
@@ -30,6 +31,7 @@ class Alert:
     ends_at: datetime | None
     generator_url: str
     fingerprint: str
+    links: Labels = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -51,12 +52,29 @@ class Link:
     href: str
 
 
+#: ``${label}`` or ``${label|lower}`` in the URL of a runbook.
+PLACEHOLDER = re.compile(r"\$\{([^}|]+)(\|lower)?\}")
+
+
+def is_url(runbook: str) -> bool:
+    """True if the runbook of a rule is a URL."""
+    return runbook.startswith(("http://", "https://"))
+
+
 @dataclass(frozen=True, slots=True)
 class RunbookRef:
-    """A runbook file inside the runbook folder and, optionally, the anchor of one of its headings."""
+    """A runbook: a file of the runbook folder or a URL and, optionally, the anchor of one of its headings.
+
+    A URL may hold ``${label}`` and ``${label|lower}``.
+    """
 
     file: str
     section: str = ""
+
+    @property
+    def is_url(self) -> bool:
+        """True for a URL, which is no file of the runbook folder."""
+        return is_url(self.file)
 
     def __str__(self) -> str:
         return f"{self.file}#{self.section}" if self.section else self.file

@@ -42,6 +42,9 @@ class _PayloadAlert(msgspec.Struct, rename="camel"):
     fingerprint: str = ""
     annotations: dict[str, str] = {}
     generator_url: str = msgspec.field(name="generatorURL", default="")
+    dashboard_url: str = msgspec.field(name="dashboardURL", default="")
+    panel_url: str = msgspec.field(name="panelURL", default="")
+    silence_url: str = msgspec.field(name="silenceURL", default="")
 
 
 class _Payload(msgspec.Struct, rename="camel"):
@@ -96,8 +99,15 @@ def _alert(wire: _PayloadAlert, prefix: str) -> Alert:
         starts_at=_reckoned(wire.starts_at),
         ends_at=None if firing or wire.ends_at.year == _YEAR_ONE else _reckoned(wire.ends_at),
         generator_url=wire.generator_url,
+        links=_links(wire),
         fingerprint=prefix + (wire.fingerprint or fingerprint(wire.labels)),
     )
+
+
+def _links(wire: _PayloadAlert) -> Labels:
+    """The links that Grafana adds to each alert (its webhook contact point); empty for Prometheus."""
+    found = {"dashboardURL": wire.dashboard_url, "panelURL": wire.panel_url, "silenceURL": wire.silence_url}
+    return {name: url for name, url in found.items() if url}
 
 
 def _reckoned(moment: datetime) -> datetime:

@@ -237,7 +237,10 @@ class RuleShape(StrictModel):
         | None
     ) = Field(default=None, description="Label with the subject of the alert, or a mapping of its values.")
     symptom: MaybeText = Field(default="", description="Predicate in the page's title: is down.")
-    runbook: Text | None = Field(default=None, description="File of the runbook folder, and optionally #section.")
+    runbook: Text | None = Field(
+        default=None,
+        description="File of the runbook folder, optionally with #section; or a URL with ${label}, ${label|lower}.",
+    )
     first_step: Text = Field(description="First step, in one sentence.")
     probes: Names | None = Field(default=None, description="Probes and packs, most useful first. Default: the file's.")
     more_probes: Names = _none("Probes and packs in addition to `probes` or its default.")
@@ -276,7 +279,10 @@ class HeartbeatShape(StrictModel):
         description="Maximum time without a Watchdog: at least twice the repeat_interval of its route."
     )
     severity: SeverityName | None = Field(default=None, description="Severity of the page. Default: the worst.")
-    runbook: Text | None = Field(default=None, description="File of the runbook folder, and optionally #section.")
+    runbook: Text | None = Field(
+        default=None,
+        description="File of the runbook folder, optionally with #section; or a URL with ${label}, ${label|lower}.",
+    )
     first_step: Text = Field(
         default="Check that Prometheus and Alertmanager of the cluster run and can reach responder.",
         description="First step, in one sentence.",

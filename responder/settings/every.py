@@ -58,10 +58,15 @@ class Settings:
         60, "seconds until a page of the worst severity uses a fallback channel; five times as long for others"
     )
     prometheus_url: str = _setting("", "Prometheus that promql probes query")
+    prometheus_public_url: str = _setting("", "address of Prometheus for graph links; empty: as in the alert")
     prometheus_token: Secret = _setting(Secret(""), "bearer token for Prometheus; no other address gets it")
     alertmanager_url: Mapping[str, tuple[str, ...]] = _setting(
         dict, "Alertmanager, queried about open incidents; a pair: URL URL; by cluster: prod-eu=URL URL, prod-us=URL"
     )
+    alertmanager_public_url: Mapping[str, tuple[str, ...]] = _setting(
+        dict, "Alertmanager for silence links, one or by cluster; empty: the externalURL of the notification"
+    )
+    link_hosts: str = _setting("", "hosts that links of alerts may lead to, separated by commas; empty: every host")
     alertmanager_token: Secret = _setting(Secret(""), "bearer token for all of these; no other address gets it")
     group_interval: int = _setting(
         300,

@@ -63,7 +63,7 @@ WHY = "PagerDuty has not accepted this page for 1 minute: HTTP 503"
 UNCLOSED = "PagerDuty rejected the resolve of this incident (HTTP 400) and keeps paging: resolve it there manually"
 LINKS = LinkBuilder(
     runbook_base_url="https://runbooks.butterfly.example.com",
-    alertmanager_urls={"": ("https://am.butterfly.example.com",)},
+    alertmanager_public_urls={"": ("https://am.butterfly.example.com",)},
     urls=a_book().urls,
 )
 

@@ -128,6 +128,8 @@ def _runbook(decision: Decision, runbooks: Runbooks) -> str:
     wanted = decision.rule.runbook
     if wanted is None:
         return "none"
+    if wanted.is_url:
+        return "a URL, not checked here"
     if wanted.file not in runbooks:
         return "no such file"
     return "ok" if not wanted.section or wanted.section in runbooks[wanted.file] else "no such section"

@@ -221,7 +221,8 @@ def _record(
 ) -> DecisionRecord:
     severity, rule, subject = decision.severity, decision.rule, decision.subject
     service = book.services.get(subject.service) if subject.service else None
-    subject_name = name(decision)
+    subject_name, alert = name(decision), _with_common(decision.match.alert, group)
+    runbook = links.runbook(rule.runbook, alert, own_first=not rule.matchers)
     teams = decision.route.teams
     several = f"The alerts of this group belong to {len(teams)} teams; each is notified: {', '.join(teams)}."
     return DecisionRecord(
@@ -247,13 +248,18 @@ def _record(
         lead=lead(book, teams),
         escalation=escalation(book, teams),
         room=room(incident.opened_at, subject_name),
-        runbook=links.runbook(rule.runbook),
-        links=links.around(group, service, since=alerts.started_at, now=now),
+        runbook=runbook,
+        links=links.around(group, service, alert, runbook, since=alerts.started_at, now=now),
         rule=rule.id,
         made_by=f"{rule.id} (rules {book.revision[:12]}, responder {responder.__version__})",
         note=" ".join(filter(None, (rule.note, several if len(teams) > 1 else ""))),
         teams=teams,
     )
+
+
+def _with_common(alert: Alert, group: AlertGroup) -> Alert:
+    """The alert with the annotations that all alerts of its group share, for a group without alerts."""
+    return replace(alert, annotations={**group.common_annotations, **alert.annotations})
 
 
 def _stem(decision: Decision, incident: Incident) -> str:

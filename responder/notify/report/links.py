@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import chain
-from urllib.parse import quote, unquote_plus, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, unquote_plus, urlencode, urlsplit, urlunsplit
 
-from responder.model.alert import FINGERPRINT, AlertGroup
+from responder.model.alert import FINGERPRINT, Alert, AlertGroup, Labels
 from responder.model.redaction import redact
-from responder.model.rule import Link, RunbookRef, Service
+from responder.model.rule import PLACEHOLDER, Link, RunbookRef, Service
+from responder.model.text import sanitize_line
 
 #: Links besides the runbook.
 MOST = 5
@@ -22,31 +22,81 @@ _BEFORE = timedelta(hours=1)
 _WIDEST = timedelta(days=7)
 
 
+#: Annotations (or labels) of an alert that may hold the URL of its runbook, the best first.
+RUNBOOK_NAMES = ("runbook_url", "runbook", "documentation")
+#: Annotations (or labels) of an alert that may hold the URL of a dashboard, with the text of the link.
+DASHBOARD_NAMES = {
+    "dashboard_url": "Dashboard",
+    "dashboard": "Dashboard",
+    "grafana_dashboard_link": "Dashboard",
+    "dashboardURL": "Dashboard",
+    "panel_url": "Panel",
+    "panelURL": "Panel",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkBuilder:
-    """Builds links from configured addresses only.
+    """Builds the links of a message from the settings, the rules and the alert.
 
-    URLs from an alert (generatorURL, externalURL) are used if their host is a configured one, and left out otherwise.
-    ``alertmanager_urls`` are by cluster, those of every other cluster under the empty name. ``urls`` are the rule
-    book's critical URLs.
+    URLs of an alert (its runbook and dashboard annotations, generatorURL, externalURL) are used if ``safe_url`` accepts
+    them, they hold no secret, and their host is one of ``hosts``, where that is not empty. The addresses that responder
+    itself queries are never linked: people may not reach them. ``prometheus_public_url`` replaces the address of a
+    generatorURL; ``alertmanager_public_urls`` (by cluster, under the empty name those of every other cluster) replace
+    the externalURL. ``urls`` are the rule book's critical URLs.
     """
 
     runbook_base_url: str = ""
-    prometheus_url: str = ""
-    alertmanager_urls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    prometheus_public_url: str = ""
+    alertmanager_public_urls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    hosts: frozenset[str] = frozenset()
     urls: tuple[Link, ...] = ()
 
-    def runbook(self, ref: RunbookRef | None) -> Link | None:
-        """The runbook's section. Without a base address the link has no href: the text still says which file."""
-        if ref is None:
-            return None
+    def runbook(self, ref: RunbookRef | None, alert: Alert | None = None, *, own_first: bool = False) -> Link | None:
+        """Return the runbook of a rule, or else of the alert; with ``own_first`` the alert's wins.
+
+        Without a base address a local runbook has no href: the text still says which file.
+        """
+        own = self._own_runbook(alert) if alert is not None else None
+        if own is not None and own_first:
+            return own
+        return (self._of_rule(ref, alert.labels if alert is not None else {}) if ref is not None else None) or own
+
+    def _of_rule(self, ref: RunbookRef, labels: Labels) -> Link | None:
+        if ref.is_url:
+            return _runbook_link(_expanded(str(ref), labels))
         path = quote(ref.file, safe="/") + (f"#{quote(ref.section, safe='')}" if ref.section else "")
         base = self.runbook_base_url.rstrip("/")
         return Link(f"Runbook: {ref}", safe_url(f"{base}/{path}") if base else "")
 
-    def around(self, group: AlertGroup, service: Service | None, *, since: datetime, now: datetime) -> tuple[Link, ...]:
-        """At most five links in a fixed order: dashboards, graph, silence form, status page."""
-        dashboards = [link for link in self._dashboards(service, since, now) if link.href]
+    def _own_runbook(self, alert: Alert) -> Link | None:
+        values = (alert.annotations.get(name) or alert.labels.get(name, "") for name in RUNBOOK_NAMES)
+        return next((link for value in values if (link := _runbook_link(self._foreign(value)))), None)
+
+    def _foreign(self, url: str) -> str:
+        """``url`` of an alert as a link, empty where it must not be one."""
+        made = safe_url(url.strip())
+        if not made or _tells_a_secret(url) or (self.hosts and host(made) not in self.hosts):
+            return ""
+        return made
+
+    def around(
+        self,
+        group: AlertGroup,
+        service: Service | None,
+        alert: Alert | None = None,
+        runbook: Link | None = None,
+        *,
+        since: datetime,
+        now: datetime,
+    ) -> tuple[Link, ...]:
+        """At most five links in a fixed order: the alert's own, dashboards, graph, silence form, status page.
+
+        ``alert`` is the one that decided. Its runbook is among them where ``runbook``, that of the page, is another.
+        """
+        own = self._own_links(alert, runbook) if alert is not None else ()
+        found = [link for link in (*own, *self._dashboards(service, since, now)) if link.href]
+        dashboards = list({link.href: link for link in reversed(found)}.values())[::-1]
         others = [
             Link("Graph", self._graph(group)),
             Link("Silence", self._silence(group)),
@@ -54,6 +104,14 @@ class LinkBuilder:
         ]
         rest = [link for link in others if link.href]
         return tuple(dashboards[: MOST - len(rest)] + rest)
+
+    def _own_links(self, alert: Alert, runbook: Link | None) -> Iterator[Link]:
+        own = self._own_runbook(alert)
+        if own is not None and runbook is not None and own.href != runbook.href:
+            yield Link("Runbook of the alert", own.href)
+        values = {**alert.links, **alert.labels, **alert.annotations}
+        for name, text in DASHBOARD_NAMES.items():
+            yield Link(text, self._foreign(values.get(name, "")))
 
     def _dashboards(self, service: Service | None, since: datetime, now: datetime) -> Iterator[Link]:
         if service is None:
@@ -67,16 +125,23 @@ class LinkBuilder:
             yield Link(link.text, safe_url(_with_query(link.href, values)))
 
     def _graph(self, group: AlertGroup) -> str:
-        known = self._hosts()
-        urls = (alert.generator_url for alert in (*group.firing, *group.alerts))
-        return next((safe_url(url) for url in urls if host(url) in known and not _tells_a_secret(url)), "")
+        urls = (self._foreign(self._public(alert.generator_url)) for alert in (*group.firing, *group.alerts))
+        return next(filter(None, urls), "")
+
+    def _public(self, generator_url: str) -> str:
+        """The same graph at the public address of Prometheus, where there is one."""
+        if not self.prometheus_public_url or urlsplit(generator_url).path.rpartition("/")[2] != "graph":
+            return generator_url
+        return f"{self.prometheus_public_url.rstrip('/')}/graph?{urlsplit(generator_url).query}"
 
     def _silence(self, group: AlertGroup) -> str:
+        own = (self._foreign(alert.links.get("silenceURL", "")) for alert in (*group.firing, *group.alerts))
+        if found := next(filter(None, own), ""):
+            return found
         if not any(FINGERPRINT.fullmatch(alert.fingerprint) for alert in group.alerts):
             return ""  # no Alertmanager knows these alerts
-        base = next(iter(self.alertmanager_urls.get(group.cluster) or self.alertmanager_urls.get("", ())), "")
-        if not base and host(group.external_url) in self._hosts():
-            base = group.external_url
+        public = self.alertmanager_public_urls.get(group.cluster) or self.alertmanager_public_urls.get("", ())
+        base = next(iter(public), "") or self._foreign(group.external_url)
         if not base or not group.group_labels:
             return ""
         matchers = ",".join(_equal(name, value) for name, value in sorted(group.group_labels.items()))
@@ -84,12 +149,35 @@ class LinkBuilder:
             return ""
         return safe_url(f"{base.rstrip('/')}/#/silences/new?filter={quote('{' + matchers + '}', safe='')}")
 
-    def _hosts(self) -> frozenset[str]:
-        configured = (self.prometheus_url, *chain(*self.alertmanager_urls.values()), *(link.href for link in self.urls))
-        return frozenset(map(host, configured)) - {""}
-
     def _status_page(self) -> str:
         return next((safe_url(link.href) for link in self.urls if "status" in link.text.casefold()), "")
+
+
+def _runbook_link(url: str) -> Link | None:
+    """A link whose text shows the host and the end of the path; None without a URL."""
+    made = safe_url(url)
+    if not made:
+        return None
+    parts = urlsplit(made)
+    end = parts.path.rstrip("/").rpartition("/")[2]
+    shown = f"{host(made)}/…/{end}" if parts.path.count("/") > 1 else f"{host(made)}{parts.path.rstrip('/')}"
+    return Link(f"Runbook: {sanitize_line(unquote(shown), 100)}", made)
+
+
+def _expanded(template: str, labels: Labels) -> str:
+    """The URL with the labels in the place of ``${label}`` and ``${label|lower}``; empty where one is missing.
+
+    A value is percent-encoded whole, so it cannot add a path segment, a query or another host.
+    """
+    names = [name for name, _ in PLACEHOLDER.findall(template)]
+    if any(labels.get(name, "") in {"", ".", ".."} for name in names):
+        return ""
+
+    def value(found: re.Match[str]) -> str:
+        text = labels[found[1]]
+        return quote(text.lower() if found[2] else text, safe="")
+
+    return PLACEHOLDER.sub(value, template)
 
 
 def _equal(name: str, value: str) -> str:

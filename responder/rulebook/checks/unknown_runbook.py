@@ -1,5 +1,7 @@
 """A rule names a runbook that is not in the runbook folder.
 
+A URL may hold `${label}` and `${label|lower}`, and nothing else in `${...}`.
+
 Bad:
 
     rules:
@@ -16,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
+from responder.model.rule import PLACEHOLDER, is_url
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import Suggestions
 
@@ -27,7 +30,11 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
         return
     for entry in rule_files.paging_rules:
         file = (entry.value.runbook or "").partition("#")[0]
-        if entry.value.runbook is not None and file not in around.runbooks:
+        if is_url(file):
+            if "${" in PLACEHOLDER.sub("", entry.value.runbook or ""):
+                said = "the URL has a placeholder that is neither ${label} nor ${label|lower}"
+                yield Problem(entry.at("runbook"), "unknown-runbook", said, "write, for example, ${alertname|lower}")
+        elif entry.value.runbook is not None and file not in around.runbooks:
             said = f"unknown runbook '{file}'"
             hint = suggest(file, around.runbooks) or "no runbooks found: set their folder with --runbooks"
             yield Problem(entry.at("runbook"), "unknown-runbook", said, hint)

@@ -287,6 +287,7 @@ SAMPLES = [
     ("channels: [pagerduty, slack]", "channels: [pager]", "unknown-channel", "pager]"),
     ("channels: [pagerduty, slack]", "channels: []", "unknown-channel", "[]\n    adjust"),
     ("common.md#service-down", "comon.md#service-down", "unknown-runbook", "comon.md"),
+    ("common.md#service-down", "https://x.example.com/${alertname|upper}", "unknown-runbook", "https://x"),
     ("common.md#service-down", "common.md#service-donw", "unknown-section", "common.md#"),
     ("action: heartbeat", "channels: [slack]", "no-heartbeat-rule", "prod-eu, max_gap"),
     ("action: heartbeat", "action: heartbeat\n    enabled: shadow", "no-heartbeat-rule", "prod-eu, max_gap"),

@@ -1,7 +1,8 @@
-"""Links lead to configured places only, filtered to the incident."""
+"""Links of a message lead where the settings, the rules and the alert say, and never into an internal network."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -13,8 +14,7 @@ from tests.support.builders import NOW, STARTED, a_book, a_group, a_service, an_
 
 MAKER = LinkBuilder(
     runbook_base_url="https://runbooks.example.com/main/",
-    prometheus_url="http://prometheus:9090",
-    alertmanager_urls={"": ("http://alertmanager:9093/",)},
+    alertmanager_public_urls={"": ("https://alertmanager.example.com/",)},
     urls=a_book().urls,
 )
 
@@ -47,27 +47,111 @@ def test_there_are_never_more_than_five() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://evil.example.com/graph",
         "javascript:alert(1)",
-        "https://prometheus.butterfly.example.com@evil.example.com/",
-        "https://prometheus.butterfly.example.com.evil.example.com/",
-        "https://evil.example.com\\@prometheus.butterfly.example.com/",
-        "http://prometheus:9091/graph",
-        "//prometheus.butterfly.example.com/graph",
-        "https://prometheus.butterfly.example.com/graph?g0.expr=password%3Dhunter2",
+        "https://prometheus.example.com@evil.example.com/",
+        "https://evil.example.com\\@prometheus.example.com/",
+        "//prometheus.example.com/graph",
+        "https://prometheus.example.com/graph?g0.expr=password%3Dhunter2",
         "",
         "https://[",
     ],
 )
-def test_a_graph_link_to_anywhere_else_is_left_out(url: str) -> None:
-    """An alert cannot link to a site that is not configured, nor leak a secret through a link."""
-    assert "Graph" not in _links(group=a_group(an_alert(generator_url=url)))
+def test_what_is_no_plain_web_address_is_left_out(url: str) -> None:
+    """An alert can neither bring another scheme or a user name into a link, nor leak a secret through one."""
+    alert = an_alert(generator_url=url, annotations={"runbook_url": url, "dashboard_url": url})
+    links = MAKER.around(a_group(alert), a_service(), alert, since=STARTED, now=NOW)
+    assert [link.text for link in links] == ["Dashboard", "Silence", "Status page"]
+    assert "/d/" in links[0].href or "plato" in links[0].href
+    assert MAKER.runbook(None, alert) is None
 
 
-def test_a_graph_link_to_our_prometheus_is_kept() -> None:
-    """The graph behind the alert is one click away where it is on a configured host."""
-    url = "http://prometheus:9090/graph?g0.expr=up+%3D%3D+0&g0.tab=1"
+def test_the_graph_is_the_one_that_the_alert_names() -> None:
+    """The graph behind the alert is one click away."""
+    url = "https://prometheus.example.com/graph?g0.expr=up+%3D%3D+0&g0.tab=1"
     assert _links(group=a_group(an_alert(generator_url=url)))["Graph"] == url
+
+
+def test_the_graph_is_at_the_public_address_of_prometheus() -> None:
+    """Where Prometheus names itself by an internal address, the setting replaces it; Grafana's links stay."""
+    maker = replace(MAKER, prometheus_public_url="https://prometheus.example.com/eu/")
+    alert = an_alert(generator_url="http://prometheus-0:9090/graph?g0.expr=up&g0.tab=1")
+    graph = _links(maker, group=a_group(alert))["Graph"]
+    assert graph == "https://prometheus.example.com/eu/graph?g0.expr=up&g0.tab=1"
+    grafana = "https://grafana.example.com/alerting/grafana/ab12/view"
+    assert _links(maker, group=a_group(an_alert(generator_url=grafana)))["Graph"] == grafana
+
+
+def test_the_runbook_of_the_rule_is_first_and_that_of_the_alert_beside_it() -> None:
+    """A page links both, the rule's as its runbook; under the catch-all the alert's own is the runbook."""
+    own = "https://runbooks.example.com/kubernetes/kubejobfailed"
+    alert = an_alert(annotations={"runbook_url": own})
+    ref = RunbookRef("common-issues.md", "job-failed")
+    of_rule = MAKER.runbook(ref, alert)
+    assert of_rule is not None
+    assert of_rule.text == "Runbook: common-issues.md#job-failed"
+    links = MAKER.around(a_group(alert), None, alert, of_rule, since=STARTED, now=NOW)
+    assert links[0] == Link("Runbook of the alert", own)
+    assert MAKER.runbook(ref, alert, own_first=True) == Link("Runbook: runbooks.example.com/…/kubejobfailed", own)
+    assert MAKER.runbook(None, alert) == Link("Runbook: runbooks.example.com/…/kubejobfailed", own)
+    assert MAKER.runbook(ref, an_alert(), own_first=True) == of_rule
+
+
+@pytest.mark.parametrize("name", ["runbook_url", "runbook", "documentation"])
+def test_a_runbook_is_read_under_every_usual_name(name: str) -> None:
+    """Other teams write `runbook` or `documentation`, as an annotation or as a label."""
+    url = "https://wiki.example.com/x"
+    for alert in (an_alert(annotations={name: url}), an_alert(labels={"alertname": "A", name: url})):
+        assert MAKER.runbook(None, alert) == Link("Runbook: wiki.example.com/x", url)
+
+
+@pytest.mark.parametrize("name", ["dashboard_url", "dashboard", "grafana_dashboard_link", "panel_url"])
+def test_the_dashboard_of_the_alert_is_linked(name: str) -> None:
+    """The dashboard that the author of the alert chose comes before those of the catalog."""
+    alert = an_alert(annotations={name: "https://grafana.example.com/d/ab"})
+    assert MAKER.around(a_group(alert), None, alert, since=STARTED, now=NOW)[0].href == (
+        "https://grafana.example.com/d/ab"
+    )
+
+
+def test_the_links_of_grafana_are_used() -> None:
+    """Dashboard, panel and silence form of a Grafana-managed alert come from its own fields."""
+    alert = an_alert(
+        links={
+            "dashboardURL": "https://grafana.example.com/d/ab",
+            "panelURL": "https://grafana.example.com/d/ab?viewPanel=2",
+            "silenceURL": "https://grafana.example.com/alerting/silence/new?alertmanager=grafana",
+        }
+    )
+    links = {link.text: link.href for link in MAKER.around(a_group(alert), None, alert, since=STARTED, now=NOW)}
+    assert links["Dashboard"] == alert.links["dashboardURL"]
+    assert links["Panel"] == alert.links["panelURL"]
+    assert links["Silence"] == alert.links["silenceURL"]
+
+
+def test_only_listed_hosts_are_linked_where_there_is_a_list() -> None:
+    """With `RESPONDER_LINK_HOSTS` an alert cannot send on-call to another site."""
+    maker = replace(MAKER, hosts=frozenset({"runbooks.example.com"}))
+    listed = an_alert(annotations={"runbook_url": "https://runbooks.example.com/a"})
+    other = an_alert(
+        annotations={"runbook_url": "https://evil.example.com/a"}, generator_url="https://evil.example.com/graph"
+    )
+    assert maker.runbook(None, listed) is not None
+    assert maker.runbook(None, other) is None
+    assert "Graph" not in _links(maker, group=a_group(other))
+
+
+def test_a_runbook_can_be_a_url_with_labels_in_it() -> None:
+    """One line of a rule leads to the published runbook of each alert, whatever the label holds."""
+    ref = RunbookRef("https://runbooks.example.com/kubernetes/${alertname|lower}")
+    found = MAKER.runbook(ref, an_alert(labels={"alertname": "KubeJobFailed"}))
+    assert found == Link(
+        "Runbook: runbooks.example.com/…/kubejobfailed", "https://runbooks.example.com/kubernetes/kubejobfailed"
+    )
+    hostile = MAKER.runbook(ref, an_alert(labels={"alertname": "../../x?y#z"}))
+    assert hostile is not None
+    assert hostile.href == "https://runbooks.example.com/kubernetes/..%2F..%2Fx%3Fy%23z"
+    for value in ("", ".."):
+        assert MAKER.runbook(ref, an_alert(labels={"alertname": value})) is None
 
 
 def test_the_silence_form_is_filled_in() -> None:
@@ -75,7 +159,7 @@ def test_the_silence_form_is_filled_in() -> None:
     labels = {"alertname": 'x"},{y="', "a\n": "b\\"}
     url = _links(group=a_group(group_labels=labels))["Silence"]
     base, _, value = url.partition("?filter=")
-    assert base == "http://alertmanager:9093/#/silences/new"
+    assert base == "https://alertmanager.example.com/#/silences/new"
     assert not set(value) & set('"{}<>| ')
     assert unquote(value) == '{"a\\n"="b\\\\",alertname="x\\"},{y=\\""}'
 
@@ -91,12 +175,14 @@ def test_alerts_that_no_alertmanager_knows_have_no_silence_form() -> None:
     assert "Silence" not in _links(group=a_group(an_alert(fingerprint="grafana-9d6fb58bd573fcec")))
 
 
-def test_an_unknown_external_url_is_not_used() -> None:
-    """Without a configured Alertmanager, its own URL counts only for a known host."""
-    maker = LinkBuilder(urls=(Link("Alertmanager", "https://am.example.com"),))
-    known = a_group(external_url="https://am.example.com/x")
-    assert "Silence" not in _links(maker, group=a_group(external_url="https://evil.example.com"))
-    assert _links(maker, group=known)["Silence"].startswith("https://am.example.com/x/#/silences/new?filter=")
+def test_the_silence_form_is_at_the_external_url_or_the_public_one_of_the_cluster() -> None:
+    """Never the address that responder queries: on-call may not reach it."""
+    group = a_group(external_url="https://am.example.com/x")
+    assert _links(LinkBuilder(), group=group)["Silence"].startswith("https://am.example.com/x/#/silences/new?filter=")
+    maker = LinkBuilder(alertmanager_public_urls={"eu": ("https://eu.example.com",), "": ("https://am2.example.com",)})
+    assert _links(maker, group=replace(group, cluster="eu"))["Silence"].startswith("https://eu.example.com/#/")
+    assert _links(maker, group=group)["Silence"].startswith("https://am2.example.com/#/")
+    assert "Silence" not in _links(LinkBuilder(), group=a_group(external_url="javascript:alert(1)"))
 
 
 def test_a_runbook_without_a_base_address_is_named_but_not_linked() -> None:
