@@ -72,7 +72,7 @@ def test_the_graph_is_the_one_that_the_alert_names() -> None:
 
 
 def test_the_graph_is_at_the_public_address_of_prometheus() -> None:
-    """Where Prometheus names itself by an internal address, the setting replaces it; Grafana's links stay."""
+    """The setting replaces the internal address by which Prometheus names itself; links of Grafana stay."""
     maker = replace(MAKER, prometheus_public_url="https://prometheus.example.com/eu/")
     alert = an_alert(generator_url="http://prometheus-0:9090/graph?g0.expr=up&g0.tab=1")
     graph = _links(maker, group=a_group(alert))["Graph"]
