@@ -6,7 +6,7 @@ work at its next poll, after at most the time in brackets.
     loop         work                                                    woken by
     triage       decides stored notifications [0.7 s]                    ``wake``: the web stored one; listener
     diagnosis    runs probes, adds findings to pages [1 s]               ``_probed``: probes have ended; listener
-    sender      sends the messages of one channel [0.2 s]               ``_sent``: an attempt ended; ``_send``: triage
+    sender       sends the messages of all channels [0.2 s]              ``_sent``: an attempt ended; ``_send``: triage
                                                                          or a job wrote a message that is due;
                                                                          ``_release``: a page got its findings; listener
     timer NAME   runs one job at its interval                            -
@@ -21,7 +21,6 @@ new diagnoses to the diagnosis loop, at most as many as it has room for, and wak
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -30,30 +29,27 @@ from responder.diagnose.prober import Prober
 from responder.engine.jobs.scheduler import Job, ScheduledJob
 from responder.engine.workers.batching import BatchedStep
 from responder.engine.workers.clock_skew import ClockSkewWatcher
-from responder.engine.workers.delivery import DeliveryWorker
 from responder.engine.workers.diagnosis import DiagnosisWorker
 from responder.engine.workers.failure_page import FailurePage
 from responder.engine.workers.loop import Loop
 from responder.engine.workers.loop_failures import LoopFailures
 from responder.engine.workers.rule_reloader import RuleReloader
+from responder.engine.workers.senders import Senders
 from responder.engine.workers.triage import IncidentWriter, TriageWorker
 from responder.model.clock import Clock
 from responder.model.delivery import DiagnosisJob
 from responder.notify.delivery.deliver import Deliverer
 from responder.store.backends import notifications
 from responder.store.database import Database, StoreError
-from responder.store.outbox.claims import ChannelQueue
 
 _log = structlog.get_logger()
 
 #: Pause of a loop that waits for the rules, in seconds.
 RULES_SECONDS = 0.1
-#: How long messages of an unknown channel are left to newer processes, which may know it during a rolling update.
-GRACE = timedelta(seconds=30)
 
 
 class Engine:
-    """Triage, diagnosis, delivery of each channel, and scheduled jobs; one per process, several per database.
+    """Triage, diagnosis, delivery and scheduled jobs; one per process, several per database.
 
     ``jobs`` returns the scheduled jobs by name; it is given the incident writer.
     """
@@ -81,13 +77,10 @@ class Engine:
         self._triage = TriageWorker(
             database, context, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots
         )
-        self._senders = {
-            name: DeliveryWorker(database, queue, context, deliverer, clock, chance, on_free=partial(self._sent, name))
-            for name, queue in channel_queues(context().channels).items()
-        }
+        self._senders = Senders(database, context, deliverer, clock, chance, on_free=self._sent)
         self._triaging = loop("triage", self._ready(BatchedStep(self._triage.step, clock).step))
         self._diagnosing = loop("diagnosis", self._ready(BatchedStep(self._diagnosis.step, clock).step))
-        self._sending = {name: loop(f"sender {name}", sender.step) for name, sender in self._senders.items()}
+        self._sending = loop("sender", self._senders.step)
         writer = IncidentWriter(database, clock, on_effects=self._follow, free_slots=self._diagnosis.free_slots)
         self._timing = [
             loop(f"timer {name}", self._ready(ScheduledJob(job, database, clock).step))
@@ -132,12 +125,11 @@ class Engine:
             self._diagnosis.close()
         except StoreError as error:
             _log.warning("engine.release_failed", reason=str(error))
-        for sender in self._senders.values():
-            sender.close(seconds / 4)
+        self._senders.close(seconds / 4)
         self._prober.close()
 
     def _loops(self) -> list[Loop]:
-        serving = [self._triaging, self._diagnosing, *self._sending.values()]
+        serving = [self._triaging, self._diagnosing, self._sending]
         return [*serving, *self._timing, *self._hearing, *self._reporting, self._watching, self._reading]
 
     def _follow(self, started: list[DiagnosisJob], notified: Collection[str]) -> None:
@@ -148,34 +140,25 @@ class Engine:
     def _on_notify(self, topic: str) -> None:
         """Wake the loops that may take work which another process committed."""
         concerned = {notifications.NEW_NOTIFICATIONS: [self._triaging], notifications.NEW_DIAGNOSES: [self._diagnosing]}
-        for loop in concerned.get(topic, self._sending.values()):
+        for loop in concerned.get(topic, [self._sending]):
             loop.wake()
 
     def _probed(self) -> None:
         """Wake diagnosis to commit findings: the probes of one diagnosis have ended."""
         self._diagnosing.wake()
 
-    def _sent(self, name: str) -> None:
-        """Wake the sender of a channel, to mark an ended attempt and claim the next message."""
-        self._sending[name].wake()
+    def _sent(self) -> None:
+        """Wake the senders, to mark an ended attempt and claim the next message."""
+        self._sending.wake()
 
     def _release(self, notified: Collection[str]) -> None:
         """Wake the senders of pages that got their findings; they claim without polling first."""
-        for name in notified:
-            if name in self._senders:
-                self._senders[name].expect()
+        self._senders.expect(notified)
         self._send(notified)
 
     def _send(self, notified: Collection[str]) -> None:
-        for name, loop in self._sending.items():
-            if name in notified:
-                loop.wake()
-
-
-def channel_queues(channels: Iterable[str]) -> dict[str, ChannelQueue]:
-    """Return one queue per channel, and one without a name for channels that are no longer configured."""
-    names = tuple(channels)
-    return {**{name: ChannelQueue((name,)) for name in names}, "": ChannelQueue(names, rest=True, grace=GRACE)}
+        if notified:
+            self._sending.wake()
 
 
 def working(loops: Iterable[Loop], engine: Engine | None) -> Callable[[], bool]:

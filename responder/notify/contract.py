@@ -99,6 +99,11 @@ class Channel(ABC):
         """Rate limit for all replicas together; None for no limit."""
 
     @property
+    def counted_by(self) -> tuple[str, ...]:
+        """What the vendor counts messages by: channels for which it is equal share one rate limit. Never stored."""
+        return (self.name,)
+
+    @property
     def secrets(self) -> tuple[Secret, ...]:
         """Its own secrets, which no reason and no log shows."""
         values = (getattr(self, each.name) for each in fields(self))

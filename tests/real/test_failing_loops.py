@@ -25,8 +25,8 @@ def test_loops_that_fail_again_and_again_are_paged_and_unready(stage: Stage) -> 
         [event] = stage.pagerduty.events
         assert event.dedup_key.startswith("responder-loops/")
         assert event.body["payload"]["severity"] == "critical"
-        assert "sender pagerduty" in str(event.body) or "sender slack" in str(event.body)
-        until(lambda: readiness(stage)[1].startswith("engine loops fail repeatedly: sender "))
+        assert "sender" in str(event.body)
+        until(lambda: readiness(stage)[1].startswith("engine loops fail repeatedly: sender"))
         until(lambda: stage.post(example("connection-pool")).status == 202)
         with contextlib.closing(sqlite3.connect(stage.database)) as connection:
             connection.execute("DROP TRIGGER fault")

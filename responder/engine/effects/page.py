@@ -19,7 +19,7 @@ from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind
 from responder.model.text import number_of, sanitize_line
 from responder.notify.contract import Channel
-from responder.notify.delivery.route import pagers, route, with_a_reader
+from responder.notify.delivery.route import is_known, pagers, route, with_a_reader
 from responder.notify.delivery.route import title as channel_title
 from responder.notify.report.compose import title
 from responder.notify.report.content import content_of, headed
@@ -257,9 +257,16 @@ def why_again(decision: Decision, group: AlertGroup, incident: Incident, context
 
 
 def left_open(notified: Collection[str], configured: Mapping[str, Channel]) -> str:
-    """Return the text for ``notified`` pagers that are no longer configured; empty if there are none."""
+    """Return the text for ``notified`` pagers that are no longer configured; empty if there are none.
+
+    A channel that the rule files do not declare any more may have been a pager, and is one of them.
+    """
     paging = pagers(configured)
-    gone = [channel_title(name, configured) for name in notified if name in paging and name not in configured]
+    gone = [
+        channel_title(name, configured)
+        for name in notified
+        if name not in configured and (name in paging or not is_known(name, configured))
+    ]
     return f"; resolve it manually in {' and '.join(gone)}, which is no longer configured" if gone else ""
 
 

@@ -17,7 +17,7 @@ from responder.model.incident import Incident
 from responder.model.report import MessageKind
 from responder.notify.contract import Channel, Use
 from responder.notify.delivery.fallback import FallbackStep, UndeliveredPage, after, fallback_history, next_step
-from responder.notify.delivery.route import in_order, last_resort, title
+from responder.notify.delivery.route import in_order, is_known, last_resort, title
 from responder.store.incidents import incidents
 from responder.store.outbox import undelivered
 from responder.store.outbox.undelivered import UndeliveredMessage
@@ -39,11 +39,27 @@ def detours(
     pages: Sequence[UndeliveredMessage], context: DecisionContext, limit: float, now: datetime
 ) -> list[PlannedFallback]:
     """Return those pages for which a fallback is due. Pure."""
-    usable, order = every_way(context.channels), in_order(context.channels)
-    steps = (
-        (page, next_step(_stuck(page, context), _ways_of(page, usable, context), order, limit, now)) for page in pages
-    )
+    steps = []
+    for page in pages:
+        usable, order = _chain(page, context)
+        steps.append((page, next_step(_stuck(page, context), _ways_of(page, usable, context), order, limit, now)))
     return [PlannedFallback(page=page, step=step) for page, step in steps if isinstance(step, FallbackStep)]
+
+
+def _chain(page: UndeliveredMessage, context: DecisionContext) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the channels that a page may fall back to, and all in their order: those of its teams go first.
+
+    They are the fallbacks of the teams whose channel it is on, or of all its teams.
+    """
+    known = [
+        context.book.teams[name]
+        for name in (page.decision.teams if page.decision else ())
+        if name in context.book.teams
+    ]
+    here = [team for team in known if page.message.channel in (*team.channels, *team.fallback)] or known
+    own = [name for team in here for name in team.fallback]
+    usable = dict.fromkeys((*(each.name for each in context.configured(own)), *every_way(context.channels)))
+    return tuple(usable), tuple(dict.fromkeys((*own, *in_order(context.channels))))
 
 
 def _ways_of(page: UndeliveredMessage, usable: Sequence[str], context: DecisionContext) -> Sequence[str]:
@@ -63,6 +79,8 @@ def _reaches_on_call(page: UndeliveredMessage, context: DecisionContext) -> bool
     pagers = context.pagers
     if page.message.channel in pagers:
         return True
+    if page.decision and page.decision.pages and not is_known(page.message.channel, context.channels):
+        return True  # of a channel that the rule files do not declare any more: it may have been a pager
     decision = page.decision
     if decision is None or page.message.kind is MessageKind.FALLBACK or not decision.pages:
         return page.message.facts.reaches_on_call and (decision is None or decision.pages)
@@ -138,7 +156,8 @@ class FallbackJob(IncidentJob):
         context = self.context()
         usable, order = every_way(context.channels), in_order(context.channels)
         # A page on the last channel has no further fallback and must not block others.
-        stations = [name for name in order if after(name, usable, order)]
+        stations = {name for name in order if after(name, usable, order)}
+        stations |= {name for team in context.book.teams.values() for name in team.fallback}
         last = last_resort(context.channels)
         return detours(
             undelivered.pages(connection, context.pagers, stations, last), context, self.limit, self.clock.now()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,12 +13,14 @@ from sqlalchemy import Connection
 
 from responder.counters import COUNTERS
 from responder.engine.effects.context import DecisionContext
+from responder.engine.workers.sender_threads import SenderThreads
 from responder.model.clock import Clock, Deadline
 from responder.model.message import ClaimedMessage, OutboxRow
 from responder.model.outcome import Delivered, NotSent, Outcome, Refused, TryLater
 from responder.model.report import MessageKind
 from responder.notify.delivery.backoff import LONGEST_PAGER_WISH, LONGEST_WISH, next_attempt, rest
 from responder.notify.delivery.deliver import Deliverer
+from responder.notify.delivery.route import sharing
 from responder.notify.rate_limit import Available, RateLimit
 from responder.notify.report import compose
 from responder.store.database import Database, StoreError
@@ -49,8 +50,8 @@ class DeliveryWorker:
     """Claims due messages of one queue and hands each to a sender thread. ``chance`` gives the jitter, in [0, 1).
 
     A queue is one channel, or all that are no longer configured. The vendor's rate limit is counted in the database, in
-    the transaction of the claim, so that it holds for all replicas. Each channel has its own worker, so that a
-    PagerDuty that hangs does not delay messages to Slack.
+    the transaction of the claim, so that it holds for all replicas and all channels that the vendor counts together.
+    At most ``senders`` messages of a queue are sent at once, so that a channel that hangs does not delay others.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class DeliveryWorker:
         *,
         on_free: Callable[[], None],
         senders: int = 4,
+        threads: SenderThreads | None = None,
     ) -> None:
         """``on_free`` is called when an attempt has ended, in the thread that sent the message."""
         self._database = database
@@ -72,9 +74,11 @@ class DeliveryWorker:
         self._context = context
         self._deliverer = deliverer
         self._clock = clock
-        paging = not queue.rest and context().channels[self._channel].pages
-        self._marking = DeliveryResults(self._rate_limit, chance, paging=paging)
-        self._pool = ThreadPoolExecutor(senders, thread_name_prefix="sender")
+        channel = context().channels.get(self._channel)
+        paging = channel is not None and channel.pages
+        self._vendor = type(channel).__name__
+        self._marking = DeliveryResults(self._rate_limit, self._sharing, chance, paging=paging)
+        self._threads = threads or SenderThreads(2 * senders)
         self._senders = senders
         self._busy = 0
         self._poll = REST_POLL if queue.rest else POLL
@@ -84,6 +88,7 @@ class DeliveryWorker:
         self._ended: list[tuple[ClaimedMessage, Outcome]] = []
         self._guard = threading.Lock()
         self._prepared = queue.rest
+        self._retired = False
         self._expecting = False
         self._on_free = on_free
 
@@ -94,6 +99,7 @@ class DeliveryWorker:
         now = self._clock.now()
         with self._guard:
             ended, free = list(self._ended), self._senders - self._busy
+        free = 0 if self._retired else min(free, self._threads.free(self._vendor))
         expecting, self._expecting = self._expecting and free > 0, False
         if not ended and not expecting:
             rest = self._rest(now) if free else self._poll
@@ -101,6 +107,8 @@ class DeliveryWorker:
                 return rest
         with self._database.transaction() as connection:
             ticks, now = self._clock.monotonic(), self._clock.now()  # waiting for the write lock may have taken a while
+            if len(names := self._sharing()) > 1:
+                claims.lock_state(connection, names[0])  # in one order in all processes: avoids deadlocks
             news = self._marking.mark(connection, ended, now)
             messages = self._claim(connection, now, free) if free else []
         with self._guard:
@@ -110,7 +118,7 @@ class DeliveryWorker:
             self._out |= {message.id: (message, ticks) for message in messages}
             self._busy += len(messages)
         for row in messages:
-            self._pool.submit(self._carry, row)
+            self._threads.submit(self._vendor, partial(self._carry, row))
         for tell in news:
             tell()
         return 0.0 if messages or ended or expecting else self._poll
@@ -119,11 +127,19 @@ class DeliveryWorker:
         """Claim in the next step without polling first: a message was just released."""
         self._expecting = True
 
+    @property
+    def active(self) -> bool:
+        """True while messages are being sent or their results are not recorded yet, or if some were released."""
+        with self._guard:
+            return self._expecting or bool(self._out or self._ended)
+
+    def retire(self) -> None:
+        """Claim nothing more: another worker has the channel, or it is no longer configured."""
+        self._retired, self._expecting = True, False
+
     def close(self, timeout: float) -> None:
         """Let running attempts end within ``timeout`` seconds; those without a recorded result are sent again."""
-        waiter = threading.Thread(target=self._pool.shutdown, daemon=True)
-        waiter.start()
-        waiter.join(timeout)
+        self._threads.close(timeout)
         with self._guard:
             ended, self._ended = self._ended, []
         try:
@@ -136,7 +152,7 @@ class DeliveryWorker:
 
     def _prepare(self) -> None:
         if not self._prepared:
-            claims.prepare(self._database, [self._channel])
+            claims.prepare(self._database, {self._channel, self._sharing()[0]})
             self._prepared = True
 
     def _renew(self) -> None:
@@ -162,19 +178,23 @@ class DeliveryWorker:
                 return self._poll
             if due.at > now.timestamp():
                 return min(self._poll, due.at - now.timestamp())
-            available = self._available(connection, claims.state_of(connection, self._channel), now)
+            limit = claims.state_of(connection, self._sharing()[0])
+            available = self._available(connection, claims.state_of(connection, self._channel), limit, now)
         return 0.0 if (available.urgent if due.worst else available.other) else self._poll
 
-    def _available(self, connection: Connection, standing: claims.ChannelState, now: datetime) -> Available:
+    def _available(
+        self, connection: Connection, standing: claims.ChannelState, limit: claims.ChannelState, now: datetime
+    ) -> Available:
         """Return how many messages the rate limit allows now: none while the vendor's Retry-After lasts.
 
-        A pager that asked for a pause and has accepted nothing since gets one attempt at a time: the worst message.
+        ``limit`` is the state of the first channel that the vendor counts together with this one. A pager that asked
+        for a pause and has accepted nothing since gets one attempt at a time: the worst message.
         """
         if standing.paused_until > now.timestamp():
             return Available(0, 0)
         rate_limit = self._rate_limit()
         room = Available(self._senders, self._senders)
-        room = rate_limit.available(standing.full_at, now.timestamp()) if rate_limit else room
+        room = rate_limit.available(limit.full_at, now.timestamp()) if rate_limit else room
         if not self._paging or standing.failing_since is None or standing.paused_until < standing.failing_since:
             return room
         return room.within(0 if claims.is_sending(connection, self._channel, now) else 1)
@@ -183,19 +203,24 @@ class DeliveryWorker:
         channel = self._context().channels.get(self._channel)
         return channel.rate_limit if channel else None
 
+    def _sharing(self) -> tuple[str, ...]:
+        return sharing(self._channel, self._context().channels)
+
     def _claim(self, connection: Connection, now: datetime, free: int) -> list[OutboxRow]:
         """Claim what the rate limit allows, and count it. The lock on the channel's row serializes all replicas."""
         if self._lane.rest:
             return claims.claim(connection, self._lane, now - self._lane.grace, now + CLAIM, free)
-        standing = claims.lock_state(connection, self._channel)
-        available = self._available(connection, standing, now).within(free)
+        first = self._sharing()[0]
+        limit = claims.lock_state(connection, first)
+        standing = limit if first == self._channel else claims.lock_state(connection, self._channel)
+        available = self._available(connection, standing, limit, now).within(free)
         until = now + self._lease
         messages = claims.claim(
             connection, self._lane, now, until, available.urgent, available.other, paging=self._paging
         )
         if messages and (rate_limit := self._rate_limit()):
-            full_at = rate_limit.full_after(standing.full_at, now.timestamp(), len(messages))
-            claims.save_full_at(connection, self._channel, full_at)
+            full_at = rate_limit.full_after(limit.full_at, now.timestamp(), len(messages))
+            claims.save_full_at(connection, first, full_at)
         return messages
 
     def _carry(self, row: OutboxRow) -> None:
@@ -240,14 +265,20 @@ News = Callable[[], None]
 class DeliveryResults:
     """Records the results of attempts on one queue.
 
-    ``rate_limit`` returns the rate limit of its vendor, if there is one, and ``chance`` the jitter, in [0, 1).
-    ``paging`` is True for the queue of a channel that pages.
+    ``rate_limit`` returns the rate limit of its vendor, if there is one, ``sharing`` the channels that share it, and
+    ``chance`` the jitter, in [0, 1). ``paging`` is True for the queue of a channel that pages.
     """
 
     def __init__(
-        self, rate_limit: Callable[[], RateLimit | None], chance: Callable[[], float], *, paging: bool
+        self,
+        rate_limit: Callable[[], RateLimit | None],
+        sharing: Callable[[], tuple[str, ...]],
+        chance: Callable[[], float],
+        *,
+        paging: bool,
     ) -> None:
         self._rate_limit = rate_limit
+        self._sharing = sharing
         self._paging = paging
         self._longest_wish = LONGEST_PAGER_WISH if paging else LONGEST_WISH
         self._chance = chance
@@ -317,10 +348,13 @@ class DeliveryResults:
         if not quiet:
             return
         until, rate_limit = max(standing.paused_until, moment + quiet), self._rate_limit()
-        full_at = (
-            rate_limit.emptied(standing.full_at, moment, until) if rate_limit and outcome.limited else standing.full_at
-        )
-        claims.pause(connection, name, until, full_at)
+        if not (rate_limit and outcome.limited):
+            claims.pause(connection, name, until, standing.full_at)
+            return
+        names = self._sharing() if name in self._sharing() else (name,)
+        full_at = rate_limit.emptied(claims.lock_state(connection, names[0]).full_at, moment, until)
+        for each in names:
+            claims.pause(connection, each, until, full_at)
 
 
 def _count(message: ClaimedMessage, outcome: Outcome, now: datetime) -> None:

@@ -111,6 +111,11 @@ class PagerDuty(Channel):
         return super(PagerDuty, cls).from_rule_files(name, {**there, **own}, given)
 
     @property
+    def counted_by(self) -> tuple[str, ...]:
+        """The routing key, in one region."""
+        return self.base_url, self.routing_key.reveal()
+
+    @property
     def clock_url(self) -> str:
         """PagerDuty's address, whose Date header ``doctor`` compares the clock with."""
         return self.base_url

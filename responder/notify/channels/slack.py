@@ -149,6 +149,11 @@ class Slack(Channel):
         return dry_run(sent)
 
     @property
+    def counted_by(self) -> tuple[str, ...]:
+        """The channel, as the bot of one token."""
+        return self.base_url, self.token.reveal(), self.channel
+
+    @property
     def reaches_on_call(self) -> bool:
         """True if there is a group to mention."""
         return bool(self.group)

@@ -65,6 +65,11 @@ class SlackWebhook(Channel):
         """Return the webhook's keys, and the user group of all Slack channels."""
         return {**super(SlackWebhook, cls).keys(), "oncall_group": ONCALL_GROUP}
 
+    @property
+    def counted_by(self) -> tuple[str, ...]:
+        """The webhook."""
+        return (self.url.reveal(),)
+
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the host of the webhook answers."""
         address = urlsplit(self.url.reveal())

@@ -88,6 +88,11 @@ class Teams(Channel):
         url = given["teams_webhook_url"]
         return cls(url, per_minute(given["teams_messages_per_minute"], BURST)) if url.reveal() else None
 
+    @property
+    def counted_by(self) -> tuple[str, ...]:
+        """The webhook."""
+        return (self.url.reveal(),)
+
     def check(self, send: SendRequest) -> Iterator[Result]:
         """Check that the host of the webhook answers; any request to the address itself would start the workflow."""
         address = urlsplit(self.url.reveal())

@@ -15,6 +15,11 @@ def known(configured: Channels) -> Mapping[str, Channel | type[Channel]]:
     return {**CHANNELS, **configured}
 
 
+def is_known(name: str, configured: Channels) -> bool:
+    """True for a channel whose kind is known: a configured one, or one that the settings may have."""
+    return name in known(configured)
+
+
 def pagers(configured: Channels) -> frozenset[str]:
     """Return the names of the channels that page, also of those that are not configured any more."""
     return frozenset(name for name, channel in known(configured).items() if channel.pages)
@@ -36,6 +41,14 @@ def title(name: str, configured: Channels) -> str:
 def replaces(channel: Channel) -> str:
     """Return the channel whose messages this one gets where that one is not configured; empty for none."""
     return channel.stands_in_for if channel.name in CHANNELS else ""
+
+
+def sharing(name: str, configured: Channels) -> tuple[str, ...]:
+    """Return the channels that the vendor counts together with this one, itself among them; the first has the limit."""
+    if name not in configured:
+        return (name,)
+    counted_by = configured[name].counted_by
+    return tuple(other for other, channel in configured.items() if channel.counted_by == counted_by)
 
 
 def in_order(configured: Channels) -> tuple[str, ...]:

@@ -64,6 +64,10 @@ class ChannelQueue:
     rest: bool = False
     grace: timedelta = timedelta()
 
+    def has(self, channel: str) -> bool:
+        """Return True if messages of a channel are in the queue."""
+        return (channel in self.channels) is not self.rest
+
     def condition(self) -> ColumnElement[bool]:
         """Return the condition on the table."""
         if self.rest:
@@ -143,6 +147,18 @@ class NextDue:
 def any_waiting(database: Database, queue: ChannelQueue) -> bool:
     """Return True if a message of the queue waits, due or not. Cheap, since most polls find none."""
     return database.finds(_any(queue))
+
+
+_SOME = select(messages.c.id).where(WAITING).limit(1)
+_OF_CHANNELS = select(messages.c.channel).where(WAITING).distinct()
+
+
+def waiting_channels(database: Database) -> frozenset[str]:
+    """Return the channels for which messages wait, due or not. Cheap if there are none, as at most polls."""
+    if not database.finds(_SOME):
+        return frozenset()
+    with database.read() as connection:
+        return frozenset(connection.execute(_OF_CHANNELS).scalars())
 
 
 def next_due(connection: Connection, queue: ChannelQueue, now: datetime) -> NextDue | None:

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import text
 
 from responder.engine.effects.context import DecisionContext
-from responder.engine.runtime import channel_queues as lanes_of
 from responder.engine.workers.delivery import LEASE, RENEW_SECONDS, DeliveryWorker
+from responder.engine.workers.senders import channel_queues
 from responder.model.clock import Deadline
 from responder.model.content import MessageFacts
 from responder.model.message import ClaimedMessage, OutboxRow, Request, Response
@@ -168,12 +168,12 @@ def test_a_process_that_does_not_know_a_channel_leaves_its_pages_to_one_that_doe
     database: Database, clock: HandClock, wire: Wire
 ) -> None:
     """While a new channel is rolled out replica by replica, no old one gives up the pages of the new ones."""
-    old = Office(database, clock, wire, replace(a_desk(), channels={}), lanes_of(())[""])
+    old = Office(database, clock, wire, replace(a_desk(), channels={}), channel_queues(())[0])
     old.write()
     assert old.step() == 0
     clock.move(29)
     assert old.step() == 0
-    new = Office(database, clock, wire, a_desk(), lanes_of(("pagerduty",))["pagerduty"])
+    new = Office(database, clock, wire, a_desk(), channel_queues(("pagerduty",))[0])
     assert new.step() == 1
     assert old.states() == {("pagerduty", "sent"): 1}
     old.write()

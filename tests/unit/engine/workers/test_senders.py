@@ -1,0 +1,229 @@
+"""The senders of a process: channels come and go, share threads and vendors' limits, and do not delay each other."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from responder.engine.effects.context import DecisionContext
+from responder.engine.workers.senders import GRACE, Senders
+from responder.model.clock import Deadline
+from responder.model.message import Request, Response
+from responder.model.secret import Secret
+from responder.notify.channels.pagerduty import BURST, PagerDuty
+from responder.notify.channels.slack import Slack
+from responder.notify.contract import Channel
+from responder.notify.delivery.deliver import Deliverer
+from responder.store.database import Database
+from responder.store.incidents import incidents
+from responder.store.outbox import outbox
+from tests.conftest import HandClock
+from tests.support.builders import a_content, a_draft
+from tests.unit.engine.test_pipeline import a_desk
+
+
+def a_pager(name: str, key: str = "") -> PagerDuty:
+    """A PagerDuty channel of a rule file, with the key of its name unless another is given."""
+    return PagerDuty(routing_key=Secret((key or name).ljust(32, "0")), name=name)
+
+
+def a_slack(name: str) -> Slack:
+    """A Slack channel of a rule file."""
+    return Slack(Secret("xoxb-1"), f"#{name}", name=name)
+
+
+class Vendors:
+    """PagerDuty and Slack: accept, count by key or channel, and hang or refuse where a test says so."""
+
+    def __init__(self) -> None:
+        self.taken = Counter[str]()
+        self.hanging: set[str] = set()
+        self.limited: set[str] = set()
+        self.freed = threading.Event()
+
+    def send(self, request: Request, _deadline: Deadline, _cap: int = 0) -> Response:
+        """Answer as the vendor."""
+        body = json.loads(request.body)
+        whose = str(body.get("routing_key", body.get("channel", ""))).rstrip("0")
+        if whose in self.hanging:
+            self.freed.wait(20)
+        if whose in self.limited:
+            return Response(429, b'{"status": "throttle event"}')
+        self.taken[whose] += 1
+        if "routing_key" in body:
+            return Response(202, b'{"status": "success"}')
+        return Response(200, json.dumps({"ok": True, "channel": whose, "ts": "1.0"}).encode())
+
+
+class House:
+    """A process with its senders; several may share one database."""
+
+    def __init__(self, database: Database, clock: HandClock, vendors: Vendors, *channels: Channel) -> None:
+        self.database, self.clock = database, clock
+        self.context: DecisionContext = a_desk()
+        self.configure(*channels)
+        self.ended = threading.Semaphore(0)
+        deliverer = Deliverer(vendors, clock, print_page=lambda _page: None)
+        self.senders = Senders(
+            database, lambda: self.context, deliverer, clock, lambda: 0.5, on_free=self.ended.release
+        )
+
+    def configure(self, *channels: Channel) -> None:
+        """Put other channels in force, as a reload of the rules does."""
+        self.context = replace(self.context, channels={channel.name: channel for channel in channels})
+
+    def write(self, channel: str, number: int, step: str = "trigger", priority: int = 1) -> None:
+        """Put the message of an incident of its own into the outbox."""
+        name = f"INC-{channel}-{number}"
+        now = self.clock.now()
+        with self.database.write() as connection:
+            incidents.save_contents(connection, [replace(a_content(), incident=name)], (), now)
+            draft = a_draft(incident=name, ordering_key=name, channel=channel, step=step, due_at=now, priority=priority)
+            outbox.write(connection, [draft], now)
+
+    def run(self, until: Callable[[], bool]) -> bool:
+        """Take steps until a condition holds; False if it does not within two hundred steps without a result."""
+        for _ in range(200):
+            if until():
+                return True
+            if self.senders.step() > 0:
+                self.ended.acquire(timeout=0.02)
+        return until()
+
+    def states(self) -> dict[tuple[str, str], int]:
+        """Messages by channel and state."""
+        with self.database.read() as connection:
+            return outbox.counts(connection)
+
+
+@pytest.fixture
+def vendors() -> Iterator[Vendors]:
+    """The vendors."""
+    found = Vendors()
+    yield found
+    found.freed.set()
+
+
+def test_a_channel_that_hangs_delays_no_other_team(database: Database, clock: HandClock, vendors: Vendors) -> None:
+    """Attempts of broken channels take no thread that another channel, or another vendor, needs."""
+    broken = [a_pager(f"broken-{letter}") for letter in "abc"]
+    house = House(database, clock, vendors, *broken, a_pager("payments"), a_slack("payments-slack"))
+    vendors.hanging = {channel.name for channel in broken}
+    for channel in broken:
+        for number in range(10):
+            house.write(channel.name, number)
+    for number in range(3):
+        house.write("payments", number)
+        house.write("payments-slack", number, "post")
+    assert house.run(lambda: vendors.taken == {"payments": 3, "#payments-slack": 3})
+    vendors.freed.set()
+    house.senders.close(5)
+
+
+def test_a_vendor_that_hangs_leaves_threads_for_the_others(
+    database: Database, clock: HandClock, vendors: Vendors
+) -> None:
+    """While all pagers of thirty teams hang, Slack still gets its messages."""
+    pagers = [a_pager(f"team{number}") for number in range(1, 31)]
+    house = House(database, clock, vendors, *pagers, a_slack("chat"))
+    vendors.hanging = {channel.name for channel in pagers}
+    for channel in pagers:
+        house.write(channel.name, 1)
+        house.write(channel.name, 2)
+    house.write("chat", 1, "post")
+    assert house.run(lambda: vendors.taken == {"#chat": 1})
+    vendors.freed.set()
+    house.senders.close(5)
+
+
+def test_channels_come_and_go_with_the_rules(database: Database, clock: HandClock, vendors: Vendors) -> None:
+    """A message of a new channel leaves at once; one of a removed channel becomes a dead letter in the end."""
+    house = House(database, clock, vendors, a_pager("first"))
+    house.write("first", 1)
+    assert house.run(lambda: house.states() == {("first", "sent"): 1})
+    house.configure(a_pager("second"))
+    house.write("second", 1)
+    house.write("first", 2)
+    assert house.run(lambda: house.states().get(("second", "sent")) == 1)
+    assert house.states()["first", "waiting"] == 1
+    for _ in range(2):  # the second time in its minimal form
+        clock.move((GRACE + timedelta(seconds=1)).total_seconds())
+        assert not house.run(lambda: house.states().get(("first", "dead"), 0) > 1)
+    assert house.states()["first", "dead"] == 1
+    house.configure(a_pager("first"), a_pager("second"))
+    house.write("first", 3)
+    assert house.run(lambda: house.states()["first", "sent"] == 2)
+    house.senders.close(5)
+
+
+def test_channels_of_one_key_share_its_rate_limit_in_all_replicas(
+    database: Database, clock: HandClock, vendors: Vendors
+) -> None:
+    """Two channels with one routing key send no more at once, in two processes, than one; another key is not slowed."""
+    channels = a_pager("one", "shared"), a_pager("two", "shared"), a_pager("other")
+    houses = [House(database, clock, vendors, *channels) for _ in range(2)]
+    for number in range(BURST):
+        for channel in channels:
+            houses[0].write(channel.name, number)
+    for _ in range(2 * BURST):
+        for house in houses:
+            house.run(lambda: False) if _ == 0 else house.senders.step()
+    assert vendors.taken == {"shared": BURST, "other": BURST}
+    for house in houses:
+        house.senders.close(5)
+
+
+def test_a_limit_of_the_vendor_pauses_every_channel_of_the_key(
+    database: Database, clock: HandClock, vendors: Vendors
+) -> None:
+    """After a 429 no channel with the same key sends, and channels with another key go on."""
+    house = House(database, clock, vendors, a_pager("one", "shared"), a_pager("two", "shared"), a_pager("other"))
+    house.write("two", 0)
+    vendors.limited = {"shared"}
+    assert house.run(lambda: house.states().get(("two", "waiting")) == 1 and not house.run(lambda: False))
+    vendors.limited = set()
+    house.write("one", 1, priority=2)
+    house.write("other", 1)
+    assert house.run(lambda: vendors.taken["other"] == 1)
+    assert vendors.taken == {"other": 1}
+    clock.move(600)
+    assert house.run(lambda: vendors.taken == {"other": 1, "shared": 2})
+    house.senders.close(5)
+
+
+def test_idle_channels_cost_no_query_and_no_thread(database: Database, clock: HandClock, vendors: Vendors) -> None:
+    """A message costs as many queries and threads with fifty idle channels as with two."""
+    found = {number: _cost(database, clock, vendors, number) for number in (2, 50)}
+    assert found[50][0] <= found[2][0] + 5
+    assert found[50][1] == found[2][1]
+
+
+def _cost(database: Database, clock: HandClock, vendors: Vendors, channels: int) -> tuple[int, int]:
+    """Return the statements and threads that one message costs."""
+    house = House(database, clock, vendors, *(a_pager(f"idle-{each}x") for each in range(channels)))
+    house.senders.step()
+    before, statements = threading.active_count(), list[str]()
+
+    def note(*given: Any) -> None:
+        statements.append(given[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        house.write("idle-0x", channels)
+        for _ in range(3):
+            house.senders.step()
+            house.ended.acquire(timeout=1)
+        threads = threading.active_count() - before
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    house.senders.close(5)
+    assert house.states()["idle-0x", "sent"] >= 1
+    return len(statements), threads
