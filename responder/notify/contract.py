@@ -100,7 +100,7 @@ class Channel(ABC):
 
     @property
     def counted_by(self) -> tuple[str, ...]:
-        """What the vendor counts messages by: channels for which it is equal share one rate limit. Never stored."""
+        """Values by which the vendor counts messages: channels with equal ones share one rate limit. Never stored."""
         return (self.name,)
 
     @property
