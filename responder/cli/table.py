@@ -100,4 +100,4 @@ def raw(body: bytes, *, to_terminal: bool) -> bytes:
 
 def moment(at: datetime | None) -> str:
     """Format a time in UTC to the second; a dash for None."""
-    return f"{at:%Y-%m-%d %H:%M:%SZ}" if at else "-"
+    return f"{at:%Y-%m-%d %H:%M:%S UTC}" if at else "-"

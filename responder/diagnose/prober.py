@@ -121,7 +121,7 @@ class Prober:
         if not wait:
             return None
         again = self._tools.clock.now() + timedelta(seconds=wait)
-        fact = f"not checked: no answer {times} times in a row, next attempt at {again:%H:%M:%S}Z"
+        fact = f"not checked: no answer {times} times in a row, next attempt at {again:%H:%M:%S} UTC"
         return answer(question, Verdict.UNKNOWN, fact)
 
     def _gather(self, pending: dict[int, _Job], news: _News, keep: Callable[[int, Finding], None]) -> None:

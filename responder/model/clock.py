@@ -74,6 +74,6 @@ def between(start: datetime, end: datetime) -> str:
 
 
 def at(moment: datetime, *, seen_from: datetime | None = None) -> str:
-    """``02:41Z``; with the date where ``seen_from`` lies on another day or is not given."""
-    clock = f"{moment.hour:02}:{moment.minute:02}Z"
+    """Return ``02:41 UTC``; with the date unless ``seen_from`` is on the same day."""
+    clock = f"{moment.hour:02}:{moment.minute:02} UTC"
     return clock if seen_from and moment.date() == seen_from.date() else f"{moment.date().isoformat()} {clock}"

@@ -54,7 +54,7 @@ def judge(
     when = (
         "since it was first expected"
         if heartbeat_state.seen_at is None
-        else f"since {heartbeat_state.seen_at:%Y-%m-%d %H:%MZ}"
+        else f"since {heartbeat_state.seen_at:%Y-%m-%d %H:%M UTC}"
     )
     allowed = _span(timedelta(seconds=heartbeat.max_gap))
     reason = f"no Watchdog from {heartbeat.cluster} {when} (limit {allowed})"

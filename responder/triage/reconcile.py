@@ -115,7 +115,7 @@ def reconcile(
         return ReconcileResult(AlertPresence.UNKNOWN, doubt)
     since = incident.gone_since or now
     servers = _names({view.server for view in views})
-    reason = f"{servers} has not listed it since {since:%H:%M}Z, and no resolve was received"
+    reason = f"{servers} has not listed it since {since:%H:%M} UTC, and no resolve was received"
     hidden = f" ({incident.silenced})" if incident.silenced else ""
     return ReconcileResult(AlertPresence.OVER if now - since >= grace else AlertPresence.GONE, reason + hidden)
 
@@ -134,7 +134,7 @@ def _doubt(
         if answer.settling:
             return f"{answer.server} has not synchronized with its cluster yet"
         if now - answer.up_since < grace:
-            return f"{answer.server} started at {answer.up_since:%H:%M}Z and may not have received all alerts yet"
+            return f"{answer.server} started at {answer.up_since:%H:%M} UTC and may not have received all alerts yet"
     if not views:
         return "no Alertmanager is configured for its cluster"
     if incidents >= MANY and not any(view.total for view in views):
@@ -152,7 +152,7 @@ def _which(found: Sequence[tuple[AlertmanagerView, ListedAlert]]) -> str:
 def _hidden(found: Sequence[tuple[AlertmanagerView, ListedAlert]]) -> str:
     """Return the longest silence, or else the inhibiting alerts.
 
-    For example ``silenced by alice until 2026-02-28 05:00Z: deploying``.
+    For example ``silenced by alice until 2026-02-28 05:00 UTC: deploying``.
     """
     ids = {each for _view, listed in found for each in listed.silences}
     known = {silence.id: silence for view, _listed in found for silence in view.silences.values() if silence.id in ids}
@@ -160,7 +160,7 @@ def _hidden(found: Sequence[tuple[AlertmanagerView, ListedAlert]]) -> str:
         last = max(known.values(), key=lambda silence: (silence.until, silence.id))
         who, why = sanitize_line(last.who, 60) or "an unknown user", sanitize_line(last.comment, 120)
         more = f" (and {len(ids) - 1} more)" if len(ids) > 1 else ""
-        return f"silenced by {who}{more} until {last.until:%Y-%m-%d %H:%M}Z{': ' if why else ''}{why}"
+        return f"silenced by {who}{more} until {last.until:%Y-%m-%d %H:%M} UTC{': ' if why else ''}{why}"
     if ids:
         return f"silenced by {sanitize_line(min(ids), 60)} (no details available)"
     names = sorted({sanitize_line(name, 60) for _view, listed in found for name in listed.inhibitors})

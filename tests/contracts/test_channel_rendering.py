@@ -206,7 +206,7 @@ def _told(channel: Channel, report: Report, step: str, *, minimal: bool) -> Clai
 
 def _stories() -> dict[str, Report]:
     later = NOW + timedelta(minutes=20)
-    past = "2 times in 30 days, last INC-102 at 2026-02-14 02:41Z for 42 minutes"
+    past = "2 times in 30 days, last INC-102 at 2026-02-14 02:41 UTC for 42 minutes"
     pages = {
         severity: _content(a_decision(severity=severity), probes=("health", "dns"), history=past)
         for severity in ("P1", "P2", "P3", "P4")

@@ -23,9 +23,9 @@ HERE = Path(__file__).parent
 SCRIPTS = sorted(HERE.glob("*.txt"))
 
 CHANGING = (
-    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)"), "TIME"),
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC|\+00:00)"), "TIME"),
     (re.compile(r"#incident-\d{4}-\d\d-\d\d"), "#incident-DATE"),
-    (re.compile(r"\d\d:\d\dZ"), "TIME"),
+    (re.compile(r"\d\d:\d\d(Z| UTC)"), "TIME"),
     (re.compile(r"(from|to)=\d{13}"), r"\1=EPOCH"),
     (re.compile(r"\b\d+ (d \d+ h|h \d+ min|minutes?|seconds?)( \(\d+ (d \d+ h|h \d+ min)\))?"), "AWHILE"),
     (re.compile(r"rules [0-9a-f]{12}|revision [0-9a-f]{12}"), "rules REVISION"),

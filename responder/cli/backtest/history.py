@@ -154,6 +154,6 @@ def _of_prometheus(
             for at, body in grouping.notifications(answer, times):
                 when = datetime.fromtimestamp(at, UTC)
                 notification = Notification(id=next(numbers), received_at=when, cluster="", body=body)
-                yield RecordedNotification(f"{when:%Y-%m-%d %H:%M:%SZ}", notification)
+                yield RecordedNotification(f"{when:%Y-%m-%d %H:%M:%S UTC}", notification)
         except NoMatrixError as error:
             raise FatalError(f"{plain(base)}: {error}") from error

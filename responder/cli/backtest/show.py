@@ -119,7 +119,7 @@ def _pile(kinds: tuple[DifferenceKind, ...], rule: str, pile: SampledChanges) ->
 
 def _case(case: DecisionChange) -> str:
     before, after = _outcome(case.before), _outcome(case.after)
-    return f"{case.at:%Y-%m-%d %H:%M:%SZ}  {one_line(case.source)}  {case.what}\n    {before}\n    -> {after}"
+    return f"{case.at:%Y-%m-%d %H:%M:%S UTC}  {one_line(case.source)}  {case.what}\n    {before}\n    -> {after}"
 
 
 def _outcome(found: RuleOutcome) -> str:

@@ -37,7 +37,7 @@ def find(name: str, settings: Settings) -> StoredIncident:
         newest = next((each for each in notifications if _fires(each)), None)
     if newest is None:
         raise FatalError(f"all notifications of {incident.id} with a firing alert have been pruned")
-    source = f"{incident.id}, notification {newest.id} of {newest.received_at:%Y-%m-%d %H:%M:%SZ}"
+    source = f"{incident.id}, notification {newest.id} of {newest.received_at:%Y-%m-%d %H:%M:%S UTC}"
     return StoredIncident(incident, Sample(source, newest.body, cluster=newest.cluster), newest.received_at)
 
 

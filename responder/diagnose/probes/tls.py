@@ -106,12 +106,12 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
 
 def _judge(leaf: LeafCertificate, distrust: str, spec: TlsSpec, now: datetime) -> tuple[Verdict, bool, str]:
     days = (leaf.ends - now).total_seconds() / _DAY
-    ends = f"{leaf.ends:%Y-%m-%d %H:%M}Z"
+    ends = f"{leaf.ends:%Y-%m-%d %H:%M} UTC"
     if days < 0:
         return Verdict.BAD, False, f"certificate EXPIRED {span(-days * _DAY)} ago ({ends})"
     left = f"{days:.1f} days left ({ends})"
     if leaf.starts > now:
-        return Verdict.BAD, False, f"certificate not valid before {leaf.starts:%Y-%m-%d %H:%M}Z"
+        return Verdict.BAD, False, f"certificate not valid before {leaf.starts:%Y-%m-%d %H:%M} UTC"
     if distrust:
         return Verdict.BAD, False, f"{distrust}, {left}"
     if days < spec.warn_days:
@@ -124,7 +124,7 @@ def _detail(leaf: LeafCertificate, distrust: str) -> str:
         f"subject: {leaf.subject}",
         f"issuer: {leaf.issuer}",
         f"names: {', '.join(leaf.names[:20]) or 'none'}",
-        f"valid: {leaf.starts:%Y-%m-%d %H:%M}Z to {leaf.ends:%Y-%m-%d %H:%M}Z",
+        f"valid: {leaf.starts:%Y-%m-%d %H:%M} UTC to {leaf.ends:%Y-%m-%d %H:%M} UTC",
         f"verification: {distrust or 'chain and name are valid'}",
     )
     return "\n".join(lines)

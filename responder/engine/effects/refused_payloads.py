@@ -125,4 +125,4 @@ def _what(found: Refusals) -> str:
 def _summary(found: Refusals) -> str:
     count = number_of(found.count, "request" if found.status in OUTSIDE else "notification")
     error = sanitize_line(found.error, 200)
-    return f"{count} refused since {found.first_at:%H:%M}Z, the last with {found.status}: {error}"
+    return f"{count} refused since {found.first_at:%H:%M} UTC, the last with {found.status}: {error}"

@@ -150,7 +150,7 @@ def what(alerts: AlertExtract, firing: int, now: datetime) -> str:
 
 
 def clock(record: DecisionRecord, now: datetime) -> str:
-    """``by 02:56Z, all hands``; the severity's own words if it sets no time."""
+    """``by 02:56 UTC, all hands``; the severity's own words if it sets no time."""
     if record.respond_within is None:
         return record.response
     by = at(record.respond_from + timedelta(seconds=record.respond_within), seen_from=now)

@@ -54,7 +54,7 @@ def digest(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetim
         made_by=f"flood_above {severity.flood_above} (rules {book.revision[:12]}, responder {responder.__version__})",
     )
     alerts = AlertExtract(
-        summary=f"{_incidents(flood.counted, severity)} since {began:%H:%M:%S}Z, too many to page individually. "
+        summary=f"{_incidents(flood.counted, severity)} since {began:%H:%M:%S} UTC, too many to page individually. "
         f"Biggest groups: {biggest}.{_alone(flood)}",
         counted=False,
         started_at=began,

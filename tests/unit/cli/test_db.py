@@ -39,7 +39,7 @@ def test_stats_shows_every_table_and_how_full_it_is(database: Database, database
     assert shown.exit_code == 0
     (line,) = (line for line in shown.output.splitlines() if line.startswith("notifications"))
     assert line.split()[1] == "2"
-    assert f"{LONG_AGO:%Y-%m-%d %H:%M:%SZ}" in line
+    assert f"{LONG_AGO:%Y-%m-%d %H:%M:%S UTC}" in line
     assert "1 decided, 1 new" in line
     assert "of RESPONDER_MAX_DATABASE_BYTES (8.6 GB); retention 90 days" in shown.output
 

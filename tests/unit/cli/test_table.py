@@ -61,4 +61,4 @@ def test_nothing_has_no_heading() -> None:
 
 def test_a_time_is_in_utc_to_the_second() -> None:
     """Times of all tables look the same."""
-    assert (moment(NOW), moment(None)) == (f"{NOW:%Y-%m-%d %H:%M:%SZ}", "-")
+    assert (moment(NOW), moment(None)) == (f"{NOW:%Y-%m-%d %H:%M:%S UTC}", "-")

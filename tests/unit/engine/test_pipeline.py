@@ -361,7 +361,7 @@ def test_what_fires_again_pages_again_with_its_own_diagnosis() -> None:
     report = composed(again)[0]
     assert "re-fired ×1" in report.title
     assert "re-fired once." in report.what
-    assert "by 03:06Z" in report.clock
+    assert "by 03:06 UTC" in report.clock
 
 
 def test_the_end_of_a_flapping_incident_is_held_back() -> None:

@@ -134,5 +134,5 @@ def test_the_log_shows_a_resolution() -> None:
     message: ClaimedMessage = a_letter(report, channel="log", step="print")
     text = Log().render(message).body.decode()
     assert "INCIDENT RESOLVED" in text
-    assert "Post-mortem      due 2026-02-28 02:41Z (within 48 hours)" in text
+    assert "Post-mortem      due 2026-02-28 02:41 UTC (within 48 hours)" in text
     assert "First step" not in text

@@ -104,7 +104,7 @@ def test_the_page_says_since_when_and_how_long_is_allowed() -> None:
     found = judge(EU, a_pulse(12.0), None, BOOK, NOW)
     assert found is not None
     decision, group = found
-    assert decision.change.reason == "no Watchdog from prod-eu since 2026-02-28 02:29Z (limit 10 min)"
+    assert decision.change.reason == "no Watchdog from prod-eu since 2026-02-28 02:29 UTC (limit 10 min)"
     assert (decision.severity.name, decision.subject.name, group.cluster) == ("P1", "prod-eu", "prod-eu")
 
 

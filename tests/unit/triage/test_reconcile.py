@@ -62,7 +62,7 @@ def test_a_silence_is_told_with_who_and_until_when() -> None:
     """The silence's author, expiry and comment are in the reason."""
     verdict = of(a_view(alerts={ONE: SILENCED}, silences={"s1": ALICE}))
     assert verdict == ReconcileResult(
-        AlertPresence.SUPPRESSED, "silenced by alice until 2026-02-28 04:41Z: deploying 1.8.2"
+        AlertPresence.SUPPRESSED, "silenced by alice until 2026-02-28 04:41 UTC: deploying 1.8.2"
     )
 
 
@@ -71,7 +71,7 @@ def test_the_longest_of_several_silences_is_told() -> None:
     bob = Silence(id="s2", who="bob", until=NOW + timedelta(days=3), comment="")
     listed = ListedAlert(suppressed=True, silences=("s1", "s2"))
     verdict = of(a_view(alerts={ONE: listed}, silences={"s1": ALICE, "s2": bob}))
-    assert verdict.reason == "silenced by bob (and 1 more) until 2026-03-03 02:41Z"
+    assert verdict.reason == "silenced by bob (and 1 more) until 2026-03-03 02:41 UTC"
 
 
 def test_a_silence_cannot_write_to_the_page_what_it_likes() -> None:
@@ -97,13 +97,13 @@ def test_what_is_gone_is_over_after_the_grace_period() -> None:
     assert of(a_view(), incident=gone, minutes=9.9).standing is AlertPresence.GONE
     verdict = of(a_view(), a_view("http://b"), incident=gone, minutes=10)
     assert verdict.standing is AlertPresence.OVER
-    assert verdict.reason == ("http://a and http://b has not listed it since 02:41Z, and no resolve was received")
+    assert verdict.reason == ("http://a and http://b has not listed it since 02:41 UTC, and no resolve was received")
 
 
 def test_why_no_end_was_sent_is_said_where_it_is_known() -> None:
     """The resolve of a silenced alert is never sent: it is announced where the silence was."""
-    gone = replace(OPEN, gone_since=NOW, silenced="silenced by alice until 2026-02-28 04:41Z")
-    assert of(a_view(), incident=gone, minutes=10).reason.endswith("(silenced by alice until 2026-02-28 04:41Z)")
+    gone = replace(OPEN, gone_since=NOW, silenced="silenced by alice until 2026-02-28 04:41 UTC")
+    assert of(a_view(), incident=gone, minutes=10).reason.endswith("(silenced by alice until 2026-02-28 04:41 UTC)")
 
 
 LONG_GONE = replace(OPEN, gone_since=NOW - timedelta(hours=1))
@@ -117,10 +117,10 @@ LONG_GONE = replace(OPEN, gone_since=NOW - timedelta(hours=1))
             (a_view(), AlertmanagerUnavailable("http://b", "timed out after 5.0 s")),
             "http://b could not be queried: timed out after 5.0 s",
         ),
-        ((a_view(up_since=NOW - timedelta(minutes=9)),), "http://a started at 02:32Z"),
-        ((a_view(up_since=NOW + timedelta(hours=1)),), "http://a started at 03:41Z"),
+        ((a_view(up_since=NOW - timedelta(minutes=9)),), "http://a started at 02:32 UTC"),
+        ((a_view(up_since=NOW + timedelta(hours=1)),), "http://a started at 03:41 UTC"),
         ((a_view(settling=True),), "http://a has not synchronized with its cluster"),
-        ((a_view(), a_view("http://b", up_since=NOW)), "http://b started at 02:41Z"),
+        ((a_view(), a_view("http://b", up_since=NOW)), "http://b started at 02:41 UTC"),
         ((), "no Alertmanager is configured"),
     ],
 )

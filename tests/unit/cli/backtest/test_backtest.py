@@ -78,7 +78,7 @@ def test_each_number_has_its_cases(run: Run, past: Path) -> None:
     assert "pages     1 before, 2 after: 2 new, 1 lost" in text
     assert "new page, worse severity, runbook gained, other channels: slow, 2" in text
     assert "and 1 more (--cases)" in text
-    assert "2026-11-03 00:20:00Z" not in text
+    assert "2026-11-03 00:20:00 UTC" not in text
 
 
 def test_the_same_rules_change_nothing(run: Run, past: Path, sets: Path) -> None:

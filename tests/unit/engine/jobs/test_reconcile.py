@@ -124,7 +124,7 @@ def test_a_silence_is_told_once_and_wakes_nobody(probe_context: Scene, answers: 
     probe_context.compare()
     probe_context.compare(60)
     assert probe_context.notified("slack")[2:] == [
-        (step, "still firing, ServiceDown silenced by alice until 2026-02-28 05:00Z: deploying")
+        (step, "still firing, ServiceDown silenced by alice until 2026-02-28 05:00 UTC: deploying")
         for step in ("edit", "reply")
     ]
     assert len(probe_context.notified("pagerduty")) == 1
@@ -145,7 +145,7 @@ def test_what_is_gone_is_resolved_with_the_reason(probe_context: Scene, answers:
     assert not probe_context.is_open()
     step, why = probe_context.notified("pagerduty")[-1]
     assert step == "resolve"
-    assert f"{answers.url} has not listed it since 02:41Z, and no resolve was received" in why
+    assert f"{answers.url} has not listed it since 02:41 UTC, and no resolve was received" in why
 
 
 @pytest.mark.parametrize(

@@ -161,8 +161,8 @@ def test_the_page_says_when_it_happened_before(shop: Shop) -> None:
         }
     assert said == {
         first: "",
-        second: f"once in 30 days, last {first} at 2026-02-28 02:41Z for 42 minutes",
-        third: f"2 times in 30 days, last {second} at 2026-03-01 03:23Z for 42 minutes",
+        second: f"once in 30 days, last {first} at 2026-02-28 02:41 UTC for 42 minutes",
+        third: f"2 times in 30 days, last {second} at 2026-03-01 03:23 UTC for 42 minutes",
     }
 
 

@@ -66,7 +66,7 @@ def test_the_page_is_complete_before_any_probe_answers() -> None:
     assert report.title == "[P1] plato is down (prod)"
     assert report.what == "plato is down. No pod of plato is ready. 1 alert firing for 30 s."
     assert report.impact == "Whatever needs plato fails for all users."
-    assert report.clock == "by 02:56Z, all hands"
+    assert report.clock == "by 02:56 UTC, all hands"
     assert report.room == "#incident-2026-02-28-plato"
     assert report.next_update == NOW + timedelta(minutes=30)
     assert report.first_step
@@ -293,7 +293,7 @@ def test_a_respond_by_time_tomorrow_has_its_date() -> None:
     """A time after midnight is not mistaken for today's."""
     incident = an_incident(opened_at=datetime(2026, 2, 28, 23, 50, tzinfo=UTC))
     report = _opening(incident=incident, now=datetime(2026, 2, 28, 23, 50, tzinfo=UTC))
-    assert report.clock == "by 2026-03-01 00:05Z, all hands"
+    assert report.clock == "by 2026-03-01 00:05 UTC, all hands"
 
 
 def test_findings_that_are_repeated_later_show_their_age() -> None:
