@@ -60,8 +60,10 @@ def _alertmanager(patient: DoctorContext, url: str) -> tuple[Result, ...]:
     info = answer.get("versionInfo")
     version = text_of(info.get("version")) if isinstance(info, dict) else ""
     heartbeats = patient.book.heartbeats if patient.book else ()
+    sources = [source for rule in patient.book.rules for source in rule.teams] if patient.book else []
+    team_labels = {source.names for source in sources if source.names}
     try:
-        found = judge("alertmanager", data, heartbeats, parse, predicate, patient.settings)
+        found = judge("alertmanager", data, heartbeats, parse, predicate, patient.settings, team_labels)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         return (warn("alertmanager", f"its configuration cannot be fully parsed: {error}", "check it manually"),)
     return (ok("alertmanager", f"answers, version {version}"), *found)

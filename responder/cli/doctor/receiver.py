@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -42,10 +42,12 @@ def judge(
     parse: Parse,
     predicate: Predicate,
     given: Settings,
+    team_labels: Collection[tuple[str, ...]] = (),
 ) -> tuple[Result, ...]:
     """Return all problems of the configuration. ``config`` is the parsed YAML of /api/v2/status.
 
-    ``given`` are responder's settings, two of which must fit the routes.
+    ``given`` are responder's settings, two of which must fit the routes. ``team_labels`` are the labels that name the
+    team of an alert, in the order in which a rule tries them.
     """
     receivers = [each for each in config.get("receivers") or [] if isinstance(each, dict)]
     ours = {str(each.get("name")): hooks for each in receivers if (hooks := _hooks(each))}
@@ -59,6 +61,7 @@ def judge(
         change = f"name the receiver {min(ours)} in a route"
         return (*results, bad(about, "no route uses responder's receiver", change))
     results += [result for each in used for result in _times(about, each)]
+    results += [result for each in used for names in sorted(team_labels) for result in _teams(about, each, names)]
     results += _awaited(about, used, given)
     results += _watchdog(about, root, set(ours), heartbeats, predicate)
     if not any(each.receiver in ours for each in follow(root, {"alertname": "Any", "severity": "critical"}, predicate)):
@@ -145,6 +148,14 @@ def _times(about: str, here: Route) -> Iterator[Result]:
     if here.repeat_interval > _LONG_REPEAT:
         what = f"a route to {here.receiver} has a repeat_interval of {here.repeat_interval / 3600:.0f} h"
         yield warn(about, what, "use a few hours: a lost notification is repeated only then")
+
+
+def _teams(about: str, here: Route, names: tuple[str, ...]) -> Iterator[Result]:
+    """Check that a route keeps the alerts of different teams apart."""
+    fixed = {matcher.name for matcher in here.matchers if matcher.op is Op.EQUAL}
+    if here.group_by != ("...",) and not {*here.group_by, *fixed} & {*names} and not _names_watchdog(here):
+        what = f"a route to {here.receiver} does not group by {' or '.join(names)}, which names the team of an alert"
+        yield warn(about, what, f"add {names[0]} to its group_by, or one incident may belong to several teams")
 
 
 def _awaited(about: str, used: list[Route], given: Settings) -> Iterator[Result]:

@@ -66,6 +66,30 @@ def judged(text: str, *expected: ExpectedHeartbeat, given: Settings = GIVEN) -> 
     return [(each.level, each.what) for each in results]
 
 
+@pytest.mark.parametrize(
+    ("group_by", "matchers", "warned"),
+    [
+        ("[alertname, cluster]", "", True),
+        ("[alertname, team]", "", False),
+        ("[alertname, label_teamname]", "", False),
+        ("['...']", "", False),
+        ("[alertname]", 'team=~"a|b"', True),
+        ("[alertname]", 'team="a"', False),
+    ],
+)
+def test_alerts_of_several_teams_in_one_group_are_reported(group_by: str, matchers: str, warned: bool) -> None:
+    """A route that mixes teams in one incident gives advice with the label to group by."""
+    own = f"  routes:\n  - receiver: responder\n    group_by: {group_by}\n    matchers: ['{matchers}']\n"
+    text = GOOD.replace("  group_by: [alertname, cluster]\n", f"  group_by: {group_by}\n")
+    text = text.replace("  routes:\n", own, 1) if matchers else text
+    data: Any = read("alertmanager", text.encode()).data
+    results = judge("alertmanager", data, (PROD,), parse, predicate, GIVEN, [("team", "label_teamname")])
+    said = [each for each in results if "names the team" in each.what]
+    if matchers:
+        said = said[1:]  # the root route groups by no team either way
+    assert [each.change.startswith("add team to its group_by") for each in said] == [True] * warned
+
+
 def test_a_configuration_that_suits_us_is_fine() -> None:
     """A correct configuration gives no advice."""
     assert judged(GOOD) == [(Level.OK, "sends to responder through responder")]
