@@ -39,7 +39,8 @@ def destinations_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Destinatio
     sources = []
     if shape.team is not None:
         sources.append(_source("the rule's team", shape.team))
-    if rule_files.teams:
+    teams = {entry.name for entry in rule_files.teams}
+    if any(entry.value.owner in teams for entry in rule_files.services):
         sources.append(TeamSource(by="the owner of the service", owner=True))
     channels, by = defaults.channels, "the file's default"
     if defaults.team is not None:

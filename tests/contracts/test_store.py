@@ -313,6 +313,13 @@ def test_what_waits_is_seen_at_the_first_look(database: Database) -> None:
     assert not claims.any_waiting(database, slack)
 
 
+def test_the_channels_of_waiting_messages_are_found(database: Database) -> None:
+    """A sender learns which channels have messages that wait, due or not, and no others."""
+    assert claims.waiting_channels(database) == frozenset()
+    written(database, a_draft(due=8), a_draft(channel="pagerduty"), a_draft(channel="a-b"))
+    assert claims.waiting_channels(database) == {"a-b", "pagerduty", "slack"}
+
+
 def test_a_claim_is_exclusive_until_it_runs_out(database: Database) -> None:
     """Two workers do not send the same message, and a dead one does not keep it."""
     written(database, a_draft())

@@ -130,3 +130,13 @@ def test_what_a_letter_follows_is_looked_for_in_its_incident_alone(database: Dat
         plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(asked)).all())
     assert "accepted USING INDEX messages_of_incident (incident=? AND channel=?)" in plan
     assert "SCAN" not in plan
+
+
+def test_the_channels_with_waiting_messages_are_found_in_an_index_alone(database: Database) -> None:
+    """With a hundred thousand messages waiting, finding their channels costs a search for each channel."""
+    with database.read() as connection:
+        statement = claims._OF_CHANNELS.compile(connection)
+        asked = [statement.params[name] for name in statement.positiontup or ()]
+        plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(asked)).all())
+    assert "messages USING COVERING INDEX messages_due (channel>?)" in plan
+    assert "SCAN messages" not in plan
