@@ -1,7 +1,5 @@
 """The cases behind ``examples/alerts/``: alerts, grouping, and the purpose of each case."""  # noqa: INP001
 
-from __future__ import annotations
-
 from alert_groups import (
     CLUSTER,
     HOSTILE_TEXT,

@@ -1,7 +1,5 @@
 """Labels, annotations and larger groups of the example alerts."""  # noqa: INP001
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

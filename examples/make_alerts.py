@@ -5,8 +5,6 @@ there. The same call always gives the same bytes. The shape was checked against 
 order of keys and of alerts, Go's JSON escapes, group keys, fingerprints.
 """  # noqa: INP001  (a script beside its data, not a package)
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """Files of a repository under review: regular, of bounded size, and inside the repository."""
 
-from __future__ import annotations
-
 import os
 from errno import EFBIG, EINVAL
 from pathlib import Path

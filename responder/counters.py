@@ -1,7 +1,5 @@
 """Counters: every metric that cannot be read from the database, its labels, and how this process counts it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal

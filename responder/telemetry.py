@@ -1,7 +1,5 @@
 """Logs as events with fields: readable lines on a terminal, one JSON object a line in a pipe."""
 
-from __future__ import annotations
-
 import atexit
 import logging
 import os

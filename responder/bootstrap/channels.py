@@ -1,7 +1,5 @@
 """The ways out: channels and what delivers their messages, probes and what runs them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,7 +15,6 @@ from responder.model.team import NamedChannel, SecretName
 from responder.settings import Settings
 
 if TYPE_CHECKING:
-    from responder.diagnose.contract import ProbeTools
     from responder.diagnose.prober import Prober
     from responder.notify.contract import Channel
     from responder.notify.delivery.deliver import Deliverer
@@ -28,12 +25,12 @@ if TYPE_CHECKING:
 _MASK = Secret("***")
 
 
-def channels(settings: Settings) -> dict[str, Channel]:
+def channels(settings: Settings) -> "dict[str, Channel]":
     """Return the channels that are configured, and the log."""
     return _built({**settings.of_channels, "public_url": settings.public_url})
 
 
-def shown_channels(settings: Settings, book: RuleBook | None = None) -> dict[str, Channel]:
+def shown_channels(settings: Settings, book: RuleBook | None = None) -> "dict[str, Channel]":
     """Return the channels with their secrets masked, also those that rules may name and that are not configured.
 
     Those of ``book`` are among them; none of their secrets is read.
@@ -55,7 +52,7 @@ def shown_channels(settings: Settings, book: RuleBook | None = None) -> dict[str
     return {name: shown[name] for name in CHANNELS if name in shown} | named
 
 
-def named_channels(settings: Settings, book: RuleBook) -> dict[str, Channel]:
+def named_channels(settings: Settings, book: RuleBook) -> "dict[str, Channel]":
     """Return the channels of the rule files, with their secrets.
 
     Raises InvalidRules with a problem for each that lacks a secret or a setting.
@@ -66,7 +63,7 @@ def named_channels(settings: Settings, book: RuleBook) -> dict[str, Channel]:
     return found
 
 
-def find_named_channels(settings: Settings, book: RuleBook) -> tuple[dict[str, Channel], dict[str, Problem]]:
+def find_named_channels(settings: Settings, book: RuleBook) -> "tuple[dict[str, Channel], dict[str, Problem]]":
     """Return the channels of the rule files that are complete, and the problem of each other one, by name."""
     from responder.notify.delivery.named import needed_setting
 
@@ -121,7 +118,7 @@ def secret(folder: str, wanted: SecretName, env: Mapping[str, str]) -> Secret:
 
 def _named(
     settings: Settings, book: RuleBook, spec: NamedChannel, secrets: Mapping[str, Secret], *, masked: bool = False
-) -> Channel | None:
+) -> "Channel | None":
     """Return a channel with the on-call group of its team, where it sets none itself."""
     from responder.notify.delivery.named import built, takes
 
@@ -137,21 +134,21 @@ def _named(
     return built(replace(spec, values={**spec.values, "oncall_group": group}) if group else spec, secrets, given)
 
 
-def _built(given: dict[str, Any]) -> dict[str, Channel]:
+def _built(given: dict[str, Any]) -> "dict[str, Channel]":
     from responder.notify.channels import CHANNELS
 
     found = (kind.from_settings(given) for kind in CHANNELS.values())
     return {channel.name: channel for channel in found if channel is not None}
 
 
-def outgoing(settings: Settings, clock: Clock) -> Outgoing:
+def outgoing(settings: Settings, clock: Clock) -> "Outgoing":
     """Client for probes and for queries to Prometheus and Alertmanager: it uses no proxy."""
     from responder.outgoing import Outgoing
 
     return Outgoing(clock, connect_to=settings.connect_to, ca_file=settings.ca_file, tokens=settings.tokens())
 
 
-def vendors(settings: Settings, clock: Clock) -> Outgoing:
+def vendors(settings: Settings, clock: Clock) -> "Outgoing":
     """Client for channels and heartbeats: it uses the proxy, if there is one."""
     from responder.outgoing import Outgoing
 
@@ -164,7 +161,7 @@ def vendors(settings: Settings, clock: Clock) -> Outgoing:
     )
 
 
-def proxies(settings: Settings) -> Proxies:
+def proxies(settings: Settings) -> "Proxies":
     """Proxies of the settings."""
     from responder.outgoing.network import Proxies
 
@@ -173,12 +170,14 @@ def proxies(settings: Settings) -> Proxies:
     return Proxies(settings.proxy_url, settings.http_proxy_url, direct)
 
 
-def deliverer(settings: Settings, clock: Clock) -> Deliverer:
+def deliverer(settings: Settings, clock: Clock) -> "Deliverer":
     """Return what sends messages: HTTP, standard output for the log, SMTP for mail."""
     return deliverer_with(vendors(settings, clock), settings, clock, print_page)
 
 
-def deliverer_with(way_out: Outgoing, settings: Settings, clock: Clock, print_page: Callable[[str], None]) -> Deliverer:
+def deliverer_with(
+    way_out: "Outgoing", settings: Settings, clock: Clock, print_page: Callable[[str], None]
+) -> "Deliverer":
     """Return the same over connections that are there."""
     from responder.notify.delivery.deliver import Deliverer
     from responder.outgoing.smtp import Mailer
@@ -186,7 +185,7 @@ def deliverer_with(way_out: Outgoing, settings: Settings, clock: Clock, print_pa
     return Deliverer(way_out, clock, print_page, settings.secrets(), Mailer(way_out, clock))
 
 
-def prober(settings: Settings, clock: Clock) -> Prober:
+def prober(settings: Settings, clock: Clock) -> "Prober":
     """Build the prober."""
     from responder.diagnose.contract import ProbeTools
     from responder.diagnose.prober import Prober

@@ -1,7 +1,5 @@
 """Inputs from the machine: clocks, environment, standard output."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Mapping

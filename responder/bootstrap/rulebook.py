@@ -1,7 +1,5 @@
 """Read and check rule files, and build the desk that decides with them."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import subprocess
@@ -50,7 +48,7 @@ def load_rules(folder: str, runbooks: str, *, confined: bool = False) -> RuleBoo
         return load(Path(folder), around, within=repository_of(Path(folder)) if confined else None)
 
 
-def examine_rules(folder: str, runbooks: str, *, confined: bool = False) -> LintResult:
+def examine_rules(folder: str, runbooks: str, *, confined: bool = False) -> "LintResult":
     """All that can be said about the rule files of a folder today; ``confined`` as in ``load_rules``."""
     from responder.rulebook.lint import examine
 
@@ -60,7 +58,7 @@ def examine_rules(folder: str, runbooks: str, *, confined: bool = False) -> Lint
     return examine(Path(folder), around, clock.now().date(), repository_of(Path(folder)) if confined else None)
 
 
-def rule_references(runbooks: str | Mapping[str, tuple[str, ...]], *, confined: bool = False) -> RuleReferences:
+def rule_references(runbooks: str | Mapping[str, tuple[str, ...]], *, confined: bool = False) -> "RuleReferences":
     """Return the references that rule files may use: probes, channels, and runbooks of a folder or by their anchors."""
     from responder.diagnose.probes import PROBES
     from responder.notify.channels import CHANNELS
@@ -86,7 +84,7 @@ def rule_references(runbooks: str | Mapping[str, tuple[str, ...]], *, confined: 
     )
 
 
-def context(settings: Settings, book: RuleBook, channels: dict[str, Channel]) -> DecisionContext:
+def context(settings: Settings, book: RuleBook, channels: "dict[str, Channel]") -> "DecisionContext":
     """Build everything that decisions depend on; ``channels`` are the channels by name."""
     from responder.diagnose.probes import PROBES
     from responder.engine.effects.context import DecisionContext
@@ -110,7 +108,7 @@ def context(settings: Settings, book: RuleBook, channels: dict[str, Channel]) ->
     )
 
 
-def loaded(settings: Settings, channels: dict[str, Channel]) -> LoadedRules:
+def loaded(settings: Settings, channels: "dict[str, Channel]") -> "LoadedRules":
     """Load the rules, and the channels that they declare in addition to ``channels``.
 
     Raises InvalidRules with every problem at once, and OSError for unreadable files.
@@ -129,7 +127,7 @@ def loaded(settings: Settings, channels: dict[str, Channel]) -> LoadedRules:
     return LoadedRules(context(settings, book, channels | named_channels(settings, book)), states, text)
 
 
-def last_valid(settings: Settings, database: Database, channels: dict[str, Channel]) -> DecisionContext | None:
+def last_valid(settings: Settings, database: "Database", channels: "dict[str, Channel]") -> "DecisionContext | None":
     """Load the rules of the last valid revision; None if the database has none that is valid. Raises StoreError.
 
     Channels that lack a secret are left out.
@@ -148,8 +146,8 @@ def last_valid(settings: Settings, database: Database, channels: dict[str, Chann
 
 
 def loaded_in_place_of(
-    error: InvalidRules | OSError, settings: Settings, channels: dict[str, Channel]
-) -> LoadedRules | None:
+    error: InvalidRules | OSError, settings: Settings, channels: "dict[str, Channel]"
+) -> "LoadedRules | None":
     """Load what a start with invalid rule files continues with; None if the database has no valid revision."""
     from responder.engine.workers.rule_reloader import LoadedRules, problems_of
     from responder.store.database import Database, StoreError
@@ -166,7 +164,7 @@ def loaded_in_place_of(
     return LoadedRules(found, states, problems=problems_of(error)) if found else None
 
 
-def reread(settings: Settings, channels: dict[str, Channel], seconds: float = READ_SECONDS) -> LoadedRules:
+def reread(settings: Settings, channels: "dict[str, Channel]", seconds: float = READ_SECONDS) -> "LoadedRules":
     """Load the rules of files that changed. Raises InvalidRules, and OSError where reading them crashes or hangs.
 
     A child process reads the files first: only files that it read within ``seconds`` are read in this process.
@@ -192,7 +190,7 @@ def try_rules(folder: str, runbooks: str) -> None:
         load_rules(folder, runbooks)
 
 
-def rule_files(settings: Settings) -> FileStates:
+def rule_files(settings: Settings) -> "FileStates":
     """Return the fingerprint of the rule files on disk."""
     from responder.rulebook.file_state import file_states
 

@@ -1,7 +1,5 @@
 """The database: made ready for a start, and as it is for commands."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator
@@ -74,7 +72,7 @@ def prepare_store_aside(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def database(settings: Settings) -> Iterator[Database]:
+def database(settings: Settings) -> "Iterator[Database]":
     """The database as it is, for commands that must neither make nor migrate one. Raises StoreError."""
     from responder.store.database import Database
     from responder.store.schema.migrate import require
@@ -99,7 +97,7 @@ def back_up(settings: Settings, target: Path, seconds: float) -> None:
 
 
 @contextlib.contextmanager
-def inbox(settings: Settings) -> Iterator[Inbox]:
+def inbox(settings: Settings) -> "Iterator[Inbox]":
     """The kept bodies of a database that is there. Raises StoreError."""
     from responder.store.inbox.inbox import Inbox
 
@@ -107,7 +105,7 @@ def inbox(settings: Settings) -> Iterator[Inbox]:
         yield Inbox(found)
 
 
-def retention(settings: Settings, database: Database, clock: Clock) -> RetentionJob:
+def retention(settings: Settings, database: "Database", clock: Clock) -> "RetentionJob":
     """Build the retention job."""
     from responder.engine.jobs.retention import RetentionJob
 

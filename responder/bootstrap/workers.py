@@ -1,7 +1,5 @@
 """Build the workers of ``responder serve``. Imported before the fork, so that they share the memory of its modules."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import random

@@ -1,7 +1,5 @@
 """Command line. A command is one module, imported only when it is called, so that `--help` is instant."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """``responder db``: statistics, pruning and backup of the database."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -53,7 +51,7 @@ def stats(*, output: str) -> None:
     )
 
 
-def _rows(counts: Iterable[TableStats]) -> list[dict[str, object]]:
+def _rows(counts: "Iterable[TableStats]") -> list[dict[str, object]]:
     return [
         {
             "table": count.table,
@@ -67,7 +65,7 @@ def _rows(counts: Iterable[TableStats]) -> list[dict[str, object]]:
     ]
 
 
-def _table(counts: Iterable[TableStats]) -> Iterator[str]:
+def _table(counts: "Iterable[TableStats]") -> Iterator[str]:
     columns = (
         *(Column("TABLE"), Column("ROWS", right=True), Column("BYTES", right=True)),
         *(Column("OLDEST"), Column("NEWEST"), Column("STATES")),
@@ -75,7 +73,7 @@ def _table(counts: Iterable[TableStats]) -> Iterator[str]:
     return table(columns, map(_cells, counts))
 
 
-def _cells(count: TableStats) -> tuple[str, ...]:
+def _cells(count: "TableStats") -> tuple[str, ...]:
     states = ", ".join(f"{rows:,} {name}" for name, rows in count.states.items())
     return count.table, f"{count.rows:,}", _size(count.bytes), moment(count.oldest), moment(count.newest), states
 
@@ -113,7 +111,7 @@ def prune(*, older_than: timedelta | None, dry_run: bool, output: str) -> None:
     click.echo(f"{sum(pruned.rows for pruned in pruned_tables)} rows, {_size(total)}, {done}")
 
 
-def _said(gone: Iterable[PruneResult], *, quiet: bool) -> list[PruneResult]:
+def _said(gone: "Iterable[PruneResult]", *, quiet: bool) -> "list[PruneResult]":
     pruned_tables = []
     for pruned in gone:
         pruned_tables.append(pruned)

@@ -1,7 +1,5 @@
 """Decision context of commands that show a decision and send nothing."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from responder import bootstrap
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
 ANY_PROMETHEUS = "http://prometheus.invalid"
 
 
-def decision_context_of(rules: str, runbooks: str, settings: Settings) -> DecisionContext:
+def decision_context_of(rules: str, runbooks: str, settings: Settings) -> "DecisionContext":
     """Load the rules of a folder, with every channel as if configured, so that results are the same in CI.
 
     Raises InvalidRules, and InvalidSettings for invalid channel settings.

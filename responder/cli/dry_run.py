@@ -1,7 +1,5 @@
 """``responder dry-run``: show the decision and the messages for webhook payloads."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -94,7 +92,7 @@ def _pretty(raw: bytes) -> str:
     return msgspec.json.format(raw, indent=2).decode()
 
 
-def _lines(shown: Preview, *, explain: bool) -> Iterator[str]:
+def _lines(shown: "Preview", *, explain: bool) -> Iterator[str]:
     yield click.style(one_line(shown.source), bold=True)
     for problem in shown.problems:
         yield _row("PROBLEM", problem, fg="red")
@@ -145,7 +143,7 @@ def _colour(severity: str) -> dict[str, Any]:
     return {"fg": {"P1": "red", "P2": "yellow"}.get(severity, "green"), "bold": True}
 
 
-def _probes(shown: Preview) -> Iterator[str]:
+def _probes(shown: "Preview") -> Iterator[str]:
     if not shown.questions:
         yield _row("PROBES", "none")
     answers = {(f.probe, f.target, f.query): f for f in shown.findings}
@@ -156,7 +154,7 @@ def _probes(shown: Preview) -> Iterator[str]:
             yield _row("", f"{'':<20} -> {found.verdict.value}: {found.headline} ({found.duration:.2f} s)")
 
 
-def _explained(shown: Preview) -> Iterator[str]:
+def _explained(shown: "Preview") -> Iterator[str]:
     from responder.cli.preview import in_shadow, label_of
 
     for number, step in enumerate(shown.steps):
@@ -172,7 +170,7 @@ def _explained(shown: Preview) -> Iterator[str]:
         yield _row("EXPLAIN" if number == 0 else "", f"{number + 1:>3}. {step.rule.id:<28} {text}", **style)
 
 
-def _messages(shown: Preview) -> Iterator[str]:
+def _messages(shown: "Preview") -> Iterator[str]:
     sent = {each.key: each for each in shown.sent}
     requested_channels = shown.effects.decision.route.channels if shown.effects and shown.effects.decision else ()
     for name in dict.fromkeys((*requested_channels, *sent)):

@@ -1,7 +1,5 @@
 """Failure of commands: all reasons on standard error, and an exit status for scripts."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from collections.abc import Iterator

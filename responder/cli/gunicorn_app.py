@@ -1,7 +1,5 @@
 """gunicorn application: builds each worker after the fork and drains it before exit."""
 
-from __future__ import annotations
-
 import gc
 import itertools
 import os

@@ -1,7 +1,5 @@
 """``responder health``: check the health endpoint of every service in the catalog."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +39,7 @@ def health(*, timeout: float, output: str) -> None:
         sys.exit(FAILED)
 
 
-def _ask_all(timeout: float) -> tuple[Finding, ...]:
+def _ask_all(timeout: float) -> "tuple[Finding, ...]":
     from responder import telemetry
     from responder.diagnose.contract import ProbeContext
     from responder.diagnose.probes import PROBES
@@ -73,12 +71,12 @@ def _ask_all(timeout: float) -> tuple[Finding, ...]:
         prober.close()
 
 
-def _cells(found: Finding) -> tuple[str, ...]:
+def _cells(found: "Finding") -> tuple[str, ...]:
     headline = found.headline.removeprefix(f"{found.target}: ")
     return found.target, found.verdict.value, f"{found.duration:.2f}", headline
 
 
-def _fields(found: Finding) -> dict[str, Any]:
+def _fields(found: "Finding") -> dict[str, Any]:
     """Element of ``--output json``. Scripts rely on its keys: add, never rename."""
     return {
         "service": found.target,

@@ -1,7 +1,5 @@
 """GET of JSON from a live Prometheus or Alertmanager, for commands."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """``responder init``: write a commented starter set of rules, a runbook and tests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable

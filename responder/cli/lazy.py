@@ -1,7 +1,5 @@
 """Command groups that import a command only when it is called."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Mapping
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """``responder messages``: list sent, waiting and dead messages, and resend dead ones."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sys
@@ -54,7 +52,7 @@ def list_them(state: str | None, channel: str | None, limit: int, output: str) -
     click.echo(f"{number_of(len(rows), 'message')}{narrowed}", err=True)
 
 
-def _cells(row: MessageRow) -> tuple[str, ...]:
+def _cells(row: "MessageRow") -> tuple[str, ...]:
     where = f"{row.channel} {row.step}"
     return str(row.id), row.state, moment(row.written_at), where, row.incident, str(row.attempt), _last(row)
 
@@ -122,7 +120,7 @@ def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_resolved: bool, 
     sys.exit(FAILED if refused else 0)
 
 
-def _fields(row: MessageRow) -> dict[str, Any]:
+def _fields(row: "MessageRow") -> dict[str, Any]:
     """Element of ``list --output json``. Scripts rely on its keys: add, never rename."""
     return {
         "id": row.id,
@@ -143,13 +141,13 @@ def _fields(row: MessageRow) -> dict[str, Any]:
     }
 
 
-def _last(row: MessageRow) -> str:
+def _last(row: "MessageRow") -> str:
     if row.merged_into:
         return f"merged into message {row.merged_into}"
     return row.error or row.title
 
 
-def _rows(row: MessageRow) -> Iterator[tuple[str, str]]:
+def _rows(row: "MessageRow") -> Iterator[tuple[str, str]]:
     yield "Message", f"{row.id}, {row.state}"
     yield "Channel", f"{row.channel}, step {row.step} ({row.kind})"
     yield "Incident", f"{row.incident}  {row.title}"
@@ -169,7 +167,7 @@ def _rows(row: MessageRow) -> Iterator[tuple[str, str]]:
         yield "To do", f"fix the cause, then run: responder messages resend {row.id}"
 
 
-def _request(request: Request | None, channel: str) -> Iterator[str]:
+def _request(request: "Request | None", channel: str) -> Iterator[str]:
     """Format the request: JSON indented, an email as text."""
     yield ""
     if request is None:

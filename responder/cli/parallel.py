@@ -1,7 +1,5 @@
 """Parallel map over all processors, with results in order."""
 
-from __future__ import annotations
-
 import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Preview of one payload: triage, plan and rendering as in ``serve``, with no effect carried out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -1,7 +1,5 @@
 """``responder rejects``: list and show authenticated payloads that were rejected."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +35,11 @@ def list_them(limit: int, output: str) -> None:
     click.echo(number_of(len(found), "rejected payload", "rejected payloads"), err=True)
 
 
-def _cells(each: RejectedPayload) -> tuple[str, ...]:
+def _cells(each: "RejectedPayload") -> tuple[str, ...]:
     return str(each.id), moment(each.received_at), str(each.status), str(each.size), each.remote, each.error
 
 
-def _fields(each: RejectedPayload) -> dict[str, Any]:
+def _fields(each: "RejectedPayload") -> dict[str, Any]:
     """Element of ``list --output json``. Scripts rely on its keys: add, never rename."""
     return {
         "id": each.id,

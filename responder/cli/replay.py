@@ -1,7 +1,5 @@
 """``responder replay``: store a payload again, as a new notification that is decided anew."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -65,7 +63,7 @@ def replay(
         click.echo(f"stored as notification {again}; `serve` decides it now. Messages: responder messages list")
 
 
-def _list(inbox: Inbox, limit: int, output: str) -> None:
+def _list(inbox: "Inbox", limit: int, output: str) -> None:
     rows = inbox.newest(limit)
     columns = (
         *(Column("ID", right=True), Column("RECEIVED"), Column("STATE", colours=_COLOURS), Column("CLUSTER")),
@@ -75,11 +73,11 @@ def _list(inbox: Inbox, limit: int, output: str) -> None:
     click.echo(number_of(len(rows), "notification"), err=True)
 
 
-def _cells(row: NotificationSummary) -> tuple[str, ...]:
+def _cells(row: "NotificationSummary") -> tuple[str, ...]:
     return str(row.id), moment(row.received_at), row.state, row.cluster or "-", row.incident or "-", row.outcome
 
 
-def _fields(row: NotificationSummary) -> dict[str, Any]:
+def _fields(row: "NotificationSummary") -> dict[str, Any]:
     """Element of ``--list --output json``. Scripts rely on its keys: add, never rename."""
     return {
         "id": row.id,
@@ -91,7 +89,7 @@ def _fields(row: NotificationSummary) -> dict[str, Any]:
     }
 
 
-def _as_the_next(found: Notification, inbox: Inbox) -> Notification:
+def _as_the_next(found: "Notification", inbox: "Inbox") -> "Notification":
     """Return the notification as if received now, after all stored ones."""
     from dataclasses import replace
 
@@ -99,7 +97,7 @@ def _as_the_next(found: Notification, inbox: Inbox) -> Notification:
     return replace(found, id=last + 1, received_at=bootstrap.SystemClock().now())
 
 
-def _kept(inbox: Inbox, number: int) -> Notification:
+def _kept(inbox: "Inbox", number: int) -> "Notification":
     """Return a stored notification. Raises FatalError if there is none."""
     found = inbox.find(number)
     if found is None:
@@ -107,7 +105,7 @@ def _kept(inbox: Inbox, number: int) -> Notification:
     return found
 
 
-def _rejected(inbox: Inbox, number: int, cluster: str) -> Notification:
+def _rejected(inbox: "Inbox", number: int, cluster: str) -> "Notification":
     """Return a rejected payload that is valid now. Raises FatalError if there is none."""
     from responder.model.delivery import Notification
     from responder.receive.alertmanager import InvalidPayload, check
@@ -126,7 +124,7 @@ def _rejected(inbox: Inbox, number: int, cluster: str) -> Notification:
     return Notification(id=0, received_at=bootstrap.SystemClock().now(), cluster=cluster, body=found.body)
 
 
-def _foreseen(notification: Notification, database: Database, settings: Settings) -> Effects:
+def _foreseen(notification: "Notification", database: "Database", settings: "Settings") -> "Effects":
     """Decide it with the current rules and state, without carrying anything out."""
     from responder import telemetry
     from responder.engine.workers.triage import foreseen
@@ -137,14 +135,14 @@ def _foreseen(notification: Notification, database: Database, settings: Settings
         return foreseen(connection, notification, context)
 
 
-def _explained(effects: Effects) -> Iterator[str]:
+def _explained(effects: "Effects") -> Iterator[str]:
     decision = effects.decision
     yield f"Outcome     {effects.outcome}"
     yield f"Rule        {f'{decision.rule.id}, {decision.severity.name}' if decision else '-'}"
     yield f"Sends       {', '.join(_told(effects)) or 'nothing: no change since the last message'}"
 
 
-def _as_json(effects: Effects, again: int | None) -> dict[str, Any]:
+def _as_json(effects: "Effects", again: int | None) -> dict[str, Any]:
     """Output of ``--output json``. Scripts rely on its keys: add, never rename."""
     return {
         "outcome": effects.outcome,
@@ -155,5 +153,5 @@ def _as_json(effects: Effects, again: int | None) -> dict[str, Any]:
     }
 
 
-def _told(effects: Effects) -> list[str]:
+def _told(effects: "Effects") -> list[str]:
     return list(dict.fromkeys(f"{message.channel} {message.step}" for message in effects.messages))

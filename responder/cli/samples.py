@@ -1,7 +1,5 @@
 """Webhook payloads from files; bare alerts are wrapped into the group that Alertmanager would send."""
 
-from __future__ import annotations
-
 import json
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """``responder serve``: gunicorn workers, each with the webhook receiver and an engine."""
 
-from __future__ import annotations
-
 import errno
 import faulthandler
 import gc
@@ -151,7 +149,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
     GunicornApp(settings, first, away, stream).run()
 
 
-def _rules(settings: Settings, channels: dict[str, Channel], *, check: bool) -> LoadedRules:
+def _rules(settings: Settings, channels: "dict[str, Channel]", *, check: bool) -> "LoadedRules":
     """Load the rules to start with. A file that hangs the parser ends the process after ``READ_SECONDS``.
 
     If the files are invalid, the last valid revision is loaded, unless there is none or a setting forbids it.
@@ -173,7 +171,7 @@ def _rules(settings: Settings, channels: dict[str, Channel], *, check: bool) -> 
         faulthandler.cancel_dump_traceback_later()
 
 
-def _say_who_is_told(channels: Mapping[str, Channel]) -> None:
+def _say_who_is_told(channels: "Mapping[str, Channel]") -> None:
     import structlog
 
     from responder.cli.doctor.channels import fallback_settings

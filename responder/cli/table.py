@@ -1,7 +1,5 @@
 """Text tables for the terminal."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """Conclusion of the findings: likely cause, changes, ruled out, unknown, and the severity. Pure."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 

@@ -4,8 +4,6 @@ Shared parts of probes: ``plan.py`` finds the address of a check and refuses tar
 ``make_finding.py`` builds findings.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar

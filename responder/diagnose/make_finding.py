@@ -1,7 +1,5 @@
 """Builds findings: cleaned, and within the length limits."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from responder.diagnose.contract import ProbeQuestion

@@ -1,7 +1,5 @@
 """Plans probes: the checks of a page, and the address of each check. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Runs probes in parallel and returns by the deadline, whatever any of them does."""
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -45,7 +43,7 @@ class _Job:
     started: bool = False
     abandoned: bool = False
     leads: bool = True
-    followers: list[_Job] = field(default_factory=list)
+    followers: "list[_Job]" = field(default_factory=list)
 
     def start(self, now: float) -> None:
         """Mark the check as started. The run may have to wake up earlier than planned."""

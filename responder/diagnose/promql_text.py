@@ -1,7 +1,5 @@
 """Parsing of Prometheus's query responses, and filling of placeholders in PromQL."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -8,8 +8,6 @@ Notifications are stored by ``web/webhook.py``. Effects are committed by ``worke
 ``workers/diagnosis.py``, and due messages are sent by ``workers/delivery.py``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime

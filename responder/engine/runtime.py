@@ -18,8 +18,6 @@ Triage and the jobs write incidents under one lock (``Database.alone("triage")``
 new diagnoses to the diagnosis loop, at most as many as it has room for, and wakes the delivery loops.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 

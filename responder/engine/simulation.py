@@ -1,7 +1,5 @@
 """In-memory simulation of what ``serve`` would decide about a series of notifications."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from dataclasses import replace
 from datetime import datetime
@@ -75,7 +73,7 @@ class Simulation:
         home = self._homes.get(group.dedup_key, "")
         return history_of(group, self._context, lambda key: self._known.get(key, NOTHING), home)
 
-    def share(self, other: Simulation, group: AlertGroup) -> None:
+    def share(self, other: "Simulation", group: AlertGroup) -> None:
         """Take over the history of the group from another simulation."""
         self._keep(group, other.known(group))
 

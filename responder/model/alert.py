@@ -1,7 +1,5 @@
 """An alert and the group Alertmanager delivers it in."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

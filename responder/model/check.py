@@ -1,7 +1,5 @@
 """A result of a check of the installation, as ``responder doctor`` shows it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """Time as a value: pure code takes ``now``, waits take a deadline, and only bootstrap owns a real clock."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -35,7 +33,7 @@ class Deadline:
         """Seconds until it, never below zero."""
         return max(0.0, self.at - now)
 
-    def sooner(self, seconds: float, now: float) -> Deadline:
+    def sooner(self, seconds: float, now: float) -> "Deadline":
         """The earlier of this deadline and ``seconds`` from now."""
         return Deadline(min(self.at, now + seconds))
 

@@ -1,7 +1,5 @@
 """Content of an incident, from which its messages are composed: the decision, the alerts and the findings."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

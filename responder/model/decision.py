@@ -1,7 +1,5 @@
 """Decision of triage about a notification, with its reasons."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

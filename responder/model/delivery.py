@@ -1,7 +1,5 @@
 """A stored webhook payload, and the work that triage derives from it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -117,6 +115,6 @@ class IncidentChanges:
     floods: Sequence[FloodCounter] = ()
 
     @classmethod
-    def of(cls, effects: Sequence[Effects]) -> IncidentChanges:
+    def of(cls, effects: Sequence[Effects]) -> "IncidentChanges":
         """The result of effects on incidents that exist already."""
         return cls(effects=effects, changed=[each.incident for each in effects if each.incident is not None])

@@ -1,7 +1,5 @@
 """Findings of probes, and the conclusion."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +15,7 @@ class Verdict(StrEnum):
     SKIPPED = "skipped"
 
     @classmethod
-    def _missing_(cls, value: object) -> Verdict | None:
+    def _missing_(cls, value: object) -> "Verdict | None":
         """Return unknown for a verdict that a newer replica wrote during a rollout."""
         return cls.UNKNOWN if isinstance(value, str) else None
 

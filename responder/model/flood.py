@@ -1,7 +1,5 @@
 """A flood: more new incidents of one severity than can be handled individually."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

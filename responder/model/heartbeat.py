@@ -1,7 +1,5 @@
 """Heartbeats: the Watchdog of each cluster, and what is known of it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final

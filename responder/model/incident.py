@@ -1,7 +1,5 @@
 """An incident: one Alertmanager group from its first firing alert until all of it is resolved."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

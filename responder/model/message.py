@@ -1,7 +1,5 @@
 """A message: its outbox row, and the request that a channel renders from it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Outcome of sending a message: delivered, refused, try later, or not sent."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 

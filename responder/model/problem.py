@@ -1,7 +1,5 @@
 """Something wrong in a file a person wrote: where, what, and what to write instead."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple

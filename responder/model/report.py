@@ -1,7 +1,5 @@
 """The channel-neutral page: all that a message shows, before a channel renders it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,7 +26,7 @@ class MessageKind(StrEnum):
     UNCLOSED = "unclosed"
 
     @classmethod
-    def _missing_(cls, value: object) -> MessageKind | None:
+    def _missing_(cls, value: object) -> "MessageKind | None":
         """Return an update for an unknown kind, which a newer replica wrote during a rollout."""
         return cls.UPDATE if isinstance(value, str) else None
 
@@ -42,7 +40,7 @@ class Status(StrEnum):
     RESOLVED = "Resolved"
 
     @classmethod
-    def _missing_(cls, value: object) -> Status | None:
+    def _missing_(cls, value: object) -> "Status | None":
         """The same for a newer replica's status."""
         return cls.INVESTIGATING if isinstance(value, str) else None
 

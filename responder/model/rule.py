@@ -1,7 +1,5 @@
 """Contents of the rule files: severities, the service catalog, probes by name, and the rules."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The text of valid rule files, as it is kept in the database."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A secret that ``repr`` never shows: a token, a key, an address that holds one."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from typing import Final

@@ -1,7 +1,5 @@
 """A setting as the part of the program that uses it declares it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Channels that rule files declare, and the teams that they reach."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

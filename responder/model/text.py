@@ -1,7 +1,5 @@
 """Foreign text made fit to show: cleaned of invisible characters, redacted, and only then cut."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from functools import lru_cache

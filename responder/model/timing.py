@@ -1,7 +1,5 @@
 """Waiting times before contradicting reports are accepted; all derive from one setting."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import timedelta
 

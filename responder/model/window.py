@@ -1,7 +1,5 @@
 """Hours of the week in a time zone: when pages may reach on-call."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, time
 from zoneinfo import ZoneInfo

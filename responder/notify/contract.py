@@ -5,8 +5,6 @@ Shared parts of channels: ``render/plain_text.py`` (the page, its title and its 
 ``rate_limit.py``.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace

@@ -1,7 +1,5 @@
 """Rate limit of a vendor: a token bucket, kept in the database for all replicas. Pure."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 #: Float tolerance in seconds.
@@ -17,7 +15,7 @@ class Available:
     urgent: int
     other: int
 
-    def within(self, most: int) -> Available:
+    def within(self, most: int) -> "Available":
         """The same, and never more than ``most``."""
         return Available(min(self.urgent, most), min(self.other, most))
 

@@ -1,7 +1,5 @@
 """The one way out: HTTP with a total deadline, a byte cap and no redirects; plain TCP and SMTP under the same rules."""
 
-from __future__ import annotations
-
 from responder.outgoing.client import Outgoing
 from responder.outgoing.network import UnreachableError, is_forbidden, is_ip, join_address, split_address
 

@@ -1,7 +1,5 @@
 """Requests and connections under a total deadline."""
 
-from __future__ import annotations
-
 import socket
 import ssl
 import threading
@@ -102,7 +100,7 @@ class Outgoing:
         for session in sessions:
             session.close()
 
-    def _session(self, proxies: Proxies) -> Session:
+    def _session(self, proxies: Proxies) -> "Session":
         with self._lock:
             session = self._opened.get(proxies)
             if session is None:

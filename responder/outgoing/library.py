@@ -3,8 +3,6 @@
 Tested against httpx 0.28, httpcore 1.0, httpx2 2.16 and httpcore2 2.16, by their public interfaces only.
 """
 
-from __future__ import annotations
-
 import httpcore as httpcore  # noqa: PLC0414 - re-exported
 import httpx as httpx  # noqa: PLC0414 - re-exported
 

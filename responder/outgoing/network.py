@@ -1,7 +1,5 @@
 """Name resolution, address checks, the choice of a proxy, and connections under one total deadline."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import ipaddress
@@ -86,7 +84,7 @@ class DeadlineStream(httpcore.NetworkStream):
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> DeadlineStream:
+    ) -> "DeadlineStream":
         """Return the encrypted stream. Raises OSError."""
         self._arm()
         try:
@@ -122,7 +120,7 @@ class DeadlineStream(httpcore.NetworkStream):
 class DeadlineBackend(httpcore.NetworkBackend):
     """Opens connections through the Dialer, which checks the address that it then connects to."""
 
-    def __init__(self, dialer: Dialer, proxy: str = "") -> None:
+    def __init__(self, dialer: "Dialer", proxy: str = "") -> None:
         """``proxy`` names the proxy that these connections lead to, for messages."""
         self._dialer = dialer
         self._proxy = proxy

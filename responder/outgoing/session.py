@@ -1,7 +1,5 @@
 """HTTP requests over httpx: one attempt each, with a total deadline, a byte cap and named reasons for failure."""
 
-from __future__ import annotations
-
 import logging
 import re
 import ssl

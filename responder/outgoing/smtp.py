@@ -1,7 +1,5 @@
 """SMTP under the rules of all that leaves: one total deadline, no address out of bounds, verified certificates."""
 
-from __future__ import annotations
-
 import contextlib
 import smtplib
 import socket
@@ -33,7 +31,9 @@ class Mailer:
         say = (lambda session: _hand_in(session, request)) if request.body else _noop
         return self._converse(request.mail_server, say, deadline, cap)
 
-    def _converse(self, server: MailServer, say: Callable[[_Session], bytes], deadline: Deadline, cap: int) -> Response:
+    def _converse(
+        self, server: MailServer, say: "Callable[[_Session], bytes]", deadline: Deadline, cap: int
+    ) -> Response:
         left = deadline.left(self._clock.monotonic())
         connection = self._outgoing.connect(server.host, server.port, deadline)
         # The time-out of a socket is for each wait, and a server may drip: at the deadline the connection is cut.
@@ -58,7 +58,7 @@ class Mailer:
             connection.close()
         return Response(200, said)
 
-    def _open(self, connection: socket.socket, server: MailServer, say: Callable[[_Session], bytes]) -> bytes:
+    def _open(self, connection: socket.socket, server: MailServer, say: "Callable[[_Session], bytes]") -> bytes:
         """Run an SMTP session; ``say`` is called after TLS and login. Raises OSError."""
         session = _Session(connection, server.host, self._outgoing.tls if server.tls == "tls" else None)
         try:

@@ -4,8 +4,6 @@ Unknown fields are ignored. What other senders write differently without changin
 absent value, numbers and booleans as values of labels and annotations, a number as the version, no fingerprint.
 """
 
-from __future__ import annotations
-
 import contextlib
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal

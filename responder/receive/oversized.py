@@ -4,8 +4,6 @@ The payload is scanned with the C scanner of the standard library, one alert at 
 after the alerts, so that all of them have to be read.
 """
 
-from __future__ import annotations
-
 import codecs
 import json
 import re
@@ -47,7 +45,7 @@ def excerpt(chunks: Iterable[bytes], limit: int) -> Excerpt:
         raise InvalidPayload("$", f"not JSON: {error}") from None
 
 
-def _read(scanner: _Scanner, limit: int) -> Excerpt:
+def _read(scanner: "_Scanner", limit: int) -> Excerpt:
     fields: dict[str, Any] = {}
     alerts = _Kept(int(limit * (1 - _FIELDS_SHARE)))
     for key in scanner.members():

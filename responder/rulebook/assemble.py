@@ -1,7 +1,5 @@
 """Assembly of checked rule files into the rule book."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any

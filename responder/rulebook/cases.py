@@ -1,7 +1,5 @@
 """Test cases for rules: read with positions and expanded over rows and matrix."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Explanation of each problem code, with a bad and a good example. Checks have theirs as module docstring."""
 
-from __future__ import annotations
-
 import re
 import sys
 from typing import Final

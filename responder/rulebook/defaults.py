@@ -1,7 +1,5 @@
 """Effective values of a rule, with its file's defaults and packs expanded."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Field types of rule files: durations, URLs, names."""
 
-from __future__ import annotations
-
 import re
 from datetime import date, time
 from typing import Annotated, Any, Final, Literal

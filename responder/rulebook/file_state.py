@@ -1,7 +1,5 @@
 """State of the rule and runbook files, to detect changes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """JSON Schema of rule files, for editors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any

@@ -1,7 +1,5 @@
 """All errors and warnings of a folder of rule files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date

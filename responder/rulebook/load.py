@@ -1,7 +1,5 @@
 """Loading of a folder of rule files into a rule book."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from errno import EFBIG
 from hashlib import sha256

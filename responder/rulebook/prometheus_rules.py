@@ -1,7 +1,5 @@
 """Alerting rules of Prometheus, from rule files, PrometheusRule manifests and its API."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Content of all rule files with positions: the input of the checks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -155,7 +153,7 @@ class RuleFiles:
     problems: list[Problem] = field(default_factory=list)
     whole: bool = True
     revision: str = ""
-    profiles: Mapping[int, Profile] | None = None
+    profiles: "Mapping[int, Profile] | None" = None
     analysis: RuleAnalysis | None = None
     _by_file: dict[str, schema.Defaults] = field(default_factory=dict)
     _packs: dict[str, list[str]] = field(default_factory=dict)

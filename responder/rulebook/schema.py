@@ -1,7 +1,5 @@
 """Schema of rule files. The descriptions are part of the JSON Schema for editors."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator

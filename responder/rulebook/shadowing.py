@@ -1,7 +1,5 @@
 """Detection of rules, or of their label values, that rules above them shadow."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final

@@ -5,8 +5,6 @@
 on the line of the problem, or on the line above it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass

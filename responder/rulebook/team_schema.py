@@ -1,7 +1,5 @@
 """Schema of the channels and teams of rule files."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema

@@ -1,7 +1,5 @@
 """Validation of a document against the schema: all errors, and the valid parts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches

@@ -1,7 +1,5 @@
 """Runbook files and their sections."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,7 +76,7 @@ def sections(markdown: str) -> tuple[Section, ...]:
     return tuple(found)
 
 
-def _text(inline: Token) -> str:
+def _text(inline: "Token") -> str:
     """Return the text of a heading without markup."""
     seen = (child.content for child in inline.children or () if child.type in {"text", "code_inline"})
     return "".join(seen).strip()

@@ -1,7 +1,5 @@
 """Settings of outgoing connections: the machine's proxy variables, and checks of proxies and certificates."""
 
-from __future__ import annotations
-
 import ssl
 from collections.abc import Mapping
 from typing import Final

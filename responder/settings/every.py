@@ -1,7 +1,5 @@
 """Every setting once: its name, type, default and help."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from itertools import chain

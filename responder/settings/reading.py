@@ -1,7 +1,5 @@
 """Settings, read from an environment. Nothing else in the project reads it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain

@@ -1,7 +1,5 @@
 """Variables that look like a setting and are none."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterator, Mapping

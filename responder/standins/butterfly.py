@@ -1,7 +1,5 @@
 """BUTTERFLY on loopback: five Spring Boot health endpoints behind one port, each with the health it is set to."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """Requests to programs on loopback, for the stage and the demo."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The programs of others on loopback, with their files: Prometheus and Alertmanager."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """PagerDuty's Events API v2 on loopback: refuses what the real one refuses, and keeps incidents as it does."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field

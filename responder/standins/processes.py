@@ -1,7 +1,5 @@
 """Real programs on loopback, started and ended; ``responder serve`` is one."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import random

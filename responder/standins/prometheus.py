@@ -1,7 +1,5 @@
 """Prometheus' query API on loopback: instant and range queries, answered with what a test or a demo sets."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field

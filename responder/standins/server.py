@@ -1,7 +1,5 @@
 """A real HTTP server on loopback that a stand-in answers through, and that can misbehave on request."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import socket

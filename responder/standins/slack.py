@@ -1,7 +1,5 @@
 """Slack's chat.postMessage, chat.update and incoming webhooks on loopback, with the real one's limits."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field

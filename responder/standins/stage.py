@@ -1,7 +1,5 @@
 """Everything around ``responder serve`` on loopback, and the settings with which it reaches them."""
 
-from __future__ import annotations
-
 import contextlib
 import secrets
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """The connection to SQLite or PostgreSQL: short transactions, and one exception for every database error."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The decision about a notification: rule, severity, subject and change. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Flapping: an incident that re-fires is one incident, and its resolve is held for longer each time."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from responder.model.incident import Incident

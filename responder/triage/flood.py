@@ -1,7 +1,5 @@
 """Floods: when a digest replaces single pages, which incidents are still paged, when a flood ends. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Go's double-quoted string literals, as Alertmanager's UTF-8 matcher parser unquotes them."""
 
-from __future__ import annotations
-
 import re
 
 _SIMPLE = {

@@ -1,7 +1,5 @@
 """The dead man's switch: which Watchdogs arrived, which are missing, and the decisions about them. Pure."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Final
 

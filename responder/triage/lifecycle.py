@@ -1,7 +1,5 @@
 """Changes of an incident by notifications: new, resolved, repeated, late or stale ones. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -57,7 +55,7 @@ def _opened(group: AlertGroup, incident: Incident | None, now: datetime, timing:
     return _change(ChangeKind.STALE, f"{missed}nothing fires, and no incident is open for this group", seen, timing)
 
 
-def _fires(seen: GroupDiff, incident: Incident, now: datetime, timing: Timing) -> Change:
+def _fires(seen: "GroupDiff", incident: Incident, now: datetime, timing: Timing) -> Change:
     """Return the change of an open incident of which alerts fire: the same, more or fewer."""
     count, added = len(seen.firing), seen.added
     silent = f"; {_untold(seen)}" if seen.missing else ""
@@ -84,7 +82,7 @@ def _fires(seen: GroupDiff, incident: Incident, now: datetime, timing: Timing) -
     )
 
 
-def _eased(group: AlertGroup, seen: GroupDiff, incident: Incident, now: datetime, timing: Timing) -> Change:
+def _eased(group: AlertGroup, seen: "GroupDiff", incident: Incident, now: datetime, timing: Timing) -> Change:
     """Return the change if no listed alert fires: a resolve only if no other alert is known to fire."""
     ended = f"{_alerts(len(seen.ended))} resolved"
     some = ChangeKind.PARTLY_RESOLVED if seen.ended else ChangeKind.REPEATED
@@ -126,7 +124,7 @@ def _eased(group: AlertGroup, seen: GroupDiff, incident: Incident, now: datetime
 def _change(
     kind: ChangeKind,
     reason: str,
-    seen: GroupDiff,
+    seen: "GroupDiff",
     timing: Timing,
     kept: Incident | None = None,
     *,
@@ -152,11 +150,11 @@ def _change(
     )
 
 
-def _untold(seen: GroupDiff) -> str:
+def _untold(seen: "GroupDiff") -> str:
     return f"{number_of(len(seen.missing), 'firing alert')} no longer notified (silenced or inhibited)"
 
 
-def _in_doubt(seen: GroupDiff, timing: Timing) -> str:
+def _in_doubt(seen: "GroupDiff", timing: Timing) -> str:
     late = f"probably a late notification, waiting {_minutes(timing.peer)}"
     return f"{_alerts(seen.doubts)} reported as firing after being resolved: {late}"
 

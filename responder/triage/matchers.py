@@ -1,7 +1,5 @@
 """Alertmanager's matchers: their syntax and their evaluation."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Alertmanager's classic matcher parser: tolerant, ASCII label names, three escapes."""
 
-from __future__ import annotations
-
 import re
 
 from responder.model.rule import Matcher, MatcherError, Op

@@ -1,7 +1,5 @@
 """Alertmanager's UTF-8 matcher parser: strict, any label name, Go's escapes."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import NoReturn

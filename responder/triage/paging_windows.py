@@ -1,7 +1,5 @@
 """Paging windows: if a window is open, and when it opens next, by the local time of its time zone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Final

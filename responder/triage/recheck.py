@@ -1,7 +1,5 @@
 """Changes of an incident by time alone: a held resolve, and a contradiction that was not retracted. Pure."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from responder.model.incident import AlertState, Change, ChangeKind, Incident

@@ -3,8 +3,6 @@
 Alertmanager drops a silenced or inhibited alert before any receiver, and its resolve with it (``notify/mute.go``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

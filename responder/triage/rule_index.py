@@ -1,7 +1,5 @@
 """Index of the rules: finds the first match at a cost independent of their number, and explains it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

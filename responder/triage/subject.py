@@ -1,7 +1,5 @@
 """The subject of an alert: the label that names a service of the catalog, and why other labels were rejected."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

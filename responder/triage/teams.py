@@ -3,8 +3,6 @@
 The values of an alert only choose among the teams of the rule files: nothing in an alert becomes a channel.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The Flask application: its parts, unexpected errors, and the authentication of requests."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hmac

@@ -5,8 +5,6 @@ does the connection take a thread, and from its first byte on the request has RE
 answered. It overrides methods of gunicorn 27; tests/real/test_slow_clients.py tries each new version.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import re

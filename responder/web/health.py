@@ -1,7 +1,5 @@
 """Routes for Kubernetes and Prometheus: liveness, readiness and metrics."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """``/metrics``: counters of this instance, gauges from the database's indexes, and the rules of this process."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The counters' files: prometheus-client's multiprocess mode, with one set of files for each worker slot."""
 
-from __future__ import annotations
-
 import os
 import struct
 import threading

@@ -1,7 +1,5 @@
 """Responses for unknown URLs (404/405): one line with the URL to use, since a mistyped address loses alerts."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass, field
 

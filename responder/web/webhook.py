@@ -1,7 +1,5 @@
 """``POST /webhook/alertmanager``: store the payload, then acknowledge. All other work happens after the request."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import re

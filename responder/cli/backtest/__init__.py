@@ -1,7 +1,5 @@
 """``responder backtest``: compare the decisions of two sets of rules on past notifications."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sys
@@ -118,7 +116,9 @@ class HistoryOptions:
     receivers: tuple[str, ...]
 
 
-def _compare(wanted: str, asked: HistoryOptions, rules: str | None, runbooks: str | None, most: int) -> BacktestReport:
+def _compare(
+    wanted: str, asked: HistoryOptions, rules: str | None, runbooks: str | None, most: int
+) -> "BacktestReport":
     from responder.cli.backtest.against import RuleSet, against
     from responder.cli.backtest.run import BacktestRun
     from responder.cli.backtest.shares import ParallelRun, processes
@@ -140,7 +140,7 @@ def _compare(wanted: str, asked: HistoryOptions, rules: str | None, runbooks: st
     return BacktestReport(history=past.name, before=then.name, after=now.name, revisions=revisions, tally=tally)
 
 
-def _context(rules: RuleSet, settings: Settings) -> DecisionContext:
+def _context(rules: "RuleSet", settings: "Settings") -> "DecisionContext":
     """Load a set of rules. Names the set on standard error, then raises InvalidRules."""
     from responder.model.problem import InvalidRules
 
@@ -152,7 +152,7 @@ def _context(rules: RuleSet, settings: Settings) -> DecisionContext:
 
 
 @contextlib.contextmanager
-def _past(asked: HistoryOptions, settings: Settings) -> Iterator[EventHistory]:
+def _past(asked: HistoryOptions, settings: "Settings") -> "Iterator[EventHistory]":
     from responder.cli.backtest import history
 
     now = bootstrap.SystemClock().now()
@@ -167,7 +167,7 @@ def _past(asked: HistoryOptions, settings: Settings) -> Iterator[EventHistory]:
             yield history.of_store(database, since)
 
 
-def _watch(past: EventHistory, steps: Iterator[None]) -> None:
+def _watch(past: "EventHistory", steps: Iterator[None]) -> None:
     """Run all steps, with a progress bar if standard error is a terminal."""
     if not sys.stderr.isatty():
         for _ in steps:
@@ -183,7 +183,7 @@ def _watch(past: EventHistory, steps: Iterator[None]) -> None:
             bar.advance(task)
 
 
-def _exceeded(tally: Totals, new: int | None, lost: int | None) -> Iterator[str]:
+def _exceeded(tally: "Totals", new: int | None, lost: int | None) -> Iterator[str]:
     from responder.rulebook.backtest.outcome import DifferenceKind
 
     for kind, most in ((DifferenceKind.NEW_PAGE, new), (DifferenceKind.LOST_PAGE, lost)):
@@ -191,7 +191,7 @@ def _exceeded(tally: Totals, new: int | None, lost: int | None) -> Iterator[str]
             yield f"{number_of(tally.totals[kind], kind.value)}, limit {most:,}"
 
 
-def _print(found: BacktestReport, output: str) -> None:
+def _print(found: "BacktestReport", output: str) -> None:
     from responder.cli.backtest import show
 
     if output == "json":

@@ -1,7 +1,5 @@
 """Rules to compare with: another folder or a git revision, read without touching the working tree."""
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
 import tarfile

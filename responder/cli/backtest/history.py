@@ -1,7 +1,5 @@
 """History from the database, files or a Prometheus, read as it is replayed, never as a whole."""
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace

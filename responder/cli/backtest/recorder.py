@@ -4,8 +4,6 @@ The log has one JSON object per line: ``eventrecorder.proto`` in protojson. Ther
 labels are a list of pairs and an alert is wrapped with its hash; in the second, both are plain.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import datetime
 from typing import Any
@@ -28,7 +26,7 @@ _Labels = dict[str, str | list[_Pair]]
 
 
 class _Alert(msgspec.Struct, rename="camel"):
-    details: _Alert | None = None
+    details: "_Alert | None" = None
     fingerprint: str | int = 0
     labels: _Labels = {}
     annotations: _Labels = {}

@@ -1,7 +1,5 @@
 """Replay of a history with two sets of rules, counting the differences."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from responder.cli.backtest.history import RecordedNotification

@@ -4,8 +4,6 @@ Groups are approximated by ``group_by``; start and end of an alert are accurate 
 group_wait, repeats and annotations are not reproduced.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Parallel replay: each process decides its own groups, and the results are added up."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from itertools import chain, islice

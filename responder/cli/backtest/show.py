@@ -1,7 +1,5 @@
 """Output of a backtest, as text and JSON."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """``responder demo``: send sample alerts to a local `serve` and show the resulting pages."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """PagerDuty events and Slack messages of the demo, rendered for a terminal."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Iterator, Mapping

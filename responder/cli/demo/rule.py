@@ -1,7 +1,5 @@
 """Last part of the demo: an alert of a real Prometheus fires and resolves through a real Alertmanager."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable

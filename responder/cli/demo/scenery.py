@@ -1,7 +1,5 @@
 """State of the BUTTERFLY stand-in during the demo, with findings for most of the sample alerts."""
 
-from __future__ import annotations
-
 from responder.standins import butterfly
 from responder.standins.prometheus import PrometheusStandIn, SeriesSample
 from responder.standins.stage import Stage

@@ -1,7 +1,5 @@
 """Course of the demo: stand-ins, every sample payload, a real alert, summary."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import shutil

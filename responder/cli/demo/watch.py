@@ -1,7 +1,5 @@
 """Live view of messages to the stand-ins, timed from the acknowledgement of their payload."""
 
-from __future__ import annotations
-
 import contextlib
 import queue
 from collections import Counter, defaultdict

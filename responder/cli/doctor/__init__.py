@@ -1,7 +1,5 @@
 """``responder doctor``: check everything a page needs, and print what to fix."""
 
-from __future__ import annotations
-
 import json
 import sys
 from typing import TYPE_CHECKING
@@ -45,7 +43,7 @@ def doctor(*, timeout: float, send: bool, output: str) -> None:
         sys.exit(FAILED)
 
 
-def checks() -> dict[str, Check]:
+def checks() -> "dict[str, Check]":
     """Return the checks by name, in the order of output. To add one: a function, a line here, a test."""
     from responder.cli.doctor import channels, monitoring, own, severity_words
 
@@ -66,7 +64,7 @@ def checks() -> dict[str, Check]:
     }
 
 
-def _examine(timeout: float, *, send: bool) -> tuple[Result, ...]:
+def _examine(timeout: float, *, send: bool) -> "tuple[Result, ...]":
     from responder import bootstrap, telemetry
     from responder.cli.doctor.patient import DoctorContext
     from responder.cli.doctor.run import run
@@ -107,7 +105,7 @@ def _examine(timeout: float, *, send: bool) -> tuple[Result, ...]:
     )
 
 
-def _table(results: tuple[Result, ...]) -> None:
+def _table(results: "tuple[Result, ...]") -> None:
     width = max([len(each.about) for each in results] + [5])
     click.secho(f"{'ABOUT':<{width}}  {'STATUS':<7}  FINDING", bold=True)
     for each in results:

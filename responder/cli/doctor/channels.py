@@ -1,7 +1,5 @@
 """Checks of the channels: reachable and authenticated. Only ``--send`` sends a message."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta

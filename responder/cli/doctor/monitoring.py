@@ -1,7 +1,5 @@
 """Checks of Prometheus, Alertmanager and probe targets."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Checks of settings, secrets, rules and runbooks, and database."""
 
-from __future__ import annotations
-
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +93,7 @@ def database(patient: DoctorContext) -> tuple[Result, ...]:
         opened.close()
 
 
-def _examined(opened: Database) -> list[Result]:
+def _examined(opened: "Database") -> list[Result]:
     from sqlalchemy import text
 
     from responder.store.maintenance import disk

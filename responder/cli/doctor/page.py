@@ -1,7 +1,5 @@
 """Test page of `doctor --send`: of the lowest severity, and resolved at once."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 

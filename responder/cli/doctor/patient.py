@@ -1,7 +1,5 @@
 """Context of the checks of ``responder doctor``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

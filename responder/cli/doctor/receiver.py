@@ -1,7 +1,5 @@
 """Check of Alertmanager's configuration: responder's webhook and the routes to it. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -32,7 +30,7 @@ class Route:
     group_by: tuple[str, ...] = ()
     group_interval: float = _USUAL_GROUP
     repeat_interval: float = 4 * 3600.0
-    children: tuple[Route, ...] = field(default=())
+    children: "tuple[Route, ...]" = field(default=())
 
 
 def judge(

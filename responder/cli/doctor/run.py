@@ -1,7 +1,5 @@
 """Parallel run of the checks, each in a daemon thread that is abandoned at the deadline."""
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Check the words that alerts bring for their severity, in the notifications that are stored."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Final
 

@@ -1,7 +1,5 @@
 """``responder rules``: check, explain and test the rule files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import click

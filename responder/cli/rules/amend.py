@@ -1,7 +1,5 @@
 """Update of expectations in the text of a test file; comments and everything else are preserved."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """``responder rules check``: print all problems of the rule files."""
 
-from __future__ import annotations
-
 import gc
 import sys
 from pathlib import Path

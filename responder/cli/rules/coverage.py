@@ -1,7 +1,5 @@
 """``responder rules coverage``: show the matching rule of every Prometheus alert."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -93,7 +91,7 @@ def coverage(
     sys.exit(FAILED if found.problems else 0)
 
 
-def _alerts(paths: tuple[Path, ...], url: str | None, settings: Settings) -> tuple[list[AlertRule], int, list[str]]:
+def _alerts(paths: tuple[Path, ...], url: str | None, settings: "Settings") -> "tuple[list[AlertRule], int, list[str]]":
     """Return the alerts, the number of sources that have any, and the files that could not be read."""
     from responder.rulebook.prometheus_rules import NotReadableError, read_file
 
@@ -124,7 +122,7 @@ def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
         yield from inside or [path]
 
 
-def _live(url: str, settings: Settings) -> tuple[AlertRule, ...]:
+def _live(url: str, settings: "Settings") -> "tuple[AlertRule, ...]":
     from responder.rulebook.prometheus_rules import NotReadableError, read_answer
 
     base = url.rstrip("/")
@@ -134,7 +132,7 @@ def _live(url: str, settings: Settings) -> tuple[AlertRule, ...]:
         raise FatalError(f"{plain(base)}: {error}") from error
 
 
-def _weighed(found: CoverageReport, url: str, since: timedelta, settings: Settings) -> CoverageReport:
+def _weighed(found: "CoverageReport", url: str, since: timedelta, settings: "Settings") -> "CoverageReport":
     """Add to each alert how often it fired."""
     from responder.cli.rules import weight
 
@@ -148,14 +146,14 @@ def _weighed(found: CoverageReport, url: str, since: timedelta, settings: Settin
     return replace(found, rows=rows, lately=shown(since), strange=strange)
 
 
-def _judge(runbooks: str, settings: Settings) -> Callable[[str | None], Verdict]:
+def _judge(runbooks: str, settings: "Settings") -> "Callable[[str | None], Verdict]":
     from responder.cli.rules.links import judge
 
     known = bootstrap.rule_references(runbooks, confined=True).runbooks or {}
     return lambda url: judge(url, known, settings.runbook_base_url)
 
 
-def _checked(rows: tuple[AlertMapping, ...], settings: Settings) -> tuple[AlertMapping, ...]:
+def _checked(rows: "tuple[AlertMapping, ...]", settings: "Settings") -> "tuple[AlertMapping, ...]":
     """Request the pages that could not be checked offline, and add the results."""
     from responder.cli.rules.links import NOT_ASKED, check_all
     from responder.model.clock import Deadline
@@ -174,7 +172,7 @@ def _checked(rows: tuple[AlertMapping, ...], settings: Settings) -> tuple[AlertM
     )
 
 
-def _ask(url: str, outgoing: Outgoing, deadline: Deadline) -> Verdict:
+def _ask(url: str, outgoing: "Outgoing", deadline: "Deadline") -> "Verdict":
     from responder.cli.rules.links import LinkStatus, of_status
     from responder.model.message import Request
     from responder.outgoing import UnreachableError
@@ -185,7 +183,7 @@ def _ask(url: str, outgoing: Outgoing, deadline: Deadline) -> Verdict:
         return LinkStatus.UNCHECKED, f"request failed: {error}"
 
 
-def _print(found: CoverageReport, output: str, *, everything: bool) -> None:
+def _print(found: "CoverageReport", output: str, *, everything: bool) -> None:
     from responder.cli.rules import mapping, mapping_text
 
     if output == "json":

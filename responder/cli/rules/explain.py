@@ -1,7 +1,5 @@
 """``responder rules explain``: show why an alert gets its rule, severity and channels."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -99,7 +97,7 @@ def explain(
         sys.exit(FAILED)
 
 
-def _tracer(settings: Settings, rules: str, runbooks: str, answers: dict[str, str]) -> Tracer:
+def _tracer(settings: "Settings", rules: str, runbooks: str, answers: dict[str, str]) -> "Tracer":
     from responder.cli.rules.trace import trace
 
     if answers and not settings.prometheus_url:
@@ -109,7 +107,7 @@ def _tracer(settings: Settings, rules: str, runbooks: str, answers: dict[str, st
     return lambda sample, now: trace(sample, context, anchors, now, answers)
 
 
-def _live(url: str, matchers: tuple[str, ...], settings: Settings, now: datetime) -> Iterator[Sample]:
+def _live(url: str, matchers: tuple[str, ...], settings: "Settings", now: datetime) -> Iterator[Sample]:
     """Yield the firing groups; of an Alertmanager pair, those of the first."""
     from responder.cli.rules.live import fetch_samples
 
@@ -120,7 +118,7 @@ def _live(url: str, matchers: tuple[str, ...], settings: Settings, now: datetime
         yield from fetch_samples(base, cluster, matchers, settings, now)
 
 
-def _stored(name: str, settings: Settings, tracer: Tracer) -> Trace:
+def _stored(name: str, settings: "Settings", tracer: "Tracer") -> "Trace":
     """Compare the stored decision with that of the current rules at the time of the notification."""
     from responder.cli.rules.stored import compare, find
 

@@ -1,7 +1,5 @@
 """Output formats for problems of rule files: text, JSON, GitHub annotations, SARIF."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

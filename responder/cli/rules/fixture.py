@@ -1,7 +1,5 @@
 """Assumed findings from a test case or the command line, without running probes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from responder.cli.preview import Probe

@@ -1,7 +1,5 @@
 """Test results as JUnit XML, for CI systems."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET

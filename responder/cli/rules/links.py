@@ -1,7 +1,5 @@
 """Check of the ``runbook_url`` of alerts: broken, a runbook in the folder, or a page on the web."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor

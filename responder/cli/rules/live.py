@@ -1,7 +1,5 @@
 """Groups of a live Alertmanager, as the webhook payloads it would send."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Mapping of Prometheus alerts to rules, as a value and as JSON."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass

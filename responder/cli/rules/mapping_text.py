@@ -1,7 +1,5 @@
 """Mapping of Prometheus alerts to rules, as text."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Evaluation of a test case: expected and actual results, and their differences."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase

@@ -1,7 +1,5 @@
 """Test coverage of rules, of their matchers and of their ``adjust`` entries."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """``responder rules schema``: print the JSON Schema of rule files, for editors."""
 
-from __future__ import annotations
-
 import click
 
 

@@ -1,7 +1,5 @@
 """Mapping of Prometheus alerts to rules, as a self-contained HTML page."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from html import escape
 

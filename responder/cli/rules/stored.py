@@ -1,7 +1,5 @@
 """Stored incident: its decision compared with that of the current rules."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """``responder rules test``: run test cases, decided as in ``serve``."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,8 +29,8 @@ _COLOURS = {"ok": "green", "FAIL": "red", "todo": "yellow"}
 
 @dataclass(frozen=True, slots=True)
 class _TestRun:
-    proofs: Mapping[Path, Sequence[CaseResult]]
-    reach: RuleCoverage
+    proofs: "Mapping[Path, Sequence[CaseResult]]"
+    reach: "RuleCoverage"
     wanted: float
     wanted_matchers: float
     not_run: int = 0
@@ -134,7 +132,7 @@ def _run(
     return _TestRun(proofs, reach(context.book.rules, traces), wanted, matchers, not_run)
 
 
-def _context(rules: str, runbooks: str) -> tuple[DecisionContext, Runbooks]:
+def _context(rules: str, runbooks: str) -> "tuple[DecisionContext, Runbooks]":
     """Return a decision context with every channel and a Prometheus, independent of the environment."""
     from responder.settings import Settings
 
@@ -173,7 +171,7 @@ def _lines(found: _TestRun, *, coverage: bool) -> Iterator[str]:
     yield click.style(f"{counts}; {rules} of {found.reach.rules} rules reached", fg=colour, bold=True)
 
 
-def _differences(proof: CaseResult) -> Iterator[str]:
+def _differences(proof: "CaseResult") -> Iterator[str]:
     from responder.model.redaction import redact
 
     if proof.problem:

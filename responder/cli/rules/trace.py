@@ -1,7 +1,5 @@
 """Trace of a decision: every step from an alert's labels to its channels."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Trace of a decision as text."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import click

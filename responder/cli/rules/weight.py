@@ -1,7 +1,5 @@
 """Weight of alerts: how often they fired, from a Prometheus. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """The kinds of probe. To add one: a file here, a line in PROBES, a case in the contract tests."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from responder.diagnose.contract import ProbeKind

@@ -1,7 +1,5 @@
 """DNS probe: resolves a name."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -106,7 +104,7 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
     )
 
 
-def _resolver(server: str) -> dns.resolver.Resolver:
+def _resolver(server: str) -> "dns.resolver.Resolver":
     import dns.resolver
 
     resolver = dns.resolver.Resolver(configure=not server)

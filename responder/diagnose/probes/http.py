@@ -1,7 +1,5 @@
 """HTTP probe: the status, values in a JSON body, or the health body of Spring Boot."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

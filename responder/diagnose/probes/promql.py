@@ -1,7 +1,5 @@
 """PromQL probe: the value of an expression, now or over a range, judged by two thresholds."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """TCP probe: connects to an address and closes the connection."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, ProbeTools

@@ -1,7 +1,5 @@
 """TLS probe: the certificate's validity, lifetime left, name and trust."""
 
-from __future__ import annotations
-
 import contextlib
 import ssl
 from dataclasses import dataclass, field
@@ -188,7 +186,7 @@ def _leaf(der: bytes) -> LeafCertificate:
     )
 
 
-def _common_name(name: x509.Name) -> str:
+def _common_name(name: "x509.Name") -> str:
     from cryptography.x509.oid import NameOID
 
     found = name.get_attributes_for_oid(NameOID.COMMON_NAME)

@@ -1,7 +1,5 @@
 """Everything a decision depends on: the rules in force, and the history of the incidents of a batch."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The messages about a flood, and the pages of incidents that only its digest mentioned. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The pages that a paging window holds, and their release when it opens. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime

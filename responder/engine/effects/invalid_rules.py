@@ -1,7 +1,5 @@
 """Rule files that stay invalid: one incident about responder itself, and one message. Pure."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 

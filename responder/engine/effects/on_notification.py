@@ -1,7 +1,5 @@
 """The effects of a decision: the incident's next state, the messages to write and the probes to run. Pure."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime, timedelta
 

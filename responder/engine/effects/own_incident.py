@@ -1,7 +1,5 @@
 """Incidents about responder itself, which no notification opened. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """An incident's next state, the messages that follow from it, and its page. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta

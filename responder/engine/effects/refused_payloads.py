@@ -5,8 +5,6 @@ Requests without valid credentials or with a wrong path may come from anyone: th
 does not page, and to a page only if no valid notification has arrived for an hour.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

@@ -4,8 +4,6 @@ The incident has a key of its own. It is resolved when triage next succeeds for 
 the group's alerts any more, or HOLD after the last failure. The incident of the group itself is left as it is.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 

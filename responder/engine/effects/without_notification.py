@@ -1,7 +1,5 @@
 """The effects of changes of an incident without a notification. Pure: the incident writer commits them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime

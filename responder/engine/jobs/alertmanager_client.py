@@ -1,7 +1,5 @@
 """Read-only client of Alertmanager's API v2; every wait and every response is bounded."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The fallback job: sends pages that their channel does not accept to the next fallback channel, until one accepts."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The flood job: updates and ends of digests without a notification, and the pages that follow a flood."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """The heartbeat job: pages once when a cluster's Watchdog is missing, and resolves when it is back."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta

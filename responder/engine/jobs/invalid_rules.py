@@ -1,7 +1,5 @@
 """The job that reports invalid rule files by an incident about responder itself."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """The outbound heartbeat: pings an external dead man's switch every minute while on-call can be paged."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta

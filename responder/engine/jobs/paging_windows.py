@@ -1,7 +1,5 @@
 """Sends pages that a paging window held back when the window opens, with a new diagnosis and the reason."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from itertools import islice
 

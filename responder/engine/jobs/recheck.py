@@ -1,7 +1,5 @@
 """The recheck job: reviews incidents whose resolve was held, or contradicted by another Alertmanager."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import structlog

@@ -1,7 +1,5 @@
 """The reconcile job: compares open incidents with Alertmanager's list, since some resolves are never sent."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """The job that reports refused requests by an incident about responder itself."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import structlog

@@ -1,7 +1,5 @@
 """The retention job: deletes old rows, and more if the database is too large; webhooks and pages have priority."""
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from collections.abc import Iterator

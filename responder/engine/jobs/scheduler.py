@@ -1,7 +1,5 @@
 """Scheduled jobs: work at an interval instead of on a notification. One process of all runs each job."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Request a manual resolve of a page when the paging channel rejected its resolve."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta

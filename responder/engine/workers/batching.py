@@ -1,7 +1,5 @@
 """Batching under load: lets work accumulate, since a batch of one costs nearly as much as a batch of ten."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Detection of a wall clock that was set back, and correction of stored times that would delay work."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """The delivery worker: sends the due messages of a channel, the worst first and in order, and records the results."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace

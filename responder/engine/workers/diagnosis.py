@@ -1,7 +1,5 @@
 """The diagnosis worker: runs the probes that triage chose, and adds their findings to the pages."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor

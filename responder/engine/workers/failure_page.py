@@ -3,8 +3,6 @@
 The first channel that accepts it gets it, those that page first, and later its resolve. PagerDuty deduplicates by key.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Looks for damage in the file of SQLite after the start, and logs damage however it was found."""
 
-from __future__ import annotations
-
 import structlog
 
 from responder.model.clock import Clock

@@ -1,7 +1,5 @@
 """A thread that repeats one step until it is stopped, and that reports its own failure."""
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from collections.abc import Callable

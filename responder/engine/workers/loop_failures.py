@@ -1,7 +1,5 @@
 """Failures of the loops of one instance, in memory that its workers share: how long a loop rests before it restarts."""
 
-from __future__ import annotations
-
 import mmap
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Resending of dead messages at an operator's request."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The rules in force: reloaded when their files change or on request, and replaced by valid rules only."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The threads that send messages, shared by all channels of a process."""
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from collections.abc import Callable

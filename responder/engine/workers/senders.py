@@ -1,7 +1,5 @@
 """The senders of a process: one loop, one set of threads, one poll of the outbox, for any number of channels."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """The triage worker: takes stored notifications, and commits the effects of their decisions."""
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Redaction of foreign text: secrets are found by their form, by their place, and by the name before them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from html import unescape

@@ -1,7 +1,5 @@
 """Secrets found by their form: private keys, addresses (passwords, parameters, webhooks), tokens that vendors issue."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 

@@ -1,7 +1,5 @@
 """Secrets that words announce: values of names in files, logs and prose, HTTP headers, command lines."""
 
-from __future__ import annotations
-
 import re
 from base64 import b64decode
 from binascii import Error as NotBase64

@@ -1,7 +1,5 @@
 """Classification of names and values: ``max_tokens`` and placeholders are no secrets."""
 
-from __future__ import annotations
-
 import re
 from enum import IntEnum
 from functools import lru_cache

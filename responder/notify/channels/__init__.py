@@ -1,7 +1,5 @@
 """The kinds of channels by their usual names. To add one: a file here, a line below, a case in the contract tests."""
 
-from __future__ import annotations
-
 from responder.notify.channels.log import Log
 from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
 from responder.notify.channels.slack import Slack

@@ -1,7 +1,5 @@
 """The log: the page as plain lines on standard output, if no other channel is configured."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self

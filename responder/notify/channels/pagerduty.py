@@ -5,8 +5,6 @@ Create a service with the integration *Events API V2* and put its integration ke
 that the first does not take.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence

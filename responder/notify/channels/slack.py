@@ -5,8 +5,6 @@ Create a Slack app with the bot scope `chat:write`, install it, invite the bot t
 `RESPONDER_SLACK_ONCALL_GROUP`, a page that was not accepted elsewhere mentions that user group.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self

@@ -4,8 +4,6 @@ Put the address of the webhook into `RESPONDER_SLACK_WEBHOOK_URL`. It is used if
 name `slack`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self

@@ -4,8 +4,6 @@ Set `RESPONDER_SMTP_HOST`, `RESPONDER_SMTP_FROM` and `RESPONDER_SMTP_TO`, and a 
 a login.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

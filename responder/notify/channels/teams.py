@@ -12,8 +12,6 @@ own. A card cannot mention users, so this channel never pages. The vendor acknow
 card; the run history of the workflow shows whether the post succeeded.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self

@@ -1,7 +1,5 @@
 """Retry times: every second at first, then exponential with jitter, at least the server's Retry-After."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from responder.model.outcome import TryLater

@@ -1,7 +1,5 @@
 """Sends one message: render, send, read the response. The outbox handles failures."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace

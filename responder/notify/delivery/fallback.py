@@ -1,7 +1,5 @@
 """Decide about a page that its channel does not accept: wait, or use the next channel. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

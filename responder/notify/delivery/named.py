@@ -1,7 +1,5 @@
 """Channels that rule files declare: the keys of each kind, their problems, and the channels themselves. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any

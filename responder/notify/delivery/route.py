@@ -1,7 +1,5 @@
 """Routing: the channels that page, those that a decision reaches, and the fallback order. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 
 from responder.notify.channels import CHANNELS

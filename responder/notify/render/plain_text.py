@@ -1,7 +1,5 @@
 """The page as plain lines that read well without any markup: on a terminal, and in a mail."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from textwrap import wrap
 

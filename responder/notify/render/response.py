@@ -1,7 +1,5 @@
 """Shared by the channels: JSON encoding, and the outcome that an HTTP status stands for."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Slack's Block Kit as plain dicts: text that cannot break out of its place, and blocks that keep Slack's limits."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any

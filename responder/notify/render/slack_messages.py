@@ -1,7 +1,5 @@
 """BUTTERFLY's three message templates and the diagnosis, as Slack blocks with their fallback text."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence

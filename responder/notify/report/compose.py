@@ -3,8 +3,6 @@
 Delivery, ``dry-run``, replay and ``messages show`` call the same function.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Triage's decision and its alerts in words: the content of an incident, from which its messages are composed. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

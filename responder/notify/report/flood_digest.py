@@ -1,7 +1,5 @@
 """The digest of a flood: one page for many incidents, naming the biggest groups and what they share."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256

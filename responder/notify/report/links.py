@@ -1,7 +1,5 @@
 """Links of a message: runbook, dashboards, graph, silence form, status page, filtered to the incident."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

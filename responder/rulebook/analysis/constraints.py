@@ -1,7 +1,5 @@
 """Label constraints of rules as sets of strings, and a test for inclusion."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache

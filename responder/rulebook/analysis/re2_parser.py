@@ -1,7 +1,5 @@
 """Parser of a subset of RE2's syntax into regular languages. Other syntax is refused."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

@@ -3,8 +3,6 @@
 The method is Brzozowski's (J. A. Brzozowski, "Derivatives of Regular Expressions", Journal of the ACM 11(4), 1964).
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -39,35 +37,35 @@ class LiteralText:
 class Concat:
     """Concatenation."""
 
-    parts: tuple[Language, ...]
+    parts: "tuple[Language, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class Union:
     """Union."""
 
-    parts: frozenset[Language]
+    parts: "frozenset[Language]"
 
 
 @dataclass(frozen=True, slots=True)
 class Intersection:
     """Intersection."""
 
-    parts: frozenset[Language]
+    parts: "frozenset[Language]"
 
 
 @dataclass(frozen=True, slots=True)
 class Star:
     """Zero or more repetitions."""
 
-    part: Language
+    part: "Language"
 
 
 @dataclass(frozen=True, slots=True)
 class Complement:
     """Complement."""
 
-    part: Language
+    part: "Language"
 
 
 Language = CharClass | LiteralText | Concat | Union | Intersection | Star | Complement

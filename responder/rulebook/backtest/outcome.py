@@ -1,7 +1,5 @@
 """Outcome of a notification under one rule set, and its differences from another outcome."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Counts of the differences over the recorded notifications: in total, per rule and per day, with examples."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -94,7 +92,7 @@ class Totals:
             if len(pile.kept) < self.most:
                 pile.kept.append(case)
 
-    def include(self, other: Totals) -> None:
+    def include(self, other: "Totals") -> None:
         """Add the totals of other groups."""
         self.notifications += other.notifications
         self.unread += other.unread

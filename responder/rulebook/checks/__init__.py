@@ -1,7 +1,5 @@
 """Registry of the checks across files, by problem code. A new check is a file here, a line below and a test case."""
 
-from __future__ import annotations
-
 from responder.rulebook.checks import (
     after_catch_all,
     bad_channel,

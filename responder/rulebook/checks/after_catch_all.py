@@ -15,8 +15,6 @@ Good:
       - {id: everything, match: [], severity: P3, first_step: Look., channels: [slack]}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Problem

@@ -14,8 +14,6 @@ Good:
       payments-pager: {kind: pagerduty, routing_key: {secret: payments-pagerduty}}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Problem

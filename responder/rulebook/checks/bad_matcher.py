@@ -14,8 +14,6 @@ Good:
       - {id: down, match: 'alertname=~"Service.*"', severity: P3, first_step: Look., channels: [slack]}
 """
 
-from __future__ import annotations
-
 from collections.abc import Generator, Iterable, Iterator
 
 from responder.model.problem import Position, Problem

@@ -15,8 +15,6 @@ Good:
       - {id: down, match: 'alertname="A"', severity: P3, first_step: Look., probes: [front-door], channels: [slack]}
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import MISSING, fields

@@ -16,8 +16,6 @@ Good:
       payments: {channels: [pagerduty, payments-slack], oncall_group: S0123ABCD}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Problem

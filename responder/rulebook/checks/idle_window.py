@@ -17,8 +17,6 @@ Good:
       - {id: a, match: 'alertname="A"', severity: P1, first_step: Look., channels: [pagerduty], pages_in: {P1: office}}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem

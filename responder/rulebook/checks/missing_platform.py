@@ -11,8 +11,6 @@ Good:
     platform: {environment: prod, namespace: shop}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Position, Problem

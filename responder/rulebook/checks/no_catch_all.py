@@ -14,8 +14,6 @@ Good:
       - {id: unknown, match: [], severity: P3, first_step: Read it., channels: [slack]}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Position, Problem

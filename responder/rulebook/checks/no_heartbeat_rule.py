@@ -16,8 +16,6 @@ Good:
       - {id: watchdog, match: 'alertname="Watchdog"', severity: P3, first_step: Nothing., action: heartbeat}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Problem

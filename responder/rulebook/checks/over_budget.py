@@ -28,8 +28,6 @@ Good:
         channels: [pagerduty]
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem

@@ -21,8 +21,6 @@ Good:
         channels: [slack]
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem

@@ -19,8 +19,6 @@ Good:
         channels: [pagerduty, slack]
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Problem

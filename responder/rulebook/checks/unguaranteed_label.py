@@ -29,8 +29,6 @@ Good:
         channels: [slack]
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -14,8 +14,6 @@ Good:
       - {id: down, match: 'alertname="ServiceDown"', severity: P3, first_step: Look., channels: [slack]}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

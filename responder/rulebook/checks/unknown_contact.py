@@ -13,8 +13,6 @@ Good:
     escalation: [On-Call]
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Problem

@@ -13,8 +13,6 @@ Good:
       - {id: down, match: 'alertname="A"', severity: P3, first_step: Look., probes: [health], channels: [slack]}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Problem

@@ -15,8 +15,6 @@ Good:
       - {id: down, match: 'alertname="A"', severity: P3, first_step: Look., probes: [reachable], channels: [slack]}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Problem

@@ -13,8 +13,6 @@ Good:
       - {id: down, match: 'alertname="A"', severity: P3, runbook: common.md, first_step: Look., channels: [slack]}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Problem

@@ -14,8 +14,6 @@ Good:
       shop: {health: "http://shop:8080/health", owner: team-shop, impact: No sales., depends_on: [till]}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from responder.model.problem import Problem

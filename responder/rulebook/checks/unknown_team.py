@@ -15,8 +15,6 @@ Good:
       team: {from: team, map: {pay: payments}, otherwise: payments}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

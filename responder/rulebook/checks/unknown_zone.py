@@ -15,8 +15,6 @@ Good:
       - {id: down, match: 'alertname="A"', severity: P1, first_step: Look., channels: [pagerduty], pages_in: office}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from zoneinfo import available_timezones
 

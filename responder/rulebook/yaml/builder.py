@@ -1,7 +1,5 @@
 """Builder of plain data and positions from YAML events."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -26,7 +24,7 @@ class NodePositions:
 
     begins: Any
     keys: dict[str | int, Any] = field(default_factory=dict)
-    values: dict[str | int, NodePositions | Any] = field(default_factory=dict)
+    values: "dict[str | int, NodePositions | Any]" = field(default_factory=dict)
 
 
 @dataclass(slots=True)

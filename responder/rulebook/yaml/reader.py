@@ -1,7 +1,5 @@
 """Reader of a YAML file into plain data with positions."""
 
-from __future__ import annotations
-
 import gc
 import re
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Plain YAML scalars by the core schema of YAML 1.2: `on`, `no` and `12:30:00` are strings."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

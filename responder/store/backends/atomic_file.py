@@ -1,7 +1,5 @@
 """Atomic creation of a file: it is complete or it does not exist."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

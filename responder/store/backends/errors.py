@@ -1,7 +1,5 @@
 """The exceptions of the store."""
 
-from __future__ import annotations
-
 
 class StoreError(Exception):
     """The database failed: full, locked, unreachable or closed. The text is one line without secrets."""

@@ -1,7 +1,5 @@
 """Notifications between processes that share a PostgreSQL. A lost one costs one poll."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Backup of a PostgreSQL database with pg_dump."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from collections.abc import Mapping

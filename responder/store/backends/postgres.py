@@ -1,7 +1,5 @@
 """The PostgreSQL backend, shared by replicas. Every wait is limited on the server and on the client."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """A PostgreSQL connection with a deadline for every response. Imported only if PostgreSQL is used."""
 
-from __future__ import annotations
-
 from typing import Any, TypeVar
 
 from psycopg import Connection, OperationalError, errors

@@ -1,7 +1,5 @@
 """The SQLite backend: one file, one writer at a time, retried at short intervals."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

@@ -6,8 +6,6 @@ every process keeps a shared lock on ``FILE-open``, which holds the identity of 
 other files writes the log back, closes the database, and opens it again once every process has closed it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

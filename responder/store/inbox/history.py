@@ -1,7 +1,5 @@
 """Received notifications read in order, for backtests and explanations, never for triage."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Webhook payloads: committed before they are acknowledged, read by triage, stored apart if rejected."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

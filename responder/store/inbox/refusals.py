@@ -1,7 +1,5 @@
 """Recently refused requests, by sender and status."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection

@@ -1,7 +1,5 @@
 """A trial write that takes the same path to the disk as a webhook."""
 
-from __future__ import annotations
-
 import secrets
 
 from sqlalchemy import Connection, delete, insert

@@ -1,7 +1,5 @@
 """The state of heartbeat monitoring and flood detection between notifications."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Diagnoses: work that survives the process that started it, under short leases renewed by the worker."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

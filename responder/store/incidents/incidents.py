@@ -1,7 +1,5 @@
 """Incidents, and the content that their messages are composed from."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime

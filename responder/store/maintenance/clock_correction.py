@@ -4,8 +4,6 @@ No function waits for rows that another transaction holds, since that could dead
 detect it. Such rows are skipped, and each function returns their number, so that the caller can try again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Free disk space, and the sizes of rows."""
 
-from __future__ import annotations
-
 import shutil
 from functools import reduce
 from operator import add

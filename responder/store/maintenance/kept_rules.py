@@ -1,7 +1,5 @@
 """The last valid revision of the rules, in force where the rule files are invalid."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select

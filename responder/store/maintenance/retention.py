@@ -1,7 +1,5 @@
 """Deletion of old rows that nothing needs, the oldest first, in batches that hold the write lock briefly."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -64,7 +62,7 @@ class PruneResult:
     rows: int = 0
     bytes: int = 0
 
-    def plus(self, other: PruneResult) -> PruneResult:
+    def plus(self, other: "PruneResult") -> "PruneResult":
         """Return the sum of both."""
         return PruneResult(self.table, self.rows + other.rows, self.bytes + other.bytes)
 

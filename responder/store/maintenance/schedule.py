@@ -1,7 +1,5 @@
 """Schedules of jobs that run at an interval, in one process of all that share the database."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, select, update

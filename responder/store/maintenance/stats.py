@@ -1,7 +1,5 @@
 """Statistics: rows, bytes and ages of every table."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

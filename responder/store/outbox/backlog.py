@@ -1,7 +1,5 @@
 """Waiting and dead messages; every query uses a partial index."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

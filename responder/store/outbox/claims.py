@@ -1,7 +1,5 @@
 """Claims on messages: due messages in order, the worst severity first, and only the newest of waiting updates."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

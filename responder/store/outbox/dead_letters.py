@@ -1,7 +1,5 @@
 """The outbox for operators: every message with its result, and requeueing of dead ones."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

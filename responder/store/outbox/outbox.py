@@ -1,7 +1,5 @@
 """Messages: written with the incident, released or withdrawn before an attempt, and marked after each attempt."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime

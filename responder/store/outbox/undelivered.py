@@ -1,7 +1,5 @@
 """Pages that were not accepted and have no fallback yet, and resolves that a pager rejected."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime

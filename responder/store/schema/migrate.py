@@ -1,7 +1,5 @@
 """Migration of a database to the schema of this version, once, by the process that starts first."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text

@@ -1,7 +1,5 @@
 """Serialization of values for columns that hold whole values."""
 
-from __future__ import annotations
-
 import threading
 from datetime import UTC, datetime
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """The tables. All times are seconds since the epoch, UTC. Migrations create them; a test compares the two."""
 
-from __future__ import annotations
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
