@@ -146,7 +146,7 @@ SHELVES: Mapping[str, RetentionPolicy] = {
     )
 }
 #: Tables that do not grow with time: a row per severity, cluster, channel, job or open group.
-SMALL = frozenset({"floods", "gathered_groups", "heartbeats", "channel_states", "timers"})
+SMALL = frozenset({"floods", "gathered_groups", "heartbeats", "kept_rules", "channel_states", "timers"})
 
 
 def _known(connection: Connection) -> dict[str, list[str]]:

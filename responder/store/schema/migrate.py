@@ -35,7 +35,7 @@ def refuse_unusable(database: Database) -> None:
         "WHERE to_regclass(t) IS NOT NULL AND NOT has_table_privilege(to_regclass(t)::oid, p)"
     )
     with database.read() as connection:
-        given = {"tables": sorted(metadata.tables), "rights": ["SELECT", "INSERT", "UPDATE", "DELETE"]}
+        given = {"tables": sorted(metadata.tables), "rights": "{SELECT,INSERT,UPDATE,DELETE}"}
         missing = connection.execute(lacking, given).scalars().all()
     if missing:
         raise StoreError(f"database: no right to {missing[0]} and {len(missing) - 1} others; {RIGHTS}")
