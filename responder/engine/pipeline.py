@@ -4,8 +4,10 @@
     probes --> findings --diagnose--> ``DiagnosisResult``   saved with the incident; releases its pages or follows them
     due message + content of its incident --compose--> ``Report``   when it is sent
 
-Notifications are stored by ``web/webhook.py``. Effects are committed by ``workers/triage.py``, probes are run by
-``workers/diagnosis.py``, and due messages are sent by ``workers/delivery.py``.
+Notifications are stored by ``web/webhook.py``. ``workers/triage.py`` calls ``triage`` and commits its effects,
+``workers/diagnosis.py`` runs the probes and calls ``diagnose``, then ``revise`` if the findings change the severity of
+the incident. ``improved`` is the same for what is not committed: dry runs and the demo. ``workers/senders.py`` and
+``workers/delivery.py`` send due messages.
 """
 
 from collections.abc import Collection
