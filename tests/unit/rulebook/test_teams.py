@@ -245,6 +245,15 @@ def test_all_missing_secrets_are_named_at_once(tmp_path: Path) -> None:
     assert "channel 'payments-slack' is not complete (set RESPONDER_SLACK_BOT_TOKEN)" in said
 
 
+def test_a_channel_without_its_secret_is_the_only_one_left_out(tmp_path: Path) -> None:
+    """Channels of the other teams are complete, for a start with the last valid revision."""
+    context = loaded(tmp_path / "rules", HEAD + TEAMS + DEFAULT + RULES)
+    (tmp_path / "search-pagerduty").write_text("s" * 32)
+    settings = Settings(secrets_dir=str(tmp_path), of_channels={"slack_bot_token": Secret("xoxb-1")})
+    channels, problems = bootstrap.find_named_channels(settings, context.book)
+    assert (set(channels), set(problems)) == ({"payments-slack", "search-pager"}, {"payments-pager", "payments-hook"})
+
+
 def test_the_schema_of_rule_files_has_channels_and_teams() -> None:
     """Editors know the sections."""
     schema = json.loads((Path(__file__).parents[3] / "rules" / "schema.json").read_text())
