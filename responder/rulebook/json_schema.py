@@ -6,14 +6,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from responder.rulebook.rule_files import ProbeKindSchema
+from responder.rulebook.rule_files import ChannelKind, ProbeKindSchema
 from responder.rulebook.schema import File
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def json_schema(kinds: Mapping[str, ProbeKindSchema]) -> dict[str, Any]:
-    """Return the schema of ``File`` in the dialect 2020-12, with the keys of each kind of probe."""
+def json_schema(kinds: Mapping[str, ProbeKindSchema], channels: Mapping[str, ChannelKind]) -> dict[str, Any]:
+    """Return the schema of ``File`` in the dialect 2020-12, with the keys of each kind of probe and of channel."""
     schema = File.model_json_schema(by_alias=True)
     parts = schema["$defs"]
     for name, kind in sorted(kinds.items()):
@@ -24,6 +24,11 @@ def json_schema(kinds: Mapping[str, ProbeKindSchema]) -> dict[str, Any]:
     shape["allOf"] = [
         {"if": {"properties": {"kind": {"const": name}}}, "then": {"$ref": f"#/$defs/{_named(name)}"}}
         for name in sorted(kinds)
+    ]
+    channel = parts["ChannelShape"]
+    channel["properties"]["kind"]["enum"] = sorted(channels)
+    channel["allOf"] = [
+        {"if": {"properties": {"kind": {"const": name}}}, "then": channels[name].schema()} for name in sorted(channels)
     ]
     return {"$schema": DIALECT, **schema, "title": "responder rule file"}
 

@@ -41,6 +41,9 @@ class ChannelKind(Protocol):
     def keys(self) -> Collection[str]:
         """Keys in rule files."""
 
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of a channel of this kind."""
+
     def problems(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Yield each invalid key with its problem; the key is "" for a problem of several keys."""
 

@@ -17,6 +17,7 @@ def text() -> str:
     import json
 
     from responder.diagnose.probes import PROBES
+    from responder.notify.delivery.named import KINDS
     from responder.rulebook.json_schema import json_schema
 
-    return json.dumps(json_schema(PROBES), indent=2) + "\n"
+    return json.dumps(json_schema(PROBES, KINDS), indent=2) + "\n"

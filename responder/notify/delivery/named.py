@@ -27,6 +27,18 @@ class KindKeys:
         """The keys of a rule file."""
         return self.kind.keys()
 
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of a channel of this kind."""
+        keys = self.kind.keys()
+        properties = {key: {**_schema(setting), "description": setting.doc} for key, setting in keys.items()}
+        needed = [key for key, setting in keys.items() if setting.name == self.kind.destination]
+        return {
+            "type": "object",
+            "properties": {"kind": {}, **properties},
+            "required": ["kind", *needed],
+            "additionalProperties": False,
+        }
+
     def problems(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Yield each key with a problem of its value; the key is empty for one of the whole."""
         keys = self.kind.keys()
@@ -44,6 +56,12 @@ class KindKeys:
 
 #: The kinds of channels that rule files may declare.
 KINDS: Mapping[str, KindKeys] = {name: KindKeys(kind) for name, kind in CHANNELS.items() if kind.use is Use.RULES}
+
+
+def _schema(setting: Setting) -> dict[str, Any]:
+    if setting.kind is Secret:
+        return {"type": "object", "properties": {"secret": {"type": "string"}}, "required": ["secret"]}
+    return {"type": "integer", "minimum": 1} if setting.kind is int else {"type": "string"}
 
 
 def _problem(key: str, setting: Setting, value: Any) -> str:

@@ -254,7 +254,14 @@ def test_a_channel_without_its_secret_is_the_only_one_left_out(tmp_path: Path) -
     assert (set(channels), set(problems)) == ({"payments-slack", "search-pager"}, {"payments-pager", "payments-hook"})
 
 
-def test_the_schema_of_rule_files_has_channels_and_teams() -> None:
-    """Editors know the sections."""
+def test_the_schema_of_rule_files_knows_the_keys_of_each_kind() -> None:
+    """Editors complete the keys of a channel by its kind, and mark a secret that is written as text."""
     schema = json.loads((Path(__file__).parents[3] / "rules" / "schema.json").read_text())
     assert {"channels", "teams"} <= schema["properties"].keys()
+    kinds = {
+        each["if"]["properties"]["kind"]["const"]: each["then"] for each in schema["$defs"]["ChannelShape"]["allOf"]
+    }
+    pager = kinds["pagerduty"]
+    assert pager["required"] == ["kind", "routing_key"]
+    assert pager["properties"]["routing_key"]["required"] == ["secret"]
+    assert {"region", "url"} <= pager["properties"].keys()
