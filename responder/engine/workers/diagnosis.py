@@ -112,10 +112,10 @@ class DiagnosisWorker:
         if len(calm) == len(ended):
             return RENEW_SECONDS
         turned = [each for each in ended if each.diagnosed.turned is not None]
-        with self._database.alone("triage") as adjustment:
-            if adjustment is None:
+        with self._database.alone("triage") as lock:
+            if lock is None:
                 return TURN
-            with adjustment.transaction() as connection:
+            with lock.transaction() as connection:
                 notified = [self._revise(connection, each) for each in turned]
         self._done(turned, notified)
         return RENEW_SECONDS

@@ -58,17 +58,17 @@ class TriageWorker:
 
     def step(self) -> float:
         """Decide waiting notifications. Returns the seconds to rest."""
-        with self._database.alone("triage") as adjustment:
-            return self._batch(adjustment) if adjustment else TURN
+        with self._database.alone("triage") as lock:
+            return self._batch(lock) if lock else TURN
 
-    def _batch(self, adjustment: TriageLock) -> float:
+    def _batch(self, lock: TriageLock) -> float:
         """Decide a batch under the triage lock but outside the write transaction, then commit it."""
         with self._database.read() as connection:
             batch = [_not_later(notification, self._clock.now()) for notification in inbox.take(connection, BATCH)]
             if not batch:
                 return POLL
             decided = self._decide(connection, batch)
-        with adjustment.transaction() as connection:
+        with lock.transaction() as connection:
             if not inbox.settle(connection, _settled(decided.effects)):
                 connection.rollback()
                 return TURN
@@ -263,18 +263,18 @@ class IncidentWriter:
         pause = threading.Event()
         until = self._clock.monotonic() + TURN_SECONDS
         while self._clock.monotonic() < until:
-            with self._database.alone("triage") as adjustment:
-                if adjustment:
-                    return self._record(decide, adjustment)
+            with self._database.alone("triage") as lock:
+                if lock:
+                    return self._record(decide, lock)
             pause.wait(TURN)
         raise StoreError(f"another process held the triage lock for more than {TURN_SECONDS:.0f} s")
 
-    def _record(self, decide: Callable[[Connection], IncidentChanges], adjustment: TriageLock) -> IncidentChanges:
+    def _record(self, decide: Callable[[Connection], IncidentChanges], lock: TriageLock) -> IncidentChanges:
         with self._database.read() as connection:
             decided = decide(connection)
         if not decided.effects and not decided.heartbeat_states and not decided.floods:
             return decided
-        with adjustment.transaction() as connection:
+        with lock.transaction() as connection:
             started = write(connection, decided, self._clock.now(), self._room())
         count(decided.effects)
         self._on_effects(started, due_channels(decided.effects, self._clock.now()))

@@ -85,7 +85,7 @@ def test_what_was_given_up_is_listed_with_its_reason(office: Office) -> None:
     assert done.exit_code == 0, done.output
     head, line = done.stdout.splitlines()
     assert head.split()[:3] == ["ID", "STATE", "WRITTEN"]
-    assert [line.split()[0], line.split()[1], line.split()[6]] == ["1", "dead", "INC-1"]
+    assert [line.split()[0], line.split()[1], line.split()[7]] == ["1", "dead", "INC-1"]
     assert "Invalid routing key" in line
     rows = json.loads(office.run("messages", "list", "--output", "json").stdout)
     assert [(row["id"], row["state"], row["error"]) for row in rows] == [
