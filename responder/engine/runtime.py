@@ -84,8 +84,8 @@ class Engine:
             loop(f"timer {name}", self._ready(ScheduledJob(job, database, clock).step))
             for name, job in jobs(writer).items()
         ]
-        listener = database.listener(self._on_notify)
-        self._hearing = [loop("listener", listener.step)] if listener else []
+        self._listener = database.listener(self._on_notify)
+        self._hearing = [loop("listener", self._listener.step)] if self._listener else []
         self._watching = loop("clock", ClockSkewWatcher(database, clock, lambda: context().pagers).step)
         self._reporting = []
         if failures is not None:
@@ -119,6 +119,8 @@ class Engine:
         """Drain within ``seconds`` seconds: end the current steps, finish the sends, release the diagnoses."""
         for loop in self._loops():
             loop.stop(seconds / 8)
+        if self._listener is not None:
+            self._listener.close()
         try:
             self._diagnosis.close()
         except StoreError as error:
