@@ -139,7 +139,7 @@ def _explained(effects: "Effects") -> Iterator[str]:
     decision = effects.decision
     yield f"Outcome     {effects.outcome}"
     yield f"Rule        {f'{decision.rule.id}, {decision.severity.name}' if decision else '-'}"
-    yield f"Sends       {', '.join(_told(effects)) or 'nothing: no change since the last message'}"
+    yield f"Sends       {', '.join(_sends(effects)) or 'nothing: no change since the last message'}"
 
 
 def _as_json(effects: "Effects", again: int | None) -> dict[str, Any]:
@@ -148,10 +148,10 @@ def _as_json(effects: "Effects", again: int | None) -> dict[str, Any]:
         "outcome": effects.outcome,
         "rule": effects.decision.rule.id if effects.decision else None,
         "severity": effects.decision.severity.name if effects.decision else None,
-        "tells": _told(effects),
+        "tells": _sends(effects),
         "kept_as": again,
     }
 
 
-def _told(effects: "Effects") -> list[str]:
+def _sends(effects: "Effects") -> list[str]:
     return list(dict.fromkeys(f"{message.channel} {message.step}" for message in effects.messages))

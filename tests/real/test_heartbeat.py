@@ -49,7 +49,7 @@ def test_a_silent_cluster_wakes_somebody_and_its_return_ends_it(stage: Stage) ->
         until(lambda: stage.pagerduty.events, 45)
         [opened] = [event.body for event in stage.pagerduty.events]
         assert opened["event_action"] == "trigger"
-        assert "you are blind on prod-eu" in opened["payload"]["summary"]
+        assert "alerting is down on prod-eu" in opened["payload"]["summary"]
         assert opened["payload"]["severity"] == "critical"
         assert "prometheus-ready" in str(opened)
         assert stage.post(example("watchdog")).status == 202

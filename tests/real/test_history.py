@@ -66,7 +66,7 @@ def test_what_prometheus_remembers_is_replayed(remembered: Program, tmp_path: Pa
     rules = tmp_path / "rules"
     rules.mkdir()
     for path in (ROOT / "rules").glob("*.yaml"):
-        (rules / path.name).write_text(path.read_text().replace("critical: P1, page: P1, warning: P2", "critical: P3"))
+        (rules / path.name).write_text(path.read_text().replace("critical: P1, warning: P2", "critical: P3"))
     history = ("--prometheus", remembered.url, "--since", "2m", "--step", "1s")
     found = _responder("backtest", *history, "--rules", str(rules), "--runbooks", "runbooks", "--against", "./rules")
     numbers = found["summary"]

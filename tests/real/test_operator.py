@@ -49,7 +49,7 @@ def test_a_refused_page_is_found_understood_and_sent_again(stage: Stage) -> None
         until(stage.pagerduty.open, 20)
         replayed = type_in(stage, "replay", "1")
         assert replayed.returncode == 0, replayed.stderr
-        assert "Tells       nobody" in replayed.stdout
+        assert "Sends       nothing: no change since the last message" in replayed.stdout
         assert "repeated: " in replayed.stdout
         until(lambda: rows(stage.database, "SELECT count(*) FROM notifications WHERE state = 'decided'") == [(2,)], 20)
     assert len(stage.pagerduty.events) == 1

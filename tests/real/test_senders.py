@@ -136,6 +136,10 @@ EXPECTED = {
         **CHECKOUT,
         labels={"alertname": "CheckoutLatency", "grafana_folder": "shop", "severity": "critical"},
         firing=PODS,
+        silence=(
+            "https://grafana.butterfly.example.com/alerting/silence/new"
+            "?alertmanager=grafana&matcher=alertname%3DCheckoutLatency&orgId=1"
+        ),
         started=at(9, 30),
     ),
     "grafana-12-resolved": Understood(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import socket
 import threading
@@ -45,15 +44,18 @@ class SlowClients:
             each.close()
 
     def _connect(self) -> None:
-        with contextlib.suppress(OSError):
-            made = socket.socket()
+        made = socket.socket()
+        try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             made.bind((next(self._from), 0))
             made.settimeout(5)
             made.connect(self._to)
             made.setblocking(False)
-            self._open.add(made)
             made.send(self._begin)
+        except OSError:
+            made.close()
+        else:
+            self._open.add(made)
 
     def _run(self) -> None:
         while not self._ending.is_set():

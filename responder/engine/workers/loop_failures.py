@@ -62,7 +62,7 @@ class LoopFailures:
             known = LoopRecord(0, now)
         if known.count == 0 or now - known.at > _SAME_SECONDS:
             known.count += 1
-        known.at = now
+            known.at = now  # of the first of several at once: fast failures must not hide behind each other
         board.loops[name] = known
         self._write(board)
 

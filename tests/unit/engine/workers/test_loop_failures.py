@@ -154,3 +154,12 @@ def test_the_page_is_tried_again_after_a_minute(vendors: Vendors, clock: HandClo
         vendors.page.step()
         clock.move(61)
     assert len(vendors.pagerduty.events) == 1
+
+
+def test_failures_in_quick_succession_are_repeated_failure(clock: HandClock) -> None:
+    """On a fast machine a worker fails twenty times a second: that is repeated failure within seconds."""
+    failures = LoopFailures(clock)
+    for _ in range(100):
+        clock.move(0.05)
+        failures.add("triage")
+    assert failures.reason().startswith("engine loops fail repeatedly: triage")
