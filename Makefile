@@ -83,7 +83,7 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@touch $@
 
 $(VENV)/.package: pyproject.toml $(VENV)/.run
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 python:  ## check that Python can create .venv
