@@ -123,9 +123,11 @@ def test_a_killed_replica_is_replaced_by_the_other_within_seconds(pair: Pair) ->
         began = time.monotonic()
         until(pair.pagerduty.open)
         assert time.monotonic() - began < 10
+        # On a slow machine the page leaves first, and the findings follow under the same key.
+        until(lambda: "db" in pair.pagerduty.events[-1].summary)
         until(pair.all_is_told)
-    assert [event.action for event in pair.pagerduty.events] == ["trigger"]
-    assert "db" in pair.pagerduty.events[0].summary
+    assert {event.action for event in pair.pagerduty.events} == {"trigger"}
+    assert len({event.dedup_key for event in pair.pagerduty.events}) == 1
 
 
 def test_postgresql_restarted_under_load_loses_no_acknowledged_delivery(pair: Pair, tmp_path: Path) -> None:
