@@ -157,7 +157,7 @@ def recorded(decision: Decision, notification: Notification, incident: Incident 
 def messages_for(
     incident: str,
     ordering_key: str,
-    moment: MessageKind,
+    kind: MessageKind,
     facts: MessageFacts,
     channels: Iterable[Channel],
     *,
@@ -171,14 +171,14 @@ def messages_for(
     Earlier pages that wait for their diagnosis are released ``within`` that time. Steps after a first message (its
     details in the thread) are one severity less urgent, so that in a flood every page is sent before them.
     """
-    began = moment is MessageKind.START
+    began = kind is MessageKind.START
     return tuple(
         OutboxMessage(
             incident=incident,
             ordering_key=ordering_key,
             channel=channel.name,
             step=step,
-            kind=moment,
+            kind=kind,
             priority=priority + 1 if began and place else priority,
             due_at=due_at,
             facts=replace(facts, due_by=due_at),
@@ -186,13 +186,13 @@ def messages_for(
             within=within,
         )
         for channel in channels
-        for place, step in enumerate(channel.steps[moment])
+        for place, step in enumerate(channel.steps[kind])
     )
 
 
 def of_incident(
     incident: Incident,
-    moment: MessageKind,
+    kind: MessageKind,
     facts: MessageFacts,
     channels: Iterable[Channel],
     *,
@@ -202,13 +202,13 @@ def of_incident(
     within: datetime | None = None,
 ) -> tuple[OutboxMessage, ...]:
     """Return the messages of an incident: a pager gets them under its newest key there, and a resolve under each."""
-    keys = incident.page_keys if moment is MessageKind.RESOLUTION else incident.page_keys[-1:]
+    keys = incident.page_keys if kind is MessageKind.RESOLUTION else incident.page_keys[-1:]
     return tuple(
         message
         for channel in channels
         for key in (keys if channel.pages else incident.page_keys[:1])
         for message in messages_for(
-            incident.id, key, moment, facts, [channel], priority=priority, due_at=due_at, enrich=enrich, within=within
+            incident.id, key, kind, facts, [channel], priority=priority, due_at=due_at, enrich=enrich, within=within
         )
     )
 

@@ -67,7 +67,7 @@ class DeliveryWorker:
     ) -> None:
         """``on_free`` is called when an attempt has ended, in the thread that sent the message."""
         self._database = database
-        self._lane = queue
+        self._queue = queue
         self._channel = "" if queue.rest else queue.channels[0]
         self._context = context
         self._deliverer = deliverer
@@ -167,11 +167,11 @@ class DeliveryWorker:
 
     def _rest(self, now: datetime) -> float:
         """Return the seconds until a message may be sent, at most the poll interval; 0 if one may be sent now."""
-        if not claims.any_waiting(self._database, self._lane):
+        if not claims.any_waiting(self._database, self._queue):
             return self._poll
-        now -= self._lane.grace
+        now -= self._queue.grace
         with self._database.read() as connection:
-            due = claims.next_due(connection, self._lane, now)
+            due = claims.next_due(connection, self._queue, now)
             if due is None:
                 return self._poll
             if due.at > now.timestamp():
@@ -206,15 +206,15 @@ class DeliveryWorker:
 
     def _claim(self, connection: Connection, now: datetime, free: int) -> list[OutboxRow]:
         """Claim what the rate limit allows, and count it. The lock on the channel's row serializes all replicas."""
-        if self._lane.rest:
-            return claims.claim(connection, self._lane, now - self._lane.grace, now + CLAIM, free)
+        if self._queue.rest:
+            return claims.claim(connection, self._queue, now - self._queue.grace, now + CLAIM, free)
         first = self._sharing()[0]
         limit = claims.lock_state(connection, first)
         standing = limit if first == self._channel else claims.lock_state(connection, self._channel)
         available = self._available(connection, standing, limit, now).within(free)
         until = now + self._lease
         messages = claims.claim(
-            connection, self._lane, now, until, available.urgent, available.other, paging=self._paging
+            connection, self._queue, now, until, available.urgent, available.other, paging=self._paging
         )
         if messages and (rate_limit := self._rate_limit()):
             full_at = rate_limit.full_after(limit.full_at, now.timestamp(), len(messages))
@@ -241,8 +241,8 @@ class DeliveryWorker:
         try:
             if not self._is_ours(row):
                 return message, NotSent("the claim expired before the attempt, and another sender may have taken over")
-            patience = SEND_SECONDS if row.attempt <= QUICK_ATTEMPTS else SLOW_SEND_SECONDS
-            deadline = Deadline(self._clock.monotonic() + patience)
+            seconds = SEND_SECONDS if row.attempt <= QUICK_ATTEMPTS else SLOW_SEND_SECONDS
+            deadline = Deadline(self._clock.monotonic() + seconds)
             return message, self._deliverer.deliver(channel, message, deadline)
         except Exception as error:  # noqa: BLE001 - a message that cannot be rendered is retried as plain text, then dead
             _log.exception("sender.failed", message=message.id)

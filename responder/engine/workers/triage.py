@@ -54,7 +54,7 @@ class TriageWorker:
         self._context = context
         self._clock = clock
         self._on_effects = on_effects
-        self._room = free_slots
+        self._free_slots = free_slots
 
     def step(self) -> float:
         """Decide waiting notifications. Returns the seconds to rest."""
@@ -72,7 +72,7 @@ class TriageWorker:
             if not inbox.settle(connection, _settled(decided.effects)):
                 connection.rollback()
                 return TURN
-            started = write(connection, decided, self._clock.now(), self._room())
+            started = write(connection, decided, self._clock.now(), self._free_slots())
         self._on_effects(started, due_channels(decided.effects, self._clock.now()))
         count(decided.effects)
         return 0.0 if len(batch) == BATCH else POLL
@@ -256,7 +256,7 @@ class IncidentWriter:
         self._database = database
         self._clock = clock
         self._on_effects = on_effects
-        self._room = free_slots
+        self._free_slots = free_slots
 
     def record(self, decide: Callable[[Connection], IncidentChanges]) -> IncidentChanges:
         """Take the triage lock, call ``decide`` and commit. Raises StoreError without the lock in TURN_SECONDS."""
@@ -275,7 +275,7 @@ class IncidentWriter:
         if not decided.effects and not decided.heartbeat_states and not decided.floods:
             return decided
         with lock.transaction() as connection:
-            started = write(connection, decided, self._clock.now(), self._room())
+            started = write(connection, decided, self._clock.now(), self._free_slots())
         count(decided.effects)
         self._on_effects(started, due_channels(decided.effects, self._clock.now()))
         return decided

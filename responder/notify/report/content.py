@@ -256,7 +256,7 @@ def _record(
 
 
 def _with_common(alert: Alert, group: AlertGroup) -> Alert:
-    """The alert with the annotations that all alerts of its group share, for a group without alerts."""
+    """Return the alert with the annotations that all alerts of its group share added to its own."""
     return replace(alert, annotations={**group.common_annotations, **alert.annotations})
 
 

@@ -74,7 +74,7 @@ class LinkBuilder:
     def _foreign(self, url: str) -> str:
         """``url`` of an alert as a link, empty where it must not be one."""
         made = safe_url(url.strip())
-        if not made or _tells_a_secret(url) or (self.hosts and host(made) not in self.hosts):
+        if not made or _holds_secret(url) or (self.hosts and host(made) not in self.hosts):
             return ""
         return made
 
@@ -143,7 +143,7 @@ class LinkBuilder:
         if not base or not group.group_labels:
             return ""
         matchers = ",".join(_equal(name, value) for name, value in sorted(group.group_labels.items()))
-        if _tells_a_secret(matchers):
+        if _holds_secret(matchers):
             return ""
         return safe_url(f"{base.rstrip('/')}/#/silences/new?filter={quote('{' + matchers + '}', safe='')}")
 
@@ -182,8 +182,8 @@ def _equal(name: str, value: str) -> str:
     return f"{name if _CLASSIC_NAME.fullmatch(name) else _quoted(name)}={_quoted(value)}"
 
 
-def _tells_a_secret(text: str) -> bool:
-    """A link cannot be redacted and still lead anywhere, so one that holds a secret is left out."""
+def _holds_secret(text: str) -> bool:
+    """Return True if a link holds a secret: it cannot be redacted and still work, so it is left out."""
     plain = unquote_plus(text)
     return redact(plain) != plain
 
