@@ -13,38 +13,26 @@ from responder.engine.workers.triage import IncidentWriter
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from tests.conftest import HandClock
+from tests.support.jobs import RunJobs
 from tests.unit.engine.test_pipeline import a_desk
 
 
-class Reporting:
+class Reporting(RunJobs):
     """The status of the rules, and the jobs that look at it."""
 
     def __init__(self, database: Database, clock: HandClock) -> None:
         context, writer = a_desk(), IncidentWriter(database, clock)
         self.status = RulesStatus("0123456789abcdef", clock.now())
-        self._database, self._clock = database, clock
-        self._jobs = (
+        jobs = (
             InvalidRulesJob(database, writer, lambda: context, clock, lambda: self.status),
             RecheckJob(database, writer, lambda: context, clock),
         )
+        super().__init__(database, clock, EVERY, jobs)
 
     def refuse(self, *, kept: bool) -> None:
         """The files are invalid from now on."""
         problem = "rules/a.yaml:1:1: error[unknown-key]: no"
         self.status = replace(self.status, refused=2, problem=problem, refused_at=self._clock.now(), kept=kept)
-
-    def passes(self, length: timedelta) -> None:
-        """Let time pass, with the jobs at their interval."""
-        for _ in range(int(length / EVERY)):
-            self._clock.move(EVERY.total_seconds())
-            for job in self._jobs:
-                job.run()
-
-    def sent(self) -> list[tuple[str, str]]:
-        """Channel and step of each message."""
-        with self._database.read() as connection:
-            found = connection.exec_driver_sql("SELECT channel, step FROM messages ORDER BY id").all()
-        return [(row[0], row[1]) for row in found]
 
     def open(self) -> list[str]:
         """The reasons of the open incidents."""

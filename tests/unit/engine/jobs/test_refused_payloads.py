@@ -14,39 +14,27 @@ from responder.store.database import Database
 from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import incidents
 from tests.conftest import HandClock
+from tests.support.jobs import RunJobs
 from tests.unit.engine.test_pipeline import a_desk
 from tests.unit.receive.test_alertmanager import a_body, to_bytes
 
 
-class Refusing:
+class Refusing(RunJobs):
     """An inbox that refuses, and the jobs that look at it."""
 
     def __init__(self, database: Database, clock: HandClock) -> None:
         context, writer = a_desk(), IncidentWriter(database, clock)
         self.quiet_period = quiet_period(context)
         self.inbox = Inbox(database)
-        self._database, self._clock = database, clock
-        self._jobs = (
+        jobs = (
             RefusedPayloads(database, writer, lambda: context, clock),
             RecheckJob(database, writer, lambda: context, clock),
         )
+        super().__init__(database, clock, EVERY, jobs)
 
     def refuse(self, status: int = 400, remote: str = "10.0.0.1", body: bytes = b"{}") -> None:
         """Refuse one request now."""
         self.inbox.set_aside(body, len(body), remote, status, '$.version: is neither "4" nor "1"', self._clock.now())
-
-    def passes(self, length: timedelta) -> None:
-        """Time goes by, and the jobs look."""
-        for _ in range(int(length / EVERY)):
-            self._clock.move(EVERY.total_seconds())
-            for job in self._jobs:
-                job.run()
-
-    def sent(self) -> list[tuple[str, str]]:
-        """Channel and step of each message."""
-        with self._database.read() as connection:
-            found = connection.exec_driver_sql("SELECT channel, step FROM messages ORDER BY id").all()
-        return [(row[0], row[1]) for row in found]
 
     def titles(self) -> list[str]:
         """The titles of the open incidents."""
