@@ -10,7 +10,7 @@ RUN python -m venv /opt/responder
 COPY requirements.txt .
 RUN /opt/responder/bin/pip install --require-hashes --only-binary=:all: -r requirements.txt
 
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY responder responder
 RUN /opt/responder/bin/pip install --no-deps --no-build-isolation . \
  && /opt/responder/bin/python -m compileall -q /opt/responder/lib \
@@ -22,6 +22,10 @@ FROM python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c
 RUN python -m pip uninstall --yes pip setuptools wheel \
  && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin responder \
  && install -d -o 10001 -g 10001 /data
+
+LABEL org.opencontainers.image.title="alertmanager-responder" \
+      org.opencontainers.image.description="The triage engine between Prometheus Alertmanager and the people on call" \
+      org.opencontainers.image.licenses="Apache-2.0"
 
 COPY --from=build /opt/responder /opt/responder
 COPY rules /etc/responder/rules

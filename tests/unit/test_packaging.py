@@ -74,6 +74,30 @@ def test_nothing_names_a_path_of_one_machine() -> None:
         assert not [place for place in ELSEWHERE if place in text], path.relative_to(ROOT)
 
 
+def test_every_text_installs_the_distribution_by_its_own_name() -> None:
+    """No text tells users to install `responder`, which is another project on the package index."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["name"] == "alertmanager-responder"
+    assert [*project["scripts"]] == ["responder"]
+    installs = re.compile(
+        r"(?:\b(?:pip3?|pipx|uv|poetry|pdm)[^\n]*? (?:install|add|download|run|tool install)"
+        r"|\buvx|pypi\.org/(?:project|simple))(?: -\S+)*[ /]['\"]?responder\b(?![-/.\w])"
+    )
+    # The check finds what it looks for, in the forms people write.
+    wrong = ("pip install 'responder[postgres]'", "pipx install responder", "uv tool install responder")
+    assert [text for text in wrong if not installs.search(text)] == []
+    assert not installs.search("uvx --from alertmanager-responder responder demo")
+    here = Path(__file__)
+    found = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in tracked()
+        if path != here
+        for line in path.read_bytes().decode(errors="replace").splitlines()
+        if installs.search(line)
+    ]
+    assert found == []
+
+
 def test_the_dockerfile_is_lint_clean() -> None:
     """The image follows the known good practices for images."""
     found = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")

@@ -29,7 +29,7 @@ def parameters(url: str, timeout: float) -> dict[str, Any]:
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
     except ImportError:
-        raise StoreError("PostgreSQL support is not installed: pip install 'responder[postgres]'") from None
+        raise StoreError("PostgreSQL support is missing: pip install 'alertmanager-responder[postgres]'") from None
     try:
         given = conninfo_to_dict("postgresql:" + url.partition(":")[2])
     except ProgrammingError as error:
