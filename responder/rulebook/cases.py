@@ -32,7 +32,7 @@ MOST: Final = 10_000
 MOST_OF_FILE: Final = 50_000
 
 #: Fields of ``expect`` that may be null, to expect none.
-_NONE: Final = frozenset({"runbook", "shadow"})
+_NONE: Final = frozenset({"runbook", "shadow", "team"})
 _SUBJECT: Final = frozenset({"service", "name", "namespace"})
 
 _VARIABLE = re.compile(r"\$\{([a-zA-Z_][a-zA-Z0-9_-]*)\}")
@@ -74,7 +74,11 @@ class Expect(StrictModel):
     subject: str | dict[str, str | None] | None = Field(
         default=None, description="Name of the service, unknown for none, or any of service, name, namespace."
     )
-    route: list[str] | None = Field(default=None, description="Channels, in order.")
+    channels: list[str] | None = Field(default=None, description="Channels that are notified, in order.")
+    route: list[str] | None = Field(default=None, description="Earlier name of `channels`.")
+    team: str | list[str] | None = Field(
+        default=None, description="Team that is notified, or a list if there are several; null for none."
+    )
     page: bool | None = Field(default=None, description="True if on-call is paged.")
     title: str | None = Field(default=None, description="Title, with * and ?; or ~ and a regex.")
     slack_not_contains: list[str] | None = Field(default=None, description="Texts that must not be in Slack's message.")

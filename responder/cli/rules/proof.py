@@ -127,6 +127,12 @@ def _asked(found: Trace) -> list[str]:
     return list(dict.fromkeys(question.probe for question in found.questions if not question.skip))
 
 
+def _teams(found: Trace) -> str | list[str] | None:
+    assert found.decision is not None
+    teams = list(found.decision.route.teams)
+    return teams if len(teams) > 1 else next(iter(teams), None)
+
+
 def _read(found: Trace) -> str:
     """Return the messages to channels that do not page."""
     read = (each for each in found.shown.sent if not each.channel.pages)
@@ -145,7 +151,9 @@ FIELDS: Mapping[str, Callable[[Trace], Any]] = {
     "probes": _asked,
     "probes_include": _asked,
     "subject": _about,
+    "channels": lambda found: list(found.route),
     "route": lambda found: list(found.route),
+    "team": _teams,
     "page": lambda found: found.page,
     "title": lambda found: found.title,
     "slack_not_contains": _read,
@@ -155,6 +163,7 @@ FIELDS: Mapping[str, Callable[[Trace], Any]] = {
 _TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
     "probes_include": lambda wanted, got: set(wanted) <= set(got),
     "subject": _subject,
+    "team": lambda wanted, got: wanted in (got, [got]),
     "title": _title,
     "reason": _title,
     "note": _title,

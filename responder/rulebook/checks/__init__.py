@@ -34,8 +34,10 @@ from responder.rulebook.checks import (
     unknown_team,
     unknown_window,
     unknown_zone,
+    unused_channel,
     unused_pack,
     unused_probe,
+    unused_team,
     unused_window,
 )
 from responder.rulebook.rule_files import Check
@@ -82,6 +84,8 @@ ADVICE: dict[str, Check] = {
     "unused-probe": unused_probe.check,
     "unused-pack": unused_pack.check,
     "unused-window": unused_window.check,
+    "unused-channel": unused_channel.check,
+    "unused-team": unused_team.check,
 }
 
 CHECKS: dict[str, Check] = REQUIRED | ADVICE

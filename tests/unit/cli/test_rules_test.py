@@ -104,6 +104,37 @@ def test_each_field_is_compared(tmp_path: Path, old: str, new: str, field: str, 
     assert "     | RULES     the first match decides\n" in done.output
 
 
+TEAM_RULES = """\
+teams:
+  payments: {channels: [slack]}
+  search: {channels: [pagerduty]}
+rules:
+  - {id: sales, match: alertname="Sales", severity: P1, first_step: Look., team: {from: team, otherwise: search}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("expected", "ok"),
+    [
+        ("{team: payments, channels: [slack]}", True),
+        ("{team: search}", False),
+        ("{team: null}", False),
+        ("{channels: [pagerduty]}", False),
+        ("{team: [payments]}", True),
+    ],
+)
+def test_a_case_says_which_team_and_channels_are_notified(tmp_path: Path, expected: str, ok: bool) -> None:
+    """A rule that notifies another team than before fails its case."""
+    folder = tmp_path / "rules"
+    shutil.copytree(ROOT / "rules", folder, ignore=shutil.ignore_patterns("tests"))
+    (folder / "05-teams.yaml").write_text(TEAM_RULES)
+    path = tmp_path / "cases.yaml"
+    path.write_text(f"tests: [{{name: a, alert: {{alertname: Sales, team: payments}}, expect: {expected}}}]")
+    where = ("--rules", str(folder), "--runbooks", str(ROOT / "runbooks"))
+    done = CliRunner().invoke(rules, ["test", *where, str(path)])
+    assert (done.exit_code == 0) is ok, done.output
+
+
 def test_a_title_may_be_a_regex(tmp_path: Path) -> None:
     """A title can be compared as strictly as wanted."""
     assert _test(tmp_path, GOOD.replace('"[P1] plato is down*"', '"~^.P1. plato is d"')).exit_code == 0

@@ -209,6 +209,25 @@ def test_a_mistake_in_channels_and_teams_is_found_at_its_place(
     assert KEY not in str(problem)
 
 
+SOURCE = "{from: [team, label_teamname], map: {pay: payments}, otherwise: platform}"
+
+
+@pytest.mark.parametrize(
+    ("team", "unused"),
+    [
+        (SOURCE, {"payments-hook"}),
+        ("platform", {"payments-hook"}),
+        ("payments", {"payments-hook", "platform"}),
+    ],
+)
+def test_channels_and_teams_that_nothing_names_are_reported(tmp_path: Path, team: str, unused: set[str]) -> None:
+    """`rules check` reports channels and teams that nothing uses; a label may name any team, and an owner is a use."""
+    loaded(tmp_path / "rules", HEAD + TEAMS + DEFAULT + RULES.replace(SOURCE, team))
+    found = bootstrap.examine_rules(str(tmp_path / "rules"), str(tmp_path)).problems
+    named = {each.message.split("'")[1] for each in found if each.code in {"unused-channel", "unused-team"}}
+    assert named == unused
+
+
 def test_channels_take_secrets_from_files_and_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret is read from its file or its variable; everything else is that of the settings."""
     context = loaded(tmp_path / "rules", HEAD + TEAMS + DEFAULT + RULES)
