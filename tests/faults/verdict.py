@@ -232,13 +232,16 @@ def _in_time(evidence: Evidence) -> Iterator[str]:
 
 
 def _nothing_left(evidence: Evidence) -> Iterator[str]:
-    """No message waits, and a page that was given up was sent through a fallback. Updates may have been merged."""
-    stood_in_for = {each.origin for each in evidence.messages if each.state == "sent"}
+    """No message waits, and a page that was given up was sent through a fallback. Updates may have been merged.
+
+    An update that is refused after the page has no fallback of its own: that of the page has reached someone.
+    """
+    fell_back = {each.incident for each in evidence.messages if each.state == "sent" and each.origin}
     paged = {each.dedup_key for each in evidence.pager}
     known = {each.id for each in evidence.incidents if each.dedup_key in paged}
     for each in evidence.messages:
         refused = each.state == "dead" and each.channel in pagers({})
-        if refused and (each.number in stood_in_for or each.incident in known):
+        if refused and (each.incident in fell_back or each.incident in known):
             continue
         if each.state not in {"sent", "merged"} and each.error != NOTHING_TO_RESOLVE:
             yield f"message {each.number} of {each.incident} to {each.channel} is {each.state}: {each.error}"
