@@ -16,6 +16,8 @@ from tests.faults.timeline import reachable_seconds
 
 #: Seconds a page may be later than its budget.
 GRACE = 1.0
+#: The incident about clients without a token, which some faults bring.
+REFUSED_OUTSIDE = "responder-refused/outside"
 #: Single pages of one severity in a flood: its limit of 6, three of the flooding name, and the unlike ones.
 MOST_SINGLE = 11
 
@@ -142,7 +144,7 @@ def _once(evidence: Evidence) -> Iterator[str]:
     digests = {key_of_digest(each.digest) for each in evidence.incidents if each.digest}
     for key, number in [*stored.items(), *paged.items()]:
         group = groups.get(key.partition("-")[0])  # an incident that pages again has further keys
-        if key in digests:
+        if key in digests or key == REFUSED_OUTSIDE:
             continue
         if group is None:
             yield f"an incident that no group of the stream has: {key}"
