@@ -111,7 +111,10 @@ class Severity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """An entry of the service catalog. ``health`` is an http(s) address; probes take targets only from here."""
+    """An entry of the service catalog. ``health`` is an http(s) address; probes take targets only from here.
+
+    ``needed_by`` names the services that depend on it.
+    """
 
     name: str
     namespace: str
@@ -119,6 +122,7 @@ class Service:
     owner: str
     impact: str
     depends_on: tuple[str, ...] = ()
+    needed_by: tuple[str, ...] = ()
     dashboards: tuple[Link, ...] = ()
     selector: str = ""
 

@@ -1,6 +1,6 @@
 """Assembly of checked rule files into the rule book."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -54,7 +54,7 @@ def assemble(rule_files: RuleFiles, revision: str) -> RuleBook:
         teams=teams,
         default_channels=_default_channels(platform, teams),
         severities={entry.name: _severity(entry, priority) for priority, entry in enumerate(rule_files.severities, 1)},
-        services={entry.name: _service(entry, platform) for entry in rule_files.services},
+        services=_services(rule_files.services, platform),
         contacts=tuple(contacts.values()),
         escalation=tuple(contacts[entry.value] for entry in rule_files.escalation),
         urls=tuple(Link(entry.value.text, entry.value.href) for entry in rule_files.urls),
@@ -115,7 +115,15 @@ def _severity(entry: Entry[SeverityShape], priority: int) -> Severity:
     )
 
 
-def _service(entry: Entry[ServiceShape], platform: Platform) -> Service:
+def _services(entries: Sequence[Entry[ServiceShape]], platform: Platform) -> dict[str, Service]:
+    needed_by: dict[str, list[str]] = {}
+    for entry in entries:
+        for name in dict.fromkeys(entry.value.depends_on):
+            needed_by.setdefault(name, []).append(entry.name)
+    return {entry.name: _service(entry, platform, needed_by.get(entry.name, ())) for entry in entries}
+
+
+def _service(entry: Entry[ServiceShape], platform: Platform, needed_by: Sequence[str]) -> Service:
     shape = entry.value
     namespace = shape.namespace or platform.namespace
     return Service(
@@ -125,6 +133,7 @@ def _service(entry: Entry[ServiceShape], platform: Platform) -> Service:
         owner=shape.owner,
         impact=shape.impact,
         depends_on=tuple(shape.depends_on),
+        needed_by=tuple(needed_by),
         dashboards=tuple(Link(text, href) for text, href in shape.dashboards.items()),
         selector=shape.selector or f'namespace="{namespace}",service="{entry.name}"',
     )

@@ -90,6 +90,7 @@ def a_service(name: str = "plato", **changes: Any) -> Service:
         owner=f"team-{name}",
         impact=f"Whatever needs {name} fails for all users.",
         depends_on=("capsule",) if name == "plato" else (),
+        needed_by=("plato",) if name == "capsule" else (),
         dashboards=(Link("Dashboard", f"https://grafana.butterfly.example.com/d/{name}"),),
         selector=f'namespace="butterfly",service="{name}"',
     )

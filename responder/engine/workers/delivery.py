@@ -126,6 +126,11 @@ class DeliveryWorker:
         self._expecting = True
 
     @property
+    def expecting(self) -> bool:
+        """True if a message was released and not claimed yet."""
+        return self._expecting
+
+    @property
     def active(self) -> bool:
         """True while messages are being sent or their results are not recorded yet, or if some were released."""
         with self._guard:

@@ -17,6 +17,8 @@ from responder.store.outbox.claims import ChannelQueue
 GRACE = timedelta(seconds=30)
 #: Threads of a process that send. They are started when they are needed.
 THREADS = 32
+#: Seconds after the claim of a released page until the next poll, so that the page is sent first.
+LATER = 0.02
 
 
 class Senders:
@@ -48,7 +50,8 @@ class Senders:
     def step(self) -> float:
         """Let the worker of each channel with something to do take a step. Returns the seconds to rest."""
         self._follow_rules()
-        waiting = claims.waiting_channels(self._database)
+        released = any(worker.expecting for _kind, worker in self._workers.values())
+        waiting = frozenset() if released else claims.waiting_channels(self._database)
         rests = [POLL]
         for queue, (_kind, worker) in self._workers.items():
             if worker.active or any(queue.has(channel) for channel in waiting):
@@ -57,7 +60,7 @@ class Senders:
             rests.append(worker.step())
             if not worker.active:
                 self._retired.remove(worker)
-        return min(rests)
+        return max(min(rests), LATER) if released else min(rests)
 
     def expect(self, channels: Collection[str]) -> None:
         """Claim in the next step without polling first: messages were just released."""

@@ -91,12 +91,12 @@ def dated(group: AlertGroup) -> bool:
     return not group.alerts or any(alert.starts_at >= _NO_DATE for alert in group.alerts)
 
 
-def impact(service: Service | None, book: RuleBook) -> str:
+def impact(service: Service | None) -> str:
     """Return the impact on users, from the catalog only: it is never guessed."""
     if service is None:
         return UNKNOWN_IMPACT
-    needing = [other.name for other in book.services.values() if service.name in other.depends_on]
-    return f"{service.impact} Depended on by: {', '.join(needing)}." if needing else service.impact
+    needing = ", ".join(service.needed_by)
+    return f"{service.impact} Depended on by: {needing}." if needing else service.impact
 
 
 def related(decision: Decision) -> str:
@@ -235,7 +235,7 @@ def _record(
         environment=book.environment,
         namespace=sanitize_line(subject.namespace or book.namespace, 63),
         alertname=sanitize_line(decision.match.alert.name, 120),
-        impact=rule.impact or impact(service, book),
+        impact=rule.impact or impact(service),
         first_step=rule.first_step,
         response=severity.response,
         responders=severity.responders,

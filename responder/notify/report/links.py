@@ -182,8 +182,12 @@ def _equal(name: str, value: str) -> str:
     return f"{name if _CLASSIC_NAME.fullmatch(name) else _quoted(name)}={_quoted(value)}"
 
 
+@lru_cache(maxsize=512)
 def _holds_secret(text: str) -> bool:
-    """Return True if a link holds a secret: it cannot be redacted and still work, so it is left out."""
+    """Return True if a link holds a secret: it cannot be redacted and still work, so it is left out.
+
+    Remembered, since the alerts of one rule have the same links.
+    """
     plain = unquote_plus(text)
     return redact(plain) != plain
 

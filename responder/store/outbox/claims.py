@@ -208,6 +208,9 @@ def claim(
 
 def _withdrawn(connection: Connection, chosen: Iterable[Row[Any]], now: datetime) -> int:
     """Withdraw the chosen resolves of keys that the channel does not know. Returns their number."""
+    resolves = [row.id for row in chosen if row.kind == MessageKind.RESOLUTION.value]
+    if not resolves:
+        return 0
     accepted = exists().where(
         _accepted.c.incident == messages.c.incident,
         _accepted.c.channel == messages.c.channel,
@@ -215,9 +218,9 @@ def _withdrawn(connection: Connection, chosen: Iterable[Row[Any]], now: datetime
         _accepted.c.kind != MessageKind.RESOLUTION.value,
         _accepted.c.state == "sent",
     )
-    resolves = messages.c.id.in_([row.id for row in chosen if row.kind == MessageKind.RESOLUTION.value])
+    unknown = and_(messages.c.id.in_(resolves), ~accepted)
     values = {"state": "withdrawn", "error": NOTHING_TO_RESOLVE, "ended_at": to_seconds(now)}
-    return int(connection.execute(update(messages).where(resolves, ~accepted).values(**values)).rowcount)
+    return int(connection.execute(update(messages).where(unknown).values(**values)).rowcount)
 
 
 def is_sending(connection: Connection, channel: str, now: datetime) -> bool:

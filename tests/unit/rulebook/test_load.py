@@ -162,6 +162,7 @@ def test_a_good_folder_becomes_a_rule_book(tmp_path: Path) -> None:
     ]
     assert (book.severities["P1"].respond_within, book.severities["P2"].respond_within) == (900.0, None)
     assert book.services["plato"].depends_on == ("capsule",)
+    assert book.services["capsule"].needed_by == ("plato",)
     assert book.services["plato"].selector == 'namespace="other",service="plato"'
     assert book.services["capsule"].selector == 'namespace="butterfly",service="capsule"'
     assert [contact.role for contact in book.escalation] == ["On-Call"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections import Counter
@@ -14,7 +15,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from responder.engine.effects.context import DecisionContext
-from responder.engine.workers.senders import GRACE, Senders
+from responder.engine.workers.senders import GRACE, LATER, Senders
 from responder.model.clock import Deadline
 from responder.model.message import Request, Response
 from responder.model.secret import Secret
@@ -206,24 +207,48 @@ def test_idle_channels_cost_no_query_and_no_thread(database: Database, clock: Ha
     assert found[50][1] == found[2][1]
 
 
-def _cost(database: Database, clock: HandClock, vendors: Vendors, channels: int) -> tuple[int, int]:
-    """Return the statements and threads that one message costs."""
-    house = House(database, clock, vendors, *(a_pager(f"idle-{each}x") for each in range(channels)))
-    house.senders.step()
-    before, statements = threading.active_count(), list[str]()
+def test_a_released_page_is_claimed_with_five_statements(
+    database: Database, clock: HandClock, vendors: Vendors
+) -> None:
+    """A page that got its findings is claimed by the next step with five statements, and not polled for first."""
+    house = House(database, clock, vendors, a_pager("first"), a_pager("second"))
+    house.write("first", 1)
+    assert house.run(lambda: house.states().get(("first", "sent")) == 1)
+    house.write("first", 2)
+    house.senders.expect({"first"})
+    with _statements() as statements:
+        assert house.senders.step() == LATER
+    assert len(statements) == 5, statements
+    assert house.run(lambda: house.states()["first", "sent"] == 2)
+    house.senders.close(5)
+
+
+@contextlib.contextmanager
+def _statements() -> Iterator[list[str]]:
+    """Yield a list that gets the statements of the block."""
+    statements = list[str]()
 
     def note(*given: Any) -> None:
         statements.append(given[2])
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def _cost(database: Database, clock: HandClock, vendors: Vendors, channels: int) -> tuple[int, int]:
+    """Return the statements and threads that one message costs."""
+    house = House(database, clock, vendors, *(a_pager(f"idle-{each}x") for each in range(channels)))
+    house.senders.step()
+    before = threading.active_count()
+    with _statements() as statements:
         house.write("idle-0x", channels)
         for _ in range(3):
             house.senders.step()
             house.ended.acquire(timeout=1)
         threads = threading.active_count() - before
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
     house.senders.close(5)
     assert house.states()["idle-0x", "sent"] >= 1
     return len(statements), threads
