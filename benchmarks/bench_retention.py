@@ -165,7 +165,7 @@ def main() -> None:
         undecided = Past(database, clock).keep()
         largest, came = year(folder, database, clock)
         with database.read() as connection:
-            still = inbox.take(connection, 10)
+            still = inbox.oldest_undecided(connection, 10)
             opened = connection.execute(text("SELECT count(*) FROM incidents WHERE open")).scalar_one()
         if [each.id for each in still] != [undecided] or opened != 1:
             raise harness.Missing("the open incident or the undecided delivery is gone")

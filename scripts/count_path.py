@@ -24,7 +24,7 @@ import structlog
 
 from responder import bootstrap
 from responder.bootstrap import SystemClock, workers
-from responder.cli.demo.scenery import prepare_services
+from responder.cli.demo.butterfly_state import prepare_services
 from responder.engine.runtime import Engine
 from responder.engine.workers.batching import BatchedStep
 from responder.engine.workers.loop import Loop

@@ -135,7 +135,7 @@ def last_valid(settings: Settings, database: "Database", channels: "dict[str, Ch
     from responder.rulebook.load import checked, gather_text
     from responder.store.maintenance import kept_rules
 
-    text = kept_rules.last(database)
+    text = kept_rules.load(database)
     if text is None:
         return None
     try:
@@ -164,7 +164,7 @@ def loaded_in_place_of(
     return LoadedRules(found, states, problems=problems_of(error)) if found else None
 
 
-def reread(settings: Settings, channels: "dict[str, Channel]", seconds: float = READ_SECONDS) -> "LoadedRules":
+def load_changed(settings: Settings, channels: "dict[str, Channel]", seconds: float = READ_SECONDS) -> "LoadedRules":
     """Load the rules of files that changed. Raises InvalidRules, and OSError where reading them crashes or hangs.
 
     A child process reads the files first: only files that it read within ``seconds`` are read in this process.
@@ -185,7 +185,7 @@ def reread(settings: Settings, channels: "dict[str, Channel]", seconds: float = 
 
 
 def try_rules(folder: str, runbooks: str) -> None:
-    """Read the rule files and drop the result: what the child process of ``reread`` does."""
+    """Read the rule files and drop the result: what the child process of ``load_changed`` does."""
     with contextlib.suppress(InvalidRules):
         load_rules(folder, runbooks)
 

@@ -225,10 +225,10 @@ def _engine(
     own = {name: each for name, each in first.context.channels.items() if name not in first.context.book.channels}
     rules = RuleReloader(
         first,
-        lambda: bootstrap.reread(settings, own),
+        lambda: bootstrap.load_changed(settings, own),
         lambda: bootstrap.rule_files(settings),
         clock,
-        keep=lambda text: kept_rules.keep(database, text, clock.now()),
+        keep=lambda text: kept_rules.save(database, text, clock.now()),
         last_valid=lambda: bootstrap.last_valid(settings, database, own),
     )
     engine = Engine(

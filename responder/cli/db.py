@@ -12,7 +12,7 @@ from responder import bootstrap
 from responder.cli.durations import SPAN
 from responder.cli.errors import named_failures
 from responder.cli.options import OUTPUT, TIMEOUT
-from responder.cli.table import Column, moment, table
+from responder.cli.table import Column, format_time, table
 
 if TYPE_CHECKING:
     from responder.store.maintenance.retention import PruneResult
@@ -75,7 +75,14 @@ def _table(counts: "Iterable[TableStats]") -> Iterator[str]:
 
 def _cells(count: "TableStats") -> tuple[str, ...]:
     states = ", ".join(f"{rows:,} {name}" for name, rows in count.states.items())
-    return count.table, f"{count.rows:,}", _size(count.bytes), moment(count.oldest), moment(count.newest), states
+    return (
+        count.table,
+        f"{count.rows:,}",
+        _size(count.bytes),
+        format_time(count.oldest),
+        format_time(count.newest),
+        states,
+    )
 
 
 @db.command()
@@ -102,7 +109,7 @@ def prune(*, older_than: timedelta | None, dry_run: bool, output: str) -> None:
             before = clock.now() - (older_than or timedelta(days=settings.retention_days))
             until = Deadline(clock.monotonic() + _HOURS)
             gone = retention.would(before) if dry_run else retention.prune(before, until)
-            pruned_tables = _said(gone, quiet=output == "json")
+            pruned_tables = _printed(gone, quiet=output == "json")
     if output == "json":
         click.echo(json.dumps([{"table": p.table, "rows": p.rows, "bytes": p.bytes} for p in pruned_tables], indent=2))
         return
@@ -111,7 +118,7 @@ def prune(*, older_than: timedelta | None, dry_run: bool, output: str) -> None:
     click.echo(f"{sum(pruned.rows for pruned in pruned_tables)} rows, {_size(total)}, {done}")
 
 
-def _said(gone: "Iterable[PruneResult]", *, quiet: bool) -> "list[PruneResult]":
+def _printed(gone: "Iterable[PruneResult]", *, quiet: bool) -> "list[PruneResult]":
     pruned_tables = []
     for pruned in gone:
         pruned_tables.append(pruned)

@@ -116,8 +116,8 @@ def _lines(shown: "Preview", *, explain: bool) -> Iterator[str]:
         yield _row("ROUTE", str(decision.route))
     yield _row("RUNBOOK", str(rule.runbook or "none"))
     yield from _probes(shown)
-    if shown.turned is not None:
-        yield _row("FINDINGS", shown.turned.reason, **_colour(shown.turned.adjustment.severity.name))
+    if shown.adjusted is not None:
+        yield _row("FINDINGS", shown.adjusted.reason, **_colour(shown.adjusted.adjustment.severity.name))
     if decision.shadow:
         yield _row("SHADOW", str(decision.shadow), fg="yellow")
     if rule.note:

@@ -19,7 +19,7 @@ _ACCESS = (
 )
 
 
-def plain(url: str) -> str:
+def without_credentials(url: str) -> str:
     """Return a URL that is safe to print: without user name and password."""
     try:
         parts = urlsplit(url.rstrip("/"))
@@ -39,7 +39,7 @@ def get_json(url: str, settings: Settings) -> Any:
 
     clock = bootstrap.SystemClock()
     outgoing = bootstrap.outgoing(settings, clock)
-    where = plain(url.partition("?")[0])
+    where = without_credentials(url.partition("?")[0])
     try:
         answer = outgoing.query(Request(url, b"", method="GET"), Deadline(clock.monotonic() + SECONDS), CAP)
     except UnreachableError as error:

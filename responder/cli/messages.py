@@ -11,8 +11,8 @@ import click
 from responder import bootstrap
 from responder.cli.errors import FAILED, FatalError, named_failures
 from responder.cli.options import LIMIT, OUTPUT
-from responder.cli.table import Column, moment, print_rows
-from responder.cli.table import raw as printable
+from responder.cli.table import Column, format_time, print_rows
+from responder.cli.table import printable_bytes as printable
 from responder.model.problem import InvalidRules
 from responder.model.text import number_of
 
@@ -54,7 +54,7 @@ def list_them(state: str | None, channel: str | None, limit: int, output: str) -
 
 def _cells(row: "MessageRow") -> tuple[str, ...]:
     where = f"{row.channel} {row.step}"
-    return str(row.id), row.state, moment(row.written_at), where, row.incident, str(row.attempt), _last(row)
+    return str(row.id), row.state, format_time(row.written_at), where, row.incident, str(row.attempt), _last(row)
 
 
 @messages.command("show", short_help="Show a message and its request.")
@@ -108,7 +108,7 @@ def resend(numbers: tuple[int, ...], *, all_dead: bool, even_if_resolved: bool, 
     with named_failures():
         settings = bootstrap.settings_from_environment()
         with bootstrap.database(settings) as database, database.transaction() as connection:
-            chosen = dead_letters.dead(connection) if all_dead else numbers
+            chosen = dead_letters.dead_ids(connection) if all_dead else numbers
             answers = put_back(connection, chosen, now, even_if_resolved=even_if_resolved or even_if_over)
     for answer in answers:
         said = f"not resent: {answer.refused}" if answer.refused else "waiting, due now"
@@ -151,11 +151,11 @@ def _rows(row: "MessageRow") -> Iterator[tuple[str, str]]:
     yield "Message", f"{row.id}, {row.state}"
     yield "Channel", f"{row.channel}, step {row.step} ({row.kind})"
     yield "Incident", f"{row.incident}  {row.title}"
-    yield "Written", moment(row.written_at)
+    yield "Written", format_time(row.written_at)
     if row.ended_at:
-        yield "Ended", moment(row.ended_at)
+        yield "Ended", format_time(row.ended_at)
     else:
-        yield "Due", moment(row.due_at)
+        yield "Due", format_time(row.due_at)
     yield "Attempts", f"{row.attempt}{', last in minimal form' if row.minimal else ''}"
     if row.error:
         yield "Withdrawn" if row.state == "withdrawn" else "Last error", row.error

@@ -11,7 +11,7 @@ from responder.cli.samples import Sample
 from responder.diagnose.contract import ProbeQuestion
 from responder.engine import pipeline
 from responder.engine.effects.context import DecisionContext, History
-from responder.engine.pipeline import improved
+from responder.engine.pipeline import with_diagnosis
 from responder.model.alert import AlertGroup
 from responder.model.delivery import AdjustedSeverity, Effects, Notification
 from responder.model.finding import Finding
@@ -46,7 +46,7 @@ class Sent:
 class Preview:
     """Result of a preview. ``effects`` is None if the payload is invalid; ``problems`` says why.
 
-    ``page`` is True if on-call is paged. ``turned`` is the severity changed by findings, None if unchanged.
+    ``page`` is True if on-call is paged. ``adjusted`` is the severity changed by findings, None if unchanged.
     ``truncated`` counts the alerts that ``max_alerts`` removed.
     """
 
@@ -58,14 +58,14 @@ class Preview:
     sent: tuple[Sent, ...] = ()
     page: bool = False
     problems: tuple[str, ...] = ()
-    turned: AdjustedSeverity | None = None
+    adjusted: AdjustedSeverity | None = None
     truncated: int = 0
 
     @property
     def severity(self) -> Severity | None:
         """Final severity, after findings."""
-        if self.turned is not None:
-            return self.turned.adjustment.severity
+        if self.adjusted is not None:
+            return self.adjusted.adjustment.severity
         return self.effects.decision.severity if self.effects and self.effects.decision else None
 
 
@@ -88,10 +88,10 @@ def preview(
     assert decision is not None
     questions = context.questions(decision.rule.probes, decision.subject) if effects.request else ()
     findings = probe(questions) if probe and questions else ()
-    turned = None
+    adjusted = None
     if findings and effects.request:
         diagnosed = pipeline.diagnose(effects.request, findings)
-        effects, turned = improved(effects, effects.request, diagnosed, context, now), diagnosed.turned
+        effects, adjusted = with_diagnosis(effects, effects.request, diagnosed, context, now), diagnosed.adjusted
     return Preview(
         source=sample.source,
         effects=effects,
@@ -103,7 +103,7 @@ def preview(
             context.channels[message.channel].pages and message.kind is not MessageKind.RESOLUTION
             for message in effects.messages
         ),
-        turned=turned,
+        adjusted=adjusted,
         truncated=group.truncated,
     )
 
@@ -187,8 +187,8 @@ def _element(shown: Preview, *, explain: bool) -> dict[str, Any]:
         element["channels"] = {
             each.key: [msgspec.Raw(one.body) for one in each.requests] for each in shown.sent if each.key not in names
         }
-    if shown.turned is not None:
-        element["findings"] = {"severity": shown.turned.adjustment.severity.name, "reason": shown.turned.reason}
+    if shown.adjusted is not None:
+        element["findings"] = {"severity": shown.adjusted.adjustment.severity.name, "reason": shown.adjusted.reason}
     if decision is not None and decision.shadow:
         element["shadow"] = str(decision.shadow)
     element |= {f"{name}_thread": more for name, (_first, *more) in payloads.items() if more}
@@ -229,7 +229,7 @@ def in_shadow(shown: Preview) -> str:
     assert shown.effects.decision is not None
     shadow = shown.effects.decision.match.shadow
     assert shadow is not None
-    return f"in shadow: would have decided {shadow.said}"
+    return f"in shadow: would have decided {shadow.summary}"
 
 
 def _step(step: EvaluatedRule) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import click
 from responder import bootstrap
 from responder.cli.errors import FatalError, named_failures
 from responder.cli.options import LIMIT, OUTPUT
-from responder.cli.table import Column, moment, print_rows, raw
+from responder.cli.table import Column, format_time, print_rows, printable_bytes
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def list_them(limit: int, output: str) -> None:
 
 
 def _cells(each: "RejectedPayload") -> tuple[str, ...]:
-    return str(each.id), moment(each.received_at), str(each.status), str(each.size), each.remote, each.error
+    return str(each.id), format_time(each.received_at), str(each.status), str(each.size), each.remote, each.error
 
 
 def _fields(each: "RejectedPayload") -> dict[str, Any]:
@@ -62,4 +62,4 @@ def show(number: int) -> None:
         found = inbox.reject(number)
         if found is None:
             raise FatalError(f"no rejected payload {number}; run: responder rejects list")
-    sys.stdout.buffer.write(raw(found.body, to_terminal=sys.stdout.isatty()))
+    sys.stdout.buffer.write(printable_bytes(found.body, to_terminal=sys.stdout.isatty()))

@@ -9,7 +9,7 @@ import click
 from responder import bootstrap
 from responder.cli.errors import FatalError, named_failures
 from responder.cli.options import LIMIT, OUTPUT
-from responder.cli.table import Column, moment, print_rows
+from responder.cli.table import Column, format_time, print_rows
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _list(inbox: "Inbox", limit: int, output: str) -> None:
 
 
 def _cells(row: "NotificationSummary") -> tuple[str, ...]:
-    return str(row.id), moment(row.received_at), row.state, row.cluster or "-", row.incident or "-", row.outcome
+    return str(row.id), format_time(row.received_at), row.state, row.cluster or "-", row.incident or "-", row.outcome
 
 
 def _fields(row: "NotificationSummary") -> dict[str, Any]:

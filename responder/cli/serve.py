@@ -46,7 +46,7 @@ def serve(*, insecure: bool, show: bool, check: bool) -> None:
         if show:
             _list(settings)
             return
-        _refuse_open_doors(settings, insecure=insecure)
+        _require_auth(settings, insecure=insecure)
         if not check:
             _refuse_used_port(settings.listen)
         _serve(settings, check=check)
@@ -61,7 +61,7 @@ def _list(settings: Settings) -> None:
             click.secho(f"{'':<{width}}  {wrapped(text, width + 2, terminal())}", dim=True)
 
 
-def _refuse_open_doors(settings: Settings, *, insecure: bool) -> None:
+def _require_auth(settings: Settings, *, insecure: bool) -> None:
     protected = settings.webhook_token.reveal() or settings.webhook_basic_auth.reveal()
     if protected:
         return
@@ -114,7 +114,7 @@ def _serve(settings: Settings, *, check: bool) -> None:
     if first.problems:
         reason = "the rule files are invalid: the last valid revision, kept in the database, is in force"
         log.error("serve.invalid_rules", reason=reason, revision=book.revision[:12], problems=first.problems[:_SHOWN])
-    _say_who_is_told(notified)
+    _log_channels(notified)
     if not settings.runbook_base_url:
         log.warning(
             "serve.no_runbook_links",
@@ -171,7 +171,7 @@ def _rules(settings: Settings, channels: "dict[str, Channel]", *, check: bool) -
         faulthandler.cancel_dump_traceback_later()
 
 
-def _say_who_is_told(channels: "Mapping[str, Channel]") -> None:
+def _log_channels(channels: "Mapping[str, Channel]") -> None:
     import structlog
 
     from responder.cli.doctor.channels import fallback_settings

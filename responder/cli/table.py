@@ -91,11 +91,11 @@ def wrapped(text: str, indent: int, width: int | None) -> str:
     return whole.fill(text)[indent:]
 
 
-def raw(body: bytes, *, to_terminal: bool) -> bytes:
+def printable_bytes(body: bytes, *, to_terminal: bool) -> bytes:
     """Return the bytes unchanged for a pipe or file, without control characters for a terminal."""
     return f"{clean(body.decode('utf-8', 'replace'))}\n".encode() if to_terminal else body
 
 
-def moment(at: datetime | None) -> str:
+def format_time(at: datetime | None) -> str:
     """Format a time in UTC to the second; a dash for None."""
     return f"{at:%Y-%m-%d %H:%M:%S UTC}" if at else "-"

@@ -86,28 +86,28 @@ def _unknown(findings: tuple[Finding, ...]) -> str:
 _WORDS = ("bad", "warning", "unknown", "ok")
 
 
-def judge(
+def matching_adjustment(
     adjustments: Iterable[FindingAdjustment], findings: Sequence[Finding]
 ) -> tuple[FindingAdjustment, str] | None:
     """Return the adjustment that applies and its findings in one sentence; None if none applies."""
     for adjustment in adjustments:
-        said = [_made(condition, findings) for condition in adjustment.findings]
+        said = [_met(condition, findings) for condition in adjustment.findings]
         if all(said):
             return adjustment, " and ".join(said)
     return None
 
 
-def word(finding: Finding) -> str:
+def result_name(finding: Finding) -> str:
     """Return the result as rules name it: ok, warning, bad, unknown; empty if the check was skipped."""
     if finding.verdict is Verdict.SKIPPED:
         return ""
     return "warning" if finding.warning and finding.verdict is Verdict.BAD else finding.verdict.value
 
 
-def _made(condition: FindingCondition, findings: Sequence[Finding]) -> str:
+def _met(condition: FindingCondition, findings: Sequence[Finding]) -> str:
     """Return the finding in words if it meets the condition; of a probe with several findings the worst counts."""
-    answers = [finding for finding in findings if finding.probe == condition.probe and word(finding)]
-    worst = min(answers, key=lambda each: _WORDS.index(word(each)), default=None)
-    if worst is None or word(worst) not in condition.words:
+    answers = [finding for finding in findings if finding.probe == condition.probe and result_name(finding)]
+    worst = min(answers, key=lambda each: _WORDS.index(result_name(each)), default=None)
+    if worst is None or result_name(worst) not in condition.words:
         return ""
-    return f"{condition.probe} is {word(worst)} ({worst.headline})"
+    return f"{condition.probe} is {result_name(worst)} ({worst.headline})"

@@ -31,7 +31,7 @@ def _questions(
         return (_nothing(name, "", probe_context, f"the rules define no probe {name}"),)
     kind = kinds.get(spec.kind)
     if kind is None:
-        return (_nothing(name, spec.kind, probe_context, f"there is no kind of probe {spec.kind}"),)
+        return (_nothing(name, spec.kind, probe_context, f"unknown probe kind {spec.kind}"),)
     return kind.questions(spec, probe_context)
 
 

@@ -48,7 +48,7 @@ class _Job:
     def start(self, now: float) -> None:
         """Mark the check as started. The run may have to wake up earlier than planned."""
         self.began, self.started = now, True
-        self.deadline = self.deadline.sooner(self.ask.timeout, now)
+        self.deadline = self.deadline.earlier(self.ask.timeout, now)
         self.news.put((self.number, None))
 
 
@@ -171,9 +171,9 @@ class Prober:
         """Return True if the same query is running with about the same deadline: the job then shares its answer."""
         now = self._tools.clock.monotonic()
         with self._lock:
-            leader = self._asked.get(same(job.ask))
-            if leader is None or leader.deadline.at + SLOW < job.deadline.sooner(job.ask.timeout, now).at:
-                self._asked[same(job.ask)] = job
+            leader = self._asked.get(cache_key(job.ask))
+            if leader is None or leader.deadline.at + SLOW < job.deadline.earlier(job.ask.timeout, now).at:
+                self._asked[cache_key(job.ask)] = job
                 return False
             job.leads = False
             leader.followers.append(job)
@@ -205,8 +205,8 @@ class Prober:
 
     def _forget(self, job: _Job) -> None:
         """Let no other job follow this one. The caller holds the lock."""
-        if self._asked.get(same(job.ask)) is job:
-            del self._asked[same(job.ask)]
+        if self._asked.get(cache_key(job.ask)) is job:
+            del self._asked[cache_key(job.ask)]
 
     def _remember(self, job: _Job, finding: Finding) -> None:
         now = self._tools.clock.monotonic()
@@ -247,21 +247,21 @@ class BreakerState:
     retry_at: float = 0.0
 
     @property
-    def blown(self) -> bool:
+    def is_open(self) -> bool:
         """True if the circuit is open."""
         return self.failures >= TIMES
 
 
 def permit(breaker: BreakerState, now: float) -> tuple[BreakerState, float]:
     """Return the new state and the seconds to wait, 0 for none. An open circuit lets one check a pause through."""
-    if not breaker.blown:
+    if not breaker.is_open:
         return breaker, 0.0
     if now < breaker.retry_at:
         return breaker, breaker.retry_at - now
     return replace(breaker, retry_at=now + PAUSE), 0.0
 
 
-def after(breaker: BreakerState, *, answered: bool, now: float) -> BreakerState:
+def after_check(breaker: BreakerState, *, answered: bool, now: float) -> BreakerState:
     """Return the state after a check succeeded or timed out."""
     return BreakerState() if answered else BreakerState(breaker.failures + 1, now + PAUSE)
 
@@ -284,7 +284,7 @@ class CircuitBreaker:
     def note(self, endpoint: str, *, answered: bool, now: float) -> None:
         """Record the result of a check of ``endpoint``."""
         with self._guard:
-            breaker = after(self._breakers.get(endpoint, BreakerState()), answered=answered, now=now)
+            breaker = after_check(self._breakers.get(endpoint, BreakerState()), answered=answered, now=now)
             if breaker.failures:
                 self._breakers[endpoint] = breaker
             else:
@@ -295,7 +295,7 @@ class CircuitBreaker:
 FRESH = 10.0
 
 
-def same(question: ProbeQuestion) -> Hashable:
+def cache_key(question: ProbeQuestion) -> Hashable:
     """Return the cache key: everything except the probe's name and its timeout."""
     return question.kind, question.target, question.query, repr(question.wire)
 
@@ -325,7 +325,7 @@ class AnswerCache:
     def cached(self, question: ProbeQuestion, now: float) -> Finding | None:
         """The answer to the same question, where it is fresh."""
         with self._guard:
-            at, finding = self._answers.get(same(question), (0.0, None))
+            at, finding = self._answers.get(cache_key(question), (0.0, None))
         return repeated(finding, question, now - at) if finding and now - at <= FRESH else None
 
     def keep(self, question: ProbeQuestion, finding: Finding, now: float) -> None:
@@ -334,4 +334,4 @@ class AnswerCache:
             return
         with self._guard:
             self._answers = {key: each for key, each in self._answers.items() if now - each[0] <= FRESH}
-            self._answers[same(question)] = now, finding
+            self._answers[cache_key(question)] = now, finding

@@ -6,20 +6,20 @@
 
 Notifications are stored by ``web/webhook.py``. ``workers/triage.py`` calls ``triage`` and commits its effects,
 ``workers/diagnosis.py`` runs the probes and calls ``diagnose``, then ``revise`` if the findings change the severity of
-the incident. ``improved`` is the same for what is not committed: dry runs and the demo. ``workers/senders.py`` and
-``workers/delivery.py`` send due messages.
+the incident. ``with_diagnosis`` is the same for what is not committed: dry runs and the demo. ``workers/senders.py``
+and ``workers/delivery.py`` send due messages.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from responder.diagnose.conclude import conclude, judge
+from responder.diagnose.conclude import conclude, matching_adjustment
 from responder.engine.effects.context import DecisionContext, History
-from responder.engine.effects.on_notification import follow
+from responder.engine.effects.on_notification import effects_of
 from responder.engine.effects.page import counts, messages_for, shadowed
 from responder.model.alert import AlertGroup
-from responder.model.clock import between
+from responder.model.clock import time_between
 from responder.model.content import IncidentContent
 from responder.model.decision import FindingAdjustment
 from responder.model.delivery import AdjustedSeverity, DiagnosisRequest, DiagnosisResult, Effects, Notification
@@ -28,7 +28,7 @@ from responder.model.flood import FloodState
 from responder.model.incident import Incident, SeverityOverride
 from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind
-from responder.notify.delivery.route import route, with_a_reader
+from responder.notify.delivery.route import route, with_non_paging
 from responder.notify.report.compose import title
 from responder.notify.report.content import bare, with_findings, with_severity
 from responder.triage.decide import decide
@@ -53,13 +53,13 @@ def triage(
         notification.received_at,
         context.timing,
     )
-    return follow(decision, believed, notification, history, context, flood_state)
+    return effects_of(decision, believed, notification, history, context, flood_state)
 
 
 def diagnose(work: DiagnosisRequest, findings: tuple[Finding, ...]) -> DiagnosisResult:
     """Return the conclusion of all findings, and the severity that they lead to."""
     return DiagnosisResult(
-        findings=findings, conclusion=conclude(findings, work.subject), turned=judged(work, findings)
+        findings=findings, conclusion=conclude(findings, work.subject), adjusted=adjusted_severity(work, findings)
     )
 
 
@@ -78,9 +78,9 @@ class SeverityRevision:
     withdrawn: tuple[str, ...] = ()
 
 
-def judged(work: DiagnosisRequest, findings: tuple[Finding, ...]) -> AdjustedSeverity | None:
+def adjusted_severity(work: DiagnosisRequest, findings: tuple[Finding, ...]) -> AdjustedSeverity | None:
     """Return the severity that the findings lead to, with the reason; None if it does not change."""
-    found = judge(work.adjustments, findings)
+    found = matching_adjustment(work.adjustments, findings)
     if found is None or work.opened_at is None or found[0].severity.name == work.severity:
         return None
     adjustment, because = found
@@ -102,10 +102,10 @@ def revise(
     ``waiting`` are the channels whose pages are not sent yet: only these can be withdrawn. Pagers that already paged
     are not notified of a lower severity.
     """
-    turned = diagnosed.turned
-    if turned is None or incident is None or not incident.open or incident.severity != work.severity:
+    adjusted = diagnosed.adjusted
+    if adjusted is None or incident is None or not incident.open or incident.severity != work.severity:
         return None
-    adjustment, why = turned.adjustment, turned.reason
+    adjustment, why = adjusted.adjustment, adjusted.reason
     found = SeverityOverride(severity=adjustment.severity.name, given=work.severity, reason=why)
     content = with_findings(content or bare(incident, context.book), diagnosed.findings, diagnosed.conclusion)
     content = with_severity(
@@ -131,7 +131,7 @@ def revise(
     pages = messages_for(
         *own, MessageKind.START, facts, (context.channels[name] for name in added), priority=priority, due_at=now
     )
-    updated_facts = replace(facts, update=f"{why}; {late(work, now)}")
+    updated_facts = replace(facts, update=f"{why}; {late_note(work, now)}")
     updates = messages_for(*own, MessageKind.UPDATE, updated_facts, follows, priority=priority, due_at=now)
     return SeverityRevision(
         shadowed(replace(moved, channels=kept + added), added, context),
@@ -142,13 +142,13 @@ def revise(
     )
 
 
-def late(work: DiagnosisRequest, now: datetime) -> str:
+def late_note(work: DiagnosisRequest, now: datetime) -> str:
     """Return the text on how long after the page the diagnosis finished."""
-    after = f"{between(work.decided_at, now)} after" if work.decided_at else "after"
+    after = f"{time_between(work.decided_at, now)} after" if work.decided_at else "after"
     return f"diagnosis finished {after} the page was written"
 
 
-def improved(
+def with_diagnosis(
     effects: Effects, work: DiagnosisRequest, diagnosed: DiagnosisResult, context: DecisionContext, now: datetime
 ) -> Effects:
     """Return the effects of a notification whose diagnosis ended before any page was sent."""
@@ -167,7 +167,7 @@ def improved(
 
 def _wanted(work: DiagnosisRequest, adjustment: FindingAdjustment, context: DecisionContext) -> tuple[str, ...]:
     requested_channels = (
-        with_a_reader(work.requested_channels, context.channels)
+        with_non_paging(work.requested_channels, context.channels)
         if adjustment.suppressed_by
         else work.requested_channels
     )

@@ -82,12 +82,12 @@ class Simulation:
 
         For example a held resolve, or a page released by the opening of its window.
         """
-        incident, heard = history.incident, []
+        incident, sent = history.incident, []
         while incident is not None and (due := self._due(incident)) is not None and due <= now:
             effects = self._timely(incident, due)
             incident = effects.incident
-            heard += [effects] if effects.messages else []
-        return History(incident), heard
+            sent += [effects] if effects.messages else []
+        return History(incident), sent
 
     def _due(self, incident: Incident) -> datetime | None:
         """Return when time alone changes the incident; None if never."""
@@ -120,7 +120,7 @@ class Comparison:
         self._before = Simulation(before)
         self._after = Simulation(after)
         self._matching = before.matching, after.matching
-        self._twins = _twins(before.book, after.book)
+        self._twins = _unchanged_rules(before.book, after.book)
 
     def decide(self, group: AlertGroup, notification: Notification) -> tuple[Effects, Effects]:
         """Return the effects of a notification of ``group`` with either set."""
@@ -138,16 +138,16 @@ class Comparison:
         return all(self._twins.get(before.first(each.labels).id) is after.first(each.labels) for each in group.alerts)
 
 
-def _twins(before: RuleBook, after: RuleBook) -> dict[str, Rule]:
+def _unchanged_rules(before: RuleBook, after: RuleBook) -> dict[str, Rule]:
     """Return the rules of ``after``, by id, that are equal in ``before``, wherever they stand."""
-    if _around(before) != _around(after):
+    if _without_rules(before) != _without_rules(after):
         return {}
     then = {rule.id: rule for rule in before.rules}
     kept = ((rule, then.get(rule.id)) for rule in after.rules)
     return {rule.id: rule for rule, other in kept if other and replace(other, position=rule.position) == rule}
 
 
-def _around(book: RuleBook) -> RuleBook:
+def _without_rules(book: RuleBook) -> RuleBook:
     """Return a rule book without its rules and its position in the files, for comparison."""
     probes = {name: replace(probe, position=_NOWHERE) for name, probe in book.probes.items()}
     return replace(book, rules=(), revision="", probes=probes, heartbeats=())

@@ -8,7 +8,7 @@ from typing import Protocol
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
 
-def moment(seconds: float) -> datetime:
+def time_of_epoch(seconds: float) -> datetime:
     """The time of epoch seconds that an alert brought; the end of the calendar for what lies beyond it."""
     return datetime.fromtimestamp(min(max(seconds, EARLIEST.timestamp()), LATEST.timestamp()), UTC)
 
@@ -33,7 +33,7 @@ class Deadline:
         """Seconds until it, never below zero."""
         return max(0.0, self.at - now)
 
-    def sooner(self, seconds: float, now: float) -> "Deadline":
+    def earlier(self, seconds: float, now: float) -> "Deadline":
         """The earlier of this deadline and ``seconds`` from now."""
         return Deadline(min(self.at, now + seconds))
 
@@ -44,18 +44,18 @@ TITLE_LIMIT = 120
 LINE_LIMIT = 500
 
 
-def lasted(seconds: float) -> str:
+def duration_in_minutes(seconds: float) -> str:
     """``seconds`` in whole minutes, as the message templates require; in hours from two hours on."""
     minutes = max(0, int(seconds)) // 60
     if minutes >= 120:
-        return brief(seconds)
+        return short_duration(seconds)
     if not minutes:
         whole = max(0, int(seconds))
         return "1 second" if whole == 1 else f"{whole} seconds"
     return "1 minute" if minutes == 1 else f"{minutes} minutes"
 
 
-def brief(seconds: float) -> str:
+def short_duration(seconds: float) -> str:
     """``seconds`` in at most two units: ``41 s``, ``16 h 45 min``, ``24 h``, ``3 d``."""
     whole = max(0, int(seconds))
     days, hours, minutes = whole // 86400, whole // 3600, whole // 60
@@ -66,12 +66,12 @@ def brief(seconds: float) -> str:
     return f"{minutes} min" if minutes else f"{whole} s"
 
 
-def between(start: datetime, end: datetime) -> str:
+def time_between(start: datetime, end: datetime) -> str:
     """Return the duration from ``start`` to ``end``, never below 0 seconds."""
-    return lasted((end - start).total_seconds())
+    return duration_in_minutes((end - start).total_seconds())
 
 
-def at(moment: datetime, *, seen_from: datetime | None = None) -> str:
+def time_of_day(moment: datetime, *, seen_from: datetime | None = None) -> str:
     """Return ``02:41 UTC``; with the date unless ``seen_from`` is on the same day."""
     clock = f"{moment.hour:02}:{moment.minute:02} UTC"
     return clock if seen_from and moment.date() == seen_from.date() else f"{moment.date().isoformat()} {clock}"

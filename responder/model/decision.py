@@ -49,14 +49,14 @@ class ShadowDecision:
     reason: str
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """In a few words: the severity and why, or that it would only be recorded."""
         if self.rule.action is Action.HEARTBEAT:
             return "heartbeat, no message"
         return f"{self.severity.name} {self.reason}"
 
     def __str__(self) -> str:
-        return f"in shadow, rule {self.rule.id} would decide: {self.said}"
+        return f"in shadow, rule {self.rule.id} would decide: {self.summary}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,11 +55,11 @@ class AdjustedSeverity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosisResult:
-    """Result of a diagnosis. ``turned`` is None where the findings leave the severity as it is."""
+    """Result of a diagnosis. ``adjusted`` is None where the findings leave the severity as it is."""
 
     findings: tuple[Finding, ...]
     conclusion: Conclusion
-    turned: AdjustedSeverity | None = None
+    adjusted: AdjustedSeverity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

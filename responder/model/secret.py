@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
 
-from responder.model.redaction.values import Promise, promise
+from responder.model.redaction.values import NameHint, name_hint
 
 MASK = "***"
 
@@ -47,7 +47,7 @@ def passwords_in(url: str) -> tuple[Secret, ...]:
 
     Less than ``without_passwords`` hides: these are masked in every text, which may hold an ordinary word.
     """
-    least = Promise.IF_RANDOM if url.startswith(_WEB) else Promise.OR_OBJECT
+    least = NameHint.IF_RANDOM if url.startswith(_WEB) else NameHint.OR_OBJECT
     found = [
         each["password"] or "" if each["colon"] else (user if any(map(str.isdigit, user := _alone(each, url))) else "")
         for each in _USERINFO.finditer(url)
@@ -55,7 +55,7 @@ def passwords_in(url: str) -> tuple[Secret, ...]:
     found += [
         each["value"].strip("'")
         for each in _PARAMETER.finditer(_USERINFO.sub("@", url))
-        if promise(each["name"]) >= least
+        if name_hint(each["name"]) >= least
     ]
     return tuple(Secret(text) for text in dict.fromkeys([*found, *map(unquote, found)]) if text)
 
@@ -76,4 +76,4 @@ def _alone(login: re.Match[str], url: str) -> str:
 
 def _announces(pair: re.Match[str], url: str) -> bool:
     """True for a parameter that may be a secret: each of a web address, elsewhere what its name says."""
-    return bool(pair["value"]) and (url.startswith(_WEB) or promise(pair["name"]) >= Promise.OR_OBJECT)
+    return bool(pair["value"]) and (url.startswith(_WEB) or name_hint(pair["name"]) >= NameHint.OR_OBJECT)

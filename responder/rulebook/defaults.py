@@ -25,7 +25,7 @@ class Destinations:
     own: bool = False
 
     @property
-    def certain(self) -> bool:
+    def is_complete(self) -> bool:
         """True if each alert reaches a channel or a team."""
         return bool(self.channels) or (not self.own and any(source.team for source in self.teams))
 
@@ -107,7 +107,7 @@ def severities_of(rule: RuleShape, rule_files: RuleFiles) -> set[str]:
     found = base_of(rule)
     for findings in (False, True):
         entries = [entry for entry in rule.adjust if on_findings(entry) is findings]
-        found |= {moved(entry, name, order) for entry in entries for name in found}
+        found |= {shifted_severity(entry, name, order) for entry in entries for name in found}
     return found
 
 
@@ -134,7 +134,7 @@ def on_findings(entry: AdjustShape) -> bool:
     return any(when.probe is not None for when in entry.when)
 
 
-def moved(entry: AdjustShape, severity: str, order: Sequence[str]) -> str:
+def shifted_severity(entry: AdjustShape, severity: str, order: Sequence[str]) -> str:
     """Return the severity after a change; unchanged if a name is not in ``order`` (worst first)."""
     to = entry.raise_ if entry.raise_ is not None else entry.lower
     if severity not in order or (isinstance(to, str) and to not in order):

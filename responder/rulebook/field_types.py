@@ -113,6 +113,6 @@ def listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def which(value: Any) -> str:
+def union_tag(value: Any) -> str:
     """Return the union tag of a string or a mapping."""
     return "<name>" if isinstance(value, str) else "<map>"

@@ -127,7 +127,7 @@ class RuleAnalysis:
 class RuleFiles:
     """Content of all files, in order.
 
-    ``spoiled`` has the names of invalid entries by section. The checks of matchers and probes fill in ``matchers`` by
+    ``invalid`` has the names of invalid entries by section. The checks of matchers and probes fill in ``matchers`` by
     rule number, ``conditions`` by rule number and index in ``adjust``, and ``specs`` by probe name. ``problems`` are
     those of reading; ``whole`` is False if a file could not be read. ``profiles`` and ``analysis`` cache the results of
     ``responder/rulebook/shadowing.py`` for all checks.
@@ -149,7 +149,7 @@ class RuleFiles:
     defaults: list[Entry[schema.Defaults]] = field(default_factory=list)
     heartbeats: list[Entry[schema.HeartbeatShape]] = field(default_factory=list)
     rules: list[Entry[schema.RuleShape]] = field(default_factory=list)
-    spoiled: dict[str, set[str]] = field(default_factory=dict)
+    invalid: dict[str, set[str]] = field(default_factory=dict)
     matchers: dict[int, tuple[Matcher, ...]] = field(default_factory=dict)
     conditions: dict[tuple[int, int], tuple[Matcher, ...]] = field(default_factory=dict)
     specs: dict[str, object] = field(default_factory=dict)
@@ -185,7 +185,7 @@ class RuleFiles:
     def names(self, section: str) -> set[str]:
         """Return the names that a section defines, including those of invalid entries."""
         entries: list[Entry[object]] = getattr(self, section)
-        return {entry.name for entry in entries} | self.spoiled.get(section, set())
+        return {entry.name for entry in entries} | self.invalid.get(section, set())
 
     def defaults_of(self, file: str) -> schema.Defaults:
         """Return the defaults of a file."""
@@ -224,14 +224,14 @@ class RuleFiles:
         self.rules.extend(_numbered(document, "rules", file.rules, shaped))
         self.defaults.append(Entry("", file.defaults, document, ("defaults",)))
         for path in shaped.dropped:
-            self._spoil(path, document)
+            self._mark_invalid(path, document)
 
-    def _spoil(self, path: Path, document: Document) -> None:
+    def _mark_invalid(self, path: Path, document: Document) -> None:
         if len(path) != 2:
-            self.spoiled.setdefault("parts", set()).add(str(path[0]) if path else "")
+            self.invalid.setdefault("parts", set()).add(str(path[0]) if path else "")
             return
         section, key = str(path[0]), path[1]
-        names = self.spoiled.setdefault(section, set())
+        names = self.invalid.setdefault(section, set())
         if isinstance(key, str):
             names.add(key)
         else:

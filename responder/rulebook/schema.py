@@ -24,9 +24,9 @@ from responder.rulebook.field_types import (
     StrictModel,
     Text,
     listed,
-    which,
+    union_tag,
 )
-from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamRef, TeamShape, either
+from responder.rulebook.team_schema import ChannelShape, ContactShape, TeamRef, TeamShape, check_single_target
 
 Word = Literal["ok", "warning", "bad", "unknown"]
 
@@ -63,7 +63,7 @@ class Platform(StrictModel):
 
     @model_validator(mode="after")
     def _one_default(self) -> Self:
-        either(self)
+        check_single_target(self)
         return self
 
 
@@ -200,7 +200,7 @@ class AdjustShape(StrictModel):
     )
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _raise_or_lower(self) -> Self:
         if (self.raise_ is None) == (self.lower is None):
             raise ValueError("give either raise or lower")
         return self
@@ -225,13 +225,13 @@ class RuleShape(StrictModel):
     )
     labels: Names = _none("Labels of its alerts beyond those in `match`, for its probes.")
     severity: Annotated[
-        Annotated[SeverityName, Tag("<name>")] | Annotated[SeverityFromShape, Tag("<map>")], Discriminator(which)
+        Annotated[SeverityName, Tag("<name>")] | Annotated[SeverityFromShape, Tag("<map>")], Discriminator(union_tag)
     ] = Field(description="Name of the severity, or the label to read it from.")
     adjust: list[AdjustShape] = _none(
         "Conditions that raise or lower the severity; the first that holds applies, then the first on findings.", 32
     )
     subject: (
-        Annotated[Annotated[Text, Tag("<name>")] | Annotated[SubjectFromShape, Tag("<map>")], Discriminator(which)]
+        Annotated[Annotated[Text, Tag("<name>")] | Annotated[SubjectFromShape, Tag("<map>")], Discriminator(union_tag)]
         | None
     ) = Field(default=None, description="Label with the subject of the alert, or a mapping of its values.")
     symptom: MaybeText = Field(default="", description="Predicate in the page's title: is down.")
@@ -258,7 +258,7 @@ class RuleShape(StrictModel):
     )
 
     @model_validator(mode="after")
-    def _heartbeats_tell_nobody(self) -> Self:
+    def _heartbeat_sends_nothing(self) -> Self:
         asks = self.probes or self.more_probes or self.adjust
         if self.action == "heartbeat" and (asks or self.channels or self.team or self.incident_key):
             raise ValueError(
@@ -320,7 +320,7 @@ class Defaults(StrictModel):
 
     @model_validator(mode="after")
     def _one_default(self) -> Self:
-        either(self)
+        check_single_target(self)
         return self
 
 

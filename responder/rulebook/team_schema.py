@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
-from responder.rulebook.field_types import TEXT_OR_LIST, Names, StrictModel, Text, listed, which
+from responder.rulebook.field_types import TEXT_OR_LIST, Names, StrictModel, Text, listed, union_tag
 
 
 class ContactShape(StrictModel):
@@ -35,7 +35,7 @@ class TeamFromShape(StrictModel):
     )
 
 
-TeamRef = Annotated[Annotated[Text, Tag("<name>")] | Annotated[TeamFromShape, Tag("<map>")], Discriminator(which)]
+TeamRef = Annotated[Annotated[Text, Tag("<name>")] | Annotated[TeamFromShape, Tag("<map>")], Discriminator(union_tag)]
 
 
 class TeamShape(StrictModel):
@@ -56,7 +56,7 @@ class TeamShape(StrictModel):
     )
 
 
-def either(default: Any) -> None:
+def check_single_target(default: Any) -> None:
     """Raise ValueError for a default with both channels and a team."""
     if default.channels and default.team is not None:
         raise ValueError("a default has either channels or team")

@@ -107,12 +107,12 @@ def explain(
         key = str(path[-1])
         return Problem(document.key(full), "unknown-key", f"unknown key '{key}'", suggest(key, _known(full[:-1])))
     if detail["loc"] and detail["loc"][-1] == "[key]":
-        said = f"'{path[-1]}' is not a valid name here: {_said(detail)}"
+        said = f"'{path[-1]}' is not a valid name here: {_message_of(detail)}"
         return Problem(document.key(full), "bad-value", said, "use lower case, digits and dashes")
-    return Problem(document.at(full), "bad-value", _said(detail), _hint(detail, suggest))
+    return Problem(document.at(full), "bad-value", _message_of(detail), _hint(detail, suggest))
 
 
-def _said(detail: ErrorDetails) -> str:
+def _message_of(detail: ErrorDetails) -> str:
     kind = detail["type"]
     if kind == "value_error":
         return detail["msg"].removeprefix("Value error, ")

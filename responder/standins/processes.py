@@ -41,7 +41,7 @@ class Program:
         """True while the process runs."""
         return self.process.poll() is None
 
-    def said(self, lines: int = _SHOWN_LINES) -> str:
+    def last_output(self, lines: int = _SHOWN_LINES) -> str:
         """The last lines it wrote."""
         text = self.log.read_text("utf-8", "replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
@@ -121,14 +121,15 @@ def _await(program: Program, url: str, seconds: float) -> None:
     def ready() -> bool:
         if not program.running:
             raise DidNotStart(
-                f"{program.name} ended with status {program.process.returncode}. It said:\n{program.said()}"
+                f"{program.name} ended with status {program.process.returncode}. It said:\n{program.last_output()}"
             )
         return _answers(url)
 
     try:
         Retrying(retry=retry_if_result(not_), stop=stop_after_delay(seconds), wait=wait_fixed(_POLL))(ready)
     except RetryError:
-        raise DidNotStart(f"{program.name} was not ready within {seconds:g} s. It said:\n{program.said()}") from None
+        message = f"{program.name} was not ready within {seconds:g} s. It said:\n{program.last_output()}"
+        raise DidNotStart(message) from None
 
 
 def _answers(url: str) -> bool:

@@ -121,10 +121,10 @@ class Database:
             return Listener(lambda: kind.connect(autocommit=True), on_news, self._named)
         return None
 
-    def finds(self, looked_for: Select[Any]) -> bool:
+    def has_row(self, looked_for: Select[Any]) -> bool:
         """Return True if such a row exists. For frequent polls: on SQLite it costs a fifth of ``read``."""
         with self._named():
-            return self._kind.finds(looked_for)
+            return self._kind.has_row(looked_for)
 
     def compact(self) -> None:
         """After deletions on SQLite, write the WAL into the file and truncate it, unless it is in use."""

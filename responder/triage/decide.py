@@ -15,7 +15,7 @@ from responder.model.rule import Action, Adjustment, Rule, RuleBook, Severity, S
 from responder.model.text import sanitize_line
 from responder.model.timing import USUAL, Timing
 from responder.triage.lifecycle import compare, next_review
-from responder.triage.matchers import holds
+from responder.triage.matchers import matches
 from responder.triage.paging_windows import is_open, opening
 from responder.triage.rule_index import RuleIndex
 from responder.triage.subject import subject
@@ -43,7 +43,7 @@ def decide(
     worst = min(flood_verdict, key=_loudness)
     shadow = min((match.shadow for match in flood_verdict if match.shadow is not None), key=_loudness, default=None)
     known = incident.severity_override if incident is not None and incident.open else None
-    worst, found = standing(worst, known, book) if known else (worst, None)
+    worst, found = keep_override(worst, known, book) if known else (worst, None)
     key = key_of(group, matching) if book.gathers else ""
     alone = Combined(compare(group, view(incident, group), notification, now, timing), worst)
     whole = combined(alone, key, matches, group, incident, book, now, timing)
@@ -157,8 +157,8 @@ def adjusted(rule: Rule, labels: Labels, severity: Severity, firing: int, book: 
     entry = applying(rule, labels, firing)
     if entry is None:
         return severity, ""
-    moved = move(entry, severity, book)
-    return moved, _said(entry, severity, moved, firing) if moved is not severity else ""
+    moved = adjusted_severity(entry, severity, book)
+    return moved, _reason_of_change(entry, severity, moved, firing) if moved is not severity else ""
 
 
 def applying(rule: Rule, labels: Labels, firing: int) -> Adjustment | None:
@@ -170,7 +170,7 @@ def adjustments(
     rule: Rule, labels: Labels, severity: Severity, firing: int, book: RuleBook, now: datetime
 ) -> tuple[FindingAdjustment, ...]:
     """Return the severities that findings may lead to, in the order to try."""
-    moves = [(each, move(each, severity, book)) for each in rule.adjust if each.findings]
+    moves = [(each, adjusted_severity(each, severity, book)) for each in rule.adjust if each.findings]
     return tuple(
         FindingAdjustment(findings=each.findings, severity=moved, suppressed_by=suppressed_by(rule, moved, now))
         for each, moved in moves
@@ -178,7 +178,7 @@ def adjustments(
     )
 
 
-def standing(
+def keep_override(
     match: RuleMatch, found: SeverityOverride | None, book: RuleBook
 ) -> tuple[RuleMatch, SeverityOverride | None]:
     """Return the ruling with the severity that findings gave the incident, and the override that stays in force.
@@ -203,7 +203,7 @@ def suppressed_by(rule: Rule, severity: Severity, now: datetime) -> str:
     return f"not paged outside of {window.name}, which {opening(window, now)}"
 
 
-def move(adjustment: Adjustment, severity: Severity, book: RuleBook) -> Severity:
+def adjusted_severity(adjustment: Adjustment, severity: Severity, book: RuleBook) -> Severity:
     """Return the severity after one adjustment. Severities are ordered worst first."""
     order = list(book.severities.values())
     if adjustment.to:
@@ -215,10 +215,10 @@ def move(adjustment: Adjustment, severity: Severity, book: RuleBook) -> Severity
 
 
 def _holds(adjustment: Adjustment, labels: Labels, firing: int) -> bool:
-    return firing >= adjustment.firing and all(holds(matcher, labels) for matcher in adjustment.matchers)
+    return firing >= adjustment.firing and all(matches(matcher, labels) for matcher in adjustment.matchers)
 
 
-def _said(adjustment: Adjustment, before: Severity, after: Severity, firing: int) -> str:
+def _reason_of_change(adjustment: Adjustment, before: Severity, after: Severity, firing: int) -> str:
     why = [str(matcher) for matcher in adjustment.matchers]
     if adjustment.firing:
         why.append(f"{firing} alerts fire (threshold {adjustment.firing})")

@@ -6,7 +6,7 @@ from responder.model.incident import Incident
 from responder.model.timing import USUAL, Timing
 
 
-def returns(incident: Incident, now: datetime, timing: Timing = USUAL) -> bool:
+def reopens(incident: Incident, now: datetime, timing: Timing = USUAL) -> bool:
     """Return True if an alert that fires now reopens an incident that was resolved."""
     return incident.resolved_at is not None and now - incident.resolved_at <= timing.same
 
@@ -16,7 +16,7 @@ def flapping(incident: Incident, now: datetime, timing: Timing = USUAL) -> bool:
     return incident.reopened_at is not None and now - incident.reopened_at < timing.steady
 
 
-def counted(incident: Incident, now: datetime, timing: Timing = USUAL) -> int:
+def count_re_fires(incident: Incident, now: datetime, timing: Timing = USUAL) -> int:
     """Return the number of re-fires including this one."""
     return incident.flaps + 1 if flapping(incident, now, timing) else 1
 

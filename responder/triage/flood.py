@@ -45,7 +45,7 @@ class NewIncident:
     service: str = ""
 
 
-def weigh(
+def decide_paging(
     decision: Decision, shared: Labels, channels: tuple[str, ...], flood_state: FloodState, notification: int
 ) -> FloodVerdict | None:
     """Decide if a new incident is paged separately; None if its severity has no flood limit.
@@ -82,7 +82,7 @@ def due(flood: FloodCounter, now: datetime) -> bool:
     return flood.in_digest > flood.notified_in_digest and now.timestamp() - flood.notified_at >= wait
 
 
-def over(flood: FloodCounter, severity: Severity | None, now: datetime) -> bool:
+def has_receded(flood: FloodCounter, severity: Severity | None, now: datetime) -> bool:
     """Return True if a flood has ended: at most half of the limit arrived within the last minute."""
     if not flood.digest:
         return False
@@ -95,7 +95,7 @@ def rate(flood: FloodCounter, now: datetime) -> int:
     return sum(_recent(flood.arrivals, int(now.timestamp())).values())
 
 
-def may_follow(flood: FloodCounter, severity: Severity, now: datetime) -> int:
+def follow_up_limit(flood: FloodCounter, severity: Severity, now: datetime) -> int:
     """Return the number of incidents of ended floods to page now: half of the limit per minute, 0 in a flood."""
     if not severity.pages or flood.digest:
         return 0
@@ -103,7 +103,7 @@ def may_follow(flood: FloodCounter, severity: Severity, now: datetime) -> int:
     return max(0, max(1, severity.flood_above // 2) - paged)
 
 
-def followed(flood: FloodCounter, count: int, now: datetime) -> FloodCounter:
+def with_follow_ups(flood: FloodCounter, count: int, now: datetime) -> FloodCounter:
     """Return the flood's counters after ``count`` incidents of an earlier flood were paged."""
     second = int(now.timestamp())
     return replace(flood, alone=_more(_recent(flood.alone, second), second, count))

@@ -15,7 +15,7 @@ GROUP_KEY: Final = "responder/heartbeat"
 BREAK: Final = timedelta(minutes=1)
 
 
-def watched(cluster: str, heartbeat_state: HeartbeatState | None, now: datetime) -> HeartbeatState:
+def after_check(cluster: str, heartbeat_state: HeartbeatState | None, now: datetime) -> HeartbeatState:
     """Return the state of a cluster after a check.
 
     After a gap in checking, or a wall clock that was set back, silence is counted anew, so that an outage of responder
@@ -29,7 +29,7 @@ def watched(cluster: str, heartbeat_state: HeartbeatState | None, now: datetime)
     return HeartbeatState(cluster=cluster, seen_at=seen_at, since=since, watched_at=now)
 
 
-def judge(
+def decide_heartbeat(
     heartbeat: ExpectedHeartbeat,
     heartbeat_state: HeartbeatState,
     incident: Incident | None,
@@ -59,7 +59,7 @@ def judge(
     return _decided(heartbeat, book, ChangeKind.NEW, reason, heartbeat_state.last, None)
 
 
-def unexpected(
+def resolve_unexpected(
     incident: Incident, heartbeat: ExpectedHeartbeat, book: RuleBook, now: datetime
 ) -> tuple[Decision, AlertGroup]:
     """Return the resolve of an incident whose cluster is no longer in the rules."""

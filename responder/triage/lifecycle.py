@@ -35,13 +35,13 @@ def compare(
 
 def _opened(group: AlertGroup, incident: Incident | None, now: datetime, timing: Timing) -> Change:
     """Return the change when no incident is open: firing alerts open one, or reopen a recently resolved one."""
-    returns = incident is not None and flapping.returns(incident, now, timing)
+    returns = incident is not None and flapping.reopens(incident, now, timing)
     doubtful = incident is not None and any(known.doubted_at is not None for known in incident.alerts.values())
     # Alerts that were suppressed when the resolve was announced count as resolved: if they still fire, that is news.
     ended = {each: known for each, known in incident.alerts.items() if known.ends_at is not None} if incident else {}
     seen = diff(group, ended if returns or doubtful or group.outdated else {}, now)
     if seen.firing and incident is not None and returns:
-        flaps = flapping.counted(incident, now, timing)
+        flaps = flapping.count_re_fires(incident, now, timing)
         since = _minutes(now - (incident.resolved_at or now))
         reason = f"{_alerts(len(seen.firing))} re-fired {since} after {incident.id} resolved{_times(flaps)}"
         return _change(ChangeKind.AGAIN, reason, seen, timing, flaps=flaps)
@@ -60,7 +60,7 @@ def _fires(seen: "GroupDiff", incident: Incident, now: datetime, timing: Timing)
     count, added = len(seen.firing), seen.added
     silent = f"; {_untold(seen)}" if seen.missing else ""
     if incident.resolve_reason and added:
-        flaps = flapping.counted(incident, now, timing)
+        flaps = flapping.count_re_fires(incident, now, timing)
         reason = f"{_alerts(len(added))} re-fired before the resolve was announced{_times(flaps)}{silent}"
         quiet = not flapping.is_notable(flaps)
         return _change(ChangeKind.AGAIN, reason, seen, timing, flaps=flaps, quiet=quiet)
@@ -89,14 +89,14 @@ def _eased(group: AlertGroup, seen: "GroupDiff", incident: Incident, now: dateti
     if group.truncated:
         reason = f"all listed alerts are resolved, but {_alerts(group.truncated)} cut off by max_alerts may still fire"
         return _change(some, reason, seen, timing, flaps=incident.flaps)
-    if not seen.ended and (seen.still or incident.resolve_reason or not group.alerts):
+    if not seen.ended and (seen.firing_count or incident.resolve_reason or not group.alerts):
         kind, reason = ChangeKind.REPEATED, "nothing new"
         if seen.doubts:
             kind, reason = ChangeKind.DOUBTED, _in_doubt(seen, timing)
         return _change(kind, reason, seen, timing, incident)
-    if seen.still > len(seen.missing):
-        return _change(some, f"{ended}; {seen.still} still firing", seen, timing, flaps=incident.flaps)
-    if seen.still:
+    if seen.firing_count > len(seen.missing):
+        return _change(some, f"{ended}; {seen.firing_count} still firing", seen, timing, flaps=incident.flaps)
+    if seen.firing_count:
         end = now + timing.peer
         reason = f"{ended}; {_untold(seen)}: resolves at {_at(end)} unless one is reported as firing"
         return _change(some, reason, seen, timing, flaps=incident.flaps, resolve_reason=_untold(seen), resolve_at=end)
@@ -282,7 +282,7 @@ class GroupDiff:
         return self.began + self.again
 
     @property
-    def still(self) -> int:
+    def firing_count(self) -> int:
         """Number of alerts that fire after it, listed or not."""
         return sum(known.ends_at is None for known in self.after.values())
 

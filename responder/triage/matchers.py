@@ -11,7 +11,7 @@ from responder.model.alert import Labels
 from responder.model.rule import Matcher, MatcherError, Op
 from responder.triage import matchers_classic, matchers_utf8
 
-__all__ = ["MatcherError", "holds", "literals", "parse", "predicate"]
+__all__ = ["MatcherError", "literals", "matches", "parse", "predicate"]
 
 _LITERALS = re.compile(r"[A-Za-z0-9_ :/@,-]*(?:\|[A-Za-z0-9_ :/@,-]*)*", re.ASCII)
 
@@ -39,7 +39,7 @@ def parse(text: str) -> tuple[Matcher, ...]:
             raise (error if strict.offset < error.offset else strict) from None
 
 
-def holds(matcher: Matcher, labels: Labels) -> bool:
+def matches(matcher: Matcher, labels: Labels) -> bool:
     """Return True if the labels satisfy the matcher. A missing label has the empty string as its value."""
     return predicate(matcher)(labels.get(matcher.name, ""))
 

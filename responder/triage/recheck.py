@@ -30,7 +30,7 @@ def _fires_after_all(incident: Incident, fire: tuple[str, ...], now: datetime, t
     minutes = int(timing.peer.total_seconds()) // 60
     reason = f"{count} reported as firing after the resolve, and not reported as resolved within {minutes} minutes"
     again = not incident.open or bool(incident.resolve_reason)
-    flaps = flapping.counted(incident, now, timing) if again else incident.flaps
+    flaps = flapping.count_re_fires(incident, now, timing) if again else incident.flaps
     kind = ChangeKind.AGAIN if again else ChangeKind.GROWN
     return _change(kind, reason, incident, timing, added=fire, alerts={**incident.alerts, **alerts}, flaps=flaps)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from responder.model.alert import Labels
 from responder.model.rule import Matcher, Op, Rule
-from responder.triage.matchers import holds, literals, predicate
+from responder.triage.matchers import literals, matches, predicate
 
 #: Cached (label name, value) pairs and results; the cache is emptied when full, since pod names never repeat.
 REMEMBERED: Final = 50_000
@@ -136,7 +136,7 @@ class _Table:
 def _passed_over(rule: Rule, labels: Labels, tried: Rule | None) -> EvaluatedRule:
     if rule is tried:
         return EvaluatedRule(rule, False, shadow=True)
-    failed = next((matcher for matcher in rule.matchers if not holds(matcher, labels)), None)
+    failed = next((matcher for matcher in rule.matchers if not matches(matcher, labels)), None)
     if failed is None:
         return EvaluatedRule(rule, None)
     return EvaluatedRule(rule, False, failed, labels.get(failed.name, ""))

@@ -13,7 +13,7 @@ from responder.counters import COUNTERS
 from responder.model.clock import Clock
 from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import oldest_new
-from responder.store.inbox.write_check import try_to_keep
+from responder.store.inbox.write_check import check_write
 from responder.store.outbox.claims import untried
 from responder.web.app import Guard
 from responder.web.metrics import StoreCollector
@@ -98,7 +98,7 @@ class _WriteCheck:
         if self._clock.monotonic() - self._kept_at < _TRY_SECONDS:
             self._database.check()
             return ""
-        try_to_keep(self._database)
+        check_write(self._database)
         failing = self._database.damage or self._overdue(self._clock.now())
         if not failing:
             self._kept_at = self._clock.monotonic()

@@ -168,7 +168,7 @@ def test_a_message_and_a_diagnosis_that_were_given_up_go(database: Database, clo
     with database.write() as connection:
         outbox.write(connection, [a_draft()], LONG_AGO)
         (row,) = claims.claim(connection, EVERY, NOW, NOW, 10)
-        outbox.dead(connection, compose_message(row, NOW), "invalid_blocks", LONG_AGO)
+        outbox.give_up(connection, compose_message(row, NOW), "invalid_blocks", LONG_AGO)
         diagnoses.write(connection, [(a_work(), LONG_AGO)], LONG_AGO, LONG_AGO)
         for _ in range(2):
             diagnoses.claim(connection, NOW, NOW, 10)

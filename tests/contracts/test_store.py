@@ -24,7 +24,7 @@ from responder.notify.report.compose import compose_message as as_letter
 from responder.store.database import Database, StoreError
 from responder.store.inbox import history, inbox
 from responder.store.inbox.inbox import Inbox
-from responder.store.inbox.write_check import try_to_keep, write_and_take_away
+from responder.store.inbox.write_check import _insert_and_delete, check_write
 from responder.store.incidents import diagnoses, incidents
 from responder.store.outbox import claims, outbox
 from responder.store.schema.migrate import migrate
@@ -103,7 +103,7 @@ def test_a_kept_body_is_read_back_byte_for_byte(database: Database) -> None:
     box = Inbox(database)
     numbers = [box.keep(body, "prod-eu", NOW) for body in payloads]
     with database.write() as connection:
-        taken = inbox.take(connection, 10)
+        taken = inbox.oldest_undecided(connection, 10)
     assert numbers == sorted(numbers)
     assert [(each.id, each.body, each.cluster) for each in taken] == [
         (number, body, "prod-eu") for number, body in zip(numbers, payloads, strict=True)
@@ -168,7 +168,7 @@ def test_decided_deliveries_are_not_taken_again(database: Database) -> None:
     with database.write() as connection:
         inbox.settle(connection, [(number, "decided", "INC-1", "new")])
     with database.write() as connection:
-        assert inbox.take(connection, 10) == []
+        assert inbox.oldest_undecided(connection, 10) == []
     assert box.counts() == {"new": 0, "decided": 1, "failed": 0, "rejected": 0}
 
 
@@ -178,7 +178,7 @@ def test_an_aborted_decision_leaves_the_delivery_to_the_next_worker(database: Da
 
     def interrupted() -> None:
         with database.write() as connection:
-            (notification,) = inbox.take(connection, 10)
+            (notification,) = inbox.oldest_undecided(connection, 10)
             incidents.save(connection, [an_incident()], [])
             outbox.write(connection, [a_draft()], NOW)
             inbox.settle(connection, [(notification.id, "decided", None, "")])
@@ -187,7 +187,7 @@ def test_an_aborted_decision_leaves_the_delivery_to_the_next_worker(database: Da
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     with database.write() as connection:
-        assert len(inbox.take(connection, 10)) == 1
+        assert len(inbox.oldest_undecided(connection, 10)) == 1
         assert incidents.latest(connection, [an_incident().dedup_key]) == {}
     assert claimed(database, 100) == []
 
@@ -208,7 +208,7 @@ def test_whoever_asks_whether_a_body_could_be_kept_leaves_none(database: Databas
     box = Inbox(database)
     first = box.set_aside(b"{}", 2, "10.0.0.1", 400, "no", NOW)
     for _ in range(5):
-        try_to_keep(database)
+        check_write(database)
     assert [each.id for each in box.rejected(10)] == [first]
     assert box.set_aside(b"{}", 2, "10.0.0.1", 400, "no", NOW) == first + 1
 
@@ -219,8 +219,8 @@ def test_replicas_ask_at_once_whether_a_body_could_be_kept(database: Database, d
         pytest.skip("SQLite has one writer, whose transactions end by themselves")
     other = Database(database_url, busy_seconds=0.2)
     with database.write() as connection:
-        write_and_take_away(connection)
-        try_to_keep(other)
+        _insert_and_delete(connection)
+        check_write(other)
     other.close()
 
 
@@ -255,7 +255,7 @@ def test_what_happened_before_is_counted(database: Database) -> None:
         incidents.save(connection, [*past, other], [])
     key = past[0].dedup_key
     with database.read() as connection:
-        assert incidents.often(connection, [key, "never"], NOW - timedelta(days=30)) == {key: 2}
+        assert incidents.count_by_key(connection, [key, "never"], NOW - timedelta(days=30)) == {key: 2}
 
 
 def test_a_paging_channel_is_found_by_its_whole_name(database: Database) -> None:
@@ -335,8 +335,8 @@ def test_a_worker_that_lost_its_claim_cannot_give_up_or_put_back(database: Datab
     (first,) = claimed(database)
     (second,) = claimed(database, 6.1)
     with database.write() as connection:
-        assert not outbox.again(connection, as_letter(first, NOW), LATER, "HTTP 500", minimal=False)
-        assert not outbox.dead(connection, as_letter(first, NOW), "HTTP 400", LATER)
+        assert not outbox.schedule_retry(connection, as_letter(first, NOW), LATER, "HTTP 500", minimal=False)
+        assert not outbox.give_up(connection, as_letter(first, NOW), "HTTP 400", LATER)
         assert outbox.sent(connection, as_letter(second, NOW), {"ts": "2"}, LATER)
 
 
@@ -372,7 +372,7 @@ def test_messages_of_one_incident_and_channel_keep_their_order(database: Databas
     post, trigger = messages
     with database.write() as connection:
         outbox.sent(connection, as_letter(trigger, NOW), {}, NOW)
-        outbox.again(connection, as_letter(post, NOW), NOW + timedelta(seconds=30), "HTTP 500", minimal=False)
+        outbox.schedule_retry(connection, as_letter(post, NOW), NOW + timedelta(seconds=30), "HTTP 500", minimal=False)
     assert claimed(database, 20) == []
     (retried,) = claimed(database, 30)
     with database.write() as connection:
@@ -386,7 +386,7 @@ def test_a_dead_message_does_not_block_those_behind_it(database: Database) -> No
     written(database, a_draft("post"), a_draft("edit"))
     (post,) = claimed(database)
     with database.write() as connection:
-        outbox.dead(connection, as_letter(post, NOW), "invalid_blocks", LATER)
+        outbox.give_up(connection, as_letter(post, NOW), "invalid_blocks", LATER)
     assert [row.message.step for row in claimed(database, 1)] == ["edit"]
     with database.read() as connection:
         assert outbox.counts(connection)["slack", "dead"] == 1
@@ -494,10 +494,10 @@ def test_a_decision_about_a_settled_delivery_is_noticed(database: Database) -> N
     box = Inbox(database)
     box.keep(b"{}", "", NOW)
     with database.read() as connection:
-        batch = inbox.take(connection, 10)
+        batch = inbox.oldest_undecided(connection, 10)
     box.keep(b"{}", "", NOW)
     with database.transaction() as connection:
-        batch += inbox.take(connection, 10)[1:]
+        batch += inbox.oldest_undecided(connection, 10)[1:]
         assert inbox.settle(connection, [(each.id, "decided", None, "") for each in batch])
         assert not inbox.settle(connection, [(each.id, "failed", None, "") for each in batch])
 
@@ -588,8 +588,8 @@ def test_the_standing_of_a_channel_is_shared(database: Database) -> None:
         assert claims.state_of(connection, "slack") == claims.ChannelState(18.5, now + 30, now)
         claims.clear_failing(connection, "slack")
         assert claims.state_of(connection, "slack").failing_since is None
-        claims.tried(connection, "slack", NOW, accepted=False, failed=True)
-        claims.tried(connection, "slack", LATER, accepted=True, failed=False)
+        claims.record_attempts(connection, "slack", NOW, accepted=False, failed=True)
+        claims.record_attempts(connection, "slack", LATER, accepted=True, failed=False)
         found = claims.states_by_channel(connection)
         assert (found["slack"].failed_at, found["slack"].accepted_at) == (now, LATER.timestamp())
         assert found["pagerduty"] == claims.ChannelState()

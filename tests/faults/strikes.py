@@ -175,7 +175,7 @@ def reload_and_kill(world: World, seconds: float, _dice: Random) -> None:
     database = Database(world.database_url)
     try:
         file.write_bytes(valid)
-        if not _eventually(lambda: kept_rules.last(database), lambda text: text.revision == wanted):
+        if not _eventually(lambda: kept_rules.load(database), lambda text: text.revision == wanted):
             world.timeline.note("the changed rules were not kept")
             return
         world.timeline.note("the rules are broken, and every worker is replaced")

@@ -11,7 +11,7 @@ import pytest
 
 from responder.model.rule import MatcherError
 from responder.triage import matchers_classic
-from responder.triage.matchers import holds, parse, predicate
+from responder.triage.matchers import matches, parse, predicate
 from tests.real.conftest import need
 
 pytestmark = pytest.mark.real
@@ -117,7 +117,7 @@ def test_generated_routes_match_as_in_alertmanager(tmp_path: Path) -> None:
         )
         assert said.returncode == 0, said.stderr
         theirs = set(said.stdout.strip().split(",")) - {"nobody"}
-        ours = {name for name, text in lists.items() if all(holds(matcher, labels) for matcher in parse(text))}
+        ours = {name for name, text in lists.items() if all(matches(matcher, labels) for matcher in parse(text))}
         assert ours == theirs, [(labels, lists[name]) for name in ours ^ theirs]
         met += len(ours)
     assert met > LABEL_SETS

@@ -57,13 +57,13 @@ def test_rules_are_read_again_while_serving(stage: Stage) -> None:
         rule, first = told(stage, 1)
         assert rule == "unknown"
         edit(folder, "id: unknown", "id: nobody-knows")
-        until(lambda: program.said(200).count("rules.reloaded") == 2)
+        until(lambda: program.last_output(200).count("rules.reloaded") == 2)
         rule, second = told(stage, 2)
         assert (rule, second != first) == ("nobody-knows", True)
         edit(folder, "id: nobody-knows", "identity: nobody-knows")
-        until(lambda: program.said(200).count("rules.refused") == 2)
+        until(lambda: program.last_output(200).count("rules.refused") == 2)
         assert told(stage, 3) == ("nobody-knows", second)
-        assert "99-unknown.yaml" in program.said(5)
+        assert "99-unknown.yaml" in program.last_output(5)
         assert set(children(program.process.pid)) == both
 
 
@@ -72,7 +72,7 @@ def test_sighup_reads_the_rules_at_once(stage: Stage) -> None:
     with stage.serve(workers="2") as program:
         both = workers(program)
         os.kill(program.process.pid, signal.SIGHUP)
-        until(lambda: program.said(200).count("rules.reloaded") == 2)
+        until(lambda: program.last_output(200).count("rules.reloaded") == 2)
         assert set(children(program.process.pid)) == both
         assert told(stage, 1)[0] == "unknown"
 
@@ -83,9 +83,9 @@ def test_a_worker_that_starts_late_reads_the_rules_of_today(stage: Stage) -> Non
     shutil.copytree(stage.settings["RESPONDER_RULES"], folder)
     with stage.serve(rules=str(folder), workers="1") as program:
         edit(folder, "id: unknown", "id: nobody-knows")
-        until(lambda: "rules.reloaded" in program.said(200))
+        until(lambda: "rules.reloaded" in program.last_output(200))
         os.kill(children(program.process.pid)[0], signal.SIGKILL)
-        until(lambda: program.said(200).count("rules.reloaded") == 2)
+        until(lambda: program.last_output(200).count("rules.reloaded") == 2)
         assert told(stage, 1)[0] == "nobody-knows"
 
 
@@ -98,12 +98,12 @@ def test_a_worker_replaced_while_the_rules_are_broken_uses_the_last_valid_ones(s
     shutil.copytree(stage.settings["RESPONDER_RULES"], folder)
     with stage.serve(rules=str(folder), workers="1") as program:
         edit(folder, "id: unknown", "id: nobody-knows")
-        until(lambda: "rules.reloaded" in program.said(200))
+        until(lambda: "rules.reloaded" in program.last_output(200))
         rule, revision = told(stage, 1)
         edit(folder, *BREAKS)
-        until(lambda: "rules.refused" in program.said(200))
+        until(lambda: "rules.refused" in program.last_output(200))
         os.kill(children(program.process.pid)[0], signal.SIGKILL)
-        until(lambda: '"kept_in_database": true' in program.said(200))
+        until(lambda: '"kept_in_database": true' in program.last_output(200))
         assert told(stage, 2) == (rule, revision) == ("nobody-knows", revision)
         assert loopback.get(f"{stage.url}/readyz", 5).body == (
             b"ok; the rule files are invalid (3 problems): the last valid revision, kept in the database, is in force\n"
@@ -123,7 +123,7 @@ def test_a_restart_with_broken_rules_uses_the_last_valid_ones(stage: Stage) -> N
     edit(folder, *BREAKS)
     with stage.serve(rules=str(folder)) as program:
         assert told(stage, 2) == expected
-        assert "serve.invalid_rules" in program.said(200)
+        assert "serve.invalid_rules" in program.last_output(200)
     for ended in (serve(stage, "--check", rules=str(folder)), serve(stage, rules=str(folder), invalid_rules="refuse")):
         assert ended.returncode == 1
         assert "99-unknown.yaml" in ended.stderr

@@ -86,10 +86,10 @@ def test_each_team_gets_its_own_pages(stage: Stage, rules: Path) -> None:
         text = text.replace("teams:\n", "  ops-pager: {kind: pagerduty, routing_key: {secret: ops}}\nteams:\n", 1)
         text = text.replace("teams:\n", "teams:\n  ops: {channels: [ops-pager]}\n", 1)
         (rules / "05-teams.yaml").write_text(text)
-        until(lambda: "rules.reloaded" in program.said(200), 30)
+        until(lambda: "rules.reloaded" in program.last_output(200), 30)
         assert stage.post(alert("ops")).status == 202
         until(lambda: "ops" in keys(stage), 10)
-        assert KEYS["payments"] not in program.said(1000)
+        assert KEYS["payments"] not in program.last_output(1000)
 
 
 def test_serve_names_every_missing_secret(stage: Stage, rules: Path) -> None:

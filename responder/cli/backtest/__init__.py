@@ -119,16 +119,16 @@ class HistoryOptions:
 def _compare(
     wanted: str, asked: HistoryOptions, rules: str | None, runbooks: str | None, most: int
 ) -> "BacktestReport":
-    from responder.cli.backtest.against import RuleSet, against
+    from responder.cli.backtest.against import RuleSet, reference_rules
+    from responder.cli.backtest.parallel_run import ParallelRun, processes
     from responder.cli.backtest.run import BacktestRun
-    from responder.cli.backtest.shares import ParallelRun, processes
     from responder.cli.backtest.show import BacktestReport
 
     settings = bootstrap.settings_from_environment()
     folders = Path(rules or settings.rules), Path(runbooks or settings.runbooks)
     now = RuleSet(str(folders[0]), *folders)
     after = _context(now, settings)
-    with against(wanted, now) as then:
+    with reference_rules(wanted, now) as then:
         before = _context(then, settings)
     with _past(asked, settings) as past:
         shares = ParallelRun(lambda: BacktestRun(before, after, most), past.events, processes(before, after))

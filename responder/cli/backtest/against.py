@@ -25,7 +25,7 @@ class RuleSet:
 
 
 @contextlib.contextmanager
-def against(wanted: str, now: RuleSet) -> Iterator[RuleSet]:
+def reference_rules(wanted: str, now: RuleSet) -> Iterator[RuleSet]:
     """Yield the set that ``wanted`` names: a git revision of the repository with the rules of ``now``, or a folder.
 
     Only what starts with ``/`` or ``.`` is a folder: a change under test could add a folder with the name of the

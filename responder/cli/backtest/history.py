@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from responder.cli.backtest.recorder import NoEventError, read_line
 from responder.cli.backtest.series import QUERY, Grouping, NoMatrixError
 from responder.cli.errors import FatalError
-from responder.cli.http_get import get_json, plain
+from responder.cli.http_get import get_json, without_credentials
 from responder.cli.samples import Sample, samples
 from responder.model.delivery import Notification
 from responder.receive.alertmanager import InvalidPayload, parse
@@ -134,7 +134,9 @@ def of_prometheus(
     """Return the alert history of a Prometheus, queried a day at a time."""
     base = url.rstrip("/")
     return EventHistory(
-        f"ALERTS of {plain(base)}", None, _of_prometheus(base, settings, begin, end, step, Grouping(group_by))
+        f"ALERTS of {without_credentials(base)}",
+        None,
+        _of_prometheus(base, settings, begin, end, step, Grouping(group_by)),
     )
 
 
@@ -154,4 +156,4 @@ def _of_prometheus(
                 notification = Notification(id=next(numbers), received_at=when, cluster="", body=body)
                 yield RecordedNotification(f"{when:%Y-%m-%d %H:%M:%S UTC}", notification)
         except NoMatrixError as error:
-            raise FatalError(f"{plain(base)}: {error}") from error
+            raise FatalError(f"{without_credentials(base)}: {error}") from error

@@ -19,7 +19,7 @@ _HEADS: Mapping[DifferenceKind, str] = {
     DifferenceKind.RUNBOOK_GAINED: "runbook added",
     DifferenceKind.RUNBOOK_LOST: "runbook lost",
     DifferenceKind.RUNBOOK_CHANGED: "runbook changed",
-    DifferenceKind.TOLD: "channels",
+    DifferenceKind.CHANNELS: "channels",
     DifferenceKind.RULE: "rule",
 }
 _GRAVITY = {kind: number for number, kind in enumerate(DifferenceKind)}
@@ -83,7 +83,7 @@ def _sums(tally: Totals) -> Iterator[str]:
     yield _row("pages", f"{pages}: {count[DifferenceKind.NEW_PAGE]:,} new, {count[DifferenceKind.LOST_PAGE]:,} lost")
     yield _row("severity", f"{count[DifferenceKind.WORSE]:,} worse, {count[DifferenceKind.MILDER]:,} milder")
     yield _row("runbook", f"{books}, {count[DifferenceKind.RUNBOOK_CHANGED]:,} changed")
-    yield _row("channels", f"{count[DifferenceKind.TOLD]:,} changed")
+    yield _row("channels", f"{count[DifferenceKind.CHANNELS]:,} changed")
     yield _row("rule", f"{count[DifferenceKind.RULE]:,} changed")
 
 
@@ -185,7 +185,7 @@ def _outcome_as_dict(found: RuleOutcome) -> dict[str, Any]:
         "rule": found.rule or None,
         "severity": found.severity or None,
         "runbook": found.runbook or None,
-        "told": list(found.notified),
+        "notified": list(found.notified),
         "pages": found.pages,
         "reason": found.reason,
     }

@@ -55,7 +55,7 @@ def _play(payloads: list[Path], folder: Path, *, once: bool, port: int | None) -
     watch = EventFeed(screen_for(is_terminal=sys.stdout.isatty()), clock)
     book = bootstrap.load_rules(str(rules), str(runbooks))
     try:
-        with stage(folder, rules=rules, runbooks=runbooks, on_event=watch.hear, port=port) as probe_context:
+        with stage(folder, rules=rules, runbooks=runbooks, on_event=watch.put_event, port=port) as probe_context:
             settings = probe_context.read_settings()
             channels = bootstrap.channels(settings) | bootstrap.named_channels(settings, book)
             context = bootstrap.context(settings, book, channels)

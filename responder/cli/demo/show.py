@@ -11,14 +11,14 @@ from statistics import median
 from rich.text import Text
 
 from responder.cli.demo import rule
+from responder.cli.demo.butterfly_state import prepare_services
 from responder.cli.demo.cards import SEVERITY_COLOURS
-from responder.cli.demo.scenery import prepare_services
 from responder.cli.demo.watch import EventFeed
 from responder.cli.errors import FAILED
 from responder.diagnose.prober import Prober
 from responder.engine import pipeline
 from responder.engine.effects.context import DecisionContext, History, history_of
-from responder.engine.pipeline import improved
+from responder.engine.pipeline import with_diagnosis
 from responder.model.clock import Clock, Deadline
 from responder.model.delivery import DiagnosisResult, Effects, Notification
 from responder.model.rule import Action
@@ -105,9 +105,9 @@ class DemoSession:
         severity = decision.severity
         why = f"by rule {decision.rule.id}, {decision.match.reason}; {decision.change.kind}: {decision.change.reason}"
         self._verdict(severity.name, why)
-        if diagnosed and diagnosed.turned:
-            severity = diagnosed.turned.adjustment.severity
-            self._verdict(severity.name, diagnosed.turned.reason)
+        if diagnosed and diagnosed.adjusted:
+            severity = diagnosed.adjusted.adjustment.severity
+            self._verdict(severity.name, diagnosed.adjusted.reason)
         if diagnosed:
             self.watch.count_for(severity.name)
         if answer.status != 202:
@@ -134,7 +134,7 @@ class DemoSession:
         effects = pipeline.triage(group, notification, before, self.context)
         diagnosed = self._diagnose(effects)
         if effects.request and diagnosed:
-            effects = improved(effects, effects.request, diagnosed, self.context, self.clock.now())
+            effects = with_diagnosis(effects, effects.request, diagnosed, self.context, self.clock.now())
         content = effects.content or before.content
         incident = effects.incident or before.incident
         self._known[incident.dedup_key if incident else group.dedup_key] = History(incident, content)

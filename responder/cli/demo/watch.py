@@ -25,7 +25,7 @@ class ServeEnded(Exception):
 
 @dataclass(slots=True)
 class EventFeed:
-    """Queue of events from the stand-ins' threads (``hear``), shown by the main thread (``show``). Times are seconds.
+    """Queue of events from the threads of the stand-ins, which the main thread shows. Times are seconds.
 
     ``seen`` counts the requests by channel. ``waits`` holds the latencies of first pages by severity.
     """
@@ -40,7 +40,7 @@ class EventFeed:
     _severity: str = ""
     _timed: bool = True
 
-    def hear(self, kind: str, record: Any) -> None:
+    def put_event(self, kind: str, record: Any) -> None:
         """Queue a message; called by the stand-ins. Probe queries are ignored."""
         if isinstance(record, PagerEvent | SlackMessage):
             self._news.put((kind, record))
@@ -96,7 +96,7 @@ class EventFeed:
                 if self.clock.monotonic() > end:
                     return False
                 if not self.show(_TICK) and not program.running:
-                    raise ServeEnded(program.said())
+                    raise ServeEnded(program.last_output())
         return True
 
     def expect(self, messages: Mapping[str, int], seconds: float, program: Program, waiting: str) -> list[str]:

@@ -11,7 +11,7 @@ from responder.cli.options import OUTPUT, TIMEOUT
 from responder.cli.table import terminal, wrapped
 
 if TYPE_CHECKING:
-    from responder.cli.doctor.patient import Check
+    from responder.cli.doctor.context import Check
     from responder.model.check import Result
 
 _COLOURS = {"ok": "green", "warn": "yellow", "bad": "red", "skipped": "white"}
@@ -66,7 +66,7 @@ def checks() -> "dict[str, Check]":
 
 def _examine(timeout: float, *, send: bool) -> "tuple[Result, ...]":
     from responder import bootstrap, telemetry
-    from responder.cli.doctor.patient import DoctorContext
+    from responder.cli.doctor.context import DoctorContext
     from responder.cli.doctor.run import run
     from responder.model.check import bad
     from responder.model.clock import Deadline
@@ -82,7 +82,7 @@ def _examine(timeout: float, *, send: bool) -> "tuple[Result, ...]":
     telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
     clock = bootstrap.SystemClock()
     outgoing = bootstrap.vendors(settings, clock)
-    patient = DoctorContext(
+    context = DoctorContext(
         settings=settings,
         environment=bootstrap.environment(),
         book=bootstrap.examine_rules(settings.rules, settings.runbooks).book(),
@@ -93,11 +93,11 @@ def _examine(timeout: float, *, send: bool) -> "tuple[Result, ...]":
         send=send,
     )
     secrets: tuple[Secret, ...] = settings.secrets()
-    if patient.book is not None:
-        named, _problems = bootstrap.find_named_channels(settings, patient.book)
+    if context.book is not None:
+        named, _problems = bootstrap.find_named_channels(settings, context.book)
         secrets = (*secrets, *(each for channel in named.values() for each in channel.secrets))
     try:
-        found = run(checks(), patient)
+        found = run(checks(), context)
     finally:
         outgoing.close()
     return tuple(

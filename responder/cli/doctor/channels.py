@@ -7,7 +7,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from responder import bootstrap
-from responder.cli.doctor.patient import Check, DoctorContext
+from responder.cli.doctor.context import Check, DoctorContext
 from responder.model.check import Level, Result, bad, ok, skipped, warn
 from responder.model.message import Response
 from responder.model.rule import RuleBook
@@ -27,50 +27,50 @@ def checks() -> dict[str, Check]:
     return {name: partial(_checked, name) for name, kind in CHANNELS.items() if kind.use is not Use.LAST_RESORT}
 
 
-def _checked(name: str, patient: DoctorContext) -> tuple[Result, ...]:
+def _checked(name: str, context: DoctorContext) -> tuple[Result, ...]:
     """Check the channel of a kind, or say that it is not configured."""
-    configured = bootstrap.channels(patient.settings)
+    configured = bootstrap.channels(context.settings)
     channel = configured.get(name)
     if channel is None:
         kind = CHANNELS[name]
         if kind.stands_in_for or any(replaces(each) == name for each in configured.values()):
             return ()
         missing = kind.unconfigured(name)
-        named = patient.book is not None and any(name in rule.reaches for rule in patient.book.rules)
+        named = context.book is not None and any(name in rule.reaches for rule in context.book.rules)
         return (replace(missing, level=Level.WARN) if named and missing.level is Level.SKIPPED else missing,)
     found: list[Result] = []
     try:
-        found.extend(channel.check(patient.exchange))
+        found.extend(channel.check(context.exchange))
     except UnreachableError as error:
         found.append(bad(name, str(error), REACH))
     return tuple(found)
 
 
-def named(patient: DoctorContext) -> tuple[Result, ...]:
+def named(context: DoctorContext) -> tuple[Result, ...]:
     """Check the channels that rule files declare, and name the secrets that are missing."""
-    if patient.book is None or not patient.book.channels:
+    if context.book is None or not context.book.channels:
         return ()
-    channels, problems = bootstrap.find_named_channels(patient.settings, patient.book)
+    channels, problems = bootstrap.find_named_channels(context.settings, context.book)
     found = [bad(name, each.message, each.hint) for name, each in problems.items()]
     for name, channel in channels.items():
         try:
-            found.extend(channel.check(patient.exchange))
+            found.extend(channel.check(context.exchange))
         except UnreachableError as error:
             found.append(bad(name, str(error), REACH))
     return tuple(found)
 
 
-def _configured(patient: DoctorContext) -> Mapping[str, Channel]:
+def _configured(context: DoctorContext) -> Mapping[str, Channel]:
     """Return the channels of the settings, and those of the rule files that are complete."""
-    own = bootstrap.channels(patient.settings)
-    return own | bootstrap.find_named_channels(patient.settings, patient.book)[0] if patient.book else own
+    own = bootstrap.channels(context.settings)
+    return own | bootstrap.find_named_channels(context.settings, context.book)[0] if context.book else own
 
 
-def fallbacks(patient: DoctorContext) -> tuple[Result, ...]:
+def fallbacks(context: DoctorContext) -> tuple[Result, ...]:
     """Check that a page rejected by the first channel has a fallback channel that pages."""
     from responder.engine.jobs.fallback import ways
 
-    configured = bootstrap.channels(patient.settings)
+    configured = bootstrap.channels(context.settings)
     _first, *others = ways(configured) or ("",)
     if others:
         titles = ", then ".join(configured[name].title for name in others)
@@ -86,11 +86,11 @@ def fallback_settings() -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def proxy(patient: DoctorContext) -> tuple[Result, ...]:
+def proxy(context: DoctorContext) -> tuple[Result, ...]:
     """Name the proxy of each configured vendor. The other checks show if it lets requests pass."""
-    proxies = bootstrap.proxies(patient.settings)
+    proxies = bootstrap.proxies(context.settings)
     used: dict[str, list[str]] = {}
-    for host, port, scheme in _vendors(patient.settings):
+    for host, port, scheme in _vendors(context.settings):
         found = proxies.proxy_for(scheme, host, port)
         used.setdefault(found.name if found else "", []).append(host)
     direct = used.pop("", [])
@@ -112,26 +112,26 @@ def _vendors(settings: Settings) -> Iterator[tuple[str, int, str]]:
         yield parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), parts.scheme
 
 
-def test_messages(patient: DoctorContext) -> tuple[Result, ...]:
+def test_messages(context: DoctorContext) -> tuple[Result, ...]:
     """With --send, send a page of the lowest severity to each channel, and its resolve."""
-    if not patient.send:
+    if not context.send:
         return (skipped("send", "no test message sent", "use --send to open and resolve a test incident"),)
-    if patient.book is None:
+    if context.book is None:
         return (skipped("send", "the rules are invalid"),)
-    notified = [each for each in _configured(patient).values() if each.use is not Use.LAST_RESORT]
-    return tuple(_sent(patient, patient.book, channel) for channel in notified) or (
+    notified = [each for each in _configured(context).values() if each.use is not Use.LAST_RESORT]
+    return tuple(_sent(context, context.book, channel) for channel in notified) or (
         bad("send", "no channel is configured", "see the channels above"),
     )
 
 
-def _sent(patient: DoctorContext, book: RuleBook, channel: Channel) -> Result:
+def _sent(context: DoctorContext, book: RuleBook, channel: Channel) -> Result:
     from responder.cli.doctor.page import messages
     from responder.model.outcome import Delivered
 
-    deliverer = bootstrap.deliverer_with(patient.outgoing, patient.settings, patient.clock, lambda _page: None)
+    deliverer = bootstrap.deliverer_with(context.outgoing, context.settings, context.clock, lambda _page: None)
     accepted: Mapping[str, str] = {}
-    for claimed in messages(channel, book, patient.clock.now()):
-        outcome = deliverer.deliver(channel, replace(claimed, previous=accepted), patient.deadline)
+    for claimed in messages(channel, book, context.clock.now()):
+        outcome = deliverer.deliver(channel, replace(claimed, previous=accepted), context.deadline)
         if not isinstance(outcome, Delivered):
             what = f"{channel.name} did not accept the {claimed.step}: {outcome.reason}"
             return bad("send", what, f"check the settings of {channel.name}")
@@ -139,14 +139,14 @@ def _sent(patient: DoctorContext, book: RuleBook, channel: Channel) -> Result:
     return ok("send", f"{channel.name} accepted a test page and its resolve")
 
 
-def clocks(patient: DoctorContext) -> tuple[Result, ...]:
+def clocks(context: DoctorContext) -> tuple[Result, ...]:
     """Compare the clock with the Date header of each server; without a response, with the release year."""
     from responder.notify.render.response import date
 
     change = "synchronize the clock with chrony or systemd-timesyncd"
     found = []
-    for name, url, look in _timekeepers(patient):
-        before = patient.clock.now()
+    for name, url, look in _timekeepers(context):
+        before = context.clock.now()
         try:
             response = look(url)
         except UnreachableError:
@@ -154,7 +154,7 @@ def clocks(patient: DoctorContext) -> tuple[Result, ...]:
         theirs = date(response.headers.get("date", ""))
         if theirs is None:
             continue
-        ours = before + (patient.clock.now() - before) / 2
+        ours = before + (context.clock.now() - before) / 2
         away = max(timedelta(0), abs(ours - theirs) - timedelta(seconds=1)).total_seconds()  # Date has whole seconds
         if away > 60:
             found.append(bad("clock", f"differs from {name}'s by {away:.0f} s", change))
@@ -162,18 +162,18 @@ def clocks(patient: DoctorContext) -> tuple[Result, ...]:
             found.append(warn("clock", f"differs from {name}'s by {away:.0f} s", change))
         else:
             found.append(ok("clock", f"agrees with {name}'s"))
-    if not found and (now := patient.clock.now()).year < _MADE:
+    if not found and (now := context.clock.now()).year < _MADE:
         return (bad("clock", f"set to {now:%Y-%m-%d}, before the release date", change),)
     return tuple(found) or (skipped("clock", "no server responded to compare with"),)
 
 
-def _timekeepers(patient: DoctorContext) -> Iterator[tuple[str, str, Callable[[str], Response]]]:
+def _timekeepers(context: DoctorContext) -> Iterator[tuple[str, str, Callable[[str], Response]]]:
     """Yield name, URL and request function of each server to compare with."""
-    given = patient.settings
+    given = context.settings
     if given.prometheus_url:
-        yield "Prometheus", given.prometheus_url, patient.query
+        yield "Prometheus", given.prometheus_url, context.query
     for url in [url for urls in given.alertmanager_url.values() for url in urls][:1]:
-        yield "Alertmanager", url, patient.query
+        yield "Alertmanager", url, context.query
     for channel in bootstrap.channels(given).values():
         if channel.clock_url:
-            yield channel.title, channel.clock_url, patient.get
+            yield channel.title, channel.clock_url, context.get

@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from responder.cli.doctor.patient import DoctorContext
-from responder.cli.doctor.receiver import judge
+from responder.cli.doctor.context import DoctorContext
+from responder.cli.doctor.receiver import check_config
 from responder.model.check import Result, bad, ok, skipped, warn
 from responder.model.finding import Finding, Verdict
 from responder.model.text import number_of
@@ -13,14 +13,14 @@ from responder.notify.render.response import decoded, text_of
 from responder.outgoing import UnreachableError
 
 
-def prometheus(patient: DoctorContext) -> tuple[Result, ...]:
+def prometheus(context: DoctorContext) -> tuple[Result, ...]:
     """Check that Prometheus answers a query; report its version."""
-    url = patient.settings.prometheus_url.rstrip("/")
+    url = context.settings.prometheus_url.rstrip("/")
     if not url:
         return (warn("prometheus", "not configured: promql probes are skipped", "set RESPONDER_PROMETHEUS_URL"),)
     try:
-        response = patient.query(f"{url}/api/v1/query?query=vector(1)")
-        build = decoded(patient.query(f"{url}/api/v1/status/buildinfo"))
+        response = context.query(f"{url}/api/v1/query?query=vector(1)")
+        build = decoded(context.query(f"{url}/api/v1/status/buildinfo"))
     except UnreachableError as error:
         return (bad("prometheus", str(error), "check RESPONDER_PROMETHEUS_URL and the network"),)
     if decoded(response).get("status") != "success":
@@ -31,21 +31,21 @@ def prometheus(patient: DoctorContext) -> tuple[Result, ...]:
     return (ok("prometheus", f"answers queries{f', version {version}' if version else ''}"),)
 
 
-def alertmanager(patient: DoctorContext) -> tuple[Result, ...]:
+def alertmanager(context: DoctorContext) -> tuple[Result, ...]:
     """Check that Alertmanager's configuration has the receiver and suitable routes."""
-    urls = [url for some in patient.settings.alertmanager_url.values() for url in some]
+    urls = [url for some in context.settings.alertmanager_url.values() for url in some]
     if not urls:
         reason = "not configured: an incident stays open if its resolve notification is lost"
         return (warn("alertmanager", reason, "set RESPONDER_ALERTMANAGER_URL for reconciliation"),)
-    return tuple(result for url in urls for result in _alertmanager(patient, url.rstrip("/")))
+    return tuple(result for url in urls for result in _alertmanager(context, url.rstrip("/")))
 
 
-def _alertmanager(patient: DoctorContext, url: str) -> tuple[Result, ...]:
+def _alertmanager(context: DoctorContext, url: str) -> tuple[Result, ...]:
     from responder.rulebook.yaml.reader import read
     from responder.triage.matchers import parse, predicate
 
     try:
-        response = patient.query(f"{url}/api/v2/status")
+        response = context.query(f"{url}/api/v2/status")
     except UnreachableError as error:
         return (bad("alertmanager", str(error), "check RESPONDER_ALERTMANAGER_URL and the network"),)
     answer = _whole(response.body)
@@ -57,11 +57,11 @@ def _alertmanager(patient: DoctorContext, url: str) -> tuple[Result, ...]:
         return (bad("alertmanager", f"HTTP {response.status} without a configuration", change),)
     info = answer.get("versionInfo")
     version = text_of(info.get("version")) if isinstance(info, dict) else ""
-    heartbeats = patient.book.heartbeats if patient.book else ()
-    sources = [source for rule in patient.book.rules for source in rule.teams] if patient.book else []
+    heartbeats = context.book.heartbeats if context.book else ()
+    sources = [source for rule in context.book.rules for source in rule.teams] if context.book else []
     team_labels = {source.names for source in sources if source.names}
     try:
-        found = judge("alertmanager", data, heartbeats, parse, predicate, patient.settings, team_labels)
+        found = check_config("alertmanager", data, heartbeats, parse, predicate, context.settings, team_labels)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         return (warn("alertmanager", f"its configuration cannot be fully parsed: {error}", "check it manually"),)
     return (ok("alertmanager", f"answers, version {version}"), *found)
@@ -81,16 +81,16 @@ def _whole(body: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def targets(patient: DoctorContext) -> tuple[Result, ...]:
+def targets(context: DoctorContext) -> tuple[Result, ...]:
     """Check every address that probes use, from the catalog and the rule files, once."""
     from responder.diagnose.contract import ProbeContext, ProbeQuestion, ProbeTools
     from responder.diagnose.prober import Prober
     from responder.diagnose.probes import PROBES
     from responder.model.decision import Subject
 
-    if patient.book is None:
+    if context.book is None:
         return (skipped("targets", "the rules are invalid"),)
-    book = patient.book
+    book = context.book
     questions: dict[str, ProbeQuestion] = {}
     for name, service in book.services.items():
         values = {"service": name, "namespace": service.namespace}
@@ -103,9 +103,9 @@ def targets(patient: DoctorContext) -> tuple[Result, ...]:
                         questions.setdefault(question.query, question)
     if not questions:
         return (skipped("targets", "no probe uses an address"),)
-    prober = Prober(PROBES, ProbeTools(outgoing=patient.outgoing, clock=patient.clock))
+    prober = Prober(PROBES, ProbeTools(outgoing=context.outgoing, clock=context.clock))
     try:
-        findings = prober.run(list(questions.values()), patient.deadline)
+        findings = prober.run(list(questions.values()), context.deadline)
     finally:
         prober.close()
     by_target: dict[str, list[Finding]] = {}

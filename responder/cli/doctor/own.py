@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from responder import bootstrap
-from responder.cli.doctor.patient import DoctorContext
+from responder.cli.doctor.context import DoctorContext
 from responder.model.check import Result, bad, ok, skipped, warn
 from responder.model.problem import Level as ProblemLevel
 from responder.settings import unknown_variables
@@ -19,13 +19,13 @@ _FIRST_BUG, _LAST_BUG = (3, 7, 0), (3, 51, 2)  # https://sqlite.org/wal.html#wal
 _OLDEST_POSTGRES = 15  # oldest version in the tests
 
 
-def settings(patient: DoctorContext) -> tuple[Result, ...]:
+def settings(context: DoctorContext) -> tuple[Result, ...]:
     """Check for unknown variables, missing settings and secrets readable by other users."""
     found = [
         warn("settings", sentence, "remove or rename the variable; `responder serve --settings` lists the names")
-        for sentence in unknown_variables(patient.environment)
+        for sentence in unknown_variables(context.environment)
     ]
-    given = patient.settings
+    given = context.settings
     if not given.webhook_token.reveal() and not given.webhook_basic_auth.reveal():
         found.append(bad("settings", "the webhook has no authentication", "set RESPONDER_WEBHOOK_TOKEN"))
     found += [warn("settings", *sentence.split(": ", 1)) for sentence in given.short_credentials()]
@@ -34,7 +34,7 @@ def settings(patient: DoctorContext) -> tuple[Result, ...]:
     if not given.heartbeat_url.reveal():
         text = "no heartbeat: an outage of responder itself goes unnoticed"
         found.append(warn("settings", text, "set RESPONDER_HEARTBEAT_URL to a dead man's switch URL"))
-    found += [result for name in sorted(patient.environment) if (result := _readable(name, patient.environment[name]))]
+    found += [result for name in sorted(context.environment) if (result := _readable(name, context.environment[name]))]
     return tuple(found) or (ok("settings", "valid"),)
 
 
@@ -50,10 +50,10 @@ def _readable(name: str, value: str) -> Result | None:
     return None
 
 
-def rules(patient: DoctorContext) -> tuple[Result, ...]:
+def rules(context: DoctorContext) -> tuple[Result, ...]:
     """Report the first problems of `rules check`."""
-    where = patient.settings.rules
-    examined = bootstrap.examine_rules(where, patient.settings.runbooks)
+    where = context.settings.rules
+    examined = bootstrap.examine_rules(where, context.settings.runbooks)
     if not examined.problems and examined.rule_files is not None:
         number = len(examined.rule_files.rules)
         return (ok("rules", f"{number} rules, revision {examined.rule_files.revision[:12]}"),)
@@ -70,19 +70,19 @@ def rules(patient: DoctorContext) -> tuple[Result, ...]:
     return tuple(results)
 
 
-def database(patient: DoctorContext) -> tuple[Result, ...]:
+def database(context: DoctorContext) -> tuple[Result, ...]:
     """Check that the database is reachable and writable, its schema, its version and free disk space."""
     from responder.store.database import Database, StoreError
 
     try:
-        opened = Database(patient.settings.database_url.reveal())
+        opened = Database(context.settings.database_url.reveal())
     except StoreError as error:
         return (bad("database", str(error), "check RESPONDER_DATABASE_URL"),)
     try:
         if not opened.exists():
             what = f"{opened.name} does not exist yet"
             return (skipped("database", what, "`responder serve` creates it at its first start"),)
-        return (*_examined(opened), *_pooler(opened.pooler_room(patient.settings.workers), patient.settings.workers))
+        return (*_examined(opened), *_pooler(opened.pooler_room(context.settings.workers), context.settings.workers))
     except StoreError as error:
         return (
             bad(

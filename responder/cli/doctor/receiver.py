@@ -33,7 +33,7 @@ class Route:
     children: "tuple[Route, ...]" = field(default=())
 
 
-def judge(
+def check_config(
     about: str,
     config: Mapping[str, Any],
     heartbeats: Sequence[ExpectedHeartbeat],
@@ -62,7 +62,9 @@ def judge(
     results += [result for each in used for names in sorted(team_labels) for result in _teams(about, each, names)]
     results += _awaited(about, used, given)
     results += _watchdog(about, root, set(ours), heartbeats, predicate)
-    if not any(each.receiver in ours for each in follow(root, {"alertname": "Any", "severity": "critical"}, predicate)):
+    if not any(
+        each.receiver in ours for each in matching_routes(root, {"alertname": "Any", "severity": "critical"}, predicate)
+    ):
         what = "alerts without a route of their own do not reach responder"
         results.append(warn(about, what, "make responder's receiver that of the root route; rules decide on severity"))
     return tuple(results) or (ok(about, f"sends to responder through {', '.join(sorted(ours))}"),)
@@ -88,13 +90,13 @@ def route(given: Mapping[str, Any], parent: Route | None, parse: Parse) -> Route
     )
 
 
-def follow(here: Route, labels: Mapping[str, str], predicate: Predicate) -> list[Route]:
+def matching_routes(here: Route, labels: Mapping[str, str], predicate: Predicate) -> list[Route]:
     """Return the routes of an alert, by Alertmanager's algorithm (dispatch/route.go, Match)."""
     if not all(predicate(matcher)(labels.get(matcher.name, "")) for matcher in here.matchers):
         return []
     found: list[Route] = []
     for child in here.children:
-        below = follow(child, labels, predicate)
+        below = matching_routes(child, labels, predicate)
         found += below
         if below and not child.goes_on:
             break
@@ -179,7 +181,7 @@ def _watchdog(
     about: str, root: Route, ours: set[str], heartbeats: Sequence[ExpectedHeartbeat], predicate: Predicate
 ) -> Iterator[Result]:
     labels = {"alertname": "Watchdog", "severity": "none"}
-    taken = [each for each in follow(root, labels, predicate) if each.receiver in ours]
+    taken = [each for each in matching_routes(root, labels, predicate) if each.receiver in ours]
     if not taken:
         level = bad if heartbeats else warn
         yield level(about, "the Watchdog is not routed to responder", "add a route for it (deploy/alertmanager.yml)")

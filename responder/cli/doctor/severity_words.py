@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Final
 
-from responder.cli.doctor.patient import DoctorContext
+from responder.cli.doctor.context import DoctorContext
 from responder.model.check import Result, ok, skipped, warn
 from responder.model.delivery import Notification
 from responder.model.rule import RuleBook
@@ -17,15 +17,15 @@ SHOWN: Final = 10
 _CHANGE = "add it to severity_words in the rule files, or to the map of the rule"
 
 
-def check(patient: DoctorContext) -> tuple[Result, ...]:
+def check(context: DoctorContext) -> tuple[Result, ...]:
     """Report each severity word that the rules do not map, with its rule and severity."""
     from responder.store.database import Database, StoreError
     from responder.store.inbox import history
 
-    if patient.book is None:
+    if context.book is None:
         return (skipped(ABOUT, "the rules cannot be used", "see rules above"),)
     try:
-        opened = Database(patient.settings.database_url.reveal())
+        opened = Database(context.settings.database_url.reveal())
         try:
             if not opened.exists():  # reading would create an SQLite file
                 return (skipped(ABOUT, "no stored notifications"),)
@@ -35,7 +35,7 @@ def check(patient: DoctorContext) -> tuple[Result, ...]:
             opened.close()
     except StoreError:
         return (skipped(ABOUT, "no stored notifications can be read", "see database above"),)
-    found = unknown_words(stored, patient.book)
+    found = unknown_words(stored, context.book)
     return tuple(
         warn(ABOUT, f"{word} is not understood: {severity} by the rule {rule} ({count} alerts)", _CHANGE)
         for (word, rule, severity), count in found.most_common(SHOWN)

@@ -14,7 +14,7 @@ import click
 from responder import bootstrap
 from responder.cli.durations import SPAN, shown
 from responder.cli.errors import FAILED, FatalError, named_failures
-from responder.cli.http_get import get_json, plain
+from responder.cli.http_get import get_json, without_credentials
 from responder.cli.options import RULES, RUNBOOKS
 
 if TYPE_CHECKING:
@@ -127,9 +127,9 @@ def _live(url: str, settings: "Settings") -> "tuple[AlertRule, ...]":
 
     base = url.rstrip("/")
     try:
-        return read_answer(plain(base), get_json(f"{base}/api/v1/rules?type=alert", settings))
+        return read_answer(without_credentials(base), get_json(f"{base}/api/v1/rules?type=alert", settings))
     except NotReadableError as error:
-        raise FatalError(f"{plain(base)}: {error}") from error
+        raise FatalError(f"{without_credentials(base)}: {error}") from error
 
 
 def _weighed(found: "CoverageReport", url: str, since: timedelta, settings: "Settings") -> "CoverageReport":
@@ -139,18 +139,18 @@ def _weighed(found: "CoverageReport", url: str, since: timedelta, settings: "Set
     base = url.rstrip("/")
     times, hours = (get_json(f"{base}/api/v1/query?query={quote(query)}", settings) for query in weight.queries(since))
     try:
-        weights, strange = weight.shared([row.alert for row in found.rows], weight.read(times, hours))
+        weights, strange = weight.share_weights([row.alert for row in found.rows], weight.read(times, hours))
     except weight.NoVectorError as error:
-        raise FatalError(f"{plain(base)}: {error}") from error
+        raise FatalError(f"{without_credentials(base)}: {error}") from error
     rows = tuple(replace(row, weight=each) for row, each in zip(found.rows, weights, strict=True))
     return replace(found, rows=rows, lately=shown(since), strange=strange)
 
 
 def _judge(runbooks: str, settings: "Settings") -> "Callable[[str | None], Verdict]":
-    from responder.cli.rules.links import judge
+    from responder.cli.rules.links import check_link
 
     known = bootstrap.rule_references(runbooks, confined=True).runbooks or {}
-    return lambda url: judge(url, known, settings.runbook_base_url)
+    return lambda url: check_link(url, known, settings.runbook_base_url)
 
 
 def _checked(rows: "tuple[AlertMapping, ...]", settings: "Settings") -> "tuple[AlertMapping, ...]":
@@ -163,7 +163,7 @@ def _checked(rows: "tuple[AlertMapping, ...]", settings: "Settings") -> "tuple[A
     until = Deadline(clock.monotonic() + _LINKS_SECONDS)
     urls = [row.alert.annotations["runbook_url"] for row in rows if row.leads == NOT_ASKED]
     try:
-        found = check_all(urls, lambda url: _ask(url, outgoing, until.sooner(_LINK_SECONDS, clock.monotonic())))
+        found = check_all(urls, lambda url: _ask(url, outgoing, until.earlier(_LINK_SECONDS, clock.monotonic())))
     finally:
         outgoing.close()
     return tuple(
@@ -189,7 +189,7 @@ def _print(found: "CoverageReport", output: str, *, everything: bool) -> None:
     if output == "json":
         click.echo(json.dumps(mapping.as_json(found), indent=2, ensure_ascii=False))
     elif output == "html":
-        from responder.cli.rules.sheet import sheet
+        from responder.cli.rules.mapping_html import sheet
 
         click.echo(sheet(found), nl=False)
     else:

@@ -109,7 +109,7 @@ def _tracer(settings: "Settings", rules: str, runbooks: str, answers: dict[str, 
 
 def _live(url: str, matchers: tuple[str, ...], settings: "Settings", now: datetime) -> Iterator[Sample]:
     """Yield the firing groups; of an Alertmanager pair, those of the first."""
-    from responder.cli.rules.live import fetch_samples
+    from responder.cli.rules.alertmanager_groups import fetch_samples
 
     bases = {"": url} if url != CONFIGURED else {name: urls[0] for name, urls in settings.alertmanager_url.items()}
     if not bases:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from responder.cli.rules.proof import CaseResult
+from responder.cli.rules.case_run import CaseResult
 from responder.model.redaction import redact
 from responder.model.text import clean
 

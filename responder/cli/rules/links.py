@@ -27,7 +27,7 @@ Verdict = tuple[LinkStatus, str]
 NOT_ASKED: Verdict = (LinkStatus.UNCHECKED, "not requested")
 
 
-def judge(url: str | None, runbooks: Runbooks, base: str) -> Verdict:
+def check_link(url: str | None, runbooks: Runbooks, base: str) -> Verdict:
     """Check a link offline. ``base`` is the base URL of the runbook folder, or empty.
 
     A relative URL, or one below ``base``, is a file of the runbook folder with an optional #section.
@@ -76,7 +76,7 @@ def of_status(status: int) -> Verdict:
     return LinkStatus.UNCHECKED, f"status {status}"
 
 
-def counted(verdicts: Iterable[Verdict]) -> dict[str, int]:
+def count_by_state(verdicts: Iterable[Verdict]) -> dict[str, int]:
     """Count the links by state."""
     counts = Counter(leads for leads, _ in verdicts)
     return {leads.value: counts[leads] for leads in LinkStatus}

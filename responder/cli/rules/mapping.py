@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from responder.cli.rules.links import LinkStatus, Verdict, counted
+from responder.cli.rules.links import LinkStatus, Verdict, count_by_state
 from responder.cli.rules.weight import NOTHING, FiringStats
 from responder.model.alert import Alert
 from responder.model.rule import Action, Rule, RuleBook, Severity
@@ -112,7 +112,7 @@ def summary(found: CoverageReport) -> dict[str, Any]:
         "unknown_words": dict(Counter(row.unknown_word for row in found.rows if row.unknown_word).most_common()),
         "rules": {rule.id: len(rows) for rule, rows in found.by_rule()},
         "idle": [rule.id for rule in found.idle],
-        "runbook_urls": counted(row.leads for row in found.rows),
+        "runbook_urls": count_by_state(row.leads for row in found.rows),
         "without_runbook_url": sum(row.leads[0] is LinkStatus.MISSING for row in found.rows),
     }
     if found.lately:

@@ -27,7 +27,7 @@ def lines(found: CoverageReport, *, everything: bool) -> Iterator[str]:
         yield click.style("rules matching no alert", bold=True)
         yield from (f"  {rule.id}  ({rule.position})" for rule in found.idle)
     yield from _unknown_words(found)
-    yield from _nowhere(found, everything=everything)
+    yield from _broken_links(found, everything=everything)
     yield from (click.style(one_line(f"not read: {problem}"), fg="red") for problem in found.problems)
     yield from _numbers(summary(found), found.lately)
 
@@ -53,7 +53,7 @@ def _unknown_words(found: CoverageReport) -> Iterator[str]:
         yield f"  {count:>5}  {word:<30} {severity} by the rule {rule}"
 
 
-def _nowhere(found: CoverageReport, *, everything: bool) -> Iterator[str]:
+def _broken_links(found: CoverageReport, *, everything: bool) -> Iterator[str]:
     """Yield alerts with a broken ``runbook_url``; those without one only if ``everything``."""
     wanted = {LinkStatus.NOWHERE, LinkStatus.MISSING} if everything else {LinkStatus.NOWHERE}
     lost = [row for row in found.rows if row.leads[0] in wanted]

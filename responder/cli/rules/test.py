@@ -18,8 +18,8 @@ from responder.cli.options import RULES, RUNBOOKS
 from responder.model.text import number_of
 
 if TYPE_CHECKING:
-    from responder.cli.rules.proof import CaseResult
-    from responder.cli.rules.reach import RuleCoverage
+    from responder.cli.rules.case_coverage import RuleCoverage
+    from responder.cli.rules.case_run import CaseResult
     from responder.engine.effects.context import DecisionContext
     from responder.rulebook.cases import CaseSet
     from responder.runbooks.catalog import Runbooks
@@ -102,8 +102,8 @@ def _pattern(only: str | None) -> re.Pattern[str]:
 def _run(
     files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runbooks: str | None, seconds: float
 ) -> _TestRun:
-    from responder.cli.rules.proof import prove
-    from responder.cli.rules.reach import reach
+    from responder.cli.rules.case_coverage import reach
+    from responder.cli.rules.case_run import run_case
     from responder.rulebook.cases import load_cases
 
     settings = bootstrap.folders_from_environment()
@@ -121,7 +121,7 @@ def _run(
                 if clock.monotonic() > end:
                     not_run += 1
                 else:
-                    several.append(prove(case, context, anchors))
+                    several.append(run_case(case, context, anchors))
     if only.pattern and not any(proofs.values()) and not not_run:
         raise click.BadParameter(f"no case name matches '{only.pattern}'", param_hint="--run")
     if not any(proofs.values()) and not not_run:
@@ -153,7 +153,7 @@ def _lines(found: _TestRun, *, coverage: bool) -> Iterator[str]:
     for proofs in found.proofs.values():
         for proof in proofs:
             verdict = click.style(f"{proof.verdict:<4}", fg=_COLOURS[proof.verdict])
-            again = "  (passes now: remove todo)" if proof.case.todo and proof.good else ""
+            again = "  (passes now: remove todo)" if proof.case.todo and proof.passed else ""
             yield f"{verdict} {proof.case.name}{again}"
             if proof.verdict == "FAIL":
                 yield f"     at {proof.case.position}"
@@ -198,7 +198,7 @@ def _coverage(found: _TestRun) -> Iterator[str]:
 
 
 def _update(found: _TestRun) -> Iterator[str]:
-    from responder.cli.rules.amend import amend
+    from responder.cli.rules.expectations import amend
 
     for path, proofs in found.proofs.items():
         failed = [proof for proof in proofs if proof.verdict == "FAIL"]

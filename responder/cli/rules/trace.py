@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from responder.cli.preview import Preview, preview
-from responder.cli.rules.fixture import answering, unused_answers
+from responder.cli.rules.assumed_findings import answering, unused_answers
 from responder.cli.rules.stored import StoredComparison
 from responder.cli.samples import Sample
 from responder.diagnose.contract import ProbeQuestion
@@ -16,7 +16,7 @@ from responder.model.rule import Severity
 from responder.notify.report.compose import title
 from responder.receive.alertmanager import read
 from responder.runbooks.catalog import Runbooks
-from responder.triage.matchers import holds
+from responder.triage.matchers import matches
 from responder.triage.rule_index import EvaluatedRule
 
 
@@ -54,9 +54,9 @@ class Trace:
     @property
     def suppressed_by(self) -> str:
         """Reason why a paging window holds the page; empty if none does."""
-        turned = self.shown.turned
-        if turned is not None:
-            return turned.adjustment.suppressed_by
+        adjusted = self.shown.adjusted
+        if adjusted is not None:
+            return adjusted.adjustment.suppressed_by
         return self.decision.suppressed_by if self.decision else ""
 
     @property
@@ -64,8 +64,8 @@ class Trace:
         """Reason of the severity, and of a held page."""
         if self.decision is None:
             return ""
-        turned, match = self.shown.turned, self.decision.match.reason
-        return "; ".join(filter(None, (match, turned.reason if turned else "", self.suppressed_by)))
+        adjusted, match = self.shown.adjusted, self.decision.match.reason
+        return "; ".join(filter(None, (match, adjusted.reason if adjusted else "", self.suppressed_by)))
 
     @property
     def page(self) -> bool:
@@ -119,7 +119,7 @@ def trace(
 
 
 def _would(step: EvaluatedRule, decision: Decision) -> bool:
-    return all(holds(matcher, decision.match.alert.labels) for matcher in step.rule.matchers)
+    return all(matches(matcher, decision.match.alert.labels) for matcher in step.rule.matchers)
 
 
 def _runbook(decision: Decision, runbooks: Runbooks) -> str:

@@ -74,8 +74,8 @@ def _labels(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def _turned(found: Trace) -> dict[str, str] | None:
-    turned = found.shown.turned
-    return {"severity": turned.adjustment.severity.name, "reason": turned.reason} if turned else None
+    adjusted = found.shown.adjusted
+    return {"severity": adjusted.adjustment.severity.name, "reason": adjusted.reason} if adjusted else None
 
 
 def _step(step: EvaluatedRule, found: Trace) -> dict[str, Any]:

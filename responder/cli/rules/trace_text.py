@@ -37,11 +37,11 @@ def lines(found: Trace) -> Iterator[str]:
     yield _row("RULES", "the first match decides")
     yield from _steps(found)
     yield _row("SEVERITY", f"{decision.severity.name}  from rule {rule.id}, {one_line(decision.match.reason)}")
-    for entry in rule.adjust if found.shown.turned is None else ():
+    for entry in rule.adjust if found.shown.adjusted is None else ():
         if entry.findings:
             yield _row("", f"    {entry_text(entry)}")
-    if found.shown.turned is not None:
-        yield _row("FINDINGS", one_line(found.shown.turned.reason))
+    if found.shown.adjusted is not None:
+        yield _row("FINDINGS", one_line(found.shown.adjusted.reason))
     if found.suppressed_by:
         yield _row("WINDOW", one_line(found.suppressed_by))
     if decision.shadow:

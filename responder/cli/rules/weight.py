@@ -56,7 +56,9 @@ def _values(answer: Any) -> dict[Key, float]:
         raise NoVectorError(f"the response is not a vector of alert counts: {error!r}") from error
 
 
-def shared(alerts: Sequence[AlertRule], weights: dict[Key, FiringStats]) -> tuple[list[FiringStats], FiringStats]:
+def share_weights(
+    alerts: Sequence[AlertRule], weights: dict[Key, FiringStats]
+) -> tuple[list[FiringStats], FiringStats]:
     """Return the weight of each alert, and that of fired alerts which are not listed. The total is preserved.
 
     A weight belongs to the alert of the same name and severity, else to those of the name without a severity label.

@@ -120,7 +120,7 @@ def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Findi
         return unreachable(question, error, tools.clock.monotonic() - began)
     took = tools.clock.monotonic() - began
     if wire.spec.health:
-        verdict, fact, detail = judge(response.status, _json(response), span(took))
+        verdict, fact, detail = health_result(response.status, _json(response), span(took))
     else:
         verdict, fact, detail = _judge(wire.spec, response, span(took))
     return answer(question, verdict, fact, detail=detail, duration=took, names_target=True)
@@ -182,7 +182,7 @@ _PACKAGE = re.compile(r"^(?:[a-z_][a-z0-9_]{0,60}\.){1,12}(?=[A-Z])")
 _HIDDEN = "The components are hidden; management.endpoint.health.show-components=always shows them."
 
 
-def judge(status: int, body: Any, took: str) -> tuple[Verdict, str, str]:
+def health_result(status: int, body: Any, took: str) -> tuple[Verdict, str, str]:
     """Verdict, fact and detail of a parsed body (None where it was no JSON). ``took`` is how long the answer needed."""
     word = body.get("status") if isinstance(body, dict) else None
     if not isinstance(word, str) or not word:

@@ -144,7 +144,7 @@ class GroupHistories:
         latest |= {each.dedup_key: each for each in joined.values()}
         known = incidents.contents_of(connection, [each.id for each in latest.values() if each.open]) if latest else {}
         over = [key for key, each in latest.items() if not each.open]
-        times = incidents.often(connection, over, now - timedelta(days=HISTORY_DAYS)) if over else {}
+        times = incidents.count_by_key(connection, over, now - timedelta(days=HISTORY_DAYS)) if over else {}
         self._connection = connection
         self._context = context
         self._homes = {group: incident.dedup_key for group, incident in joined.items()}

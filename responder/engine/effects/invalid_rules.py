@@ -32,7 +32,7 @@ class InvalidRuleFiles:
     kept: bool
 
 
-def follow(found: InvalidRuleFiles, history: History, context: DecisionContext, now: datetime) -> Effects | None:
+def effects_of(found: InvalidRuleFiles, history: History, context: DecisionContext, now: datetime) -> Effects | None:
     """Return the effects of invalid rule files: an incident that opens or stays open; None if there are none."""
     before, until = history.incident, now + HOLD
     if before is not None and before.open:

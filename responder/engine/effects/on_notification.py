@@ -7,9 +7,9 @@ from responder.engine.effects.context import DecisionContext, History
 from responder.engine.effects.page import (
     channels_to_notify,
     group_counts,
-    hears,
     in_digest,
     incident_id,
+    is_notified_of,
     is_worse,
     late_reason,
     left_open,
@@ -37,7 +37,7 @@ from responder.notify.report.content import history as past
 from responder.triage.decide import heartbeats
 
 
-def follow(
+def effects_of(
     decision: Decision,
     group: AlertGroup,
     notification: Notification,
@@ -76,7 +76,7 @@ def _effects(
         return _ended(decision, group, notification, incident, history.content, context)
     if kind is ChangeKind.AGAIN and not incident.open:
         return _returned(decision, group, notification, incident, context, flood_state)
-    return _told(decision, group, notification, incident, history.content, context, flood_state)
+    return _updated(decision, group, notification, incident, history.content, context, flood_state)
 
 
 def _opened_incident(
@@ -138,7 +138,7 @@ def _again(channel: Channel, wanted: tuple[str, ...]) -> bool:
     return channel.name not in wanted and channel.use is not Use.FALLBACK and not channel.pages
 
 
-def _told(
+def _updated(
     decision: Decision,
     group: AlertGroup,
     notification: Notification,
@@ -169,16 +169,17 @@ def _told(
     content = _content(decision, group, moved, before, context, now)
     moved = replace(moved, title=title(content.decision, content.findings))
     informed = context.configured(incident.channels)
-    heard = (
+    notified = (
         channel
         for channel in informed
-        if channel.name not in added and (worse or hears(channel, decision.change) or (again and not channel.pages))
+        if channel.name not in added
+        and (worse or is_notified_of(channel, decision.change) or (again and not channel.pages))
     )
     # Their first page may still wait for its diagnosis, within the budget of the milder severity.
     within = now + timedelta(seconds=decision.severity.page_budget) if worse else None
     facts, priority = _facts(decision, group), decision.severity.priority
     facts = replace(facts, update=sanitize_line(f"{facts.update}; {again}", LINE_LIMIT)) if again else facts
-    update = of_incident(moved, MessageKind.UPDATE, facts, heard, priority=priority, due_at=now, within=within)
+    update = of_incident(moved, MessageKind.UPDATE, facts, notified, priority=priority, due_at=now, within=within)
     if not added:
         return replace(recorded(decision, notification, moved, decision.reason), content=content, messages=update)
     page = opened(decision, group, notification, moved, added, context, owed or again, before=content)
@@ -263,7 +264,7 @@ def page_late(
     )
     decision = replace(decision, change=still)
     if late_reason(decision, incident, context):
-        notified = _told(decision, group, notification, incident, history.content, context, None)
+        notified = _updated(decision, group, notification, incident, history.content, context, None)
         return replace(notified, notification=None, outcome=why)
     moved = next_state(incident, decision, notification, context)
     return replace(recorded(decision, notification, moved, "re-evaluated with the current rules"), notification=None)

@@ -17,11 +17,11 @@ from responder.model.message import OutboxMessage
 from responder.model.report import MessageKind
 from responder.model.text import number_of, sanitize_line
 from responder.notify.contract import Channel
-from responder.notify.delivery.route import is_known, pagers, route, with_a_reader
+from responder.notify.delivery.route import is_known, pagers, route, with_non_paging
 from responder.notify.delivery.route import title as channel_title
 from responder.notify.report.compose import title
 from responder.notify.report.content import content_of, headed
-from responder.triage.flood import FloodVerdict, weigh
+from responder.triage.flood import FloodVerdict, decide_paging
 
 
 def page_or_hold(
@@ -39,7 +39,7 @@ def page_or_hold(
     """
     channels = incident.channels
     flood_verdict = (
-        weigh(decision, group.common_labels, channels, flood_state, notification.id)
+        decide_paging(decision, group.common_labels, channels, flood_state, notification.id)
         if flood_state and channels
         else None
     )
@@ -357,12 +357,12 @@ def channels_to_notify(decision: Decision, context: DecisionContext) -> tuple[st
     """Return the channels to notify, with one that people read among them if a window holds the page."""
     requested_channels = decision.route.channels
     requested_channels = (
-        with_a_reader(requested_channels, context.channels) if decision.suppressed_by else requested_channels
+        with_non_paging(requested_channels, context.channels) if decision.suppressed_by else requested_channels
     )
     return route(requested_channels, decision.pages, context.channels)
 
 
-def hears(channel: Channel, change: Change) -> bool:
+def is_notified_of(channel: Channel, change: Change) -> bool:
     """Return True if a channel is notified of a change that is not worse.
 
     A pager is notified of a re-fire even while the incident is open: it may have been resolved there manually.

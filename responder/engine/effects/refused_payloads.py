@@ -55,7 +55,9 @@ def keys(refused: Refused) -> dict[str, Refusals]:
     return found
 
 
-def follow(refused: Refused, of: Callable[[str], History], context: DecisionContext, now: datetime) -> list[Effects]:
+def effects_of(
+    refused: Refused, of: Callable[[str], History], context: DecisionContext, now: datetime
+) -> list[Effects]:
     """Return the effects of refusals: incidents that open, are extended or start paging."""
     found = [_follow(key, each, of(key), refused.valid_at, context, now) for key, each in keys(refused).items()]
     return [each for each in found if each is not None]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, left_open, of_incident, shadowed
-from responder.model.clock import LINE_LIMIT, moment
+from responder.model.clock import LINE_LIMIT, time_of_epoch
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.delivery import Effects
 from responder.model.incident import Change, ChangeKind, Incident
@@ -62,7 +62,7 @@ def resolved(
         firing=0,
         update=sanitize_line(why, LINE_LIMIT),
         resolution=f"{why}; the fix is not recorded yet{left_open(over.channels, context.channels)}",
-        ended_at=min(now, max(since, moment(last))),
+        ended_at=min(now, max(since, time_of_epoch(last))),
     )
     return _effects(over, before, why, MessageKind.RESOLUTION, facts, context, now)
 

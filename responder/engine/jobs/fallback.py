@@ -86,7 +86,7 @@ def _reaches_on_call(page: UndeliveredMessage, context: DecisionContext) -> bool
     return pagers.isdisjoint(context.channels) and not quiet
 
 
-def follow(
+def effects_of(
     taken: Sequence[PlannedFallback],
     known: Mapping[str, Incident],
     context: DecisionContext,
@@ -137,7 +137,7 @@ class FallbackJob(IncidentJob):
         taken = self._taken(connection)
         named = {each.page.message.incident for each in taken}
         known = {name: found for name in named if (found := incidents.find(connection, name))}
-        return follow(taken, known, self.context(), self.clock.now())
+        return effects_of(taken, known, self.context(), self.clock.now())
 
     def log(self, effects: Effects) -> None:
         """Log each fallback message."""

@@ -13,7 +13,7 @@ from responder.model.flood import FloodCounter
 from responder.model.incident import Incident
 from responder.store.inbox import inbox
 from responder.store.incidents import detectors, incidents
-from responder.triage.flood import followed, may_follow, over
+from responder.triage.flood import follow_up_limit, has_receded, with_follow_ups
 
 _log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ class FloodJob(IncidentJob):
         context, now = self.context(), self.clock.now()
         still, effects, ends = [], list[Effects](), []
         for flood in detectors.flood_counters(connection).values():
-            if over(flood, context.book.severities.get(flood.severity), now):
+            if has_receded(flood, context.book.severities.get(flood.severity), now):
                 open_now = incidents.open_in(connection, flood.severity, flood.digest)
                 after, last = end(flood, open_now, context, now)
                 _log.warning("flood.ended", flood=flood.digest, incidents=flood.counted, suppressed_by=flood.in_digest)
@@ -43,10 +43,10 @@ class FloodJob(IncidentJob):
             elif flood.digest:
                 still.append(flood)
             elif pages := [
-                page_now(each, inbox.kept(connection, each.notification), context, now)
+                page_now(each, inbox.find(connection, each.notification), context, now)
                 for each in self._unpaged(connection, flood)
             ]:
-                ends.append(followed(flood, len(pages), now))
+                ends.append(with_follow_ups(flood, len(pages), now))
                 effects.extend(pages)
         news = flood_changes(still, context, now)
         changed = [each.incident for each in effects if each.incident]
@@ -60,5 +60,5 @@ class FloodJob(IncidentJob):
     def _unpaged(self, connection: Connection, flood: FloodCounter) -> list[Incident]:
         """Return the incidents of an ended flood that may be paged now."""
         context = self.context()
-        free_slots = may_follow(flood, severity_of(flood, context), self.clock.now())
+        free_slots = follow_up_limit(flood, severity_of(flood, context), self.clock.now())
         return incidents.unpaged(connection, flood.severity, flood.digest, free_slots) if free_slots else []

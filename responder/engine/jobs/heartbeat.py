@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects.context import NOTHING, DecisionContext, History
-from responder.engine.effects.on_notification import follow
+from responder.engine.effects.on_notification import effects_of
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.alert import AlertGroup
 from responder.model.decision import Decision
@@ -18,7 +18,7 @@ from responder.model.incident import Incident
 from responder.model.rule import Action, ExpectedHeartbeat
 from responder.store.inbox import inbox
 from responder.store.incidents import detectors, incidents
-from responder.triage.heartbeat import group_of, judge, unexpected, watched
+from responder.triage.heartbeat import after_check, decide_heartbeat, group_of, resolve_unexpected
 
 _log = structlog.get_logger()
 
@@ -34,19 +34,19 @@ def watch(
 ) -> IncidentChanges:
     """Return the heartbeat state of each expected cluster, and the incidents that open or resolve. Pure.
 
-    ``histories`` are those of the clusters' incidents, by cluster. ``upto``: see ``judge``.
+    ``histories`` are those of the clusters' incidents, by cluster. ``upto``: see ``decide_heartbeat``.
     """
     book = context.book
-    heartbeat_states = [watched(each.cluster, known.get(each.cluster), now) for each in book.heartbeats]
+    heartbeat_states = [after_check(each.cluster, known.get(each.cluster), now) for each in book.heartbeats]
     effects = []
     for heartbeat, heartbeat_state in zip(book.heartbeats, heartbeat_states, strict=True):
         history = histories.get(heartbeat.cluster, NOTHING)
-        if found := judge(heartbeat, heartbeat_state, history.incident, book, upto):
+        if found := decide_heartbeat(heartbeat, heartbeat_state, history.incident, book, upto):
             effects.append(_effects(*found, history, now, context))
     for cluster in sorted(set(histories) - {each.cluster for each in book.heartbeats}):
         history = histories[cluster]
         if history.incident is not None and history.incident.open:
-            decision, group = unexpected(history.incident, _as_it_was(history.incident, context), book, now)
+            decision, group = resolve_unexpected(history.incident, _as_it_was(history.incident, context), book, now)
             effects.append(_effects(decision, group, history, now, context))
     changed = [each.incident for each in effects if each.incident is not None]
     return IncidentChanges(
@@ -92,7 +92,7 @@ def _effects(
 ) -> Effects:
     """Return the effects that a notification of the group would have; the current second stands for its id."""
     stand_in = Notification(id=int(now.timestamp()), received_at=now, cluster=group.cluster, body=b"")
-    effects = follow(decision, group, stand_in, history, context)
+    effects = effects_of(decision, group, stand_in, history, context)
     incident = replace(effects.incident, notification=0) if effects.incident else None
     return replace(effects, notification=None, incident=incident)
 

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects.context import NOTHING, History
-from responder.engine.effects.invalid_rules import KEY, InvalidRuleFiles, follow
+from responder.engine.effects.invalid_rules import KEY, InvalidRuleFiles, effects_of
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.engine.workers.rule_reloader import RulesStatus
 from responder.model.delivery import Effects, IncidentChanges
@@ -37,7 +37,7 @@ class InvalidRulesJob(IncidentJob):
         history = NOTHING if latest is None else History(latest, known.get(latest.id))
         since = status.refused_at or now
         found = InvalidRuleFiles(since=since, problem=status.problem, note=status.note, kept=status.kept)
-        effects = follow(found, history, self.context(), now)
+        effects = effects_of(found, history, self.context(), now)
         if effects is None or effects.incident is None:
             return IncidentChanges(effects=[], added=[], changed=[])
         stored = latest is not None and latest.id == effects.incident.id

@@ -35,7 +35,7 @@ class PagingWindowJob(IncidentJob):
         found = (
             page_now(
                 each,
-                inbox.kept(connection, each.notification),
+                inbox.find(connection, each.notification),
                 incidents.contents_of(connection, [each.id]).get(each.id),
                 context,
                 now,

@@ -34,7 +34,7 @@ _log = structlog.get_logger()
 Answers = Mapping[str, Sequence[AlertmanagerView | AlertmanagerUnavailable]]
 
 
-def followed(
+def effects_of(
     incident: Incident,
     verdict: ReconcileResult,
     before: IncidentContent | None,
@@ -99,7 +99,7 @@ class ReconcileJob:
         for incident in open_ones:
             name = self._name(incident)
             verdict = reconcile(incident, answers.get(name, ()), now, self.grace, count[name])
-            effects.append(followed(incident, verdict, known.get(incident.id), context, now))
+            effects.append(effects_of(incident, verdict, known.get(incident.id), context, now))
         return IncidentChanges.of([each for each in effects if each is not None])
 
     def _asked(self, open_ones: Sequence[Incident]) -> dict[str, set[str]]:

@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.engine.effects.context import NOTHING, History
-from responder.engine.effects.refused_payloads import OUTSIDE_HOLD, Refused, follow, keys, quiet_period
+from responder.engine.effects.refused_payloads import OUTSIDE_HOLD, Refused, effects_of, keys, quiet_period
 from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects, IncidentChanges
 from responder.store.inbox.refusals import OUTSIDE, last_valid, refusals
@@ -31,7 +31,7 @@ class RefusedPayloads(IncidentJob):
         latest = incidents.latest(connection, set(keys(refused)))
         known = incidents.contents_of(connection, [each.id for each in latest.values() if each.open]) if latest else {}
         histories = {key: History(each, known.get(each.id)) for key, each in latest.items()}
-        effects = follow(refused, lambda key: histories.get(key, NOTHING), context, now)
+        effects = effects_of(refused, lambda key: histories.get(key, NOTHING), context, now)
         stored = {each.id for each in latest.values()}
         touched = [each.incident for each in effects if each.incident is not None]
         return IncidentChanges(

@@ -50,7 +50,7 @@ class RetentionJob:
     def would(self, before: datetime) -> list[PruneResult]:
         """Return what ``by_age`` would delete."""
         with self._database.read() as connection:
-            return [retention.may_go(connection, policy, before) for policy in SHELVES.values()]
+            return [retention.count_prunable(connection, policy, before) for policy in SHELVES.values()]
 
     def prune(self, before: datetime, deadline: Deadline) -> Iterator[PruneResult]:
         """Delete rows older than ``before``, then more if the database is too large. Raises StoreError."""

@@ -239,7 +239,7 @@ class DeliveryWorker:
             message = compose.compose_message(row, self._clock.now())
         except Exception:  # noqa: BLE001 - a message that cannot be composed is sent in minimal form
             _log.exception("sender.compose_failed", message=row.id)
-            message = compose.compose_message(replace(row, content=compose.lost(row)), self._clock.now())
+            message = compose.compose_message(replace(row, content=compose.without_content(row)), self._clock.now())
         channel = self._context().channels.get(message.channel)
         if channel is None:
             return message, Refused(f"channel {message.channel} is no longer configured")
@@ -294,7 +294,7 @@ class DeliveryResults:
         made = [(message.channel, outcome) for message, outcome in ended if not isinstance(outcome, NotSent)]
         for channel in sorted({name for name, _outcome in made}):
             results = {isinstance(outcome, Delivered) for name, outcome in made if name == channel}
-            claims.tried(connection, channel, now, accepted=True in results, failed=False in results)
+            claims.record_attempts(connection, channel, now, accepted=True in results, failed=False in results)
         news = [self._mark_one(connection, message, outcome, now) for message, outcome in ended]
         return news + [partial(_count, message, outcome, now) for message, outcome in ended]
 
@@ -308,23 +308,23 @@ class DeliveryResults:
                     outbox.retry_now(connection, message.channel, now)
                 self._settle(connection, message, outbox.sent(connection, message, ref, now), now)
                 if self._paging:
-                    outbox.refused_again(connection, message.channel, now)
+                    outbox.requeue_refused(connection, message.channel, now)
                 return partial(event.info, "message.sent", attempt=message.attempt, title=message.report.title)
             case TryLater(reason):
                 outcome = replace(outcome, retry_after=min(outcome.retry_after or 0.0, self._longest_wish))
                 at = next_attempt(message.attempt, outcome, priority=message.priority, now=now, jitter=self._chance())
                 self._fail(connection, message.channel, outcome, now)
-                ours = outbox.again(connection, message, at, reason, minimal=message.minimal)
+                ours = outbox.schedule_retry(connection, message, at, reason, minimal=message.minimal)
                 self._settle(connection, message, ours, now)
                 return partial(
                     event.warning, "message.later", attempt=message.attempt, reason=reason, at=at.isoformat()
                 )
             case NotSent(reason):
-                outbox.again(connection, message, now, reason, minimal=message.minimal)
+                outbox.schedule_retry(connection, message, now, reason, minimal=message.minimal)
                 return partial(event.warning, "message.not_sent", attempt=message.attempt, reason=reason)
             case Refused(reason) if not message.minimal:
                 claims.clear_failing(connection, message.channel)
-                outbox.again(connection, message, now, reason, minimal=True)
+                outbox.schedule_retry(connection, message, now, reason, minimal=True)
                 return partial(
                     event.warning,
                     "message.refused",
@@ -333,7 +333,7 @@ class DeliveryResults:
                 )
             case Refused(reason):
                 claims.clear_failing(connection, message.channel)
-                outbox.dead(connection, message, reason, now)
+                outbox.give_up(connection, message, reason, now)
                 return partial(
                     event.error, "message.dead", attempt=message.attempt, reason=reason, title=message.report.title
                 )

@@ -13,7 +13,7 @@ from responder.diagnose.prober import Prober
 from responder.engine import pipeline
 from responder.engine.effects.context import DecisionContext
 from responder.engine.effects.page import counts, messages_for
-from responder.engine.pipeline import late, revise
+from responder.engine.pipeline import late_note, revise
 from responder.engine.workers.triage import LEASE, TURN
 from responder.model.clock import Clock, Deadline
 from responder.model.content import NO_FACTS
@@ -104,20 +104,20 @@ class DiagnosisWorker:
         """Commit ended diagnoses. Only those that change a severity wait for the triage lock."""
         with self._guard:
             ended = list(self._ended)
-        calm = [each for each in ended if each.diagnosed.turned is None]
+        calm = [each for each in ended if each.diagnosed.adjusted is None]
         if calm:
             with self._database.transaction() as connection:
                 notified = [self._improve(connection, each) for each in calm]
             self._done(calm, notified)
         if len(calm) == len(ended):
             return RENEW_SECONDS
-        turned = [each for each in ended if each.diagnosed.turned is not None]
+        adjusted = [each for each in ended if each.diagnosed.adjusted is not None]
         with self._database.alone("triage") as lock:
             if lock is None:
                 return TURN
             with lock.transaction() as connection:
-                notified = [self._revise(connection, each) for each in turned]
-        self._done(turned, notified)
+                notified = [self._revise(connection, each) for each in adjusted]
+        self._done(adjusted, notified)
         return RENEW_SECONDS
 
     def _done(self, ended: Sequence[FinishedDiagnosis], notified: Iterable[Collection[str]]) -> None:
@@ -141,7 +141,7 @@ class DiagnosisWorker:
         if not context.pagers.isdisjoint(missed) and not incidents.still_open(connection, work.incident):
             # PagerDuty would open a new incident that no event ever resolves.
             missed = [name for name in missed if name not in context.pagers]
-        facts = replace(counts(incident) if incident else NO_FACTS, update=late(work, now))
+        facts = replace(counts(incident) if incident else NO_FACTS, update=late_note(work, now))
         notified = [channels[name] for name in missed]
         messages = messages_for(
             work.incident, work.ordering_key, MessageKind.LATE, facts, notified, priority=work.priority, due_at=now
@@ -165,12 +165,12 @@ class DiagnosisWorker:
         content = incidents.contents_of(connection, [work.incident]).get(work.incident)
         waiting = outbox.untouched(connection, work.incident)
         revision = revise(incident, content, work, ended.diagnosed, waiting, context, now)
-        turned = ended.diagnosed.turned
-        if revision is None or turned is None:
+        adjusted = ended.diagnosed.adjusted
+        if revision is None or adjusted is None:
             return self._improve(connection, ended)
         if not self._finish(connection, ended, now):
             return ()
-        outbox.withdraw(connection, work.incident, revision.withdrawn, turned.reason, now)
+        outbox.withdraw(connection, work.incident, revision.withdrawn, adjusted.reason, now)
         outbox.release(connection, work.incident, now, revision.priority)
         incidents.save_contents(connection, [revision.content], (), now)
         outbox.write(connection, revision.messages, now)

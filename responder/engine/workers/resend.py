@@ -53,6 +53,6 @@ def resend(
         over = row is not None and not even_if_resolved and dead_letters.resolve_accepted(connection, row)
         why = refusal(row, resolve_accepted=over)
         if row is not None and not why:
-            dead_letters.put_back(connection, row, now)
+            dead_letters.requeue(connection, row, now)
         answers.append(ResendResult(number, why))
     return answers

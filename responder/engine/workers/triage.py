@@ -64,7 +64,10 @@ class TriageWorker:
     def _batch(self, lock: TriageLock) -> float:
         """Decide a batch under the triage lock but outside the write transaction, then commit it."""
         with self._database.read() as connection:
-            batch = [_not_later(notification, self._clock.now()) for notification in inbox.take(connection, BATCH)]
+            batch = [
+                _not_later(notification, self._clock.now())
+                for notification in inbox.oldest_undecided(connection, BATCH)
+            ]
             if not batch:
                 return POLL
             decided = self._decide(connection, batch)

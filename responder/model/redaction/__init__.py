@@ -7,7 +7,7 @@ from typing import Final
 
 from responder.model.redaction.formats import find_addresses, find_private_keys, find_tokens
 from responder.model.redaction.named import find_headers, find_named
-from responder.model.redaction.values import MARK, is_secret, promise, word_set
+from responder.model.redaction.values import MARK, is_secret, name_hint, word_set
 
 __all__ = ["MARK", "REDACTIONS", "redact", "redact_value"]
 
@@ -44,7 +44,7 @@ def redact(text: str) -> str:
 
 def redact_value(name: str, value: str) -> str:
     """Return the ``value`` of a label with secrets replaced: all of it if ``name`` announces one."""
-    if (promised := promise(name)) and is_secret(value, promised, plainly=True, quoted=True):
+    if (hint := name_hint(name)) and is_secret(value, hint, plainly=True, quoted=True):
         return f"{MARK}secret]"
     return redact(value)
 

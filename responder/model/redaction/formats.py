@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import re2
 
-from responder.model.redaction.values import Promise, is_secret, looks_random, word_set
+from responder.model.redaction.values import NameHint, is_secret, looks_random, word_set
 
 # Private keys
 
@@ -80,7 +80,7 @@ def find_addresses(text: str, plain: bytes) -> Iterator[tuple[int, int, str]]:
     for found in _LOGIN.finditer(plain):
         start, end = found.span(found.lastindex or 0)
         user = found[(found.lastindex or 1) - 1].decode()
-        if user.lower() not in _MAIL and is_secret(text[start:end], Promise.SURE, plainly=True):
+        if user.lower() not in _MAIL and is_secret(text[start:end], NameHint.SURE, plainly=True):
             yield start, end, "userinfo"
     for found in _PARAMETER.finditer(plain):
         start, end = found.span(1)
@@ -88,7 +88,7 @@ def find_addresses(text: str, plain: bytes) -> Iterator[tuple[int, int, str]]:
             yield start, end, "secret"
     for found in _SIGNATURE.finditer(plain):
         start, end = found.span(1)
-        if is_secret(text[start:end], Promise.UNLESS_WORD, plainly=True):
+        if is_secret(text[start:end], NameHint.UNLESS_WORD, plainly=True):
             yield start, end, "secret"
     for found in _WEBHOOK.finditer(plain):
         start, end = found.span(found.lastindex or 0)
@@ -105,7 +105,7 @@ def _userinfo(plain: bytes, start: int, end: int) -> int:
     user = _USER.match(plain, start, end)
     colon = user.end() if user else start
     if plain[colon : colon + 1] == b"@":
-        return colon if is_secret(plain[start:colon].decode(), Promise.IF_RANDOM, plainly=True) else 0
+        return colon if is_secret(plain[start:colon].decode(), NameHint.IF_RANDOM, plainly=True) else 0
     if plain[colon : colon + 1] != b":" or _PORT.match(plain, colon + 1, end):
         return 0
     query = min((at for sign in b"?#" if (at := plain.find(sign, colon, end)) >= 0), default=end)
@@ -114,7 +114,7 @@ def _userinfo(plain: bytes, start: int, end: int) -> int:
         while (at := plain.rfind(b"@", colon, at)) >= 0:
             if _HOST.match(plain, at + 1):
                 password = plain[colon + 1 : at].decode()
-                return at if password.isdigit() or is_secret(password, Promise.SURE, plainly=True) else 0
+                return at if password.isdigit() or is_secret(password, NameHint.SURE, plainly=True) else 0
     return 0
 
 

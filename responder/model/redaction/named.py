@@ -8,7 +8,7 @@ from typing import Final
 
 import re2
 
-from responder.model.redaction.values import SHORTEST_MIXED, Promise, is_secret, is_sentence, looks_random, promise
+from responder.model.redaction.values import SHORTEST_MIXED, NameHint, is_secret, is_sentence, looks_random, name_hint
 
 # Names with a value
 
@@ -88,7 +88,7 @@ def find_named(text: str, plain: bytes) -> Iterator[tuple[int, int, str]]:
             name = text[start:end]
         elif end - start < 7 and plain[start - 1 : start] == b" ":
             name = _in_two_words(plain, start, name)
-        if (promised := promise(name)) and (span := _value(text, plain, start, end, promised)):
+        if (hint := name_hint(name)) and (span := _value(text, plain, start, end, hint)):
             yield *span, "secret"
             done = span[1]
 
@@ -101,18 +101,18 @@ def _in_two_words(plain: bytes, start: int, name: str) -> str:
     return f"{before[1].decode()}_{name}" if before else name
 
 
-def _value(text: str, plain: bytes, start: int, end: int, promised: Promise) -> tuple[int, int] | None:
+def _value(text: str, plain: bytes, start: int, end: int, hint: NameHint) -> tuple[int, int] | None:
     """Return the span of the secret that the name from ``start`` to ``end`` announces, None if there is none."""
     sign, flag = plain[start - 1 : start], plain.startswith(b"-", start)
     pair = (_FLAG if flag else _PAIR).match(plain, end)
     if pair is None or sign in {b"<", b":"} or pair["close"]:
         if (sign in {b"<", b":"} and _ELEMENT.search(plain, max(0, start - 42), start)) or _ATTRIBUTE.match(plain, end):
-            return _of_element(text, plain, end, promised)
+            return _of_element(text, plain, end, hint)
         if pair is None or (sign == b":" and _ARN.search(plain, max(0, start - 14), start)):
             return None
     kind = pair.lastgroup or ""
     begin, stop = pair.span(kind)
-    weak = promised <= Promise.IF_MIXED
+    weak = hint <= NameHint.IF_MIXED
     if weak and stop - begin < SHORTEST_MIXED:
         return None
     if kind == "mark":
@@ -126,7 +126,7 @@ def _value(text: str, plain: bytes, start: int, end: int, promised: Promise) -> 
         return None
     prose = False
     if pair["space"] is not None:
-        if words.startswith("-") if flag else not _is_said(words, text[start:end], promised, quoted=quoted):
+        if words.startswith("-") if flag else not _is_said(words, text[start:end], hint, quoted=quoted):
             return None
     elif pair["call"] is not None:
         if not _OPENED.search(plain, max(0, start - 17), start):
@@ -135,9 +135,9 @@ def _value(text: str, plain: bytes, start: int, end: int, promised: Promise) -> 
         prose = not flag
         if text[start:end] == "PASS":  # of Go's tests
             return None
-        if not quoted and promised is Promise.SURE and (phrase := _phrase(plain, start, end, begin)):
+        if not quoted and hint is NameHint.SURE and (phrase := _phrase(plain, start, end, begin)):
             return begin, phrase
-    if not is_secret(words, promised, plainly=not prose, quoted=quoted):
+    if not is_secret(words, hint, plainly=not prose, quoted=quoted):
         return None
     if prose and not quoted and words.isalpha() and _GOES_ON.match(plain, stop):
         return None  # a sentence
@@ -154,25 +154,25 @@ def _is_next(text: str, plain: bytes, begin: int, stop: int, *, data: bool, weak
     )
 
 
-def _of_element(text: str, plain: bytes, end: int, promised: Promise) -> tuple[int, int] | None:
+def _of_element(text: str, plain: bytes, end: int, hint: NameHint) -> tuple[int, int] | None:
     """Return the span of the text of the XML element whose name, or attribute, ends at ``end``."""
     opened = _CLOSED.match(plain, end)
     if opened is None:
         return None
     begin = opened.end()
     stop = plain.find(b"]]>" if opened["cdata"] else b"</", begin, begin + LONGEST_ELEMENT)
-    secret = stop > begin and is_secret(text[begin:stop].strip(), promised, plainly=True, quoted=True)
+    secret = stop > begin and is_secret(text[begin:stop].strip(), hint, plainly=True, quoted=True)
     return (begin, stop) if secret else None
 
 
-def _is_said(words: str, name: str, promised: Promise, *, quoted: bool) -> bool:
+def _is_said(words: str, name: str, hint: NameHint, *, quoted: bool) -> bool:
     """True for a value that follows its name after a space only: it must look like one."""
-    if promised is Promise.SURE and quoted and "key" not in name.lower():
+    if hint is NameHint.SURE and quoted and "key" not in name.lower():
         return not is_sentence(words)  # SQL: PASSWORD 'secret'
     digit, message = any(map(str.isdigit, words)), any(map(str.isalpha, words))
-    if promised is Promise.SURE and len(words) >= 6 and digit and message and "key" not in name.lower():
+    if hint is NameHint.SURE and len(words) >= 6 and digit and message and "key" not in name.lower():
         return True
-    return (promised >= Promise.OR_OBJECT or not name.isalpha() or name.isupper()) and looks_random(words)
+    return (hint >= NameHint.OR_OBJECT or not name.isalpha() or name.isupper()) and looks_random(words)
 
 
 def _phrase(plain: bytes, start: int, end: int, begin: int) -> int:
@@ -267,7 +267,7 @@ def find_headers(text: str, plain: bytes) -> Iterator[tuple[int, int, str]]:
         value = text[start:end]
         if _OPTION.fullmatch(value) or (found.lastindex == 1 and _is_group(found[0])):
             continue
-        if is_secret(value.rstrip(")"), Promise.SURE, plainly=True):
+        if is_secret(value.rstrip(")"), NameHint.SURE, plainly=True):
             yield start, end, "secret"
     for found in _ROUTING_KEY.finditer(plain):
         yield *found.span(1), "routing-key"
@@ -299,7 +299,7 @@ def _is_evident(value: bytes) -> bool:
 def _is_state(value: bytes) -> bool:
     """True for a word that speaks about the header: ``authorization: failed``."""
     text = value.decode().strip(".:")
-    return not text.isdigit() and not is_secret(text, Promise.SURE, plainly=False)
+    return not text.isdigit() and not is_secret(text, NameHint.SURE, plainly=False)
 
 
 def _is_basic(value: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 MARK: Final = "[REDACTED:"
 
 
-class Promise(IntEnum):
+class NameHint(IntEnum):
     """Strength of the hint that a name gives about its value."""
 
     #: Nothing: ``sort_key``, ``token_ttl``.
@@ -93,49 +93,49 @@ _NO_PASS = word_set("bypass compass trespass surpass encompass underpass overpas
 
 
 @lru_cache(maxsize=4096)
-def promise(name: str) -> Promise:
+def name_hint(name: str) -> NameHint:
     """Return the hint of ``name``, in any style: camelCase, SNAKE_CASE, dotted, with dashes."""
     words = [word.lower() for word in _WORD.findall(name[-120:])]
     while len(words) > 1 and (words[-1] in _TRAILING or words[-1].isdigit()):
         words.pop()
     if not words:
-        return Promise.NONE
+        return NameHint.NONE
     last, before = words[-1], words[-2] if len(words) > 1 else ""
     if last not in _KEYWORDS:
         last = next((kind for end, kind in _ENDS if last.endswith(end) and last not in _NO_PASS), last)
     if last in _PASSWORDS:
         return _of_password(last, before, alone=len(words) == 1)
     if last == "apikey":
-        return Promise.SURE
+        return NameHint.SURE
     if last in {"secret", "secrets"}:
-        return Promise.SURE if before in _SURE_SECRETS and last == "secret" else Promise.OR_OBJECT
+        return NameHint.SURE if before in _SURE_SECRETS and last == "secret" else NameHint.OR_OBJECT
     if last in {"token", "tokens"}:
         if before in _ABOUT_TOKENS:
-            return Promise.NONE
-        return Promise.UNLESS_WORD if last == "token" else Promise.IF_RANDOM
+            return NameHint.NONE
+        return NameHint.UNLESS_WORD if last == "token" else NameHint.IF_RANDOM
     if last in {"key", "keys"}:
         return _of_key(before, alone=len(words) == 1)
     if last in _CREDENTIALS:
-        return Promise.OR_OBJECT
+        return NameHint.OR_OBJECT
     if last in _RANDOM:
-        return Promise.IF_RANDOM
+        return NameHint.IF_RANDOM
     if last == "id" and before == "session":
-        return Promise.IF_RANDOM
-    return Promise.NONE if last in _ABOUT or not _KEYWORDS & set(words) else Promise.IF_RANDOM
+        return NameHint.IF_RANDOM
+    return NameHint.NONE if last in _ABOUT or not _KEYWORDS & set(words) else NameHint.IF_RANDOM
 
 
-def _of_password(last: str, before: str, *, alone: bool) -> Promise:
+def _of_password(last: str, before: str, *, alone: bool) -> NameHint:
     if last == "pass" and before in {"proxy", "fastcgi", "uwsgi", "scgi", "grpc", "test", "tests", "check", "first"}:
-        return Promise.NONE
-    return Promise.UNLESS_WORD if last == "pass" and alone else Promise.SURE
+        return NameHint.NONE
+    return NameHint.UNLESS_WORD if last == "pass" and alone else NameHint.SURE
 
 
-def _of_key(before: str, *, alone: bool) -> Promise:
+def _of_key(before: str, *, alone: bool) -> NameHint:
     if before in _SURE_KEYS:
-        return Promise.SURE
+        return NameHint.SURE
     if alone:
-        return Promise.IF_RANDOM
-    return Promise.NONE if before in _HARMLESS_KEYS else Promise.IF_MIXED
+        return NameHint.IF_RANDOM
+    return NameHint.NONE if before in _HARMLESS_KEYS else NameHint.IF_MIXED
 
 
 # Values
@@ -198,38 +198,38 @@ _WORDS_ONLY = re.compile(r"[A-Za-z]+(?:[ '-][A-Za-z]+)*")
 _CHANGES = re.compile(r"(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])|(?<=[a-z])(?=[A-Z])")
 
 
-def is_secret(value: str, promised: Promise, *, plainly: bool, quoted: bool = False) -> bool:
+def is_secret(value: str, hint: NameHint, *, plainly: bool, quoted: bool = False) -> bool:
     """True if ``value`` is what the name promised.
 
     ``plainly`` is whether the two are joined as data (``name=value``, JSON) rather than as prose (``name: value``,
     ``name is value``), where most words are no values.
     """
-    if promised <= Promise.IF_MIXED and len(value) < SHORTEST_MIXED:
+    if hint <= NameHint.IF_MIXED and len(value) < SHORTEST_MIXED:
         return False
     value = value[:_JUDGED]
     if not value or value.startswith(MARK[:-1]) or _MASKED.fullmatch(value) or not any(map(str.isalnum, value)):
         return False
     if _NUMBER.fullmatch(value):
         digits = sum(map(str.isdigit, value))
-        return digits == len(value) and digits >= {Promise.SURE: 6, Promise.UNLESS_WORD: 20}.get(promised, 99)
+        return digits == len(value) and digits >= {NameHint.SURE: 6, NameHint.UNLESS_WORD: 20}.get(hint, 99)
     if _PLACE.fullmatch(value):
         return False
-    if promised is Promise.IF_RANDOM:
+    if hint is NameHint.IF_RANDOM:
         return looks_random(value)
-    if promised is Promise.IF_MIXED:
+    if hint is NameHint.IF_MIXED:
         return looks_random(value, shortest=SHORTEST_MIXED, least=2)
-    if promised is Promise.OR_OBJECT and is_object_name(value):
+    if hint is NameHint.OR_OBJECT and is_object_name(value):
         return False
     if _WORDS_ONLY.fullmatch(value):
-        return not _reads_as_prose(value, promised, plainly=plainly, quoted=quoted)
+        return not _reads_as_prose(value, hint, plainly=plainly, quoted=quoted)
     return True
 
 
-def _reads_as_prose(value: str, promised: Promise, *, plainly: bool, quoted: bool) -> bool:
+def _reads_as_prose(value: str, hint: NameHint, *, plainly: bool, quoted: bool) -> bool:
     words = value.lower().split()
     if words[0] in _STATES:
         return True
-    if promised is Promise.UNLESS_WORD and len(value) < 12 and not quoted:
+    if hint is NameHint.UNLESS_WORD and len(value) < 12 and not quoted:
         return not (plainly and value.lower() not in _STATES and not value.isupper())
     return not plainly and not quoted and words[0].endswith(_SUFFIXES)
 

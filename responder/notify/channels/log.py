@@ -9,7 +9,7 @@ from responder.model.outcome import Outcome
 from responder.model.report import MessageKind
 from responder.notify.contract import Channel, Use
 from responder.notify.render.plain_text import minimal, page
-from responder.notify.render.response import judged
+from responder.notify.render.response import outcome_of
 
 URL = "stdout:"  # the deliverer prints what goes here
 #: Characters of a line of the minimal form.
@@ -44,4 +44,4 @@ class Log(Channel):
 
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:
         """Printed is delivered."""
-        return judged(message, response, "")
+        return outcome_of(message, response, "")

@@ -21,7 +21,7 @@ from responder.model.setting import Setting, one_of
 from responder.model.text import clean, one_line
 from responder.notify.contract import Channel, SendRequest, Use
 from responder.notify.rate_limit import RateLimit, per_minute
-from responder.notify.render.response import ascii_only, decoded, encoded, error_text, judged, text_of, within
+from responder.notify.render.response import ascii_only, decoded, encoded, error_text, outcome_of, text_of, within
 from responder.notify.report.links import safe_url
 
 # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/ and .../send-alert-event/
@@ -163,7 +163,7 @@ class PagerDuty(Channel):
         """
         answer = decoded(response)
         said = ": ".join(filter(None, (text_of(answer.get("message")), text_of(answer.get("errors")))))
-        outcome = judged(message, response, said, (self.routing_key,))
+        outcome = outcome_of(message, response, said, (self.routing_key,))
         if isinstance(outcome, Delivered):
             if answer.get("status") == "success":
                 return Delivered({"dedup_key": message.report.dedup_key})

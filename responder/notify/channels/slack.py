@@ -17,14 +17,14 @@ from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
-from responder.notify.render.response import decoded, encoded, error_text, judged, retry_after, text_of
+from responder.notify.render.response import decoded, encoded, error_text, outcome_of, retry_after, text_of
 from responder.notify.render.slack_messages import (
     BURST,
     ONCALL_GROUP,
     PACE,
-    alarm,
     details,
     dry_run,
+    fallback_page,
     minimal_text,
     parent,
     reply,
@@ -172,7 +172,7 @@ class Slack(Channel):
 
     def read(self, claimed: ClaimedMessage, response: Response) -> Outcome:
         """Return the outcome. Slack answers 200 even to errors: the body's ``ok`` and ``error`` decide."""
-        outcome = judged(claimed, response, "", (self.token,))
+        outcome = outcome_of(claimed, response, "", (self.token,))
         if not isinstance(outcome, Delivered):
             return outcome
         answer = decoded(response)
@@ -206,7 +206,7 @@ def content(claimed: ClaimedMessage, group: str) -> dict[str, Any]:
     if claimed.minimal:
         return {"text": minimal_text(claimed.report, group)}
     if claimed.step == _ALARM:
-        message = alarm(claimed.report, group)
+        message = fallback_page(claimed.report, group)
     else:
         message = {_DETAILS: details, _REPLY: reply, _ALOUD: reply}.get(claimed.step, parent)(claimed.report)
     return {"text": message.text, "blocks": message.blocks}

@@ -17,8 +17,16 @@ from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
-from responder.notify.render.response import decoded, encoded, judged
-from responder.notify.render.slack_messages import BURST, ONCALL_GROUP, PACE, alarm, dry_run, minimal_text, parent
+from responder.notify.render.response import decoded, encoded, outcome_of
+from responder.notify.render.slack_messages import (
+    BURST,
+    ONCALL_GROUP,
+    PACE,
+    dry_run,
+    fallback_page,
+    minimal_text,
+    parent,
+)
 
 _STEPS = ("post",)
 
@@ -91,7 +99,7 @@ class SlackWebhook(Channel):
         if claimed.minimal:
             body: dict[str, Any] = {"text": minimal_text(report, self.group)}
         else:
-            message = alarm(report, self.group) if report.kind is MessageKind.FALLBACK else parent(report)
+            message = fallback_page(report, self.group) if report.kind is MessageKind.FALLBACK else parent(report)
             body = {"text": message.text, "blocks": message.blocks}
         headers = {"Content-Type": "application/json; charset=utf-8"}
         return Request(url=self.url.reveal(), body=encoded(body | {"unfurl_links": False}), headers=headers)
@@ -101,7 +109,7 @@ class SlackWebhook(Channel):
 
         Errors come as a bare word with a 4xx (invalid_payload, channel_not_found, ...), which makes the reason.
         """
-        outcome = judged(claimed, response, response.body[:200].decode("utf-8", "replace"), (self.url,))
+        outcome = outcome_of(claimed, response, response.body[:200].decode("utf-8", "replace"), (self.url,))
         if not isinstance(outcome, Delivered) or response.body.strip() == b"ok":
             return outcome
         answer = decoded(response)

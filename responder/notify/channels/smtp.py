@@ -19,7 +19,7 @@ from responder.model.text import one_line
 from responder.notify.contract import Channel, SendRequest, Use
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import minimal, page, title
-from responder.notify.render.response import ascii_only, judged
+from responder.notify.render.response import ascii_only, outcome_of
 
 URL = "submission:"  # the deliverer mails what goes here
 SUBJECT_LIMIT = 180
@@ -152,7 +152,7 @@ class Smtp(Channel):
 
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:
         """The deliverer answers in the words of HTTP: 200 accepted, 422 refused for good, 503 not now."""
-        return judged(message, response, response.body[:500].decode("utf-8", "replace"), of="mail")
+        return outcome_of(message, response, response.body[:500].decode("utf-8", "replace"), of="mail")
 
 
 def _cut(lines: list[str]) -> list[str]:

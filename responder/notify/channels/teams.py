@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from responder.model.check import Result, ok
-from responder.model.clock import at, between
+from responder.model.clock import time_between, time_of_day
 from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Outcome
@@ -29,7 +29,7 @@ from responder.model.text import one_line
 from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import minimal, title
-from responder.notify.render.response import decoded, encoded, judged, text_of, within
+from responder.notify.render.response import decoded, encoded, outcome_of, text_of, within
 from responder.notify.report.links import safe_url
 
 #: Bytes of a request. Teams takes about 28 KB in UTF-16, which are 14 KB of ASCII
@@ -113,7 +113,7 @@ class Teams(Channel):
         """Return the meaning of a response: 202 is accepted; an error has its message in the body."""
         error = decoded(response).get("error")
         said = text_of(error.get("message")) if isinstance(error, dict) else ""
-        return judged(message, response, said, (self.url,))
+        return outcome_of(message, response, said, (self.url,))
 
 
 def _request(lines: list[Element], actions: list[Element]) -> bytes:
@@ -140,10 +140,10 @@ def _fitted(lines: list[Element], actions: list[Element]) -> bytes:
 def _line(name: str, text: str, **style: object) -> Element:
     """Return a paragraph. Text runs have no Markdown, so that foreign text can neither format nor link."""
     bold: list[Element] = [{"type": "TextRun", "text": f"{name}: ", "weight": "Bolder"}] if name else []
-    return {"type": "RichTextBlock", "inlines": [*bold, {"type": "TextRun", "text": _said(text), **style}]}
+    return {"type": "RichTextBlock", "inlines": [*bold, {"type": "TextRun", "text": _line_of(text), **style}]}
 
 
-def _said(text: str) -> str:
+def _line_of(text: str) -> str:
     """Return the text on one line; two braces would begin a date function such as {{DATE(...)}}."""
     return within(one_line(text[: 2 * LINE_LIMIT]), LINE_LIMIT).replace("{{", "{ {").replace("{{", "{ {")
 
@@ -178,20 +178,20 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
     if over:
         yield "Root cause", report.root_cause
         yield "Resolution", report.resolution
-        yield "Post-mortem", f"due {at(report.postmortem_due)}" if report.postmortem_due else ""
+        yield "Post-mortem", f"due {time_of_day(report.postmortem_due)}" if report.postmortem_due else ""
     yield "Likely", found.likely
     yield "First step", "" if over else report.first_step
     yield "Note", "" if over else report.note
     yield "Severity", f"{report.severity} ({report.severity_reason})"
     yield "Service", report.service
     yield "Status", f"{report.status}, {report.firing} firing, {report.resolved} resolved{_cut(report)}"
-    yield "Duration", between(report.started_at, report.ended_at or report.written_at)
+    yield "Duration", time_between(report.started_at, report.ended_at or report.written_at)
     if not over:
         yield "Response target", report.clock
         yield "Owner", report.owner
         yield "Lead", report.lead
         yield "Channel", report.room
-        yield "Next update", f"in {between(report.written_at, report.next_update)}" if report.next_update else ""
+        yield "Next update", f"in {time_between(report.written_at, report.next_update)}" if report.next_update else ""
     yield "Context", found.seen
     yield "Changed", found.changed
     yield "Ruled out", found.ruled_out

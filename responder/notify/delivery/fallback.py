@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from responder.model.clock import lasted
+from responder.model.clock import duration_in_minutes
 from responder.model.text import sanitize_line
 
 #: Factor of the wait for pages that are not of the worst severity.
@@ -59,11 +59,11 @@ def next_step(
     if undelivered.dead:
         reason = f"{name} rejected this page: {said}"
     elif waited >= limit and undelivered.error:
-        reason = f"{name} has not accepted this page for {lasted(waited)}: {said}"
+        reason = f"{name} has not accepted this page for {duration_in_minutes(waited)}: {said}"
     elif down >= limit:
-        reason = f"{name} has accepted nothing for {lasted(down)}: {said}"
+        reason = f"{name} has accepted nothing for {duration_in_minutes(down)}: {said}"
     else:
-        left = lasted(limit - max(waited, down))
+        left = duration_in_minutes(limit - max(waited, down))
         return NoFallback(
             f"{name} has {left} left to accept this page" if undelivered.error else "no attempt has ended yet"
         )

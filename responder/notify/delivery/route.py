@@ -80,7 +80,7 @@ def route(requested_channels: Collection[str], pages: bool, configured: Channels
     return reached or last_resort(configured)
 
 
-def with_a_reader(requested_channels: Collection[str], configured: Channels) -> tuple[str, ...]:
+def with_non_paging(requested_channels: Collection[str], configured: Channels) -> tuple[str, ...]:
     """Return the channels and, if all of them page, the first configured channel that does not.
 
     A page that a window holds back is read there in the morning.

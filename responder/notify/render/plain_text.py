@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from textwrap import wrap
 
-from responder.model.clock import at, between
+from responder.model.clock import time_between, time_of_day
 from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.report import MessageKind, Report
 from responder.model.text import clean, one_line
@@ -60,11 +60,14 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
     yield "Summary", report.what
     yield "Impact", report.impact
     yield "Status", report.status
-    yield "Duration", between(report.started_at, report.ended_at or report.written_at)
+    yield "Duration", time_between(report.started_at, report.ended_at or report.written_at)
     if over:
         yield "Root cause", report.root_cause
         yield "Resolution", report.resolution
-        yield "Post-mortem", f"due {at(report.postmortem_due)} (within 48 hours)" if report.postmortem_due else ""
+        yield (
+            "Post-mortem",
+            f"due {time_of_day(report.postmortem_due)} (within 48 hours)" if report.postmortem_due else "",
+        )
     yield "Likely", report.conclusion.likely
     yield "Context", report.conclusion.seen
     yield "Changed", report.conclusion.changed
@@ -82,7 +85,7 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
         yield "Lead", report.lead
         yield "Escalation", report.escalation
         yield "Channel", report.room
-        yield "Next update", f"in {between(report.written_at, report.next_update)}" if report.next_update else ""
+        yield "Next update", f"in {time_between(report.written_at, report.next_update)}" if report.next_update else ""
     cut = f" (+{report.truncated} alerts cut by max_alerts)" if report.truncated else ""
     yield "Alerts", f"{report.firing} firing, {report.resolved} resolved{cut}"
     yield "Incident", report.incident

@@ -39,7 +39,7 @@ def decoded(response: Response) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def judged(
+def outcome_of(
     message: ClaimedMessage, response: Response, said: str, secrets: tuple[Secret, ...] = (), *, of: str = "HTTP"
 ) -> Outcome:
     """Return the outcome by status alone: 2xx delivered, 4xx refused except 408, 425 and 429, all others retried.

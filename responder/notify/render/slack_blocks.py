@@ -27,7 +27,7 @@ _ALIKE = str.maketrans("*_~", "\N{ASTERISK OPERATOR}\N{MODIFIER LETTER LOW MACRO
 _HALF_ENTITY = re.compile(r"&[a-z]{0,3}$")
 
 
-def said(text: str, limit: int = 1000) -> str:
+def line_of(text: str, limit: int = 1000) -> str:
     """``text`` on one line, harmless in mrkdwn, at most ``limit`` characters after escaping.
 
     Slack knows three escapes, and with ``<`` gone neither mentions nor links can be written. Other marks have no
@@ -37,8 +37,8 @@ def said(text: str, limit: int = 1000) -> str:
     return _cut(escaped(_MARKS.sub(_look_alike, _plain(text, limit)).lstrip("> ")), limit)
 
 
-def said_in_ascii(text: str, limit: int = 1000) -> str:
-    """``said`` for the minimal form, in which nothing is verbatim: spaces keep marks and addresses from taking effect.
+def ascii_line_of(text: str, limit: int = 1000) -> str:
+    """Return ``text`` on one line for the minimal form: spaces keep marks and addresses from taking effect.
 
     Characters that look like the marks are not ASCII. Slack links each address in the text of a message by itself.
     """
@@ -60,14 +60,14 @@ def fenced(text: str, limit: int = 2000) -> str:
 
 def link(target: Link, limit: int = 100) -> str:
     """``target`` as a link, or as its text alone where the address may not be one."""
-    text = said(target.text, limit).replace("|", "/")
+    text = line_of(target.text, limit).replace("|", "/")
     url = safe_url(target.href)
     return f"<{escaped(url)}|{text}>" if url and text else text
 
 
 def header(text: str) -> Block:
     """A header block: plain text of at most 150 characters."""
-    return {"type": "header", "text": {"type": "plain_text", "text": said(text, HEADER_LIMIT), "emoji": True}}
+    return {"type": "header", "text": {"type": "plain_text", "text": line_of(text, HEADER_LIMIT), "emoji": True}}
 
 
 def section(text: str) -> Block:

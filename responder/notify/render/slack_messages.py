@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from responder.model.clock import at, between, brief
+from responder.model.clock import short_duration, time_between, time_of_day
 from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.message import Request
 from responder.model.report import MessageKind, Report
@@ -14,7 +14,7 @@ from responder.model.setting import Setting
 from responder.notify.rate_limit import per_minute
 from responder.notify.render import slack_blocks
 from responder.notify.render.response import ascii_only, within
-from responder.notify.render.slack_blocks import Block, code, fenced, link, said, said_in_ascii
+from responder.notify.render.slack_blocks import Block, ascii_line_of, code, fenced, line_of, link
 from responder.notify.report.links import safe_url
 
 SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Verdict.OK: "✅"}
@@ -75,14 +75,14 @@ def reply(report: Report) -> RenderedMessage:
     )
 
 
-def alarm(report: Report, group: str) -> RenderedMessage:
+def fallback_page(report: Report, group: str) -> RenderedMessage:
     """Render a page that another channel did not accept: the start template with the reason and the mention.
 
     The group's id comes from the settings only, so that no alert can mention a group. It is mentioned
     only if the message pages.
     """
     page, called = _start(report), mention(group) if report.pages else ""
-    because = f"*Fallback:* {said(report.fallback_reason)}" if report.fallback_reason else ""
+    because = f"*Fallback:* {line_of(report.fallback_reason)}" if report.fallback_reason else ""
     why = _paragraph(slack_blocks.lines([line for line in (called, because) if line]))
     text = within(" ".join(filter(None, (called, page.text))), slack_blocks.TEXT_LIMIT)
     return RenderedMessage(text, slack_blocks.fitted([page.blocks[0], *why, *page.blocks[1:]]))
@@ -100,8 +100,8 @@ def details(report: Report) -> RenderedMessage:
     more = [slack_blocks.context(f"Cut: {left} more findings left out.")] if left > 0 else []
     said_so = report.update if report.kind is MessageKind.LATE else ""
     title = f"🔎 Diagnosis · {report.title}"
-    opening = [slack_blocks.header(title), *_paragraph(said(said_so)), *_conclusion(report)]
-    pending = said(", ".join(report.pending))
+    opening = [slack_blocks.header(title), *_paragraph(line_of(said_so)), *_conclusion(report)]
+    pending = line_of(", ".join(report.pending))
     nothing = (
         []
         if error_text
@@ -123,24 +123,24 @@ def minimal_text(report: Report, group: str = "") -> str:
     because = f"Fallback: {report.fallback_reason}" if report.fallback_reason else ""
     clock = f"Respond: {report.clock}" if report.clock and report.kind is not MessageKind.RESOLUTION else ""
     rows = (headline, because, report.update or report.what, f"Impact: {report.impact}", clock, runbook)
-    return "\n".join(filter(None, (called, *(said_in_ascii(ascii_only(row), 600) for row in rows if row), address)))
+    return "\n".join(filter(None, (called, *(ascii_line_of(ascii_only(row), 600) for row in rows if row), address)))
 
 
 def _start(report: Report) -> RenderedMessage:
     body = [
         slack_blocks.header(_headline(report)),
-        *_paragraph(said(report.update)),
-        slack_blocks.section(slack_blocks.lines([f"*{said(report.what)}*", f"*Impact:* {said(report.impact)}"])),
+        *_paragraph(line_of(report.update)),
+        slack_blocks.section(slack_blocks.lines([f"*{line_of(report.what)}*", f"*Impact:* {line_of(report.impact)}"])),
         slack_blocks.fields(
             (
-                ("Severity", said(f"{report.severity} ({report.severity_reason})", 400)),
-                ("Service", said(report.service)),
-                ("Status", said(report.status)),
-                ("Lead", said(report.lead)),
-                ("Channel", said(report.room)),
-                ("Owner", said(report.owner)),
+                ("Severity", line_of(f"{report.severity} ({report.severity_reason})", 400)),
+                ("Service", line_of(report.service)),
+                ("Status", line_of(report.status)),
+                ("Lead", line_of(report.lead)),
+                ("Channel", line_of(report.room)),
+                ("Owner", line_of(report.owner)),
                 ("Started", _started(report)),
-                ("Respond", said(report.clock)),
+                ("Respond", line_of(report.clock)),
                 ("Next update", f"in {_next(report)}" if report.next_update else ""),
             )
         ),
@@ -153,15 +153,15 @@ def _update(report: Report) -> RenderedMessage:
     body = [
         slack_blocks.header(_headline(report)),
         *_template(report),
-        slack_blocks.section(slack_blocks.lines([f"*{said(report.what)}*", f"*Impact:* {said(report.impact)}"])),
+        slack_blocks.section(slack_blocks.lines([f"*{line_of(report.what)}*", f"*Impact:* {line_of(report.impact)}"])),
         slack_blocks.fields(
             (
-                ("Severity", said(f"{report.severity} ({report.severity_reason})", 400)),
-                ("Service", said(report.service)),
-                ("Lead", said(report.lead)),
-                ("Channel", said(report.room)),
-                ("Owner", said(report.owner)),
-                ("Respond", said(report.clock)),
+                ("Severity", line_of(f"{report.severity} ({report.severity_reason})", 400)),
+                ("Service", line_of(report.service)),
+                ("Lead", line_of(report.lead)),
+                ("Channel", line_of(report.room)),
+                ("Owner", line_of(report.owner)),
+                ("Respond", line_of(report.clock)),
             )
         ),
         *_diagnosis(report),
@@ -173,7 +173,9 @@ def _resolution(report: Report) -> RenderedMessage:
     body = [
         slack_blocks.header(_headline(report)),
         *_template(report),
-        slack_blocks.section(slack_blocks.lines([f"*Was:* {said(report.what)}", f"*Impact:* {said(report.impact)}"])),
+        slack_blocks.section(
+            slack_blocks.lines([f"*Was:* {line_of(report.what)}", f"*Impact:* {line_of(report.impact)}"])
+        ),
         *_paragraph(_links(report)),
     ]
     return _message(report, body)
@@ -208,20 +210,24 @@ def _headline(report: Report) -> str:
 def _template(report: Report) -> list[Block]:
     """The fields that the update's and the resolution's template name, in their order."""
     if report.kind is MessageKind.RESOLUTION:
-        due = f"due {at(report.postmortem_due)} (within 48 hours)" if report.postmortem_due else "within 48 hours"
+        due = (
+            f"due {time_of_day(report.postmortem_due)} (within 48 hours)"
+            if report.postmortem_due
+            else "within 48 hours"
+        )
         rows = [
             ("Duration", _duration(report)),
-            ("Root Cause", said(report.root_cause or "not yet known")),
-            ("Resolution", said(report.resolution or "not recorded yet")),
+            ("Root Cause", line_of(report.root_cause or "not yet known")),
+            ("Resolution", line_of(report.resolution or "not recorded yet")),
             ("Post-mortem", due),
         ]
     elif report.kind is MessageKind.UNCLOSED:
-        rows = [("Status", said(report.status)), ("To do", said(report.update))]
+        rows = [("Status", line_of(report.status)), ("To do", line_of(report.update))]
     else:
         rows = [
-            ("Status", said(report.status)),
+            ("Status", line_of(report.status)),
             ("Duration", _duration(report)),
-            ("Update", said(report.update)),
+            ("Update", line_of(report.update)),
             ("Next update in", _next(report)),
         ]
     return [slack_blocks.section(slack_blocks.lines([f"*{name}:* {value}" for name, value in rows if value]))]
@@ -234,10 +240,10 @@ def _diagnosis(report: Report) -> Iterator[Block]:
     unseen = [each for each in worst_first(report.findings) if each.verdict in {Verdict.UNKNOWN, Verdict.SKIPPED}]
     yield from _paragraph(slack_blocks.lines([_one(finding) for finding in unseen], LIST_LIMIT))
     well = report.conclusion.ruled_out
-    yield from _paragraph(f"{SIGNS[Verdict.OK]} *Ruled out:* {said(well)}" if well else "")
-    yield from _paragraph(f"⏳ Still checking: {said(', '.join(report.pending))}" if report.pending else "")
-    yield from _paragraph(f"*First step:* {said(report.first_step)}" if report.first_step else "")
-    yield from _paragraph(f"*Note:* {said(report.note)}" if report.note else "")
+    yield from _paragraph(f"{SIGNS[Verdict.OK]} *Ruled out:* {line_of(well)}" if well else "")
+    yield from _paragraph(f"⏳ Still checking: {line_of(', '.join(report.pending))}" if report.pending else "")
+    yield from _paragraph(f"*First step:* {line_of(report.first_step)}" if report.first_step else "")
+    yield from _paragraph(f"*Note:* {line_of(report.note)}" if report.note else "")
     yield from _paragraph(_links(report))
     yield from _paragraph(
         _rows_text(("Related", report.related), ("History", report.history), ("Escalation", report.escalation))
@@ -259,7 +265,7 @@ def _conclusion(report: Report) -> list[Block]:
 
 def _rows_text(*rows: tuple[str, str]) -> str:
     """Return the non-empty rows, each with its name in bold."""
-    return slack_blocks.lines([f"*{name}:* {said(text)}" for name, text in rows if text])
+    return slack_blocks.lines([f"*{name}:* {line_of(text)}" for name, text in rows if text])
 
 
 def _finding(finding: Finding) -> Iterator[Block]:
@@ -270,8 +276,8 @@ def _finding(finding: Finding) -> Iterator[Block]:
 
 def _one(finding: Finding) -> str:
     sign = _sign(finding)
-    name = said(finding.probe, 80)
-    return f"{sign} *{name}* {said(finding.headline, 300)}"
+    name = line_of(finding.probe, 80)
+    return f"{sign} *{name}* {line_of(finding.headline, 300)}"
 
 
 def _sign(finding: Finding) -> str:
@@ -290,22 +296,22 @@ def _paragraph(text: str) -> list[Block]:
 
 
 def _duration(report: Report) -> str:
-    return between(report.started_at, report.ended_at or report.written_at)
+    return time_between(report.started_at, report.ended_at or report.written_at)
 
 
 def _started(report: Report) -> str:
-    ago = brief((report.written_at - report.started_at).total_seconds())
-    return f"{at(report.started_at, seen_from=report.written_at)} ({ago} ago)"
+    ago = short_duration((report.written_at - report.started_at).total_seconds())
+    return f"{time_of_day(report.started_at, seen_from=report.written_at)} ({ago} ago)"
 
 
 def _next(report: Report) -> str:
-    return between(report.written_at, report.next_update) if report.next_update else "not planned"
+    return time_between(report.written_at, report.next_update) if report.next_update else "not planned"
 
 
 def _small_print(report: Report) -> str:
     cut = f"+{report.truncated} alerts cut by max_alerts" if report.truncated else ""
     count = f"{report.firing} firing, {report.resolved} resolved"
-    return said(" · ".join(filter(None, (report.incident, count, cut, f"rule {report.made_by}"))), 1500)
+    return line_of(" · ".join(filter(None, (report.incident, count, cut, f"rule {report.made_by}"))), 1500)
 
 
 def _message(report: Report, body: list[Block]) -> RenderedMessage:
@@ -319,4 +325,4 @@ def _message(report: Report, body: list[Block]) -> RenderedMessage:
 
 
 def _fallback(text: str) -> str:
-    return within(said(text, 800), slack_blocks.TEXT_LIMIT)
+    return within(line_of(text, 800), slack_blocks.TEXT_LIMIT)

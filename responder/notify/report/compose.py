@@ -6,7 +6,7 @@ Delivery, ``dry-run``, replay and ``messages show`` call the same function.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from responder.model.clock import TITLE_LIMIT, at, brief, lasted
+from responder.model.clock import TITLE_LIMIT, duration_in_minutes, short_duration, time_of_day
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.message import ClaimedMessage, OutboxMessage, OutboxRow
@@ -37,7 +37,7 @@ def as_sent(row: OutboxRow, report: Report | None, now: datetime) -> ClaimedMess
         channel=message.channel,
         step=message.step,
         priority=message.priority,
-        report=report or compose(row.content or lost(row), message, now),
+        report=report or compose(row.content or without_content(row), message, now),
         due_at=message.due_at,
         attempt=row.attempt,
         minimal=row.minimal,
@@ -100,7 +100,7 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
     )
 
 
-def lost(row: OutboxRow) -> IncidentContent:
+def without_content(row: OutboxRow) -> IncidentContent:
     """The least that can be sent of an incident whose content is not in the database: the page still leaves."""
     message = row.message
     record = DecisionRecord(
@@ -140,7 +140,7 @@ def title(record: DecisionRecord, findings: Sequence[Finding] = ()) -> str:
 def what(alerts: AlertExtract, firing: int, now: datetime) -> str:
     """The summary, for how long it has been so, how many alerts fire, and how often it came back."""
     count = f"{number_of(firing, 'alert')} firing" if firing else "No alerts firing"
-    since = f" for {brief((now - alerts.started_at).total_seconds())}" if firing and alerts.dated else ""
+    since = f" for {short_duration((now - alerts.started_at).total_seconds())}" if firing and alerts.dated else ""
     cut = f" (+{alerts.truncated} alerts cut by max_alerts)" if alerts.truncated else ""
     times = "once" if alerts.flaps == 1 else f"{alerts.flaps} times"
     flaps = f" Flapping: re-fired {times}." if alerts.flaps else ""
@@ -151,7 +151,7 @@ def clock(record: DecisionRecord, now: datetime) -> str:
     """``by 02:56 UTC, all hands``; the severity's own words if it sets no time."""
     if record.respond_within is None:
         return record.response
-    by = at(record.respond_from + timedelta(seconds=record.respond_within), seen_from=now)
+    by = time_of_day(record.respond_from + timedelta(seconds=record.respond_within), seen_from=now)
     return f"by {by}, {record.responders}"
 
 
@@ -168,7 +168,7 @@ def _delay(message: OutboxMessage, now: datetime) -> str:
     late = now - message.facts.due_by if message.facts.due_by else timedelta()
     if message.kind not in {MessageKind.START, MessageKind.AGAIN} or late < LATE_AFTER:
         return ""
-    return f"this message was delayed by {lasted(late.total_seconds())}"
+    return f"this message was delayed by {duration_in_minutes(late.total_seconds())}"
 
 
 def _cause(conclusion: Conclusion) -> str:
@@ -189,7 +189,7 @@ def _probed(findings: Sequence[Finding], conclusion: Conclusion, now: datetime) 
     if not findings:
         return ""
     past = now - conclusion.checked_at if conclusion.checked_at else timedelta()
-    age = f", {brief(past.total_seconds())} ago" if past >= AGED_AFTER else ""
+    age = f", {short_duration(past.total_seconds())} ago" if past >= AGED_AFTER else ""
     unknown = sum(each.verdict is Verdict.UNKNOWN for each in findings)
     count = f"{number_of(len(findings), 'probe')} in {max(each.duration for each in findings):.1f} s"
     return f", {count} ({unknown} unknown){age}" if unknown else f", {count}{age}"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import responder
 from responder.model.alert import Alert, AlertGroup
-from responder.model.clock import TITLE_LIMIT, at, between, moment
+from responder.model.clock import TITLE_LIMIT, time_between, time_of_day, time_of_epoch
 from responder.model.content import AlertExtract, AlertMember, DecisionRecord, IncidentContent
 from responder.model.decision import Decision
 from responder.model.finding import NOTHING, Conclusion, Finding
@@ -65,8 +65,8 @@ def history(earlier: Incident | None, times: int, now: datetime) -> str:
     if earlier is None:
         return ""
     often = {0: "", 1: f"once in {HISTORY_DAYS} days, "}.get(times, f"{times} times in {HISTORY_DAYS} days, ")
-    took = f" for {between(earlier.opened_at, earlier.resolved_at)}" if earlier.resolved_at else ""
-    return f"{often}last {earlier.id} at {at(earlier.opened_at, seen_from=now)}{took}"
+    took = f" for {time_between(earlier.opened_at, earlier.resolved_at)}" if earlier.resolved_at else ""
+    return f"{often}last {earlier.id} at {time_of_day(earlier.opened_at, seen_from=now)}{took}"
 
 
 def summary(decision: Decision, group: AlertGroup) -> str:
@@ -156,7 +156,7 @@ def labels(common: Mapping[str, str]) -> Mapping[str, str]:
 
 def started(decision: Decision, group: AlertGroup, incident: Incident) -> datetime:
     """Return the start of the first alert; invalid dates do not count."""
-    starts = [moment(each.starts_at) for each in decision.change.alerts.values()]
+    starts = [time_of_epoch(each.starts_at) for each in decision.change.alerts.values()]
     starts += [alert.starts_at for alert in group.alerts]
     return min((incident.opened_at, *(each for each in starts if each >= _NO_DATE)))
 
@@ -164,7 +164,7 @@ def started(decision: Decision, group: AlertGroup, incident: Incident) -> dateti
 def ended(decision: Decision, group: AlertGroup, began: datetime, now: datetime) -> datetime:
     """Return the end of the last alert: never in the future, never before the start."""
     ends = [alert.ends_at for alert in group.alerts if alert.ends_at]
-    ends += [moment(each.ends_at) for each in decision.change.alerts.values() if each.ends_at is not None]
+    ends += [time_of_epoch(each.ends_at) for each in decision.change.alerts.values() if each.ends_at is not None]
     return max(began, min(now, max(ends, default=now)))
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 import responder
-from responder.model.clock import TITLE_LIMIT, between, brief
+from responder.model.clock import TITLE_LIMIT, short_duration, time_between
 from responder.model.content import AlertExtract, DecisionRecord, IncidentContent, MessageFacts
 from responder.model.finding import Conclusion
 from responder.model.flood import FloodCounter
@@ -63,19 +63,19 @@ def digest(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetim
     return IncidentContent(incident=flood.digest, decision=record, alerts=alerts, conclusion=conclusion)
 
 
-def counted(flood: FloodCounter) -> MessageFacts:
+def opening_facts(flood: FloodCounter) -> MessageFacts:
     """The facts of a digest's first message."""
     return MessageFacts(firing=flood.counted)
 
 
-def continues(flood: FloodCounter, severity: Severity, now: datetime) -> MessageFacts:
+def update_facts(flood: FloodCounter, severity: Severity, now: datetime) -> MessageFacts:
     """The facts of an update while a flood is active."""
     began = datetime.fromtimestamp(flood.began_at, UTC)
-    update = f"{_incidents(flood.counted, severity)} in {between(began, now)}"
+    update = f"{_incidents(flood.counted, severity)} in {time_between(began, now)}"
     return MessageFacts(update=update, firing=flood.counted)
 
 
-def receded(flood: FloodCounter, severity: Severity, *, open_now: int, rate: int, now: datetime) -> MessageFacts:
+def end_facts(flood: FloodCounter, severity: Severity, *, open_now: int, rate: int, now: datetime) -> MessageFacts:
     """The facts of the end of a flood: how many of its incidents are still open, and what becomes of them."""
     if not open_now:
         left = "all resolved"
@@ -97,7 +97,7 @@ def receded(flood: FloodCounter, severity: Severity, *, open_now: int, rate: int
 
 def _title(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetime) -> str:
     seconds = now.timestamp() - flood.began_at
-    lasted = f"in {brief(seconds)}" if seconds >= 1 else "within a second"
+    lasted = f"in {short_duration(seconds)}" if seconds >= 1 else "within a second"
     tail = f" ({book.environment})" if book.environment else ""  # the composer adds it
     stem = f"[{severity.name}] Flood: {flood.counted} new incidents {lasted}, most {_counts(flood.kinds, 1)}"
     return cut(stem, TITLE_LIMIT - len(tail))

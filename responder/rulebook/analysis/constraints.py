@@ -81,7 +81,7 @@ def read(matcher: Matcher) -> lang.Language | None:
             found = regex_language(matcher.value)
         except BeyondError:
             return None
-    return found if matcher.op in {Op.EQUAL, Op.REGEX} else lang.other(found)
+    return found if matcher.op in {Op.EQUAL, Op.REGEX} else lang.complement(found)
 
 
 def _constraint(matchers: tuple[Matcher, ...], predicate: Predicate) -> Constraint:
@@ -94,7 +94,7 @@ def _constraint(matchers: tuple[Matcher, ...], predicate: Predicate) -> Constrai
             values = frozenset(value for value in listed if all(predicate(matcher)(value) for matcher in matchers))
             break
     known = [language for language in languages if language is not None]
-    whole = lang.both(known) if len(known) == len(languages) else None
+    whole = lang.intersection(known) if len(known) == len(languages) else None
     return Constraint(matchers, values, whole)
 
 
@@ -107,6 +107,6 @@ def _single(matcher: Matcher) -> Constraint:
 @lru_cache(maxsize=65536)
 def _inside(smaller: lang.Language, larger: lang.Language) -> bool:
     try:
-        return lang.inside(smaller, larger)
+        return lang.is_subset(smaller, larger)
     except lang.TooHardError:
         return False

@@ -9,7 +9,7 @@ from responder.rulebook.analysis.regular_language import (
     CharClass,
     Language,
     LiteralText,
-    cat,
+    concatenation,
     repeat,
     union,
 )
@@ -70,7 +70,7 @@ class _Reader:
                 self.at += 1
                 break
             parts.append(self._repeated(self._one(depth)))
-        return cat(parts)
+        return concatenation(parts)
 
     def _one(self, depth: int) -> Language:
         sign = self.text[self.at]
@@ -103,7 +103,7 @@ class _Reader:
         if self._take("*"):
             part = repeat(part)
         elif self._take("+"):
-            part = cat((part, repeat(part)))
+            part = concatenation((part, repeat(part)))
         elif self._take("?"):
             part = union((EMPTY, part))
         elif counts := _COUNTS.match(self.text, self.at):
@@ -168,8 +168,8 @@ def _times(part: Language, counts: re.Match[str]) -> Language:
         raise BeyondError
     head = [part] * least
     if counts[2] and not counts[3]:
-        return cat([*head, repeat(part)])
-    return cat([*head, *([union((EMPTY, part))] * (most - least))])
+        return concatenation([*head, repeat(part)])
+    return concatenation([*head, *([union((EMPTY, part))] * (most - least))])
 
 
 def _merged(ranges: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

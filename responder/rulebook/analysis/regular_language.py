@@ -75,7 +75,7 @@ EMPTY: Final = LiteralText("")
 EVERYTHING: Final = Complement(NOTHING)
 
 
-def cat(parts: Iterable[Language]) -> Language:
+def concatenation(parts: Iterable[Language]) -> Language:
     """Return the normalized concatenation."""
     flat: list[Language] = []
     for part in parts:
@@ -100,7 +100,7 @@ def union(parts: Iterable[Language]) -> Language:
     return found.pop() if len(found) == 1 else Union(frozenset(found)) if found else NOTHING
 
 
-def both(parts: Iterable[Language]) -> Language:
+def intersection(parts: Iterable[Language]) -> Language:
     """Return the normalized intersection."""
     found: set[Language] = set()
     for part in parts:
@@ -111,7 +111,7 @@ def both(parts: Iterable[Language]) -> Language:
     return found.pop() if len(found) == 1 else Intersection(frozenset(found)) if found else EVERYTHING
 
 
-def other(part: Language) -> Language:
+def complement(part: Language) -> Language:
     """Return the complement."""
     return part.part if isinstance(part, Complement) else Complement(part)
 
@@ -185,12 +185,12 @@ def _short(language: Language) -> str | None:
     return None
 
 
-def inside(smaller: Language, larger: Language) -> bool:
+def is_subset(smaller: Language, larger: Language) -> bool:
     """Return True if ``larger`` contains every string of ``smaller``. Raises TooHardError."""
-    return sample(both((smaller, other(larger)))) is None
+    return sample(intersection((smaller, complement(larger)))) is None
 
 
-def holds(language: Language, text: str) -> bool:
+def contains(language: Language, text: str) -> bool:
     """Return True if the language contains the text."""
     for sign in text:
         language = derive(language, ord(sign))
@@ -209,16 +209,16 @@ def derive(language: Language, sign: int) -> Language:
         case Union(choices):
             return union(derive(part, sign) for part in choices)
         case Intersection(choices):
-            return both(derive(part, sign) for part in choices)
+            return intersection(derive(part, sign) for part in choices)
         case Star(part):
-            return cat((derive(part, sign), language))
+            return concatenation((derive(part, sign), language))
         case Complement(part):
-            return other(derive(part, sign))
+            return complement(derive(part, sign))
 
 
 def _after(parts: tuple[Language, ...], sign: int) -> Iterator[Language]:
     for number, part in enumerate(parts):
-        yield cat((derive(part, sign), *parts[number + 1 :]))
+        yield concatenation((derive(part, sign), *parts[number + 1 :]))
         if not _nullable(part):
             return
 

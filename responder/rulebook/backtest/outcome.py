@@ -20,7 +20,7 @@ class DifferenceKind(StrEnum):
     RUNBOOK_GAINED = "runbook gained"
     RUNBOOK_LOST = "runbook lost"
     RUNBOOK_CHANGED = "other runbook"
-    TOLD = "other channels"
+    CHANNELS = "other channels"
     RULE = "other rule"
 
 
@@ -84,7 +84,7 @@ def message_differences(before: RuleOutcome, after: RuleOutcome) -> tuple[Differ
     if before.pages != after.pages:
         found.append(DifferenceKind.NEW_PAGE if after.pages else DifferenceKind.LOST_PAGE)
     if set(before.notified) != set(after.notified):
-        found.append(DifferenceKind.TOLD)
+        found.append(DifferenceKind.CHANNELS)
     return tuple(found)
 
 

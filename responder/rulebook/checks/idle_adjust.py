@@ -24,7 +24,7 @@ Good:
 from collections.abc import Iterator
 
 from responder.model.problem import Level, Problem
-from responder.rulebook.defaults import base_of, moved, on_findings
+from responder.rulebook.defaults import base_of, on_findings, shifted_severity
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 
 
@@ -40,8 +40,8 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
             for number, adjust in enumerate(entry.value.adjust):
                 if on_findings(adjust) is not findings:
                     continue
-                after |= {moved(adjust, name, order) for name in met}
-                if all(moved(adjust, name, order) == name for name in met):
+                after |= {shifted_severity(adjust, name, order) for name in met}
+                if all(shifted_severity(adjust, name, order) == name for name in met):
                     word, key = ("raises", "raise") if adjust.raise_ is not None else ("lowers", "lower")
                     said = f"this never {word} the severity: '{entry.name}' is already {', '.join(sorted(met))}"
                     position = entry.key("adjust", number, key)

@@ -20,10 +20,10 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield a missing ``platform`` and missing ``severities``."""
     start = Position(rule_files.documents[0].name, 1, 1)
-    spoiled = rule_files.spoiled.get("parts", set())
-    if not rule_files.platforms and "platform" not in spoiled:
+    invalid = rule_files.invalid.get("parts", set())
+    if not rule_files.platforms and "platform" not in invalid:
         hint = "add platform: {environment: prod, namespace: ...} to one file"
         yield Problem(start, "missing-platform", "no file has `platform`", hint)
-    if not rule_files.names("severities") and "severities" not in spoiled:
+    if not rule_files.names("severities") and "severities" not in invalid:
         hint = "add severities: {P1: {...}, ...}, worst first"
         yield Problem(start, "missing-platform", "no file has `severities`", hint)

@@ -27,9 +27,9 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield a missing last rule without matchers."""
     last = rule_files.rules[-1] if rule_files.rules else None
     everything = [entry for entry in rule_files.rules if not entry.value.match]
-    if any(entry.value.enabled for entry in everything) or "rules" in rule_files.spoiled.get("parts", set()):
+    if any(entry.value.enabled for entry in everything) or "rules" in rule_files.invalid.get("parts", set()):
         return
-    if rule_files.spoiled.get("rules") and last is None:
+    if rule_files.invalid.get("rules") and last is None:
         return
     if everything:
         said = f"'{everything[-1].name}' is in shadow: alerts that no other rule matches would be dropped"

@@ -34,7 +34,7 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
         yield from _missing(team, "fallback", known | set(around.fallback_channels), suggest)
     for rule in rule_files.paging_rules:
         yield from _missing(rule, "channels", known, suggest)
-        if rule.value.action == "notify" and not destinations_of(rule, rule_files).certain:
+        if rule.value.action == "notify" and not destinations_of(rule, rule_files).is_complete:
             position = rule.at("channels") if rule.value.channels is not None else rule.at("id")
             said = f"'{rule.name}' may have no channel: no channels, no fixed team and no default"
             yield Problem(position, "unknown-channel", said, f"add channels: [{', '.join(sorted(known))}]")

@@ -24,7 +24,7 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield roles in ``escalation`` that no contact has."""
     suggest = Suggestions()
     names = rule_files.names("contacts")
-    if "contacts" in rule_files.spoiled.get("parts", set()):
+    if "contacts" in rule_files.invalid.get("parts", set()):
         return
     for entry in rule_files.escalation:
         if entry.value not in names:

@@ -27,7 +27,7 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     suggest = Suggestions()
     names = rule_files.names("probes")
     known = names | rule_files.names("packs")
-    if {"probes", "packs"} & rule_files.spoiled.get("parts", set()):
+    if {"probes", "packs"} & rule_files.invalid.get("parts", set()):
         return
     for rule in rule_files.paging_rules:
         yield from _missing(rule, ("probes",), rule.value.probes or [], known, suggest)

@@ -25,7 +25,7 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield services in ``depends_on`` and ``subject`` that are not in the catalog."""
     suggest = Suggestions()
     names = rule_files.names("services")
-    if "services" in rule_files.spoiled.get("parts", set()):
+    if "services" in rule_files.invalid.get("parts", set()):
         return
     for entry in rule_files.services:
         for number, name in enumerate(entry.value.depends_on):

@@ -26,7 +26,7 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield names of severities that no file defines."""
     suggest = Suggestions()
     names = rule_files.names("severities")
-    if "severities" in rule_files.spoiled.get("parts", set()):
+    if "severities" in rule_files.invalid.get("parts", set()):
         return
     for entry in rule_files.rules_and_defaults():
         windows = entry.value.pages_in

@@ -26,7 +26,7 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield names of windows that no file defines."""
     suggest = Suggestions()
     names = rule_files.names("windows")
-    if "windows" in rule_files.spoiled.get("parts", set()):
+    if "windows" in rule_files.invalid.get("parts", set()):
         return
     for entry in rule_files.rules_and_defaults():
         wanted = entry.value.pages_in

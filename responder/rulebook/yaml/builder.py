@@ -35,7 +35,7 @@ class _OpenNode:
     """
 
     into: list[Any] | dict[str, Any]
-    spot: NodePositions
+    position: NodePositions
     key: str | None = None
     dropped: bool = False
 
@@ -56,9 +56,9 @@ class Builder:
         return into[0] if isinstance(into, list) and into else None
 
     @property
-    def spot(self) -> NodePositions | Any | None:
+    def position(self) -> NodePositions | Any | None:
         """Position of the value of the file."""
-        return self._open[0].spot.values.get(0)
+        return self._open[0].position.values.get(0)
 
     def take(self, event: yaml.Event) -> bool:
         """Process an event. Return False to stop reading."""
@@ -98,12 +98,12 @@ class Builder:
         if text == "<<" and not event.style:
             self._problem(event, "alias", "YAML merge keys are not supported", "repeat the keys, or use `defaults`")
             holder.dropped = True
-        elif first := holder.spot.keys.get(text):
+        elif first := holder.position.keys.get(text):
             said = f"duplicate key '{text}'"
             self._problem(event, "duplicate-key", said, f"first used on line {first.line + 1}: remove one")
             holder.dropped = True
         else:
-            holder.spot.keys[text] = event.start_mark
+            holder.position.keys[text] = event.start_mark
 
     def _start(self, event: yaml.CollectionStartEvent) -> bool:
         if len(self._open) > DEEPEST:
@@ -115,24 +115,24 @@ class Builder:
         holder = self._open[-1]
         if holder.key is None and isinstance(holder.into, dict):
             self._problem(event, "bad-value", "a key must be a string", "use the list or mapping as a value")
-        spot = NodePositions(event.start_mark)
-        self._put(into, spot)
-        self._open.append(_OpenNode(into, spot))
+        position = NodePositions(event.start_mark)
+        self._put(into, position)
+        self._open.append(_OpenNode(into, position))
         return True
 
-    def _put(self, value: Any, spot: NodePositions | Any) -> None:
+    def _put(self, value: Any, position: NodePositions | Any) -> None:
         """Add a value to the open list or mapping."""
         holder = self._open[-1]
         into = holder.into
         if isinstance(into, list):
-            holder.spot.values[len(into)] = spot
+            holder.position.values[len(into)] = position
             into.append(value)
         elif holder.key is None:
             # An alias or a collection in place of a key is already reported: drop its value.
             holder.key, holder.dropped = "", True
         else:
             if not holder.dropped:
-                holder.spot.values[holder.key] = spot
+                holder.position.values[holder.key] = position
                 into[holder.key] = value
             holder.key = None
 

@@ -27,7 +27,7 @@ class Document:
     name: str
     lines: Sequence[str]
     data: Any
-    spot: NodePositions | Any | None
+    position: NodePositions | Any | None
     problems: tuple[Problem, ...]
 
     def at(self, path: Path) -> Position:
@@ -54,7 +54,7 @@ class Document:
 
     def _walk(self, path: Path) -> tuple[NodePositions | Any | None, bool]:
         """Return the node of a path or the nearest one around it, and True if it is that of the whole path."""
-        here = self.spot
+        here = self.position
         for part in path:
             inner = here.values.get(part) if isinstance(here, NodePositions) else None
             if inner is None:
@@ -108,7 +108,7 @@ def _built(name: str, text: str) -> Document:
     except ReaderError as error:
         problem = (Problem(_position(name, text[: error.position]), "encoding", str(error.reason), "remove it"),)
     data = builder.data if not problem else None
-    return Document(name, text.splitlines(), data, builder.spot, (*builder.problems, *problem))
+    return Document(name, text.splitlines(), data, builder.position, (*builder.problems, *problem))
 
 
 def _syntax(name: str, error: yaml.MarkedYAMLError) -> Problem:

@@ -9,7 +9,7 @@ from responder.store.backends.errors import StoreError
 
 
 @contextlib.contextmanager
-def whole(target: Path) -> Iterator[Path]:
+def atomic_write(target: Path) -> Iterator[Path]:
     """Yield a temporary file that becomes ``target`` when the block ends, durable and readable by the owner only.
 
     Raises StoreError if the target exists or cannot be written.

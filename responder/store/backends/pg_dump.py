@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from responder.store.backends.atomic_file import whole
+from responder.store.backends.atomic_file import atomic_write
 from responder.store.backends.errors import StoreError
 
 
@@ -27,7 +27,7 @@ def dump(parameters: Mapping[str, Any], target: Path, env: Mapping[str, str], se
             f"PGPASSWORD: {' '.join(command[:3])} --file={target} --dbname='{address}'"
         )
     secret = {"PGPASSWORD": str(parameters["password"])} if parameters.get("password") else {}
-    with whole(target) as part:
+    with atomic_write(target) as part:
         try:
             done = subprocess.run(  # noqa: S603 - an argument vector, no shell
                 [program, *command[1:], f"--file={part}"],

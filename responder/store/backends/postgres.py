@@ -89,7 +89,7 @@ class Postgres:
             return self.connect(context=params.get("context"))
 
         @event.listens_for(engine, "handle_error")
-        def leave_a_standby(context: ExceptionContext) -> None:
+        def drop_read_only(context: ExceptionContext) -> None:
             # The server has become read-only: the next connection may reach the new primary.
             if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
                 context.is_disconnect = True
@@ -126,7 +126,7 @@ class Postgres:
         with self._readers.connect() as connection:
             yield connection
 
-    def finds(self, looked_for: Select[Any]) -> bool:
+    def has_row(self, looked_for: Select[Any]) -> bool:
         """Return True if such a row exists, in one round trip."""
         with self.read() as connection:
             return connection.execute(looked_for).first() is not None

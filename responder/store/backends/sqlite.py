@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from tenacity import Retrying, retry_if_exception, stop_after_delay
 
-from responder.store.backends.atomic_file import whole
+from responder.store.backends.atomic_file import atomic_write
 from responder.store.backends.errors import StoreError
 from responder.store.backends.sqlite_files import SqliteFiles
 
@@ -131,7 +131,7 @@ class Sqlite:
         with self._files.using(), self._readers.connect() as connection:
             yield connection
 
-    def finds(self, looked_for: Select[Any]) -> bool:
+    def has_row(self, looked_for: Select[Any]) -> bool:
         """Return True if such a row exists. Uses the driver: SQLAlchemy takes several times as long as the query."""
         with self._files.using(), contextlib.closing(self._readers.raw_connection()) as connection:
             driver: Any = connection.driver_connection
@@ -209,7 +209,7 @@ class Sqlite:
         """
         if not self.exists():
             raise StoreError(f"there is no database {self.file}: set RESPONDER_DATABASE_URL")
-        with self._files.using(), whole(target) as part:
+        with self._files.using(), atomic_write(target) as part:
             with contextlib.closing(DRIVER.connect(self.file)) as old, contextlib.closing(DRIVER.connect(part)) as new:
                 old.backup(new)
                 verdict = new.execute("PRAGMA quick_check").fetchone()[0]

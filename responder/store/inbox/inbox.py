@@ -195,15 +195,15 @@ class Inbox:
     def find(self, number: int) -> Notification | None:
         """Return a notification by its id."""
         with self._database.read() as connection:
-            return kept(connection, number)
+            return find(connection, number)
 
 
-def take(connection: Connection, limit: int) -> list[Notification]:
+def oldest_undecided(connection: Connection, limit: int) -> list[Notification]:
     """Return the oldest undecided notifications."""
     return [notification_of(row) for row in connection.execute(_OLDEST_NEW, {"most": limit}).mappings()]
 
 
-def kept(connection: Connection, number: int) -> Notification | None:
+def find(connection: Connection, number: int) -> Notification | None:
     """Return a notification by its id; None if it is no longer stored."""
     row = connection.execute(WHOLE.where(notifications.c.id == number)).mappings().first()
     return notification_of(row) if row else None

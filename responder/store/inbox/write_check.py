@@ -11,13 +11,13 @@ from responder.store.schema.tables import notifications, payloads, rejects
 _BODY_BYTES = 6000
 
 
-def try_to_keep(database: Database) -> None:
+def check_write(database: Database) -> None:
     """Raise StoreError unless a payload could be stored now. The trial row is never visible to readers."""
     with database.write() as connection:
-        write_and_take_away(connection)
+        _insert_and_delete(connection)
 
 
-def write_and_take_away(connection: Connection) -> None:
+def _insert_and_delete(connection: Connection) -> None:
     """Insert and delete a row in one transaction; a random id keeps replicas from waiting for each other."""
     number = -1 - secrets.randbits(62)
     refused = {"received_at": 0.0, "remote": "", "status": 0, "error": "", "size": 0, "body": b""}

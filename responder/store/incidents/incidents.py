@@ -61,7 +61,7 @@ def latest(connection: Connection, dedup_keys: Iterable[str]) -> dict[str, Incid
     return {row["dedup_key"]: from_row(row) for row in rows}
 
 
-def often(connection: Connection, dedup_keys: Iterable[str], since: datetime) -> dict[str, int]:
+def count_by_key(connection: Connection, dedup_keys: Iterable[str], since: datetime) -> dict[str, int]:
     """Return the number of incidents of each key that opened at ``since`` or later; keys with none are omitted."""
     given = {"keys": list(dedup_keys), "since": since.timestamp()}
     return {row[0]: row[1] for row in connection.execute(_OFTEN, given)}

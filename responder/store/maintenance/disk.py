@@ -20,7 +20,7 @@ _ROW_BYTES = 40
 _VALUE_BYTES = 8
 
 
-def weight(table: Table, dialect: str) -> ColumnElement[int]:
+def row_bytes(table: Table, dialect: str) -> ColumnElement[int]:
     """Return an expression for the bytes of a row. It reads no long value: both databases know its length."""
     measure = func.pg_column_size if dialect == "postgresql" else func.length
     long = [column for column in table.c if isinstance(column.type, (LargeBinary, Text))]

@@ -12,7 +12,7 @@ from responder.store.schema.tables import kept_rules
 _ONLY = 1
 
 
-def keep(database: Database, text: RuleText, now: datetime) -> None:
+def save(database: Database, text: RuleText, now: datetime) -> None:
     """Store a revision in place of the one before. Raises StoreError."""
     with database.read() as connection:
         if _last(connection) == text:
@@ -23,7 +23,7 @@ def keep(database: Database, text: RuleText, now: datetime) -> None:
         connection.execute(insert(kept_rules), row)
 
 
-def last(database: Database) -> RuleText | None:
+def load(database: Database) -> RuleText | None:
     """The stored revision, None if there is none. Raises StoreError."""
     with database.read() as connection:
         return _last(connection)

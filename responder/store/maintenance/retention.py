@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from responder.store.incidents import detectors
 from responder.store.incidents.diagnoses import ATTEMPTS
-from responder.store.maintenance.disk import weight
+from responder.store.maintenance.disk import row_bytes
 from responder.store.schema.serialization import to_seconds
 from responder.store.schema.tables import (
     UNFINISHED,
@@ -154,7 +154,7 @@ def _known(connection: Connection) -> dict[str, list[str]]:
     return {"digests": [flood.digest for flood in detectors.flood_counters(connection).values() if flood.digest]}
 
 
-def may_go(connection: Connection, policy: RetentionPolicy, before: datetime) -> PruneResult:
+def count_prunable(connection: Connection, policy: RetentionPolicy, before: datetime) -> PruneResult:
     """Return what ``clear`` would delete of everything older than ``before``."""
     old = and_(policy.at < to_seconds(before), policy.free)
     sizes = _sized(connection, policy, old).subquery()
@@ -191,12 +191,12 @@ def clear(connection: Connection, policy: RetentionPolicy, keys: Iterable[Any]) 
 def _sized(connection: Connection, policy: RetentionPolicy, which: ColumnElement[bool]) -> Any:
     """Return a query for primary key and size in bytes."""
     dialect, own = connection.dialect.name, policy.table.primary_key.columns[0]
-    size = weight(policy.table, dialect)
+    size = row_bytes(policy.table, dialect)
     if policy.beside is None:
         return select(own, size.label("size")).where(which)
     beside = policy.beside.primary_key.columns[0]
     joined = policy.table.outerjoin(policy.beside, beside == own)
-    return select(own, (size + weight(policy.beside, dialect)).label("size")).select_from(joined).where(which)
+    return select(own, (size + row_bytes(policy.beside, dialect)).label("size")).select_from(joined).where(which)
 
 
 def used(connection: Connection, at_most: int) -> int:
@@ -215,5 +215,5 @@ def used(connection: Connection, at_most: int) -> int:
         return files
     tables = [*(policy.table for policy in SHELVES.values()), payloads]
     # One statement per table, since each must finish within the statement timeout.
-    sums = (select(func.coalesce(func.sum(weight(table, "postgresql")), 0)) for table in tables)
+    sums = (select(func.coalesce(func.sum(row_bytes(table, "postgresql")), 0)) for table in tables)
     return sum(int(connection.execute(each).scalar_one()) for each in sums)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Table, Text, case, func, literal, select
 
-from responder.store.maintenance.disk import weight
+from responder.store.maintenance.disk import row_bytes
 from responder.store.maintenance.retention import SHELVES
 from responder.store.schema.serialization import to_time
 from responder.store.schema.tables import incidents, metadata
@@ -33,7 +33,7 @@ def census(connection: Connection) -> list[TableStats]:
 
 def _count(connection: Connection, table: Table) -> TableStats:
     at = _BEGAN.get(table.name)
-    size = func.coalesce(func.sum(weight(table, connection.dialect.name)), 0)
+    size = func.coalesce(func.sum(row_bytes(table, connection.dialect.name)), 0)
     ages = (func.min(at), func.max(at)) if at is not None else (literal(None), literal(None))
     rows, total, oldest, newest = connection.execute(select(func.count(), size, *ages).select_from(table)).one()
     return TableStats(

@@ -144,7 +144,7 @@ class NextDue:
 
 def any_waiting(database: Database, queue: ChannelQueue) -> bool:
     """Return True if a message of the queue waits, due or not. Cheap, since most polls find none."""
-    return database.finds(_any(queue))
+    return database.has_row(_any(queue))
 
 
 _SOME = select(messages.c.id).where(WAITING).limit(1)
@@ -160,7 +160,7 @@ _OF_CHANNELS = select(_channels.c.name).where(_channels.c.name.is_not(None))
 
 def waiting_channels(database: Database) -> frozenset[str]:
     """Return the channels for which messages wait, due or not. Cheap if there are none, as at most polls."""
-    if not database.finds(_SOME):
+    if not database.has_row(_SOME):
         return frozenset()
     with database.read() as connection:
         return frozenset(connection.execute(_OF_CHANNELS).scalars())
@@ -382,7 +382,7 @@ def pause(connection: Connection, channel: str, until: float, full_at: float) ->
     )
 
 
-def tried(connection: Connection, channel: str, now: datetime, *, accepted: bool, failed: bool) -> None:
+def record_attempts(connection: Connection, channel: str, now: datetime, *, accepted: bool, failed: bool) -> None:
     """Record when attempts were accepted and when they failed."""
     moments = {channel_states.c.accepted_at: accepted, channel_states.c.failed_at: failed}
     values = {column: to_seconds(now) for column, happened in moments.items() if happened}

@@ -69,7 +69,7 @@ def find(connection: Connection, number: int) -> MessageRow | None:
     return _row(row) if row else None
 
 
-def dead(connection: Connection) -> list[int]:
+def dead_ids(connection: Connection) -> list[int]:
     """Return the ids of all dead messages, in order."""
     found = select(messages.c.id).where(messages.c.state == "dead").order_by(messages.c.id)
     return list(connection.execute(found).scalars())
@@ -87,7 +87,7 @@ def resolve_accepted(connection: Connection, row: MessageRow) -> bool:
     return bool(connection.execute(select(later)).scalar())
 
 
-def put_back(connection: Connection, row: MessageRow, now: datetime) -> None:
+def requeue(connection: Connection, row: MessageRow, now: datetime) -> None:
     """Requeue a dead message in full form, due at once. Its attempts continue, since they are the fence."""
     values = {"state": "waiting", "due_at": to_seconds(now), "minimal": False, "error": None, "ended_at": None}
     ours = (messages.c.id == row.id) & (messages.c.state == "dead")

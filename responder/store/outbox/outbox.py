@@ -191,7 +191,9 @@ def renew(connection: Connection, held: Iterable[OutboxRow], until: datetime) ->
     return frozenset(connection.execute(renewed).scalars())
 
 
-def again(connection: Connection, message: ClaimedMessage, at: datetime, reason: str, *, minimal: bool) -> bool:
+def schedule_retry(
+    connection: Connection, message: ClaimedMessage, at: datetime, reason: str, *, minimal: bool
+) -> bool:
     """Schedule a retry at ``at``; ``minimal`` selects the minimal form."""
     return _finish(
         connection,
@@ -225,7 +227,7 @@ def resolve_again(connection: Connection, message: ClaimedMessage, now: datetime
     return bool(connection.execute(update(messages).where(resolve).values(**values)).rowcount)
 
 
-def refused_again(connection: Connection, channel: str, now: datetime) -> None:
+def requeue_refused(connection: Connection, channel: str, now: datetime) -> None:
     """Put back the pages of open incidents that a channel refused: it accepts messages again.
 
     A page that is refused once more waits RETRY_REFUSED_SECONDS longer each time, since the page may be the reason.
@@ -247,6 +249,6 @@ def refused_again(connection: Connection, channel: str, now: datetime) -> None:
     connection.execute(update(messages).where(page, rested, still_fires, ~paged).values(**values))
 
 
-def dead(connection: Connection, message: ClaimedMessage, reason: str, now: datetime) -> bool:
+def give_up(connection: Connection, message: ClaimedMessage, reason: str, now: datetime) -> bool:
     """Give up: the message is kept, counted and listed, and only an operator can resend it."""
     return _finish(connection, _held(message), state="dead", error=reason, **_report(message), ended_at=to_seconds(now))

@@ -46,7 +46,7 @@ def test_a_restart_of_the_server_costs_nothing_but_a_refusal(database: Database,
     own.start()
     assert box.keep(b"three", "", NOW) > first
     with database.read() as connection:
-        assert [each.body for each in inbox.take(connection, 10)] == [b"one", b"three"]
+        assert [each.body for each in inbox.oldest_undecided(connection, 10)] == [b"one", b"three"]
 
 
 def test_a_restart_between_two_webhooks_is_not_even_noticed(database: Database, own: Postgres) -> None:
@@ -80,7 +80,7 @@ def test_a_killed_server_has_kept_what_was_acknowledged(database: Database, own:
     sender.join()
     own.start()
     with database.read() as connection:
-        assert {each.body for each in inbox.take(connection, 10_000)} >= set(kept)
+        assert {each.body for each in inbox.oldest_undecided(connection, 10_000)} >= set(kept)
 
 
 def test_a_frozen_server_is_given_up_in_time(database: Database, own: Postgres) -> None:
@@ -102,7 +102,7 @@ def test_a_turn_whose_connection_dies_writes_nothing(database: Database, own: Po
     """A process that lost the triage lock while computing cannot commit its result."""
     Inbox(database).keep(b"{}", "", NOW)
     with database.read() as connection:
-        batch = inbox.take(connection, 10)
+        batch = inbox.oldest_undecided(connection, 10)
 
     def decide_late() -> None:
         with database.alone("triage") as adjustment:
@@ -116,7 +116,7 @@ def test_a_turn_whose_connection_dies_writes_nothing(database: Database, own: Po
     with pytest.raises(StoreError, match="terminat"):
         decide_late()
     with database.read() as connection:
-        assert len(inbox.take(connection, 10)) == 1
+        assert len(inbox.oldest_undecided(connection, 10)) == 1
 
 
 def test_a_server_that_became_read_only_is_left(database: Database, own: Postgres) -> None:
@@ -188,5 +188,5 @@ def test_a_failover_to_a_synchronous_standby_loses_nothing() -> None:
         standby.promote()
         until(lambda: not _refused(box, ""))
         with database.read() as connection:
-            assert [each.id for each in inbox.take(connection, 20)] == kept
+            assert [each.id for each in inbox.oldest_undecided(connection, 20)] == kept
         database.close()

@@ -174,7 +174,7 @@ def test_postgresql_restarted_under_load_loses_no_acknowledged_delivery(pair: Pa
     assert accepted <= kept
     assert pair.rows("SELECT count(*), count(DISTINCT dedup_key) FROM incidents") == [(len(kept), len(kept))]
     assert len(pair.pagerduty.open()) == len(kept)
-    assert first.said().count("engine.failed") == second.said().count("engine.failed") == 0
+    assert first.last_output().count("engine.failed") == second.last_output().count("engine.failed") == 0
 
 
 def _without_floods(folder: Path) -> str:

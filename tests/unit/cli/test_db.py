@@ -68,7 +68,7 @@ def test_prune_shows_first_and_then_does_the_same(database: Database, database_u
     assert {each["table"]: each["rows"] for each in json.loads(first.output)}["messages"] == 3
     assert third.output == "0 rows, 0 B, would be deleted\n"
     with database.read() as connection:
-        assert len(inbox.take(connection, 10)) == 1
+        assert len(inbox.oldest_undecided(connection, 10)) == 1
 
 
 def test_prune_takes_another_age(database: Database, database_url: str) -> None:
@@ -97,7 +97,7 @@ def test_a_backup_is_whole_though_webhooks_arrive(database: Database, database_u
     assert (tmp_path / "copy.db").stat().st_mode & 0o077 == 0
     copy = Database(f"sqlite:///{tmp_path / 'copy.db'}")
     with copy.read() as connection:
-        assert {each.id for each in inbox.take(connection, 10_000)} >= set(before)
+        assert {each.id for each in inbox.oldest_undecided(connection, 10_000)} >= set(before)
     assert Inbox(copy).keep(b"{}", "", NOW) > before[-1]
     copy.close()
 

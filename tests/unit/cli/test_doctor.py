@@ -18,9 +18,9 @@ from responder.bootstrap import SystemClock
 from responder.cli.doctor import checks, doctor
 from responder.cli.doctor.channels import checks as channel_checks
 from responder.cli.doctor.channels import clocks
+from responder.cli.doctor.context import DoctorContext
 from responder.cli.doctor.own import settings, version_of
-from responder.cli.doctor.patient import DoctorContext
-from responder.cli.doctor.receiver import follow, judge, route
+from responder.cli.doctor.receiver import check_config, matching_routes, route
 from responder.cli.doctor.run import run
 from responder.model.check import Level, Result, ok
 from responder.model.clock import Deadline
@@ -62,7 +62,7 @@ receivers:
 def judged(text: str, *expected: ExpectedHeartbeat, given: Settings = GIVEN) -> list[tuple[Level, str]]:
     """Level and finding of each result for a configuration."""
     data: Any = read("alertmanager", text.encode()).data
-    results = judge("alertmanager", data, expected or (PROD,), parse, predicate, given)
+    results = check_config("alertmanager", data, expected or (PROD,), parse, predicate, given)
     return [(each.level, each.what) for each in results]
 
 
@@ -83,7 +83,7 @@ def test_alerts_of_several_teams_in_one_group_are_reported(group_by: str, matche
     text = GOOD.replace("  group_by: [alertname, cluster]\n", f"  group_by: {group_by}\n")
     text = text.replace("  routes:\n", own, 1) if matchers else text
     data: Any = read("alertmanager", text.encode()).data
-    results = judge("alertmanager", data, (PROD,), parse, predicate, GIVEN, [("team", "label_teamname")])
+    results = check_config("alertmanager", data, (PROD,), parse, predicate, GIVEN, [("team", "label_teamname")])
     said = [each for each in results if "names the team" in each.what]
     if matchers:
         said = said[1:]  # the root route groups by no team either way
@@ -161,7 +161,7 @@ def test_a_hidden_address_is_known_by_the_name_of_its_receiver() -> None:
 def test_a_watchdog_that_nobody_expects_is_a_slip() -> None:
     """The dead man's switch is of use only where it is switched on."""
     data: Any = read("alertmanager", GOOD.encode()).data
-    [found] = judge("alertmanager", data, (), parse, predicate, GIVEN)
+    [found] = check_config("alertmanager", data, (), parse, predicate, GIVEN)
     assert (found.level, found.what) == (Level.WARN, "Watchdog received but no heartbeat configured")
 
 
@@ -178,7 +178,7 @@ routes:
     root = route(data, None, parse)
 
     def taken(**labels: str) -> list[str]:
-        return [each.receiver for each in follow(root, labels, predicate)]
+        return [each.receiver for each in matching_routes(root, labels, predicate)]
 
     assert taken(a="b") == ["first", "second"]
     assert taken(a="c", x="y") == ["deep"]
@@ -230,7 +230,7 @@ def test_a_check_that_hangs_is_left_behind() -> None:
         return ()
 
     clock = SystemClock()
-    patient = DoctorContext(
+    doctor_context = DoctorContext(
         settings=Settings(),
         environment={},
         book=None,
@@ -240,7 +240,7 @@ def test_a_check_that_hangs_is_left_behind() -> None:
         deadline=Deadline(clock.monotonic() + 0.05),
         send=False,
     )
-    first, second = run({"slow": hang, "quick": lambda _patient: (ok("quick", "well"),)}, patient)
+    first, second = run({"slow": hang, "quick": lambda _patient: (ok("quick", "well"),)}, doctor_context)
     held.set()
     assert (first.about, first.level) == ("slow", Level.BAD)
     assert (second.about, second.level) == ("quick", Level.OK)
@@ -287,12 +287,12 @@ def test_a_secret_that_others_can_read_is_told(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("k")
     path.chmod(0o644)
-    patient = replace(a_patient(Wire("")), environment={"RESPONDER_SLACK_BOT_TOKEN_FILE": str(path)})
-    assert [each.what for each in settings(patient) if "RESPONDER_SLACK_BOT_TOKEN_FILE" in each.what] == [
+    doctor_context = replace(a_patient(Wire("")), environment={"RESPONDER_SLACK_BOT_TOKEN_FILE": str(path)})
+    assert [each.what for each in settings(doctor_context) if "RESPONDER_SLACK_BOT_TOKEN_FILE" in each.what] == [
         "the file of RESPONDER_SLACK_BOT_TOKEN_FILE is world-readable"
     ]
     path.chmod(0o600)
-    assert not [each for each in settings(patient) if "SLACK_BOT_TOKEN_FILE" in each.what]
+    assert not [each for each in settings(doctor_context) if "SLACK_BOT_TOKEN_FILE" in each.what]
 
 
 @pytest.mark.parametrize(

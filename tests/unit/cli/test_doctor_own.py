@@ -16,8 +16,8 @@ from responder import bootstrap
 from responder.bootstrap import SystemClock
 from responder.cli.doctor import own
 from responder.cli.doctor.channels import clocks
+from responder.cli.doctor.context import DoctorContext
 from responder.cli.doctor.own import database
-from responder.cli.doctor.patient import DoctorContext
 from responder.cli.doctor.severity_words import check as severity_words
 from responder.engine.workers.triage import TriageWorker
 from responder.model.check import Level, Result
@@ -102,23 +102,23 @@ def test_words_that_no_map_has_are_counted_and_named(tmp_path: Path, counted: Co
     """Doctor names each word for a severity in stored notifications that the rules do not understand; it is counted."""
     root = Path(__file__).parents[3]
     settings = Settings(database_url=Secret(f"sqlite:///{tmp_path}/responder.db"))
-    patient = replace(
+    doctor_context = replace(
         a_patient(settings, SystemClock()), book=bootstrap.load_rules(str(root / "rules"), str(root / "runbooks"))
     )
-    [before] = severity_words(patient)
+    [before] = severity_words(doctor_context)
     assert before.level is Level.SKIPPED
-    assert patient.book is not None
-    context = bootstrap.context(settings, patient.book, bootstrap.shown_channels(settings))
+    assert doctor_context.book is not None
+    context = bootstrap.context(settings, doctor_context.book, bootstrap.shown_channels(settings))
     body = json.loads((root / "examples" / "alerts" / "unknown-alert.json").read_text())
     bootstrap.prepare_store(settings)
     with bootstrap.database(settings) as opened:
-        assert [each.level for each in severity_words(patient)] == [Level.OK]
+        assert [each.level for each in severity_words(doctor_context)] == [Level.OK]
         for alert, word in zip([body["alerts"][0]] * 3, ("purple", "purple", "Critical"), strict=True):
             alert["labels"]["severity"] = word
             Inbox(opened).keep(json.dumps({**body, "alerts": [alert]}).encode(), "", HandClock().now())
         Inbox(opened).keep(b"not JSON", "", HandClock().now())
         TriageWorker(opened, lambda: context, HandClock(), lambda _opened_incident, _told: None, lambda: 0).step()
-    [found] = severity_words(patient)
+    [found] = severity_words(doctor_context)
     assert found.level is Level.WARN
     assert found.what == 'severity="purple" is not understood: P2 by the rule unknown (2 alerts)'
     assert counted('responder_unknown_severity_words_total{rule="unknown"}') == 2

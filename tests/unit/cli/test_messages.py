@@ -20,7 +20,7 @@ from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import incidents
 from responder.store.outbox import claims, dead_letters, outbox
 from tests.support.builders import NOW, a_content, a_draft
-from tests.support.letters import claimed
+from tests.support.outbox_messages import claimed
 
 ROOT = Path(__file__).parents[3]
 SERVICE_DOWN = (ROOT / "examples" / "alerts" / "service-down.json").read_bytes()
@@ -58,7 +58,7 @@ class Office:
         with self.database.write() as connection:
             for message in claimed(connection, claims.ChannelQueue((), rest=True), LATER, LATER, 10):
                 if dead:
-                    outbox.dead(connection, message, "HTTP 400: Invalid routing key", NOW)
+                    outbox.give_up(connection, message, "HTTP 400: Invalid routing key", NOW)
                 else:
                     outbox.sent(connection, message, {}, NOW)
 

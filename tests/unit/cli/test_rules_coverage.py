@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from responder.cli.rules import rules
-from responder.cli.rules.links import LinkStatus, judge
-from responder.cli.rules.weight import FiringStats, shared
+from responder.cli.rules.links import LinkStatus, check_link
+from responder.cli.rules.weight import FiringStats, share_weights
 from responder.rulebook.prometheus_rules import AlertRule, NotReadableError, read_file
 from responder.standins.server import Call, Reply, StandIn, as_json
 
@@ -230,7 +230,7 @@ def test_no_firing_is_lost_or_counted_twice(alerts: list[tuple[str, str]], fired
         AlertRule(name=name, source="", line=0, group="", labels={"severity": label} if label else {}, annotations={})
         for name, label in alerts
     ]
-    weights, strange = shared(rules, {key: FiringStats(times, times / 2) for key, times in fired.items()})
+    weights, strange = share_weights(rules, {key: FiringStats(times, times / 2) for key, times in fired.items()})
     assert sum(each.times for each in weights) + strange.times == pytest.approx(sum(fired.values()))
     assert len(weights) == len(rules)
 
@@ -258,7 +258,7 @@ LINKS = {
 @pytest.mark.parametrize("url", LINKS)
 def test_a_runbook_that_nobody_can_open_is_found(url: str | None) -> None:
     """A missing runbook is reported; its link is not fetched."""
-    assert judge(url, {"a.md": frozenset({"one", "two"})}, "https://read.example.com/books/") == LINKS[url]
+    assert check_link(url, {"a.md": frozenset({"one", "two"})}, "https://read.example.com/books/") == LINKS[url]
 
 
 class _Pages(StandIn):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from responder.cli.table import Column, moment, raw, table, wrapped
+from responder.cli.table import Column, format_time, printable_bytes, table, wrapped
 from tests.support.builders import NOW
 
 COLUMNS = (Column("ID", right=True), Column("STATE", colours={"dead": "red"}), Column("WHY"))
@@ -50,8 +50,8 @@ def test_a_hostile_text_does_not_steer_the_terminal() -> None:
 def test_a_body_is_written_byte_for_byte_but_to_a_terminal() -> None:
     """A refused payload can be written to a file unchanged, and is safe on a terminal."""
     body = b"\xff\x1b[2J{}"
-    assert raw(body, to_terminal=False) == body
-    assert raw(body, to_terminal=True) == "\N{REPLACEMENT CHARACTER}{}\n".encode()
+    assert printable_bytes(body, to_terminal=False) == body
+    assert printable_bytes(body, to_terminal=True) == "\N{REPLACEMENT CHARACTER}{}\n".encode()
 
 
 def test_nothing_has_no_heading() -> None:
@@ -61,4 +61,4 @@ def test_nothing_has_no_heading() -> None:
 
 def test_a_time_is_in_utc_to_the_second() -> None:
     """Times of all tables look the same."""
-    assert (moment(NOW), moment(None)) == (f"{NOW:%Y-%m-%d %H:%M:%S UTC}", "-")
+    assert (format_time(NOW), format_time(None)) == (f"{NOW:%Y-%m-%d %H:%M:%S UTC}", "-")

@@ -35,5 +35,5 @@ def test_a_name_that_means_nothing_is_skipped_with_its_reason() -> None:
     questions = plan(("nothing", "odd"), BOOK, PROBES, a_scene())
     assert [question.skip for question in questions] == [
         "the rules define no probe nothing",
-        "there is no kind of probe smoke",
+        "unknown probe kind smoke",
     ]

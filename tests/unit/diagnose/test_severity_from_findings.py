@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from responder.diagnose.conclude import judge, word
+from responder.diagnose.conclude import matching_adjustment, result_name
 from responder.model.decision import FindingAdjustment
 from responder.model.finding import Finding, Verdict
 from responder.model.rule import FindingCondition
@@ -43,7 +43,7 @@ def test_a_condition_holds_for_what_was_really_found(
     words: tuple[str, ...], findings: tuple[Finding, ...], *, applies: bool
 ) -> None:
     """Unknown reads neither as bad nor as ok, and a probe that did not run has no result."""
-    assert (judge([a_turn("P1", *words)], findings) is not None) is applies
+    assert (matching_adjustment([a_turn("P1", *words)], findings) is not None) is applies
 
 
 def test_all_findings_of_a_turn_must_be_made() -> None:
@@ -52,19 +52,28 @@ def test_all_findings_of_a_turn_must_be_made() -> None:
         findings=(FindingCondition("health", ("bad",)), FindingCondition("dns", ("ok",))), severity=a_severity("P1")
     )
     dns = a_finding(Verdict.OK, probe="dns", headline="plato: 1 address")
-    assert judge([both], (BAD,)) is None
-    assert judge([both], (BAD, dns)) == (both, "health is bad (plato: refused) and dns is ok (plato: 1 address)")
+    assert matching_adjustment([both], (BAD,)) is None
+    assert matching_adjustment([both], (BAD, dns)) == (
+        both,
+        "health is bad (plato: refused) and dns is ok (plato: 1 address)",
+    )
 
 
 def test_the_first_turn_that_applies_is_taken() -> None:
     """Turns are read from the top, as rules are."""
     first, second = a_turn("P1", "bad"), a_turn("P4", "bad", "ok")
-    assert judge([first, second], (BAD,)) == (first, "health is bad (plato: refused)")
-    found = judge([first, second], (OK,))
+    assert matching_adjustment([first, second], (BAD,)) == (first, "health is bad (plato: refused)")
+    found = matching_adjustment([first, second], (OK,))
     assert found is not None
     assert found[0] is second
 
 
 def test_every_verdict_has_a_word() -> None:
     """Rules can speak of whatever a probe answers."""
-    assert [word(each) for each in (BAD, WARNING, UNKNOWN, OK, SKIPPED)] == ["bad", "warning", "unknown", "ok", ""]
+    assert [result_name(each) for each in (BAD, WARNING, UNKNOWN, OK, SKIPPED)] == [
+        "bad",
+        "warning",
+        "unknown",
+        "ok",
+        "",
+    ]

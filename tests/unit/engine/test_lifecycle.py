@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from responder.engine import pipeline
 from responder.engine.effects.context import History
 from responder.engine.effects.without_notification import changed
-from responder.engine.jobs.reconcile import followed
+from responder.engine.jobs.reconcile import effects_of
 from responder.model.alert import Alert, AlertGroup
 from responder.model.delivery import Effects, Notification
 from responder.model.incident import ChangeKind
@@ -259,7 +259,7 @@ class LifeOfIncidents(RuleBasedStateMachine):
         if self.questions and incident is not None and incident.open and self.now % 60 < STEP:
             views = [peer.view(expected_alerts(incident), self.silenced) for peer in self.peers]
             verdict = reconcile(incident, views, now, GRACE, 1)
-            effects = followed(incident, verdict, self.history.content, DESK, now)
+            effects = effects_of(incident, verdict, self.history.content, DESK, now)
             if effects is not None:
                 self._apply(effects)
 

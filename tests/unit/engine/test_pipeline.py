@@ -13,7 +13,7 @@ from responder.engine import pipeline
 from responder.engine.effects.context import SHARED, DecisionContext, History
 from responder.engine.effects.page import incident_id
 from responder.engine.effects.triage_failure import failed
-from responder.engine.pipeline import improved
+from responder.engine.pipeline import with_diagnosis
 from responder.model.alert import Alert, AlertGroup
 from responder.model.delivery import Effects, Notification
 from responder.model.finding import Verdict
@@ -295,7 +295,7 @@ def test_findings_reach_the_page() -> None:
     assert effects.request is not None
     bad = a_finding(verdict=Verdict.BAD, headline="plato: 0/3 ready")
     diagnosed = pipeline.diagnose(effects.request, (bad,))
-    [page, *_] = composed(improved(effects, effects.request, diagnosed, a_desk(), NOW))
+    [page, *_] = composed(with_diagnosis(effects, effects.request, diagnosed, a_desk(), NOW))
     assert (page.kind, page.findings) == (MessageKind.START, (bad,))
     assert "0/3" in page.conclusion.likely
 
@@ -305,7 +305,7 @@ def test_what_the_probes_found_stays_on_the_page() -> None:
     context = a_desk()
     first = begun(context)
     assert first.request is not None
-    page = improved(first, first.request, pipeline.diagnose(first.request, (a_finding(),)), context, NOW)
+    page = with_diagnosis(first, first.request, pipeline.diagnose(first.request, (a_finding(),)), context, NOW)
     grown = following(page, a_group(an_alert(), an_alert(labels={"instance": "2"})), context)
     assert composed(grown)[0].findings == (a_finding(),)
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from responder.model.clock import lasted
+from responder.model.clock import duration_in_minutes
 from responder.model.message import ClaimedMessage
 from responder.model.report import MessageKind, Report
 from responder.model.rule import Link
@@ -32,7 +32,7 @@ from tests.support.builders import STARTED, a_letter, a_report
 )
 def test_lengths_of_time_are_in_minutes(seconds: float, words: str) -> None:
     """Durations are in minutes as the templates ask, with hours and days where minutes say little."""
-    assert lasted(seconds) == words
+    assert duration_in_minutes(seconds) == words
 
 
 def test_text_is_cut_in_bytes_without_breaking_a_character() -> None:
@@ -55,7 +55,7 @@ def test_the_plain_form_is_ascii() -> None:
 def test_escaping_never_leaves_half_an_entity() -> None:
     """Cut text still reads as text."""
     for limit in range(8, 30):
-        text = slack_blocks.said("<&>" * 20, limit)
+        text = slack_blocks.line_of("<&>" * 20, limit)
         assert len(text) <= limit
         assert text.replace("&lt;", "").replace("&gt;", "").replace("&amp;", "").rstrip("…") == ""
 
@@ -75,12 +75,12 @@ def test_escaping_never_leaves_half_an_entity() -> None:
 )
 def test_foreign_text_formats_nothing_in_slack(foreign: str, shown: str, in_ascii: str | None) -> None:
     """Text of an alert is neither bold nor a quotation, and the minimal form, which Slack parses itself, links none."""
-    assert slack_blocks.said(foreign) == shown
+    assert slack_blocks.line_of(foreign) == shown
     if in_ascii is not None:
-        assert slack_blocks.said_in_ascii(foreign) == in_ascii
-    for made in (slack_blocks.said(foreign), slack_blocks.said_in_ascii(foreign)):
+        assert slack_blocks.ascii_line_of(foreign) == in_ascii
+    for made in (slack_blocks.line_of(foreign), slack_blocks.ascii_line_of(foreign)):
         assert not re.search(r"(?<![A-Za-z0-9])([*_~])\S.*\S\1(?![A-Za-z0-9])|^&gt;|[<>`]", made)
-    assert "://" not in slack_blocks.said_in_ascii(foreign)
+    assert "://" not in slack_blocks.ascii_line_of(foreign)
     assert slack_blocks.code(foreign)[1:-1] == slack_blocks.escaped(foreign.replace("`", "'"))
 
 

@@ -19,7 +19,7 @@ import pytest
 from responder import bootstrap
 from responder.bootstrap import SystemClock
 from responder.cli.doctor.channels import proxy
-from responder.cli.doctor.patient import DoctorContext
+from responder.cli.doctor.context import DoctorContext
 from responder.model.check import Level
 from responder.model.clock import Deadline
 from responder.model.message import Request
@@ -315,7 +315,7 @@ def test_certificates_are_checked_at_the_start(tmp_path: Path) -> None:
     assert len(bootstrap.outgoing(given, SystemClock()).tls.get_ca_certs()) == system + 1
 
 
-def patient(env: dict[str, str]) -> DoctorContext:
+def doctor_context(env: dict[str, str]) -> DoctorContext:
     """Findings of doctor with these settings."""
     clock, given = SystemClock(), read(env)
     outgoing = bootstrap.vendors(given, clock)
@@ -339,10 +339,10 @@ def test_doctor_names_the_proxy_and_not_its_password() -> None:
         "HTTPS_PROXY": f"http://{LOGIN}@proxy.example:3128",
         "NO_PROXY": ".internal",
     }
-    [found] = proxy(patient(pager | env))
+    [found] = proxy(doctor_context(pager | env))
     assert (found.level, found.what) == (
         Level.OK,
         "events.pagerduty.com through proxy.example:3128; hc.internal directly; probes use no proxy",
     )
-    [none] = proxy(patient(pager))
+    [none] = proxy(doctor_context(pager))
     assert (none.level, none.what) == (Level.SKIPPED, "no proxy: vendors are reached directly")

@@ -15,7 +15,7 @@ from responder.rulebook.checks import ADVICE, impossible_match, shadowed_value
 from responder.rulebook.load import gather, required
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.shadowing import analyzed
-from responder.triage.matchers import holds
+from responder.triage.matchers import matches
 
 HEAD = """\
 platform: {environment: prod, namespace: shop}
@@ -28,13 +28,13 @@ rules:
 VALUES = ("", "a", "b", "ab", "abc", "ba", "c\n")
 
 
-def drafted(folder: Path, matches: list[str], shadows: Collection[int] = ()) -> tuple[RuleFiles, RuleReferences]:
+def drafted(folder: Path, conditions: list[str], shadows: Collection[int] = ()) -> tuple[RuleFiles, RuleReferences]:
     """A draft of one rule for each of these matchers, those of ``shadows`` in shadow, and a catch-all."""
     folder.mkdir(exist_ok=True)
-    live = ["shadow" if number in shadows else "true" for number in range(len(matches))]
+    live = ["shadow" if number in shadows else "true" for number in range(len(conditions))]
     rules = [
         f"  - {{id: r{number}, match: '{text}', severity: P3, first_step: x, enabled: {live[number]}}}"
-        for number, text in enumerate(matches)
+        for number, text in enumerate(conditions)
     ]
     rules.append("  - {id: unknown, match: [], severity: P3, first_step: x}")
     (folder / "all.yaml").write_text(HEAD + "\n".join(rules) + "\n")
@@ -51,23 +51,23 @@ def _matchers() -> st.SearchStrategy[str]:
 
 @settings(max_examples=250)
 @given(st.lists(_matchers(), min_size=2, max_size=5))
-def test_nothing_is_called_dead_that_lives(tmp_path_factory: pytest.TempPathFactory, matches: list[str]) -> None:
+def test_nothing_is_called_dead_that_lives(tmp_path_factory: pytest.TempPathFactory, conditions: list[str]) -> None:
     """A rule said never to be tried is never tried: no alert at all reaches it."""
-    rule_files, around = drafted(tmp_path_factory.mktemp("rules"), matches)
+    rule_files, around = drafted(tmp_path_factory.mktemp("rules"), conditions)
     dead = {each.number: each for each in analyzed(rule_files, around).shadowings}
     never = {problem.position for problem in impossible_match.check(rule_files, around)}
     for x, y in product(VALUES, VALUES):
         labels = {"x": x, "y": y}
-        hits = [number for number, matchers in rule_files.matchers.items() if all(holds(m, labels) for m in matchers)]
+        hits = [number for number, matchers in rule_files.matchers.items() if all(matches(m, labels) for m in matchers)]
         first = hits[0]
-        assert rule_files.rules[first].at("match") not in never, (matches, labels)
+        assert rule_files.rules[first].at("match") not in never, (conditions, labels)
         if found := dead.get(first):
-            assert not found.whole, (matches, labels)
-            assert labels[found.label] not in found.by, (matches, labels)
+            assert not found.whole, (conditions, labels)
+            assert labels[found.label] not in found.by, (conditions, labels)
 
 
 @pytest.mark.parametrize(
-    ("matches", "dead"),
+    ("conditions", "dead"),
     [
         (['a=~"Kube.*"', 'a="KubeDown"'], {1}),
         (['a=~"Kube.*"', 'a=~"KubeDown|KubeUp"'], {1}),
@@ -85,9 +85,9 @@ def test_nothing_is_called_dead_that_lives(tmp_path_factory: pytest.TempPathFact
         (['b=~"|1"', 'a="1",b="1"'], {1}),
     ],
 )
-def test_dead_rules_are_found(tmp_path: Path, matches: list[str], dead: set[int]) -> None:
+def test_dead_rules_are_found(tmp_path: Path, conditions: list[str], dead: set[int]) -> None:
     """A rule that an earlier one keeps from ever deciding is named, whatever way the two are written."""
-    rule_files, around = drafted(tmp_path / "rules", matches)
+    rule_files, around = drafted(tmp_path / "rules", conditions)
     assert {each.number for each in analyzed(rule_files, around).shadowings if each.whole} == dead
 
 

@@ -141,7 +141,7 @@ def test_a_group_of_several_teams_notifies_each_and_says_so(tmp_path: Path) -> N
     found = judged(context, group)
     assert found.route.teams == ("payments", "search")
     assert found.route.channels == ("payments-pager", "payments-slack", "search-pager")
-    effects = on_notification.follow(found, group, _delivery(), History(), context)
+    effects = on_notification.effects_of(found, group, _delivery(), History(), context)
     assert {message.channel for message in effects.messages} == set(found.route.channels)
     assert effects.content is not None
     assert "belong to 2 teams; each is notified: payments, search" in effects.content.decision.note
@@ -152,10 +152,10 @@ def test_a_team_that_joins_an_open_incident_is_paged(tmp_path: Path) -> None:
     """An alert of another team in a later notification pages that team, and nobody else again."""
     context = loaded(tmp_path / "rules", HEAD + TEAMS + DEFAULT + RULES)
     first = a_group(an_alert(labels={"alertname": "Mapped", "team": "pay"}, fingerprint="a"))
-    opened = on_notification.follow(judged(context, first), first, _delivery(), History(), context)
+    opened = on_notification.effects_of(judged(context, first), first, _delivery(), History(), context)
     both = a_group(*first.alerts, an_alert(labels={"alertname": "Mapped", "team": "search"}, fingerprint="b"))
     decision = decide(both, context.book, context.matching, opened.incident, 2, NOW)
-    later = on_notification.follow(decision, both, _delivery(2), History(opened.incident, opened.content), context)
+    later = on_notification.effects_of(decision, both, _delivery(2), History(opened.incident, opened.content), context)
     assert {each.channel for each in later.messages if each.kind.value == "start"} == {"search-pager"}
     assert later.incident is not None
     assert later.incident.channels == ("payments-pager", "payments-slack", "search-pager")

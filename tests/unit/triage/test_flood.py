@@ -15,13 +15,13 @@ from responder.triage.flood import (
     MOST,
     WINDOW,
     FloodVerdict,
+    decide_paging,
     due,
     ended,
-    followed,
-    may_follow,
-    over,
+    follow_up_limit,
+    has_receded,
     rate,
-    weigh,
+    with_follow_ups,
 )
 from tests.support.builders import NOW, a_decision, a_ruling, a_severity, a_subject, an_alert
 
@@ -50,7 +50,7 @@ class Sea:
         self.now += timedelta(seconds=after)
         self.number += 1
         flood_state = FloodState(self.now, {self.flood.severity: self.flood})
-        flood_verdict = weigh(decision, labels, ("pagerduty",), flood_state, self.number)
+        flood_verdict = decide_paging(decision, labels, ("pagerduty",), flood_state, self.number)
         assert flood_verdict is not None
         self.flood = flood_verdict.flood
         return flood_verdict
@@ -116,34 +116,34 @@ def test_what_wakes_nobody_is_left_to_the_digest() -> None:
 
 def test_a_limit_of_zero_knows_no_floods() -> None:
     """If floods are disabled, nothing is counted."""
-    assert weigh(new(severity=a_severity("P1", flood_above=0)), {}, (), FloodState(NOW, {}), 1) is None
+    assert decide_paging(new(severity=a_severity("P1", flood_above=0)), {}, (), FloodState(NOW, {}), 1) is None
 
 
 def test_the_end_needs_half_of_the_limit() -> None:
     """A rate that wavers about the limit neither ends nor begins a flood each time."""
     sea = Sea()
     sea.storm(30)
-    assert not over(sea.flood, P1, sea.now)
+    assert not has_receded(sea.flood, P1, sea.now)
     for _ in range(12):
         sea.comes(new(), after=10.0)
     assert rate(sea.flood, sea.now) == 6
-    assert not over(sea.flood, P1, sea.now)
-    assert over(sea.flood, P1, sea.now + timedelta(seconds=15))
-    assert not over(ended(sea.flood), P1, sea.now)
+    assert not has_receded(sea.flood, P1, sea.now)
+    assert has_receded(sea.flood, P1, sea.now + timedelta(seconds=15))
+    assert not has_receded(ended(sea.flood), P1, sea.now)
 
 
 def test_a_flood_ends_when_its_severity_is_gone_from_the_rules() -> None:
     """A change of the rules leaves no flood behind."""
     sea = Sea()
     sea.storm(30)
-    assert over(sea.flood, None, sea.now + timedelta(seconds=WINDOW))
+    assert has_receded(sea.flood, None, sea.now + timedelta(seconds=WINDOW))
 
 
 def test_a_clock_that_jumps_back_does_not_hold_a_flood() -> None:
     """Arrivals an hour in the future are no arrivals."""
     sea = Sea()
     sea.storm(30)
-    assert over(sea.flood, P1, sea.now - timedelta(hours=1))
+    assert has_receded(sea.flood, P1, sea.now - timedelta(hours=1))
 
 
 def test_updates_come_less_and_less_often() -> None:
@@ -173,12 +173,12 @@ def test_pages_after_a_flood_are_paced() -> None:
     """Incidents announced only by the digest are paged at half of the limit per minute, and not during a flood."""
     sea = Sea()
     sea.storm(30)
-    assert may_follow(sea.flood, P1, sea.now) == 0
+    assert follow_up_limit(sea.flood, P1, sea.now) == 0
     later = sea.now + timedelta(seconds=WINDOW)
     calm = ended(sea.flood)
-    assert may_follow(calm, P1, later) == LIMIT // 2
-    assert may_follow(followed(calm, 3, later), P1, later) == LIMIT // 2 - 3
-    assert may_follow(calm, replace(P3, pages=False), later) == 0
+    assert follow_up_limit(calm, P1, later) == LIMIT // 2
+    assert follow_up_limit(with_follow_ups(calm, 3, later), P1, later) == LIMIT // 2 - 3
+    assert follow_up_limit(calm, replace(P3, pages=False), later) == 0
 
 
 def test_what_is_remembered_is_bounded() -> None:

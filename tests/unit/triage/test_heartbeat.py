@@ -12,7 +12,7 @@ from responder.model.heartbeat import Heartbeat, HeartbeatState
 from responder.model.incident import ChangeKind, Incident
 from responder.model.rule import Action, ExpectedHeartbeat
 from responder.triage.decide import decide, heartbeats
-from responder.triage.heartbeat import judge, watched
+from responder.triage.heartbeat import after_check, decide_heartbeat
 from responder.triage.rule_index import RuleIndex
 from tests.support.builders import NOW, a_book, a_group, a_rule, an_alert, an_incident
 
@@ -42,7 +42,7 @@ def verdict(
     heartbeat_state: HeartbeatState, incident: Incident | None = None, waiting: float = 0.0
 ) -> ChangeKind | None:
     """The decision; the oldest undecided notification is ``waiting`` minutes old."""
-    found = judge(EU, heartbeat_state, incident, BOOK, NOW - waiting * MINUTE)
+    found = decide_heartbeat(EU, heartbeat_state, incident, BOOK, NOW - waiting * MINUTE)
     return found[0].change.kind if found else None
 
 
@@ -101,7 +101,7 @@ def test_one_incident_until_it_is_back() -> None:
 
 def test_the_page_says_since_when_and_how_long_is_allowed() -> None:
     """The reason is a sentence that can be checked."""
-    found = judge(EU, a_pulse(12.0), None, BOOK, NOW)
+    found = decide_heartbeat(EU, a_pulse(12.0), None, BOOK, NOW)
     assert found is not None
     decision, group = found
     assert decision.change.reason == "no Watchdog from prod-eu since 2026-02-28 02:29 UTC (limit 10 min)"
@@ -111,15 +111,17 @@ def test_the_page_says_since_when_and_how_long_is_allowed() -> None:
 def test_after_a_break_in_watching_silence_counts_anew() -> None:
     """Being away for an hour must not look like an hour of silence; a restart of seconds changes nothing."""
     before = a_pulse(5.0)
-    assert watched("prod-eu", before, NOW + 0.5 * MINUTE) == replace(before, watched_at=NOW + 0.5 * MINUTE)
+    assert after_check("prod-eu", before, NOW + 0.5 * MINUTE) == replace(before, watched_at=NOW + 0.5 * MINUTE)
     after = NOW + 60 * MINUTE
-    assert watched("prod-eu", before, after) == replace(before, since=after, watched_at=after)
-    assert watched("prod-eu", None, NOW) == HeartbeatState(cluster="prod-eu", seen_at=None, since=NOW, watched_at=NOW)
+    assert after_check("prod-eu", before, after) == replace(before, since=after, watched_at=after)
+    assert after_check("prod-eu", None, NOW) == HeartbeatState(
+        cluster="prod-eu", seen_at=None, since=NOW, watched_at=NOW
+    )
 
 
 def test_a_clock_that_jumped_back_does_not_hide_silence() -> None:
     """A heartbeat from the future would count as one for as long as the clock was wrong."""
     earlier = NOW - 60 * MINUTE
-    assert watched("prod-eu", a_pulse(0.0), earlier) == HeartbeatState(
+    assert after_check("prod-eu", a_pulse(0.0), earlier) == HeartbeatState(
         cluster="prod-eu", seen_at=earlier, since=earlier, watched_at=earlier
     )

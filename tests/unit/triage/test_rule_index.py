@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from responder.model.rule import Matcher, Op, Rule
 from responder.triage import rule_index
-from responder.triage.matchers import holds
+from responder.triage.matchers import matches
 from responder.triage.rule_index import RuleIndex
 from tests.support.builders import a_rule
 
@@ -34,7 +34,7 @@ def test_the_first_match_is_that_of_trying_each_rule(
     rules = _rules(*matchers)
     index = RuleIndex(rules)
     for labels in alerts:
-        slow = next(rule for rule in rules if all(holds(matcher, labels) for matcher in rule.matchers))
+        slow = next(rule for rule in rules if all(matches(matcher, labels) for matcher in rule.matchers))
         assert index.first(labels) is slow
         steps = index.explain(labels)
         assert [step.rule for step in steps] == list(rules)
@@ -42,7 +42,7 @@ def test_the_first_match_is_that_of_trying_each_rule(
         assert [step.matched for step in steps] == [False] * at + [True] + [None] * (len(rules) - at - 1)
         for step in steps[:at]:
             assert step.failed is not None
-            assert not holds(step.failed, labels)
+            assert not matches(step.failed, labels)
             assert step.got == labels.get(step.failed.name, "")
 
 
@@ -62,7 +62,7 @@ def test_rules_in_shadow_change_no_answer(
     for labels in alerts:
         chosen = without.first(labels)
         assert index.first(labels) is chosen
-        hits = [rule for rule in rules if all(holds(matcher, labels) for matcher in rule.matchers)]
+        hits = [rule for rule in rules if all(matches(matcher, labels) for matcher in rule.matchers)]
         above = [rule for rule in hits[: hits.index(chosen)] if rule.shadow]
         assert index.shadow(labels, chosen) is (above[0] if above else None)
         steps = index.explain(labels)

@@ -140,5 +140,5 @@ def test_a_page_that_waits_for_its_vendor_is_ready(
         elif reason == "paused":
             claims.pause(connection, "pagerduty", now.timestamp() + 30, 0.0)
         elif reason == "moving":
-            claims.tried(connection, "pagerduty", now, accepted=True, failed=False)
+            claims.record_attempts(connection, "pagerduty", now, accepted=True, failed=False)
     assert readiness(client)[0] == 200

@@ -71,8 +71,8 @@ def test_each_number_has_its_cases(run: Run, past: Path) -> None:
     ]
     [lost] = found["cases"][1]["notifications"]
     assert lost["source"].endswith("0.json")
-    assert lost["before"]["told"] == ["pagerduty", "slack"]
-    assert lost["after"]["told"] == ["slack"]
+    assert lost["before"]["notified"] == ["pagerduty", "slack"]
+    assert lost["after"]["notified"] == ["slack"]
     assert (lost["before"]["severity"], lost["after"]["severity"]) == ("P1", "P3")
     text = run(str(past), "--cases", "1").output
     assert "pages     1 before, 2 after: 2 new, 1 lost" in text

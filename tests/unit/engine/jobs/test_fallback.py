@@ -23,13 +23,13 @@ from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
 from responder.notify.contract import Channel
-from responder.notify.render.slack_messages import alarm, minimal_text
+from responder.notify.render.slack_messages import fallback_page, minimal_text
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.store.outbox import claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_group, a_mail_server, a_resolved_alert, composed
-from tests.support.letters import claimed, last_report
+from tests.support.outbox_messages import claimed, last_report
 from tests.unit.engine.test_pipeline import EVERYTHING, a_delivery, a_desk, begun
 
 CHANNELS: dict[str, Channel] = {
@@ -72,10 +72,10 @@ class Night:
     def _fail(self, connection: object, message: ClaimedMessage, *, dead: bool) -> None:
         now = self.clock.now()
         if dead:
-            outbox.dead(connection, message, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
+            outbox.give_up(connection, message, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
             return
         claims.failed(connection, message.channel, now)  # type: ignore[arg-type]
-        outbox.again(connection, message, now, "HTTP 503", minimal=False)  # type: ignore[arg-type]
+        outbox.schedule_retry(connection, message, now, "HTTP 503", minimal=False)  # type: ignore[arg-type]
 
     def notified(self) -> list[tuple[str, str]]:
         """Channel and moment of all messages, in order."""
@@ -244,7 +244,7 @@ class Bar(Night):
         """True if the newest message mentions the on-call group."""
         with self.database.read() as connection:
             report = last_report(connection, self.incident().id, NOW)
-        said = [alarm(report, "S0123ABCD").text, minimal_text(report, "S0123ABCD")]
+        said = [fallback_page(report, "S0123ABCD").text, minimal_text(report, "S0123ABCD")]
         return any("subteam" in each for each in said)
 
 

@@ -103,11 +103,11 @@ def test_a_channel_that_refused_its_last_message_withholds_it(database: Database
     """The newest attempt of any replica counts: they share it through the database."""
     claims.prepare(database, ["slack"])
     with database.transaction() as connection:
-        claims.tried(connection, "slack", clock.now(), accepted=False, failed=True)
+        claims.record_attempts(connection, "slack", clock.now(), accepted=False, failed=True)
     assert pinged(database, clock) == ["https://ping/fail"]
     clock.move(1.0)
     with database.transaction() as connection:
-        claims.tried(connection, "slack", clock.now(), accepted=True, failed=False)
+        claims.record_attempts(connection, "slack", clock.now(), accepted=True, failed=False)
     assert pinged(database, clock) == ["https://ping/up"]
 
 

@@ -25,7 +25,7 @@ from responder.store.incidents import incidents
 from responder.store.outbox import claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_group, a_resolved_alert
-from tests.support.letters import claimed, last_report
+from tests.support.outbox_messages import claimed, last_report
 from tests.unit.engine.test_pipeline import CHANNELS_USED, EVERYTHING, a_delivery, a_desk, begun
 
 EVERY = claims.ChannelQueue((), rest=True)
@@ -59,7 +59,7 @@ class Morning:
                 messages = claimed(connection, EVERY, now, now + timedelta(seconds=6), 10)
                 for message in messages:
                     if refused(message):
-                        outbox.dead(connection, message, "HTTP 400: Invalid routing key", now)
+                        outbox.give_up(connection, message, "HTTP 400: Invalid routing key", now)
                     else:
                         outbox.sent(connection, message, {}, now)
             if not messages:

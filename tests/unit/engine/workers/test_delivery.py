@@ -144,7 +144,7 @@ def test_what_was_just_released_is_not_looked_for(database: Database, clock: Han
     office.write()
     office.courier.expect()
     database.read = lambda: pytest.fail("it was looked for")  # type: ignore[method-assign]
-    database.finds = lambda _any: pytest.fail("it was looked for")  # type: ignore[method-assign, assignment]
+    database.has_row = lambda _any: pytest.fail("it was looked for")  # type: ignore[method-assign, assignment]
     assert office.courier.step() == 0.0
     assert office.idle.acquire(timeout=10)
     office.courier.close(5)

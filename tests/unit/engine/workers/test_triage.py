@@ -26,7 +26,7 @@ from responder.store.inbox.inbox import Inbox
 from responder.store.incidents import diagnoses, incidents
 from responder.store.outbox import claims
 from tests.conftest import HandClock
-from tests.support.letters import claimed
+from tests.support.outbox_messages import claimed
 from tests.unit.engine.test_pipeline import EVERYTHING, a_desk
 from tests.unit.receive.test_alertmanager import a_body, an_alert, to_bytes
 

@@ -10,7 +10,7 @@ from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.contract import Channel
-from responder.notify.delivery.route import readable, route, with_a_reader
+from responder.notify.delivery.route import readable, route, with_non_paging
 from tests.support.builders import a_severity
 
 BOTH = ("pagerduty", "slack")
@@ -56,7 +56,7 @@ def test_a_page_that_is_held_back_can_be_read(
     requested_channels: tuple[str, ...], configured: tuple[str, ...], expected: tuple[str, ...]
 ) -> None:
     """A held page goes to a channel that is read: one the rule names, else the first that is configured."""
-    assert with_a_reader(requested_channels, {name: EVERY[name] for name in configured}) == expected
+    assert with_non_paging(requested_channels, {name: EVERY[name] for name in configured}) == expected
 
 
 def test_channels_that_are_read_come_in_the_fallback_order() -> None:

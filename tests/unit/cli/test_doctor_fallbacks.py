@@ -15,7 +15,7 @@ import pytest
 from responder import bootstrap
 from responder.bootstrap import SystemClock
 from responder.cli.doctor import channels
-from responder.cli.doctor.patient import DoctorContext
+from responder.cli.doctor.context import DoctorContext
 from responder.model.check import Level, Result
 from responder.model.clock import Deadline
 from responder.model.message import Request, Response
@@ -60,9 +60,9 @@ def a_patient(wire: object, given: Settings, seconds: float = 5.0) -> DoctorCont
     )
 
 
-def checked(name: str, patient: DoctorContext) -> tuple[Result, ...]:
+def checked(name: str, doctor_context: DoctorContext) -> tuple[Result, ...]:
     """The results of a channel's check."""
-    return channels.checks()[name](patient)
+    return channels.checks()[name](doctor_context)
 
 
 def paged(**settings: object) -> Settings:
@@ -111,8 +111,8 @@ def test_the_second_region_is_asked(key: str, status: int, levels: list[Level]) 
 def test_what_is_not_configured_is_not_looked_at() -> None:
     """Channels that are not configured are not checked."""
     wire = Wire()
-    patient = a_patient(wire, paged())
-    every = (each for name in ("pagerduty_fallback", "slack", "smtp") for each in checked(name, patient))
+    doctor_context = a_patient(wire, paged())
+    every = (each for name in ("pagerduty_fallback", "slack", "smtp") for each in checked(name, doctor_context))
     assert {each.level for each in every} == {Level.SKIPPED}
     assert wire.asked == []
 
@@ -214,8 +214,8 @@ def test_a_test_mail_is_sent_where_it_is_asked_for() -> None:
     """With --send the mail server shows that it takes a page and its end."""
     book = bootstrap.load_rules(str(ROOT / "rules"), str(ROOT / "runbooks"))
     with MailStandIn() as server:
-        patient = replace(mails(server, smtp_tls="none", pagerduty_routing_key=Secret("")), book=book, send=True)
-        [found] = channels.test_messages(patient)
+        doctor_context = replace(mails(server, smtp_tls="none", pagerduty_routing_key=Secret("")), book=book, send=True)
+        [found] = channels.test_messages(doctor_context)
         assert (found.level, found.what) == (Level.OK, "smtp accepted a test page and its resolve")
         assert len(server.mails) == 2
         assert "test by responder doctor" in str(server.mails[0].message["Subject"])

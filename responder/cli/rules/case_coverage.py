@@ -7,7 +7,7 @@ from responder.cli.rules.trace import Trace
 from responder.model.alert import Labels
 from responder.model.rule import Adjustment, Matcher, Rule
 from responder.triage.decide import applying
-from responder.triage.matchers import holds
+from responder.triage.matchers import matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,15 @@ def _applied(found: Trace) -> Iterator[tuple[str, Adjustment]]:
         for rule in (match.rule, *([match.shadow.rule] if match.shadow else [])):
             if entry := applying(rule, match.alert.labels, firing):
                 yield rule.id, entry
-    if turned := found.shown.turned:
+    if adjusted := found.shown.adjusted:
         rule = found.decision.rule
-        yield from ((rule.id, entry) for entry in rule.adjust if entry.findings == turned.adjustment.findings)
+        yield from ((rule.id, entry) for entry in rule.adjust if entry.findings == adjusted.adjustment.findings)
 
 
 def _untried(rule: Rule, alerts: list[Labels]) -> Iterator[Matcher]:
     left = list(rule.matchers)
     for labels in alerts:
-        failed = [matcher for matcher in rule.matchers if not holds(matcher, labels)]
+        failed = [matcher for matcher in rule.matchers if not matches(matcher, labels)]
         if len(failed) == 1 and failed[0] in left:
             left.remove(failed[0])
     yield from left

@@ -26,7 +26,7 @@ def some_settings(tmp_path: Path) -> Settings:
 
 def test_the_rules_are_the_same(settings: Settings) -> None:
     """A reload yields the same rule book as a start."""
-    assert bootstrap.reread(settings, {}).context.book == bootstrap.load_rules(settings.rules, settings.runbooks)
+    assert bootstrap.load_changed(settings, {}).context.book == bootstrap.load_rules(settings.rules, settings.runbooks)
 
 
 def test_every_problem_is_reported(settings: Settings) -> None:
@@ -34,7 +34,7 @@ def test_every_problem_is_reported(settings: Settings) -> None:
     bad = "rules:\n  - id: one\n    nonsense: 1\n  - id: two\n    severity: P9\n"
     (Path(settings.rules) / "50-bad.yaml").write_text(bad)
     with pytest.raises(InvalidRules) as reloaded:
-        bootstrap.reread(settings, {})
+        bootstrap.load_changed(settings, {})
     with pytest.raises(InvalidRules) as loaded:
         bootstrap.load_rules(settings.rules, settings.runbooks)
     assert len(loaded.value.problems) > 1
@@ -46,7 +46,7 @@ def test_a_file_that_hangs_the_parser_leaves_the_rules_in_force(settings: Settin
     seconds = [0.02, bootstrap.READ_SECONDS]
 
     def again() -> LoadedRules:
-        return bootstrap.reread(settings, {}, seconds.pop(0))
+        return bootstrap.load_changed(settings, {}, seconds.pop(0))
 
     rules = RuleReloader(bootstrap.loaded(settings, {}), again, lambda: bootstrap.rule_files(settings), clock)
     before = rules.context()
@@ -61,7 +61,7 @@ def test_a_file_that_hangs_the_parser_leaves_the_rules_in_force(settings: Settin
 def test_a_deadline_kills_the_child(settings: Settings) -> None:
     """A child that hangs does not stay behind."""
     with pytest.raises(OSError, match=r"longer than 0\.02 s"):
-        bootstrap.reread(settings, {}, 0.02)
+        bootstrap.load_changed(settings, {}, 0.02)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
@@ -71,4 +71,4 @@ def test_a_child_that_crashes_is_reported(settings: Settings, tmp_path: Path, mo
     (tmp_path / "yaml.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(OSError, match="ended with status -9"):
-        bootstrap.reread(settings, {})
+        bootstrap.load_changed(settings, {})

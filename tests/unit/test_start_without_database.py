@@ -10,7 +10,7 @@ import pytest
 from responder.bootstrap.workers import DatabaseOpener
 from responder.settings import read
 from responder.store.database import Database, StoreError
-from responder.store.inbox.write_check import try_to_keep
+from responder.store.inbox.write_check import check_write
 
 
 def test_everything_is_refused_until_the_database_is_ready(tmp_path: Path) -> None:
@@ -19,9 +19,9 @@ def test_everything_is_refused_until_the_database_is_ready(tmp_path: Path) -> No
     database = Database(settings.database_url.reveal())
     opening = DatabaseOpener(settings, database, "database: connection refused")
     with pytest.raises(StoreError, match="connection refused"):
-        try_to_keep(database)
+        check_write(database)
     opening.step()
-    try_to_keep(database)
+    check_write(database)
     database.close()
 
 
@@ -37,5 +37,5 @@ def test_a_database_of_another_program_is_named(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="incidents that responder did not create"):
             opening.step()
     with pytest.raises(StoreError, match="incidents that responder did not create"):
-        try_to_keep(database)
+        check_write(database)
     database.close()

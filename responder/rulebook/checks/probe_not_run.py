@@ -46,4 +46,4 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
         for position, name in condition_positions(entry):
             if name not in asked:
                 said = f"this never holds: '{entry.name}' does not run the probe '{name}'"
-                yield Problem(position, "unasked-probe", said, suggest(name, asked) or f"add {name} to its probes")
+                yield Problem(position, "probe-not-run", said, suggest(name, asked) or f"add {name} to its probes")

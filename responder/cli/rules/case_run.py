@@ -35,17 +35,17 @@ class CaseResult:
     problem: str = ""
 
     @property
-    def good(self) -> bool:
+    def passed(self) -> bool:
         """True if every field is as expected."""
         return not self.problem and not self.differences
 
     @property
     def verdict(self) -> str:
         """Result in a word: ok, FAIL, or todo for a known gap."""
-        return "todo" if self.case.todo else "ok" if self.good else "FAIL"
+        return "todo" if self.case.todo else "ok" if self.passed else "FAIL"
 
 
-def prove(case: Case, context: DecisionContext, runbooks: Runbooks) -> CaseResult:
+def run_case(case: Case, context: DecisionContext, runbooks: Runbooks) -> CaseResult:
     """Decide the alerts or every payload of the case, and compare the fields of ``expect``."""
     traces = tuple(trace(sample, context, runbooks, case.now, case.findings) for sample in _samples(case))
     problems = [problem for each in traces for problem in each.shown.problems]

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from responder.cli.rules.proof import CaseResult
+from responder.cli.rules.case_run import CaseResult
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./#-]*")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off"})

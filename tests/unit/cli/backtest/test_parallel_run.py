@@ -15,8 +15,8 @@ import pytest
 
 from responder import bootstrap
 from responder.cli.backtest.history import RecordedNotification
+from responder.cli.backtest.parallel_run import FEW, ParallelRun, processes
 from responder.cli.backtest.run import BacktestRun
-from responder.cli.backtest.shares import FEW, ParallelRun, processes
 from responder.cli.errors import FatalError
 from responder.engine.effects.context import DecisionContext
 from responder.engine.simulation import Comparison, Simulation

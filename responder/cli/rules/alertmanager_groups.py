@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from responder.cli.errors import FatalError
-from responder.cli.http_get import get_json, plain
+from responder.cli.http_get import get_json, without_credentials
 from responder.cli.samples import Sample, of_group
 from responder.settings import Settings
 
@@ -24,11 +24,13 @@ def fetch_samples(
     query = urlencode([*_ACTIVE.items(), *(("filter", each) for each in matchers)])
     answer = get_json(f"{base.rstrip('/')}/api/v2/alerts/groups?{query}", settings)
     try:
-        found = list(groups(plain(base), cluster, answer, now))
+        found = list(groups(without_credentials(base), cluster, answer, now))
     except (KeyError, TypeError, AttributeError) as error:
-        raise FatalError(f"{plain(base)}: unexpected response from /api/v2/alerts/groups: {error!r}") from error
+        raise FatalError(
+            f"{without_credentials(base)}: unexpected response from /api/v2/alerts/groups: {error!r}"
+        ) from error
     if not found:
-        raise FatalError(f"{plain(base)}: no active alert{' matches --filter' if matchers else ''}")
+        raise FatalError(f"{without_credentials(base)}: no active alert{' matches --filter' if matchers else ''}")
     return found
 
 

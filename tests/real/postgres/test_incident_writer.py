@@ -1,7 +1,0 @@
-"""The engine's own tests, on PostgreSQL."""
-
-import pytest
-
-from tests.unit.engine.workers.test_incident_writer import *  # noqa: F403 - the same tests; only the database is another
-
-pytestmark = pytest.mark.real
