@@ -12,6 +12,19 @@ Labels = Mapping[str, str]
 #: have others.
 FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 
+#: Labels that distinguish alerts of one name, the most specific first.
+DISTINCTIVE: Final = (
+    "pod",
+    "instance",
+    "node",
+    "container",
+    "persistentvolumeclaim",
+    "deployment",
+    "topic",
+    "consumergroup",
+    "name",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
@@ -35,6 +48,12 @@ class Alert:
     def name(self) -> str:
         """The ``alertname`` label; an alert may come without one."""
         return self.labels.get("alertname", "")
+
+    @property
+    def title(self) -> str:
+        """The name with the first label that distinguishes alerts of one name: ``HostDown instance db-1``."""
+        own = next((f"{key} {self.labels[key]}" for key in DISTINCTIVE if self.labels.get(key)), "")
+        return " ".join(filter(None, (self.name, own)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

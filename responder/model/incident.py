@@ -15,6 +15,7 @@ class AlertState:
 
     ``doubted_at`` is when an Alertmanager reported it as firing although it had been reported as resolved. ``flaps``
     counts its re-fires during the incident. ``page`` is the number of the last page that covered it, 0 for none.
+    ``title`` names it in messages; it is kept for the first alerts of a notification only.
     """
 
     starts_at: float
@@ -22,6 +23,7 @@ class AlertState:
     doubted_at: float | None = None
     flaps: int = 0
     page: int = 0
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

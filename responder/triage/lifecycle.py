@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.incident import AlertState, Change, ChangeKind, Incident
-from responder.model.text import number_of
+from responder.model.text import number_of, sanitize_line
 from responder.model.timing import USUAL, Timing
 from responder.triage import flapping
 
@@ -150,8 +150,16 @@ def _change(
     )
 
 
+#: Alerts of a notification whose titles are kept, and alerts that a reason names.
+MOST_TITLES, MOST_NAMED = 50, 5
+_TITLE_LIMIT = 80
+
+
 def _untold(seen: "GroupDiff") -> str:
-    return f"{number_of(len(seen.missing), 'firing alert')} no longer notified (silenced or inhibited)"
+    titles = [title for each in seen.missing if (title := seen.after[each].title)][:MOST_NAMED]
+    more = f" and {len(seen.missing) - len(titles)} more" if titles and len(seen.missing) > len(titles) else ""
+    names = f": {', '.join(titles)}{more}" if titles else ""
+    return f"{number_of(len(seen.missing), 'firing alert')} no longer notified (silenced or inhibited{names})"
 
 
 def _in_doubt(seen: "GroupDiff", timing: Timing) -> str:
@@ -216,15 +224,14 @@ def _outdated(known: AlertState | None, alert: Alert, now: datetime, timing: Tim
 
 def updated_state(known: AlertState | None, alert: Alert) -> AlertState:
     """Return the state of an alert after a notification that is believed."""
-    began = alert.starts_at.timestamp()
-    flaps, page = (known.flaps, known.page) if known else (0, 0)
+    began, kept = alert.starts_at.timestamp(), known or AlertState(alert.starts_at.timestamp())
+    since = max(began, kept.starts_at)
     if not alert.firing:
-        since = max(began, known.starts_at) if known else began
-        last = max(end(alert), known.ends_at) if known and known.ends_at is not None else end(alert)
-        return AlertState(since, max(since, last), flaps=flaps, page=page)
-    if known is None or known.ends_at is None:
-        return AlertState(max(began, known.starts_at) if known else began, flaps=flaps, page=page)
-    return AlertState(began, flaps=flaps + 1, page=page)
+        last = end(alert) if kept.ends_at is None else max(end(alert), kept.ends_at)
+        return replace(kept, starts_at=since, ends_at=max(since, last), doubted_at=None)
+    if kept.ends_at is None:
+        return replace(kept, starts_at=since, doubted_at=None)
+    return replace(kept, starts_at=began, ends_at=None, doubted_at=None, flaps=kept.flaps + 1)
 
 
 def with_doubt(known: AlertState, now: datetime) -> AlertState:
@@ -296,6 +303,10 @@ class GroupDiff:
 def diff(group: AlertGroup, before: Mapping[str, AlertState], now: datetime) -> GroupDiff:
     """Compare ``group``, as ``without_outdated`` returned it, with the alerts known before."""
     current = {alert.fingerprint: updated_state(before.get(alert.fingerprint), alert) for alert in group.alerts}
+    for alert in group.firing[:MOST_TITLES]:
+        if not current[alert.fingerprint].title:
+            title = sanitize_line(alert.title, _TITLE_LIMIT)
+            current[alert.fingerprint] = replace(current[alert.fingerprint], title=title)
     late = {each.fingerprint: with_doubt(before[each.fingerprint], now) for each in group.outdated if each.firing}
     named = {*current, *(each.fingerprint for each in group.outdated)}
     firing = tuple(alert.fingerprint for alert in group.firing)

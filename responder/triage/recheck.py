@@ -1,5 +1,6 @@
 """Changes of an incident by time alone: a held resolve, and a contradiction that was not retracted. Pure."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from responder.model.incident import AlertState, Change, ChangeKind, Incident
@@ -22,9 +23,7 @@ def review(incident: Incident, now: datetime, timing: Timing = USUAL) -> Change:
 def _fires_after_all(incident: Incident, fire: tuple[str, ...], now: datetime, timing: Timing) -> Change:
     """Return the change for alerts still reported as firing: resolved too early, or one Alertmanager is cut off."""
     alerts = {
-        each: AlertState(known.starts_at, flaps=known.flaps, page=known.page)
-        for each, known in incident.alerts.items()
-        if each in fire
+        each: replace(known, ends_at=None, doubted_at=None) for each, known in incident.alerts.items() if each in fire
     }
     count = number_of(len(fire), "alert")
     minutes = int(timing.peer.total_seconds()) // 60

@@ -25,6 +25,18 @@ _SHORT: Final = 128
 _SCRAPER: Final = frozenset({"service", "instance", "endpoint", "job"})
 #: Labels that Prometheus renames to ``exported_...`` where a target's own would overwrite them.
 _MIRRORS: Final = ("service", "pod", "container", "job", "instance", "endpoint")
+#: Resource attributes of OpenTelemetry (semantic conventions) and the labels of Prometheus that mean the same.
+_ATTRIBUTES: Final = {
+    "service.name": "service",
+    "host.name": "node",
+    "k8s.namespace.name": "namespace",
+    "k8s.deployment.name": "deployment",
+    "k8s.statefulset.name": "statefulset",
+    "k8s.daemonset.name": "daemonset",
+    "k8s.node.name": "node",
+    "k8s.pod.name": "pod",
+    "k8s.container.name": "container",
+}
 
 
 def subject(alert_labels: Labels, book: RuleBook, wanted: SubjectFrom | None = None) -> Subject:
@@ -36,6 +48,9 @@ def subject(alert_labels: Labels, book: RuleBook, wanted: SubjectFrom | None = N
     ``values`` are the labels without those that name an exporter.
     """
     labels = {name: value for name, value in alert_labels.items() if isinstance(name, str) and isinstance(value, str)}
+    for attribute, name in _ATTRIBUTES.items():  # Prometheus writes them with dots, or with underscores
+        if value := labels.get(attribute) or labels.get(attribute.replace(".", "_")):
+            labels.setdefault(name, value)
     namespace = _namespace(labels, book)
     rejected = dict(_rejections(labels, book))
     left = [(way, labels[way.label]) for way in _CANDIDATES if labels.get(way.label) and way.label not in rejected]

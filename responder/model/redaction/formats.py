@@ -273,7 +273,11 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
         r"LS0tLS1CRUdJTi[A-Za-z0-9+/]{0,40}(?:QUklWQVRF|BSSVZBVE|UFJJVkFUR)[A-Za-z0-9+/]*=*",
     ),
     ("pem", r"MI[A-Za-z0-9+/]+=*", r"MI[A-Za-z0-9+/]{2,6}(?:IBAAK|IBADANBgkqhkiG9w0BAQEFAASC)[A-Za-z0-9+/]{40,}=*"),
-    ("secret", r"eyJhdXRocyI6[A-Za-z0-9+/]+=*", r"eyJhdXRocyI6[A-Za-z0-9+/]{20,}=*"),
+    (
+        "secret",
+        r"e(?:yJhdXRocyI6|wogICJhdXRo|woJImF1dGhz|wogICAgImF1dGhz)[A-Za-z0-9+/]+=*",
+        r"e(?:yJhdXRocyI6|wogICJhdXRo|woJImF1dGhz|wogICAgImF1dGhz)[A-Za-z0-9+/]{20,}=*",
+    ),
 )
 
 #: A prefix and the beginning of what follows it: without that, a text full of prefixes would cost a check for each.

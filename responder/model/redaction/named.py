@@ -33,7 +33,8 @@ _PATTERN = rf"""(?xis)
       (?P<data> \s{{0,8}}(?:=>|:=|->|==?(?!~)){_SPACE}{{0,8}} | \s{{0,2}}::?(?=[^\s\\]|\\{{1,15}}["'])
         | (?<=["'`])\s{{0,8}}:{_SPACE}{{0,8}} | \.{{3,80}} )
     | (?P<prose> \s{{0,4}}:{_SPACE}{{1,64}} | \s{{1,4}}(?:is|was|are|(?:re)?set\sto|changed\sto)\s{{0,2}}:?\s{{1,4}}
-        | \s{{1,4}}(?:for|of)\s(?:{_WHOSE}\s){{0,2}}{_WHOSE}(?:\s{{0,2}}[:=]\s{{0,4}}|\s(?:is|was)\s) )
+        | \s{{1,4}}(?:for|of)\s(?:{_WHOSE}\s){{0,2}}{_WHOSE}
+          (?:\s{{0,2}}[:=]\s{{0,4}}|\s(?:is|was|(?:re)?set\sto|changed\sto)\s) )
     | (?P<pair> (?:["',;\s]|\\{{1,15}}["n]){{1,16}}value\\{{0,15}}["']?\s{{0,4}}[:=]\s{{0,4}} )   # name: X, value: ...
     | (?P<call> \s{{0,4}},\s{{0,4}}(?=\\{{0,15}}["']) )                                # setProperty("password", "...")
     | (?P<space> \s{{1,4}} (?:LOOKAHEAD) )
@@ -201,7 +202,7 @@ _HEADER = re2.compile(
     rb"|\bauth\s+(?:plain|login)\s"
 )
 _AUTHORIZATION = re.compile(
-    rf"""(?ix)(?:proxy-)?authorization(?:{_SEPARATOR}|\s{{1,4}}(?=["']))(?!\W{{0,6}}REDACTED:)[\["'\\\s]{{0,6}}
+    rf"""(?ix)(?:proxy-)?authorization(?:{_SEPARATOR}|\s{{1,4}}(?=\\{{0,15}}["']))(?!\W{{0,6}}REDACTED:)[\["'\\\s]{{0,6}}
     (?:(?P<known>{_SCHEMES})[\s=]{{1,4}}|[a-z][\w-]{{0,31}}\s{{1,4}})?
     (?P<value>{_PARAMETER}(?:,\s{{0,4}}{_PARAMETER})*|[^\s"',;\\<>`]+)""".encode()
 )
@@ -229,6 +230,7 @@ _COMMANDS = (
     r"(?i:\b(?:login|user|username|account)\s+\S+\s+(?:password|secret|pass)\s+(?:[0-9]\s+)?)",  # .netrc
     r"(?i:\b(?:unseal|recovery) key)(?: [0-9]+)?:?\s+",  # Vault
     r"(?i:\b(?:requirepass|masterauth))\s+",  # Redis
+    r"(?i:\b(?:snmp-server\s+community|x-honeycomb-team))[\s:=]+",
 )
 _QUOTED = r"ConvertTo-SecureString(?:\s+-String)?|identified\s+(?:with\s+\S+\s+)?(?:by|as)(?:\s+password)?"
 #: Few groups, since RE2 reports each of them for each match. The first takes ``user:group`` too, which is no secret.
@@ -238,7 +240,7 @@ _COMMAND = re2.compile(
             r"(?:^|[\s\"'(])(?:-u|-U|--user|--proxy-user|-a|--auth)(?:\s+|=|\b)\\*[\"']?[\w.@+-]+[:%]([^\s\"'\\]+)",
             rf"(?:{'|'.join(_COMMANDS)})\\*[\"']?([^\s\"'\\]+)",
             rf"(?i:\b(?:{_QUOTED})\s+)\\*[\"']([^\"'\n\\]+)\\*[\"']",
-            r"(?i:\b(?:credentials?|creds|login)[:=\s]+|\bauth\s*[:=]\s*)[\w.@-]+\s*[/:]\s*([^\s\"',;]+[0-9][^\s\"',;]*)",
+            r"(?i:\b(?:credentials?|creds|login)[:=\s]+|(?:\b|_)auth\s*[:=]\s*)[\w.@-]+\s*[/:]\s*([^\s\"',;]+[0-9][^\s\"',;]*)",
             r"\bmc\s+(?:alias|config host)\s+(?:set|add)\s+\S+\s+\S+\s+([^\n|;]+)",  # MinIO
             r"\bauth=(?:HTTP\w+)?\(\\*[\"'][^\"'\n]+[\"'],\s*\\*[\"']([^\"'\n\\]+)",  # requests, httpx
             r"(?i:\bsecret[_-]?id)[\"'\\]*\s*[:=]\s*[\"'\\]*([0-9a-f]{8}-[0-9a-f-]{27})",  # Vault's AppRole

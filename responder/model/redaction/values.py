@@ -194,6 +194,8 @@ SHORTEST_MIXED: Final = 8
 #: Characters of a value that are judged, and whose changes between letters and digits are counted.
 _JUDGED = 128
 _COUNTED = 64
+#: A reason as Kubernetes writes it: ``db-credentials: SecretSyncedError``.
+_REASON = re.compile(r"(?:[A-Z][a-z]+){2,}")
 _WORDS_ONLY = re.compile(r"[A-Za-z]+(?:[ '-][A-Za-z]+)*")
 _CHANGES = re.compile(r"(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])|(?<=[a-z])(?=[A-Z])")
 
@@ -218,7 +220,7 @@ def is_secret(value: str, hint: NameHint, *, plainly: bool, quoted: bool = False
         return looks_random(value)
     if hint is NameHint.IF_MIXED:
         return looks_random(value, shortest=SHORTEST_MIXED, least=2)
-    if hint is NameHint.OR_OBJECT and is_object_name(value):
+    if hint is NameHint.OR_OBJECT and (is_object_name(value) or (not plainly and _REASON.fullmatch(value))):
         return False
     if _WORDS_ONLY.fullmatch(value):
         return not _reads_as_prose(value, hint, plainly=plainly, quoted=quoted)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import responder
-from responder.model.alert import Alert, AlertGroup
+from responder.model.alert import DISTINCTIVE, Alert, AlertGroup
 from responder.model.clock import TITLE_LIMIT, time_between, time_of_day, time_of_epoch
 from responder.model.content import AlertExtract, AlertMember, DecisionRecord, IncidentContent
 from responder.model.decision import Decision
@@ -21,17 +21,6 @@ HISTORY_DAYS = 30
 UNKNOWN_IMPACT = "Unknown: the alert names no service of the catalog."
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\sA-Za-z0-9_\-]+")
-_TELLING = (
-    "pod",
-    "instance",
-    "node",
-    "container",
-    "persistentvolumeclaim",
-    "deployment",
-    "topic",
-    "consumergroup",
-    "name",
-)
 #: A start before this is no date: a zero, or a field that was never set.
 _NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
 _TOP = 5
@@ -45,13 +34,21 @@ def name(decision: Decision) -> str:
 
 
 def symptom(decision: Decision) -> str:
-    """``plato is down``; the alert's own name in words where the rule has none."""
+    """``plato is down``; the alert's own name in words where the rule has none.
+
+    An alert that no rule knows, or without a name, is described by its own summary too.
+    """
     if decision.rule.symptom:
         return f"{name(decision)} {decision.rule.symptom}"
-    alertname = decision.match.alert.name
-    if alertname and name(decision) == sanitize_line(alertname, 63):
-        return name(decision)
-    return f"{name(decision)}: {in_words(alertname) or 'an alert without a name'}"
+    alert = decision.match.alert
+    notes = alert.annotations
+    about = (
+        [name(decision)] if name(decision) == sanitize_line(alert.name, 63) else [name(decision), in_words(alert.name)]
+    )
+    own = sanitize_line(notes.get("summary", "") or notes.get("message", ""), TITLE_LIMIT)
+    if not decision.rule.matchers or not alert.name:
+        about.append(own.rstrip("."))
+    return ": ".join(filter(None, about)) if alert.name or own else f"{name(decision)}: an alert without a name"
 
 
 def in_words(alertname: str) -> str:
@@ -116,7 +113,7 @@ def _differs(alert: Alert, main: Alert) -> str:
     if alert.name != main.name:
         return alert.name
     ours, theirs = alert.labels, main.labels
-    key = next((key for key in _TELLING if ours.get(key, "") != theirs.get(key, "")), None)
+    key = next((key for key in DISTINCTIVE if ours.get(key, "") != theirs.get(key, "")), None)
     if key is None:
         key = next((key for key in sorted(ours) if ours[key] != theirs.get(key, "")), None)
     return f"{key} {ours.get(key, '')}" if key is not None else "the same labels"

@@ -10,7 +10,7 @@ import pytest
 from responder.model.alert import Alert, AlertGroup
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.timing import USUAL
-from responder.triage.lifecycle import compare, without_outdated
+from responder.triage.lifecycle import MOST_TITLES, compare, without_outdated
 from tests.support.builders import STARTED, a_group, a_resolved_alert, an_alert, an_incident
 
 MINUTE = timedelta(minutes=1)
@@ -337,3 +337,24 @@ def test_believing_leaves_a_usual_group_alone() -> None:
     """A notification without outdated alerts is passed on unchanged."""
     group: AlertGroup = a_group(ONE, TWO)
     assert without_outdated(group, None, STARTED) is group
+
+
+def test_alerts_that_are_no_longer_notified_are_named() -> None:
+    """The line about silences says which alerts it is true of: five by name, the rest by number."""
+    story = Story()
+    story.hears(*map(fires, "12345678"))
+    reason = story.hears(fires("1"), fires("9", began=5), at=6).reason
+    names = ", ".join(f"ServiceDown instance {number}" for number in "23456")
+    assert reason == (
+        "1 more alert started firing; 2 firing now; "
+        f"7 firing alerts no longer notified (silenced or inhibited: {names} and 2 more)"
+    )
+    assert story.hears(fires("9", began=5), *map(fires, "1345678"), at=7).reason.endswith(
+        "1 firing alert no longer notified (silenced or inhibited: ServiceDown instance 2)"
+    )
+
+
+def test_titles_of_a_few_alerts_are_kept() -> None:
+    """A group of thousands does not make its row twice as long."""
+    change = Story().hears(*(fires(str(number)) for number in range(1000)))
+    assert sum(bool(known.title) for known in change.alerts.values()) == MOST_TITLES

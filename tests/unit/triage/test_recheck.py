@@ -38,7 +38,7 @@ def test_what_was_not_named_any_more_is_resolved_in_the_end() -> None:
     assert (early.kind, early.resolve_at) == (ChangeKind.REPEATED, STARTED + 6 * MINUTE + USUAL.peer)
     change = review(known(story), STARTED + 6 * MINUTE + USUAL.peer)
     assert (change.kind, change.review_at, change.resolve_reason) == (ChangeKind.RESOLVED, None, "")
-    assert "1 firing alert no longer notified (silenced or inhibited)" in change.reason
+    assert "1 firing alert no longer notified (silenced or inhibited: ServiceDown instance 1)" in change.reason
 
 
 def test_what_a_peer_keeps_saying_is_believed() -> None:

@@ -82,3 +82,17 @@ def test_probes_get_the_labels_of_the_series_itself() -> None:
 def test_a_namespace_that_is_none_is_the_platforms(namespace: str) -> None:
     """An impossible namespace is never probed."""
     assert subject({"namespace": namespace}, BOOK).namespace == BOOK.namespace
+
+
+@pytest.mark.parametrize("separator", [".", "_"], ids=["UTF-8 names", "translated names"])
+def test_attributes_of_opentelemetry_name_the_subject(separator: str) -> None:
+    """``service.name`` and ``k8s.namespace.name`` mean what ``service`` and ``namespace`` do, for probes too."""
+    labels = {"alertname": "HostDown", "host.name": "db-1", "service.name": "plato", "k8s.namespace.name": "shop"}
+    found = subject({name.replace(".", separator): value for name, value in labels.items()}, BOOK)
+    assert (found.service, found.name, found.namespace) == ("plato", "plato", "shop")
+    assert (found.values["service"], found.values["node"]) == ("plato", "db-1")
+
+
+def test_labels_of_prometheus_win_over_attributes_of_opentelemetry() -> None:
+    """Labels of the series itself decide if both name a subject."""
+    assert subject({"service": "plato", "service.name": "nexus"}, BOOK).service == "plato"

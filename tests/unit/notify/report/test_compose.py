@@ -307,3 +307,21 @@ def test_findings_that_are_repeated_later_show_their_age() -> None:
     assert "rules ffffffffffff" in made_by
     assert made_by.endswith("1 probe in 0.0 s, 3 h ago")
     assert "ago" not in _sent(found, NOW + timedelta(seconds=90)).made_by
+
+
+@pytest.mark.parametrize(
+    ("labels", "title"),
+    [
+        ({"instance": "db-1"}, "[P1] db-1: replication is 40 minutes behind (prod)"),
+        ({"alertname": "CustomThing"}, "[P1] db-1: custom thing: replication is 40 minutes behind (prod)"),
+    ],
+    ids=["no name", "no rule"],
+)
+def test_an_alert_that_no_rule_knows_is_described_by_its_own_summary(labels: dict[str, str], title: str) -> None:
+    """A phone shows the title only: what the alert says of itself is in it."""
+    alert = replace(an_alert(), labels=labels, annotations={"summary": "replication is 40 minutes behind."})
+    decision = a_decision(
+        match=a_ruling(alert=alert, rule=a_rule(symptom="", matchers=())),
+        subject=a_subject(service=None, name="db-1", namespace=""),
+    )
+    assert _opening(decision, a_group(alert)).title == title
