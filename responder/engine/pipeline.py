@@ -129,10 +129,10 @@ def revise(
     facts = counts(incident)
     own, priority = (incident.id, work.ordering_key), adjustment.severity.priority
     pages = messages_for(
-        *own, MessageKind.START, facts, (context.channels[name] for name in added), priority=priority, due_at=now
+        own, MessageKind.START, facts, (context.channels[name] for name in added), priority=priority, due_at=now
     )
     updated_facts = replace(facts, update=f"{why}; {late_note(work, now)}")
-    updates = messages_for(*own, MessageKind.UPDATE, updated_facts, follows, priority=priority, due_at=now)
+    updates = messages_for(own, MessageKind.UPDATE, updated_facts, follows, priority=priority, due_at=now)
     return SeverityRevision(
         shadowed(replace(moved, channels=kept + added), added, context),
         content,

@@ -242,15 +242,11 @@ def chunks(incoming: Request) -> Iterator[bytes]:
     """The body in chunks of at most 256 KiB, uncompressed. Raises CutOffError and EncodingError."""
     encoding = incoming.headers.get("Content-Encoding", "").strip().lower()
     if encoding in {"", "identity"}:
-        return _received(incoming)
-    if encoding in {"gzip", "x-gzip", "deflate"}:
-        return _inflated(_received(incoming))
-    return _unsupported()
-
-
-def _unsupported() -> Iterator[bytes]:
-    raise EncodingError(415, "unsupported Content-Encoding: use gzip, deflate or identity")
-    yield b""
+        yield from _received(incoming)
+    elif encoding in {"gzip", "x-gzip", "deflate"}:
+        yield from _inflated(_received(incoming))
+    else:
+        raise EncodingError(415, "unsupported Content-Encoding: use gzip, deflate or identity")
 
 
 def _received(incoming: Request) -> Iterator[bytes]:

@@ -26,7 +26,7 @@ from responder.store.inbox import history, inbox
 from responder.store.inbox.inbox import Inbox
 from responder.store.inbox.write_check import _insert_and_delete, check_write
 from responder.store.incidents import diagnoses, incidents
-from responder.store.outbox import claims, outbox
+from responder.store.outbox import channel_state, claims, outbox
 from responder.store.schema.migrate import migrate
 from responder.store.schema.tables import metadata
 from tests.support.builders import (
@@ -575,24 +575,24 @@ def test_a_notification_keeps_findings_until_the_incident_is_diagnosed_anew(data
 
 def test_the_standing_of_a_channel_is_shared(database: Database) -> None:
     """Sent messages and unresponsive vendors are known to every replica."""
-    claims.prepare(database, ["slack", "pagerduty"])
-    claims.prepare(database, ["slack"])
+    channel_state.prepare(database, ["slack", "pagerduty"])
+    channel_state.prepare(database, ["slack"])
     with database.transaction() as connection:
-        assert claims.lock_state(connection, "slack") == claims.ChannelState()
-        claims.save_full_at(connection, "slack", 17.5)
-        claims.failed(connection, "slack", NOW)
-        claims.failed(connection, "slack", LATER)
+        assert channel_state.lock_state(connection, "slack") == channel_state.ChannelState()
+        channel_state.save_full_at(connection, "slack", 17.5)
+        channel_state.failed(connection, "slack", NOW)
+        channel_state.failed(connection, "slack", LATER)
         now = NOW.timestamp()
-        assert claims.state_of(connection, "slack") == claims.ChannelState(17.5, 0.0, now)
-        claims.pause(connection, "slack", now + 30, 18.5)
-        assert claims.state_of(connection, "slack") == claims.ChannelState(18.5, now + 30, now)
-        claims.clear_failing(connection, "slack")
-        assert claims.state_of(connection, "slack").failing_since is None
-        claims.record_attempts(connection, "slack", NOW, accepted=False, failed=True)
-        claims.record_attempts(connection, "slack", LATER, accepted=True, failed=False)
-        found = claims.states_by_channel(connection)
+        assert channel_state.state_of(connection, "slack") == channel_state.ChannelState(17.5, 0.0, now)
+        channel_state.pause(connection, "slack", now + 30, 18.5)
+        assert channel_state.state_of(connection, "slack") == channel_state.ChannelState(18.5, now + 30, now)
+        channel_state.clear_failing(connection, "slack")
+        assert channel_state.state_of(connection, "slack").failing_since is None
+        channel_state.record_attempts(connection, "slack", NOW, accepted=False, failed=True)
+        channel_state.record_attempts(connection, "slack", LATER, accepted=True, failed=False)
+        found = channel_state.states_by_channel(connection)
         assert (found["slack"].failed_at, found["slack"].accepted_at) == (now, LATER.timestamp())
-        assert found["pagerduty"] == claims.ChannelState()
+        assert found["pagerduty"] == channel_state.ChannelState()
 
 
 def test_two_replicas_give_a_channel_its_row_at_the_same_moment(database: Database) -> None:
@@ -601,7 +601,7 @@ def test_two_replicas_give_a_channel_its_row_at_the_same_moment(database: Databa
 
     def start() -> None:
         try:
-            claims.prepare(database, ["slack", "pagerduty", "log"])
+            channel_state.prepare(database, ["slack", "pagerduty", "log"])
         except BaseException as error:  # noqa: BLE001 - the test wants to see any of them
             failures.append(error)
 

@@ -52,7 +52,7 @@ def flood_messages(flood: FloodCounter, context: DecisionContext, now: datetime)
     if added := [name for name in flood.channels if name not in flood.notified]:
         to, due_at = context.configured(added), now + GATHER
         messages = messages_for(
-            *own, MessageKind.START, opening_facts(flood), to, priority=priority, due_at=due_at, enrich=True
+            own, MessageKind.START, opening_facts(flood), to, priority=priority, due_at=due_at, enrich=True
         )
         return FloodUpdate(flood=replace(after, notified_at=seconds), content=content, messages=messages)
     if flood.in_digest > flood.notified_in_digest and seconds - flood.notified_at < GATHER.total_seconds():
@@ -61,7 +61,7 @@ def flood_messages(flood: FloodCounter, context: DecisionContext, now: datetime)
         return FloodUpdate(flood=flood)
     to = context.configured(name for name in flood.notified if name not in context.pagers)
     messages = messages_for(
-        *own, MessageKind.UPDATE, update_facts(flood, severity, now), to, priority=priority, due_at=now
+        own, MessageKind.UPDATE, update_facts(flood, severity, now), to, priority=priority, due_at=now
     )
     return FloodUpdate(
         flood=replace(after, notified_at=seconds, updates=flood.updates + 1), content=content, messages=messages
@@ -84,7 +84,7 @@ def end(flood: FloodCounter, open_now: int, context: DecisionContext, now: datet
         return ended(flood), Effects()
     facts = end_facts(flood, severity, open_now=open_now, rate=rate(flood, now), now=now)
     own, to = (flood.digest, dedup_key(flood.digest)), context.configured(flood.notified)
-    messages = messages_for(*own, MessageKind.RESOLUTION, facts, to, priority=severity.priority, due_at=now)
+    messages = messages_for(own, MessageKind.RESOLUTION, facts, to, priority=severity.priority, due_at=now)
     return ended(flood), Effects(content=digest(flood, severity, context.book, now), messages=messages)
 
 

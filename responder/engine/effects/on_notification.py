@@ -13,8 +13,8 @@ from responder.engine.effects.page import (
     is_worse,
     late_reason,
     left_open,
+    messages_for,
     next_state,
-    of_incident,
     opened,
     page_or_hold,
     recorded,
@@ -179,7 +179,7 @@ def _updated(
     within = now + timedelta(seconds=decision.severity.page_budget) if worse else None
     facts, priority = _facts(decision, group), decision.severity.priority
     facts = replace(facts, update=sanitize_line(f"{facts.update}; {again}", LINE_LIMIT)) if again else facts
-    update = of_incident(moved, MessageKind.UPDATE, facts, notified, priority=priority, due_at=now, within=within)
+    update = messages_for(moved, MessageKind.UPDATE, facts, notified, priority=priority, due_at=now, within=within)
     if not added:
         return replace(recorded(decision, notification, moved, decision.reason), content=content, messages=update)
     page = opened(decision, group, notification, moved, added, context, owed or again, before=content)
@@ -203,7 +203,7 @@ def _ended(
     fixed = f"{facts.update}; the fix is not recorded yet{left_open(over.channels, context.channels)}"
     facts = replace(facts, resolution=fixed, ended_at=ended(decision, group, content.alerts.started_at, now))
     notified, priority = context.configured(incident.channels), decision.severity.priority
-    messages = of_incident(over, MessageKind.RESOLUTION, facts, notified, priority=priority, due_at=now)
+    messages = messages_for(over, MessageKind.RESOLUTION, facts, notified, priority=priority, due_at=now)
     return replace(recorded(decision, notification, over, decision.reason), content=content, messages=messages)
 
 

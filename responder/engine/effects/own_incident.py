@@ -67,6 +67,6 @@ def opened(
         review_at=until,
     )
     messages = messages_for(
-        incident.id, key, MessageKind.START, NO_FACTS, notified, priority=severity.priority, due_at=now
+        (incident.id, key), MessageKind.START, NO_FACTS, notified, priority=severity.priority, due_at=now
     )
     return Effects(outcome=reason, incident=incident, content=bare(incident, context.book), messages=messages)

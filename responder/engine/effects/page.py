@@ -127,7 +127,7 @@ def opened(
         opened_at=incident.opened_at,
         decided_at=now,
     )
-    messages = of_incident(
+    messages = messages_for(
         incident,
         MessageKind.AGAIN if again else MessageKind.START,
         facts,
@@ -155,8 +155,7 @@ def recorded(decision: Decision, notification: Notification, incident: Incident 
 
 
 def messages_for(
-    incident: str,
-    ordering_key: str,
+    of: Incident | tuple[str, str],
     kind: MessageKind,
     facts: MessageFacts,
     channels: Iterable[Channel],
@@ -166,16 +165,17 @@ def messages_for(
     enrich: bool = False,
     within: datetime | None = None,
 ) -> tuple[OutboxMessage, ...]:
-    """Return the messages of an incident for each channel, in sending order; ``ordering_key`` is its dedup key.
+    """Return the messages of an incident for each channel, in sending order.
 
-    Earlier pages that wait for their diagnosis are released ``within`` that time. Steps after a first message (its
-    details in the thread) are one severity less urgent, so that in a flood every page is sent before them.
+    ``of`` is the incident, or its id and the only key to use. Earlier pages that wait for their diagnosis are released
+    ``within`` that time. Steps after a first message (its details in the thread) are one severity less urgent, so that
+    in a flood every page is sent before them.
     """
     began = kind is MessageKind.START
     return tuple(
         OutboxMessage(
-            incident=incident,
-            ordering_key=ordering_key,
+            incident=of.id if isinstance(of, Incident) else of[0],
+            ordering_key=key,
             channel=channel.name,
             step=step,
             kind=kind,
@@ -186,31 +186,16 @@ def messages_for(
             within=within,
         )
         for channel in channels
+        for key in (_keys(of, kind, channel) if isinstance(of, Incident) else of[1:])
         for place, step in enumerate(channel.steps[kind])
     )
 
 
-def of_incident(
-    incident: Incident,
-    kind: MessageKind,
-    facts: MessageFacts,
-    channels: Iterable[Channel],
-    *,
-    priority: int,
-    due_at: datetime,
-    enrich: bool = False,
-    within: datetime | None = None,
-) -> tuple[OutboxMessage, ...]:
-    """Return the messages of an incident: a pager gets them under its newest key there, and a resolve under each."""
-    keys = incident.page_keys if kind is MessageKind.RESOLUTION else incident.page_keys[-1:]
-    return tuple(
-        message
-        for channel in channels
-        for key in (keys if channel.pages else incident.page_keys[:1])
-        for message in messages_for(
-            incident.id, key, kind, facts, [channel], priority=priority, due_at=due_at, enrich=enrich, within=within
-        )
-    )
+def _keys(incident: Incident, kind: MessageKind, channel: Channel) -> tuple[str, ...]:
+    """Return the dedup keys of an incident at a channel: a pager gets its newest key, and a resolve under each."""
+    if not channel.pages:
+        return incident.page_keys[:1]
+    return incident.page_keys if kind is MessageKind.RESOLUTION else incident.page_keys[-1:]
 
 
 def shadowed(incident: Incident, to: Collection[str], context: DecisionContext) -> Incident:

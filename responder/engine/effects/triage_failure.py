@@ -59,7 +59,7 @@ def failed(
         return effects
     own, counts = (incident.id, key), group_counts(group) if group else NO_FACTS
     page = messages_for(
-        *own, MessageKind.START, counts, context.all_channels, priority=context.worst.priority, due_at=now
+        own, MessageKind.START, counts, context.all_channels, priority=context.worst.priority, due_at=now
     )
     return replace(effects, content=_content(incident, group, context), messages=page)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from responder.engine.effects.context import DecisionContext
-from responder.engine.effects.page import counts, left_open, of_incident, shadowed
+from responder.engine.effects.page import counts, left_open, messages_for, shadowed
 from responder.model.clock import LINE_LIMIT, time_of_epoch
 from responder.model.content import IncidentContent, MessageFacts
 from responder.model.delivery import Effects
@@ -82,7 +82,7 @@ def paged(
     content = before or bare(incident, context.book)
     content = replace(content, decision=replace(content.decision, pages=True))
     facts = replace(counts(incident), update=sanitize_line(why, LINE_LIMIT))
-    messages = of_incident(incident, MessageKind.START, facts, added, priority=severity.priority, due_at=now)
+    messages = messages_for(incident, MessageKind.START, facts, added, priority=severity.priority, due_at=now)
     return Effects(outcome=why, incident=shadowed(after, after.channels, context), content=content, messages=messages)
 
 
@@ -109,6 +109,6 @@ def _effects(
     severities: Mapping[str, int] = {name: severity.priority for name, severity in context.book.severities.items()}
     notified = context.configured(incident.channels)
     priority = severities.get(incident.severity, 1)
-    messages = of_incident(incident, kind, facts, notified, priority=priority, due_at=now)
+    messages = messages_for(incident, kind, facts, notified, priority=priority, due_at=now)
     content = None if before else bare(incident, context.book)
     return Effects(outcome=outcome, incident=incident, content=content, messages=messages)

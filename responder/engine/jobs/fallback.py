@@ -111,7 +111,7 @@ def effects_of(
             reaches_on_call=_reaches_on_call(page, context),
         )
         own = (message.incident, message.ordering_key)
-        messages = messages_for(*own, MessageKind.FALLBACK, facts, [channel], priority=message.priority, due_at=now)
+        messages = messages_for(own, MessageKind.FALLBACK, facts, [channel], priority=message.priority, due_at=now)
         effects.append(
             Effects(
                 outcome=each.step.reason,

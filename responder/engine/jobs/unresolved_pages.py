@@ -40,7 +40,7 @@ def _resolve_manually(
     notified = context.configured(incident.channels if incident else ())
     to = [channel for channel in notified if not channel.pages] or context.configured(readable(context.channels)[:1])
     messages = messages_for(
-        message.incident, message.ordering_key, MessageKind.UNCLOSED, facts, to, priority=message.priority, due_at=now
+        (message.incident, message.ordering_key), MessageKind.UNCLOSED, facts, to, priority=message.priority, due_at=now
     )
     return Effects(
         outcome=facts.update,

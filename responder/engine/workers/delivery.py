@@ -22,7 +22,7 @@ from responder.notify.delivery.route import sharing
 from responder.notify.rate_limit import Available, RateLimit
 from responder.notify.report import compose
 from responder.store.database import Database, StoreError
-from responder.store.outbox import claims, outbox
+from responder.store.outbox import channel_state, claims, outbox
 
 _log = structlog.get_logger()
 
@@ -106,7 +106,7 @@ class DeliveryWorker:
         with self._database.transaction() as connection:
             ticks, now = self._clock.monotonic(), self._clock.now()  # waiting for the write lock may have taken a while
             if len(names := self._sharing()) > 1:
-                claims.lock_state(connection, names[0])  # in one order in all processes: avoids deadlocks
+                channel_state.lock_state(connection, names[0])  # in one order in all processes: avoids deadlocks
             news = self._marking.mark(connection, ended, now)
             messages = self._claim(connection, now, free) if free else []
         with self._guard:
@@ -155,7 +155,7 @@ class DeliveryWorker:
 
     def _prepare(self) -> None:
         if not self._prepared:
-            claims.prepare(self._database, {self._channel, self._sharing()[0]})
+            channel_state.prepare(self._database, {self._channel, self._sharing()[0]})
             self._prepared = True
 
     def _renew(self) -> None:
@@ -181,12 +181,17 @@ class DeliveryWorker:
                 return self._poll
             if due.at > now.timestamp():
                 return min(self._poll, due.at - now.timestamp())
-            limit = claims.state_of(connection, self._sharing()[0])
-            available = self._available(connection, claims.state_of(connection, self._channel), limit, now)
+            standing = channel_state.state_of(connection, self._channel)
+            limit = channel_state.state_of(connection, self._sharing()[0])
+            available = self._available(connection, standing, limit, now)
         return 0.0 if (available.urgent if due.worst else available.other) else self._poll
 
     def _available(
-        self, connection: Connection, standing: claims.ChannelState, limit: claims.ChannelState, now: datetime
+        self,
+        connection: Connection,
+        standing: channel_state.ChannelState,
+        limit: channel_state.ChannelState,
+        now: datetime,
     ) -> Available:
         """Return how many messages the rate limit allows now: none while the vendor's Retry-After lasts.
 
@@ -214,8 +219,8 @@ class DeliveryWorker:
         if self._queue.rest:
             return claims.claim(connection, self._queue, now - self._queue.grace, now + CLAIM, free)
         first = self._sharing()[0]
-        limit = claims.lock_state(connection, first)
-        standing = limit if first == self._channel else claims.lock_state(connection, self._channel)
+        limit = channel_state.lock_state(connection, first)
+        standing = limit if first == self._channel else channel_state.lock_state(connection, self._channel)
         available = self._available(connection, standing, limit, now).within(free)
         until = now + self._lease
         messages = claims.claim(
@@ -223,7 +228,7 @@ class DeliveryWorker:
         )
         if messages and (rate_limit := self._rate_limit()):
             full_at = rate_limit.full_after(limit.full_at, now.timestamp(), len(messages))
-            claims.save_full_at(connection, first, full_at)
+            channel_state.save_full_at(connection, first, full_at)
         return messages
 
     def _carry(self, row: OutboxRow) -> None:
@@ -294,7 +299,7 @@ class DeliveryResults:
         made = [(message.channel, outcome) for message, outcome in ended if not isinstance(outcome, NotSent)]
         for channel in sorted({name for name, _outcome in made}):
             results = {isinstance(outcome, Delivered) for name, outcome in made if name == channel}
-            claims.record_attempts(connection, channel, now, accepted=True in results, failed=False in results)
+            channel_state.record_attempts(connection, channel, now, accepted=True in results, failed=False in results)
         news = [self._mark_one(connection, message, outcome, now) for message, outcome in ended]
         return news + [partial(_count, message, outcome, now) for message, outcome in ended]
 
@@ -304,7 +309,7 @@ class DeliveryResults:
         )
         match outcome:
             case Delivered(ref):
-                if claims.clear_failing(connection, message.channel):
+                if channel_state.clear_failing(connection, message.channel):
                     outbox.retry_now(connection, message.channel, now)
                 self._settle(connection, message, outbox.sent(connection, message, ref, now), now)
                 if self._paging:
@@ -323,7 +328,7 @@ class DeliveryResults:
                 outbox.schedule_retry(connection, message, now, reason, minimal=message.minimal)
                 return partial(event.warning, "message.not_sent", attempt=message.attempt, reason=reason)
             case Refused(reason) if not message.minimal:
-                claims.clear_failing(connection, message.channel)
+                channel_state.clear_failing(connection, message.channel)
                 outbox.schedule_retry(connection, message, now, reason, minimal=True)
                 return partial(
                     event.warning,
@@ -332,7 +337,7 @@ class DeliveryResults:
                     reason=f"{reason}; retrying as plain text",
                 )
             case Refused(reason):
-                claims.clear_failing(connection, message.channel)
+                channel_state.clear_failing(connection, message.channel)
                 outbox.give_up(connection, message, reason, now)
                 return partial(
                     event.error, "message.dead", attempt=message.attempt, reason=reason, title=message.report.title
@@ -345,19 +350,19 @@ class DeliveryResults:
 
     def _fail(self, connection: Connection, name: str, outcome: TryLater, now: datetime) -> None:
         """Record that a channel does not accept messages, and pause it on all replicas if it is over its rate limit."""
-        standing, moment = claims.lock_state(connection, name), now.timestamp()
-        claims.failed(connection, name, now)
+        standing, moment = channel_state.lock_state(connection, name), now.timestamp()
+        channel_state.failed(connection, name, now)
         quiet = rest(outcome, moment - (standing.failing_since or moment))
         if not quiet:
             return
         until, rate_limit = max(standing.paused_until, moment + quiet), self._rate_limit()
         if not (rate_limit and outcome.limited):
-            claims.pause(connection, name, until, standing.full_at)
+            channel_state.pause(connection, name, until, standing.full_at)
             return
         names = self._sharing() if name in self._sharing() else (name,)
-        full_at = rate_limit.emptied(claims.lock_state(connection, names[0]).full_at, moment, until)
+        full_at = rate_limit.emptied(channel_state.lock_state(connection, names[0]).full_at, moment, until)
         for each in names:
-            claims.pause(connection, each, until, full_at)
+            channel_state.pause(connection, each, until, full_at)
 
 
 def _count(message: ClaimedMessage, outcome: Outcome, now: datetime) -> None:

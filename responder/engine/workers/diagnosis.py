@@ -144,7 +144,7 @@ class DiagnosisWorker:
         facts = replace(counts(incident) if incident else NO_FACTS, update=late_note(work, now))
         notified = [channels[name] for name in missed]
         messages = messages_for(
-            work.incident, work.ordering_key, MessageKind.LATE, facts, notified, priority=work.priority, due_at=now
+            (work.incident, work.ordering_key), MessageKind.LATE, facts, notified, priority=work.priority, due_at=now
         )
         outbox.write(connection, messages, now)
         return work.channels

@@ -1,7 +1,8 @@
 """The kinds of channels by their usual names. To add one: a file here, a line below, a case in the contract tests."""
 
 from responder.notify.channels.log import Log
-from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
+from responder.notify.channels.pagerduty import PagerDuty
+from responder.notify.channels.pagerduty_fallback import PagerDutyFallback
 from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp

@@ -1,6 +1,5 @@
 """Claims on messages: due messages in order, the worst severity first, and only the newest of waiting updates."""
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,12 +17,10 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
-    insert,
     or_,
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from responder.model.content import IncidentContent, MessageFacts
@@ -311,89 +308,6 @@ def _one(connection: Connection, row: Row[Any], now: datetime) -> int:
     return int(connection.execute(update(messages).where(gone).values(**taken_over)).rowcount)
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelState:
-    """The state of a channel, in seconds since the epoch. ``full_at`` is its token bucket (see notify/rate_limit.py).
-
-    Nothing is sent before ``paused_until``. ``failing_since`` is the first failure after which nothing was accepted.
-    ``accepted_at`` and ``failed_at`` are the newest attempts that were and were not accepted.
-    """
-
-    full_at: float = 0.0
-    paused_until: float = 0.0
-    failing_since: float | None = None
-    accepted_at: float | None = None
-    failed_at: float | None = None
-
-
-_COLUMNS = (
-    channel_states.c.full_at,
-    channel_states.c.paused_until,
-    channel_states.c.failing_since,
-    channel_states.c.accepted_at,
-    channel_states.c.failed_at,
-)
-_OURS = channel_states.c.channel == bindparam("name")
-_LOOK = select(*_COLUMNS).where(_OURS)
-_HOLD = _LOOK.with_for_update()
-_SPENT = update(channel_states).where(_OURS).values(full_at=bindparam("full"))
-_WELL = update(channel_states).where(_OURS, channel_states.c.failing_since.is_not(None)).values(failing_since=None)
-
-
-def prepare(database: Database, channels: Iterable[str]) -> None:
-    """Insert the row of each channel. Several processes may do so at once. Raises StoreError."""
-    with database.read() as connection:
-        known = set(connection.execute(select(channel_states.c.channel)).scalars())
-    for channel in set(channels) - known:
-        with (
-            contextlib.suppress(IntegrityError),
-            database.transaction() as connection,
-        ):  # unless another process was faster
-            connection.execute(insert(channel_states).values(channel=channel, full_at=0.0, paused_until=0.0))
-
-
-def state_of(connection: Connection, channel: str) -> ChannelState:
-    """Return the channel's state; the default state if it has no row."""
-    row = connection.execute(_LOOK, {"name": channel}).first()
-    return ChannelState(*row) if row else ChannelState()
-
-
-def lock_state(connection: Connection, channel: str) -> ChannelState:
-    """Return the same, and lock the channel for other claims until this transaction ends."""
-    row = connection.execute(_HOLD, {"name": channel}).first()
-    return ChannelState(*row) if row else ChannelState()
-
-
-def save_full_at(connection: Connection, channel: str, full_at: float) -> None:
-    """Save the token bucket after a claim."""
-    connection.execute(_SPENT, {"name": channel, "full": full_at})
-
-
-def failed(connection: Connection, channel: str, now: datetime) -> None:
-    """Record the time of the first failure."""
-    ours = and_(channel_states.c.channel == channel, channel_states.c.failing_since.is_(None))
-    connection.execute(update(channel_states).where(ours).values(failing_since=to_seconds(now)))
-
-
-def pause(connection: Connection, channel: str, until: float, full_at: float) -> None:
-    """Send nothing before ``until``, and then what the bucket allows. Both are seconds since the epoch."""
-    connection.execute(
-        update(channel_states).where(channel_states.c.channel == channel).values(paused_until=until, full_at=full_at)
-    )
-
-
-def record_attempts(connection: Connection, channel: str, now: datetime, *, accepted: bool, failed: bool) -> None:
-    """Record when attempts were accepted and when they failed."""
-    moments = {channel_states.c.accepted_at: accepted, channel_states.c.failed_at: failed}
-    values = {column: to_seconds(now) for column, happened in moments.items() if happened}
-    connection.execute(update(channel_states).where(channel_states.c.channel == channel).values(values))
-
-
-def clear_failing(connection: Connection, channel: str) -> bool:
-    """Clear ``failing_since``: the channel works, or rejects single messages. Returns True if it was set."""
-    return bool(connection.execute(_WELL, {"name": channel}).rowcount)
-
-
 def untried(connection: Connection, now: datetime, overdue: timedelta) -> tuple[str, datetime] | None:
     """Channel and due time of the oldest page of the worst severity that no process tries to send, None if none.
 
@@ -409,9 +323,3 @@ def untried(connection: Connection, now: datetime, overdue: timedelta) -> tuple[
     oldest = select(messages.c.channel, messages.c.due_at).where(page, free, messages.c.due_at <= before, ~held)
     row = connection.execute(oldest.order_by(messages.c.due_at).limit(1)).first()
     return None if row is None else (row.channel, to_time(row.due_at))
-
-
-def states_by_channel(connection: Connection) -> dict[str, ChannelState]:
-    """Return the state of every channel."""
-    rows = connection.execute(select(channel_states.c.channel, *_COLUMNS))
-    return {channel: ChannelState(*rest) for channel, *rest in rows}

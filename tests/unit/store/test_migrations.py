@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import inspect, text
 
 from responder.store.database import Database
-from responder.store.outbox import claims
+from responder.store.outbox import channel_state
 from responder.store.schema import migrate, tables
 
 VERSION_0_1_0 = "0002"
@@ -42,8 +42,8 @@ def test_a_database_of_0_1_0_loses_its_counters_and_nothing_else(
     with database.read() as connection:
         assert migrate.revision(connection) == tables.HEAD
         assert "tallies" not in inspect(connection).get_table_names()
-        assert claims.states_by_channel(connection) == {
-            "slack": claims.ChannelState(1.0, 2.0, 3.0, accepted_at=17.5, failed_at=18.5),
-            "pagerduty": claims.ChannelState(1.0, 2.0, 3.0),
+        assert channel_state.states_by_channel(connection) == {
+            "slack": channel_state.ChannelState(1.0, 2.0, 3.0, accepted_at=17.5, failed_at=18.5),
+            "pagerduty": channel_state.ChannelState(1.0, 2.0, 3.0),
         }
     database.close()

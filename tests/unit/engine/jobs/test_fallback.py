@@ -18,7 +18,8 @@ from responder.model.message import ClaimedMessage
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.notify.channels.log import Log
-from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
+from responder.notify.channels.pagerduty import PagerDuty
+from responder.notify.channels.pagerduty_fallback import PagerDutyFallback
 from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
@@ -26,7 +27,7 @@ from responder.notify.contract import Channel
 from responder.notify.render.slack_messages import fallback_page, minimal_text
 from responder.store.database import Database
 from responder.store.incidents import incidents
-from responder.store.outbox import claims, outbox
+from responder.store.outbox import channel_state, claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_group, a_mail_server, a_resolved_alert, composed
 from tests.support.outbox_messages import claimed, last_report
@@ -51,7 +52,7 @@ class Night:
         self.clock = clock
         self.context: DecisionContext = replace(a_desk(), channels=channels)
         self.fallback = FallbackJob(database, IncidentWriter(database, clock), lambda: self.context, clock, 60.0)
-        claims.prepare(database, channels)
+        channel_state.prepare(database, channels)
         effects = begun(a_desk())
         assert effects.incident is not None
         told = replace(effects.incident, channels=("pagerduty",))
@@ -74,7 +75,7 @@ class Night:
         if dead:
             outbox.give_up(connection, message, "HTTP 400: Invalid routing key", now)  # type: ignore[arg-type]
             return
-        claims.failed(connection, message.channel, now)  # type: ignore[arg-type]
+        channel_state.failed(connection, message.channel, now)  # type: ignore[arg-type]
         outbox.schedule_retry(connection, message, now, "HTTP 503", minimal=False)  # type: ignore[arg-type]
 
     def notified(self) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.contract import Channel
 from responder.store.database import Database
 from responder.store.incidents import incidents
-from responder.store.outbox import claims, outbox
+from responder.store.outbox import channel_state, claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_group, a_resolved_alert
 from tests.support.outbox_messages import claimed, last_report
@@ -40,7 +40,7 @@ class Morning:
         self.clock = clock
         self.context = a_desk(replace(EVERYTHING, probes=()), channels)
         self.job = UnresolvedPagesJob(database, IncidentWriter(database, clock), lambda: self.context, clock)
-        claims.prepare(database, channels)
+        channel_state.prepare(database, channels)
         first = begun(self.context)
         assert first.incident is not None
         over = pipeline.triage(a_group(a_resolved_alert()), a_delivery(2, 600), History(first.incident), self.context)

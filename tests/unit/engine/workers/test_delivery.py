@@ -25,7 +25,7 @@ from responder.notify.delivery.deliver import Deliverer
 from responder.outgoing import UnreachableError
 from responder.store.database import Database
 from responder.store.incidents import incidents
-from responder.store.outbox import claims, outbox
+from responder.store.outbox import channel_state, claims, outbox
 from tests.conftest import HandClock
 from tests.support.builders import NOW, a_content, a_draft
 from tests.unit.engine.test_pipeline import a_desk
@@ -474,12 +474,12 @@ def test_a_channel_that_refuses_one_message_is_not_down(slack: Office, wire: Wir
     slack.write("post", "slack")
     slack.step()
     with slack.database.read() as connection:
-        assert claims.state_of(connection, "slack").failing_since == NOW.timestamp()
+        assert channel_state.state_of(connection, "slack").failing_since == NOW.timestamp()
     slack.clock.move(5)
     slack.step()
     assert slack.states() == {("slack", "dead"): 1}
     with slack.database.read() as connection:
-        assert claims.state_of(connection, "slack").failing_since is None
+        assert channel_state.state_of(connection, "slack").failing_since is None
 
 
 def test_a_pager_that_asks_for_an_hour_is_tried_each_minute(pager: Office, wire: Wire) -> None:
