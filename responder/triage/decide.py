@@ -39,9 +39,9 @@ def decide(
     """
     firing = len(group.firing) + group.truncated
     matches = tuple(_rule_on(alert, book, matching, firing, now) for alert in group.alerts or (_stand_in(group),))
-    flood_verdict = [match for match in matches if match.alert.firing] or list(matches)
-    worst = min(flood_verdict, key=_loudness)
-    shadow = min((match.shadow for match in flood_verdict if match.shadow is not None), key=_loudness, default=None)
+    deciding = [match for match in matches if match.alert.firing] or list(matches)
+    worst = min(deciding, key=_loudness)
+    shadow = min((match.shadow for match in deciding if match.shadow is not None), key=_loudness, default=None)
     known = incident.severity_override if incident is not None and incident.open else None
     worst, found = keep_override(worst, known, book) if known else (worst, None)
     key = key_of(group, matching) if book.gathers else ""
@@ -51,7 +51,7 @@ def decide(
     name = sanitize_line(worst.alert.name, 100) or "an alert without a name"
     silent = suppressed_by(worst.rule, worst.severity, now)
     why = f"{name} matched rule {worst.rule.id}: {worst.severity.name} {worst.reason}"
-    routed = route_of_group(worst, flood_verdict, book)
+    routed = route_of_group(worst, deciding, book) if book.teams else None
     to = routed.why if routed and routed.teams else ""
     return Decision(
         match=worst,

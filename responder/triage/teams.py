@@ -14,13 +14,11 @@ from responder.model.text import sanitize_line
 from responder.triage.subject import subject
 
 
-def route_of_group(worst: RuleMatch, matches: Iterable[RuleMatch], book: RuleBook) -> Route | None:
-    """Return the channels and teams of a group; None where the rule files declare no teams.
+def route_of_group(worst: RuleMatch, matches: Iterable[RuleMatch], book: RuleBook) -> Route:
+    """Return the channels and teams of a group, for rule files that declare teams.
 
     ``worst`` decides. A team that only other alerts of the group belong to is notified as well.
     """
-    if not book.teams:
-        return None
     found = route(worst, book)
     for match in matches:
         if match.rule.action is not Action.NOTIFY:

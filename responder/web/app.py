@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import structlog
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import InternalServerError
 
+from responder.counters import COUNTERS
 from responder.model.secret import Secret
 from responder.store.database import StoreError, first_line
 
@@ -40,10 +41,16 @@ def _failed(error: Exception) -> Response:
     return Response(f"{reason}\n", status, content_type="text/plain; charset=utf-8")
 
 
+def _counted(response: Response) -> Response:
+    COUNTERS.add("responder_http_requests", request.endpoint or "none", str(response.status_code))
+    return response
+
+
 def create_app(*parts: Blueprint) -> Flask:
     """An application with these routes and nothing else: no sessions, no templates, no static files, no redirects."""
     app = _App("responder", static_folder=None)
     app.url_map.merge_slashes = False
+    app.after_request(_counted)
     for kind in (StoreError, DBAPIError, InternalServerError):
         app.register_error_handler(kind, _failed)
     for part in parts:

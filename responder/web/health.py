@@ -9,7 +9,6 @@ from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from responder.counters import COUNTERS
 from responder.model.clock import Clock
 from responder.store.database import Database, StoreError
 from responder.store.inbox.inbox import oldest_new
@@ -76,11 +75,6 @@ def blueprint(given: HealthConfig) -> Blueprint:
             return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
         except StoreError as error:
             return unavailable(error)
-
-    @routes.after_app_request
-    def count(response: Response) -> Response:
-        COUNTERS.add("responder_http_requests", request.endpoint or "none", str(response.status_code))
-        return response
 
     return routes
 

@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 
 from responder.counters import COUNTERS
 from responder.engine.effects.context import DecisionContext
-from responder.engine.workers.sender_threads import SenderThreads
 from responder.model.clock import Clock, Deadline
 from responder.model.message import ClaimedMessage, OutboxRow
 from responder.model.outcome import Delivered, NotSent, Outcome, Refused, TryLater
@@ -30,6 +29,8 @@ _log = structlog.get_logger()
 POLL = 0.2
 #: The same for channels that are no longer configured: nothing new is written for them.
 REST_POLL = 1.0
+#: Messages of a queue that are sent at once.
+AT_ONCE = 4
 #: Deadline of one attempt.
 SEND_SECONDS = 5.0
 #: Attempts with that deadline. A vendor that is slower would never accept the message.
@@ -49,7 +50,7 @@ class DeliveryWorker:
 
     A queue is one channel, or all that are no longer configured. The vendor's rate limit is counted in the database, in
     the transaction of the claim, so that it holds for all replicas and all channels that the vendor counts together.
-    At most ``senders`` messages of a queue are sent at once, so that a channel that hangs does not delay others.
+    At most AT_ONCE messages of a queue are sent at once, so that a channel that hangs does not delay others.
     """
 
     def __init__(
@@ -61,11 +62,14 @@ class DeliveryWorker:
         clock: Clock,
         chance: Callable[[], float],
         *,
+        free: Callable[[], int],
+        submit: Callable[[Callable[[], None]], None],
         on_free: Callable[[], None],
-        senders: int = 4,
-        threads: SenderThreads | None = None,
     ) -> None:
-        """``on_free`` is called when an attempt has ended, in the thread that sent the message."""
+        """``submit`` sends a message in a thread of its own, of which ``free`` returns how many are left.
+
+        ``on_free`` is called when an attempt has ended, in the thread that sent the message.
+        """
         self._database = database
         self._queue = queue
         self._channel = "" if queue.rest else queue.channels[0]
@@ -74,10 +78,9 @@ class DeliveryWorker:
         self._clock = clock
         channel = context().channels.get(self._channel)
         paging = channel is not None and channel.pages
-        self._vendor = type(channel).__name__
         self._marking = DeliveryResults(self._rate_limit, self._sharing, chance, paging=paging)
-        self._threads = threads or SenderThreads(2 * senders)
-        self._senders = senders
+        self._free = free
+        self._submit = submit
         self._busy = 0
         self._poll = REST_POLL if queue.rest else POLL
         self._paging = paging
@@ -96,8 +99,8 @@ class DeliveryWorker:
         self._renew()
         now = self._clock.now()
         with self._guard:
-            ended, free = list(self._ended), self._senders - self._busy
-        free = 0 if self._retired else min(free, self._threads.free(self._vendor))
+            ended, free = list(self._ended), AT_ONCE - self._busy
+        free = 0 if self._retired else min(free, self._free())
         expecting, self._expecting = self._expecting and free > 0, False
         if not ended and not expecting:
             rest = self._rest(now) if free else self._poll
@@ -116,7 +119,7 @@ class DeliveryWorker:
             self._out |= {message.id: (message, ticks) for message in messages}
             self._busy += len(messages)
         for row in messages:
-            self._threads.submit(self._vendor, partial(self._carry, row))
+            self._submit(partial(self._carry, row))
         for tell in news:
             tell()
         return 0.0 if messages or ended or expecting else self._poll
@@ -140,9 +143,8 @@ class DeliveryWorker:
         """Claim nothing more: another worker has the channel, or it is no longer configured."""
         self._retired, self._expecting = True, False
 
-    def close(self, timeout: float) -> None:
-        """Let running attempts end within ``timeout`` seconds; those without a recorded result are sent again."""
-        self._threads.close(timeout)
+    def close(self) -> None:
+        """Record the results of ended attempts; those without one are sent again."""
         with self._guard:
             ended, self._ended = self._ended, []
         try:
@@ -201,7 +203,7 @@ class DeliveryWorker:
         if standing.paused_until > now.timestamp():
             return Available(0, 0)
         rate_limit = self._rate_limit()
-        room = Available(self._senders, self._senders)
+        room = Available(AT_ONCE, AT_ONCE)
         room = rate_limit.available(limit.full_at, now.timestamp()) if rate_limit else room
         if not self._paging or standing.failing_since is None or standing.paused_until < standing.failing_since:
             return room

@@ -1,11 +1,14 @@
 """The senders of a process: one loop, one set of threads, one poll of the outbox, for any number of channels."""
 
+import threading
+from collections import Counter
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 from responder.engine.effects.context import DecisionContext
 from responder.engine.workers.delivery import POLL, DeliveryWorker
-from responder.engine.workers.sender_threads import SenderThreads
 from responder.model.clock import Clock
 from responder.notify.contract import Channel
 from responder.notify.delivery.deliver import Deliverer
@@ -40,8 +43,16 @@ class Senders:
         self._database = database
         self._context = context
         self._threads = SenderThreads(THREADS)
-        self._new: Callable[[ChannelQueue], DeliveryWorker] = lambda queue: DeliveryWorker(
-            database, queue, context, deliverer, clock, chance, on_free=on_free, threads=self._threads
+        self._new: Callable[[ChannelQueue, str], DeliveryWorker] = lambda queue, vendor: DeliveryWorker(
+            database,
+            queue,
+            context,
+            deliverer,
+            clock,
+            chance,
+            free=partial(self._threads.free, vendor),
+            submit=partial(self._threads.submit, vendor),
+            on_free=on_free,
         )
         self._workers: dict[ChannelQueue, tuple[type[Channel] | None, DeliveryWorker]] = {}
         self._retired: list[DeliveryWorker] = []
@@ -72,7 +83,7 @@ class Senders:
         """Let running attempts end within ``seconds``; those without a recorded result are sent again."""
         self._threads.close(seconds)
         for worker in (*self._retired, *(worker for _kind, worker in self._workers.values())):
-            worker.close(0.0)
+            worker.close()
 
     def _follow_rules(self) -> None:
         """Start a worker for each new channel, and end the claims of those that are gone or of another kind."""
@@ -92,7 +103,7 @@ class Senders:
                 self._retired.append(worker)
         for queue, kind in wanted.items():
             if queue not in workers:
-                workers[queue] = kind, self._new(queue)
+                workers[queue] = kind, self._new(queue, kind.__name__ if kind else "")
         self._workers, self._seen = workers, context
 
 
@@ -100,3 +111,44 @@ def channel_queues(channels: Collection[str]) -> tuple[ChannelQueue, ...]:
     """Return one queue per channel, and one for channels that are no longer configured."""
     names = tuple(channels)
     return (*(ChannelQueue((name,)) for name in names), ChannelQueue(names, rest=True, grace=GRACE))
+
+
+class SenderThreads:
+    """Threads that channels share, ``count`` of them. One kind of channel takes half of them at most.
+
+    So a vendor that hangs leaves threads for the others.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="sender")
+        self._most = max(1, count // 2)
+        self._busy = Counter[str]()
+        self._guard = threading.Lock()
+        self._closed = False
+
+    def free(self, vendor: str) -> int:
+        """Return how many more messages of a kind may be sent at once."""
+        with self._guard:
+            return max(0, self._most - self._busy[vendor])
+
+    def submit(self, vendor: str, send: Callable[[], None]) -> None:
+        """Call ``send`` in one of the threads."""
+        with self._guard:
+            self._busy[vendor] += 1
+        self._pool.submit(self._run, vendor, send)
+
+    def close(self, seconds: float) -> None:
+        """Let running calls end within ``seconds``, once."""
+        if self._closed:
+            return
+        self._closed = True
+        waiter = threading.Thread(target=self._pool.shutdown, daemon=True)
+        waiter.start()
+        waiter.join(seconds)
+
+    def _run(self, vendor: str, send: Callable[[], None]) -> None:
+        try:
+            send()
+        finally:
+            with self._guard:
+                self._busy[vendor] -= 1

@@ -130,7 +130,7 @@ def dead(shop: Shop) -> None:
     office = Office(shop.database, shop.clock, Wire(), shop.context, REST)
     for _ in range(4):
         office.step()
-    office.courier.close(5)
+    office.close()
 
 
 def test_what_a_channel_that_is_gone_was_to_say_is_said_elsewhere(shop: Shop) -> None:

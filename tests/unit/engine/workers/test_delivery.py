@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import text
 
 from responder.engine.effects.context import DecisionContext
-from responder.engine.workers.delivery import LEASE, RENEW_SECONDS, DeliveryWorker
-from responder.engine.workers.senders import channel_queues
+from responder.engine.workers.delivery import AT_ONCE, LEASE, RENEW_SECONDS, DeliveryWorker
+from responder.engine.workers.senders import SenderThreads, channel_queues
 from responder.model.clock import Deadline
 from responder.model.content import MessageFacts
 from responder.model.message import ClaimedMessage, OutboxRow, Request, Response
@@ -86,8 +86,17 @@ class Office:
         self.clock = clock
         self.idle = threading.Semaphore(0)
         deliverer = Deliverer(wire, clock, print_page=lambda _page: None)
+        self.threads = SenderThreads(2 * AT_ONCE)
         self.courier = DeliveryWorker(
-            database, queue, lambda: context, deliverer, clock, chance=lambda: 0.5, on_free=self.idle.release
+            database,
+            queue,
+            lambda: context,
+            deliverer,
+            clock,
+            chance=lambda: 0.5,
+            free=lambda: self.threads.free("vendor"),
+            submit=lambda send: self.threads.submit("vendor", send),
+            on_free=self.idle.release,
         )
 
     def write(
@@ -114,6 +123,11 @@ class Office:
         self.courier.step()
         return sent
 
+    def close(self) -> None:
+        """Let running attempts end, and record their results."""
+        self.threads.close(5)
+        self.courier.close()
+
     def states(self) -> dict[tuple[str, str], int]:
         """Messages by channel and state."""
         with self.database.read() as connection:
@@ -125,7 +139,7 @@ def office(database: Database, clock: HandClock, wire: Wire) -> Iterator[Office]
     """A sender with PagerDuty and Slack."""
     found = Office(database, clock, wire, a_desk())
     yield found
-    found.courier.close(5)
+    found.close()
 
 
 def test_what_is_accepted_is_marked_and_not_sent_again(office: Office, wire: Wire) -> None:
@@ -147,7 +161,7 @@ def test_what_was_just_released_is_not_looked_for(database: Database, clock: Han
     database.has_row = lambda _any: pytest.fail("it was looked for")  # type: ignore[method-assign, assignment]
     assert office.courier.step() == 0.0
     assert office.idle.acquire(timeout=10)
-    office.courier.close(5)
+    office.close()
     assert len(wire.sent) == 1
 
 
@@ -161,7 +175,7 @@ def test_idle_couriers_look_seldom_where_no_page_can_come(
     """A page left by a dead process waits a fifth of a second; nothing new comes for a channel configured away."""
     office = Office(database, clock, wire, a_desk(), queue)
     assert office.courier.step() == seconds
-    office.courier.close(5)
+    office.close()
 
 
 def test_a_process_that_does_not_know_a_channel_leaves_its_pages_to_one_that_does(
@@ -180,7 +194,7 @@ def test_a_process_that_does_not_know_a_channel_leaves_its_pages_to_one_that_doe
     clock.move(31)
     assert old.step() == 1
     for office in (old, new):
-        office.courier.close(5)
+        office.close()
 
 
 def test_what_falls_due_while_another_is_marked_leaves_in_time(office: Office) -> None:
@@ -223,7 +237,7 @@ def test_what_waits_leaves_as_soon_as_the_channel_takes_messages_again(
     office.write(ordering_key="another")
     assert office.step() == 2
     assert office.states() == {("pagerduty", "sent"): 2}
-    office.courier.close(5)
+    office.close()
 
 
 def test_a_dead_senders_page_is_taken_over_within_a_second(database: Database, clock: HandClock, wire: Wire) -> None:
@@ -240,7 +254,7 @@ def test_a_dead_senders_page_is_taken_over_within_a_second(database: Database, c
     assert other.step() == 1
     undelivered.freed.set()
     for each in (alive, other):
-        each.courier.close(5)
+        each.close()
 
 
 def test_the_wish_of_retry_after_is_honoured(office: Office, wire: Wire) -> None:
@@ -318,7 +332,7 @@ def slack(database: Database, clock: HandClock, wire: Wire) -> Iterator[Office]:
     wire.usual = Response(200, b'{"ok": true, "channel": "C1", "ts": "1.1"}')
     found = Office(database, clock, wire, a_desk(), claims.ChannelQueue(("slack",)))
     yield found
-    found.courier.close(5)
+    found.close()
 
 
 def test_a_flood_leaves_at_the_pace_the_vendor_allows(slack: Office, wire: Wire) -> None:
@@ -339,7 +353,7 @@ def test_a_second_replica_shares_the_limit(database: Database, slack: Office, wi
     for number in range(10):
         slack.write("post", "slack", ordering_key=f"s{number}", incident=f"INC-{number}", priority=3)
     assert slack.step() + other.step() == 3
-    other.courier.close(5)
+    other.close()
 
 
 def test_the_worst_page_passes_the_updates_that_wait(slack: Office, wire: Wire) -> None:
@@ -370,7 +384,7 @@ def pager(database: Database, clock: HandClock, wire: Wire) -> Iterator[Office]:
     """A sender for PagerDuty alone, with PagerDuty's limit."""
     found = Office(database, clock, wire, a_desk(), claims.ChannelQueue(("pagerduty",)))
     yield found
-    found.courier.close(5)
+    found.close()
 
 
 def test_a_pager_over_its_limit_is_not_asked_by_every_message(pager: Office, wire: Wire) -> None:
@@ -529,7 +543,7 @@ def test_a_renewal_after_another_sender_took_over_makes_no_attempt_valid(
     carry(row)
     assert late.sent == []
     for office in (slow, quick):
-        office.courier.close(5)
+        office.close()
 
 
 @pytest.mark.parametrize("late", [Response(202, b'{"status": "success"}'), UnreachableError("no response")])
@@ -554,4 +568,4 @@ def test_a_late_trigger_is_followed_by_the_resolve_again(
     assert [event["event_action"] for event in (*wire.sent, *stuck.sent)].count("resolve") == 2
     assert slow.states() == {("pagerduty", "sent"): 2}
     for office in (slow, quick):
-        office.courier.close(5)
+        office.close()

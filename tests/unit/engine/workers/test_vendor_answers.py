@@ -36,7 +36,7 @@ def pager(database: Database, clock: HandClock, wire: Wire) -> Iterator[Office]:
     """A sender for PagerDuty alone."""
     found = Office(database, clock, wire, a_desk(), claims.ChannelQueue(("pagerduty",)))
     yield found
-    found.courier.close(5)
+    found.close()
 
 
 def actions(wire: Wire, since: int = 0) -> list[tuple[object, object]]:
@@ -147,4 +147,4 @@ def test_a_vendor_slower_than_the_deadline_gets_a_longer_one(database: Database,
         clock.move(1)
     assert wire.granted[: QUICK_ATTEMPTS + 1] == [SEND_SECONDS] * QUICK_ATTEMPTS + [SLOW_SEND_SECONDS]
     assert pager.states() == {("pagerduty", "sent"): 2}
-    pager.courier.close(5)
+    pager.close()
