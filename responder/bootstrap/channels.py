@@ -42,7 +42,7 @@ def shown_channels(settings: Settings, book: RuleBook | None = None) -> "dict[st
     secrets = {name: value for name, value in given.items() if isinstance(value, Secret)}
     found = _built(given | {name: _MASK for name, value in secrets.items() if value.reveal()})
     wanted = named_by_rules() - {replaces(channel) for channel in found.values()}
-    every = _built(given | dict.fromkeys(secrets, _MASK))
+    every = _built(_assumed(given) | dict.fromkeys(secrets, _MASK))
     shown = found | {name: every[name] for name in wanted if name not in found and name in every}
     named: dict[str, Channel] = {}
     for spec in book.channels.values() if book else ():
@@ -124,7 +124,7 @@ def _named(
 
     given: dict[str, Any] = {**settings.of_channels, "public_url": settings.public_url}
     if masked:
-        given |= {name: _MASK for name, value in given.items() if isinstance(value, Secret)}
+        given = _assumed(given) | {name: _MASK for name, value in given.items() if isinstance(value, Secret)}
     groups = (
         team.oncall_group
         for team in book.teams.values()
@@ -132,6 +132,13 @@ def _named(
     )
     group = next(groups, "") if takes(spec, "oncall_group") and "oncall_group" not in spec.values else ""
     return built(replace(spec, values={**spec.values, "oncall_group": group}) if group else spec, secrets, given)
+
+
+def _assumed(given: dict[str, Any]) -> dict[str, Any]:
+    from responder.notify.channels import CHANNELS
+
+    assumed = {name: value for kind in CHANNELS.values() for name, value in kind.assumed.items()}
+    return given | {name: value for name, value in assumed.items() if not given[name]}
 
 
 def _built(given: dict[str, Any]) -> "dict[str, Channel]":

@@ -28,7 +28,8 @@ class Use(Enum):
 
     #: Rules name it.
     RULES = "rules"
-    #: Only instead of a channel that does not take a page; rules cannot name it.
+    #: Only instead of a channel that does not take a page; rules cannot name it. Rule files may declare channels of its
+    #: kind if it has a destination, and rules may name those.
     FALLBACK = "fallback"
     #: Only where no other channel is left; rules cannot name it.
     LAST_RESORT = "last resort"
@@ -49,6 +50,8 @@ class Channel(ABC):
     destination: ClassVar[str] = ""
     #: Settings that only rule files give, beside ``settings``; their names start with the kind's, too.
     file_settings: ClassVar[tuple[Setting, ...]] = ()
+    #: Values of settings that ``dry-run`` and ``rules test`` assume where they are not set. Secrets need none.
+    assumed: ClassVar[Mapping[str, Any]] = {}
     #: Name in a sentence.
     title: ClassVar[str]
     #: True if a message opens an incident at the vendor that calls on-call. The vendor merges messages of one dedup
@@ -116,6 +119,11 @@ class Channel(ABC):
     def clock_url(self) -> str:
         """Address of the vendor that ``doctor`` compares the clock with; empty for none."""
         return ""
+
+    @property
+    def is_fallback_only(self) -> bool:
+        """True if rules cannot name it, since it is only a fallback."""
+        return self.use is Use.FALLBACK and self.name == self.__dataclass_fields__["name"].default
 
     @abstractmethod
     def render(self, message: ClaimedMessage) -> Request:

@@ -16,7 +16,10 @@ from slack_sdk.models.blocks import Block
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.report import Report
 from responder.model.secret import Secret
+from responder.notify.channels.generic_webhook import GenericWebhook
+from responder.notify.channels.jsm import Jsm
 from responder.notify.channels.log import Log
+from responder.notify.channels.mattermost import Mattermost
 from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.channels.pagerduty_fallback import PagerDutyFallback
 from responder.notify.channels.slack import Slack
@@ -26,13 +29,16 @@ from responder.notify.channels.teams import Teams
 from responder.notify.contract import Channel
 from responder.standins.pagerduty import read_event
 from responder.standins.slack import refusal
-from tests.support import teams
+from tests.support import generic_webhook, jsm, mattermost, teams
 from tests.support.builders import a_letter, a_mail_server
 
 KEY = "0123456789abcdef0123456789abcdef"
 TOKEN = "xoxb-111111111111-example-token"
 WORKFLOW = "https://prod-1.westeurope.example.com/workflows/0a1b/triggers/manual/paths/invoke?sig=exampleexample"
 HOOK = "https://hooks.slack.example.com/services/T000/B000/exampleexample"
+MATTERMOST = "https://chat.example.com/hooks/xxxexamplexxxexamplexxx"
+RECEIVER = "https://hooks.example.com/responder"
+SIGNING_SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 
 def _anything(_request: Request) -> None:
@@ -118,6 +124,26 @@ def _inert_in_teams(request: Request) -> None:
     assert all(url.startswith(("https://a.example.com/", "https://evil")) for url in teams.urls(request.body))
 
 
+def _taken_by_jsm(_letter: ClaimedMessage, request: Request) -> None:
+    assert jsm.refusal(request.url, request.body, request.headers) == ""
+
+
+def _taken_by_mattermost(_letter: ClaimedMessage, request: Request) -> None:
+    assert mattermost.refusal(request.body) == ""
+
+
+def _inert_in_mattermost(request: Request) -> None:
+    assert mattermost.markup(request.body) == []
+    assert all(url.startswith(("https://a.example.com/", "https://evil")) for url in mattermost.urls(request.body))
+
+
+def _taken_by_a_receiver(message: ClaimedMessage, request: Request) -> None:
+    now = message.report.written_at.timestamp()
+    key = b"0123456789abcdef" * 2
+    assert generic_webhook.refusal(request.body, request.headers, key, now) == ""
+    assert len(request.body) <= 20_000
+
+
 def _mail(request: Request) -> EmailMessage:
     return message_from_bytes(request.body, policy=default)
 
@@ -191,6 +217,29 @@ CASES: dict[str, Case] = {
         inert=_inert_in_teams,
         shown=lambda request: "\n".join(teams.runs(request.body)),
         secret=WORKFLOW,
+    ),
+    "jsm": Case(
+        make=lambda: Jsm(Secret(KEY), "https://api.example.com/jsm"),
+        accepted=jsm.ACCEPTED,
+        own_error=jsm.UNPROCESSABLE.body,
+        taken=_taken_by_jsm,
+        secret=KEY,
+        never_cut=frozenset({"close"}),
+    ),
+    "mattermost": Case(
+        make=lambda: Mattermost(Secret(MATTERMOST)),
+        accepted=mattermost.ACCEPTED,
+        own_error=mattermost.DISABLED.body,
+        taken=_taken_by_mattermost,
+        inert=_inert_in_mattermost,
+        shown=lambda request: str(json.loads(request.body)["text"]).replace("\\", ""),
+        secret=MATTERMOST,
+    ),
+    "generic_webhook": Case(
+        make=lambda: GenericWebhook(Secret(RECEIVER), Secret(SIGNING_SECRET)),
+        accepted=Response(204, b""),
+        taken=_taken_by_a_receiver,
+        secret=SIGNING_SECRET,
     ),
     "smtp": Case(
         make=lambda: Smtp("responder@example.com", ("oncall@example.com", "lead@example.com"), a_mail_server()),

@@ -30,7 +30,7 @@ from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.report import MessageKind
 from responder.model.rule import Action
 from responder.model.text import sanitize_line
-from responder.notify.contract import Channel, Use
+from responder.notify.contract import Channel
 from responder.notify.report.compose import title
 from responder.notify.report.content import content_of, ended, joined
 from responder.notify.report.content import history as past
@@ -135,7 +135,7 @@ def _returned(
 
 def _again(channel: Channel, wanted: tuple[str, ...]) -> bool:
     """Return True if a channel that was notified before is notified of the re-fire without being routed to."""
-    return channel.name not in wanted and channel.use is not Use.FALLBACK and not channel.pages
+    return channel.name not in wanted and not channel.is_fallback_only and not channel.pages
 
 
 def _updated(

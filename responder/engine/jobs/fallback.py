@@ -13,7 +13,7 @@ from responder.engine.jobs.scheduler import IncidentJob
 from responder.model.delivery import Effects, IncidentChanges
 from responder.model.incident import Incident
 from responder.model.report import MessageKind
-from responder.notify.contract import Channel, Use
+from responder.notify.contract import Channel
 from responder.notify.delivery.fallback import FallbackStep, UndeliveredPage, after, fallback_history, next_step
 from responder.notify.delivery.route import in_order, is_known, last_resort, title
 from responder.store.incidents import incidents
@@ -69,7 +69,7 @@ def _ways_of(page: UndeliveredMessage, usable: Sequence[str], context: DecisionC
         usable = [name for name in usable if name != page.message.channel]
     if _reaches_on_call(page, context):
         return usable
-    return [each.name for each in context.configured(usable) if not each.pages and each.use is not Use.FALLBACK]
+    return [each.name for each in context.configured(usable) if not each.pages and not each.is_fallback_only]
 
 
 def _reaches_on_call(page: UndeliveredMessage, context: DecisionContext) -> bool:

@@ -1,6 +1,9 @@
 """The kinds of channels by their usual names. To add one: a file here, a line below, a case in the contract tests."""
 
+from responder.notify.channels.generic_webhook import GenericWebhook
+from responder.notify.channels.jsm import Jsm
 from responder.notify.channels.log import Log
+from responder.notify.channels.mattermost import Mattermost
 from responder.notify.channels.pagerduty import PagerDuty
 from responder.notify.channels.pagerduty_fallback import PagerDutyFallback
 from responder.notify.channels.slack import Slack
@@ -15,6 +18,9 @@ CHANNELS: dict[str, type[Channel]] = {
     "slack": Slack,
     "slack_webhook": SlackWebhook,
     "teams": Teams,
+    "jsm": Jsm,
+    "mattermost": Mattermost,
+    "generic_webhook": GenericWebhook,
     "smtp": Smtp,
     "log": Log,
 }

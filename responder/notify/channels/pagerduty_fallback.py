@@ -22,6 +22,7 @@ class PagerDutyFallback(PagerDuty):
     title: ClassVar[str] = "PagerDuty's second key"
     fallback_order: ClassVar[int] = 20
     use: ClassVar[Use] = Use.FALLBACK
+    destination: ClassVar[str] = ""
     file_settings: ClassVar[tuple[Setting, ...]] = ()
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(

@@ -1,7 +1,18 @@
-"""Mail: the last channel to call on-call, as plain text that every client shows.
+"""Mail: plain text that every client shows, one thread for each incident, and the last fallback that reaches on-call.
 
-Set `RESPONDER_SMTP_HOST`, `RESPONDER_SMTP_FROM` and `RESPONDER_SMTP_TO`, and a user with a password if the server needs
-a login.
+1. Ask for an account that may submit mail: the server's name, its port (587 with STARTTLS, 465 with TLS), a user and
+   a password. With Google and Microsoft that is an app password or a relay of the organisation.
+2. Set `RESPONDER_SMTP_HOST`, `RESPONDER_SMTP_FROM` and `RESPONDER_SMTP_TO`, and `RESPONDER_SMTP_USER` with
+   `RESPONDER_SMTP_PASSWORD` if the server needs a login. `RESPONDER_SMTP_FROM` is an address that the account may use.
+
+`responder doctor` checks the server and the login, `responder doctor --send` mails a test page. The channel of the
+settings is a fallback only. A channel of a rule file, with the server of the settings, is notified as any other:
+
+    channels:
+      payments-mail: {kind: smtp, to: "payments-oncall@example.com, payments-lead@example.com"}
+
+The subject is the title of the page. All mails of an incident refer to the same message (`In-Reply-To` and
+`References`), so that clients show one thread.
 """
 
 import re
@@ -72,6 +83,12 @@ class Smtp(Channel):
             check=_address_problem,
         ),
     )
+    destination: ClassVar[str] = "smtp_to"
+    assumed: ClassVar[Mapping[str, Any]] = {
+        "smtp_host": "localhost",
+        "smtp_from": "responder@localhost",
+        "smtp_to": "oncall@localhost",
+    }
     title: ClassVar[str] = "the mail server"
     fallback_order: ClassVar[int] = 60
     use: ClassVar[Use] = Use.FALLBACK
@@ -86,7 +103,7 @@ class Smtp(Channel):
     @classmethod
     def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
         """Return the channel of the mail server."""
-        if not given["smtp_host"]:
+        if not (given["smtp_host"] and given["smtp_from"] and given["smtp_to"]):
             return None
         server = MailServer(
             host=given["smtp_host"],
@@ -96,6 +113,11 @@ class Smtp(Channel):
             password=given["smtp_password"],
         )
         return cls(given["smtp_from"], addresses(given["smtp_to"]), server)
+
+    @property
+    def counted_by(self) -> tuple[str, ...]:
+        """The account at the server."""
+        return self.server.host, str(self.server.port), self.server.user
 
     @classmethod
     def problems(cls, given: Mapping[str, Any]) -> Iterator[str]:

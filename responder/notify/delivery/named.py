@@ -55,7 +55,11 @@ class KindKeys:
 
 
 #: The kinds of channels that rule files may declare.
-KINDS: Mapping[str, KindKeys] = {name: KindKeys(kind) for name, kind in CHANNELS.items() if kind.use is Use.RULES}
+KINDS: Mapping[str, KindKeys] = {
+    name: KindKeys(kind)
+    for name, kind in CHANNELS.items()
+    if kind.use is Use.RULES or (kind.use is Use.FALLBACK and kind.destination)
+}
 
 
 def _schema(setting: Setting) -> dict[str, Any]:

@@ -29,6 +29,15 @@ def page(report: Report) -> Iterator[str]:
     yield "=" * WIDTH
 
 
+def named_lines(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield the lines that have content, each with its name, without wrapping: for channels with fonts of their own."""
+    for name, text in _rows(report):
+        if text:
+            yield name, text
+    for finding in worst_first(report.findings):
+        yield "Finding", f"[{_sign(finding)}] {finding.probe}: {finding.headline}"
+
+
 def minimal(report: Report, limit: int) -> list[str]:
     """Return the minimal form: a few lines in ASCII, each of at most ``limit`` characters."""
     where = (report.runbook.href or report.runbook.text) if report.runbook else ""
@@ -99,11 +108,13 @@ def _row(name: str, text: str) -> Iterator[str]:
 
 
 def _finding(finding: Finding) -> Iterator[str]:
-    sign = _SIGNS[finding.verdict] if finding.judged else "info"
-    sign = "WARNING" if finding.warning else sign
-    yield from _row("Finding", f"[{sign}] {finding.probe}: {finding.headline}")
+    yield from _row("Finding", f"[{_sign(finding)}] {finding.probe}: {finding.headline}")
     for line in clean(finding.detail[:4000]).splitlines()[:10]:
         yield f"{'':<{_MARGIN}}  {_sanitized(line)}"
+
+
+def _sign(finding: Finding) -> str:
+    return "WARNING" if finding.warning else _SIGNS[finding.verdict] if finding.judged else "info"
 
 
 def _sanitized(text: str) -> str:

@@ -12,6 +12,7 @@ Good:
 
     channels:
       payments-pager: {kind: pagerduty, routing_key: {secret: payments-pagerduty}}
+    defaults: {channels: [payments-pager, slack]}
 """
 
 from collections.abc import Iterator

@@ -14,6 +14,7 @@ Good:
       payments-slack: {kind: slack, channel: "#payments"}
     teams:
       payments: {channels: [pagerduty, payments-slack], oncall_group: S0123ABCD}
+    defaults: {team: payments}
 """
 
 from collections.abc import Iterator

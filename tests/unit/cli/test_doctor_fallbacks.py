@@ -70,6 +70,9 @@ def paged(**settings: object) -> Settings:
     return Settings(of_channels={"pagerduty_routing_key": Secret(KEY), **settings})
 
 
+MAIL = {"smtp_from": "responder@example.com", "smtp_to": "oncall@example.com"}
+
+
 @pytest.mark.parametrize(
     ("settings", "level", "said"),
     [
@@ -77,7 +80,7 @@ def paged(**settings: object) -> Settings:
         ({"slack_bot_token": Secret("xoxb-1")}, Level.WARN, "no fallback channel"),
         ({"pagerduty_fallback_url": "https://eu.example.com"}, Level.OK, "goes to PagerDuty's second key"),
         (
-            {"slack_bot_token": Secret("x"), "slack_oncall_group": "S0123ABCD", "smtp_host": "m"},
+            {"slack_bot_token": Secret("x"), "slack_oncall_group": "S0123ABCD", "smtp_host": "m", **MAIL},
             Level.OK,
             "goes to Slack, then the mail server",
         ),

@@ -1,0 +1,152 @@
+"""Mattermost by an incoming webhook: a message of its own for each change; a webhook can neither edit nor reply.
+
+1. In Mattermost open the product menu, *Integrations*, *Incoming Webhooks*, *Add Incoming Webhook*. If the menu has no
+   *Integrations*, a system administrator enables them in *System Console*, *Integrations*, *Integration Management*.
+2. Choose a title and the channel, select *Lock to this channel*, and save.
+3. Copy the address (`https://HOST/hooks/...`) into `RESPONDER_MATTERMOST_WEBHOOK_URL`, or into the file that
+   `RESPONDER_MATTERMOST_WEBHOOK_URL_FILE` names. The address is a secret.
+
+`responder doctor --send` posts a test message. In a rule file:
+
+    channels:
+      payments-mattermost: {kind: mattermost, webhook_url: {secret: payments-mattermost}}
+
+Messages mention no user, so this channel never pages.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+from responder.model.check import Result, ok
+from responder.model.message import ClaimedMessage, Request, Response
+from responder.model.outcome import Delivered, Outcome, TryLater
+from responder.model.report import MessageKind, Report
+from responder.model.secret import Secret
+from responder.model.setting import Setting
+from responder.model.text import one_line
+from responder.notify.contract import Channel, SendRequest
+from responder.notify.rate_limit import RateLimit, per_minute
+from responder.notify.render.plain_text import minimal, named_lines, title
+from responder.notify.render.response import decoded, encoded, judged, text_of, within
+from responder.notify.report.links import safe_url
+
+#: Characters of a post. Longer posts of a webhook become several.
+#: https://docs.mattermost.com/product-overview/faq-community.html and mattermost/server/public/model/post.go
+POST_LIMIT = 16_383
+#: Characters of one line, and of an address.
+LINE_LIMIT, ADDRESS_LIMIT = 1_000, 1_000
+MOST_LINKS = 6
+#: Mattermost's own limit is 10 requests a second for each client (RateLimitSettings.PerSec); a channel stays readable.
+BURST = 5
+PACE = per_minute(60, BURST)
+
+_STEPS = ("post",)
+# What Markdown, and Slack's markup, which webhooks of Mattermost translate, would read as more than text.
+_MARKUP = re.compile(r"([\\`*_\[\]#~])")
+
+
+@dataclass(frozen=True, slots=True)
+class Mattermost(Channel):
+    """Posts to ``url``, which is itself the secret."""
+
+    url: Secret
+    rate_limit: RateLimit = PACE
+    name: str = field(default="mattermost", kw_only=True)
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(
+            name="mattermost_webhook_url",
+            kind=Secret,
+            default=Secret(""),
+            doc="Mattermost incoming webhook",
+        ),
+        Setting(
+            name="mattermost_messages_per_minute",
+            kind=int,
+            default=60,
+            doc="rate limit of one Mattermost webhook, all replicas together",
+        ),
+    )
+    destination: ClassVar[str] = "mattermost_webhook_url"
+    title: ClassVar[str] = "Mattermost"
+    fallback_order: ClassVar[int] = 55
+    steps: ClassVar[Mapping[MessageKind, tuple[str, ...]]] = dict.fromkeys(MessageKind, _STEPS)
+
+    @classmethod
+    def from_settings(cls, given: Mapping[str, Any]) -> Self | None:
+        """Return the channel of the webhook."""
+        url = given["mattermost_webhook_url"]
+        return cls(url, per_minute(given["mattermost_messages_per_minute"], BURST)) if url.reveal() else None
+
+    @property
+    def counted_by(self) -> tuple[str, ...]:
+        """The webhook."""
+        return (self.url.reveal(),)
+
+    def check(self, send: SendRequest) -> Iterator[Result]:
+        """Check that the server answers; any request to the address itself would post."""
+        address = urlsplit(self.url.reveal())
+        send(Request(f"{address.scheme}://{address.netloc}/api/v4/system/ping", b"", method="GET"))
+        yield ok(self.name, "the server of the webhook answers; --send proves the address")
+
+    def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
+        """Return how near the post is to the limit, and the post."""
+        return f"{len(sent[0].body):,} bytes, at most {POST_LIMIT:,} characters", sent[0].body
+
+    def render(self, message: ClaimedMessage) -> Request:
+        """Return one post: as many lines as fit, the most important first."""
+        report = message.report
+        if message.minimal:
+            lines = "\n".join(minimal(report, LINE_LIMIT)).replace("`", "'")
+            text = f"```\n{lines}\n```"
+        else:
+            text = _fitted([f"#### {_escaped(title(report))}", *_links(report), *_lines(report)])
+        return Request(
+            url=self.url.reveal(), body=encoded({"text": text}), headers={"Content-Type": "application/json"}
+        )
+
+    def read(self, message: ClaimedMessage, response: Response) -> Outcome:
+        """Accepted is 200 with ``ok``; an error has its message in a JSON object."""
+        answer = decoded(response)
+        outcome = judged(message, response, text_of(answer.get("message")), (self.url,))
+        if isinstance(outcome, Delivered) and response.body.strip() != b"ok":
+            return TryLater(f"HTTP {response.status} without Mattermost's own response")
+        return outcome
+
+
+def _lines(report: Report) -> Iterator[str]:
+    for name, text in named_lines(report):
+        yield f"**{name}:** {_escaped(text)}"
+
+
+def _links(report: Report) -> Iterator[str]:
+    every = (*([report.runbook] if report.runbook else []), *report.links)
+    found = [(each.text, safe_url(each.href)) for each in every]
+    shown = [f"[{_escaped(text)}]({_address(url)})" for text, url in found if url and len(url) <= ADDRESS_LIMIT]
+    if shown:
+        yield " · ".join(shown[:MOST_LINKS])
+
+
+def _address(url: str) -> str:
+    return url.replace("(", "%28").replace(")", "%29")
+
+
+def _fitted(lines: Sequence[str]) -> str:
+    """Return the first lines that fit; the last one says how many were left out."""
+    kept = list(lines)
+    while len(text := "\n".join(kept)) > POST_LIMIT - 60:
+        kept.pop()
+    left = len(lines) - len(kept)
+    return f"{text}\n**Cut:** {left} more lines left out" if left else text
+
+
+def _escaped(text: str) -> str:
+    """Return text on one line that neither formats, mentions nor links, in Markdown or in Slack's markup.
+
+    A zero-width space after ``@`` ends a mention; escaped brackets and entities make no link.
+    """
+    line = within(one_line(text[: 2 * LINE_LIMIT]), LINE_LIMIT)
+    line = _MARKUP.sub(r"\\\1", line.replace("&", "&amp;").replace("<", "&lt;"))
+    return line.replace("@", "@\u200b")
