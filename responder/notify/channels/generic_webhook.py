@@ -43,7 +43,7 @@ from responder.model.text import clean
 from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import minimal
-from responder.notify.render.response import ascii_only, encoded, judged, within
+from responder.notify.render.response import ascii_only, encoded, outcome_of, within
 from responder.notify.report.links import safe_url
 
 #: Version of the body. A field that is removed or changes its meaning makes a new one.
@@ -159,7 +159,7 @@ class GenericWebhook(Channel):
 
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:
         """Any 2xx is an acceptance; the beginning of any other body is the reason."""
-        return judged(message, response, response.body[:200].decode("utf-8", "replace"), (self.url, self.key))
+        return outcome_of(message, response, response.body[:200].decode("utf-8", "replace"), (self.url, self.key))
 
 
 def _head(report: Report, number: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from responder.model.text import cut, sanitize_line
 from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import minimal, named_lines
-from responder.notify.render.response import ascii_only, decoded, encoded, error_text, judged, text_of
+from responder.notify.render.response import ascii_only, decoded, encoded, error_text, outcome_of, text_of
 from responder.notify.report.links import safe_url
 
 # Characters. https://docs.opsgenie.com/docs/alerts-and-alert-fields and https://docs.opsgenie.com/docs/alert-api
@@ -153,7 +153,7 @@ class Jsm(Channel):
         """
         answer = decoded(response)
         said = ": ".join(filter(None, (text_of(answer.get("message")), text_of(answer.get("errors")))))
-        outcome = judged(message, response, said, (self.api_key,))
+        outcome = outcome_of(message, response, said, (self.api_key,))
         own = bool(text_of(answer.get("requestId")))
         if isinstance(outcome, Delivered):
             if own:

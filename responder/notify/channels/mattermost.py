@@ -30,7 +30,7 @@ from responder.model.text import one_line
 from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import minimal, named_lines, title
-from responder.notify.render.response import decoded, encoded, judged, text_of, within
+from responder.notify.render.response import decoded, encoded, outcome_of, text_of, within
 from responder.notify.report.links import safe_url
 
 #: Characters of a post. Longer posts of a webhook become several.
@@ -110,7 +110,7 @@ class Mattermost(Channel):
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:
         """Accepted is 200 with ``ok``; an error has its message in a JSON object."""
         answer = decoded(response)
-        outcome = judged(message, response, text_of(answer.get("message")), (self.url,))
+        outcome = outcome_of(message, response, text_of(answer.get("message")), (self.url,))
         if isinstance(outcome, Delivered) and response.body.strip() != b"ok":
             return TryLater(f"HTTP {response.status} without Mattermost's own response")
         return outcome
