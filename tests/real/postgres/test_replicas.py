@@ -11,6 +11,7 @@ import shutil
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,6 +189,42 @@ def _without_floods(folder: Path) -> str:
 def _killed(server: Postgres) -> None:
     server.kill()
     server.start()
+
+
+_TEAMS = """\
+channels:
+  first: {kind: pagerduty, routing_key: {secret: one}, events_per_minute: 8}
+  second: {kind: pagerduty, routing_key: {secret: one}, events_per_minute: 8}
+  third: {kind: pagerduty, routing_key: {secret: two}, events_per_minute: 8}
+teams: {first: {channels: [first]}, second: {channels: [second]}, third: {channels: [third]}}
+rules:
+  - {id: of-a-team, match: 'alertname="Limited"', severity: P1, first_step: Look., team: {from: team, otherwise: first}}
+"""
+
+
+def test_two_replicas_keep_the_rate_of_each_routing_key(pair: Pair, tmp_path: Path) -> None:
+    """Channels with one key share its limit across replicas, and another key is not held up."""
+    (tmp_path / "own").mkdir()
+    rules = Path(_without_floods(tmp_path / "own"))
+    (rules / "05-teams.yaml").write_text(_TEAMS)
+    keys = {name: name.ljust(32, "0") for name in ("one", "two")}
+    given = {"rules": str(rules), "secret_one": keys["one"], "secret_two": keys["two"], "workers": "1"}
+    with pair.serve(0, **given), pair.serve(1, **given):
+        began = time.monotonic()
+        for number in range(24):
+            body = json.loads(example("unknown-alert"))
+            body["groupKey"] = f"{number}"
+            labels = {"alertname": "Limited", "team": ("first", "second", "third")[number % 3], "number": str(number)}
+            body["commonLabels"] = labels
+            body["alerts"] = [{**body["alerts"][0], "labels": labels, "fingerprint": f"{number:016x}"}]
+            assert pair.stages[number % 2].post(json.dumps(body).encode()).status == 202
+        until(lambda: {event.body["routing_key"] for event in pair.pagerduty.events} == set(keys.values()))
+        time.sleep(6)
+        took = time.monotonic() - began
+        sent = Counter(str(event.body["routing_key"]) for event in pair.pagerduty.events)
+    allowed = 4 + took * 4 / 60 + 1
+    assert 1 <= sent[keys["one"]] <= allowed, sent
+    assert 1 <= sent[keys["two"]] <= allowed, sent
 
 
 def test_the_password_is_in_no_log(pair: Pair) -> None:
