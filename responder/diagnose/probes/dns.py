@@ -72,13 +72,13 @@ def questions(probe: ProbeSpec[DnsSpec], probe_context: ProbeContext) -> tuple[P
 def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> Finding:
     """Addresses are ok; a name that does not exist is bad; servers that fail or are silent are unknown."""
     wire: DnsQuery = question.wire
-    began = tools.clock.monotonic()
     known = "" if wire.server else _known(wire, tools)
     if known:
         return answer(question, Verdict.OK, known)
     import dns.exception
     import dns.resolver
 
+    began = tools.clock.monotonic()  # after the imports, which take from the time until the deadline too
     try:
         found = _resolver(wire.server).resolve_name(wire.host, lifetime=deadline.left(began), search=not wire.server)
         addresses = tuple(sorted(found.addresses()))

@@ -110,10 +110,12 @@ def test_what_one_replica_keeps_wakes_the_other(pair: Pair) -> None:
         assert time.monotonic() - began < 0.45, "slower than the poll alone would be"
 
 
-def test_a_killed_replica_is_replaced_by_the_other_within_seconds(pair: Pair) -> None:
-    """A machine that dies during its probes loses no alert: the other runs them again, and pages."""
+def test_a_killed_replica_is_replaced_by_the_other_within_seconds(pair: Pair, tmp_path: Path) -> None:
+    """A machine that dies during its probes loses no alert: the other runs them again, and pages once with findings."""
+    # A budget that the second run of the probes never exceeds: the page waits for its findings on any machine.
+    patient = _rules(tmp_path, r"page_budget: 8s", "page_budget: 60s")
     pair.butterfly.set("plato", butterfly.slow(30))
-    with pair.serve(0) as first, pair.serve(1) as second:
+    with pair.serve(0, rules=patient) as first, pair.serve(1, rules=patient) as second:
         os.killpg(second.process.pid, signal.SIGSTOP)
         until(lambda: pair.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)])
         assert pair.stages[0].post(example("service-down")).status == 202
@@ -122,13 +124,11 @@ def test_a_killed_replica_is_replaced_by_the_other_within_seconds(pair: Pair) ->
         first.kill()
         os.killpg(second.process.pid, signal.SIGCONT)
         began = time.monotonic()
-        until(pair.pagerduty.open)
-        assert time.monotonic() - began < 10
-        # On a slow machine the page leaves first, and the findings follow under the same key.
-        until(lambda: "db" in pair.pagerduty.events[-1].summary)
+        until(pair.pagerduty.open, 50)
+        assert time.monotonic() - began < 30
         until(pair.all_is_told)
-    assert {event.action for event in pair.pagerduty.events} == {"trigger"}
-    assert len({event.dedup_key for event in pair.pagerduty.events}) == 1
+    assert [event.action for event in pair.pagerduty.events] == ["trigger"]
+    assert "db" in pair.pagerduty.events[0].summary
 
 
 def test_postgresql_restarted_under_load_loses_no_acknowledged_delivery(pair: Pair, tmp_path: Path) -> None:
@@ -180,9 +180,14 @@ def test_postgresql_restarted_under_load_loses_no_acknowledged_delivery(pair: Pa
 
 def _without_floods(folder: Path) -> str:
     """The shipped rules, but each incident has its own page however many there are."""
+    return _rules(folder, r"flood_above: \d+", "flood_above: 0")
+
+
+def _rules(folder: Path, old: str, new: str) -> str:
+    """The shipped rules with another setting of their severities."""
     rules = shutil.copytree(ROOT / "rules", folder / "rules")
     severities = rules / "01-severities.yaml"
-    severities.write_text(re.sub(r"flood_above: \d+", "flood_above: 0", severities.read_text()))
+    severities.write_text(re.sub(old, new, severities.read_text()))
     return str(rules)
 
 

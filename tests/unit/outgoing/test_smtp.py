@@ -33,6 +33,7 @@ class Post:
         clock = SystemClock()
         ca_file = str(authority.root) if authority else ""
         self.outgoing = outgoing = Outgoing(clock, ca_file=ca_file)
+        assert outgoing.tls  # loads the system's certificates: seconds on a busy machine, and of no mail's deadline
         self.server = a_mail_server(port, tls, user, PASSWORD if user else "")
         self.channel = Smtp("responder@example.com", ("oncall@example.com", "lead@example.com"), self.server)
         self.mailer = Mailer(outgoing, clock)
