@@ -143,7 +143,7 @@ def _channel(stage: Stage, name: str) -> str:
 
 
 def _foreign(team: str, shown: str) -> list[str]:
-    """What of other teams is shown."""
+    """Alert names and links of other teams that are shown."""
     others = [(name, RUNBOOKS[other]) for other, (name, _labels, _notes) in ALERTS.items() if other != team]
     return [text for pair in others for text in pair if text in shown]
 
