@@ -1,8 +1,8 @@
 """The contract of a channel. A channel does no I/O: it renders requests and reads responses; ``deliver.py`` sends.
 
-Shared parts of channels: ``render/plain_text.py`` (the page, its title and its minimal form as text),
-``render/response.py`` (JSON, cutting, and the outcome of a status), ``report/links.py`` (``safe_url``) and
-``rate_limit.py``.
+Shared parts of channels: ``report/sections.py`` (the sections of a message, in their order, and its headline),
+``render/plain_text.py`` (the message and its minimal form as text), ``render/response.py`` (JSON, cutting, and the
+outcome of a status), ``report/links.py`` (``safe_url``) and ``rate_limit.py``.
 """
 
 from abc import ABC, abstractmethod

@@ -55,7 +55,7 @@ def test_a_real_alert_becomes_an_enriched_page_and_resolves(stage: Stage) -> Non
         assert page["payload"]["severity"] == "critical"
         assert page["links"][0]["href"] == f"{RUNBOOKS_URL}/common-issues.md#service-down"
         assert [link for link in page["links"] if "/#/silences/new?filter=" in link["href"]]
-        assert "db" in details["03 Likely"]
+        assert "db" in details["03 Likely cause"]
         until(lambda: [message for message in stage.slack.messages if not message.thread_ts])
         (parent,) = [message for message in stage.slack.messages if not message.thread_ts]
         until(lambda: stage.slack.thread(parent.ts))

@@ -53,7 +53,7 @@ def test_the_page_leaves_at_its_budget_when_every_probe_hangs(hasty: Stage) -> N
             taken.append(nth_page(hasty, number) - began)
     assert min(taken) < BUDGET + SLACK, taken
     details = hasty.pagerduty.events[0].body["payload"]["custom_details"]
-    assert "health" in details["06 Unknown"]
+    assert "health" in details["09 Unknown"]
 
 
 def test_the_page_leaves_early_when_every_probe_has_answered(hasty: Stage) -> None:

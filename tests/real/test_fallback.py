@@ -104,7 +104,7 @@ def test_a_wrong_key_costs_seconds(stage: Stage, second: PagerDutyStandIn, mail:
         assert stage.post(example("service-down")).status == 202
         until(second.open, 30)
     details = second.events[0].body["payload"]["custom_details"]
-    assert "rejected this page: HTTP 400: Invalid routing key" in details["00 Fallback"]
+    assert "rejected this page: HTTP 400: Invalid routing key" in details["11 Fallback"]
     assert mail.mails == []
 
 

@@ -20,16 +20,9 @@ from responder.standins.slack import SlackMessage
 COLOURS = {"critical": "red", "error": "yellow", "warning": "cyan", "info": "blue"}
 SEVERITY_COLOURS = {"P1": "bold red", "P2": "bold yellow", "P3": "bold cyan", "P4": "bold blue"}
 _WIDTH = 110
-# Details shown on a card, in this order.
-_STORY = (
-    "02 Impact",
-    "03 Likely",
-    "03 Seen",
-    "04 Changed",
-    "05 Ruled out",
-    "06 Unknown",
-    "07 Do first",
-    "08 Related",
+# Details shown on a card.
+_STORY = frozenset(
+    {"Update", "Impact", "Likely cause", "First step", "Note", "Changed", "Ruled out", "Context", "Unknown", "Related"}
 )
 _MRKDWN = re.compile(
     r"```\n?(?P<fence>.*?)\n?```|`(?P<code>[^`]+)`|<(?P<href>https?://[^|>]*)\|(?P<text>[^>]*)>"
@@ -38,7 +31,10 @@ _MRKDWN = re.compile(
 )
 _STYLES = {"fence": "dim", "code": "dim", "text": "underline", "bold": "bold", "italic": "italic"}
 # Lines omitted after the first message, since they repeat.
-_BY_THE_WAY = ("*Escalation:*", "*Related:*", "*History:*", "*Labels:*")
+_BY_THE_WAY = (
+    *("*Related:*", "*History:*", "*Severity:*", "*Service:*", "*Status:*", "*Owner:*", "*Response target:*"),
+    *("*Escalation:*", "*Lead:*", "*Channel:*", "*Started:*", "*Next update:*", "*Labels:*"),
+)
 
 
 class Screen:
@@ -109,19 +105,17 @@ def screen_for(*, is_terminal: bool, columns: int | None = None) -> Screen:
 
 
 def _fields(details: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key in _STORY:
-        if details.get(key):
-            yield key, details[key]
     tally: dict[str, int] = {}
-    for key in details:
-        number, _, rest = key.partition(" ")
-        if number.startswith("F") and number[1:].isdigit():
-            verdict = rest.partition(" ")[0]
-            tally[verdict] = tally.get(verdict, 0) + 1
+    for key, text in details.items():
+        number, _, name = key.partition(" ")
+        if name in _STORY:
+            yield key, text
+        elif number.startswith("F") and number[1:].isdigit():
+            tally[name] = tally.get(name, 0) + 1
     if tally:
         yield "F Findings", ", ".join(f"{count} {verdict}" for verdict, count in tally.items())
-    if details.get("12 Cut"):
-        yield "12 Cut", details["12 Cut"]
+    if details.get("99 Cut"):
+        yield "99 Cut", details["99 Cut"]
 
 
 def _named(link: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ vendor acknowledges a request before it processes it; the logs of the integratio
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 from urllib.parse import quote
@@ -32,7 +32,7 @@ from responder.model.setting import Setting
 from responder.model.text import cut, sanitize_line
 from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
-from responder.notify.render.plain_text import minimal, named_lines
+from responder.notify.render.plain_text import further_lines, minimal, page_lines
 from responder.notify.render.response import ascii_only, decoded, encoded, error_text, outcome_of, text_of
 from responder.notify.report.links import safe_url
 
@@ -176,11 +176,10 @@ def _alert(report: Report, alias: str) -> dict[str, Any]:
         if room < 0:
             break
         details[key] = text
-    lines = [f"{name}: {sanitize_line(text, LINE_LIMIT)}" for name, text in named_lines(report)]
     fields = {
         "message": _headline(report),
         "alias": alias,
-        "description": _fitted([*_links(report), *lines], DESCRIPTION_LIMIT),
+        "description": _fitted(_lines(report), DESCRIPTION_LIMIT),
         "priority": _priority(report),
         "entity": sanitize_line(report.service, ENTITY_LIMIT),
         "source": "responder",
@@ -205,7 +204,14 @@ def _text(message: ClaimedMessage, limit: int) -> str:
     report = message.report
     if message.minimal:
         return "\n".join(minimal(report, LINE_LIMIT))
-    return _fitted([f"{name}: {sanitize_line(text, LINE_LIMIT)}" for name, text in named_lines(report)], limit)
+    return _fitted(_lines(report), limit)
+
+
+def _lines(report: Report) -> list[str]:
+    def lines(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+        return (f"{name}: {sanitize_line(text, LINE_LIMIT)}" for name, text in rows)
+
+    return [*lines(page_lines(report)), *_links(report), *lines(further_lines(report))]
 
 
 def _fitted(lines: Sequence[str], limit: int) -> str:

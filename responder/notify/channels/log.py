@@ -8,7 +8,7 @@ from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import MessageKind
 from responder.notify.contract import Channel, Use
-from responder.notify.render.plain_text import minimal, page
+from responder.notify.render.plain_text import lines, minimal
 from responder.notify.render.response import outcome_of
 
 URL = "stdout:"  # the deliverer prints what goes here
@@ -39,7 +39,7 @@ class Log(Channel):
 
     def render(self, message: ClaimedMessage) -> Request:
         """Return the page as text."""
-        rows = minimal(message.report, LINE_LIMIT) if message.minimal else page(message.report)
+        rows = minimal(message.report, LINE_LIMIT) if message.minimal else lines(message.report)
         return Request(url=URL, body="\n".join(rows).encode("utf-8", "replace"))
 
     def read(self, message: ClaimedMessage, response: Response) -> Outcome:

@@ -15,7 +15,7 @@ Messages mention no user, so this channel never pages.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
@@ -29,7 +29,7 @@ from responder.model.setting import Setting
 from responder.model.text import one_line
 from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
-from responder.notify.render.plain_text import minimal, named_lines, title
+from responder.notify.render.plain_text import further_lines, minimal, page_lines, title
 from responder.notify.render.response import decoded, encoded, outcome_of, text_of, within
 from responder.notify.report.links import safe_url
 
@@ -102,7 +102,8 @@ class Mattermost(Channel):
             lines = "\n".join(minimal(report, LINE_LIMIT)).replace("`", "'")
             text = f"```\n{lines}\n```"
         else:
-            text = _fitted([f"#### {_escaped(title(report))}", *_links(report), *_lines(report)])
+            page, more = _lines(page_lines(report)), _lines(further_lines(report))
+            text = _fitted([f"#### {_escaped(title(report))}", *page, *_links(report), *more])
         return Request(
             url=self.url.reveal(), body=encoded({"text": text}), headers={"Content-Type": "application/json"}
         )
@@ -116,8 +117,8 @@ class Mattermost(Channel):
         return outcome
 
 
-def _lines(report: Report) -> Iterator[str]:
-    for name, text in named_lines(report):
+def _lines(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for name, text in rows:
         yield f"**{name}:** {_escaped(text)}"
 
 

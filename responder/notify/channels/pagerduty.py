@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from responder.model.check import Result, bad, ok, warn
-from responder.model.finding import Finding, Verdict, worst_first
+from responder.model.finding import Finding, Verdict
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind, Report
@@ -23,6 +23,7 @@ from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.response import ascii_only, decoded, encoded, error_text, outcome_of, text_of, within
 from responder.notify.report.links import safe_url
+from responder.notify.report.sections import findings, metadata, page
 
 # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/ and .../send-alert-event/
 EVENT_LIMIT = 512_000  # bytes of the whole event
@@ -269,79 +270,30 @@ SHED: tuple[str, ...] = (
 def details(report: Report, shed: int) -> dict[str, str]:
     """The lines that have content, each at most 1,000 bytes, without the first ``shed`` entries of ``SHED``.
 
-    The last line, ``12 Cut``, says what was left out or shortened; it is absent where nothing was.
+    The line ``99 Cut`` says what was left out or shortened; it is absent where nothing was.
     """
     cut = list(SHED[:shed])
     lines: dict[str, str] = {}
-    for key, text in _rows(report):
-        if text:
-            lines[key] = _fitted(key.partition(" ")[2], text, cut)
+    for number, section in enumerate((*page(report), *metadata(report))):
+        if not section.empty:
+            lines[f"{number:02} {section.name}"] = _fitted(section.name, section.linked, cut)
     lines |= _findings(report, shed, cut)
     if report.labels and shed < 1:
         lines["L1 Labels"] = _labels(report.labels, cut)
     if cut:
-        lines["12 Cut"] = within(f"left out or shortened to fit: {'; '.join(cut)}", VALUE_LIMIT)
+        lines["99 Cut"] = within(f"left out or shortened to fit: {'; '.join(cut)}", VALUE_LIMIT)
     return dict(sorted(lines.items()))
-
-
-def _rows(report: Report) -> Iterator[tuple[str, str]]:
-    said = report.conclusion
-    runbook = f"[{report.runbook.text}]" if report.runbook else ""
-    pending = f"still checking: {', '.join(report.pending)}" if report.pending else ""
-    yield "00 Fallback", report.fallback_reason
-    yield "00 Update", report.update
-    yield "01 Summary", _sentence(report.what, f"({report.severity_reason})" if report.severity_reason else "")
-    yield "02 Impact", report.impact
-    yield "03 Likely", said.likely
-    yield "03 Context", said.seen
-    yield "04 Changed", said.changed
-    yield "05 Ruled out", said.ruled_out
-    yield "06 Unknown", "; ".join(filter(None, (said.unknown, pending)))
-    yield (
-        "07 First step",
-        _sentence(report.first_step, runbook, _noted(report)),
-    )
-    yield "08 Related", report.related
-    yield "09 History", report.history
-    yield (
-        "10 Response target",
-        " · ".join(filter(None, (report.clock, _named("owner", report.owner), _escalation(report)))),
-    )
-    yield "11 Rule", " · ".join(filter(None, (report.made_by, f"{report.firing} firing", _cut_alerts(report))))
-
-
-def _noted(report: Report) -> str:
-    return f"Note: {report.note}" if report.note else ""
-
-
-def _sentence(*parts: str) -> str:
-    return " ".join(filter(None, parts))
-
-
-def _named(name: str, text: str) -> str:
-    return f"{name} {text}" if text else ""
-
-
-def _escalation(report: Report) -> str:
-    return _named("escalation:", report.escalation)
-
-
-def _cut_alerts(report: Report) -> str:
-    return f"+{report.truncated} alerts cut by max_alerts" if report.truncated else ""
 
 
 def _findings(report: Report, shed: int, cut: list[str]) -> dict[str, str]:
     lines: dict[str, str] = {}
     shortened: list[str] = []
-    kept = [each for each in worst_first(report.findings) if _kept(each, shed)]
-    for number, finding in enumerate(kept if shed < len(SHED) else kept[:MOST_HEADLINES], 1):
-        probe = within(one_line(finding.probe), 80)
+    kept = [(word, each) for word, each in findings(report) if _kept(each, shed)]
+    for number, (word, finding) in enumerate(kept if shed < len(SHED) else kept[:MOST_HEADLINES], 1):
         text = one_line(finding.headline)
         if finding.detail and not _bare(finding, shed):
             text += f"\n{finding.detail}"
-        # A value without thresholds is not ok: it may be the exit code 137.
-        word = "info" if finding.verdict is Verdict.OK and not finding.judged else finding.verdict.value
-        lines[f"F{number:03} {word} {probe}"] = _fitted(probe, text, shortened)
+        lines[f"F{number:03} {word}"] = _fitted(f"F{number:03}", text, shortened)
     if shortened:
         more = f" and {len(shortened) - 1} more" if len(shortened) > 1 else ""
         cut.append(f"the detail of {shortened[0]}{more}")

@@ -29,7 +29,7 @@ from responder.model.setting import Setting, one_of, port
 from responder.model.text import one_line
 from responder.notify.contract import Channel, SendRequest, Use
 from responder.notify.rate_limit import RateLimit, per_minute
-from responder.notify.render.plain_text import minimal, page, title
+from responder.notify.render.plain_text import lines, minimal, title
 from responder.notify.render.response import ascii_only, outcome_of
 
 URL = "submission:"  # the deliverer mails what goes here
@@ -167,8 +167,8 @@ class Smtp(Channel):
         mail["Auto-Submitted"] = "auto-generated"
         if report.pages and report.kind in {MessageKind.START, MessageKind.AGAIN, MessageKind.FALLBACK}:
             mail["Importance"] = "high"
-        lines = minimal(report, LINE_LIMIT) if message.minimal else _cut(list(page(report)))
-        mail.set_content("\n".join(lines) + "\n")
+        rows = minimal(report, LINE_LIMIT) if message.minimal else _cut(list(lines(report)))
+        mail.set_content("\n".join(rows) + "\n")
         envelope = {"From": self.sender, "To": ", ".join(self.recipients)}
         return Request(url=URL, body=mail.as_bytes(), headers=envelope, mail_server=self.server)
 
@@ -177,6 +177,6 @@ class Smtp(Channel):
         return outcome_of(message, response, response.body[:500].decode("utf-8", "replace"), of="mail")
 
 
-def _cut(lines: list[str]) -> list[str]:
-    left = len(lines) - MOST_LINES
-    return [*lines[:MOST_LINES], f"Cut: {left} more lines left out."] if left > 0 else lines
+def _cut(rows: list[str]) -> list[str]:
+    left = len(rows) - MOST_LINES
+    return [*rows[:MOST_LINES], f"Cut: {left} more lines left out."] if left > 0 else rows

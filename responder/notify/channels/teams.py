@@ -18,8 +18,6 @@ from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from responder.model.check import Result, ok
-from responder.model.clock import time_between, time_of_day
-from responder.model.finding import Finding, Verdict, worst_first
 from responder.model.message import ClaimedMessage, Request, Response
 from responder.model.outcome import Outcome
 from responder.model.report import MessageKind, Report
@@ -28,9 +26,10 @@ from responder.model.setting import Setting
 from responder.model.text import one_line
 from responder.notify.contract import Channel, SendRequest
 from responder.notify.rate_limit import RateLimit, per_minute
-from responder.notify.render.plain_text import minimal, title
+from responder.notify.render.plain_text import minimal
 from responder.notify.render.response import decoded, encoded, outcome_of, text_of, within
 from responder.notify.report.links import safe_url
+from responder.notify.report.sections import findings, headline, metadata, page
 
 #: Bytes of a request. Teams takes about 28 KB in UTF-16, which are 14 KB of ASCII
 #: (https://learn.microsoft.com/en-us/microsoftteams/limits-specifications-teams).
@@ -49,7 +48,6 @@ MOST_FINDINGS = 40
 
 _STEPS = ("post",)
 _COLOURS = {MessageKind.RESOLUTION: "Good", MessageKind.UPDATE: "Accent", MessageKind.LATE: "Accent"}
-_SIGNS = {Verdict.BAD: "❌", Verdict.UNKNOWN: "❔", Verdict.SKIPPED: "➖", Verdict.OK: "✅"}
 
 Element = dict[str, Any]
 
@@ -150,64 +148,24 @@ def _line_of(text: str) -> str:
 
 def _headline(report: Report) -> Element:
     colour = _COLOURS.get(report.kind, "Attention")
-    return _line("", title(report), size="Large", weight="Bolder", color=colour)
+    return _line("", headline(report), size="Large", weight="Bolder", color=colour)
 
 
 def _lines(report: Report) -> Iterator[Element]:
-    for name, text in _rows(report):
-        if text:
-            yield _line(name, text)
-    for finding in worst_first(report.findings)[:MOST_FINDINGS]:
-        yield _line("", _finding(finding))
-    if (left := len(report.findings) - MOST_FINDINGS) > 0:
+    for section in page(report):
+        if not section.empty:
+            yield _line(section.name, section.linked)
+    for section in metadata(report):
+        if not section.empty:
+            yield _line(section.name, section.text, isSubtle=True)
+    every = findings(report)
+    for word, finding in every[:MOST_FINDINGS]:
+        yield _line(word.capitalize(), finding.headline)
+    if (left := len(every) - MOST_FINDINGS) > 0:
         yield _line("Cut", f"{left} more findings left out")
     if report.labels:
         labels = ", ".join(f"{name}={value}" for name, value in list(report.labels.items())[:50])
         yield _line("Labels", labels, fontType="Monospace")
-    yield _line("", f"{report.incident}, rule {report.made_by}", size="Small", isSubtle=True)
-
-
-def _rows(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield what a reader needs first: what happened, what it means, the likely cause, the first step, the facts."""
-    over = report.kind in {MessageKind.RESOLUTION, MessageKind.UNCLOSED}
-    found = report.conclusion
-    yield "Fallback", report.fallback_reason
-    yield "Update", report.update
-    yield "Summary", report.what
-    yield "Impact", report.impact
-    if over:
-        yield "Root cause", report.root_cause
-        yield "Resolution", report.resolution
-        yield "Post-mortem", f"due {time_of_day(report.postmortem_due)}" if report.postmortem_due else ""
-    yield "Likely", found.likely
-    yield "First step", "" if over else report.first_step
-    yield "Note", "" if over else report.note
-    yield "Severity", f"{report.severity} ({report.severity_reason})"
-    yield "Service", report.service
-    yield "Status", f"{report.status}, {report.firing} firing, {report.resolved} resolved{_cut(report)}"
-    yield "Duration", time_between(report.started_at, report.ended_at or report.written_at)
-    if not over:
-        yield "Response target", report.clock
-        yield "Owner", report.owner
-        yield "Lead", report.lead
-        yield "Channel", report.room
-        yield "Next update", f"in {time_between(report.written_at, report.next_update)}" if report.next_update else ""
-    yield "Context", found.seen
-    yield "Changed", found.changed
-    yield "Ruled out", found.ruled_out
-    yield "Unknown", found.unknown
-    yield "Still checking", ", ".join(report.pending)
-    yield "Related", report.related
-    yield "History", report.history
-
-
-def _cut(report: Report) -> str:
-    return f", {report.truncated} more cut by max_alerts" if report.truncated else ""
-
-
-def _finding(finding: Finding) -> str:
-    sign = _SIGNS[finding.verdict] if finding.judged else "📎"
-    return f"{sign} {finding.probe}: {finding.headline}"
 
 
 def _actions(report: Report) -> list[Element]:

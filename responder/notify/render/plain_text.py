@@ -1,41 +1,45 @@
-"""The page as plain lines that read well without any markup: on a terminal, and in a mail."""
+"""The message as plain lines that read well without any markup: on a terminal, and in a mail."""
 
 from collections.abc import Iterator
 from textwrap import wrap
 
-from responder.model.clock import time_between, time_of_day
-from responder.model.finding import Finding, Verdict, worst_first
-from responder.model.report import MessageKind, Report
+from responder.model.finding import Finding
+from responder.model.report import Report
+from responder.model.rule import Link
 from responder.model.text import clean, one_line
 from responder.notify.render.response import ascii_only
+from responder.notify.report.sections import Section, findings, headline, metadata, page
 
 WIDTH = 100
 _MARGIN = 17
-_SIGNS = {Verdict.BAD: "CRITICAL", Verdict.UNKNOWN: "unknown", Verdict.SKIPPED: "skipped", Verdict.OK: "ok"}
 
 
-def page(report: Report) -> Iterator[str]:
-    """Yield a rule, the title, and the named lines, wrapped under their names."""
+def lines(report: Report) -> Iterator[str]:
+    """Yield a rule, the headline, and the sections, wrapped under their names."""
     yield "=" * WIDTH
     yield title(report)
     yield "-" * WIDTH
-    for name, text in _rows(report):
-        yield from _row(name, text)
-    for finding in worst_first(report.findings):
-        yield from _finding(finding)
-    for link in filter(None, (report.runbook, *report.links)):
-        if link.href:  # not wrapped: an address on two lines cannot be clicked
-            yield f"{'Link':<{_MARGIN}}{_sanitized(link.text)}  {_sanitized(link.href)}"
+    for section in page(report):
+        yield from _section(section)
+    for link in report.links:
+        yield from _link("Link", link)
+    yield ""
+    for section in metadata(report):
+        yield from _section(section)
+    for word, finding in findings(report):
+        yield from _finding(word, finding)
     yield "=" * WIDTH
 
 
-def named_lines(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield the lines that have content, each with its name, without wrapping: for channels with fonts of their own."""
-    for name, text in _rows(report):
-        if text:
-            yield name, text
-    for finding in worst_first(report.findings):
-        yield "Finding", f"[{_sign(finding)}] {finding.probe}: {finding.headline}"
+def page_lines(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield name and text of the sections of the page, for channels with fonts of their own; links follow them."""
+    return ((each.name, each.linked) for each in page(report) if not each.empty)
+
+
+def further_lines(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield name and text of the metadata and the findings."""
+    yield from ((each.name, each.text) for each in metadata(report) if not each.empty)
+    yield from (("Finding", f"[{word}] {finding.headline}") for word, finding in findings(report))
 
 
 def minimal(report: Report, limit: int) -> list[str]:
@@ -48,73 +52,30 @@ def minimal(report: Report, limit: int) -> list[str]:
 
 def title(report: Report) -> str:
     """Return the title line."""
-    words = {
-        MessageKind.START: "INCIDENT STARTED",
-        MessageKind.AGAIN: "INCIDENT REOPENED",
-        MessageKind.UPDATE: "INCIDENT UPDATE",
-        MessageKind.RESOLUTION: "INCIDENT RESOLVED",
-        MessageKind.LATE: "DIAGNOSIS",
-        MessageKind.FALLBACK: "INCIDENT STARTED",
-        MessageKind.UNCLOSED: "RESOLVE MANUALLY",
-    }[report.kind]
-    return f"{words}  {_sanitized(report.title)}"
+    return _sanitized(headline(report))
 
 
-def _rows(report: Report) -> Iterator[tuple[str, str]]:
-    over = report.kind in {MessageKind.RESOLUTION, MessageKind.UNCLOSED}
-    yield "Fallback", report.fallback_reason
-    yield "Update", report.update
-    yield "Severity", f"{report.severity} ({report.severity_reason})"
-    yield "Service", report.service
-    yield "Summary", report.what
-    yield "Impact", report.impact
-    yield "Status", report.status
-    yield "Duration", time_between(report.started_at, report.ended_at or report.written_at)
-    if over:
-        yield "Root cause", report.root_cause
-        yield "Resolution", report.resolution
-        yield (
-            "Post-mortem",
-            f"due {time_of_day(report.postmortem_due)} (within 48 hours)" if report.postmortem_due else "",
-        )
-    yield "Likely", report.conclusion.likely
-    yield "Context", report.conclusion.seen
-    yield "Changed", report.conclusion.changed
-    yield "Ruled out", report.conclusion.ruled_out
-    yield "Unknown", report.conclusion.unknown
-    yield "Still checking", ", ".join(report.pending)
-    if not over:
-        yield "First step", report.first_step
-        yield "Note", report.note
-        yield "Runbook", report.runbook.text.removeprefix("Runbook: ") if report.runbook else ""
-        yield "Related", report.related
-        yield "History", report.history
-        yield "Response target", report.clock
-        yield "Owner", report.owner
-        yield "Lead", report.lead
-        yield "Escalation", report.escalation
-        yield "Channel", report.room
-        yield "Next update", f"in {time_between(report.written_at, report.next_update)}" if report.next_update else ""
-    cut = f" (+{report.truncated} alerts cut by max_alerts)" if report.truncated else ""
-    yield "Alerts", f"{report.firing} firing, {report.resolved} resolved{cut}"
-    yield "Incident", report.incident
-    yield "Rule", report.made_by
+def _section(section: Section) -> Iterator[str]:
+    yield from _row(section.name, section.linked)
+    if section.link:
+        yield from _link("", section.link)
+
+
+def _link(name: str, link: Link) -> Iterator[str]:
+    text = f"{_sanitized(link.text)}  " if name else ""
+    if link.href:  # not wrapped: an address on two lines cannot be clicked
+        yield f"{name:<{_MARGIN}}{text}{_sanitized(link.href)}"
 
 
 def _row(name: str, text: str) -> Iterator[str]:
-    lines = wrap(_sanitized(text), WIDTH - _MARGIN, break_on_hyphens=False)
-    for number, line in enumerate(lines):
+    for number, line in enumerate(wrap(_sanitized(text), WIDTH - _MARGIN, break_on_hyphens=False)):
         yield f"{'' if number else name:<{_MARGIN}}{line}"
 
 
-def _finding(finding: Finding) -> Iterator[str]:
-    yield from _row("Finding", f"[{_sign(finding)}] {finding.probe}: {finding.headline}")
+def _finding(word: str, finding: Finding) -> Iterator[str]:
+    yield from _row("Finding", f"[{word}] {finding.headline}")
     for line in clean(finding.detail[:4000]).splitlines()[:10]:
         yield f"{'':<{_MARGIN}}  {_sanitized(line)}"
-
-
-def _sign(finding: Finding) -> str:
-    return "WARNING" if finding.warning else _SIGNS[finding.verdict] if finding.judged else "info"
 
 
 def _sanitized(text: str) -> str:

@@ -1,0 +1,126 @@
+"""Order of a message, the same in every channel: the page, then the metadata, then the findings one by one. Pure.
+
+A channel renders the sections in this order and leaves out empty ones. It has no order and no texts of its own.
+"""
+
+from dataclasses import dataclass
+
+from responder.model.clock import short_duration, time_between, time_of_day
+from responder.model.finding import Finding, Verdict, worst_first
+from responder.model.report import MessageKind, Report
+from responder.model.rule import Link
+from responder.model.text import number_of
+
+_ENDINGS = frozenset({MessageKind.RESOLUTION, MessageKind.UNCLOSED})
+_WORDS = {Verdict.BAD: "critical", Verdict.UNKNOWN: "unknown", Verdict.SKIPPED: "skipped", Verdict.OK: "ok"}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a message. ``link`` belongs to the text, such as the runbook to the first step."""
+
+    name: str
+    text: str
+    link: Link | None = None
+
+    @property
+    def empty(self) -> bool:
+        """True if there is nothing to show."""
+        return not self.text and self.link is None
+
+    @property
+    def linked(self) -> str:
+        """The text, followed by that of the link, for channels that show links elsewhere."""
+        return " ".join(filter(None, (self.text, f"[{self.link.text}]" if self.link else "")))
+
+
+def headline(report: Report) -> str:
+    """``INCIDENT RESOLVED · after 20 minutes · [P1] plato is down (prod)``: the kind of message, and the title."""
+    words = {
+        MessageKind.START: "INCIDENT STARTED",
+        MessageKind.AGAIN: "INCIDENT REOPENED",
+        MessageKind.UPDATE: "INCIDENT UPDATE",
+        MessageKind.RESOLUTION: "INCIDENT RESOLVED",
+        MessageKind.LATE: "Diagnosis",
+        MessageKind.FALLBACK: "INCIDENT STARTED",
+        MessageKind.UNCLOSED: "RESOLVE MANUALLY",
+    }[report.kind]
+    ended = report.ended_at or report.written_at
+    took = f"after {time_between(report.started_at, ended)}" if report.kind is MessageKind.RESOLUTION else ""
+    return " · ".join(filter(None, (words, took, report.title)))
+
+
+def preview(report: Report) -> str:
+    """The beginning of the page on one line, for notifications of which a phone shows some 150 characters."""
+    parts = (headline(report), *(each.text.rstrip(".") for each in page(report)[:3]))
+    return ". ".join(filter(None, parts))
+
+
+def page(report: Report) -> tuple[Section, ...]:
+    """The sections that a reader needs first. The first four that are not empty fit on a phone with the title."""
+    open_ = report.kind not in _ENDINGS
+    found = report.conclusion
+    return (
+        Section("Update", report.update),
+        Section("Summary", report.what),
+        Section("Impact", report.impact),
+        Section("Likely cause", found.likely),
+        Section("First step", report.first_step, report.runbook) if open_ else Section("First step", ""),
+        Section("Note", report.note if open_ else ""),
+        Section("Changed", found.changed),
+        Section("Ruled out", found.ruled_out),
+    )
+
+
+def metadata(report: Report) -> tuple[Section, ...]:
+    """The sections that follow the page."""
+    open_ = report.kind not in _ENDINGS
+    found = report.conclusion
+    counts = (
+        f"{report.firing} firing",
+        f"{report.resolved} resolved" if report.resolved else "",
+        f"{report.truncated} more cut by max_alerts" if report.truncated else "",
+    )
+    rows = (
+        ("Context", found.seen),
+        ("Unknown", found.unknown),
+        ("Still checking", number_of(len(report.pending), "check") if report.pending else ""),
+        ("Fallback", report.fallback_reason),
+        ("Related", report.related if open_ else ""),
+        ("History", report.history if open_ else ""),
+        ("Severity", f"{report.severity} ({report.severity_reason})" if report.severity_reason else report.severity),
+        ("Service", report.service),
+        ("Status", report.status),
+        ("Owner", report.owner),
+        ("Response target", report.clock if open_ else ""),
+        ("Escalation", report.escalation if open_ else ""),
+        ("Lead", report.lead if open_ else ""),
+        ("Channel", report.room if open_ else ""),
+        ("Started", _started(report)),
+        ("Duration", "" if open_ else time_between(report.started_at, report.ended_at or report.written_at)),
+        ("Root cause", report.root_cause),
+        ("Resolution", report.resolution),
+        ("Post-mortem", f"due {time_of_day(report.postmortem_due)} (within 48 hours)" if report.postmortem_due else ""),
+        ("Next update", f"in {time_between(report.written_at, report.next_update)}" if report.next_update else ""),
+        ("Alerts", ", ".join(filter(None, counts))),
+        ("Incident", report.incident),
+        ("Rule", report.made_by),
+    )
+    return tuple(Section(name, text) for name, text in rows)
+
+
+def findings(report: Report) -> tuple[tuple[str, Finding], ...]:
+    """The findings, the worst first, each with the word for its result."""
+    return tuple((result(each), each) for each in worst_first(report.findings))
+
+
+def result(finding: Finding) -> str:
+    """``critical``, ``warning``, ``unknown``, ``skipped``, ``ok``; ``info`` for a value without thresholds."""
+    if finding.verdict is Verdict.OK and not finding.judged:
+        return "info"  # it may be the exit code 137
+    return "warning" if finding.verdict is Verdict.BAD and finding.warning else _WORDS[finding.verdict]
+
+
+def _started(report: Report) -> str:
+    ago = short_duration((report.written_at - report.started_at).total_seconds())
+    return f"{time_of_day(report.started_at, seen_from=report.written_at)} ({ago} ago)"
