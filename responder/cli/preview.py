@@ -70,11 +70,18 @@ class Preview:
 
 
 def preview(
-    sample: Sample, context: DecisionContext, now: datetime, probe: Probe | None, *, explain: bool = False
+    sample: Sample,
+    context: DecisionContext,
+    now: datetime,
+    probe: Probe | None,
+    *,
+    explain: bool = False,
+    rendered: bool = True,
 ) -> Preview:
     """Decide a payload as the first of its group; if nothing fires, as the resolve of an open incident.
 
-    ``explain`` also evaluates each rule by itself, which is slow with thousands of rules.
+    ``explain`` also evaluates each rule by itself, which is slow with thousands of rules. Without ``rendered`` there
+    are no requests in the result.
     """
     if sample.problem:
         return Preview(source=sample.source, effects=None, problems=(sample.problem,))
@@ -98,7 +105,7 @@ def preview(
         questions=questions,
         findings=findings,
         steps=context.matching.explain(decision.match.alert.labels) if explain else (),
-        sent=_sent(effects, context, now),
+        sent=_sent(effects, context, now) if rendered else (),
         page=any(
             context.channels[message.channel].pages and message.kind is not MessageKind.RESOLUTION
             for message in effects.messages

@@ -46,8 +46,8 @@ def assemble(rule_files: RuleFiles, revision: str) -> RuleBook:
         entry.name: Contact(role=entry.value.role, contact=entry.value.contact, hours=entry.value.hours)
         for entry in rule_files.contacts
     }
-    windows = {entry.name: _window(entry) for entry in rule_files.windows}
-    rules = tuple(_rule(number, entry, rule_files, windows) for number, entry in enumerate(rule_files.rules))
+    windows = windows_by_name(rule_files)
+    rules = tuple(rule_of(number, entry, rule_files, windows) for number, entry in enumerate(rule_files.rules))
     teams = {entry.name: _team(entry, contacts) for entry in rule_files.teams}
     return RuleBook(
         channels={entry.name: _channel(entry) for entry in rule_files.channels},
@@ -67,6 +67,11 @@ def assemble(rule_files: RuleFiles, revision: str) -> RuleBook:
         exporters=tuple(platform.exporters),
         heartbeats=tuple(_heartbeats(rule_files)),
     )
+
+
+def windows_by_name(rule_files: RuleFiles) -> Mapping[str, Window]:
+    """Build the paging windows."""
+    return {entry.name: _window(entry) for entry in rule_files.windows}
 
 
 def _channel(entry: Entry[ChannelShape]) -> NamedChannel:
@@ -157,7 +162,8 @@ def _window(entry: Entry[WindowShape]) -> Window:
     )
 
 
-def _rule(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows: Mapping[str, Window]) -> Rule:
+def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows: Mapping[str, Window]) -> Rule:
+    """Build a rule with the matchers and conditions that the checks stored under its ``number``."""
     shape, defaults = entry.value, rule_files.defaults_of(entry.document.name)
     action = Action(shape.action)
     tells = action is Action.NOTIFY
@@ -207,7 +213,7 @@ def _heartbeats(rule_files: RuleFiles) -> Iterator[ExpectedHeartbeat]:
     for entry, (number, rule_entry) in zip(rule_files.heartbeats, paging_rules, strict=True):
         cluster = entry.value.cluster
         rule = replace(
-            _rule(number, rule_entry, rule_files, {}),
+            rule_of(number, rule_entry, rule_files, {}),
             impact=f"Alerts of {cluster} may not arrive: failures there go unnoticed.",
         )
         yield ExpectedHeartbeat(cluster=cluster, max_gap=entry.value.max_gap, rule=rule)

@@ -140,6 +140,9 @@ class CoverageShape(StrictModel):
     min_matchers: Annotated[float, BeforeValidator(_percent)] = Field(
         default=0.0, description="Minimum coverage of matchers: 100%."
     )
+    min_mutation: Annotated[float, BeforeValidator(_percent)] = Field(
+        default=0.0, description="Minimum share of changes of a decision that a case notices: 95%."
+    )
 
 
 class CaseFile(StrictModel):
@@ -176,12 +179,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class CaseSet:
-    """Cases of a file, and its minimum coverage of rules and matchers in percent."""
+    """Cases of a file, and its minimum coverage of rules, matchers and mutations in percent."""
 
     path: Path
     cases: tuple[Case, ...]
-    min_rules: float
-    min_matchers: float
+    minimum: CoverageShape
 
 
 def load_cases(path: Path) -> CaseSet:
@@ -212,7 +214,7 @@ def load_cases(path: Path) -> CaseSet:
     if problems := tuple(each for each in found if isinstance(each, Problem)):
         raise InvalidRules(problems)
     cases = tuple(each for each in found if isinstance(each, Case))
-    return CaseSet(path, cases, file.coverage.min_rules, file.coverage.min_matchers)
+    return CaseSet(path, cases, file.coverage)
 
 
 def _problem(found: Problem) -> Problem:

@@ -1,12 +1,13 @@
 """``responder rules test``: run test cases, decided as in ``serve``."""
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,10 +21,13 @@ from responder.model.text import number_of
 if TYPE_CHECKING:
     from responder.cli.rules.case_coverage import RuleCoverage
     from responder.cli.rules.case_run import CaseResult
+    from responder.cli.rules.mutate import MutationReport
     from responder.engine.effects.context import DecisionContext
-    from responder.rulebook.cases import CaseSet
+    from responder.rulebook.cases import CaseSet, CoverageShape
     from responder.runbooks.catalog import Runbooks
 
+#: Seconds between two lines of progress.
+_PROGRESS_SECONDS = 5.0
 _COLOURS = {"ok": "green", "FAIL": "red", "todo": "yellow"}
 
 
@@ -31,14 +35,20 @@ _COLOURS = {"ok": "green", "FAIL": "red", "todo": "yellow"}
 class _TestRun:
     proofs: "Mapping[Path, Sequence[CaseResult]]"
     reach: "RuleCoverage"
-    wanted: float
-    wanted_matchers: float
+    minimum: "CoverageShape"
     not_run: int = 0
+    mutations: "MutationReport | None" = None
 
     @property
     def short(self) -> bool:
         """True if the coverage is below the minimum of the files."""
-        return self.reach.share < self.wanted or self.reach.matcher_share < self.wanted_matchers
+        return self.reach.share < self.minimum.min_rules or self.reach.matcher_share < self.minimum.min_matchers
+
+    @property
+    def blind(self) -> bool:
+        """True if the cases notice less mutations than the minimum of the files, or not all could be tried."""
+        found = self.mutations
+        return found is not None and (found.share < self.minimum.min_mutation or found.untried > 0)
 
     def count(self, verdict: str) -> int:
         return sum(proof.verdict == verdict for proofs in self.proofs.values() for proof in proofs)
@@ -51,9 +61,20 @@ class _TestRun:
 @click.option(
     "--coverage", is_flag=True, help="Show rules and matchers without a test; fail below the minimum of the files."
 )
+@click.option(
+    "--mutate",
+    is_flag=True,
+    help="Change one value of the rules at a time and list the changes that no case notices; "
+    "fail below the minimum of the files.",
+)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--update", is_flag=True, help="Write the actual results to the files, for review.")
 @click.option(
-    "--timeout", type=SPAN, default="120s", show_default=True, help="Fail with the cases that were not run by then."
+    "--timeout",
+    type=SPAN,
+    default="120s",
+    show_default=True,
+    help="Fail with the cases and mutations that were not run by then.",
 )
 @RULES
 @RUNBOOKS
@@ -63,6 +84,8 @@ def test(
     report: Path | None,
     *,
     coverage: bool,
+    mutate: bool,
+    output: str,
     update: bool,
     timeout: timedelta,
     rules: str | None,
@@ -74,13 +97,16 @@ def test(
     steps that led to it. Runs no probes and sends nothing; of the environment it reads only the names of the folders,
     so that results are the same everywhere.
 
-    Exit status: 0 if all cases pass, 1 if one fails, 2 for a wrong command line.
+    Exit status: 0 if all cases pass and the minimum of the files is reached, 1 if not, 2 for a wrong command line.
     """
     pattern = _pattern(only)
     with named_failures():
-        found = _run(files, pattern, rules, runbooks, timeout.total_seconds())
-        for line in _lines(found, coverage=coverage):
-            click.echo(line)
+        found = _run(files, pattern, rules, runbooks, timeout.total_seconds(), mutate=mutate)
+        if output == "json":
+            click.echo(json.dumps(_as_json(found), indent=2, ensure_ascii=False))
+        else:
+            for line in _lines(found, coverage=coverage):
+                click.echo(line)
         if report:
             from responder.cli.rules.junit import junit
 
@@ -88,7 +114,7 @@ def test(
         if update:
             for line in _update(found):
                 click.echo(line)
-    failed = (found.count("FAIL") and not update) or (coverage and found.short) or found.not_run
+    failed = (found.count("FAIL") and not update) or (coverage and found.short) or found.blind or found.not_run
     sys.exit(FAILED if failed else 0)
 
 
@@ -100,11 +126,17 @@ def _pattern(only: str | None) -> re.Pattern[str]:
 
 
 def _run(
-    files: tuple[Path, ...], only: re.Pattern[str], rules: str | None, runbooks: str | None, seconds: float
+    files: tuple[Path, ...],
+    only: re.Pattern[str],
+    rules: str | None,
+    runbooks: str | None,
+    seconds: float,
+    *,
+    mutate: bool,
 ) -> _TestRun:
     from responder.cli.rules.case_coverage import reach
     from responder.cli.rules.case_run import run_case
-    from responder.rulebook.cases import load_cases
+    from responder.rulebook.cases import CoverageShape, load_cases
 
     settings = bootstrap.folders_from_environment()
     rules, runbooks = rules or settings.rules, runbooks or settings.runbooks
@@ -127,9 +159,43 @@ def _run(
     if not any(proofs.values()) and not not_run:
         raise FatalError("no test cases in the files")
     traces = [trace for several in proofs.values() for proof in several for trace in proof.traces]
-    wanted = max((each.min_rules for each in sets), default=0.0)
-    matchers = max((each.min_matchers for each in sets), default=0.0)
-    return _TestRun(proofs, reach(context.book.rules, traces), wanted, matchers, not_run)
+    shares = {name: max(getattr(each.minimum, name) for each in sets) for name in CoverageShape.model_fields}
+    minimum = CoverageShape.model_construct(**shares)
+    found = _TestRun(proofs, reach(context.book.rules, traces), minimum, not_run)
+    if mutate and not not_run and not found.count("FAIL"):
+        results = [proof for several in proofs.values() for proof in several]
+        found = replace(found, mutations=_mutated(results, context, anchors, (rules, runbooks), clock, end))
+    return found
+
+
+def _mutated(
+    results: "Sequence[CaseResult]",
+    context: "DecisionContext",
+    anchors: "Runbooks",
+    folders: tuple[str, str],
+    clock: bootstrap.SystemClock,
+    end: float,
+) -> "MutationReport":
+    """Try every mutation until ``end``, with a line of progress on standard error every few seconds."""
+    from responder.cli.rules.mutate import try_all
+    from responder.rulebook.mutations import mutations
+    from responder.triage.matchers import predicate
+
+    rule_files = bootstrap.examine_rules(*folders, confined=True).rule_files
+    if rule_files is None or rule_files.revision != context.book.revision:
+        raise FatalError("the rule files changed while they were read")
+    found = list(mutations(rule_files, context.book, predicate))
+    shown = clock.monotonic()
+
+    def goes_on(number: int) -> bool:
+        nonlocal shown
+        now = clock.monotonic()
+        if now > shown + _PROGRESS_SECONDS:
+            click.echo(f"mutations: {number} of {len(found)} tried", err=True)
+            shown = now
+        return now < end
+
+    return try_all(found, results, context, anchors, goes_on)
 
 
 def _context(rules: str, runbooks: str) -> "tuple[DecisionContext, Runbooks]":
@@ -162,6 +228,13 @@ def _lines(found: _TestRun, *, coverage: bool) -> Iterator[str]:
                     yield from (f"     | {line}" for line in lines(each))
     if coverage:
         yield from _coverage(found)
+    if found.mutations is not None:
+        from responder.cli.rules.mutate import lines as mutation_lines
+
+        yield from mutation_lines(found.mutations, found.minimum.min_mutation)
+        if found.mutations.untried:
+            rest = number_of(found.mutations.untried, "mutation")
+            yield click.style(f"{rest} not tried: out of time; give more with --timeout", fg="red")
     if found.not_run:
         rest = number_of(found.not_run, "case")
         yield click.style(f"{rest} not run: out of time; give fewer values, or more time with --timeout", fg="red")
@@ -169,6 +242,30 @@ def _lines(found: _TestRun, *, coverage: bool) -> Iterator[str]:
     rules = found.reach.rules - len(found.reach.unreached)
     colour = "red" if found.count("FAIL") else "green"
     yield click.style(f"{counts}; {rules} of {found.reach.rules} rules reached", fg=colour, bold=True)
+
+
+def _as_json(found: _TestRun) -> dict[str, Any]:
+    """Return the JSON output. Scripts rely on its keys: add, never rename."""
+    from responder.cli.rules.mutate import as_json
+    from responder.model.redaction import redact
+
+    return {
+        "cases": [
+            {
+                "name": proof.case.name,
+                "file": path.as_posix(),
+                "line": proof.case.position.line,
+                "verdict": proof.verdict,
+                "differences": [redact(text) for text in _differences(proof)],
+            }
+            for path, proofs in found.proofs.items()
+            for proof in proofs
+        ],
+        "not_run": found.not_run,
+        "rules": {"share": round(found.reach.share, 2), "minimum": found.minimum.min_rules},
+        "matchers": {"share": round(found.reach.matcher_share, 2), "minimum": found.minimum.min_matchers},
+        "mutations": as_json(found.mutations, found.minimum.min_mutation) if found.mutations else None,
+    }
 
 
 def _differences(proof: "CaseResult") -> Iterator[str]:
@@ -186,8 +283,8 @@ def _coverage(found: _TestRun) -> Iterator[str]:
     from responder.cli.rules.trace_text import entry_text
 
     reach = found.reach
-    yield f"coverage: {reach.share:.1f} % of the rules, minimum {found.wanted:g} %"
-    yield f"coverage: {reach.matcher_share:.1f} % of the matchers, minimum {found.wanted_matchers:g} %"
+    yield f"coverage: {reach.share:.1f} % of the rules, minimum {found.minimum.min_rules:g} %"
+    yield f"coverage: {reach.matcher_share:.1f} % of the matchers, minimum {found.minimum.min_matchers:g} %"
     for rule in reach.unreached:
         yield f"  rule {rule.id} decides no case ({rule.position})"
     for rule, matcher in reach.untried:

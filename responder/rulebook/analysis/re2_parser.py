@@ -27,6 +27,8 @@ _CLASSES: Final = {
 }
 _SIGNS: Final = {"a": 7, "f": 12, "t": 9, "n": 10, "r": 13, "v": 11}
 _NO_NEWLINE: Final = CharClass(((0, 9), (11, LAST)))
+#: Letters beyond ASCII that equal an ASCII letter under ``(?i)``: the long s and the Kelvin sign.
+_FOLDED: Final = {"s": "\u017f", "k": "\u212a"}
 
 
 class BeyondError(Exception):
@@ -36,21 +38,23 @@ class BeyondError(Exception):
 def language(pattern: str) -> Language:
     """Return the strings that RE2 matches with the pattern, anchored at both ends. Raises BeyondError.
 
-    ``pattern`` must be valid RE2. The syntax is that of github.com/google/re2/wiki/Syntax without flags, Unicode
-    classes, word boundaries and inner anchors.
+    ``pattern`` must be valid RE2. The syntax is that of github.com/google/re2/wiki/Syntax without Unicode
+    classes, word boundaries and inner anchors; the only flag is ``(?i)`` at the start, without character classes.
     """
     if len(pattern) > LONGEST:
         raise BeyondError
-    reader = _Reader(pattern)
+    folds = pattern.startswith("(?i)")
+    reader = _Reader(pattern.removeprefix("(?i)"), folds)
     found = reader.alternatives(0)
-    if reader.at != len(pattern):
+    if reader.at != len(reader.text):
         raise BeyondError
     return found
 
 
 class _Reader:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, folds: bool) -> None:
         self.text = text
+        self.folds = folds
         self.at = 0
 
     def alternatives(self, depth: int) -> Language:
@@ -78,6 +82,8 @@ class _Reader:
         if sign == "(":
             return self._group(depth)
         if sign == "[":
+            if self.folds:
+                raise BeyondError
             return CharClass(self._class())
         if sign == ".":
             return _NO_NEWLINE
@@ -86,7 +92,14 @@ class _Reader:
             return LiteralText(chr(found)) if isinstance(found, int) else CharClass(found)
         if sign in "^$*+?":
             raise BeyondError
-        return LiteralText(sign)
+        return self._letter(sign) if self.folds else LiteralText(sign)
+
+    def _letter(self, sign: str) -> Language:
+        """Return the characters that equal ``sign`` if case is ignored."""
+        if not sign.isascii():
+            raise BeyondError
+        same = {sign.lower(), sign.upper(), _FOLDED.get(sign.lower(), sign)}
+        return CharClass(_merged([(ord(each), ord(each)) for each in same]))
 
     def _group(self, depth: int) -> Language:
         if self._take("?"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -44,11 +45,12 @@ def _test(tmp_path: Path, text: str, *arguments: str) -> Result:
 
 
 def test_the_shipped_cases_pass_and_reach_every_rule() -> None:
-    """No shipped rule goes out untested."""
-    done = CliRunner().invoke(rules, ["test", *HERE, "--coverage"])
+    """No shipped rule goes out untested, and its cases notice a change of any value that decides something."""
+    done = CliRunner().invoke(rules, ["test", *HERE, "--coverage", "--mutate", "--timeout", "600s"])
     assert done.exit_code == 0, done.output
     assert "coverage: 100.0 % of the rules, minimum 100 %\n" in done.output
     assert "coverage: 100.0 % of the matchers, minimum 100 %\n" in done.output
+    assert re.search(r"^mutations: \d+ of \d+ noticed \(\d+\.\d %, minimum 95 %\)", done.output, re.MULTILINE)
     assert "  in rule " not in done.output
 
 
@@ -357,3 +359,150 @@ def test_a_rule_in_shadow_is_tested_explained_and_counted(tmp_path: Path) -> Non
     assert wrong.exit_code == 1
     assert "in shadow: would have decided P2 set by the rule" in wrong.output
     assert "SHADOW    in shadow, rule trial would decide: P2 set by the rule" in wrong.output
+
+
+MUTATED = """\
+platform: {environment: test, namespace: shop}
+severities:
+  P1: &severity
+    {meaning: m, response: r, respond_within: 1h, responders: r, pages: true, pagerduty: critical, page_budget: 8s,
+     next_update: 1h}
+  P2: {meaning: m, response: r, respond_within: 1h, responders: r, pages: false, pagerduty: info, page_budget: 8s,
+       next_update: 1h}
+channels:
+  a-pager: {kind: pagerduty, routing_key: {secret: a}}
+  b-pager: {kind: pagerduty, routing_key: {secret: b}}
+teams:
+  red: {channels: [a-pager]}
+  blue: {channels: [b-pager]}
+probes:
+  one: {kind: dns, name: one.example}
+  two: {kind: dns, name: two.example}
+windows:
+  day: {zone: UTC, days: [mon, tue, wed, thu, fri], hours: "08:00-18:00"}
+rules:
+  - id: first
+    match: [alertname=~"A|B(C|D)", env!~"test|dev"]
+    severity: {from: severity, map: {critical: P1, warning: P2}, otherwise: P1}
+    adjust: [{when: {probe: one, is: bad}, raise: P1}]
+    pages_in: {P1: day}
+    runbook: a.md
+    first_step: Look.
+    probes: [one, two]
+    team: {from: team, map: {scarlet: red}, otherwise: blue}
+  - id: second
+    match: alertname=~"A.*"
+    severity: P1
+    first_step: Look.
+    channels: [a-pager, b-pager]
+  - id: last
+    match: []
+    severity: P2
+    first_step: Look.
+    channels: [a-pager]
+""".replace("&severity", "")
+
+NOTICING = """\
+defaults: {now: "2026-03-02T10:00:00Z"}
+tests:
+  - name: the names
+    matrix: {alert: [A, BC, BD]}
+    alert: {alertname: "${alert}", severity: critical}
+    expect: {rule: first, severity: P1, runbook: a.md, probes: [one, two], route: [b-pager]}
+  - name: not in a test environment
+    matrix: {env: [test, dev]}
+    alert: {alertname: BC, env: "${env}"}
+    expect: {rule: last, severity: P2, route: [log]}
+  - name: the words
+    rows: [{severity: warning, expected: P2}, {severity: purple, expected: P1}, {severity: "", expected: P1}]
+    alert: {alertname: A, severity: "${severity}"}
+    expect: {severity: "${expected}"}
+  - name: a bad probe
+    alert: {alertname: A, severity: warning}
+    findings: {one: bad}
+    expect: {severity: P1, page: true}
+  - name: at night
+    now: "2026-03-02T02:00:00Z"
+    alert: {alertname: A, severity: critical}
+    expect: {severity: P1, page: false}
+  - name: a team by its other name
+    alert: {alertname: A, team: scarlet, severity: critical}
+    expect: {route: [a-pager]}
+  - name: the second
+    alert: {alertname: AA, severity: critical}
+    expect: {rule: second, severity: P1, route: [a-pager, b-pager]}
+"""
+
+
+def _mutated(tmp_path: Path, cases: str, *arguments: str) -> Result:
+    for name, text in (("rules/a.yaml", MUTATED), ("cases.yaml", cases), ("runbooks/a.md", "# A\n")):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    where = ("--rules", str(tmp_path / "rules"), "--runbooks", str(tmp_path / "runbooks"))
+    return CliRunner().invoke(rules, ["test", *where, str(tmp_path / "cases.yaml"), "--mutate", *arguments])
+
+
+def _unnoticed(done: Result) -> list[str]:
+    found = json.loads(done.stdout)["mutations"]
+    return [f"{each['rule']} {each['kind']} {each['change']}" for each in found["unnoticed"]]
+
+
+def test_complete_cases_notice_every_change(tmp_path: Path) -> None:
+    """Cases that state each result of each rule notice every change of a decision."""
+    done = _mutated(tmp_path, NOTICING + "coverage: {min_mutation: 100%}\n")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"^mutations: (\d+) of \1 noticed \(100\.0 %, minimum 100 %\)", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "unnoticed"),
+    [
+        (", runbook: a.md", "", {"first runbook a.md -> another.md"}),
+        ("probes: [one, two]", "probes_include: [one]", {"first probe two removed"}),
+        ("[A, BC, BD]", "[A, BC]", {"first alternative D of alertname removed"}),
+        ("[test, dev]", "[dev]", {"first matcher test of env removed"}),
+        ("{severity: warning, expected: P2}, ", "", {"first severity warning: P2 -> P1"}),
+        (
+            ', {severity: purple, expected: P1}, {severity: "", expected: P1}',
+            "",
+            {"first severity otherwise: P1 -> P2"},
+        ),
+        (r"  - name: a bad probe\n(    .*\n)+", "", {"first adjust entry 1 removed"}),
+        (r"  - name: at night\n(    .*\n)+", "", {"first pages_in removed"}),
+        (r"  - name: a team by(.*\n)(    .*\n)+", "", {"first team scarlet: red -> blue"}),
+        (r"  - name: the second\n(    .*\n)+", "", {"second severity P1 -> P2", "second channel b-pager removed"}),
+    ],
+)
+def test_a_change_that_no_case_notices_is_named(tmp_path: Path, old: str, new: str, unnoticed: set[str]) -> None:
+    """Cases that say less leave the changes that only they would notice, each with an alert to write a case for."""
+    cases = re.sub(old if old.startswith(" ") else re.escape(old), new, NOTICING)
+    assert cases != NOTICING
+    done = _mutated(tmp_path, cases, "--output", "json")
+    assert done.exit_code == 0, done.output
+    assert unnoticed <= set(_unnoticed(done)), done.stdout
+
+
+def test_too_few_noticed_changes_fail(tmp_path: Path) -> None:
+    """The gate fails, names each change with its position, and an alert for a case that would notice it."""
+    done = _mutated(tmp_path, NOTICING.replace(", runbook: a.md", "") + "coverage: {min_mutation: 100%}\n")
+    assert done.exit_code == 1
+    assert (
+        "rules/a.yaml:25:14: first, runbook: a.md -> another.md; write a case with alert: {alertname: " in done.stdout
+    )
+
+
+def test_mutations_end_with_their_time(tmp_path: Path) -> None:
+    """A time budget too small for all changes fails, and says how many are left."""
+    done = _mutated(tmp_path, NOTICING, "--timeout", "1s")
+    if done.exit_code:  # a fast machine tries all within a second
+        assert re.search(
+            r"^\d+ mutations? not tried: out of time|cases? not run: out of time", done.stdout, re.MULTILINE
+        )
+
+
+def test_failing_cases_are_fixed_first(tmp_path: Path) -> None:
+    """Changes are not tried against cases that fail anyway."""
+    done = _mutated(tmp_path, NOTICING.replace("rule: second", "rule: last"))
+    assert done.exit_code == 1
+    assert "mutations:" not in done.stdout

@@ -48,6 +48,18 @@ def test_a_pattern_means_what_re2_makes_of_it(pattern: str, text: str) -> None:
     assert lang.contains(found, text) == _re2(pattern, text), (pattern, text)
 
 
+@settings(deadline=None, max_examples=100)
+@given(st.text(alphabet="ksKSt.*|?", max_size=5), st.text(alphabet="ksKSTt\u017f\u212a\n", max_size=3))
+def test_ignored_case_means_what_re2_makes_of_it(pattern: str, text: str) -> None:
+    """A pattern that ignores case has the letters beyond ASCII that RE2 takes for the same, and no others."""
+    try:
+        found = re2_parser.language(f"(?i){pattern}")
+        re2.compile(f"(?i){pattern}".encode())
+    except (re2_parser.BeyondError, re2.error):
+        return
+    assert lang.contains(found, text) == _re2(f"(?i){pattern}", text), (pattern, text)
+
+
 @settings(deadline=None, max_examples=150)
 @given(_patterns(), _patterns(), TEXTS)
 def test_a_proven_containment_has_no_exception(smaller: str, larger: str, text: str) -> None:
@@ -84,7 +96,9 @@ def test_regexes_are_compared_by_what_they_match(smaller: str, larger: str, *, a
     assert lang.is_subset(re2_parser.language(smaller), re2_parser.language(larger)) is answer
 
 
-@pytest.mark.parametrize("pattern", ["(?i)a", "a\\b", "\\pL", "[[:alpha:]]", "a^b", "\\Qa\\E", "a" * 3000, "a{900}"])
+@pytest.mark.parametrize(
+    "pattern", ["(?i)[a]", "(?i)é", "(?s)a", "a\\b", "\\pL", "[[:alpha:]]", "a^b", "\\Qa\\E", "a" * 3000, "a{900}"]
+)
 def test_what_cannot_be_reasoned_about_is_refused(pattern: str) -> None:
     """Nothing is claimed about a regex with features whose meaning was not modelled."""
     with pytest.raises(re2_parser.BeyondError):

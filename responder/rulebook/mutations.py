@@ -1,0 +1,220 @@
+"""Changes of single values of rule files, each of which a test case should notice."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from responder.model.problem import Position
+from responder.model.rule import Matcher, Op, Rule, RuleBook
+from responder.rulebook.analysis.alternatives import without_one
+from responder.rulebook.analysis.constraints import FREE, Predicate, Profile, profile, within
+from responder.rulebook.assemble import rule_of, windows_by_name
+from responder.rulebook.rule_files import Entry, RuleFiles
+from responder.rulebook.schema import Defaults, RuleShape
+from responder.rulebook.team_schema import TeamFromShape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutation:
+    """One change. ``rules`` are all rules after it; ``about`` are the rules before it that it concerns.
+
+    ``kind`` is severity, runbook, alternative, matcher, probe, channel, team, adjust, pages_in or order.
+    """
+
+    kind: str
+    rule: str
+    change: str
+    position: Position
+    about: tuple[Rule, ...]
+    rules: tuple[Rule, ...]
+
+
+def mutations(rule_files: RuleFiles, book: RuleBook, predicate: Predicate) -> Iterator[Mutation]:
+    """Yield the changes of each rule that is not in shadow, of the files' defaults, and of the order of the rules."""
+    maker = _Maker(rule_files, book)
+    for number, rule in enumerate(book.rules):
+        if not rule.shadow:
+            yield from maker.of_rule(number)
+    for entry in rule_files.defaults:
+        yield from maker.of_defaults(entry)
+    yield from maker.of_order(predicate)
+
+
+def _without(values: Sequence[Any], number: int) -> list[Any]:
+    return [*values[:number], *values[number + 1 :]]
+
+
+class _Maker:
+    def __init__(self, rule_files: RuleFiles, book: RuleBook) -> None:
+        self.rule_files = rule_files
+        self.book = book
+        self.windows = windows_by_name(rule_files)
+        self.runbooks = list(dict.fromkeys(str(rule.runbook) for rule in book.rules if rule.runbook))
+        self.next_severity = _circle(list(book.severities))
+        self.next_team = _circle(list(book.teams))
+        self.next_runbook = _circle([*self.runbooks, "another.md"])
+
+    def of_rule(self, number: int) -> Iterator[Mutation]:
+        entry, rule = self.rule_files.rules[number], self.book.rules[number]
+        yield from self.of_matchers(number, entry)
+        if rule.reaches:
+            yield from self.of_severity(number, entry)
+            yield from self.of_lists(number, entry)
+            yield from self.of_team(number, entry)
+            if entry.value.pages_in:
+                yield self.made("pages_in", number, "removed", entry.key("pages_in"), replace(rule, pages_in={}))
+            for at in range(len(rule.adjust)):
+                changed = replace(rule, adjust=tuple(_without(rule.adjust, at)))
+                yield self.made("adjust", number, f"entry {at + 1} removed", entry.at("adjust", at), changed)
+        if entry.value.runbook:
+            other = self.next_runbook[entry.value.runbook]
+            yield self.shaped("runbook", number, f"{entry.value.runbook} -> {other}", ("runbook",), {"runbook": other})
+
+    def of_severity(self, number: int, entry: Entry[RuleShape]) -> Iterator[Mutation]:
+        wanted = entry.value.severity
+        if isinstance(wanted, str):
+            to = self.next_severity[wanted]
+            yield self.shaped("severity", number, f"{wanted} -> {to}", ("severity",), {"severity": to})
+            return
+        for word, severity in wanted.map.items():
+            to = self.next_severity[severity]
+            changed = wanted.model_copy(update={"map": {**wanted.map, word: to}})
+            said = f"{word}: {severity} -> {to}"
+            yield self.shaped("severity", number, said, ("severity", "map", word), {"severity": changed})
+        for name in ("unknown", "otherwise"):
+            severity = getattr(wanted, name)
+            if severity is not None:
+                to = self.next_severity[severity]
+                changed = wanted.model_copy(update={name: to})
+                said = f"{name}: {severity} -> {to}"
+                yield self.shaped("severity", number, said, ("severity", name), {"severity": changed})
+
+    def of_lists(self, number: int, entry: Entry[RuleShape]) -> Iterator[Mutation]:
+        for kind, key in (("probe", "probes"), ("probe", "more_probes"), ("channel", "channels")):
+            values = getattr(entry.value, key) or []
+            for at, name in enumerate(values):
+                yield self.shaped(kind, number, f"{name} removed", (key, at), {key: _without(values, at)})
+
+    def of_team(self, number: int, entry: Entry[RuleShape]) -> Iterator[Mutation]:
+        team = entry.value.team
+        if team is None or len(self.next_team) < 2:
+            return
+        if isinstance(team, str):
+            to = self.next_team[team]
+            yield self.shaped("team", number, f"{team} -> {to}", ("team",), {"team": to})
+            return
+        for value, name in team.map.items():
+            changed = team.model_copy(update={"map": {**team.map, value: self.next_team[name]}})
+            said = f"{value}: {name} -> {self.next_team[name]}"
+            yield self.shaped("team", number, said, ("team", "map", value), {"team": changed})
+        yield from self.of_otherwise(number, team)
+
+    def of_otherwise(self, number: int, team: TeamFromShape) -> Iterator[Mutation]:
+        if team.otherwise:
+            to = self.next_team[team.otherwise]
+            changed = team.model_copy(update={"otherwise": to})
+            said = f"otherwise: {team.otherwise} -> {to}"
+            yield self.shaped("team", number, said, ("team", "otherwise"), {"team": changed})
+
+    def of_matchers(self, number: int, entry: Entry[RuleShape]) -> Iterator[Mutation]:
+        matchers = self.book.rules[number].matchers
+        for at, matcher in enumerate(matchers):
+            if len(matchers) > 1:
+                yield self.matched("matcher", number, f"{matcher} removed", _without(matchers, at), entry)
+            if matcher.op not in {Op.REGEX, Op.NOT_REGEX}:
+                continue
+            for alternative, left in without_one(matcher.value):
+                changed = [*matchers[:at], Matcher(matcher.name, matcher.op, left), *matchers[at + 1 :]]
+                kind = "alternative" if matcher.op is Op.REGEX else "matcher"  # which widens the rule
+                yield self.matched(kind, number, f"{alternative} of {matcher.name} removed", changed, entry)
+
+    def of_defaults(self, entry: Entry[Defaults]) -> Iterator[Mutation]:
+        """Yield the changes of a file's defaults, which concern all its rules without a value of their own."""
+        for kind, key in (("probe", "probes"), ("probe", "baseline"), ("channel", "channels")):
+            values = getattr(entry.value, key)
+            for at, name in enumerate(values):
+                yield from self.defaulted(kind, entry, f"{name} removed from {key}", {key: _without(values, at)}, key)
+        if isinstance(entry.value.team, str) and len(self.next_team) > 1:
+            to = self.next_team[entry.value.team]
+            yield from self.defaulted("team", entry, f"{entry.value.team} -> {to}", {"team": to}, "team")
+
+    def of_order(self, predicate: Predicate) -> Iterator[Mutation]:
+        """Yield each rule moved above a rule before it that matches the same alerts."""
+        rules = self.book.rules
+        found = [profile(rule.matchers, predicate) for rule in rules]
+        for low, rule in enumerate(rules):
+            for high in range(low) if rule.matchers and not rule.shadow else ():
+                if rules[high].shadow or not _conflict(found[high], found[low], predicate):
+                    continue
+                moved = (*rules[:high], rule, *rules[high:low], *rules[low + 1 :])
+                yield Mutation(
+                    kind="order",
+                    rule=rule.id,
+                    change=f"moved above {rules[high].id}",
+                    position=rule.position,
+                    about=(rules[high], rule),
+                    rules=moved,
+                )
+
+    def shaped(
+        self, kind: str, number: int, change: str, path: tuple[str | int, ...], update: Mapping[str, Any]
+    ) -> Mutation:
+        entry = self.rule_files.rules[number]
+        changed = replace(entry, value=entry.value.model_copy(update=dict(update)))
+        rule = rule_of(number, changed, self.rule_files, self.windows)
+        return self.made(kind, number, change, entry.at(*path), rule)
+
+    def matched(
+        self, kind: str, number: int, change: str, matchers: Sequence[Matcher], entry: Entry[RuleShape]
+    ) -> Mutation:
+        rule = replace(self.book.rules[number], matchers=tuple(matchers))
+        return self.made(kind, number, change, entry.at("match"), rule)
+
+    def made(self, kind: str, number: int, change: str, position: Position, rule: Rule) -> Mutation:
+        rules = self.book.rules
+        return Mutation(
+            kind=kind,
+            rule=rule.id,
+            change=change,
+            position=position,
+            about=(rules[number],),
+            rules=(*rules[:number], rule, *rules[number + 1 :]),
+        )
+
+    def defaulted(
+        self, kind: str, entry: Entry[Defaults], change: str, update: Mapping[str, Any], key: str
+    ) -> Iterator[Mutation]:
+        value = entry.value.model_copy(update=dict(update))
+        others = [replace(each, value=value) if each is entry else each for each in self.rule_files.defaults]
+        files = replace(self.rule_files, defaults=others, _by_file={})
+        rules = list(self.book.rules)
+        for number, rule in enumerate(self.rule_files.rules):
+            changed = rule_of(number, rule, files, self.windows) if rule.document is entry.document else rules[number]
+            rules[number] = changed if changed != rules[number] else rules[number]
+        about = tuple(old for old, new in zip(self.book.rules, rules, strict=True) if old is not new)
+        if about:
+            yield Mutation(
+                kind=kind, rule="defaults", change=change, position=entry.at(key), about=about, rules=tuple(rules)
+            )
+
+
+def _circle(names: Sequence[str]) -> dict[str, str]:
+    """Return the name that replaces each name: the next one, for the last the one before it."""
+    return dict(zip(names, [*names[1:], *names[-2:-1]], strict=False))
+
+
+def _conflict(upper: Profile, lower: Profile, predicate: Predicate) -> bool:
+    """Return True if both rules match a value that one of them lists, or if ``upper`` is a special case of ``lower``.
+
+    Two patterns that only have contrived values in common have no order to test.
+    """
+    shared = upper.keys() & lower.keys()
+    listed = False
+    for name in shared:
+        one, other = upper[name], lower[name]
+        for values, constraint in ((one.values, other), (other.values, one)):
+            if values is not None:
+                if not any(constraint.accepts(value, predicate) for value in values):
+                    return False
+                listed = True
+    return listed or all(within(upper.get(name, FREE), lower[name], predicate) for name in lower)
