@@ -49,6 +49,7 @@ class _Payload(msgspec.Struct, rename="camel"):
     version: Literal["1", "4"]
     group_key: Annotated[str, msgspec.Meta(min_length=1)]
     alerts: list[_PayloadAlert]
+    status: object = ""
     receiver: str = ""
     group_labels: dict[str, str] = {}
     common_labels: dict[str, str] = {}
@@ -62,8 +63,10 @@ _ANY = msgspec.json.Decoder()
 
 
 def check(body: bytes) -> None:
-    """Raise InvalidPayload unless ``parse`` will understand the body."""
-    _decode(body)
+    """Raise InvalidPayload unless ``parse`` will understand the body, or if it says that alerts fire and lists none."""
+    wire = _decode(body)
+    if not wire.alerts and (wire.truncated_alerts or wire.status == "firing"):
+        raise InvalidPayload("$.alerts", "is empty although alerts fire: there is nothing to page for")
 
 
 def parse(body: bytes, cluster: str = "") -> AlertGroup:

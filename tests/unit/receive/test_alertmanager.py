@@ -105,6 +105,8 @@ BAD = [
     ("status", to_bytes(a_body(alerts=[an_alert(status="pending")])), "$.alerts[0].status"),
     ("time without zone", to_bytes(a_body(alerts=[an_alert(startsAt="2026-11-23T09:33:50")])), "$.alerts[0].startsAt"),
     ("alerts null", to_bytes(a_body(alerts=None)), "$.alerts"),
+    ("a firing group without alerts", to_bytes(a_body(alerts=[], status="firing")), "$.alerts"),
+    ("cut off to nothing", to_bytes(a_body(alerts=[], status="resolved", truncatedAlerts=5)), "$.alerts"),
     ("negative count", to_bytes(a_body(truncatedAlerts=-1)), "$.truncatedAlerts"),
 ]
 
@@ -119,7 +121,8 @@ def test_a_bad_body_is_refused_with_the_path_of_the_field(body: bytes, path: str
 
 
 def test_a_group_without_alerts_is_understood() -> None:
-    """An empty list is odd, and no reason to fail."""
+    """An empty list is odd, and no reason to fail where nothing fires."""
+    check(to_bytes(a_body(alerts=[], status="resolved")))
     assert parse(to_bytes(a_body(alerts=[]))).alerts == ()
 
 
