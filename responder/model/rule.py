@@ -50,6 +50,9 @@ class Link:
     href: str
 
 
+#: Annotations and labels with the alert's own runbook, in order of precedence.
+RUNBOOK_NAMES = ("runbook_url", "runbook", "documentation")
+
 #: ``${label}`` or ``${label|lower}`` in the URL of a runbook.
 PLACEHOLDER = re.compile(r"\$\{([^}|]+)(\|lower)?\}")
 
@@ -203,6 +206,7 @@ class Rule:
     labels whose values make one incident of several Alertmanager groups; it is empty where each group is an incident
     of its own. ``channels`` are those of the rule (``own_channels``), or of ``channels_by`` where no source of
     ``teams`` names a team. ``team_channels`` are the channels of the teams that it may notify.
+    ``runbook_from`` names the annotations and labels whose link takes precedence over ``runbook``.
     """
 
     id: str
@@ -227,6 +231,7 @@ class Rule:
     channels_by: str = "the rule's channels"
     teams: tuple[TeamSource, ...] = ()
     team_channels: tuple[str, ...] = ()
+    runbook_from: tuple[str, ...] = ()
 
     @property
     def reaches(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from responder.model.rule import (
 )
 from responder.model.team import NamedChannel, SecretName, Team
 from responder.model.window import TimeRange, Window
-from responder.rulebook.defaults import Destinations, destinations_of, expanded, team_channels, windows_of
+from responder.rulebook.defaults import Destinations, destinations_of, expanded, runbook_of, team_channels, windows_of
 from responder.rulebook.field_types import DAYS, span, zone
 from responder.rulebook.rule_files import Entry, RuleFiles
 from responder.rulebook.schema import (
@@ -167,7 +167,8 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
     shape, defaults = entry.value, rule_files.defaults_of(entry.document.name)
     action = Action(shape.action)
     tells = action is Action.NOTIFY
-    file, _, section = (shape.runbook or "").partition("#")
+    runbook, runbook_from = runbook_of(shape, defaults)
+    file, _, section = runbook.partition("#")
     found = destinations_of(entry, rule_files) if tells else Destinations((), "")
     adjust = (_adjustment(each, rule_files.conditions.get((number, at), ())) for at, each in enumerate(shape.adjust))
     return Rule(
@@ -176,6 +177,7 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
         severity=_severity_of(shape, rule_files),
         symptom=shape.symptom,
         runbook=RunbookRef(file, section) if file else None,
+        runbook_from=runbook_from,
         first_step=shape.first_step,
         probes=expanded(shape, defaults, rule_files.pack_lists()) if tells else (),
         channels=tuple(dict.fromkeys(found.channels)),

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from responder.model.problem import Position
+from responder.model.rule import RUNBOOK_NAMES
 from responder.model.team import TeamSource
 from responder.rulebook.rule_files import Entry, RuleFiles
-from responder.rulebook.schema import AdjustShape, Defaults, RuleShape
+from responder.rulebook.schema import AdjustShape, Defaults, RuleShape, RunbookFromShape
 from responder.rulebook.team_schema import TeamFromShape
 from responder.rulebook.yaml.builder import Path
 
@@ -68,6 +69,24 @@ def _source(by: str, given: str | TeamFromShape) -> TeamSource:
     if isinstance(given, str):
         return TeamSource(by=by, team=given)
     return TeamSource(by=by, team=given.otherwise or "", names=tuple(given.from_), mapping=given.map)
+
+
+def runbook_of(shape: RuleShape, defaults: Defaults) -> tuple[str, tuple[str, ...]]:
+    """Return the runbook of a rule ("" for none), and the annotations that take precedence over it."""
+    if isinstance(shape.runbook, RunbookFromShape):
+        return shape.runbook.otherwise or defaults.runbook or "", tuple(shape.runbook.from_)
+    return (shape.runbook, ()) if shape.runbook else (defaults.runbook or "", RUNBOOK_NAMES if defaults.runbook else ())
+
+
+def runbook_positions(rule_files: RuleFiles) -> Iterator[tuple[str, Position]]:
+    """Yield each runbook that a rule, a heartbeat or the defaults of a file name, with its position."""
+    for entry in rule_files.rules_and_defaults():
+        named = entry.value.runbook
+        if isinstance(named, RunbookFromShape):
+            if named.otherwise:
+                yield named.otherwise, entry.at("runbook", "otherwise")
+        elif named:
+            yield named, entry.at("runbook")
 
 
 def probes_of(rule: Entry[RuleShape], rule_files: RuleFiles) -> Iterator[tuple[str, Position]]:

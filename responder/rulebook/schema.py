@@ -213,6 +213,22 @@ class SubjectFromShape(StrictModel):
     map: dict[str, Text] = Field(default={}, description="Service for each value of the label.")
 
 
+class RunbookFromShape(StrictModel):
+    """Runbook from an annotation or a label of the alert."""
+
+    from_: Annotated[
+        list[Text], BeforeValidator(listed), Field(min_length=1, max_length=8), WithJsonSchema(TEXT_OR_LIST)
+    ] = Field(alias="from", description="Annotation or label, or a list: the first with a link decides.")
+    otherwise: Text | None = Field(default=None, description="Runbook of alerts without one.")
+
+
+#: A runbook, or the annotation to read it from.
+RunbookShape = Annotated[
+    Annotated[Text, Tag("<name>")] | Annotated[RunbookFromShape, Tag("<map>")], Discriminator(which)
+]
+
+_RUNBOOK: Final = "File of the runbook folder, optionally with #section; or a URL with ${label}, ${label|lower}."
+
 _PAGES_IN: Final = "Window in which it pages, or one per severity; other severities page at any time."
 
 
@@ -235,10 +251,7 @@ class RuleShape(StrictModel):
         | None
     ) = Field(default=None, description="Label with the subject of the alert, or a mapping of its values.")
     symptom: MaybeText = Field(default="", description="Predicate in the page's title: is down.")
-    runbook: Text | None = Field(
-        default=None,
-        description="File of the runbook folder, optionally with #section; or a URL with ${label}, ${label|lower}.",
-    )
+    runbook: RunbookShape | None = Field(default=None, description=f"{_RUNBOOK} Or from an annotation.")
     first_step: Text = Field(description="First step, in one sentence.")
     probes: Names | None = Field(default=None, description="Probes and packs, most useful first. Default: the file's.")
     more_probes: Names = _none("Probes and packs in addition to `probes` or its default.")
@@ -277,10 +290,7 @@ class HeartbeatShape(StrictModel):
         description="Maximum time without a Watchdog: at least twice the repeat_interval of its route."
     )
     severity: SeverityName | None = Field(default=None, description="Severity of the page. Default: the worst.")
-    runbook: Text | None = Field(
-        default=None,
-        description="File of the runbook folder, optionally with #section; or a URL with ${label}, ${label|lower}.",
-    )
+    runbook: Text | None = Field(default=None, description=_RUNBOOK)
     first_step: Text = Field(
         default="Check that Prometheus and Alertmanager of the cluster run and can reach responder.",
         description="First step, in one sentence.",
@@ -317,6 +327,7 @@ class Defaults(StrictModel):
     )
     pages_in: Text | dict[SeverityName, Text] | None = Field(default=None, description=_PAGES_IN)
     owner: Text | None = Field(default=None, description="Owner of rules without `owner`.")
+    runbook: Text | None = Field(default=None, description="Runbook where neither the rule nor the alert has one.")
 
     @model_validator(mode="after")
     def _one_default(self) -> Self:

@@ -35,6 +35,7 @@ from responder.rulebook.schema import (
     Platform,
     ProbeShape,
     RuleShape,
+    RunbookFromShape,
     ServiceShape,
     SeverityFromShape,
     SeverityShape,
@@ -192,6 +193,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "rules[].adjust[]": AdjustShape,
     "rules[].adjust[].when": WhenShape,
     "rules[].subject, read from a label": SubjectFromShape,
+    "rules[].runbook, read from an annotation": RunbookFromShape,
 }
 
 

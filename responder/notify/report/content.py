@@ -12,7 +12,7 @@ from responder.model.content import AlertExtract, AlertMember, DecisionRecord, I
 from responder.model.decision import Decision
 from responder.model.finding import NOTHING, Conclusion, Finding
 from responder.model.incident import Incident
-from responder.model.rule import RuleBook, Service, Severity
+from responder.model.rule import RUNBOOK_NAMES, RuleBook, Service, Severity
 from responder.model.text import number_of, sanitize_line
 from responder.notify.report.links import LinkBuilder
 
@@ -217,7 +217,7 @@ def _record(
     severity, rule, subject = decision.severity, decision.rule, decision.subject
     service = book.services.get(subject.service) if subject.service else None
     subject_name, alert = name(decision), _with_common(decision.match.alert, group)
-    runbook = links.runbook(rule.runbook, alert, own_first=not rule.matchers)
+    runbook = links.runbook(rule.runbook, alert, first=rule.runbook_from if rule.matchers else RUNBOOK_NAMES)
     teams = decision.route.teams
     several = f"The alerts of this group belong to {len(teams)} teams; each is notified: {', '.join(teams)}."
     return DecisionRecord(

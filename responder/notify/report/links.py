@@ -1,7 +1,7 @@
 """Links of a message: runbook, dashboards, graph, silence form, status page, filtered to the incident."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, unquote_plus, urlencode, urlsplit, urlu
 
 from responder.model.alert import FINGERPRINT, Alert, AlertGroup, Labels
 from responder.model.redaction import redact
-from responder.model.rule import PLACEHOLDER, Link, RunbookRef, Service
+from responder.model.rule import PLACEHOLDER, RUNBOOK_NAMES, Link, RunbookRef, Service
 from responder.model.text import sanitize_line
 
 #: Links besides the runbook.
@@ -20,8 +20,6 @@ _BEFORE = timedelta(hours=1)
 _WIDEST = timedelta(days=7)
 
 
-#: Annotations (or labels) of an alert that may hold the URL of its runbook, the best first.
-RUNBOOK_NAMES = ("runbook_url", "runbook", "documentation")
 #: Annotations (or labels) of an alert that may hold the URL of a dashboard, with the text of the link.
 DASHBOARD_NAMES = {
     "dashboard_url": "Dashboard",
@@ -50,15 +48,18 @@ class LinkBuilder:
     hosts: frozenset[str] = frozenset()
     urls: tuple[Link, ...] = ()
 
-    def runbook(self, ref: RunbookRef | None, alert: Alert | None = None, *, own_first: bool = False) -> Link | None:
-        """Return the runbook of a rule, or else of the alert; with ``own_first`` the alert's wins.
+    def runbook(self, ref: RunbookRef | None, alert: Alert | None = None, *, first: Sequence[str] = ()) -> Link | None:
+        """Return the runbook of a rule, or else of the alert; a link in the annotations ``first`` wins.
 
         Without a base address a local runbook has no href: the text still says which file.
         """
-        own = self._own_runbook(alert) if alert is not None else None
-        if own is not None and own_first:
-            return own
-        return (self._of_rule(ref, alert.labels if alert is not None else {}) if ref is not None else None) or own
+        if alert is None:
+            return self._of_rule(ref, {}) if ref is not None else None
+        return (
+            self._own_runbook(alert, first)
+            or (self._of_rule(ref, alert.labels) if ref is not None else None)
+            or self._own_runbook(alert, RUNBOOK_NAMES)
+        )
 
     def _of_rule(self, ref: RunbookRef, labels: Labels) -> Link | None:
         if ref.is_url:
@@ -67,8 +68,8 @@ class LinkBuilder:
         base = self.runbook_base_url.rstrip("/")
         return Link(f"Runbook: {ref}", safe_url(f"{base}/{path}") if base else "")
 
-    def _own_runbook(self, alert: Alert) -> Link | None:
-        values = (alert.annotations.get(name) or alert.labels.get(name, "") for name in RUNBOOK_NAMES)
+    def _own_runbook(self, alert: Alert, names: Sequence[str]) -> Link | None:
+        values = (alert.annotations.get(name) or alert.labels.get(name, "") for name in names)
         return next((link for value in values if (link := _runbook_link(self._foreign(value)))), None)
 
     def _foreign(self, url: str) -> str:
@@ -104,7 +105,7 @@ class LinkBuilder:
         return tuple(dashboards[: MOST - len(rest)] + rest)
 
     def _own_links(self, alert: Alert, runbook: Link | None) -> Iterator[Link]:
-        own = self._own_runbook(alert)
+        own = self._own_runbook(alert, RUNBOOK_NAMES)
         if own is not None and runbook is not None and own.href != runbook.href:
             yield Link("Runbook of the alert", own.href)
         values = {**alert.links, **alert.labels, **alert.annotations}

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from responder.model.problem import Problem
 from responder.model.rule import PLACEHOLDER, is_url
+from responder.rulebook.defaults import runbook_positions
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import Suggestions
 
@@ -26,13 +27,13 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     suggest = Suggestions()
     if around.runbooks is None:
         return
-    for entry in rule_files.paging_rules:
-        file = (entry.value.runbook or "").partition("#")[0]
+    for runbook, position in runbook_positions(rule_files):
+        file = runbook.partition("#")[0]
         if is_url(file):
-            if "${" in PLACEHOLDER.sub("", entry.value.runbook or ""):
+            if "${" in PLACEHOLDER.sub("", runbook):
                 said = "the URL has a placeholder that is neither ${label} nor ${label|lower}"
-                yield Problem(entry.at("runbook"), "unknown-runbook", said, "write, for example, ${alertname|lower}")
-        elif entry.value.runbook is not None and file not in around.runbooks:
+                yield Problem(position, "unknown-runbook", said, "write, for example, ${alertname|lower}")
+        elif file not in around.runbooks:
             said = f"unknown runbook '{file}'"
             hint = suggest(file, around.runbooks) or "no runbooks found: set their folder with --runbooks"
-            yield Problem(entry.at("runbook"), "unknown-runbook", said, hint)
+            yield Problem(position, "unknown-runbook", said, hint)

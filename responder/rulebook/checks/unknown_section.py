@@ -21,6 +21,7 @@ Good:
 from collections.abc import Iterator
 
 from responder.model.problem import Problem
+from responder.rulebook.defaults import runbook_positions
 from responder.rulebook.rule_files import RuleFiles, RuleReferences
 from responder.rulebook.suggestions import Suggestions
 
@@ -28,9 +29,9 @@ from responder.rulebook.suggestions import Suggestions
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Yield anchors that no heading of their runbook has."""
     suggest = Suggestions()
-    for entry in rule_files.paging_rules:
-        file, _, section = (entry.value.runbook or "").partition("#")
+    for runbook, position in runbook_positions(rule_files):
+        file, _, section = runbook.partition("#")
         anchors = (around.runbooks or {}).get(file)
         if section and anchors is not None and section not in anchors:
             said = f"{file} has no section '{section}'"
-            yield Problem(entry.at("runbook"), "unknown-section", said, suggest(section, anchors))
+            yield Problem(position, "unknown-section", said, suggest(section, anchors))

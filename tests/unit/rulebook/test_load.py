@@ -290,6 +290,8 @@ SAMPLES = [
     ("common.md#service-down", "comon.md#service-down", "unknown-runbook", "comon.md"),
     ("common.md#service-down", "https://x.example.com/${alertname|upper}", "unknown-runbook", "https://x"),
     ("common.md#service-down", "common.md#service-donw", "unknown-section", "common.md#"),
+    ("common.md#service-down", "{from: runbook_url, otherwise: comon.md}", "unknown-runbook", "comon.md"),
+    ("owner: sre", "owner: sre, runbook: common.md#donw", "unknown-section", "common.md#"),
     ("action: heartbeat", "channels: [slack]", "no-heartbeat-rule", "prod-eu, max_gap"),
     ("action: heartbeat", "action: heartbeat\n    enabled: shadow", "no-heartbeat-rule", "prod-eu, max_gap"),
     ("cluster: prod-eu", "cluster: prod eu", "bad-value", "prod eu"),
@@ -449,3 +451,28 @@ def test_a_mistake_in_one_rule_leaves_the_places_of_the_others(tmp_path: Path) -
     text = GOOD.replace("action: heartbeat", "action: x").replace("probes: [dns]", "probes: [nsd]")
     found = {problem.code: problem for problem in _problems(tmp_path, text)}
     assert text.split("\n")[found["unknown-probe"].position.line - 1] == "    probes: [nsd]"
+
+
+def test_a_runbook_comes_from_the_rule_the_alert_or_the_file(tmp_path: Path) -> None:
+    """A runbook of the rule wins; one read from an annotation, or the file's default, gives way to the alert's own."""
+    named = "    runbook: common.md#service-down\n"
+    texts = (
+        GOOD,
+        GOOD.replace(named, "    runbook: {from: [doc], otherwise: scaling.md}\n"),
+        GOOD.replace(named, "").replace("owner: sre}", "owner: sre, runbook: scaling.md}"),
+        GOOD.replace(named, "    runbook: {from: doc}\n").replace("owner: sre}", "owner: sre, runbook: scaling.md}"),
+    )
+    found = []
+    for number, text in enumerate(texts):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "all.yaml").write_text(text)
+        rule = next(each for each in _load(folder).rules if each.id == "service-down")
+        found.append((str(rule.runbook), rule.runbook_from))
+    own = ("runbook_url", "runbook", "documentation")
+    assert found == [
+        ("common.md#service-down", ()),
+        ("scaling.md", ("doc",)),
+        ("scaling.md", own),
+        ("scaling.md", ("doc",)),
+    ]

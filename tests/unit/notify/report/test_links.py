@@ -91,9 +91,11 @@ def test_the_runbook_of_the_rule_is_first_and_that_of_the_alert_beside_it() -> N
     assert of_rule.text == "Runbook: common-issues.md#job-failed"
     links = MAKER.around(a_group(alert), None, alert, of_rule, since=STARTED, now=NOW)
     assert links[0] == Link("Runbook of the alert", own)
-    assert MAKER.runbook(ref, alert, own_first=True) == Link("Runbook: runbooks.example.com/…/kubejobfailed", own)
+    assert MAKER.runbook(ref, alert, first=("runbook_url",)) == Link(
+        "Runbook: runbooks.example.com/…/kubejobfailed", own
+    )
     assert MAKER.runbook(None, alert) == Link("Runbook: runbooks.example.com/…/kubejobfailed", own)
-    assert MAKER.runbook(ref, an_alert(), own_first=True) == of_rule
+    assert MAKER.runbook(ref, an_alert(), first=("runbook_url",)) == of_rule
 
 
 @pytest.mark.parametrize("name", ["runbook_url", "runbook", "documentation"])
