@@ -88,6 +88,11 @@ def read_file(source: str, raw: bytes) -> tuple[AlertRule, ...]:
 
     Empty for other YAML. Recording rules are left out.
     """
+    return tuple(alert for document in documents(raw) for alert in _of_document(source, document))
+
+
+def documents(raw: bytes) -> list[Any]:
+    """Parse YAML of other programs: mappings and lists of text. Raises NotReadableError."""
     if len(raw) > LARGEST:
         raise NotReadableError(f"larger than {LARGEST // 1024 // 1024} MiB")
     reader = _Reader()
@@ -99,7 +104,7 @@ def read_file(source: str, raw: bytes) -> tuple[AlertRule, ...]:
         raise NotReadableError(f"line {mark.line + 1 if mark else 1}: {error.problem}") from error
     except (ReaderError, UnicodeDecodeError) as error:
         raise NotReadableError("not UTF-8 text") from error
-    return tuple(alert for document in reader.done for alert in _of_document(source, document))
+    return reader.done
 
 
 def read_answer(source: str, answer: Any) -> tuple[AlertRule, ...]:

@@ -224,7 +224,7 @@ class RunbookFromShape(StrictModel):
 
 #: A runbook, or the annotation to read it from.
 RunbookShape = Annotated[
-    Annotated[Text, Tag("<name>")] | Annotated[RunbookFromShape, Tag("<map>")], Discriminator(which)
+    Annotated[Text, Tag("<name>")] | Annotated[RunbookFromShape, Tag("<map>")], Discriminator(union_tag)
 ]
 
 _RUNBOOK: Final = "File of the runbook folder, optionally with #section; or a URL with ${label}, ${label|lower}."

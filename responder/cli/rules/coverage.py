@@ -80,7 +80,7 @@ def coverage(
     with named_failures():
         settings = bootstrap.settings_from_environment()
         book = bootstrap.load_rules(rules or settings.rules, runbooks or settings.runbooks, confined=True)
-        alerts, sources, problems = _alerts(paths, url, settings)
+        alerts, sources, problems = alerts_of(paths, url, settings)
         judge = _judge(runbooks or settings.runbooks, settings)
         found = CoverageReport(rows(alerts, book, extra, judge), book, sources, tuple(problems))
         if check_links:
@@ -91,7 +91,9 @@ def coverage(
     sys.exit(FAILED if found.problems else 0)
 
 
-def _alerts(paths: tuple[Path, ...], url: str | None, settings: "Settings") -> "tuple[list[AlertRule], int, list[str]]":
+def alerts_of(
+    paths: tuple[Path, ...], url: str | None, settings: "Settings"
+) -> "tuple[list[AlertRule], int, list[str]]":
     """Return the alerts, the number of sources that have any, and the files that could not be read."""
     from responder.rulebook.prometheus_rules import NotReadableError, read_file
 

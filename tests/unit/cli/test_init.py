@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from responder.bootstrap import examine_rules, load_rules
 from responder.cli.init import init
+from responder.cli.init.presets import names
 from responder.cli.rules import rules
 from responder.cli.rules.schema import text as schema_text
+from responder.triage.decide import severity_of
+from responder.triage.rule_index import RuleIndex
+from tests.support.builders import an_alert
 
 ROOT = Path(__file__).parents[3]
 
@@ -56,4 +62,198 @@ def test_the_package_holds_the_starting_set() -> None:
     """The command works where the program was installed from a package, not only in a checkout."""
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["responder"]
     found = {path for pattern in data for path in (ROOT / "responder").glob(pattern) if path.is_file()}
-    assert set((ROOT / "responder" / "cli" / "starter").rglob("*.*")) <= found
+    assert set((ROOT / "responder" / "presets").rglob("*.*")) <= found
+
+
+def _init(folder: Path, *arguments: str) -> str:
+    done = CliRunner().invoke(init, [str(folder), *arguments])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def _tested(folder: Path) -> str:
+    where = ("--rules", str(folder / "rules"), "--runbooks", str(folder / "runbooks"))
+    checked = CliRunner().invoke(rules, ["check", str(folder / "rules"), "--strict"])
+    assert checked.exit_code == 0, checked.output
+    tested = CliRunner().invoke(rules, ["test", *where, "--coverage"])
+    assert tested.exit_code == 0, tested.output
+    return tested.output
+
+
+def test_all_presets_together_pass_their_tests(tmp_path: Path) -> None:
+    """Any choice of presets works: no two use the same name, and each case of one holds beside all others."""
+    _init(tmp_path, "--preset", ",".join(names()))
+    assert "coverage: 100.0 % of the rules" in _tested(tmp_path)
+
+
+@pytest.mark.parametrize("name", names())
+def test_each_preset_is_complete(name: str, tmp_path: Path) -> None:
+    """A preset needs no other one that its user did not choose, and has nothing superfluous."""
+    _init(tmp_path, "--preset", name)
+    assert examine_rules(str(tmp_path / "rules"), str(tmp_path / "runbooks")).problems == ()
+    assert (tmp_path / "rules" / "tests" / f"20-{name}.yaml").is_file()
+
+
+def test_an_unknown_preset_is_named(tmp_path: Path) -> None:
+    """A mistyped preset lists those that exist and writes nothing."""
+    done = CliRunner().invoke(init, [str(tmp_path / "mine"), "--preset", "kafka,postgrex"])
+    assert done.exit_code == 2
+    assert "postgrex; the presets are argocd" in done.output
+    assert not (tmp_path / "mine").exists()
+
+
+#: Alerts of products without a preset, each with the rule that its words mean; "unknown" for the catch-all.
+MEANINGS = {
+    "CassandraNodeDown": "any-down",
+    "ClickHouseReplicationQueueTooLarge": "any-replication",
+    "GitlabServiceLatencyHigh": "any-slow",
+    "HarborComponentUnavailable": "any-down",
+    "JenkinsOffline": "any-down",
+    "KeycloakLoginFailuresHigh": "any-errors",
+    "MemcachedConnectionLimitReached": "any-saturation",
+    "NatsJetStreamQuorumLost": "any-quorum",
+    "OpenLdapReplicationLagging": "any-replication",
+    "PaymentsQueueBacklog": "any-backlog",
+    "PulsarBookieDiskFull": "any-disk-space",
+    "SnmpInterfaceErrors": "any-errors",
+    "UPSOnBattery": "any-hardware",
+    "VeleroBackupFailed": "any-backup",
+    "WebhookCertificateExpiresSoon": "any-certificate",
+    "ZookeeperOutstandingRequests": "any-backlog",
+    "checkout_http_errors": "any-errors",
+    "disk space low": "any-disk-space",
+    "etcd-operator-deprecated-api": "any-deprecated",
+    "Foo": "unknown",
+}
+
+
+@pytest.mark.parametrize(("alert", "rule"), MEANINGS.items())
+def test_an_alert_of_another_product_is_understood_by_its_words(alert: str, rule: str, meaning: RuleIndex) -> None:
+    """Alerts without a rule of their own get the first step and the severity of what their name means."""
+    assert meaning.first({"alertname": alert}).id == rule
+
+
+@pytest.fixture(scope="module")
+def meaning(tmp_path_factory: pytest.TempPathFactory) -> RuleIndex:
+    """The rules of a set with one preset."""
+    folder = tmp_path_factory.mktemp("meaning")
+    _init(folder, "--preset", "docker")
+    return RuleIndex(load_rules(str(folder / "rules"), str(folder / "runbooks")).rules)
+
+
+def test_words_inside_other_words_mean_nothing(meaning: RuleIndex) -> None:
+    """`Usage` holds "age" and `Downstream` holds "down", but neither is slow or down."""
+    assert meaning.first({"alertname": "DownstreamFoo"}).id == "unknown"
+    assert meaning.first({"alertname": "PageCacheUsage"}).id == "any-saturation"
+
+
+def test_deprecations_of_kafka_do_not_page(tmp_path: Path) -> None:
+    """A warning about Kafka is as urgent as its label says; only lost brokers and partitions are an outage."""
+    _init(tmp_path, "--preset", "kafka")
+    book = load_rules(str(tmp_path / "rules"), str(tmp_path / "runbooks"))
+    index, explained = RuleIndex(book.rules), {}
+    for name in ("KafkaTopicDeprecated", "KafkaUserWarnings", "KafkaConnectorNotReady", "KafkaLagIsTooHigh"):
+        labels = {"alertname": name, "severity": "warning"}
+        rule = index.first(labels)
+        severity, _ = severity_of(rule, replace(an_alert(), labels=labels), book)
+        explained[name] = (rule.id, severity.name)
+    assert explained == {
+        "KafkaTopicDeprecated": ("kafka-deprecated", "P4"),
+        "KafkaUserWarnings": ("kafka-deprecated", "P4"),
+        "KafkaConnectorNotReady": ("kafka-connect", "P3"),
+        "KafkaLagIsTooHigh": ("kafka-consumer-lag", "P3"),
+    }
+
+
+ALERTS = """\
+groups:
+  - name: ours
+    rules:
+      - {alert: KubePodCrashLooping, expr: x, labels: {severity: warning}}
+      - {alert: RedisDown, expr: x, labels: {severity: critical}}
+      - {alert: 'Moon "phase" (full)', expr: x, labels: {severity: page}}
+      - {alert: moon phase FULL, expr: x}
+      - {alert: Foo, expr: x}
+      - {alert: foo, expr: x}
+"""
+
+
+def test_alerts_of_rule_files_choose_the_presets_and_get_stubs(tmp_path: Path) -> None:
+    """`--from` adds the presets that know one of the alerts, and a stub for each alert that nothing matches."""
+    (tmp_path / "alerts.yaml").write_text(ALERTS)
+    output = _init(tmp_path / "mine", "--from", str(tmp_path / "alerts.yaml"))
+    assert "with the presets kube-prometheus, redis" in output
+    assert "has a rule for 4 alerts" in output
+    _tested(tmp_path / "mine")
+    index = RuleIndex(load_rules(str(tmp_path / "mine" / "rules"), str(tmp_path / "mine" / "runbooks")).rules)
+    assert [index.first({"alertname": name}).id for name in ("Foo", "foo")] == ["stub-foo", "stub-foo-2"]
+
+
+def test_a_source_that_cannot_be_read_writes_nothing(tmp_path: Path) -> None:
+    """A wrong path is named, and no half of a set is left behind."""
+    done = CliRunner().invoke(init, [str(tmp_path / "mine"), "--from", str(tmp_path / "none.yaml")])
+    assert done.exit_code == 1
+    assert "none.yaml: No such file" in done.output
+    assert not (tmp_path / "mine").exists()
+
+
+ALERTMANAGER = """\
+route:
+  receiver: platform
+  routes:
+    - receiver: payments-slack
+      matchers: ['team="payments"']
+      routes:
+        - {receiver: payments-pager, matchers: ['severity=~"critical|page"']}
+    - {receiver: data, match_re: {service: "etl|warehouse"}, continue: true}
+    - {receiver: data, matchers: ['namespace=~"data-.*"', 'cluster!="x"']}
+receivers:
+  - {name: platform, slack_configs: [{channel: "#platform"}], pagerduty_configs: [{routing_key: SECRETKEY}]}
+  - {name: payments-slack, slack_configs: [{channel: "#payments"}]}
+  - {name: payments-pager, pagerduty_configs: [{routing_key_file: /x}]}
+  - {name: data, slack_configs: [{channel: "#{{ .CommonLabels.team }}"}], victorops_configs: [{api_key: SECRETKEY}]}
+  - {name: unused}
+inhibit_rules: [{}]
+"""
+
+
+def test_receivers_and_routes_become_channels_and_teams(tmp_path: Path) -> None:
+    """Each route by one label is a team, no secret is copied, and all that was not carried over is listed."""
+    (tmp_path / "alertmanager.yml").write_text(ALERTMANAGER)
+    mine = tmp_path / "mine"
+    output = _init(mine, "--preset", "kafka", "--from-alertmanager", str(tmp_path / "alertmanager.yml"))
+    _tested(mine)
+    book = load_rules(str(mine / "rules"), str(mine / "runbooks"))
+    assert {name: team.channels for name, team in book.teams.items()} == {
+        "platform": ("platform-pagerduty", "platform-slack"),
+        "payments": ("payments-slack", "payments-pager-pagerduty"),
+        "data": ("slack",),
+    }
+    (source,) = book.rules[-1].teams
+    assert (source.names, source.mapping, source.team) == (
+        ("team", "service"),
+        {"etl": "data", "warehouse": "data"},
+        "platform",
+    )
+    for said in (
+        "victorops_configs: no such kind",
+        "slack_configs: its channel is a template",
+        "continue: an alert has one team",
+        'namespace=~"data-.*", cluster!="x"',
+        "receiver unused: no route leads to it",
+        "inhibit_rules: keep it in Alertmanager",
+    ):
+        assert said in output
+        assert said in (mine / "rules" / "07-teams.yaml").read_text()
+    assert "store the secret platform-pagerduty: routing_key of receiver platform" in output
+    assert not [path for path in mine.rglob("*.*") if "SECRETKEY" in path.read_text()]
+
+
+@pytest.mark.parametrize("text", ["[]", "route: x", "a: [", "route: {receiver: a, routes: [{matchers: ['=']}]}"])
+def test_a_file_that_is_no_alertmanager_configuration_is_refused(text: str, tmp_path: Path) -> None:
+    """A wrong file is named with the reason, and writes nothing."""
+    (tmp_path / "am.yml").write_text(text)
+    done = CliRunner().invoke(init, [str(tmp_path / "mine"), "--from-alertmanager", str(tmp_path / "am.yml")])
+    assert done.exit_code == 1
+    assert "error:" in done.output
+    assert not (tmp_path / "mine").exists()

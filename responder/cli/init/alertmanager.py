@@ -1,0 +1,201 @@
+"""Channels and teams from the receivers and routes of an ``alertmanager.yml``."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain, count
+from typing import Any, Final
+
+from responder.cli.errors import FatalError
+from responder.model.rule import Matcher, MatcherError, Op
+from responder.rulebook.prometheus_rules import NotReadableError, documents
+from responder.triage.matchers import parse
+
+#: Labels that routes use to page or not; here the severities of the rules decide it.
+_SEVERITIES: Final = {"severity", "priority", "level"}
+#: Receivers that become channels: the key of Alertmanager, the kind of channel and its secret.
+_KINDS: Final = {
+    "pagerduty_configs": ("pagerduty", "routing_key"),
+    "slack_configs": ("slack", ""),
+    "msteamsv2_configs": ("teams", "webhook_url"),
+}
+
+
+@dataclass(slots=True)
+class CarriedOver:
+    """Channels and teams by name; ``by`` maps labels to their values and teams.
+
+    ``left`` says what was not carried over; ``secrets`` are the names of secrets with where Alertmanager has them.
+    """
+
+    channels: dict[str, str] = field(default_factory=dict)
+    teams: dict[str, list[str]] = field(default_factory=dict)
+    by: dict[str, dict[str, str]] = field(default_factory=dict)
+    otherwise: str = ""
+    left: list[str] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict)
+
+
+def carry_over(source: str, raw: bytes) -> CarriedOver:
+    """Read the receivers and routes. Raises FatalError if the text is no configuration of Alertmanager."""
+    try:
+        given = next(iter(documents(raw)), None)
+    except NotReadableError as error:
+        raise FatalError(f"{source}: {error}") from error
+    if not isinstance(given, dict) or not isinstance(given.get("route"), dict):
+        raise FatalError(f"{source}: no configuration of Alertmanager: it has no route")
+    receivers = {str(each.get("name")): each for each in _dicts(given.get("receivers"))}
+    found = CarriedOver()
+    root = given["route"]
+    found.otherwise = _team(found, str(root.get("receiver", "default")), _reached(root, ""), receivers)
+    for child in _dicts(root.get("routes")):
+        _route(found, child, str(root.get("receiver", "")), receivers)
+    used = {name for name, _ in _routes(root, "")}
+    found.left += [f"receiver {name}: no route leads to it" for name in receivers if name not in used]
+    kept = [key for key in ("inhibit_rules", "time_intervals", "mute_time_intervals") if given.get(key)]
+    found.left += [f"{key}: keep it in Alertmanager" for key in kept]
+    if given.get("templates"):
+        found.left.append("templates: responder writes its own messages")
+    return found
+
+
+def _route(found: CarriedOver, route: Mapping[str, Any], inherited: str, receivers: Mapping[str, Any]) -> None:
+    """Make a team of a route that selects values of one label; report any other route."""
+    receiver = str(route.get("receiver") or inherited)
+    matchers = [each for each in _matchers(route) if each.name not in _SEVERITIES]
+    shown = ", ".join(map(str, _matchers(route))) or "no matchers"
+    values = _values(matchers[0]) if len(matchers) == 1 else []
+    if not matchers:
+        if receiver != inherited:
+            found.left.append(f"route {{{shown}}} to {receiver}: the severities of the rules decide what pages")
+        for child in _dicts(route.get("routes")):
+            _route(found, child, receiver, receivers)
+        return
+    if not values:
+        found.left.append(f"route {{{shown}}} to {receiver}: write a rule with these matchers and `team:`")
+        return
+    if "alertname" in {each.name for each in matchers}:
+        found.left.append(f"route {{{shown}}} to {receiver}: write a rule for the alert and `team:`")
+        return
+    team = _team(found, values[0] if len(values) == 1 else receiver, _reached(route, inherited), receivers)
+    label = found.by.setdefault(matchers[0].name, {})
+    for value in values:
+        if any(value in other for other in found.by.values()):
+            found.left.append(f"route {{{shown}}} to {receiver}: {value!r} has a team already")
+        else:
+            label[value] = team
+    if route.get("continue") == "true":
+        found.left.append(f"route {{{shown}}}: continue: an alert has one team; list all channels in it")
+    for key in ("active_time_intervals", "mute_time_intervals"):
+        if route.get(key):
+            found.left.append(f"route {{{shown}}}: {key}: write a window and `pages_in:`")
+    for child in _dicts(route.get("routes")):
+        if any(each.name not in _SEVERITIES for each in _matchers(child)):
+            inner = ", ".join(map(str, _matchers(child)))
+            found.left.append(
+                f"route {{{shown}, {inner}}} to {child.get('receiver') or receiver}: write a rule with these matchers "
+                "and `team:`"
+            )
+
+
+def _reached(route: Mapping[str, Any], inherited: str) -> list[str]:
+    """Return the receivers of a route and of its children that differ in the severity only."""
+    receiver = str(route.get("receiver") or inherited)
+    inner = (
+        _reached(child, receiver)
+        for child in _dicts(route.get("routes"))
+        if all(each.name in _SEVERITIES for each in _matchers(child))
+    )
+    return list(dict.fromkeys([receiver, *chain.from_iterable(inner)]))
+
+
+def _routes(route: Mapping[str, Any], inherited: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    receiver = str(route.get("receiver") or inherited)
+    yield receiver, route
+    for child in _dicts(route.get("routes")):
+        yield from _routes(child, receiver)
+
+
+def _team(found: CarriedOver, wanted: str, names: list[str], receivers: Mapping[str, Any]) -> str:
+    """Add a team with the channels of receivers, or return the one of this name."""
+    team = _name(wanted)
+    channels = [channel for name in names for channel in _channels(found, name, receivers.get(name, {}))]
+    if not channels:
+        channels = ["slack"] if team != found.otherwise else ["pagerduty", "slack"]
+        found.left.append(f"receiver {', '.join(names)}: no channel of its own; team {team} uses {', '.join(channels)}")
+    found.teams.setdefault(team, [])
+    found.teams[team] += [each for each in channels if each not in found.teams[team]]
+    return team
+
+
+def _channels(found: CarriedOver, name: str, receiver: Mapping[str, Any]) -> Iterator[str]:
+    for key in sorted(each for each in receiver if each.endswith("_configs")):
+        configs = _dicts(receiver[key])
+        kind, secret = _KINDS.get(key, ("", ""))
+        for number, config in zip(count(1), configs, strict=False):
+            stem = f"{_name(name).removesuffix(f'-{kind}')}-{kind}"
+            channel = stem if number == 1 else f"{stem}-{number}"
+            slack = str(config.get("channel", ""))
+            if not kind or (kind == "slack" and (not slack or "{{" in slack)):
+                reason = "its channel is a template" if kind else "no such kind of channel"
+                found.left.append(f"receiver {name}, {key}: {reason}; add a channel by hand")
+                continue
+            if secret:
+                found.secrets[channel] = f"{secret} of receiver {name}, or its file"
+                found.channels[channel] = f"{{kind: {kind}, {secret}: {{secret: {channel}}}}}"
+            else:
+                found.channels[channel] = f"{{kind: {kind}, channel: {_yaml(slack)}}}"
+            yield channel
+
+
+def text(found: CarriedOver, source: str) -> str:
+    """Return the rule file with the channels and teams, and a comment for each thing that was not carried over."""
+    lines = [f"# Channels and teams, from {source}.", "# yaml-language-server: $schema=schema.json"]
+    lines += [f"# Not carried over: {' '.join(each.split())}" for each in found.left]
+    if found.channels:
+        lines += ["channels:", *(f"  {name}: {value}" for name, value in found.channels.items())]
+    lines += ["teams:", *(f"  {name}: {{channels: [{', '.join(names)}]}}" for name, names in found.teams.items())]
+    return "\n".join(lines) + "\n"
+
+
+def team_of_platform(found: CarriedOver) -> str:
+    """Return the key ``team`` of the platform, as YAML."""
+    if not found.by:
+        return f"team: {found.otherwise}"
+    pairs = {value: team for by in found.by.values() for value, team in by.items() if value != team}
+    mapped = f", map: {{{', '.join(f'{_yaml(value)}: {team}' for value, team in pairs.items())}}}" if pairs else ""
+    return f"team: {{from: [{', '.join(map(_yaml, found.by))}]{mapped}, otherwise: {found.otherwise}}}"
+
+
+def _matchers(route: Mapping[str, Any]) -> list[Matcher]:
+    """Return the matchers of a route, in the three forms that Alertmanager reads."""
+    found = [Matcher(name, Op.EQUAL, str(value)) for name, value in (route.get("match") or {}).items()]
+    found += [Matcher(name, Op.REGEX, str(value)) for name, value in (route.get("match_re") or {}).items()]
+    for each in route.get("matchers") or ():
+        try:
+            found += parse(str(each))
+        except MatcherError as error:
+            raise FatalError(f"the matcher {each!r} of a route cannot be read: {error.message}") from error
+    return found
+
+
+def _values(matcher: Matcher) -> list[str]:
+    """Return the values that a matcher lists; empty if it is no list."""
+    if matcher.op is Op.EQUAL:
+        return [matcher.value] if matcher.value else []
+    listed = matcher.value.removeprefix("^").removesuffix("$").removeprefix("(").removesuffix(")").split("|")
+    return listed if matcher.op is Op.REGEX and all(re.fullmatch(r"[\w -]+", each) for each in listed) else []
+
+
+def _name(text: str) -> str:
+    """Return a name as channels and teams have it: lower case with dashes."""
+    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return words if re.match("[a-z]", words) else f"team-{words}".rstrip("-")
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _yaml(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
