@@ -66,7 +66,7 @@ class Server:
             try:
                 with urllib.request.urlopen(f"{self.url}/readyz", timeout=5):
                     return
-            except (urllib.error.URLError, ConnectionError):
+            except OSError:  # also a worker that takes longer than the timeout to start
                 time.sleep(0.005)
         self.stop()
         raise SystemExit(f"the server did not start:\n{self._log.read_text()}")
