@@ -152,7 +152,8 @@ def _change(
 
 #: Alerts of a notification whose titles are kept, and alerts that a reason names.
 MOST_TITLES, MOST_NAMED = 50, 5
-_TITLE_LIMIT = 80
+#: Characters of a title: a reason with the longest ones leaves room in a message's line for why it pages again.
+_TITLE_LIMIT = 50
 
 
 def _untold(seen: "GroupDiff") -> str:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from responder.model.alert import Alert, AlertGroup
+from responder.model.clock import LINE_LIMIT
 from responder.model.incident import Change, ChangeKind, Incident
 from responder.model.timing import USUAL
 from responder.triage.lifecycle import MOST_TITLES, compare, without_outdated
@@ -352,6 +353,13 @@ def test_alerts_that_are_no_longer_notified_are_named() -> None:
     assert story.hears(fires("9", began=5), *map(fires, "1345678"), at=7).reason.endswith(
         "1 firing alert no longer notified (silenced or inhibited: ServiceDown instance 2)"
     )
+
+
+def test_long_titles_leave_room_for_why_it_pages_again() -> None:
+    """The names of silenced alerts push nothing out of the line of an update."""
+    story = Story()
+    story.hears(*(fires("x" * 100 + str(number)) for number in range(20)))
+    assert len(story.hears(fires("9", began=5), at=6).reason) < LINE_LIMIT - 100
 
 
 def test_titles_of_a_few_alerts_are_kept() -> None:
