@@ -66,9 +66,9 @@ class _Maker:
             for at in range(len(rule.adjust)):
                 changed = replace(rule, adjust=tuple(_without(rule.adjust, at)))
                 yield self.made("adjust", number, f"entry {at + 1} removed", entry.at("adjust", at), changed)
-        if entry.value.runbook:
-            other = self.next_runbook[entry.value.runbook]
-            yield self.shaped("runbook", number, f"{entry.value.runbook} -> {other}", ("runbook",), {"runbook": other})
+        if entry.value.runbook and rule.runbook:
+            other = self.next_runbook[str(rule.runbook)]
+            yield self.shaped("runbook", number, f"{rule.runbook} -> {other}", ("runbook",), {"runbook": other})
 
     def of_severity(self, number: int, entry: Entry[RuleShape]) -> Iterator[Mutation]:
         wanted = entry.value.severity
