@@ -61,17 +61,6 @@ def alertmanager(
         yield program
 
 
-@contextlib.contextmanager
-def alertmanager_pair(folder: Path, config: str) -> Iterator[tuple[Program, Program]]:
-    """Two Alertmanagers that know of each other, as Prometheus sends to both: high availability. Raises DidNotStart."""
-    one, two = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    with (
-        alertmanager(folder, config, name="alertmanager-a", cluster=(one, two)) as a,
-        alertmanager(folder, config, name="alertmanager-b", cluster=(two, one)) as b,
-    ):
-        yield a, b
-
-
 def alertmanager_config(
     webhook_url: str,
     token: str,

@@ -83,16 +83,6 @@ def healthy(_call: Call) -> Fault:
     return Fault()
 
 
-def demanding(token: str) -> Callable[[Call], Fault]:
-    """The manner of a server with a bearer token: requests without it get 401, which names the token received."""
-
-    def manner(call: Call) -> Fault:
-        brought = call.headers.get("authorization", "nothing")
-        return Fault() if brought == f"Bearer {token}" else status(401, f"not {brought}\n".encode())
-
-    return manner
-
-
 class StandIn:
     """A server on 127.0.0.1 that calls ``answer`` for each request, in a thread each. Use it as a context manager.
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from responder.standins.butterfly import ButterflyStandIn
-from responder.standins.monitoring import alertmanager_config, alertmanager_pair
+from responder.standins.monitoring import alertmanager, alertmanager_config
 from responder.standins.pagerduty import PagerDutyStandIn, PagerEvent
-from responder.standins.processes import free_port
+from responder.standins.processes import Program, free_port
 from responder.standins.slack import SlackStandIn
 from responder.standins.stage import stage
 from tests.faults.disk import small_disk
@@ -115,3 +115,14 @@ def world(folder: Path, timeline: Timeline, *, engine: str, rules: Path = RULES,
 def _replica(name: str, settings: dict[str, str], folder: Path, timeline: Timeline) -> Replica:
     own = {**settings, "RESPONDER_LISTEN": f"127.0.0.1:{free_port()}"}
     return Replica(name, own, folder / name, timeline)
+
+
+@contextlib.contextmanager
+def alertmanager_pair(folder: Path, config: str) -> Iterator[tuple[Program, Program]]:
+    """Two Alertmanagers that know of each other, as Prometheus sends to both: high availability. Raises DidNotStart."""
+    one, two = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    with (
+        alertmanager(folder, config, name="alertmanager-a", cluster=(one, two)) as a,
+        alertmanager(folder, config, name="alertmanager-b", cluster=(two, one)) as b,
+    ):
+        yield a, b

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,12 +21,22 @@ from responder.model.message import Request
 from responder.model.secret import Secret
 from responder.outgoing import Outgoing
 from responder.outgoing.client import token_for
-from responder.standins.server import Call, Reply, StandIn, as_json, demanding, status
+from responder.standins.server import Call, Fault, Reply, StandIn, as_json, status
 from responder.triage.reconcile import AlertmanagerView
 from tests.unit.diagnose.conftest import a_probe, a_scene
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "t0k3n-of-the-monitoring"
+
+
+def demanding(token: str) -> Callable[[Call], Fault]:
+    """The manner of a server with a bearer token: requests without it get 401, which names the token received."""
+
+    def manner(call: Call) -> Fault:
+        brought = call.headers.get("authorization", "nothing")
+        return Fault() if brought == f"Bearer {token}" else status(401, f"not {brought}\n".encode())
+
+    return manner
 
 
 class Monitoring(StandIn):
