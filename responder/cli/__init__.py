@@ -27,11 +27,9 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
 _COLLECT_AFTER = 50_000
 
 
-class _Commands(LazyGroup):
-    known = _COMMANDS
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, known=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="responder")
 def main() -> None:
     """Triage engine between Prometheus Alertmanager and on-call.

@@ -1,24 +1,28 @@
 """Durations on the command line."""
 
-import re
 from datetime import timedelta
 
 import click
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+from responder.model.text import seconds_of
+
+#: Larger ones would reach beyond the calendar.
+_MOST = timedelta(days=100 * 365)
 
 
 class DurationType(click.ParamType[timedelta]):
-    """Duration with one unit, in Prometheus's notation."""
+    """Duration in Prometheus's notation, as in rule files."""
 
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Parse the duration; an invalid one is a usage error."""
-        found = re.fullmatch(r"([1-9]\d{0,8})([smhdw])", str(value), re.ASCII)
-        if found is None:
-            self.fail(f"'{value}' is not a duration: write 12h, 30d or 4w", param, ctx)
-        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+        try:
+            return min(timedelta(seconds=seconds_of(str(value))), _MOST)
+        except OverflowError:
+            return _MOST
+        except ValueError as error:
+            self.fail(f"'{value}': {error}", param, ctx)
 
 
 SPAN = DurationType()
@@ -27,5 +31,5 @@ SPAN = DurationType()
 def shown(span: timedelta) -> str:
     """Format a duration with its largest whole unit: 7d, 90m."""
     seconds = int(span.total_seconds())
-    unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _UNITS[unit] == 0)
-    return f"{seconds // _UNITS[unit]}{unit}"
+    size, unit = next(each for each in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")) if seconds % each[0] == 0)
+    return f"{seconds // size}{unit}"

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any
 
 import click
 
@@ -13,7 +13,9 @@ class LazyGroup(click.Group):
     ``known`` maps a command's name to its ``module:attribute`` and its help.
     """
 
-    known: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    def __init__(self, *args: Any, known: Mapping[str, tuple[str, str]], **attrs: Any) -> None:
+        super().__init__(*args, **attrs)
+        self.known = known
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names, in the order of ``known``."""

@@ -38,9 +38,9 @@ _TABLE: dict[int, str | None] = {
     0x2028: "\n",
     0x2029: "\n",
 }
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(?:\d+[dhms])+", re.ASCII)
-_DURATION_PART = re.compile(r"(\d+)([dhms])", re.ASCII)
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(?:\d+[wdhms])+", re.ASCII)
+_DURATION_PART = re.compile(r"(\d+)([wdhms])", re.ASCII)
 
 
 def clean(text: str) -> str:

@@ -82,7 +82,7 @@ def _as_span(value: str) -> str:
 Duration = Annotated[
     float,
     BeforeValidator(seconds),
-    WithJsonSchema({"type": "string", "pattern": "^([0-9]+[dhms])+$", "examples": ["8s"]}),
+    WithJsonSchema({"type": "string", "pattern": "^([0-9]+[wdhms])+$", "examples": ["8s"]}),
 ]
 Address = Annotated[str, AfterValidator(_web_address)]
 HealthAddress = Annotated[str, AfterValidator(_web_address), AfterValidator(_health_address)]

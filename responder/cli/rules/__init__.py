@@ -15,10 +15,6 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-class _Commands(LazyGroup):
-    known = _COMMANDS
-
-
-@click.group(cls=_Commands)
+@click.group(cls=LazyGroup, known=_COMMANDS)
 def rules() -> None:
     """Check, explain and test the rule files."""

@@ -322,4 +322,4 @@ def test_numbers_are_shown_as_people_read_them() -> None:
         "2.5 h",
         "3.5 days",
     ]
-    assert [seconds_of("1h30m"), seconds_of("30s"), seconds_of("1d")] == [5400, 30, 86400]
+    assert [seconds_of("1h30m"), seconds_of("30s"), seconds_of("1d"), seconds_of("2w")] == [5400, 30, 86400, 1209600]
