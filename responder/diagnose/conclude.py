@@ -41,7 +41,7 @@ def _changed(finding: Finding) -> str:
 def _likely(bad: list[Finding], subject: Subject) -> str:
     if not bad:
         return ""
-    # Within a rank, evidence about the subject itself comes before evidence about its neighbors.
+    # Among equal verdicts, evidence about the subject itself comes before evidence about its neighbors.
     own = sorted(bad, key=lambda finding: (priority(finding), not _is_about(finding, subject)))
     text = "; ".join(_evidence(finding) for finding in own[:_NAMED])
     more = f"; and {len(own) - _NAMED} more" if len(own) > _NAMED else ""

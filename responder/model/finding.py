@@ -55,7 +55,7 @@ _ORDER = (Verdict.BAD, Verdict.UNKNOWN, Verdict.SKIPPED, Verdict.OK)
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Bad first, then warnings, unknown, skipped and ok; findings of one rank keep their order."""
+    """Bad first, then warnings, unknown, skipped and ok; findings with the same verdict keep their order."""
     return tuple(sorted(findings, key=priority))
 
 

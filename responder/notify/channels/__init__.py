@@ -4,8 +4,7 @@ from responder.notify.channels.generic_webhook import GenericWebhook
 from responder.notify.channels.jsm import Jsm
 from responder.notify.channels.log import Log
 from responder.notify.channels.mattermost import Mattermost
-from responder.notify.channels.pagerduty import PagerDuty
-from responder.notify.channels.pagerduty_fallback import PagerDutyFallback
+from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
 from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp

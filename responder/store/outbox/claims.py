@@ -32,7 +32,7 @@ from responder.store.schema.serialization import from_bytes, to_seconds, to_time
 from responder.store.schema.tables import WAITING, channel_states, messages
 
 _earlier = messages.alias("earlier")
-#: Rank of the worst severity, which is sent first and may use the whole rate limit of a channel.
+#: Priority of the worst severity, which is sent first and may use the whole rate limit of a channel.
 WORST = 1
 #: Why a resolve is withdrawn.
 NOTHING_TO_RESOLVE = "nothing to resolve: the channel accepted no page with this key"
@@ -191,7 +191,7 @@ def claim(
     """
     spare = most if spare is None else min(spare, most)
     chosen = _chosen(connection, queue, now, most, spare)
-    while older(connection, chosen, now) or (paging and _withdrawn(connection, chosen, now)):
+    while merge_older(connection, chosen, now) or (paging and _withdrawn(connection, chosen, now)):
         chosen = _chosen(connection, queue, now, most, spare)
     if not chosen:
         return []
@@ -277,15 +277,15 @@ def _outbox_row(row: Mapping[Any, Any], content: IncidentContent | None, previou
 UPDATE = MessageKind.UPDATE.value
 
 
-def older(connection: Connection, chosen: Iterable[Row[Any]], now: datetime) -> int:
+def merge_older(connection: Connection, chosen: Iterable[Row[Any]], now: datetime) -> int:
     """Mark each chosen update as merged if a newer one of its incident, channel and step waits; return the number.
 
-    The newer one takes over a worse rank. Its position in the order does not change.
+    The newer one takes over a worse priority. Its position in the order does not change.
     """
-    return sum(_one(connection, row, now) for row in chosen if row.kind == UPDATE)
+    return sum(_merged(connection, row, now) for row in chosen if row.kind == UPDATE)
 
 
-def _one(connection: Connection, row: Row[Any], now: datetime) -> int:
+def _merged(connection: Connection, row: Row[Any], now: datetime) -> int:
     moment = to_seconds(now)
     waiting = and_(
         messages.c.incident == row.incident,

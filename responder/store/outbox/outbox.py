@@ -32,24 +32,24 @@ _NEVER = float("inf")
 RETRY_REFUSED_SECONDS = 30.0
 _PAGES = (MessageKind.START.value, MessageKind.AGAIN.value)
 
-# A message before a worse one must not delay it, so it gets the same rank.
+# A message before a more urgent one must not delay it, so it gets the same priority.
 # Rows that another transaction holds are being sent or changed anyway; waiting for them could deadlock.
-_HELD_UP = (
+_BLOCKING = (
     select(messages.c.id)
     .where(
         messages.c.ordering_key == bindparam("of"),
         messages.c.channel == bindparam("to"),
         WAITING,
-        messages.c.priority + 0
-        > bindparam("best"),  # + 0 keeps SQLite from scanning all waiting messages of a lower rank
+        # + 0 keeps SQLite from scanning all waiting messages of a lower priority.
+        messages.c.priority + 0 > bindparam("best"),
     )
     .with_for_update(skip_locked=True)
-    .cte("held_up")
+    .cte("blocking")
 )
 _UNTRIED = and_(messages.c.enrich, messages.c.attempt == 0, messages.c.due_at > bindparam("within", type_=Float))
 _LIFT = (
     update(messages)
-    .where(messages.c.id.in_(select(_HELD_UP.c.id)))
+    .where(messages.c.id.in_(select(_BLOCKING.c.id)))
     .values(
         priority=bindparam("best"), due_at=case((_UNTRIED, bindparam("within", type_=Float)), else_=messages.c.due_at)
     )
@@ -58,7 +58,7 @@ _LIFT = (
 
 def write(connection: Connection, new_messages: Iterable[OutboxMessage], now: datetime) -> None:
     """Add messages, in order. Nothing is sent before ``due_at``, and nothing is waited for after it."""
-    new_messages = _unhindered(new_messages)
+    new_messages = _not_blocking(new_messages)
     rows = [
         {
             "incident": message.incident,
@@ -85,8 +85,8 @@ def write(connection: Connection, new_messages: Iterable[OutboxMessage], now: da
         notifications.notify(connection, notifications.MESSAGES)
 
 
-def _unhindered(new_messages: Iterable[OutboxMessage]) -> list[OutboxMessage]:
-    """Return the drafts, each with at least the rank of a later one of its stream and channel."""
+def _not_blocking(new_messages: Iterable[OutboxMessage]) -> list[OutboxMessage]:
+    """Return the messages, each at least as urgent as a later one of its stream and channel."""
     worst: dict[tuple[str, str], OutboxMessage] = {}
     found = []
     for message in reversed(list(new_messages)):
@@ -102,7 +102,7 @@ def _unhindered(new_messages: Iterable[OutboxMessage]) -> list[OutboxMessage]:
 
 
 def _lifts(new_messages: Iterable[OutboxMessage]) -> list[dict[str, Any]]:
-    """Return, by stream and channel, the worst rank and the earliest ``within``, for messages before the drafts."""
+    """Return the worst priority and the earliest ``within`` of each stream and channel, for earlier messages."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for message in new_messages:
         own = {"best": message.priority, "within": to_seconds(message.within) if message.within else _NEVER}
@@ -139,7 +139,7 @@ _RELEASED = (
     .values(due_at=bindparam("at"), enrich=False)
     .returning(messages.c.channel)
 )
-_RANKED = _RELEASED.values(priority=bindparam("now_ranks"))
+_RELEASED_AS = _RELEASED.values(priority=bindparam("new_priority"))
 
 
 def release(connection: Connection, incident: str, now: datetime, priority: int | None = None) -> frozenset[str]:
@@ -152,7 +152,7 @@ def release(connection: Connection, incident: str, now: datetime, priority: int 
     if priority is None:
         reached = frozenset(connection.execute(_RELEASED, values).scalars())
     else:
-        reached = frozenset(connection.execute(_RANKED, {**values, "now_ranks": priority}).scalars())
+        reached = frozenset(connection.execute(_RELEASED_AS, {**values, "new_priority": priority}).scalars())
     notifications.notify(connection, notifications.MESSAGES)
     return reached
 

@@ -18,8 +18,7 @@ from responder.model.message import ClaimedMessage
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.notify.channels.log import Log
-from responder.notify.channels.pagerduty import PagerDuty
-from responder.notify.channels.pagerduty_fallback import PagerDutyFallback
+from responder.notify.channels.pagerduty import PagerDuty, PagerDutyFallback
 from responder.notify.channels.slack import Slack
 from responder.notify.channels.slack_webhook import SlackWebhook
 from responder.notify.channels.smtp import Smtp
