@@ -3,7 +3,7 @@
 The values of an alert only choose among the teams of the rule files: nothing in an alert becomes a channel.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
 from responder.model.alert import Alert
@@ -14,13 +14,13 @@ from responder.model.text import sanitize_line
 from responder.triage.subject import subject
 
 
-def route_of_group(worst: RuleMatch, matches: Iterable[RuleMatch], book: RuleBook) -> Route:
+def route_of_group(worst: RuleMatch, matches: Sequence[RuleMatch], book: RuleBook) -> Route:
     """Return the channels and teams of a group, for rule files that declare teams.
 
     ``worst`` decides. A team that only other alerts of the group belong to is notified as well.
     """
     found = route(worst, book)
-    for match in matches:
+    for match in () if _alike(worst, matches, book) else matches:
         if match.rule.action is not Action.NOTIFY:
             continue
         other = route(match, book)
@@ -32,6 +32,25 @@ def route_of_group(worst: RuleMatch, matches: Iterable[RuleMatch], book: RuleBoo
                 reason=f"{found.reason}; team {', '.join(new)} by {other.reason} of another alert",
             )
     return found
+
+
+def _alike(worst: RuleMatch, matches: Sequence[RuleMatch], book: RuleBook) -> bool:
+    """Return True if all alerts of a group have the same route as the worst, as most groups of a thousand alerts do.
+
+    False may also mean that it is not known.
+    """
+    names = set[str]()
+    for source in worst.rule.teams:
+        if source.owner:
+            return False  # which service an alert is about depends on many of its labels
+        names.update(source.names)
+        if _team(source, worst, book)[0]:
+            break
+    alerts = [match.alert for match in matches if match.rule is worst.rule]
+    return len(alerts) == len(matches) and all(
+        len({alert.labels.get(name) or alert.annotations.get(name) for alert in (*alerts, worst.alert)}) == 1
+        for name in names
+    )
 
 
 def route(match: RuleMatch, book: RuleBook) -> Route:
