@@ -27,10 +27,12 @@ from harness import Server
 
 from responder.standins.butterfly import ButterflyStandIn, slow
 from responder.standins.pagerduty import PagerDutyStandIn
+from responder.standins.slack import SlackStandIn
 
 PROBED = ("capsule", "odyssey", "perception")
 PROBE_SECONDS = 0.5
 ONE, FOUR, SEQUENTIAL = "one at a time", "four at once", "probes in sequence"
+MANY = f"{ONE}, {harness.CHANNELS} channels"
 FLOOR_ONE, FLOOR_FOUR = f"floor, {ONE}", f"floor, {FOUR}"
 WARM_UP = 5
 _RULES = """\
@@ -53,8 +55,11 @@ _SERVICE = (
 )
 
 
-def rules(folder: Path, count: int) -> Path:
-    """A folder with one rule, and ``count`` services that each depend on three slow ones."""
+def rules(folder: Path, count: int, teams: str = "") -> Path:
+    """A folder with one rule, and ``count`` services that each depend on three slow ones.
+
+    ``teams`` is a rule file whose teams replace the channel.
+    """
     place = folder / "rules"
     place.mkdir()
     lines = [_RULES.rstrip()]
@@ -62,7 +67,11 @@ def rules(folder: Path, count: int) -> Path:
         needed = {f"{name}-{number}": name for name in PROBED}
         lines.extend(_SERVICE.format(name=name, host=host, needs="") for name, host in needed.items())
         lines.append(_SERVICE.format(name=_service(number), host=_service(number), needs=", ".join(needed)))
-    (place / "all.yaml").write_text("\n".join(lines) + "\n")
+    text = "\n".join(lines) + "\n"
+    if teams:
+        text = text.replace("channels: [pagerduty]", harness.OWN_TEAM)
+        (place / "teams.yaml").write_text(teams)
+    (place / "all.yaml").write_text(text)
     return place
 
 
@@ -115,23 +124,25 @@ def peer(folder: Path, pagerduty: PagerDutyStandIn, butterfly: ButterflyStandIn)
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
-    count = WARM_UP * 8 + 1 + rounds * 45  # a service for every webhook of every server
+    count = WARM_UP * 12 + 1 + rounds * 55  # a service for every webhook of every server
     with ExitStack() as stack:
         pagerduty = stack.enter_context(PagerDutyStandIn())
         butterfly = stack.enter_context(ButterflyStandIn())
         for name in PROBED:
             butterfly.set(name, slow(PROBE_SECONDS))
         ours_in, peers_in = Path(stack.enter_context(harness.folder())), Path(stack.enter_context(harness.folder()))
-        ours = stack.enter_context(
-            harness.responder(
-                ours_in,
-                rules=rules(ours_in, count),
-                connect_to=connections(butterfly.port),
-                pagerduty_routing_key="benchmark",
-                pagerduty_url=pagerduty.url,
-                pagerduty_events_per_minute=100_000,  # the peer keeps no limit either
-            )
-        )
+        settings = {
+            "connect_to": connections(butterfly.port),
+            "pagerduty_routing_key": "benchmark",
+            "pagerduty_url": pagerduty.url,
+            "pagerduty_events_per_minute": 100_000,  # the peer keeps no limit either
+        }
+        ours = stack.enter_context(harness.responder(ours_in, rules=rules(ours_in, count), **settings))
+        teams, secrets = harness.many_teams()
+        slack = stack.enter_context(SlackStandIn())
+        settings |= {"slack_bot_token": "xoxb-benchmark", "slack_api_url": slack.url, **secrets}
+        many_in = Path(stack.enter_context(harness.folder()))
+        many = stack.enter_context(harness.responder(many_in, rules=rules(many_in, count, teams), **settings))
         targets = " ".join([pagerduty.url, *(butterfly.health_url(name) for name in PROBED)])
         floor_in = Path(stack.enter_context(harness.folder()))
         floor = stack.enter_context(harness.floor(floor_in, "page_floor", PAGE_FLOOR_TARGETS=targets))
@@ -140,11 +151,13 @@ def measure(rounds: int) -> dict[str, list[float]]:
         for _ in range(WARM_UP):
             watch.once(ours.url, 4)
             watch.once(floor.url, 4)
+            watch.once(many.url, 4)
         watch.once(theirs.url)
-        found: dict[str, list[float]] = {name: [] for name in (ONE, FLOOR_ONE, FOUR, FLOOR_FOUR, SEQUENTIAL)}
+        found: dict[str, list[float]] = {name: [] for name in (ONE, MANY, FLOOR_ONE, FOUR, FLOOR_FOUR, SEQUENTIAL)}
         for _ in range(rounds):
             for _ in range(10):
                 found[ONE].extend(watch.once(ours.url))
+                found[MANY].extend(watch.once(many.url))
                 found[FLOOR_ONE].extend(watch.once(floor.url))
             for _ in range(3):
                 found[FOUR].extend(watch.once(ours.url, 4))
@@ -171,6 +184,10 @@ def main() -> None:
         for label, share, limit in (("p50", 0.5, 1.5), ("p99", 0.99, 2.0)):
             ratio = harness.quantile(found[name], share) / harness.quantile(found[floor], share)
             harness.goal(f"{name}, {label}, ratio to the floor", ratio, unit="times", below=limit)
+    ratio = harness.middle(found[MANY]) / harness.middle(found[ONE])
+    harness.goal(
+        f"{harness.CHANNELS} channels and {harness.TEAMS} teams, p50, ratio to one", ratio, unit="times", below=1.1
+    )
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ import harness
 from harness import Load, Missing, Server
 
 ALERTS = 20
+MANY = f"everything, {harness.CHANNELS} channels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ def rounds_of(whole: Callable[[Path], Server], wanted: argparse.Namespace) -> di
         "receiving": Subject(partial(harness.responder, role="web"), QUIET),
         "triaging": Subject(whole, QUIET, decides=True),
         "everything": Subject(whole, LOUD, decides=True),
+        MANY: Subject(partial(harness.with_many_teams, whole), LOUD, decides=True),
         "triaging one by one": Subject(partial(harness.told_one_by_one, whole), QUIET, decides=True),
         "everything one by one": Subject(partial(harness.told_one_by_one, whole), LOUD, decides=True),
     }
@@ -139,6 +141,9 @@ def main() -> None:
     deciding = [name for name in ratios if name not in {"floor", "receiving"}]
     for name in deciding:
         harness.goal(name, ratios[name] * 100, unit="% of the floor", at_least=50)
+    pairs = zip(found[MANY], found["everything"], strict=True)
+    many = harness.middle([each.rate / two.rate for each, two in pairs])
+    harness.goal(f"{harness.CHANNELS} channels and {harness.TEAMS} teams", 1 / many, unit="times two", below=1.1)
     for name in ("receiving", *deciding):
         p99 = harness.middle([each.load.p99_ms for each in found[name]])
         harness.goal(f"{name}, p99 of the reply", p99, unit="ms", below=100)

@@ -6,6 +6,8 @@
 - Dry-run: seconds for 10,000 alerts against 10,000 rules of two matchers, from the start of the command to the end of
   its JSON: in 500 webhook bodies of 20, and as a bare list that makes 10,000 groups, each with its own messages.
   `amtool config routes test` takes one label set a call: a few, times 10,000.
+- Deciding: milliseconds for a notification of 20 alerts and of 1,000 with the shipped rules, with two channels and
+  with 50 channels and 30 teams, in turns.
 - Checking: seconds of wall clock from the start of the command to its end, cold, both on 10,000 rules of about the same
   size, in turns. promtool is left out where it is not installed.
 """
@@ -19,12 +21,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import harness
 
-from responder.model.problem import Place
+from responder import bootstrap
+from responder.model.problem import Position
 from responder.model.rule import Action, Matcher, Op, Rule
+from responder.receive.alertmanager import parse
+from responder.triage.decide import decide
 from responder.triage.rule_index import RuleIndex
 
 SIZES = (100, 1_000, 10_000)
@@ -75,7 +81,7 @@ def rule(number: int, matchers: tuple[Matcher, ...]) -> Rule:
         probes=(),
         channels=("slack",),
         action=Action.NOTIFY,
-        place=Place("rules.yaml", 1, 1),
+        position=Position("rules.yaml", 1, 1),
     )
 
 
@@ -235,9 +241,39 @@ def dry_run(rounds: int) -> None:
         harness.goal(f"dry-run, {form}", took, unit="s", below=3)
 
 
+def decide_teams(rounds: int) -> None:
+    """Compare decisions with two channels and with many channels and teams."""
+    folders = {"two channels": harness.ROOT / "rules"}
+    with harness.folder() as name:
+        many = Path(shutil.copytree(harness.ROOT / "rules", Path(name) / "rules"))
+        for path in many.glob("*.yaml"):
+            path.write_text(path.read_text().replace("channels: [pagerduty, slack]", harness.OWN_TEAM))
+        (many / "02-teams.yaml").write_text(harness.many_teams()[0])
+        folders["many"] = many
+        books = {
+            name: bootstrap.load_rules(str(folder), str(harness.ROOT / "runbooks")) for name, folder in folders.items()
+        }
+    tables = {name: RuleIndex(book.rules) for name, book in books.items()}
+    for size in (20, 1_000):
+        group = parse(harness.a_body(size))
+        took: dict[str, list[float]] = {name: [] for name in books}
+        for _ in range(rounds * 20):
+            for name, book in books.items():
+                began = time.perf_counter()
+                decide(group, book, tables[name], None, 1, datetime.now(UTC))
+                took[name].append((time.perf_counter() - began) * 1000)
+        two, all_of_them = (harness.middle(times) for times in took.values())
+        harness.table(
+            (f"{size:,} alerts", "ms"), [(name, f"{harness.middle(times):.3f}") for name, times in took.items()]
+        )
+        what = f"{harness.CHANNELS} channels and {harness.TEAMS} teams, {size:,} alerts, ratio to two channels"
+        harness.goal(what, all_of_them / two, unit="times", below=1.1)
+
+
 def main() -> None:
     wanted = harness.options(__doc__, rounds=3, seconds=0)
     match()
+    decide_teams(wanted.rounds)
     dry_run(wanted.rounds)
     check(wanted.rounds)
 

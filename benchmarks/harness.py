@@ -149,6 +149,35 @@ def told_one_by_one(start: Callable[..., Server], folder: Path) -> Server:
     return start(folder, rules=rules)
 
 
+#: Channels and teams of the variant with many of both, which is compared with two channels.
+CHANNELS, TEAMS = 50, 30
+#: Team of each benchmark's alerts, by their label ``team``.
+OWN_TEAM = "team: {from: team, map: {team-plato: team-7}, otherwise: team-0}"
+
+
+def many_teams() -> tuple[str, dict[str, str]]:
+    """A rule file with CHANNELS and TEAMS, and the settings with their secrets."""
+    pagers = CHANNELS - TEAMS
+    lines = [
+        "channels:",
+        *(f"  pager-{n}: {{kind: pagerduty, routing_key: {{secret: pager-{n}}}}}" for n in range(pagers)),
+        *(f'  chat-{n}: {{kind: slack, channel: "#team-{n}"}}' for n in range(TEAMS)),
+        "teams:",
+        *(f"  team-{n}: {{channels: [pager-{n % pagers}, chat-{n}]}}" for n in range(TEAMS)),
+    ]
+    return "\n".join(lines) + "\n", {f"secret_pager_{n}": f"{n:032}" for n in range(pagers)}
+
+
+def with_many_teams(start: Callable[..., Server], folder: Path) -> Server:
+    """``start`` with the shipped rules, in which teams replace the two channels."""
+    rules = Path(shutil.copytree(ROOT / "rules", folder / "rules"))
+    for path in rules.glob("*.yaml"):
+        path.write_text(path.read_text().replace("channels: [pagerduty, slack]", OWN_TEAM))
+    text, secrets = many_teams()
+    (rules / "02-teams.yaml").write_text(text)
+    return start(folder, rules=rules, **secrets)
+
+
 def floor(folder: Path, app: str = "floor", **env: str) -> Server:
     """``app``.py under the gunicorn settings that ``responder serve`` uses, its worker class included."""
     port = free_port()
