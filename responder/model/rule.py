@@ -51,7 +51,7 @@ class Link:
 
 
 #: Annotations and labels with the alert's own runbook, in order of precedence.
-RUNBOOK_NAMES = ("runbook_url", "runbook", "documentation")
+RUNBOOK_NAMES = ("runbook_url", "runbook", "runbookURL", "runbook_link", "documentation")
 
 #: ``${label}`` or ``${label|lower}`` in the URL of a runbook.
 PLACEHOLDER = re.compile(r"\$\{([^}|]+)(\|lower)?\}")

@@ -1,6 +1,7 @@
-"""Alerting rules of Prometheus, from rule files, PrometheusRule manifests and its API."""
+"""Alerting rules of Prometheus and Grafana, from the files that hold them and from Prometheus' API."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,13 +13,21 @@ DEEPEST: Final = 64
 LARGEST: Final = 64 * 1024 * 1024
 
 
+#: Ends of the names of rule files in a folder.
+SUFFIXES: Final = (".yaml", ".yml", ".rules", ".json")
+#: Signs of a Helm template that a rule file for Prometheus cannot have, and those that only count in invalid YAML.
+_HELM: Final = re.compile(r"\{\{[^}\n]*(?:\.(?:Values|Release|Chart|Capabilities|Files)\b|\binclude +\\?\")")
+_TEMPLATE: Final = re.compile(r"^\s*(?:- *)?\{\{", re.MULTILINE)
+_HELM_HINT: Final = "a Helm template; read what it renders to: helm template CHART | responder rules coverage -"
+
+
 class NotReadableError(Exception):
     """File or response that cannot be parsed; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRule:
-    """Alerting rule. ``labels`` are those without a template."""
+    """Alerting rule. ``labels`` are those without a template, ``templates`` those with one."""
 
     name: str
     source: str
@@ -26,6 +35,7 @@ class AlertRule:
     group: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
+    templates: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Mapping(dict[str, Any]):
@@ -84,27 +94,88 @@ class _Reader:
 
 
 def read_file(source: str, raw: bytes) -> tuple[AlertRule, ...]:
-    """Read the alerts of a rule file or of PrometheusRule manifests. Raises NotReadableError.
+    """Read the alerts of a file. Raises NotReadableError, also for a file that has neither alerts nor rules.
 
-    Empty for other YAML. Recording rules are left out.
+    Groups of rules are found wherever they are: in rule files, manifests (PrometheusRule, VMRule, ConfigMap), Helm
+    values and Grafana's provisioning files. Recording rules are left out.
     """
-    return tuple(alert for document in documents(raw) for alert in _of_document(source, document))
+    finder = _Finder(source)
+    for document in documents(raw):
+        finder.search(document, 0)
+    if not finder.groups:
+        raise NotReadableError("no alerting rules found in it")
+    return tuple(finder.alerts)
 
 
 def documents(raw: bytes) -> list[Any]:
-    """Parse YAML of other programs: mappings and lists of text. Raises NotReadableError."""
+    """Parse YAML of other programs: mappings and lists of text. Raises NotReadableError, which names Helm templates."""
     if len(raw) > LARGEST:
         raise NotReadableError(f"larger than {LARGEST // 1024 // 1024} MiB")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotReadableError("not UTF-8 text") from error
+    if _HELM.search(text):
+        raise NotReadableError(_HELM_HINT)
+    try:
+        return _documents(text)
+    except NotReadableError as error:
+        raise NotReadableError(_HELM_HINT if _TEMPLATE.search(text) else str(error)) from error
+
+
+def _documents(text: str) -> list[Any]:
     reader = _Reader()
     try:
-        for event in yaml.parse(raw.decode("utf-8-sig"), Loader=yaml.CSafeLoader):
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             reader.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise NotReadableError(f"line {mark.line + 1 if mark else 1}: {error.problem}") from error
-    except (ReaderError, UnicodeDecodeError) as error:
+    except ReaderError as error:
         raise NotReadableError("not UTF-8 text") from error
     return reader.done
+
+
+class _Finder:
+    """Search for groups of rules in a document. ``groups`` counts those found."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.alerts: list[AlertRule] = []
+        self.groups = 0
+        self._seen: set[int] = set()
+        self._kept: list[Any] = []
+
+    def search(self, value: Any, depth: int) -> None:
+        if not isinstance(value, dict | list) or id(value) in self._seen or depth > DEEPEST:
+            return
+        self._seen.add(id(value))  # an anchor is read once
+        if isinstance(value, list):
+            for each in value:
+                self.search(each, depth + 1)
+            return
+        if isinstance(value.get("rules"), list):
+            self._group(value)
+        for key, each in value.items():
+            if isinstance(each, str) and key.endswith(SUFFIXES):
+                # The documents must outlive the search: ids of discarded ones are used again.
+                self._kept += (inner := _documents(each))
+                for document in inner:
+                    self.search(document, depth + 1)
+            elif key != "rules":
+                self.search(each, depth + 1)
+
+    def _group(self, group: Mapping[str, Any]) -> None:
+        rules = [rule for rule in group["rules"] if isinstance(rule, dict)]
+        alerts = [rule for rule in rules if _name(rule)]
+        self.alerts += (_alert(self.source, rule, group) for rule in alerts)
+        self.groups += bool(alerts) or any("record" in rule for rule in rules)
+
+
+def _name(rule: Mapping[str, Any]) -> str:
+    """Return the name of an alerting rule, Grafana's included; empty for any other mapping."""
+    grafana = "title" in rule and ("condition" in rule or "data" in rule)
+    return _text(rule.get("alert") or (rule["title"] if grafana else ""))
 
 
 def read_answer(source: str, answer: Any) -> tuple[AlertRule, ...]:
@@ -117,31 +188,22 @@ def read_answer(source: str, answer: Any) -> tuple[AlertRule, ...]:
         for rule in _list(group, "rules"):
             if isinstance(rule, dict) and rule.get("type") == "alerting":
                 named = {"alert": rule.get("name"), **{key: rule.get(key) for key in ("labels", "annotations")}}
-                found.append(_alert(source, named, group))
+                found.append(_alert(_text(group.get("file") or source), named, group))
     return tuple(found)
 
 
-def _of_document(source: str, document: Any) -> Iterator[AlertRule]:
-    """Yield the alerts of a rule file, a manifest, or each manifest of a Kubernetes list."""
-    for each in (document, *_list(document, "items")):
-        manifest = isinstance(each, dict) and each.get("kind") == "PrometheusRule"
-        for group in _list(each.get("spec") if manifest else each, "groups"):
-            for rule in _list(group, "rules"):
-                if isinstance(rule, dict) and _text(rule.get("alert", "")):
-                    yield _alert(source, rule, group)
-
-
 def _alert(source: str, rule: Mapping[str, Any], group: Any) -> AlertRule:
-    name = _text(rule.get("alert"))
+    name = _name(rule)
     shared = _texts(group.get("labels")) if isinstance(group, dict) else {}
-    fixed = {key: text for key, text in {**shared, **_texts(rule.get("labels"))}.items() if "{{" not in text}
+    labels = {**shared, **_texts(rule.get("labels"))}
     return AlertRule(
         name=name,
         source=source,
         line=getattr(rule, "line", 0),
         group=_text(group.get("name", "")),
-        labels={**fixed, "alertname": name},
+        labels={**{key: text for key, text in labels.items() if "{{" not in text}, "alertname": name},
         annotations=_texts(rule.get("annotations")),
+        templates={key: text for key, text in labels.items() if "{{" in text},
     )
 
 

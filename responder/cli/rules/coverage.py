@@ -50,6 +50,7 @@ _LINKS_SECONDS = 60.0
     is_flag=True,
     help="Also list alerts that only the catch-all matches, and alerts without a runbook_url.",
 )
+@click.option("--stubs", is_flag=True, help="Print only rules to paste, one for each family of catch-all alerts.")
 @click.option("--output", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
 @RULES
 @RUNBOOKS
@@ -61,15 +62,17 @@ def coverage(
     *,
     check_links: bool,
     everything: bool,
+    stubs: bool,
     output: str,
     rules: str | None,
     runbooks: str | None,
 ) -> None:
     """Show rule, severity and runbook of every alert in PATHS, and the alerts that only the catch-all matches.
 
-    PATHS are Prometheus rule files, PrometheusRule manifests, or folders of them.
+    PATHS are files of alerting rules (of Prometheus, PrometheusRule, VMRule, ConfigMap, Helm values, Grafana
+    provisioning), folders of them, or - for standard input.
 
-    Exit status: 0 if all files could be read, 1 if one could not, 2 for a wrong command line.
+    Exit status: 0 if rules were found in each file, 1 if one could not be read or has none, 2 for a wrong command line.
     """
     from responder.cli.rules.explain import labels_of
     from responder.cli.rules.mapping import CoverageReport, rows
@@ -87,7 +90,7 @@ def coverage(
             found = replace(found, rows=_checked(found.rows, settings))
         if url:
             found = _weighed(found, url, since, settings)
-    _print(found, output, everything=everything)
+    _print(found, "stubs" if stubs else output, everything=everything)
     sys.exit(FAILED if found.problems else 0)
 
 
@@ -95,17 +98,18 @@ def alerts_of(
     paths: tuple[Path, ...], url: str | None, settings: "Settings"
 ) -> "tuple[list[AlertRule], int, list[str]]":
     """Return the alerts, the number of sources that have any, and the files that could not be read."""
-    from responder.rulebook.prometheus_rules import NotReadableError, read_file
+    from responder.rulebook.prometheus_rules import SUFFIXES, NotReadableError, read_file
 
     alerts: list[AlertRule] = []
     problems: list[str] = []
     sources = 0
     for path in _files(paths):
         if path.is_dir():
-            problems.append(f"{path}: no .yaml or .yml file in this folder")
+            problems.append(f"{path}: no {', '.join(SUFFIXES)} file in this folder")
             continue
         try:
-            read = read_file(path.as_posix(), path.read_bytes())
+            raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+            read = read_file("standard input" if str(path) == "-" else path.as_posix(), raw)
         except (NotReadableError, OSError) as error:
             problems.append(f"{path}: {error.strerror if isinstance(error, OSError) else error}")
             continue
@@ -119,8 +123,10 @@ def alerts_of(
 
 def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
     """Yield files, including those in folders at any depth; a folder without any is yielded itself."""
+    from responder.rulebook.prometheus_rules import SUFFIXES
+
     for path in paths:
-        inside = sorted(each for each in path.rglob("*.y*ml") if each.is_file()) if path.is_dir() else []
+        inside = sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES and each.is_file())
         yield from inside or [path]
 
 
@@ -163,15 +169,12 @@ def _checked(rows: "tuple[AlertMapping, ...]", settings: "Settings") -> "tuple[A
     clock = bootstrap.SystemClock()
     outgoing = bootstrap.outgoing(settings, clock)
     until = Deadline(clock.monotonic() + _LINKS_SECONDS)
-    urls = [row.alert.annotations["runbook_url"] for row in rows if row.leads == NOT_ASKED]
+    urls = [row.runbook_url for row in rows if row.leads == NOT_ASKED]
     try:
         found = check_all(urls, lambda url: _ask(url, outgoing, until.earlier(_LINK_SECONDS, clock.monotonic())))
     finally:
         outgoing.close()
-    return tuple(
-        replace(row, leads=found[row.alert.annotations["runbook_url"]]) if row.leads == NOT_ASKED else row
-        for row in rows
-    )
+    return tuple(replace(row, leads=found[row.runbook_url]) if row.leads == NOT_ASKED else row for row in rows)
 
 
 def _ask(url: str, outgoing: "Outgoing", deadline: "Deadline") -> "Verdict":
@@ -190,6 +193,12 @@ def _print(found: "CoverageReport", output: str, *, everything: bool) -> None:
 
     if output == "json":
         click.echo(json.dumps(mapping.as_json(found), indent=2, ensure_ascii=False))
+    elif output == "stubs":
+        from responder.cli.rules.mapping_stubs import stubs
+
+        for problem in found.problems:
+            click.echo(f"not read: {problem}", err=True)
+        click.echo("\n".join(stubs(found)))
     elif output == "html":
         from responder.cli.rules.mapping_html import sheet
 

@@ -1,19 +1,25 @@
 """Mapping of Prometheus alerts to rules, as a value and as JSON."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from responder.cli.rules.links import LinkStatus, Verdict, count_by_state
+from responder.cli.rules.links import NOT_ASKED, LinkStatus, Verdict, count_by_state
 from responder.cli.rules.weight import NOTHING, FiringStats
 from responder.model.alert import Alert
-from responder.model.rule import Action, Rule, RuleBook, Severity
+from responder.model.rule import RUNBOOK_NAMES, Action, Rule, RuleBook, Severity, SeverityFrom
 from responder.model.text import one_line
 from responder.rulebook.prometheus_rules import AlertRule
 from responder.triage.decide import severity_of, unknown_word
 from responder.triage.rule_index import RuleIndex
+
+_FAMILY: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_WORD: Final = re.compile(r"[\w-]+")
+#: Word that no rule understands.
+_STRANGE: Final = "a word of no map"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +27,7 @@ class AlertMapping:
     """Alert with its rule and severity. ``leads`` is the state of its own ``runbook_url``.
 
     ``weight`` is how often it fired; None without --prometheus. ``unknown_word`` is the severity word that the rule
-    does not map, as ``label="word"``.
+    does not map, as ``label="word"``. ``template`` is the template of the severity label, whose worst result counts.
     """
 
     alert: AlertRule
@@ -30,6 +36,18 @@ class AlertMapping:
     leads: Verdict
     weight: FiringStats | None = None
     unknown_word: str = ""
+    template: str = ""
+
+    @property
+    def runbook_url(self) -> str:
+        """The alert's own runbook, by the first of the names that pages use; empty if it has none."""
+        return next(filter(None, map(self.alert.annotations.get, RUNBOOK_NAMES)), "")
+
+    @property
+    def family(self) -> str:
+        """First word of the alert's name: Kafka for KafkaConsumerLag."""
+        found = _FAMILY.match(self.alert.name)
+        return found[0] if found else self.alert.name
 
     @property
     def caught(self) -> bool:
@@ -76,15 +94,32 @@ def rows(
 ) -> tuple[AlertMapping, ...]:
     """Map each alert to its rule and severity; ``extra`` are labels added to alerts without them."""
     matching = RuleIndex(book.rules)
+    given = [rule.severity for rule in book.rules if isinstance(rule.severity, SeverityFrom)]
+    names, words = {name for each in given for name in each.names}, {word for each in given for word in each.mapping}
     found = []
     for alert in alerts:
-        labels = {**extra, **alert.labels}
-        rule = matching.first(labels)
-        firing = _firing(labels, alert.annotations)
-        severity, _ = severity_of(rule, firing, book)
-        runbook = leads(alert.annotations.get("runbook_url"))
-        found.append(AlertMapping(alert, rule, severity, runbook, unknown_word=unknown_word(rule, firing)))
+        name = next((each for each in alert.templates if each in names), "")
+        template = alert.templates.get(name, "")
+        values = [{name: word} for word in _results(template, words)] if template else [{}]
+        decided = [_decided({**extra, **alert.labels, **each}, alert, book, matching) for each in values]
+        rule, severity, unknown = min(decided, key=lambda each: (each[0].action is not Action.NOTIFY, each[1].priority))
+        row = AlertMapping(
+            alert, rule, severity, NOT_ASKED, unknown_word="" if template else unknown, template=template
+        )
+        found.append(replace(row, leads=leads(row.runbook_url)))
     return tuple(found)
+
+
+def _results(template: str, words: set[str]) -> list[str]:
+    """Return the words for a severity that a template can give: those in it, or any if it has none."""
+    return sorted({word.casefold() for word in _WORD.findall(template)} & words) or [*sorted(words), _STRANGE]
+
+
+def _decided(
+    labels: Mapping[str, str], alert: AlertRule, book: RuleBook, matching: RuleIndex
+) -> tuple[Rule, Severity, str]:
+    rule, firing = matching.first(labels), _firing(labels, alert.annotations)
+    return rule, severity_of(rule, firing, book)[0], unknown_word(rule, firing)
 
 
 def _firing(labels: Mapping[str, str], annotations: Mapping[str, str]) -> Alert:
@@ -110,6 +145,8 @@ def summary(found: CoverageReport) -> dict[str, Any]:
         "paging": sum(row.pages for row in found.rows),
         "severities": dict(zip(found.book.severities, _severities(found), strict=True)),
         "unknown_words": dict(Counter(row.unknown_word for row in found.rows if row.unknown_word).most_common()),
+        "templated": sum(bool(row.template) for row in found.rows),
+        "paging_caught": dict(Counter(row.family for row in found.rows if row.caught and row.pages).most_common()),
         "rules": {rule.id: len(rows) for rule, rows in found.by_rule()},
         "idle": [rule.id for rule in found.idle],
         "runbook_urls": count_by_state(row.leads for row in found.rows),
@@ -143,9 +180,10 @@ def as_json(found: CoverageReport) -> dict[str, Any]:
                 "rule": row.rule.id,
                 "severity": row.severity.name,
                 "unknown_word": row.unknown_word or None,
+                "severity_template": row.template or None,
                 "pages": row.pages,
                 "runbook": str(row.rule.runbook) if row.rule.runbook else None,
-                "runbook_url": row.alert.annotations.get("runbook_url"),
+                "runbook_url": row.runbook_url or None,
                 "runbook_url_leads": row.leads[0].value,
                 "runbook_url_why": row.leads[1],
                 "catch_all": row.caught,
@@ -159,6 +197,6 @@ def as_json(found: CoverageReport) -> dict[str, Any]:
 
 
 def where(row: AlertMapping) -> str:
-    """Return the file and line of the alert's definition."""
-    source = one_line(row.alert.source)
-    return f"{source}:{row.alert.line}" if row.alert.line else source
+    """Return the file and line of the alert's definition; its file and group if it comes from a live Prometheus."""
+    source, line = one_line(row.alert.source), row.alert.line
+    return f"{source}:{line}" if line else f"{source} ({one_line(row.alert.group)})" if row.alert.group else source

@@ -81,6 +81,7 @@ def _page(found: CoverageReport) -> Iterator[str]:
     yield f"<style>{_STYLE}</style></head><body>"
     yield f"<h1>Alerts and their rules</h1><p>Rules revision <code>{found.book.revision[:12]}</code>.</p>"
     yield from _numbers(found)
+    yield from _words(found)
     if found.problems:
         yield f"<h2>Not read</h2><ul>{''.join(f'<li>{_text(each)}</li>' for each in found.problems)}</ul>"
     views = [(name, words) for name, words in _VIEWS.items() if found.lately or name != "by-times"]
@@ -110,6 +111,8 @@ def _numbers(found: CoverageReport) -> Iterator[str]:
         "may page": numbers["paging"],
         **numbers["severities"],
         "unmapped severity": sum(numbers["unknown_words"].values()),
+        "severity decided when it fires": numbers["templated"],
+        "catch-all only that may page": sum(numbers["paging_caught"].values()),
         "rules matching no alert": len(numbers["idle"]),
         "broken runbook_url": numbers["runbook_urls"]["nowhere"],
         "no runbook_url": numbers["runbook_urls"]["missing"],
@@ -120,6 +123,19 @@ def _numbers(found: CoverageReport) -> Iterator[str]:
             "of these catch-all only": numbers["fired_caught"],
         }
     yield f"<dl>{''.join(_number(name, count) for name, count in shown.items())}</dl>"
+
+
+def _words(found: CoverageReport) -> Iterator[str]:
+    """Render the severities that no map has, and the families of the catch-all alerts that may page."""
+    numbers = summary(found)
+    for title, counts in (
+        ("Severities in no map", numbers["unknown_words"]),
+        ("Catch-all alerts that may page, by family", numbers["paging_caught"]),
+    ):
+        if counts:
+            yield f"<h2>{title}</h2><ul>"
+            yield from (f"<li>{_text(name)}: {count:,}</li>" for name, count in counts.items())
+            yield "</ul>"
 
 
 def _number(name: str, count: int) -> str:
@@ -170,7 +186,7 @@ def _table(rows: Iterable[AlertMapping]) -> Iterator[str]:
 
 def _name(row: AlertMapping) -> str:
     """Render the alert's name, as a link to its ``runbook_url`` if there is one."""
-    url = row.alert.annotations.get("runbook_url", "")
+    url = row.runbook_url
     if url.startswith(("https://", "http://")) and url.isascii() and url.isprintable() and " " not in url:
         return f'<a href="{escape(url)}" rel="noreferrer noopener">{_text(row.alert.name)}</a>'
     return _text(row.alert.name)

@@ -19,6 +19,10 @@ def lines(found: CoverageReport, *, everything: bool) -> Iterator[str]:
             yield click.style(f"{rule.id}  {len(rows)}  {rule.runbook or ''}".rstrip(), bold=True)
             yield from map(_line, _sorted(rows))
     caught = [row for row in found.rows if row.caught]
+    families = Counter(row.family for row in caught if row.pages)
+    if families:
+        yield click.style("catch-all alerts that may page, by family (--stubs prints rules for them)", bold=True)
+        yield from (f"  {count:>5}  {one_line(family)}" for family, count in families.most_common())
     if caught and not everything:
         yield click.style(f"{caught[0].rule.id}  {len(caught)}  (--all lists them)", bold=True)
         sources = Counter(row.alert.source for row in caught)
@@ -27,6 +31,7 @@ def lines(found: CoverageReport, *, everything: bool) -> Iterator[str]:
         yield click.style("rules matching no alert", bold=True)
         yield from (f"  {rule.id}  ({rule.position})" for rule in found.idle)
     yield from _unknown_words(found)
+    yield from _templates(found)
     yield from _broken_links(found, everything=everything)
     yield from (click.style(one_line(f"not read: {problem}"), fg="red") for problem in found.problems)
     yield from _numbers(summary(found), found.lately)
@@ -53,6 +58,17 @@ def _unknown_words(found: CoverageReport) -> Iterator[str]:
         yield f"  {count:>5}  {word:<30} {severity} by the rule {rule}"
 
 
+def _templates(found: CoverageReport) -> Iterator[str]:
+    """Yield the alerts whose severity is only known when they fire, with the worst that it can be."""
+    rows = [row for row in found.rows if row.template]
+    if rows:
+        yield click.style("severity decided when the alert fires (shown with the worst it can get)", bold=True)
+    for row in rows:
+        name, template = one_line(row.alert.name), one_line(row.template)
+        pages = ", may page" if row.pages else ""
+        yield f"  {name:<48} {one_line(row.severity.name)}{pages}, from {template[:80]}  {where(row)}"
+
+
 def _broken_links(found: CoverageReport, *, everything: bool) -> Iterator[str]:
     """Yield alerts with a broken ``runbook_url``; those without one only if ``everything``."""
     wanted = {LinkStatus.NOWHERE, LinkStatus.MISSING} if everything else {LinkStatus.NOWHERE}
@@ -60,7 +76,7 @@ def _broken_links(found: CoverageReport, *, everything: bool) -> Iterator[str]:
     if lost:
         yield click.style("alerts with a broken runbook_url", bold=True)
     for row in lost:
-        url = one_line(row.alert.annotations.get("runbook_url", ""))
+        url = one_line(row.runbook_url)
         yield f"  {one_line(row.alert.name):<48} {url} ({row.leads[1]})  {where(row)}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "deep").mkdir()
     (tmp_path / "plain.yml").write_text(PLAIN)
     (tmp_path / "deep" / "manifest.yaml").write_text(MANIFEST)
-    (tmp_path / "other.yaml").write_text("a: 1\n")
+    (tmp_path / "other.yaml").write_text("groups: [{name: r, rules: [{record: a:b, expr: x}]}]\n")
     return tmp_path
 
 
@@ -97,7 +98,7 @@ def test_each_alert_is_shown_with_what_it_gets(folder: Path) -> None:
     assert {(each["alert"], each["rule"], each["severity"], each["runbook"]) for each in found["alerts"]} == {
         ("ServiceDown", "service-down", "P1", "common-issues.md#service-down"),
         ("PrometheusRuleFailures", "monitoring", "P2", "incident-response.md#unknown-alert"),
-        ("NobodyKnows", "unknown", "P3", "common-issues.md#unknown-alert"),
+        ("NobodyKnows", "unknown", "P1", "common-issues.md#unknown-alert"),
         ("<script>alert(1)</script>", "unknown", "P3", "common-issues.md#unknown-alert"),
         ("KubePodCrashLooping", "crash-loop", "P2", "common-issues.md#crash-loop"),
     }
@@ -113,8 +114,8 @@ def test_people_read_the_numbers_last(folder: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "5 alerts from 2 sources: 3 matched by a rule (60 %), 2 by the catch-all only\n" in done.output
     assert "rules: 4 of 36 match an alert" in done.output
-    assert "NobodyKnows" not in done.output
-    assert "NobodyKnows" in _coverage(str(folder), "--all").output
+    assert "<script>" not in done.output
+    assert "<script>" in _coverage(str(folder), "--all").output
 
 
 def test_labels_that_series_bring_can_be_given(tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
     assert done.exit_code == 1
     assert "broken.yaml: line " in done.output
     assert "missing.yaml: No such file or directory" in done.output
-    assert "empty: no .yaml or .yml file in this folder" in done.output
+    assert "empty: no .yaml, .yml, .rules, .json file in this folder" in done.output
     assert "5 alerts from 2 sources" in done.output
     assert _coverage().exit_code == 2
 
@@ -356,3 +357,154 @@ def test_words_that_no_map_has_are_listed(tmp_path: Path) -> None:
     assert found["summary"]["unknown_words"] == {'severity="s2"': 2, 'severity="s1"': 1}
     assert {row["alert"]: row["unknown_word"] for row in found["alerts"]}["A3"] is None
     assert "unmapped severity" in _coverage(str(tmp_path), "--output", "html").output
+
+
+GROUP = "groups: [{name: g, rules: [{alert: %s, expr: up == 0, labels: {severity: critical}}]}]"
+
+
+def _indented(text: str, width: int) -> str:
+    return "\n".join(" " * width + line for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.yaml", GROUP % "Found"),
+        ("a.rules", GROUP % "Found"),
+        ("a.rules.yml", GROUP % "Found"),
+        ("a.json", json.dumps({"groups": [{"name": "g", "rules": [{"alert": "Found", "expr": "up"}]}]})),
+        ("vm.yaml", "kind: VMRule\nspec:\n" + _indented(GROUP % "Found", 2)),
+        ("list.yaml", "kind: List\nitems:\n- kind: PrometheusRule\n  spec:\n" + _indented(GROUP % "Found", 4)),
+        ("map.yaml", "kind: ConfigMap\ndata:\n  alerts.rules: |\n" + _indented(GROUP % "Found", 4)),
+        ("map2.yaml", "kind: ConfigMap\ndata:\n  alerts.yml: >-\n" + _indented(GROUP % "Found", 4)),
+        ("values.yaml", "additionalPrometheusRulesMap:\n  own:\n" + _indented(GROUP % "Found", 4)),
+        ("values2.yaml", "serverFiles:\n  alerting_rules.yml:\n" + _indented(GROUP % "Found", 4)),
+        ("list2.yaml", "additionalPrometheusRules:\n- name: own\n" + _indented(GROUP % "Found", 2)),
+        (
+            "grafana.yaml",
+            "groups: [{orgId: 1, name: g, folder: f, rules: [{uid: a, title: Found, condition: A, data: []}]}]",
+        ),
+    ],
+)
+def test_alerts_are_found_in_whatever_holds_them(tmp_path: Path, name: str, text: str) -> None:
+    """A group of rules is read wherever it is, alone and in a folder, and from standard input."""
+    path = tmp_path / "deep" / "er" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    for place in (path, tmp_path):
+        found = _json(str(place))
+        assert [each["alert"] for each in found["alerts"]] == ["Found"]
+        assert found["problems"] == []
+    done = CliRunner().invoke(rules, ["coverage", *HERE, "-", "--output", "json"], input=text)
+    assert [each["source"] for each in json.loads(done.stdout)["alerts"]] == ["standard input"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{- if .Values.on }}\nkind: PrometheusRule\nspec:\n  groups: []\n{{- end }}\n",
+        '{{ include "chart.rules" . }}\n',
+        "groups:\n- name: g\n  rules:\n  - alert: {{ .Values.name }}\n    expr: up\n",
+        "groups:\n{{- range $rule := $rules }}\n- name: x\n{{- end }}\n",
+        GROUP % "A" + "\n# {{ .Release.Name }}\n",
+    ],
+)
+def test_a_helm_template_is_called_one(tmp_path: Path, text: str) -> None:
+    """A template of a chart is not reported as broken YAML, and the message says what to read instead."""
+    path = tmp_path / "helm.yaml"
+    path.write_text(text)
+    done = _coverage(str(path))
+    assert done.exit_code == 1
+    assert f"not read: {path}: a Helm template; read what it renders to: helm template CHART | " in done.output
+
+
+def test_templates_of_prometheus_are_no_helm_templates(tmp_path: Path) -> None:
+    """Annotations with Prometheus' own templates, over several lines too, are read."""
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up\n    annotations:\n      description: |\n"
+        "        {{ if gt $value 1.0 }}\n        {{ $labels.instance }}\n        {{- end }}\n"
+    )
+    assert [each["alert"] for each in _json(str(path))["alerts"]] == ["A"]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "kind: Deployment\n", "groups: []\n", "a: [1, 2]\n---\nb: x\n"])
+def test_a_file_without_rules_is_named(tmp_path: Path, text: str) -> None:
+    """A file in which nothing was found fails, so that a rename or a new format does not pass for full coverage."""
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(GROUP % "B")
+    done = _coverage(str(tmp_path))
+    assert done.exit_code == 1
+    assert "a.yaml: no alerting rules found in it" in done.output
+
+
+def test_a_file_of_recording_rules_is_no_failure(tmp_path: Path) -> None:
+    """Recording rules are rules: their file has no alert and is fine."""
+    (tmp_path / "a.yaml").write_text("groups: [{name: g, rules: [{record: a:b, expr: up}]}]")
+    assert _coverage(str(tmp_path)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("template", "severity", "pages"),
+    [
+        ("{{ if gt $value 90.0 }}critical{{ else }}warning{{ end }}", "P2", True),
+        ("{{ if gt $value 90.0 }}warning{{ else }}info{{ end }}", "P3", False),
+        ("{{ $labels.sev }}", "P1", True),
+        ('{{ printf "%s" $labels.x }}', "P1", True),
+    ],
+)
+def test_a_severity_that_is_decided_when_it_fires_counts_as_the_worst(
+    tmp_path: Path, template: str, severity: str, *, pages: bool
+) -> None:
+    """A template in the severity label is shown, with the worst of the words that it can give."""
+    path = tmp_path / "a.yaml"
+    rule = {"alert": "Unheard", "expr": "up", "labels": {"severity": template}}
+    path.write_text(json.dumps({"groups": [{"name": "g", "rules": [rule]}]}))
+    found = _json(str(path))
+    [alert] = found["alerts"]
+    assert (alert["severity"], alert["pages"], alert["severity_template"]) == (severity, pages, template)
+    assert found["summary"]["templated"] == 1
+    assert f"Unheard{' ' * 42}{severity}{', may page' if pages else ''}, from {{{{" in _coverage(str(path)).output
+
+
+@pytest.mark.parametrize("name", ["runbook_url", "runbook", "runbookURL", "runbook_link", "documentation"])
+def test_a_runbook_by_another_name_counts(tmp_path: Path, name: str) -> None:
+    """An alert whose runbook has one of the names that pages use is not reported as one without."""
+    path = tmp_path / "a.yaml"
+    rule = {"alert": "A", "expr": "up", "annotations": {name: "https://wiki.example.org/a"}}
+    path.write_text(json.dumps({"groups": [{"name": "g", "rules": [rule]}]}))
+    assert _json(str(path))["summary"]["runbook_urls"] == {"ok": 0, "missing": 0, "nowhere": 0, "unchecked": 1}
+
+
+def test_stubs_are_rules_to_paste(tmp_path: Path) -> None:
+    """The stubs of catch-all alerts are a valid rule file with a rule for each family, after which none is left."""
+    alerts = ["RocketEngineHot", "RocketTankEmpty", "Odd(<7Days)|x", "rocket_lost", "Ärger"]
+    groups = [{"name": "g", "rules": [{"alert": name, "expr": "up"} for name in alerts]}]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"groups": groups}))
+    done = _coverage(str(path), "--stubs")
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "rules"
+    shutil.copytree(ROOT / "rules", folder)
+    (folder / "95-stubs.yaml").write_text(done.stdout)
+    where = ("--rules", str(folder), "--runbooks", str(ROOT / "runbooks"))
+    again = CliRunner().invoke(rules, ["coverage", *where, str(path), "--output", "json"])
+    assert again.exit_code == 0, again.output
+    found = json.loads(again.stdout)
+    assert found["summary"]["caught"] == 0
+    assert len({each["rule"] for each in found["alerts"] if each["alert"].startswith("Rocket")}) == 1
+    assert CliRunner().invoke(rules, ["check", str(folder), "--runbooks", where[3]]).exit_code == 0
+
+
+def test_catch_all_alerts_that_page_are_counted_by_family(tmp_path: Path) -> None:
+    """The first thing for a new team to look at is listed: families of alerts that page and have no rule."""
+    names = ["RocketEngineHot", "RocketTankEmpty", "SatelliteLost", "MoonGone"]
+    words = ["critical", "critical", "purple", "info"]
+    listed = [
+        {"alert": name, "expr": "up", "labels": {"severity": word}} for name, word in zip(names, words, strict=True)
+    ]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"groups": [{"name": "g", "rules": listed}]}))
+    assert _json(str(path))["summary"]["paging_caught"] == {"Rocket": 2, "Satellite": 1}
+    output = _coverage(str(path)).output
+    assert "by family (--stubs prints rules for them)\n      2  Rocket\n      1  Satellite\n" in output
