@@ -184,7 +184,7 @@ def test_what_asks_to_page_pages_and_what_only_informs_wakes_nobody() -> None:
 CRITICAL = ("Critical", "CRITICAL", "emergency", "fatal", "page", "sev1", "SEV-1", "high", "error", "major", "1", "2")
 
 
-@pytest.mark.parametrize("folder", [ROOT, ROOT / "responder" / "cli" / "starter"], ids=["own", "starter"])
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "responder" / "presets" / "base"], ids=["own", "starter"])
 def test_words_in_use_are_understood(folder: Path) -> None:
     """In the shipped rules and in those of `responder init`, no word people use for a page is quietly a ticket.
 

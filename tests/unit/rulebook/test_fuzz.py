@@ -14,7 +14,7 @@ from responder import bootstrap
 from responder.rulebook.lint import examine
 from responder.rulebook.rule_files import RuleReferences
 
-STARTER = Path(__file__).parents[3] / "responder" / "cli" / "starter"
+STARTER = Path(__file__).parents[3] / "responder" / "presets" / "base"
 FILES = sorted((STARTER / "rules").glob("*.yaml"))
 
 _BILLION = "\n".join(
