@@ -194,9 +194,12 @@ def deliverer_with(
 
 def prober(settings: Settings, clock: Clock) -> "Prober":
     """Build the prober."""
+    from responder.bootstrap.kubernetes import shared_reads
     from responder.diagnose.contract import ProbeTools
     from responder.diagnose.prober import Prober
     from responder.diagnose.probes import PROBES
 
-    tools: ProbeTools = ProbeTools(outgoing=outgoing(settings, clock), clock=clock)
+    tools: ProbeTools = ProbeTools(
+        outgoing=outgoing(settings, clock), clock=clock, cluster=shared_reads(settings, os.environ, clock)
+    )
     return Prober(PROBES, tools)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from responder.bootstrap.channels import find_named_channels, named_channels
 from responder.bootstrap.environment import SystemClock
+from responder.bootstrap.kubernetes import cluster_access
 from responder.checked_file import repository_of
 from responder.model.problem import InvalidRules
 from responder.model.rule import RuleBook
@@ -105,6 +106,7 @@ def context(settings: Settings, book: RuleBook, channels: "dict[str, Channel]") 
         ),
         prometheus_url=settings.prometheus_url,
         timing=Timing(timedelta(seconds=settings.group_interval)),
+        cluster=cluster_access(settings, os.environ) is not None,
     )
 
 

@@ -93,7 +93,8 @@ def preview(
     effects = pipeline.triage(group, notification, _before(group, notification, context), context)
     decision = effects.decision
     assert decision is not None
-    questions = context.questions(decision.rule.probes, decision.subject) if effects.request else ()
+    request = effects.request
+    questions = context.questions(request.probes, decision.subject, request.began) if request else ()
     findings = probe(questions) if probe and questions else ()
     adjusted = None
     if findings and effects.request:

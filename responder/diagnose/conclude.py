@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from responder.diagnose.explain import Explanation, explain
+from responder.model.clue import Certainty
 from responder.model.decision import FindingAdjustment, Subject
 from responder.model.finding import Conclusion, Finding, Verdict, priority, worst_first
 from responder.model.rule import FindingCondition
@@ -11,6 +13,9 @@ from responder.model.text import cut
 #: The probe whose finding is the change, whatever its verdict.
 RECENT_CHANGES = "recent-changes"
 
+#: Kinds of probes that reach the pods of a subject through its Service.
+_THROUGH_SERVICE = frozenset({"http", "tcp"})
+
 _LIMIT = 500
 _NAMED = 2
 
@@ -18,18 +23,55 @@ _NAMED = 2
 def conclude(findings: Iterable[Finding], subject: Subject) -> Conclusion:
     """Return the conclusion of the findings about ``subject``. Parts without content are empty."""
     ranked = worst_first(findings)
+    clues = tuple(finding.clue for finding in ranked if finding.clue is not None)
+    ranked = tuple(finding for finding in ranked if finding.clue is None)
     changes = [finding for finding in ranked if finding.probe == RECENT_CHANGES]
     certain = [finding for finding in changes if finding.verdict in {Verdict.OK, Verdict.BAD}]
     # A change has its own part; it counts as unknown only if the probe failed.
     others = tuple(finding for finding in ranked if finding not in certain)
     well = [finding for finding in others if finding.verdict is Verdict.OK]
+    known = explain(clues)
     return Conclusion(
-        likely=_likely([finding for finding in others if finding.verdict is Verdict.BAD], subject),
-        changed=_changed(certain[0]) if certain else "",
-        ruled_out=_ruled_out(others, subject),
-        unknown=_unknown(others),
-        seen=cut("; ".join(_evidence(finding) for finding in well if not finding.judged), _LIMIT),
+        code=known.cause.code if known.cause else "",
+        likely=_joined(_cause(known), _likely([each for each in others if each.verdict is Verdict.BAD], subject)),
+        changed=_joined(*(each.says for each in known.changes)) or (_changed(certain[0]) if certain else _quiet(known)),
+        ruled_out=_joined(
+            *(each.says for each in known.fine), _ruled_out(_looked_at(others, known, subject), subject), by=" · "
+        ),
+        unknown=_joined(*(each.says for each in known.unseen), _unknown(others)),
+        seen=_joined(*_facts(known), *(_evidence(finding) for finding in well if not finding.judged)),
     )
+
+
+def _joined(*parts: str, by: str = "; ") -> str:
+    return cut(by.join(dict.fromkeys(part for part in parts if part)), _LIMIT)
+
+
+def _cause(known: Explanation) -> str:
+    """Return the cause, then the steps from the subject to it, then what is true of the subject besides."""
+    if known.cause is None:
+        return _joined(*(each.says for each in known.symptoms))
+    certainty = {Certainty.LIKELY: "likely ", Certainty.COINCIDES: "at the same time: "}.get(known.cause.certainty, "")
+    steps = [each.says for each in known.chain[:-1]]
+    return _joined(f"{certainty}{known.cause.says}", *steps, *(each.says for each in known.symptoms))
+
+
+def _looked_at(findings: Sequence[Finding], known: Explanation, subject: Subject) -> tuple[Finding, ...]:
+    """Return the findings that may rule something out: not an answer of the Service while some pods are not well.
+
+    A Service asks ready pods only, so its answer says nothing about the others.
+    """
+    if known.cause is None and not known.symptoms:
+        return tuple(findings)
+    return tuple(each for each in findings if each.kind not in _THROUGH_SERVICE or not _is_about(each, subject))
+
+
+def _quiet(known: Explanation) -> str:
+    return next((each.says for each in known.facts if each.code == "change-none"), "")
+
+
+def _facts(known: Explanation) -> list[str]:
+    return [each.says for each in known.facts if each.code != "change-none"]
 
 
 def _changed(finding: Finding) -> str:

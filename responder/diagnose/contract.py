@@ -6,8 +6,10 @@ Shared parts of probes: ``plan.py`` finds the address of a check and refuses tar
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from responder.diagnose.cluster.reader import SharedReads
 from responder.model.clock import Clock, Deadline
 from responder.model.decision import Subject
 from responder.model.finding import Finding
@@ -17,15 +19,18 @@ from responder.outgoing import Outgoing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeContext:
-    """Input of a probe: the alert's subject, the catalog, and the address of Prometheus.
+    """Input of a probe: the alert's subject and start, the catalog, and the address of Prometheus.
 
     Addresses come from the catalog and the settings only. Values of ``subject`` are hostile: they only select from
-    the catalog, or go through the builder for the language they end up in.
+    the catalog, or go through the builder for the language they end up in. ``cluster`` is True if access to a
+    Kubernetes cluster is configured.
     """
 
     subject: Subject
     services: Mapping[str, Service]
     prometheus_url: str
+    began: datetime | None = None
+    cluster: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +55,14 @@ class ProbeQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeTools:
-    """Dependencies of a running probe. ``outgoing`` sends requests and opens connections."""
+    """Dependencies of a running probe. ``outgoing`` sends requests and opens connections.
+
+    ``cluster`` reads the Kubernetes cluster; None if there is no access to one.
+    """
 
     outgoing: Outgoing
     clock: Clock
+    cluster: SharedReads | None = None
 
 
 Spec = TypeVar("Spec")
@@ -66,13 +75,18 @@ class ProbeKind(Generic[Spec]):
     ``spec`` is a frozen dataclass: its fields are the keys a rule file may give (checked with pydantic, unknown keys
     are problems). ``check`` returns the problems of a spec beyond its types, as sentences. ``questions`` is pure and
     never fails: a check that is not possible is skipped. ``run`` runs one: it returns by the deadline, raises
-    nothing, and returns unknown if the check was not possible. ``opening`` is the first bytes it sends over a
-    connection, empty for none: a request that cannot change anything.
+    nothing, and returns unknown if the check was not possible. An investigation returns several findings. ``opening``
+    is the first bytes it sends over a connection, empty for none: a request that cannot change anything.
     """
 
     name: str
     spec: type[Spec]
     check: Callable[[Spec], tuple[str, ...]]
     questions: Callable[[ProbeSpec[Spec], ProbeContext], tuple[ProbeQuestion, ...]]
-    run: Callable[[ProbeQuestion, Deadline, ProbeTools], Finding]
+    run: Callable[[ProbeQuestion, Deadline, ProbeTools], Finding | tuple[Finding, ...]]
     opening: bytes
+
+    def findings(self, question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> tuple[Finding, ...]:
+        """Run a question. Returns its findings, one or several."""
+        found = self.run(question, deadline, tools)
+        return found if isinstance(found, tuple) else (found,)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from responder.diagnose.contract import ProbeQuestion
 from responder.diagnose.plan import NAME_LIMIT
+from responder.model.clue import Clue
 from responder.model.finding import DETAIL_LIMIT, HEADLINE_LIMIT, Finding, Verdict
 from responder.model.text import sanitize, sanitize_line
 from responder.outgoing import UnreachableError
@@ -20,14 +21,17 @@ def answer(
     judged: bool = True,
     points: Sequence[tuple[float, float]] = (),
     names_target: bool = False,
+    clue: Clue | None = None,
 ) -> Finding:
-    """Return the finding for ``question``: its headline is the target and ``fact``."""
+    """Return the finding for ``question``: its headline is the target and ``fact``. A clue names its object itself."""
     return Finding(
         probe=question.probe,
         kind=question.kind,
         target=question.target,
         verdict=verdict,
-        headline=sanitize_line(f"{sanitize_line(question.target, NAME_LIMIT)}: {fact}", HEADLINE_LIMIT),
+        headline=sanitize_line(
+            fact if clue else f"{sanitize_line(question.target, NAME_LIMIT)}: {fact}", HEADLINE_LIMIT
+        ),
         query=sanitize(question.query, DETAIL_LIMIT),
         detail=sanitize(detail, DETAIL_LIMIT),
         duration=duration,
@@ -36,6 +40,7 @@ def answer(
         judged=judged,
         points=tuple(points),
         names_target=names_target,
+        clue=clue,
     )
 
 

@@ -24,12 +24,15 @@ _GRACE = 0.1
 OnEach = Callable[[Finding], None]
 
 
-_News = queue.SimpleQueue[tuple[int, Finding | None]]
+#: The findings of one question: one, or several of an investigation.
+Findings = tuple[Finding, ...]
+
+_News = queue.SimpleQueue[tuple[int, Findings | None]]
 
 
 @dataclass(slots=True)
 class _Job:
-    """A check of a run. ``news`` is the run's: (number, None) when a job starts, (number, finding) when it ends.
+    """A check of a run. ``news`` is the run's: (number, None) when a job starts, (number, findings) when it ends.
 
     ``deadline`` is the run's until the job starts, then its own. ``followers`` have the same query: they get the
     same answer, and have no thread of their own.
@@ -74,21 +77,22 @@ class Prober:
     def run(
         self, questions: Sequence[ProbeQuestion], deadline: Deadline, on_each: OnEach | None = None
     ) -> tuple[Finding, ...]:
-        """A finding for every ask, in their order, at ``deadline`` (and a tenth of a second) at the latest.
+        """The findings of every question, in their order, at ``deadline`` (and a tenth of a second) at the latest.
 
         ``on_each`` is called in this thread with every finding as it comes. A question without an answer in time is
         unknown; so is one that got no thread, because others hang. A query that ran a moment ago, or is running, is
         not repeated; nor is a server queried that has timed out several times.
         """
-        findings: dict[int, Finding] = {}
+        answers: dict[int, Findings] = {}
 
-        def keep(number: int, finding: Finding) -> None:
-            findings[number] = finding
-            if finding.verdict is not Verdict.SKIPPED:
-                labels = (finding.probe, finding.verdict.value)
-                COUNTERS.add("responder_probe_duration_seconds", *labels, value=finding.duration)
-            if on_each is not None:
-                on_each(finding)
+        def keep(number: int, findings: Findings) -> None:
+            answers[number] = findings
+            for finding in findings:
+                if finding.verdict is not Verdict.SKIPPED:
+                    labels = (finding.probe, finding.verdict.value)
+                    COUNTERS.add("responder_probe_duration_seconds", *labels, value=finding.duration)
+                if on_each is not None:
+                    on_each(finding)
 
         began = self._tools.clock.monotonic()
         news: _News = queue.SimpleQueue()
@@ -96,11 +100,11 @@ class Prober:
         jobs = {number: _Job(number, questions[number], deadline, news, began) for number in known if not known[number]}
         for job in jobs.values():
             self._submit(job)
-        for number, finding in known.items():
-            if finding is not None:
-                keep(number, finding)
+        for number, findings in known.items():
+            if findings is not None:
+                keep(number, findings)
         self._gather(jobs, news, keep)
-        return tuple(findings[number] for number in range(len(questions)))
+        return tuple(finding for number in range(len(questions)) for finding in answers[number])
 
     def close(self) -> None:
         """Let idle threads end. What still runs is left behind: its threads are daemons."""
@@ -109,10 +113,10 @@ class Prober:
         for _ in range(threads):
             self._jobs.put(None)
 
-    def _without_running(self, question: ProbeQuestion, now: float) -> Finding | None:
-        """Return the finding of a check that need not, or should not, run."""
+    def _without_running(self, question: ProbeQuestion, now: float) -> Findings | None:
+        """Return the findings of a check that need not, or should not, run."""
         if question.skip:
-            return skipped(question)
+            return (skipped(question),)
         if recalled := self._memory.cached(question, now):
             return recalled
         times, wait = self._breaker.permit(_endpoint(question), now)
@@ -120,9 +124,9 @@ class Prober:
             return None
         again = self._tools.clock.now() + timedelta(seconds=wait)
         fact = f"not checked: no answer {times} times in a row, next attempt at {again:%H:%M:%S} UTC"
-        return answer(question, Verdict.UNKNOWN, fact)
+        return (answer(question, Verdict.UNKNOWN, fact),)
 
-    def _gather(self, pending: dict[int, _Job], news: _News, keep: Callable[[int, Finding], None]) -> None:
+    def _gather(self, pending: dict[int, _Job], news: _News, keep: Callable[[int, Findings], None]) -> None:
         """Wait for each pending job until it ends or its time is up."""
         while pending:
             now = self._tools.clock.monotonic()
@@ -132,16 +136,16 @@ class Prober:
                 job.abandoned = True
                 if job.started and job.leads and now - job.began >= SLOW:
                     self._breaker.note(_endpoint(job.ask), answered=False, now=now)
-                keep(job.number, self._given_up(job, now))
+                keep(job.number, (self._given_up(job, now),))
             if not pending:
                 return
             wait = min(job.deadline.at for job in pending.values()) + _GRACE - now
             try:
-                number, finding = news.get(timeout=max(0.001, wait))
+                number, findings = news.get(timeout=max(0.001, wait))
             except queue.Empty:
                 continue
-            if finding is not None and pending.pop(number, None) is not None:
-                keep(number, finding)
+            if findings is not None and pending.pop(number, None) is not None:
+                keep(number, findings)
 
     def _given_up(self, job: _Job, now: float) -> Finding:
         question, took = job.ask, now - job.began
@@ -196,34 +200,35 @@ class Prober:
             for each in waiting:
                 each.start(now)
             job.started = True
-        finding = self._look(job, max(each.deadline.at for each in waiting))
+        findings = self._look(job, max(each.deadline.at for each in waiting))
         with self._lock:
             self._forget(job)
-        self._remember(job, finding)
+        self._remember(job, findings)
         for each in (job, *job.followers):
-            each.news.put((each.number, finding if each is job else repeated(finding, each.ask, 0.0)))
+            each.news.put((each.number, findings if each is job else repeated(findings, each.ask, 0.0)))
 
     def _forget(self, job: _Job) -> None:
         """Let no other job follow this one. The caller holds the lock."""
         if self._asked.get(cache_key(job.ask)) is job:
             del self._asked[cache_key(job.ask)]
 
-    def _remember(self, job: _Job, finding: Finding) -> None:
+    def _remember(self, job: _Job, findings: Findings) -> None:
         now = self._tools.clock.monotonic()
-        self._memory.keep(job.ask, finding, now)
-        silent = finding.verdict is Verdict.UNKNOWN and now - job.began >= SLOW
+        self._memory.keep(job.ask, findings, now)
+        unknown = all(finding.verdict is Verdict.UNKNOWN for finding in findings)
+        silent = unknown and now - job.began >= SLOW
         if not (silent and job.abandoned):  # then it was counted when it was given up
             self._breaker.note(_endpoint(job.ask), answered=not silent, now=now)
 
-    def _look(self, job: _Job, until: float) -> Finding:
+    def _look(self, job: _Job, until: float) -> Findings:
         question = job.ask
         try:
-            return self._kinds[question.kind].run(question, Deadline(until), self._tools)
+            return self._kinds[question.kind].findings(question, Deadline(until), self._tools)
         except Exception as error:  # noqa: BLE001 - a plug-in's bug costs its own finding, never the page
             took = self._tools.clock.monotonic() - job.began
             _log.exception("probe.failed", probe=question.probe, kind=question.kind, target=question.target)
             fact = f"the probe itself failed after {span(took)}: {type(error).__name__}"
-            return answer(question, Verdict.UNKNOWN, fact, duration=took)
+            return (answer(question, Verdict.UNKNOWN, fact, duration=took),)
 
 
 def _endpoint(question: ProbeQuestion) -> str:
@@ -300,15 +305,18 @@ def cache_key(question: ProbeQuestion) -> Hashable:
     return question.kind, question.target, question.query, repr(question.wire)
 
 
-def repeated(finding: Finding, question: ProbeQuestion, age: float) -> Finding:
-    """Return the finding for another probe with the same query, with its age in seconds."""
+def repeated(findings: Findings, question: ProbeQuestion, age: float) -> Findings:
+    """Return the findings for another probe with the same query, with their age in seconds."""
     said = f" ({age:.0f} s ago)" if age >= 1 else ""
-    return replace(
-        finding,
-        probe=question.probe,
-        headline=cut(finding.headline, HEADLINE_LIMIT - len(said)) + said,
-        link=question.link,
-        duration=0.0,
+    return tuple(
+        replace(
+            finding,
+            probe=question.probe,
+            headline=cut(finding.headline, HEADLINE_LIMIT - len(said)) + said,
+            link=question.link,
+            duration=0.0,
+        )
+        for finding in findings
     )
 
 
@@ -319,19 +327,19 @@ class AnswerCache:
     """
 
     def __init__(self) -> None:
-        self._answers: dict[Hashable, tuple[float, Finding]] = {}
+        self._answers: dict[Hashable, tuple[float, Findings]] = {}
         self._guard = threading.Lock()
 
-    def cached(self, question: ProbeQuestion, now: float) -> Finding | None:
+    def cached(self, question: ProbeQuestion, now: float) -> Findings | None:
         """The answer to the same question, where it is fresh."""
         with self._guard:
-            at, finding = self._answers.get(cache_key(question), (0.0, None))
-        return repeated(finding, question, now - at) if finding and now - at <= FRESH else None
+            at, findings = self._answers.get(cache_key(question), (0.0, None))
+        return repeated(findings, question, now - at) if findings and now - at <= FRESH else None
 
-    def keep(self, question: ProbeQuestion, finding: Finding, now: float) -> None:
+    def keep(self, question: ProbeQuestion, findings: Findings, now: float) -> None:
         """Remember an answer, and forget those that are not fresh any more."""
-        if finding.verdict not in {Verdict.OK, Verdict.BAD}:
+        if not any(finding.verdict in {Verdict.OK, Verdict.BAD} for finding in findings):
             return
         with self._guard:
             self._answers = {key: each for key, each in self._answers.items() if now - each[0] <= FRESH}
-            self._answers[cache_key(question)] = now, finding
+            self._answers[cache_key(question)] = now, findings

@@ -28,7 +28,7 @@ class DiagnosisRequest:
     """Input of a diagnosis: it must outlive the process that wrote it.
 
     ``severity`` is what the incident had, ``reason`` why, ``adjustments`` what findings may make of it, and
-    ``requested_channels`` the rule's channels.
+    ``requested_channels`` the rule's channels. ``began`` is the start of the first alert.
     """
 
     incident: str
@@ -43,6 +43,7 @@ class DiagnosisRequest:
     requested_channels: tuple[str, ...] = ()
     opened_at: datetime | None = None
     decided_at: datetime | None = None
+    began: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

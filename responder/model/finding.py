@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from responder.model.clue import Clue
+
 
 class Verdict(StrEnum):
     """A probe has four outcomes. Could-not-look is unknown: it never reads as down, and never as fine."""
@@ -20,7 +22,8 @@ class Verdict(StrEnum):
         return cls.UNKNOWN if isinstance(value, str) else None
 
 
-HEADLINE_LIMIT = 120
+#: Characters.
+HEADLINE_LIMIT = 240
 DETAIL_LIMIT = 2048
 
 
@@ -28,11 +31,12 @@ DETAIL_LIMIT = 2048
 class Finding:
     """The answer of one probe about one target.
 
-    ``headline`` is one line of at most 120 characters with a number in it; ``detail`` at most 2,048 characters.
+    ``headline`` is one line of at most 240 characters with a number in it; ``detail`` at most 2,048 characters.
     ``duration`` is seconds. ``query`` is the exact query, fit to be pasted. ``points`` are (epoch seconds,
     value) pairs for a sparkline. ``warning`` marks a bad finding that crossed only the lower of two thresholds.
     ``judged`` is False without a threshold: such a value is context, and rules nothing out.
     ``names_target`` is True if an ok answer about another target is listed by that target's name, not the probe's.
+    ``clue`` is what an investigation of a cluster saw; the conclusion links clues into a chain.
     All text is untrusted and was cleaned and redacted, not escaped.
     """
 
@@ -49,6 +53,7 @@ class Finding:
     judged: bool = True
     points: tuple[tuple[float, float], ...] = ()
     names_target: bool = False
+    clue: Clue | None = None
 
 
 _ORDER = (Verdict.BAD, Verdict.UNKNOWN, Verdict.SKIPPED, Verdict.OK)
@@ -66,12 +71,13 @@ def priority(finding: Finding) -> tuple[int, bool]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """Conclusion of the findings, in words. ``likely`` is one sentence, or empty.
+    """Conclusion of the findings, in words. ``likely`` is one sentence, or empty; ``code`` names the cause for rules.
 
     ``seen`` are the figures that nothing judged: where errors come from, how a container ended. ``checked_at`` is when
     the findings were saved, None before.
     """
 
+    code: str = ""
     likely: str = ""
     changed: str = ""
     ruled_out: str = ""

@@ -93,6 +93,13 @@ class Settings:
     workers: int = _setting(2, "worker processes")
     threads: int = _setting(8, "request threads a worker")
     role: str = _setting("all", "what the workers do: web, engine or all")
+    kubernetes: str = _setting(
+        "auto", "auto reads the cluster by a kubeconfig or the pod's service account; off does not"
+    )
+    kubeconfig: str = _setting(
+        "", "kubeconfig for reading the cluster; default: KUBECONFIG, or else the service account"
+    )
+    kubernetes_context: str = _setting("", "context of the kubeconfig; empty: its current one")
     connect_to: Mapping[str, str] = _setting(
         dict, "host:port=host:port,... connects elsewhere (a port-forward, a demo)"
     )

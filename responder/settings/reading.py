@@ -64,6 +64,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "invalid_rules": ("last-valid", "refuse"),
     "role": ("web", "engine", "all"),
     "log_format": ("text", "json", "auto"),
+    "kubernetes": ("auto", "off"),
 }
 
 

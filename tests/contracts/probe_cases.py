@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from responder.diagnose.contract import ProbeContext
 from responder.diagnose.probes.dns import DnsSpec
 from responder.diagnose.probes.http import HttpSpec
+from responder.diagnose.probes.kubernetes import KubernetesSpec
 from responder.diagnose.probes.promql import PromqlSpec
 from responder.diagnose.probes.tcp import TcpSpec
 from responder.diagnose.probes.tls import TlsSpec
@@ -23,7 +24,8 @@ class Case:
     ``at`` is a spec whose target is an address given as host:port; ``hostile`` one that uses the label ``pod`` wherever
     the kind allows labels. ``answered`` are the faults behind which the kind has seen what it asks for, with the
     verdict. ``wrong`` are specs that ``check`` refuses, with a word of the sentence. ``asks_with_labels`` is True if
-    the question may contain labels of an alert, as strings.
+    the question may contain labels of an alert, as strings. ``any_subject`` is True if it looks at subjects outside the
+    catalog too.
     """
 
     at: Callable[[str], object]
@@ -31,6 +33,7 @@ class Case:
     wrong: tuple[tuple[object, str], ...]
     answered: dict[Fault, Verdict]
     asks_with_labels: bool = False
+    any_subject: bool = False
 
 
 # A TCP probe asks for no more than a connection, and a refusal is an answer to that.
@@ -108,6 +111,14 @@ CASES: dict[str, Case] = {
         ),
         answered={},
     ),
+    "kubernetes": Case(
+        at=lambda _address: KubernetesSpec(),
+        hostile=KubernetesSpec(),
+        wrong=(),
+        answered={},
+        asks_with_labels=True,
+        any_subject=True,
+    ),
 }
 
 
@@ -117,4 +128,5 @@ def a_scene(address: str, pod: str = "plato-0", name: str = "plato") -> ProbeCon
         subject=a_subject(name=name, values={"service": "plato", "namespace": "butterfly", "pod": pod}),
         services={"plato": a_service("plato", health=f"http://{address}/actuator/health")},
         prometheus_url=f"http://{address}",
+        cluster=True,
     )

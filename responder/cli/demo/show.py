@@ -143,7 +143,7 @@ class DemoSession:
     def _diagnose(self, effects: Effects) -> DiagnosisResult | None:
         if effects.request is None or effects.decision is None:
             return None
-        asks = self.context.questions(effects.request.probes, effects.request.subject)
+        asks = self.context.questions(effects.request.probes, effects.request.subject, effects.request.began)
         deadline = Deadline(self.clock.monotonic() + effects.decision.severity.page_budget)
         return pipeline.diagnose(effects.request, self.prober.run(asks, deadline))
 

@@ -5,6 +5,7 @@ from typing import Any
 from responder.diagnose.contract import ProbeKind
 from responder.diagnose.probes.dns import KIND as DNS
 from responder.diagnose.probes.http import KIND as HTTP
+from responder.diagnose.probes.kubernetes import KIND as KUBERNETES
 from responder.diagnose.probes.promql import KIND as PROMQL
 from responder.diagnose.probes.tcp import KIND as TCP
 from responder.diagnose.probes.tls import KIND as TLS
@@ -15,4 +16,5 @@ PROBES: dict[str, ProbeKind[Any]] = {
     "tcp": TCP,
     "dns": DNS,
     "tls": TLS,
+    "kubernetes": KUBERNETES,
 }

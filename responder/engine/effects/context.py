@@ -59,6 +59,8 @@ class DecisionContext:
     links: LinkBuilder
     prometheus_url: str
     timing: Timing = USUAL
+    #: True if access to a Kubernetes cluster is configured.
+    cluster: bool = False
     _plans: dict[str, tuple[ProbeQuestion, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -85,17 +87,23 @@ class DecisionContext:
         """Return the channels of these names, in their order, without those that are not configured."""
         return tuple(self.channels[name] for name in names if name in self.channels)
 
-    def questions(self, names: tuple[str, ...], subject: Subject) -> tuple[ProbeQuestion, ...]:
-        """Return the checks that the named probes make of a subject.
+    def questions(
+        self, names: tuple[str, ...], subject: Subject, began: datetime | None = None
+    ) -> tuple[ProbeQuestion, ...]:
+        """Return the checks that the named probes make of a subject whose alert fires since ``began``.
 
         Cached, since triage needs to know which probes can run and diagnosis runs them a moment later.
         """
         about = subject.service, subject.namespace, subject.name, sorted(subject.values.items())
-        key = repr((names, about))
+        key = repr((names, about, began))
         planned = self._plans.get(key)
         if planned is None:
             probe_context = ProbeContext(
-                subject=subject, services=self.book.services, prometheus_url=self.prometheus_url
+                subject=subject,
+                services=self.book.services,
+                prometheus_url=self.prometheus_url,
+                began=began,
+                cluster=self.cluster,
             )
             planned = plan(names, self.book, self.probe_kinds, probe_context)
             if len(self._plans) >= PLANS:

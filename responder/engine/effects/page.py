@@ -126,6 +126,7 @@ def opened(
         requested_channels=decision.route.channels,
         opened_at=incident.opened_at,
         decided_at=now,
+        began=min((alert.starts_at for alert in group.firing), default=None),
     )
     messages = messages_for(
         incident,

@@ -219,7 +219,9 @@ class DiagnosisWorker:
 
     def _diagnose(self, job: DiagnosisJob) -> FinishedDiagnosis:
         work = job.request
-        findings = self._prober.run(self._context().questions(work.probes, work.subject), self._deadline(job))
+        findings = self._prober.run(
+            self._context().questions(work.probes, work.subject, work.began), self._deadline(job)
+        )
         return FinishedDiagnosis(job=job, diagnosed=pipeline.diagnose(work, findings))
 
     def _deadline(self, job: DiagnosisJob) -> Deadline:

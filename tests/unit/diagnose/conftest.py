@@ -88,7 +88,8 @@ def run(tools: ProbeTools) -> Look:
     def question(kind: str, spec: object, probe_context: ProbeContext) -> tuple[Finding, ...]:
         questions = PROBES[kind].questions(a_probe(kind, spec), probe_context)
         assert not any(each.skip for each in questions), questions
-        return tuple(PROBES[kind].run(each, Deadline(time.monotonic() + 5), tools) for each in questions)
+        deadline = Deadline(time.monotonic() + 5)
+        return tuple(found for each in questions for found in PROBES[kind].findings(each, deadline, tools))
 
     return question
 

@@ -98,5 +98,5 @@ def test_a_host_that_is_mapped_elsewhere_resolves() -> None:
     probe_context = dataclasses.replace(a_scene(), services={"plato": a_service("plato")})
     (question,) = PROBES["dns"].questions(a_probe("dns", DnsSpec()), probe_context)
     assert question.query == "A and AAAA of plato"
-    finding = PROBES["dns"].run(question, Deadline(clock.monotonic() + 1), tools)
+    (finding,) = PROBES["dns"].findings(question, Deadline(clock.monotonic() + 1), tools)
     assert finding.headline == "plato: 127.0.0.1 by the connect_to setting, 0 lookups needed"

@@ -111,7 +111,7 @@ def run(address: str, trusted: Path | None) -> Finding:
     clock = SystemClock()
     tools = ProbeTools(outgoing=Outgoing(clock, ca_file=str(trusted or "")), clock=clock)
     (question,) = PROBES["tls"].questions(a_probe("tls", TlsSpec(target=address)), a_scene())
-    return PROBES["tls"].run(question, Deadline(clock.monotonic() + 5), tools)
+    return PROBES["tls"].findings(question, Deadline(clock.monotonic() + 5), tools)[0]
 
 
 @pytest.mark.parametrize(

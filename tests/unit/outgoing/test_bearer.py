@@ -150,10 +150,10 @@ def test_probes_bring_it(server: Monitoring, outgoing: Outgoing) -> None:
     spec = PromqlSpec(expr="up", headline="up")
     [ask] = PROBES["promql"].questions(a_probe("promql", spec), a_scene(server.url.removeprefix("http://")))
     clock = SystemClock()
-    finding = PROBES["promql"].run(ask, soon(), ProbeTools(outgoing=outgoing, clock=clock))
+    (finding,) = PROBES["promql"].findings(ask, soon(), ProbeTools(outgoing=outgoing, clock=clock))
     assert finding.verdict is Verdict.OK
     wrong = Outgoing(clock, tokens={server.url: Secret("an-older-token")})
-    finding = PROBES["promql"].run(ask, soon(), ProbeTools(outgoing=wrong, clock=clock))
+    (finding,) = PROBES["promql"].findings(ask, soon(), ProbeTools(outgoing=wrong, clock=clock))
     wrong.close()
     assert finding.verdict is Verdict.UNKNOWN
     assert "401" in finding.headline

@@ -1,0 +1,66 @@
+"""The looks of an investigation. To add one: a file here with ``look``, a line in LOOKS, a scenario in the tests."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from responder.diagnose.cluster.causes import (
+    admission,
+    autoscaler,
+    changes,
+    config,
+    crash,
+    dependencies,
+    endpoints,
+    image,
+    job,
+    node,
+    policy,
+    readiness,
+    rollout,
+    scheduling,
+    volume,
+)
+from responder.diagnose.cluster.scene import Scene
+from responder.model.clue import Clue, Role
+
+#: Each is pure: the clues that a scene gives, none if there are none.
+LOOKS: tuple[Callable[[Scene], tuple[Clue, ...]], ...] = (
+    node.look,
+    volume.look,
+    scheduling.look,
+    admission.look,
+    image.look,
+    config.look,
+    crash.look,
+    readiness.look,
+    endpoints.look,
+    policy.look,
+    dependencies.look,
+    autoscaler.look,
+    job.look,
+    rollout.look,
+    changes.look,
+)
+#: Steps from the subject to what its logs name, and on to what theirs name.
+MOST_STEPS = 2
+#: Neighbors of one step that are followed.
+_MOST_NEIGHBORS = 2
+#: The clues that count of neighbors; their changes are among those of the subject.
+_FOLLOWED = frozenset({Role.CAUSE, Role.SYMPTOM, Role.FINE})
+
+
+def investigate(scene: Scene, steps: int = MOST_STEPS) -> tuple[Clue, ...]:
+    """Return the clues of all looks about the subject, then those about what its logs name, step by step."""
+    found = [clue for look in LOOKS for clue in look(scene)]
+    for neighbor in scene.dependencies[:_MOST_NEIGHBORS] if steps else ():
+        further = investigate(scene.about(neighbor), steps - 1)
+        found += [replace(clue, step=clue.step + 1) for clue in further if clue.role in _FOLLOWED]
+    return tuple(dict.fromkeys(found))
+
+
+def unseen(scene: Scene) -> tuple[Clue, ...]:
+    """Return what could not be read, each reason once."""
+    return tuple(
+        Clue(code="unseen", role=Role.UNSEEN, entity=each.what, says=f"{each.what}: {each.why}", detail=each.change)
+        for each in scene.unseen
+    )

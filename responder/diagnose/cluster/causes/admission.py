@@ -1,0 +1,96 @@
+"""Pods that the API server refuses to create: quota, limit range, webhook, Pod Security, missing service account."""
+
+import re
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.objects import Object
+from responder.diagnose.cluster.pods import wanted
+from responder.diagnose.cluster.scene import Scene, last_seen, times
+from responder.model.clue import Clue, Role
+
+_QUOTA = re.compile(r"exceeded quota: (\S+?), requested: (.+?), used: (.+?), limited: (.+)")
+_MUST = re.compile(r"failed quota: (\S+?): must specify (.+)")
+_WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied the request: ?(.*)', re.DOTALL)
+_WEBHOOK_DOWN = re.compile(r'failed calling webhook "([^"]+)": ?(.*)', re.DOTALL)
+_SECURITY = re.compile(r'violates PodSecurity "([^"]+)": ?(.*)', re.DOTALL)
+_ACCOUNT = re.compile(r'serviceaccount "([^"]+)" not found')
+_LIMIT = re.compile(r"((?:maximum|minimum) \S+ usage per \S+ is .+?)(?:\.|, but|$)")
+
+
+def look(scene: Scene) -> tuple[Clue, ...]:
+    """Return the reason for which pods of the subject are not created, unless all are there by now."""
+    workload = scene.workload
+    if workload is None:
+        return ()
+    count, needed = len(scene.pods_of(workload)), wanted(workload)
+    failed = objects.condition(workload, "ReplicaFailure")
+    said = objects.text(failed, "message") if objects.text(failed, "status") == "True" else ""
+    repeats = 0
+    if not said:
+        makers = (
+            workload,
+            *(each for kind in ("ReplicaSet", "Job") for each in objects.owned(scene.of(kind), workload)),
+        )
+        events = [each for each in scene.events_of(*makers) if objects.text(each, "reason") == "FailedCreate"]
+        said = objects.text(events[0], "message") if events else ""
+        repeats = times(events[0]) if events else 0
+        seen = last_seen(events[0]) if events else None
+        if seen is None or (
+            count >= needed and objects.kind(workload) not in {"Job", "CronJob"} and seen < scene.began
+        ):
+            return ()
+    if count >= needed and not _new_pods_missing(scene, workload):
+        return ()
+    code, why = _why(said)
+    quota = _QUOTA.search(said) or _MUST.search(said)
+    times_said = f", refused {repeats} times" if repeats > 1 else ""
+    return (
+        Clue(
+            code=code,
+            role=Role.CAUSE,
+            entity=f"ResourceQuota/{quota[1]}" if quota else objects.reference(workload),
+            says=f"{objects.name(workload)} has {count} of {needed} pods: {why}{times_said}",
+            detail=said,
+        ),
+    )
+
+
+def _new_pods_missing(scene: Scene, workload: Object) -> bool:
+    """Return True if a ReplicaSet has fewer pods than it is to have: the old ones may fill the count."""
+    return any(
+        objects.number(each, "spec", "replicas") > objects.number(each, "status", "replicas")
+        for each in objects.owned(scene.of("ReplicaSet"), workload)
+    )
+
+
+def _why(said: str) -> tuple[str, str]:
+    """Return the code and the reason, with the numbers of the API server's message."""
+    if match := _QUOTA.search(said):
+        return "admission-quota", f"quota {match[1]} is exceeded ({_numbers(match[2], match[3], match[4])})"
+    if match := _MUST.search(said):
+        return (
+            "admission-quota",
+            f"quota {match[1]} makes {match[2].strip(' .')} compulsory, and the pods do not set it",
+        )
+    if match := _WEBHOOK.search(said):
+        return "admission-webhook", f"admission webhook {match[1]} denies them: {match[2].strip()[:160]}"
+    if match := _WEBHOOK_DOWN.search(said):
+        return "admission-webhook", f"admission webhook {match[1]} cannot be called: {match[2].strip()[-120:]}"
+    if match := _SECURITY.search(said):
+        return "admission-security", f'they violate Pod Security "{match[1]}": {match[2].strip()[:160]}'
+    if match := _ACCOUNT.search(said):
+        return "admission-account", f"service account {match[1]} does not exist (not found)"
+    if match := _LIMIT.search(said):
+        return "admission-limit", f"a limit range forbids them: {match[1]}"
+    return "admission", f"the API server refuses them: {said[:180]}"
+
+
+def _numbers(requested: str, used: str, limited: str) -> str:
+    """Return ``requests.cpu 7800m of 8 used, 500m more requested`` for each resource."""
+    asked, taken, hard = (
+        dict(each.split("=", 1) for each in part.split(",") if "=" in each) for part in (requested, used, limited)
+    )
+    return "; ".join(
+        f"{key} {taken.get(key, '?')} of {value} used, {asked.get(key, '?')} more requested"
+        for key, value in hard.items()
+    )

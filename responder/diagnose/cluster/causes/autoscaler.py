@@ -1,0 +1,87 @@
+"""Autoscalers: at their limit with real load, or unable to compute, and why."""
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.objects import Object
+from responder.diagnose.cluster.scene import Scene
+from responder.model.clue import Clue, Role
+
+
+def look(scene: Scene) -> tuple[Clue, ...]:
+    """Return what is wrong with the autoscaler that the alert names, or with that of the subject."""
+    named, workload = scene.place.named.get("HorizontalPodAutoscaler", ""), scene.workload
+    found: list[Clue] = []
+    for each in scene.of("HorizontalPodAutoscaler"):
+        scaled = objects.at(each, "spec", "scaleTargetRef")
+        target = f"{objects.text(scaled, 'kind')}/{objects.text(scaled, 'name')}"
+        if objects.name(each) == named or (workload is not None and target == objects.reference(workload)):
+            found += _clues(each)
+    return tuple(found)
+
+
+def _clues(scaler: Object) -> list[Clue]:
+    name, entity = objects.name(scaler), objects.reference(scaler)
+    target = objects.text(scaler, "spec", "scaleTargetRef", "name")
+    most, now = objects.number(scaler, "spec", "maxReplicas"), objects.number(scaler, "status", "currentReplicas")
+    active = objects.condition(scaler, "ScalingActive")
+    reason = objects.text(active, "reason")
+    if objects.text(active, "status") == "False" and reason != "ScalingDisabled":
+        why = objects.text(active, "message") or reason
+        says = f"autoscaler {name} of {target} cannot compute ({reason}), {now} replicas: {why[:160]}"
+        return [Clue(code="autoscaler-blind", role=Role.CAUSE, entity=entity, says=says)]
+    able = objects.condition(scaler, "AbleToScale")
+    if objects.text(able, "status") == "False":
+        says = f"autoscaler {name} cannot scale {target}: {objects.text(able, 'message')[:160]}"
+        return [Clue(code="autoscaler-unable", role=Role.CAUSE, entity=entity, says=says)]
+    limited = objects.condition(scaler, "ScalingLimited")
+    at_most = objects.text(limited, "status") == "True" and objects.text(limited, "reason") == "TooManyReplicas"
+    load = _load(scaler)
+    if at_most or (most and now >= most):
+        above = [part for part in load if part[1]]
+        text = ", ".join(part[0] for part in above or load)
+        if above:
+            says = f"autoscaler {name} of {target} is at its limit of {most} replicas with real load: {text}"
+            return [Clue(code="autoscaler-limit", role=Role.CAUSE, entity=entity, says=says)]
+        says = (
+            f"autoscaler {name} is at its limit of {most} replicas, load is below its target ({text or 'no metrics'})"
+        )
+        return [Clue(code="autoscaler-limit", role=Role.FACT, entity=entity, says=says)]
+    low = objects.number(scaler, "spec", "minReplicas") or 1
+    says = f"autoscaler {name} is within its limits: {now} replicas of {low} to {most}"
+    return [Clue(code="autoscaler", role=Role.FACT, entity=entity, says=says)]
+
+
+def _load(scaler: Object) -> list[tuple[str, bool]]:
+    """Return each measured metric beside its target, and whether it is above it."""
+    targets: dict[str, Object] = {}
+    for each in objects.items(scaler, "spec", "metrics"):
+        targets[_metric(each)] = objects.at(each, *_target(each)) or {}
+    found: list[tuple[str, bool]] = []
+    for each in objects.items(scaler, "status", "currentMetrics"):
+        name, current = _metric(each), objects.at(each, *_current(each)) or {}
+        target = targets.get(name, {})
+        for key in ("averageUtilization", "averageValue", "value"):
+            is_, wanted = objects.quantity(objects.at(current, key)), objects.quantity(objects.at(target, key))
+            if is_ is not None and wanted:
+                unit = "%" if key == "averageUtilization" else ""
+                shown = f"{objects.at(current, key)}{unit}", f"{objects.at(target, key)}{unit}"
+                found.append((f"{name} {shown[0]} (target {shown[1]})", is_ > wanted))
+                break
+    return found
+
+
+def _source(metric: Object) -> str:
+    kind = objects.text(metric, "type")
+    return kind[:1].lower() + kind[1:]
+
+
+def _metric(metric: Object) -> str:
+    source = _source(metric)
+    return objects.text(metric, source, "name") or objects.text(metric, source, "metric", "name") or source
+
+
+def _target(metric: Object) -> tuple[str, ...]:
+    return _source(metric), "target"
+
+
+def _current(metric: Object) -> tuple[str, ...]:
+    return _source(metric), "current"

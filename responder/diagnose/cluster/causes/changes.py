@@ -1,0 +1,197 @@
+"""Changes before the alert: rollouts and rollbacks by revision, scale-downs, new policies and quotas, edits."""
+
+from datetime import datetime, timedelta
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.objects import Object
+from responder.diagnose.cluster.scene import Scene, ago, last_seen
+from responder.diagnose.cluster.template import differences, tag
+from responder.model.clue import Certainty, Clue, Role
+
+#: A change counts if it came at most this long before the alert.
+WINDOW = timedelta(hours=2)
+#: Changed fields that a sentence names.
+_NAMED = 3
+
+
+def look(scene: Scene) -> tuple[Clue, ...]:
+    """Return the changes of the subject, of what it depends on, and of the namespace; or that there was no rollout."""
+    found: list[Clue] = []
+    about = [each for each in (scene.workload, *scene.dependencies) if each is not None]
+    for workload in about:
+        found += [clue for clue in (_rollout(scene, workload), _scaled(scene, workload)) if clue is not None]
+    found += [clue for kind in ("NetworkPolicy", "ResourceQuota", "LimitRange") for clue in _new(scene, kind)]
+    found += _edited(scene)
+    if scene.workload is not None and not any(each.role is Role.CHANGE for each in found):
+        found += _quiet(scene, scene.workload)
+    return tuple(found)
+
+
+def revisions(scene: Scene, workload: Object) -> list[tuple[int, Object]]:
+    """Return the revisions of a workload, newest first: by number, since a rollback gives an old template a new one."""
+    if objects.kind(workload) == "Deployment":
+        key = "deployment.kubernetes.io/revision"
+        found = [
+            (_integer(objects.annotations(each).get(key, "")), each) for each in _owned(scene, "ReplicaSet", workload)
+        ]
+    else:
+        found = [(objects.number(each, "revision"), each) for each in _owned(scene, "ControllerRevision", workload)]
+    return sorted(found, key=lambda each: each[0], reverse=True)
+
+
+def rolled_out_at(scene: Scene, workload: Object) -> datetime | None:
+    """Return the time of the last change of the template.
+
+    The creation of the newest revision, unless it is older than the one before: that is a rollback, whose time is that
+    of the event or of the condition.
+    """
+    known = revisions(scene, workload)
+    if len(known) < 2:
+        return None
+    newest, previous = objects.created(known[0][1]), objects.created(known[1][1])
+    if newest and previous and newest >= previous:
+        return newest
+    name = objects.name(known[0][1])
+    scaled = [each for each in scene.events_of(workload) if f"replica set {name} " in objects.text(each, "message")]
+    started = objects.when(scaled[-1], "firstTimestamp") or last_seen(scaled[-1]) if scaled else None
+    return started or objects.when(objects.condition(workload, "Progressing"), "lastUpdateTime")
+
+
+def template_of(revision: Object) -> Object:
+    """Return the pod template of a ReplicaSet or a ControllerRevision."""
+    found = objects.at(revision, "spec", "template") or objects.at(revision, "data", "spec", "template")
+    return found if isinstance(found, dict) else {}
+
+
+def versions(scene: Scene, workload: Object) -> tuple[str, str]:
+    """Return the image tags of the previous and the newest revision; empty where they are not known."""
+    tags = [_tag(template_of(each)) for _, each in revisions(scene, workload)[:2]]
+    return (tags[1] if len(tags) > 1 else "", tags[0] if tags else "")
+
+
+def is_recent(scene: Scene, moment: datetime | None) -> bool:
+    """Return True if something happened at most `WINDOW` before the alert began, or since."""
+    return moment is not None and scene.began - WINDOW <= moment <= scene.now + timedelta(minutes=1)
+
+
+def before_alert(scene: Scene, moment: datetime) -> str:
+    """Return ``14 min ago, 8 min before the alert``."""
+    if moment <= scene.began:
+        return f"{ago(scene.now, moment)} ago, {ago(scene.began, moment)} before the alert"
+    return f"{ago(scene.now, moment)} ago, {ago(moment, scene.began)} after the alert began"
+
+
+def _rollout(scene: Scene, workload: Object) -> Clue | None:
+    moment, known = rolled_out_at(scene, workload), revisions(scene, workload)
+    if moment is None or not is_recent(scene, moment):
+        return None
+    (number, newest), (_, previous) = known[0], known[1]
+    changed = differences(template_of(previous), template_of(newest))
+    created, older = objects.created(newest), objects.created(previous)
+    verb = "rolled back" if created and older and created < older else "rolled out"
+    old, new = versions(scene, workload)
+    version = f" {new}" if new and new != old else ""
+    more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+    what = f": {', '.join(changed[:_NAMED])}{more}" if changed else ""
+    return Clue(
+        code="change-rollout",
+        role=Role.CHANGE,
+        entity=objects.reference(workload),
+        says=f"{objects.name(workload)}{version} (revision {number}) {verb} {before_alert(scene, moment)}{what}",
+        certainty=Certainty.COINCIDES,
+        since=moment,
+        detail="\n".join(changed),
+    )
+
+
+def _scaled(scene: Scene, workload: Object) -> Clue | None:
+    """Return a recent change of the replica count by a person or a tool, other than an autoscaler's."""
+    for each in objects.items(workload, "metadata", "managedFields"):
+        moment = objects.when(each, "time")
+        if objects.text(each, "subresource") != "scale" or moment is None or not is_recent(scene, moment):
+            continue
+        manager = objects.text(each, "manager") or "an unknown client"
+        if "horizontal" in manager or "kube-controller-manager" in manager:
+            continue
+        count = objects.number(workload, "spec", "replicas")
+        says = f"{objects.name(workload)} was scaled to {count} by {manager} {before_alert(scene, moment)}"
+        return Clue(
+            code="change-scale",
+            role=Role.CHANGE,
+            entity=objects.reference(workload),
+            says=says,
+            certainty=Certainty.COINCIDES,
+            since=moment,
+        )
+    return None
+
+
+def _new(scene: Scene, kind: str) -> list[Clue]:
+    return [
+        Clue(
+            code="change-new",
+            role=Role.CHANGE,
+            entity=objects.reference(each),
+            says=f"{kind} {objects.name(each)} was created {before_alert(scene, moment)}",
+            certainty=Certainty.COINCIDES,
+            since=moment,
+        )
+        for each in scene.of(kind)
+        if (moment := objects.created(each)) is not None and is_recent(scene, moment)
+    ]
+
+
+def _edited(scene: Scene) -> list[Clue]:
+    """Return recent edits of Services, policies and quotas that existed before."""
+    found: list[Clue] = []
+    own = scene.workload
+    for kind in ("Service", "NetworkPolicy", "ResourceQuota", "HorizontalPodAutoscaler"):
+        for each in scene.of(kind):
+            if kind == "Service" and (own is None or scene.behind(each) is not own):
+                continue
+            edits = [
+                (moment, objects.text(field, "manager"))
+                for field in objects.items(each, "metadata", "managedFields")
+                if not objects.text(field, "subresource") and (moment := objects.when(field, "time"))
+            ]
+            moment, manager = max(edits, default=(None, ""))
+            created = objects.created(each)
+            if moment is None or not is_recent(scene, moment) or (created and moment - created < timedelta(minutes=1)):
+                continue
+            found.append(
+                Clue(
+                    code="change-edit",
+                    role=Role.CHANGE,
+                    entity=objects.reference(each),
+                    says=f"{kind} {objects.name(each)} was edited by {manager or 'an unknown client'} "
+                    f"{before_alert(scene, moment)}",
+                    certainty=Certainty.COINCIDES,
+                    since=moment,
+                )
+            )
+    return found
+
+
+def _quiet(scene: Scene, workload: Object) -> list[Clue]:
+    """Return that there was no rollout in the window, where the revisions were read."""
+    known = revisions(scene, workload)
+    moment = rolled_out_at(scene, workload) or (objects.created(known[0][1]) if known else None)
+    if moment is None:
+        return []
+    says = (
+        f"no change of {objects.name(workload)} in the 2 h before the alert, last rollout {ago(scene.now, moment)} ago"
+    )
+    return [Clue(code="change-none", role=Role.FACT, entity=objects.reference(workload), says=says)]
+
+
+def _owned(scene: Scene, kind: str, workload: Object) -> tuple[Object, ...]:
+    return objects.owned(scene.of(kind), workload)
+
+
+def _tag(template: Object) -> str:
+    images = [objects.text(each, "image") for each in objects.items(template, "spec", "containers")]
+    return tag(images[0]) if images else ""
+
+
+def _integer(written: str) -> int:
+    return int(written) if written.isdigit() else 0

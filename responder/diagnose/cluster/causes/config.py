@@ -1,0 +1,76 @@
+"""Containers that cannot be made: a Secret, ConfigMap, key, command or mount that is missing."""
+
+import re
+from collections import defaultdict
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.objects import Object
+from responder.diagnose.cluster.pods import Container, containers, many
+from responder.diagnose.cluster.scene import Scene, last_seen
+from responder.model.clue import Clue, Role
+
+_WAITING = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+_STARTING = frozenset({"ContainerCreating", "PodInitializing"})
+_KEY = re.compile(
+    r"couldn't find key (?P<key>\S+) in (?P<kind>Secret|ConfigMap) (?:[^/\s]+/)?(?P<name>[^\s,]+)", re.IGNORECASE
+)
+_OBJECT = re.compile(r"(?P<kind>secrets?|configmaps?) \"?(?P<name>[-a-z0-9.]+)\"? not found", re.IGNORECASE)
+_REFERENCE = re.compile(r"references non-existent (?P<kind>secret|config) key: (?P<key>\S+)", re.IGNORECASE)
+_KINDS = {
+    "secret": "Secret",
+    "secrets": "Secret",
+    "configmap": "ConfigMap",
+    "configmaps": "ConfigMap",
+    "config": "ConfigMap",
+}
+
+
+def look(scene: Scene) -> tuple[Clue, ...]:
+    """Return a clue for each reason for which containers of the subject are not made."""
+    pods = scene.pods_of(scene.workload)
+    found: dict[tuple[str, str], list[Object]] = defaultdict(list)
+    for pod in pods:
+        if reason := _reason(scene, pod):
+            found[reason].append(pod)
+    workload = scene.workload
+    return tuple(
+        Clue(
+            code=code,
+            role=Role.CAUSE,
+            entity=objects.reference(workload if workload is not None else stopped[0]),
+            says=f"{many(len(stopped), len(pods))} cannot start: {why}",
+        )
+        for (code, why), stopped in found.items()
+    )
+
+
+def _reason(scene: Scene, pod: Object) -> tuple[str, str] | None:
+    for each in containers(pod):
+        if each.waiting in _WAITING:
+            return _named(each, each.waits_because or each.waiting)
+    if not any(each.waiting in _STARTING for each in containers(pod)) and containers(pod):
+        return None
+    for event in scene.events_of(pod):
+        seen = last_seen(event)
+        if objects.text(event, "reason") in {"FailedMount", "FailedCreatePodSandBox", "FailedAttachVolume"} and seen:
+            return _named(None, objects.text(event, "message"))
+    return None
+
+
+def _named(container: Container | None, message: str) -> tuple[str, str]:
+    if match := _KEY.search(message):
+        kind = _KINDS[match["kind"].lower()]
+        return (
+            "config-key",
+            f"key {match['key']} does not exist in {kind} {match['name'].rpartition('/')[2]} (not found)",
+        )
+    if match := _OBJECT.search(message):
+        return "config-missing", f"{_KINDS[match['kind'].lower()]} {match['name']} does not exist (not found)"
+    if match := _REFERENCE.search(message):
+        return "config-key", f"a volume names key {match['key']}, which does not exist"
+    if "Multi-Attach" in message:
+        return "volume-attached", f"its volume is attached to another node: {message}"
+    if "not found in $PATH" in message or "no such file or directory" in message or "StartError" in message:
+        name = f"container {container.name}: " if container else ""
+        return "config-command", f"{name}its command does not exist: {message}"
+    return "config", message

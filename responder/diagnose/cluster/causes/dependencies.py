@@ -1,0 +1,71 @@
+"""Errors that the log of a running subject shows about others: lookups that fail, and Services that do not answer."""
+
+import re
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.pods import containers, is_ready, logs_of, ready_of
+from responder.diagnose.cluster.scene import Scene
+from responder.diagnose.cluster.signature import signature
+from responder.model.clue import Certainty, Clue, Role
+
+_LOOKUP = re.compile(
+    r"(?:lookup |UnknownHost(?:Exception)?:? |getaddrinfo \w+ |resolve (?:host:? ?)?[\"']?)([a-z0-9][-a-z0-9.]*)",
+    re.IGNORECASE,
+)
+
+
+def look(scene: Scene) -> tuple[Clue, ...]:
+    """Return the error in the log of pods that run, and why lookups fail."""
+    workload = scene.workload
+    if workload is None or objects.kind(workload) in {"Job", "CronJob"}:
+        return _lookups(scene)
+    running = [pod for pod in scene.pods_of(workload) if is_ready(pod) and not _looping(scene, pod)]
+    logs = logs_of(scene, running)
+    told = [(log, line) for log in logs if (line := signature(log.lines))]
+    found: list[Clue] = []
+    if told:
+        pods = len({log.pod for log, _ in told})
+        count = f"{pods} of {len({log.pod for log in logs})} logs read"
+        found.append(
+            Clue(
+                code="log-error",
+                role=Role.SYMPTOM,
+                entity=objects.reference(workload),
+                says=f"log of {objects.name(workload)} ({count}): {told[0][1]}",
+                certainty=Certainty.SHOWN,
+                leads_to=tuple(objects.reference(each) for each in scene.dependencies),
+            )
+        )
+    return (*found, *_lookups(scene))
+
+
+def _looping(scene: Scene, pod: objects.Object) -> bool:
+    return any(each.loops(scene.now) for each in containers(pod))
+
+
+def _lookups(scene: Scene) -> tuple[Clue, ...]:
+    """Return why names do not resolve: the cluster's DNS is down, or there is no such Service."""
+    if not scene.fails_lookups:
+        return ()
+    servers = [each for each in scene.of("Pod", "kube-system") if objects.labels(each).get("k8s-app") == "kube-dns"]
+    if servers and not all(map(is_ready, servers)):
+        reasons = {each.waiting for pod in servers for each in containers(pod) if each.waiting}
+        why = f" ({', '.join(sorted(reasons))})" if reasons else ""
+        says = f"cluster DNS: {ready_of(servers)} CoreDNS pods in kube-system ready{why}, names do not resolve"
+        return (Clue(code="dns-down", role=Role.CAUSE, entity="Deployment/coredns", says=says),)
+    lines = [line for log in scene.logs for line in reversed(log.lines)]
+    for line in lines:
+        match = _LOOKUP.search(line)
+        host = match[1].rstrip(".").partition(".") if match else ("", "", "")
+        inside = host[0] and (
+            not host[2] or host[2].endswith((".svc", ".svc.cluster.local")) or host[2] == scene.place.namespace
+        )
+        if inside and scene.was_read("Service") and scene.find("Service", host[0]) is None:
+            where = f" in namespace {scene.place.namespace}"
+            says = f"host {host[0]} does not resolve: there is no Service {host[0]}{where}"
+            return (
+                Clue(
+                    code="dns-name", role=Role.CAUSE, entity=f"Service/{host[0]}", says=says, certainty=Certainty.SHOWN
+                ),
+            )
+    return ()

@@ -1,0 +1,109 @@
+"""Services without endpoints or with the wrong port: the selector against the labels, the port against the ports."""
+
+from collections.abc import Mapping
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.causes.rollout import template_ports
+from responder.diagnose.cluster.objects import Object
+from responder.diagnose.cluster.pods import is_ready, ready_of
+from responder.diagnose.cluster.scene import Scene
+from responder.model.clue import Certainty, Clue, Role
+
+
+def look(scene: Scene) -> tuple[Clue, ...]:
+    """Return what is wrong with the Services that select, or should select, the pods of the subject."""
+    return tuple(clue for service in services_of(scene) if (clue := _clue(scene, service)) is not None)
+
+
+def services_of(scene: Scene) -> list[Object]:
+    """Return the Service that the alert names, and those in front of the subject."""
+    named = {scene.place.named.get("Service", ""), scene.place.workload} - {""}
+    workload = scene.workload
+    found = []
+    for each in scene.of("Service"):
+        behind = scene.behind(each) if objects.pairs(each, "spec", "selector") else None
+        if objects.name(each) in named or (workload is not None and behind is workload):
+            found.append(each)
+    return found
+
+
+def _clue(scene: Scene, service: Object) -> Clue | None:
+    name, selector = objects.name(service), objects.pairs(service, "spec", "selector")
+    entity = objects.reference(service)
+    if objects.text(service, "spec", "type") == "ExternalName" or not selector or not scene.was_read("Pod"):
+        return None
+    selected = [each for each in scene.of("Pod") if objects.selects({"matchLabels": selector}, objects.labels(each))]
+    workload = scene.behind(service)
+    if not selected:
+        pods = scene.pods_of(workload)
+        differs = _difference(selector, workload, pods)
+        well = f"; {ready_of(pods)} pods are ready" if pods else ""
+        says = f"Service {name} has no endpoints: its selector {differs}{well}"
+        return Clue(code="service-selector", role=Role.CAUSE, entity=entity, says=says)
+    ready = [each for each in selected if is_ready(each)]
+    if ports := _wrong_ports(service, workload, selected):
+        return Clue(code="service-port", role=Role.CAUSE, entity=entity, says=f"Service {name}: {ports}")
+    if not ready:
+        says = f"Service {name} has no ready endpoints: none of its {len(selected)} pods is ready"
+        return Clue(code="service-unready", role=Role.SYMPTOM, entity=entity, says=says)
+    listed = _endpoints(scene, name)
+    if listed == 0 and scene.was_read("EndpointSlice"):
+        says = f"Service {name} has no endpoints although {ready_of(selected)} pods are ready"
+        return Clue(code="service-endpoints", role=Role.CAUSE, entity=entity, says=says, certainty=Certainty.LIKELY)
+    return Clue(
+        code="service-endpoints",
+        role=Role.FINE,
+        entity=entity,
+        says=f"Service {name} has {len(ready)} ready endpoints",
+    )
+
+
+def _endpoints(scene: Scene, service: str) -> int:
+    """Return the ready addresses of a Service; ``ready: null`` means ready (Kubernetes API, EndpointConditions)."""
+    return sum(
+        len(objects.items(endpoint, "addresses"))
+        for each in scene.of("EndpointSlice")
+        if objects.labels(each).get("kubernetes.io/service-name") == service
+        for endpoint in objects.items(each, "endpoints")
+        if objects.at(endpoint, "conditions", "ready") is not False
+    )
+
+
+def _difference(selector: Mapping[str, str], workload: Object | None, pods: tuple[Object, ...]) -> str:
+    """Return the label that differs: what is selected, and what the pods carry."""
+    asked = ", ".join(f"{key}={value}" for key, value in selector.items())
+    if workload is None:
+        return f"{asked} selects no pod, and no workload has such labels"
+    carried = objects.labels(pods[0]) if pods else objects.pairs(workload, "spec", "template", "metadata", "labels")
+    wrong = {key: value for key, value in selector.items() if carried.get(key) != value}
+    if not wrong:
+        return f"{asked} selects no pod"
+    wants = ", ".join(f"{key}={value}" for key, value in wrong.items())
+    has = ", ".join(f"{key}={carried[key]}" if key in carried else f"no {key}" for key in wrong)
+    return f"selects {wants}, but the pods of {objects.name(workload)} carry {has}"
+
+
+def _wrong_ports(service: Object, workload: Object | None, selected: list[Object]) -> str:
+    """Return the target port that no container of the pods has; empty where all fit or the pods declare none.
+
+    The API checks neither: a numeric port is forwarded to nothing, a named one gives no endpoints.
+    """
+    declared = (
+        template_ports({"spec": {"template": workload["spec"]["template"]}})
+        if workload and objects.at(workload, "spec", "template")
+        else template_ports({"spec": {"template": {"spec": objects.at(selected[0], "spec")}}})
+    )
+    if not declared:
+        return ""
+    for each in objects.items(service, "spec", "ports"):
+        target = objects.at(each, "targetPort") or objects.at(each, "port")
+        if objects.text(each, "protocol") in {"UDP", "SCTP"}:
+            continue
+        fits = target in declared if isinstance(target, str) else target in declared.values()
+        if not fits:
+            ports = ", ".join(str(port) for port in declared.values())
+            return (
+                f"its target port {target} is not a port of the pods ({ports}), so connections to "
+                f"port {objects.at(each, 'port')} are refused"
+            )
+    return ""

@@ -1,0 +1,96 @@
+"""Jobs and CronJobs: why a run failed, how many of how many, and when one last succeeded."""
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.objects import Object
+from responder.diagnose.cluster.pods import containers, logs_of
+from responder.diagnose.cluster.scene import Scene, ago
+from responder.diagnose.cluster.signature import signature
+from responder.model.clue import Clue, Role
+
+_REASONS = {
+    "BackoffLimitExceeded": "backoff limit reached",
+    "DeadlineExceeded": "its deadline is exceeded",
+    "PodFailurePolicy": "its pod failure policy ended it",
+}
+
+
+def look(scene: Scene) -> tuple[Clue, ...]:
+    """Return why the Job that the alert names failed, or the newest one of its CronJob."""
+    workload = scene.workload
+    if workload is None or objects.kind(workload) not in {"Job", "CronJob"}:
+        return ()
+    named = scene.find("Job", scene.place.named.get("Job", ""))
+    jobs = [named] if named else [workload] if objects.kind(workload) == "Job" else _newest(scene, workload)
+    cron = workload if objects.kind(workload) == "CronJob" else None
+    found = [clue for job in jobs if (clue := _failed(scene, job, cron)) is not None]
+    if cron is not None and not found:
+        found += _schedule(scene, cron)
+    return tuple(found)
+
+
+def _newest(scene: Scene, cron: Object) -> list[Object]:
+    jobs = objects.owned(scene.of("Job"), cron)
+    return sorted(jobs, key=lambda each: objects.text(each, "metadata", "creationTimestamp"), reverse=True)[:1]
+
+
+def _failed(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
+    failed = objects.condition(job, "Failed")
+    pods = objects.owned(scene.of("Pod"), job)
+    broken = [each for each in pods if objects.text(each, "status", "phase") == "Failed"]
+    over = objects.text(failed, "status") == "True"
+    if not over and not broken:
+        return None
+    limit = objects.at(job, "spec", "backoffLimit")
+    attempts = (limit if isinstance(limit, int) else 6) + 1
+    count = max(objects.number(job, "status", "failed"), len(broken))
+    reason = objects.text(failed, "reason")
+    ends = {objects.at(each.ended, "exitCode") for pod in broken for each in containers(pod) if each.ended}
+    codes = f", exit {', '.join(str(each) for each in sorted(ends, key=str))}" if ends else ""
+    why = next((found for log in logs_of(scene, broken) if (found := signature(log.lines))), "")
+    title = f"job {objects.name(cron if cron is not None else job)}"
+    words = _REASONS.get(reason, reason or "not over yet")
+    text = objects.text(failed, "message") if reason not in _REASONS else ""
+    because = f": {why or text}" if why or text else ""
+    says = f"{title} failed {count} of {max(attempts, count)} times ({words}{codes}){because}"
+    says += _last_success(scene, cron)
+    if not pods and over:
+        says += "; its pods are deleted, so there is no log"
+    return Clue(
+        code="job-failed",
+        role=Role.CAUSE,
+        entity=objects.reference(job),
+        says=says,
+        since=objects.when(failed, "lastTransitionTime"),
+        leads_to=tuple(objects.reference(each) for each in scene.dependencies),
+    )
+
+
+def _last_success(scene: Scene, cron: Object | None) -> str:
+    if cron is None:
+        return ""
+    last = objects.when(cron, "status", "lastSuccessfulTime")
+    return f"; last success {ago(scene.now, last)} ago" if last else "; no run has succeeded that the CronJob knows of"
+
+
+def _schedule(scene: Scene, cron: Object) -> list[Clue]:
+    name, entity = objects.name(cron), objects.reference(cron)
+    success = _last_success(scene, cron)
+    if objects.at(cron, "spec", "suspend") is True:
+        says = f"CronJob {name} is suspended{success}"
+        return [Clue(code="job-suspended", role=Role.CAUSE, entity=entity, says=says)]
+    active = len(objects.items(cron, "status", "active"))
+    if active and objects.text(cron, "spec", "concurrencyPolicy") == "Forbid":
+        says = f"CronJob {name} starts no run while {active} is active (concurrencyPolicy Forbid){success}"
+        return [Clue(code="job-blocked", role=Role.CAUSE, entity=entity, says=says)]
+    for event in scene.events_of(cron):
+        if objects.text(event, "reason") in {
+            "TooManyMissedTimes",
+            "MissSchedule",
+            "UnparseableSchedule",
+            "InvalidSchedule",
+        }:
+            says = f"CronJob {name}: {objects.text(event, 'message')[:150]}{success}"
+            return [Clue(code="job-schedule", role=Role.CAUSE, entity=entity, says=says)]
+    last = objects.when(cron, "status", "lastScheduleTime")
+    scheduled = f"last scheduled {ago(scene.now, last)} ago" if last else "never scheduled"
+    return [Clue(code="job-schedule", role=Role.FACT, entity=entity, says=f"CronJob {name} {scheduled}{success}")]

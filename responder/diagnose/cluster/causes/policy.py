@@ -1,0 +1,176 @@
+"""Network policies: which one stands between a caller and what it calls, since when, and what it lets through."""
+
+from typing import Any
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.causes.changes import is_recent
+from responder.diagnose.cluster.objects import Object
+from responder.diagnose.cluster.scene import Scene, ago
+from responder.model.clue import Certainty, Clue, Role
+
+_DNS_PORT = 53
+
+
+def look(scene: Scene) -> tuple[Clue, ...]:
+    """Return the policies that block the subject from what its log names, its lookups, or its callers from it."""
+    own = scene.workload
+    if own is None or not scene.of("NetworkPolicy"):
+        return ()
+    found: list[Clue] = []
+    for callee in scene.dependencies:
+        found += _between(scene, own, callee)
+    if not found and scene.fails_lookups:
+        found += _lookups(scene, own)
+    if not found:
+        found += _in_front(scene, own)
+    return tuple(found)
+
+
+def _labels(workload: Object) -> dict[str, str]:
+    return dict(objects.pairs(workload, "spec", "template", "metadata", "labels"))
+
+
+def _selecting(scene: Scene, workload: Object, direction: str) -> list[Object]:
+    """Return the policies of that direction which select a workload's pods. An empty selector selects all."""
+    return [
+        each
+        for each in scene.of("NetworkPolicy")
+        if direction in _types(each) and objects.selects(objects.at(each, "spec", "podSelector"), _labels(workload))
+    ]
+
+
+def _types(policy: Object) -> tuple[str, ...]:
+    """Return the directions of a policy; where it does not say: Ingress, and Egress if it has such rules."""
+    given = objects.items(policy, "spec", "policyTypes")
+    return tuple(given) or ("Ingress", *(("Egress",) if objects.at(policy, "spec", "egress") else ()))
+
+
+def _between(scene: Scene, caller: Object, callee: Object) -> list[Clue]:
+    found: list[Clue] = []
+    for direction, one, other in (("Ingress", callee, caller), ("Egress", caller, callee)):
+        policies = _selecting(scene, one, direction)
+        if policies and not any(_admits(each, direction, _labels(other)) for each in policies):
+            newest = max(policies, key=lambda each: objects.text(each, "metadata", "creationTimestamp"))
+            found.append(_blocked(scene, newest, direction, caller, callee))
+    return found
+
+
+def _admits(policy: Object, direction: str, peer: dict[str, str]) -> bool:
+    """Return True if a rule of the policy lets pods with these labels of the same namespace through, on some port."""
+    key, side = ("ingress", "from") if direction == "Ingress" else ("egress", "to")
+    for rule in objects.items(policy, "spec", key):
+        peers = objects.items(rule, side)
+        if not peers or any(_is_peer(each, peer) for each in peers):
+            return True
+    return False
+
+
+def _is_peer(given: Any, labels: dict[str, str]) -> bool:
+    if objects.at(given, "ipBlock"):
+        return False
+    selector, namespaces = objects.at(given, "podSelector"), objects.at(given, "namespaceSelector")
+    if namespaces is not None and objects.pairs(namespaces, "matchLabels"):
+        return False  # labels of namespaces are not read: another namespace is taken to be meant
+    return selector is None or objects.selects(selector, labels)
+
+
+def _blocked(scene: Scene, policy: Object, direction: str, caller: Object, callee: Object) -> Clue:
+    created = objects.created(policy)
+    age = f", created {ago(scene.now, created)} ago," if created else ""
+    one, other = (callee, caller) if direction == "Ingress" else (caller, callee)
+    way = "reach" if direction == "Ingress" else "be reached by"
+    carried = _labels(other)
+    wanted = admitted(policy, direction)
+    differs = ", ".join(f"{key}={carried[key]}" for key in _keys(policy, direction) if key in carried)
+    has = f" ({objects.name(other)} has {differs})" if differs else f" ({objects.name(other)} is not among them)"
+    return Clue(
+        code="policy-blocks",
+        role=Role.CAUSE,
+        entity=objects.reference(policy),
+        says=f"{objects.name(caller)} cannot connect to {objects.name(callee)}: "
+        f"NetworkPolicy {objects.name(policy)}{age} lets only {wanted} {way} {objects.name(one)}{has}",
+        certainty=Certainty.SHOWN if is_recent(scene, created) else Certainty.LIKELY,
+        since=created,
+    )
+
+
+def admitted(policy: Object, direction: str) -> str:
+    """Return what a policy lets through, in words."""
+    key, side = ("ingress", "from") if direction == "Ingress" else ("egress", "to")
+    rules = objects.items(policy, "spec", key)
+    if not rules:
+        return "nothing"
+    words: list[str] = []
+    for rule in rules:
+        for peer in objects.items(rule, side):
+            labels = objects.pairs(peer, "podSelector", "matchLabels")
+            spaces = objects.pairs(peer, "namespaceSelector", "matchLabels")
+            block = objects.text(peer, "ipBlock", "cidr")
+            if labels:
+                words.append("pods with " + ", ".join(f"{name}={value}" for name, value in labels.items()))
+            if spaces:
+                words.append("namespaces with " + ", ".join(f"{name}={value}" for name, value in spaces.items()))
+            if block:
+                words.append(block)
+        ports = [str(objects.at(each, "port")) for each in objects.items(rule, "ports")]
+        if ports and not objects.items(rule, side):
+            words.append(f"port {', '.join(ports)}")
+    return " and ".join(dict.fromkeys(words)) or "pods of the namespace"
+
+
+def _keys(policy: Object, direction: str) -> list[str]:
+    key, side = ("ingress", "from") if direction == "Ingress" else ("egress", "to")
+    return [
+        name
+        for rule in objects.items(policy, "spec", key)
+        for peer in objects.items(rule, side)
+        for name in objects.pairs(peer, "podSelector", "matchLabels")
+    ]
+
+
+def _lookups(scene: Scene, own: Object) -> list[Clue]:
+    """Return the policy that keeps the subject from the cluster's DNS: egress rules without port 53."""
+    policies = _selecting(scene, own, "Egress")
+    if not policies or any(_lets_dns(each) for each in policies):
+        return []
+    newest = max(policies, key=lambda each: objects.text(each, "metadata", "creationTimestamp"))
+    created = objects.created(newest)
+    age = f", created {ago(scene.now, created)} ago," if created else ""
+    return [
+        Clue(
+            code="policy-dns",
+            role=Role.CAUSE,
+            entity=objects.reference(newest),
+            says=f"{objects.name(own)} cannot resolve names: NetworkPolicy {objects.name(newest)}{age} "
+            f"lets it reach only {admitted(newest, 'Egress')}, and DNS (port 53) is not among them",
+            certainty=Certainty.SHOWN,
+            since=created,
+        )
+    ]
+
+
+def _lets_dns(policy: Object) -> bool:
+    for rule in objects.items(policy, "spec", "egress"):
+        ports = objects.items(rule, "ports")
+        peers = objects.items(rule, "to")
+        outside = not peers or any(objects.at(each, "namespaceSelector") is not None for each in peers)
+        if outside and (not ports or any(objects.at(each, "port") == _DNS_PORT for each in ports)):
+            return True
+    return False
+
+
+def _in_front(scene: Scene, own: Object) -> list[Clue]:
+    """Return a recent policy in front of the subject: it may keep callers away that nothing here shows."""
+    return [
+        Clue(
+            code="policy-new",
+            role=Role.CAUSE,
+            entity=objects.reference(each),
+            says=f"NetworkPolicy {objects.name(each)}, created {ago(scene.now, created)} ago, lets only "
+            f"{admitted(each, 'Ingress')} reach {objects.name(own)}",
+            certainty=Certainty.COINCIDES,
+            since=created,
+        )
+        for each in _selecting(scene, own, "Ingress")
+        if (created := objects.created(each)) is not None and is_recent(scene, created)
+    ]

@@ -1,0 +1,89 @@
+"""Pods that run and are not ready: which probe fails, what it is answered, and the line of the log that says why."""
+
+import re
+from collections import defaultdict
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.objects import Object
+from responder.diagnose.cluster.pods import containers, is_ready, logs_of, many
+from responder.diagnose.cluster.scene import Scene, times
+from responder.diagnose.cluster.signature import signature
+from responder.model.clue import Certainty, Clue, Role
+
+_FAILED = re.compile(r"(Readiness|Startup|Liveness) probe failed: ?(.*)", re.DOTALL)
+_STATUS = re.compile(r"statuscode: (\d+)")
+
+
+def look(scene: Scene) -> tuple[Clue, ...]:
+    """Return a clue for each way in which running pods of the subject are not ready."""
+    pods = scene.pods_of(scene.workload)
+    found: dict[tuple[str, str], list[Object]] = defaultdict(list)
+    for pod in pods:
+        if is_ready(pod) or objects.text(pod, "status", "phase") != "Running":
+            continue
+        if any(each.loops(scene.now) or each.waiting for each in containers(pod)):
+            continue
+        if key := _probe(scene, pod):
+            found[key].append(pod)
+    return tuple(_clue(scene, len(pods), key, unready) for key, unready in found.items())
+
+
+def _probe(scene: Scene, pod: Object) -> tuple[str, str] | None:
+    """Return the probe that fails and its answer, from the newest event."""
+    for event in scene.events_of(pod):
+        if objects.text(event, "reason") in {"Unhealthy", "ProbeWarning"} and (
+            match := _FAILED.search(objects.text(event, "message"))
+        ):
+            return match[1], match[2].strip()
+    gates = [objects.text(each, "conditionType") for each in objects.items(pod, "spec", "readinessGates")]
+    closed = [each for each in gates if not objects.is_true(pod, each)]
+    return ("gate", closed[0]) if closed else ("", "")
+
+
+def _clue(scene: Scene, total: int, key: tuple[str, str], unready: list[Object]) -> Clue:
+    probe, said = key
+    workload = scene.workload
+    entity = objects.reference(workload if workload is not None else unready[0])
+    name = objects.name(workload) if workload is not None else objects.name(unready[0])
+    count = f"{many(len(unready), total)} of {name} not ready"
+    reason = next((line for log in logs_of(scene, unready) if (line := signature(log.lines, warnings=True))), "")
+    because = f": {reason}" if reason else ""
+    if probe == "gate":
+        says = f"{count}: readiness gate {said} is not met; the program itself may be well"
+        return Clue(code="unready-gate", role=Role.CAUSE, entity=entity, says=says)
+    if not probe:
+        says = f"{count}{because}"
+        return Clue(code="unready", role=Role.CAUSE if reason else Role.SYMPTOM, entity=entity, says=says)
+    code, answer = _answer(said)
+    path, port = _asked(unready[0], probe)
+    where = f" (path {path})" if path else f" (port {port})" if port else ""
+    seen = max((times(event) for pod in unready for event in scene.events_of(pod)), default=0)
+    says = f"{count}: the {probe.lower()} probe{where} {answer}, {seen} times{because}"
+    return Clue(
+        code=code,
+        role=Role.CAUSE if code in {"probe-path", "probe-port"} or reason else Role.SYMPTOM,
+        entity=entity,
+        says=says,
+        certainty=Certainty.SHOWN if code == "probe-path" else Certainty.LIKELY,
+        leads_to=tuple(objects.reference(each) for each in scene.dependencies),
+    )
+
+
+def _answer(said: str) -> tuple[str, str]:
+    if match := _STATUS.search(said):
+        return ("probe-path" if match[1] == "404" else "unready"), f"answers {match[1]}"
+    if "connection refused" in said:
+        return "probe-port", "is refused: nothing listens on its port"
+    if "deadline exceeded" in said or "imeout" in said:
+        return "probe-timeout", "times out"
+    return "unready", f"fails ({said[:80]})" if said else "fails"
+
+
+def _asked(pod: Object, probe: str) -> tuple[str, str]:
+    """Return path and port of a probe of the pod's first container that has one."""
+    for container in objects.items(pod, "spec", "containers"):
+        given = objects.at(container, f"{probe.lower()}Probe")
+        for way in ("httpGet", "tcpSocket", "grpc"):
+            if port := objects.at(given, way, "port"):
+                return objects.text(given, way, "path"), str(port)
+    return "", ""

@@ -1,0 +1,166 @@
+"""Pods that no node takes: the request, label, taint, port or claim that stands against it, and on how many nodes."""
+
+import re
+from collections import Counter, defaultdict
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.objects import Object
+from responder.diagnose.cluster.pods import many
+from responder.diagnose.cluster.scene import Scene, ago
+from responder.model.clue import Clue, Role
+
+_HEAD = re.compile(r"(\d+)/(\d+) nodes are available: (.*)", re.DOTALL)
+#: One counted reason of the scheduler's sentence (kube-scheduler, framework/types.go FitError).
+_REASON = re.compile(r"(\d+) (.+?)(?=, \d+ |\.$|$)")
+_INSUFFICIENT = re.compile(r"Insufficient (\S+)")
+_TAINT = re.compile(r"untolerated taint(?:\(s\)| )? ?(?:\{(?P<key>[^:}]+): ?(?P<value>[^}]*)\})?")
+
+
+def look(scene: Scene) -> tuple[Clue, ...]:
+    """Return a clue for each reason for which pods of the subject are not scheduled."""
+    pods = scene.pods_of(scene.workload)
+    found: dict[str, list[Object]] = defaultdict(list)
+    for pod in pods:
+        if objects.text(pod, "status", "phase") == "Pending" and not objects.text(pod, "spec", "nodeName"):
+            found[message_of(scene, pod)].append(pod)
+    return tuple(_clue(scene, len(pods), said, waiting) for said, waiting in found.items())
+
+
+def message_of(scene: Scene, pod: Object) -> str:
+    """Return the scheduler's sentence about a pod: of its condition, else of the newest event."""
+    told = objects.condition(pod, "PodScheduled")
+    if objects.text(told, "reason") == "SchedulingGated":
+        return "SchedulingGated"
+    if message := objects.text(told, "message"):
+        return message
+    events = [each for each in scene.events_of(pod) if objects.text(each, "reason") == "FailedScheduling"]
+    return objects.text(events[0], "message") if events else ""
+
+
+def _clue(scene: Scene, total: int, said: str, waiting: list[Object]) -> Clue:
+    code, why, leads = _why(scene, said, waiting[0])
+    created = objects.created(waiting[0])
+    pending = f" pending for {ago(scene.now, created)}" if created else " pending"
+    pod = objects.name(waiting[0])
+    which = f"pod {pod}" if len(waiting) == 1 else many(len(waiting), total)
+    return Clue(
+        code=code,
+        role=Role.CAUSE,
+        entity=objects.reference(waiting[0]),
+        says=f"{which}{pending}, unschedulable: {why}",
+        since=created,
+        leads_to=leads,
+        detail=said,
+    )
+
+
+def _why(scene: Scene, said: str, pod: Object) -> tuple[str, str, tuple[str, ...]]:
+    """Return code, reason and the entities that explain it."""
+    if said == "SchedulingGated":
+        gates = ", ".join(objects.text(each, "name") for each in objects.items(pod, "spec", "schedulingGates"))
+        return "schedule-gate", f"it is held by scheduling gate {gates or 'of its own'}", ()
+    if not said:
+        return "schedule-silent", "no scheduler has said anything about it: the scheduler may be down", ()
+    if match := re.search(r'persistentvolumeclaim "([^"]+)" not found', said):
+        return "schedule-claim", f"claim {match[1]} does not exist (not found)", ()
+    head = _HEAD.search(said)
+    reasons = head[3].partition("preemption:")[0].strip() if head else said
+    total = int(head[2]) if head else 0
+    if "unbound immediate PersistentVolumeClaims" in reasons:
+        claims = [f"PersistentVolumeClaim/{each}" for each in claims_of(pod)]
+        named = ", ".join(each.partition("/")[2] for each in claims)
+        return "schedule-claim", f"its claim {named} is not bound", tuple(claims)
+    counted = [(int(count), reason.strip(" .")) for count, reason in _REASON.findall(reasons)]
+    if not counted:
+        return "schedule", reasons[:160], ()
+    parts: list[str] = []
+    codes: Counter[str] = Counter()
+    for count, reason in sorted(counted, reverse=True):
+        code, words = _reason(scene, pod, reason)
+        codes[code] += count
+        parts.append(f"{words} ({count} of {total} nodes)" if total else words)
+    return codes.most_common(1)[0][0], "; ".join(dict.fromkeys(parts)), ()
+
+
+def _reason(scene: Scene, pod: Object, reason: str) -> tuple[str, str]:
+    if match := _INSUFFICIENT.search(reason):
+        return "schedule-room", _room(scene, pod, match[1])
+    if match := _TAINT.search(reason):
+        taint = f"{match['key']}={match['value']}".rstrip("=") if match["key"] else ""
+        return "schedule-taint", f"taint {taint} is not tolerated" if taint else "a taint is not tolerated"
+    if "node affinity/selector" in reason or "node selector" in reason:
+        return "schedule-label", _label(scene, pod)
+    if "anti-affinity" in reason:
+        return "schedule-affinity", "anti-affinity: a pod it must not share a node with runs there"
+    if "pod affinity" in reason:
+        return "schedule-affinity", "pod affinity: no pod it must be near to runs there"
+    if "unschedulable" in reason:
+        return "schedule-cordon", "cordoned"
+    if "volume node affinity" in reason:
+        return "schedule-volume", "its volume is in another zone (volume node affinity conflict)"
+    if "Too many pods" in reason:
+        return "schedule-pods", "too many pods"
+    if "free ports" in reason:
+        return "schedule-port", "its host port is taken"
+    if "topology spread" in reason:
+        return "schedule-spread", "topology spread constraints are not met"
+    return "schedule", reason
+
+
+def _room(scene: Scene, pod: Object, resource: str) -> str:
+    """Return the request beside the largest allocatable: more than any node has is not the same as full nodes."""
+    asked = sum(
+        objects.quantity(objects.at(each, "resources", "requests", resource)) or 0.0
+        for each in objects.items(pod, "spec", "containers")
+    )
+    sizes = [
+        size
+        for each in scene.of("Node")
+        if (size := objects.quantity(objects.at(each, "status", "allocatable", resource)))
+    ]
+    if not asked or not sizes:
+        return f"insufficient {resource}"
+    most = max(sizes)
+    request = f"it requests {resource} {shown(asked, resource)}"
+    if asked > most:
+        return f"insufficient {resource}: {request}, and no node has more than {shown(most, resource)} allocatable"
+    return f"insufficient {resource}: {request}, and the nodes (up to {shown(most, resource)}) are full"
+
+
+def shown(value: float, resource: str) -> str:
+    """Return a quantity for people: cores with three digits, memory in GiB or MiB."""
+    if resource in {"memory", "ephemeral-storage"} or resource.startswith("hugepages"):
+        return f"{value / 2**30:.3g}Gi" if value >= 2**30 else f"{value / 2**20:.3g}Mi"
+    return f"{value:.3g}"
+
+
+def _label(scene: Scene, pod: Object) -> str:
+    """Return the label that the pod asks for, and that no node, or too few, have."""
+    nodes = scene.of("Node")
+    wanted = [(key, (value,)) for key, value in objects.pairs(pod, "spec", "nodeSelector").items()]
+    required = objects.at(
+        pod, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"
+    )
+    for term in required or ():
+        wanted += [
+            (objects.text(each, "key"), tuple(objects.items(each, "values")))
+            for each in objects.items(term, "matchExpressions")
+            if objects.text(each, "operator") in {"In", "Exists"}
+        ]
+    for key, values in wanted:
+        having = [
+            each
+            for each in nodes
+            if key in objects.labels(each) and (not values or objects.labels(each)[key] in values)
+        ]
+        label = f"{key}={'|'.join(values)}" if values else key
+        if not having:
+            return f"no node has the label {label} that it asks for (node affinity/selector)"
+    labels = ", ".join(f"{key}={'|'.join(values)}" for key, values in wanted)
+    return f"node affinity/selector {labels} fits no node that has room"
+
+
+def claims_of(pod: Object) -> list[str]:
+    """Return the names of the claims that a pod mounts."""
+    found = (objects.text(each, "persistentVolumeClaim", "claimName") for each in objects.items(pod, "spec", "volumes"))
+    return [each for each in found if each]

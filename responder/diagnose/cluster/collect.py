@@ -1,0 +1,192 @@
+"""Collects the scene of a page in three waves: what the alert names, then what the answers name."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.objects import Object
+from responder.diagnose.cluster.reader import Read, Reader, UnseenError, is_name, listing, log_of, single
+from responder.diagnose.cluster.scene import Log, Place, Scene, Unseen
+from responder.model.clock import Clock, Deadline
+
+#: Lists of the namespace that every investigation starts with. Whole lists, so that incidents of one namespace share
+#: them, and neighbors are seen too.
+FIRST = (
+    "Pod",
+    "Event",
+    "Deployment",
+    "ReplicaSet",
+    "Service",
+    "EndpointSlice",
+    "HorizontalPodAutoscaler",
+    "NetworkPolicy",
+    "ResourceQuota",
+)
+#: Lists that an alert has to name.
+_NAMED = ("StatefulSet", "DaemonSet", "Job", "CronJob", "PersistentVolumeClaim", "Ingress", "Certificate")
+#: Pods whose logs are read, with distinct failures where there are several.
+MOST_LOGS = 3
+#: Namespaces of pods on a node whose other pods are read.
+MOST_NAMESPACES = 4
+#: Part of the time left that a wave may take, so that the next one is asked too.
+_SHARE = 0.6
+
+
+def collect(place: Place, reader: Reader, deadline: Deadline, clock: Clock, began: datetime) -> Scene:
+    """Return what could be read by the deadline; what could not is listed in the scene. Raises nothing."""
+    scene = Scene(place=place, now=clock.now(), began=began)
+    for wave in (_first, _second, _third):
+        now = clock.monotonic()
+        until = deadline.earlier(deadline.left(now) * _SHARE, now) if wave is not _third else deadline
+        scene = _answered(scene, wave(scene), reader, until, clock)
+    return scene
+
+
+def _first(scene: Scene) -> list[Read]:
+    place = scene.place
+    reads = [listing(kind, place.namespace) for kind in FIRST] if place.namespace else []
+    named = place.named
+    if place.namespace:
+        reads += [listing(kind, place.namespace) for kind in _NAMED if kind in named]
+    if node := named.get("Node"):
+        reads += [listing("Node"), listing("Lease", "kube-node-lease")]
+        reads.append(listing("Pod", fieldSelector=f"spec.nodeName={node}"))
+        reads.append(listing("Event", "default", fieldSelector=f"involvedObject.name={node}"))
+    return reads
+
+
+def _second(scene: Scene) -> list[Read]:
+    """Return the reads that the first answers name: owners of other kinds, claims, nodes, logs."""
+    namespace = scene.place.namespace
+    if not namespace:
+        return _neighbors(scene)
+    reads: list[Read] = []
+    owners = {objects.controller(each)[0] for each in scene.of("Pod")}
+    owners |= {objects.text(each, "involvedObject", "kind") for each in scene.of("Event")}
+    others = ("StatefulSet", "DaemonSet", "Job")
+    if owners & {"StatefulSet", "DaemonSet"}:
+        reads.append(listing("ControllerRevision", namespace))
+    reads += [listing(kind, namespace) for kind in others if kind in owners and not scene.was_read(kind)]
+    if (scene.was_read("Job") or "Job" in owners) and not scene.was_read("CronJob"):
+        reads.append(listing("CronJob", namespace))
+    waiting = [each for each in scene.of("Pod") if objects.text(each, "status", "phase") == "Pending"]
+    if any(_claims(each) for each in waiting) or "PersistentVolumeClaim" in scene.place.named:
+        reads += [] if scene.was_read("PersistentVolumeClaim") else [listing("PersistentVolumeClaim", namespace)]
+        reads.append(listing("StorageClass"))
+    if not scene.was_read("Node"):
+        reads += _nodes(scene, waiting)
+    return reads + _logs(scene, scene.pods_of(scene.workload))
+
+
+def _neighbors(scene: Scene) -> list[Read]:
+    """Return the reads of all pods of the namespaces with pods on the node: whether their workloads still serve."""
+    spaces = sorted({objects.text(each, "metadata", "namespace") for each in scene.of("Pod")} - {"kube-system", ""})
+    return [listing("Pod", each) for each in spaces[:MOST_NAMESPACES] if is_name(each)]
+
+
+def _claims(pod: Object) -> bool:
+    return any(objects.at(volume, "persistentVolumeClaim") for volume in objects.items(pod, "spec", "volumes"))
+
+
+def _nodes(scene: Scene, waiting: Iterable[Object]) -> list[Read]:
+    """Return the read of all nodes if a pod cannot be scheduled, else of those with unready pods of the subject."""
+    if any(objects.text(each, "spec", "nodeName") == "" for each in waiting):
+        return [listing("Node")]
+    unready = [each for each in scene.pods_of(scene.workload) if not objects.is_true(each, "Ready")]
+    names = sorted({objects.text(each, "spec", "nodeName") for each in unready} - {""})
+    return [single("Node", node) for node in names[:2] if is_name(node)]
+
+
+def _third(scene: Scene) -> list[Read]:
+    """Return the reads that logs and owners of the second wave name: the pods of a dependency, the cluster's DNS."""
+    reads = [] if scene.logs or not scene.place.namespace else _logs(scene, scene.pods_of(scene.workload))
+    for dependency in scene.dependencies[:2]:
+        reads += _logs(scene, [each for each in scene.pods_of(dependency) if not objects.is_true(each, "Ready")])[:2]
+    if scene.fails_lookups:
+        reads.append(listing("Pod", "kube-system", labelSelector="k8s-app=kube-dns"))
+    return reads
+
+
+def _logs(scene: Scene, pods: Iterable[Object]) -> list[Read]:
+    """Return the reads of logs of at most three pods: the named one, those not ready, those that restarted most."""
+    named = scene.place.named.get("Pod", "")
+    ranked = sorted(
+        pods,
+        key=lambda pod: (objects.name(pod) != named, objects.is_true(pod, "Ready"), -restarts(pod), objects.name(pod)),
+    )
+    reads: list[Read] = []
+    for pod in ranked[:MOST_LOGS]:
+        for container, previous in _runs(pod):
+            if is_name(objects.name(pod)) and is_name(container):
+                reads.append(
+                    log_of(objects.text(pod, "metadata", "namespace"), objects.name(pod), container, previous=previous)
+                )
+    return reads[: MOST_LOGS + 1]
+
+
+def restarts(pod: Object) -> int:
+    """Return the restarts of a pod's containers together."""
+    return sum(objects.number(each, "restartCount") for each in statuses(pod))
+
+
+def statuses(pod: Object) -> tuple[Object, ...]:
+    """Return the statuses of init containers (sidecars are among them), then of containers."""
+    return (*objects.items(pod, "status", "initContainerStatuses"), *objects.items(pod, "status", "containerStatuses"))
+
+
+def _runs(pod: Object) -> list[tuple[str, bool]]:
+    """Return containers whose log is read, and whether it is that of the run before: the failed ones first."""
+    found: list[tuple[str, bool]] = []
+    for each in statuses(pod):
+        container = objects.text(each, "name")
+        ended = objects.at(each, "state", "terminated")
+        if objects.at(each, "state", "waiting") and objects.at(each, "lastState", "terminated"):
+            found.append((container, True))
+        elif ended and objects.at(ended, "exitCode") != 0:
+            found.append((container, False))
+        elif objects.at(each, "state", "running") and not objects.at(each, "ready"):
+            found.append((container, False))
+            if objects.at(each, "lastState", "terminated"):
+                found.append((container, True))
+    if not found and objects.text(pod, "status", "phase") == "Running":
+        found = [(objects.text(each, "name"), False) for each in objects.items(pod, "status", "containerStatuses")[:1]]
+    return found[:2]
+
+
+def _answered(scene: Scene, reads: Iterable[Read], reader: Reader, until: Deadline, clock: Clock) -> Scene:
+    """Return the scene with the answers to ``reads`` that arrive by ``until``, asked at the same time."""
+    wanted, started = tuple(dict.fromkeys(reads)), clock.monotonic()
+    news: queue.SimpleQueue[tuple[Read, tuple[Object, ...] | Log | Unseen]] = queue.SimpleQueue()
+    for read in wanted:
+        threading.Thread(target=_ask, args=(read, reader, until, news.put), name="kubernetes", daemon=True).start()
+    found: dict[str, list[Object]] = {}
+    logs: list[Log] = []
+    unseen: list[Unseen] = []
+    missing = dict.fromkeys(wanted)
+    while missing:
+        try:
+            read, answer = news.get(timeout=max(0.001, until.left(clock.monotonic())))
+        except queue.Empty:
+            break
+        del missing[read]
+        match answer:
+            case Unseen():
+                unseen.append(answer)
+            case Log():
+                logs.append(answer)
+            case _:
+                found.setdefault(read.kind, []).extend(answer)
+    late = f"no answer within {clock.monotonic() - started:.1f} s"
+    unseen += [Unseen(what=read.what, why=late) for read in missing]
+    return scene.with_more(found, logs, dict.fromkeys(unseen))
+
+
+def _ask(
+    read: Read, reader: Reader, until: Deadline, put: Callable[[tuple[Read, tuple[Object, ...] | Log | Unseen]], None]
+) -> None:
+    try:
+        put((read, reader.log(read, until) if read.pod else reader.objects(read, until)))
+    except UnseenError as error:
+        put((read, error.unseen))

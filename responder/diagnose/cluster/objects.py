@@ -1,0 +1,192 @@
+"""Readers of Kubernetes objects as the API returns them in JSON. Pure; a missing field is never an error."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+#: An object, without what `pruned` removes.
+Object = Mapping[str, Any]
+
+_EMPTY: Mapping[str, Any] = {}
+_SUFFIXES = {
+    "m": 1e-3,
+    "k": 1e3,
+    "M": 1e6,
+    "G": 1e9,
+    "T": 1e12,
+    "P": 1e15,
+    "Ki": 2.0**10,
+    "Mi": 2.0**20,
+    "Gi": 2.0**30,
+    "Ti": 2.0**40,
+    "Pi": 2.0**50,
+}
+_QUANTITY = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?")
+
+
+def pruned(value: Any) -> Any:
+    """Return parsed JSON without values that may be secrets: those of variables, and whole manifests in annotations.
+
+    Called while a response is parsed, before anything is compared, stored or logged.
+    """
+    if isinstance(value, list):
+        return [pruned(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: pruned(each) for key, each in value.items() if key not in _DROPPED}
+    for key in ("env", "envFrom"):
+        if isinstance(kept.get(key), list):
+            kept[key] = [_variable(each) for each in kept[key] if isinstance(each, dict)]
+    return kept
+
+
+#: The last manifest holds the values of variables; managed fields hold names only, but many.
+_DROPPED = frozenset(
+    {"kubectl.kubernetes.io/last-applied-configuration", "fieldsV1", "data", "binaryData", "stringData"}
+)
+
+
+def _variable(variable: dict[str, Any]) -> dict[str, Any]:
+    return {key: each for key, each in variable.items() if key != "value"}
+
+
+def at(value: Any, *path: str) -> Any:
+    """Return what stands at ``path``; None where a step is missing or is no map."""
+    for key in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
+
+
+def text(value: Any, *path: str) -> str:
+    """Return the text at ``path``; empty where there is none."""
+    found = at(value, *path)
+    return found if isinstance(found, str) else ""
+
+
+def number(value: Any, *path: str) -> int:
+    """Return the integer at ``path``; 0 where there is none, as the API omits zeros."""
+    found = at(value, *path)
+    return found if isinstance(found, int) and not isinstance(found, bool) else 0
+
+
+def items(value: Any, *path: str) -> Sequence[Any]:
+    """Return the list at ``path``; empty where there is none."""
+    found = at(value, *path)
+    return found if isinstance(found, list | tuple) else ()
+
+
+def pairs(value: Any, *path: str) -> Mapping[str, str]:
+    """Return the map of texts at ``path``, labels for example; empty where there is none."""
+    found = at(value, *path)
+    return found if isinstance(found, Mapping) else _EMPTY
+
+
+def name(value: Object) -> str:
+    """Return the name of an object."""
+    return text(value, "metadata", "name")
+
+
+def kind(value: Object) -> str:
+    """Return the kind of an object."""
+    return text(value, "kind")
+
+
+def uid(value: Object) -> str:
+    """Return the uid of an object."""
+    return text(value, "metadata", "uid")
+
+
+def labels(value: Object) -> Mapping[str, str]:
+    """Return the labels of an object."""
+    return pairs(value, "metadata", "labels")
+
+
+def annotations(value: Object) -> Mapping[str, str]:
+    """Return the annotations of an object."""
+    return pairs(value, "metadata", "annotations")
+
+
+def reference(value: Object) -> str:
+    """Return an object as ``Kind/name``, the form in which clues name entities."""
+    return f"{kind(value)}/{name(value)}"
+
+
+def when(value: Any, *path: str) -> datetime | None:
+    """Return the time at ``path``; None where there is none, or where it is the epoch: then it was never set."""
+    written = text(value, *path)
+    try:
+        found = datetime.fromisoformat(written)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None and found.year > 1970 else None
+
+
+def created(value: Object) -> datetime | None:
+    """Return the creation time of an object."""
+    return when(value, "metadata", "creationTimestamp")
+
+
+def condition(value: Object, type_: str) -> Object:
+    """Return the condition of that type; an empty map where there is none."""
+    for each in items(value, "status", "conditions"):
+        if text(each, "type") == type_:
+            return each if isinstance(each, Mapping) else _EMPTY
+    return _EMPTY
+
+
+def is_true(value: Object, type_: str) -> bool:
+    """Return True if the condition of that type has the status True."""
+    return text(condition(value, type_), "status") == "True"
+
+
+def controller(value: Object) -> tuple[str, str, str]:
+    """Return kind, name and uid of the controlling owner; three empty texts where there is none."""
+    for each in items(value, "metadata", "ownerReferences"):
+        if at(each, "controller") is True:
+            return text(each, "kind"), text(each, "name"), text(each, "uid")
+    return "", "", ""
+
+
+def owned(candidates: Iterable[Object], owner: Object) -> tuple[Object, ...]:
+    """Return the objects whose controlling owner is ``owner``, by uid."""
+    return tuple(each for each in candidates if controller(each)[2] == uid(owner) != "")
+
+
+def selects(selector: Any, found: Mapping[str, str]) -> bool:
+    """Return True if a label selector (``matchLabels``, ``matchExpressions``) selects these labels.
+
+    An empty selector selects everything (Kubernetes API, LabelSelector).
+    """
+    if any(found.get(key) != value for key, value in pairs(selector, "matchLabels").items()):
+        return False
+    return all(_meets(each, found) for each in items(selector, "matchExpressions"))
+
+
+def _meets(expression: Any, found: Mapping[str, str]) -> bool:
+    key, values = text(expression, "key"), items(expression, "values")
+    match text(expression, "operator"):
+        case "In":
+            return found.get(key) in values
+        case "NotIn":
+            return found.get(key) not in values
+        case "Exists":
+            return key in found
+        case "DoesNotExist":
+            return key not in found
+    return False
+
+
+def quantity(written: Any) -> float | None:
+    """Return a quantity such as ``250m``, ``19Gi`` or ``1e3`` as a number; None for anything else."""
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        return float(written)
+    found = _QUANTITY.fullmatch(written) if isinstance(written, str) else None
+    if found is None:
+        return None
+    try:
+        return float(found[1]) * _SUFFIXES.get(found[2] or "", 1.0)
+    except ValueError:
+        return None

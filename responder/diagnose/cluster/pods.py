@@ -1,0 +1,119 @@
+"""Pods in words: how many are ready, which container failed, and how. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.objects import Object
+from responder.diagnose.cluster.scene import Log, Scene
+
+#: Restarts, and minutes since the last end, from which a container crashes in a loop even while it runs.
+LOOP_RESTARTS = 3
+LOOP_MINUTES = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A container of a pod: its status, its spec, and the role it has."""
+
+    pod: Object
+    status: Object
+    spec: Object
+    init: bool = False
+
+    @property
+    def name(self) -> str:
+        """The container's name."""
+        return objects.text(self.status, "name")
+
+    @property
+    def ended(self) -> Object:
+        """The last end: of the present run if it ended, else of the run before; an empty map without one."""
+        return (
+            objects.at(self.status, "state", "terminated") or objects.at(self.status, "lastState", "terminated") or {}
+        )
+
+    @property
+    def waiting(self) -> str:
+        """The reason for which the container waits; empty if it does not."""
+        return objects.text(self.status, "state", "waiting", "reason")
+
+    @property
+    def waits_because(self) -> str:
+        """The message of the reason for which it waits."""
+        return objects.text(self.status, "state", "waiting", "message")
+
+    @property
+    def restarts(self) -> int:
+        """Restarts since the pod was made."""
+        return objects.number(self.status, "restartCount")
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds that the ended run lived; None where the times are not known."""
+        started, finished = objects.when(self.ended, "startedAt"), objects.when(self.ended, "finishedAt")
+        return (finished - started).total_seconds() if started and finished else None
+
+    def loops(self, now: datetime) -> bool:
+        """Return True if the container crashes in a loop, also in the moments in which it runs."""
+        if self.waiting == "CrashLoopBackOff":
+            return True
+        finished = objects.when(self.ended, "finishedAt")
+        if not finished or self.restarts < LOOP_RESTARTS:
+            return False
+        return (now - finished).total_seconds() < LOOP_MINUTES * 60
+
+    def failed_lately(self, now: datetime) -> bool:
+        """Return True if the container ended with a failure in the last minutes, or was OOM-killed in the last hour."""
+        finished = objects.when(self.ended, "finishedAt")
+        if not finished or objects.at(self.ended, "exitCode") == 0:
+            return False
+        minutes = 60.0 if objects.text(self.ended, "reason") == "OOMKilled" else LOOP_MINUTES
+        return (now - finished).total_seconds() < minutes * 60
+
+
+def containers(pod: Object) -> tuple[Container, ...]:
+    """Return the containers of a pod that have a status: init containers and sidecars first."""
+    found: list[Container] = []
+    for key, specs, init in (
+        ("initContainerStatuses", "initContainers", True),
+        ("containerStatuses", "containers", False),
+    ):
+        by_name = {objects.text(each, "name"): each for each in objects.items(pod, "spec", specs)}
+        found += [
+            Container(pod=pod, status=each, spec=by_name.get(objects.text(each, "name"), {}), init=init)
+            for each in objects.items(pod, "status", key)
+        ]
+    return tuple(found)
+
+
+def is_ready(pod: Object) -> bool:
+    """Return True if a pod is ready, as it says itself and is not failed."""
+    return objects.is_true(pod, "Ready") and objects.text(pod, "status", "phase") == "Running"
+
+
+def ready_of(pods: Sequence[Object]) -> str:
+    """Return ``2 of 3``: the ready pods of all."""
+    return f"{sum(map(is_ready, pods))} of {len(pods)}"
+
+
+def wanted(workload: Object) -> int:
+    """Return the replicas that a workload is to have; one where it does not say, as the API defaults."""
+    found = objects.at(workload, "spec", "replicas")
+    if isinstance(found, int):
+        return found
+    return objects.number(workload, "status", "desiredNumberScheduled") or 1
+
+
+def many(count: int, total: int, noun: str = "pod") -> str:
+    """Return ``all 3 pods``, ``2 of 3 pods`` or ``the only pod``."""
+    if total == 1:
+        return f"the only {noun}"
+    return f"all {total} {noun}s" if count == total else f"{count} of {total} {noun}s"
+
+
+def logs_of(scene: Scene, pods: Iterable[Object]) -> tuple[Log, ...]:
+    """Return the logs that were read of these pods: those of earlier runs first."""
+    names = {objects.name(each) for each in pods}
+    return tuple(sorted((log for log in scene.logs if log.pod in names), key=lambda log: not log.previous))

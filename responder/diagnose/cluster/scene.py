@@ -1,0 +1,267 @@
+"""The scene: what was read about the subject of an alert, at one moment. Causes are pure functions of it."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.objects import Object
+
+_FAILURE = re.compile(
+    r"error|fatal|fail|exception|refused|time[sd]? ?out|timeout|deadline|unreachable|reset|unavailable|\b5\d\d\b",
+    re.IGNORECASE,
+)
+_IP = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?![\d.])")
+#: Failed lookups in logs of Go, Java, Python, Node.js and libc.
+_LOOKUP = re.compile(
+    r"no such host|UnknownHost|Name or service not known|getaddrinfo|EAI_AGAIN|"
+    r"Temporary failure in name resolution|:53: |could not resolve host|server misbehaving",
+    re.IGNORECASE,
+)
+#: A host's first label: alone, before a port, a path, or the rest of a cluster name.
+_HOST = re.compile(r"(?<![A-Za-z0-9._-])([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)(?=[:./\s\"'),;\]]|$)")
+
+#: Kinds that run pods, in the order in which a name is looked up.
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The names an alert gives, each checked as a Kubernetes name; empty where the alert does not say.
+
+    ``workload`` is a name without a kind, from a label such as ``service`` or ``app``. ``named`` are names by kind,
+    from labels such as ``deployment``, ``pod``, ``node`` or ``persistentvolumeclaim``. ``depends_on`` are the names of
+    what the catalog says the service depends on.
+    """
+
+    namespace: str = ""
+    workload: str = ""
+    named: Mapping[str, str] = field(default_factory=dict)
+    depends_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """The last lines of a container, oldest first, redacted. ``previous`` is True for the run before the present one.
+
+    ``problem`` says why there are none: an answer of the API (``there was no earlier run``).
+    """
+
+    namespace: str
+    pod: str
+    container: str
+    previous: bool
+    lines: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """Something that could not be read, why, and the line to add to the role where a right is missing.
+
+    ``what`` is a resource such as ``pods/log``. ``why`` is a phrase: ``no right to get pods/log in namespace pay``.
+    """
+
+    what: str
+    why: str
+    change: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Everything that was read. ``began`` is the start of the alert.
+
+    ``objects`` are by kind; a kind that is absent was not read, an empty tuple means that there is none. ``health`` are
+    the answers of single pods, by pod name.
+    """
+
+    place: Place
+    now: datetime
+    began: datetime
+    objects: Mapping[str, tuple[Object, ...]] = field(default_factory=dict)
+    logs: tuple[Log, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
+
+    def of(self, kind: str, namespace: str | None = None) -> tuple[Object, ...]:
+        """Return the objects of a kind, of the alert's namespace unless another is given (empty for all)."""
+        wanted = self.place.namespace if namespace is None else namespace
+        found = self.objects.get(kind, ())
+        if not wanted:
+            return found
+        return tuple(each for each in found if objects.text(each, "metadata", "namespace") in {wanted, ""})
+
+    def was_read(self, kind: str) -> bool:
+        """Return True if the objects of this kind were read, so that their absence means something."""
+        return kind in self.objects
+
+    def find(self, kind: str, name: str) -> Object | None:
+        """Return the object of that kind and name."""
+        return next((each for each in self.of(kind) if objects.name(each) == name), None)
+
+    @cached_property
+    def workload(self) -> Object | None:
+        """The workload that the alert is about: named by kind, owner of the named pod, or of the subject's name.
+
+        Where no workload has the name, a Service of that name leads to the workload whose pods it selects, or would
+        select but for one label.
+        """
+        for kind in WORKLOADS:
+            if (name := self.place.named.get(kind)) and (found := self.find(kind, name)):
+                return self.top(found)
+        if (name := self.place.named.get("Pod")) and (pod := self.find("Pod", name)):
+            return self.top(pod)
+        for kind in WORKLOADS:
+            if self.place.workload and (found := self.find(kind, self.place.workload)):
+                return self.top(found)
+        return self._behind_service()
+
+    def _behind_service(self) -> Object | None:
+        service = self.find("Service", self.place.named.get("Service") or self.place.workload)
+        return self.behind(service) if service is not None else None
+
+    def behind(self, service: Object) -> Object | None:
+        """Return the workload whose pods a Service selects; else the one that carries most of the selected labels."""
+        wanted = objects.pairs(service, "spec", "selector")
+        best: tuple[int, Object | None] = (0, None)
+        for kind in WORKLOADS:
+            for each in self.of(kind):
+                given = objects.pairs(each, "spec", "template", "metadata", "labels")
+                fits = sum(given.get(key) == value for key, value in wanted.items())
+                if fits > best[0]:
+                    best = fits, each
+        return self.top(best[1]) if best[1] is not None else None
+
+    def top(self, found: Object) -> Object:
+        """Return the outermost owner of an object that was read: a pod's Deployment, a Job's CronJob."""
+        for _ in range(4):
+            kind, name, uid = objects.controller(found)
+            owner = next((each for each in self.of(kind) if objects.name(each) == name), None) if kind else None
+            if owner is None or (uid and objects.uid(owner) and uid != objects.uid(owner)):
+                return found
+            found = owner
+        return found
+
+    def pods_of(self, workload: Object | None) -> tuple[Object, ...]:
+        """Return the pods that a workload owns, directly or through its ReplicaSets and Jobs, without those that end.
+
+        Evicted pods are left out too: they stay as Failed, and others take their place.
+        A pod that has been ending for longer than its grace period still counts: something keeps it.
+        """
+        if workload is None:
+            return ()
+        owners = {objects.uid(workload)}
+        for kind in ("ReplicaSet", "Job"):
+            owners |= {objects.uid(each) for each in self.of(kind) if objects.controller(each)[2] in owners}
+        over = frozenset() if objects.kind(workload) in {"Job", "CronJob"} else frozenset({"Failed", "Succeeded"})
+        return tuple(
+            each
+            for each in self.of("Pod")
+            if objects.controller(each)[2] in owners
+            and not self._ends(each)
+            and objects.text(each, "status", "phase") not in over
+        )
+
+    def _ends(self, pod: Object) -> bool:
+        deleted = objects.when(pod, "metadata", "deletionTimestamp")
+        return deleted is not None and deleted > self.now
+
+    @cached_property
+    def dependencies(self) -> tuple[Object, ...]:
+        """The workloads that log lines about a failure name, by Service or address; then those of the catalog."""
+        services = {objects.name(each): each for each in self.of("Service")}
+        services |= {
+            address: each for each in self.of("Service") if (address := objects.text(each, "spec", "clusterIP"))
+        }
+        pods = {address: each for each in self.of("Pod") if (address := objects.text(each, "status", "podIP"))}
+        found: dict[str, Object] = {}
+        for name in (*self.named_in_logs, *self.place.depends_on):
+            behind = self.behind(services[name]) if name in services else None
+            if name in pods:
+                behind = self.top(pods[name])
+            if behind is not None and behind is not self.workload:
+                found.setdefault(objects.reference(behind), behind)
+        return tuple(found.values())
+
+    @cached_property
+    def named_in_logs(self) -> tuple[str, ...]:
+        """Words that may be hosts in log lines about a failure, of the latest lines first."""
+        lines = [line for log in self.logs for line in reversed(log.lines) if _FAILURE.search(line)]
+        return tuple(dict.fromkeys(name for line in lines for name in (*_HOST.findall(line), *_IP.findall(line))))
+
+    @cached_property
+    def fails_lookups(self) -> bool:
+        """True if a log line is about a name that does not resolve."""
+        return any(_LOOKUP.search(line) for log in self.logs for line in log.lines)
+
+    def about(self, workload: Object) -> "Scene":
+        """Return the same scene with another subject, of the same namespace."""
+        name = objects.name(workload)
+        place = Place(namespace=self.place.namespace, workload=name, named={objects.kind(workload): name})
+        own = {objects.name(each) for each in self.pods_of(workload)}
+        return Scene(
+            place=place,
+            now=self.now,
+            began=self.began,
+            objects=self.objects,
+            logs=tuple(log for log in self.logs if log.pod in own),
+            unseen=self.unseen,
+        )
+
+    def events_of(self, *about: Object) -> tuple[Object, ...]:
+        """Return the events about these objects, newest first: by uid, else by kind and name."""
+        uids = {objects.uid(each) for each in about} - {""}
+        names = {objects.reference(each) for each in about}
+        found = [
+            each
+            for each in self.objects.get("Event", ())
+            if objects.text(each, "involvedObject", "uid") in uids or involved(each) in names
+        ]
+        return tuple(sorted(found, key=lambda each: last_seen(each) or self.began, reverse=True))
+
+    def minutes(self, moment: datetime | None) -> str:
+        """Return the time since ``moment`` as ``14 min ago``; empty for None."""
+        return f"{ago(self.now, moment)} ago" if moment else ""
+
+    def with_more(
+        self, found: Mapping[str, Iterable[Object]], logs: Iterable[Log], unseen: Iterable[Unseen]
+    ) -> "Scene":
+        """Return the scene with the answers of another wave."""
+        merged = {key: tuple(each) for key, each in self.objects.items()}
+        for key, more in found.items():
+            known = {objects.uid(each) for each in merged.get(key, ())} - {""}
+            merged[key] = (*merged.get(key, ()), *(each for each in more if objects.uid(each) not in known))
+        return replace(self, objects=merged, logs=(*self.logs, *logs), unseen=(*self.unseen, *unseen))
+
+
+def involved(event: Object) -> str:
+    """Return the object of an event as ``Kind/name``."""
+    return f"{objects.text(event, 'involvedObject', 'kind')}/{objects.text(event, 'involvedObject', 'name')}"
+
+
+def last_seen(event: Object) -> datetime | None:
+    """Return the last time of an event. Newer reporters leave ``lastTimestamp`` null (events.k8s.io/v1 series)."""
+    return (
+        objects.when(event, "series", "lastObservedTime")
+        or objects.when(event, "lastTimestamp")
+        or objects.when(event, "eventTime")
+        or objects.created(event)
+    )
+
+
+def times(event: Object) -> int:
+    """Return how often an event was seen; a lower bound, since bursts are dropped."""
+    return max(objects.number(event, "series", "count"), objects.number(event, "count"), 1)
+
+
+def ago(now: datetime, moment: datetime) -> str:
+    """Return the length of time since ``moment`` in one unit: ``40 s``, ``14 min``, ``5 h``, ``12 days``."""
+    seconds = max(0.0, (now - moment).total_seconds())
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 120 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86400:.0f} days"

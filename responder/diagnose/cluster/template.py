@@ -1,0 +1,158 @@
+"""Two pod templates compared field by field: names of variables, never their values. Pure."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.objects import Object
+
+#: Fields of a container that are compared as they are.
+_PLAIN = ("command", "args", "workingDir", "imagePullPolicy", "securityContext", "lifecycle", "volumeMounts")
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+#: Fields of a pod that are compared as they are.
+_POD = (
+    "serviceAccountName",
+    "nodeSelector",
+    "affinity",
+    "tolerations",
+    "topologySpreadConstraints",
+    "priorityClassName",
+    "hostNetwork",
+    "dnsPolicy",
+    "terminationGracePeriodSeconds",
+    "imagePullSecrets",
+)
+
+
+def differences(before: Object, after: Object) -> tuple[str, ...]:
+    """Return what a new template changed, as phrases such as ``env -DB_URL`` or ``limits.memory 1Gi -> 512Mi``.
+
+    The most telling first: image, variables, probes, resources, command, ports, then the pod's fields and labels.
+    """
+    found: list[str] = []
+    old, new = _containers(before), _containers(after)
+    several = len(old.keys() | new.keys()) > 1
+    for name in dict.fromkeys((*old, *new)):
+        prefix = f"{name}: " if several else ""
+        if name not in new:
+            found.append(f"container -{name}")
+        elif name not in old:
+            found.append(f"container +{name}")
+        else:
+            found += [prefix + phrase for phrase in _container(old[name], new[name])]
+    old_spec, new_spec = objects.at(before, "spec") or {}, objects.at(after, "spec") or {}
+    found += [
+        _phrase(key, old_spec.get(key), new_spec.get(key)) for key in _POD if old_spec.get(key) != new_spec.get(key)
+    ]
+    found += _volumes(old_spec, new_spec)
+    ignored = {"pod-template-hash"}
+    labels = _keys("label", _labels(before), _labels(after), ignored)
+    return (*found, *labels)
+
+
+def _container(before: Object, after: Object) -> list[str]:
+    found: list[str] = []
+    if before.get("image") != after.get("image"):
+        found.append(image_change(objects.text(before, "image"), objects.text(after, "image")))
+    found += _keys("env", _variables(before), _variables(after), set())
+    for probe in _PROBES:
+        old, new = objects.at(before, probe) or {}, objects.at(after, probe) or {}
+        if old != new:
+            found.append(_probe(probe, old, new))
+    for part in ("requests", "limits"):
+        old, new = objects.pairs(before, "resources", part), objects.pairs(after, "resources", part)
+        found += [
+            f"{part}.{key} {old.get(key, 'none')} -> {new.get(key, 'none')}"
+            for key in sorted({*old, *new})
+            if old.get(key) != new.get(key)
+        ]
+    found += [_phrase(key, before.get(key), after.get(key)) for key in _PLAIN if before.get(key) != after.get(key)]
+    old_ports, new_ports = _ports(before), _ports(after)
+    if old_ports != new_ports:
+        found.append(f"ports {', '.join(old_ports) or 'none'} -> {', '.join(new_ports) or 'none'}")
+    return found
+
+
+def image_change(before: str, after: str) -> str:
+    """Return ``image 1.8.1 -> 1.8.2``, with the repository where that differs too."""
+    (old_name, _, old_tag), (new_name, _, new_tag) = before.rpartition(":"), after.rpartition(":")
+    if old_name == new_name and old_name:
+        return f"image {old_tag} -> {new_tag}"
+    return f"image {before} -> {after}"
+
+
+def tag(image: str) -> str:
+    """Return the tag of an image; the image itself where it has none."""
+    name, _, found = image.rpartition(":")
+    return found if name and "/" not in found else image
+
+
+def _containers(template: Object) -> dict[str, Object]:
+    spec = objects.at(template, "spec")
+    listed = (*objects.items(spec, "initContainers"), *objects.items(spec, "containers"))
+    return {objects.text(each, "name"): each for each in listed}
+
+
+def _variables(container: Object) -> dict[str, Any]:
+    """Return where each variable comes from; a literal value is not known here."""
+    found: dict[str, Any] = {
+        objects.text(each, "name"): each.get("valueFrom") for each in objects.items(container, "env")
+    }
+    for each in objects.items(container, "envFrom"):
+        for source in ("configMapRef", "secretRef"):
+            if name := objects.text(each, source, "name"):
+                found[f"from {source.removesuffix('Ref')} {name}"] = True
+    return found
+
+
+def _ports(container: Object) -> list[str]:
+    return [str(objects.number(each, "containerPort")) for each in objects.items(container, "ports")]
+
+
+def _probe(name: str, before: Any, after: Any) -> str:
+    short = name.removesuffix("Probe") + " probe"
+    if not before or not after:
+        return f"{short} {'added' if after else 'removed'}"
+    for way in ("httpGet", "tcpSocket", "grpc"):
+        for field in ("path", "port"):
+            old, new = objects.at(before, way, field), objects.at(after, way, field)
+            if old != new:
+                return f"{short} {field} {old} -> {new}"
+    changed = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
+    return f"{short} " + ", ".join(f"{key} {_brief(before.get(key))} -> {_brief(after.get(key))}" for key in changed)
+
+
+def _labels(template: Object) -> Mapping[str, str]:
+    return objects.pairs(template, "metadata", "labels")
+
+
+def _volumes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[str]:
+    old = {objects.text(each, "name"): each for each in before.get("volumes") or ()}
+    new = {objects.text(each, "name"): each for each in after.get("volumes") or ()}
+    return _keys("volume", old, new, set())
+
+
+def _keys(noun: str, before: Mapping[str, Any], after: Mapping[str, Any], ignored: set[str]) -> list[str]:
+    found = [f"{noun} -{key}" for key in before if key not in after and key not in ignored]
+    found += [f"{noun} +{key}" for key in after if key not in before and key not in ignored]
+    found += [
+        f"{noun} {key} changed" if noun != "label" else f"label {key} {before[key]} -> {after[key]}"
+        for key in before
+        if key in after and key not in ignored and before[key] != after[key]
+    ]
+    return found
+
+
+def _phrase(key: str, before: Any, after: Any) -> str:
+    return f"{key} {_brief(before)} -> {_brief(after)}"
+
+
+def _brief(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        written = " ".join(value)
+    else:
+        written = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return written if len(written) <= 40 else written[:37] + "..."

@@ -1,0 +1,96 @@
+"""Explains an alert by the clues of an investigation: one cause with the steps that lead to it. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from responder.model.clue import Certainty, Clue, Role
+
+#: Clues that something else may explain: a program that ends, waits or complains because of what it depends on.
+_WEAK = frozenset({"crash", "crash-probe", "unready", "probe-timeout", "job-failed", "log-error"})
+#: Symptoms that a sentence about pods repeats.
+_REPEATED = frozenset({"service-unready"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The cause, and the clues from the subject to it. ``cause`` is None if the cluster shows none.
+
+    ``chain`` begins with the subject and ends with the cause. ``symptoms`` are true of the subject, and are not part
+    of the chain.
+    """
+
+    cause: Clue | None
+    chain: tuple[Clue, ...] = ()
+    symptoms: tuple[Clue, ...] = ()
+    changes: tuple[Clue, ...] = ()
+    facts: tuple[Clue, ...] = ()
+    fine: tuple[Clue, ...] = ()
+    unseen: tuple[Clue, ...] = ()
+
+
+def explain(clues: Iterable[Clue]) -> Explanation:
+    """Return the explanation. It stops at the first object that explains the alert; further causes are not blamed."""
+    told = tuple(clues)
+    own = _of(told, Role.CAUSE, 0)
+    symptoms = _of(told, Role.SYMPTOM, 0)
+    chain = _chain(own, symptoms, told)
+    cause = chain[-1] if chain and chain[-1].role is Role.CAUSE else None
+    return Explanation(
+        cause=cause,
+        chain=chain,
+        symptoms=tuple(each for each in symptoms if each not in chain and each.code not in _REPEATED),
+        changes=tuple(each for each in told if each.role is Role.CHANGE and not _is_told(each, chain)),
+        facts=tuple(each for each in told if each.role is Role.FACT),
+        fine=_of(told, Role.FINE, 0),
+        unseen=tuple(each for each in told if each.role is Role.UNSEEN),
+    )
+
+
+def _is_told(change: Clue, chain: Sequence[Clue]) -> bool:
+    """Return True if a change is the cause itself, or the creation of the object that is."""
+    return any(
+        change.says == each.says or (change.code == "change-new" and change.entity == each.entity) for each in chain
+    )
+
+
+def _chain(own: Sequence[Clue], symptoms: Sequence[Clue], told: Sequence[Clue]) -> tuple[Clue, ...]:
+    """Return the clues from the subject to the cause; empty if there is none."""
+    strong = [each for each in own if each.code not in _WEAK and each.certainty is not Certainty.COINCIDES]
+    log = next((each for each in symptoms if each.leads_to), None)
+    if strong:
+        return (log, strong[0]) if log and strong[0].code.startswith(("policy", "dns")) else (strong[0],)
+    weak = [each for each in own if each.code in _WEAK]
+    first = weak[0] if weak else log
+    if first is not None:
+        further = _further(first, told, first.step + 1)
+        if further:
+            return (first, *further)
+    if first is not None and (change := _change_of(first, told)) is not None:
+        return (first, change)
+    if weak:
+        return (weak[0],)
+    return tuple(own[:1])
+
+
+def _change_of(clue: Clue, told: Sequence[Clue]) -> Clue | None:
+    """Return the change of something that a clue leads to: it is well by what the cluster shows, but new."""
+    found = (each for each in told if each.role is Role.CHANGE and each.entity in clue.leads_to)
+    change = max(found, key=lambda each: each.since.timestamp() if each.since else 0.0, default=None)
+    return replace(change, role=Role.CAUSE, certainty=Certainty.LIKELY) if change else None
+
+
+def _further(clue: Clue, told: Sequence[Clue], step: int) -> tuple[Clue, ...]:
+    """Return the causes that a clue leads to, step by step: of neighbors that have one."""
+    causes = [
+        each for each in _of(told, Role.CAUSE, step) if each.certainty is not Certainty.COINCIDES or not each.leads_to
+    ]
+    linked = [each for each in causes if each.entity in clue.leads_to] or causes
+    if not linked:
+        return ()
+    nearest = linked[0]
+    deeper = _further(nearest, told, step + 1) if nearest.code in _WEAK else ()
+    return (nearest, *deeper)
+
+
+def _of(clues: Iterable[Clue], role: Role, step: int) -> tuple[Clue, ...]:
+    return tuple(each for each in clues if each.role is role and each.step == step)

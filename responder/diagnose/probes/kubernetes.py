@@ -1,0 +1,132 @@
+"""Kubernetes probe: an investigation of the subject in the cluster, with a finding for each thing it sees."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from responder.diagnose.cluster.causes import investigate, unseen
+from responder.diagnose.cluster.collect import collect
+from responder.diagnose.cluster.reader import Reader, is_name
+from responder.diagnose.cluster.scene import Place
+from responder.diagnose.contract import ProbeContext, ProbeKind, ProbeQuestion, ProbeTools
+from responder.diagnose.make_finding import answer
+from responder.diagnose.plan import service_of, subject_name
+from responder.model.clock import Deadline
+from responder.model.clue import Clue, Role
+from responder.model.finding import Finding, Verdict
+from responder.model.rule import ProbeSpec
+
+#: Labels of kube-state-metrics, cAdvisor and rules that name an object, and its kind.
+KINDS: Final = {
+    "deployment": "Deployment",
+    "statefulset": "StatefulSet",
+    "daemonset": "DaemonSet",
+    "replicaset": "ReplicaSet",
+    "job_name": "Job",
+    "cronjob": "CronJob",
+    "pod": "Pod",
+    "exported_pod": "Pod",
+    "service": "Service",
+    "exported_service": "Service",
+    "node": "Node",
+    "persistentvolumeclaim": "PersistentVolumeClaim",
+    "horizontalpodautoscaler": "HorizontalPodAutoscaler",
+    "hpa": "HorizontalPodAutoscaler",
+    "ingress": "Ingress",
+    "exported_ingress": "Ingress",
+}
+
+_VERDICTS: Final = {
+    Role.CAUSE: Verdict.BAD,
+    Role.SYMPTOM: Verdict.BAD,
+    Role.CHANGE: Verdict.OK,
+    Role.FACT: Verdict.OK,
+    Role.FINE: Verdict.OK,
+    Role.UNSEEN: Verdict.UNKNOWN,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesSpec:
+    """Everything about the subject is read: workload, pods, revisions, events, Services, quotas, policies, nodes."""
+
+
+def check(_spec: KubernetesSpec) -> tuple[str, ...]:
+    """Return no problem: there is nothing to set."""
+    return ()
+
+
+def questions(probe: ProbeSpec[KubernetesSpec], probe_context: ProbeContext) -> tuple[ProbeQuestion, ...]:
+    """Plan the investigation of what the alert names; none without access to a cluster.
+
+    Names that are no Kubernetes names are left out.
+    """
+    if not probe_context.cluster:
+        return ()
+    place = place_of(probe_context)
+    name = subject_name(probe_context)
+    skip = ""
+    if not place.namespace and "Node" not in place.named:
+        skip = "the alert names no namespace and no node"
+    elif not place.workload and not place.named:
+        skip = "the alert names no object of Kubernetes"
+    where = f" in namespace {place.namespace}" if place.namespace else ""
+    named = ", ".join(f"{kind}/{each}" for kind, each in place.named.items()) or place.workload
+    return (
+        ProbeQuestion(
+            probe=probe.name,
+            kind="kubernetes",
+            target=name,
+            query=f"kubectl get pods,events,deployments,replicasets,services{where}, for {named}",
+            timeout=probe.timeout,
+            skip=skip,
+            wire=(place, probe_context.began),
+            endpoint="the Kubernetes API server",
+        ),
+    )
+
+
+def place_of(probe_context: ProbeContext) -> Place:
+    """Return the names that the subject gives, without those that are no Kubernetes names."""
+    subject = probe_context.subject
+    values = {label: value for label, value in subject.values.items() if is_name(value)}
+    named = {kind: values[label] for label, kind in KINDS.items() if label in values}
+    namespace = subject.namespace if is_name(subject.namespace) else ""
+    name = subject.service or subject.name
+    service = service_of(probe_context)
+    return Place(
+        namespace=namespace,
+        workload=name if is_name(name) else "",
+        named=named,
+        depends_on=service.depends_on if service is not None else (),
+    )
+
+
+def run(question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> tuple[Finding, ...]:
+    """Read the cluster, and return a finding for each clue; a single unknown one without access to a cluster."""
+    if tools.cluster is None:
+        return (answer(question, Verdict.UNKNOWN, "no access to a Kubernetes cluster is configured"),)
+    place, began = question.wire
+    started = tools.clock.monotonic()
+    now = tools.clock.now()
+    scene = collect(place, Reader(tools.cluster.get, tools.clock), deadline, tools.clock, began or now)
+    clues = (*investigate(scene), *unseen(scene))
+    took = tools.clock.monotonic() - started
+    if not clues:
+        what = "not found in the cluster" if scene.was_read("Pod") else "could not be read"
+        return (answer(question, Verdict.UNKNOWN, what, duration=took),)
+    return tuple(_finding(question, clue, took) for clue in clues)
+
+
+def _finding(question: ProbeQuestion, clue: Clue, took: float) -> Finding:
+    return answer(
+        question,
+        _VERDICTS[clue.role],
+        clue.says,
+        detail=clue.detail,
+        duration=took,
+        judged=clue.role not in {Role.FACT, Role.CHANGE},
+        clue=clue,
+    )
+
+
+KIND = ProbeKind(name="kubernetes", spec=KubernetesSpec, check=check, questions=questions, run=run, opening=b"\x16\x03")

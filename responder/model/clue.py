@@ -1,0 +1,49 @@
+"""Clues: what a look at the scene shows, each about one object."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """The part of a clue in a conclusion.
+
+    A cause explains the alert or a step towards it. A symptom is true and needs an explanation. A change happened
+    before. A fact is context. Fine is a look at the thing itself that found it well. Unseen could not be read.
+    """
+
+    CAUSE = "cause"
+    SYMPTOM = "symptom"
+    CHANGE = "change"
+    FACT = "fact"
+    FINE = "fine"
+    UNSEEN = "unseen"
+
+
+class Certainty(StrEnum):
+    """Shown: the API or a log says so itself. Likely: the facts fit. Coincides: it only happened at the same time."""
+
+    SHOWN = "shown"
+    LIKELY = "likely"
+    COINCIDES = "coincides"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clue:
+    """One thing seen. ``says`` is a sentence without a full stop, with its numbers, redacted, at most 240 characters.
+
+    ``code`` is the name a rule uses (``first_steps: {crash-config: ...}``). ``entity`` is the object it is about, as
+    ``Kind/name``. ``leads_to`` are entities that would explain it, if there is a clue about them: where a log names a
+    Service that refuses, the Service. ``since`` is when it began, as far as the scene says. ``step`` is 0 for the
+    subject of the alert, 1 for what its log names, and so on. ``detail`` goes to the thread only.
+    """
+
+    code: str
+    role: Role
+    entity: str
+    says: str
+    certainty: Certainty = Certainty.SHOWN
+    since: datetime | None = None
+    leads_to: tuple[str, ...] = field(default=())
+    step: int = 0
+    detail: str = ""

@@ -1,0 +1,1 @@
+"""A Kubernetes API over the objects of a scenario."""

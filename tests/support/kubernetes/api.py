@@ -1,0 +1,134 @@
+"""Answers of a Kubernetes API over a list of objects: lists, selectors, limits, single objects and logs."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from responder.diagnose.cluster.reader import RESOURCES
+
+_LOG = re.compile(r"/api/v1/namespaces/([^/]+)/pods/([^/]+)/log")
+_BY_PATH = {(each.root, each.plural): each for each in RESOURCES.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class LogText:
+    """The log of a container, as a scenario gives it."""
+
+    namespace: str
+    pod: str
+    container: str
+    previous: bool
+    text: str
+
+
+@dataclass(slots=True)
+class Cluster:
+    """Objects, logs and denied resources. ``asked`` are the targets that were read, in order."""
+
+    objects: Sequence[Mapping[str, Any]]
+    logs: Sequence[LogText] = ()
+    deny: frozenset[str] = frozenset()
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, target: str) -> tuple[int, bytes]:
+        """Return status and body of a GET."""
+        self.asked.append(target)
+        parts = urlsplit(target)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if found := _LOG.fullmatch(parts.path):
+            return self._log(found[1], found[2], query)
+        for (root, plural), resource in _BY_PATH.items():
+            rest = parts.path.removeprefix(root)
+            match = re.fullmatch(rf"(?:/namespaces/(?P<namespace>[^/]+))?/{plural}(?:/(?P<name>[^/]+))?", rest)
+            if rest != parts.path and match:
+                return self._objects(resource.kind, plural, match["namespace"], match["name"], query)
+        return failure(404, "the server could not find the requested resource")
+
+    def _objects(
+        self, kind: str, plural: str, namespace: str | None, name: str | None, query: Mapping[str, str]
+    ) -> tuple[int, bytes]:
+        if plural in self.deny:
+            where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
+            return failure(403, f'{plural} is forbidden: User "responder" cannot list resource "{plural}"{where}')
+        found = [
+            each
+            for each in self.objects
+            if each["kind"] == kind and (namespace is None or each["metadata"].get("namespace") == namespace)
+        ]
+        if name is not None:
+            one = next((each for each in found if each["metadata"]["name"] == name), None)
+            return (200, json.dumps(one).encode()) if one else failure(404, f'{plural} "{name}" not found')
+        try:
+            chosen = [each for each in found if _selected(each, query)]
+        except ValueError as error:
+            return failure(400, str(error))
+        items = [{key: value for key, value in each.items() if key not in {"kind", "apiVersion"}} for each in chosen]
+        limit = int(query.get("limit", "0")) or len(items)
+        more = {"continue": str(limit)} if len(items) > limit else {}
+        body = {"kind": f"{kind}List", "metadata": {"resourceVersion": "1", **more}, "items": items[:limit]}
+        return 200, json.dumps(body).encode()
+
+    def _log(self, namespace: str, pod: str, query: Mapping[str, str]) -> tuple[int, bytes]:
+        if "pods/log" in self.deny:
+            return failure(
+                403, f'pods "{pod}" is forbidden: cannot get resource "pods/log" in the namespace "{namespace}"'
+            )
+        previous = query.get("previous") == "true"
+        for each in self.logs:
+            if (each.namespace, each.pod, each.previous) == (namespace, pod, previous) and query.get(
+                "container", each.container
+            ) == each.container:
+                lines = each.text.splitlines(keepends=True)
+                return 200, "".join(lines[-int(query.get("tailLines", "100000")) :]).encode()
+        if previous:
+            return failure(400, f"previous terminated container in pod {pod} not found")
+        return 200, b""
+
+
+def failure(status: int, message: str) -> tuple[int, bytes]:
+    """Return a Status as the API answers it."""
+    return status, json.dumps(
+        {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": status}
+    ).encode()
+
+
+def _selected(found: Mapping[str, Any], query: Mapping[str, str]) -> bool:
+    labels = found["metadata"].get("labels") or {}
+    return _labelled(labels, query.get("labelSelector", "")) and all(
+        _field(found, key) == value for key, value in _equalities(query.get("fieldSelector", ""))
+    )
+
+
+def _labelled(labels: Mapping[str, str], selector: str) -> bool:
+    for part in re.split(r",(?![^(]*\))", selector) if selector else ():
+        if match := re.fullmatch(r"\s*(\S+) (in|notin) \(([^)]*)\)\s*", part):
+            inside = labels.get(match[1]) in [each.strip() for each in match[3].split(",")]
+            if inside is not (match[2] == "in"):
+                return False
+        elif "!=" in part:
+            key, value = part.split("!=", 1)
+            if labels.get(key.strip()) == value.strip():
+                return False
+        elif "=" in part:
+            key, value = re.split("==?", part, maxsplit=1)
+            if labels.get(key.strip()) != value.strip():
+                return False
+        elif part.startswith("!") is (part.strip().lstrip("!") in labels):
+            return False
+    return True
+
+
+def _equalities(selector: str) -> Iterable[tuple[str, str]]:
+    for part in selector.split(",") if selector else ():
+        key, _, value = part.partition("=")
+        yield key, value.lstrip("=")
+
+
+def _field(found: Mapping[str, Any], path: str) -> str:
+    value: Any = found
+    for key in path.split("."):
+        value = value.get(key, "") if isinstance(value, Mapping) else ""
+    return str(value)

@@ -1,0 +1,30 @@
+"""Investigations of the scenarios in memory."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from responder.diagnose.cluster.reader import MOST_CALLS
+from responder.diagnose.explain import explain
+from tests.support.kubernetes.investigation import clues_of
+from tests.support.kubernetes.scenarios import load
+
+SCENARIOS = sorted(Path("tests/scenarios").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_the_cause_is_the_object_that_explains_the_alert(path: Path) -> None:
+    """The cause is about the entity of the scenario, with at most 20 reads; a control has no cause."""
+    scenario = load(path, datetime.now(UTC))
+    known = explain(clues_of(scenario))
+    assert len(scenario.cluster.asked) <= MOST_CALLS
+    expected = scenario.given["expect"]["entity"]
+    blamed = known.cause or next(iter(known.symptoms), None)
+    if scenario.given["class"] == "control":
+        assert blamed is None
+    else:
+        assert blamed is not None
+        assert blamed.entity.startswith(expected)
