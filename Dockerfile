@@ -28,9 +28,8 @@ LABEL org.opencontainers.image.title="alertmanager-responder" \
       org.opencontainers.image.licenses="Apache-2.0"
 
 COPY --from=build /opt/responder /opt/responder
-COPY rules /etc/responder/rules
-COPY runbooks /etc/responder/runbooks
 
+# No rules: mount yours there; `responder init` writes them.
 # Only /data and /dev/shm are written, so the root file system may be read-only.
 ENV PATH=/opt/responder/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -10,6 +10,7 @@ import click
 from responder import bootstrap
 from responder.cli.decision_context import decision_context_of
 from responder.cli.errors import FAILED, named_failures
+from responder.cli.example import folders
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
 from responder.cli.table import terminal, wrapped
 from responder.model.redaction import redact
@@ -63,7 +64,7 @@ def _shown(
     settings = bootstrap.settings_from_environment()
     if probe:
         telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
-    context = decision_context_of(rules or settings.rules, runbooks or settings.runbooks, settings)
+    context = decision_context_of(*folders(settings, rules, runbooks), settings)
     clock = bootstrap.SystemClock()
     prober = bootstrap.prober(settings, clock) if probe else None
     budget = max(severity.page_budget for severity in context.book.severities.values())

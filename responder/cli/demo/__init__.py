@@ -10,9 +10,7 @@ import click
 
 from responder import bootstrap
 from responder.cli.errors import FAILED, MISUSED, named_failures
-
-#: Root of the checkout, with examples, rules and runbooks beside the package.
-_ROOT = Path(__file__).resolve().parents[3]
+from responder.cli.example import example
 
 
 @click.command()
@@ -21,8 +19,8 @@ _ROOT = Path(__file__).resolve().parents[3]
 @click.option(
     "--examples",
     type=click.Path(path_type=Path),
-    default=_ROOT / "examples" / "alerts",
-    help="Folder of webhook payloads to send. [default: the sample alerts of the repository]",
+    default=example("alerts"),
+    help="Folder of webhook payloads to send. [default: the sample alerts that ship with responder]",
 )
 def demo(*, once: bool, port: int | None, examples: Path) -> None:
     """Watch sample alerts become pages, on this machine only.
@@ -50,7 +48,7 @@ def _play(payloads: list[Path], folder: Path, *, once: bool, port: int | None) -
     from responder.standins.processes import DidNotStart
     from responder.standins.stage import stage
 
-    rules, runbooks = _folder("rules"), _folder("runbooks")
+    rules, runbooks = example("rules"), example("runbooks")
     clock = bootstrap.SystemClock()
     watch = EventFeed(screen_for(is_terminal=sys.stdout.isatty()), clock)
     book = bootstrap.load_rules(str(rules), str(runbooks))
@@ -70,11 +68,6 @@ def _play(payloads: list[Path], folder: Path, *, once: bool, port: int | None) -
     except KeyboardInterrupt:
         watch.screen.say("\nStopped; temporary files removed.")
         return FAILED if once else 0
-
-
-def _folder(name: str) -> Path:
-    """Return the folder in the repository; if the package is installed without it, in the working directory."""
-    return _ROOT / name if (_ROOT / name).is_dir() else Path(name).resolve()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
