@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -17,6 +18,7 @@ from responder.settings import Settings, unknown_variables
 
 if TYPE_CHECKING:
     from responder.engine.workers.rule_reloader import LoadedRules
+    from responder.model.rule import RuleBook
     from responder.notify.contract import Channel
 
 _NO_CHANNEL = """
@@ -59,6 +61,21 @@ def _list(settings: Settings) -> None:
         click.echo(f"{name:<{width}}  {value or '-'}")
         if sys.stdout.isatty():
             click.secho(f"{'':<{width}}  {wrapped(text, width + 2, terminal())}", dim=True)
+
+
+def _example_addresses(book: "RuleBook") -> list[str]:
+    """Return the places in the rules with an address that was only an example."""
+    places = {
+        f"service {each.name}": (each.health, *(link.href for link in each.dashboards))
+        for each in book.services.values()
+    }
+    places |= {f"URL {link.text}": (link.href,) for link in book.urls}
+    places |= {f"rule {rule.id}": (str(rule.runbook),) for rule in book.rules if rule.runbook and rule.runbook.is_url}
+    return [
+        place
+        for place, urls in places.items()
+        if any((urlsplit(url).hostname or "").endswith("example.com") for url in urls)
+    ]
 
 
 def _require_auth(settings: Settings, *, insecure: bool) -> None:
@@ -115,6 +132,8 @@ def _serve(settings: Settings, *, check: bool) -> None:
         reason = "the rule files are invalid: the last valid revision, kept in the database, is in force"
         log.error("serve.invalid_rules", reason=reason, revision=book.revision[:12], problems=first.problems[:_SHOWN])
     _log_channels(notified)
+    if examples := _example_addresses(book):
+        log.warning("serve.example_addresses", reason=f"the rules have addresses at example.com: {', '.join(examples)}")
     if not settings.runbook_base_url:
         log.warning(
             "serve.no_runbook_links",

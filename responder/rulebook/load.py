@@ -19,7 +19,7 @@ __all__ = ["SUFFIXES", "InvalidRules", "gather", "load", "required"]
 SUFFIXES = frozenset({".yaml", ".yml"})
 
 
-_FOLDER = "pass the folder of the rule files, or set RESPONDER_RULES"
+_FOLDER = "pass the folder of the rule files, or set RESPONDER_RULES; `responder init DIR` writes a first one"
 
 
 def load(folder: Path | str, around: RuleReferences, within: Path | None = None) -> RuleBook:

@@ -238,3 +238,12 @@ def test_a_locked_database_is_a_503(stage: Stage) -> None:
         assert "locked" in answer.text
         assert answer.text.count("\n") == 1
         assert stage.post(example("service-down")).status == 202
+
+
+def test_addresses_that_were_only_an_example_are_reported(stage: Stage) -> None:
+    """Rules with links to example.com are served, and the log names each place."""
+    checked = serve(stage, "--check")
+    assert checked.returncode == 0
+    line = next(line for line in checked.stderr.splitlines() if "serve.example_addresses" in line)
+    assert "service plato" in line
+    assert "URL Status Page" in line
