@@ -79,6 +79,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "responder_unknown_teams": Metric(
         "counter", "Notifications with a label or annotation that should name a team and names none.", ("rule",)
     ),
+    "responder_dropped_alerts": Metric("counter", "Alerts that a rule with `action: drop` dropped.", ("rule",)),
     "responder_incidents": Metric("counter", "Incidents that were opened and resolved.", ("severity", "event")),
     "responder_attempts": Metric(
         "counter", "Attempts to deliver a message: sent, later, plain or dead.", ("channel", "result")

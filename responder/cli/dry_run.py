@@ -14,7 +14,7 @@ from responder.cli.example import folders
 from responder.cli.options import OUTPUT, RULES, RUNBOOKS
 from responder.cli.table import terminal, wrapped
 from responder.model.redaction import redact
-from responder.model.text import clean, one_line
+from responder.model.text import clean, number_of, one_line
 
 if TYPE_CHECKING:
     from responder.cli.preview import Preview
@@ -107,6 +107,8 @@ def _lines(shown: "Preview", *, explain: bool) -> Iterator[str]:
     yield _row("RULE", f"{rule.id}  ({rule.position})")
     severity = decision.severity.name
     yield _row("SEVERITY", f"{severity}  {decision.match.reason}", **_colour(severity))
+    for each in dict.fromkeys(decision.dropped_by):
+        yield _row("DROPPED", f"{number_of(decision.dropped_by.count(each), 'alert')} by rule {each}")
     yield _row("WHY", decision.reason)
     if shown.truncated:
         yield _row("TRUNCATED", preview.cut_off(shown.truncated), fg="yellow")

@@ -32,7 +32,7 @@ from responder.notify.delivery.route import route, with_non_paging
 from responder.notify.report.compose import title
 from responder.notify.report.content import bare, with_findings, with_severity
 from responder.triage.decide import decide
-from responder.triage.lifecycle import without_outdated
+from responder.triage.lifecycle import without_dropped, without_outdated
 
 
 def triage(
@@ -44,6 +44,7 @@ def triage(
 ) -> Effects:
     """Return the effects of a notification of ``group``, given the history of the group and the active floods."""
     believed = without_outdated(group, history.incident, notification.received_at, context.timing)
+    believed, dropped = without_dropped(believed, history.incident, context.matching, notification.received_at)
     decision = decide(
         believed,
         context.book,
@@ -53,6 +54,7 @@ def triage(
         notification.received_at,
         context.timing,
     )
+    decision = replace(decision, dropped=dropped) if dropped else decision
     return effects_of(decision, believed, notification, history, context, flood_state)
 
 

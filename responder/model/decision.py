@@ -53,6 +53,8 @@ class ShadowDecision:
         """In a few words: the severity and why, or that it would only be recorded."""
         if self.rule.action is Action.HEARTBEAT:
             return "heartbeat, no message"
+        if self.rule.action is Action.DROP:
+            return f"dropped, no message: {self.rule.drop_reason}"
         return f"{self.severity.name} {self.reason}"
 
     def __str__(self) -> str:
@@ -83,7 +85,8 @@ class Decision:
     ``suppressed_by`` says why on-call is not paged although the severity pages; it is empty if on-call is. ``key`` is
     that of the incident where several groups are gathered, and ``gathered`` which alert is of which; both are empty
     where the group is an incident of its own. ``joins`` says that another group of it is what it is about. ``shadow``
-    is the worst that rules in shadow would have decided about its alerts; it changes nothing.
+    is the worst that rules in shadow would have decided about its alerts; it changes nothing. ``dropped`` has the
+    rule of each alert that was dropped.
     """
 
     match: RuleMatch
@@ -99,6 +102,12 @@ class Decision:
     joins: bool = False
     shadow: ShadowDecision | None = None
     routed: Route | None = None
+    dropped: tuple[Rule, ...] = ()
+
+    @property
+    def dropped_by(self) -> tuple[str, ...]:
+        """The rule of each dropped alert, with its reason."""
+        return tuple(f"{rule.id}: {rule.drop_reason}" for rule in self.dropped)
 
     @property
     def route(self) -> Route:

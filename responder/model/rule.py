@@ -190,10 +190,11 @@ class Adjustment:
 
 
 class Action(StrEnum):
-    """``notify`` sends messages; ``heartbeat`` only records that the alert arrived (Watchdog)."""
+    """``notify`` sends messages; ``heartbeat`` only records the arrival (Watchdog); ``drop`` only counts the alert."""
 
     NOTIFY = "notify"
     HEARTBEAT = "heartbeat"
+    DROP = "drop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +228,7 @@ class Rule:
     shadow: bool = False
     owner: str = ""
     note: str = ""
+    drop_reason: str = ""
     own_channels: bool = True
     channels_by: str = "the rule's channels"
     teams: tuple[TeamSource, ...] = ()

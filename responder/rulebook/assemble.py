@@ -194,6 +194,7 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
         shadow=not shape.enabled,
         owner=shape.owner or defaults.owner or "",
         note=shape.note,
+        drop_reason=shape.reason,
     )
 
 

@@ -82,7 +82,7 @@ class Expect(StrictModel):
     page: bool | None = Field(default=None, description="True if on-call is paged.")
     title: str | None = Field(default=None, description="Title, with * and ?; or ~ and a regex.")
     slack_not_contains: list[str] | None = Field(default=None, description="Texts that must not be in Slack's message.")
-    action: Literal["notify", "heartbeat"] | None = Field(default=None, description="Action of the rule.")
+    action: Literal["notify", "heartbeat", "drop"] | None = Field(default=None, description="Action of the rule.")
 
     @model_validator(mode="after")
     def _can_be_met(self) -> Self:

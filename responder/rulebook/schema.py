@@ -266,17 +266,23 @@ class RuleShape(StrictModel):
     )
     owner: Text | None = Field(default=None, description="Owning team. Default: the service's.")
     note: MaybeText = Field(default="", description="Note on the page.")
-    action: Literal["notify", "heartbeat"] = Field(
-        default="notify", description="heartbeat only records that the alert arrived."
+    action: Literal["notify", "heartbeat", "drop"] = Field(
+        default="notify", description="heartbeat only records that the alert arrived; drop only counts it."
     )
+    reason: MaybeText = Field(default="", description="Reason for action: drop.")
 
     @model_validator(mode="after")
     def _heartbeat_sends_nothing(self) -> Self:
         asks = self.probes or self.more_probes or self.adjust
-        if self.action == "heartbeat" and (asks or self.channels or self.team or self.incident_key):
+        if self.action != "notify" and (asks or self.channels or self.team or self.incident_key):
             raise ValueError(
-                "a heartbeat runs no probes and sends nothing: remove probes, channels, adjust, incident_key"
+                f"action: {self.action} runs no probes and sends nothing: remove probes, channels, team, adjust, "
+                "incident_key"
             )
+        if self.action == "drop" and not self.reason:
+            raise ValueError("action: drop needs a reason: write reason: TEXT")
+        if self.action != "drop" and self.reason:
+            raise ValueError("reason belongs to action: drop")
         return self
 
 

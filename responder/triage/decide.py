@@ -88,8 +88,8 @@ def _shadow(rule: Rule, alert: Alert, book: RuleBook, firing: int, now: datetime
 
 
 def _loudness(each: RuleMatch | ShadowDecision) -> tuple[bool, int]:
-    """Sort key: the worst severity first, heartbeats last."""
-    return each.rule.action is Action.HEARTBEAT, each.severity.priority
+    """Sort key: the worst severity first, alerts without messages last."""
+    return each.rule.action is not Action.NOTIFY, each.severity.priority
 
 
 def severity_of(rule: Rule, alert: Alert, book: RuleBook, firing: int = 1) -> tuple[Severity, str]:

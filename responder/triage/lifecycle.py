@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from responder.model.alert import Alert, AlertGroup
 from responder.model.incident import AlertState, Change, ChangeKind, Incident
+from responder.model.rule import Action, Rule
 from responder.model.text import number_of, sanitize_line
 from responder.model.timing import USUAL, Timing
 from responder.triage import flapping
+from responder.triage.rule_index import RuleIndex
 
 
 def compare(
@@ -187,6 +189,28 @@ def _at(moment: datetime) -> str:
 
 #: Seconds by which another replica's clock may be ahead. A doubt further in the future means a clock set back.
 AHEAD = 60.0
+
+
+def without_dropped(
+    group: AlertGroup, incident: Incident | None, matching: RuleIndex, now: datetime
+) -> tuple[AlertGroup, tuple[Rule, ...]]:
+    """Return the group without the alerts that are dropped, and the rule of each of these.
+
+    An alert that an open incident knows, since it fired before its rule dropped it, counts as resolved ``now``: nothing
+    else would ever resolve the incident. A group of which nothing is left is returned as it is.
+    """
+    rules = [matching.first(alert.labels) for alert in group.alerts]
+    dropped = tuple(rule for rule in rules if rule.action is Action.DROP)
+    if not dropped:
+        return group, ()
+    known: Mapping[str, AlertState] = incident.alerts if incident is not None and incident.open else {}
+    left: list[Alert] = []
+    for alert, rule in zip(group.alerts, rules, strict=True):
+        if rule.action is not Action.DROP:
+            left.append(alert)
+        elif alert.fingerprint in known:
+            left.append(replace(alert, firing=False, ends_at=now) if alert.firing else alert)
+    return (replace(group, alerts=tuple(left)) if left else group), dropped
 
 
 def without_outdated(group: AlertGroup, incident: Incident | None, now: datetime, timing: Timing = USUAL) -> AlertGroup:

@@ -115,8 +115,8 @@ class DemoSession:
             return
         wanted = Counter(message.channel for message in effects.messages)
         if not wanted:
-            heartbeat = decision.rule.action is Action.HEARTBEAT
-            screen.say("    Heartbeat: no message." if heartbeat else "    No message.", "dim")
+            prefix = {Action.HEARTBEAT: "Heartbeat: no", Action.DROP: "Dropped: no"}.get(decision.rule.action, "No")
+            screen.say(f"    {prefix} message.", "dim")
             return
         budget = decision.severity.page_budget
         waiting = f"probing; the page is sent when the probes are done, after {budget:g} s at the latest"

@@ -145,6 +145,7 @@ def summary(found: CoverageReport) -> dict[str, Any]:
         "paging": sum(row.pages for row in found.rows),
         "severities": dict(zip(found.book.severities, _severities(found), strict=True)),
         "unknown_words": dict(Counter(row.unknown_word for row in found.rows if row.unknown_word).most_common()),
+        "dropped": sum(row.rule.action is Action.DROP for row in found.rows),
         "templated": sum(bool(row.template) for row in found.rows),
         "paging_caught": dict(Counter(row.family for row in found.rows if row.caught and row.pages).most_common()),
         "rules": {rule.id: len(rows) for rule, rows in found.by_rule()},
@@ -187,6 +188,8 @@ def as_json(found: CoverageReport) -> dict[str, Any]:
                 "runbook_url_leads": row.leads[0].value,
                 "runbook_url_why": row.leads[1],
                 "catch_all": row.caught,
+                "action": row.rule.action.value,
+                "drop_reason": row.rule.drop_reason or None,
                 "fired": round(row.weight.times, 1) if row.weight else None,
                 "hours": round(row.weight.hours, 3) if row.weight else None,
             }

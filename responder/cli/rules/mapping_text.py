@@ -16,7 +16,8 @@ def lines(found: CoverageReport, *, everything: bool) -> Iterator[str]:
     """Yield the alerts by rule, those of the catch-all, the rules without alerts, and the totals."""
     for rule, rows in found.by_rule():
         if rows and (rule.matchers or everything):
-            yield click.style(f"{rule.id}  {len(rows)}  {rule.runbook or ''}".rstrip(), bold=True)
+            after = f"dropped: {rule.drop_reason}" if rule.drop_reason else rule.runbook or ""
+            yield click.style(f"{rule.id}  {len(rows)}  {after}".rstrip(), bold=True)
             yield from map(_line, _sorted(rows))
     caught = [row for row in found.rows if row.caught]
     families = Counter(row.family for row in caught if row.pages)
@@ -88,7 +89,8 @@ def _numbers(numbers: Mapping[str, Any], lately: str) -> Iterator[str]:
     yield ""
     whose = f"{numbers['matched']} matched by a rule{share}, {numbers['caught']} by the catch-all only"
     yield f"{number_of(alerts, 'alert')} from {number_of(numbers['sources'], 'source')}: {whose}"
-    yield f"severities: {severities}; {numbers['paging']} may page"
+    dropped = f", {numbers['dropped']} dropped" if numbers["dropped"] else ""
+    yield f"severities: {severities}; {numbers['paging']} may page{dropped}"
     yield f"rules: {used} of {len(numbers['rules'])} match an alert"
     urls = numbers["runbook_urls"]
     yield (

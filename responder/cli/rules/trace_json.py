@@ -38,6 +38,7 @@ def as_json(found: Trace) -> dict[str, Any]:
         "findings": _turned(found),
         "held": found.suppressed_by or None,
         "shadow": str(decision.shadow) if decision.shadow else None,
+        "dropped": list(decision.dropped_by),
         "owner": rule.owner or None,
         "note": rule.note or None,
         "runbook": {"target": str(rule.runbook) if rule.runbook else None, "found": found.runbook},

@@ -36,6 +36,9 @@ def lines(found: Trace) -> Iterator[str]:
         yield _row("", one_line(f"rejected {rejected}"))
     yield _row("RULES", "the first match decides")
     yield from _steps(found)
+    for each in dict.fromkeys(decision.dropped_by):
+        count = number_of(decision.dropped_by.count(each), "alert")
+        yield _row("DROPPED", one_line(f"{count} by rule {each}"))
     yield _row("SEVERITY", f"{decision.severity.name}  from rule {rule.id}, {one_line(decision.match.reason)}")
     for entry in rule.adjust if found.shown.adjusted is None else ():
         if entry.findings:

@@ -18,7 +18,7 @@ from responder.model.window import Window
 from responder.notify.contract import Channel
 from responder.receive.alertmanager import read
 from responder.triage.decide import decide
-from responder.triage.lifecycle import without_outdated
+from responder.triage.lifecycle import without_dropped, without_outdated
 from responder.triage.paging_windows import is_open, opens
 
 _log = structlog.get_logger()
@@ -122,6 +122,7 @@ def _judged_anew(
         return None
     try:
         group = without_outdated(read(notification), incident, now, context.timing)
+        group, _dropped = without_dropped(group, incident, context.matching, now)
         decision = decide(group, context.book, context.matching, incident, notification.id, now, context.timing)
         return page_late(
             decision, group, replace(notification, received_at=now), History(incident, before), why, context

@@ -63,6 +63,8 @@ def _effects(
     kind = decision.change.kind
     if decision.rule.action is Action.HEARTBEAT:
         return recorded(decision, notification, None, f"heartbeat: {decision.reason}")
+    if decision.rule.action is Action.DROP and (incident is None or not incident.open):
+        return recorded(decision, notification, None, f"dropped, {decision.rule.drop_reason}: {decision.reason}")
     if kind is ChangeKind.NEW:
         return _opened_incident(decision, group, notification, history, context, flood_state)
     if incident is None or kind is ChangeKind.STALE:

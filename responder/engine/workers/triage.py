@@ -230,6 +230,8 @@ def _counts(effects: Effects) -> Iterator[tuple[str, ...]]:
             yield ("responder_unmatched_alerts",)
         if unknown_word(match.rule, match.alert):
             yield "responder_unknown_severity_words", match.rule.id
+    if effects.notification is not None:
+        yield from (("responder_dropped_alerts", rule.id) for rule in effects.decision.dropped)
     if effects.notification is not None and effects.decision.route.unknown:
         yield "responder_unknown_teams", effects.decision.rule.id
     kind = effects.decision.change.kind

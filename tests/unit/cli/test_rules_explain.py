@@ -275,3 +275,18 @@ def test_it_says_what_another_time_makes_of_it(moment: str, *, page: bool) -> No
     found = _element(*labels, "--finding", "certificate-days=bad", "--at", moment)
     assert found["page"] is page
     assert ("opens Mon 2026-03-02 08:00 (UTC)" in (found["held"] or "")) is not page
+
+
+def test_a_dropped_alert_is_explained(tmp_path: Path) -> None:
+    """An alert that a rule drops shows the rule and its reason, in explain, dry-run and coverage."""
+    arguments = ["--label", "alertname=InfoInhibitor", *HERE]
+    done = CliRunner().invoke(rules, ["explain", *arguments])
+    assert "DROPPED   1 alert by rule info-inhibitor: It only lets Alertmanager mute alerts" in done.output
+    [found] = json.loads(CliRunner().invoke(rules, ["explain", *arguments, "--output", "json"]).output)
+    assert (found["action"], found["route"], found["page"]) == ("drop", [], False)
+    assert found["dropped"] == ["info-inhibitor: It only lets Alertmanager mute alerts of severity info."]
+    path = tmp_path / "a.json"
+    path.write_text('{"groups": [{"name": "g", "rules": [{"alert": "InfoInhibitor", "expr": "x"}]}]}')
+    done = CliRunner().invoke(rules, ["coverage", str(path), *HERE])
+    assert "info-inhibitor  1  dropped: It only lets Alertmanager mute alerts of severity info.\n" in done.output
+    assert "0 may page, 1 dropped\n" in done.output

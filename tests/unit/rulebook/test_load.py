@@ -312,6 +312,9 @@ SAMPLES = [
     ("symptom: is down", "symptom: *down", "alias", "*down"),
     ("symptom: is down", "symptom: !x down", "tag", "!x"),
     ("escalation: [On-Call]", "escalation: [On-Call", "syntax", ":\n  - {text: Grafana"),
+    ("action: heartbeat", "action: drop", "bad-value", "id: watchdog"),
+    ("action: heartbeat", "action: drop\n    reason: x\n    channels: [slack]", "bad-value", "id: watchdog"),
+    ("action: heartbeat", "action: heartbeat\n    reason: x", "bad-value", "id: watchdog"),
 ]
 
 
@@ -469,7 +472,7 @@ def test_a_runbook_comes_from_the_rule_the_alert_or_the_file(tmp_path: Path) -> 
         (folder / "all.yaml").write_text(text)
         rule = next(each for each in _load(folder).rules if each.id == "service-down")
         found.append((str(rule.runbook), rule.runbook_from))
-    own = ("runbook_url", "runbook", "documentation")
+    own = ("runbook_url", "runbook", "runbookURL", "runbook_link", "documentation")
     assert found == [
         ("common.md#service-down", ()),
         ("scaling.md", ("doc",)),
