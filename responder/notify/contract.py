@@ -17,7 +17,7 @@ from responder.model.outcome import Outcome
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting
-from responder.notify.rate_limit import RateLimit
+from responder.notify.rate_limit import MethodLimit, RateLimit
 
 #: Sends a request and returns the response; the caller handles unreachable servers.
 SendRequest = Callable[[Request], Response]
@@ -103,6 +103,11 @@ class Channel(ABC):
     def counted_by(self) -> tuple[str, ...]:
         """Values by which the vendor counts messages: channels with equal ones share one rate limit. Never stored."""
         return (self.name,)
+
+    @property
+    def method_limits(self) -> tuple[MethodLimit, ...]:
+        """Limits of the vendor's methods, in addition to ``rate_limit``."""
+        return ()
 
     @property
     def secrets(self) -> tuple[Secret, ...]:

@@ -57,6 +57,21 @@ class RateLimit:
         return min(used, most) if used <= most + SKEW else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class MethodLimit:
+    """A rate limit that a vendor counts for one of its methods, across channels.
+
+    ``counted_by`` are the values by which it counts, which are never stored; ``steps`` use the method. ``pauses_all``
+    is True if the vendor has no other limit of the method, so that its 429 concerns all channels.
+    """
+
+    method: str
+    counted_by: tuple[str, ...]
+    rate_limit: RateLimit
+    steps: frozenset[str]
+    pauses_all: bool
+
+
 def per_minute(limit: int, burst: int) -> RateLimit:
     """At most ``limit`` messages in any minute, ``burst`` of them at once, half of the burst for the worst severity."""
     burst = max(1, min(burst, limit // 2))

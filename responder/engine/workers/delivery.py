@@ -1,7 +1,7 @@
 """The delivery worker: sends the due messages of a channel, the worst first and in order, and records the results."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from responder.counters import COUNTERS
 from responder.engine.effects.context import DecisionContext
+from responder.engine.workers.method_limits import StoredLimit, available, stored_limits
 from responder.model.clock import Clock, Deadline
 from responder.model.message import ClaimedMessage, OutboxRow
 from responder.model.outcome import Delivered, NotSent, Outcome, Refused, TryLater
@@ -78,7 +79,7 @@ class DeliveryWorker:
         self._clock = clock
         channel = context().channels.get(self._channel)
         paging = channel is not None and channel.pages
-        self._marking = DeliveryResults(self._rate_limit, self._sharing, chance, paging=paging)
+        self._marking = DeliveryResults(self._rate_limit, self._sharing, self._limits, chance, paging=paging)
         self._free = free
         self._submit = submit
         self._busy = 0
@@ -108,10 +109,11 @@ class DeliveryWorker:
                 return rest
         with self._database.transaction() as connection:
             ticks, now = self._clock.monotonic(), self._clock.now()  # waiting for the write lock may have taken a while
-            if len(names := self._sharing()) > 1:
-                channel_state.lock_state(connection, names[0])  # in one order in all processes: avoids deadlocks
+            limits = available(connection, self._limits(), now.timestamp())  # locked in one order in all processes,
+            if len(names := self._sharing()) > 1:  # which avoids deadlocks
+                channel_state.lock_state(connection, names[0])
             news = self._marking.mark(connection, ended, now)
-            messages = self._claim(connection, now, free) if free else []
+            messages = self._claim(connection, now, free, limits) if free else []
         with self._guard:
             del self._ended[: len(ended)]
             for message, _outcome in ended:
@@ -157,7 +159,9 @@ class DeliveryWorker:
 
     def _prepare(self) -> None:
         if not self._prepared:
-            channel_state.prepare(self._database, {self._channel, self._sharing()[0]})
+            channel_state.prepare(
+                self._database, {self._channel, self._sharing()[0], *(each.row for each in self._limits())}
+            )
             self._prepared = True
 
     def _renew(self) -> None:
@@ -185,8 +189,8 @@ class DeliveryWorker:
                 return min(self._poll, due.at - now.timestamp())
             standing = channel_state.state_of(connection, self._channel)
             limit = channel_state.state_of(connection, self._sharing()[0])
-            available = self._available(connection, standing, limit, now)
-        return 0.0 if (available.urgent if due.worst else available.other) else self._poll
+            room = self._available(connection, standing, limit, now)
+        return 0.0 if (room.urgent if due.worst else room.other) else self._poll
 
     def _available(
         self,
@@ -216,18 +220,26 @@ class DeliveryWorker:
     def _sharing(self) -> tuple[str, ...]:
         return sharing(self._channel, self._context().channels)
 
-    def _claim(self, connection: Connection, now: datetime, free: int) -> list[OutboxRow]:
+    def _limits(self) -> tuple[StoredLimit, ...]:
+        channels = self._context().channels
+        return stored_limits(channels.get(self._channel), channels)
+
+    def _claim(
+        self, connection: Connection, now: datetime, free: int, limits: Sequence[claims.StepRoom]
+    ) -> list[OutboxRow]:
         """Claim what the rate limit allows, and count it. The lock on the channel's row serializes all replicas."""
         if self._queue.rest:
             return claims.claim(connection, self._queue, now - self._queue.grace, now + CLAIM, free)
         first = self._sharing()[0]
         limit = channel_state.lock_state(connection, first)
         standing = limit if first == self._channel else channel_state.lock_state(connection, self._channel)
-        available = self._available(connection, standing, limit, now).within(free)
+        room = self._available(connection, standing, limit, now).within(free)
         until = now + self._lease
         messages = claims.claim(
-            connection, self._queue, now, until, available.urgent, available.other, paging=self._paging
+            connection, self._queue, now, until, room.urgent, room.other, paging=self._paging, limits=limits
         )
+        for each in self._limits():
+            each.spend(connection, messages, now.timestamp())
         if messages and (rate_limit := self._rate_limit()):
             full_at = rate_limit.full_after(limit.full_at, now.timestamp(), len(messages))
             channel_state.save_full_at(connection, first, full_at)
@@ -283,12 +295,14 @@ class DeliveryResults:
         self,
         rate_limit: Callable[[], RateLimit | None],
         sharing: Callable[[], tuple[str, ...]],
+        limits: Callable[[], tuple[StoredLimit, ...]],
         chance: Callable[[], float],
         *,
         paging: bool,
     ) -> None:
         self._rate_limit = rate_limit
         self._sharing = sharing
+        self._limits = limits
         self._paging = paging
         self._longest_wish = LONGEST_PAGER_WISH if paging else LONGEST_WISH
         self._chance = chance
@@ -320,7 +334,7 @@ class DeliveryResults:
             case TryLater(reason):
                 outcome = replace(outcome, retry_after=min(outcome.retry_after or 0.0, self._longest_wish))
                 at = next_attempt(message.attempt, outcome, priority=message.priority, now=now, jitter=self._chance())
-                self._fail(connection, message.channel, outcome, now)
+                self._fail(connection, message, outcome, now)
                 ours = outbox.schedule_retry(connection, message, at, reason, minimal=message.minimal)
                 self._settle(connection, message, ours, now)
                 return partial(
@@ -350,8 +364,9 @@ class DeliveryResults:
         if self._paging and not ours and outbox.resolve_again(connection, message, now):
             _log.warning("message.resolve_again", message=message.id, incident=message.report.incident)
 
-    def _fail(self, connection: Connection, name: str, outcome: TryLater, now: datetime) -> None:
+    def _fail(self, connection: Connection, message: ClaimedMessage, outcome: TryLater, now: datetime) -> None:
         """Record that a channel does not accept messages, and pause it on all replicas if it is over its rate limit."""
+        name = message.channel
         standing, moment = channel_state.lock_state(connection, name), now.timestamp()
         channel_state.failed(connection, name, now)
         quiet = rest(outcome, moment - (standing.failing_since or moment))
@@ -361,10 +376,13 @@ class DeliveryResults:
         if not (rate_limit and outcome.limited):
             channel_state.pause(connection, name, until, standing.full_at)
             return
+        for each in self._limits():
+            if each.limit.pauses_all and message.step in each.limit.steps:
+                each.empty(connection, moment, until)
         names = self._sharing() if name in self._sharing() else (name,)
         full_at = rate_limit.emptied(channel_state.lock_state(connection, names[0]).full_at, moment, until)
-        for each in names:
-            channel_state.pause(connection, each, until, full_at)
+        for shared in names:
+            channel_state.pause(connection, shared, until, full_at)
 
 
 def _count(message: ClaimedMessage, outcome: Outcome, now: datetime) -> None:

@@ -16,7 +16,7 @@ from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting
 from responder.notify.contract import Channel, SendRequest
-from responder.notify.rate_limit import RateLimit, per_minute
+from responder.notify.rate_limit import MethodLimit, RateLimit, per_minute
 from responder.notify.render.response import decoded, encoded, error_text, outcome_of, retry_after, text_of
 from responder.notify.render.slack_messages import (
     BURST,
@@ -43,6 +43,11 @@ PASSING = LIMITED | frozenset(
         "update_failed",
     }
 )
+
+# https://docs.slack.dev/apis/web-api/rate-limits: a token posts several hundred messages a minute to a workspace,
+# besides one a second to each channel; chat.update is of tier 3, 50 a minute and more.
+POSTS = per_minute(300, 60)
+EDITS = per_minute(50, 15)
 
 _POST, _DETAILS, _EDIT, _REPLY, _ALOUD, _ALARM = "post", "details", "edit", "reply", "aloud", "alarm"
 _THREADED = frozenset({_DETAILS, _REPLY, _ALOUD, _ALARM})
@@ -150,6 +155,16 @@ class Slack(Channel):
     def counted_by(self) -> tuple[str, ...]:
         """The channel, as the bot of one token."""
         return self.base_url, self.token.reveal(), self.channel
+
+    @property
+    def method_limits(self) -> tuple[MethodLimit, ...]:
+        """Limits of the bot's methods in its workspace, whatever the channel."""
+        bot = self.base_url, self.token.reveal()
+        posting = frozenset(step for steps in self.steps.values() for step in steps) - {_EDIT}
+        return (
+            MethodLimit("chat.postMessage", bot, POSTS, posting, pauses_all=False),
+            MethodLimit("chat.update", bot, EDITS, frozenset({_EDIT}), pauses_all=True),
+        )
 
     @property
     def reaches_on_call(self) -> bool:

@@ -1,6 +1,6 @@
 """Claims on messages: due messages in order, the worst severity first, and only the newest of waiting updates."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -111,13 +111,29 @@ _REF = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class StepRoom:
+    """Messages with one of ``steps`` that may be sent now: ``urgent`` in all, ``other`` below the worst severity."""
+
+    steps: frozenset[str]
+    urgent: int
+    other: int
+
+
 @lru_cache
-def _candidates(queue: ChannelQueue) -> Select[Any]:
+def _candidates(
+    queue: ChannelQueue, none: frozenset[str] = frozenset(), worst_only: frozenset[str] = frozenset()
+) -> Select[Any]:
     columns = (
         *(messages.c[name] for name in ("id", "incident", "ordering_key", "channel", "step", "kind", "priority")),
         _REF,
     )
-    chosen = select(*columns).where(_free(queue)).order_by(*_WORST_FIRST).limit(bindparam("most", type_=Integer))
+    where = [_free(queue)]
+    if none:
+        where.append(messages.c.step.not_in(sorted(none)))
+    if worst_only:
+        where.append(or_(messages.c.step.not_in(sorted(worst_only)), messages.c.priority <= WORST))
+    chosen = select(*columns).where(*where).order_by(*_WORST_FIRST).limit(bindparam("most", type_=Integer))
     return chosen.with_for_update(skip_locked=True)
 
 
@@ -182,17 +198,18 @@ def claim(
     spare: int | None = None,
     *,
     paging: bool = False,
+    limits: Sequence[StepRoom] = (),
 ) -> list[OutboxRow]:
     """Claim due messages until ``until``, the worst severity first; ``attempt`` is the fence of the claim.
 
     At most ``most`` messages, of which at most ``spare`` below the worst severity. Of several waiting updates of one
     incident the newest is claimed; the others are marked as merged into it. On a ``paging`` queue a resolve is
-    withdrawn if the channel has accepted nothing with its key.
+    withdrawn if the channel has accepted nothing with its key. ``limits`` are those of sets of steps.
     """
     spare = most if spare is None else min(spare, most)
-    chosen = _chosen(connection, queue, now, most, spare)
+    chosen = _chosen(connection, queue, now, most, spare, limits)
     while merge_older(connection, chosen, now) or (paging and _withdrawn(connection, chosen, now)):
-        chosen = _chosen(connection, queue, now, most, spare)
+        chosen = _chosen(connection, queue, now, most, spare, limits)
     if not chosen:
         return []
     values = {"ids": [row.id for row in chosen], "until": to_seconds(until)}
@@ -226,11 +243,25 @@ def is_sending(connection: Connection, channel: str, now: datetime) -> bool:
     return bool(connection.scalar(select(exists().where(claimed))))
 
 
-def _chosen(connection: Connection, queue: ChannelQueue, now: datetime, most: int, spare: int) -> list[Row[Any]]:
+def _chosen(
+    connection: Connection,
+    queue: ChannelQueue,
+    now: datetime,
+    most: int,
+    spare: int,
+    limits: Sequence[StepRoom],
+) -> list[Row[Any]]:
     if most <= 0:
         return []
-    rows = connection.execute(_candidates(queue), {"now": to_seconds(now), "most": most}).all()
-    return [row for place, row in enumerate(rows) if row.priority <= WORST or place < spare]
+    none = frozenset[str]().union(*(each.steps for each in limits if each.urgent <= 0))
+    worst_only = frozenset[str]().union(*(each.steps for each in limits if each.other <= 0 < each.urgent))
+    found = connection.execute(_candidates(queue, none, worst_only), {"now": to_seconds(now), "most": most}).all()
+    rows = [row for place, row in enumerate(found) if row.priority <= WORST or place < spare]
+    for each in limits:
+        same = [row for row in rows if row.step in each.steps]
+        kept = [row for place, row in enumerate(same) if place < (each.urgent if row.priority <= WORST else each.other)]
+        rows = [row for row in rows if row.step not in each.steps or row in kept]
+    return rows
 
 
 _OF_A_ROW = (

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, select
 
 from responder.engine.effects.context import DecisionContext
 from responder.engine.workers.senders import GRACE, LATER, Senders
@@ -20,12 +20,13 @@ from responder.model.clock import Deadline
 from responder.model.message import Request, Response
 from responder.model.secret import Secret
 from responder.notify.channels.pagerduty import BURST, PagerDuty
-from responder.notify.channels.slack import Slack
+from responder.notify.channels.slack import EDITS, Slack
 from responder.notify.contract import Channel
 from responder.notify.delivery.deliver import Deliverer
 from responder.store.database import Database
 from responder.store.incidents import incidents
 from responder.store.outbox import outbox
+from responder.store.schema.tables import messages
 from tests.conftest import HandClock
 from tests.support.builders import a_content, a_draft
 from tests.unit.engine.test_pipeline import a_desk
@@ -163,6 +164,31 @@ def test_channels_come_and_go_with_the_rules(database: Database, clock: HandCloc
     house.write("first", 3)
     assert house.run(lambda: house.states()["first", "sent"] == 2)
     house.senders.close(5)
+
+
+def test_channels_of_one_slack_token_share_the_limit_of_each_method_in_all_replicas(
+    database: Database, clock: HandClock, vendors: Vendors
+) -> None:
+    """Edits of many channels keep the token's limit of chat.update, and posts still leave."""
+    channels = [a_slack(f"c{number}") for number in range(8)]
+    replicas = [House(database, clock, vendors, *channels) for _ in range(2)]
+    for channel in channels:
+        for each in range(4):
+            replicas[0].write(channel.name, each, step="edit")
+        replicas[0].write(channel.name, 10, step="post")
+    rounds = 0
+    while rounds < 100:
+        rounds += 1
+        for house in replicas:
+            if house.senders.step() > 0:
+                house.ended.acquire(timeout=0.01)
+    sent = Counter[str]()
+    with database.read() as connection:
+        rows = connection.execute(select(messages.c.step).where(messages.c.state == "sent"))
+        sent.update(rows.scalars())
+    assert sent == {"edit": EDITS.burst, "post": len(channels)}
+    for house in replicas:
+        house.senders.close(5)
 
 
 def test_channels_of_one_key_share_its_rate_limit_in_all_replicas(
