@@ -57,6 +57,7 @@ class Senders:
         self._workers: dict[ChannelQueue, tuple[type[Channel] | None, DeliveryWorker]] = {}
         self._retired: list[DeliveryWorker] = []
         self._seen: DecisionContext | None = None
+        self._removed: frozenset[str] = frozenset()
 
     def step(self) -> float:
         """Let the worker of each channel with something to do take a step. Returns the seconds to rest."""
@@ -90,9 +91,12 @@ class Senders:
         context = self._context()
         if context is self._seen:
             return
+        if self._seen is not None:
+            self._removed = (self._removed | self._seen.channels.keys()) - context.channels.keys()
+        known = {name: type(channel) for name, channel in context.channels.items()}
         wanted = {
-            queue: None if queue.rest else type(context.channels[queue.channels[0]])
-            for queue in channel_queues(context.channels)
+            queue: None if queue.rest else known.get(queue.channels[0])
+            for queue in channel_queues(context.channels, sorted(self._removed))
         }
         workers = {}
         for queue, (kind, worker) in self._workers.items():
@@ -107,9 +111,12 @@ class Senders:
         self._workers, self._seen = workers, context
 
 
-def channel_queues(channels: Collection[str]) -> tuple[ChannelQueue, ...]:
-    """Return one queue per channel, and one for channels that are no longer configured."""
-    names = tuple(channels)
+def channel_queues(channels: Collection[str], removed: Collection[str] = ()) -> tuple[ChannelQueue, ...]:
+    """Return one queue per channel, and one for channels that are not configured.
+
+    Messages of those that a reload in this process has removed are handled at once: no newer process may know them.
+    """
+    names = (*channels, *removed)
     return (*(ChannelQueue((name,)) for name in names), ChannelQueue(names, rest=True, grace=GRACE))
 
 
