@@ -18,6 +18,7 @@ from responder.model.text import clean, number_of, one_line
 
 if TYPE_CHECKING:
     from responder.cli.preview import Preview
+    from responder.model.decision import Subject
 
 _MARGIN = " " * 13
 
@@ -112,7 +113,7 @@ def _lines(shown: "Preview", *, explain: bool) -> Iterator[str]:
     yield _row("WHY", decision.reason)
     if shown.truncated:
         yield _row("TRUNCATED", preview.cut_off(shown.truncated), fg="yellow")
-    yield _row("SUBJECT", f"{decision.subject.name} in {decision.subject.namespace}  {decision.subject.why}")
+    yield _row("SUBJECT", f"{_where(decision.subject)}  {decision.subject.why}")
     for rejected in decision.subject.rejected:
         yield _row("", f"not {rejected}")
     if decision.routed:
@@ -129,6 +130,10 @@ def _lines(shown: "Preview", *, explain: bool) -> Iterator[str]:
         yield from _explained(shown)
     yield from _messages(shown)
     yield ""
+
+
+def _where(subject: "Subject") -> str:
+    return f"{subject.title} in {subject.namespace}" if subject.namespace else subject.title
 
 
 def _row(name: str, text: str, **style: Any) -> str:

@@ -94,7 +94,7 @@ def preview(
     decision = effects.decision
     assert decision is not None
     request = effects.request
-    questions = context.questions(request.probes, decision.subject, request.began) if request else ()
+    questions = context.questions(request.probes, decision.subject, request.began, request.also) if request else ()
     findings = probe(questions) if probe and questions else ()
     adjusted = None
     if findings and effects.request:

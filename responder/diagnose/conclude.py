@@ -103,8 +103,11 @@ def _ruled_out(findings: Sequence[Finding], subject: Subject) -> str:
     names: list[str] = []
     neighbours: list[str] = []
     answers = Counter(finding.probe for finding in findings)
+    doubtful = {finding.probe for finding in findings if finding.verdict in {Verdict.BAD, Verdict.UNKNOWN}}
     for finding in findings:
         if finding.verdict is not Verdict.OK or not finding.judged:
+            continue
+        if finding.probe in doubtful and not finding.names_target:
             continue
         if finding.names_target and (answers[finding.probe] > 1 or not _is_about(finding, subject)):
             neighbours.append(finding.target)

@@ -76,7 +76,8 @@ class ProbeKind(Generic[Spec]):
     are problems). ``check`` returns the problems of a spec beyond its types, as sentences. ``questions`` is pure and
     never fails: a check that is not possible is skipped. ``run`` runs one: it returns by the deadline, raises
     nothing, and returns unknown if the check was not possible. An investigation returns several findings. ``opening``
-    is the first bytes it sends over a connection, empty for none: a request that cannot change anything.
+    is the first bytes it sends over a connection, empty for none: a request that cannot change anything. ``of_group``
+    is False if its calls are bounded for each page: it is then asked about the incident's subject only.
     """
 
     name: str
@@ -85,6 +86,7 @@ class ProbeKind(Generic[Spec]):
     questions: Callable[[ProbeSpec[Spec], ProbeContext], tuple[ProbeQuestion, ...]]
     run: Callable[[ProbeQuestion, Deadline, ProbeTools], Finding | tuple[Finding, ...]]
     opening: bytes
+    of_group: bool = True
 
     def findings(self, question: ProbeQuestion, deadline: Deadline, tools: ProbeTools) -> tuple[Finding, ...]:
         """Run a question. Returns its findings, one or several."""

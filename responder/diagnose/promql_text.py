@@ -100,6 +100,9 @@ def _one(labels: Mapping[str, Any], samples: list[Any]) -> Series:
 
 
 SELECTOR = "selector"
+NEIGHBORS = "neighbors"
+#: Placeholders that stand for whole matchers, built here or in the catalog.
+MATCHERS = frozenset({SELECTOR, NEIGHBORS})
 
 _PLACEHOLDER = re.compile(r"\$\{([a-zA-Z_][a-zA-Z0-9_]*)\}")
 _OPERATOR = re.compile(r"(?:^|[^=!<>~])(=~|!~|!=|=)\s*$")
@@ -155,7 +158,7 @@ def scan(expr: str) -> tuple[tuple[Placeholder, ...], tuple[str, ...]]:
 
 def _misplaced(slot: Placeholder) -> tuple[str, ...]:
     shown = f"${{{slot.name}}}"
-    if slot.name == SELECTOR:
+    if slot.name in MATCHERS:
         return (f"expr has {shown} inside a string: it stands for whole matchers",) if slot.quote else ()
     if not slot.quote:
         return (f'expr has {shown} outside a string: write it as a matcher\'s value, {slot.name}="{shown}"',)
@@ -166,8 +169,8 @@ def _misplaced(slot: Placeholder) -> tuple[str, ...]:
     return ()
 
 
-def fill(expr: str, values: Mapping[str, str], selector: str) -> str:
-    """``expr`` with every placeholder replaced. The values are hostile; ``selector`` is the catalog's and is not.
+def fill(expr: str, values: Mapping[str, str]) -> str:
+    """``expr`` with every placeholder replaced. The values are hostile, except those of MATCHERS.
 
     Regexes are quoted as RE2 wants it, then strings as PromQL wants it (Go's escapes). Raises KeyError for a value that
     is missing. ``scan`` must have found nothing wrong.
@@ -177,10 +180,10 @@ def fill(expr: str, values: Mapping[str, str], selector: str) -> str:
     for slot in scan(expr)[0]:
         parts.append(expr[done : slot.start])
         done = slot.end
-        if slot.name == SELECTOR:
-            parts.append(selector)
-            continue
         value = values[slot.name]
+        if slot.name in MATCHERS:
+            parts.append(value)
+            continue
         if slot.operator in {"=~", "!~"}:
             value = _REGEX_SIGNS.sub(r"\\\g<0>", value)
         parts.append(escape(value, slot.quote))

@@ -12,9 +12,10 @@ from responder.model.rule import Link
 class DecisionRecord:
     """A copy of what the rules said about an incident, so that its messages need no rules.
 
-    ``title`` has neither the finding that diagnosis adds nor the environment. ``severity`` is P1 to P4,
-    ``pagerduty_severity`` one of critical, error, warning, info. ``respond_within`` and ``next_update`` are seconds,
-    ``respond_within`` counts from ``respond_from``; where the severity sets no time, ``response`` says what holds.
+    ``title`` has neither the finding that diagnosis adds nor the cluster (without one: the environment). ``severity``
+    is P1 to P4, ``pagerduty_severity`` one of critical, error, warning, info. ``respond_within`` and ``next_update``
+    are seconds, ``respond_within`` counts from ``respond_from``; where the severity sets no time, ``response`` says
+    what holds.
     ``probes`` are the names of the probes that were started for the incident's page, ``teams`` its teams.
     """
 
@@ -25,6 +26,7 @@ class DecisionRecord:
     pages: bool
     service: str
     environment: str
+    cluster: str = ""
     namespace: str
     alertname: str
     impact: str
@@ -62,10 +64,10 @@ class AlertMember:
 class AlertExtract:
     """A bounded extract of an incident's alerts, as of its newest notification.
 
-    ``summary`` is what the alerts say about themselves; where ``counted``, the number of firing alerts and how long
-    they have been firing follow it. ``truncated`` counts the alerts that ``max_alerts`` removed. ``dated`` is
-    False where no alert names its start. ``labels`` and ``annotations`` are those that all alerts share, tidied.
-    ``members`` holds at most 20 alerts.
+    ``summary`` is what the alerts say about themselves, ``said`` the summary or title of the worst one. Where
+    ``counted``, the number of firing alerts and how long they have been firing follow. ``truncated`` counts the alerts
+    that ``max_alerts`` removed. ``dated`` is False where no alert names its start. ``labels`` and ``annotations`` are
+    those that all alerts share, tidied. ``members`` holds at most 20 alerts.
     """
 
     summary: str
@@ -75,6 +77,7 @@ class AlertExtract:
     dated: bool = True
     flaps: int = 0
     related: str = ""
+    said: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     members: tuple[AlertMember, ...] = ()

@@ -8,13 +8,17 @@ from responder.model.incident import Change, GroupedAlert, SeverityOverride
 from responder.model.rule import Action, FindingCondition, Rule, Severity
 from responder.model.team import Route
 
+#: Members of a group that are probed.
+MOST_PROBED = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """Subject of an alert.
 
-    ``service`` is a name of the catalog, or None if the alert names none; pages show ``name`` then.
-    ``values`` are the label values a probe may ask about. ``why`` says which label won, ``rejected`` which did not.
+    ``service`` is a name of the catalog, or None if the alert names none. ``label`` is the label that names the
+    subject, ``part`` the part of a host or database server at fault. ``values`` are the label values a probe may ask
+    about. ``why`` says which label won, ``rejected`` which did not.
     """
 
     service: str | None
@@ -23,6 +27,14 @@ class Subject:
     values: Mapping[str, str]
     why: str
     rejected: tuple[str, ...]
+    part: str = ""
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """The subject with its part, and with its catalog entry where that has another name."""
+        known = f" ({self.service})" if self.service and self.service != self.name else ""
+        return f"{self.part} on {self.name}{known}" if self.part else f"{self.name}{known}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +99,8 @@ class Decision:
     where the group is an incident of its own. ``joins`` says that another group of it is what it is about. ``shadow``
     is the worst that rules in shadow would have decided about its alerts; it changes nothing. ``dropped`` has the
     rule of each alert that was dropped.
+    ``also`` are the other subjects of the alerts of its name, worst first, and ``uncounted`` how many alerts follow
+    that were not looked at.
     """
 
     match: RuleMatch
@@ -103,11 +117,18 @@ class Decision:
     shadow: ShadowDecision | None = None
     routed: Route | None = None
     dropped: tuple[Rule, ...] = ()
+    also: tuple[Subject, ...] = ()
+    uncounted: int = 0
 
     @property
     def dropped_by(self) -> tuple[str, ...]:
         """The rule of each dropped alert, with its reason."""
         return tuple(f"{rule.id}: {rule.drop_reason}" for rule in self.dropped)
+
+    @property
+    def probed(self) -> tuple[Subject, ...]:
+        """The subjects that are probed: that of the incident, and the next worst of its group."""
+        return self.subject, *self.also[: MOST_PROBED - 1]
 
     @property
     def route(self) -> Route:

@@ -28,7 +28,8 @@ class DiagnosisRequest:
     """Input of a diagnosis: it must outlive the process that wrote it.
 
     ``severity`` is what the incident had, ``reason`` why, ``adjustments`` what findings may make of it, and
-    ``requested_channels`` the rule's channels. ``began`` is the start of the first alert.
+    ``requested_channels`` the rule's channels. ``began`` is the start of the first alert, ``also`` the other subjects
+    that are probed.
     """
 
     incident: str
@@ -44,6 +45,7 @@ class DiagnosisRequest:
     opened_at: datetime | None = None
     decided_at: datetime | None = None
     began: datetime | None = None
+    also: tuple[Subject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ class Report:
     alertname: str
     what: str
     impact: str
+    summary: str = ""
     update: str = ""
     conclusion: Conclusion = NOTHING
     first_step: str = ""

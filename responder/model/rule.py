@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from responder.model.problem import Position
 from responder.model.team import NamedChannel, Team, TeamSource
@@ -114,8 +115,10 @@ class Severity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """An entry of the service catalog. ``health`` is an http(s) address; probes take targets only from here.
+    """An entry of the service catalog: a service, a host, a database, a queue or a volume.
 
+    ``health`` is an http(s) address, empty for what has none; probes take targets only from here. An alert is about it
+    if its subject has its name or one of its ``aliases``, or matches one of its ``patterns`` (``*`` for any text).
     ``needed_by`` names the services that depend on it.
     """
 
@@ -128,6 +131,8 @@ class Service:
     needed_by: tuple[str, ...] = ()
     dashboards: tuple[Link, ...] = ()
     selector: str = ""
+    aliases: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +227,7 @@ class Rule:
     position: Position
     impact: str = ""
     adjust: tuple[Adjustment, ...] = ()
-    subject: SubjectFrom | None = None
+    subject: tuple[SubjectFrom, ...] = ()
     pages_in: Mapping[str, Window] = field(default_factory=dict)
     gather: tuple[str, ...] = ()
     shadow: bool = False
@@ -269,7 +274,9 @@ class RuleBook:
     """Everything the rule files say, checked. ``revision`` is a content hash of the files it came from.
 
     ``severities`` are ordered worst first; ``rules`` in the order they are tried. ``gathers`` says whether any of them
-    makes one incident of several groups.
+    makes one incident of several groups. ``subject_labels`` are tried first for the subject of an alert;
+    ``exporters`` are patterns of values that are never it, besides the built-in ones. ``namespace`` is that of
+    services without one.
     """
 
     severities: Mapping[str, Severity]
@@ -288,3 +295,25 @@ class RuleBook:
     channels: Mapping[str, NamedChannel] = field(default_factory=dict)
     teams: Mapping[str, Team] = field(default_factory=dict)
     default_channels: tuple[str, ...] = ()
+    subject_labels: tuple[str, ...] = ()
+    services_by_name: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    services_by_host: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    service_patterns: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the catalog: names and aliases, host names, patterns."""
+        named = {alias: name for name, service in self.services.items() for alias in service.aliases}
+        hosts = {host: name for name, service in self.services.items() for host in _hosts(name, service)}
+        patterns = ((pattern, name) for name, service in self.services.items() for pattern in service.patterns)
+        object.__setattr__(self, "services_by_name", named | {name: name for name in self.services})
+        object.__setattr__(self, "services_by_host", hosts)
+        object.__setattr__(self, "service_patterns", tuple(patterns))
+
+
+def _hosts(name: str, service: Service) -> tuple[str, ...]:
+    """Return the host names of a service: that of its health address, and those of its Kubernetes Service."""
+    host = (urlsplit(service.health).hostname or "") if service.health else ""
+    if not service.namespace:
+        return (host,) if host else ()
+    inside = f"{name}.{service.namespace}"
+    return (*([host] if host else []), inside, f"{inside}.svc", f"{inside}.svc.cluster.local")

@@ -78,7 +78,8 @@ def seconds_of(text: str) -> float:
 def cut(text: str, limit: int) -> str:
     """``text`` in at most ``limit`` characters, ending with an ellipsis where something was cut off.
 
-    A letter is never parted from its accents, nor is a redaction mark cut in two.
+    Words stay whole, unless one alone takes half of it; a letter is never parted from its accents, nor is a redaction
+    mark cut in two.
     """
     if len(text) <= limit:
         return text
@@ -90,7 +91,15 @@ def cut(text: str, limit: int) -> str:
     mark = text.rfind(MARK, max(0, end - _LONGEST_MARKER), end + len(MARK) - 1)
     if mark >= 0 and "]" not in text[mark:end]:
         end = mark
-    return text[:end].rstrip() + _ELLIPSIS
+    return text[: whole_words(text, end)].rstrip(" ,;:…") + _ELLIPSIS
+
+
+def whole_words(text: str, end: int) -> int:
+    """Return where to cut ``text`` to keep at most ``end`` characters and, if there is a space, whole words."""
+    if end >= len(text) or text[end].isspace():
+        return end
+    space = max(text.rfind(" ", 0, end), text.rfind("\n", 0, end))
+    return space if space >= end // 2 else end
 
 
 def sanitize(text: str, limit: int) -> str:

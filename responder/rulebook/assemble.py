@@ -34,6 +34,7 @@ from responder.rulebook.schema import (
     RuleShape,
     ServiceShape,
     SeverityShape,
+    SubjectFromShape,
     WindowShape,
 )
 from responder.rulebook.team_schema import ChannelShape, TeamShape
@@ -62,7 +63,8 @@ def assemble(rule_files: RuleFiles, revision: str) -> RuleBook:
         rules=rules,
         gathers=any(rule.gather for rule in rules if not rule.shadow),
         environment=platform.environment,
-        namespace=platform.namespace,
+        namespace=platform.namespace or "",
+        subject_labels=tuple(platform.subject_labels),
         revision=revision,
         exporters=tuple(platform.exporters),
         heartbeats=tuple(_heartbeats(rule_files)),
@@ -130,17 +132,20 @@ def _services(entries: Sequence[Entry[ServiceShape]], platform: Platform) -> dic
 
 def _service(entry: Entry[ServiceShape], platform: Platform, needed_by: Sequence[str]) -> Service:
     shape = entry.value
-    namespace = shape.namespace or platform.namespace
+    namespace = shape.namespace or platform.namespace or ""
+    where = f'namespace="{namespace}",' if namespace else ""
     return Service(
         name=entry.name,
         namespace=namespace,
-        health=shape.health,
+        health=shape.health or "",
+        aliases=tuple(shape.aliases),
+        patterns=tuple(shape.patterns),
         owner=shape.owner,
         impact=shape.impact,
         depends_on=tuple(shape.depends_on),
         needed_by=tuple(needed_by),
         dashboards=tuple(Link(text, href) for text, href in shape.dashboards.items()),
-        selector=shape.selector or f'namespace="{namespace}",service="{entry.name}"',
+        selector=shape.selector or f'{where}service="{entry.name}"',
     )
 
 
@@ -188,7 +193,7 @@ def rule_of(number: int, entry: Entry[RuleShape], rule_files: RuleFiles, windows
         action=action,
         position=entry.at(),
         adjust=tuple(adjust),
-        subject=_subject_from(shape),
+        subject=tuple(map(_subject_from, shape.subject)),
         pages_in={severity: windows[name] for severity, name in windows_of(entry, rule_files).items() if windows},
         gather=tuple(dict.fromkeys(shape.incident_key)),
         shadow=not shape.enabled,
@@ -245,8 +250,5 @@ def _severity_of(shape: RuleShape, rule_files: RuleFiles) -> str | SeverityFrom:
     return SeverityFrom(names=tuple(wanted.from_), mapping=mapping, unknown=unknown, otherwise=wanted.otherwise)
 
 
-def _subject_from(shape: RuleShape) -> SubjectFrom | None:
-    wanted = shape.subject
-    if wanted is None:
-        return None
+def _subject_from(wanted: str | SubjectFromShape) -> SubjectFrom:
     return SubjectFrom(label=wanted) if isinstance(wanted, str) else SubjectFrom(label=wanted.from_, mapping=wanted.map)

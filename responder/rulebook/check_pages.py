@@ -69,7 +69,7 @@ Good:
 
 Bad:
 
-    platform: {environment: prod}
+    platform: {namespace: shop}
 
 Good:
 

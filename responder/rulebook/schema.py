@@ -44,6 +44,10 @@ def _several(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, (str, dict)) else value
+
+
 def _live(value: Any) -> bool:
     if value is True or value == "shadow":
         return value is True
@@ -54,9 +58,15 @@ class Platform(StrictModel):
     """The installation: its names, and exporters that are never the subject of an alert."""
 
     environment: Text = Field(description="Name of the environment, shown on every page: prod.")
-    namespace: DnsLabel = Field(description="Kubernetes namespace of alerts without one.")
+    namespace: DnsLabel | None = Field(
+        default=None, description="Kubernetes namespace of the services in the catalog that name none."
+    )
+    subject_labels: Names = Field(
+        default=[], description="Labels that name the subject of an alert, before the built-in ones; the first decides."
+    )
     exporters: Names = Field(
-        default=[], description="Names of exporters, with * at either end; they are never the subject of an alert."
+        default=[],
+        description="Further names of exporters and scrape Services, * for any text; never the subject of an alert.",
     )
     team: TeamRef | None = Field(default=None, description="Team, or its source, of alerts without a team or channels.")
     channels: Names = Field(default=[], description="Channels of alerts without a team or channels.")
@@ -99,7 +109,11 @@ class SeverityShape(StrictModel):
 class ServiceShape(StrictModel):
     """Entry of the service catalog."""
 
-    health: HealthAddress = Field(description="Absolute http(s) URL of the health endpoint, for probes.")
+    health: HealthAddress | None = Field(
+        default=None, description="Absolute http(s) URL of the health endpoint, for probes. Default: none."
+    )
+    aliases: Names = Field(default=[], description="Other names of it in labels of alerts.")
+    patterns: Names = Field(default=[], description="Names of its parts in labels of alerts, * for any text: db-*.")
     owner: Text = Field(description="Owning team.")
     impact: Text = Field(description="Impact on users while it is down, in one sentence.")
     namespace: DnsLabel | None = Field(default=None, description="Kubernetes namespace. Default: the platform's.")
@@ -246,10 +260,18 @@ class RuleShape(StrictModel):
     adjust: list[AdjustShape] = _none(
         "Conditions that raise or lower the severity; the first that holds applies, then the first on findings.", 32
     )
-    subject: (
-        Annotated[Annotated[Text, Tag("<name>")] | Annotated[SubjectFromShape, Tag("<map>")], Discriminator(union_tag)]
-        | None
-    ) = Field(default=None, description="Label with the subject of the alert, or a mapping of its values.")
+    subject: Annotated[
+        list[
+            Annotated[
+                Annotated[Text, Tag("<name>")] | Annotated[SubjectFromShape, Tag("<map>")], Discriminator(union_tag)
+            ]
+        ],
+        BeforeValidator(_one_or_more),
+        Field(max_length=16),
+    ] = Field(
+        default_factory=list,
+        description="Label with the subject of the alert, or a mapping of its values, or a list of both.",
+    )
     symptom: MaybeText = Field(default="", description="Predicate in the page's title: is down.")
     runbook: RunbookShape | None = Field(default=None, description=f"{_RUNBOOK} Or from an annotation.")
     first_step: Text = Field(description="First step, in one sentence.")
@@ -353,7 +375,9 @@ class File(StrictModel):
     severity_words: dict[Text, Names] = Field(
         default={}, description="Synonyms for words in the rules' maps: critical: [fatal, sev1]."
     )
-    services: dict[DnsLabel, ServiceShape] = Field(default={}, description="Service catalog.")
+    services: dict[Text, ServiceShape] = Field(
+        default={}, description="Service catalog: services, hosts, databases, queues and volumes by name."
+    )
     contacts: list[ContactShape] = Field(default=[], description="Emergency contacts.")
     escalation: Names = Field(default=[], description="Roles of the contacts, in escalation order.")
     urls: list[UrlShape] = Field(default=[], description="Important links.")

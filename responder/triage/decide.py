@@ -18,7 +18,7 @@ from responder.triage.lifecycle import compare, next_review
 from responder.triage.matchers import matches
 from responder.triage.paging_windows import is_open, opening
 from responder.triage.rule_index import RuleIndex
-from responder.triage.subject import subject
+from responder.triage.subject import other_subjects, subject
 from responder.triage.teams import route_of_group
 
 
@@ -53,10 +53,17 @@ def decide(
     why = f"{name} matched rule {worst.rule.id}: {worst.severity.name} {worst.reason}"
     routed = route_of_group(worst, deciding, book) if book.teams else None
     to = routed.why if routed and routed.teams else ""
+    about = subject(worst.alert.labels, book, worst.rule.subject)
+    alike = [each for each in deciding if each.alert.name == worst.alert.name and each.rule is worst.rule]
+    also, uncounted = other_subjects(
+        about, [each.alert.labels for each in sorted(alike, key=_loudness)], worst.rule, book
+    )
     return Decision(
         match=worst,
         matches=matches,
-        subject=subject(worst.alert.labels, book, worst.rule.subject),
+        subject=about,
+        also=also,
+        uncounted=uncounted + (group.truncated if also else 0),
         change=change,
         reason="; ".join(filter(None, (why, to, f"{change.kind.value}: {change.reason}", silent, str(shadow or "")))),
         adjustments=adjustments(worst.rule, worst.alert.labels, worst.severity, firing, book, now)
@@ -87,9 +94,16 @@ def _shadow(rule: Rule, alert: Alert, book: RuleBook, firing: int, now: datetime
     )
 
 
-def _loudness(each: RuleMatch | ShadowDecision) -> tuple[bool, int]:
-    """Sort key: the worst severity first, alerts without messages last."""
-    return each.rule.action is not Action.NOTIFY, each.severity.priority
+def _loudness(each: RuleMatch | ShadowDecision) -> tuple[bool, int, int]:
+    """Sort key: the worst severity, then the worst word of the alert's own label; alerts without messages last."""
+    word = each.alert.labels.get("severity", "").lower() if isinstance(each, RuleMatch) else ""
+    own = _WORDS.index(word) if word in _WORDS else _MIDDLE
+    return each.rule.action is not Action.NOTIFY, each.severity.priority, own
+
+
+#: Words of the label severity, the worst first, and the place of a word that is not one of them.
+_WORDS = ("emergency", "fatal", "critical", "page", "error", "high", "major", "warning", "minor", "low", "info", "none")
+_MIDDLE = _WORDS.index("warning")
 
 
 def severity_of(rule: Rule, alert: Alert, book: RuleBook, firing: int = 1) -> tuple[Severity, str]:

@@ -141,7 +141,7 @@ def _counted(flood: FloodCounter, new_incident: NewIncident, shared: Labels) -> 
 def _new_incident(decision: Decision) -> NewIncident:
     name = sanitize_line(decision.match.alert.name, 100) or "an alert without a name"
     subject = decision.subject
-    about = sanitize_line(subject.service or subject.name or subject.namespace, 63)
+    about = sanitize_line(subject.service or subject.values.get("workload") or subject.name, 63)
     return NewIncident(
         severity=decision.severity,
         pages=decision.pages,

@@ -105,9 +105,9 @@ def _decided(
         matches=(match,),
         subject=Subject(
             service=None,
-            namespace=book.namespace,
+            namespace="",
             name=cluster,
-            values={LABEL: cluster, "namespace": book.namespace},
+            values={LABEL: cluster},
             why="the heartbeat of the rule files",
             rejected=(),
         ),

@@ -1,203 +1,323 @@
-"""The subject of an alert: the label that names a service of the catalog, and why other labels were rejected."""
+"""The subject of an alert: the label that names the broken thing, and why other labels were rejected."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import translate
+from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
 from responder.model.alert import Labels
 from responder.model.decision import Subject
-from responder.model.rule import RuleBook, SubjectFrom
+from responder.model.rule import Rule, RuleBook, SubjectFrom
+from responder.triage.subject_labels import (
+    ADDRESSES,
+    CLUSTER_SCOPED,
+    CLUSTERS,
+    EXPORTERS,
+    HONORED,
+    HOST_VALUES,
+    HOSTS,
+    LAST,
+    NAMESPACE_OF,
+    OF_HOSTS,
+    PARTS_OF_DATABASES,
+    PARTS_OF_HOSTS,
+    PRODUCTS,
+    SERVICES,
+    TARGET,
+    THINGS,
+    TWINS,
+)
 
 _DNS_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_ORDINAL = re.compile(r"-[0-9]+\Z")
 # Pod names end in a ReplicaSet hash and five characters (Deployment), five (DaemonSet), or a number (StatefulSet).
 _POD_TAILS = (
-    re.compile(r"-[0-9]+\Z"),
-    re.compile(r"-[bcdfghjklmnpqrstvwxz2456789]{5}\Z"),
     re.compile(r"-[a-z0-9]{5,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\Z"),
+    re.compile(r"-[bcdfghjklmnpqrstvwxz2456789]{5}\Z"),
+    _ORDINAL,
 )
+_IP = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*|localhost")
+_JMX = re.compile(r"[\w.]+(?::[^:]*){2,}")
+_DRIVE = re.compile(r"[A-Za-z]:|HarddiskVolume\d+")
 _NOTHING: Final = "(?!)"
-_SHORT: Final = 128
-#: Labels that name the scraped target and not the subject on series of kube-state-metrics.
-_SCRAPER: Final = frozenset({"service", "instance", "endpoint", "job"})
-#: Labels that Prometheus renames to ``exported_...`` where a target's own would overwrite them.
-_MIRRORS: Final = ("service", "pod", "container", "job", "instance", "endpoint")
-#: Resource attributes of OpenTelemetry (semantic conventions) and the labels of Prometheus that mean the same.
-_ATTRIBUTES: Final = {
-    "service.name": "service",
-    "host.name": "node",
-    "k8s.namespace.name": "namespace",
-    "k8s.deployment.name": "deployment",
-    "k8s.statefulset.name": "statefulset",
-    "k8s.daemonset.name": "daemonset",
-    "k8s.node.name": "node",
-    "k8s.pod.name": "pod",
-    "k8s.container.name": "container",
-}
+_LONGEST: Final = 256
+_PODS: Final = ("pod", "kubernetes_pod_name")
+#: Alerts of a group whose subjects are looked at.
+MOST_SUBJECTS: Final = 200
+#: Labels whose values are compared with the patterns of exporters.
+_SCRAPED: Final = (*SERVICES, *_PODS, "container", "job")
+#: Labels that name what runs: its catalog entry is given where the subject has none.
+_RUNS: Final = (*SERVICES, *_PODS, "deployment", "statefulset", "daemonset", "workload", "job")
+#: Labels that name a workload, whose pods begin with its name.
+_WORKLOADS: Final = ("deployment", "statefulset", "daemonset", "rollout", "workload", "horizontalpodautoscaler")
 
 
-def subject(alert_labels: Labels, book: RuleBook, wanted: SubjectFrom | None = None) -> Subject:
+def subject(alert_labels: Labels, book: RuleBook, wanted: Sequence[SubjectFrom] = ()) -> Subject:
     """Return the subject of an alert.
 
-    If the rule says which label names it (``wanted``) and the alert has that label, that label decides. Otherwise
-    labels are tried in the order of ``_CANDIDATES``: the first that names a service of the catalog, or else the first
-    that is not rejected, gives the name. ``service`` is always a name of the catalog, never a label's value.
-    ``values`` are the labels without those that name an exporter.
+    The first of the rule's labels (``wanted``) that the alert has decides. Otherwise it is the first label in the order
+    of ``subject_labels`` of the rule files and of ``subject_labels.py`` that is not rejected. ``service`` is always a
+    name of the catalog, never a label's value: that of this label, or of the first other that names one. ``values`` are
+    the labels for probes, without those that name an exporter.
     """
-    labels = {name: value for name, value in alert_labels.items() if isinstance(name, str) and isinstance(value, str)}
-    for attribute, name in _ATTRIBUTES.items():  # Prometheus writes them with dots, or with underscores
-        if value := labels.get(attribute) or labels.get(attribute.replace(".", "_")):
-            labels.setdefault(name, value)
-    namespace = _namespace(labels, book)
-    rejected = dict(_rejections(labels, book))
-    left = [(way, labels[way.label]) for way in _CANDIDATES if labels.get(way.label) and way.label not in rejected]
-    values = _values(labels, namespace, rejected)
-    why_not = tuple(f"{label}: {why}" for label, why in rejected.items())
-    if wanted is not None and (named := labels.get(wanted.label)):
-        service, why = _by_rule(wanted, named, book)
-        values.pop("service", None)
-        values |= {wanted.label: named} | ({"service": service} if service else {})
-        name = service or named
-        return Subject(service=service, namespace=namespace, name=name, values=values, why=why, rejected=why_not)
-    for way, value in left:
-        if found := next((name for name in way.names(value, book) if name in book.services), None):
-            values["service"] = found
-            why = f'label {way.label}="{value}" names {found}'
-            return Subject(service=found, namespace=namespace, name=found, values=values, why=why, rejected=why_not)
-    values.pop("service", None)
-    name, why = _unknown(left, labels)
-    return Subject(service=None, namespace=namespace, name=name, values=values, why=why, rejected=why_not)
+    series = _read(alert_labels, book)
+    labels = series.labels
+    order = [label for label in _order(series, book) if labels.get(label) and label not in series.rejected]
+    label = next((label for label in order if _tells(label, series)), "")
+    chosen = next((each for each in wanted if labels.get(each.label)), None)
+    label, mapping, by_rule = (chosen.label, chosen.mapping, True) if chosen else (label, {}, False)
+    value = labels.get(label, "")
+    ways = (label, "pod", "instance") if by_rule else (label,)
+    service = mapping.get(value) or next(filter(None, (_entry(way, value, book) for way in ways)), "")
+    named = value in mapping or label in _PODS or any(_by_name(way, value, book) for way in ways)
+    near = (_entry(each, labels[each], book) for each in order if each in _RUNS)
+    neighbour = "" if service or by_rule else next(filter(None, near), "")
+    name = (named and service) or _shown(label, value) or labels.get("alertname") or "unknown subject"
+    namespace = _namespace(label, series) if label else _valid(labels.get("namespace", ""))
+    found = service or neighbour
+    if not namespace and found:
+        namespace = book.services[found].namespace
+    source = series.own.get(label, label)
+    return Subject(
+        service=found or None,
+        namespace=namespace,
+        name=name,
+        values=_values(series, label, value, found, namespace),
+        why=_why(source, value, service or "", neighbour, by_rule=by_rule, mapped=value in mapping),
+        rejected=tuple(f"{each}: {why}" for each, why in series.rejected.items()),
+        part=_part(label, series),
+        label=label,
+    )
+
+
+def other_subjects(
+    about: Subject, ranked: Sequence[Labels], rule: Rule, book: RuleBook
+) -> tuple[tuple[Subject, ...], int]:
+    """Return the other subjects of alerts that a rule matched, in their order, and how many were not looked at."""
+    found = {about.title: about}
+    for labels in ranked[:MOST_SUBJECTS]:
+        one = subject(labels, book, rule.subject)
+        found.setdefault(one.title, one)
+    return tuple(found.values())[1:], len(ranked[MOST_SUBJECTS:])
 
 
 @dataclass(frozen=True, slots=True)
-class _SubjectSource:
-    """A label that may name the subject, and the names that its value may stand for, best first."""
+class _Series:
+    """The labels of an alert by their Prometheus names. ``own`` names the original label of each that was renamed.
 
-    label: str
-    names: Callable[[str, RuleBook], Iterator[str]]
+    ``of_host`` is True if the exporter of a host reports them, ``honored`` if namespace and pod are the object's.
+    """
 
-
-def _plain(value: str, _book: RuleBook) -> Iterator[str]:
-    yield value
-    yield value.rpartition("/")[2]
-
-
-def _pod(value: str, _book: RuleBook) -> Iterator[str]:
-    yield value
-    for tail in _POD_TAILS:
-        yield tail.sub("", value)
+    labels: Mapping[str, str]
+    own: Mapping[str, str]
+    rejected: Mapping[str, str]
+    of_host: bool
+    honored: bool
 
 
-def _part(value: str, book: RuleBook) -> Iterator[str]:
-    """Yield the only service that is a dash-separated part of the value: plato-data, data-plato-0, plato-tls."""
-    yield value
-    found = [name for name in book.services if f"-{name}-" in f"-{value}-"]
-    if len(found) == 1:
-        yield found[0]
-
-
-def _address(value: str, book: RuleBook) -> Iterator[str]:
-    """Yield the services whose health address or cluster name is the host of the value."""
-    try:
-        host = urlsplit(value if "//" in value else f"//{value}").hostname or ""
-    except ValueError:
-        return
-    for name, service in book.services.items():
-        cluster = (name, f"{name}.{service.namespace}", f"{name}.{service.namespace}.svc")
-        if host in cluster or host == f"{cluster[2]}.cluster.local" or host == urlsplit(service.health).hostname:
-            yield name
-
-
-_CANDIDATES: Final = (
-    _SubjectSource("exported_service", _plain),
-    _SubjectSource("exported_pod", _pod),
-    _SubjectSource("service", _plain),
-    _SubjectSource("app", _plain),
-    _SubjectSource("app_kubernetes_io_name", _plain),
-    _SubjectSource("application", _plain),
-    _SubjectSource("deployment", _plain),
-    _SubjectSource("statefulset", _plain),
-    _SubjectSource("daemonset", _plain),
-    _SubjectSource("workload", _plain),
-    _SubjectSource("horizontalpodautoscaler", _part),
-    _SubjectSource("persistentvolumeclaim", _part),
-    _SubjectSource("consumergroup", _part),
-    _SubjectSource("node", _plain),
-    _SubjectSource("pod", _pod),
-    _SubjectSource("container", _plain),
-    _SubjectSource("name", _part),
-    _SubjectSource("job_name", _part),
-    _SubjectSource("job", _plain),
-    _SubjectSource("instance", _address),
-)
-
-
-def _by_rule(wanted: SubjectFrom, value: str, book: RuleBook) -> tuple[str | None, str]:
-    """Return the service that the label chosen by the rule stands for, and the reason."""
-    said = f'label {wanted.label}="{value}" (set by the rule)'
-    if value in wanted.mapping:
-        return wanted.mapping[value], f"{said} stands for {wanted.mapping[value]}"
-    for names in (_plain, _pod, _part, _address):
-        if found := next((name for name in names(value, book) if name in book.services), None):
-            return found, f"{said} names {found}"
-    return None, f"{said} is not in the catalog"
-
-
-def _rejections(labels: Mapping[str, str], book: RuleBook) -> Iterator[tuple[str, str]]:
-    """Yield the labels that name an exporter or the scraped target, with the reason."""
-    scraped = labels.get("job", "").endswith("kube-state-metrics")
-    for way in _CANDIDATES:
-        value = labels.get(way.label, "")
-        if not value:
+def _read(alert_labels: Labels, book: RuleBook) -> _Series:
+    given = {name: value for name, value in alert_labels.items() if isinstance(name, str) and isinstance(value, str)}
+    own: dict[str, str] = {}
+    for name, twin in TWINS.items():
+        plain = given.get(twin, "")
+        if twin != "namespace" and plain and not _is_one(plain, (*EXPORTERS, *book.exporters)):
             continue
-        if way.label in _MIRRORS and labels.get(f"exported_{way.label}"):
-            yield way.label, f"exported_{way.label} has the value of the series"
-        elif _is_exporter(value, book):
-            yield way.label, f'"{value}" is an exporter'
-        elif scraped and way.label in _SCRAPER:
-            yield way.label, "the job is kube-state-metrics, which exports other objects"
+        if spelling := next((each for each in (name, name.replace(".", "_")) if given.get(each)), ""):
+            own[twin] = spelling
+    own |= {name[9:]: name for name, value in given.items() if value and name[:9] == "exported_"}
+    labels = {**given, **{name: given[source] for name, source in own.items()}}
+    scrapers = [labels[name] for name in ("job", "service") if labels.get(name)]
+    of_host = any(_is_one(value, OF_HOSTS) for value in scrapers)
+    honored = any(_is_one(value, HONORED) for value in scrapers)
+    rejected = dict(_rejections(labels, given, own, book, of_host=of_host, honored=honored))
+    return _Series(labels, own, rejected, of_host, honored)
 
 
-def _is_exporter(value: str, book: RuleBook) -> bool:
-    """Return True if the value names an exporter. Short values are cached, since they repeat."""
-    judge = _names_one if len(value) <= _SHORT else _names_one.__wrapped__
-    return judge(value, tuple(book.exporters))
+def _rejections(
+    labels: Mapping[str, str],
+    given: Mapping[str, str],
+    own: Mapping[str, str],
+    book: RuleBook,
+    *,
+    of_host: bool,
+    honored: bool,
+) -> Iterator[tuple[str, str]]:
+    """Yield the labels that name an exporter or the scraped target, with the reason."""
+    foreign = next((source for name, source in own.items() if source[:9] == "exported_" or given.get(name)), "")
+    objects = "kube-state-metrics" in f"{labels.get('job', '')} {labels.get('service', '')}".replace("_", "-")
+    patterns = (*EXPORTERS, *book.exporters)
+    exporter_pod = False
+    for label in _SCRAPED:
+        value = labels.get(label, "")
+        if not value or label in own:
+            continue
+        if given.get(f"exported_{label}") or (foreign and label in TARGET):
+            yield label, f"{foreign} has the value of the series"
+        elif value in book.services_by_name:
+            continue
+        elif _is_one(value, HONORED[:1] if honored and label in (*_PODS, "container") else patterns):
+            exporter_pod |= label in _PODS
+            yield label, f'"{value}" is an exporter'
+        elif label == "container" and exporter_pod:
+            yield label, "it is a container of the exporter"
+        elif objects and label in SERVICES:
+            yield label, "the job is kube-state-metrics, which exports other objects"
+    instance = labels.get("instance", "")
+    host, port = _split(instance)
+    if instance and "instance" not in own and not of_host:
+        if objects:
+            yield "instance", "the job is kube-state-metrics, which exports other objects"
+        elif (foreign or exporter_pod) and port and _IP.fullmatch(host):
+            yield "instance", "it is the address of the exporter"
+    job = labels.get("job", "")
+    if host and not labels.get("pod") and job not in book.services_by_name and _is_one(job, PRODUCTS):
+        yield "job", "it is the name of a product"
 
 
-@lru_cache(maxsize=4096)
-def _names_one(value: str, exporters: tuple[str, ...]) -> bool:
-    wanted = _any_of(exporters)
-    return any(wanted.match(name.rpartition("/")[2]) for name in (value, *(tail.sub("", value) for tail in _POD_TAILS)))
+def _order(series: _Series, book: RuleBook) -> Iterator[str]:
+    """Yield the labels that may name the subject, best first."""
+    labels, rejected = series.labels, series.rejected
+    pod = "" if "pod" in rejected else labels.get("pod", "")
+    yield from book.subject_labels
+    yield from THINGS
+    if _ORDINAL.search(pod) and not any(labels.get(each) in book.services_by_name for each in SERVICES):
+        yield "pod"
+    yield from CLUSTERS
+    if not pod and "service" not in series.own:
+        yield from HOSTS
+    yield from SERVICES
+    yield "pod"
+    yield from HOSTS
+    yield from (
+        "container",
+        "name",
+        *(label for label in ("job", "cluster") if series.own.get(label, "")[:9] == "exported_"),
+    )
+    hosts = [label for label in ADDRESSES if labels.get(label) and not _IP.fullmatch(_host(labels[label]))]
+    yield from (*hosts, "job", *ADDRESSES, *LAST)
 
 
-@lru_cache(maxsize=4)
-def _any_of(wildcards: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(map(translate, wildcards)) or _NOTHING)
+def _tells(label: str, series: _Series) -> bool:
+    """True if the value of a label is a name, and not one that only looks like it."""
+    value = series.labels[label]
+    if label in HOSTS:
+        return not _IP.fullmatch(value)
+    if label == "name":
+        return not series.of_host and not _JMX.fullmatch(value)
+    return label != "volume" or not _DRIVE.fullmatch(value)
 
 
-def _namespace(labels: Mapping[str, str], book: RuleBook) -> str:
-    for label in ("exported_namespace", "namespace"):
-        if _DNS_LABEL.fullmatch(value := labels.get(label, "")):
-            return value
-    return book.namespace
+def _entry(label: str, value: str, book: RuleBook) -> str:
+    """Return the entry of the catalog that a label's value stands for: its name, an alias or a pattern."""
+    exact = _by_name(label, value, book)
+    if exact or not value or label == "namespace" or not book.service_patterns:
+        return exact
+    names = [name[:_LONGEST] for name in _names(label, value)]
+    return next(
+        (entry for pattern, entry in book.service_patterns if any(fnmatchcase(each, pattern) for each in names)), ""
+    )
 
 
-def _values(labels: Mapping[str, str], namespace: str, rejected: Mapping[str, str]) -> dict[str, str]:
-    """Return the labels for probes: exported labels under their own names, without those that name an exporter."""
-    values = {name: value for name, value in labels.items() if name not in rejected}
-    for name in _MIRRORS:
-        if value := labels.get(f"exported_{name}"):
-            values[name] = value
-    return {**values, "namespace": namespace}
+def _by_name(label: str, value: str, book: RuleBook) -> str:
+    names = _names(label, value) if value and label != "namespace" else ()
+    exact = next((book.services_by_name[name] for name in names if name in book.services_by_name), "")
+    return exact or (book.services_by_host.get(_host(value), "") if label in HOST_VALUES else "")
 
 
-def _unknown(left: list[tuple[_SubjectSource, str]], labels: Mapping[str, str]) -> tuple[str, str]:
-    if left:
-        way, value = left[0]
-        return value, f'label {way.label}="{value}" is not in the catalog'
-    if name := labels.get("alertname"):
-        return name, "no label names the subject"
-    return "unknown subject", "the alert has no label that names the subject"
+def _names(label: str, value: str) -> tuple[str, ...]:
+    """Return the names that a label's value stands for: a pod for its workload, an address for its host."""
+    tails = (tail.sub("", value) for tail in _POD_TAILS) if label in _PODS else ()
+    return (value, value.rpartition("/")[2], *tails, *([_host(value)] if label in HOST_VALUES else []))
+
+
+def _split(value: str) -> tuple[str, int]:
+    """Return host and port, 0 without one, of an address; the value itself where it is none."""
+    try:
+        parts = urlsplit(value if "//" in value else f"//{value}")
+        return (
+            parts.hostname and value[value.lower().index(parts.hostname) :][: len(parts.hostname)]
+        ) or value, parts.port or 0
+    except ValueError:
+        return value, 0
+
+
+def _host(value: str) -> str:
+    return _split(value)[0]
+
+
+def _shown(label: str, value: str) -> str:
+    return _host(value) if label in HOST_VALUES else value
+
+
+def _part(label: str, series: _Series) -> str:
+    """Return the part of the host or the database server that the alert names."""
+    labels = series.labels
+    parts = list(PARTS_OF_DATABASES) if label in (*ADDRESSES, *_PODS) else []
+    if label in (*HOSTS, *ADDRESSES):
+        parts += [each for each in PARTS_OF_HOSTS if series.of_host or each not in {"name", "volume"}]
+    return next((labels[each] for each in parts if labels.get(each)), "")
+
+
+def _namespace(label: str, series: _Series) -> str:
+    """Return the namespace of the subject; empty if the alert names none, or only that of the exporter."""
+    labels = series.labels
+    if value := _valid(labels.get(NAMESPACE_OF.get(label, ""), "")):
+        return value
+    value = _valid(labels.get("namespace", ""))
+    if "namespace" in series.own:
+        return value
+    if label in CLUSTER_SCOPED and not (label == "cluster" and label in series.own):
+        return ""
+    exported = not series.honored and not series.rejected.keys().isdisjoint(TARGET)
+    beside = {labels.get("prometheus", "").partition("/")[0], "monitoring"}
+    return "" if exported and value in beside and label not in (*_PODS, *SERVICES) else value
+
+
+def _valid(value: str) -> str:
+    return value if _DNS_LABEL.fullmatch(value) else ""
+
+
+def _values(series: _Series, label: str, value: str, service: str, namespace: str) -> dict[str, str]:
+    """Return the labels for probes: without those that name an exporter, with ``workload`` and the namespace."""
+    values = {name: each for name, each in series.labels.items() if name not in series.rejected}
+    for name in ("service", "namespace", "workload"):
+        values.pop(name, None)
+    named = next((series.labels[each] for each in _WORKLOADS if series.labels.get(each)), "")
+    pod = values.get("pod", "")
+    workload = service or named or next((short for tail in _POD_TAILS if (short := tail.sub("", pod)) != pod), pod)
+    if not workload and label in SERVICES:
+        workload = value
+    return values | {
+        name: each for name, each in (("service", service), ("namespace", namespace), ("workload", workload)) if each
+    }
+
+
+def _why(label: str, value: str, service: str, neighbour: str, *, by_rule: bool, mapped: bool) -> str:
+    if not label:
+        return "no label names the subject"
+    said = f'label {label}="{value}"' + (" (set by the rule)" if by_rule else "")
+    if service:
+        return f"{said} {'stands for' if mapped else 'names'} {service}"
+    return f"{said}, with {neighbour} of the catalog" if neighbour else f"{said} is not in the catalog"
+
+
+def _is_one(value: str, patterns: tuple[str, ...]) -> bool:
+    """Return True if a pattern matches the value, or the workload of a pod of that name."""
+    return bool(value) and _matches(value[:_LONGEST], patterns)
+
+
+@lru_cache(maxsize=8192)
+def _matches(value: str, patterns: tuple[str, ...]) -> bool:
+    plain = value.lower().replace("_", "-")
+    wanted = _compiled(patterns)
+    return any(wanted.match(name) for name in {plain, *(tail.sub("", plain) for tail in _POD_TAILS)})
+
+
+@lru_cache(maxsize=256)
+def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    plain = [each.lower().replace("_", "-") for each in patterns]
+    either = (translate(each[1:]) if each[:1] == "^" else f"(?:.*[-/])?{translate(each)}" for each in plain)
+    return re.compile("|".join(either) or _NOTHING)

@@ -42,7 +42,9 @@ def test_every_shipped_query_is_promql(promtool: str, tmp_path: Path) -> None:
         assert not problems, name
         for kind, value in (("usual", "plato"), ("hostile", hostile)):
             values = {slot.name: value for slot in slots}
-            filled = promql_text.fill(probe.spec.expr, values, book.services["plato"].selector)
+            filled = promql_text.fill(
+                probe.spec.expr, values | {"selector": book.services["plato"].selector, "neighbors": 'namespace=""'}
+            )
             rules.append({"record": f"probe:{name.replace('-', '_')}:{kind}", "expr": filled})
     assert len(rules) > 100
     path = tmp_path / "rules.yml"

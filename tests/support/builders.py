@@ -142,7 +142,7 @@ def a_ruling(alert: Alert | None = None, **changes: Any) -> RuleMatch:
 
 def a_decision(kind: ChangeKind = ChangeKind.NEW, severity: str = "P1", **changes: Any) -> Decision:
     """Triage's decision for the usual group after a change of ``kind``."""
-    match = a_ruling(severity=a_severity(severity), reason=f"rule service-down says {severity}")
+    match = changes.get("match") or a_ruling(severity=a_severity(severity), reason=f"rule service-down says {severity}")
     usual = Decision(
         match=match,
         matches=(match,),

@@ -143,7 +143,8 @@ class DemoSession:
     def _diagnose(self, effects: Effects) -> DiagnosisResult | None:
         if effects.request is None or effects.decision is None:
             return None
-        asks = self.context.questions(effects.request.probes, effects.request.subject, effects.request.began)
+        request = effects.request
+        asks = self.context.questions(request.probes, request.subject, request.began, request.also)
         deadline = Deadline(self.clock.monotonic() + effects.decision.severity.page_budget)
         return pipeline.diagnose(effects.request, self.prober.run(asks, deadline))
 

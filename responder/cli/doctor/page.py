@@ -52,7 +52,7 @@ def report(book: RuleBook, now: datetime) -> Report:
         pages=False,
         service="responder",
         environment=book.environment,
-        namespace=book.namespace,
+        namespace="",
         alertname="ResponderDoctor",
         what="Test message of `responder doctor --send`: pages arrive here.",
         impact="none",

@@ -129,4 +129,12 @@ def _finding(question: ProbeQuestion, clue: Clue, took: float) -> Finding:
     )
 
 
-KIND = ProbeKind(name="kubernetes", spec=KubernetesSpec, check=check, questions=questions, run=run, opening=b"\x16\x03")
+KIND = ProbeKind(
+    name="kubernetes",
+    spec=KubernetesSpec,
+    check=check,
+    questions=questions,
+    run=run,
+    opening=b"\x16\x03",
+    of_group=False,
+)

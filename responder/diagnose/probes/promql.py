@@ -107,7 +107,7 @@ def questions(probe: ProbeSpec[PromqlSpec], probe_context: ProbeContext) -> tupl
     spec = probe.spec
     names = {slot.name for slot in promql_text.scan(spec.expr)[0]}
     values, skip = _values(names, probe_context)
-    expr = spec.expr if skip else promql_text.fill(spec.expr, values, values.get(promql_text.SELECTOR, ""))
+    expr = spec.expr if skip else promql_text.fill(spec.expr, values)
     base = probe_context.prometheus_url.rstrip("/")
     window, step = _window(spec)
     over = f" over {spec.range} by {span(step)}" if window else ""
@@ -135,6 +135,7 @@ def _values(names: set[str], probe_context: ProbeContext) -> tuple[Mapping[str, 
     if subject.service is not None:
         values["service"] = subject.service
     values["namespace"] = subject.namespace
+    values[promql_text.NEIGHBORS] = _neighbors(values)
     if promql_text.SELECTOR in names:
         service = service_of(probe_context)
         if service is None:
@@ -148,10 +149,16 @@ def _values(names: set[str], probe_context: ProbeContext) -> tuple[Mapping[str, 
     # A query appears on pages and in links: it must not hold what looks like a secret.
     unfit = sorted(
         name
-        for name in names - {promql_text.SELECTOR}
+        for name in names - promql_text.MATCHERS
         if len(values[name]) > _LONGEST_VALUE or redact(values[name]) != values[name]
     )
     return values, f"label {', '.join(unfit)} is too long or holds a secret" if unfit else ""
+
+
+def _neighbors(values: Mapping[str, str]) -> str:
+    """Return matchers for the alerts around the subject: its namespace, its node, its instance, or no namespace."""
+    name = next((each for each in ("namespace", "node", "instance") if values.get(each)), "namespace")
+    return f'{name}="{promql_text.escape(values.get(name, ""))}"'
 
 
 def _link(base: str, expr: str, window: str) -> str:

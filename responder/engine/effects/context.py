@@ -1,6 +1,6 @@
 """Everything a decision depends on: the rules in force, and the history of the incidents of a batch."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -88,9 +88,23 @@ class DecisionContext:
         return tuple(self.channels[name] for name in names if name in self.channels)
 
     def questions(
-        self, names: tuple[str, ...], subject: Subject, began: datetime | None = None
+        self, names: tuple[str, ...], subject: Subject, began: datetime | None = None, also: Sequence[Subject] = ()
     ) -> tuple[ProbeQuestion, ...]:
         """Return the checks that the named probes make of a subject whose alert fires since ``began``.
+
+        Those of the subjects in ``also`` follow: a query that they share is made once, and what cannot be checked of
+        them is left out.
+        """
+        planned = list(self._planned(names, subject, began))
+        for other in also:
+            known = {(each.probe, each.query) for each in planned}
+            asked = (each for each in self._planned(names, other, began) if not each.skip)
+            more = (each for each in asked if self.probe_kinds[each.kind].of_group)
+            planned += [each for each in more if (each.probe, each.query) not in known]
+        return tuple(planned)
+
+    def _planned(self, names: tuple[str, ...], subject: Subject, began: datetime | None) -> tuple[ProbeQuestion, ...]:
+        """Return the checks of one subject.
 
         Cached, since triage needs to know which probes can run and diagnosis runs them a moment later.
         """

@@ -44,7 +44,9 @@ def page_or_hold(
         else None
     )
     if flood_verdict is not None and flood_verdict.suppressed_by:
-        return replace(_held(decision, notification, incident, flood_verdict, context), flood=flood_verdict.flood)
+        return replace(
+            _held(decision, group, notification, incident, flood_verdict, context), flood=flood_verdict.flood
+        )
     page = opened(decision, group, notification, incident, channels, context, history=before)
     if flood_verdict is None:
         return page
@@ -53,6 +55,7 @@ def page_or_hold(
 
 def _held(
     decision: Decision,
+    group: AlertGroup,
     notification: Notification,
     incident: Incident,
     flood_verdict: FloodVerdict,
@@ -62,7 +65,7 @@ def _held(
     why = f"{incident.reason}; {flood_verdict.suppressed_by}"
     quiet = replace(
         incident,
-        title=headed(decision, incident, context.book.environment),
+        title=headed(decision, group, incident, context.book.environment),
         reason=why,
         channels=(),
         digest=flood_verdict.flood.digest,
@@ -98,9 +101,9 @@ def opened(
     and ``before`` the content of the incident so far.
     """
     now = notification.received_at
-    can_run = {
-        question.probe for question in context.questions(decision.rule.probes, decision.subject) if not question.skip
-    }
+    began = min((alert.starts_at for alert in group.firing), default=None)
+    questions = context.questions(decision.rule.probes, decision.subject, began, decision.probed[1:])
+    can_run = {question.probe for question in questions if not question.skip}
     probes = tuple(name for name in decision.rule.probes if name in can_run)
     content = content_of(
         decision, group, incident, context.book, context.links, now=now, probes=probes, history=history, before=before
@@ -126,7 +129,8 @@ def opened(
         requested_channels=decision.route.channels,
         opened_at=incident.opened_at,
         decided_at=now,
-        began=min((alert.starts_at for alert in group.firing), default=None),
+        began=began,
+        also=decision.probed[1:],
     )
     messages = messages_for(
         incident,

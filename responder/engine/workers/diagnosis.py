@@ -219,9 +219,8 @@ class DiagnosisWorker:
 
     def _diagnose(self, job: DiagnosisJob) -> FinishedDiagnosis:
         work = job.request
-        findings = self._prober.run(
-            self._context().questions(work.probes, work.subject, work.began), self._deadline(job)
-        )
+        questions = self._context().questions(work.probes, work.subject, work.began, work.also)
+        findings = self._prober.run(questions, self._deadline(job))
         return FinishedDiagnosis(job=job, diagnosed=pipeline.diagnose(work, findings))
 
     def _deadline(self, job: DiagnosisJob) -> Deadline:

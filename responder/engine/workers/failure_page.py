@@ -123,7 +123,7 @@ class FailurePage:
             pages=True,
             service="responder",
             environment=book.environment,
-            namespace=book.namespace,
+            namespace="",
             alertname="ResponderEngineFails",
             what=reason,
             impact="pages and updates may be missing or late; read the alerts in Alertmanager",

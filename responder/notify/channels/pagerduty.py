@@ -18,7 +18,7 @@ from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.report import MessageKind, Report
 from responder.model.secret import Secret
 from responder.model.setting import Setting, one_of
-from responder.model.text import clean, one_line
+from responder.model.text import clean, cut, one_line
 from responder.notify.contract import Channel, SendRequest, Use
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.response import ascii_only, decoded, encoded, error_text, outcome_of, text_of, within
@@ -211,7 +211,7 @@ class PagerDuty(Channel):
     def _plain(self, report: Report) -> dict[str, Any]:
         """Return the minimal trigger: ASCII only, no details, no links but the runbook's."""
         payload = {
-            "summary": ascii_only(_summary(report))[:SUMMARY_LIMIT],
+            "summary": cut(ascii_only(_summary(report)), SUMMARY_LIMIT),
             "source": ascii_only(_line(report.service)) or "responder",
             "severity": _severity(report),
         }
@@ -282,7 +282,9 @@ def _rate_limit(given: Mapping[str, Any]) -> RateLimit:
 
 def _summary(report: Report) -> str:
     """PagerDuty refuses an empty summary as well as one over 1,024 characters."""
-    return one_line(report.title[: 2 * SUMMARY_LIMIT]).strip()[:SUMMARY_LIMIT] or f"[{report.severity}] alert"
+    said = report.summary if report.summary and report.summary not in report.title else ""
+    text = " — ".join(filter(None, (one_line(report.title[: 2 * SUMMARY_LIMIT]), one_line(said))))
+    return cut(text.strip(), SUMMARY_LIMIT) or f"[{report.severity}] alert"
 
 
 def _severity(report: Report) -> str:

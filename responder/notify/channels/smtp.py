@@ -26,7 +26,7 @@ from responder.model.outcome import Outcome
 from responder.model.report import MessageKind
 from responder.model.secret import Secret
 from responder.model.setting import Setting, one_of, port
-from responder.model.text import one_line
+from responder.model.text import cut, one_line
 from responder.notify.contract import Channel, SendRequest, Use
 from responder.notify.rate_limit import RateLimit, per_minute
 from responder.notify.render.plain_text import lines, minimal, title
@@ -158,7 +158,7 @@ class Smtp(Channel):
         thread = f"<{report.incident}@{domain}>"
         mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
         subject = ascii_only(title(report)) if message.minimal else title(report)
-        mail["Subject"] = one_line(subject)[:SUBJECT_LIMIT]
+        mail["Subject"] = cut(one_line(subject), SUBJECT_LIMIT)
         mail["From"] = self.sender
         mail["To"] = ", ".join(self.recipients)
         mail["Date"] = report.written_at

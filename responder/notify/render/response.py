@@ -12,7 +12,7 @@ import msgspec
 from responder.model.message import ClaimedMessage, Response
 from responder.model.outcome import Delivered, Outcome, Refused, TryLater
 from responder.model.secret import Secret, scrub
-from responder.model.text import sanitize_line
+from responder.model.text import sanitize_line, whole_words
 
 REASON_LIMIT = 300
 # 408 and 425 are the client's to repeat (RFC 9110, RFC 8470), 429 says so itself (RFC 6585).
@@ -104,8 +104,9 @@ def ascii_only(text: str) -> str:
 
 
 def within(text: str, limit: int) -> str:
-    """``text`` in at most ``limit`` bytes of UTF-8, ending in ``…`` where it was cut. No character is cut in two."""
+    """``text`` in at most ``limit`` bytes of UTF-8, ending in ``…`` where it was cut. No word is cut in two."""
     data = text.encode("utf-8", "replace")
     if len(data) <= limit:
         return data.decode("utf-8")
-    return data[: max(0, limit - 3)].decode("utf-8", "ignore") + "…"
+    head = data[: max(0, limit - 3)].decode("utf-8", "ignore")
+    return head[: whole_words(text, len(head))].rstrip() + "…"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from responder.model.rule import Link
-from responder.model.text import clean, number_of, one_line
+from responder.model.text import clean, number_of, one_line, whole_words
 from responder.notify.report.links import safe_url
 
 # https://docs.slack.dev/reference/block-kit/blocks
@@ -137,6 +137,13 @@ def escaped(text: str) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
+    """``text`` in at most ``limit`` characters; no word, link or entity is cut in two."""
     if len(text) <= limit:
         return text
-    return _HALF_ENTITY.sub("", text[: limit - 1]) + "…"
+    head = text[: limit - 1]
+    opened = head.rfind("<")
+    if opened > head.rfind(">"):
+        head = head[:opened]
+    elif not head.endswith(">"):
+        head = _HALF_ENTITY.sub("", head[: whole_words(text, len(head))])
+    return head.rstrip() + "…"

@@ -68,6 +68,7 @@ def compose(content: IncidentContent, message: OutboxMessage, now: datetime) -> 
         alertname=record.alertname,
         what=alerts.summary if resolution or not alerts.counted else what(alerts, own.firing, now),
         impact=record.impact,
+        summary=alerts.said,
         update="; ".join(filter(None, (own.update, _delay(message, now)))),
         conclusion=conclusion,
         first_step=record.first_step,
@@ -127,9 +128,10 @@ def without_content(row: OutboxRow) -> IncidentContent:
 
 
 def title(record: DecisionRecord, findings: Sequence[Finding] = ()) -> str:
-    """At most 120 characters: the symptom first, then as much of the worst finding as fits, then the environment."""
+    """At most 120 characters: the headline first, then as much of the worst finding as fits, then the cluster."""
     fact = _worst(findings, record.service)
-    tail = f" ({record.environment})" if record.environment else ""
+    where = record.cluster or record.environment
+    tail = f" ({where})" if where else ""
     stem = sanitize_line(record.title, TITLE_LIMIT - len(tail))
     room = TITLE_LIMIT - len(stem) - len(tail) - len(" — ")
     return (

@@ -15,46 +15,16 @@ from responder.model.incident import Incident
 from responder.model.rule import RUNBOOK_NAMES, RuleBook, Service, Severity
 from responder.model.text import number_of, sanitize_line
 from responder.notify.report.links import LinkBuilder
+from responder.notify.report.titles import cluster, headline, name, own_words, stem
 
 #: Days of history that a page mentions.
 HISTORY_DAYS = 30
 UNKNOWN_IMPACT = "Unknown: the alert names no service of the catalog."
 
-_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\sA-Za-z0-9_\-]+")
 #: A start before this is no date: a zero, or a field that was never set.
 _NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
 _TOP = 5
 _MOST_LABELS = 200
-
-
-def name(decision: Decision) -> str:
-    """Return the name of the incident's subject."""
-    subject = decision.subject
-    return sanitize_line(subject.service or subject.name or subject.namespace, 63) or "unnamed subject"
-
-
-def symptom(decision: Decision) -> str:
-    """``plato is down``; the alert's own name in words where the rule has none.
-
-    An alert that no rule knows, or without a name, is described by its own summary too.
-    """
-    if decision.rule.symptom:
-        return f"{name(decision)} {decision.rule.symptom}"
-    alert = decision.match.alert
-    notes = alert.annotations
-    about = (
-        [name(decision)] if name(decision) == sanitize_line(alert.name, 63) else [name(decision), in_words(alert.name)]
-    )
-    own = sanitize_line(notes.get("summary", "") or notes.get("message", ""), TITLE_LIMIT)
-    if not decision.rule.matchers or not alert.name:
-        about.append(own.rstrip("."))
-    return ": ".join(filter(None, about)) if alert.name or own else f"{name(decision)}: an alert without a name"
-
-
-def in_words(alertname: str) -> str:
-    """``KubePodCrashLooping`` -> ``kube pod crash looping``; acronyms stay as they are."""
-    parts = _WORD.findall(sanitize_line(alertname, 100))
-    return " ".join(part if part.isupper() and len(part) > 1 else part.lower() for part in parts)
 
 
 def history(earlier: Incident | None, times: int, now: datetime) -> str:
@@ -75,12 +45,7 @@ def summary(decision: Decision, group: AlertGroup) -> str:
     texts = [text.rstrip(".") for text in (first, more) if text]
     if len(texts) == 2 and texts[0] in texts[1]:
         texts = texts[1:]
-    return ". ".join(texts) or symptom(decision)
-
-
-def flapped(incident: Incident) -> str:
-    """Return the number of re-fires for the title; empty if there is none."""
-    return f", re-fired ×{incident.flaps}" if incident.flaps else ""
+    return ". ".join(texts) or headline(decision, group)
 
 
 def dated(group: AlertGroup) -> bool:
@@ -221,7 +186,8 @@ def _record(
     teams = decision.route.teams
     several = f"The alerts of this group belong to {len(teams)} teams; each is notified: {', '.join(teams)}."
     return DecisionRecord(
-        title=_stem(decision, incident),
+        title=stem(decision, group, incident),
+        cluster=cluster(decision, group),
         severity=severity.name,
         severity_reason=sanitize_line(
             "; ".join(filter(None, (decision.match.reason, decision.suppressed_by))), REASON_LIMIT
@@ -230,7 +196,7 @@ def _record(
         pages=decision.pages,
         service=subject_name,
         environment=book.environment,
-        namespace=sanitize_line(subject.namespace or book.namespace, 63),
+        namespace=sanitize_line(subject.namespace, 63),
         alertname=sanitize_line(decision.match.alert.name, 120),
         impact=rule.impact or impact(service),
         first_step=rule.first_step,
@@ -257,14 +223,11 @@ def _with_common(alert: Alert, group: AlertGroup) -> Alert:
     return replace(alert, annotations={**group.common_annotations, **alert.annotations})
 
 
-def _stem(decision: Decision, incident: Incident) -> str:
-    return sanitize_line(f"[{decision.severity.name}] {symptom(decision)}{flapped(incident)}", TITLE_LIMIT)
-
-
-def headed(decision: Decision, incident: Incident, environment: str) -> str:
+def headed(decision: Decision, group: AlertGroup, incident: Incident, environment: str) -> str:
     """The title of an incident that has no page of its own."""
-    tail = f" ({environment})" if environment else ""
-    return f"{sanitize_line(_stem(decision, incident), TITLE_LIMIT - len(tail))}{tail}"
+    where = cluster(decision, group) or environment
+    tail = f" ({where})" if where else ""
+    return f"{sanitize_line(stem(decision, group, incident), TITLE_LIMIT - len(tail))}{tail}"
 
 
 def extract(decision: Decision, group: AlertGroup, incident: Incident) -> AlertExtract:
@@ -277,6 +240,7 @@ def extract(decision: Decision, group: AlertGroup, incident: Incident) -> AlertE
         dated=dated(group),
         flaps=incident.flaps,
         related=related(decision),
+        said=own_words(decision.match.alert, group),
         labels=labels(group.common_labels),
         annotations=_annotations(group.common_annotations),
         members=tuple(
@@ -346,7 +310,7 @@ def bare(incident: Incident, book: RuleBook) -> IncidentContent:
         pages=severity.pages if severity else True,
         service=incident.service,
         environment=book.environment,
-        namespace=book.namespace,
+        namespace="",
         alertname="",
         impact="",
         response=severity.response if severity else "",

@@ -36,7 +36,7 @@ def digest(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetim
         pages=severity.pages,
         service=_services(flood) or "several",
         environment=book.environment,
-        namespace=book.namespace,
+        namespace="",
         alertname=next(iter(sorted(flood.names, key=lambda name: -flood.names[name])), ""),
         impact=_impact(flood, book),
         first_step=_first_step(flood),

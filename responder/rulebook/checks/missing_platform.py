@@ -1,6 +1,6 @@
 """`platform` or `severities` is missing.
 
-Exactly one file has `platform`: the environment, and the namespace of alerts without one.
+Exactly one file has `platform`: the environment, and the namespace of services.
 
 Bad:
 
@@ -22,7 +22,7 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     start = Position(rule_files.documents[0].name, 1, 1)
     invalid = rule_files.invalid.get("parts", set())
     if not rule_files.platforms and "platform" not in invalid:
-        hint = "add platform: {environment: prod, namespace: ...} to one file"
+        hint = "add platform: {environment: prod} to one file"
         yield Problem(start, "missing-platform", "no file has `platform`", hint)
     if not rule_files.names("severities") and "severities" not in invalid:
         hint = "add severities: {P1: {...}, ...}, worst first"

@@ -1,7 +1,8 @@
 """A probe uses a label that alerts of its rule may lack; without it, the probe is skipped.
 
 A rule guarantees a label with a matcher that the empty string does not satisfy, or lists it in `labels`. `namespace`
-is always known; `service`, `selector` and `health` come from the service catalog.
+and `workload` (pods begin with its name) come from the alert wherever it has them, `neighbors` always; `service`,
+`selector` and `health` come from the service catalog.
 
 Bad:
 
@@ -39,7 +40,7 @@ from responder.rulebook.schema import ProbeShape
 from responder.rulebook.shadowing import profiles
 
 _PLACEHOLDER = re.compile(r"\$\{([a-zA-Z_][a-zA-Z0-9_]*)\}")
-_KNOWN = frozenset({"namespace", "service", "selector", "health"})
+_KNOWN = frozenset({"namespace", "workload", "neighbors", "service", "selector", "health"})
 
 
 def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:

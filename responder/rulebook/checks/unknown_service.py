@@ -33,8 +33,10 @@ def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
                 said = f"unknown service '{name}'"
                 yield Problem(entry.at("depends_on", number), "unknown-service", said, suggest(name, names))
     for rule in rule_files.rules:
-        wanted = rule.value.subject
-        for value, name in ({} if wanted is None or isinstance(wanted, str) else wanted.map).items():
-            if name not in names:
-                said = f"unknown service '{name}'"
-                yield Problem(rule.at("subject", "map", value), "unknown-service", said, suggest(name, names))
+        for number, wanted in enumerate(rule.value.subject):
+            for value, name in ({} if isinstance(wanted, str) else wanted.map).items():
+                if name not in names:
+                    said = f"unknown service '{name}'"
+                    alone = ("subject", "map", value)
+                    path = alone if rule.document.has((*rule.path, *alone)) else ("subject", number, *alone[1:])
+                    yield Problem(rule.at(*path), "unknown-service", said, suggest(name, names))

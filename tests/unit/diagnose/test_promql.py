@@ -258,17 +258,17 @@ def test_values_are_escaped_for_where_they_stand() -> None:
     """A label's value can select series and do nothing else."""
     expr = 'up{a="${x}",b=~"${x}-.*",c!=\'${x}\'}'
     assert scan(expr)[1] == ()
-    assert fill(expr, {"x": 'a."} or vector(1) #'}, "") == (
+    assert fill(expr, {"x": 'a."} or vector(1) #'}) == (
         'up{a="a.\\"} or vector(1) #",b=~"a\\\\.\\"\\\\} or vector\\\\(1\\\\) #-.*",c!=\'a."} or vector(1) #\'}'
     )
-    assert fill('up{a="${x}"}', {"x": "a\nb\u202e'\\"}, "") == 'up{a="a\\nb\\u202e\'\\\\"}'
-    assert fill("up{${selector}}", {}, 'service="plato"') == 'up{service="plato"}'
+    assert fill('up{a="${x}"}', {"x": "a\nb\u202e'\\"}) == 'up{a="a\\nb\\u202e\'\\\\"}'
+    assert fill("up{${selector}}", {"selector": 'service="plato"'}) == 'up{service="plato"}'
 
 
 @given(st.text(), st.sampled_from(['"', "'"]))
 def test_no_value_ends_the_string_it_stands_in(value: str, quote: str) -> None:
     """Any label value leaves the strings and matchers of the expression unchanged."""
-    filled = fill(f"up{{a={quote}${{x}}{quote}}}", {"x": value}, "")
+    filled = fill(f"up{{a={quote}${{x}}{quote}}}", {"x": value})
     inside = filled.removeprefix(f"up{{a={quote}").removesuffix(f"{quote}}}")
     assert filled == f"up{{a={quote}{inside}{quote}}}"
     plain = inside.replace("\\\\", "")

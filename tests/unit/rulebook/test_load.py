@@ -105,7 +105,7 @@ rules:
     adjust:
       - {when: {match: ['tier="gold"'], firing: 5}, raise: P1}
       - {when: [{probe: dns, is: bad}, {probe: health, is: [ok, warning]}], lower: 1}
-    subject: {from: shop, map: {corner: capsule}}
+    subject: [{from: shop, map: {corner: capsule}}, branch]
     pages_in: {P1: office}
     incident_key: [service, namespace]
     note: Nobody is served.
@@ -193,7 +193,7 @@ def test_a_good_folder_becomes_a_rule_book(tmp_path: Path) -> None:
             steps=1,
         ),
     )
-    assert down.subject == SubjectFrom(label="shop", mapping={"corner": "capsule"})
+    assert down.subject == (SubjectFrom(label="shop", mapping={"corner": "capsule"}), SubjectFrom(label="branch"))
     assert (down.gather, down.note, down.owner, down.shadow) == (
         ("service", "namespace"),
         "Nobody is served.",
@@ -205,14 +205,14 @@ def test_a_good_folder_becomes_a_rule_book(tmp_path: Path) -> None:
     assert sorted(office.holidays) == [date(2026, 12, 25)]
     assert office.spans == (TimeRange(time(8), time(12)), TimeRange(time(22), time(0)))
     assert (packed.probes, packed.shadow, packed.owner) == (("health", "dns", "changes"), True, "team-a")
-    assert (packed.subject, packed.pages_in) == (SubjectFrom(label="shop"), {"P1": office, "P2": office})
+    assert (packed.subject, packed.pages_in) == ((SubjectFrom(label="shop"),), {"P1": office, "P2": office})
 
 
 # What is replaced in the good file, by what, and the problem's code and the text its place points at.
 SAMPLES = [
     ("    meaning: outage", "    meening: outage", "unknown-key", "meening"),
     ("environment: prod, ", "", "missing-key", "platform"),
-    ("  plato:\n", "  Plato_1:\n", "bad-value", "Plato_1"),
+    ("namespace: butterfly", "namespace: Butter_fly", "bad-value", "Butter_fly"),
     ("    owner: team-plato\n", "", "missing-key", "plato"),
     ("    pages: true", "    pages: yes", "bad-value", "yes"),
     ("    pagerduty: critical", "    pagerduty: critcal", "bad-value", "critcal"),

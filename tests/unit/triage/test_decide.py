@@ -161,18 +161,20 @@ def test_the_worst_of_a_group_on_trial_is_told_with_its_window() -> None:
 @pytest.mark.parametrize(
     ("wanted", "labels", "service", "name"),
     [
-        (SubjectFrom(label="shop"), {"shop": "nexus"}, "nexus", "nexus"),
-        (SubjectFrom(label="shop"), {"shop": "data-nexus-0"}, "nexus", "nexus"),
-        (SubjectFrom(label="shop", mapping={"corner": "capsule"}), {"shop": "corner"}, "capsule", "capsule"),
-        (SubjectFrom(label="shop"), {"shop": "elsewhere"}, None, "elsewhere"),
-        (SubjectFrom(label="shop"), {}, "plato", "plato"),
+        ([SubjectFrom(label="shop")], {"shop": "nexus"}, "nexus", "nexus"),
+        ([SubjectFrom(label="shop")], {"shop": "nexus-0"}, "nexus", "nexus"),
+        ([SubjectFrom(label="shop", mapping={"corner": "capsule"})], {"shop": "corner"}, "capsule", "capsule"),
+        ([SubjectFrom(label="shop")], {"shop": "elsewhere"}, None, "elsewhere"),
+        ([SubjectFrom(label="shop")], {}, "plato", "plato"),
+        ([SubjectFrom(label="branch"), SubjectFrom(label="shop")], {"shop": "nexus"}, "nexus", "nexus"),
+        ([SubjectFrom(label="branch"), SubjectFrom(label="shop")], {"branch": "b1", "shop": "nexus"}, None, "b1"),
     ],
 )
 def test_a_rule_may_say_which_label_is_the_subject(
-    wanted: SubjectFrom, labels: dict[str, str], service: str | None, name: str
+    wanted: list[SubjectFrom], labels: dict[str, str], service: str | None, name: str
 ) -> None:
-    """The rule's own label is believed before any other, and where it is missing the usual ones are."""
-    book = a_book(a_rule(subject=wanted))
+    """The first of the rule's labels that the alert has decides; where all are missing, the usual ones do."""
+    book = a_book(a_rule(subject=tuple(wanted)))
     found = decide(a_group(an_alert(labels=labels)), book, RuleIndex(book.rules), None, 1, MONDAY).subject
     assert (found.service, found.name, found.values.get("service")) == (service, name, service)
 

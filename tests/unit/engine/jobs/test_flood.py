@@ -90,7 +90,7 @@ def test_the_digest_names_the_biggest_groups_and_what_they_share(coast: Coast) -
     assert page.kind is MessageKind.START
     assert "Flood: 96 new incidents within a second" in page.title
     assert page.what.startswith("96 P1 incidents since")
-    assert "PodDown of worker-7 (96). 3 of them had pages of their own." in page.what
+    assert "PodDown of pod (96). 3 of them had pages of their own." in page.what
     assert "node=worker-7 (all)" in page.related
     assert "node worker-7" in page.first_step
     due = coast.rows("SELECT due_at FROM messages WHERE incident LIKE 'FLOOD%'")

@@ -15,8 +15,9 @@ from responder.model.finding import Conclusion, Finding, Verdict
 from responder.model.incident import AlertState, ChangeKind
 from responder.model.report import MessageKind, Report, Status
 from responder.notify.report.compose import compose
-from responder.notify.report.content import content_of, ended, in_words, with_findings
+from responder.notify.report.content import content_of, ended, with_findings
 from responder.notify.report.links import LinkBuilder
+from responder.notify.report.titles import in_words
 from tests.support.builders import (
     NOW,
     STARTED,
@@ -63,7 +64,7 @@ def _found(findings: tuple[Finding, ...], conclusion: Conclusion, decision: Deci
 def test_the_page_is_complete_before_any_probe_answers() -> None:
     """Without a diagnosis the page still has the problem, severity, owner, response target and first step."""
     report = _opening()
-    assert report.title == "[P1] plato is down (prod)"
+    assert report.title == "[P1] plato is down (prod-eu)"
     assert report.what == "plato is down. No pod of plato is ready. 1 alert firing for 30 s."
     assert report.impact == "Whatever needs plato fails for all users."
     assert report.clock == "by 02:56 UTC, all hands"
@@ -85,12 +86,19 @@ def test_impact_names_the_services_that_need_it() -> None:
 
 def test_an_alert_about_nothing_we_know_says_so() -> None:
     """An unknown service is called unknown; its alert is worded from its name."""
-    match = a_ruling(alert=an_alert(labels={"alertname": "KubePodCrashLooping"}), rule=a_rule(symptom=""))
+    alert = an_alert(labels={"alertname": "KubePodCrashLooping"}, annotations={})
+    match = a_ruling(alert=alert, rule=a_rule(symptom=""))
     subject = a_subject(service=None, name="billing")
     report = _opening(
-        a_decision(ChangeKind.NEW, "P3", match=replace(match, severity=a_severity("P3")), subject=subject)
+        a_decision(
+            ChangeKind.NEW,
+            "P3",
+            match=(found := replace(match, severity=a_severity("P3"))),
+            matches=(found,),
+            subject=subject,
+        )
     )
-    assert report.title == "[P3] billing: kube pod crash looping (prod)"
+    assert report.title == "[P3] billing: kube pod crash looping (prod-eu)"
     assert report.impact == "Unknown: the alert names no service of the catalog."
     assert "not in catalog" in report.owner
 
@@ -99,7 +107,16 @@ def test_an_alert_about_nothing_we_know_says_so() -> None:
     ("name", "words"),
     [
         ("KubePodCrashLooping", "kube pod crash looping"),
-        ("HTTPErrors5xx", "HTTP errors 5 xx"),
+        ("HTTPErrors5xx", "HTTP errors 5xx"),
+        ("MySQLDown", "MySQL down"),
+        ("MysqlSlowQueries", "MySQL slow queries"),
+        ("PostgreSQLWALGBackupFailed", "PostgreSQL WALG backup failed"),
+        ("InfluxDBHighHeap", "InfluxDB high heap"),
+        ("Http5xxOrP99LatencyHigh", "HTTP 5xx or p99 latency high"),
+        ("KafkaTopicDeprecated", "Kafka topic deprecated"),
+        ("RabbitmqTLSCertExpiry", "RabbitMQ TLS cert expiry"),
+        ("etcdNoLeader", "etcd no leader"),
+        ("IdleNodes", "idle nodes"),
         ("disk_will-fill", "disk will fill"),
         ("Простой", "простой"),
         ("", ""),
@@ -130,7 +147,7 @@ def test_the_worst_number_goes_to_the_title() -> None:
     """The lock screen shows what was measured, and the page carries what the probes found."""
     findings = (a_finding(warning=True, headline="plato: p95 2.3 s"), *some_findings())
     report = _found(findings, a_conclusion())
-    assert report.title == "[P1] plato is down — 503 DOWN in 41 ms, db DOWN (prod)"
+    assert report.title == "[P1] plato is down — 503 DOWN in 41 ms, db DOWN (prod-eu)"
     assert report.status is Status.IDENTIFIED
     assert report.conclusion == a_conclusion()
     assert report.pending == ()
@@ -142,7 +159,7 @@ def test_a_neighbours_trouble_is_not_taken_for_our_own() -> None:
     """A finding about another service is titled with that service's name."""
     other = a_finding(target="capsule", headline="capsule: 503 DOWN in 41 ms")
     report = _found((other,), a_conclusion())
-    assert report.title == "[P1] plato is down — capsule: 503 DOWN in 41 ms (prod)"
+    assert report.title == "[P1] plato is down — capsule: 503 DOWN in 41 ms (prod-eu)"
     own = a_finding(headline="plato: 500 in 3 ms")
     assert "— 500 in 3 ms" in _found((other, own), a_conclusion()).title
 
@@ -162,7 +179,7 @@ def test_titles_stay_short(length: int) -> None:
     )
     report = _found((a_finding(headline="h" * length),), a_conclusion(), decision)
     assert len(report.title) <= 120
-    assert report.title.endswith("(prod)")
+    assert report.title.endswith("(prod-eu)")
 
 
 def test_durations_are_those_of_the_moment_of_sending() -> None:
@@ -274,8 +291,10 @@ def test_absurd_times_that_an_older_version_stored_do_not_break_a_page(absurd: f
 def test_a_group_without_labels_or_annotations_is_paged() -> None:
     """The emptiest alert Alertmanager can send still becomes a page with words."""
     bare = replace(an_alert(), labels={}, annotations={}, generator_url="")
+    match = a_ruling(alert=bare, rule=a_rule(symptom="", runbook=None))
     decision = a_decision(
-        match=a_ruling(alert=bare, rule=a_rule(symptom="", runbook=None)),
+        match=match,
+        matches=(match,),
         subject=a_subject(service=None, name="", namespace=""),
     )
     report = _opening(decision, a_group(bare, group_labels={}, external_url=""))

@@ -1,0 +1,101 @@
+"""Labels that name the broken thing, best first, and the patterns of exporters, which never are it. Data only."""
+
+from typing import Final
+
+#: OpenTelemetry's names (semantic conventions, dots or underscores) and the labels that they count as.
+TWINS: Final = {
+    "service.name": "service",
+    "k8s.namespace.name": "namespace",
+    "k8s.pod.name": "pod",
+    "k8s.container.name": "container",
+    "container.name": "container",
+    "k8s.deployment.name": "deployment",
+    "k8s.statefulset.name": "statefulset",
+    "k8s.daemonset.name": "daemonset",
+    "k8s.job.name": "job_name",
+    "k8s.cronjob.name": "cronjob",
+    "k8s.hpa.name": "horizontalpodautoscaler",
+    "k8s.resourcequota.name": "resourcequota",
+    "k8s.persistentvolumeclaim.name": "persistentvolumeclaim",
+    "host.name": "node",
+    "k8s.node.name": "node",
+    "k8s.cluster.name": "cluster",
+    "messaging.consumer.group.name": "consumergroup",
+}
+#: Labels that Prometheus adds to each series of a target.
+TARGET: Final = ("service", "pod", "container", "endpoint", "job", "instance")
+
+#: Objects that an exporter or a controller reports: they come before the workload that reports them.
+THINGS: Final = (
+    *("persistentvolumeclaim", "pvc", "persistentvolume", "volume", "ceph_daemon"),
+    *("destination_service_name", "destination_service", "destination_workload"),
+    *("consumergroup", "consumer_group", "queue", "queue_name"),
+    *("cronjob", "job_name", "schedule", "dag_id", "connector"),
+    *("sloth_service", "slo"),
+    *("deployment", "statefulset", "daemonset", "rollout", "workload", "horizontalpodautoscaler"),
+    *("poddisruptionbudget", "resourcequota", "ingress", "envoy_cluster_name", "proxy", "backend"),
+    *("vm_name", "instance_id", "dbinstance_identifier", "dbcluster_identifier", "database_id"),
+    *("load_balancer", "function_name", "resourceName", "resource_name"),
+    *("rabbitmq_node", "member_idx", "kubernetes_pod_name"),
+)
+#: Clusters of a product. A pod with a number, which is one of their members, comes before them.
+CLUSTERS: Final = ("strimzi_io_cluster", "rabbitmq_cluster", "cnpg_cluster", "cnpg_io_cluster")
+#: Hosts. Where a pod says what runs there, it comes before them.
+HOSTS: Final = ("node", "fqdn", "nodename", "hostname", "host_name", "host")
+SERVICES: Final = ("service", "app", "app_kubernetes_io_name", "k8s_app", "application")
+#: Addresses: a host name comes before ``job``, an IP address after it.
+ADDRESSES: Final = ("server", "instance")
+#: Labels that name the subject if nothing else does.
+LAST: Final = (
+    *("group", "topic", "zone", "scope", "cluster_name", "datname", "database", "db"),
+    *("exporter", "receiver", "processor", "rulename", "namespace", "cluster"),
+)
+#: Labels whose value may be host:port or a URL, of which only the host is the name.
+HOST_VALUES: Final = frozenset({*ADDRESSES, *HOSTS, "member_idx"})
+#: Label of the namespace of a thing, where that is not ``namespace``.
+NAMESPACE_OF: Final = {
+    "pvc": "pvc_namespace",
+    "volume": "pvc_namespace",
+    "destination_service_name": "destination_service_namespace",
+    "destination_service": "destination_service_namespace",
+    "destination_workload": "destination_workload_namespace",
+}
+#: Subjects without a namespace: one on the alert is that of the exporter.
+CLUSTER_SCOPED: Final = frozenset({*HOSTS, "instance", "persistentvolume", "volume", "cluster", "zone"})
+#: Parts of a host, and of a database server, that say where on it the fault is.
+PARTS_OF_HOSTS: Final = ("mountpoint", "groupname", "ifName", "ifDescr", "device", "name", "volume")
+PARTS_OF_DATABASES: Final = ("datname", "database")
+
+#: Scrape Services, jobs and pods that export the state of something else, or only exist to be scraped. ``*`` stands
+#: for any text; ``_`` counts as ``-``; a release name and a dash may come first, unless the pattern begins with ``^``.
+EXPORTERS: Final = (
+    *("*exporter*", "kube-state-metrics*", "metrics", "kubelet", "cadvisor", "blackbox*"),
+    *("pushgateway*", "statsd*", "otel-collector*", "opentelemetry-collector*", "otelcol*", "otc-container"),
+    *("grafana-agent*", "alloy*", "integrations/*", "^node", "^windows", "^wmi", "^snmp*", "^ipmi*", "^smartctl*"),
+    *("^systemd", "^process", "^ssl", "^zfs", "cloudwatch*", "yace*", "stackdriver*", "azure-metrics*", "^vmware*"),
+    *(
+        "^kubernetes",
+        "^kubernetes-pods*",
+        "^kubernetes-service-endpoints*",
+        "^kubernetes-nodes*",
+        "*-coredns",
+        "*-kube-dns",
+        "*-kube-etcd",
+        "*-kube-scheduler",
+        "*-kube-proxy",
+    ),
+    *("*-kube-controller-manager", "longhorn-backend", "longhorn-manager*", "*ceph-mgr*", "argocd-*"),
+)
+#: Those whose pod and namespace are those of the object: the scrape configuration honors their labels.
+HONORED: Final = ("kube-state-metrics*", "kubelet", "cadvisor")
+#: Exporters of a host: ``instance`` is the host, ``name`` a part of it.
+OF_HOSTS: Final = (
+    *("*node*exporter*", "^node", "^windows*", "^wmi*", "^snmp*", "^ipmi*", "^smartctl*", "^systemd*", "^zfs*"),
+    *("^process", "*process-exporter*", "*snmp-exporter*", "*windows-exporter*", "*ipmi-exporter*"),
+    *("integrations/unix", "integrations/windows", "*linux-node"),
+)
+#: Jobs that are named after a product: without a pod, the address says which of its servers it is.
+PRODUCTS: Final = (
+    *("^mysql*", "^mariadb*", "^postgres*", "^pgbouncer*", "^redis*", "^mongo*", "^memcached*", "^elasticsearch*"),
+    *("^opensearch*", "^cassandra*", "^clickhouse*", "^mssql*", "^oracle*", "^kafka*", "^zookeeper*", "^nginx*"),
+)
