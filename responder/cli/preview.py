@@ -105,7 +105,7 @@ def preview(
         effects=effects,
         questions=questions,
         findings=findings,
-        steps=context.matching.explain(decision.match.alert.labels) if explain else (),
+        steps=context.matching.explain(context.matching.labels_of(decision.match.alert)) if explain else (),
         sent=_sent(effects, context, now) if rendered else (),
         page=any(
             context.channels[message.channel].pages and message.kind is not MessageKind.RESOLUTION

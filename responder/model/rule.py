@@ -21,9 +21,16 @@ class Op(StrEnum):
     NOT_REGEX = "!~"
 
 
+#: Prefix of the name of a matcher on an annotation. No label of Prometheus has a space in its name.
+ANNOTATION = "annotation "
+
+
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """A label name, an operator and a value. Regexes are RE2, fully anchored; a missing label is the empty string."""
+    """A label name, an operator and a value. Regexes are RE2, fully anchored; a missing label is the empty string.
+
+    The name of a matcher on an annotation is ANNOTATION and the name of the annotation.
+    """
 
     name: str
     op: Op

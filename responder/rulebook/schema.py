@@ -253,6 +253,11 @@ class RuleShape(StrictModel):
     match: Annotated[list[str], BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)] = Field(
         description='Matchers in Alertmanager\'s syntax, all of which must hold: alertname="X". [] matches everything.'
     )
+    match_annotations: Annotated[list[str], BeforeValidator(listed), WithJsonSchema(TEXT_OR_LIST)] = Field(
+        default_factory=list,
+        description='Matchers on annotations, in the same syntax: runbook_url!="". They must hold as well.',
+        json_schema_extra={"default": []},
+    )
     labels: Names = _none("Labels of its alerts beyond those in `match`, for its probes.")
     severity: Annotated[
         Annotated[SeverityName, Tag("<name>")] | Annotated[SeverityFromShape, Tag("<map>")], Discriminator(union_tag)
@@ -292,6 +297,11 @@ class RuleShape(StrictModel):
         default="notify", description="heartbeat only records that the alert arrived; drop only counts it."
     )
     reason: MaybeText = Field(default="", description="Reason for action: drop.")
+
+    @property
+    def matches_everything(self) -> bool:
+        """True for a rule without matchers."""
+        return not self.match and not self.match_annotations
 
     @model_validator(mode="after")
     def _heartbeat_sends_nothing(self) -> Self:

@@ -80,9 +80,10 @@ def decide(
 
 
 def _rule_on(alert: Alert, book: RuleBook, matching: RuleIndex, firing: int, now: datetime) -> RuleMatch:
-    rule = matching.first(alert.labels)
+    labels = matching.labels_of(alert)
+    rule = matching.first(labels)
     severity, reason = severity_of(rule, alert, book, firing)
-    tried = matching.shadow(alert.labels, rule)
+    tried = matching.shadow(labels, rule)
     shadow = _shadow(tried, alert, book, firing, now) if tried else None
     return RuleMatch(alert=alert, rule=rule, severity=severity, reason=reason, shadow=shadow)
 
@@ -252,12 +253,13 @@ def key_of(group: AlertGroup, matching: RuleIndex) -> str:
     """
     alerts = group.firing
     first = alerts[0] if alerts else None
-    names = matching.first(first.labels).gather if first else ()
+    names = matching.first(matching.labels_of(first)).gather if first else ()
     if first is None or not names:
         return ""
     values = [first.labels.get(name, "") for name in names]
     same = all(
-        matching.first(each.labels).gather == names and [each.labels.get(name, "") for name in names] == values
+        matching.first(matching.labels_of(each)).gather == names
+        and [each.labels.get(name, "") for name in names] == values
         for each in alerts
     )
     if not same or not all(values):

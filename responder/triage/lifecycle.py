@@ -199,7 +199,7 @@ def without_dropped(
     An alert that an open incident knows, since it fired before its rule dropped it, counts as resolved ``now``: nothing
     else would ever resolve the incident. A group of which nothing is left is returned as it is.
     """
-    rules = [matching.first(alert.labels) for alert in group.alerts]
+    rules = [matching.first(matching.labels_of(alert)) for alert in group.alerts]
     dropped = tuple(rule for rule in rules if rule.action is Action.DROP)
     if not dropped:
         return group, ()

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from responder.model.alert import Labels
-from responder.model.rule import Matcher, Op, Rule
+from responder.model.alert import Alert, Labels
+from responder.model.rule import ANNOTATION, Matcher, Op, Rule
 from responder.triage.matchers import literals, matches, predicate
 
 #: Cached (label name, value) pairs and results; the cache is emptied when full, since pod names never repeat.
@@ -73,6 +73,13 @@ class RuleIndex:
         self._places = {rule.id: place for place, rule in enumerate(rules)}
         self._live = _Table(live, remembered)
         self._shadows = _Table((*shadows, live[-1]), remembered) if shadows else None
+        self._reads_annotations = any(each.name.startswith(ANNOTATION) for rule in rules for each in rule.matchers)
+
+    def labels_of(self, alert: Alert) -> Labels:
+        """Return the values that matchers are compared with: the labels, and the annotations if a rule matches them."""
+        if not self._reads_annotations:
+            return alert.labels
+        return {**alert.labels, **{ANNOTATION + name: value for name, value in alert.annotations.items()}}
 
     def first(self, labels: Labels) -> Rule:
         """Return the first rule that is not in shadow and whose matchers all hold."""

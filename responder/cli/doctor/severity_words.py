@@ -54,7 +54,7 @@ def unknown_words(stored: list[Notification], book: RuleBook) -> Counter[tuple[s
         except InvalidPayload:
             continue
         for alert in alerts:
-            rule = matching.first(alert.labels)
+            rule = matching.first(matching.labels_of(alert))
             if word := unknown_word(rule, alert):
                 found[word, rule.id, severity_of(rule, alert, book)[0].name] += 1
     return found

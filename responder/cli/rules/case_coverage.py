@@ -8,6 +8,7 @@ from responder.model.alert import Labels
 from responder.model.rule import Adjustment, Matcher, Rule
 from responder.triage.decide import applying
 from responder.triage.matchers import matches
+from responder.triage.rule_index import RuleIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ def reach(rules: tuple[Rule, ...], traces: Iterable[Trace]) -> RuleCoverage:
     traces = list(traces)
     matches = [match for each in traces if each.decision for match in each.decision.matches]
     ends = {each.rule.id for match in matches for each in (match, match.shadow) if each}
-    alerts = [match.alert.labels for match in matches]
+    index = RuleIndex(rules)
+    alerts = [index.labels_of(match.alert) for match in matches]
     untried = tuple((rule, matcher) for rule in rules for matcher in _untried(rule, alerts))
     applied = [found for each in traces for found in _applied(each)]
     return RuleCoverage(

@@ -118,7 +118,8 @@ def _results(template: str, words: set[str]) -> list[str]:
 def _decided(
     labels: Mapping[str, str], alert: AlertRule, book: RuleBook, matching: RuleIndex
 ) -> tuple[Rule, Severity, str]:
-    rule, firing = matching.first(labels), _firing(labels, alert.annotations)
+    firing = _firing(labels, alert.annotations)
+    rule = matching.first(matching.labels_of(firing))
     return rule, severity_of(rule, firing, book)[0], unknown_word(rule, firing)
 
 

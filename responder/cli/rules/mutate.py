@@ -15,7 +15,7 @@ from responder.cli.rules.trace import trace
 from responder.cli.samples import of_labels
 from responder.engine.effects.context import DecisionContext
 from responder.model.alert import Alert, Labels
-from responder.model.rule import Adjustment, Rule, RuleBook
+from responder.model.rule import ANNOTATION, Adjustment, Rule, RuleBook
 from responder.model.text import one_line
 from responder.rulebook.analysis import regular_language as lang
 from responder.rulebook.analysis.constraints import profile
@@ -114,19 +114,22 @@ class _Tester:
         concerned = [
             case
             for case, alerts in self.cases
-            if any(self.concerns(mutation, each, changed) and self.differs(each.labels, changed) for each in alerts)
+            if any(
+                self.concerns(mutation, each, changed) and self.differs(self.context.matching.labels_of(each), changed)
+                for each in alerts
+            )
         ]
         concerned.sort(key=lambda case: telling not in case.expect)
         return any(not run_case(case, changed, self.runbooks, explain=False).passed for case in concerned)
 
     def concerns(self, mutation: Mutation, alert: Alert, changed: DecisionContext) -> bool:
         """Return False if the change certainly does not matter for an alert. Saves time only."""
-        rule = self.context.matching.first(alert.labels)
+        rule = self.context.matching.first(self.context.matching.labels_of(alert))
         if mutation.kind == "matcher":  # the rule may decide further alerts
             return True
         if not any(rule is each for each in mutation.about):
             return False
-        other = changed.matching.first(alert.labels)
+        other = changed.matching.first(changed.matching.labels_of(alert))
         book = self.context.book
         return mutation.kind != "severity" or severity_of(rule, alert, book) != severity_of(other, alert, book)
 
@@ -168,7 +171,11 @@ class _Tester:
     def decided(
         self, members: Sequence[Labels], now: datetime, findings: Mapping[str, str], context: DecisionContext
     ) -> dict[str, Any] | None:
-        found = trace(of_labels(members, {}, now), context, self.runbooks, now, findings, explain=False)
+        annotations = {
+            name.removeprefix(ANNOTATION): value for name, value in members[0].items() if name.startswith(ANNOTATION)
+        }
+        labels = [{name: value for name, value in each.items() if not name.startswith(ANNOTATION)} for each in members]
+        found = trace(of_labels(labels, annotations, now), context, self.runbooks, now, findings, explain=False)
         if found.decision is None:
             return None
         return {name: read(found) for name, read in FIELDS.items() if name not in _NO_DECISION}
@@ -216,7 +223,11 @@ class _Tester:
                 before = _narrowed(before, _languages(profile(entry.matchers, predicate)))
             words = list(_words(rule, other, mutation.kind))
             for _case, alerts in self.cases:
-                for alert in (each for each in alerts[:1] if self.context.matching.first(each.labels) is rule):
+                for alert in (
+                    each
+                    for each in alerts[:1]
+                    if self.context.matching.first(self.context.matching.labels_of(each)) is rule
+                ):
                     fixed = {name: lang.LiteralText(value) for name, value in alert.labels.items()}
                     yield from ({**fixed, name: lang.LiteralText(word)} for name, word in words)
             yield from (_narrowed(before, {name: lang.LiteralText(word)}) for name, word in words)

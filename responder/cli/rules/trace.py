@@ -10,6 +10,7 @@ from responder.cli.rules.stored import StoredComparison
 from responder.cli.samples import Sample
 from responder.diagnose.contract import ProbeQuestion
 from responder.engine.effects.context import DecisionContext
+from responder.model.alert import Labels
 from responder.model.decision import Decision
 from responder.model.delivery import Notification
 from responder.model.rule import Severity
@@ -104,6 +105,7 @@ def trace(
     decision = effects.decision
     group = read(Notification(id=1, received_at=now, cluster=sample.cluster, body=sample.body))
     drafts = effects.messages
+    labels = context.matching.labels_of(decision.match.alert)
     return Trace(
         shown=shown,
         decision=decision,
@@ -118,12 +120,12 @@ def trace(
         route=tuple(dict.fromkeys(rule_files.channel for rule_files in drafts)),
         title=title(effects.content.decision, effects.content.findings) if effects.content else "",
         owner=effects.content.decision.owner if effects.content else decision.rule.owner,
-        also=tuple(step.rule.id for step in shown.steps if step.matched is None and _would(step, decision)),
+        also=tuple(step.rule.id for step in shown.steps if step.matched is None and _would(step, labels)),
     )
 
 
-def _would(step: EvaluatedRule, decision: Decision) -> bool:
-    return all(matches(matcher, decision.match.alert.labels) for matcher in step.rule.matchers)
+def _would(step: EvaluatedRule, labels: Labels) -> bool:
+    return all(matches(matcher, labels) for matcher in step.rule.matchers)
 
 
 def _runbook(decision: Decision, runbooks: Runbooks) -> str:

@@ -2,6 +2,7 @@
 
 from responder.rulebook.checks import (
     after_catch_all,
+    annotation_in_match,
     bad_channel,
     bad_matcher,
     bad_probe,
@@ -16,6 +17,7 @@ from responder.rulebook.checks import (
     over_budget,
     pager_unused,
     pages_nobody,
+    placeholder_in_text,
     plain_regex,
     probe_not_run,
     shadowed_rule,
@@ -72,6 +74,8 @@ ADVICE: dict[str, Check] = {
     "shadowed-rule": shadowed_rule.check,
     "shadowed-value": shadowed_value.check,
     "plain-regex": plain_regex.check,
+    "annotation-in-match": annotation_in_match.check,
+    "placeholder-in-text": placeholder_in_text.check,
     "pages-nobody": pages_nobody.check,
     "pager-unused": pager_unused.check,
     "over-budget": over_budget.check,

@@ -24,7 +24,7 @@ from responder.rulebook.rule_files import RuleFiles, RuleReferences
 def check(rule_files: RuleFiles, _around: RuleReferences) -> Iterator[Problem]:
     """Yield the rules after the first live rule without matchers."""
     rules = enumerate(rule_files.rules)
-    first = next((number for number, entry in rules if not entry.value.match and entry.value.enabled), None)
+    first = next((number for number, entry in rules if entry.value.matches_everything and entry.value.enabled), None)
     if first is None:
         return
     catch_all = rule_files.rules[first]

@@ -15,9 +15,10 @@ Good:
 """
 
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 
 from responder.model.problem import Position, Problem
-from responder.model.rule import Matcher, MatcherError
+from responder.model.rule import ANNOTATION, Matcher, MatcherError
 from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
 from responder.rulebook.schema import RuleShape
 from responder.rulebook.yaml.builder import Path
@@ -27,7 +28,11 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
     """Yield invalid and empty matchers. Stores the valid ones in ``rule_files``."""
     for number, entry in enumerate(rule_files.rules):
         texts: list[tuple[str, Path]] = [(text, ("match", at)) for at, text in enumerate(entry.value.match)]
-        rule_files.matchers[number] = yield from _read(entry, texts, around)
+        labels = yield from _read(entry, texts, around)
+        texts = [(text, ("match_annotations", at)) for at, text in enumerate(entry.value.match_annotations)]
+        annotations = yield from _read(entry, texts, around)
+        prefixed = (replace(matcher, name=ANNOTATION + matcher.name) for matcher in annotations)
+        rule_files.matchers[number] = (*labels, *prefixed)
         for each, adjust in enumerate(entry.value.adjust):
             found: list[Matcher] = []
             for at, when in enumerate(adjust.when):

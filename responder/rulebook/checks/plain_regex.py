@@ -20,9 +20,10 @@ Good:
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from responder.model.problem import Level, Problem
-from responder.model.rule import Matcher, Op
+from responder.model.rule import ANNOTATION, Matcher, Op
 from responder.rulebook.analysis import regular_language as lang
 from responder.rulebook.analysis.re2_parser import BeyondError, language
 from responder.rulebook.rule_files import Entry, RuleFiles, RuleReferences
@@ -39,7 +40,7 @@ def check(rule_files: RuleFiles, around: RuleReferences) -> Iterator[Problem]:
                 better = Matcher(matcher.name, _PLAIN[matcher.op], word)
                 said = f"the regex of {matcher} matches only one string"
                 entry = rule_files.rules[number]
-                position = entry.at("match", _position(entry, matcher, around))
+                position = entry.at(*_path(entry, matcher, around))
                 yield Problem(position, "plain-regex", said, f"write {better}", Level.WARNING)
 
 
@@ -53,5 +54,9 @@ def _only(pattern: str) -> str | None:
     return min(found) if found else None
 
 
-def _position(entry: Entry[RuleShape], matcher: Matcher, around: RuleReferences) -> int:
-    return next(number for number, text in enumerate(entry.value.match) if matcher in around.parse(text))
+def _path(entry: Entry[RuleShape], matcher: Matcher, around: RuleReferences) -> tuple[str, int]:
+    key, texts = "match", entry.value.match
+    if matcher.name.startswith(ANNOTATION):
+        key, texts = "match_annotations", entry.value.match_annotations
+        matcher = replace(matcher, name=matcher.name.removeprefix(ANNOTATION))
+    return key, next(number for number, text in enumerate(texts) if matcher in around.parse(text))
