@@ -16,7 +16,7 @@ The subject is the title of the page. All mails of an incident refer to the same
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -144,6 +144,15 @@ class Smtp(Channel):
         yield ok(self.name, f"{where} {' '.join(done)}; --send proves that mails are accepted")
         if server.tls == "none":
             yield warn(self.name, "mails are sent in the clear", "set RESPONDER_SMTP_TLS to starttls or tls")
+
+    def dry_run(self, sent: Sequence[Request]) -> tuple[str, bytes]:
+        """Return the size of the mail, and the mail as a client shows it."""
+        from email import message_from_bytes
+        from email.policy import default
+
+        mail = message_from_bytes(sent[0].body, policy=default)
+        text = f"To: {mail['To']}\nSubject: {mail['Subject']}\n\n{mail.get_content()}".replace("\r\n", "\n")
+        return f"{len(sent[0].body):,} bytes", text.encode("utf-8", "replace")
 
     def render(self, message: ClaimedMessage) -> Request:
         """The mail as it goes over the wire, in 7 bits.

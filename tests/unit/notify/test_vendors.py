@@ -112,3 +112,12 @@ def test_mails_of_an_incident_are_one_thread_with_the_title_as_subject() -> None
     assert len({mail["Message-ID"] for mail in mails}) == 3
     assert len({(mail["In-Reply-To"], mail["References"]) for mail in mails}) == 1
     assert all(a_report().title in mail["Subject"] for mail in mails)
+
+
+def test_dry_run_shows_a_mail_as_it_is_read() -> None:
+    """The subject and the text are decoded, not shown as they are sent."""
+    channel = Smtp("responder@example.com", ("a@example.com",), a_mail_server())
+    report = replace(a_report(), title="[P1] plato — down")
+    _summary, shown = channel.dry_run([channel.render(a_letter(report, channel="smtp", step="mail"))])
+    assert "[P1] plato — down" in shown.decode()
+    assert "=3D" not in shown.decode()
