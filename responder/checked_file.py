@@ -1,6 +1,7 @@
 """Files of a repository under review: regular, of bounded size, and inside the repository."""
 
 import os
+from collections.abc import Iterator
 from errno import EFBIG, EINVAL
 from pathlib import Path
 from stat import S_ISREG
@@ -39,3 +40,12 @@ def read_file(path: Path, within: Path | None = None) -> bytes:
     if len(data) > LARGEST_FILE_BYTES:
         raise OSError(EFBIG, f"larger than {LARGEST_FILE_BYTES >> 20} MiB", str(path))
     return data
+
+
+def files_below(folder: Path, suffix: str) -> Iterator[Path]:
+    """Yield the files with this suffix in a folder and its sub-folders, except hidden ones and links to folders."""
+    for name, folders, files in os.walk(folder):
+        folders[:] = [each for each in folders if not each.startswith(".")]
+        for each in files:
+            if each.endswith(suffix) and not each.startswith(".") and (path := Path(name, each)).is_file():
+                yield path

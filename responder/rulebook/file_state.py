@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from responder.checked_file import files_below
+
 #: Name, inode, size and modification time of each file; symlinks are followed, as in a ConfigMap.
 FileStates = tuple[tuple[str, int, int, int], ...]
 
@@ -15,7 +17,8 @@ def file_states(folders: Iterable[Path | str], suffixes: Iterable[str] = (".yaml
 
 def _entries(folder: Path, suffixes: frozenset[str]) -> list[tuple[str, int, int, int]]:
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix in suffixes)
+        beside = {path for path in folder.iterdir() if path.suffix in suffixes}
+        paths = sorted(beside | set(files_below(folder, ".md") if ".md" in suffixes else ()))
     except OSError:
         return []
     return [entry for path in paths if (entry := _entry(path))]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from responder.checked_file import read_file
+from responder.checked_file import files_below, read_file
 from responder.model.problem import InvalidRules, Position, Problem
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Section:
 
 
 def read(folder: Path | str, within: Path | None = None) -> Runbooks:
-    """Return the anchors of each ``*.md`` file of a folder, by file name; empty if the folder does not exist.
+    """Return the anchors of each ``*.md`` file of a folder and its sub-folders, by path; empty without the folder.
 
     Invalid UTF-8 is replaced, since the runbook can still be opened. ``within`` is the folder that symbolic links must
     not leave. Raises InvalidRules if a file cannot be read.
@@ -38,8 +38,8 @@ def read(folder: Path | str, within: Path | None = None) -> Runbooks:
     folder = Path(folder)
     if not folder.is_dir():
         return {}
-    files = sorted(path for path in folder.glob("*.md") if path.is_file())
-    return {path.name: anchors(_text_of(path, within)) for path in files}
+    files = sorted(files_below(folder, ".md"))
+    return {path.relative_to(folder).as_posix(): anchors(_text_of(path, within)) for path in files}
 
 
 def _text_of(path: Path, within: Path | None) -> str:

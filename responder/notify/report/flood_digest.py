@@ -27,7 +27,9 @@ def digest(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetim
     """The content of a digest: complete at any moment, and better the more incidents have come."""
     began = datetime.fromtimestamp(flood.began_at, UTC)
     shared = _shared(flood)
-    biggest = _counts(flood.kinds, _TOP)
+    biggest = (
+        _counts(flood.kinds, _TOP) if max(flood.kinds.values(), default=0) > 1 else "none, each is of another kind"
+    )
     record = DecisionRecord(
         title=_title(flood, severity, book, now),
         severity=severity.name,
@@ -99,8 +101,15 @@ def _title(flood: FloodCounter, severity: Severity, book: RuleBook, now: datetim
     seconds = now.timestamp() - flood.began_at
     lasted = f"in {short_duration(seconds)}" if seconds >= 1 else "within a second"
     tail = f" ({book.environment})" if book.environment else ""  # the composer adds it
-    stem = f"[{severity.name}] Flood: {flood.counted} new incidents {lasted}, most {_counts(flood.kinds, 1)}"
+    stem = f"[{severity.name}] Flood: {flood.counted} new incidents {lasted}, {_most(flood)}"
     return cut(stem, TITLE_LIMIT - len(tail))
+
+
+def _most(flood: FloodCounter) -> str:
+    """Return the biggest group of incidents, or that there is none: two of a kind are the least to be one."""
+    if max(flood.kinds.values(), default=0) < 2:
+        return "nothing in common" if not _shared(flood) else "each of another kind"
+    return f"most {_counts(flood.kinds, 1)}"
 
 
 def _incidents(count: int, severity: Severity) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from responder.rulebook.file_state import file_states
 from responder.runbooks.catalog import anchors, read, sections
 
 ANCHORS = [
@@ -47,3 +48,16 @@ def test_a_folder_is_read_by_file(tmp_path: Path) -> None:
     (tmp_path / "c.md").mkdir()
     assert read(tmp_path) == {"a.md": frozenset({"one-"})}
     assert read(tmp_path / "missing") == {}
+
+
+@pytest.mark.parametrize("name", ["a.md", "kubernetes/KubePodCrashLooping.md", "docs/api/v1/README.md"])
+def test_runbooks_in_sub_folders_are_found(tmp_path: Path, name: str) -> None:
+    """A checkout of a runbook repository can be the runbook folder; hidden folders such as .git are left out."""
+    for each in (name, ".git/x.md", "docs/.hidden/y.md"):
+        path = tmp_path / each
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("# One\n## Two words\n")
+    assert read(tmp_path) == {name: frozenset({"one", "two-words"})}
+    before = file_states([tmp_path])
+    (tmp_path / name).write_text("# Another\n")
+    assert file_states([tmp_path]) != before

@@ -1,0 +1,30 @@
+"""The title of a digest says what its incidents have in common, or that they have nothing in common."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from responder.model.flood import FloodCounter
+from responder.notify.report.flood_digest import digest
+from tests.support.builders import a_book
+
+NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "labels", "said"),
+    [
+        ({"Down of mysql": 3, "Slow of mysql": 1}, {}, "most Down of mysql (3)"),
+        ({f"Down{number} of mysql": 1 for number in range(4)}, {}, "nothing in common"),
+        ({f"Down{number} of mysql": 1 for number in range(4)}, {"cluster=eu": 4}, "each of another kind"),
+    ],
+)
+def test_a_kind_of_one_incident_is_not_called_most(kinds: dict[str, int], labels: dict[str, int], said: str) -> None:
+    """A digest of incidents that all differ says so, and never names one of them as what most are."""
+    severity = a_book().severities["P2"]
+    flood = FloodCounter(severity="P2", began_at=NOW.timestamp(), counted=4, in_digest=4, kinds=kinds, labels=labels)
+    found = digest(flood, severity, a_book(), NOW)
+    assert found.decision.title.endswith(said)
+    assert "(1)" not in found.decision.title + found.alerts.summary
