@@ -6,7 +6,19 @@ from dataclasses import dataclass, replace
 from responder.model.clue import Certainty, Clue, Role
 
 #: Clues that something else may explain: a program that ends, waits or complains because of what it depends on.
-_WEAK = frozenset({"crash", "crash-probe", "unready", "probe-timeout", "job-failed", "log-error"})
+_WEAK = frozenset(
+    {
+        "crash",
+        "crash-probe",
+        "unready",
+        "probe-timeout",
+        "job-failed",
+        "log-error",
+        "autoscaler-limit",
+        "autoscaler-blind",
+        "autoscaler-unable",
+    }
+)
 #: Symptoms that a sentence about pods repeats.
 _REPEATED = frozenset({"service-unready"})
 

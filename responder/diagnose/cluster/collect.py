@@ -7,6 +7,7 @@ from datetime import datetime
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
+from responder.diagnose.cluster.pods import containers, is_steady
 from responder.diagnose.cluster.reader import Read, Reader, UnseenError, is_name, listing, log_of, single
 from responder.diagnose.cluster.scene import Log, Place, Scene, Unseen
 from responder.model.clock import Clock, Deadline
@@ -71,6 +72,10 @@ def _second(scene: Scene) -> list[Read]:
     reads += [listing(kind, namespace) for kind in others if kind in owners and not scene.was_read(kind)]
     if (scene.was_read("Job") or "Job" in owners) and not scene.was_read("CronJob"):
         reads.append(listing("CronJob", namespace))
+    if scene.was_read("CronJob") and "Job" not in owners and not scene.was_read("Job"):
+        reads.append(listing("Job", namespace))
+    if any(" usage per " in objects.text(each, "message") for each in scene.of("Event")):
+        reads.append(listing("LimitRange", namespace))
     waiting = [each for each in scene.of("Pod") if objects.text(each, "status", "phase") == "Pending"]
     if any(_claims(each) for each in waiting) or "PersistentVolumeClaim" in scene.place.named:
         reads += [] if scene.was_read("PersistentVolumeClaim") else [listing("PersistentVolumeClaim", namespace)]
@@ -104,21 +109,35 @@ def _third(scene: Scene) -> list[Read]:
     reads = [] if scene.logs or not scene.place.namespace else _logs(scene, scene.pods_of(scene.workload))
     for dependency in scene.dependencies[:2]:
         reads += _logs(scene, [each for each in scene.pods_of(dependency) if not objects.is_true(each, "Ready")])[:2]
+    if any(_is_unnoticed(each) for each in scene.pods_of(scene.workload)):
+        reads.append(listing("Pod", "kube-system", labelSelector="component=kube-scheduler"))
     if scene.fails_lookups:
         reads.append(listing("Pod", "kube-system", labelSelector="k8s-app=kube-dns"))
     return reads
 
 
+def _is_unnoticed(pod: Object) -> bool:
+    """Return True if no scheduler has written a condition about a pod that has no node."""
+    has_node = objects.text(pod, "spec", "nodeName") or objects.text(pod, "status", "phase") != "Pending"
+    return not has_node and not objects.condition(pod, "PodScheduled")
+
+
 def _logs(scene: Scene, pods: Iterable[Object]) -> list[Read]:
-    """Return the reads of logs of at most three pods: the named one, those not ready, those that restarted most."""
+    """Return the reads of logs of at most three pods: the named one, those that fail, those that restarted most."""
     named = scene.place.named.get("Pod", "")
     ranked = sorted(
         pods,
-        key=lambda pod: (objects.name(pod) != named, objects.is_true(pod, "Ready"), -restarts(pod), objects.name(pod)),
+        key=lambda pod: (
+            objects.name(pod) != named,
+            objects.text(pod, "status", "phase") == "Succeeded",
+            is_steady(scene, pod),
+            -restarts(pod),
+            objects.name(pod),
+        ),
     )
     reads: list[Read] = []
     for pod in ranked[:MOST_LOGS]:
-        for container, previous in _runs(pod):
+        for container, previous in _runs(pod, scene.now):
             if is_name(objects.name(pod)) and is_name(container):
                 reads.append(
                     log_of(objects.text(pod, "metadata", "namespace"), objects.name(pod), container, previous=previous)
@@ -136,11 +155,11 @@ def statuses(pod: Object) -> tuple[Object, ...]:
     return (*objects.items(pod, "status", "initContainerStatuses"), *objects.items(pod, "status", "containerStatuses"))
 
 
-def _runs(pod: Object) -> list[tuple[str, bool]]:
+def _runs(pod: Object, now: datetime) -> list[tuple[str, bool]]:
     """Return containers whose log is read, and whether it is that of the run before: the failed ones first."""
     found: list[tuple[str, bool]] = []
-    for each in statuses(pod):
-        container = objects.text(each, "name")
+    for found_now in containers(pod):
+        each, container = found_now.status, found_now.name
         ended = objects.at(each, "state", "terminated")
         if objects.at(each, "state", "waiting") and objects.at(each, "lastState", "terminated"):
             found.append((container, True))
@@ -150,6 +169,8 @@ def _runs(pod: Object) -> list[tuple[str, bool]]:
             found.append((container, False))
             if objects.at(each, "lastState", "terminated"):
                 found.append((container, True))
+        elif found_now.loops(now) or found_now.failed_lately(now):
+            found += [(container, True), (container, False)]
     if not found and objects.text(pod, "status", "phase") == "Running":
         found = [(objects.text(each, "name"), False) for each in objects.items(pod, "status", "containerStatuses")[:1]]
     return found[:2]

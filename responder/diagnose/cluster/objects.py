@@ -28,13 +28,14 @@ _QUANTITY = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)(m|k|M|G|T|P|Ki|Mi|Gi
 def pruned(value: Any) -> Any:
     """Return parsed JSON without values that may be secrets: those of variables, and whole manifests in annotations.
 
-    Called while a response is parsed, before anything is compared, stored or logged.
+    Called while a response is parsed, before anything is compared, stored or logged. Of a variable's value a number
+    remains by which two templates can be compared: its hash under a key that Python chooses for each process.
     """
     if isinstance(value, list):
         return [pruned(each) for each in value]
     if not isinstance(value, dict):
         return value
-    kept = {key: pruned(each) for key, each in value.items() if key not in _DROPPED}
+    kept = {key: pruned(each) for key, each in value.items() if key not in _DROPPED and not _is_content(key, each)}
     for key in ("env", "envFrom"):
         if isinstance(kept.get(key), list):
             kept[key] = [_variable(each) for each in kept[key] if isinstance(each, dict)]
@@ -42,13 +43,22 @@ def pruned(value: Any) -> Any:
 
 
 #: The last manifest holds the values of variables; managed fields hold names only, but many.
-_DROPPED = frozenset(
-    {"kubectl.kubernetes.io/last-applied-configuration", "fieldsV1", "data", "binaryData", "stringData"}
-)
+_DROPPED = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "fieldsV1", "binaryData", "stringData"})
+
+
+def _is_content(key: str, value: Any) -> bool:
+    """Return True for the data of a Secret or ConfigMap, whose values are texts.
+
+    That of a ControllerRevision is a pod template.
+    """
+    return key == "data" and not (isinstance(value, dict) and any(isinstance(each, dict) for each in value.values()))
 
 
 def _variable(variable: dict[str, Any]) -> dict[str, Any]:
-    return {key: each for key, each in variable.items() if key != "value"}
+    kept = {key: each for key, each in variable.items() if key != "value"}
+    if isinstance(value := variable.get("value"), str):
+        kept["hash"] = hash(value)
+    return kept
 
 
 def at(value: Any, *path: str) -> Any:

@@ -11,6 +11,8 @@ from responder.diagnose.cluster.scene import Log, Scene
 #: Restarts, and minutes since the last end, from which a container crashes in a loop even while it runs.
 LOOP_RESTARTS = 3
 LOOP_MINUTES = 15.0
+#: Minutes for which a single OOM kill counts.
+OOM_MINUTES = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +62,20 @@ class Container:
         if self.waiting == "CrashLoopBackOff":
             return True
         finished = objects.when(self.ended, "finishedAt")
-        if not finished or self.restarts < LOOP_RESTARTS:
+        done = self.init and objects.at(self.status, "state", "terminated", "exitCode") == 0
+        if not finished or done or self.restarts < LOOP_RESTARTS:
             return False
         return (now - finished).total_seconds() < LOOP_MINUTES * 60
 
     def failed_lately(self, now: datetime) -> bool:
-        """Return True if the container ended with a failure in the last minutes, or was OOM-killed in the last hour."""
+        """Return True if the container ended with a failure in the last minutes.
+
+        An OOM kill counts for longer, as it is rarer than a restart by a drain or a rollout.
+        """
         finished = objects.when(self.ended, "finishedAt")
         if not finished or objects.at(self.ended, "exitCode") == 0:
             return False
-        minutes = 60.0 if objects.text(self.ended, "reason") == "OOMKilled" else LOOP_MINUTES
+        minutes = OOM_MINUTES if objects.text(self.ended, "reason") == "OOMKilled" else LOOP_MINUTES
         return (now - finished).total_seconds() < minutes * 60
 
 
@@ -93,6 +99,11 @@ def is_ready(pod: Object) -> bool:
     return objects.is_true(pod, "Ready") and objects.text(pod, "status", "phase") == "Running"
 
 
+def is_steady(scene: Scene, pod: Object) -> bool:
+    """Return True if a pod is ready and none of its containers failed lately: it may be between two crashes."""
+    return is_ready(pod) and not any(each.loops(scene.now) or each.failed_lately(scene.now) for each in containers(pod))
+
+
 def ready_of(pods: Sequence[Object]) -> str:
     """Return ``2 of 3``: the ready pods of all."""
     return f"{sum(map(is_ready, pods))} of {len(pods)}"
@@ -103,7 +114,17 @@ def wanted(workload: Object) -> int:
     found = objects.at(workload, "spec", "replicas")
     if isinstance(found, int):
         return found
-    return objects.number(workload, "status", "desiredNumberScheduled") or 1
+    kind, status = objects.kind(workload), objects.at(workload, "status")
+    if kind == "DaemonSet" and objects.at(status, "desiredNumberScheduled") is not None:
+        return objects.number(status, "desiredNumberScheduled")
+    return 1
+
+
+def newest_job(scene: Scene, cron: Object) -> Object | None:
+    """Return the Job that the alert names, else the newest one of a CronJob; None without any."""
+    jobs = objects.owned(scene.of("Job"), cron)
+    named = next((each for each in jobs if objects.name(each) == scene.place.named.get("Job")), None)
+    return named or max(jobs, key=lambda each: objects.text(each, "metadata", "creationTimestamp"), default=None)
 
 
 def many(count: int, total: int, noun: str = "pod") -> str:

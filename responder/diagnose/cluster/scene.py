@@ -23,6 +23,7 @@ _LOOKUP = re.compile(
 #: A host's first label: alone, before a port, a path, or the rest of a cluster name.
 _HOST = re.compile(r"(?<![A-Za-z0-9._-])([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)(?=[:./\s\"'),;\]]|$)")
 
+_SCALER = "HorizontalPodAutoscaler"
 #: Kinds that run pods, in the order in which a name is looked up.
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet")
 
@@ -112,6 +113,9 @@ class Scene:
                 return self.top(found)
         if (name := self.place.named.get("Pod")) and (pod := self.find("Pod", name)):
             return self.top(pod)
+        if (name := self.place.named.get(_SCALER)) and (scaler := self.find(_SCALER, name)):
+            scaled = objects.at(scaler, "spec", "scaleTargetRef")
+            return self.find(objects.text(scaled, "kind"), objects.text(scaled, "name"))
         for kind in WORKLOADS:
             if self.place.workload and (found := self.find(kind, self.place.workload)):
                 return self.top(found)

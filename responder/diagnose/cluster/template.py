@@ -95,9 +95,10 @@ def _containers(template: Object) -> dict[str, Object]:
 
 
 def _variables(container: Object) -> dict[str, Any]:
-    """Return where each variable comes from; a literal value is not known here."""
+    """Return where each variable comes from; of a literal value only the hash is known here."""
     found: dict[str, Any] = {
-        objects.text(each, "name"): each.get("valueFrom") for each in objects.items(container, "env")
+        objects.text(each, "name"): (each.get("valueFrom"), each.get("hash"))
+        for each in objects.items(container, "env")
     }
     for each in objects.items(container, "envFrom"):
         for source in ("configMapRef", "secretRef"):
@@ -145,14 +146,25 @@ def _keys(noun: str, before: Mapping[str, Any], after: Mapping[str, Any], ignore
 
 
 def _phrase(key: str, before: Any, after: Any) -> str:
+    if any(isinstance(each, dict | list) and not _is_plain(each) for each in (before, after)):
+        return f"{key} {'removed' if not after else 'changed' if before else 'added'}"
     return f"{key} {_brief(before)} -> {_brief(after)}"
+
+
+def _is_plain(value: Any) -> bool:
+    """Return True for a list of texts or names, or a map of texts: one that fits into a phrase."""
+    if isinstance(value, list):
+        return all(isinstance(each, str) or (isinstance(each, dict) and each.keys() == {"name"}) for each in value)
+    return all(isinstance(each, str) for each in value.values())
 
 
 def _brief(value: Any) -> str:
     if value is None:
         return "none"
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        written = " ".join(value)
+    if isinstance(value, list) and _is_plain(value):
+        written = " ".join(each if isinstance(each, str) else each["name"] for each in value)
+    elif isinstance(value, dict) and _is_plain(value):
+        written = ",".join(f"{key}={each}" for key, each in sorted(value.items()))
     else:
         written = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return written if len(written) <= 40 else written[:37] + "..."

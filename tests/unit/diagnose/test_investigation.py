@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from responder.diagnose.cluster.reader import MOST_CALLS
+from responder.diagnose.conclude import conclude
 from responder.diagnose.explain import explain
+from responder.model.finding import Verdict
+from tests.support.builders import a_finding, a_subject
 from tests.support.kubernetes.investigation import clues_of
-from tests.support.kubernetes.scenarios import load
+from tests.support.kubernetes.scenarios import load, problems_of
 
 SCENARIOS = sorted(Path("tests/scenarios").glob("*.yaml"))
 
@@ -28,3 +31,15 @@ def test_the_cause_is_the_object_that_explains_the_alert(path: Path) -> None:
     else:
         assert blamed is not None
         assert blamed.entity.startswith(expected)
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_the_conclusion_says_the_facts(path: Path) -> None:
+    """What the cluster alone shows is enough for every expected fact; scenarios with metrics need those too."""
+    scenario = load(path, datetime.now(UTC))
+    if scenario.given.get("metrics"):
+        pytest.skip("its facts come from Prometheus too")
+    findings = [a_finding(Verdict.BAD, kind="kubernetes", headline=clue.says, clue=clue) for clue in clues_of(scenario)]
+    said = conclude(findings, a_subject())
+    parts = (said.likely, said.changed, f"ruled out: {said.ruled_out}", f"unknown: {said.unknown}", said.seen)
+    assert problems_of(scenario, "\n".join(parts)) == []

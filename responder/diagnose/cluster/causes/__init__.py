@@ -43,6 +43,8 @@ LOOKS: tuple[Callable[[Scene], tuple[Clue, ...]], ...] = (
 )
 #: Steps from the subject to what its logs name, and on to what theirs name.
 MOST_STEPS = 2
+#: Kinds that an alert is about rather than the workload behind them: their clues come first.
+_SUBJECTS = frozenset({"HorizontalPodAutoscaler", "PersistentVolumeClaim", "Node"})
 #: Neighbors of one step that are followed.
 _MOST_NEIGHBORS = 2
 #: The clues that count of neighbors; their changes are among those of the subject.
@@ -52,6 +54,8 @@ _FOLLOWED = frozenset({Role.CAUSE, Role.SYMPTOM, Role.FINE})
 def investigate(scene: Scene, steps: int = MOST_STEPS) -> tuple[Clue, ...]:
     """Return the clues of all looks about the subject, then those about what its logs name, step by step."""
     found = [clue for look in LOOKS for clue in look(scene)]
+    named = {f"{kind}/{name}" for kind, name in scene.place.named.items() if kind in _SUBJECTS}
+    found.sort(key=lambda clue: clue.entity not in named)
     for neighbor in scene.dependencies[:_MOST_NEIGHBORS] if steps else ():
         further = investigate(scene.about(neighbor), steps - 1)
         found += [replace(clue, step=clue.step + 1) for clue in further if clue.role in _FOLLOWED]

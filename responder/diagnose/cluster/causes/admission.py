@@ -4,9 +4,10 @@ import re
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import wanted
+from responder.diagnose.cluster.pods import newest_job, wanted
 from responder.diagnose.cluster.scene import Scene, last_seen, times
 from responder.model.clue import Clue, Role
+from responder.model.text import cut
 
 _QUOTA = re.compile(r"exceeded quota: (\S+?), requested: (.+?), used: (.+?), limited: (.+)")
 _MUST = re.compile(r"failed quota: (\S+?): must specify (.+)")
@@ -14,35 +15,43 @@ _WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied the request: ?(.*)', 
 _WEBHOOK_DOWN = re.compile(r'failed calling webhook "([^"]+)": ?(.*)', re.DOTALL)
 _SECURITY = re.compile(r'violates PodSecurity "([^"]+)": ?(.*)', re.DOTALL)
 _ACCOUNT = re.compile(r'serviceaccount "([^"]+)" not found')
-_LIMIT = re.compile(r"((?:maximum|minimum) \S+ usage per \S+ is .+?)(?:\.|, but|$)")
+#: ``maximum memory usage per Container is 4Gi, but limit is 6Gi``; ``... but no limit is specified``; a ratio.
+_LIMIT = re.compile(r"((?:maximum|minimum) \S+ usage per \S+ is .+|\S+ max limit to request ratio per \S+ is .+)")
+_INVALID = re.compile(r'"[^"]*" is invalid: (.+)', re.DOTALL)
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
-    """Return the reason for which pods of the subject are not created, unless all are there by now."""
+    """Return the reason for which pods of the subject are not created, unless all are there by now.
+
+    A Deployment says so in a condition; StatefulSets, DaemonSets and Jobs say it by events alone.
+    """
     workload = scene.workload
     if workload is None:
         return ()
-    count, needed = len(scene.pods_of(workload)), wanted(workload)
-    failed = objects.condition(workload, "ReplicaFailure")
-    said = objects.text(failed, "message") if objects.text(failed, "status") == "True" else ""
-    repeats = 0
-    if not said:
-        makers = (
-            workload,
-            *(each for kind in ("ReplicaSet", "Job") for each in objects.owned(scene.of(kind), workload)),
-        )
-        events = [each for each in scene.events_of(*makers) if objects.text(each, "reason") == "FailedCreate"]
-        said = objects.text(events[0], "message") if events else ""
-        repeats = times(events[0]) if events else 0
-        seen = last_seen(events[0]) if events else None
-        if seen is None or (
-            count >= needed and objects.kind(workload) not in {"Job", "CronJob"} and seen < scene.began
-        ):
-            return ()
+    if objects.kind(workload) == "CronJob":
+        workload = newest_job(scene, workload) or workload
+    pods = scene.pods_of(workload)
+    count, needed = len(pods), wanted(workload)
     if count >= needed and not _new_pods_missing(scene, workload):
         return ()
-    code, why = _why(said)
+    failed = objects.condition(workload, "ReplicaFailure")
+    said = objects.text(failed, "message") if objects.text(failed, "status") == "True" else ""
+    makers = (workload, *objects.owned(scene.of("ReplicaSet"), workload))
+    newest = max((moment for pod in pods if (moment := objects.created(pod))), default=None)
+    # A pod that was made since shows that the refusal is over: many an install begins with one.
+    events = [
+        each
+        for each in scene.events_of(*makers)
+        if objects.text(each, "reason") == "FailedCreate"
+        and (seen := last_seen(each)) is not None
+        and (newest is None or seen > newest)
+    ]
+    said = said or (objects.text(events[0], "message") if events else "")
+    if not said:
+        return ()
+    code, why = _why(scene, said)
     quota = _QUOTA.search(said) or _MUST.search(said)
+    repeats = times(events[0]) if events else 0
     times_said = f", refused {repeats} times" if repeats > 1 else ""
     return (
         Clue(
@@ -63,7 +72,7 @@ def _new_pods_missing(scene: Scene, workload: Object) -> bool:
     )
 
 
-def _why(said: str) -> tuple[str, str]:
+def _why(scene: Scene, said: str) -> tuple[str, str]:
     """Return the code and the reason, with the numbers of the API server's message."""
     if match := _QUOTA.search(said):
         return "admission-quota", f"quota {match[1]} is exceeded ({_numbers(match[2], match[3], match[4])})"
@@ -75,13 +84,17 @@ def _why(said: str) -> tuple[str, str]:
     if match := _WEBHOOK.search(said):
         return "admission-webhook", f"admission webhook {match[1]} denies them: {match[2].strip()[:160]}"
     if match := _WEBHOOK_DOWN.search(said):
-        return "admission-webhook", f"admission webhook {match[1]} cannot be called: {match[2].strip()[-120:]}"
+        why = match[2].strip().removeprefix("failed to call webhook: ")
+        return "admission-webhook", f"admission webhook {match[1]} cannot be called: {cut(why, 150)}"
     if match := _SECURITY.search(said):
         return "admission-security", f'they violate Pod Security "{match[1]}": {match[2].strip()[:160]}'
     if match := _ACCOUNT.search(said):
         return "admission-account", f"service account {match[1]} does not exist (not found)"
     if match := _LIMIT.search(said):
-        return "admission-limit", f"a limit range forbids them: {match[1]}"
+        ranges = ", ".join(map(objects.name, scene.of("LimitRange")))
+        return "admission-limit", f"limit range{f' {ranges}' if ranges else ''} forbids them: {cut(match[1], 150)}"
+    if match := _INVALID.search(said):
+        return "admission-invalid", f"their template is invalid: {cut(match[1], 160)}"
     return "admission", f"the API server refuses them: {said[:180]}"
 
 

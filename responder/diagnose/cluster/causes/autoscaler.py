@@ -20,17 +20,18 @@ def look(scene: Scene) -> tuple[Clue, ...]:
 
 def _clues(scaler: Object) -> list[Clue]:
     name, entity = objects.name(scaler), objects.reference(scaler)
-    target = objects.text(scaler, "spec", "scaleTargetRef", "name")
+    scaled = objects.text(scaler, "spec", "scaleTargetRef", "name")
+    target = f" of {scaled}" if scaled != name else ""
     most, now = objects.number(scaler, "spec", "maxReplicas"), objects.number(scaler, "status", "currentReplicas")
     active = objects.condition(scaler, "ScalingActive")
     reason = objects.text(active, "reason")
     if objects.text(active, "status") == "False" and reason != "ScalingDisabled":
         why = objects.text(active, "message") or reason
-        says = f"autoscaler {name} of {target} cannot compute ({reason}), {now} replicas: {why[:160]}"
+        says = f"autoscaler {name}{target} cannot compute ({reason}), {now} replicas: {why[:160]}"
         return [Clue(code="autoscaler-blind", role=Role.CAUSE, entity=entity, says=says)]
     able = objects.condition(scaler, "AbleToScale")
     if objects.text(able, "status") == "False":
-        says = f"autoscaler {name} cannot scale {target}: {objects.text(able, 'message')[:160]}"
+        says = f"autoscaler {name} cannot scale {scaled}: {objects.text(able, 'message')[:160]}"
         return [Clue(code="autoscaler-unable", role=Role.CAUSE, entity=entity, says=says)]
     limited = objects.condition(scaler, "ScalingLimited")
     at_most = objects.text(limited, "status") == "True" and objects.text(limited, "reason") == "TooManyReplicas"
@@ -39,11 +40,10 @@ def _clues(scaler: Object) -> list[Clue]:
         above = [part for part in load if part[1]]
         text = ", ".join(part[0] for part in above or load)
         if above:
-            says = f"autoscaler {name} of {target} is at its limit of {most} replicas with real load: {text}"
+            says = f"autoscaler {name}{target} is at its limit of {most} replicas with real load: {text}"
             return [Clue(code="autoscaler-limit", role=Role.CAUSE, entity=entity, says=says)]
-        says = (
-            f"autoscaler {name} is at its limit of {most} replicas, load is below its target ({text or 'no metrics'})"
-        )
+        measured = text or "no metrics"
+        says = f"autoscaler {name}{target} is at its limit of {most} replicas, load is below its target ({measured})"
         return [Clue(code="autoscaler-limit", role=Role.FACT, entity=entity, says=says)]
     low = objects.number(scaler, "spec", "minReplicas") or 1
     says = f"autoscaler {name} is within its limits: {now} replicas of {low} to {most}"

@@ -178,6 +178,19 @@ def _quiet(scene: Scene, workload: Object) -> list[Clue]:
     moment = rolled_out_at(scene, workload) or (objects.created(known[0][1]) if known else None)
     if moment is None:
         return []
+    made = objects.created(workload)
+    if made is not None and is_recent(scene, made):
+        says = f"{objects.name(workload)} was created {before_alert(scene, made)}"
+        return [
+            Clue(
+                code="change-created",
+                role=Role.CHANGE,
+                entity=objects.reference(workload),
+                says=says,
+                certainty=Certainty.COINCIDES,
+                since=made,
+            )
+        ]
     says = (
         f"no change of {objects.name(workload)} in the 2 h before the alert, last rollout {ago(scene.now, moment)} ago"
     )

@@ -33,12 +33,13 @@ def look(scene: Scene) -> tuple[Clue, ...]:
         if reason := _reason(scene, pod):
             found[reason].append(pod)
     workload = scene.workload
+    of = f" of {objects.name(workload)}" if workload is not None else ""
     return tuple(
         Clue(
             code=code,
             role=Role.CAUSE,
             entity=objects.reference(workload if workload is not None else stopped[0]),
-            says=f"{many(len(stopped), len(pods))} cannot start: {why}",
+            says=f"{many(len(stopped), len(pods))}{of} cannot start: {why}",
         )
         for (code, why), stopped in found.items()
     )

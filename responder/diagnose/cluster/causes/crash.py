@@ -4,24 +4,31 @@ import re
 from collections import defaultdict
 
 from responder.diagnose.cluster import objects
+from responder.diagnose.cluster.causes.readiness import probe_answer
 from responder.diagnose.cluster.objects import Object
 from responder.diagnose.cluster.pods import Container, containers, logs_of, many
 from responder.diagnose.cluster.scene import Scene, times
-from responder.diagnose.cluster.signature import signature
+from responder.diagnose.cluster.signature import signature, without_time
+from responder.diagnose.cluster.template import tag
 from responder.model.clue import Certainty, Clue, Role
+from responder.model.text import cut
 
 #: Exit codes that say more than the number (Kubernetes and shell conventions; JVM ExitOnOutOfMemoryError is 3).
 _CODES = {
-    3: "the JVM ran out of memory",
+    3: "a JVM ends so when its heap is full",
     126: "its command cannot be run",
     127: "its command does not exist",
-    137: "killed",
-    139: "segmentation fault",
-    143: "asked to stop",
+    134: "aborted, SIGABRT",
+    137: "killed by SIGKILL, not at its memory limit",
+    139: "segmentation fault, SIGSEGV",
+    143: "stopped by SIGTERM",
 }
 
 #: The kubelet's message of a Killing event, before and since Kubernetes 1.20.
 _KILLED = re.compile(r"(?:failed )?(liveness|startup) probe", re.IGNORECASE)
+_HEAP = re.compile(r"OutOfMemoryError|heap", re.IGNORECASE)
+#: Characters of a last line that is printed where no line says why.
+_LAST = 120
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
@@ -40,68 +47,119 @@ def look(scene: Scene) -> tuple[Clue, ...]:
 
 
 def _clue(scene: Scene, pods: tuple[Object, ...], crashing: list[Container], *, loops: bool) -> Clue:
-    first = crashing[0]
-    workload = scene.workload
+    first, workload = crashing[0], scene.workload
     entity = objects.reference(workload) if workload is not None else objects.reference(first.pod)
-    failed = tuple(each.pod for each in crashing)
-    code, how = _end(scene, first)
-    reason = next((found for log in logs_of(scene, failed) if (found := signature(log.lines))), "")
-    reason = reason or signature(objects.text(first.ended, "message").splitlines())
-    name, init = (
-        objects.name(workload if workload is not None else first.pod),
-        "init container" if first.init else "container",
-    )
+    code, how = _end(scene, first, loops=loops)
+    reason = _reason(scene, crashing) if code != "crash-command" else ""
+    if code == "crash-memory" and not _HEAP.search(reason):
+        reason = ""  # the kernel kills without a word, so the log says nothing about it
+    name = objects.name(workload if workload is not None else first.pod)
     verb = "crash-loop" if len(crashing) > 1 else "crash-loops"
     if not loops:
         verb = f"restarted, the last time {scene.minutes(objects.when(first.ended, 'finishedAt'))}"
     restarts = max(each.restarts for each in crashing)
     says = (
-        f"{many(len(crashing), len(pods))} of {name} {verb}: {init} {first.name} {how}{_lived(first)}, "
+        f"{many(len(crashing), len(pods))} of {name} {verb}: {_noun(first)} {first.name}{_among(pods)} {how}, "
         f"{restarts} restart{'' if restarts == 1 else 's'}"
     )
+    because = f": {reason}" if reason else _last_line(scene, crashing) if code == "crash" else ""
     return Clue(
         code=code,
         role=Role.CAUSE if reason or code != "crash" else Role.SYMPTOM,
         entity=entity,
-        says=f"{says}: {reason}" if reason else says,
+        says=says + because + (_architecture(scene, first) if "exec format error" in reason else ""),
         certainty=Certainty.SHOWN,
         leads_to=tuple(objects.reference(each) for each in scene.dependencies),
     )
 
 
-def _end(scene: Scene, container: Container) -> tuple[str, str]:
+def _noun(container: Container) -> str:
+    if objects.text(container.spec, "restartPolicy") == "Always":
+        return "sidecar"
+    return "init container" if container.init else "container"
+
+
+def _among(pods: tuple[Object, ...]) -> str:
+    count = max((len(objects.items(pod, "spec", "containers")) for pod in pods), default=1)
+    return f" (one of {count} containers)" if count > 1 else ""
+
+
+def _reason(scene: Scene, crashing: list[Container]) -> str:
+    """Return the line that says why, of the log of these containers, else of their termination message."""
+    for log in logs_of(scene, [each.pod for each in crashing]):
+        if log.container == crashing[0].name and (found := signature(log.lines)):
+            return found
+    said = [line for line in objects.text(crashing[0].ended, "message").splitlines() if line.strip()]
+    return signature(said) or (cut(without_time(said[-1]), _LAST) if said else "")
+
+
+def _last_line(scene: Scene, crashing: list[Container]) -> str:
+    """Return the last line that the ended run wrote, where none says why."""
+    for log in logs_of(scene, [each.pod for each in crashing]):
+        if log.container == crashing[0].name and log.previous and log.lines:
+            return f'; its log says no reason, its last line is "{cut(without_time(log.lines[-1]), _LAST)}"'
+    return ""
+
+
+def _architecture(scene: Scene, container: Container) -> str:
+    """Return the architecture of the node, for which the image has no build."""
+    name = objects.text(container.pod, "spec", "nodeName")
+    node = next((each for each in scene.objects.get("Node", ()) if objects.name(each) == name), {})
+    kind = objects.text(node, "status", "nodeInfo", "architecture") or objects.labels(node).get("kubernetes.io/arch")
+    image = objects.text(container.spec, "image")
+    return f" (node {name} is {kind}, image {tag(image)} is built for another architecture)" if kind else ""
+
+
+def _end(scene: Scene, container: Container, *, loops: bool) -> tuple[str, str]:
     """Return the code of the clue, and how the container ended."""
     reason, number = objects.text(container.ended, "reason"), objects.at(container.ended, "exitCode")
+    ends = "is" if loops else "was"
     if reason == "OOMKilled":
         limit = objects.at(container.spec, "resources", "limits", "memory")
-        return "crash-memory", f"is OOM-killed at its memory limit{f' of {limit}' if limit else ''}"
+        at_limit = f" at its memory limit of {limit}" if limit else " without a memory limit of its own"
+        return "crash-memory", f"{ends} OOM-killed{at_limit}{_lived(container)}"
     if reason in {"StartError", "ContainerCannotRun"}:
-        return "crash-command", f"cannot start ({reason}): {objects.text(container.ended, 'message')[-120:]}"
+        said = objects.text(container.ended, "message")
+        why = said[found:] if (found := said.rfind("exec: ")) >= 0 else said[-150:]
+        return "crash-command", f"cannot start ({reason}): {why.strip()}"
     if killing := _killing(scene, container):
-        probe, count = killing
-        return "crash-probe", f"is killed by its {probe} probe ({count} times), exit code {number},"
+        probe, count, answer = killing
+        return "crash-probe", (
+            f"{ends} killed by its {probe} probe ({answer}{count} failed checks), exit code {number}{_lived(container)}"
+        )
     if number == 0:
-        return "crash-done", "ends by itself with exit code 0 (Completed), and is started again"
-    words = _CODES.get(number or 0)
-    return "crash", f"ends with exit code {number}" + (f" ({words})" if words else "")
+        return "crash-done", f"ends by itself with exit code 0 (Completed){_lived(container)}, and is started again"
+    words = _CODES.get(number or 0, "")
+    if number == 3 and any(_HEAP.search(line) for log in logs_of(scene, [container.pod]) for line in log.lines):
+        return "crash-heap", f"ends with exit code 3 (its JVM ends itself: the heap is full){_lived(container)}"
+    return "crash", f"{'ends' if loops else 'ended'} with exit code {number}{f' ({words})' if words else ''}" + _lived(
+        container
+    )
 
 
-def _killing(scene: Scene, container: Container) -> tuple[str, int] | None:
-    """Return the probe that had the container killed, and how often it failed; None if none did."""
+def _killing(scene: Scene, container: Container) -> tuple[str, int, str] | None:
+    """Return the probe that had the container killed, how often it failed, and its answer; None if none did."""
     events = scene.events_of(container.pod)
     for event in events:
-        match = _KILLED.search(objects.text(event, "message"))
-        if match and objects.text(event, "reason") == "Killing":
+        said = objects.text(event, "message")
+        match = _KILLED.search(said)
+        if match and objects.text(event, "reason") == "Killing" and names_container(said, container):
             probe = match[1].lower()
             failed = [
                 each for each in events if objects.text(each, "message").lower().startswith(f"{probe} probe failed")
             ]
-            return probe, max(map(times, failed or [event]))
+            answer = probe_answer(objects.text(failed[0], "message").partition(":")[2])[1] if failed else ""
+            return probe, max(map(times, failed or [event])), f"{answer}, " if answer else ""
     return None
+
+
+def names_container(said: str, container: Container) -> bool:
+    """Return True if an event's message is about this container: ``Container x failed liveness probe``."""
+    return re.search(rf"(?<![-\w]){re.escape(container.name)}(?![-\w])", said) is not None
 
 
 def _lived(container: Container) -> str:
     seconds = container.seconds
     if seconds is None:
         return ""
-    return f" {seconds:.0f} s after its start" if seconds < 120 else f" {seconds / 60:.0f} min after its start"
+    return f", {seconds:.0f} s after its start" if seconds < 120 else f", {seconds / 60:.0f} min after its start"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.rollout import template_ports
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import is_ready, ready_of
+from responder.diagnose.cluster.pods import is_ready, ready_of, wanted
 from responder.diagnose.cluster.scene import Scene
 from responder.model.clue import Certainty, Clue, Role
 
@@ -34,6 +34,8 @@ def _clue(scene: Scene, service: Object) -> Clue | None:
         return None
     selected = [each for each in scene.of("Pod") if objects.selects({"matchLabels": selector}, objects.labels(each))]
     workload = scene.behind(service)
+    if not selected and workload is not None and wanted(workload) == 0:
+        return None  # scaled to 0: that it has no endpoints follows
     if not selected:
         pods = scene.pods_of(workload)
         differs = _difference(selector, workload, pods)

@@ -15,33 +15,58 @@ _REASONS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), code, words)
     for pattern, code, words in (
         (
-            r"no match for platform|no matching manifest|exec format",
+            r"no match for platform|no matching manifest|exec format|does not match the specified platform",
             "image-platform",
-            "it has no build for this architecture",
+            "it has no build for the architecture of its node",
         ),
-        (r"toomanyrequests|\b429\b|rate limit", "image-limit", "the registry's pull limit is reached (429)"),
-        (r"no space left", "image-space", "the node's disk is full"),
         (
-            r"denied|insufficient_scope|\b401\b|\b403\b|no basic auth|unauthorized|authentication required",
+            r"toomanyrequests|\b429 Too|status: 429|rate limit",
+            "image-limit",
+            "the registry's pull limit is reached (429 Too Many Requests)",
+        ),
+        (r"no space left", "image-space", "the node's disk is full (no space left on device)"),
+        (
+            r"denied|insufficient_scope|no basic auth|unauthorized|forbidden|authenti|authorization failed",
             "image-rights",
             "the registry denies access",
         ),
         (r"no such host|lookup ", "image-registry", "the registry's name does not resolve on the node"),
-        (r"x509|certificate|tls:", "image-registry", "the registry's certificate is not trusted"),
         (
-            r"i/o timeout|connection refused|timeout|deadline|unreachable|connection reset",
+            r"certificate has expired|certificate is not yet valid",
+            "image-registry",
+            "the registry's certificate has expired or is not valid yet",
+        ),
+        (
+            r"x509|certificate|tls:|HTTP response to HTTPS client",
+            "image-registry",
+            "the node does not trust the registry's TLS certificate, or the registry speaks no TLS",
+        ),
+        (
+            r"i/o timeout|connection refused|timeout|deadline|unreachable|connection reset|no route to host",
             "image-registry",
             "the registry does not answer",
         ),
         (
-            r"not found|manifest unknown|name unknown|NotFound",
+            r"\b5\d\d (?:Internal|Bad|Service|Gateway)",
+            "image-registry",
+            "the registry answers with a server error (5xx)",
+        ),
+        (
+            r"not found|manifest unknown|name unknown|NotFound|does not exist",
             "image-tag",
             "not found: the tag does not exist in the registry",
         ),
-        (r"InvalidImageName|invalid reference format|couldn't parse image", "image-name", "its name is not valid"),
-        (r"ErrImageNeverPull|never", "image-policy", "it is not on the node, and the pull policy is Never"),
+        (
+            r"InvalidImageName|invalid reference format|couldn't parse image|must be lowercase",
+            "image-name",
+            "its name is not valid",
+        ),
+        (r"ErrImageNeverPull|policy of Never", "image-policy", "it is not on the node, and the pull policy is Never"),
     )
 )
+#: The part of an error that names the registry and what it answered: the end of the chain of a runtime's messages.
+_DETAIL = re.compile(r"((?:dial tcp|x509|tls|http): .{1,90}?)(?:$|\"$)")
+_SECRETS = re.compile(r"image pull secrets \(([^)]+)\)")
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
@@ -57,20 +82,27 @@ def look(scene: Scene) -> tuple[Clue, ...]:
 
 def _clue(scene: Scene, total: int, image: str, waiting: list[Container]) -> Clue:
     workload = scene.workload
-    said = " ".join((waiting[0].waiting, waiting[0].waits_because, *_events(scene, waiting)))
+    events = _events(scene, waiting)
+    # The name of an image may hold words and numbers of the table.
+    said = " ".join((waiting[0].waiting, waiting[0].waits_because, *events)).replace(image, "")
     code, reason = next(((code, words) for found, code, words in _REASONS if found.search(said)), ("image", ""))
     why = f": {reason}" if reason else ", for a reason that the cluster no longer shows (events are kept about 1 h)"
+    detail = _DETAIL.search(said) if code == "image-registry" else None
+    lacking = next((match[1] for each in events if (match := _SECRETS.search(each))), "")
+    name = objects.name(workload) if workload is not None else ""
     return Clue(
         code=code,
         role=Role.CAUSE,
         entity=objects.reference(workload if workload is not None and len(waiting) > 1 else waiting[0].pod),
-        says=f"{many(len(waiting), total)} cannot pull image {image}{why}",
+        says=f"{many(len(waiting), total)}{f' of {name}' if name else ''} cannot pull image {image}{why}"
+        + (f" ({detail[1]})" if detail else "")
+        + (f"; pull secret {lacking} cannot be read (missing or unreadable)" if lacking else ""),
         detail=said,
     )
 
 
 def _events(scene: Scene, waiting: list[Container]) -> list[str]:
+    """Return what the newest events say about pulls; a missing pull secret is an event of its own."""
     found = scene.events_of(*(each.pod for each in waiting))
-    return [objects.text(each, "message") for each in found if objects.text(each, "reason") in {"Failed", "BackOff"}][
-        :4
-    ]
+    reasons = {"Failed", "BackOff", "FailedToRetrieveImagePullSecret", "InspectFailed", "ErrImageNeverPull"}
+    return [objects.text(each, "message") for each in found if objects.text(each, "reason") in reasons][:8]

@@ -51,7 +51,15 @@ def _failed(scene: Scene, job: Object, cron: Object | None) -> Clue | None:
     words = _REASONS.get(reason, reason or "not over yet")
     text = objects.text(failed, "message") if reason not in _REASONS else ""
     because = f": {why or text}" if why or text else ""
-    says = f"{title} failed {count} of {max(attempts, count)} times ({words}{codes}){because}"
+    deadline = objects.number(job, "spec", "activeDeadlineSeconds")
+    ended = objects.when(failed, "lastTransitionTime")
+    when = f" {ago(scene.now, ended)} ago" if ended else ""
+    if reason == "DeadlineExceeded" and deadline:
+        says = f"{title} was ended{when}: it ran longer than its deadline of {deadline} s (DeadlineExceeded){because}"
+    elif count:
+        says = f"{title} failed {count} of {max(attempts, count)} times ({words}{codes}){because}"
+    else:
+        says = f"{title} failed{when} ({words}{codes}){because}"
     says += _last_success(scene, cron)
     if not pods and over:
         says += "; its pods are deleted, so there is no log"
@@ -76,11 +84,19 @@ def _schedule(scene: Scene, cron: Object) -> list[Clue]:
     name, entity = objects.name(cron), objects.reference(cron)
     success = _last_success(scene, cron)
     if objects.at(cron, "spec", "suspend") is True:
-        says = f"CronJob {name} is suspended{success}"
+        edits = [
+            (moment, objects.text(each, "manager"))
+            for each in objects.items(cron, "metadata", "managedFields")
+            if not objects.text(each, "subresource") and (moment := objects.when(each, "time"))
+        ]
+        moment, manager = max(edits, default=(None, ""))
+        edited = f" (last edited {ago(scene.now, moment)} ago by {manager or 'an unknown client'})" if moment else ""
+        says = f"CronJob {name} is suspended{edited}{success}"
         return [Clue(code="job-suspended", role=Role.CAUSE, entity=entity, says=says)]
-    active = len(objects.items(cron, "status", "active"))
+    active = [objects.text(each, "name") for each in objects.items(cron, "status", "active")]
     if active and objects.text(cron, "spec", "concurrencyPolicy") == "Forbid":
-        says = f"CronJob {name} starts no run while {active} is active (concurrencyPolicy Forbid){success}"
+        says = f"CronJob {name} starts no run while {active[0]} is active{_state(scene, active[0])}"
+        says += f" (concurrencyPolicy Forbid){success}"
         return [Clue(code="job-blocked", role=Role.CAUSE, entity=entity, says=says)]
     for event in scene.events_of(cron):
         if objects.text(event, "reason") in {
@@ -94,3 +110,15 @@ def _schedule(scene: Scene, cron: Object) -> list[Clue]:
     last = objects.when(cron, "status", "lastScheduleTime")
     scheduled = f"last scheduled {ago(scene.now, last)} ago" if last else "never scheduled"
     return [Clue(code="job-schedule", role=Role.FACT, entity=entity, says=f"CronJob {name} {scheduled}{success}")]
+
+
+def _state(scene: Scene, name: str) -> str:
+    """Return since when a Job is active, and the line of its log that says what it waits for."""
+    job = scene.find("Job", name)
+    if job is None:
+        return ""
+    started = objects.when(job, "status", "startTime") or objects.created(job)
+    since = f" for {ago(scene.now, started)}" if started else ""
+    logs = logs_of(scene, objects.owned(scene.of("Pod"), job))
+    why = next((found for log in logs if (found := signature(log.lines, warnings=True))), "")
+    return f"{since}: {why}" if why else since

@@ -18,17 +18,21 @@ def look(scene: Scene) -> tuple[Clue, ...]:
     """Return a clue for each way in which running pods of the subject are not ready."""
     pods = scene.pods_of(scene.workload)
     found: dict[tuple[str, str], list[Object]] = defaultdict(list)
+    said: dict[tuple[str, str], str] = {}
     for pod in pods:
         if is_ready(pod) or objects.text(pod, "status", "phase") != "Running":
             continue
         if any(each.loops(scene.now) or each.waiting for each in containers(pod)):
             continue
-        if key := _probe(scene, pod):
-            found[key].append(pod)
-    return tuple(_clue(scene, len(pods), key, unready) for key, unready in found.items())
+        probe, answer = _probe(scene, pod)
+        # Answers name addresses, so pods are alike by what an answer means.
+        key = probe, answer if probe == "gate" else " ".join(probe_answer(answer))
+        found[key].append(pod)
+        said.setdefault(key, answer)
+    return tuple(_clue(scene, len(pods), (key[0], said[key]), unready) for key, unready in found.items())
 
 
-def _probe(scene: Scene, pod: Object) -> tuple[str, str] | None:
+def _probe(scene: Scene, pod: Object) -> tuple[str, str]:
     """Return the probe that fails and its answer, from the newest event."""
     for event in scene.events_of(pod):
         if objects.text(event, "reason") in {"Unhealthy", "ProbeWarning"} and (
@@ -54,7 +58,7 @@ def _clue(scene: Scene, total: int, key: tuple[str, str], unready: list[Object])
     if not probe:
         says = f"{count}{because}"
         return Clue(code="unready", role=Role.CAUSE if reason else Role.SYMPTOM, entity=entity, says=says)
-    code, answer = _answer(said)
+    code, answer = probe_answer(said)
     path, port = _asked(unready[0], probe)
     where = f" (path {path})" if path else f" (port {port})" if port else ""
     seen = max((times(event) for pod in unready for event in scene.events_of(pod)), default=0)
@@ -64,12 +68,13 @@ def _clue(scene: Scene, total: int, key: tuple[str, str], unready: list[Object])
         role=Role.CAUSE if code in {"probe-path", "probe-port"} or reason else Role.SYMPTOM,
         entity=entity,
         says=says,
-        certainty=Certainty.SHOWN if code == "probe-path" else Certainty.LIKELY,
+        certainty=Certainty.SHOWN if code in {"probe-path", "probe-port"} else Certainty.LIKELY,
         leads_to=tuple(objects.reference(each) for each in scene.dependencies),
     )
 
 
-def _answer(said: str) -> tuple[str, str]:
+def probe_answer(said: str) -> tuple[str, str]:
+    """Return the code and the words for what a kubelet's probe message says: 404, refused, timed out."""
     if match := _STATUS.search(said):
         return ("probe-path" if match[1] == "404" else "unready"), f"answers {match[1]}"
     if "connection refused" in said:

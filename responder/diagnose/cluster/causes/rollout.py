@@ -1,11 +1,16 @@
 """Rollouts that do not finish, workloads without pods, and the pods that still serve."""
 
+import re
+
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.causes.changes import before_alert, revisions, template_of, versions
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import is_ready, ready_of, wanted
-from responder.diagnose.cluster.scene import Scene
+from responder.diagnose.cluster.pods import is_ready, is_steady, ready_of, wanted
+from responder.diagnose.cluster.scene import Scene, ago, last_seen
 from responder.model.clue import Certainty, Clue, Role
+
+#: The deployment controller's event; before 1.25 it did not name the count before.
+_SCALED = re.compile(r"Scaled down replica set \S+ from (\d+) to 0|to 0 from (\d+)")
 
 
 def look(scene: Scene) -> tuple[Clue, ...]:
@@ -26,6 +31,9 @@ def _ready(scene: Scene, workload: Object) -> Clue:
     if not scene.was_read("Pod"):
         return Clue(code="pods-unseen", role=Role.UNSEEN, entity=objects.reference(workload), says=f"pods of {name}")
     if ready >= needed and ready == len(pods):
+        if not all(is_steady(scene, each) for each in pods):
+            says = f"all {says} at this moment"
+            return Clue(code="pods-ready", role=Role.FACT, entity=objects.reference(workload), says=says)
         return Clue(code="pods-ready", role=Role.FINE, entity=objects.reference(workload), says=f"all {says}")
     serving = f"; {_serving(scene, workload)}" if ready and _serving(scene, workload) else ""
     return Clue(
@@ -36,24 +44,48 @@ def _ready(scene: Scene, workload: Object) -> Clue:
 def _serving(scene: Scene, workload: Object) -> str:
     """Return which pods still serve, by the revision they are of."""
     known = revisions(scene, workload)
-    if objects.kind(workload) != "Deployment" or len(known) < 2:
+    if len(known) < 2:
         return "the others still serve"
     number, old = known[1]
-    pods = objects.owned(scene.of("Pod"), old)
+    pods = pods_of_revision(scene, workload, old)
     if not any(map(is_ready, pods)):
         return "the others still serve"
     version = versions(scene, workload)[0]
     return f"{ready_of(pods)} old pods ({version or f'revision {number}'}) still serve"
 
 
+def pods_of_revision(scene: Scene, workload: Object, revision: Object) -> tuple[Object, ...]:
+    """Return the pods of a ReplicaSet, or those that carry the hash of a ControllerRevision."""
+    if objects.kind(revision) == "ReplicaSet":
+        return objects.owned(scene.of("Pod"), revision)
+    hash_ = objects.labels(revision).get("controller.kubernetes.io/hash") or objects.name(revision).rpartition("-")[2]
+    hashes = {hash_, objects.name(revision)}  # a StatefulSet labels pods by the name of the revision
+    return tuple(
+        each
+        for each in objects.owned(scene.of("Pod"), workload)
+        if objects.labels(each).get("controller-revision-hash") in hashes
+    )
+
+
 def _stuck(scene: Scene, workload: Object) -> tuple[Clue, ...]:
     known = revisions(scene, workload)
     progress = objects.condition(workload, "Progressing")
     name, version = objects.name(workload), versions(scene, workload)[1]
-    if objects.text(progress, "reason") != "ProgressDeadlineExceeded":
-        return ()
     new = objects.owned(scene.of("Pod"), known[0][1]) if known else ()
     number = f" (revision {known[0][0]})" if known else ""
+    if objects.at(workload, "spec", "paused") is True:
+        moment = objects.when(progress, "lastTransitionTime")
+        stopped = moment is not None and objects.text(progress, "reason") == "DeploymentPaused"
+        since = f" for {ago(scene.now, moment)}" if moment is not None and stopped else ""
+        needed = max(wanted(workload), 1)
+        says = (
+            f"rollout of {name} {version}{number} is paused{since}, {len(new)} of {needed} pods are of the new revision"
+        )
+        # A finished rollout may stay paused without harm, and new pods that are not ready have a cause of their own.
+        role = Role.FACT if len(new) >= needed else Role.CAUSE if all(map(is_ready, new)) else Role.SYMPTOM
+        return (Clue(code="rollout-paused", role=role, entity=objects.reference(workload), says=says, since=moment),)
+    if objects.text(progress, "reason") != "ProgressDeadlineExceeded":
+        return _partial(scene, workload)
     seconds = objects.number(workload, "spec", "progressDeadlineSeconds") or 600
     return (
         Clue(
@@ -67,6 +99,30 @@ def _stuck(scene: Scene, workload: Object) -> tuple[Clue, ...]:
     )
 
 
+def _partial(scene: Scene, workload: Object) -> tuple[Clue, ...]:
+    """Return how far the rollout of a StatefulSet or DaemonSet is; a partition or OnDelete stops it by design."""
+    kind, name, known = objects.kind(workload), objects.name(workload), revisions(scene, workload)
+    if kind not in {"StatefulSet", "DaemonSet"} or not known:
+        return ()
+    needed = wanted(workload)
+    updated = objects.number(
+        workload, "status", "updatedReplicas" if kind == "StatefulSet" else "updatedNumberScheduled"
+    )
+    strategy = objects.at(workload, "spec", "updateStrategy")
+    partition = objects.number(strategy, "rollingUpdate", "partition")
+    if updated >= needed or len(known) < 2:
+        return ()
+    says = f"{updated} of {needed} pods of {name} are of the new revision {known[0][0]}"
+    entity = objects.reference(workload)
+    if objects.text(strategy, "type") == "OnDelete":
+        says += ": its strategy is OnDelete, so pods change only when they are deleted"
+        return (Clue(code="rollout-on-delete", role=Role.FACT, entity=entity, says=says),)
+    if partition and updated >= needed - partition:
+        says += f": its partition of {partition} keeps the others at the old one"
+        return (Clue(code="rollout-partition", role=Role.FACT, entity=entity, says=says),)
+    return (Clue(code="rollout-stuck", role=Role.SYMPTOM, entity=entity, says=says),)
+
+
 def _scaled_to_nothing(scene: Scene, workload: Object) -> Clue:
     by = [
         (moment, objects.text(each, "manager"))
@@ -75,12 +131,19 @@ def _scaled_to_nothing(scene: Scene, workload: Object) -> Clue:
     ]
     moment, manager = max(by, default=(None, ""))
     who = f" by {manager}" if manager else ""
+    events = [
+        (match[1], last_seen(each))
+        for each in scene.events_of(workload)
+        if (match := _SCALED.search(objects.text(each, "message")))
+    ]
+    before, moment = (events[0][0], moment or events[0][1]) if events else ("", moment)
+    count = f"from {before} to 0" if before else "to 0"
     at = f" {before_alert(scene, moment)}" if moment else ""
     return Clue(
         code="scaled-down",
         role=Role.CAUSE,
         entity=objects.reference(workload),
-        says=f"{objects.name(workload)} is scaled to 0 replicas{who}{at}: it has no pods",
+        says=f"{objects.name(workload)} was scaled {count} replicas{who}{at}: it has no pods",
         certainty=Certainty.SHOWN,
         since=moment,
     )

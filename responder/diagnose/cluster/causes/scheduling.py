@@ -5,9 +5,10 @@ from collections import Counter, defaultdict
 
 from responder.diagnose.cluster import objects
 from responder.diagnose.cluster.objects import Object
-from responder.diagnose.cluster.pods import many
+from responder.diagnose.cluster.pods import containers, is_ready, many, ready_of
 from responder.diagnose.cluster.scene import Scene, ago
 from responder.model.clue import Clue, Role
+from responder.model.text import cut
 
 _HEAD = re.compile(r"(\d+)/(\d+) nodes are available: (.*)", re.DOTALL)
 #: One counted reason of the scheduler's sentence (kube-scheduler, framework/types.go FitError).
@@ -41,17 +42,49 @@ def _clue(scene: Scene, total: int, said: str, waiting: list[Object]) -> Clue:
     code, why, leads = _why(scene, said, waiting[0])
     created = objects.created(waiting[0])
     pending = f" pending for {ago(scene.now, created)}" if created else " pending"
-    pod = objects.name(waiting[0])
-    which = f"pod {pod}" if len(waiting) == 1 else many(len(waiting), total)
+    pod, workload = objects.name(waiting[0]), scene.workload
+    of = f" of {objects.name(workload)}" if workload is not None else ""
+    which = f"pod {pod}" if len(waiting) == 1 else f"{many(len(waiting), total)}{of}"
+    pending += ", " if code == "schedule-silent" else ", unschedulable: "
+    why += _scale_up(scene, waiting[0])
     return Clue(
         code=code,
         role=Role.CAUSE,
         entity=objects.reference(waiting[0]),
-        says=f"{which}{pending}, unschedulable: {why}",
+        says=f"{which}{pending}{why}",
         since=created,
         leads_to=leads,
         detail=said,
     )
+
+
+def _scale_up(scene: Scene, pod: Object) -> str:
+    """Return why the cluster autoscaler adds no node for a pod."""
+    for event in scene.events_of(pod):
+        said = objects.text(event, "message")
+        if objects.text(event, "reason") == "NotTriggerScaleUp":
+            why = said.partition("scale-up")[2].lstrip(" :()")
+            return f"; the cluster autoscaler adds no node: {cut(why or said, 80)}"
+        if objects.text(event, "reason") == "FailedScaleUp":
+            return f"; the cluster autoscaler could not add a node: {cut(said, 80)}"
+        if objects.text(event, "reason") == "TriggeredScaleUp":
+            return "; the cluster autoscaler is adding a node"
+    return ""
+
+
+def _silent(scene: Scene, pod: Object) -> str:
+    """Return what is known of the scheduler of a pod that none has reported on."""
+    name = objects.text(pod, "spec", "schedulerName")
+    if name not in {"", "default-scheduler"}:
+        return f"its scheduler {name} has reported nothing about it (no condition, no event): it may be down"
+    said = "no scheduler has reported anything about it (no condition, no event)"
+    servers = [
+        each for each in scene.of("Pod", "kube-system") if objects.labels(each).get("component") == "kube-scheduler"
+    ]
+    if servers and not any(map(is_ready, servers)):
+        reasons = ", ".join(sorted({each.waiting for pod in servers for each in containers(pod) if each.waiting}))
+        return f"{said}: kube-scheduler is down, {ready_of(servers)} pods ready{f' ({reasons})' if reasons else ''}"
+    return f"{said}: the scheduler may be down"
 
 
 def _why(scene: Scene, said: str, pod: Object) -> tuple[str, str, tuple[str, ...]]:
@@ -60,7 +93,7 @@ def _why(scene: Scene, said: str, pod: Object) -> tuple[str, str, tuple[str, ...
         gates = ", ".join(objects.text(each, "name") for each in objects.items(pod, "spec", "schedulingGates"))
         return "schedule-gate", f"it is held by scheduling gate {gates or 'of its own'}", ()
     if not said:
-        return "schedule-silent", "no scheduler has said anything about it: the scheduler may be down", ()
+        return "schedule-silent", _silent(scene, pod), ()
     if match := re.search(r'persistentvolumeclaim "([^"]+)" not found', said):
         return "schedule-claim", f"claim {match[1]} does not exist (not found)", ()
     head = _HEAD.search(said)
@@ -95,16 +128,28 @@ def _reason(scene: Scene, pod: Object, reason: str) -> tuple[str, str]:
     if "pod affinity" in reason:
         return "schedule-affinity", "pod affinity: no pod it must be near to runs there"
     if "unschedulable" in reason:
-        return "schedule-cordon", "cordoned"
+        return "schedule-cordon", f"cordoned{_named(scene)}"
     if "volume node affinity" in reason:
-        return "schedule-volume", "its volume is in another zone (volume node affinity conflict)"
+        return "schedule-volume", f"its volume{_claims(pod)} is in another zone (volume node affinity conflict)"
     if "Too many pods" in reason:
         return "schedule-pods", "too many pods"
     if "free ports" in reason:
-        return "schedule-port", "its host port is taken"
+        ports = ", ".join(
+            str(objects.at(port, "hostPort"))
+            for each in objects.items(pod, "spec", "containers")
+            for port in objects.items(each, "ports")
+            if objects.at(port, "hostPort")
+        )
+        return "schedule-port", f"its host port {ports} is taken".replace("  ", " ")
     if "topology spread" in reason:
         return "schedule-spread", "topology spread constraints are not met"
     return "schedule", reason
+
+
+def _named(scene: Scene) -> str:
+    """Return the names of the cordoned nodes, at most three."""
+    names = [objects.name(each) for each in scene.of("Node") if objects.at(each, "spec", "unschedulable") is True]
+    return f" {', '.join(names[:3])}" if names else ""
 
 
 def _room(scene: Scene, pod: Object, resource: str) -> str:
@@ -158,6 +203,11 @@ def _label(scene: Scene, pod: Object) -> str:
             return f"no node has the label {label} that it asks for (node affinity/selector)"
     labels = ", ".join(f"{key}={'|'.join(values)}" for key, values in wanted)
     return f"node affinity/selector {labels} fits no node that has room"
+
+
+def _claims(pod: Object) -> str:
+    names = ", ".join(claims_of(pod))
+    return f" {names}" if names else ""
 
 
 def claims_of(pod: Object) -> list[str]:
