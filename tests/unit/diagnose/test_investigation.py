@@ -35,7 +35,7 @@ def test_the_cause_is_the_object_that_explains_the_alert(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_the_conclusion_says_the_facts(path: Path) -> None:
-    """What the cluster alone shows is enough for every expected fact; scenarios with metrics need those too."""
+    """The cluster alone is enough for every expected fact of a scenario without metrics."""
     scenario = load(path, datetime.now(UTC))
     if scenario.given.get("metrics"):
         pytest.skip("its facts come from Prometheus too")
