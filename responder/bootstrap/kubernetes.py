@@ -63,7 +63,7 @@ def shared_reads(settings: Settings, env: Mapping[str, str], clock: Clock) -> "S
     access = cluster_access(settings, env)
     if access is None:
         return None
-    return reads_of(ApiServer(access, clock, time.sleep), clock)
+    return reads_of(ApiServer(access, clock), clock)
 
 
 def reads_of(server: "ApiServer", clock: Clock) -> "SharedReads":
@@ -80,7 +80,7 @@ def reads_of(server: "ApiServer", clock: Clock) -> "SharedReads":
             why = f"{error} after {clock.monotonic() - began:.1f} s"
             raise UnseenError(Unseen(what="the API server", why=why)) from error
 
-    return SharedReads(fetch, clock)
+    return SharedReads(fetch, clock, server.close)
 
 
 def _from_account(host: str, port: str, account: Path) -> "ClusterAccess":

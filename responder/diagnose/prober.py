@@ -112,6 +112,8 @@ class Prober:
             threads = self._threads
         for _ in range(threads):
             self._jobs.put(None)
+        if self._tools.cluster is not None:
+            self._tools.cluster.close()
 
     def _without_running(self, question: ProbeQuestion, now: float) -> Findings | None:
         """Return the findings of a check that need not, or should not, run."""

@@ -1,6 +1,7 @@
 """GET requests to one Kubernetes API server, with the credentials of a service account or a kubeconfig."""
 
 import ssl
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -35,10 +36,10 @@ class ClusterAccess:
 class ApiServer:
     """Sends GET requests. Safe to share between threads."""
 
-    def __init__(self, access: ClusterAccess, clock: Clock, pause: Callable[[float], None]) -> None:
+    def __init__(self, access: ClusterAccess, clock: Clock) -> None:
         self._access = access
         self._clock = clock
-        self._pause = pause
+        self._pause = threading.Event()
         from responder.outgoing.session import Session
 
         self._session = Session(Dialer(clock, {}), access.tls, Proxies())
@@ -60,7 +61,7 @@ class ApiServer:
         wait = RETRY_SECONDS if response.status in _UNABLE else _asked_for(response.headers, response.status)
         if not wait or deadline.left(self._clock.monotonic()) < 2 * wait:
             return response
-        self._pause(wait)
+        self._pause.wait(wait)
         return self._once(target, deadline, cap, anew=False)
 
     def post(self, target: str, body: bytes, deadline: Deadline, cap: int = 65536) -> Response:

@@ -65,7 +65,7 @@ def a_probe(kind: str, spec: Any) -> ProbeSpec[Any]:
 def at(address: str, tools: ProbeTools) -> ProbeTools:
     """The tools with a Kubernetes API server at an address."""
     access = ClusterAccess(f"https://{address}", "a test", ssl.create_default_context, lambda _anew: Secret("token"))
-    return dataclasses.replace(tools, cluster=reads_of(ApiServer(access, tools.clock, time.sleep), tools.clock))
+    return dataclasses.replace(tools, cluster=reads_of(ApiServer(access, tools.clock), tools.clock))
 
 
 def run(question: ProbeQuestion, tools: ProbeTools) -> tuple[Finding, float]:

@@ -45,7 +45,7 @@ def doctor(*, timeout: float, send: bool, output: str) -> None:
 
 def checks() -> "dict[str, Check]":
     """Return the checks by name, in the order of output. To add one: a function, a line here, a test."""
-    from responder.cli.doctor import channels, monitoring, own, severity_words
+    from responder.cli.doctor import channels, cluster, monitoring, own, severity_words
 
     return {
         "settings": own.settings,
@@ -60,6 +60,7 @@ def checks() -> "dict[str, Check]":
         "send": channels.test_messages,
         "prometheus": monitoring.prometheus,
         "alertmanager": monitoring.alertmanager,
+        "kubernetes": cluster.access,
         "targets": monitoring.targets,
     }
 

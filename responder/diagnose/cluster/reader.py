@@ -195,7 +195,8 @@ class _Flight:
 class SharedReads:
     """Answers of one process, shared by all incidents for `SHARED_SECONDS`. Safe to share between threads."""
 
-    def __init__(self, fetch: Fetch, clock: Clock) -> None:
+    def __init__(self, fetch: Fetch, clock: Clock, close: Callable[[], None] = lambda: None) -> None:
+        self.close = close
         self._fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()

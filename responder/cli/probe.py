@@ -1,0 +1,162 @@
+"""``responder probe``: list the probes of the rules, and run one by hand as the engine would."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from responder import bootstrap
+from responder.cli.errors import FAILED, FatalError, named_failures
+from responder.cli.options import OUTPUT, TIMEOUT
+from responder.cli.table import Column, print_rows
+
+if TYPE_CHECKING:
+    from responder.diagnose.contract import ProbeQuestion
+    from responder.model.finding import Finding
+    from responder.model.rule import ProbeSpec
+
+_COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "skipped": "white"}
+_LABELS = click.option(
+    "--label", "labels", metavar="NAME=VALUE", multiple=True, help="A label of the alert; may be repeated."
+)
+
+
+@click.group()
+def probe() -> None:
+    """List the probes of the rule files, show what one asks, and run one by hand."""
+
+
+@probe.command("list")
+@OUTPUT
+def list_probes(*, output: str) -> None:
+    """List the probes of the rule files.
+
+    Exit status: 0, 1 for invalid rules or settings, 2 for a wrong command line.
+    """
+    with named_failures():
+        settings = bootstrap.settings_from_environment()
+        book = bootstrap.load_rules(settings.rules, settings.runbooks)
+        used = {name for rule in book.rules for name in rule.probes}
+        rows = sorted(book.probes.values(), key=lambda each: each.name)
+        columns = (Column("PROBE"), Column("KIND"), Column("SECONDS", right=True), Column("USED"), Column("WHERE"))
+        print_rows(
+            rows,
+            output,
+            columns,
+            lambda each: (each.name, each.kind, f"{each.timeout:g}", _used(each, used), str(each.position)),
+            lambda each: {
+                "probe": each.name,
+                "kind": each.kind,
+                "timeout_seconds": each.timeout,
+                "used": each.name in used,
+                "position": str(each.position),
+            },
+        )
+
+
+def _used(each: "ProbeSpec[Any]", used: set[str]) -> str:
+    return "yes" if each.name in used else "no"
+
+
+@probe.command()
+@click.argument("name", metavar="ID")
+@_LABELS
+@OUTPUT
+def show(*, name: str, labels: tuple[str, ...], output: str) -> None:
+    """Show what a probe asks for an alert with these labels; nothing is sent.
+
+    Exit status: 0, 1 for an unknown probe, invalid rules or settings, 2 for a wrong command line.
+    """
+    with named_failures():
+        questions = _planned(name, labels)
+        columns = (Column("TARGET"), Column("SECONDS", right=True), Column("QUERY"))
+        print_rows(
+            questions,
+            output,
+            columns,
+            lambda each: (each.target, f"{each.timeout:g}", f"skipped: {each.skip}" if each.skip else each.query),
+            lambda each: {
+                "target": each.target,
+                "timeout_seconds": each.timeout,
+                "query": each.query,
+                "skipped": each.skip,
+                "link": each.link,
+            },
+        )
+
+
+@probe.command()
+@click.argument("name", metavar="ID")
+@_LABELS
+@click.option("--timeout", metavar="SECONDS", type=TIMEOUT, default=10.0, show_default=True, help="Total.")
+@OUTPUT
+def run(*, name: str, labels: tuple[str, ...], timeout: float, output: str) -> None:
+    """Run a probe as the engine would for an alert with these labels. It only reads.
+
+    Exit status: 0 if nothing is bad, 1 if something is, 3 if it could not be checked, 2 for a wrong command line.
+    """
+    with named_failures():
+        findings = _ask(_planned(name, labels), timeout)
+    columns = (Column("RESULT", colours=_COLOURS), Column("TARGET"), Column("SECONDS", right=True), Column("FINDING"))
+    print_rows(findings, output, columns, _cells, _fields)
+    verdicts = {found.verdict.value for found in findings}
+    if "bad" in verdicts:
+        sys.exit(FAILED)
+    if not verdicts & {"ok"}:
+        sys.exit(3)
+
+
+def _planned(name: str, labels: tuple[str, ...]) -> "tuple[ProbeQuestion, ...]":
+    """Return the questions of a probe. Raises FatalError for an unknown probe or a label that is no NAME=VALUE."""
+    from responder.rulebook.suggestions import nearest
+    from responder.triage.subject import subject
+
+    given = dict(each.split("=", 1) for each in labels if "=" in each)
+    if len(given) < len(labels):
+        wrong = next(each for each in labels if "=" not in each)
+        raise FatalError(f"--label {wrong}: write NAME=VALUE")
+    settings = bootstrap.settings_from_environment()
+    book = bootstrap.load_rules(settings.rules, settings.runbooks)
+    if name not in book.probes:
+        raise FatalError(
+            f"the rules define no probe {name}: {nearest(name, book.probes) or 'see responder probe list'}"
+        )
+    context = bootstrap.context(settings, book, {})
+    questions = context.questions((name,), subject(given, book))
+    if not questions:
+        raise FatalError(f"{name}: no access to a Kubernetes cluster is configured: set RESPONDER_KUBECONFIG")
+    return questions
+
+
+def _ask(questions: "tuple[ProbeQuestion, ...]", timeout: float) -> "tuple[Finding, ...]":
+    from responder import telemetry
+    from responder.model.clock import Deadline
+
+    settings = bootstrap.settings_from_environment()
+    telemetry.configure(settings.log_format, settings.secrets(), for_good=False)
+    clock = bootstrap.SystemClock()
+    prober = bootstrap.prober(settings, clock)
+    try:
+        return prober.run(questions, Deadline(clock.monotonic() + timeout))
+    finally:
+        prober.close()
+
+
+def _cells(found: "Finding") -> tuple[str, ...]:
+    return found.verdict.value, found.target, f"{found.duration:.2f}", found.headline
+
+
+def _fields(found: "Finding") -> dict[str, Any]:
+    """Return an element of ``--output json``. Scripts rely on its keys: add, never rename."""
+    clue = found.clue
+    return {
+        "probe": found.probe,
+        "target": found.target,
+        "verdict": found.verdict.value,
+        "headline": found.headline,
+        "detail": found.detail,
+        "seconds": round(found.duration, 3),
+        "code": clue.code if clue else "",
+        "entity": clue.entity if clue else "",
+        "role": clue.role.value if clue else "",
+    }
