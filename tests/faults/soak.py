@@ -88,6 +88,8 @@ def _soak(around: World, seconds: float) -> list[str]:
     quiet = settled(around, records)
     around.door.kept[:0] = archive
     found = records.gather(around, groups, starts)
+    while not report.read_counters(found):  # a resolve that was held back for a flapping group left meanwhile
+        found = records.gather(around, groups, starts)
     report.end(found)
     records.close()
     database.close()
@@ -115,6 +117,7 @@ class _Report:
         self._database = database
         self._began = self._told = time.monotonic()
         self._first: Usage | None = None
+        self._samples: list[dict[str, float]] = []
 
     def minute(self) -> bool:
         """Print a line if a minute has passed since the last one. Returns False."""
@@ -128,6 +131,11 @@ class _Report:
                 f" rows: {rows}"
             )
         return False
+
+    def read_counters(self, found: Evidence) -> bool:
+        """Read the counters of ``/metrics``. Returns False if a page was sent since ``found`` was gathered."""
+        self._samples = [_scrape(each.address) for each in self._around.replicas]
+        return len(self._around.pagerduty.events) == len(found.events)
 
     def end(self, found: Evidence) -> None:
         """Print the truth of the whole run."""
@@ -166,8 +174,7 @@ class _Report:
             'responder_attempts_total{channel="pagerduty",result="sent"}': len(found.events),
             'responder_attempts_total{channel="pagerduty",result="dead"}': 0,
         }
-        samples = [_scrape(each.address) for each in self._around.replicas]
-        return {name: (sum(each.get(name, 0.0) for each in samples), right) for name, right in truth.items()}
+        return {name: (sum(each.get(name, 0.0) for each in self._samples), right) for name, right in truth.items()}
 
 
 def usage(around: World) -> Usage:

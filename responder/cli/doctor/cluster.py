@@ -31,7 +31,7 @@ class Right:
         return f"{self.verb} {name}"
 
 
-#: Rights that reading never needs. Whoever has them can do harm with what responder is configured with.
+#: Rights that reading never needs: with them a leaked token could do harm.
 EXCESS = (
     Right("get", "", "secrets"),
     Right("list", "", "secrets"),
