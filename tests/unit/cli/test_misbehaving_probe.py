@@ -46,6 +46,10 @@ class Unruly:
         found: tuple[ProbeQuestion, ...] = self.shipped.questions(*given)
         return found
 
+    def findings(self, *given: Any) -> tuple[Finding, ...]:
+        """The findings of its own behaviour."""
+        return (self.run(*given),)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.shipped, name)
 
