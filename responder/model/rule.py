@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import translate
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -306,15 +307,18 @@ class RuleBook:
     services_by_name: Mapping[str, str] = field(init=False, repr=False, compare=False)
     services_by_host: Mapping[str, str] = field(init=False, repr=False, compare=False)
     service_patterns: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
+    any_service_pattern: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Index the catalog: names and aliases, host names, patterns."""
         named = {alias: name for name, service in self.services.items() for alias in service.aliases}
         hosts = {host: name for name, service in self.services.items() for host in _hosts(name, service)}
-        patterns = ((pattern, name) for name, service in self.services.items() for pattern in service.patterns)
+        patterns = [(pattern, name) for name, service in self.services.items() for pattern in service.patterns]
+        either = "|".join(translate(pattern) for pattern, _ in patterns)
         object.__setattr__(self, "services_by_name", named | {name: name for name in self.services})
         object.__setattr__(self, "services_by_host", hosts)
         object.__setattr__(self, "service_patterns", tuple(patterns))
+        object.__setattr__(self, "any_service_pattern", re.compile(either) if either else None)
 
 
 def _hosts(name: str, service: Service) -> tuple[str, ...]:

@@ -213,12 +213,12 @@ def _tells(label: str, series: _Series) -> bool:
 def _entry(label: str, value: str, book: RuleBook) -> str:
     """Return the entry of the catalog that a label's value stands for: its name, an alias or a pattern."""
     exact = _by_name(label, value, book)
-    if exact or not value or label == "namespace" or not book.service_patterns:
+    if exact or not value or label == "namespace" or book.any_service_pattern is None:
         return exact
-    names = [name[:_LONGEST] for name in _names(label, value)]
-    return next(
-        (entry for pattern, entry in book.service_patterns if any(fnmatchcase(each, pattern) for each in names)), ""
-    )
+    names = (name[:_LONGEST] for name in _names(label, value))
+    likely = [name for name in names if book.any_service_pattern.match(name)]
+    patterns = book.service_patterns if likely else ()
+    return next((entry for pattern, entry in patterns if any(fnmatchcase(each, pattern) for each in likely)), "")
 
 
 def _by_name(label: str, value: str, book: RuleBook) -> str:
