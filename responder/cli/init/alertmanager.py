@@ -18,6 +18,8 @@ _KINDS: Final = {
     "pagerduty_configs": ("pagerduty", "routing_key"),
     "slack_configs": ("slack", ""),
     "msteamsv2_configs": ("teams", "webhook_url"),
+    "mattermost_configs": ("mattermost", "webhook_url"),
+    "opsgenie_configs": ("jsm", "api_key"),
 }
 
 

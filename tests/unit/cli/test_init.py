@@ -206,12 +206,14 @@ route:
       routes:
         - {receiver: payments-pager, matchers: ['severity=~"critical|page"']}
     - {receiver: data, match_re: {service: "etl|warehouse"}, continue: true}
+    - {receiver: search, match: {team: search}}
     - {receiver: data, matchers: ['namespace=~"data-.*"', 'cluster!="x"']}
 receivers:
   - {name: platform, slack_configs: [{channel: "#platform"}], pagerduty_configs: [{routing_key: SECRETKEY}]}
   - {name: payments-slack, slack_configs: [{channel: "#payments"}]}
   - {name: payments-pager, pagerduty_configs: [{routing_key_file: /x}]}
   - {name: data, slack_configs: [{channel: "#{{ .CommonLabels.team }}"}], victorops_configs: [{api_key: SECRETKEY}]}
+  - {name: search, opsgenie_configs: [{api_key: SECRETKEY}]}
   - {name: unused}
 inhibit_rules: [{}]
 """
@@ -228,6 +230,7 @@ def test_receivers_and_routes_become_channels_and_teams(tmp_path: Path) -> None:
         "platform": ("platform-pagerduty", "platform-slack"),
         "payments": ("payments-slack", "payments-pager-pagerduty"),
         "data": ("slack",),
+        "search": ("search-jsm",),
     }
     (source,) = book.rules[-1].teams
     assert (source.names, source.mapping, source.team) == (
